@@ -1,0 +1,36 @@
+"""Video harmonization with masked autoencoders: makes a composite look as if it had been shot at once."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Imported at first use: `import vhmae` and `vhmae --help` do not wait for torch.
+_HOMES = {
+    "Harmonizer": "vhmae.harmonizer",
+    "harmonize_video": "vhmae.pipeline",
+    "VHMAE": "vhmae.model.vhmae",
+    "ModelConfig": "vhmae.model.vhmae",
+    "load_model": "vhmae.model.weights",
+    "Lut3D": "vhmae.color.lut",
+    "VhmaeError": "vhmae.errors",
+    "InputError": "vhmae.errors",
+}
+
+if TYPE_CHECKING:
+    from vhmae.color.lut import Lut3D
+    from vhmae.errors import InputError, VhmaeError
+    from vhmae.harmonizer import Harmonizer
+    from vhmae.model.vhmae import VHMAE, ModelConfig
+    from vhmae.model.weights import load_model
+    from vhmae.pipeline import harmonize_video
+
+__all__ = ["VHMAE", "Harmonizer", "InputError", "Lut3D", "ModelConfig", "VhmaeError", "__version__", "harmonize_video", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vhmae' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

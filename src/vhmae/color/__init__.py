@@ -1,0 +1,1 @@
+"""The mathematics of looks: statistics, transforms and LUTs, on tensors."""

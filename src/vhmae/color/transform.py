@@ -1,0 +1,103 @@
+"""Colour transforms: polynomial maps of RGB, one for all pixels or one per cell of a grid.
+
+A transform is a tensor of coefficients whose last two axes are (3, K): output channel by basis function.
+K = 10 is the quadratic basis (r, g, b, 1, r^2, g^2, b^2, rg, gb, br), K = 4 its affine part. Coefficients are
+*residuals*: all zeros is the identity. Letters: B batch, T frames, N cells per row of the grid, K basis size.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vhmae.errors import ShapeError
+
+AFFINE = 4
+QUADRATIC = 10
+
+
+def color_basis(rgb: Tensor, size: int = QUADRATIC) -> Tensor:
+    """Evaluate the polynomial basis.
+
+    Args:
+        rgb: (..., 3), sRGB-encoded, nominally in [0, 1].
+        size: ``AFFINE`` or ``QUADRATIC``.
+    Returns:
+        (..., size).
+    """
+    if rgb.shape[-1] != 3:
+        raise ShapeError(f"expected colours in the last axis (..., 3), got {tuple(rgb.shape)}")
+    red, green, blue = rgb.unbind(-1)
+    terms = [red, green, blue, torch.ones_like(red)]
+    if size == QUADRATIC:
+        terms += [red * red, green * green, blue * blue, red * green, green * blue, blue * red]
+    elif size != AFFINE:
+        raise ShapeError(f"a basis has {AFFINE} or {QUADRATIC} terms, got {size}")
+    return torch.stack(terms, dim=-1)
+
+
+def apply_transform(rgb: Tensor, coefficients: Tensor) -> Tensor:
+    """Apply residual maps to colours.
+
+    Args:
+        rgb: (..., P, 3).
+        coefficients: (..., 3, K), one map for the P colours of its leading index.
+    Returns:
+        (..., P, 3), not clipped.
+    """
+    basis = color_basis(rgb, coefficients.shape[-1])
+    return rgb + basis @ coefficients.transpose(-1, -2)
+
+
+def upsample_grid(grid: Tensor, height: int, width: int) -> Tensor:
+    """Interpolate a grid of coefficients smoothly to pixels.
+
+    Bilinear between the cells' centres; beyond the outermost centres the value is held.
+
+    Args:
+        grid: (B, T, N_y, N_x, 3, K).
+    Returns:
+        (B, T, height, width, 3, K).
+    """
+    batch, frames, rows, columns, channels, size = grid.shape
+    planes = grid.reshape(batch * frames, rows, columns, channels * size).permute(0, 3, 1, 2)
+    planes = functional.interpolate(planes, size=(height, width), mode="bilinear", align_corners=False)
+    return planes.permute(0, 2, 3, 1).reshape(batch, frames, height, width, channels, size)
+
+
+def apply_grid(frames: Tensor, grid: Tensor) -> Tensor:
+    """Apply a grid of residual maps to frames.
+
+    Args:
+        frames: (B, T, 3, H, W) in [0, 1].
+        grid: (B, T, N_y, N_x, 3, K).
+    Returns:
+        (B, T, 3, H, W), not clipped.
+    """
+    if frames.ndim != 5 or frames.shape[2] != 3:
+        raise ShapeError(f"expected frames (B, T, 3, H, W), got {tuple(frames.shape)}")
+    height, width = frames.shape[-2:]
+    size = grid.shape[-1]
+    basis = color_basis(frames.permute(0, 1, 3, 4, 2), size)  # (B, T, H, W, K)
+    # Channel by channel, so that only a third of the upsampled coefficients exists at a time.
+    outputs = []
+    for channel in range(3):
+        maps = upsample_grid(grid[..., channel : channel + 1, :], height, width)[..., 0, :]
+        outputs.append(frames[:, :, channel] + (basis * maps).sum(-1))
+    return torch.stack(outputs, dim=2)
+
+
+def fit_transform(source: Tensor, target: Tensor, size: int = QUADRATIC, ridge: float = 1e-4) -> Tensor:
+    """Fit the residual map that takes source colours to target colours, by ridge regression.
+
+    Args:
+        source, target: (P, 3) in [0, 1].
+        ridge: weight of the pull towards the identity, in squared units of the basis per pixel.
+    Returns:
+        (3, size) float64 coefficients for :func:`apply_transform`.
+    """
+    basis = color_basis(source.double(), size)
+    residual = target.double() - source.double()
+    normal = basis.T @ basis + ridge * len(basis) * torch.eye(size, dtype=torch.float64, device=basis.device)
+    return torch.linalg.solve(normal, basis.T @ residual).T

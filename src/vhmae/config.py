@@ -1,0 +1,109 @@
+"""Recipes: YAML files read into frozen dataclasses, with dotted overrides from the command line.
+
+Plain PyYAML and dataclasses, so that training starts on a bare GPU machine too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from vhmae.errors import InputError, did_you_mean
+
+T = TypeVar("T")
+
+
+def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = None) -> T:
+    """Read a YAML recipe into a dataclass.
+
+    Args:
+        kind: the dataclass of the whole recipe.
+        overrides: dotted keys with YAML values, ``{"train.steps": "3"}``.
+    Raises:
+        InputError: if the file cannot be read, or a key or value is wrong; names the key and the remedy.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such config; the recipes lie in configs/") from None
+    except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise InputError(f"{path}: is not a YAML recipe ({reason}); mend that place") from None
+    if not isinstance(tree, dict):
+        raise InputError(f"{path}: is not a YAML recipe; expected sections with keys, as in configs/")
+    for dotted, text in (overrides or {}).items():
+        _override(tree, dotted, yaml.safe_load(text))
+    return build(kind, tree, str(path))
+
+
+def build(kind: type[T], tree: dict[str, Any], origin: str, prefix: str = "") -> T:
+    """Build a dataclass from nested dictionaries; ``origin`` names the file in messages."""
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for key, value in tree.items():
+        if key not in fields:
+            raise InputError(f"{origin}: unknown key {prefix}{key}{did_you_mean(str(key), fields)}")
+        values[key] = _convert(hints[key], value, origin, f"{prefix}{key}")
+    missing = [n for n, f in fields.items() if n not in values and _is_required(f)]
+    if missing:
+        raise InputError(f"{origin}: lacks the key {prefix}{missing[0]}; add it")
+    return kind(**values)
+
+
+def to_tree(config: Any) -> dict[str, Any]:
+    """The nested dictionaries of a config: what :func:`build` takes back."""
+    tree = dataclasses.asdict(config)
+    plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(tree, default_flow_style=None)) if tree else {}
+    return plain
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _override(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, key = dotted.split(".")
+    for section in sections:
+        branch = tree.setdefault(section, {})
+        if not isinstance(branch, dict):
+            raise InputError(f"--{dotted}: {section} is a value, not a section; see the recipe's keys")
+        tree = branch
+    tree[key] = value
+
+
+def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
+    """Convert a YAML value to the field's type, or say what was expected."""
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, dict):
+            raise InputError(f"{origin}: {key} is {value!r}; expected a section with keys")
+        return build(typing.cast(type, hint), value, origin, f"{key}.")
+    container = typing.get_origin(hint)
+    choices = typing.get_args(hint)
+    if container is typing.Literal:
+        if value not in choices:
+            allowed = ", ".join(str(choice) for choice in choices)
+            raise InputError(f"{origin}: {key} is {value!r}; expected one of {allowed}{did_you_mean(str(value), map(str, choices))}")
+        return value
+    if container in (types.UnionType, typing.Union):
+        if value is None:
+            return None
+        return _convert(next(choice for choice in choices if choice is not type(None)), value, origin, key)
+    if container is tuple:
+        inner = [choices[0]] * len(value) if len(choices) == 2 and choices[1] is Ellipsis and isinstance(value, list) else choices
+        if not isinstance(value, (list, tuple)) or len(value) != len(inner):
+            raise InputError(f"{origin}: {key} is {value!r}; expected a list of {len(inner)}")
+        return tuple(_convert(kind, item, origin, key) for kind, item in zip(inner, value, strict=True))
+    if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 1e-3 as text
+        except ValueError:
+            pass
+    elif hint in (int, bool, str) and type(value) is hint:
+        return value
+    raise InputError(f"{origin}: {key} is {value!r}; expected {getattr(hint, '__name__', hint)}")

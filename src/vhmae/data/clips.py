@@ -1,0 +1,170 @@
+"""Clips with masks: the files of a data folder, and packs of frames that training reads.
+
+A folder holds ``NAME.mp4`` beside ``NAME.mask.npz`` (keys ``bits``: rows packed to bits, ``shape``: (T, H, W)). A pack is
+one .npz of encoded pictures: decoding a JPEG costs a fifth of decoding a video frame, and a pack travels to another
+machine as it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vhmae.errors import InputError
+
+Array = np.ndarray
+
+
+def read_mask_bits(path: Path) -> Array:
+    """Read a packed mask: (T, H, W) bool."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            frames, height, width = (int(side) for side in file["shape"])
+            return np.unpackbits(file["bits"], axis=-1)[:frames, :height, :width].astype(bool)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such mask file; check the path") from None
+    except (KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: is not a packed mask with 'bits' and 'shape' ({error})") from None
+
+
+def write_mask_bits(mask: Array, path: Path) -> None:
+    """Write a mask (T, H, W) bool in the packed form."""
+    np.savez_compressed(path, bits=np.packbits(mask.astype(bool), axis=-1), shape=np.array(mask.shape))
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """A video file with its mask file."""
+
+    name: str
+    video: Path
+    mask: Path
+
+    def read(self, limit: int, minimum_foreground: float = 0.005) -> tuple[Array, Array]:
+        """Read at most ``limit`` frames, evenly spaced among those with enough foreground.
+
+        Returns:
+            Frames (T, H, W, 3) uint8 RGB and masks (T, H, W) bool.
+        """
+        from vhmae.video.reader import read_rgb_frames  # PyAV is needed only where video files are read
+
+        mask = read_mask_bits(self.mask)
+        usable = np.flatnonzero(mask.mean(axis=(1, 2)) >= minimum_foreground)
+        if not len(usable):
+            raise InputError(f"{self.mask}: no frame has {minimum_foreground:.1%} foreground; leave this clip out")
+        picks = usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).round().astype(int)]
+        frames = read_rgb_frames(self.video, picks.tolist())
+        return np.stack(frames), mask[picks]
+
+
+def list_clips(folder: Path) -> list[Clip]:
+    """List the clips of a folder in the order of their names."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is not a folder; expected NAME.mp4 beside NAME.mask.npz")
+    clips = [
+        Clip(video.stem, video, video.with_name(f"{video.stem}.mask.npz"))
+        for video in sorted(folder.glob("*.mp4"))
+        if video.with_name(f"{video.stem}.mask.npz").exists()
+    ]
+    if not clips:
+        raise InputError(f"{folder}: holds no clip; expected NAME.mp4 beside NAME.mask.npz")
+    return clips
+
+
+def source_group(name: str) -> str:
+    """The group of takes that a clip belongs to: no group may stand on both sides of a split."""
+    source, _, sequence = name.partition("__")
+    together = {"asl", "samplevideos", "t2vft"}
+    return source if source in together else f"{source}__{sequence.rstrip('0123456789')}"
+
+
+class Pack:
+    """Encoded frames with label maps, grouped by source; read-only, small enough to stay in memory."""
+
+    def __init__(self, names: list[str], source: Array, pictures: list[Array], labels: list[Array]) -> None:
+        self.names = names
+        self.source = source  # (frames,) index into names, ascending
+        self._pictures = pictures
+        self._labels = labels
+        self.frames_of = [np.flatnonzero(source == index) for index in range(len(names))]
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def picture(self, index: int) -> Array:
+        """Decode a frame: (H, W, 3) uint8 RGB."""
+        picture = cv2.imdecode(self._pictures[index], cv2.IMREAD_COLOR)
+        if picture is None:
+            raise InputError(f"{self.names[int(self.source[index])]}: a picture in the pack is damaged; make the pack again")
+        return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+    def labels(self, index: int) -> Array | None:
+        """Decode a label map (H, W) uint8, or None where the pack has none."""
+        data = self._labels[index]
+        return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
+
+    def subset(self, keep: set[str]) -> Pack:
+        """The part of the pack whose names are in ``keep``."""
+        chosen = [index for index, name in enumerate(self.names) if name in keep]
+        rows = [int(row) for index in chosen for row in self.frames_of[index]]
+        position = {old: new for new, old in enumerate(chosen)}
+        source = np.array([position[int(self.source[row])] for row in rows], dtype=np.int64)
+        names = [self.names[index] for index in chosen]
+        return Pack(names, source, [self._pictures[r] for r in rows], [self._labels[r] for r in rows])
+
+    def save(self, path: Path) -> None:
+        """Write the pack as one .npz."""
+        arrays: dict[str, Array] = {"names": np.array(self.names), "source": self.source}
+        for key, parts in (("pictures", self._pictures), ("labels", self._labels)):
+            arrays[key] = np.concatenate(parts) if parts else np.zeros(0, np.uint8)
+            arrays[f"{key}_sizes"] = np.array([len(part) for part in parts])
+        part = path.with_name(f".{path.name}.part.npz")
+        np.savez(part, **arrays)  # type: ignore[arg-type]  # numpy types the keywords after its own flags
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Pack:
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                parts = {}
+                for key in ("pictures", "labels"):
+                    parts[key] = np.split(file[key], np.cumsum(file[f"{key}_sizes"])[:-1])
+                return cls([str(name) for name in file["names"]], file["source"], parts["pictures"], parts["labels"])
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such pack; make it with: vhmae pack") from None
+        except (KeyError, ValueError, OSError) as error:
+            raise InputError(f"{path}: is not a pack of frames ({error}); make it again with: vhmae pack") from None
+
+
+def _encode(picture: Array) -> Array:
+    flags = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)[1].ravel()
+
+
+def _video_entries(folder: Path, frames_per_video: int) -> Iterator[tuple[str, Array, Array]]:
+    for clip in list_clips(folder):
+        frames, masks = clip.read(frames_per_video)
+        for frame, mask in zip(frames, masks, strict=True):
+            yield clip.name, _encode(frame), cv2.imencode(".png", mask.astype(np.uint8))[1].ravel()
+
+
+def _still_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
+    for picture in sorted([*folder.glob("*.jpg"), *folder.glob("*.webp")]):
+        label = picture.with_suffix(".png")
+        data = np.frombuffer(picture.read_bytes(), np.uint8)
+        yield picture.stem, data, np.frombuffer(label.read_bytes() if label.exists() else b"", np.uint8)
+
+
+def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
+    """Pack a folder of clips, or of stills with label maps."""
+    entries = list(_video_entries(folder, frames_per_video) if any(folder.glob("*.mp4")) else _still_entries(folder))
+    if not entries:
+        raise InputError(f"{folder}: holds neither clips (NAME.mp4, NAME.mask.npz) nor pictures (.jpg, .webp)")
+    names = list(dict.fromkeys(name for name, _, _ in entries))
+    position = {name: index for index, name in enumerate(names)}
+    source = np.array([position[name] for name, _, _ in entries])
+    return Pack(names, source, [picture for _, picture, _ in entries], [label for _, _, label in entries])

@@ -1,0 +1,121 @@
+"""The HYouTube layout on disk: read real HYouTube, or a set that ``vhmae synthesize`` wrote.
+
+``real_videos/VIDEO/00000.jpg``, ``foreground_mask/VIDEO/object_k/00000.png``,
+``synthetic_composite_videos/VIDEO/object_k/00000.jpg``; lists hold three folders a line (real, mask, composite).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vhmae.errors import InputError
+
+Array = np.ndarray
+
+REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_videos"
+# The data set's README prints other names than its archive holds; both occur.
+ALIASES = {REAL: ("Ground-truth", "real_video"), MASK: ("Mask",), COMPOSITE: ("Composite", "synthetic_composite_video")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One composite video with its target and mask, as folders of pictures."""
+
+    name: str
+    video: str
+    """The source video: intervals are taken over these."""
+    real: Path
+    mask: Path
+    composite: Path
+
+    def frame_names(self) -> list[str]:
+        names = sorted(file.stem for file in self.composite.iterdir() if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        if not names:
+            raise InputError(f"{self.composite}: holds no frames; synthesize or unpack the set again")
+        return names
+
+    def read(self) -> tuple[Array, Array, Array]:
+        """Read the clip: composite and target (T, H, W, 3) uint8 RGB, mask (T, H, W) bool (every non-zero pixel)."""
+        names = self.frame_names()
+        composite = np.stack([read_picture(find_picture(self.composite, name)) for name in names])
+        target = np.stack([read_picture(find_picture(self.real, name)) for name in names])
+        mask = np.stack([read_picture(find_picture(self.mask, name), color=False) > 0 for name in names])
+        for folder, array in ((self.real, target[..., 0]), (self.mask, mask)):
+            if array.shape != composite.shape[:3]:
+                raise InputError(f"{folder}: frames are {array.shape} but the composite's are {composite.shape[:3]}; unpack the set again")
+        return composite, target, mask
+
+
+def find_picture(folder: Path, stem: str) -> Path:
+    """The picture of a frame, whatever its suffix."""
+    for suffix in (".jpg", ".png", ".jpeg", ".JPG", ".PNG"):
+        path = folder / f"{stem}{suffix}"
+        if path.exists():
+            return path
+    raise InputError(f"{folder}: lacks frame {stem}, which the composite has; unpack the set again")
+
+
+def read_picture(path: Path, color: bool = True) -> Array:
+    """Read a picture as RGB (H, W, 3) or grey (H, W) uint8."""
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise InputError(f"{path}: cannot be read as a picture; unpack the set again")
+    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if color else picture
+
+
+def write_jpeg(path: Path, picture: Array) -> None:
+    """Write RGB as JPEG, quality 97, 4:4:4."""
+    flags = [cv2.IMWRITE_JPEG_QUALITY, 97, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags):
+        raise InputError(f"{path}: cannot be written; check the folder and the space on the disk")
+
+
+def write_mask(path: Path, mask: Array) -> None:
+    """Write a mask (H, W) bool as PNG, 0 or 255."""
+    if not cv2.imwrite(str(path), mask.astype(np.uint8) * 255):
+        raise InputError(f"{path}: cannot be written; check the folder and the space on the disk")
+
+
+def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
+    """Read a list of composites.
+
+    Args:
+        root: the data set's folder.
+        list_file: three folders a line (real, mask, composite), relative to ``root``; without it ``test_list.txt``.
+    """
+    path = list_file or root / "test_list.txt"
+    if not root.is_dir():
+        raise InputError(f"{root}: is not a folder; expected a data set in the HYouTube layout")
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give a list by --list") from None
+    samples = []
+    for number, line in enumerate(lines, 1):
+        words = line.replace("\\", "/").split()
+        if not words:
+            continue
+        if len(words) != 3:
+            raise InputError(f"{path}: line {number} has {len(words)} entries; expected three folders (real, mask, composite)")
+        real, mask, composite = (_existing(root, word.strip("/")) for word in words)
+        parts = Path(words[2].strip("/")).parts
+        source = parts[-2] if len(parts) > 1 else parts[-1]
+        samples.append(Sample("/".join(parts[-2:]), source, real, mask, composite))
+    if not samples:
+        raise InputError(f"{path}: lists no composite; expected three folders a line")
+    return samples
+
+
+def _existing(root: Path, relative: str) -> Path:
+    path = root / relative
+    if path.is_dir():
+        return path
+    top, _, rest = relative.partition("/")
+    for alias in ALIASES.get(top, ()):
+        if (root / alias / rest).is_dir():
+            return root / alias / rest
+    raise InputError(f"{path}: no such folder; the list and the data do not belong together")

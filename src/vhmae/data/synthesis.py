@@ -1,0 +1,286 @@
+"""Composites made of real pictures: a scene, a mask, two looks (Sec. 4.1 and docs/conventions.md, "two looks").
+
+target = A(frame); composite = B(frame) inside the mask, A(frame) outside. HYouTube's way (one look) is A = identity.
+A *scene* is what stands before the looks: a crop of real frames, the region that B will recolour, and the mask that the
+network is given (moved by a few pixels, as mattes in practice are). Scenes are cut with OpenCV by the loader; looks are
+applied in batches wherever the model trains.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from vhmae.color.lut import apply_luts
+from vhmae.data.clips import Pack
+from vhmae.data.looks import Lighting, LookSampler
+
+Array = np.ndarray
+
+REFERENCE_LINES = 288
+"""Clean edges and mask jitter are stated in pixels of a frame with this many lines."""
+
+
+def close_edge(frame: Array, mask: Array, pixels: int) -> tuple[Array, Array]:
+    """Shrink the foreground and fill the band around its old edge from the background side.
+
+    Masks are a few pixels off; without this a strip of one surface would be seen under both looks, which tells the
+    answer and never occurs in a real paste.
+
+    Args:
+        frame: (H, W, 3) uint8.
+        mask: (H, W) bool.
+        pixels: the shrinkage N; the band is 2 N wide.
+    Returns:
+        The frame with the band filled, and the smaller mask.
+    """
+    if pixels <= 0 or not mask.any():
+        return frame, mask
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
+    flat = mask.astype(np.uint8)
+    inner = cv2.erode(flat, kernel, borderType=cv2.BORDER_REPLICATE)
+    outer = cv2.dilate(flat, kernel, borderType=cv2.BORDER_REPLICATE)
+    band = (outer > 0) & (inner == 0)
+    if not (outer == 0).any():
+        return frame, inner.astype(bool)
+    return _fill_from_background(frame, band, outer > 0), inner.astype(bool)
+
+
+def _fill_from_background(frame: Array, band: Array, covered: Array) -> Array:
+    """Copy to each pixel of the band the nearest pixel outside ``covered``, smoothed along the band."""
+    _, label = cv2.distanceTransformWithLabels(covered.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    ys, xs = np.nonzero(~covered)
+    source = np.zeros((int(label.max()) + 1, 2), np.int64)
+    source[label[ys, xs]] = np.stack([ys, xs], axis=1)
+    nearest = frame[source[label[band], 0], source[label[band], 1]]
+    filled = frame.copy()
+    filled[band] = nearest
+    soft = cv2.blur(filled, (3, 3))
+    filled[band] = soft[band]
+    return filled
+
+
+def move_edge(mask: Array, pixels: int) -> Array:
+    """Grow (positive) or shrink (negative) a mask (H, W) bool by a number of pixels."""
+    if pixels == 0:
+        return mask
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * abs(pixels) + 1,) * 2)
+    move = cv2.dilate if pixels > 0 else cv2.erode
+    return move(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_REPLICATE).astype(bool)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """What stands before the looks."""
+
+    frames: Array
+    """(T, S, S, 3) uint8 RGB."""
+    region: Array
+    """(T, S, S) bool: what B recolours."""
+    mask: Array
+    """(T, S, S) bool: what the network is told."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SceneRecipe:
+    """How scenes are cut."""
+
+    foreground: tuple[float, float] = (0.02, 0.8)
+    """Share of the crop that the foreground should take."""
+    clean_edge: float = 0.75
+    """Share of scenes with the edge closed."""
+    clean_edge_pixels: tuple[int, int] = (2, 6)
+    """Range of the shrinkage, at 288 lines."""
+    mask_jitter_pixels: int = 6
+    """The given mask is moved in or out by up to this, at 288 lines."""
+    inverted: float = 0.08
+    """Share of scenes where foreground and background change places."""
+    block: float = 0.1
+    """Share of scenes with a random block or blob as foreground."""
+    stretch: float = 1.8
+    """Largest ratio of a crop's sides before it is resized to a square."""
+
+
+class SceneSampler:
+    """Cuts random scenes out of packs of frames: clips, stills with label maps, stills without."""
+
+    def __init__(self, packs: list[Pack], weights: list[float], recipe: SceneRecipe) -> None:
+        self.packs = packs
+        self.weights = np.asarray(weights, dtype=float) / sum(weights)
+        self.recipe = recipe
+
+    def draw(self, rng: np.random.Generator, frames: int, size: int) -> Scene:
+        """Draw a scene of ``frames`` frames of size x size pixels; tries again where a crop has no usable mask."""
+        while True:
+            pack = self.packs[int(rng.choice(len(self.packs), p=self.weights))]
+            scene = self._cut(rng, *self._window(rng, pack, frames), size)
+            if scene is not None:
+                return scene
+
+    def _window(self, rng: np.random.Generator, pack: Pack, frames: int) -> tuple[list[Array], list[Array]]:
+        """Frames of one source with the mask of one foreground."""
+        rows = pack.frames_of[int(rng.integers(len(pack.names)))]
+        if len(rows) == 1:  # a still: the same picture, moved by the crop
+            picture = pack.picture(int(rows[0]))
+            mask = self._still_mask(rng, pack.labels(int(rows[0])), picture.shape[:2])
+            return [picture] * frames, [mask] * frames
+        stride = int(rng.integers(1, 4))
+        first = int(rng.integers(max(1, len(rows) - stride * (frames - 1))))
+        picks = [int(rows[min(first + stride * step, len(rows) - 1)]) for step in range(frames)]
+        masks = [pack.labels(pick) for pick in picks]
+        return [pack.picture(pick) for pick in picks], [mask > 0 for mask in masks if mask is not None]
+
+    def _still_mask(self, rng: np.random.Generator, labels: Array | None, shape: tuple[int, int]) -> Array:
+        if labels is None or rng.random() < self.recipe.block:
+            return _random_blob(rng, shape)
+        present = np.unique(labels)
+        objects = present[present > 0]
+        if not len(objects):
+            return _random_blob(rng, shape)
+        if present[0] == 0:  # labelled objects on an unlabelled rest
+            take = 1 if rng.random() < 0.7 else int(rng.integers(1, len(objects) + 1))
+            return np.isin(labels, rng.choice(objects, take, replace=False))
+        return _neighbouring_regions(rng, labels, objects)
+
+    def _cut(self, rng: np.random.Generator, pictures: list[Array], masks: list[Array], size: int) -> Scene | None:
+        recipe = self.recipe
+        if rng.random() < recipe.inverted:
+            masks = [~mask for mask in masks]
+        elif len(pictures) > 1 and rng.random() < recipe.block:
+            masks = [_random_blob(rng, masks[0].shape)] * len(masks)
+        boxes = self._boxes(rng, masks, still=pictures[0] is pictures[-1])
+        if boxes is None:
+            return None
+        frames, regions, given = [], [], []
+        closed = rng.random() < recipe.clean_edge
+        scale = size / REFERENCE_LINES
+        shrink = round(float(rng.uniform(*recipe.clean_edge_pixels)) * scale)
+        shift = round(float(rng.uniform(-1.0, 1.0)) * recipe.mask_jitter_pixels * scale)
+        turn, flip = int(rng.choice(4, p=[0.7, 0.1, 0.1, 0.1])), rng.random() < 0.5
+        for picture, mask, (top, left, height, width) in zip(pictures, masks, boxes, strict=True):
+            part = cv2.resize(picture[top : top + height, left : left + width], (size, size), interpolation=cv2.INTER_AREA)
+            hole = mask[top : top + height, left : left + width].astype(np.uint8)
+            region = cv2.resize(hole, (size, size), interpolation=cv2.INTER_NEAREST) > 0
+            if closed:
+                part, region = close_edge(part, region, shrink)
+            moved = move_edge(region, shift)
+            turned = [np.rot90(array, turn) for array in (part, region, moved)]
+            turned = [array[:, ::-1] if flip else array for array in turned]
+            frames.append(turned[0])
+            regions.append(turned[1])
+            given.append(turned[2])
+        scene = Scene(np.stack(frames), np.stack(regions), np.stack(given))
+        share, told = scene.region.mean(), scene.mask.mean()
+        usable = 0.8 * recipe.foreground[0] <= share <= 0.9 and 0.005 <= told <= 0.95
+        return scene if usable else None
+
+    def _boxes(self, rng: np.random.Generator, masks: list[Array], still: bool) -> list[tuple[int, int, int, int]] | None:
+        """Crops (top, left, height, width), one a frame, so that the foreground takes a share drawn from the recipe."""
+        height, width = masks[0].shape
+        ys, xs = np.nonzero(masks[len(masks) // 2])
+        if len(ys) < 0.002 * height * width:
+            return None
+        low, high = self.recipe.foreground
+        wanted = float(np.exp(rng.uniform(np.log(low * 1.5), np.log(high))))
+        area = min(len(ys) / wanted, float(height * width))
+        ratio = float(np.exp(rng.uniform(-np.log(self.recipe.stretch), np.log(self.recipe.stretch))))
+        crop_height = int(np.clip(np.sqrt(area / ratio), min(48, height), height))
+        crop_width = int(np.clip(area / crop_height, min(48, width), width))
+        pick = int(rng.integers(len(ys)))
+        top = int(np.clip(ys[pick] - rng.uniform(0.2, 0.8) * crop_height, 0, height - crop_height))
+        left = int(np.clip(xs[pick] - rng.uniform(0.2, 0.8) * crop_width, 0, width - crop_width))
+        boxes = []
+        for step in range(len(masks)):
+            if still and step:  # stills are set in motion: pan and zoom
+                zoom = float(rng.uniform(0.97, 1.0))
+                crop_height, crop_width = max(32, int(crop_height * zoom)), max(32, int(crop_width * zoom))
+                top = int(np.clip(top + rng.normal(0, 0.02) * height, 0, height - crop_height))
+                left = int(np.clip(left + rng.normal(0, 0.02) * width, 0, width - crop_width))
+            boxes.append((top, left, crop_height, crop_width))
+        return boxes
+
+
+def _random_blob(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    """A block or an ellipse of random size and turn, as a mask."""
+    height, width = shape
+    mask = np.zeros(shape, np.uint8)
+    center = (float(rng.uniform(0.2, 0.8) * width), float(rng.uniform(0.2, 0.8) * height))
+    axes = (float(rng.uniform(0.15, 0.7) * width), float(rng.uniform(0.15, 0.7) * height))
+    box = (center, axes, float(rng.uniform(0, 180)))
+    if rng.random() < 0.5:
+        cv2.ellipse(mask, box, 1, -1)
+    else:
+        cv2.fillPoly(mask, [cv2.boxPoints(box).astype(np.int32)], 1)
+    return mask > 0
+
+
+def _neighbouring_regions(rng: np.random.Generator, labels: Array, present: Array) -> Array:
+    """A union of regions that touch, up to a share drawn at random."""
+    wanted = float(rng.uniform(0.05, 0.5)) * labels.size
+    mask = labels == rng.choice(present)
+    kernel = np.ones((3, 3), np.uint8)
+    for _ in range(8):
+        if mask.sum() >= wanted:
+            break
+        ring = cv2.dilate(mask.astype(np.uint8), kernel).astype(bool) & ~mask
+        touching = np.unique(labels[ring])
+        if not len(touching):
+            break
+        mask |= labels == rng.choice(touching)
+    return mask
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingBatch:
+    """Composites with their targets, on the device that trains."""
+
+    composite: Tensor
+    """(B, T, 3, S, S) in [0, 1]."""
+    target: Tensor
+    """(B, T, 3, S, S) in [0, 1]."""
+    mask: Tensor
+    """(B, T, 1, S, S) bool: what the network is told."""
+    region: Tensor
+    """(B, T, 1, S, S) bool: what was recoloured; the loss is taken here."""
+
+
+def compose(frames: Tensor, region: Tensor, background: Tensor, foreground: Tensor) -> tuple[Tensor, Tensor]:
+    """Two-look synthesis with baked looks.
+
+    Args:
+        frames: (B, T, 3, H, W) in [0, 1].
+        region: (B, T, 1, H, W) bool.
+        background, foreground: tables of A and B, (B, n, n, n, 3).
+    Returns:
+        composite and target, each (B, T, 3, H, W) in [0, 1].
+    """
+    batch, count, _, height, width = frames.shape
+    colors = frames.permute(0, 1, 3, 4, 2).reshape(batch, -1, 3)
+
+    def seen(tables: Tensor) -> Tensor:
+        looked = apply_luts(colors, tables).clamp(0.0, 1.0)
+        return looked.reshape(batch, count, height, width, 3).permute(0, 1, 4, 2, 3)
+
+    target = seen(background)
+    return torch.where(region, seen(foreground), target), target
+
+
+def make_batch(scenes: list[Scene], looks: LookSampler, rng: np.random.Generator, device: torch.device) -> TrainingBatch:
+    """Turn scenes into a batch of composites under freshly drawn looks."""
+    frames = torch.from_numpy(np.stack([scene.frames for scene in scenes])).to(device)
+    frames = frames.permute(0, 1, 4, 2, 3).float() / 255.0
+    region = torch.from_numpy(np.stack([scene.region for scene in scenes])).to(device).unsqueeze(2)
+    mask = torch.from_numpy(np.stack([scene.mask for scene in scenes])).to(device).unsqueeze(2)
+    background, foreground = (table.to(device) for table in looks.draw_pairs(rng, len(scenes)))
+    composite, target = compose(frames, region, background, foreground)
+    lit = [Lighting.draw(rng) if rng.random() < looks.mixture.lighting else None for _ in scenes]
+    for index, lighting in enumerate(lit):
+        if lighting is not None:
+            gain = lighting.gain(*frames.shape[-2:]).to(device)
+            shaded = (composite[index] * gain).clamp(0.0, 1.0)
+            composite[index] = torch.where(region[index], shaded, composite[index])
+    return TrainingBatch(composite, target, mask, region)

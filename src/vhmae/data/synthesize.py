@@ -1,0 +1,130 @@
+"""Evaluation sets on disk: real clips under drawn looks, in the HYouTube layout."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from vhmae.color.lut import Lut3D, Split, read_lut_bank
+from vhmae.data.clips import Clip, list_clips
+from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, write_jpeg, write_mask
+from vhmae.data.looks import IDENTITY, SHIFTS, Lighting, Look, draw_look
+from vhmae.data.synthesis import REFERENCE_LINES, close_edge
+from vhmae.errors import InputError, did_you_mean
+
+Array = np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SynthesisRecipe:
+    """What ``vhmae synthesize`` writes; the same values give the same files."""
+
+    videos: Path
+    luts: Path | None = None
+    lut_split: Split = "heldout"
+    looks: Literal["one", "two"] = "two"
+    shifts: tuple[str, ...] = ("lut", "parametric")
+    per_video: int = 2
+    strength: tuple[float, float] | None = None
+    """Without a value: 1 for one look, 0.3 to 1 for two."""
+    clean_edge: int | None = None
+    """In pixels of a 288-line frame; without a value: 0 for one look, 4 for two."""
+    foreground_ratio: tuple[float, float] = (0.0, 1.0)
+    """Clips whose mean foreground lies outside are left out."""
+    frames: int = 20
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for shift in self.shifts:
+            if shift not in SHIFTS:
+                raise InputError(f"--shifts: unknown shift {shift}{did_you_mean(shift, SHIFTS)}; known: {', '.join(SHIFTS)}")
+        low, high = self.strengths
+        if not 0.0 <= low <= high <= 1.0:
+            raise InputError(f"--strength {low}:{high}: expected LOW:HIGH with 0 <= LOW <= HIGH <= 1")
+        if self.frames < 1 or self.per_video < 1:
+            raise InputError("--frames and --per-video must be at least 1")
+        if "lut" in self.shifts and self.luts is None:
+            raise InputError("--shifts lut: needs a LUT bank; pass --luts FILE or use --shifts parametric")
+
+    @property
+    def strengths(self) -> tuple[float, float]:
+        return self.strength or ((1.0, 1.0) if self.looks == "one" else (0.3, 1.0))
+
+    @property
+    def edge_pixels(self) -> int:
+        default = 0 if self.looks == "one" else 4
+        return default if self.clean_edge is None else self.clean_edge
+
+
+def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
+    """Write an evaluation set; returns the number of composites.
+
+    The folder must be missing or empty; the list is written last, so that a set without one is incomplete.
+    """
+    if output.exists() and any(output.iterdir()):
+        raise InputError(f"{output}: is not empty; give a new folder, so that no old frames stay in the set")
+    luts = read_lut_bank(recipe.luts, recipe.lut_split) if recipe.luts and "lut" in recipe.shifts else []
+    lines: list[str] = []
+    journal: list[dict[str, object]] = []
+    for number, clip in enumerate(list_clips(recipe.videos)):
+        # One generator a clip: leaving a clip out does not change the looks of the others.
+        rng = np.random.default_rng([recipe.seed, number])
+        frames, masks = clip.read(recipe.frames)
+        if recipe.edge_pixels:
+            pixels = max(1, round(recipe.edge_pixels * frames.shape[1] / REFERENCE_LINES))
+            closed = [close_edge(frame, mask, pixels) for frame, mask in zip(frames, masks, strict=True)]
+            frames, masks = np.stack([f for f, _ in closed]), np.stack([m for _, m in closed])
+            keep = masks.any(axis=(1, 2))
+            frames, masks = frames[keep], masks[keep]
+        low, high = recipe.foreground_ratio
+        if not len(frames) or not low <= masks.mean() <= high:
+            continue
+        for index in range(recipe.per_video):
+            lines.append(_write_composite(recipe, output, clip, index, frames, masks, luts, rng, journal))
+    if not lines:
+        raise InputError(f"{recipe.videos}: no clip has a foreground share within {low}:{high}; widen --foreground-ratio")
+    described = {key: str(value) for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts")}
+    (output / "synthesis.json").write_text(json.dumps({"recipe": described, "composites": journal}, indent=1) + "\n")
+    (output / "test_list.txt").write_text("\n".join(lines) + "\n")
+    return len(lines)
+
+
+def _write_composite(
+    recipe: SynthesisRecipe, output: Path, clip: Clip, index: int, frames: Array, masks: Array,
+    luts: list[Lut3D], rng: np.random.Generator, journal: list[dict[str, object]],
+) -> str:  # fmt: skip
+    background = IDENTITY if recipe.looks == "one" else draw_look(rng, luts, recipe.shifts, recipe.strengths)
+    foreground = draw_look(rng, luts, recipe.shifts, recipe.strengths)
+    lighting = Lighting.draw(rng) if "lighting" in recipe.shifts else None
+    target_name = clip.name if background is IDENTITY else f"{clip.name}-look{index + 1}"
+    real = output / REAL / target_name
+    mask = output / MASK / clip.name / f"object_{index + 1}"
+    composite = output / COMPOSITE / clip.name / f"object_{index + 1}"
+    for folder in (real, mask, composite):
+        folder.mkdir(parents=True, exist_ok=True)
+    for number, (frame, hole) in enumerate(zip(frames, masks, strict=True)):
+        target = _seen(frame, background)
+        pasted = _seen(frame, foreground, lighting)
+        write_jpeg(real / f"{number:05d}.jpg", target)
+        write_mask(mask / f"{number:05d}.png", hole)
+        write_jpeg(composite / f"{number:05d}.jpg", np.where(hole[..., None], pasted, target))
+    journal.append({"composite": f"{clip.name}/object_{index + 1}", "A": _describe(background), "B": _describe(foreground)})
+    return " ".join(folder.relative_to(output).as_posix() for folder in (real, mask, composite))
+
+
+def _describe(look: Look) -> dict[str, object]:
+    return {"name": look.name, "strength": round(look.strength, 4)}
+
+
+def _seen(frame: Array, look: Look, lighting: Lighting | None = None) -> Array:
+    """A frame under a look: uint8 RGB."""
+    colors = look(torch.from_numpy(frame).float() / 255.0)
+    if lighting is not None:
+        colors = colors * lighting.gain(*frame.shape[:2]).permute(1, 2, 0)
+    rounded: Array = (colors.clamp(0.0, 1.0) * 255.0).round().byte().numpy()
+    return rounded

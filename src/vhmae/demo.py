@@ -1,0 +1,188 @@
+"""``vhmae demo``: a composite of real photographs, harmonized by the ordinary way.
+
+The photographs ship inside scikit-image (public domain or CC0: NASA, SpaceX, Stefan van der Walt, Rachel Michetti); the
+cut-out mattes ship with this package. Two shots with slow camera moves: an astronaut before a rocket, a cat before coffee.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from fractions import Fraction
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import av
+import cv2
+import numpy as np
+
+from vhmae.errors import InputError
+from vhmae.pipeline import HarmonizeJob, harmonize_job
+from vhmae.video.reader import read_rgb_frames, to_uint8
+
+Array = np.ndarray
+
+WIDTH, HEIGHT, FPS, SECONDS_A_SHOT = 854, 480, 25, 3
+AUDIO_RATE = 48_000
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layer:
+    """A photograph that a camera moves over: place of its upper left corner, and scale, from start to end."""
+
+    photograph: str
+    scale: tuple[float, float]
+    left: tuple[float, float]
+    top: tuple[float, float]
+
+    def placement(self, share: float) -> Array:
+        """The affine matrix (2, 3) at a share of the shot."""
+        scale, left, top = (a + (b - a) * share for a, b in (self.scale, self.left, self.top))
+        return np.array([[scale, 0.0, left], [0.0, scale, top]], np.float64)
+
+
+# Layers are placed so that where a subject is cut by its photograph's border, the border lies outside the frame.
+SHOTS = (
+    (
+        Layer(photograph="rocket", scale=(1.42, 1.36), left=(-40.0, -8.0), top=(-70.0, -60.0)),
+        Layer(photograph="astronaut", scale=(1.0, 1.04), left=(250.0, 205.0), top=(-1.0, -8.0)),
+    ),
+    (
+        Layer(photograph="coffee", scale=(1.46, 1.52), left=(-12.0, -40.0), top=(-40.0, -60.0)),
+        Layer(photograph="chelsea", scale=(1.64, 1.7), left=(-2.0, -14.0), top=(-4.0, -14.0)),
+    ),
+)
+
+
+def run_demo(
+    output: Path, *, weights: str = "default", device: str = "auto",
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto", threads: int | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write ``composite.mp4``, ``mask.mp4``, ``harmonized.mp4`` and ``before_after.png``; returns the report."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be made ({error.strerror}); choose another folder with -o") from None
+    composite, mask, harmonized, sheet = (output / name for name in ("composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png"))
+    _write_inputs(composite, mask)
+    report = harmonize_job(
+        HarmonizeJob(
+            composite=composite, mask=mask, output=harmonized, weights=weights, device=device, precision=precision, threads=threads
+        )
+    )
+    _write_sheet(composite, harmonized, sheet)
+    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report["seconds_by_stage"].items())
+    report["lines"] = [
+        f"{composite}: an astronaut before a rocket, a cat before coffee, {WIDTH}x{HEIGHT}, {report['frames']} frames, with sound",
+        f"{harmonized}: harmonized at {report['fps']:.1f} fps on {report['device']} in {report['precision']} ({stages})",
+        f"{sheet}: before and after; mean change {report['mean_change']:.1f} levels inside the mask, nothing outside it",
+    ]
+    return report
+
+
+def _photograph(name: str) -> Array:
+    from skimage import data
+
+    return np.asarray(getattr(data, name)())
+
+
+def _cut_out(name: str) -> tuple[Array, Array]:
+    """A photograph's subject: colours free of the old background, and alpha in [0, 1]."""
+    file = Path(str(resources.files("vhmae") / "assets" / "demo" / f"{name}.png"))
+    matte = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+    if matte is None:
+        raise InputError(f"{file}: the matte is missing from the installation; install the package again")
+    return _without_spill(_photograph(name).astype(np.float32), matte.astype(np.float32) / 255.0), matte.astype(np.float32) / 255.0
+
+
+def _without_spill(image: Array, alpha: Array) -> Array:
+    """Foreground colours at soft edges (Forte 2021, blur fusion, twice: a wide blur, then a narrow one)."""
+    alpha = alpha[..., None]
+    foreground = background = image
+    for size in (90, 6):
+        weight = cv2.blur(alpha, (size, size))[..., None]
+        near = cv2.blur(foreground * alpha, (size, size)) / (weight + 1e-5)
+        far = cv2.blur(background * (1.0 - alpha), (size, size)) / (1.0 - weight + 1e-5)
+        foreground = np.clip(near + alpha * (image - alpha * near - (1.0 - alpha) * far), 0.0, 255.0)
+        background = far
+    return foreground
+
+
+def _frames() -> Iterator[tuple[Array, Array]]:
+    """Composite frames (H, W, 3) uint8 and mattes (H, W) uint8."""
+    size = (WIDTH, HEIGHT)
+    count = FPS * SECONDS_A_SHOT
+    for behind, front in SHOTS:
+        scenery = _photograph(behind.photograph).astype(np.float32)
+        subject, alpha = _cut_out(front.photograph)
+        for number in range(count):
+            share = number / (count - 1)
+            # Premultiplied, so that no colour from outside the subject leaks in when it is scaled.
+            layer = np.dstack([subject * alpha[..., None], alpha])
+            moved = cv2.warpAffine(layer, front.placement(share), size, flags=cv2.INTER_CUBIC, borderValue=0)
+            cover = np.clip(moved[..., 3], 0.0, 1.0)
+            backdrop = cv2.warpAffine(scenery, behind.placement(share), size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            composite = moved[..., :3] + (1.0 - cover[..., None]) * backdrop
+            yield to_uint8(composite / 255.0), to_uint8(cover)
+
+
+def _write_inputs(composite: Path, mask: Path) -> None:
+    parts = [path.with_name(f".{path.stem}.part.mp4") for path in (composite, mask)]
+    with av.open(f"file:{parts[0].absolute()}", "w") as video, av.open(f"file:{parts[1].absolute()}", "w") as matte_video:
+        picture = _add_stream(video, crf=14)
+        sound = video.add_stream("aac", rate=AUDIO_RATE, layout="stereo")
+        cover = _add_stream(matte_video, crf=8)
+        for frame, matte in _frames():
+            video.mux(picture.encode(_yuv(frame)))
+            matte_video.mux(cover.encode(_yuv(np.repeat(matte[..., None], 3, axis=2))))
+        video.mux(picture.encode(None))
+        matte_video.mux(cover.encode(None))
+        for packet in _chord(sound):
+            video.mux(packet)
+    for part, path in zip(parts, (composite, mask), strict=True):
+        part.replace(path)
+
+
+def _add_stream(container: Any, crf: int) -> Any:
+    stream = container.add_stream("libx264", rate=FPS, options={"crf": str(crf), "preset": "veryfast"})
+    stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+    context = stream.codec_context
+    context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1  # bt709, limited
+    return stream
+
+
+def _yuv(frame: Array) -> av.VideoFrame:
+    rgb = av.VideoFrame.from_ndarray(frame, format="rgb24")
+    return rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+
+
+def _chord(stream: Any) -> Iterator[Any]:
+    """A soft chord for each shot, so that one hears that the sound is kept."""
+    samples = AUDIO_RATE * SECONDS_A_SHOT
+    at = np.arange(samples) / AUDIO_RATE
+    swell = np.minimum(1.0, np.minimum(at, at[::-1]) / 0.25)
+    tones = [sum(np.sin(2.0 * np.pi * pitch * at) for pitch in chord) for chord in ((220.0, 277.2, 329.6), (196.0, 246.9, 293.7))]
+    wave = np.concatenate([0.08 * swell * tone for tone in tones]).astype(np.float32)
+    for start in range(0, len(wave), 1024):
+        part = wave[start : start + 1024]
+        frame = av.AudioFrame.from_ndarray(np.stack([part, part]), format="fltp", layout="stereo")
+        frame.sample_rate, frame.pts, frame.time_base = AUDIO_RATE, start, Fraction(1, AUDIO_RATE)
+        yield from stream.encode(frame)
+    yield from stream.encode(None)
+
+
+def _write_sheet(composite: Path, harmonized: Path, sheet: Path) -> None:
+    """Before and after, side by side, one row a shot."""
+    count = FPS * SECONDS_A_SHOT
+    picks = [number * count + count // 2 for number in range(len(SHOTS))]
+    rows = []
+    for before, after in zip(read_rgb_frames(composite, picks), read_rgb_frames(harmonized, picks), strict=True):
+        for picture, label in ((before, "before"), (after, "after")):
+            cv2.putText(picture, label, (16, HEIGHT - 18), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (0, 0, 0), 4, cv2.LINE_AA)
+            cv2.putText(picture, label, (16, HEIGHT - 18), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 1, cv2.LINE_AA)
+        rows.append(np.hstack([before, np.full((HEIGHT, 6, 3), 255, np.uint8), after]))
+    rule = np.full((6, rows[0].shape[1], 3), 255, np.uint8)
+    picture = np.vstack([rows[0], rule, rows[1]])
+    if not cv2.imwrite(str(sheet), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
+        raise InputError(f"{sheet}: cannot be written; check the folder and the space on the disk")

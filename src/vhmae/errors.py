@@ -1,0 +1,28 @@
+"""The errors a user can meet. Each carries one line: what is wrong, why, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class VhmaeError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(VhmaeError):
+    """Something the user can mend: an option, a configuration, a file or a mask."""
+
+    exit_code = 2
+
+
+class ShapeError(VhmaeError, ValueError):
+    """A tensor or array has another shape than the function's contract says."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return ``'; did you mean X?'`` for the closest known word, or an empty string."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,1 @@
+"""Evaluation: methods, the runner that scores them, and tables."""

@@ -1,0 +1,30 @@
+"""Reports as text for the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """A report as a few lines that fit a terminal."""
+    swapped = ", background swapped" if report["swap_background"] else ""
+    counts = f"{report['composites']} composites, {report['videos']} videos"
+    lines = [f"{report['method']} on {report['data']} ({report['protocol']}{swapped}): {counts}"]
+    for name, summary in report["overall"].items():
+        low, high = summary["ci95"]
+        ratio = report["ratio"].get(name)
+        beside = f"  ratio to the composite {ratio:.3f}" if ratio is not None else ""
+        lines.append(f"  {name:<6}{summary['mean']:10.3f}  [{low:.3f}, {high:.3f}]{beside}")
+    for row in report.get("bins", []):
+        few = "" if row["videos"] >= 8 else "  (under 8 videos: no claim)"
+        share = f"{row['from']:.0%}-{row['to']:.0%}"
+        lines.append(f"  foreground {share:<9} {row['composites']:4d} composites  ratio {row['ratio']['fmse']:.3f}{few}")
+    if "thirds" in report:
+        thirds = "  ".join(f"{third['ratio']['fmse']:.3f}" for third in report["thirds"])
+        lines.append(f"  thirds by mismatch, weakest first: {thirds}   worse than untouched: {report['worse_share']:.1%}")
+    if "natural_drift" in report:
+        drift = report["natural_drift"]
+        lines.append(
+            f"  natural drift {drift['mean']:.2f} levels [{drift['ci95'][0]:.2f}, {drift['ci95'][1]:.2f}] on {drift['clips']} untouched clips"
+        )
+    return "\n".join(lines)

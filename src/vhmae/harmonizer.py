@@ -1,0 +1,286 @@
+"""The harmonizer: frames in, frames out, one network call a window of key frames.
+
+The network sees small frames at key frames only; its transforms are smoothed over time and interpolated between them.
+With ``lookahead`` a frame waits for transforms from its future (files); with none, frames leave at once (live).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+
+from vhmae.errors import InputError, ShapeError, did_you_mean
+from vhmae.model.heads import Transform
+from vhmae.model.precision import Precision, autocast, choose_device, choose_precision
+from vhmae.model.vhmae import VHMAE
+from vhmae.model.weights import DEFAULT, load_model
+from vhmae.rendering import FrameTransform, render_rgb
+from vhmae.video.cuts import THUMBNAIL, CutDetector
+
+Array = np.ndarray
+Quality = Literal["fast", "balanced", "best"]
+
+STRIDES: dict[str, int] = {"fast": 8, "balanced": 4, "best": 1}
+"""Frames from one key frame to the next."""
+MINIMUM_BACKGROUND = 0.002
+"""A frame with a smaller share of background says nothing of the scene's look."""
+SMOOTHING_FRAMES = 24.0
+"""Standard deviation of the weights with which transforms are averaged over time, in frames."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What the network said at a key frame."""
+
+    shot: int
+    index: int
+    overall: Array
+    local: Array
+
+
+class Harmonizer:
+    """Harmonizes a stream of frames.
+
+    ``latency_frames`` is the number of frames by which the output lags behind the input: 0 with ``lookahead=0``.
+    """
+
+    def __init__(
+        self,
+        model: VHMAE,
+        *,
+        device: torch.device | str = "cpu",
+        precision: Precision | Literal["auto"] = "auto",
+        quality: Quality = "balanced",
+        strength: float = 1.0,
+        lookahead: int | None = None,
+        cut_detection: bool = True,
+    ) -> None:
+        if model.config.head != "photometric":
+            raise InputError("these weights have the pixel head, which draws small frames; use weights with the photometric head")
+        if quality not in STRIDES:
+            raise InputError(f"--quality {quality}: unknown{did_you_mean(quality, STRIDES)}; expected fast, balanced or best")
+        if not 0.0 <= strength <= 1.0:
+            raise InputError(f"--strength {strength}: out of range; expected 0 (untouched) to 1 (full)")
+        if lookahead is not None and lookahead < 0:
+            raise InputError(f"lookahead={lookahead}: expected 0 (live) or a number of frames")
+        self.device = torch.device(device)
+        self.precision: Precision = choose_precision(precision, self.device)
+        self.model = model.to(self.device).eval()
+        self.quality = quality
+        self.strength = strength
+        self.stride = STRIDES[quality]
+        window = self.stride * model.config.clip_frames
+        self.latency_frames = window + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
+        self.cut_detection = cut_detection
+        self.borrowed = 0
+        """Frames without background, which took the transform of the nearest frame that has some."""
+        self.unread = 0
+        """Frames of shots that had shown no background in time: they stay untouched."""
+        self.reset()
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        weights: str = DEFAULT,
+        *,
+        device: str = "auto",
+        precision: Precision | Literal["auto"] = "auto",
+        threads: int | None = None,
+        quality: Quality = "balanced",
+        strength: float = 1.0,
+        lookahead: int | None = None,
+    ) -> Harmonizer:
+        """Load weights by packaged name or path.
+
+        Raises:
+            InputError: for unknown weights, a device that is not there, or a value out of range.
+        """
+        if threads:
+            torch.set_num_threads(threads)
+        return cls(
+            load_model(weights), device=choose_device(device), precision=precision, quality=quality, strength=strength, lookahead=lookahead
+        )
+
+    def reset(self) -> None:
+        """Forget the stream: another one begins."""
+        self._cuts = CutDetector()
+        self._shot = 0
+        self._index = 0
+        self._last_key: int | None = None
+        self._window: list[tuple[int, Array, Array]] = []
+        self._estimates: deque[Estimate] = deque()
+        self._pending: deque[tuple[int, int, bool, Any]] = deque()
+
+    # --- the stream
+
+    def step(self, frame: Array, mask: Array) -> Array | None:
+        """Take the next frame; return the frame that is ready, or None while the stream fills.
+
+        Args:
+            frame: (H, W, 3) RGB, uint8 or float32 in [0, 1].
+            mask: (H, W) bool, or a matte in [0, 1] (float) or 0-255 (uint8).
+        """
+        if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
+            raise ShapeError(f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and {mask.shape}")
+        ready = self.push((frame, mask), functools.partial(_thumbnail, frame), mask)
+        return _rendered(*ready[0]) if ready else None
+
+    def flush(self) -> list[Array]:
+        """The frames that are still waiting, in order; the stream begins anew afterwards."""
+        return [_rendered(payload, transform) for payload, transform in self.drain()]
+
+    def harmonize(self, frames: Iterable[Array], masks: Iterable[Array]) -> Iterator[Array]:
+        """Harmonize a whole clip, lazily: as many frames come out as go in."""
+        self.reset()
+        for frame, mask in zip(frames, masks, strict=True):
+            done = self.step(frame, mask)
+            if done is not None:
+                yield done
+        yield from self.flush()
+
+    # --- the same for any kind of payload (the pipeline's frames are planes)
+
+    def push(self, payload: Any, thumbnail: Callable[[int, int], Array], matte: Array) -> list[tuple[Any, FrameTransform | None]]:
+        """Take a frame of any kind.
+
+        Args:
+            payload: handed back with its transform.
+            thumbnail: called with (height, width) for a small float32 RGB frame.
+            matte: (H, W), as :func:`as_matte` takes it.
+        Returns:
+            The payloads that are ready (at most one), with None for frames without foreground.
+        """
+        if self.cut_detection and self._cuts.step(thumbnail(*THUMBNAIL)):
+            self._run_window()
+            self._shot += 1
+            self._last_key = None
+        foreground = bool(matte.any())
+        background = foreground and self.shows_background(matte)
+        # A frame that cannot be a key frame leaves that to the next one.
+        if background and (self._last_key is None or self._index - self._last_key >= self.stride):
+            self._last_key = self._index
+            self._add_key_frame(thumbnail, matte)
+        self.borrowed += foreground and not background
+        self._pending.append((self._shot, self._index, foreground, payload))
+        self._index += 1
+        if self._index - self._pending[0][1] <= self.latency_frames:
+            return []
+        return [self._release()]
+
+    def drain(self) -> list[tuple[Any, FrameTransform | None]]:
+        """Everything that waits; then forget the stream."""
+        return list(self.drain_lazily())
+
+    def drain_lazily(self) -> Iterator[tuple[Any, FrameTransform | None]]:
+        """As :meth:`drain`, one at a time."""
+        self._run_window()
+        while self._pending:
+            yield self._release()
+        self.reset()
+
+    def prime(self, thumbnail: Callable[[int, int], Array], matte: Array) -> None:
+        """Show a later frame of the shot before the first ones, where those have no background."""
+        size = self.model.config.image_size
+        self._window.append((0, thumbnail(size, size), _small_mask(matte, size)))
+        self._run_window()
+
+    @staticmethod
+    def shows_background(matte: Array) -> bool:
+        """Whether a frame shows enough background to be read."""
+        top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(matte.dtype, 1)
+        return float((matte[::2, ::2] < 0.5 * top).mean()) >= MINIMUM_BACKGROUND
+
+    def _add_key_frame(self, thumbnail: Callable[[int, int], Array], matte: Array) -> None:
+        size = self.model.config.image_size
+        self._window.append((self._index, thumbnail(size, size), _small_mask(matte, size)))
+        # Live, the first frame cannot wait for the window to fill.
+        if len(self._window) == self.model.config.clip_frames or (self.latency_frames == 0 and not self._of_shot(self._shot)):
+            self._run_window()
+
+    @torch.no_grad()
+    def _run_window(self) -> None:
+        if not self._window:
+            return
+        # The last window of a shot is filled by repeating its last frame.
+        fill = self.model.config.clip_frames - len(self._window)
+        window = self._window + [self._window[-1]] * max(0, fill)
+        frames = torch.from_numpy(np.stack([frame for _, frame, _ in window])).permute(0, 3, 1, 2)[None].to(self.device)
+        masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
+        with autocast(self.device, self.precision):
+            transform = self.model(frames, masks).transform
+        assert isinstance(transform, Transform)
+        overall = transform.overall[0].float().cpu().numpy()
+        local = transform.local[0].float().cpu().numpy()
+        for place, (index, _, _) in enumerate(self._window):
+            self._estimates.append(Estimate(self._shot, index, overall, local[place]))
+        self._window = []
+
+    def _release(self) -> tuple[Any, FrameTransform | None]:
+        shot, index, foreground, payload = self._pending.popleft()
+        # What lies far enough behind is not asked for again.
+        while self._estimates and (self._estimates[0].shot < shot or self._is_past(index)):
+            self._estimates.popleft()
+        if not foreground:
+            return payload, None
+        estimates = self._of_shot(shot)
+        if not estimates:
+            self.unread += 1
+            return payload, None
+        return payload, _smoothed(estimates, index).scaled(self.strength)
+
+    def _of_shot(self, shot: int) -> list[Estimate]:
+        return [estimate for estimate in self._estimates if estimate.shot == shot]
+
+    def _is_past(self, index: int) -> bool:
+        """Whether the oldest estimate is too old to count at a frame, and a younger one stands in for it."""
+        first = self._estimates[0]
+        others = len(self._estimates) > 1 and self._estimates[1].shot == first.shot and self._estimates[1].index <= index
+        return others and first.index < index - 3.0 * SMOOTHING_FRAMES
+
+
+def _smoothed(estimates: list[Estimate], index: int) -> FrameTransform:
+    """The transform of a frame: the overall map averaged over time, the local maps between two key frames."""
+    places = np.array([estimate.index for estimate in estimates], dtype=float)
+    distance = np.abs(places - index)
+    weights = np.exp(-0.5 * ((distance - distance.min()) / SMOOTHING_FRAMES) ** 2)
+    overall = np.tensordot(weights / weights.sum(), np.stack([estimate.overall for estimate in estimates]), axes=1)
+    after = int(np.searchsorted(places, index))
+    before = max(0, after - 1)
+    after = min(after, len(places) - 1)
+    span = places[after] - places[before]
+    share = float(np.clip((index - places[before]) / span, 0.0, 1.0)) if span > 0 else 0.0
+    local = (1.0 - share) * estimates[before].local + share * estimates[after].local
+    return FrameTransform(overall.astype(np.float32), local.astype(np.float32))
+
+
+def as_matte(mask: Array) -> Array:
+    """A mask of any kind as a matte: float32 in [0, 1]."""
+    if mask.dtype == np.uint8:
+        return mask.astype(np.float32) / np.float32(255.0)
+    if mask.dtype == np.uint16:
+        return mask.astype(np.float32) / np.float32(65535.0)
+    return mask.astype(np.float32)
+
+
+def _rendered(payload: tuple[Array, Array], transform: FrameTransform | None) -> Array:
+    frame, matte = payload
+    return frame if transform is None else render_rgb(frame, as_matte(matte), transform)
+
+
+def _thumbnail(frame: Array, height: int, width: int) -> Array:
+    small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+    return small.astype(np.float32) / 255.0 if frame.dtype == np.uint8 else small.astype(np.float32)
+
+
+def _small_mask(matte: Array, size: int) -> Array:
+    """The mask that the network sees: half-covered pixels count; a subject thinner than that counts wherever it is."""
+    small = cv2.resize(as_matte(matte), (size, size), interpolation=cv2.INTER_AREA)
+    mask = small >= 0.5
+    return mask if mask.any() else small > 0.0

@@ -1,0 +1,113 @@
+"""The look path: from colour statistics of both sides of the mask to a global colour transform.
+
+The tokens of Fig. 3 see content; whether a foreground fits its background is told first of all by the colours of both
+(docs/decisions.md, "look path"). Several small networks ("members") read the statistics of the four pixel sets; the mean
+of their answers is the global transform, their hidden features join the mask tokens and the decoder.
+Letters: B batch, M members, F features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vhmae.color import statistics
+from vhmae.color.transform import QUADRATIC
+from vhmae.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LookConfig:
+    """Size of the look path."""
+
+    members: int = 4
+    """Networks whose answers are averaged."""
+    width: int = 256
+    """Hidden width of a member."""
+    histogram_width: int = 128
+    """Features that a member takes from the histograms."""
+    dropout: float = 0.2
+    histogram_dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        if self.members < 1 or self.width < 1:
+            raise InputError(f"look: members={self.members}, width={self.width}; both must be at least 1")
+
+
+class MemberLinear(nn.Module):
+    """A linear layer for each member: (M, B, in) -> (M, B, out)."""
+
+    def __init__(self, members: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        bound = 1.0 / math.sqrt(inputs)
+        self.weight = nn.Parameter(torch.empty(members, inputs, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(members, 1, outputs))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.baddbmm(self.bias, features, self.weight)
+
+
+@dataclasses.dataclass(frozen=True)
+class LookReading:
+    """What the look path says of a window of frames."""
+
+    member_coefficients: Tensor
+    """(M, B, 3, QUADRATIC): each member's global transform."""
+    hidden: Tensor
+    """(B, M * width): the members' last hidden features."""
+
+    @property
+    def coefficients(self) -> Tensor:
+        """(B, 3, QUADRATIC): the mean transform."""
+        return self.member_coefficients.mean(dim=0)
+
+
+class LookPath(nn.Module):
+    """Statistics of foreground, background and the rings along the edge -> global transform."""
+
+    def __init__(self, config: LookConfig) -> None:
+        super().__init__()
+        self.config = config
+        sets = len(statistics.SETS)
+        numbers = sets * (statistics.STATISTICS + 1)  # one more: the set's share of the frame
+        cells = sets * statistics.HISTOGRAM_BINS**3
+        # Without affine: the members' first layers scale; running means make inference independent of the batch.
+        self.normalize = nn.BatchNorm1d(numbers, affine=False)
+        self.read_histogram = MemberLinear(config.members, cells, config.histogram_width)
+        self.first = MemberLinear(config.members, numbers + config.histogram_width, config.width)
+        self.second = MemberLinear(config.members, config.width, config.width)
+        self.answer = MemberLinear(config.members, config.width, 3 * QUADRATIC)
+        nn.init.zeros_(self.answer.weight)  # the identity to start from
+
+    def forward(self, frames: Tensor, mask: Tensor, jitter: torch.Generator | None = None) -> LookReading:
+        """Read the look of a window.
+
+        Args:
+            frames: composite (B, T, 3, H, W) in [0, 1].
+            mask: (B, T, 1, H, W) bool.
+            jitter: random places for the drawn pixels (training).
+        """
+        return self.read(*statistics.draw_pixel_sets(frames, mask, jitter))
+
+    def read(self, sets: list[Tensor], shares: Tensor) -> LookReading:
+        """Read drawn pixel sets: one (B, P, 3) per set, and their shares (B, S)."""
+        config = self.config
+        # Moments and logarithms lose too much in half precision.
+        with torch.autocast(device_type=shares.device.type, enabled=False):
+            sets = [colors.float() for colors in sets]
+            numbers = torch.cat([statistics.set_statistics(colors) for colors in sets] + [shares.float().sqrt()], dim=1)
+            cells = torch.cat([statistics.set_histogram(colors) for colors in sets], dim=1)
+            numbers = self.normalize(numbers).clamp(-4.0, 4.0)
+        cells = cells.expand(config.members, -1, -1)
+        cells = functional.dropout(cells, config.histogram_dropout, self.training)
+        features = torch.cat([numbers.expand(config.members, -1, -1), self.read_histogram(cells)], dim=-1)
+        hidden = functional.gelu(self.first(features))
+        hidden = functional.dropout(hidden, config.dropout, self.training)
+        hidden = functional.gelu(self.second(hidden))  # (M, B, width)
+        answer = self.answer(functional.dropout(hidden, config.dropout, self.training))
+        coefficients = answer.float().reshape(config.members, -1, 3, QUADRATIC)
+        return LookReading(coefficients, hidden.transpose(0, 1).flatten(1))

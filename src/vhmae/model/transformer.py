@@ -1,0 +1,104 @@
+"""Transformer blocks with key masking, and the fixed position code.
+
+Letters: B batch, L tokens, D embedding, H heads.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from vhmae.errors import ShapeError
+
+REFERENCE_GRID = 16
+"""Positions are stated on a grid of this many cells, whatever the frame's size: the paper's N."""
+
+
+def position_code(frames: int, rows: int, columns: int, dim: int) -> Tensor:
+    """Fixed separable sin-cos code in time and space: (frames * rows * columns, dim).
+
+    A quarter of the numbers codes time, the rest the two axes of space in equal parts. Places in space are relative to
+    the frame, so that other sizes need no new weights.
+    """
+    if dim % 8:
+        raise ShapeError(f"embed_dim={dim} is not a multiple of 8; the position code needs that")
+    space = dim * 3 // 8 // 2 * 2
+    across = (torch.arange(columns) + 0.5) * (REFERENCE_GRID / columns)
+    down = (torch.arange(rows) + 0.5) * (REFERENCE_GRID / rows)
+    x = _axis_code(across, space).view(1, 1, columns, -1).expand(frames, rows, -1, -1)
+    y = _axis_code(down, space).view(1, rows, 1, -1).expand(frames, -1, columns, -1)
+    t = _axis_code(torch.arange(frames), dim - 2 * space).view(frames, 1, 1, -1).expand(-1, rows, columns, -1)
+    return torch.cat([x, y, t], dim=-1).reshape(frames * rows * columns, dim)
+
+
+def _axis_code(places: Tensor, dim: int) -> Tensor:
+    rates = 10000.0 ** -(torch.arange(dim // 2, dtype=torch.float64) / (dim // 2))
+    angles = places.double().unsqueeze(1) * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1).float()
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None) -> Tensor:
+    """Scaled dot-product attention (B, H, L, D / H); ``key_mask`` (B, L) is True at the keys that count."""
+    bias = None if key_mask is None else key_mask[:, None, None, :]
+    if query.device.type == "cpu" and query.dtype == torch.bfloat16:
+        # torch's fused kernel runs bf16 on a CPU at half the rate of plain products (docs/decisions.md, "attention").
+        scores = (query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5
+        if bias is not None:
+            scores = scores.masked_fill(~bias, -torch.inf)
+        return scores.softmax(dim=-1) @ value
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+
+
+class DropPath(nn.Module):
+    """Leave a residual branch out for whole samples, at random, in training."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, branch: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return branch
+        keep = 1.0 - self.rate
+        kept = torch.rand(len(branch), *(1,) * (branch.ndim - 1), device=branch.device) < keep
+        return branch * kept / keep
+
+
+class Block(nn.Module):
+    """Pre-norm attention and MLP."""
+
+    def __init__(self, dim: int, heads: int, drop_path: float = 0.0, mlp_ratio: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1 = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.project = nn.Linear(dim, dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, mlp_ratio * dim), nn.GELU(), nn.Linear(mlp_ratio * dim, dim))
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, tokens: Tensor, key_mask: Tensor | None = None) -> Tensor:
+        """(B, L, D) -> (B, L, D); tokens outside ``key_mask`` (B, L) are seen by none."""
+        batch, length, dim = tokens.shape
+        qkv = self.qkv(self.norm1(tokens)).reshape(batch, length, 3, self.heads, dim // self.heads)
+        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        mixed = attend(query, key, value, key_mask).transpose(1, 2).reshape(batch, length, dim)
+        tokens = tokens + self.drop_path(self.project(mixed))
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+
+
+class Transformer(nn.Module):
+    """A stack of blocks with a final norm; drop path grows linearly with depth."""
+
+    def __init__(self, dim: int, depth: int, heads: int, drop_path: float = 0.0) -> None:
+        super().__init__()
+        rates = [drop_path * index / max(1, depth - 1) for index in range(depth)]
+        self.blocks = nn.ModuleList(Block(dim, heads, rate) for rate in rates)
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, tokens: Tensor, key_mask: Tensor | None = None) -> Tensor:
+        for block in self.blocks:
+            tokens = block(tokens, key_mask)
+        normed: Tensor = self.norm(tokens)
+        return normed

@@ -1,0 +1,169 @@
+"""VHMAE: masking -> encoder -> pattern alignment -> decoder -> head (Fig. 3).
+
+Letters: B batch, T frames, N patches in a row, L = T * N * N tokens, D embedding, P patch side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from vhmae.color.transform import QUADRATIC
+from vhmae.errors import InputError, ShapeError
+from vhmae.model.heads import PhotometricHead, PixelHead, Transform, blend
+from vhmae.model.look import LookConfig, LookPath, LookReading
+from vhmae.model.masking import MaskingStrategy, mask_tokens, patchify
+from vhmae.model.pattern_alignment import PatternAlignment
+from vhmae.model.transformer import Transformer, position_code
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Everything that a set of weights needs to be built again."""
+
+    image_size: int = 256
+    """Side of the square frames that the network sees."""
+    patch_size: int = 16
+    clip_frames: int = 8
+    """T: frames that the network sees at once; even, or 1."""
+    embed_dim: int = 192
+    encoder_depth: int = 6
+    encoder_heads: int = 3
+    decoder_dim: int = 192
+    decoder_depth: int = 3
+    decoder_heads: int = 3
+    pattern_dim: int = 384
+    """Hidden width of the Pattern Alignment Module."""
+    drop_path: float = 0.1
+    head: Literal["pixel", "photometric"] = "photometric"
+    content: Literal["pattern", "token"] = "pattern"
+    """What stands for masked patches: the Pattern Alignment Module, or MAE's one learned token (Table 2, row A)."""
+    masking: MaskingStrategy = "foreground"
+    masking_ratio: float = 0.75
+    """Masked share for the strategies other than foreground masking."""
+    look: LookConfig | None = dataclasses.field(default_factory=LookConfig)
+    """The look path; null is the paper's plain model."""
+
+    def __post_init__(self) -> None:
+        patch = self.patch_size
+        if self.image_size % patch:
+            near = self.image_size // patch * patch
+            raise InputError(f"image_size={self.image_size} is not a multiple of patch_size={patch}; try {near} or {near + patch}")
+        if self.clip_frames < 1 or (self.clip_frames > 1 and self.clip_frames % 2):
+            raise InputError(f"clip_frames={self.clip_frames} is not even; try {self.clip_frames + 1} (or 1 for single frames)")
+        for part, dim, heads in (("encoder", self.embed_dim, self.encoder_heads), ("decoder", self.decoder_dim, self.decoder_heads)):
+            if dim % heads or dim % 8:
+                raise InputError(f"model: the {part}'s width {dim} must be a multiple of 8 and of its heads {heads}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Harmonized:
+    """What a forward pass gives: the frames, and what the losses need."""
+
+    frames: Tensor
+    """(B, T, 3, H, W): prediction inside the mask, composite outside; not clipped."""
+    transform: Transform | None
+    masked: Tensor
+    """(B, L) bool."""
+    foreground_features: Tensor
+    """F_fore (B, L, D), valid where masked."""
+    background_features: Tensor
+    """F_back (B, L, D), valid where visible."""
+    look: LookReading | None
+
+
+class VHMAE(nn.Module):
+    """Video harmonization masked autoencoder."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        patch_dim = 3 * config.patch_size**2
+        dim, decoder_dim = config.embed_dim, config.decoder_dim
+        self.embed = nn.Linear(patch_dim, dim)
+        self.scene_token = nn.Parameter(torch.zeros(1, 1, dim))
+        self.encoder = Transformer(dim, config.encoder_depth, config.encoder_heads, config.drop_path)
+        self.pattern_alignment = PatternAlignment(patch_dim, config.pattern_dim, dim) if config.content == "pattern" else None
+        self.mask_token = nn.Parameter(torch.zeros(1, 1, dim)) if config.content == "token" else None
+        self.to_decoder = nn.Linear(dim, decoder_dim)
+        self.look_path = LookPath(config.look) if config.look else None
+        self.look_to_decoder = nn.Linear(config.look.members * config.look.width, decoder_dim) if config.look else None
+        self.decoder = Transformer(decoder_dim, config.decoder_depth, config.decoder_heads, config.drop_path)
+        head = PhotometricHead if config.head == "photometric" else PixelHead
+        self._initialize()
+        self.head = head(decoder_dim, config.patch_size)
+
+    def _initialize(self) -> None:
+        """MAE's initialisation: Xavier for linear layers, small normal tokens."""
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Linear) and not name.startswith("look_path"):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        nn.init.normal_(self.scene_token, std=0.02)
+        if self.mask_token is not None:
+            nn.init.normal_(self.mask_token, std=0.02)
+
+    def forward(self, composite: Tensor, mask: Tensor, jitter: torch.Generator | None = None) -> Harmonized:
+        """Harmonize a window of frames.
+
+        Args:
+            composite: (B, T, 3, H, W) in [0, 1], sRGB-encoded RGB.
+            mask: (B, T, 1, H, W) bool, True = foreground.
+            jitter: randomness of the look path's pixel draws (training only).
+        Raises:
+            ShapeError: if the shapes do not belong together or do not divide into patches.
+        """
+        if composite.ndim != 5 or composite.shape[2] != 3 or mask.shape != (*composite.shape[:2], 1, *composite.shape[3:]):
+            raise ShapeError(f"expected (B, T, 3, H, W) and (B, T, 1, H, W), got {tuple(composite.shape)} and {tuple(mask.shape)}")
+        config = self.config
+        batch, frames, _, height, width = composite.shape
+        rows, columns = height // config.patch_size, width // config.patch_size
+        patches = patchify(composite, config.patch_size) * 2.0 - 1.0  # (B, L, 3 P P)
+        masked = mask_tokens(config.masking, mask, config.patch_size, config.masking_ratio)  # (B, L)
+
+        background = self._encode(patches, ~masked, (frames, rows, columns))
+        scene, background_features = background[:, :1], background[:, 1:]
+        if self.pattern_alignment is not None:
+            foreground_features = self.pattern_alignment(patches)  # (B, L, D)
+        else:
+            assert self.mask_token is not None
+            foreground_features = self.mask_token.expand_as(background_features)
+
+        look = self.look_path(composite, mask, jitter) if self.look_path is not None else None
+        tokens = torch.where(masked.unsqueeze(-1), foreground_features.to(background_features.dtype), background_features)
+        decoded = self._decode(torch.cat([scene, tokens], dim=1), masked, look, (frames, rows, columns))
+        overall = look.coefficients if look is not None else composite.new_zeros(batch, 3, QUADRATIC)
+        prediction = self.head(decoded[:, 1:], decoded[:, 0], composite, overall)
+        return Harmonized(
+            frames=blend(prediction.frames, composite, mask),
+            transform=prediction.transform,
+            masked=masked,
+            foreground_features=foreground_features,
+            background_features=background_features,
+            look=look,
+        )
+
+    def _encode(self, patches: Tensor, visible: Tensor, shape: tuple[int, int, int]) -> Tensor:
+        """Encode the visible tokens: scene token first, (B, 1 + L, D). Masked tokens are seen by none."""
+        position = position_code(*shape, self.config.embed_dim).to(patches.device)
+        tokens = self.embed(patches) + position
+        tokens = torch.cat([self.scene_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], dim=1)
+        # The scene token is always visible, so that a frame without background has a key to attend to.
+        keys = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)
+        encoded: Tensor = self.encoder(tokens, keys)
+        return encoded
+
+    def _decode(self, tokens: Tensor, masked: Tensor, look: LookReading | None, shape: tuple[int, int, int]) -> Tensor:
+        """Decode scene, visible and mask tokens together: (B, 1 + L, D)."""
+        position = position_code(*shape, self.config.decoder_dim).to(tokens.device)
+        position = torch.cat([torch.zeros_like(position[:1]), position])  # the scene token has no place
+        embedded = self.to_decoder(tokens) + position
+        if look is not None and self.look_to_decoder is not None:
+            # The look joins the mask tokens and the scene token; the background needs no harmonizing.
+            receives = torch.cat([torch.ones_like(masked[:, :1]), masked], dim=1).unsqueeze(-1)
+            embedded = embedded + receives * self.look_to_decoder(look.hidden.to(embedded.dtype)).unsqueeze(1)
+        decoded: Tensor = self.decoder(embedded)
+        return decoded

@@ -1,0 +1,335 @@
+"""The training loop: stages one after the other, resumable at any step, deterministic for a seed and precision.
+
+Randomness never lives in a generator that would have to be saved: each step seeds its own from (seed, step).
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from vhmae.color import statistics
+from vhmae.color.lut import apply_luts, read_lut_bank
+from vhmae.color.transform import apply_transform
+from vhmae.config import build, to_tree
+from vhmae.data.looks import LookSampler
+from vhmae.data.synthesis import SceneSampler, TrainingBatch, make_batch
+from vhmae.errors import InputError, VhmaeError
+from vhmae.model import losses
+from vhmae.model.look import LookPath
+from vhmae.model.masking import patchify
+from vhmae.model.precision import Precision, autocast, choose_device, choose_precision
+from vhmae.model.vhmae import VHMAE
+from vhmae.model.weights import count_parameters, load_model, save_model
+from vhmae.training.journal import Journal
+from vhmae.training.recipe import LookStage, LossConfig, Recipe, Stage
+from vhmae.training.sources import LookBank, SceneBatches, iterate_batches, load_packs, make_sampler, split_dev
+from vhmae.training.validation import DevSet
+
+CHECKPOINT = "checkpoint.pt"
+
+
+@dataclasses.dataclass
+class RunState:
+    """Where a run stands: everything that a checkpoint keeps beside the tensors."""
+
+    step: int = 0
+    """Steps done, over all stages."""
+    trained_seconds: float = 0.0
+    """Time spent in steps, summed over resumed runs."""
+    precision: Precision = "fp32"
+
+
+def batch_losses(
+    model: VHMAE, batch: TrainingBatch, config: LossConfig, precision: Precision = "fp32", jitter: torch.Generator | None = None
+) -> dict[str, Tensor]:
+    """The losses of one batch (Eq. 6 and its parts), in fp32; ``loss`` is what is minimised."""
+    with autocast(batch.composite.device, precision):
+        result = model(batch.composite, batch.mask, jitter)
+    frames = batch.composite.shape[1]
+    harmonized = result.frames.float()
+    if config.reconstruction == "relative":
+        reconstruction = losses.relative_error(harmonized, batch.composite, batch.target, batch.region, config.floor, config.harm_weight)
+    else:
+        predicted, truth = (patchify(video, model.config.patch_size) for video in (harmonized, batch.target))
+        reconstruction = losses.reconstruction_loss(predicted, truth, result.masked, frames, config.reduction)
+    alignment = losses.alignment_loss(result.foreground_features, result.background_features, result.masked, frames, config.reduction)
+    balance = losses.patch_balancing_loss(harmonized, model.config.patch_size, config.balance, batch.target, config.reduction)
+    loss = losses.total_loss(reconstruction, alignment, balance, config.alignment_weight, config.balance_weight)
+    return {"loss": loss, "reconstruction": reconstruction, "alignment": alignment, "balance": balance}
+
+
+def look_losses(
+    path: LookPath, bank: LookBank, looks: LookSampler, rows: Tensor, rng: np.random.Generator, config: LossConfig
+) -> dict[str, Tensor]:
+    """The look path's loss on drawn pixels under freshly drawn looks: each member answers for itself."""
+    pixels = bank.pixels[rows].float() / 255.0
+    region = bank.region[rows]
+    background, foreground = looks.draw_pairs(rng, len(rows))
+    target = apply_luts(pixels, background).clamp(0.0, 1.0)
+    composite = torch.where(region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target)
+    sets = list(composite.split(statistics.PIXELS, dim=1))
+    coefficients = path.read(sets, bank.shares[rows]).member_coefficients  # (M, B, 3, 10)
+    count = statistics.PIXELS[0]
+    weight = region[:, :count].float()
+    weight = weight / weight.sum(1, keepdim=True).clamp_min(1.0)
+    harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
+    error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)
+    untouched = ((sets[0] - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (B,)
+    harm = config.harm_weight * (error - untouched).clamp_min(0.0)
+    loss = ((error + harm) / (untouched + config.floor)).mean()
+    return {"loss": loss, "ratio": error.mean() / untouched.mean().clamp_min(1e-9)}
+
+
+class Trainer:
+    """One run of a recipe in a folder: ``checkpoint.pt``, ``journal.jsonl``, ``weights.safetensors``."""
+
+    def __init__(self, recipe: Recipe, run_dir: Path, device: str = "auto", start_from: str | None = None) -> None:
+        train = recipe.train
+        self.recipe = recipe
+        self.run_dir = run_dir
+        self.device = choose_device(device)
+        self.state = RunState(precision=choose_precision(train.precision, self.device))
+        if train.threads:
+            torch.set_num_threads(train.threads)
+        torch.manual_seed(train.seed)
+        self.model = VHMAE(recipe.model).to(self.device)
+        if start_from is not None:
+            _start_from(self.model, start_from)
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.optimizer: torch.optim.Optimizer | None = None
+        self.cache = Path(recipe.data.cache) if recipe.data.cache else run_dir / "cache"
+        self._stop = False
+
+    # --- what a run is made of
+
+    def plan(self) -> list[LookStage | Stage]:
+        """The stages in order."""
+        train = self.recipe.train
+        first: list[LookStage | Stage] = [train.look] if train.look is not None and self.model.look_path is not None else []
+        return [*first, *train.stages]
+
+    def run(self, resume: bool = False) -> RunState:
+        """Train to the end of the recipe, or to the next Ctrl-C; either way a checkpoint is left."""
+        checkpoint = self.run_dir / CHECKPOINT
+        if resume:
+            self._load(checkpoint)
+        elif checkpoint.exists():
+            raise InputError(f"{self.run_dir}: holds a run already; pass --resume to go on, or choose a new folder")
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        journal = Journal(self.run_dir, self.state.step)
+        data = self.recipe.data
+        packs, dev_pack = split_dev(load_packs(data, self.cache), Path(data.dev_list))
+        luts = read_lut_bank(data.root_path / data.luts, "train")
+        looks = LookSampler.from_luts(luts, self.recipe.looks)
+        sampler = make_sampler(packs, data, self.recipe.scenes)
+        model = self.recipe.model
+        dev = DevSet(dev_pack, looks, min(model.clip_frames, 4), model.image_size)
+        journal.write(
+            "start", self.state.step, recipe=to_tree(self.recipe), device=str(self.device), precision=self.state.precision,
+            parameters=count_parameters(self.model), threads=torch.get_num_threads(), torch=torch.__version__,
+        )  # fmt: skip
+        first = 0
+        for stage in self.plan():
+            last = first + stage.steps
+            if self.state.step < last:
+                if isinstance(stage, LookStage):
+                    steps = self._look_steps(stage, first, self._bank(sampler, stage), looks)
+                else:
+                    steps = self._stage_steps(stage, first, sampler, looks)
+                self._run_stage(stage, first, steps, dev, journal)
+            first = last
+        self.save_weights()
+        journal.write("end", self.state.step, trained_seconds=round(self.state.trained_seconds, 1))
+        return self.state
+
+    def _bank(self, sampler: SceneSampler, stage: LookStage) -> LookBank:
+        path = self.cache / f"look_bank_{stage.samples}_{stage.image_size}_{self.recipe.train.seed}.npz"
+        if path.exists():
+            return LookBank.load(path)
+        bank = LookBank.draw(sampler, stage, self.recipe.train.seed, os.cpu_count() or 1)
+        bank.save(path)
+        return bank
+
+    # --- one stage
+
+    def _look_steps(self, stage: LookStage, first: int, bank: LookBank, looks: LookSampler) -> Iterator[Callable[[], dict[str, Tensor]]]:
+        path = self.model.look_path
+        assert path is not None
+        for step in range(self.state.step, first + stage.steps):
+            rng = np.random.default_rng([self.recipe.train.seed, step, 1])
+            rows = torch.from_numpy(rng.integers(len(bank), size=stage.batch_size))
+            yield lambda rows=rows, rng=rng: look_losses(path, bank, looks, rows, rng, self.recipe.train.loss)  # type: ignore[misc]
+
+    def _stage_steps(
+        self, stage: Stage, first: int, sampler: SceneSampler, looks: LookSampler
+    ) -> Iterator[Callable[[], dict[str, Tensor]]]:
+        train = self.recipe.train
+        batches = SceneBatches(sampler, train.seed, stage.batch_size, stage.clip_frames, stage.image_size)
+        steps = range(self.state.step, first + stage.steps)
+        for step, scenes in zip(steps, iterate_batches(batches, steps, self.recipe.data.workers), strict=True):
+            rng = np.random.default_rng([train.seed, step, 1])
+
+            def compute(scenes=scenes, rng=rng, step=step):  # type: ignore[no-untyped-def]
+                batch = make_batch(scenes, looks, rng, self.device)
+                jitter = torch.Generator(device=self.device).manual_seed(train.seed * 1_000_003 + step)
+                return batch_losses(self.model, batch, train.loss, self.state.precision, jitter)
+
+            yield compute
+
+    def _run_stage(
+        self, stage: LookStage | Stage, first: int, steps: Iterator[Callable[[], dict[str, Tensor]]], dev: DevSet, journal: Journal
+    ) -> None:
+        train = self.recipe.train
+        look = isinstance(stage, LookStage)
+        if self.optimizer is None or self.state.step == first:
+            self.optimizer = self._make_optimizer(look)
+        decay = stage.ema if isinstance(stage, LookStage) else train.ema
+        saved = time.monotonic()
+        sums: dict[str, float] = {}
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+        with Progress(*columns, transient=True) as progress:
+            task = progress.add_task(
+                "look path" if look else f"{stage.image_size} px", total=stage.steps, completed=self.state.step - first
+            )
+            for compute in steps:
+                start = time.monotonic()
+                self._set_rate(stage, self.state.step - first)
+                torch.manual_seed(train.seed * 1_000_003 + self.state.step)
+                values = self._update(compute, look, decay, self.state.step - first)
+                self.state.step += 1
+                self.state.trained_seconds += time.monotonic() - start
+                for key, value in values.items():
+                    sums[key] = sums.get(key, 0.0) + value
+                if self.state.step % train.log_every_steps == 0:
+                    means = {key: round(value / train.log_every_steps, 6) for key, value in sums.items()}
+                    journal.write("train", self.state.step, **means, trained_seconds=round(self.state.trained_seconds, 1))
+                    progress.update(task, description=" ".join(f"{key} {value:.4f}" for key, value in means.items()))
+                    sums = {}
+                progress.advance(task)
+                due = self.state.step % train.validate_every_steps == 0 or self.state.step == first + stage.steps
+                if due:
+                    scores = dev.score(self.average, self.device, self.state.precision)
+                    journal.write("validation", self.state.step, **scores)
+                    self.save_weights(scores)
+                if due or time.monotonic() - saved > train.checkpoint_every_seconds:
+                    self._save()
+                    saved = time.monotonic()
+        self._save()
+
+    def _update(self, compute: Callable[[], dict[str, Tensor]], look: bool, decay: float, stage_step: int) -> dict[str, float]:
+        """One step of the optimizer and of the averaged weights."""
+        assert self.optimizer is not None
+        self.model.train()
+        if not look and self.model.look_path is not None and self.recipe.train.look_rate == 0.0:
+            self.model.look_path.eval()  # frozen: its running statistics and dropout too
+        values = compute()
+        if not torch.isfinite(values["loss"]):
+            raise VhmaeError(f"{self.run_dir}: the loss is not finite at step {self.state.step}; lower the learning rate and --resume")
+        self.optimizer.zero_grad(set_to_none=True)
+        values["loss"].backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.train.clip_norm)
+        self.optimizer.step()
+        # Short averages at first: long ones would remember the untrained weights.
+        self._average(min(decay, (stage_step + 1) / (stage_step + 10)))
+        return {key: float(value.detach()) for key, value in values.items()}
+
+    @torch.no_grad()
+    def _average(self, decay: float) -> None:
+        for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(value, 1.0 - decay)
+        for kept, counted in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(counted)
+
+    def _make_optimizer(self, look: bool) -> torch.optim.Optimizer:
+        """AdamW; biases, norms and tokens without decay; the look path at its own rate."""
+        path = {id(p) for p in self.model.look_path.parameters()} if self.model.look_path is not None else set()
+        rate = self.recipe.train.look_rate
+        groups: list[dict[str, object]] = []
+        for in_path in (True, False):
+            factor = (1.0 if in_path else 0.0) if look else (rate if in_path else 1.0)
+            members = [p for p in self.model.parameters() if (id(p) in path) == in_path]
+            for parameter in members:
+                parameter.requires_grad_(factor > 0.0)
+            if factor > 0.0 and members:
+                decay = [p for p in members if p.ndim > 1]
+                groups.append({"params": decay, "weight_decay": self.recipe.train.weight_decay, "factor": factor})
+                groups.append({"params": [p for p in members if p.ndim <= 1], "weight_decay": 0.0, "factor": factor})
+        return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95) if not look else (0.9, 0.999))
+
+    def _set_rate(self, stage: LookStage | Stage, step: int) -> None:
+        """Linear warm-up, then a cosine to zero."""
+        assert self.optimizer is not None
+        warmup = min(1.0, (step + 1) / max(1, self.recipe.train.warmup_steps))
+        cosine = 0.5 * (1.0 + math.cos(math.pi * step / stage.steps))
+        for group in self.optimizer.param_groups:
+            group["lr"] = stage.learning_rate * warmup * cosine * group["factor"]
+
+    # --- what is kept
+
+    def save_weights(self, scores: dict[str, float] | None = None) -> None:
+        """Write the averaged weights: what ``--weights`` takes."""
+        facts: dict[str, object] = {
+            "steps": self.state.step,
+            "trained_seconds": round(self.state.trained_seconds),
+            "seed": self.recipe.train.seed,
+            "data": list(self.recipe.data.folders),
+            "licence": "research use only: trained on data with research licences, see MODEL_CARD.md",
+        }
+        if scores:
+            facts["dev_scores"] = scores
+        save_model(self.average, self.run_dir / "weights.safetensors", facts)
+
+    def _save(self) -> None:
+        assert self.optimizer is not None
+        state = {
+            "state": dataclasses.asdict(self.state),
+            "recipe": to_tree(self.recipe),
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        part = self.run_dir / f".{CHECKPOINT}.part"
+        torch.save(state, part)
+        part.replace(self.run_dir / CHECKPOINT)
+
+    def _load(self, path: Path) -> None:
+        if not path.exists():
+            raise InputError(f"{path}: no checkpoint to resume from; start without --resume")
+        saved = torch.load(path, map_location=self.device, weights_only=True)
+        recipe = build(Recipe, saved["recipe"], str(path))
+        if recipe.model != self.recipe.model:
+            raise InputError(f"{path}: belongs to another model configuration; use the recipe it was started with")
+        before = saved["state"]["precision"]
+        if before != self.state.precision and self.recipe.train.precision == "auto":
+            print(f"vhmae: warning: the run was in {before}, this machine is fastest in {self.state.precision}; going on in that")
+        saved["state"]["precision"] = self.state.precision
+        self.state = RunState(**saved["state"])
+        self.model.load_state_dict(saved["model"])
+        self.average.load_state_dict(saved["average"])
+        step, first = self.state.step, 0
+        for stage in self.plan():
+            if first < step < first + stage.steps:
+                self.optimizer = self._make_optimizer(isinstance(stage, LookStage))
+                self.optimizer.load_state_dict(saved["optimizer"])
+            first += stage.steps
+
+
+def _start_from(model: VHMAE, weights: str) -> None:
+    """Start from other weights: tensors of the same name and shape are taken over."""
+    source = load_model(weights).state_dict()
+    own = model.state_dict()
+    shared = {key: value for key, value in source.items() if key in own and own[key].shape == value.shape}
+    if not shared:
+        raise InputError(f"--from {weights}: shares no tensor with the recipe's model; check the model section")
+    model.load_state_dict({**own, **shared})

@@ -1,0 +1,124 @@
+"""What a training recipe (configs/*.yaml) can say. Units stand in the names; a wrong value is refused with the remedy."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Literal
+
+from vhmae.data.looks import LookMixture
+from vhmae.data.synthesis import SceneRecipe
+from vhmae.errors import InputError
+from vhmae.model.losses import BalanceVariant, Reduction
+from vhmae.model.vhmae import ModelConfig
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """Where scenes and looks come from."""
+
+    root: str = ""
+    """Folder of the data; empty takes the environment variable VHMAE_DATA."""
+    folders: tuple[str, ...] = ("train", "photos", "scenes")
+    """Folders of clips or stills below the root."""
+    shares: tuple[float, ...] = (0.45, 0.4, 0.15)
+    """How often a scene comes from each folder."""
+    luts: str = "luts/hyoutube_luts.npz"
+    """Bank of LUTs below the root; held-out LUTs are never drawn."""
+    dev_list: str = "configs/dev.txt"
+    """Clips of the first folder that are kept for validation."""
+    frames_per_video: int = 24
+    cache: str = ""
+    """Folder for packs and banks; empty puts them into the run's folder."""
+    workers: int = 1
+    """Processes that cut scenes; 0 cuts them in the training process."""
+
+    def __post_init__(self) -> None:
+        if len(self.folders) != len(self.shares):
+            raise InputError(f"data: {len(self.folders)} folders but {len(self.shares)} shares; give one share a folder")
+
+    @property
+    def root_path(self) -> Path:
+        root = self.root or os.environ.get("VHMAE_DATA", "")
+        if not root or not Path(root).is_dir():
+            raise InputError(f"data.root: {root or 'not set'}: no such folder; pass --data.root DIR or set VHMAE_DATA")
+        return Path(root)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LookStage:
+    """First stage: the look path alone, on a bank of drawn pixels under looks drawn anew in each step."""
+
+    steps: int = 3000
+    samples: int = 60000
+    """Scenes in the bank."""
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    image_size: int = 160
+    """Side of the crops that the pixels are drawn from."""
+    ema: float = 0.998
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage of the whole network at one size and clip length."""
+
+    steps: int
+    image_size: int = 160
+    clip_frames: int = 1
+    batch_size: int = 24
+    learning_rate: float = 1e-3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """Which losses, and how they are weighed (Eq. 6)."""
+
+    reconstruction: Literal["masked_patches", "relative"] = "relative"
+    """``masked_patches`` is Eq. 1; ``relative`` is each sample's error over the recoloured region against its composite's."""
+    alignment_weight: float = 1.0
+    balance_weight: float = 1.0
+    balance: BalanceVariant = "total"
+    reduction: Reduction = "mean"
+    floor: float = 0.01
+    """Added to the composite's error in ``relative``."""
+    harm_weight: float = 0.0
+    """Extra weight, in ``relative``, of what is worse than the untouched composite."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """The course of a training run."""
+
+    look: LookStage | None = dataclasses.field(default_factory=LookStage)
+    stages: tuple[Stage, ...] = ()
+    loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    look_rate: float = 0.0
+    """Learning rate of the look path in the later stages, relative to the rest; 0 freezes it."""
+    weight_decay: float = 0.05
+    warmup_steps: int = 100
+    clip_norm: float = 1.0
+    ema: float = 0.999
+    seed: int = 0
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    threads: int = 0
+    """CPU threads; 0 takes all."""
+    log_every_steps: int = 20
+    validate_every_steps: int = 500
+    checkpoint_every_seconds: float = 120.0
+
+    def __post_init__(self) -> None:
+        if not self.stages and self.look is None:
+            raise InputError("train: has no stages; list at least one under train.stages")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole recipe: one YAML file."""
+
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    data: DataConfig = dataclasses.field(default_factory=DataConfig)
+    scenes: SceneRecipe = dataclasses.field(default_factory=SceneRecipe)
+    looks: LookMixture = dataclasses.field(default_factory=LookMixture)
+    train: TrainConfig = dataclasses.field(default_factory=TrainConfig)

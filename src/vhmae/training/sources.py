@@ -1,0 +1,132 @@
+"""Scenes for training: packs made once, dev clips kept apart, batches that depend on the seed and step alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from vhmae.color import statistics
+from vhmae.data.clips import Pack, build_pack
+from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler
+from vhmae.errors import InputError
+from vhmae.training.recipe import DataConfig, LookStage
+
+Array = np.ndarray
+
+
+def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
+    """Load the packs of the data folders, made at the first call."""
+    cache.mkdir(parents=True, exist_ok=True)
+    packs = []
+    for folder in config.folders:
+        path = cache / f"{Path(folder).name}.pack.npz"
+        if not path.exists():
+            build_pack(config.root_path / folder, config.frames_per_video).save(path)
+        packs.append(Pack.load(path))
+    return packs
+
+
+def split_dev(packs: list[Pack], dev_list: Path) -> tuple[list[Pack], Pack]:
+    """Take the dev clips out of the first pack: (training packs, dev pack)."""
+    try:
+        lines = dev_list.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InputError(f"data.dev_list: {dev_list}: cannot be read ({error.strerror}); give a file with one clip a line") from None
+    dev = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    unknown = dev - set(packs[0].names)
+    if unknown:
+        raise InputError(f"data.dev_list: {dev_list}: the data has no clip {sorted(unknown)[0]}; mend the list")
+    return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
+
+
+class SceneBatches(Dataset[list[Scene]]):
+    """Item ``step`` is the batch of scenes of that step: the same for a seed, wherever a run was resumed."""
+
+    def __init__(self, sampler: SceneSampler, seed: int, batch_size: int, frames: int, size: int) -> None:
+        self.sampler = sampler
+        self.seed = seed
+        self.batch_size = batch_size
+        self.frames = frames
+        self.size = size
+
+    def __getitem__(self, step: int) -> list[Scene]:
+        rng = np.random.default_rng([self.seed, step])
+        return [self.sampler.draw(rng, self.frames, self.size) for _ in range(self.batch_size)]
+
+
+def iterate_batches(batches: SceneBatches, steps: range, workers: int) -> Iterator[list[Scene]]:
+    """The batches of the given steps, cut ahead by worker processes."""
+    loader = DataLoader(
+        batches, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=4 if workers else None,
+        worker_init_fn=_one_thread, collate_fn=None,
+    )  # fmt: skip
+    yield from loader
+
+
+def _one_thread(_: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+
+
+class LookBank:
+    """Drawn pixels of many scenes before the looks: the look path trains on them at thousands of samples a second."""
+
+    def __init__(self, pixels: Tensor, region: Tensor, shares: Tensor) -> None:
+        self.pixels = pixels  # (N, P, 3) uint8, the four sets side by side
+        self.region = region  # (N, P) bool: pixels that B recolours
+        self.shares = shares  # (N, S) float32
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def save(self, path: Path) -> None:
+        part = path.with_name(f".{path.name}.part.npz")
+        np.savez(part, pixels=self.pixels.numpy(), region=self.region.numpy(), shares=self.shares.numpy())
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> LookBank:
+        with np.load(path, allow_pickle=False) as file:
+            return cls(*(torch.from_numpy(file[key]) for key in ("pixels", "region", "shares")))
+
+    @classmethod
+    def draw(cls, sampler: SceneSampler, stage: LookStage, seed: int, workers: int) -> LookBank:
+        """Draw the bank: about 6 ms a scene and process."""
+        chunk = 50
+        batches = _DrawnPixels(sampler, seed, chunk, stage.image_size)
+        loader = DataLoader(
+            batches, batch_size=None, sampler=range(-(-stage.samples // chunk)), num_workers=workers, worker_init_fn=_one_thread
+        )
+        parts: Sequence[tuple[Tensor, Tensor, Tensor]] = list(loader)
+        return cls(*(torch.cat([part[index] for part in parts]) for index in range(3)))
+
+
+class _DrawnPixels(Dataset[tuple[Tensor, Tensor, Tensor]]):
+    def __init__(self, sampler: SceneSampler, seed: int, chunk: int, size: int) -> None:
+        self.scenes = SceneBatches(sampler, seed, chunk, 1, size)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+        scenes = self.scenes[index]
+        frames = torch.from_numpy(np.stack([scene.frames for scene in scenes])).flatten(1, 3)
+        region = torch.from_numpy(np.stack([scene.region for scene in scenes])).flatten(1)
+        mask = torch.from_numpy(np.stack([scene.mask for scene in scenes])).unsqueeze(2)
+        colors = torch.cat([frames.float(), region.unsqueeze(-1).float()], dim=-1)
+        members = statistics.pixel_set_masks(mask)
+        generator = torch.Generator().manual_seed(index)
+        drawn = []
+        for number, count in enumerate(statistics.PIXELS):
+            offset = torch.rand(len(scenes), count, generator=generator)
+            drawn.append(statistics.draw_pixels(colors, members[:, number], count, offset))
+        pixels = torch.cat(drawn, dim=1)
+        return pixels[..., :3].byte(), pixels[..., 3] > 0.5, members.float().mean(dim=2)
+
+
+def make_sampler(packs: list[Pack], config: DataConfig, scenes: SceneRecipe) -> SceneSampler:
+    return SceneSampler(packs, list(config.shares), scenes)

@@ -1,0 +1,35 @@
+"""Hard cuts: a transform may be smoothed over time within a shot, never across its border."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Array = np.ndarray
+
+THUMBNAIL = (36, 64)
+"""Height and width of the frames that the detector sees."""
+COLORS_MOVED = 0.05
+"""Motion within a shot moves the distribution of colours by less than this (docs/decisions.md, "cuts")."""
+STRUCTURE_KEPT = 0.8
+"""A flash or a fade moves colours further, but the picture stays as it was laid out."""
+
+
+class CutDetector:
+    """Tells whether a frame begins a new shot: other colours, laid out in another way."""
+
+    def __init__(self) -> None:
+        self._colors: Array | None = None
+        self._luma: Array | None = None
+
+    def step(self, thumbnail: Array) -> bool:
+        """Take the next frame's thumbnail (h, w, 3) float32 RGB in [0, 1]; True if it begins a new shot."""
+        colors, luma = np.sort(thumbnail.reshape(-1, 3), axis=0), thumbnail.mean(axis=-1).ravel()
+        before, structure = self._colors, self._luma
+        self._colors, self._luma = colors, luma - luma.mean()
+        if before is None or structure is None or before.shape != colors.shape:
+            return False
+        # Sorted values differ by the earth mover's distance of the two distributions.
+        moved = float(np.abs(colors - before).mean())
+        norm = float(np.linalg.norm(structure) * np.linalg.norm(self._luma))
+        kept = float(structure @ self._luma) / norm if norm > 1e-3 else 0.0
+        return moved > COLORS_MOVED and kept < STRUCTURE_KEPT

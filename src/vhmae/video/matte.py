@@ -1,0 +1,163 @@
+"""Masks and mattes from any form: a video, one picture, a folder, a numbered sequence, or packed bits.
+
+Mattes leave here as they are stored (uint8 or uint16, white = foreground), at the composite's size, one a frame.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vhmae.errors import InputError
+from vhmae.video.probe import VideoInfo, check_is_file, probe_video
+from vhmae.video.reader import read_frames
+
+Array = np.ndarray
+
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "rawvideo")
+DEAD_ZONE = 10
+"""A lossy codec leaves noise of a few levels in black and white: values this near to them count as them."""
+ASPECT_TOLERANCE = 0.02
+
+
+class MatteSource:
+    """A matte for each frame of a composite."""
+
+    def __init__(self, path: Path, frames: int | None, size: tuple[int, int], start: Callable[[], Iterator[Array]]) -> None:
+        self.path = path
+        self.frames = frames
+        """None: one still for all frames."""
+        self.width, self.height = size
+        self._start = start
+
+    def read(self, composite: VideoInfo) -> Iterator[Array]:
+        """Mattes at the composite's size, as many as the source has; the last (or only) one without end."""
+        matte: Array | None = None
+        for matte in self._start():
+            if matte.shape != (composite.height, composite.width):
+                shrinks = matte.shape[0] > composite.height
+                how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+                matte = cv2.resize(matte, (composite.width, composite.height), interpolation=how)
+            yield matte
+        if matte is None:
+            raise InputError(f"{self.path}: holds no mask frames; export the mask again")
+        while True:
+            yield matte
+
+    def check_fits(self, composite: VideoInfo, hold_last: bool) -> str | None:
+        """Refuse a mask of another aspect or length; returns a warning where a length is let pass."""
+        aspect, expected = self.width / self.height, composite.width / composite.height
+        if abs(aspect / expected - 1.0) > ASPECT_TOLERANCE:
+            raise InputError(
+                f"{self.path}: is {self.width}x{self.height} but {composite.path.name} is {composite.width}x{composite.height}; "
+                "export the mask in the composite's aspect"
+            )
+        if self.frames is None or self.frames == composite.frames:
+            return None
+        if not hold_last:
+            raise InputError(
+                f"{self.path}: has {self.frames} frames but {composite.path.name} has {composite.frames}; trim one or pass --hold-last-mask"
+            )
+        return f"{self.path} has {self.frames} frames, {composite.path.name} has {composite.frames}: the last mask stands still or is cut"
+
+
+def open_matte(path: Path) -> MatteSource:
+    """Open a mask of any form; see the module's head."""
+    if "%" in path.name:
+        return _open_pictures(path, _sequence(path))
+    if path.is_dir():
+        files = sorted((f for f in path.iterdir() if f.suffix.lower() in PICTURES), key=_natural_order)
+        if not files:
+            raise InputError(f"{path}: holds no pictures; expected a folder of mask frames ({', '.join(PICTURES[:3])}, ...)")
+        return _open_pictures(path, files)
+    check_is_file(path, "mask")
+    if path.suffix.lower() == ".npz":
+        return _open_bits(path)
+    if path.suffix.lower() in PICTURES:
+        still = _read_grey(path)
+        return MatteSource(path, None, (still.shape[1], still.shape[0]), lambda: iter([still]))
+    return _open_video(path)
+
+
+def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
+    first = _read_grey(files[0])
+
+    def start() -> Iterator[Array]:
+        for file in files:
+            picture = _read_grey(file)
+            if picture.shape != first.shape:
+                raise InputError(f"{file}: is {picture.shape[1]}x{picture.shape[0]}, the first mask is {first.shape[1]}x{first.shape[0]}")
+            yield picture
+
+    return MatteSource(path, len(files), (first.shape[1], first.shape[0]), start)
+
+
+def _sequence(pattern: Path) -> list[Path]:
+    """The files of a numbered sequence (``mask.%04d.png``), in the order of their numbers."""
+    form = re.fullmatch(r"(.*?)%0?(\d*)d(.*)", pattern.name)
+    if form is None:
+        raise InputError(f"{pattern}: is not a numbered sequence; write it as mask.%04d.png")
+    name = re.compile(re.escape(form[1]) + r"(\d+)" + re.escape(form[3]))
+    folder = pattern.parent
+    files = [file for file in folder.iterdir() if name.fullmatch(file.name)] if folder.is_dir() else []
+    if not files:
+        raise InputError(f"{pattern}: no file of this sequence exists; check the folder and the number of digits")
+    return sorted(files, key=_natural_order)
+
+
+def _natural_order(path: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def _read_grey(path: Path) -> Array:
+    picture = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise InputError(f"{path}: cannot be read as a picture; export the mask again")
+    if picture.dtype not in (np.uint8, np.uint16):
+        picture = np.rint(np.clip(picture, 0.0, 1.0) * 65535.0).astype(np.uint16)
+    return picture
+
+
+def _open_bits(path: Path) -> MatteSource:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            bits, (frames, height, width) = file["bits"], (int(side) for side in file["shape"])
+    except (KeyError, ValueError, OSError) as error:
+        raise InputError(f"{path}: is not a packed mask with 'bits' and 'shape' ({error}); export the mask again") from None
+    if bits.shape != (frames, height, -(-width // 8)):
+        raise InputError(f"{path}: its bits {bits.shape} do not fit its shape ({frames}, {height}, {width}); export the mask again")
+
+    def start() -> Iterator[Array]:
+        for row in bits:  # unpacked one at a time: a long mask stays an eighth of a byte a pixel
+            yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
+
+    return MatteSource(path, frames, (width, height), start)
+
+
+def _open_video(path: Path) -> MatteSource:
+    info = probe_video(path, "mask")
+
+    def start() -> Iterator[Array]:
+        for frame in read_frames(info):
+            yield _video_matte(frame.image.planes, info)
+
+    return MatteSource(path, info.frames, (info.width, info.height), start)
+
+
+def _video_matte(planes: object, info: VideoInfo) -> Array:
+    """The luma of a mask frame, stretched from limited range, as uint8 (or uint16 above 8 bits)."""
+    luma: Array = planes[0]  # type: ignore[index]  # for RGB the first plane is green: masks are grey
+    bits = info.encoding.bits
+    top = 255 if bits == 8 else 65535
+    low, span = (0.0, 2.0**bits - 1.0) if info.encoding.full_range else (16.0 * 2 ** (bits - 8), 219.0 * 2 ** (bits - 8))
+    levels = (np.arange(1 << bits) - low) * (top / span)
+    if info.codec not in LOSSLESS:
+        edge = DEAD_ZONE * top / 255
+        levels = np.where(levels < edge, 0.0, np.where(levels > top - edge, top, levels))
+    table = np.rint(np.clip(levels, 0, top)).astype(np.uint8 if bits == 8 else np.uint16)
+    return table[luma]

@@ -1,0 +1,132 @@
+"""Frames as the planes that they were stored in.
+
+A colour change is *added* to the planes: pixels outside the matte keep their exact code values, chroma is never
+resampled where nothing changes, and 8 to 16 bit, limited and full range go one way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from vhmae.color.yuv import ColorEncoding
+
+Array = np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Box:
+    """A rectangle of pixels, ends excluded."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def rows(self) -> slice:
+        return slice(self.top, self.bottom)
+
+    @property
+    def columns(self) -> slice:
+        return slice(self.left, self.right)
+
+
+def matte_box(matte: Array, align_x: int = 2, align_y: int = 2) -> Box | None:
+    """The smallest box around the pixels of a matte above zero, aligned to chroma samples; None if there are none."""
+    rows = np.flatnonzero(matte.any(axis=1))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(matte[rows[0] : rows[-1] + 1].any(axis=0))
+    height, width = matte.shape
+    bottom = min(height, -(-(int(rows[-1]) + 1) // align_y) * align_y)
+    right = min(width, -(-(int(columns[-1]) + 1) // align_x) * align_x)
+    return Box(int(rows[0]) // align_y * align_y, int(columns[0]) // align_x * align_x, bottom, right)
+
+
+@dataclasses.dataclass
+class PlanarFrame:
+    """One frame: planes of code values (luma, two chromas, or green, blue, red), and how they stand for colours."""
+
+    planes: Sequence[Array]
+    encoding: ColorEncoding
+    chroma_x: int = 1
+    """Pixels a chroma sample spans in a row: 2 for 4:2:0 and 4:2:2."""
+    chroma_y: int = 1
+    """Rows that a chroma sample spans: 2 for 4:2:0."""
+
+    @property
+    def height(self) -> int:
+        return int(self.planes[0].shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.planes[0].shape[1])
+
+    def rgb(self, box: Box | None = None) -> Array:
+        """Convert a box of the frame (or all of it) to RGB: (h, w, 3) float32, in [0, 1]."""
+        box = box or Box(0, 0, self.height, self.width)
+        height, width = box.bottom - box.top, box.right - box.left
+        luma = self.planes[0][box.rows, box.columns]
+        chromas = [self._full_chroma(plane, box, height, width) for plane in self.planes[1:3]]
+        return self._decode([luma, *chromas])
+
+    def thumbnail(self, height: int, width: int) -> Array:
+        """Shrink the planes, then convert: (height, width, 3) float32 RGB in [0, 1], at a fraction of the cost."""
+        small = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA) for plane in self.planes[:3]]
+        return self._decode(small)
+
+    def add(self, change: Array, box: Box) -> None:
+        """Add a change of colour to a box of the frame, in place.
+
+        Args:
+            change: (h, w, 3) float32, in units of RGB in [0, 1]; zero leaves code values exactly as they are.
+            box: aligned to chroma samples (:func:`matte_box`).
+        """
+        matrix, _ = self.encoding.encoding()
+        top = (1 << self.encoding.bits) - 1
+        codes = cv2.transform(change, matrix.astype(np.float32))
+        for index, plane in enumerate(self.planes[:3]):
+            step = codes[..., index]
+            target = plane[box.rows, box.columns]
+            if index and (self.chroma_x > 1 or self.chroma_y > 1):
+                target = plane[self._chroma_rows(box), self._chroma_columns(box)]
+                step = self._shrink(step, *target.shape)
+            target[...] = np.rint(np.clip(target + step, 0, top)).astype(plane.dtype)
+
+    def copy(self) -> PlanarFrame:
+        return dataclasses.replace(self, planes=[plane.copy() for plane in self.planes])
+
+    def _decode(self, planes: Sequence[Array]) -> Array:
+        matrix, offset = self.encoding.decoding()
+        codes = cv2.merge([np.ascontiguousarray(plane) for plane in planes])
+        if codes.dtype != np.uint16 and codes.dtype != np.uint8:
+            codes = codes.astype(np.float32)
+        affine = np.concatenate([matrix, offset[:, None]], axis=1).astype(np.float32)
+        rgb: Array = cv2.transform(codes.astype(np.float32), affine)
+        return np.clip(rgb, 0.0, 1.0, out=rgb)
+
+    def _chroma_rows(self, box: Box) -> slice:
+        return slice(box.top // self.chroma_y, -(-box.bottom // self.chroma_y))
+
+    def _chroma_columns(self, box: Box) -> slice:
+        return slice(box.left // self.chroma_x, -(-box.right // self.chroma_x))
+
+    def _full_chroma(self, plane: Array, box: Box, height: int, width: int) -> Array:
+        if self.chroma_x == self.chroma_y == 1:
+            return plane[box.rows, box.columns]
+        part = plane[self._chroma_rows(box), self._chroma_columns(box)]
+        size = (part.shape[1] * self.chroma_x, part.shape[0] * self.chroma_y)
+        return cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
+
+    def _shrink(self, step: Array, rows: int, columns: int) -> Array:
+        """Mean over the pixels of each chroma sample; an odd edge repeats its last pixel."""
+        height, width = rows * self.chroma_y, columns * self.chroma_x
+        if step.shape != (height, width):
+            step = np.pad(step, ((0, height - step.shape[0]), (0, width - step.shape[1])), mode="edge")
+        step = np.ascontiguousarray(step)
+        shrunk: Array = cv2.resize(step, (columns, rows), interpolation=cv2.INTER_AREA)
+        return shrunk

@@ -1,0 +1,134 @@
+"""What is in a video file: looked at before any work begins, so that wrong input fails in a second."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.video.reformatter import ColorRange
+
+from vhmae.color.yuv import ColorEncoding, Matrix
+from vhmae.errors import InputError
+
+# Formats that are stored plane by plane; others are repacked without loss before they are read.
+PLANAR = {
+    *(f"yuv{alpha}{kind}p{depth}" for alpha in ("", "a") for kind in ("420", "422", "444") for depth in ("", "10le", "12le")),
+    *(f"yuvj{kind}p" for kind in ("420", "422", "444")),
+    *(f"gbr{alpha}p{depth}" for alpha in ("", "a") for depth in ("", "10le", "12le", "16le")),
+}
+REPACKED = {
+    "nv12": "yuv420p", "nv21": "yuv420p", "p010le": "yuv420p10le", "yuyv422": "yuv422p", "uyvy422": "yuv422p",
+    "rgb24": "gbrp", "bgr24": "gbrp", "rgb0": "gbrp", "bgr0": "gbrp", "0rgb": "gbrp", "rgba": "gbrap", "bgra": "gbrap",
+    "argb": "gbrap", "rgb48le": "gbrp16le", "rgba64le": "gbrap16le", "gray": "yuv444p", "pal8": "gbrap",
+}  # fmt: skip
+
+# Numbers of ITU-T H.273, as files carry them.
+_MATRICES: dict[int, Matrix] = {
+    1: "bt709", 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020",
+}  # fmt: skip
+_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VideoInfo:
+    """The facts of a video stream that harmonizing needs."""
+
+    path: Path
+    width: int
+    height: int
+    fps: Fraction
+    """Average frames a second."""
+    frames: int
+    """Counted by its packets, without decoding."""
+    duration_seconds: float
+    codec: str
+    pixel_format: str
+    encoding: ColorEncoding
+    guessed_matrix: bool
+    """True where the file does not say which matrix its colours use."""
+
+
+def check_is_file(path: Path, what: str) -> None:
+    """Refuse addresses and missing files with a line that says what to do."""
+    text = str(path)
+    if "://" in text or text.startswith(("concat:", "pipe:", "http:", "https:", "tcp:", "udp:", "crypto:")):
+        raise InputError(f"{text}: is an address, not a file; download it first")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; expected a video file as the {what}")
+    if not path.exists():
+        raise InputError(f"{path}: no such file; check the path of the {what}")
+
+
+def open_video(path: Path, what: str) -> av.container.InputContainer:
+    """Open a file that has a video stream, or say what is wrong with it."""
+    check_is_file(path, what)
+    try:
+        # The file protocol by name: a path can never reach out through another one.
+        container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
+    except (av.error.FFmpegError, OSError) as error:
+        raise InputError(f"{path}: is not a video that can be opened ({_reason(error)}); expected a video as the {what}") from None
+    if not container.streams.video:
+        container.close()
+        raise InputError(f"{path}: has no video stream; expected a video as the {what}")
+    return container
+
+
+def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None = None) -> VideoInfo:
+    """Look at a video file.
+
+    Args:
+        what: the file's part in the work, for messages.
+        colorspace: overrules the file's own matrix.
+    Raises:
+        InputError: if it is no video, empty, or in a pixel format or transfer that is not handled.
+    """
+    with open_video(path, what) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        try:
+            packets = [packet for packet in container.demux(stream) if packet.size]
+        except av.error.FFmpegError as error:
+            raise InputError(f"{path}: is damaged ({_reason(error)}); make it again or repair it") from None
+        pixel_format = context.pix_fmt
+        if not packets or not context.width or pixel_format is None:
+            raise InputError(f"{path}: has no frames that can be decoded; make it again or repair it")
+        if pixel_format not in PLANAR and pixel_format not in REPACKED:
+            raise InputError(f"{path}: pixel format {pixel_format} is not handled; convert it to yuv420p or yuv444p10le first")
+        if int(context.color_trc or 0) in _HDR_TRANSFERS:
+            transfer = _HDR_TRANSFERS[int(context.color_trc)]
+            raise InputError(f"{path}: is HDR ({transfer}), which is not handled yet; tone-map it to SDR first")
+        fps = stream.average_rate or stream.guessed_rate or Fraction(25)
+        seconds = [packet.duration or 0 for packet in packets]
+        duration = float(sum(seconds) * (stream.time_base or 0)) or len(packets) / float(fps)
+        planar = REPACKED.get(pixel_format, pixel_format)
+        matrix, guessed = _matrix(planar, int(context.colorspace or 2), context.height, colorspace)
+        bits = av.VideoFormat(planar, 2, 2).components[0].bits
+        full = planar.startswith(("yuvj", "gb")) or pixel_format == "gray" or context.color_range == ColorRange.JPEG
+        return VideoInfo(
+            path=path,
+            width=context.width,
+            height=context.height,
+            fps=Fraction(fps),
+            frames=len(packets),
+            duration_seconds=duration,
+            codec=context.codec.canonical_name,
+            pixel_format=pixel_format,
+            encoding=ColorEncoding(matrix, full, bits),
+            guessed_matrix=guessed,
+        )
+
+
+def _matrix(planar: str, tag: int, height: int, colorspace: Matrix | None) -> tuple[Matrix, bool]:
+    if planar.startswith("gb"):
+        return "rgb", False
+    if colorspace is not None:
+        return colorspace, False
+    if tag in _MATRICES:
+        return _MATRICES[tag], False
+    return ("bt709" if height >= 720 else "bt601"), True
+
+
+def _reason(error: BaseException) -> str:
+    return str(getattr(error, "strerror", None) or error).strip().splitlines()[0][:120]

@@ -1,0 +1,87 @@
+"""Frames out of a video file, one at a time, as planes."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+
+from vhmae.errors import InputError, VhmaeError
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import REPACKED, VideoInfo, open_video, probe_video
+
+Array = np.ndarray
+
+
+@dataclasses.dataclass
+class TimedFrame:
+    """A frame with its place in time, as the file gives it."""
+
+    image: PlanarFrame
+    pts: int | None
+    """Presentation time in units of the stream's time base."""
+    seconds: float | None
+    """Presentation time."""
+    decoded: av.VideoFrame
+    """The frame as it was decoded: written again as it is where nothing changes."""
+
+
+def read_frames(info: VideoInfo, threads: int = 0) -> Iterator[TimedFrame]:
+    """Decode a video from its first frame to its last.
+
+    Args:
+        threads: decoder threads, 0 lets FFmpeg choose.
+    Raises:
+        VhmaeError: if the file breaks off in the middle.
+    """
+    with open_video(info.path, "composite") as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_type = "AUTO"
+        stream.codec_context.thread_count = threads
+        count = 0
+        try:
+            for frame in container.decode(stream):
+                count += 1
+                yield TimedFrame(planar_frame(frame, info), frame.pts, frame.time, frame)
+        except av.error.FFmpegError as error:
+            raise VhmaeError(f"{info.path}: decoding failed after frame {count} ({error.strerror}); repair the file") from None
+
+
+def planar_frame(frame: av.VideoFrame, info: VideoInfo) -> PlanarFrame:
+    """View a decoded frame's planes as arrays (without copying where the format is planar)."""
+    name = frame.format.name
+    if name in REPACKED:
+        frame = frame.reformat(format=REPACKED[name])
+    depth = np.uint8 if info.encoding.bits == 8 else np.uint16
+    planes = []
+    for plane in frame.planes:
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size).view(depth)
+        planes.append(rows[:, : plane.width])
+    components = frame.format.components
+    chroma_x = -(-frame.width // components[1].width) if len(components) > 1 else 1
+    chroma_y = -(-frame.height // components[1].height) if len(components) > 1 else 1
+    return PlanarFrame(planes, info.encoding, chroma_x, chroma_y)
+
+
+def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Array]:
+    """Read chosen frames of a small clip as RGB: a list of (H, W, 3) uint8 in the order of ``indexes``."""
+    info = probe_video(path)
+    wanted = set(indexes)
+    found: dict[int, Array] = {}
+    for index, frame in enumerate(read_frames(info)):
+        if index in wanted:
+            found[index] = to_uint8(frame.image.rgb())
+            if len(found) == len(wanted):
+                break
+    missing = wanted - found.keys()
+    if missing:
+        raise InputError(f"{path}: has no frame {min(missing)}; its mask is longer than the video")
+    return [found[index] for index in indexes]
+
+
+def to_uint8(rgb: Array) -> Array:
+    """Round colours in [0, 1] to 0-255."""
+    return np.rint(np.clip(rgb, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -1,0 +1,86 @@
+"""LUTs: look-up against a loop, .cube files, the split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vhmae.color.lut import Lut3D, apply_luts, in_split, read_cube, read_lut_bank, write_cube
+from vhmae.errors import InputError
+
+
+def test_the_identity_changes_nothing() -> None:
+    colors = torch.rand(100, 3)
+    assert torch.allclose(Lut3D.identity(17)(colors), colors, atol=1e-6)
+
+
+def test_matches_a_trilinear_loop() -> None:
+    torch.manual_seed(0)
+    n = 5
+    table = torch.rand(n, n, n, 3)
+    color = torch.tensor([0.31, 0.77, 0.13])
+    place = color * (n - 1)
+    expected = torch.zeros(3)
+    for db in (0, 1):
+        for dg in (0, 1):
+            for dr in (0, 1):
+                corner = [int(place[i]) + d for i, d in enumerate((dr, dg, db))]
+                weight = 1.0
+                for i, d in enumerate((dr, dg, db)):
+                    share = float(place[i]) - int(place[i])
+                    weight *= share if d else 1 - share
+                expected += weight * table[corner[2], corner[1], corner[0]]
+    assert torch.allclose(apply_luts(color.view(1, 1, 3), table[None])[0, 0], expected, atol=1e-5)
+
+
+def test_cube_files_come_back_as_written(tmp_path: Path) -> None:
+    lut = Lut3D(torch.rand(9, 9, 9, 3), "look")
+    write_cube(lut, tmp_path / "look.cube")
+    assert torch.allclose(read_cube(tmp_path / "look.cube").table, lut.table, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("LUT_1D_SIZE 2\n0 0 0\n1 1 1\n", "1-D"),
+        ("LUT_3D_SIZE 2\n0 0 0\n", "8 rows"),
+        ("LUT_3D_SIZE 2\nDOMAIN_MAX 2 2 2\n" + "0 0 0\n" * 8, "domain"),
+        ("LUT_3D_SIZE x\n", "cannot be read"),
+    ],
+)
+def test_a_wrong_cube_file_is_refused_with_its_name(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "bad.cube"
+    file.write_text(text)
+    with pytest.raises(InputError, match=f"bad.cube.*{reason}"):
+        read_cube(file)
+
+
+def test_held_out_luts_are_the_multiples_of_five() -> None:
+    names = [f"lut{number:03d}" for number in range(1, 101)]
+    heldout = [name for name in names if in_split(name, "heldout")]
+    assert len(heldout) == 20
+    assert heldout[0] == "lut005"
+    assert not set(heldout) & {name for name in names if in_split(name, "train")}
+
+
+def test_a_bank_and_a_folder_give_the_same_luts(tmp_path: Path) -> None:
+    tables = {f"lut{number:03d}": np.random.default_rng(number).random((4, 4, 4, 3), np.float32) for number in (1, 2, 5)}
+    np.savez(tmp_path / "bank.npz", **tables)
+    folder = tmp_path / "luts"
+    folder.mkdir()
+    for name, table in tables.items():
+        write_cube(Lut3D(torch.from_numpy(table), name), folder / f"{int(name[3:])}.cube")
+    for split, count in (("train", 2), ("heldout", 1), ("all", 3)):
+        bank, cubes = read_lut_bank(tmp_path / "bank.npz", split), read_lut_bank(folder, split)
+        assert len(bank) == len(cubes) == count
+        for a, b in zip(bank, cubes, strict=True):
+            assert torch.allclose(a.table, b.table, atol=1e-6)
+
+
+def test_resampling_to_a_finer_grid_keeps_the_map() -> None:
+    lut = Lut3D(torch.rand(5, 5, 5, 3))
+    colors = torch.rand(200, 3)
+    assert torch.allclose(lut.resampled(9)(colors), lut(colors), atol=1e-5)

@@ -1,0 +1,85 @@
+"""Pixel sets and their statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from vhmae.color import statistics
+from vhmae.errors import ShapeError
+
+
+def disc(size: int = 64) -> torch.Tensor:
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    return ((x - 30) ** 2 + (y - 34) ** 2 < 15**2)[None, None, None]
+
+
+def test_sets_lie_where_they_should() -> None:
+    mask = disc()
+    sets = statistics.pixel_set_masks(mask)[0].reshape(4, 64, 64)
+    foreground, background, inner, outer = sets
+    assert torch.equal(foreground, mask[0, 0, 0])
+    assert torch.equal(background, ~foreground)
+    assert not (inner & ~foreground).any()
+    assert not (outer & foreground).any()
+    assert inner.any()
+    assert outer.any()
+
+
+def test_the_frame_border_is_no_edge() -> None:
+    whole = torch.ones(1, 1, 1, 32, 32, dtype=torch.bool)
+    assert not statistics.pixel_set_masks(whole)[0, 2:].any()
+
+
+def test_drawn_pixels_belong_to_the_set_and_repeat_where_few() -> None:
+    colors = torch.rand(2, 50, 3)
+    members = torch.zeros(2, 50, dtype=torch.bool)
+    members[0, 10:13] = True
+    drawn = statistics.draw_pixels(colors, members, 7)
+    own = {tuple(c.tolist()) for c in colors[0, 10:13]}
+    assert {tuple(c.tolist()) for c in drawn[0]} == own
+    assert not drawn[1].any()
+
+
+def test_all_pixels_drawn_once_where_the_count_is_the_sets() -> None:
+    colors = torch.rand(1, 30, 3)
+    members = torch.rand(1, 30) < 0.5
+    count = int(members.sum())
+    assert torch.equal(statistics.draw_pixels(colors, members, count)[0], colors[0][members[0]])
+
+
+def test_statistics_match_numpy() -> None:
+    torch.manual_seed(0)
+    colors = torch.rand(1, 400, 3)
+    numbers = statistics.set_statistics(colors)[0].numpy()
+    assert len(numbers) == statistics.STATISTICS
+    values = colors[0].numpy().astype(np.float64)
+    np.testing.assert_allclose(numbers[:3], values.mean(0), atol=1e-5)
+    np.testing.assert_allclose(numbers[3:6], values.std(0), atol=1e-4)
+    correlation = np.corrcoef(values.T)
+    np.testing.assert_allclose(numbers[6:9], [correlation[0, 1], correlation[1, 2], correlation[2, 0]], atol=1e-4)
+    quantiles = np.sort(values, axis=0)[[round(q * 399) for q in statistics.QUANTILES]]
+    np.testing.assert_allclose(numbers[18:53].reshape(5, 7)[:, :3], quantiles, atol=1e-6)
+
+
+def test_statistics_do_not_depend_on_the_order_of_pixels() -> None:
+    colors = torch.rand(2, 256, 3)
+    shuffled = colors[:, torch.randperm(256)]
+    assert torch.allclose(statistics.set_statistics(colors), statistics.set_statistics(shuffled), atol=1e-4)
+    assert torch.allclose(statistics.set_histogram(colors), statistics.set_histogram(shuffled), atol=1e-6)
+
+
+def test_the_fast_sort_is_the_plain_sort() -> None:
+    values = torch.rand(3, 40, 5)
+    assert torch.equal(statistics._sort_pixels(values), values.sort(dim=1).values)
+
+
+def test_a_histogram_has_unit_length() -> None:
+    histogram = statistics.set_histogram(torch.rand(4, 300, 3))
+    assert torch.allclose(histogram.square().sum(1), torch.ones(4), atol=1e-5)
+
+
+def test_a_mask_of_another_shape_is_refused() -> None:
+    with pytest.raises(ShapeError, match=r"B, T, 1, H, W"):
+        statistics.pixel_set_masks(torch.ones(1, 3, 8, 8, dtype=torch.bool))

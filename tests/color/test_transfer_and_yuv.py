@@ -1,0 +1,54 @@
+"""Classical transfer, and the arithmetic of YUV."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from vhmae.color.transfer import monge_kantorovich
+from vhmae.color.transform import apply_transform
+from vhmae.color.yuv import ColorEncoding
+
+
+def test_monge_kantorovich_takes_over_mean_and_covariance() -> None:
+    torch.manual_seed(0)
+    source = torch.rand(2000, 3, dtype=torch.float64) * 0.5
+    reference = torch.rand(2000, 3, dtype=torch.float64) @ torch.rand(3, 3, dtype=torch.float64)
+    moved = apply_transform(source, monge_kantorovich(source, reference))
+    assert torch.allclose(moved.mean(0), reference.mean(0), atol=1e-6)
+    assert torch.allclose(torch.cov(moved.T), torch.cov(reference.T), atol=1e-6)
+
+
+def test_monge_kantorovich_leaves_equal_colours_alone() -> None:
+    colors = torch.rand(500, 3)
+    assert monge_kantorovich(colors, colors).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("matrix", ["bt601", "bt709", "bt2020", "rgb"])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_decoding_undoes_encoding(matrix: str, full: bool, bits: int) -> None:
+    encoding = ColorEncoding(matrix, full, bits)  # type: ignore[arg-type]
+    encode, offset = encoding.encoding()
+    decode, back = encoding.decoding()
+    rgb = np.random.default_rng(0).random((50, 3))
+    codes = rgb @ encode.T + offset
+    np.testing.assert_allclose(codes @ decode.T + back, rgb, atol=1e-9)
+
+
+@pytest.mark.parametrize(("rgb", "codes"), [((0, 0, 0), (16, 128, 128)), ((1, 1, 1), (235, 128, 128)), ((1, 0, 0), (63, 102, 240))])
+def test_bt709_gives_the_codes_of_the_standard(rgb: tuple[int, ...], codes: tuple[int, ...]) -> None:
+    encode, offset = ColorEncoding("bt709", False).encoding()
+    np.testing.assert_array_equal(np.rint(np.array(rgb) @ encode.T + offset), codes)
+
+
+def test_bt601_agrees_with_opencv() -> None:
+    planes = np.random.default_rng(1).integers(60, 190, (12, 8), dtype=np.uint8)  # 8x8 in I420: 12 rows
+    expected = cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)
+    luma = planes[:8].astype(float)
+    chroma = [planes[8 + 2 * i : 10 + 2 * i].reshape(4, 4).repeat(2, 0).repeat(2, 1).astype(float) for i in range(2)]
+    decode, offset = ColorEncoding("bt601", False).decoding()
+    rgb = np.stack([luma, *chroma], -1) @ decode.T + offset
+    np.testing.assert_allclose(np.clip(rgb, 0, 1) * 255, expected, atol=1.0)

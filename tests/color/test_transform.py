@@ -1,0 +1,60 @@
+"""Colour transforms: identity, agreement with loops, fitting."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vhmae.color.transform import AFFINE, QUADRATIC, apply_grid, apply_transform, color_basis, fit_transform, upsample_grid
+from vhmae.errors import ShapeError
+
+
+@pytest.mark.parametrize("size", [AFFINE, QUADRATIC])
+def test_zero_coefficients_are_the_identity(size: int) -> None:
+    colors = torch.rand(5, 40, 3)
+    assert torch.equal(apply_transform(colors, torch.zeros(5, 3, size)), colors)
+
+
+def test_matches_the_polynomial_written_out() -> None:
+    torch.manual_seed(0)
+    k = torch.randn(3, QUADRATIC)
+    r, g, b = 0.2, 0.5, 0.8
+    terms = [r, g, b, 1.0, r * r, g * g, b * b, r * g, g * b, b * r]
+    expected = [color + sum(float(k[c, i]) * terms[i] for i in range(10)) for c, color in enumerate((r, g, b))]
+    got = apply_transform(torch.tensor([[r, g, b]]), k)[0]
+    assert got.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.integers(1, 5), columns=st.integers(1, 5), height=st.integers(5, 40), width=st.integers(5, 40))
+def test_a_constant_grid_is_one_map_everywhere(rows: int, columns: int, height: int, width: int) -> None:
+    coefficients = torch.randn(3, AFFINE)
+    frames = torch.rand(1, 2, 3, height, width)
+    gridded = apply_grid(frames, coefficients.expand(1, 2, rows, columns, 3, AFFINE))
+    whole = apply_transform(frames.permute(0, 1, 3, 4, 2).reshape(1, -1, 3), coefficients[None])
+    assert torch.allclose(gridded.permute(0, 1, 3, 4, 2).reshape(1, -1, 3), whole, atol=1e-5)
+
+
+def test_upsampling_is_smooth_across_cells() -> None:
+    grid = torch.randn(1, 1, 4, 4, 3, AFFINE)
+    fine = upsample_grid(grid, 64, 64)
+    steps = fine.diff(dim=3).abs().amax()
+    coarse = grid.diff(dim=3).abs().amax()
+    assert steps <= coarse / 16 * 1.001  # a cell's difference is spread over its 16 pixels
+
+
+def test_fit_recovers_a_map() -> None:
+    torch.manual_seed(1)
+    colors = torch.rand(500, 3)
+    true = 0.2 * torch.randn(3, QUADRATIC)
+    found = fit_transform(colors, apply_transform(colors, true), ridge=1e-9)
+    assert torch.allclose(found.float(), true, atol=1e-3)
+
+
+def test_wrong_shapes_are_refused() -> None:
+    with pytest.raises(ShapeError, match="last axis"):
+        color_basis(torch.rand(3, 4))
+    with pytest.raises(ShapeError, match="terms"):
+        color_basis(torch.rand(4, 3), 7)

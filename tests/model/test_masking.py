@@ -1,0 +1,68 @@
+"""Patches and masking (Sec. 3.3, Fig. 2)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vhmae.errors import ShapeError
+from vhmae.model.masking import block_masking, foreground_masking, mask_tokens, patchify, random_masking, tube_masking, unpatchify
+
+
+@settings(max_examples=20, deadline=None)
+@given(frames=st.integers(1, 3), rows=st.integers(1, 4), columns=st.integers(1, 4), patch=st.sampled_from([2, 4, 8]))
+def test_patches_go_back_together(frames: int, rows: int, columns: int, patch: int) -> None:
+    video = torch.rand(2, frames, 3, rows * patch, columns * patch)
+    patches = patchify(video, patch)
+    assert patches.shape == (2, frames * rows * columns, 3 * patch * patch)
+    assert torch.equal(unpatchify(patches, tuple(video.shape), patch), video)  # type: ignore[arg-type]
+
+
+def test_every_patch_that_a_mask_pixel_touches_is_masked() -> None:
+    torch.manual_seed(0)
+    mask = torch.rand(2, 3, 1, 32, 48) < 0.01
+    masked = foreground_masking(mask, 16).reshape(2, 3, 2, 3)
+    for b in range(2):
+        for t in range(3):
+            for row in range(2):
+                for column in range(3):
+                    cell = mask[b, t, 0, row * 16 : row * 16 + 16, column * 16 : column * 16 + 16]
+                    assert bool(masked[b, t, row, column]) == bool(cell.any())
+
+
+def test_patches_and_masks_are_in_the_same_order() -> None:
+    mask = torch.zeros(1, 2, 1, 32, 32, dtype=torch.bool)
+    mask[0, 1, 0, 20, 5] = True
+    touched = patchify(mask.float().expand(-1, -1, 3, -1, -1), 16).any(-1)
+    assert torch.equal(touched, foreground_masking(mask, 16))
+
+
+@pytest.mark.parametrize("ratio", [0.0, 0.25, 0.75, 1.0])
+def test_random_masking_hides_the_share_asked_for(ratio: float) -> None:
+    assert random_masking(3, 2, (8, 8), ratio).float().mean(1).tolist() == pytest.approx([ratio] * 3)
+
+
+def test_a_tube_is_the_same_in_every_frame() -> None:
+    masked = tube_masking(2, 4, (8, 8), 0.5).reshape(2, 4, 64)
+    assert torch.equal(masked, masked[:, :1].expand(-1, 4, -1))
+
+
+def test_a_block_is_one_rectangle() -> None:
+    masked = block_masking(1, 2, (12, 12), 0.3)[0, :144].reshape(12, 12)
+    rows, columns = masked.any(1).nonzero().flatten(), masked.any(0).nonzero().flatten()
+    assert masked.sum() == len(rows) * len(columns)
+    assert 0.15 < masked.float().mean() < 0.5
+
+
+def test_strategies_are_chosen_by_name() -> None:
+    mask = torch.zeros(1, 2, 1, 32, 32, dtype=torch.bool)
+    for strategy in ("random", "tube", "block"):
+        assert mask_tokens(strategy, mask, 16, 0.5).shape == (1, 8)  # type: ignore[arg-type]
+    assert not mask_tokens("foreground", mask, 16).any()
+
+
+def test_a_size_that_does_not_divide_is_refused() -> None:
+    with pytest.raises(ShapeError, match="30x32"):
+        patchify(torch.rand(1, 1, 3, 30, 32), 16)

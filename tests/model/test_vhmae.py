@@ -1,0 +1,146 @@
+"""The network: what it must not see, what it must not change, what it must survive."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+
+from vhmae.errors import InputError, ShapeError
+from vhmae.model.look import LookConfig
+from vhmae.model.transformer import Block, position_code
+from vhmae.model.vhmae import VHMAE, ModelConfig
+
+TINY = ModelConfig(
+    image_size=64, clip_frames=2, embed_dim=32, encoder_depth=2, encoder_heads=2, decoder_dim=32, decoder_depth=1, decoder_heads=2,
+    pattern_dim=32, look=LookConfig(members=2, width=16, histogram_width=8),
+)  # fmt: skip
+
+
+def window(seed: int = 0, frames: int = 2, size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
+    torch.manual_seed(seed)
+    mask = torch.zeros(2, frames, 1, size, size, dtype=torch.bool)
+    mask[:, :, :, 10:30, 20:44] = True
+    return torch.rand(2, frames, 3, size, size), mask
+
+
+def model(**changes: object) -> VHMAE:
+    torch.manual_seed(3)
+    return VHMAE(dataclasses.replace(TINY, **changes)).eval()  # type: ignore[arg-type]
+
+
+def test_the_photometric_head_starts_as_the_identity() -> None:
+    composite, mask = window()
+    with torch.no_grad():
+        assert torch.allclose(model()(composite, mask).frames, composite, atol=1e-6)
+
+
+@pytest.mark.parametrize("head", ["pixel", "photometric"])
+def test_pixels_outside_the_mask_are_the_composites(head: str) -> None:
+    composite, mask = window()
+    network = model(head=head)
+    torch.nn.init.normal_(network.head.local.weight if head == "photometric" else network.head.project.weight)
+    with torch.no_grad():
+        frames = network(composite, mask).frames
+    outside = ~mask.expand_as(composite)
+    assert torch.equal(frames[outside], composite[outside])
+    assert not torch.allclose(frames, composite)
+
+
+def test_the_encoder_never_sees_the_foreground() -> None:
+    composite, mask = window()
+    network = model()
+    changed = torch.where(mask, torch.rand_like(composite), composite)
+    with torch.no_grad():
+        first, second = network(composite, mask), network(changed, mask)
+    visible = ~first.masked
+    assert torch.allclose(first.background_features[visible], second.background_features[visible], atol=1e-5)
+    assert not torch.allclose(first.foreground_features[first.masked], second.foreground_features[first.masked])
+
+
+def test_masked_attention_equals_attention_over_the_visible_tokens_alone() -> None:
+    torch.manual_seed(0)
+    block = Block(32, 2).eval()
+    tokens, visible = torch.rand(1, 12, 32), torch.rand(1, 12) < 0.6
+    with torch.no_grad():
+        masked = block(tokens, visible)[visible]
+        packed = block(tokens[visible][None])[0]
+    assert torch.allclose(masked, packed, atol=1e-5)
+
+
+@pytest.mark.parametrize("look", [True, False])
+def test_a_window_all_foreground_gives_finite_numbers(look: bool) -> None:
+    composite, mask = window()
+    network = model(look=TINY.look if look else None)
+    with torch.no_grad():
+        frames = network(composite, torch.ones_like(mask)).frames
+    assert torch.isfinite(frames).all()
+
+
+def test_a_window_without_foreground_comes_back_as_it_is() -> None:
+    composite, mask = window()
+    with torch.no_grad():
+        assert torch.equal(model()(composite, torch.zeros_like(mask)).frames, composite)
+
+
+def test_samples_of_a_batch_do_not_touch_each_other() -> None:
+    composite, mask = window()
+    network = model()
+    torch.nn.init.normal_(network.head.local.weight)
+    with torch.no_grad():
+        both = network(composite, mask).frames
+        alone = network(composite[:1], mask[:1]).frames
+    assert torch.allclose(both[:1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(("frames", "size"), [(1, 64), (4, 64), (2, 96)])
+def test_other_sizes_and_clip_lengths_need_no_new_weights(frames: int, size: int) -> None:
+    composite, mask = window(frames=frames, size=size)
+    with torch.no_grad():
+        assert model()(composite, mask).frames.shape == composite.shape
+
+
+def test_places_are_relative_to_the_frame() -> None:
+    small, large = position_code(1, 8, 8, 64).reshape(8, 8, 64), position_code(1, 16, 16, 64).reshape(16, 16, 64)
+    between = (large[0::2, 0::2] + large[1::2, 0::2] + large[0::2, 1::2] + large[1::2, 1::2]) / 4
+    assert (small - between).abs().mean() < 0.05
+    assert (small - large[:8, :8]).abs().mean() > 0.1
+
+
+def test_the_learned_token_stands_for_the_pattern_alignment_module() -> None:
+    network = model(content="token")
+    composite, mask = window()
+    with torch.no_grad():
+        result = network(composite, mask)
+    assert network.pattern_alignment is None
+    assert torch.equal(result.foreground_features[0, 0], result.foreground_features[1, -1])
+
+
+def test_the_transform_applies_at_any_size() -> None:
+    composite, mask = window()
+    network = model()
+    torch.nn.init.normal_(network.head.local.weight, std=0.02)
+    torch.nn.init.normal_(network.head.overall.weight, std=0.02)
+    with torch.no_grad():
+        result = network(composite, mask)
+    assert result.transform is not None
+    applied = torch.where(mask, result.transform.apply(composite), composite)
+    assert torch.allclose(applied, result.frames, atol=1e-6)
+    flat = torch.full((2, 2, 3, 200, 120), 0.4)
+    assert result.transform.apply(flat).shape == flat.shape
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"image_size": 250}, "try 240 or 256"), ({"clip_frames": 3}, "try 4"), ({"embed_dim": 36, "encoder_heads": 2}, "multiple of 8")],
+)
+def test_a_wrong_size_is_refused_with_the_remedy(changes: dict[str, int], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(TINY, **changes)
+
+
+def test_wrong_shapes_are_refused() -> None:
+    composite, mask = window()
+    with pytest.raises(ShapeError, match=r"B, T, 3, H, W"):
+        model()(composite, mask[:, :1])

@@ -1,0 +1,73 @@
+"""Weights on disk: they carry their configuration, and nothing but safetensors is read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.model.test_vhmae import TINY, model, window
+from vhmae.errors import InputError
+from vhmae.model.precision import choose_device, choose_precision
+from vhmae.model.weights import count_parameters, find_weights, load_model, packaged_weights, read_card, save_model
+
+
+def test_weights_come_back_with_their_configuration(tmp_path: Path) -> None:
+    network = model()
+    torch.nn.init.normal_(network.head.local.weight, std=0.02)
+    save_model(network, tmp_path / "w.safetensors", {"steps": 5}, half=False)
+    loaded = load_model(str(tmp_path / "w.safetensors"))
+    assert loaded.config == TINY
+    composite, mask = window()
+    with torch.no_grad():
+        assert torch.equal(loaded(composite, mask).frames, network(composite, mask).frames)
+    assert read_card(str(tmp_path / "w.safetensors")).facts == {"steps": 5}
+
+
+def test_a_pickle_is_refused(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {tmp_path}/ran",)
+
+    torch.save(Evil(), tmp_path / "evil.pt")
+    with pytest.raises(InputError, match="never pickles"):
+        load_model(str(tmp_path / "evil.pt"))
+    (tmp_path / "evil.pt").rename(tmp_path / "evil.safetensors")
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        load_model(str(tmp_path / "evil.safetensors"))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_of_others_are_refused(tmp_path: Path) -> None:
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="holds no vhmae weights"):
+        load_model(str(tmp_path / "other.safetensors"))
+
+
+def test_an_unknown_name_gets_a_hint() -> None:
+    with pytest.raises(InputError, match="did you mean default"):
+        find_weights("defualt")
+
+
+def test_the_packaged_weights_are_within_their_bounds() -> None:
+    path = packaged_weights()["default"]
+    assert path.stat().st_size <= 32 * 2**20
+    network = load_model("default")
+    assert count_parameters(network) <= 8_000_000
+    card = read_card("default")
+    assert "research use" in str(card.facts["licence"])
+    assert card.path.with_name("MODEL_CARD.md").exists()
+
+
+def test_a_device_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean cuda"):
+        choose_device("cudda")
+    if not torch.cuda.is_available():
+        with pytest.raises(InputError, match="0 CUDA devices"):
+            choose_device("cuda")
+    with pytest.raises(InputError, match="no fast fp16"):
+        choose_precision("fp16", torch.device("cpu"))
+    assert choose_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
