@@ -95,9 +95,10 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
             return None
         return _convert(next(choice for choice in choices if choice is not type(None)), value, origin, key)
     if container is tuple:
-        inner = [choices[0]] * len(value) if len(choices) == 2 and choices[1] is Ellipsis and isinstance(value, list) else choices
-        if not isinstance(value, (list, tuple)) or len(value) != len(inner):
-            raise InputError(f"{origin}: {key} is {value!r}; expected a list of {len(inner)}")
+        many = len(choices) == 2 and choices[1] is Ellipsis
+        if not isinstance(value, (list, tuple)) or (not many and len(value) != len(choices)):
+            raise InputError(f"{origin}: {key} is {value!r}; expected a list{'' if many else f' of {len(choices)}'}")
+        inner = [choices[0]] * len(value) if many else choices
         return tuple(_convert(kind, item, origin, key) for kind, item in zip(inner, value, strict=True))
     if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:

@@ -23,6 +23,6 @@ class ShapeError(VhmaeError, ValueError):
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``'; did you mean X?'`` for the closest known word, or an empty string."""
+    """Return ``' (did you mean X?)'`` for the closest known word, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f" (did you mean {close[0]}?)" if close else ""

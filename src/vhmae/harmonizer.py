@@ -233,7 +233,7 @@ class Harmonizer:
         if not estimates:
             self.unread += 1
             return payload, None
-        return payload, _smoothed(estimates, index).scaled(self.strength)
+        return payload, _smoothed(estimates, index, self.stride * self.model.config.clip_frames).scaled(self.strength)
 
     def _of_shot(self, shot: int) -> list[Estimate]:
         return [estimate for estimate in self._estimates if estimate.shot == shot]
@@ -245,19 +245,30 @@ class Harmonizer:
         return others and first.index < index - 3.0 * SMOOTHING_FRAMES
 
 
-def _smoothed(estimates: list[Estimate], index: int) -> FrameTransform:
-    """The transform of a frame: the overall map averaged over time, the local maps between two key frames."""
+def _smoothed(estimates: list[Estimate], index: int, window: int) -> FrameTransform:
+    """The transform of a frame, averaged over the estimates of its shot.
+
+    The overall map takes Gaussian weights. The local maps follow the subject, so they take a triangle as wide as a window
+    on either side: it evens out whatever depends on a frame's place in its window, which a still picture would show.
+    """
     places = np.array([estimate.index for estimate in estimates], dtype=float)
     distance = np.abs(places - index)
-    weights = np.exp(-0.5 * ((distance - distance.min()) / SMOOTHING_FRAMES) ** 2)
-    overall = np.tensordot(weights / weights.sum(), np.stack([estimate.overall for estimate in estimates]), axes=1)
-    after = int(np.searchsorted(places, index))
-    before = max(0, after - 1)
-    after = min(after, len(places) - 1)
-    span = places[after] - places[before]
-    share = float(np.clip((index - places[before]) / span, 0.0, 1.0)) if span > 0 else 0.0
-    local = (1.0 - share) * estimates[before].local + share * estimates[after].local
-    return FrameTransform(overall.astype(np.float32), local.astype(np.float32))
+    far = np.exp(-0.5 * ((distance - distance.min()) / SMOOTHING_FRAMES) ** 2)
+
+    # At the ends of a shot the estimates go on as in a mirror.
+    def triangle(centers: Array) -> Array:
+        return np.clip(1.0 - np.abs(centers - index) / window, 0.0, None)
+
+    near = triangle(places)
+    near[1:] += triangle(2.0 * places[0] - places[1:])
+    near[:-1] += triangle(2.0 * places[-1] - places[:-1])
+    if near.sum() <= 0.0:  # the subject was away for longer than a window
+        near = (distance == distance.min()).astype(float)
+
+    def mean(weights: Array, maps: list[Array]) -> Array:
+        return np.tensordot(weights / weights.sum(), np.stack(maps), axes=1).astype(np.float32)
+
+    return FrameTransform(mean(far, [estimate.overall for estimate in estimates]), mean(near, [estimate.local for estimate in estimates]))
 
 
 def as_matte(mask: Array) -> Array:

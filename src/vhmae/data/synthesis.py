@@ -56,11 +56,11 @@ def _fill_from_background(frame: Array, band: Array, covered: Array) -> Array:
     ys, xs = np.nonzero(~covered)
     source = np.zeros((int(label.max()) + 1, 2), np.int64)
     source[label[ys, xs]] = np.stack([ys, xs], axis=1)
-    nearest = frame[source[label[band], 0], source[label[band], 1]]
+    # All that is covered is filled before it is smoothed: nothing of the foreground may reach the band.
+    scenery = frame.copy()
+    scenery[covered] = frame[source[label[covered], 0], source[label[covered], 1]]
     filled = frame.copy()
-    filled[band] = nearest
-    soft = cv2.blur(filled, (3, 3))
-    filled[band] = soft[band]
+    filled[band] = cv2.blur(scenery, (3, 3))[band]
     return filled
 
 

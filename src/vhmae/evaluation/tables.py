@@ -24,7 +24,6 @@ def format_report(report: dict[str, Any]) -> str:
         lines.append(f"  thirds by mismatch, weakest first: {thirds}   worse than untouched: {report['worse_share']:.1%}")
     if "natural_drift" in report:
         drift = report["natural_drift"]
-        lines.append(
-            f"  natural drift {drift['mean']:.2f} levels [{drift['ci95'][0]:.2f}, {drift['ci95'][1]:.2f}] on {drift['clips']} untouched clips"
-        )
+        low, high = drift["ci95"]
+        lines.append(f"  natural drift {drift['mean']:.2f} levels [{low:.2f}, {high:.2f}] on {drift['clips']} untouched clips")
     return "\n".join(lines)

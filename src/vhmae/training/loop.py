@@ -131,7 +131,7 @@ class Trainer:
         data = self.recipe.data
         packs, dev_pack = split_dev(load_packs(data, self.cache), Path(data.dev_list))
         luts = read_lut_bank(data.root_path / data.luts, "train")
-        looks = LookSampler.from_luts(luts, self.recipe.looks)
+        looks = LookSampler.from_luts(luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed)
         sampler = make_sampler(packs, data, self.recipe.scenes)
         model = self.recipe.model
         dev = DevSet(dev_pack, looks, min(model.clip_frames, 4), model.image_size)
@@ -253,6 +253,7 @@ class Trainer:
 
     def _make_optimizer(self, look: bool) -> torch.optim.Optimizer:
         """AdamW; biases, norms and tokens without decay; the look path at its own rate."""
+        self.model.zero_grad(set_to_none=True)  # gradients of parameters that are frozen now would still count when clipping
         path = {id(p) for p in self.model.look_path.parameters()} if self.model.look_path is not None else set()
         rate = self.recipe.train.look_rate
         groups: list[dict[str, object]] = []

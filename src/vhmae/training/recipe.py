@@ -31,6 +31,8 @@ class DataConfig:
     frames_per_video: int = 24
     cache: str = ""
     """Folder for packs and banks; empty puts them into the run's folder."""
+    looks_pool: int = 4096
+    """Looks that are baked at the start."""
     workers: int = 1
     """Processes that cut scenes; 0 cuts them in the training process."""
 

@@ -1,0 +1,257 @@
+"""The command line as a user meets it: every command in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import decode, moving_scene, packets, write_video
+from tests.model.test_vhmae import model
+from vhmae import cli
+from vhmae.data.clips import write_mask_bits
+from vhmae.model.weights import save_model
+
+Maker = Callable[..., tuple[Path, Path]]
+
+
+def vhmae(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "vhmae", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def error_of(*arguments: str | Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run in this process; check the form of a user's error and return its line."""
+    assert cli.main([str(argument) for argument in arguments]) == 2
+    err = capsys.readouterr().err
+    assert len(err) <= 400
+    assert err.count("\n") <= 4
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("vhmae: error: ")
+    assert "Traceback" not in err
+    assert "usage:" not in err
+    return last
+
+
+def test_help_answers_within_a_second_and_without_torch() -> None:
+    start = time.monotonic()
+    assert "harmonize" in vhmae("--help").stdout
+    once = time.monotonic() - start
+    script = "import sys; from vhmae.cli import build_parser as b; b().format_help(); sys.exit(bool({'torch', 'cv2'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    assert once < 5  # a second on an idle machine; the import check above is what keeps it so
+
+
+@pytest.mark.parametrize("command", ["harmonize", "demo", "evaluate", "synthesize", "train", "weights", "fit-constant"])
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([command, "--help"])
+    assert stop.value.code == 0
+    assert "usage: vhmae" in capsys.readouterr().out
+
+
+def test_a_video_is_harmonized_with_its_audio_and_background(small_clip: Maker, tmp_path: Path) -> None:
+    composite, mask = small_clip(frames=30, width=160, height=90, audio=True)
+    done = vhmae("harmonize", composite, "--mask", mask, "-o", tmp_path / "out.mkv", "--json", tmp_path / "r.json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    keys = "schema frames fps seconds seconds_by_stage mean_change passed_through skipped warnings device precision quality latency_frames"
+    assert report.keys() >= set(keys.split())
+    assert report["frames"] == 30
+    assert report["seconds_by_stage"].keys() == {"decode", "network", "render", "encode"}
+    assert packets(composite, "audio") == packets(tmp_path / "out.mkv", "audio")
+    before, after = decode(composite), decode(tmp_path / "out.mkv")
+    masks = moving_scene(30, 160, 90)[1]
+    changed = 0
+    for old, new, hole in zip(before, after, masks, strict=True):
+        assert np.array_equal(old[0][~hole], new[0][~hole])  # luma outside the matte, bit for bit
+        chroma_hole = hole.reshape(45, 2, 80, 2).any((1, 3))
+        assert np.array_equal(old[1][~chroma_hole], new[1][~chroma_hole])
+        changed += int((old[0] != new[0]).sum())
+    assert changed
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_ten_bit_backgrounds_stay_bit_exact(small_clip: Maker, tmp_path: Path) -> None:
+    composite, mask = small_clip(pix_fmt="yuv420p10le")
+    assert vhmae("harmonize", composite, "--mask", mask, "-o", tmp_path / "out.mkv").returncode == 0
+    masks = moving_scene(12, 96, 64)[1]
+    for old, new, hole in zip(decode(composite), decode(tmp_path / "out.mkv"), masks, strict=True):
+        assert old[0].dtype == np.uint16
+        assert np.array_equal(old[0][~hole], new[0][~hole])
+
+
+def test_a_part_of_a_clip_is_cut_out(small_clip: Maker, tmp_path: Path) -> None:
+    composite, mask = small_clip(frames=30, audio=True, suffix=".mp4", codec="libx264")
+    run = vhmae(
+        "harmonize", composite, "--mask", mask, "-o", tmp_path / "o.mp4", "--start", "0.4", "--end", "0.8", "--json", tmp_path / "r.json"
+    )
+    assert run.returncode == 0, run.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert (report["frames"], report["skipped"]) == (10, 20)
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert float(container.streams.audio[0].duration * container.streams.audio[0].time_base) == pytest.approx(0.4, abs=0.05)
+
+
+def test_wrong_options_get_a_hint(tmp_path: Path, small_clip: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    composite, mask = small_clip(frames=2)
+    out = tmp_path / "out.mp4"
+    run = ("harmonize", composite, "--mask", mask, "-o", out)
+    for arguments, message in (
+        (("harmonise",), "did you mean harmonize"),
+        (("harmonize", composite, "-o", out), "--mask: missing"),
+        ((*run, "--qualty", "fast"), "did you mean --quality"),
+        ((*run, "--quality", "bset"), "did you mean best"),
+        ((*run, "--strength", "2"), "out of range"),
+        ((*run, "--strength", "much"), "--strength"),
+        ((*run, "--weights", "defalt"), "did you mean default"),
+        ((*run, "--device", "gpu"), "--device gpu"),
+        ((*run, "--codec", "libx246"), "did you mean libx26"),
+        ((*run, "--start", "99"), "--start 99.0"),
+        ((*run, "--start", "0.05", "--end", "0.01"), "--end 0.01"),
+    ):
+        assert message in error_of(*arguments, capsys=capsys)
+    assert not out.exists()
+
+
+def test_wrong_files_are_named_and_nothing_is_left(tmp_path: Path, small_clip: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+    composite, mask = small_clip(frames=6)
+    (tmp_path / "text.mp4").write_text("not a video")
+    write_mask_bits(moving_scene(5, 96, 64)[1], tmp_path / "short.npz")
+    write_mask_bits(np.zeros((6, 64, 96), bool), tmp_path / "empty.npz")
+    write_mask_bits(np.ones((6, 64, 96), bool), tmp_path / "full.npz")
+    cv2.imwrite(str(tmp_path / "square.png"), np.full((64, 64), 255, np.uint8))
+    out = tmp_path / "results" / "out.mkv"
+    out.parent.mkdir()
+    for video, hole, target, message in (
+        ("gone.mp4", mask, out, "gone.mp4: no such file"),
+        ("text.mp4", mask, out, "text.mp4: is not a video"),
+        (composite, "gone.png", out, "gone.png: no such file"),
+        (composite, "short.npz", out, "has 5 frames but composite.mkv has 6"),
+        (composite, "empty.npz", out, "has no foreground in any frame"),
+        (composite, "full.npz", out, "covers every frame whole"),
+        (composite, "square.png", out, "is 64x64 but composite.mkv is 96x64"),
+        (composite, mask, tmp_path / "nowhere" / "out.mkv", "does not exist"),
+        (composite, mask, composite, "is one of the inputs"),
+    ):
+        assert message in error_of("harmonize", tmp_path / video, "--mask", tmp_path / hole, "-o", target, capsys=capsys)
+    assert list(out.parent.iterdir()) == []
+
+
+def test_held_masks_are_warned_of(tmp_path: Path, small_clip: Maker) -> None:
+    composite, _ = small_clip(frames=6)
+    write_mask_bits(moving_scene(5, 96, 64)[1], tmp_path / "short.npz")
+    arguments = ("harmonize", composite, "--mask", tmp_path / "short.npz", "-o", tmp_path / "out.mkv", "--hold-last-mask")
+    run = vhmae(*arguments)
+    assert run.returncode == 0
+    assert "has 5 frames" in run.stderr
+    (tmp_path / "out.mkv").unlink()
+    strict = vhmae(*arguments, "--strict")
+    assert strict.returncode == 2
+    assert not (tmp_path / "out.mkv").exists()
+
+
+def test_a_close_up_at_the_start_borrows_from_later(tmp_path: Path) -> None:
+    frames, masks = moving_scene(60, 96, 64)
+    masks[:50] = True
+    composite = write_video(tmp_path / "in.mkv", frames)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    torch_model = model()
+    import torch
+
+    for layer in (torch_model.head.local, torch_model.head.overall):
+        torch.nn.init.normal_(layer.weight, std=0.02)
+    save_model(torch_model, tmp_path / "w.safetensors", {})
+    run = vhmae("harmonize", composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--weights", tmp_path / "w.safetensors")
+    assert run.returncode == 0, run.stderr
+    assert "50 frames show no background" in run.stderr
+    before, after = decode(composite), decode(tmp_path / "out.mkv")
+    assert not np.array_equal(before[0][0], after[0][0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_work_leaves_nothing(number: signal.Signals, tmp_path: Path, small_clip: Maker) -> None:
+    composite, _ = small_clip(frames=400, width=320, height=180)
+    cv2.imwrite(str(tmp_path / "m.png"), moving_scene(1, 320, 180)[1][0].astype(np.uint8) * 255)
+    out = tmp_path / "results" / "out.mkv"
+    out.parent.mkdir()
+    out.write_bytes(b"old")
+    command = [sys.executable, "-m", "vhmae", "harmonize", str(composite), "--mask", str(tmp_path / "m.png"), "-o", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not list(out.parent.glob(".out.part*")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert err.strip().splitlines()[-1].startswith("vhmae: error: stopped")
+    assert [p.name for p in out.parent.iterdir()] == ["out.mkv"]
+    assert out.read_bytes() == b"old"
+
+
+def test_the_weights_are_listed_with_their_licence() -> None:
+    listing = vhmae("weights").stdout
+    assert "default:" in listing
+    assert "licence: research use" in listing
+
+
+def test_the_demo_writes_its_four_files(tmp_path: Path) -> None:
+    run = vhmae("demo", "-o", tmp_path / "demo", timeout=170)
+    assert run.returncode == 0, run.stderr
+    names = {"composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png"}
+    assert {p.name for p in (tmp_path / "demo").iterdir()} == names
+    composite, harmonized, mask = (tmp_path / "demo" / f"{name}.mp4" for name in ("composite", "harmonized", "mask"))
+    assert packets(composite, "audio") == packets(harmonized, "audio")
+    before, after, holes = decode(composite), decode(harmonized), decode(mask)
+    assert len(before) == len(after) == 150
+    for index in (0, 74, 75, 149):
+        outside = cv2.dilate(holes[index][0], np.ones((17, 17))) <= 20
+        difference = np.abs(before[index][0].astype(int) - after[index][0])
+        assert difference[outside].mean() < 1.5
+        assert difference[holes[index][0] > 230].mean() > 1.0
+
+
+def test_a_set_is_made_and_scored_from_the_command_line(tmp_path: Path) -> None:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for number in range(2):
+        frames, masks = moving_scene(6, 96, 64)
+        write_video(videos / f"v{number}.mp4", np.roll(frames, number * 20, 2), codec="libx264")
+        write_mask_bits(np.roll(masks, number * 20, 2), videos / f"v{number}.mask.npz")
+    made = vhmae("synthesize", "--videos", videos, "--shifts", "parametric", "--frames", "3", "-o", tmp_path / "set")
+    assert made.returncode == 0, made.stderr
+    scored = vhmae("evaluate", "--data", tmp_path / "set", "--method", "vhmae", "--json", tmp_path / "s.json", "--natural", videos)
+    assert scored.returncode == 0, scored.stderr
+    report = json.loads((tmp_path / "s.json").read_text())
+    assert report["composites"] == 4
+    assert report.keys() >= {
+        "schema",
+        "method",
+        "data",
+        "protocol",
+        "swap_background",
+        "overall",
+        "ratio",
+        "bins",
+        "thirds",
+        "worse_share",
+        "natural_drift",
+    }
+    assert report["overall"]["fmse"].keys() == {"mean", "ci95"}
+
+
+def test_no_environment_of_one_machine_is_needed() -> None:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("VHMAE")}
+    run = subprocess.run([sys.executable, "-m", "vhmae", "--version"], capture_output=True, text=True, env=clean, check=True)
+    assert run.stdout.startswith("vhmae ")

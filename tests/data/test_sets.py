@@ -1,0 +1,147 @@
+"""Packs, evaluation sets on disk, and the HYouTube layout."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import moving_scene, write_video
+from tests.data.test_looks import luts
+from vhmae.color.lut import write_cube
+from vhmae.data.clips import Pack, build_pack, list_clips, read_mask_bits, source_group, write_mask_bits
+from vhmae.data.hyoutube import read_list
+from vhmae.data.synthesize import SynthesisRecipe, synthesize
+from vhmae.errors import InputError
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> Path:
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for number, name in enumerate(("a__one", "a__two", "b__three")):
+        frames, masks = moving_scene(9 + number, 96, 72)
+        write_video(folder / f"{name}.mp4", frames, codec="libx264")
+        write_mask_bits(masks, folder / f"{name}.mask.npz")
+    return folder
+
+
+@pytest.fixture
+def cubes(tmp_path: Path) -> Path:
+    folder = tmp_path / "luts"
+    folder.mkdir()
+    for number, lut in enumerate(luts(10), 1):
+        write_cube(lut, folder / f"{number}.cube")
+    return folder
+
+
+def test_masks_come_back_from_bits(tmp_path: Path) -> None:
+    mask = np.random.default_rng(0).random((3, 10, 13)) < 0.5
+    write_mask_bits(mask, tmp_path / "m.npz")
+    assert np.array_equal(read_mask_bits(tmp_path / "m.npz"), mask)
+
+
+def test_a_pack_keeps_frames_and_masks(videos: Path, tmp_path: Path) -> None:
+    pack = build_pack(videos, frames_per_video=4)
+    pack.save(tmp_path / "p.npz")
+    loaded = Pack.load(tmp_path / "p.npz")
+    assert loaded.names == ["a__one", "a__two", "b__three"]
+    assert [len(rows) for rows in loaded.frames_of] == [4, 4, 4]
+    frames, masks = list_clips(videos)[2].read(4)
+    first = int(loaded.frames_of[2][0])
+    labels = loaded.labels(first)
+    assert labels is not None
+    assert np.array_equal(labels > 0, masks[0])
+    assert np.abs(loaded.picture(first).astype(int) - frames[0]).mean() < 2.0
+    part = loaded.subset({"a__two"})
+    assert part.names == ["a__two"]
+    assert len(part) == 4
+
+
+def test_takes_of_one_person_are_one_group() -> None:
+    assert source_group("asl__again") == source_group("asl__bird")
+    assert source_group("davis__bus") != source_group("davis__boat")
+
+
+def test_two_looks_give_each_composite_its_own_target(videos: Path, cubes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "two"
+    assert synthesize(SynthesisRecipe(videos=videos, luts=cubes, frames=3), out) == 6
+    samples = read_list(out)
+    assert [sample.video for sample in samples] == ["a__one"] * 2 + ["a__two"] * 2 + ["b__three"] * 2
+    assert len({sample.real for sample in samples}) == 6
+    composite, target, mask = samples[0].read()
+    assert composite.shape == (3, 72, 96, 3)
+    inside, outside = (np.abs(composite[m].astype(int) - target[m]).mean() for m in (mask, ~mask))
+    assert outside < 1.5  # JPEG alone
+    assert inside > 3 * outside
+    described = json.loads((out / "synthesis.json").read_text())
+    assert described["recipe"]["looks"] == "two"
+    assert len(described["composites"]) == 6
+
+
+def test_one_look_shares_the_untouched_target(videos: Path, cubes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "one"
+    synthesize(SynthesisRecipe(videos=videos, luts=cubes, looks="one", shifts=("lut",), frames=3), out)
+    samples = read_list(out)
+    assert len({sample.real for sample in samples}) == 3
+    frames, masks = list_clips(videos)[0].read(3)
+    _, target, mask = samples[0].read()
+    assert np.array_equal(mask, masks)  # clean edge 0
+    assert np.abs(target.astype(int) - frames).mean() < 1.5
+    names = {entry["B"]["name"] for entry in json.loads((out / "synthesis.json").read_text())["composites"]}
+    assert names <= {"5", "10"}  # held out
+
+
+def test_the_same_seed_gives_the_same_files(videos: Path, cubes: Path, tmp_path: Path) -> None:
+    for name in ("x", "y"):
+        synthesize(SynthesisRecipe(videos=videos, luts=cubes, frames=2, shifts=("lut", "parametric", "lighting"), seed=4), tmp_path / name)
+    files = sorted(p.relative_to(tmp_path / "x") for p in (tmp_path / "x").rglob("*") if p.is_file())
+    assert files
+    for file in files:
+        assert (tmp_path / "x" / file).read_bytes() == (tmp_path / "y" / file).read_bytes()
+
+
+def test_a_full_folder_is_refused(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "old.txt").touch()
+    with pytest.raises(InputError, match="is not empty"):
+        synthesize(SynthesisRecipe(videos=videos, shifts=("parametric",)), tmp_path / "full")
+
+
+def test_wrong_recipes_are_refused(videos: Path) -> None:
+    with pytest.raises(InputError, match="did you mean parametric"):
+        SynthesisRecipe(videos=videos, shifts=("parametrik",))
+    with pytest.raises(InputError, match="LOW:HIGH"):
+        SynthesisRecipe(videos=videos, shifts=("parametric",), strength=(0.8, 0.2))
+    with pytest.raises(InputError, match="LUT bank"):
+        SynthesisRecipe(videos=videos)
+
+
+@pytest.mark.parametrize("names", [("real_videos", "foreground_mask", "synthetic_composite_videos"), ("Ground-truth", "Mask", "Composite")])
+def test_both_namings_of_hyoutube_are_read(tmp_path: Path, names: tuple[str, str, str]) -> None:
+    picture = np.full((8, 10, 3), 90, np.uint8)
+    real, mask, composite = (tmp_path / name for name in names)
+    for folder in (real / "v1", mask / "v1" / "object_0", composite / "v1" / "object_0"):
+        folder.mkdir(parents=True)
+    for number in (0, 5):
+        cv2.imwrite(str(real / "v1" / f"{number:05d}.jpg"), picture)
+        cv2.imwrite(str(composite / "v1" / "object_0" / f"{number:05d}.jpg"), picture + 20)
+        cv2.imwrite(str(mask / "v1" / "object_0" / f"{number:05d}.png"), np.eye(8, 10, dtype=np.uint8))
+    (tmp_path / "test_list.txt").write_text("real_videos\\v1 foreground_mask\\v1\\object_0 synthetic_composite_videos\\v1\\object_0\n")
+    sample = read_list(tmp_path)[0]
+    pictures, targets, masks = sample.read()
+    assert sample.video == "v1"
+    assert len(pictures) == len(targets) == 2
+    assert masks.sum() == 16  # every non-zero pixel
+
+
+def test_a_list_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "test_list.txt").write_text("a b\n")
+    with pytest.raises(InputError, match="line 1 has 2 entries"):
+        read_list(tmp_path)
+    (tmp_path / "test_list.txt").write_text("a b c\n")
+    with pytest.raises(InputError, match="do not belong together"):
+        read_list(tmp_path)

@@ -1,0 +1,99 @@
+"""Composites: two looks, the clean edge, scenes for training."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import moving_scene
+from tests.data.test_looks import luts
+from vhmae.data.clips import Pack
+from vhmae.data.looks import LookMixture, LookSampler
+from vhmae.data.synthesis import SceneRecipe, SceneSampler, close_edge, compose, make_batch, move_edge
+
+
+def packs() -> list[Pack]:
+    """A clip with its masks, a still with labels, a still without."""
+    frames, masks = moving_scene(6, 128, 96)
+
+    def encode(picture: np.ndarray, suffix: str = ".jpg") -> np.ndarray:
+        return cv2.imencode(suffix, picture)[1].ravel()
+
+    labels = np.zeros((96, 128), np.uint8)
+    labels[20:60, 30:80] = 3
+    none = np.zeros(0, np.uint8)
+    clip = Pack(["clip"], np.zeros(6, int), [encode(f) for f in frames], [encode(m.astype(np.uint8), ".png") for m in masks])
+    still = Pack(["still"], np.zeros(1, int), [encode(frames[0])], [encode(labels, ".png")])
+    scene = Pack(["scene"], np.zeros(1, int), [encode(frames[1])], [none])
+    return [clip, still, scene]
+
+
+def test_a_clean_edge_leaves_no_surface_under_both_looks() -> None:
+    frame, mask = (array[0] for array in moving_scene(1, 120, 90))
+    frame = np.where(mask[..., None], [200, 30, 30], [30, 30, 200]).astype(np.uint8)
+    closed, smaller = close_edge(frame, mask, 4)
+    assert smaller.sum() < mask.sum()
+    assert not (smaller & ~mask).any()
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    assert np.array_equal(smaller, cv2.erode(mask.astype(np.uint8), kernel) > 0)
+    assert (closed[~smaller] == [30, 30, 200]).all()  # everything outside is background now
+    assert np.array_equal(closed[smaller], frame[smaller])
+
+
+def test_no_edge_to_close_changes_nothing() -> None:
+    frame, mask = (array[0] for array in moving_scene(1, 64, 48))
+    for pixels, hole in ((0, mask), (3, np.zeros_like(mask))):
+        closed, same = close_edge(frame, hole, pixels)
+        assert np.array_equal(closed, frame)
+        assert np.array_equal(same, hole)
+
+
+def test_edges_move_in_and_out() -> None:
+    mask = moving_scene(1, 64, 48)[1][0]
+    assert move_edge(mask, 2).sum() > mask.sum() > move_edge(mask, -2).sum()
+    assert np.array_equal(move_edge(mask, 0), mask)
+
+
+def test_target_is_one_look_and_the_composite_is_two() -> None:
+    torch.manual_seed(0)
+    frames = torch.rand(2, 1, 3, 8, 8)
+    region = torch.rand(2, 1, 1, 8, 8) < 0.5
+    a, b = (torch.stack([lut.resampled(9).table for lut in pair]) for pair in (luts(4)[:2], luts(4)[2:]))
+    composite, target = compose(frames, region, a, b)
+    for index in range(2):
+        colors = frames[index, 0].permute(1, 2, 0)
+        under_a, under_b = (luts(4)[k + index](colors).permute(2, 0, 1) for k in (0, 2))
+        assert torch.allclose(target[index, 0], under_a, atol=1e-5)
+        expected = torch.where(region[index, 0], under_b, under_a)
+        assert torch.allclose(composite[index, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 4])
+def test_scenes_have_the_size_and_share_asked_for(frames: int) -> None:
+    recipe = SceneRecipe(foreground=(0.05, 0.7))
+    sampler = SceneSampler(packs(), [1.0, 1.0, 1.0], recipe)
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(30):
+        scene = sampler.draw(rng, frames, 64)
+        assert scene.frames.shape == (frames, 64, 64, 3)
+        assert scene.region.shape == scene.mask.shape == (frames, 64, 64)
+        shares.append(scene.region.mean())
+    assert min(shares) >= 0.04
+    assert max(shares) <= 0.9
+
+
+def test_a_batch_touches_only_the_region() -> None:
+    sampler = SceneSampler(packs(), [1.0, 1.0, 1.0], SceneRecipe())
+    rng = np.random.default_rng(1)
+    scenes = [sampler.draw(rng, 2, 48) for _ in range(6)]
+    looks = LookSampler.from_luts(luts(), LookMixture(lighting=1.0), pool_size=16)
+    batch = make_batch(scenes, looks, np.random.default_rng(2), torch.device("cpu"))
+    outside = ~batch.region.expand_as(batch.composite)
+    assert torch.equal(batch.composite[outside], batch.target[outside])
+    assert batch.composite.min() >= 0
+    assert batch.composite.max() <= 1
+    again = make_batch(scenes, looks, np.random.default_rng(2), torch.device("cpu"))
+    assert torch.equal(again.composite, batch.composite)

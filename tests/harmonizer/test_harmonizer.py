@@ -1,0 +1,135 @@
+"""The stream: order, latency, shots, frames without foreground or background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import moving_scene
+from tests.model.test_vhmae import model
+from vhmae.errors import InputError, ShapeError
+from vhmae.harmonizer import STRIDES, Harmonizer
+from vhmae.model.vhmae import VHMAE
+
+
+def changing_model() -> VHMAE:
+    """A model whose answer depends on what it sees."""
+    network = model()
+    torch.manual_seed(5)
+    for layer in (network.head.local, network.head.overall):
+        torch.nn.init.normal_(layer.weight, std=0.02)
+    return network
+
+
+@pytest.fixture(scope="module")
+def network() -> VHMAE:
+    return changing_model()
+
+
+@settings(max_examples=25, deadline=None)
+@given(count=st.integers(1, 20), lookahead=st.integers(0, 12), quality=st.sampled_from(sorted(STRIDES)), empty=st.sets(st.integers(0, 19)))
+def test_every_frame_comes_out_once_and_in_order(count: int, lookahead: int, quality: str, empty: set[int]) -> None:
+    harmonizer = Harmonizer(model(), precision="fp32", quality=quality, lookahead=lookahead)  # type: ignore[arg-type]
+    frames, masks = moving_scene(count, 48, 32)
+    frames[:, 0, 0, 0] = np.arange(count)  # a number on each frame, outside the mask
+    masks = masks & ~np.isin(np.arange(count), list(empty))[:, None, None]
+    out = []
+    for index, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
+        ready = harmonizer.step(frame, mask)
+        assert (ready is not None) == (index >= lookahead)
+        out += [] if ready is None else [ready]
+    out += harmonizer.flush()
+    assert [int(frame[0, 0, 0]) for frame in out] == list(range(count))
+    assert harmonizer.flush() == []
+
+
+def test_live_frames_leave_at_once(network: VHMAE) -> None:
+    harmonizer = Harmonizer(network, precision="fp32", lookahead=0)
+    assert harmonizer.latency_frames == 0
+    frames, masks = moving_scene(9, 48, 32)
+    for frame, mask in zip(frames, masks, strict=True):
+        out = harmonizer.step(frame, mask)
+        assert out is not None
+        assert not np.array_equal(out, frame)
+
+
+def test_only_the_inside_of_the_mask_changes(network: VHMAE) -> None:
+    frames, masks = moving_scene(10, 64, 48)
+    out = np.stack(list(Harmonizer(network, precision="fp32").harmonize(frames, masks)))
+    assert np.array_equal(out[~masks], frames[~masks])
+    assert np.abs(out[masks].astype(int) - frames[masks]).mean() > 1
+
+
+def test_a_still_clip_gives_a_still_result(network: VHMAE) -> None:
+    frames, masks = moving_scene(1, 64, 48)
+    clip, still = np.repeat(frames, 20, axis=0), np.repeat(masks, 20, axis=0)
+    out = np.stack(list(Harmonizer(network, precision="fp32").harmonize(clip, still)))
+    assert np.abs(out.astype(int) - out[:1]).max() <= 1
+
+
+def test_frames_without_foreground_pass_untouched(network: VHMAE) -> None:
+    frames, masks = moving_scene(8, 64, 48)
+    masks[3:5] = False
+    out = np.stack(list(Harmonizer(network, precision="fp32").harmonize(frames, masks)))
+    assert np.array_equal(out[3:5], frames[3:5])
+    assert not np.array_equal(out[2], frames[2])
+
+
+def test_a_frame_without_background_borrows_the_nearest_transform(network: VHMAE) -> None:
+    frames, masks = moving_scene(8, 64, 48)
+    masks[4:] = True
+    harmonizer = Harmonizer(network, precision="fp32", quality="best")
+    out = np.stack(list(harmonizer.harmonize(frames, masks)))
+    assert harmonizer.borrowed == 4
+    assert not np.array_equal(out[7], frames[7])
+    assert np.isfinite(out).all()
+
+
+def test_a_shot_without_background_stays_untouched(network: VHMAE) -> None:
+    frames, _ = moving_scene(4, 64, 48)
+    harmonizer = Harmonizer(network, precision="fp32")
+    out = np.stack(list(harmonizer.harmonize(frames, np.ones((4, 48, 64), bool))))
+    assert np.array_equal(out, frames)
+    assert harmonizer.unread == 4
+
+
+def test_a_cut_keeps_the_transforms_of_two_shots_apart(network: VHMAE) -> None:
+    frames, masks = moving_scene(8, 64, 48)
+    other = (255 - frames[:, ::-1]) // 2
+    both, holes = np.concatenate([frames, other]), np.concatenate([masks, masks])
+
+    def run(clip: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return np.stack(list(Harmonizer(network, precision="fp32").harmonize(clip, mask)))
+
+    joined = run(both, holes)
+    assert np.array_equal(joined[:8], run(frames, masks))
+    assert np.array_equal(joined[8:], run(other, masks))
+
+
+def test_the_network_runs_once_a_window(network: VHMAE, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    forward = VHMAE.forward
+    monkeypatch.setattr(VHMAE, "forward", lambda self, *a, **k: (calls.append(a[0].shape[1]), forward(self, *a, **k))[1])
+    frames, masks = moving_scene(16, 48, 32)
+    list(Harmonizer(network, precision="fp32", quality="balanced").harmonize(frames, masks))
+    assert calls == [2, 2]  # 16 frames, a key frame every 4, two key frames a window
+
+
+def test_strength_zero_is_the_composite(network: VHMAE) -> None:
+    frames, masks = moving_scene(5, 48, 32)
+    out = np.stack(list(Harmonizer(network, precision="fp32", strength=0.0).harmonize(frames, masks)))
+    assert np.array_equal(out, frames)
+
+
+def test_wrong_values_are_refused(network: VHMAE) -> None:
+    with pytest.raises(InputError, match="did you mean balanced"):
+        Harmonizer(network, quality="balance")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="out of range"):
+        Harmonizer(network, strength=1.5)
+    with pytest.raises(InputError, match="pixel head"):
+        Harmonizer(model(head="pixel"))
+    with pytest.raises(ShapeError, match="same size"):
+        Harmonizer(network).step(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9), bool))

@@ -1,0 +1,70 @@
+"""The fast renderer against a slow reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import moving_scene
+from vhmae.color.yuv import ColorEncoding
+from vhmae.model.heads import Transform
+from vhmae.rendering import FrameTransform, color_change, render_planes, render_rgb
+from vhmae.video.planes import Box, PlanarFrame
+
+
+def transform(cells: int = 5, scale: float = 0.05) -> FrameTransform:
+    rng = np.random.default_rng(0)
+    return FrameTransform(
+        (scale * rng.standard_normal((3, 10))).astype(np.float32), (scale * rng.standard_normal((cells, cells, 3, 4))).astype(np.float32)
+    )
+
+
+def reference(frame: np.ndarray, matte: np.ndarray, change: FrameTransform) -> np.ndarray:
+    """The network's own way of applying a transform, then alpha blending: slow and whole."""
+    colors = torch.from_numpy(frame.astype(np.float32) / 255).permute(2, 0, 1)[None, None]
+    whole = Transform(torch.from_numpy(change.overall)[None], torch.from_numpy(change.local)[None, None])
+    mapped = whole.apply(colors)[0, 0].clamp(0, 1).permute(1, 2, 0).numpy()
+    blended = matte[..., None] * mapped + (1 - matte[..., None]) * frame / 255
+    return blended * 255
+
+
+@pytest.mark.parametrize("size", [(64, 96), (150, 90), (33, 47)])
+def test_the_renderer_agrees_with_the_reference_within_one_level(size: tuple[int, int]) -> None:
+    frames, masks = moving_scene(1, size[1], size[0])
+    matte = np.clip(masks[0].astype(np.float32) * np.linspace(0.2, 1.2, size[1]), 0, 1).astype(np.float32)
+    rendered = render_rgb(frames[0], matte, transform())
+    assert np.abs(rendered - reference(frames[0], matte, transform())).max() <= 1.0
+    assert np.array_equal(rendered[matte == 0], frames[0][matte == 0])
+
+
+def test_planes_and_rgb_render_alike() -> None:
+    frames, masks = moving_scene(1, 96, 64)
+    encode, offset = ColorEncoding("bt709", True, 8).encoding()
+    codes = np.rint(frames[0] / 255.0 @ encode.T + offset).clip(0, 255).astype(np.uint8)
+    planar = PlanarFrame([np.ascontiguousarray(codes[..., i]) for i in range(3)], ColorEncoding("bt709", True, 8))
+    matte = masks[0].astype(np.float32)
+    rendered, change = render_planes(planar, matte, transform())
+    expected = reference(planar.rgb() * 255, matte, transform())
+    assert np.abs(rendered.rgb() * 255 - expected).max() < 2.5  # three roundings of code values
+    moved = np.abs(expected - planar.rgb() * 255)[masks[0]].mean()
+    assert change == pytest.approx(moved, rel=0.15)
+    assert np.array_equal(codes[..., 0], planar.planes[0])  # the input is left alone
+
+
+def test_a_box_sees_the_same_maps_as_the_whole_frame() -> None:
+    frames, _ = moving_scene(1, 96, 64)
+    colors = frames[0].astype(np.float32) / 255
+    whole = color_change(colors, transform(), Box(0, 0, 64, 96), 64, 96)
+    box = Box(10, 20, 50, 70)
+    part = color_change(np.ascontiguousarray(colors[box.rows, box.columns]), transform(), box, 64, 96)
+    np.testing.assert_allclose(part, whole[box.rows, box.columns], atol=1e-5)
+
+
+def test_strength_scales_the_change() -> None:
+    frames, masks = moving_scene(1, 64, 48)
+    frame, matte = frames[0].astype(np.float32) / 255 * 0.5 + 0.25, masks[0].astype(np.float32)
+    small = transform(scale=0.01)
+    full, half = (render_rgb(frame, matte, small.scaled(s)) - frame for s in (1.0, 0.5))
+    np.testing.assert_allclose(half, full / 2, atol=1e-5)
+    assert np.array_equal(render_rgb(frame, matte, small.scaled(0.0)), frame)

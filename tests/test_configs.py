@@ -1,0 +1,39 @@
+"""Every recipe in configs/ opens with its command, is valid, and names only clips that make sense together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from vhmae.config import read_config
+from vhmae.model.vhmae import VHMAE
+from vhmae.training.recipe import Recipe
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_recipe_opens_with_its_command_and_builds(path: Path) -> None:
+    assert path.read_text().startswith(f"# vhmae train --config configs/{path.name} ")
+    recipe = read_config(Recipe, path)
+    with torch.device("meta"):  # shapes alone: ViT-B would take its memory for nothing
+        VHMAE(recipe.model)
+    assert recipe.train.stages
+    assert recipe.train.stages[-1].image_size == recipe.model.image_size
+    assert recipe.train.stages[-1].clip_frames == recipe.model.clip_frames
+
+
+def test_the_papers_recipe_is_the_papers() -> None:
+    recipe = read_config(Recipe, CONFIGS[0].parent / "paper.yaml")
+    model, loss = recipe.model, recipe.train.loss
+    assert (model.head, model.look, model.masking, model.content) == ("pixel", None, "foreground", "pattern")
+    assert (model.embed_dim, model.encoder_depth, model.decoder_dim, model.decoder_depth) == (768, 12, 512, 8)
+    assert (loss.reconstruction, loss.alignment_weight, loss.balance_weight, loss.balance) == ("masked_patches", 1.0, 1.0, "total")
+
+
+def test_the_packaged_weights_fit_their_recipe() -> None:
+    from vhmae.model.weights import read_card
+
+    assert read_card("default").config == read_config(Recipe, CONFIGS[0].parent / "tiny.yaml").model

@@ -1,0 +1,45 @@
+"""What `import vhmae` offers, and that it costs nothing until it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import vhmae
+from tests.conftest import moving_scene, write_video
+
+
+def test_every_public_name_is_there() -> None:
+    for name in vhmae.__all__:
+        assert getattr(vhmae, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'harmonise'"):
+        vhmae.harmonise  # noqa: B018 - the access is what is tested
+
+
+def test_importing_the_package_does_not_import_torch() -> None:
+    code = "import sys, vhmae; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_frames_go_through_the_packaged_harmonizer() -> None:
+    harmonizer = vhmae.Harmonizer.from_pretrained(lookahead=0)
+    frames, masks = moving_scene(3, 96, 64)
+    for frame, mask in zip(frames, masks, strict=True):
+        out = harmonizer.step(frame, mask)
+        assert out is not None
+        assert np.array_equal(out[~mask], frame[~mask])
+    assert harmonizer.flush() == []
+
+
+def test_a_file_goes_through_harmonize_video(tmp_path: Path) -> None:
+    frames, masks = moving_scene(6, 96, 64)
+    composite = write_video(tmp_path / "in.mkv", frames)
+    mask = write_video(tmp_path / "mask.mkv", masks.astype(np.uint8) * 255)
+    report = vhmae.harmonize_video(composite, tmp_path / "out.mkv", mask=mask, quality="best", strength=0.5)
+    assert (report["frames"], report["quality"]) == (6, "best")
+    with pytest.raises(vhmae.InputError, match="gone"):
+        vhmae.harmonize_video(tmp_path / "gone.mkv", tmp_path / "out.mkv", mask=mask)

@@ -1,0 +1,196 @@
+"""Training: deterministic, resumable to the same losses, honest about what it keeps out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import moving_scene, write_video
+from tests.data.test_looks import luts
+from tests.model.test_vhmae import TINY
+from vhmae.color.lut import write_cube
+from vhmae.config import build, read_config, to_tree
+from vhmae.data.clips import write_mask_bits
+from vhmae.errors import InputError
+from vhmae.model.weights import load_model, save_model
+from vhmae.training.loop import Trainer, batch_losses
+from vhmae.training.recipe import DataConfig, LookStage, LossConfig, Recipe, Stage, TrainConfig
+from vhmae.training.sources import load_packs, split_dev
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "train").mkdir()
+    for number in range(4):
+        frames, masks = moving_scene(6, 96, 72)
+        write_video(folder / "train" / f"clip{number}.mp4", np.roll(frames, number * 7, axis=2), codec="libx264")
+        write_mask_bits(np.roll(masks, number * 7, axis=2), folder / "train" / f"clip{number}.mask.npz")
+    (folder / "luts").mkdir()
+    for number, lut in enumerate(luts(6), 1):
+        write_cube(lut, folder / "luts" / f"{number}.cube")
+    (folder / "dev.txt").write_text("# kept out\nclip3\n")
+    return folder
+
+
+def recipe(root: Path, **train: object) -> Recipe:
+    course = {
+        "look": LookStage(steps=3, samples=50, batch_size=8, image_size=48),
+        "stages": (Stage(steps=3, image_size=48, batch_size=2), Stage(steps=2, image_size=64, clip_frames=2, batch_size=2)),
+        "precision": "fp32", "log_every_steps": 1, "validate_every_steps": 4, "warmup_steps": 2, "checkpoint_every_seconds": 0.0,
+    }  # fmt: skip
+    data = DataConfig(
+        root=str(root),
+        folders=("train",),
+        shares=(1.0,),
+        luts="luts",
+        dev_list=str(root / "dev.txt"),
+        cache=str(root / "cache"),
+        looks_pool=32,
+        workers=0,
+    )
+    return Recipe(model=TINY, data=data, train=TrainConfig(**{**course, **train}))  # type: ignore[arg-type]
+
+
+def journal(run: Path, event: str = "train") -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["event"] == event]
+
+
+def losses_of(run: Path) -> list[tuple[object, object]]:
+    return [(line["step"], line["loss"]) for line in journal(run)]
+
+
+def test_a_run_goes_through_its_stages_and_leaves_weights(root: Path, tmp_path: Path) -> None:
+    state = Trainer(recipe(root), tmp_path / "run", "cpu").run()
+    assert state.step == 8
+    assert [line["step"] for line in journal(tmp_path / "run")] == list(range(1, 9))
+    assert journal(tmp_path / "run")[-1].keys() >= {"loss", "reconstruction", "alignment", "balance", "trained_seconds"}
+    assert len(journal(tmp_path / "run", "validation")) == 4  # every 4 steps, and at the end of each stage
+    assert load_model(str(tmp_path / "run" / "weights.safetensors")).config == TINY
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(root: Path, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        Trainer(recipe(root, seed=seed), tmp_path / name, "cpu").run()
+    assert losses_of(tmp_path / "a") == losses_of(tmp_path / "b")
+    assert losses_of(tmp_path / "a") != losses_of(tmp_path / "c")
+
+
+@pytest.mark.parametrize("killed_after", [2, 3, 5, 7])
+def test_a_killed_run_resumes_to_the_same_losses(root: Path, tmp_path: Path, killed_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    Trainer(recipe(root), tmp_path / "whole", "cpu").run()
+    update = Trainer._update
+
+    def dying(self: Trainer, *args: object) -> dict[str, float]:
+        if self.state.step == killed_after:
+            raise KeyboardInterrupt
+        return update(self, *args)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "_update", dying)
+        with pytest.raises(KeyboardInterrupt):
+            Trainer(recipe(root), tmp_path / "killed", "cpu").run()
+    with (tmp_path / "killed" / "journal.jsonl").open("a") as file:
+        file.write('{"event": "train", "step": 99, "lo')  # half a line
+    Trainer(recipe(root), tmp_path / "killed", "cpu").run(resume=True)
+    assert losses_of(tmp_path / "killed") == losses_of(tmp_path / "whole")
+    whole, resumed = (load_model(str(tmp_path / name / "weights.safetensors")).state_dict() for name in ("whole", "killed"))
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+def test_a_run_is_not_overwritten(root: Path, tmp_path: Path) -> None:
+    short = recipe(root, look=None, stages=(Stage(steps=1, image_size=48, batch_size=1),))
+    Trainer(short, tmp_path / "run", "cpu").run()
+    with pytest.raises(InputError, match="pass --resume"):
+        Trainer(short, tmp_path / "run", "cpu").run()
+    with pytest.raises(InputError, match="no checkpoint"):
+        Trainer(short, tmp_path / "other", "cpu").run(resume=True)
+    changed = dataclasses.replace(short, model=dataclasses.replace(TINY, embed_dim=48, encoder_heads=2))
+    with pytest.raises(InputError, match="another model configuration"):
+        Trainer(changed, tmp_path / "run", "cpu").run(resume=True)
+
+
+def test_dev_clips_are_kept_out_of_training(root: Path) -> None:
+    data = recipe(root).data
+    packs, dev = split_dev(load_packs(data, Path(data.cache)), Path(data.dev_list))
+    assert packs[0].names == ["clip0", "clip1", "clip2"]
+    assert dev.names == ["clip3"]
+
+
+def test_training_never_draws_a_held_out_lut(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    splits = []
+    from vhmae.training import loop
+
+    read = loop.read_lut_bank
+    monkeypatch.setattr(loop, "read_lut_bank", lambda path, split: (splits.append(split), read(path, split))[1])
+    Trainer(recipe(root, look=None, stages=(Stage(steps=1, image_size=48, batch_size=1),)), tmp_path / "run", "cpu").run()
+    assert splits == ["train"]
+
+
+def test_weights_to_start_from_are_taken_over(root: Path, tmp_path: Path) -> None:
+    torch.manual_seed(9)
+    from vhmae.model.vhmae import VHMAE
+
+    source = VHMAE(TINY)
+    save_model(source, tmp_path / "w.safetensors", {}, half=False)
+    trainer = Trainer(recipe(root), tmp_path / "run", "cpu", str(tmp_path / "w.safetensors"))
+    assert all(torch.equal(a, b) for a, b in zip(source.parameters(), trainer.model.parameters(), strict=True))
+
+
+def test_the_plain_model_of_the_paper_learns_a_batch_by_heart() -> None:
+    from tests.model.test_vhmae import window
+    from vhmae.data.synthesis import TrainingBatch
+    from vhmae.model.vhmae import VHMAE
+
+    torch.manual_seed(0)
+    network = VHMAE(dataclasses.replace(TINY, head="pixel", look=None, drop_path=0.0))
+    composite, mask = window()
+    smooth = torch.nn.functional.interpolate(composite.flatten(0, 1), size=4).repeat_interleave(16, -1).repeat_interleave(16, -2)
+    target = smooth.reshape(composite.shape)
+    batch = TrainingBatch(torch.where(mask, target * 0.5, target), target, mask, mask)
+    config = LossConfig(reconstruction="masked_patches", alignment_weight=0.1, balance_weight=0.01)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    first = None
+    for _ in range(60):
+        values = batch_losses(network, batch, config)
+        first = first or float(values["reconstruction"].detach())
+        optimizer.zero_grad()
+        values["loss"].backward()
+        optimizer.step()
+    assert float(values["reconstruction"].detach()) < 0.2 * first
+
+
+def test_recipes_come_back_from_their_tree() -> None:
+    original = Recipe(model=TINY, train=TrainConfig(stages=(Stage(steps=5),)))
+    assert build(Recipe, to_tree(original), "test") == original
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        ("modle: {}", {}, "did you mean model"),
+        ("model: {imge_size: 256}", {}, "model.imge_size.*did you mean image_size"),
+        ("model: {head: pixl}", {}, "did you mean pixel"),
+        ("model: {image_size: big}", {}, "expected int"),
+        ("train: {stages: [{}]}", {}, "lacks the key train.stages.steps"),
+        ("model: 3", {}, "expected a section"),
+        ("[", {}, "not a YAML recipe"),
+        ("model: {}", {"model.image_size.x": "3"}, "is a value, not a section|expected"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_the_place(tmp_path: Path, text: str, overrides: dict[str, str], message: str) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_config(Recipe, tmp_path / "r.yaml", overrides)
+
+
+def test_overrides_win_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("train: {seed: 1, stages: [{steps: 3}]}\n")
+    read = read_config(Recipe, tmp_path / "r.yaml", {"train.seed": "7", "train.loss.floor": "1e-2", "model.look": "null"})
+    assert (read.train.seed, read.train.loss.floor, read.model.look) == (7, 0.01, None)

@@ -1,0 +1,140 @@
+"""Probing, reading and writing video files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.conftest import decode, moving_scene, packets, write_video
+from vhmae.errors import InputError
+from vhmae.video.cuts import THUMBNAIL, CutDetector
+from vhmae.video.probe import probe_video
+from vhmae.video.reader import read_frames, read_rgb_frames
+from vhmae.video.writer import VideoWriter, check_output
+
+
+def copy(source: Path, output: Path, **options: object) -> None:
+    info = probe_video(source)
+    with VideoWriter(output, info, **options) as writer:  # type: ignore[arg-type]
+        for timed in read_frames(info):
+            writer.write(timed, timed.image.copy())  # a copy: through the encoder's own frames
+
+
+@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p12le", "gbrp10le", "bgra", "yuva420p"])
+@pytest.mark.parametrize("size", [(96, 64), (97, 63)])
+def test_a_lossless_copy_is_bit_exact(pix_fmt: str, size: tuple[int, int], tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mkv", moving_scene(4, *size)[0], pix_fmt=pix_fmt)
+    copy(source, tmp_path / "out.mkv")
+    before, after = decode(source), decode(tmp_path / "out.mkv")
+    assert len(before) == len(after) == 4
+    for one, other in zip(before, after, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert probe_video(tmp_path / "out.mkv").pixel_format == probe_video(source).pixel_format
+
+
+def test_time_stamps_of_a_variable_rate_are_kept(tmp_path: Path) -> None:
+    pts = [0, 40, 100, 120, 300, 345]
+    source = write_video(tmp_path / "in.mkv", moving_scene(6, 64, 48)[0], pts=pts)
+    copy(source, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        found = [round(float(frame.time) * 1000) for frame in container.decode(video=0)]
+    assert found == pts
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_audio_packets_are_copied_byte_for_byte(suffix: str, tmp_path: Path) -> None:
+    source = write_video(tmp_path / f"in{suffix}", moving_scene(10, 64, 48)[0], codec="libx264", audio=True)
+    copy(source, tmp_path / f"out{suffix}")
+    assert packets(source, "audio") == packets(tmp_path / f"out{suffix}", "audio")
+    assert len(packets(source, "audio")) > 5
+
+
+def test_colour_tags_are_kept(tmp_path: Path) -> None:
+    frames = moving_scene(3, 64, 48)[0]
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.colorspace = stream.codec_context.color_primaries = stream.codec_context.color_trc = 1
+        stream.codec_context.color_range = 1
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p", dst_colorspace="ITU709")))
+        container.mux(stream.encode(None))
+    info = probe_video(tmp_path / "in.mp4")
+    assert (info.encoding.matrix, info.guessed_matrix) == ("bt709", False)
+    copy(tmp_path / "in.mp4", tmp_path / "out.mp4")
+    assert probe_video(tmp_path / "out.mp4").encoding == info.encoding
+    restored = read_rgb_frames(tmp_path / "out.mp4", [0, 2])
+    assert np.abs(restored[0].astype(int) - frames[0]).mean() < 4
+
+
+def test_untagged_video_is_guessed_by_its_height(tmp_path: Path) -> None:
+    small = probe_video(write_video(tmp_path / "s.mkv", np.zeros((2, 64, 64, 3), np.uint8)))
+    large = probe_video(write_video(tmp_path / "l.mkv", np.zeros((2, 720, 64, 3), np.uint8)))
+    assert (small.encoding.matrix, large.encoding.matrix) == ("bt601", "bt709")
+    assert small.guessed_matrix
+    assert large.guessed_matrix
+    assert probe_video(tmp_path / "l.mkv", colorspace="bt601").encoding.matrix == "bt601"
+
+
+def test_nothing_is_left_where_writing_fails(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mkv", moving_scene(4, 64, 48)[0])
+    (tmp_path / "out.mkv").write_bytes(b"the old one")
+    info = probe_video(source)
+    with pytest.raises(RuntimeError), VideoWriter(tmp_path / "out.mkv", info) as writer:  # noqa: PT012 - fails in the middle
+        timed = next(read_frames(info))
+        writer.write(timed, timed.image)
+        raise RuntimeError
+    assert (tmp_path / "out.mkv").read_bytes() == b"the old one"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mkv", "out.mkv"]
+
+
+def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.mkv", moving_scene(2, 64, 48)[0])
+    for output, reason in (
+        (tmp_path / "out.mp5", "did you mean .mp4"),
+        (tmp_path / "none" / "out.mp4", "does not exist"),
+        (source, "one of the inputs"),
+        (tmp_path / "no_suffix", "unknown container"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            check_output(output, [source])
+    with pytest.raises(InputError, match="cannot go into"):
+        VideoWriter(tmp_path / "out.mp4", probe_video(source), codec="huffyuv")
+    with pytest.raises(InputError, match=r"--codec"):
+        VideoWriter(tmp_path / "out.mkv", probe_video(source), codec="libx265x")
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "not a video"),
+        (b"hello, I am text" * 50, "not a video"),
+        (b"\x00\x00\x00\x20ftypisom" + b"\x00" * 300, "not a video|no video"),
+    ],
+)
+def test_what_is_no_video_is_named(content: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(content)
+    with pytest.raises(InputError, match=f"bad.mp4.*({reason})"):
+        probe_video(tmp_path / "bad.mp4")
+
+
+def test_cuts_are_found_and_flashes_are_none() -> None:
+    def thumbnails(seed: int, count: int, gain: float = 1.0) -> list[np.ndarray]:
+        rng = np.random.default_rng(seed)
+        base = np.kron(rng.random((6, 8, 3)), np.ones((6, 8, 1))).astype(np.float32) * rng.uniform(0.3, 1.0, 3).astype(np.float32)
+        return [np.clip(np.roll(base, t, axis=1) * gain, 0, 1) for t in range(count)]
+
+    first, second = thumbnails(1, 8), thumbnails(2, 8)
+    assert first[0].shape[:2] == THUMBNAIL
+    detector = CutDetector()
+    assert [i for i, t in enumerate(first + second) if detector.step(t)] == [8]
+    detector = CutDetector()
+    flash = [*first[:4], np.clip(first[4] * 2.5, 0, 1), *first[5:]]
+    assert not any(detector.step(t) for t in flash)
+    detector = CutDetector()
+    fade = [first[0] * (1 - s) + second[0] * s for s in np.linspace(0, 1, 20)]
+    assert not any(detector.step(t) for t in fade)

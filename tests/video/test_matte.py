@@ -1,0 +1,100 @@
+"""Masks in any form."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import moving_scene, write_video
+from vhmae.data.clips import write_mask_bits
+from vhmae.errors import InputError
+from vhmae.video.matte import open_matte
+from vhmae.video.probe import VideoInfo, probe_video
+
+
+@pytest.fixture
+def composite(tmp_path: Path) -> VideoInfo:
+    return probe_video(write_video(tmp_path / "composite.mkv", moving_scene(6, 96, 64)[0]))
+
+
+def masks() -> np.ndarray:
+    return moving_scene(6, 96, 64)[1]
+
+
+def save(form: str, folder: Path) -> Path:
+    grey = masks().astype(np.uint8) * 255
+    if form == "npz":
+        write_mask_bits(masks(), folder / "m.npz")
+        return folder / "m.npz"
+    if form in ("ffv1", "libx264"):
+        return write_video(folder / "m.mkv", grey, codec=form, pix_fmt="yuv420p")
+    (folder / "m").mkdir()
+    for number, picture in enumerate(grey, 8):  # 8, 9, 10, ...: names that sort wrongly as text
+        cv2.imwrite(str(folder / "m" / f"m.{number}.png"), picture)
+    return folder / "m" if form == "folder" else folder / "m" / "m.%d.png"
+
+
+@pytest.mark.parametrize("form", ["npz", "ffv1", "libx264", "folder", "sequence"])
+def test_every_form_gives_the_same_mask(form: str, composite: VideoInfo, tmp_path: Path) -> None:
+    source = open_matte(save(form, tmp_path))
+    assert source.frames == 6
+    assert source.check_fits(composite, hold_last=False) is None
+    found = np.stack(list(itertools.islice(source.read(composite), 6)))
+    expected = masks().astype(np.uint8) * 255
+    if form == "libx264":  # lossy: soft at the edge, exact away from it
+        assert np.abs(found.astype(int) - expected).mean() < 6
+        assert (found[:, :8, :8] == 0).all()
+    else:
+        assert np.array_equal(found, expected)
+
+
+def test_one_still_serves_all_frames(composite: VideoInfo, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "m.png"), masks()[0].astype(np.uint8) * 255)
+    source = open_matte(tmp_path / "m.png")
+    assert source.frames is None
+    assert source.check_fits(composite, hold_last=False) is None
+    assert len(list(itertools.islice(source.read(composite), 9))) == 9
+
+
+def test_sixteen_bit_mattes_stay_soft(composite: VideoInfo, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "m.png"), np.full((64, 96), 12345, np.uint16))
+    assert (next(open_matte(tmp_path / "m.png").read(composite)) == 12345).all()
+
+
+def test_another_size_of_equal_aspect_is_resized(composite: VideoInfo, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "m.png"), np.full((128, 192), 255, np.uint8))
+    source = open_matte(tmp_path / "m.png")
+    source.check_fits(composite, hold_last=False)
+    assert next(source.read(composite)).shape == (64, 96)
+
+
+def test_another_aspect_is_refused(composite: VideoInfo, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "m.png"), np.full((64, 64), 255, np.uint8))
+    with pytest.raises(InputError, match=r"m.png: is 64x64 but composite.mkv is 96x64"):
+        open_matte(tmp_path / "m.png").check_fits(composite, hold_last=False)
+
+
+def test_another_length_is_refused_or_held(composite: VideoInfo, tmp_path: Path) -> None:
+    write_mask_bits(masks()[:4], tmp_path / "short.npz")
+    source = open_matte(tmp_path / "short.npz")
+    with pytest.raises(InputError, match=r"has 4 frames but composite.mkv has 6; trim one or pass --hold-last-mask"):
+        source.check_fits(composite, hold_last=False)
+    assert "4 frames" in str(source.check_fits(composite, hold_last=True))
+    found = list(itertools.islice(source.read(composite), 6))
+    assert np.array_equal(found[5], masks()[3] * np.uint8(255))
+
+
+@pytest.mark.parametrize("name", ["no.png", "no.npz", "no.%04d.png", "http://host/m.mp4"])
+def test_what_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+    path = Path(name) if "://" in name else tmp_path / name
+    with pytest.raises(InputError, match="no"):
+        open_matte(path)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no pictures"):
+        open_matte(tmp_path)
