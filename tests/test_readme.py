@@ -1,0 +1,64 @@
+"""Commands that the README and the docs show are commands that exist; their tables are those of the result files."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vhmae.cli import build_parser
+from vhmae.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "src" / "vhmae" / "assets").glob("*.md"))]
+
+
+def commands(page: Path) -> list[str]:
+    """Lines of code blocks that call vhmae, and the first lines of recipes."""
+    blocks = re.findall(r"```\w*\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.startswith("vhmae ")]
+
+
+RECIPES = [p.read_text().splitlines()[0].removeprefix("# ") for p in sorted((ROOT / "configs").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("command", [*(c for page in PAGES for c in commands(page)), *RECIPES])
+def test_a_command_that_is_shown_is_understood(command: str) -> None:
+    try:
+        build_parser().parse_args(shlex.split(command)[1:])
+    except InputError as error:
+        pytest.fail(f"{command}: {error}")
+
+
+def test_there_are_commands_to_check() -> None:
+    assert len(commands(ROOT / "README.md")) >= 4
+
+
+def test_make_targets_that_are_shown_exist() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    shown = {
+        m for page in PAGES for m in re.findall(r"\bmake (\w+)\b", page.read_text()) if m in ("demo", "test", "setup", "lint", "check")
+    }
+    assert {"demo", "test"} <= shown <= targets
+
+
+def test_links_within_the_repository_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_tables_are_those_of_the_result_files() -> None:
+    run = subprocess.run([sys.executable, "tables.py", "--check"], cwd=ROOT / "benchmarks", capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_examples_run() -> None:
+    for example in sorted((ROOT / "examples").glob("*.py")):
+        run = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, timeout=120, check=False)
+        assert run.returncode == 0, run.stderr
