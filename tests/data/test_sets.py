@@ -136,6 +136,12 @@ def test_both_namings_of_hyoutube_are_read(tmp_path: Path, names: tuple[str, str
     assert sample.video == "v1"
     assert len(pictures) == len(targets) == 2
     assert masks.sum() == 16  # every non-zero pixel
+    (tmp_path / "test_list.txt").rename(tmp_path / "train_list.txt")
+    pack = build_pack(tmp_path)  # for training: real frames and masks
+    assert pack.names == ["v1/object_0"]
+    assert len(pack) == 2
+    assert np.abs(pack.picture(0).astype(int) - 90).max() <= 3
+    assert (pack.labels(0) > 0).sum() == 8  # type: ignore[operator]
 
 
 def test_a_list_that_does_not_fit_is_refused(tmp_path: Path) -> None:

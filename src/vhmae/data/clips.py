@@ -14,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vhmae.data.hyoutube import TRAIN_LIST, read_list
 from vhmae.errors import InputError
 
 Array = np.ndarray
@@ -159,11 +160,24 @@ def _still_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
         yield picture.stem, data, np.frombuffer(label.read_bytes() if label.exists() else b"", np.uint8)
 
 
+def _hyoutube_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
+    """Real frames of HYouTube with the masks of their objects; looks are drawn anew, its composites are not read."""
+    for sample in read_list(folder, folder / TRAIN_LIST):
+        _, real, masks = sample.read()
+        for frame, mask in zip(real, masks, strict=True):
+            yield sample.name, _encode(frame), cv2.imencode(".png", mask.astype(np.uint8))[1].ravel()
+
+
 def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
-    """Pack a folder of clips, or of stills with label maps."""
-    entries = list(_video_entries(folder, frames_per_video) if any(folder.glob("*.mp4")) else _still_entries(folder))
+    """Pack a folder of clips, of stills with label maps, or the training part of HYouTube."""
+    if (folder / TRAIN_LIST).exists():
+        entries = list(_hyoutube_entries(folder))
+    elif any(folder.glob("*.mp4")):
+        entries = list(_video_entries(folder, frames_per_video))
+    else:
+        entries = list(_still_entries(folder))
     if not entries:
-        raise InputError(f"{folder}: holds neither clips (NAME.mp4, NAME.mask.npz) nor pictures (.jpg, .webp)")
+        raise InputError(f"{folder}: holds neither clips (NAME.mp4, NAME.mask.npz), pictures (.jpg, .webp) nor {TRAIN_LIST}")
     names = list(dict.fromkeys(name for name, _, _ in entries))
     position = {name: index for index, name in enumerate(names)}
     source = np.array([position[name] for name, _, _ in entries])

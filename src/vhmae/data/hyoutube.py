@@ -16,6 +16,7 @@ from vhmae.errors import InputError
 
 Array = np.ndarray
 
+TEST_LIST, TRAIN_LIST = "test_list.txt", "train_list.txt"
 REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_videos"
 # The data set's README prints other names than its archive holds; both occur.
 ALIASES = {REAL: ("Ground-truth", "real_video"), MASK: ("Mask",), COMPOSITE: ("Composite", "synthetic_composite_video")}
@@ -87,7 +88,7 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
         root: the data set's folder.
         list_file: three folders a line (real, mask, composite), relative to ``root``; without it ``test_list.txt``.
     """
-    path = list_file or root / "test_list.txt"
+    path = list_file or root / TEST_LIST
     if not root.is_dir():
         raise InputError(f"{root}: is not a folder; expected a data set in the HYouTube layout")
     try:

@@ -12,7 +12,7 @@ import torch
 
 from vhmae.color.lut import Lut3D, Split, read_lut_bank
 from vhmae.data.clips import Clip, list_clips
-from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, write_jpeg, write_mask
+from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, TEST_LIST, write_jpeg, write_mask
 from vhmae.data.looks import IDENTITY, SHIFTS, Lighting, Look, draw_look
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
 from vhmae.errors import InputError, did_you_mean
@@ -90,7 +90,7 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
         raise InputError(f"{recipe.videos}: no clip has a foreground share within {low}:{high}; widen --foreground-ratio")
     described = {key: str(value) for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts")}
     (output / "synthesis.json").write_text(json.dumps({"recipe": described, "composites": journal}, indent=1) + "\n")
-    (output / "test_list.txt").write_text("\n".join(lines) + "\n")
+    (output / TEST_LIST).write_text("\n".join(lines) + "\n")
     return len(lines)
 
 
