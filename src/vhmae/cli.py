@@ -148,6 +148,9 @@ def _add_harmonize(commands: Any) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="video file to write")
     parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
     parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
+    parser.add_argument(
+        "--caution", type=float, default=6.0, metavar="LEVELS", help="0 is bold; small changes are left undone below this (6)"
+    )
     parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--end", type=float, metavar="SECONDS")
     parser.add_argument("--codec", metavar="NAME", help="output codec (the input's family)")
@@ -165,11 +168,27 @@ def _harmonize(args: Any) -> None:
     from vhmae.pipeline import HarmonizeJob, harmonize_job
 
     job = HarmonizeJob(
-        composite=args.composite, mask=args.mask, output=args.output, quality=args.quality, strength=args.strength, start=args.start,
-        end=args.end, codec=args.codec, crf=args.crf, preset=args.preset, pix_fmt=args.pix_fmt, colorspace=args.colorspace,
-        hold_last_mask=args.hold_last_mask, strict=args.strict, weights=args.weights, device=args.device, precision=args.precision,
-        threads=args.threads, progress=sys.stderr.isatty() and not args.quiet,
-    )  # fmt: skip
+        composite=args.composite,
+        mask=args.mask,
+        output=args.output,
+        quality=args.quality,
+        strength=args.strength,
+        caution=args.caution,
+        start=args.start,
+        end=args.end,
+        codec=args.codec,
+        crf=args.crf,
+        preset=args.preset,
+        pix_fmt=args.pix_fmt,
+        colorspace=args.colorspace,
+        hold_last_mask=args.hold_last_mask,
+        strict=args.strict,
+        weights=args.weights,
+        device=args.device,
+        precision=args.precision,
+        threads=args.threads,
+        progress=sys.stderr.isatty() and not args.quiet,
+    )
     report = harmonize_job(job)
     _write_report(report, args.json)
     if not args.quiet:
@@ -254,6 +273,7 @@ def _add_evaluate(commands: Any) -> None:
     parser.add_argument("--list", type=Path, metavar="FILE", help="three folders a line (test_list.txt)")
     parser.add_argument("--natural", type=Path, metavar="DIR", help="clips with masks, untouched: how far the method moves them")
     parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"])
+    parser.add_argument("--caution", type=float, default=6.0, metavar="LEVELS", help="as for harmonize (6)")
     _add_device_options(parser)
     _add_report_options(parser)
 
@@ -263,7 +283,7 @@ def _evaluate(args: Any) -> None:
     from vhmae.evaluation.runner import evaluate, natural_drift
     from vhmae.evaluation.tables import format_report
 
-    method = find_method(args.method, args.data, args.weights, args.device, args.precision, args.threads, args.quality)
+    method = find_method(args.method, args.data, args.weights, args.device, args.precision, args.threads, args.quality, args.caution)
     progress = sys.stderr.isatty() and not args.quiet
     report = evaluate(args.data, method, args.metrics, args.list, args.swap_background, progress)
     if args.natural is not None:

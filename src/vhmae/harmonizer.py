@@ -31,6 +31,9 @@ STRIDES: dict[str, int] = {"fast": 8, "balanced": 4, "best": 1}
 """Frames from one key frame to the next."""
 MINIMUM_BACKGROUND = 0.002
 """A frame with a smaller share of background says nothing of the scene's look."""
+CAUTION_LEVELS = 6.0
+"""Changes about this small, in levels of 255, are as often wrong as right: half of such a change is left undone
+(docs/decisions.md, "caution")."""
 SMOOTHING_FRAMES = 24.0
 """Standard deviation of the weights with which transforms are averaged over time, in frames."""
 
@@ -59,6 +62,7 @@ class Harmonizer:
         precision: Precision | Literal["auto"] = "auto",
         quality: Quality = "balanced",
         strength: float = 1.0,
+        caution: float = CAUTION_LEVELS,
         lookahead: int | None = None,
         cut_detection: bool = True,
     ) -> None:
@@ -68,6 +72,8 @@ class Harmonizer:
             raise InputError(f"--quality {quality}: unknown{did_you_mean(quality, STRIDES)}; expected fast, balanced or best")
         if not 0.0 <= strength <= 1.0:
             raise InputError(f"--strength {strength}: out of range; expected 0 (untouched) to 1 (full)")
+        if not 0.0 <= caution <= 255.0:
+            raise InputError(f"--caution {caution}: out of range; expected 0 (bold) to 255 levels")
         if lookahead is not None and lookahead < 0:
             raise InputError(f"lookahead={lookahead}: expected 0 (live) or a number of frames")
         self.device = torch.device(device)
@@ -75,6 +81,7 @@ class Harmonizer:
         self.model = model.to(self.device).eval()
         self.quality = quality
         self.strength = strength
+        self.caution = caution
         self.stride = STRIDES[quality]
         window = self.stride * model.config.clip_frames
         self.latency_frames = window + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
@@ -95,6 +102,7 @@ class Harmonizer:
         threads: int | None = None,
         quality: Quality = "balanced",
         strength: float = 1.0,
+        caution: float = CAUTION_LEVELS,
         lookahead: int | None = None,
     ) -> Harmonizer:
         """Load weights by packaged name or path.
@@ -105,7 +113,13 @@ class Harmonizer:
         if threads:
             torch.set_num_threads(threads)
         return cls(
-            load_model(weights), device=choose_device(device), precision=precision, quality=quality, strength=strength, lookahead=lookahead
+            load_model(weights),
+            device=choose_device(device),
+            precision=precision,
+            quality=quality,
+            strength=strength,
+            caution=caution,
+            lookahead=lookahead,
         )
 
     def reset(self) -> None:
@@ -214,10 +228,11 @@ class Harmonizer:
         frames = torch.from_numpy(np.stack([frame for _, frame, _ in window])).permute(0, 3, 1, 2)[None].to(self.device)
         masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
         with autocast(self.device, self.precision):
-            transform = self.model(frames, masks).transform
-        assert isinstance(transform, Transform)
-        overall = transform.overall[0].float().cpu().numpy()
-        local = transform.local[0].float().cpu().numpy()
+            result = self.model(frames, masks)
+        assert isinstance(result.transform, Transform)
+        share = _share_kept(result.frames - frames, masks, self.caution)
+        overall = share * result.transform.overall[0].float().cpu().numpy()
+        local = share * result.transform.local[0].float().cpu().numpy()
         for place, (index, _, _) in enumerate(self._window):
             self._estimates.append(Estimate(self._shot, index, overall, local[place]))
         self._window = []
@@ -269,6 +284,17 @@ def _smoothed(estimates: list[Estimate], index: int, window: int) -> FrameTransf
         return np.tensordot(weights / weights.sum(), np.stack(maps), axes=1).astype(np.float32)
 
     return FrameTransform(mean(far, [estimate.overall for estimate in estimates]), mean(near, [estimate.local for estimate in estimates]))
+
+
+def _share_kept(change: torch.Tensor, mask: torch.Tensor, caution: float) -> float:
+    """How much of a change is made: nearly all of a strong one, little of one that is smaller than ``caution`` levels.
+
+    Args:
+        change: (B, T, 3, H, W) in units of [0, 1].
+        mask: (B, T, 1, H, W) bool.
+    """
+    squared = float((change.float().square() * mask).sum() / (3 * mask.sum()).clamp_min(1)) * 255.0**2
+    return squared / (squared + caution**2) if squared + caution**2 > 0.0 else 1.0
 
 
 def as_matte(mask: Array) -> Array:

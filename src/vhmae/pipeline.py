@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
-from vhmae.harmonizer import MINIMUM_BACKGROUND, Harmonizer, Quality, as_matte
+from vhmae.harmonizer import CAUTION_LEVELS, MINIMUM_BACKGROUND, Harmonizer, Quality, as_matte
 from vhmae.rendering import FrameTransform, render_planes
 from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.probe import VideoInfo, probe_video
@@ -35,6 +35,7 @@ class HarmonizeJob:
     output: Path
     quality: Quality = "balanced"
     strength: float = 1.0
+    caution: float = CAUTION_LEVELS
     start: float = 0.0
     """Seconds from which frames are kept."""
     end: float | None = None
@@ -102,7 +103,13 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
     _check_range(job, info)
     warnings = [warning for warning in (mattes.check_fits(info, job.hold_last_mask),) if warning]
     harmonizer = Harmonizer.from_pretrained(
-        job.weights, device=job.device, precision=job.precision, threads=job.threads, quality=job.quality, strength=job.strength
+        job.weights,
+        device=job.device,
+        precision=job.precision,
+        threads=job.threads,
+        quality=job.quality,
+        strength=job.strength,
+        caution=job.caution,
     )
     _prime(harmonizer, info, mattes, job)
     watch, tally = _Stopwatch(), _Tally()

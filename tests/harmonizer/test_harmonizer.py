@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.conftest import moving_scene
 from tests.model.test_vhmae import model
 from vhmae.errors import InputError, ShapeError
-from vhmae.harmonizer import STRIDES, Harmonizer
+from vhmae.harmonizer import STRIDES, Harmonizer, _share_kept
 from vhmae.model.vhmae import VHMAE
 
 
@@ -116,6 +116,20 @@ def test_the_network_runs_once_a_window(network: VHMAE, monkeypatch: pytest.Monk
     frames, masks = moving_scene(16, 48, 32)
     list(Harmonizer(network, precision="fp32", quality="balanced").harmonize(frames, masks))
     assert calls == [2, 2]  # 16 frames, a key frame every 4, two key frames a window
+
+
+def test_caution_leaves_small_changes_undone_and_strong_ones_alone() -> None:
+    mask = torch.ones(1, 1, 1, 8, 8, dtype=torch.bool)
+
+    def kept(levels: float, caution: float) -> float:
+        return _share_kept(torch.full((1, 1, 3, 8, 8), levels / 255.0), mask, caution)
+
+    assert kept(6.0, 6.0) == pytest.approx(0.5)
+    assert kept(1.0, 6.0) < 0.03
+    assert kept(60.0, 6.0) > 0.98
+    assert kept(3.0, 0.0) == 1.0
+    assert kept(0.0, 0.0) == 1.0
+    assert kept(0.0, 6.0) == 0.0
 
 
 def test_strength_zero_is_the_composite(network: VHMAE) -> None:

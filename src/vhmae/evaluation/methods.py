@@ -19,7 +19,7 @@ from vhmae.color.transfer import monge_kantorovich
 from vhmae.color.transform import QUADRATIC, apply_transform, fit_transform
 from vhmae.data.hyoutube import Sample, find_picture, read_list, read_picture
 from vhmae.errors import InputError, did_you_mean
-from vhmae.harmonizer import Harmonizer, Quality
+from vhmae.harmonizer import CAUTION_LEVELS, Harmonizer, Quality
 
 Array = np.ndarray
 METHODS = ("composite", "constant", "mkl", "vhmae", "folder:PATH")
@@ -49,7 +49,7 @@ class Method:
 
 def find_method(
     name: str, data: Path, weights: str = "default", device: str = "auto", precision: Any = "auto", threads: int | None = None,
-    quality: Quality = "balanced",
+    quality: Quality = "balanced", caution: float = CAUTION_LEVELS,
 ) -> Method:  # fmt: skip
     """Find a method by its name.
 
@@ -63,7 +63,9 @@ def find_method(
     if name == "mkl":
         return Method(name, _mkl)
     if name == "vhmae":
-        harmonizer = Harmonizer.from_pretrained(weights, device=device, precision=precision, threads=threads, quality=quality)
+        harmonizer = Harmonizer.from_pretrained(
+            weights, device=device, precision=precision, threads=threads, quality=quality, caution=caution
+        )
         return Method(name, lambda clip: np.stack(list(harmonizer.harmonize(clip.composite, clip.mask))))
     if name.startswith("folder:"):
         folder = Path(name.removeprefix("folder:"))
