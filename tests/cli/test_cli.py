@@ -43,13 +43,10 @@ def error_of(*arguments: str | Path, capsys: pytest.CaptureFixture[str]) -> str:
     return last
 
 
-def test_help_answers_within_a_second_and_without_torch() -> None:
-    start = time.monotonic()
+def test_help_does_not_wait_for_torch() -> None:
     assert "harmonize" in vhmae("--help").stdout
-    once = time.monotonic() - start
     script = "import sys; from vhmae.cli import build_parser as b; b().format_help(); sys.exit(bool({'torch', 'cv2'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
-    assert once < 5  # a second on an idle machine; the import check above is what keeps it so
 
 
 @pytest.mark.parametrize("command", ["harmonize", "demo", "evaluate", "synthesize", "train", "weights", "fit-constant"])

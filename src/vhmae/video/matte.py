@@ -6,8 +6,10 @@ Mattes leave here as they are stored (uint8 or uint16, white = foreground), at t
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, Any
 
 import cv2
 import numpy as np
@@ -125,18 +127,37 @@ def _read_grey(path: Path) -> Array:
 
 def _open_bits(path: Path) -> MatteSource:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            bits, (frames, height, width) = file["bits"], (int(side) for side in file["shape"])
-    except (KeyError, ValueError, OSError) as error:
+        with zipfile.ZipFile(path) as archive:
+            with archive.open("shape.npy") as member:
+                frames, height, width = (int(side) for side in np.lib.format.read_array(member, allow_pickle=False))
+            with archive.open("bits.npy") as member:
+                shape, dtype = _array_header(member)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path of the mask") from None
+    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise InputError(f"{path}: is not a packed mask with 'bits' and 'shape' ({error}); export the mask again") from None
-    if bits.shape != (frames, height, -(-width // 8)):
-        raise InputError(f"{path}: its bits {bits.shape} do not fit its shape ({frames}, {height}, {width}); export the mask again")
+    if shape != (frames, height, -(-width // 8)) or dtype != np.uint8:
+        raise InputError(f"{path}: its bits {shape} do not fit its shape ({frames}, {height}, {width}); export the mask again")
 
     def start() -> Iterator[Array]:
-        for row in bits:  # unpacked one at a time: a long mask stays an eighth of a byte a pixel
-            yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
+        # Read frame by frame: the whole of a long mask would not fit the memory.
+        with zipfile.ZipFile(path) as archive, archive.open("bits.npy") as member:
+            _array_header(member)
+            for _ in range(frames):
+                row = np.frombuffer(member.read(height * shape[2]), np.uint8).reshape(height, shape[2])
+                yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
 
     return MatteSource(path, frames, (width, height), start)
+
+
+def _array_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Read an .npy header and leave the stream at the first value."""
+    version = np.lib.format.read_magic(member)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, fortran, dtype = read(member)
+    if fortran:
+        raise ValueError("in Fortran order")
+    return shape, dtype
 
 
 def _open_video(path: Path) -> MatteSource:
