@@ -17,11 +17,10 @@ import numpy as np
 import torch
 
 from vhmae.errors import InputError, ShapeError, did_you_mean
-from vhmae.model.heads import Transform
 from vhmae.model.precision import Precision, autocast, choose_device, choose_precision
-from vhmae.model.vhmae import VHMAE
+from vhmae.model.vhmae import VHMAE, Harmonized
 from vhmae.model.weights import DEFAULT, load_model
-from vhmae.rendering import FrameTransform, render_rgb
+from vhmae.rendering import ColorChange, FrameTransform, PixelChange, render_rgb
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 
 Array = np.ndarray
@@ -44,8 +43,7 @@ class Estimate:
 
     shot: int
     index: int
-    overall: Array
-    local: Array
+    change: FrameTransform | PixelChange
 
 
 class Harmonizer:
@@ -66,8 +64,6 @@ class Harmonizer:
         lookahead: int | None = None,
         cut_detection: bool = True,
     ) -> None:
-        if model.config.head != "photometric":
-            raise InputError("these weights have the pixel head, which draws small frames; use weights with the photometric head")
         if quality not in STRIDES:
             raise InputError(f"--quality {quality}: unknown{did_you_mean(quality, STRIDES)}; expected fast, balanced or best")
         if not 0.0 <= strength <= 1.0:
@@ -82,7 +78,8 @@ class Harmonizer:
         self.quality = quality
         self.strength = strength
         self.caution = caution
-        self.stride = STRIDES[quality]
+        # Colour maps hold between key frames; drawn pixels belong to one frame alone.
+        self.stride = STRIDES[quality] if model.config.head == "photometric" else 1
         window = self.stride * model.config.clip_frames
         self.latency_frames = window + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
         self.cut_detection = cut_detection
@@ -161,7 +158,7 @@ class Harmonizer:
 
     # --- the same for any kind of payload (the pipeline's frames are planes)
 
-    def push(self, payload: Any, thumbnail: Callable[[int, int], Array], matte: Array) -> list[tuple[Any, FrameTransform | None]]:
+    def push(self, payload: Any, thumbnail: Callable[[int, int], Array], matte: Array) -> list[tuple[Any, ColorChange | None]]:
         """Take a frame of any kind.
 
         Args:
@@ -188,11 +185,11 @@ class Harmonizer:
             return []
         return [self._release()]
 
-    def drain(self) -> list[tuple[Any, FrameTransform | None]]:
+    def drain(self) -> list[tuple[Any, ColorChange | None]]:
         """Everything that waits; then forget the stream."""
         return list(self.drain_lazily())
 
-    def drain_lazily(self) -> Iterator[tuple[Any, FrameTransform | None]]:
+    def drain_lazily(self) -> Iterator[tuple[Any, ColorChange | None]]:
         """As :meth:`drain`, one at a time."""
         self._run_window()
         while self._pending:
@@ -229,15 +226,13 @@ class Harmonizer:
         masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
         with autocast(self.device, self.precision):
             result = self.model(frames, masks)
-        assert isinstance(result.transform, Transform)
         share = _share_kept(result.frames - frames, masks, self.caution)
-        overall = share * result.transform.overall[0].float().cpu().numpy()
-        local = share * result.transform.local[0].float().cpu().numpy()
+        changes = [change.scaled(share) for change in _changes(result, frames)]
         for place, (index, _, _) in enumerate(self._window):
-            self._estimates.append(Estimate(self._shot, index, overall, local[place]))
+            self._estimates.append(Estimate(self._shot, index, changes[place]))
         self._window = []
 
-    def _release(self) -> tuple[Any, FrameTransform | None]:
+    def _release(self) -> tuple[Any, ColorChange | None]:
         shot, index, foreground, payload = self._pending.popleft()
         # What lies far enough behind is not asked for again.
         while self._estimates and (self._estimates[0].shot < shot or self._is_past(index)):
@@ -260,14 +255,18 @@ class Harmonizer:
         return others and first.index < index - 3.0 * SMOOTHING_FRAMES
 
 
-def _smoothed(estimates: list[Estimate], index: int, window: int) -> FrameTransform:
-    """The transform of a frame, averaged over the estimates of its shot.
+def _smoothed(estimates: list[Estimate], index: int, window: int) -> FrameTransform | PixelChange:
+    """The transform of a frame, averaged over the estimates of its shot; drawn pixels are taken from the nearest frame.
 
     The overall map takes Gaussian weights. The local maps follow the subject, so they take a triangle as wide as a window
     on either side: it evens out whatever depends on a frame's place in its window, which a still picture would show.
     """
     places = np.array([estimate.index for estimate in estimates], dtype=float)
     distance = np.abs(places - index)
+    nearest = estimates[int(distance.argmin())].change
+    if isinstance(nearest, PixelChange):
+        return nearest
+    maps = [estimate.change for estimate in estimates if isinstance(estimate.change, FrameTransform)]
     far = np.exp(-0.5 * ((distance - distance.min()) / SMOOTHING_FRAMES) ** 2)
 
     # At the ends of a shot the estimates go on as in a mirror.
@@ -280,10 +279,19 @@ def _smoothed(estimates: list[Estimate], index: int, window: int) -> FrameTransf
     if near.sum() <= 0.0:  # the subject was away for longer than a window
         near = (distance == distance.min()).astype(float)
 
-    def mean(weights: Array, maps: list[Array]) -> Array:
-        return np.tensordot(weights / weights.sum(), np.stack(maps), axes=1).astype(np.float32)
+    def mean(weights: Array, values: list[Array]) -> Array:
+        return np.tensordot(weights / weights.sum(), np.stack(values), axes=1).astype(np.float32)
 
-    return FrameTransform(mean(far, [estimate.overall for estimate in estimates]), mean(near, [estimate.local for estimate in estimates]))
+    return FrameTransform(mean(far, [one.overall for one in maps]), mean(near, [one.local for one in maps]))
+
+
+def _changes(result: Harmonized, frames: torch.Tensor) -> list[FrameTransform] | list[PixelChange]:
+    """What a forward pass says of each frame of its window."""
+    if result.transform is not None:
+        overall = result.transform.overall[0].float().cpu().numpy()
+        return [FrameTransform(overall, local) for local in result.transform.local[0].float().cpu().numpy()]
+    drawn = (result.frames - frames)[0].float().permute(0, 2, 3, 1).cpu().numpy()
+    return [PixelChange(np.ascontiguousarray(pixels)) for pixels in drawn]
 
 
 def _share_kept(change: torch.Tensor, mask: torch.Tensor, caution: float) -> float:
@@ -306,7 +314,7 @@ def as_matte(mask: Array) -> Array:
     return mask.astype(np.float32)
 
 
-def _rendered(payload: tuple[Array, Array], transform: FrameTransform | None) -> Array:
+def _rendered(payload: tuple[Array, Array], transform: ColorChange | None) -> Array:
     frame, matte = payload
     return frame if transform is None else render_rgb(frame, as_matte(matte), transform)
 

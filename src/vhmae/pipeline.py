@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
 from vhmae.harmonizer import CAUTION_LEVELS, MINIMUM_BACKGROUND, Harmonizer, Quality, as_matte
-from vhmae.rendering import FrameTransform, render_planes
+from vhmae.rendering import ColorChange, render_planes
 from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.reader import TimedFrame, read_frames
@@ -183,7 +183,7 @@ def _frames(info: VideoInfo, mattes: MatteSource, job: HarmonizeJob, tally: _Tal
 
 def _transforms(
     harmonizer: Harmonizer, info: VideoInfo, mattes: MatteSource, job: HarmonizeJob, watch: _Stopwatch, tally: _Tally
-) -> Iterator[tuple[tuple[TimedFrame, Array], FrameTransform | None]]:
+) -> Iterator[tuple[tuple[TimedFrame, Array], ColorChange | None]]:
     """Frames with their transforms, in order, as they become ready."""
     for timed, matte in _frames(info, mattes, job, tally):
         watch.book("decode")

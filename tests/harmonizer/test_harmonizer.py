@@ -138,12 +138,23 @@ def test_strength_zero_is_the_composite(network: VHMAE) -> None:
     assert np.array_equal(out, frames)
 
 
+def test_the_papers_pixel_head_runs_frame_by_frame() -> None:
+    frames, masks = moving_scene(6, 64, 64)
+    harmonizer = Harmonizer(model(head="pixel", look=None), precision="fp32", caution=0.0)
+    out = np.stack(list(harmonizer.harmonize(frames, masks)))
+    assert harmonizer.stride == 1
+    assert np.array_equal(out[~masks], frames[~masks])
+    composite = torch.from_numpy(frames[:2]).permute(0, 3, 1, 2)[None].float() / 255
+    with torch.no_grad():
+        drawn = harmonizer.model(composite, torch.from_numpy(masks[:2])[None, :, None]).frames[0]
+    expected = (drawn.clamp(0, 1) * 255).permute(0, 2, 3, 1).numpy()
+    assert np.abs(out[:2] - expected).max() <= 1.0
+
+
 def test_wrong_values_are_refused(network: VHMAE) -> None:
     with pytest.raises(InputError, match="did you mean balanced"):
         Harmonizer(network, quality="balance")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="out of range"):
         Harmonizer(network, strength=1.5)
-    with pytest.raises(InputError, match="pixel head"):
-        Harmonizer(model(head="pixel"))
     with pytest.raises(ShapeError, match="same size"):
         Harmonizer(network).step(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9), bool))

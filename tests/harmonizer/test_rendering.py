@@ -9,7 +9,7 @@ import torch
 from tests.conftest import moving_scene
 from vhmae.color.yuv import ColorEncoding
 from vhmae.model.heads import Transform
-from vhmae.rendering import FrameTransform, color_change, render_planes, render_rgb
+from vhmae.rendering import FrameTransform, PixelChange, render_planes, render_rgb
 from vhmae.video.planes import Box, PlanarFrame
 
 
@@ -55,10 +55,18 @@ def test_planes_and_rgb_render_alike() -> None:
 def test_a_box_sees_the_same_maps_as_the_whole_frame() -> None:
     frames, _ = moving_scene(1, 96, 64)
     colors = frames[0].astype(np.float32) / 255
-    whole = color_change(colors, transform(), Box(0, 0, 64, 96), 64, 96)
+    whole = transform().change(colors, Box(0, 0, 64, 96), 64, 96)
     box = Box(10, 20, 50, 70)
-    part = color_change(np.ascontiguousarray(colors[box.rows, box.columns]), transform(), box, 64, 96)
+    part = transform().change(np.ascontiguousarray(colors[box.rows, box.columns]), box, 64, 96)
     np.testing.assert_allclose(part, whole[box.rows, box.columns], atol=1e-5)
+
+
+def test_drawn_pixels_are_added_at_the_frames_size() -> None:
+    frames, masks = moving_scene(1, 96, 64)
+    matte = masks[0].astype(np.float32)
+    rendered = render_rgb(frames[0], matte, PixelChange(np.full((16, 16, 3), 10 / 255, np.float32)))
+    assert np.array_equal(rendered[masks[0]], np.clip(frames[0][masks[0]].astype(int) + 10, 0, 255))
+    assert np.array_equal(rendered[~masks[0]], frames[0][~masks[0]])
 
 
 def test_strength_scales_the_change() -> None:
