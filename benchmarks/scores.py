@@ -2,7 +2,8 @@
 
 python benchmarks/scores.py --data DATA [--sets FOLDER] [--weights NAME|PATH]
 
-Writes benchmarks/results/scores.json; benchmarks/tables.py makes the tables of the docs from it. About 15 minutes on 2 cores.
+Writes benchmarks/results/scores.json (rows of methods that are not run anew are kept); benchmarks/tables.py makes the tables of
+the docs from it. About 15 minutes on 2 cores.
 """
 
 from __future__ import annotations
@@ -39,13 +40,15 @@ def main() -> None:
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "scores.json")
     args = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    methods = args.methods.split(",")
+    kept = json.loads(args.out.read_text())["scores"] if args.out.exists() else []
+    rows: list[dict[str, Any]] = [row for row in kept if row["method"] not in methods]
     with tempfile.TemporaryDirectory() as temporary:
         root = args.sets or Path(temporary)
         for name, recipe in recipes(args.data).items():
             if not (root / name / "test_list.txt").exists():
                 synthesize(recipe, root / name)
-            for method_name in args.methods.split(","):
+            for method_name in methods:
                 method = find_method(method_name, root / name, args.weights)
                 for swap in (False, True) if method_name == "vhmae" else (False,):
                     report = evaluate(root / name, method, METRICS, swap_background=swap)
@@ -53,6 +56,7 @@ def main() -> None:
                         report["natural_drift"] = natural_drift(args.data / "val", method)
                     rows.append({**report, "data": name})
                     print(format_report(rows[-1]), flush=True)
+    rows.sort(key=lambda row: (list(recipes(args.data)).index(row["data"]), METHODS.index(row["method"]), row["swap_background"]))
     args.out.write_text(json.dumps({"schema": 1, "hardware": describe(), "weights": args.weights, "scores": rows}, indent=1) + "\n")
 
 

@@ -79,8 +79,11 @@ def build_parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 2 what the user can mend, 1 failure during the work, 130 Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
+    verbose = False
     try:
         args = build_parser().parse_args(arguments)
+        verbose = args.verbose
+        _check_report(args.json)
         args.run(args)
         return 0
     except VhmaeError as error:
@@ -97,6 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _print_error(f"{error.filename or 'system'}: {error.strerror or error}; check the disk and the permissions")
         return 1
+    except Exception as error:
+        if verbose:
+            raise
+        _print_error(f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: run again with -v and report it")
+        return 1
 
 
 def _interrupt(signum: int, frame: object) -> None:
@@ -108,10 +116,14 @@ def _print_error(message: str) -> None:
     print(f"vhmae: error: {line[: LONGEST_ERROR - 20]}", file=sys.stderr)
 
 
+def _check_report(path: Path | None) -> None:
+    """Refuse a report that cannot be written before the work, not after it."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        raise InputError(f"--json {path}: is a folder or lies in none; give a file in a folder that exists")
+
+
 def _write_report(report: dict[str, Any], path: Path | None) -> None:
     if path is not None:
-        if not path.parent.is_dir():
-            raise InputError(f"--json {path}: the folder {path.parent} does not exist; make it first")
         path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
 
 
@@ -121,12 +133,24 @@ def _command(commands: Any, name: str, run: Callable[[Any], None], text: str) ->
     return parser
 
 
+def _natural(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 up")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 up")
+    return int(text)
+
+
 def _add_device_options(parser: Parser) -> None:
     group = parser.add_argument_group("where the model runs")
     group.add_argument("--weights", default="default", metavar="NAME|PATH", help="packaged name or .safetensors file")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda[:N] or mps")
     group.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
-    group.add_argument("--threads", type=int, metavar="N", help="CPU threads (all)")
+    group.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (all)")
 
 
 def _add_report_options(parser: Parser) -> None:
@@ -245,7 +269,7 @@ def _add_synthesize(commands: Any) -> None:
     parser.add_argument("--clean-edge", type=int, metavar="N", help="pixels of a 288-line frame (one look 0, two 4)")
     parser.add_argument("--foreground-ratio", type=_range, default=(0.0, 1.0), metavar="LOW:HIGH")
     parser.add_argument("--frames", type=int, default=20, metavar="N")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=_natural, default=0, metavar="N")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     _add_report_options(parser)
 

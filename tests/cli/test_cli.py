@@ -115,6 +115,12 @@ def test_wrong_options_get_a_hint(tmp_path: Path, small_clip: Maker, capsys: pyt
         ((*run, "--device", "gpu"), "--device gpu"),
         ((*run, "--codec", "libx246"), "did you mean libx26"),
         ((*run, "--start", "99"), "--start 99.0"),
+        ((*run, "--start", "nan"), "--start nan"),
+        ((*run, "--strength", "nan"), "out of range"),
+        ((*run, "--threads", "-1"), "--threads"),
+        ((*run, "--threads", "0"), "from 1 up"),
+        ((*run, "--json", tmp_path / "none" / "r.json"), "--json"),
+        ((*run, "--crf", "99"), "cannot be written to it"),
         ((*run, "--start", "0.05", "--end", "0.01"), "--end 0.01"),
     ):
         assert message in error_of(*arguments, capsys=capsys)

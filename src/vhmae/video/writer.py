@@ -90,9 +90,10 @@ class VideoWriter:
         except (av.error.FFmpegError, ValueError, OSError) as error:
             self.abandon()
             reason = str(getattr(error, "strerror", None) or error)
+            odd = source.width % 2 or source.height % 2
+            hint = "its size is odd: try --pix-fmt yuv444p" if odd else "try an .mkv file, or another --codec or --pix-fmt"
             raise InputError(
-                f"{output}: {encoder} with {pix_fmt or source.pixel_format} cannot go into a {output.suffix} file ({reason}); "
-                "try --codec libx264 --pix-fmt yuv420p, or .mkv"
+                f"{output}: {encoder} with {pix_fmt or source.pixel_format} cannot be written to it ({reason}); {hint}"
             ) from None
         self._packets = self._other_packets()
         self._next_packet = next(self._packets, None)
