@@ -211,8 +211,7 @@ class Harmonizer:
     def _add_key_frame(self, thumbnail: Callable[[int, int], Array], matte: Array) -> None:
         size = self.model.config.image_size
         self._window.append((self._index, thumbnail(size, size), _small_mask(matte, size)))
-        # Live, the first frame cannot wait for the window to fill.
-        if len(self._window) == self.model.config.clip_frames or (self.latency_frames == 0 and not self._of_shot(self._shot)):
+        if len(self._window) == self.model.config.clip_frames:
             self._run_window()
 
     @torch.no_grad()
@@ -240,6 +239,9 @@ class Harmonizer:
         if not foreground:
             return payload, None
         estimates = self._of_shot(shot)
+        if not estimates and shot == self._shot:
+            self._run_window()  # with a short lookahead, a shot's first frame cannot wait for the window to fill
+            estimates = self._of_shot(shot)
         if not estimates:
             self.unread += 1
             return payload, None

@@ -120,7 +120,7 @@ def test_wrong_options_get_a_hint(tmp_path: Path, small_clip: Maker, capsys: pyt
         ((*run, "--threads", "-1"), "--threads"),
         ((*run, "--threads", "0"), "from 1 up"),
         ((*run, "--json", tmp_path / "none" / "r.json"), "--json"),
-        ((*run, "--crf", "99"), "cannot be written to it"),
+        ((*run, "--crf", "9"), "has no such setting"),
         ((*run, "--start", "0.05", "--end", "0.01"), "--end 0.01"),
     ):
         assert message in error_of(*arguments, capsys=capsys)

@@ -46,14 +46,16 @@ def test_every_frame_comes_out_once_and_in_order(count: int, lookahead: int, qua
     assert harmonizer.flush() == []
 
 
-def test_live_frames_leave_at_once(network: VHMAE) -> None:
-    harmonizer = Harmonizer(network, precision="fp32", lookahead=0)
-    assert harmonizer.latency_frames == 0
+@pytest.mark.parametrize("lookahead", [0, 1, 5])
+def test_frames_leave_after_the_lookahead_and_none_is_left_untouched(network: VHMAE, lookahead: int) -> None:
+    harmonizer = Harmonizer(network, precision="fp32", lookahead=lookahead)
+    assert harmonizer.latency_frames == lookahead
     frames, masks = moving_scene(9, 48, 32)
-    for frame, mask in zip(frames, masks, strict=True):
-        out = harmonizer.step(frame, mask)
-        assert out is not None
-        assert not np.array_equal(out, frame)
+    out = [harmonizer.step(frame, mask) for frame, mask in zip(frames, masks, strict=True)]
+    assert [ready is not None for ready in out] == [index >= lookahead for index in range(9)]
+    for frame, ready in zip(frames, [*out[lookahead:], *harmonizer.flush()], strict=True):
+        assert ready is not None
+        assert not np.array_equal(ready, frame)
 
 
 def test_only_the_inside_of_the_mask_changes(network: VHMAE) -> None:
