@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--qualities", default="fast,balanced,best")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "harmonize.json")
+    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "harmonize.json")
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -99,7 +99,7 @@ def main() -> None:
                 }
             )
     result = {"schema": 1, "hardware": describe(), "clip": CLIP, "size": "854x480", "precision": args.precision, "runs": rows}
-    args.out.write_text(json.dumps(result, indent=1) + "\n")
+    args.json.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
 
 

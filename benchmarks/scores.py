@@ -38,10 +38,10 @@ def main() -> None:
     parser.add_argument("--sets", type=Path, help="folder that keeps the made sets")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "scores.json")
+    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "scores.json")
     args = parser.parse_args()
     methods = args.methods.split(",")
-    kept = json.loads(args.out.read_text())["scores"] if args.out.exists() else []
+    kept = json.loads(args.json.read_text())["scores"] if args.json.exists() else []
     rows: list[dict[str, Any]] = [row for row in kept if row["method"] not in methods]
     with tempfile.TemporaryDirectory() as temporary:
         root = args.sets or Path(temporary)
@@ -57,7 +57,7 @@ def main() -> None:
                     rows.append({**report, "data": name})
                     print(format_report(rows[-1]), flush=True)
     rows.sort(key=lambda row: (list(recipes(args.data)).index(row["data"]), METHODS.index(row["method"]), row["swap_background"]))
-    args.out.write_text(json.dumps({"schema": 1, "hardware": describe(), "weights": args.weights, "scores": rows}, indent=1) + "\n")
+    args.json.write_text(json.dumps({"schema": 1, "hardware": describe(), "weights": args.weights, "scores": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

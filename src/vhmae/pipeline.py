@@ -88,6 +88,7 @@ class _Stopwatch:
 class _Tally:
     """What the report says of the frames."""
 
+    decoded: int = 0
     passed_through: int = 0
     skipped: int = 0
     change: float = 0.0
@@ -132,6 +133,8 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
             progress()
         if not tally.changed_frames:
             raise InputError(f"{job.mask}: has no foreground in any frame; white must mark the foreground, check the mask")
+        if job.end is None and tally.decoded < info.frames:
+            warnings.append(f"{job.composite} is damaged: {info.frames - tally.decoded} of its {info.frames} frames could not be decoded")
         if harmonizer.borrowed:
             warnings.append(f"{harmonizer.borrowed} frames show no background and took the transform of the nearest frame that does")
         if harmonizer.unread:
@@ -170,6 +173,8 @@ def _frames(info: VideoInfo, mattes: MatteSource, job: HarmonizeJob, tally: _Tal
     """The frames within --start and --end, each with its matte."""
     for number, (timed, matte) in enumerate(zip(read_frames(info), mattes.read(info), strict=False)):
         seconds = timed.seconds if timed.seconds is not None else number / float(info.fps)
+        if tally is not None:
+            tally.decoded += 1
         if job.end is not None and seconds >= job.end - 1e-6:
             if tally is not None:
                 tally.skipped += info.frames - number

@@ -164,6 +164,26 @@ def test_held_masks_are_warned_of(tmp_path: Path, small_clip: Maker) -> None:
     assert not (tmp_path / "out.mkv").exists()
 
 
+def test_a_video_that_is_damaged_in_the_middle_fails_by_name(tmp_path: Path) -> None:
+    frames, masks = moving_scene(40, 96, 64)
+    whole = write_video(tmp_path / "whole.mkv", frames)
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            kept = packet
+            if number >= 30:
+                kept = av.Packet(b"\xff" * packet.size)
+                kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base
+            kept.stream = stream
+            container.mux(kept)
+    cv2.imwrite(str(tmp_path / "m.png"), masks[0].astype(np.uint8) * 255)
+    run = vhmae("harmonize", tmp_path / "in.mkv", "--mask", tmp_path / "m.png", "-o", tmp_path / "out.mkv", "--strict")
+    assert run.returncode in (1, 2)
+    assert run.stderr.strip().splitlines()[-1].startswith("vhmae: error: ")
+    assert "in.mkv" in run.stderr
+    assert not (tmp_path / "out.mkv").exists()
+
+
 def test_a_close_up_at_the_start_borrows_from_later(tmp_path: Path) -> None:
     frames, masks = moving_scene(60, 96, 64)
     masks[:50] = True

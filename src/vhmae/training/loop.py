@@ -9,12 +9,14 @@ import copy
 import dataclasses
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
@@ -198,7 +200,8 @@ class Trainer:
         saved = time.monotonic()
         sums: dict[str, float] = {}
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-        with Progress(*columns, transient=True) as progress:
+        console = Console(stderr=True)
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             task = progress.add_task(
                 "look path" if look else f"{stage.image_size} px", total=stage.steps, completed=self.state.step - first
             )
@@ -313,7 +316,8 @@ class Trainer:
             raise InputError(f"{path}: belongs to another model configuration; use the recipe it was started with")
         before = saved["state"]["precision"]
         if before != self.state.precision and self.recipe.train.precision == "auto":
-            print(f"vhmae: warning: the run was in {before}, this machine is fastest in {self.state.precision}; going on in that")
+            change = f"the run was in {before}, this machine is fastest in {self.state.precision}; going on in that"
+            print(f"vhmae: warning: {change}", file=sys.stderr)
         saved["state"]["precision"] = self.state.precision
         self.state = RunState(**saved["state"])
         self.model.load_state_dict(saved["model"])
