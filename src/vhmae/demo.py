@@ -129,17 +129,22 @@ def _frames() -> Iterator[tuple[Array, Array]]:
 
 def _write_inputs(composite: Path, mask: Path) -> None:
     parts = [path.with_name(f".{path.stem}.part.mp4") for path in (composite, mask)]
-    with av.open(f"file:{parts[0].absolute()}", "w") as video, av.open(f"file:{parts[1].absolute()}", "w") as matte_video:
-        picture = _add_stream(video, crf=14)
-        sound = video.add_stream("aac", rate=AUDIO_RATE, layout="stereo")
-        cover = _add_stream(matte_video, crf=8)
-        for frame, matte in _frames():
-            video.mux(picture.encode(_yuv(frame)))
-            matte_video.mux(cover.encode(_yuv(np.repeat(matte[..., None], 3, axis=2))))
-        video.mux(picture.encode(None))
-        matte_video.mux(cover.encode(None))
-        for packet in _chord(sound):
-            video.mux(packet)
+    try:
+        with av.open(f"file:{parts[0].absolute()}", "w") as video, av.open(f"file:{parts[1].absolute()}", "w") as matte_video:
+            picture = _add_stream(video, crf=14)
+            sound = video.add_stream("aac", rate=AUDIO_RATE, layout="stereo")
+            cover = _add_stream(matte_video, crf=8)
+            for frame, matte in _frames():
+                video.mux(picture.encode(_yuv(frame)))
+                matte_video.mux(cover.encode(_yuv(np.repeat(matte[..., None], 3, axis=2))))
+            video.mux(picture.encode(None))
+            matte_video.mux(cover.encode(None))
+            for packet in _chord(sound):
+                video.mux(packet)
+    except BaseException:
+        for part in parts:
+            part.unlink(missing_ok=True)
+        raise
     for part, path in zip(parts, (composite, mask), strict=True):
         part.replace(path)
 

@@ -138,7 +138,7 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
         if harmonizer.borrowed:
             warnings.append(f"{harmonizer.borrowed} frames show no background and took the transform of the nearest frame that does")
         if harmonizer.unread:
-            warnings.append(f"{harmonizer.unread} frames stand in shots that show no background and were left untouched")
+            warnings.append(f"{harmonizer.unread} frames stand in shots that had shown no background yet and were left untouched")
         if info.guessed_matrix and info.height >= 720:
             warnings.append(f"{job.composite} does not say its colour matrix; took {info.encoding.matrix}, --colorspace overrules it")
         if job.strict and warnings:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 
+def _number(ratio: float | None) -> str:
+    """A ratio, or a dash where the untouched composites have no error to compare with."""
+    return "-" if ratio is None else f"{ratio:.3f}"
+
+
 def format_report(report: dict[str, Any]) -> str:
     """A report as a few lines that fit a terminal."""
     swapped = ", background swapped" if report["swap_background"] else ""
@@ -18,9 +23,9 @@ def format_report(report: dict[str, Any]) -> str:
     for row in report.get("bins", []):
         few = "" if row["videos"] >= 8 else "  (under 8 videos: no claim)"
         share = f"{row['from']:.0%}-{row['to']:.0%}"
-        lines.append(f"  foreground {share:<9} {row['composites']:4d} composites  ratio {row['ratio']['fmse']:.3f}{few}")
+        lines.append(f"  foreground {share:<9} {row['composites']:4d} composites  ratio {_number(row['ratio']['fmse'])}{few}")
     if "thirds" in report:
-        thirds = "  ".join(f"{third['ratio']['fmse']:.3f}" for third in report["thirds"])
+        thirds = "  ".join(_number(third["ratio"]["fmse"]) for third in report["thirds"])
         lines.append(f"  thirds by mismatch, weakest first: {thirds}   worse than untouched: {report['worse_share']:.1%}")
     if "natural_drift" in report:
         drift = report["natural_drift"]

@@ -125,7 +125,7 @@ def relative_error(
     """Each sample's error over its region, relative to the untouched composite's (ours, not the paper's).
 
     A pixel mean over a batch is ruled by large foregrounds and strong mismatches; this makes mild ones count too
-    (docs/decisions.md, "first, do no harm").
+    (docs/decisions.md, "look path").
 
     Args:
         predicted, composite, target: (B, T, 3, H, W) in [0, 1].

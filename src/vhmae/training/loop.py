@@ -110,8 +110,8 @@ class Trainer:
             _start_from(self.model, start_from)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimizer: torch.optim.Optimizer | None = None
+        self.scores: dict[str, float] = {}
         self.cache = Path(recipe.data.cache) if recipe.data.cache else run_dir / "cache"
-        self._stop = False
 
     # --- what a run is made of
 
@@ -122,7 +122,7 @@ class Trainer:
         return [*first, *train.stages]
 
     def run(self, resume: bool = False) -> RunState:
-        """Train to the end of the recipe, or to the next Ctrl-C; either way a checkpoint is left."""
+        """Train to the end of the recipe. A run that is stopped goes on from a checkpoint at most ``checkpoint_every_seconds`` old."""
         checkpoint = self.run_dir / CHECKPOINT
         if resume:
             self._load(checkpoint)
@@ -199,6 +199,7 @@ class Trainer:
         decay = stage.ema if isinstance(stage, LookStage) else train.ema
         saved = time.monotonic()
         sums: dict[str, float] = {}
+        summed = 0
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
         console = Console(stderr=True)
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
@@ -212,19 +213,20 @@ class Trainer:
                 values = self._update(compute, look, decay, self.state.step - first)
                 self.state.step += 1
                 self.state.trained_seconds += time.monotonic() - start
+                summed += 1
                 for key, value in values.items():
                     sums[key] = sums.get(key, 0.0) + value
                 if self.state.step % train.log_every_steps == 0:
-                    means = {key: round(value / train.log_every_steps, 6) for key, value in sums.items()}
+                    means = {key: round(value / summed, 6) for key, value in sums.items()}
                     journal.write("train", self.state.step, **means, trained_seconds=round(self.state.trained_seconds, 1))
                     progress.update(task, description=" ".join(f"{key} {value:.4f}" for key, value in means.items()))
-                    sums = {}
+                    sums, summed = {}, 0
                 progress.advance(task)
                 due = self.state.step % train.validate_every_steps == 0 or self.state.step == first + stage.steps
                 if due:
-                    scores = dev.score(self.average, self.device, self.state.precision)
-                    journal.write("validation", self.state.step, **scores)
-                    self.save_weights(scores)
+                    self.scores = dev.score(self.average, self.device, self.state.precision)
+                    journal.write("validation", self.state.step, **self.scores)
+                    self.save_weights()
                 if due or time.monotonic() - saved > train.checkpoint_every_seconds:
                     self._save()
                     saved = time.monotonic()
@@ -281,7 +283,7 @@ class Trainer:
 
     # --- what is kept
 
-    def save_weights(self, scores: dict[str, float] | None = None) -> None:
+    def save_weights(self) -> None:
         """Write the averaged weights: what ``--weights`` takes."""
         facts: dict[str, object] = {
             "steps": self.state.step,
@@ -290,8 +292,8 @@ class Trainer:
             "data": list(self.recipe.data.folders),
             "licence": "research use only: trained on data with research licences, see MODEL_CARD.md",
         }
-        if scores:
-            facts["dev_scores"] = scores
+        if self.scores:
+            facts["dev_scores"] = self.scores
         save_model(self.average, self.run_dir / "weights.safetensors", facts)
 
     def _save(self) -> None:

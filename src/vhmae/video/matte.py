@@ -70,7 +70,7 @@ class MatteSource:
 
 def open_matte(path: Path) -> MatteSource:
     """Open a mask of any form; see the module's head."""
-    if "%" in path.name:
+    if "%" in path.name and not path.exists():
         return _open_pictures(path, _sequence(path))
     if path.is_dir():
         files = sorted((f for f in path.iterdir() if f.suffix.lower() in PICTURES), key=_natural_order)
@@ -122,6 +122,8 @@ def _read_grey(path: Path) -> Array:
         raise InputError(f"{path}: cannot be read as a picture; export the mask again")
     if picture.dtype not in (np.uint8, np.uint16):
         picture = np.rint(np.clip(picture, 0.0, 1.0) * 65535.0).astype(np.uint16)
+    if picture.max() == 1:  # 1 means foreground too: as a grey level it would be no matte at all
+        picture = picture * picture.dtype.type(np.iinfo(picture.dtype).max)
     return picture
 
 

@@ -87,12 +87,16 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
     with open_video(path, what) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
+        count = ticks = 0
         try:
-            packets = [packet for packet in container.demux(stream) if packet.size]
+            for packet in container.demux(stream):  # counted one by one: the packets of a long file would fill the memory
+                if packet.size and not packet.is_discard:
+                    count += 1
+                    ticks += packet.duration or 0
         except av.error.FFmpegError as error:
             raise InputError(f"{path}: is damaged ({_reason(error)}); make it again or repair it") from None
         pixel_format = context.pix_fmt
-        if not packets or not context.width or pixel_format is None:
+        if not count or not context.width or pixel_format is None:
             raise InputError(f"{path}: has no frames that can be decoded; make it again or repair it")
         if pixel_format not in PLANAR and pixel_format not in REPACKED:
             raise InputError(f"{path}: pixel format {pixel_format} is not handled; convert it to yuv420p or yuv444p10le first")
@@ -100,18 +104,17 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
             transfer = _HDR_TRANSFERS[int(context.color_trc)]
             raise InputError(f"{path}: is HDR ({transfer}), which is not handled yet; tone-map it to SDR first")
         fps = stream.average_rate or stream.guessed_rate or Fraction(25)
-        seconds = [packet.duration or 0 for packet in packets]
-        duration = float(sum(seconds) * (stream.time_base or 0)) or len(packets) / float(fps)
+        duration = float(ticks * (stream.time_base or 0)) or count / float(fps)
         planar = REPACKED.get(pixel_format, pixel_format)
         matrix, guessed = _matrix(planar, int(context.colorspace or 2), context.height, colorspace)
         bits = av.VideoFormat(planar, 2, 2).components[0].bits
-        full = planar.startswith(("yuvj", "gb")) or pixel_format == "gray" or context.color_range == ColorRange.JPEG
+        full = planar.startswith(("yuvj", "gb")) or context.color_range == ColorRange.JPEG
         return VideoInfo(
             path=path,
             width=context.width,
             height=context.height,
             fps=Fraction(fps),
-            frames=len(packets),
+            frames=count,
             duration_seconds=duration,
             codec=context.codec.canonical_name,
             pixel_format=pixel_format,

@@ -202,11 +202,15 @@ class VideoWriter:
 
     def finish(self) -> None:
         """Flush everything and give the file its name."""
-        self._container.mux(self._stream.encode(None))
-        self._mux_others_until(float("inf"))
-        self._container.close()
+        try:
+            self._container.mux(self._stream.encode(None))
+            self._mux_others_until(float("inf"))
+            self._container.close()
+            self.part.replace(self.output)
+        except BaseException:
+            self.abandon()
+            raise
         self._original.close()
-        self.part.replace(self.output)
 
     def abandon(self) -> None:
         """Leave nothing behind."""
