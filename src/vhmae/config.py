@@ -37,7 +37,10 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
     if not isinstance(tree, dict):
         raise InputError(f"{path}: is not a YAML recipe; expected sections with keys, as in configs/")
     for dotted, text in (overrides or {}).items():
-        _override(tree, dotted, yaml.safe_load(text))
+        try:
+            _override(tree, dotted, yaml.safe_load(text))
+        except yaml.YAMLError:
+            raise InputError(f"--{dotted} {text}: is not a YAML value; quote lists and sections as one word") from None
     return build(kind, tree, str(path))
 
 

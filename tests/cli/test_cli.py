@@ -114,6 +114,7 @@ def test_wrong_options_get_a_hint(tmp_path: Path, small_clip: Maker, capsys: pyt
         ((*run, "--weights", "defalt"), "did you mean default"),
         ((*run, "--device", "gpu"), "--device gpu"),
         ((*run, "--codec", "libx246"), "did you mean libx26"),
+        ((*run, "--codec", "aac"), "--codec aac"),
         ((*run, "--start", "99"), "--start 99.0"),
         ((*run, "--start", "nan"), "--start nan"),
         ((*run, "--strength", "nan"), "out of range"),
@@ -133,6 +134,8 @@ def test_wrong_files_are_named_and_nothing_is_left(tmp_path: Path, small_clip: M
     write_mask_bits(moving_scene(5, 96, 64)[1], tmp_path / "short.npz")
     write_mask_bits(np.zeros((6, 64, 96), bool), tmp_path / "empty.npz")
     write_mask_bits(np.ones((6, 64, 96), bool), tmp_path / "full.npz")
+    broken = bytearray((tmp_path / "full.npz").read_bytes())
+    (tmp_path / "cut.npz").write_bytes(broken[: len(broken) // 2])
     cv2.imwrite(str(tmp_path / "square.png"), np.full((64, 64), 255, np.uint8))
     out = tmp_path / "results" / "out.mkv"
     out.parent.mkdir()
@@ -142,6 +145,7 @@ def test_wrong_files_are_named_and_nothing_is_left(tmp_path: Path, small_clip: M
         (composite, "gone.png", out, "gone.png: no such file"),
         (composite, "short.npz", out, "has 5 frames but composite.mkv has 6"),
         (composite, "empty.npz", out, "has no foreground in any frame"),
+        (composite, "cut.npz", out, "is not a packed mask"),
         (composite, "full.npz", out, "covers every frame whole"),
         (composite, "square.png", out, "is 64x64 but composite.mkv is 96x64"),
         (composite, mask, tmp_path / "nowhere" / "out.mkv", "does not exist"),

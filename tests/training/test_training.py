@@ -181,6 +181,8 @@ def test_recipes_come_back_from_their_tree() -> None:
         ("train: {stages: [{}]}", {}, "lacks the key train.stages.steps"),
         ("model: 3", {}, "expected a section"),
         ("[", {}, "not a YAML recipe"),
+        ("model: {patch_size: 0}", {}, "at least 1"),
+        ("model: {}", {"model.image_size": "["}, "is not a YAML value"),
         ("model: {}", {"model.image_size.x": "3"}, "is a value, not a section|expected"),
     ],
 )

@@ -6,6 +6,8 @@ Tables are indexed [blue][green][red] (red runs fastest, as in a .cube file) and
 from __future__ import annotations
 
 import dataclasses
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -130,7 +132,7 @@ def read_lut_bank(source: Path, split: Split = "all") -> list[Lut3D]:
                 luts = [Lut3D(torch.from_numpy(bank[name].astype(np.float32)), name) for name in names]
         except FileNotFoundError:
             raise InputError(f"{source}: no such LUT bank; give an .npz bank or a folder of .cube files") from None
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(f"{source}: is not a LUT bank ({error}); give an .npz bank or a folder of .cube files") from None
     if not luts:
         raise InputError(f"{source}: has no LUT of the split '{split}'; the split goes by the numbers in the names")

@@ -49,6 +49,8 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         patch = self.patch_size
+        if min(patch, self.image_size, self.embed_dim, self.decoder_dim, self.encoder_heads, self.decoder_heads) < 1:
+            raise InputError("model: sizes, widths and heads must be at least 1; see configs/tiny.yaml")
         if self.image_size % patch:
             near = self.image_size // patch * patch
             raise InputError(f"image_size={self.image_size} is not a multiple of patch_size={patch}; try {near} or {near + patch}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -145,8 +146,11 @@ def _open_bits(path: Path) -> MatteSource:
         # Read frame by frame: the whole of a long mask would not fit the memory.
         with zipfile.ZipFile(path) as archive, archive.open("bits.npy") as member:
             _array_header(member)
-            for _ in range(frames):
-                row = np.frombuffer(member.read(height * shape[2]), np.uint8).reshape(height, shape[2])
+            for number in range(frames):
+                try:
+                    row = np.frombuffer(member.read(height * shape[2]), np.uint8).reshape(height, shape[2])
+                except (zipfile.BadZipFile, zlib.error, ValueError, EOFError):
+                    raise InputError(f"{path}: is damaged at frame {number}; export the mask again") from None
                 yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
 
     return MatteSource(path, frames, (width, height), start)

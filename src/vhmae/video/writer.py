@@ -73,7 +73,7 @@ class VideoWriter:
         self.frames = 0
         encoder = codec or ENCODERS.get(source.codec, "libx264")
         encoder = ENCODERS.get(encoder, encoder)
-        if encoder not in av.codecs_available:
+        if encoder not in av.codecs_available or av.Codec(encoder, "w").type != "video":
             raise InputError(
                 f"--codec {encoder}: unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks or ffv1"
             )
