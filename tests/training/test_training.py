@@ -15,7 +15,7 @@ from tests.data.test_looks import luts
 from tests.model.test_vhmae import TINY
 from vhmae.color.lut import write_cube
 from vhmae.config import build, read_config, to_tree
-from vhmae.data.clips import write_mask_bits
+from vhmae.data.clips import Pack, write_mask_bits
 from vhmae.errors import InputError
 from vhmae.model.weights import load_model, save_model
 from vhmae.training.loop import Trainer, batch_losses
@@ -121,6 +121,14 @@ def test_dev_clips_are_kept_out_of_training(root: Path) -> None:
     packs, dev = split_dev(load_packs(data, Path(data.cache)), Path(data.dev_list))
     assert packs[0].names == ["clip0", "clip1", "clip2"]
     assert dev.names == ["clip3"]
+
+
+def test_takes_of_one_source_never_stand_on_both_sides(tmp_path: Path) -> None:
+    empty = np.zeros(0, np.uint8)
+    pack = Pack(["a__take1", "a__take2", "b__other"], np.arange(3), [empty] * 3, [empty] * 3)
+    (tmp_path / "dev.txt").write_text("a__take1\n")
+    with pytest.raises(InputError, match="a__take stand on both sides"):
+        split_dev([pack], tmp_path / "dev.txt")
 
 
 def test_training_never_draws_a_held_out_lut(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

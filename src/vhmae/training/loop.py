@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import math
 import os
 import sys
@@ -25,7 +26,7 @@ from vhmae.color.lut import apply_luts, read_lut_bank
 from vhmae.color.transform import apply_transform
 from vhmae.config import build, to_tree
 from vhmae.data.looks import LookSampler
-from vhmae.data.synthesis import SceneSampler, TrainingBatch, make_batch
+from vhmae.data.synthesis import Scene, SceneSampler, TrainingBatch, make_batch
 from vhmae.errors import InputError, VhmaeError
 from vhmae.model import losses
 from vhmae.model.look import LookPath
@@ -171,7 +172,7 @@ class Trainer:
         for step in range(self.state.step, first + stage.steps):
             rng = np.random.default_rng([self.recipe.train.seed, step, 1])
             rows = torch.from_numpy(rng.integers(len(bank), size=stage.batch_size))
-            yield lambda rows=rows, rng=rng: look_losses(path, bank, looks, rows, rng, self.recipe.train.loss)  # type: ignore[misc]
+            yield functools.partial(look_losses, path, bank, looks, rows, rng, self.recipe.train.loss)
 
     def _stage_steps(
         self, stage: Stage, first: int, sampler: SceneSampler, looks: LookSampler
@@ -180,14 +181,14 @@ class Trainer:
         batches = SceneBatches(sampler, train.seed, stage.batch_size, stage.clip_frames, stage.image_size)
         steps = range(self.state.step, first + stage.steps)
         for step, scenes in zip(steps, iterate_batches(batches, steps, self.recipe.data.workers), strict=True):
-            rng = np.random.default_rng([train.seed, step, 1])
+            yield functools.partial(self._scene_losses, scenes, looks, step)
 
-            def compute(scenes=scenes, rng=rng, step=step):  # type: ignore[no-untyped-def]
-                batch = make_batch(scenes, looks, rng, self.device)
-                jitter = torch.Generator(device=self.device).manual_seed(train.seed * 1_000_003 + step)
-                return batch_losses(self.model, batch, train.loss, self.state.precision, jitter)
-
-            yield compute
+    def _scene_losses(self, scenes: list[Scene], looks: LookSampler, step: int) -> dict[str, Tensor]:
+        """The losses of one step of the whole network; its randomness comes from the seed and the step alone."""
+        train = self.recipe.train
+        batch = make_batch(scenes, looks, np.random.default_rng([train.seed, step, 1]), self.device)
+        jitter = torch.Generator(device=self.device).manual_seed(train.seed * 1_000_003 + step)
+        return batch_losses(self.model, batch, train.loss, self.state.precision, jitter)
 
     def _run_stage(
         self, stage: LookStage | Stage, first: int, steps: Iterator[Callable[[], dict[str, Tensor]]], dev: DevSet, journal: Journal

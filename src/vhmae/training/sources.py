@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vhmae.color import statistics
-from vhmae.data.clips import Pack, build_pack
+from vhmae.data.clips import Pack, build_pack, source_group
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler
 from vhmae.errors import InputError
 from vhmae.training.recipe import DataConfig, LookStage
@@ -41,6 +41,9 @@ def split_dev(packs: list[Pack], dev_list: Path) -> tuple[list[Pack], Pack]:
     unknown = dev - set(packs[0].names)
     if unknown:
         raise InputError(f"data.dev_list: {dev_list}: the data has no clip {sorted(unknown)[0]}; mend the list")
+    shared = {source_group(name) for name in dev} & {source_group(name) for name in set(packs[0].names) - dev}
+    if shared:
+        raise InputError(f"data.dev_list: {dev_list}: takes of {sorted(shared)[0]} stand on both sides; keep whole groups out")
     return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
 
 

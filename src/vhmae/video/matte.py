@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -176,9 +176,9 @@ def _open_video(path: Path) -> MatteSource:
     return MatteSource(path, info.frames, (info.width, info.height), start)
 
 
-def _video_matte(planes: object, info: VideoInfo) -> Array:
+def _video_matte(planes: Sequence[Array], info: VideoInfo) -> Array:
     """The luma of a mask frame, stretched from limited range, as uint8 (or uint16 above 8 bits)."""
-    luma: Array = planes[0]  # type: ignore[index]  # for RGB the first plane is green: masks are grey
+    luma = planes[0]  # for RGB the first plane is green: masks are grey
     bits = info.encoding.bits
     top = 255 if bits == 8 else 65535
     low, span = (0.0, 2.0**bits - 1.0) if info.encoding.full_range else (16.0 * 2 ** (bits - 8), 219.0 * 2 ** (bits - 8))
