@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import signal
 import sys
@@ -83,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         args = build_parser().parse_args(arguments)
         verbose = args.verbose
-        _check_report(args.json)
+        _check_report(args)
         args.run(args)
         return 0
     except VhmaeError as error:
@@ -116,15 +117,25 @@ def _print_error(message: str) -> None:
     print(f"vhmae: error: {line[: LONGEST_ERROR - 20]}", file=sys.stderr)
 
 
-def _check_report(path: Path | None) -> None:
-    """Refuse a report that cannot be written before the work, not after it."""
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+def _check_report(args: Any) -> None:
+    """Refuse a report that cannot be written, or would take another file's place, before the work and not after it."""
+    path: Path | None = args.json
+    if path is None:
+        return
+    if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"--json {path}: is a folder or lies in none; give a file in a folder that exists")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"--json {path}: the folder {path.parent} cannot be written; choose another")
+    for name, other in vars(args).items():
+        if name != "json" and isinstance(other, Path) and other.resolve() == path.resolve():
+            raise InputError(f"--json {path}: is a file of the work itself; choose another name for the report")
 
 
 def _write_report(report: dict[str, Any], path: Path | None) -> None:
     if path is not None:
-        path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        part = path.with_name(f".{path.name}.part")
+        part.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        part.replace(path)
 
 
 def _command(commands: Any, name: str, run: Callable[[Any], None], text: str) -> Parser:
@@ -177,6 +188,8 @@ def _add_harmonize(commands: Any) -> None:
     )
     parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS")
     parser.add_argument("--end", type=float, metavar="SECONDS")
+    parser.add_argument("--cuts", type=Path, metavar="FILE", help="numbers of the frames that begin a shot, one a line")
+    parser.add_argument("--no-cut-detection", action="store_true", help="take the video as one shot")
     parser.add_argument("--codec", metavar="NAME", help="output codec (the input's family)")
     parser.add_argument("--crf", type=int, metavar="N", help="quality of x264, x265, VP9 and AV1 (16)")
     parser.add_argument("--preset", metavar="NAME", help="speed preset of the encoder")
@@ -184,6 +197,7 @@ def _add_harmonize(commands: Any) -> None:
     parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
     parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
+    parser.add_argument("--no-verify", action="store_true", help="do not read the written file again")
     _add_device_options(parser)
     _add_report_options(parser)
 
@@ -200,6 +214,8 @@ def _harmonize(args: Any) -> None:
         caution=args.caution,
         start=args.start,
         end=args.end,
+        cuts=args.cuts,
+        cut_detection=not args.no_cut_detection,
         codec=args.codec,
         crf=args.crf,
         preset=args.preset,
@@ -207,6 +223,7 @@ def _harmonize(args: Any) -> None:
         colorspace=args.colorspace,
         hold_last_mask=args.hold_last_mask,
         strict=args.strict,
+        verify=not args.no_verify,
         weights=args.weights,
         device=args.device,
         precision=args.precision,
@@ -266,7 +283,7 @@ def _add_synthesize(commands: Any) -> None:
     parser.add_argument("--shifts", type=_names, default=("lut", "parametric"), metavar="lut,parametric,lighting")
     parser.add_argument("--per-video", type=int, default=2, metavar="N")
     parser.add_argument("--strength", type=_range, metavar="LOW:HIGH", help="share of the way from the identity (one look 1, two 0.3:1)")
-    parser.add_argument("--clean-edge", type=int, metavar="N", help="pixels of a 288-line frame (one look 0, two 4)")
+    parser.add_argument("--clean-edge", type=_natural, metavar="N", help="pixels of a 288-line frame (one look 0, two 4)")
     parser.add_argument("--foreground-ratio", type=_range, default=(0.0, 1.0), metavar="LOW:HIGH")
     parser.add_argument("--frames", type=int, default=20, metavar="N")
     parser.add_argument("--seed", type=_natural, default=0, metavar="N")

@@ -20,11 +20,17 @@ from vhmae.errors import InputError, ShapeError, did_you_mean
 from vhmae.model.precision import Precision, autocast, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE, Harmonized
 from vhmae.model.weights import DEFAULT, load_model
-from vhmae.rendering import ColorChange, FrameTransform, PixelChange, render_rgb
+from vhmae.rendering import ColorChange, FrameTransform, PixelChange, as_matte, render_rgb
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 
 Array = np.ndarray
 Quality = Literal["fast", "balanced", "best"]
+Thumbnail = Callable[[int, int], Array]
+"""(height, width) -> the frame at this size, (height, width, 3) float32 RGB in [0, 1]."""
+KeyFrame = tuple[int, Array, Array]
+"""Index, frame and mask at the network's size."""
+FindBackground = Callable[[Any], tuple[Thumbnail, Array]]
+"""Payload -> thumbnail and matte of the next frame of its shot that shows background."""
 
 STRIDES: dict[str, int] = {"fast": 8, "balanced": 4, "best": 1}
 """Frames from one key frame to the next."""
@@ -63,7 +69,16 @@ class Harmonizer:
         caution: float = CAUTION_LEVELS,
         lookahead: int | None = None,
         cut_detection: bool = True,
+        find_background: FindBackground | None = None,
     ) -> None:
+        """Make a harmonizer of a model.
+
+        Args:
+            lookahead: frames that the output may lag behind; None takes what the smoothing can use, 0 is live.
+            cut_detection: False takes the stream as one shot, but for the cuts that :meth:`push` is told.
+            find_background: asked where a frame must be rendered before its shot has shown any background (files can be
+                read ahead); without it such frames stay untouched.
+        """
         if quality not in STRIDES:
             raise InputError(f"--quality {quality}: unknown{did_you_mean(quality, STRIDES)}; expected fast, balanced or best")
         if not 0.0 <= strength <= 1.0:
@@ -83,6 +98,7 @@ class Harmonizer:
         window = self.stride * model.config.clip_frames
         self.latency_frames = window + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
         self.cut_detection = cut_detection
+        self.find_background = find_background
         self.borrowed = 0
         """Frames without background, which took the transform of the nearest frame that has some."""
         self.unread = 0
@@ -90,34 +106,19 @@ class Harmonizer:
         self.reset()
 
     @classmethod
-    def from_pretrained(
-        cls,
-        weights: str = DEFAULT,
-        *,
-        device: str = "auto",
-        precision: Precision | Literal["auto"] = "auto",
-        threads: int | None = None,
-        quality: Quality = "balanced",
-        strength: float = 1.0,
-        caution: float = CAUTION_LEVELS,
-        lookahead: int | None = None,
-    ) -> Harmonizer:
+    def from_pretrained(cls, weights: str = DEFAULT, *, device: str = "auto", threads: int | None = None, **options: Any) -> Harmonizer:
         """Load weights by packaged name or path.
 
+        Args:
+            device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+            threads: CPU threads; None leaves them as they are.
+            options: what :class:`Harmonizer` takes (``quality``, ``strength``, ``lookahead``, ...).
         Raises:
             InputError: for unknown weights, a device that is not there, or a value out of range.
         """
         if threads:
             torch.set_num_threads(threads)
-        return cls(
-            load_model(weights),
-            device=choose_device(device),
-            precision=precision,
-            quality=quality,
-            strength=strength,
-            caution=caution,
-            lookahead=lookahead,
-        )
+        return cls(load_model(weights), device=choose_device(device), **options)
 
     def reset(self) -> None:
         """Forget the stream: another one begins."""
@@ -125,7 +126,7 @@ class Harmonizer:
         self._shot = 0
         self._index = 0
         self._last_key: int | None = None
-        self._window: list[tuple[int, Array, Array]] = []
+        self._window: list[KeyFrame] = []
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
 
@@ -158,17 +159,20 @@ class Harmonizer:
 
     # --- the same for any kind of payload (the pipeline's frames are planes)
 
-    def push(self, payload: Any, thumbnail: Callable[[int, int], Array], matte: Array) -> list[tuple[Any, ColorChange | None]]:
+    def push(self, payload: Any, thumbnail: Thumbnail, matte: Array, cut: bool = False) -> list[tuple[Any, ColorChange | None]]:
         """Take a frame of any kind.
 
         Args:
             payload: handed back with its transform.
             thumbnail: called with (height, width) for a small float32 RGB frame.
             matte: (H, W), as :func:`as_matte` takes it.
+            cut: the frame is known to begin a shot.
         Returns:
             The payloads that are ready (at most one), with None for frames without foreground.
         """
-        if self.cut_detection and self._cuts.step(thumbnail(*THUMBNAIL)):
+        if self.cut_detection:
+            cut = self._cuts.step(thumbnail(*THUMBNAIL)) or cut
+        if cut:
             self._run_window()
             self._shot += 1
             self._last_key = None
@@ -196,40 +200,40 @@ class Harmonizer:
             yield self._release()
         self.reset()
 
-    def prime(self, thumbnail: Callable[[int, int], Array], matte: Array) -> None:
-        """Show a later frame of the shot before the first ones, where those have no background."""
-        size = self.model.config.image_size
-        self._window.append((0, thumbnail(size, size), _small_mask(matte, size)))
-        self._run_window()
-
     @staticmethod
     def shows_background(matte: Array) -> bool:
         """Whether a frame shows enough background to be read."""
         top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(matte.dtype, 1)
         return float((matte[::2, ::2] < 0.5 * top).mean()) >= MINIMUM_BACKGROUND
 
-    def _add_key_frame(self, thumbnail: Callable[[int, int], Array], matte: Array) -> None:
-        size = self.model.config.image_size
-        self._window.append((self._index, thumbnail(size, size), _small_mask(matte, size)))
+    def _add_key_frame(self, thumbnail: Thumbnail, matte: Array) -> None:
+        self._window.append(self._key_frame(self._index, thumbnail, matte))
         if len(self._window) == self.model.config.clip_frames:
             self._run_window()
 
-    @torch.no_grad()
+    def _key_frame(self, index: int, thumbnail: Thumbnail, matte: Array) -> KeyFrame:
+        size = self.model.config.image_size
+        return index, thumbnail(size, size), _small_mask(matte, size)
+
     def _run_window(self) -> None:
-        if not self._window:
-            return
+        self._estimates.extend(self._estimate(self._shot, self._window))
+        self._window = []
+
+    @torch.no_grad()
+    def _estimate(self, shot: int, key_frames: list[KeyFrame]) -> list[Estimate]:
+        """Ask the network: one call for at most a window of key frames."""
+        if not key_frames:
+            return []
         # The last window of a shot is filled by repeating its last frame.
-        fill = self.model.config.clip_frames - len(self._window)
-        window = self._window + [self._window[-1]] * max(0, fill)
+        fill = self.model.config.clip_frames - len(key_frames)
+        window = key_frames + [key_frames[-1]] * max(0, fill)
         frames = torch.from_numpy(np.stack([frame for _, frame, _ in window])).permute(0, 3, 1, 2)[None].to(self.device)
         masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
         with autocast(self.device, self.precision):
             result = self.model(frames, masks)
         share = _share_kept(result.frames - frames, masks, self.caution)
         changes = [change.scaled(share) for change in _changes(result, frames)]
-        for place, (index, _, _) in enumerate(self._window):
-            self._estimates.append(Estimate(self._shot, index, changes[place]))
-        self._window = []
+        return [Estimate(shot, index, changes[place]) for place, (index, _, _) in enumerate(key_frames)]
 
     def _release(self) -> tuple[Any, ColorChange | None]:
         shot, index, foreground, payload = self._pending.popleft()
@@ -241,6 +245,9 @@ class Harmonizer:
         estimates = self._of_shot(shot)
         if not estimates and shot == self._shot:
             self._run_window()  # with a short lookahead, a shot's first frame cannot wait for the window to fill
+            estimates = self._of_shot(shot)
+        if not estimates and self.find_background is not None:
+            self._estimates.extendleft(self._estimate(shot, [self._key_frame(index, *self.find_background(payload))]))
             estimates = self._of_shot(shot)
         if not estimates:
             self.unread += 1
@@ -307,18 +314,9 @@ def _share_kept(change: torch.Tensor, mask: torch.Tensor, caution: float) -> flo
     return squared / (squared + caution**2) if squared + caution**2 > 0.0 else 1.0
 
 
-def as_matte(mask: Array) -> Array:
-    """A mask of any kind as a matte: float32 in [0, 1]."""
-    if mask.dtype == np.uint8:
-        return mask.astype(np.float32) / np.float32(255.0)
-    if mask.dtype == np.uint16:
-        return mask.astype(np.float32) / np.float32(65535.0)
-    return mask.astype(np.float32)
-
-
 def _rendered(payload: tuple[Array, Array], transform: ColorChange | None) -> Array:
     frame, matte = payload
-    return frame if transform is None else render_rgb(frame, as_matte(matte), transform)
+    return frame if transform is None else render_rgb(frame, matte, transform)
 
 
 def _thumbnail(frame: Array, height: int, width: int) -> Array:

@@ -96,11 +96,20 @@ def _lerp_matrix(cells: int, start: int, stop: int, total: int) -> Array:
     return matrix
 
 
+def as_matte(mask: Array) -> Array:
+    """A mask of any kind as a matte: float32 in [0, 1]."""
+    if mask.dtype == np.uint8:
+        return mask.astype(np.float32) / np.float32(255.0)
+    if mask.dtype == np.uint16:
+        return mask.astype(np.float32) / np.float32(65535.0)
+    return mask.astype(np.float32)
+
+
 def render_planes(frame: PlanarFrame, matte: Array, transform: ColorChange) -> tuple[PlanarFrame, float]:
     """Harmonize a frame in its own planes; the input is left as it is.
 
     Args:
-        matte: (H, W) float32 in [0, 1]; where it is 0, code values stay exactly what they were.
+        matte: (H, W), as :func:`as_matte` takes it; where it is 0, code values stay exactly what they were.
     Returns:
         The rendered frame, and the mean change inside the matte in levels of 0-255 (from every fourth pixel and row).
     """
@@ -108,21 +117,22 @@ def render_planes(frame: PlanarFrame, matte: Array, transform: ColorChange) -> t
     if box is None:
         return frame, 0.0
     change = transform.change(frame.rgb(box), box, frame.height, frame.width)
-    change *= matte[box.rows, box.columns, None]
+    cover = as_matte(matte[box.rows, box.columns])
+    change *= cover[..., None]
     rendered = frame.copy()
     rendered.add(change, box)
-    area = float(matte[box.rows, box.columns][::4, ::4].sum())
+    area = float(cover[::4, ::4].sum())
     return rendered, float(np.abs(change[::4, ::4]).sum()) / max(area, 1e-6) * 255.0 / 3.0
 
 
 def render_rgb(frame: Array, matte: Array, transform: ColorChange) -> Array:
-    """Harmonize an RGB frame (H, W, 3), uint8 or float32 in [0, 1]; the result has the same type."""
+    """Harmonize an RGB frame (H, W, 3), uint8 or float32 in [0, 1], inside a matte (H, W); the result has the frame's type."""
     box = matte_box(matte, 1, 1)
     if box is None:
         return frame
     part = frame[box.rows, box.columns]
     rgb = part.astype(np.float32) / 255.0 if frame.dtype == np.uint8 else part.astype(np.float32)
-    change = transform.change(rgb, box, *frame.shape[:2]) * matte[box.rows, box.columns, None]
+    change = transform.change(rgb, box, *frame.shape[:2]) * as_matte(matte[box.rows, box.columns])[..., None]
     rendered = frame.copy()
     if frame.dtype == np.uint8:
         rendered[box.rows, box.columns] = np.rint(np.clip(part + 255.0 * change, 0.0, 255.0)).astype(np.uint8)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+
+from vhmae.errors import InputError
 
 Array = np.ndarray
 
@@ -33,3 +37,23 @@ class CutDetector:
         norm = float(np.linalg.norm(structure) * np.linalg.norm(self._luma))
         kept = float(structure @ self._luma) / norm if norm > 1e-3 else 0.0
         return moved > COLORS_MOVED and kept < STRUCTURE_KEPT
+
+
+def read_cuts(path: Path, frames: int) -> frozenset[int]:
+    """Read the numbers of the frames that begin a shot, counted from 0: one a line, ``#`` begins a remark.
+
+    Raises:
+        InputError: if the file cannot be read or a line holds no number of the video's frames.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--cuts {path}: cannot be read ({getattr(error, 'strerror', None) or 'not text'}); give a text file") from None
+    cuts = set()
+    for number, line in enumerate(lines, 1):
+        text = line.partition("#")[0].strip()
+        if text and not (text.isdecimal() and int(text) < frames):
+            raise InputError(f"--cuts {path}: line {number} is '{text[:40]}'; expected the number of a frame, 0 to {frames - 1}")
+        if text:
+            cuts.add(int(text))
+    return frozenset(cuts)

@@ -31,24 +31,31 @@ ASPECT_TOLERANCE = 0.02
 class MatteSource:
     """A matte for each frame of a composite."""
 
-    def __init__(self, path: Path, frames: int | None, size: tuple[int, int], start: Callable[[], Iterator[Array]]) -> None:
+    def __init__(self, path: Path, frames: int | None, size: tuple[int, int], start: Callable[[int], Iterator[Array]]) -> None:
+        """``start`` gives the mattes from a frame number on."""
         self.path = path
         self.frames = frames
         """None: one still for all frames."""
         self.width, self.height = size
         self._start = start
 
-    def read(self, composite: VideoInfo) -> Iterator[Array]:
-        """Mattes at the composite's size, as many as the source has; the last (or only) one without end."""
+    def read(self, composite: VideoInfo, first: int = 0) -> Iterator[Array]:
+        """Mattes at the composite's size from frame ``first`` on; the last (or only) one without end.
+
+        Raises:
+            InputError: if the source breaks off before its end.
+        """
         matte: Array | None = None
-        for matte in self._start():
+        number = 0 if self.frames is None else min(first, self.frames - 1)
+        for matte in self._start(number):
+            number += 1
             if matte.shape != (composite.height, composite.width):
                 shrinks = matte.shape[0] > composite.height
                 how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
                 matte = cv2.resize(matte, (composite.width, composite.height), interpolation=how)
             yield matte
-        if matte is None:
-            raise InputError(f"{self.path}: holds no mask frames; export the mask again")
+        if matte is None or (self.frames is not None and number < self.frames):
+            raise InputError(f"{self.path}: is damaged: its frame {number} cannot be read; export the mask again")
         while True:
             yield matte
 
@@ -83,21 +90,21 @@ def open_matte(path: Path) -> MatteSource:
         return _open_bits(path)
     if path.suffix.lower() in PICTURES:
         still = _read_grey(path)
-        return MatteSource(path, None, (still.shape[1], still.shape[0]), lambda: iter([still]))
+        return MatteSource(path, None, (still.shape[1], still.shape[0]), lambda _: iter([still]))
     return _open_video(path)
 
 
 def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
-    first = _read_grey(files[0])
+    one = _read_grey(files[0])
 
-    def start() -> Iterator[Array]:
-        for file in files:
+    def start(first: int) -> Iterator[Array]:
+        for file in files[first:]:
             picture = _read_grey(file)
-            if picture.shape != first.shape:
-                raise InputError(f"{file}: is {picture.shape[1]}x{picture.shape[0]}, the first mask is {first.shape[1]}x{first.shape[0]}")
+            if picture.shape != one.shape:
+                raise InputError(f"{file}: is {picture.shape[1]}x{picture.shape[0]}, the first mask is {one.shape[1]}x{one.shape[0]}")
             yield picture
 
-    return MatteSource(path, len(files), (first.shape[1], first.shape[0]), start)
+    return MatteSource(path, len(files), (one.shape[1], one.shape[0]), start)
 
 
 def _sequence(pattern: Path) -> list[Path]:
@@ -142,7 +149,7 @@ def _open_bits(path: Path) -> MatteSource:
     if shape != (frames, height, -(-width // 8)) or dtype != np.uint8:
         raise InputError(f"{path}: its bits {shape} do not fit its shape ({frames}, {height}, {width}); export the mask again")
 
-    def start() -> Iterator[Array]:
+    def start(first: int) -> Iterator[Array]:
         # Read frame by frame: the whole of a long mask would not fit the memory.
         with zipfile.ZipFile(path) as archive, archive.open("bits.npy") as member:
             _array_header(member)
@@ -151,7 +158,8 @@ def _open_bits(path: Path) -> MatteSource:
                     row = np.frombuffer(member.read(height * shape[2]), np.uint8).reshape(height, shape[2])
                 except (zipfile.BadZipFile, zlib.error, ValueError, EOFError):
                     raise InputError(f"{path}: is damaged at frame {number}; export the mask again") from None
-                yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
+                if number >= first:
+                    yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
 
     return MatteSource(path, frames, (width, height), start)
 
@@ -169,8 +177,10 @@ def _array_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 def _open_video(path: Path) -> MatteSource:
     info = probe_video(path, "mask")
 
-    def start() -> Iterator[Array]:
-        for frame in read_frames(info):
+    def start(first: int) -> Iterator[Array]:
+        for number, frame in enumerate(read_frames(info, first=first), first):
+            if frame.index != number:
+                raise InputError(f"{path}: is damaged: its frame {number} cannot be read; export the mask again")
             yield _video_matte(frame.image.planes, info)
 
     return MatteSource(path, info.frames, (info.width, info.height), start)

@@ -49,7 +49,7 @@ def matte_box(matte: Array, align_x: int = 2, align_y: int = 2) -> Box | None:
 
 @dataclasses.dataclass
 class PlanarFrame:
-    """One frame: planes of code values (luma, two chromas, or green, blue, red), and how they stand for colours."""
+    """One frame: planes of code values (luma, two chromas; green, blue, red; or luma alone), and how they stand for colours."""
 
     planes: Sequence[Array]
     encoding: ColorEncoding
@@ -102,6 +102,9 @@ class PlanarFrame:
 
     def _decode(self, planes: Sequence[Array]) -> Array:
         matrix, offset = self.encoding.decoding()
+        if len(planes) == 1:
+            neutral = np.full_like(planes[0], 1 << (self.encoding.bits - 1))
+            planes = [planes[0], neutral, neutral]
         codes = cv2.merge([np.ascontiguousarray(plane) for plane in planes])
         if codes.dtype != np.uint16 and codes.dtype != np.uint8:
             codes = codes.astype(np.float32)

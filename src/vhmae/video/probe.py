@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
 from av.video.reformatter import ColorRange
 
 from vhmae.color.yuv import ColorEncoding, Matrix
@@ -17,11 +20,12 @@ PLANAR = {
     *(f"yuv{alpha}{kind}p{depth}" for alpha in ("", "a") for kind in ("420", "422", "444") for depth in ("", "10le", "12le")),
     *(f"yuvj{kind}p" for kind in ("420", "422", "444")),
     *(f"gbr{alpha}p{depth}" for alpha in ("", "a") for depth in ("", "10le", "12le", "16le")),
+    *(f"gray{depth}" for depth in ("", "10le", "12le", "16le")),
 }
 REPACKED = {
     "nv12": "yuv420p", "nv21": "yuv420p", "p010le": "yuv420p10le", "yuyv422": "yuv422p", "uyvy422": "yuv422p",
     "rgb24": "gbrp", "bgr24": "gbrp", "rgb0": "gbrp", "bgr0": "gbrp", "0rgb": "gbrp", "rgba": "gbrap", "bgra": "gbrap",
-    "argb": "gbrap", "rgb48le": "gbrp16le", "rgba64le": "gbrap16le", "gray": "yuv444p", "pal8": "gbrap",
+    "argb": "gbrap", "rgb48le": "gbrp16le", "rgba64le": "gbrap16le", "pal8": "gbrap",
 }  # fmt: skip
 
 # Numbers of ITU-T H.273, as files carry them.
@@ -43,11 +47,17 @@ class VideoInfo:
     frames: int
     """Counted by its packets, without decoding."""
     duration_seconds: float
+    start_seconds: float
+    """When the first frame is shown: files need not begin at zero."""
     codec: str
     pixel_format: str
     encoding: ColorEncoding
     guessed_matrix: bool
     """True where the file does not say which matrix its colours use."""
+    display_matrix: bytes | None = None
+    """How players turn or mirror the picture: nine 32-bit integers, as FFmpeg keeps them. The planes are as stored."""
+    timestamps: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
+    """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base; None where the file does not say."""
 
 
 def check_is_file(path: Path, what: str) -> None:
@@ -87,16 +97,21 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
     with open_video(path, what) as container:
         stream = container.streams.video[0]
         context = stream.codec_context
-        count = ticks = 0
+        ticks = 0
+        times: list[int | None] = []
         try:
             for packet in container.demux(stream):  # counted one by one: the packets of a long file would fill the memory
                 if packet.size and not packet.is_discard:
-                    count += 1
+                    times.append(packet.pts)
                     ticks += packet.duration or 0
         except av.error.FFmpegError as error:
             raise InputError(f"{path}: is damaged ({_reason(error)}); make it again or repair it") from None
         pixel_format = context.pix_fmt
-        if not count or not context.width or pixel_format is None:
+        known = [time for time in times if time is not None]
+        timestamps = np.unique(np.array(known, np.int64))
+        distinct = len(timestamps) == len(times)
+        first = _first_frame(container, stream) if times else None
+        if first is None or not context.width or pixel_format is None:
             raise InputError(f"{path}: has no frames that can be decoded; make it again or repair it")
         if pixel_format not in PLANAR and pixel_format not in REPACKED:
             raise InputError(f"{path}: pixel format {pixel_format} is not handled; convert it to yuv420p or yuv444p10le first")
@@ -104,22 +119,26 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
             transfer = _HDR_TRANSFERS[int(context.color_trc)]
             raise InputError(f"{path}: is HDR ({transfer}), which is not handled yet; tone-map it to SDR first")
         fps = stream.average_rate or stream.guessed_rate or Fraction(25)
-        duration = float(ticks * (stream.time_base or 0)) or count / float(fps)
+        duration = float(ticks * (stream.time_base or 0)) or len(times) / float(fps)
         planar = REPACKED.get(pixel_format, pixel_format)
         matrix, guessed = _matrix(planar, int(context.colorspace or 2), context.height, colorspace)
         bits = av.VideoFormat(planar, 2, 2).components[0].bits
-        full = planar.startswith(("yuvj", "gb")) or context.color_range == ColorRange.JPEG
+        grey = planar.startswith("gray") and context.color_range != ColorRange.MPEG
+        full = grey or planar.startswith(("yuvj", "gb")) or context.color_range == ColorRange.JPEG
         return VideoInfo(
             path=path,
             width=context.width,
             height=context.height,
             fps=Fraction(fps),
-            frames=count,
+            frames=len(times),
             duration_seconds=duration,
+            start_seconds=float((min(known) if known else 0) * (stream.time_base or 0)),
             codec=context.codec.canonical_name,
             pixel_format=pixel_format,
             encoding=ColorEncoding(matrix, full, bits),
             guessed_matrix=guessed,
+            display_matrix=_display_matrix(first),
+            timestamps=timestamps if distinct else None,
         )
 
 
@@ -130,7 +149,28 @@ def _matrix(planar: str, tag: int, height: int, colorspace: Matrix | None) -> tu
         return colorspace, False
     if tag in _MATRICES:
         return _MATRICES[tag], False
-    return ("bt709" if height >= 720 else "bt601"), True
+    return untagged_matrix(height), True
+
+
+def untagged_matrix(height: int) -> Matrix:
+    """The matrix that players assume where a file names none."""
+    return "bt709" if height >= 720 else "bt601"
+
+
+def _first_frame(container: av.container.InputContainer, stream: av.VideoStream) -> av.VideoFrame | None:
+    """The first frame that can be decoded."""
+    with contextlib.suppress(av.error.FFmpegError):  # raw streams cannot be rewound, nor need they be
+        container.seek(0)
+    for packet in container.demux(stream):
+        with contextlib.suppress(av.error.FFmpegError):
+            for frame in packet.decode():
+                return frame
+    return None
+
+
+def _display_matrix(frame: av.VideoFrame) -> bytes | None:
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    return bytes(data)[:36] if data is not None else None
 
 
 def _reason(error: BaseException) -> str:

@@ -20,6 +20,8 @@ Array = np.ndarray
 class TimedFrame:
     """A frame with its place in time, as the file gives it."""
 
+    index: int
+    """Its number in the file: frames that could not be decoded leave gaps."""
     image: PlanarFrame
     pts: int | None
     """Presentation time in units of the stream's time base."""
@@ -29,25 +31,43 @@ class TimedFrame:
     """The frame as it was decoded: written again as it is where nothing changes."""
 
 
-def read_frames(info: VideoInfo, threads: int = 0) -> Iterator[TimedFrame]:
-    """Decode a video from its first frame to its last.
+def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterator[TimedFrame]:
+    """Decode a video to its last frame; what cannot be decoded is left out.
 
     Args:
+        first: number of the first frame that is wanted.
         threads: decoder threads, 0 lets FFmpeg choose.
     Raises:
-        VhmaeError: if the file breaks off in the middle.
+        VhmaeError: if the file cannot be read any further.
     """
-    with open_video(info.path, "composite") as container:
+    with open_video(info.path, "video") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
-        count = 0
+        if first and info.timestamps is not None:
+            container.seek(int(info.timestamps[min(first, info.frames - 1)]), stream=stream)
+        index = -1
         try:
-            for frame in container.decode(stream):
-                count += 1
-                yield TimedFrame(planar_frame(frame, info), frame.pts, frame.time, frame)
+            for packet in container.demux(stream):
+                try:
+                    frames = packet.decode()
+                except av.error.InvalidDataError:
+                    continue
+                for frame in frames:
+                    index = _number(frame, info, index)
+                    if index >= first:
+                        yield TimedFrame(index, planar_frame(frame, info), frame.pts, frame.time, frame)
         except av.error.FFmpegError as error:
-            raise VhmaeError(f"{info.path}: decoding failed after frame {count} ({error.strerror}); repair the file") from None
+            raise VhmaeError(f"{info.path}: cannot be read after frame {index} ({error.strerror}); repair the file") from None
+
+
+def _number(frame: av.VideoFrame, info: VideoInfo, before: int) -> int:
+    """A frame's number, by its time stamp where the file has them."""
+    if info.timestamps is not None and frame.pts is not None:
+        place = int(np.searchsorted(info.timestamps, frame.pts))
+        if place < info.frames and info.timestamps[place] == frame.pts and place > before:
+            return place
+    return before + 1
 
 
 def planar_frame(frame: av.VideoFrame, info: VideoInfo) -> PlanarFrame:
@@ -71,9 +91,9 @@ def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Array]:
     info = probe_video(path)
     wanted = set(indexes)
     found: dict[int, Array] = {}
-    for index, frame in enumerate(read_frames(info)):
-        if index in wanted:
-            found[index] = to_uint8(frame.image.rgb())
+    for frame in read_frames(info):
+        if frame.index in wanted:
+            found[frame.index] = to_uint8(frame.image.rgb())
             if len(found) == len(wanted):
                 break
     missing = wanted - found.keys()

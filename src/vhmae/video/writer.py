@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import struct
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +14,12 @@ from typing import Any
 
 import av
 import numpy as np
+from av.codec.codec import find_best_pix_fmt_of_list
+from av.video.reformatter import ColorRange, Colorspace
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, open_video
+from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, open_video, untagged_matrix
 from vhmae.video.reader import TimedFrame
 
 Array = np.ndarray
@@ -27,8 +31,16 @@ ENCODERS = {
     "mjpeg": "mjpeg", "mpeg4": "mpeg4", "mpeg2video": "mpeg2video", "huffyuv": "huffyuv", "ffvhuff": "ffvhuff", "utvideo": "utvideo",
     "qtrle": "qtrle", "png": "png", "dnxhd": "dnxhd", "rawvideo": "rawvideo",
 }  # fmt: skip
-_WITH_CRF = ("libx264", "libx265", "libvpx-vp9", "libvpx", "libsvtav1")
+CRF_RANGES = {"libx264": (0, 51), "libx265": (0, 51), "libvpx-vp9": (0, 63), "libvpx": (4, 63), "libsvtav1": (0, 63)}
 DEFAULT_CRF = 16
+_X26X_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+PRESETS = {"libx264": _X26X_PRESETS, "libx265": _X26X_PRESETS, "libsvtav1": tuple(str(number) for number in range(14))}
+# Encoders that would fall to a low bit rate by default: a fixed quantiser of 2 is their best usual quality.
+_BY_QUANTISER = ("mjpeg", "mpeg4", "mpeg2video")
+_QUANTISER_UNITS = 118  # FF_QP2LAMBDA
+_SWSCALE_MATRIX = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
+_MATRIX_TAGS = {"bt601": 6, "bt709": 1, "bt2020": 9}  # ITU-T H.273
+_TAGS = ("colorspace", "color_primaries", "color_trc", "color_range")
 
 
 def check_output(output: Path, inputs: list[Path]) -> None:
@@ -48,7 +60,7 @@ def check_output(output: Path, inputs: list[Path]) -> None:
 
 
 class VideoWriter:
-    """Writes frames with the input's time stamps, tags, audio and subtitles.
+    """Writes frames with the input's time stamps, tags, rotation, audio and subtitles.
 
     The file grows under a hidden name beside its place and takes its name only when it is whole.
     """
@@ -64,27 +76,39 @@ class VideoWriter:
         pix_fmt: str | None = None,
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
+        verify: bool = True,
     ) -> None:
+        """Open the output.
+
+        Args:
+            start_seconds, end_seconds: what is kept, counted from the first frame of the source.
+            verify: read the finished file again and compare it with what was written.
+        """
         self.output = output
         self.part = output.with_name(f".{output.stem}.part{output.suffix}")
         self.source = source
-        self.start_seconds = start_seconds
-        self.end_seconds = end_seconds
+        # The file's own clock: a whole copy keeps it, a cut one begins at zero.
+        self.origin = source.start_seconds + start_seconds if start_seconds > 0.0 else 0.0
+        self.end = None if end_seconds is None else source.start_seconds + end_seconds
         self.frames = 0
+        self._times: list[int] | None = [] if verify else None
+        self._digests: dict[int, Any] = {}
+        self._flushed = False
         encoder = codec or ENCODERS.get(source.codec, "libx264")
         encoder = ENCODERS.get(encoder, encoder)
         if encoder not in av.codecs_available or av.Codec(encoder, "w").type != "video":
             raise InputError(
                 f"--codec {encoder}: unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks or ffv1"
             )
+        options = _encoder_options(encoder, crf, preset)
         self._original = open_video(source.path, "composite")
         self._last_pts: int | None = None
-        options = self._options(encoder, crf, preset)
+        name = _pixel_format(encoder, source, pix_fmt)
         try:
             self._container = av.open(
                 f"file:{self.part.absolute()}", "w", options={"movflags": "+faststart"} if output.suffix in (".mp4", ".mov", ".m4v") else {}
             )
-            self._stream = self._add_video(encoder, options, pix_fmt or source.pixel_format)
+            self._stream = self._add_video(encoder, options, name)
             self._copied = self._add_other_streams()
             self._container.start_encoding()
         except (av.error.FFmpegError, ValueError, OSError) as error:
@@ -92,40 +116,32 @@ class VideoWriter:
             reason = str(getattr(error, "strerror", None) or error)
             odd = source.width % 2 or source.height % 2
             hint = "its size is odd: try --pix-fmt yuv444p" if odd else "try an .mkv file, or another --codec or --pix-fmt"
-            raise InputError(
-                f"{output}: {encoder} with {pix_fmt or source.pixel_format} cannot be written to it ({reason}); {hint}"
-            ) from None
+            raise InputError(f"{output}: {encoder} with {name} cannot be written to it ({reason}); {hint}") from None
         self._packets = self._other_packets()
         self._next_packet = next(self._packets, None)
 
-    def _options(self, encoder: str, crf: int | None, preset: str | None) -> dict[str, str]:
-        options: dict[str, str] = {}
-        if encoder in _WITH_CRF:
-            options["crf"] = str(DEFAULT_CRF if crf is None else crf)
-        elif crf is not None:
-            raise InputError(f"--crf {crf}: {encoder} has no such setting; leave it out")
-        if preset is not None:
-            options["preset"] = preset
-        if encoder == "libx265":
-            options["x265-params"] = "log-level=error"
-        if encoder == "libvpx-vp9":
-            options |= {"b": "0", "row-mt": "1"}
-        return options
-
     def _add_video(self, encoder: str, options: dict[str, str], pix_fmt: str) -> Any:
-        original = self._original.streams.video[0]
-        stream: Any = self._container.add_stream(encoder, rate=self.source.fps, options=options)
+        source, original = self.source, self._original.streams.video[0]
+        stream: Any = self._container.add_stream(encoder, rate=source.fps, options=options)
         context, before = stream.codec_context, original.codec_context
-        context.width, context.height, context.pix_fmt = self.source.width, self.source.height, pix_fmt
-        context.time_base = original.time_base or 1 / Fraction(self.source.fps)
-        if encoder == "mpeg4":  # its time base has 16 bits
-            context.time_base = 1 / Fraction(self.source.fps).limit_denominator(1001)
+        context.width, context.height, context.pix_fmt = source.width, source.height, pix_fmt
+        context.time_base = original.time_base or 1 / Fraction(source.fps)
+        if encoder in ("mpeg4", "mpeg2video"):  # these know frame rates only, and 16 bits of them
+            context.time_base = 1 / Fraction(source.fps).limit_denominator(1001)
         context.thread_type, context.thread_count = "AUTO", 0
-        for tag in ("colorspace", "color_primaries", "color_trc", "color_range"):
+        for tag in _TAGS:
             with contextlib.suppress(ValueError, TypeError):
                 setattr(context, tag, getattr(before, tag))
+        self._conversion = _conversion(source, pix_fmt)
+        if self._conversion and not av.VideoFormat(pix_fmt, 2, 2).is_rgb:
+            matrix = source.encoding.matrix if source.encoding.matrix != "rgb" else untagged_matrix(source.height)
+            if source.encoding.matrix == "rgb" or not source.guessed_matrix:
+                context.colorspace = _MATRIX_TAGS[matrix]
+            context.color_range = int(self._conversion["dst_color_range"])
         if original.sample_aspect_ratio:
             context.sample_aspect_ratio = original.sample_aspect_ratio
+        if source.display_matrix is not None:
+            stream.set_display_matrix(struct.unpack("<9i", source.display_matrix))
         stream.time_base = context.time_base
         stream.metadata.update({key: value for key, value in original.metadata.items() if key in ("language", "title")})
         return stream
@@ -147,10 +163,10 @@ class VideoWriter:
                 continue
             at = float(packet.pts if packet.pts is not None else packet.dts) * float(packet.time_base)
             # Encoders prime a stream with packets before time zero: those belong to an uncut file.
-            before = self.start_seconds > 0.0 and at < self.start_seconds - 1e-6
-            if before or (self.end_seconds is not None and at >= self.end_seconds):
+            before = self.origin > 0.0 and at < self.origin - 1e-6
+            if before or (self.end is not None and at >= self.end):
                 continue
-            offset = round(Fraction(self.start_seconds).limit_denominator(10**6) / packet.time_base)
+            offset = round(Fraction(self.origin).limit_denominator(10**6) / packet.time_base)
             if offset:
                 packet.pts = None if packet.pts is None else packet.pts - offset
                 packet.dts -= offset
@@ -159,16 +175,18 @@ class VideoWriter:
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         """Encode one frame at the time of ``timed``."""
-        frame = timed.decoded if image is timed.image else self._encodable(image, timed.decoded)
+        frame = timed.decoded if image is timed.image else _encodable(image, timed.decoded)
         time_base = self._original.streams.video[0].time_base or 1 / Fraction(self.source.fps)
         seconds = Fraction(timed.pts) * time_base if timed.pts is not None else Fraction(self.frames) / Fraction(self.source.fps)
-        seconds -= Fraction(self.start_seconds).limit_denominator(10**6)
+        seconds -= Fraction(self.origin).limit_denominator(10**6)
         pts = round(seconds / self._stream.codec_context.time_base)
         if self._last_pts is not None and pts <= self._last_pts:
             pts = self._last_pts + 1
         self._last_pts = pts
+        if self._times is not None:
+            self._times.append(pts)
         if frame.format.name != self._stream.codec_context.pix_fmt:
-            frame = frame.reformat(format=self._stream.codec_context.pix_fmt)
+            frame = frame.reformat(format=self._stream.codec_context.pix_fmt, **self._conversion)
         frame.pts, frame.time_base = pts, self._stream.codec_context.time_base
         frame.pict_type = 0
         self._mux_others_until(float(seconds))
@@ -180,32 +198,54 @@ class VideoWriter:
             ) from None
         self.frames += 1
 
-    def _encodable(self, image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
-        name = REPACKED.get(like.format.name, like.format.name)
-        assert name in PLANAR
-        frame = av.VideoFrame(image.width, image.height, name)
-        for plane, values in zip(frame.planes, image.planes, strict=True):
-            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size).view(values.dtype)
-            rows[:, : plane.width] = values
-        for tag in ("colorspace", "color_range", "color_primaries", "color_trc"):
-            with contextlib.suppress(ValueError, TypeError, AttributeError):
-                setattr(frame, tag, getattr(like, tag))
-        return frame
-
     def _mux_others_until(self, seconds: float) -> None:
         while self._next_packet is not None:
             packet = self._next_packet
             if float(packet.dts) * float(packet.time_base) > seconds:
                 return
+            if self._times is not None:
+                self._digests.setdefault(packet.stream.index, hashlib.sha256()).update(bytes(packet))
             self._container.mux_one(packet)
             self._next_packet = next(self._packets, None)
 
-    def finish(self) -> None:
-        """Flush everything and give the file its name."""
+    def flush(self) -> None:
+        """Write what still waits, close the file and verify it."""
+        time_base = self._stream.codec_context.time_base
         try:
             self._container.mux(self._stream.encode(None))
             self._mux_others_until(float("inf"))
             self._container.close()
+        except (av.error.FFmpegError, OSError) as error:
+            raise VhmaeError(f"{self.output}: writing failed at its end ({error.strerror}); check the space on the disk") from None
+        self._flushed = True
+        if self._times is not None:
+            self._verify([time * time_base for time in self._times])
+
+    def _verify(self, meant: list[Fraction]) -> None:
+        """Compare the file with what it was meant to hold: its frames by their times, audio and subtitles byte for byte."""
+        digests = {index: hashlib.sha256() for index in self._digests}
+        found = []
+        with open_video(self.part, "output") as container:
+            stream = container.streams.video[0]
+            for packet in container.demux():
+                if packet.stream.index == stream.index and packet.size and packet.pts is not None:
+                    found.append(packet.pts * packet.time_base)
+                elif packet.stream.index in digests and packet.size:
+                    digests[packet.stream.index].update(bytes(packet))
+            tick = stream.time_base or Fraction(0)
+        if len(found) != len(meant):
+            raise VhmaeError(f"{self.output}: {len(meant)} frames were written but {len(found)} are in the file; try an .mkv file")
+        moved = max((abs(a - b) for a, b in zip(sorted(found), sorted(meant), strict=True)), default=Fraction(0))
+        if moved > tick:
+            raise VhmaeError(f"{self.output}: cannot hold the time stamps (moved by {float(moved):.4f} s); try an .mkv file")
+        if any(digest.digest() != digests[index].digest() for index, digest in self._digests.items()):
+            raise VhmaeError(f"{self.output}: audio or subtitles were altered by the container; try the input's own container")
+
+    def finish(self) -> None:
+        """Flush everything and give the file its name."""
+        try:
+            if not self._flushed:
+                self.flush()
             self.part.replace(self.output)
         except BaseException:
             self.abandon()
@@ -214,6 +254,8 @@ class VideoWriter:
 
     def abandon(self) -> None:
         """Leave nothing behind."""
+        # Gone before it is closed: closing an .mp4 would move its index to the front, which reads a long file twice.
+        self.part.unlink(missing_ok=True)
         with contextlib.suppress(Exception):
             self._container.close()
         self._original.close()
@@ -227,3 +269,77 @@ class VideoWriter:
             self.finish()
         else:
             self.abandon()
+
+
+def _encoder_options(encoder: str, crf: int | None, preset: str | None) -> dict[str, str]:
+    """The encoder's options; what it does not know is refused, since FFmpeg would clamp or ignore it."""
+    options: dict[str, str] = {}
+    if encoder in CRF_RANGES:
+        low, high = CRF_RANGES[encoder]
+        value = DEFAULT_CRF if crf is None else crf
+        if not low <= value <= high:
+            raise InputError(f"--crf {crf}: out of range for {encoder}; expected {low} (best) to {high}")
+        options["crf"] = str(value)
+    elif crf is not None:
+        raise InputError(f"--crf {crf}: {encoder} has no such setting; leave it out")
+    if preset is not None:
+        known = PRESETS.get(encoder)
+        if known is None:
+            raise InputError(f"--preset {preset}: {encoder} has no such setting; leave it out")
+        if preset not in known:
+            raise InputError(f"--preset {preset}: unknown to {encoder}{did_you_mean(preset, known)}; expected one of {', '.join(known)}")
+        options["preset"] = preset
+    if encoder == "libx265":
+        options["x265-params"] = "log-level=error"
+    if encoder == "libvpx-vp9":
+        options |= {"b": "0", "row-mt": "1"}
+    if encoder in _BY_QUANTISER:
+        options |= {"flags": "+qscale", "global_quality": str(2 * _QUANTISER_UNITS)}
+    return options
+
+
+def _pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
+    """The asked-for pixel format; else the source's, or the nearest to it that the encoder has."""
+    formats = [one.name for one in av.Codec(encoder, "w").video_formats or []]
+    if wanted is not None:
+        try:
+            return av.VideoFormat(wanted, 2, 2).name
+        except ValueError:
+            hint = did_you_mean(wanted, formats) or f"; {encoder} takes {', '.join(formats[:6]) or 'any that FFmpeg knows'}"
+            raise InputError(f"--pix-fmt {wanted}: unknown{hint}") from None
+    if not formats or source.pixel_format in formats:
+        return source.pixel_format
+    nearest, _ = find_best_pix_fmt_of_list(formats, source.pixel_format, has_alpha=True)
+    return nearest.name if nearest is not None else source.pixel_format
+
+
+def _conversion(source: VideoInfo, pix_fmt: str) -> dict[str, Any]:
+    """How swscale is to convert to another pixel format: by the source's matrix and range, not by its own defaults."""
+    if pix_fmt == source.pixel_format:
+        return {}
+    encoding, to_rgb = source.encoding, av.VideoFormat(pix_fmt, 2, 2).is_rgb
+    matrix = untagged_matrix(source.height) if encoding.matrix == "rgb" else encoding.matrix
+    scale = _SWSCALE_MATRIX[matrix]
+    if to_rgb or pix_fmt.startswith("yuvj"):
+        full = True
+    else:
+        full = encoding.full_range and encoding.matrix != "rgb"
+    return {
+        "src_colorspace": scale,
+        "dst_colorspace": scale,
+        "src_color_range": ColorRange.JPEG if encoding.full_range else ColorRange.MPEG,
+        "dst_color_range": ColorRange.JPEG if full else ColorRange.MPEG,
+    }
+
+
+def _encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
+    name = REPACKED.get(like.format.name, like.format.name)
+    assert name in PLANAR
+    frame = av.VideoFrame(image.width, image.height, name)
+    for plane, values in zip(frame.planes, image.planes, strict=True):
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size).view(values.dtype)
+        rows[:, : plane.width] = values
+    for tag in _TAGS:
+        with contextlib.suppress(ValueError, TypeError, AttributeError):
+            setattr(frame, tag, getattr(like, tag))
+    return frame

@@ -1,0 +1,90 @@
+"""Stages of work that overlap: each runs in a thread of its own, a few items ahead of the next."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import queue
+import threading
+import time
+from collections.abc import Generator, Iterator
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class _End:
+    """The last thing that a stage hands on: nothing more comes, or it failed."""
+
+    error: BaseException | None = None
+
+
+def run_ahead(items: Iterator[T], size: int) -> Generator[T, None, None]:
+    """Draw from ``items`` in a thread, at most ``size`` items ahead.
+
+    An error of the thread is raised here, in its place. Closing the generator (also by an error or Ctrl-C in its consumer)
+    stops the thread, closes ``items`` in it, and waits for both.
+    """
+    handed: queue.Queue[Any] = queue.Queue(size)
+    stop = threading.Event()
+
+    def work() -> None:
+        end = _End()
+        try:
+            for item in items:
+                handed.put(item)
+                if stop.is_set():
+                    break
+        except BaseException as error:
+            end = _End(error)
+        try:
+            if isinstance(items, Generator):
+                items.close()
+        except BaseException as error:
+            end = _End(end.error or error)
+        handed.put(end)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    try:
+        while not isinstance(item := handed.get(), _End):
+            yield item
+        if item.error is not None:
+            raise item.error
+    finally:
+        stop.set()
+        while thread.is_alive():
+            with contextlib.suppress(queue.Empty):
+                handed.get(timeout=0.05)  # makes room for a thread that waits to hand on
+        thread.join()
+
+
+class BusyTimes:
+    """Seconds that each stage worked, without what it waited for others."""
+
+    def __init__(self, stages: tuple[str, ...]) -> None:
+        self.seconds = dict.fromkeys(stages, 0.0)
+
+    @contextlib.contextmanager
+    def working(self, stage: str) -> Iterator[None]:
+        """Count the time within to a stage; a stage is counted by one thread at a time."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.monotonic() - began
+
+    def drawing(self, stage: str, items: Iterator[T]) -> Iterator[T]:
+        """Count the time that ``items`` takes for each item to a stage."""
+        while True:
+            with self.working(stage):
+                item = next(items, _End)
+            if item is _End:
+                return
+            yield item  # type: ignore[misc]  # mypy cannot tell the sentinel apart
+
+    @property
+    def slowest(self) -> str:
+        """The stage that worked longest: what the others wait for."""
+        return max(self.seconds, key=lambda stage: self.seconds[stage])
