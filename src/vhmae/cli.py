@@ -307,9 +307,14 @@ def _synthesize(args: Any) -> None:
 def _add_evaluate(commands: Any) -> None:
     parser = _command(commands, "evaluate", _evaluate, "score a method on a data set in the HYouTube layout")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--method", default="vhmae", metavar="NAME|folder:PATH", help="composite, constant, mkl, vhmae or folder:PATH")
-    parser.add_argument("--protocol", default="clean", choices=["clean"])
-    parser.add_argument("--metrics", type=_names, default=("fmse", "mse", "psnr", "fssim"), metavar="fmse,mse,psnr,fssim")
+    methods = "composite, constant, reinhard, histogram, mkl, vhmae, oracle-affine, oracle-quadratic or folder:PATH"
+    parser.add_argument("--method", default="vhmae", metavar="NAME|folder:PATH", help=methods)
+    parser.add_argument("--mix", type=float, default=1.0, metavar="0..1", help="how far reinhard, histogram and mkl go (1)")
+    protocols = ["clean", "co2net", "vtt", "hinet"]
+    parser.add_argument("--protocol", default="clean", choices=protocols, help="how results become numbers: docs/conventions.md (clean)")
+    parser.add_argument("--metrics", type=_names, default=("fmse", "mse", "psnr", "fssim"), metavar="fmse,mse,psnr,fssim,temporal")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded pictures here: the next evaluation is faster")
+    parser.add_argument("--size", type=_positive, metavar="N", help="resize pictures to N x N first (as they are)")
     parser.add_argument("--swap-background", action="store_true", help="put another video's background behind each foreground")
     parser.add_argument("--list", type=Path, metavar="FILE", help="three folders a line (test_list.txt)")
     parser.add_argument("--natural", type=Path, metavar="DIR", help="clips with masks, untouched: how far the method moves them")
@@ -320,13 +325,21 @@ def _add_evaluate(commands: Any) -> None:
 
 
 def _evaluate(args: Any) -> None:
+    from vhmae.data.clips import list_clips
     from vhmae.evaluation.methods import find_method
+    from vhmae.evaluation.protocols import find_protocol
     from vhmae.evaluation.runner import evaluate, natural_drift
     from vhmae.evaluation.tables import format_report
 
-    method = find_method(args.method, args.data, args.weights, args.device, args.precision, args.threads, args.quality, args.caution)
+    if args.natural is not None:
+        list_clips(args.natural)
+    method = find_method(
+        args.method, args.data, args.weights, args.device, args.precision, args.threads, args.quality, args.caution, args.mix
+    )
     progress = sys.stderr.isatty() and not args.quiet
-    report = evaluate(args.data, method, args.metrics, args.list, args.swap_background, progress)
+    report = evaluate(
+        args.data, method, args.metrics, args.list, args.swap_background, progress, find_protocol(args.protocol), args.cache, args.size
+    )
     if args.natural is not None:
         report["natural_drift"] = natural_drift(args.natural, method)
     _write_report(report, args.json)

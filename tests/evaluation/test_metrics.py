@@ -58,3 +58,57 @@ def test_frames_of_different_size_are_refused(pair: tuple[np.ndarray, np.ndarray
     image, target, _ = pair
     with pytest.raises(ShapeError, match="one size"):
         metrics.mse(image, target[:-1])
+
+
+# --- over time
+
+
+@pytest.fixture
+def clip() -> tuple[np.ndarray, np.ndarray]:
+    """A textured disc that drifts by two pixels a frame: frames (4, 64, 96, 3) uint8 and masks."""
+    y, x = np.mgrid[0:64, 0:96].astype(float)
+    frames, masks = [], []
+    for t in range(4):
+        moved = x - 2 * t
+        picture = np.stack([120 + 60 * np.sin(moved / 5) * np.cos(y / 6), 110 + 50 * np.cos(moved / 7), 100 + 40 * np.sin(y / 8)], -1)
+        frames.append(picture.clip(0, 255).astype(np.uint8))
+        masks.append((moved - 35) ** 2 + (y - 32) ** 2 < 20**2)
+    return np.stack(frames), np.stack(masks)
+
+
+def test_temporal_loss_rises_with_flicker_and_follows_motion(clip: tuple[np.ndarray, np.ndarray]) -> None:
+    target, mask = clip
+    steady = metrics.temporal_loss(target, target, mask)
+    shifted = metrics.temporal_loss((target + np.uint8(20)), target, mask)
+    swaying = target.astype(int) + np.array([0, 8, 0, 8])[:, None, None, None]
+    assert steady < 4.0  # motion itself costs next to nothing
+    assert shifted == pytest.approx(steady, rel=0.1)  # nor does another, steady, colour
+    # A change of 8 levels under the weights: 64 where target and flow agree.
+    assert metrics.temporal_loss(swaying.clip(0, 255).astype(np.uint8), target, mask) == pytest.approx(64, rel=0.25)
+
+
+def test_temporal_loss_matches_a_loop_without_motion(clip: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:
+    target = np.stack([clip[0][0], clip[0][0]])  # no motion: the flow is zero and agrees everywhere
+    mask = np.stack([clip[1][0], clip[1][0]])
+    output = np.clip(target + rng.integers(-9, 10, target.shape), 0, 255).astype(np.uint8)
+    total = weights = 0.0
+    for row in range(64):
+        for column in range(96):
+            w = float(mask[0, row, column])  # exp(0) = 1
+            for channel in range(3):
+                total += (w * output[0, row, column, channel] / 255 - w * output[1, row, column, channel] / 255) ** 2 / 3
+            weights += w
+    assert metrics.temporal_loss(output, target, mask) == pytest.approx(total * 255**2 / weights, rel=1e-4)
+
+
+def test_tone_change_and_flicker_match_their_definitions(clip: tuple[np.ndarray, np.ndarray]) -> None:
+    target = np.stack([clip[0][0]] * 3)
+    mask = np.stack([clip[1][0]] * 3)
+    offsets = np.array([0, 6, 3])
+    composite = (target - 10).clip(0, 255).astype(np.uint8)
+    output = (composite.astype(int) + offsets[:, None, None, None]).clip(0, 255).astype(np.uint8)
+    steps = np.diff(offsets)
+    assert metrics.foreground_tone_change(output, target, mask) == pytest.approx(float((steps.astype(float) ** 2).mean()))
+    assert metrics.flicker(output, composite, target, mask) == pytest.approx(float(np.abs(steps).mean()))
+    assert np.isnan(metrics.flicker(output, composite, target, mask & False))
+    assert np.isnan(metrics.temporal_loss(output[:1], target[:1], mask[:1]))

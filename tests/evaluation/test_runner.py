@@ -15,6 +15,7 @@ from vhmae.color.transform import apply_transform
 from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, read_list, write_jpeg, write_mask
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import Clip, Method, find_method, fit_constant, read_constant
+from vhmae.evaluation.protocols import Frame, find_protocol
 from vhmae.evaluation.runner import CompositeScore, evaluate, natural_drift, video_means
 from vhmae.evaluation.tables import format_report
 
@@ -63,10 +64,10 @@ def test_means_go_over_frames_then_composites_then_videos(data: Path) -> None:
 
 def test_a_ratio_is_the_ratio_of_means(data: Path) -> None:
     scores = [
-        CompositeScore("a", "a", 0.1, {"fmse": 10.0}, {"fmse": 100.0, "mse": 1.0}),
-        CompositeScore("b", "b", 0.1, {"fmse": 90.0}, {"fmse": 100.0, "mse": 1.0}),
+        CompositeScore("a", "a", 3, 0.1, {"fmse": 10.0}, {"fmse": 100.0, "mse": 1.0}, {}),
+        CompositeScore("b", "b", 3, 0.1, {"fmse": 90.0}, {"fmse": 100.0, "mse": 1.0}, {}),
     ]
-    assert video_means(scores, "fmse").mean() / video_means(scores, "fmse", untouched=True).mean() == pytest.approx(0.5)
+    assert video_means(scores, "fmse").mean() / video_means(scores, "fmse", "untouched").mean() == pytest.approx(0.5)
     undo = Method(
         "undo", lambda clip: np.where(clip.mask[..., None], clip.composite.astype(int) - 20, clip.composite).clip(0, 255).astype(np.uint8)
     )
@@ -102,7 +103,7 @@ def test_results_of_others_are_scored_from_a_folder(data: Path, tmp_path: Path) 
             write_jpeg(results / sample.name / f"{index:05d}.jpg", frame)
     report = evaluate(data, find_method(f"folder:{results}", data), ("fmse",))
     assert report["ratio"]["fmse"] < 0.02
-    with pytest.raises(InputError, match="made beforehand"):
+    with pytest.raises(InputError, match="made for the composites as they are"):
         evaluate(data, find_method(f"folder:{results}", data), swap_background=True)
 
 
@@ -152,3 +153,79 @@ def test_unknown_names_get_a_hint(data: Path) -> None:
         find_method("compsite", data)
     with pytest.raises(InputError, match="did you mean fssim"):
         evaluate(data, find_method("composite", data), ("ssim",))
+
+
+@pytest.mark.parametrize("name", ["reinhard", "histogram", "mkl"])
+def test_classical_methods_go_a_part_of_the_way(name: str, data: Path) -> None:
+    composite, _, mask = read_list(data)[3].read()
+    clip = Clip(composite, mask)
+    full, half, none = (find_method(name, data, mix=mix).harmonize(clip).astype(float) for mix in (1.0, 0.5, 0.0))
+    assert np.array_equal(none, composite)
+    assert np.array_equal(full[~mask], composite[~mask])
+    unclipped = mask & (full > 2).all(-1) & (full < 253).all(-1)
+    assert np.abs(half - (full + composite) / 2)[unclipped].max() <= 1.0
+    assert np.abs(full[mask].mean(0) - composite[~mask].mean(0)).max() < np.abs(composite[mask].mean(0) - composite[~mask].mean(0)).max()
+    with pytest.raises(InputError, match="--mix"):
+        find_method("vhmae", data, mix=0.5)
+
+
+def test_oracles_know_the_target(data: Path) -> None:
+    affine = evaluate(data, find_method("oracle-affine", data), ("fmse",))["ratio"]["fmse"]
+    quadratic = evaluate(data, find_method("oracle-quadratic", data), ("fmse",))["ratio"]["fmse"]
+    assert quadratic <= affine < 0.05
+    with pytest.raises(InputError, match="--swap-background"):
+        evaluate(data, find_method("oracle-affine", data), swap_background=True)
+
+
+def test_a_cache_changes_no_score(data: Path, tmp_path: Path) -> None:
+    method = find_method("mkl", data)
+    reports = [evaluate(data, method, ("fmse", "temporal"), cache=cache) for cache in (None, tmp_path / "c", tmp_path / "c")]
+    for report in reports:
+        assert report.pop("seconds")["all"] > 0
+    assert reports[0] == reports[1] == reports[2]
+    small = evaluate(data, method, ("fmse",), cache=tmp_path / "c", size=32)
+    assert small["overall"]["fmse"]["mean"] > 0
+    assert len(list((tmp_path / "c").iterdir())) == 8
+
+
+def test_a_cache_notices_other_pictures(data: Path, tmp_path: Path) -> None:
+    evaluate(data, find_method("composite", data), ("fmse",), cache=tmp_path / "c")
+    sample = read_list(data)[0]
+    target = sample.read()[1]
+    for old in sample.composite.iterdir():
+        old.unlink()
+    for index, frame in enumerate(target):
+        write_jpeg(sample.composite / f"{index:05d}.jpg", frame)
+    with_cache = evaluate(data, find_method("composite", data), ("fmse",), cache=tmp_path / "c")
+    assert with_cache["overall"] == evaluate(data, find_method("composite", data), ("fmse",))["overall"]
+
+
+def test_temporal_metrics_stand_beside_the_composites_and_the_targets(data: Path) -> None:
+    temporal = evaluate(data, find_method("composite", data), ("fmse", "temporal"))["temporal"]
+    assert temporal.keys() == {"tl_dis", "frtc", "flicker"}
+    assert temporal["tl_dis"]["method"] == temporal["tl_dis"]["composite"]
+    assert temporal["tl_dis"]["target"]["mean"] > 0
+
+
+def test_frames_count_alike_where_the_protocol_says_so(data: Path) -> None:
+    protocol = find_protocol("co2net")
+    sample = read_list(data)[1]
+    for folder in (sample.real, sample.mask, sample.composite):
+        (folder / "00002.jpg").unlink(missing_ok=True)
+        (folder / "00002.png").unlink(missing_ok=True)
+    values = []
+    for one in read_list(data):
+        composite, target, mask = one.read()
+        values += [protocol.score(Frame(composite[i], composite[i], target[i], mask[i]), ["fmse"])["fmse"] for i in range(len(mask))]
+    report = evaluate(data, find_method("composite", data), ("fmse",), protocol=protocol)
+    assert report["overall"]["fmse"]["mean"] == pytest.approx(np.mean(values), abs=1e-3)
+    assert report["protocol"] == "co2net"
+    assert len(values) == 11
+
+
+def test_a_set_without_foreground_is_refused(data: Path) -> None:
+    sample = read_list(data)[0]
+    for file in sample.mask.iterdir():
+        write_mask(file, np.zeros((48, 80), bool))
+    with pytest.raises(InputError, match="no foreground"):
+        evaluate(data, find_method("composite", data))

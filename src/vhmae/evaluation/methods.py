@@ -15,25 +15,33 @@ from typing import Any
 import numpy as np
 import torch
 
-from vhmae.color.transfer import monge_kantorovich
-from vhmae.color.transform import QUADRATIC, apply_transform, fit_transform
+from vhmae.color.transfer import match_histograms, monge_kantorovich, reinhard
+from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform, fit_transform
 from vhmae.data.hyoutube import Sample, find_picture, read_list, read_picture
 from vhmae.errors import InputError, did_you_mean
 from vhmae.harmonizer import CAUTION_LEVELS, Harmonizer, Quality
 
 Array = np.ndarray
-METHODS = ("composite", "constant", "mkl", "vhmae", "folder:PATH")
+CLASSICAL = ("reinhard", "histogram", "mkl")
+ORACLES = {"oracle-affine": AFFINE, "oracle-quadratic": QUADRATIC}
+"""The best global map with the target known: how much a perfect guess of the look would gain."""
+METHODS = ("composite", "constant", *CLASSICAL, "vhmae", *ORACLES, "folder:PATH")
 PIXELS_A_CLIP = 20_000
 """Colours that fits and statistics are taken from; evenly spaced among the clip's."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """What a method is given: a composite (T, H, W, 3) uint8 RGB and its mask (T, H, W) bool, with the sample they come from."""
+    """What a method is given."""
 
     composite: Array
+    """(T, H, W, 3) uint8 RGB."""
     mask: Array
+    """(T, H, W) bool."""
     sample: Sample | None = None
+    """Where the clip comes from, as it lies on the disk."""
+    target: Array | None = None
+    """(T, H, W, 3) uint8 RGB: for the oracles alone."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,24 +52,32 @@ class Method:
     harmonize: Callable[[Clip], Array]
     """Clip -> frames (T, H, W, 3) uint8; pixels outside the mask are the composite's."""
     takes_other_backgrounds: bool = True
-    """False where results were made beforehand, so that the background cannot be swapped."""
+    """False for results made beforehand and for oracles: their background cannot be swapped."""
 
 
 def find_method(
     name: str, data: Path, weights: str = "default", device: str = "auto", precision: Any = "auto", threads: int | None = None,
-    quality: Quality = "balanced", caution: float = CAUTION_LEVELS,
+    quality: Quality = "balanced", caution: float = CAUTION_LEVELS, mix: float = 1.0,
 ) -> Method:  # fmt: skip
     """Find a method by its name.
 
     Args:
         data: the data set; decides which constant map is meant.
+        mix: how far the classical methods go, 0 to 1; other methods take 1 only.
     """
+    if not 0.0 <= mix <= 1.0:
+        raise InputError(f"--mix {mix}: out of range; expected 0 (untouched) to 1")
+    if mix != 1.0 and name not in CLASSICAL:
+        raise InputError(f"--mix: {name} has no such setting; it is for {', '.join(CLASSICAL)}")
     if name == "composite":
         return Method(name, lambda clip: clip.composite)
     if name == "constant":
         return _color_map(name, read_constant(looks_of(data)))
-    if name == "mkl":
-        return Method(name, _mkl)
+    if name in CLASSICAL:
+        transfer = _TRANSFERS[name]
+        return Method(name if mix == 1.0 else f"{name}, mix {mix:g}", lambda clip: _transferred(clip, transfer, mix))
+    if name in ORACLES:
+        return Method(name, lambda clip: _oracle(clip, ORACLES[name]), takes_other_backgrounds=False)
     if name == "vhmae":
         harmonizer = Harmonizer.from_pretrained(
             weights, device=device, precision=precision, threads=threads, quality=quality, caution=caution
@@ -75,30 +91,53 @@ def find_method(
     raise InputError(f"--method {name}: unknown{did_you_mean(name, METHODS)}; expected one of {', '.join(METHODS)}")
 
 
-def _spread(colors: Array) -> torch.Tensor:
-    """Evenly spaced colours of many, in [0, 1]."""
+def _spread(colors: Array) -> Array:
+    """Evenly spaced colours of many: (P, 3) float32 in [0, 1]."""
     picks = np.linspace(0, len(colors) - 1, min(PIXELS_A_CLIP, len(colors))).astype(int)
-    return torch.from_numpy(colors[picks]).double() / 255.0
+    return colors[picks].astype(np.float32) / np.float32(255.0)
 
 
-def _paste(clip: Clip, coefficients: torch.Tensor) -> Array:
-    """Apply one colour map to the foreground of a clip."""
+def _paste(clip: Clip, recolor: Callable[[Array], Array]) -> Array:
+    """Recolour the foreground of a clip: colours (P, 3) float32 in [0, 1] -> the same."""
     out = clip.composite.copy()
-    colors = torch.from_numpy(clip.composite[clip.mask]).float() / 255.0
-    mapped = apply_transform(colors, coefficients.float()).clamp(0.0, 1.0)
-    out[clip.mask] = (mapped * 255.0).round().byte().numpy()
+    mapped = recolor(clip.composite[clip.mask].astype(np.float32) / np.float32(255.0))
+    out[clip.mask] = np.rint(np.clip(mapped, 0.0, 1.0) * 255.0).astype(np.uint8)
     return out
 
 
+def _mapped(colors: Array, coefficients: torch.Tensor) -> Array:
+    """Apply residual coefficients to colours (P, 3)."""
+    return apply_transform(torch.from_numpy(colors), coefficients.float()).numpy()
+
+
 def _color_map(name: str, coefficients: torch.Tensor) -> Method:
-    return Method(name, lambda clip: _paste(clip, coefficients))
+    return Method(name, lambda clip: _paste(clip, lambda colors: _mapped(colors, coefficients)))
 
 
-def _mkl(clip: Clip) -> Array:
+def _monge_kantorovich(colors: Array, source: Array, reference: Array) -> Array:
+    return _mapped(colors, monge_kantorovich(torch.from_numpy(source), torch.from_numpy(reference)))
+
+
+_TRANSFERS = {"reinhard": reinhard, "histogram": match_histograms, "mkl": _monge_kantorovich}
+
+
+def _transferred(clip: Clip, transfer: Callable[[Array, Array, Array], Array], mix: float) -> Array:
+    """Take the foreground's statistics a part of the way to the background's; one map for the whole clip."""
     inside, outside = clip.composite[clip.mask], clip.composite[~clip.mask]
     if len(inside) < 2 or len(outside) < 2:
         return clip.composite
-    return _paste(clip, monge_kantorovich(_spread(inside), _spread(outside)))
+    source, reference = _spread(inside), _spread(outside)
+    return _paste(clip, lambda colors: colors + np.float32(mix) * (transfer(colors, source, reference) - colors))
+
+
+def _oracle(clip: Clip, size: int) -> Array:
+    if clip.target is None:
+        raise InputError("an oracle needs the target; it cannot be used on clips without one")
+    if not clip.mask.any():
+        return clip.composite
+    source, wanted = (torch.from_numpy(_spread(frames[clip.mask])) for frames in (clip.composite, clip.target))
+    coefficients = fit_transform(source, wanted, size, ridge=1e-6)
+    return _paste(clip, lambda colors: _mapped(colors, coefficients))
 
 
 def _read_results(folder: Path, clip: Clip) -> Array:
@@ -154,7 +193,12 @@ def fit_constant(data: Path, looks: str, output: Path) -> int:
     coefficients = fit_transform(colors, wanted, QUADRATIC, ridge=1e-6)
     fitted: dict[str, Any] = {}
     if output.exists():
-        fitted = json.loads(output.read_text(encoding="utf-8"))
+        try:
+            fitted = dict(json.loads(output.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            raise InputError(f"{output}: holds something else than fitted maps; give another file") from None
+    elif not output.parent.is_dir():
+        raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
     fitted[looks] = {"composites": len(samples), "coefficients": coefficients.tolist()}
     output.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
     return len(samples)

@@ -16,6 +16,8 @@ def format_report(report: dict[str, Any]) -> str:
     counts = f"{report['composites']} composites, {report['videos']} videos"
     lines = [f"{report['method']} on {report['data']} ({report['protocol']}{swapped}): {counts}"]
     for name, summary in report["overall"].items():
+        if summary is None:
+            continue
         low, high = summary["ci95"]
         ratio = report["ratio"].get(name)
         beside = f"  ratio to the composite {ratio:.3f}" if ratio is not None else ""
@@ -27,6 +29,12 @@ def format_report(report: dict[str, Any]) -> str:
     if "thirds" in report:
         thirds = "  ".join(_number(third["ratio"]["fmse"]) for third in report["thirds"])
         lines.append(f"  thirds by mismatch, weakest first: {thirds}   worse than untouched: {report['worse_share']:.1%}")
+    for name, rows in report.get("temporal", {}).items():
+        beside = "  ".join(f"{row} {summary['mean']:.3f}" for row, summary in rows.items() if summary is not None)
+        lines.append(f"  {name:<8}{beside}  (flow: {report['flow']})")
+    if "seconds" in report:
+        spent = report["seconds"]
+        lines.append(f"  {spent['all']:.1f} s: the method {spent['method']:.1f}, scoring {spent['scoring']:.1f}")
     if "natural_drift" in report:
         drift = report["natural_drift"]
         low, high = drift["ci95"]

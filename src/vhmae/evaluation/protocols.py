@@ -1,0 +1,114 @@
+"""Protocols: how papers turn a result into numbers. They differ, so every table names the one it uses.
+
+docs/conventions.md, "protocols", says where each comes from. A protocol scores one frame; how frames are averaged is part of it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional
+
+from vhmae import metrics
+from vhmae.errors import InputError, did_you_mean
+
+Array = np.ndarray
+FRAME_METRICS = ("fmse", "mse", "psnr", "fssim")
+CO2NET_SIZE = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """One frame of a result beside what it is compared with."""
+
+    result: Array
+    """(H, W, 3) uint8 RGB."""
+    composite: Array
+    target: Array
+    mask: Array
+    """(H, W) bool."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """A named way to score."""
+
+    name: str
+    score: Callable[[Frame, Sequence[str]], dict[str, float]]
+    """Frame and names out of ``FRAME_METRICS`` -> values; NaN where a frame has no foreground."""
+    pooling: Literal["videos", "frames"]
+    """``videos``: means over frames, then composites, then videos; ``frames``: the plain mean over all frames."""
+
+
+def _clean(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
+    """Whole frames as they are; fMSE is the error inside the mask over the mask's area."""
+    measures = {
+        "fmse": lambda: metrics.fmse(frame.result, frame.target, frame.mask),
+        "mse": lambda: metrics.mse(frame.result, frame.target),
+        "psnr": lambda: metrics.psnr(frame.result, frame.target),
+        "fssim": lambda: metrics.fssim(frame.result, frame.target, frame.mask),
+    }
+    return {name: measures[name]() for name in wanted}
+
+
+def _co2net(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
+    """At 256x256 with the mask softened by the resizing; fMSE is the *whole frame's* error over the area where the mask is 1."""
+    composite, target, mask = (_shrunk(picture) for picture in (frame.composite, frame.target, frame.mask.astype(np.uint8) * 255))
+    result = _shrunk(frame.result, rounded=False)
+    cover = mask / 255.0
+    blended = np.clip(result * cover[..., None] + composite * (1.0 - cover[..., None]), 0.0, 255.0)
+    error = float(np.square(blended - target).mean())
+    area = int((mask == 255.0).sum())
+    values = {"mse": error, "fmse": error * CO2NET_SIZE**2 / area if area else float("nan")}
+    if "psnr" in wanted:
+        values["psnr"] = metrics.decibels(error, float(blended.max() - blended.min()))
+    if "fssim" in wanted:
+        similarity = metrics.ssim_map(blended, target, (0.01**2, 0.03**2), cv2.BORDER_CONSTANT).mean(axis=-1)
+        values["fssim"] = float((similarity * cover).sum() / cover.sum()) if cover.any() else float("nan")
+    return {name: values[name] for name in wanted}
+
+
+def _shrunk(picture: Array, rounded: bool = True) -> Array:
+    """Resize to 256x256 as Pillow's bilinear filter does; float64 on the 0-255 scale."""
+    planes = torch.from_numpy(np.ascontiguousarray(picture)).double()
+    planes = planes.permute(2, 0, 1)[None] if picture.ndim == 3 else planes[None, None]
+    small = functional.interpolate(planes, (CO2NET_SIZE, CO2NET_SIZE), mode="bilinear", antialias=True)[0]
+    small = small.round() if rounded else small
+    return (small.permute(1, 2, 0) if picture.ndim == 3 else small[0]).numpy()
+
+
+def _vtt(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
+    """Results after JPEG storage; the hard mask is laid over both pictures before they are compared."""
+    _, stored = cv2.imencode(".jpg", cv2.cvtColor(frame.result, cv2.COLOR_RGB2BGR))
+    result = np.ascontiguousarray(np.asarray(cv2.imdecode(stored, cv2.IMREAD_COLOR))[..., ::-1])
+    cover = frame.mask[..., None]
+    masked = Frame(result * cover, frame.composite, frame.target * cover, frame.mask)
+    return _clean(masked, wanted)
+
+
+def _hinet(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
+    """The target stands outside the mask, so that only the foreground counts; the peak is the target's largest value."""
+    pasted = np.where(frame.mask[..., None], frame.result, frame.target)
+    values = _clean(Frame(pasted, frame.composite, frame.target, frame.mask), [name for name in wanted if name != "psnr"])
+    if "psnr" in wanted:
+        values["psnr"] = metrics.psnr(pasted, frame.target, float(frame.target.max()))
+    return values
+
+
+PROTOCOLS = {
+    "clean": Protocol("clean", _clean, "videos"),
+    "co2net": Protocol("co2net", _co2net, "frames"),
+    "vtt": Protocol("vtt", _vtt, "videos"),
+    "hinet": Protocol("hinet", _hinet, "videos"),
+}
+
+
+def find_protocol(name: str) -> Protocol:
+    if name not in PROTOCOLS:
+        raise InputError(f"--protocol {name}: unknown{did_you_mean(name, PROTOCOLS)}; expected one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]
