@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import re
@@ -276,28 +277,37 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _add_synthesize(commands: Any) -> None:
     parser = _command(commands, "synthesize", _synthesize, "make an evaluation set of composites from videos with masks")
-    parser.add_argument("--videos", type=Path, required=True, metavar="DIR", help="NAME.mp4 beside NAME.mask.npz")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a set by its recipe, see configs/benchmarks/; options overrule it")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the recipe's paths begin (VHMAE_DATA)")
+    parser.add_argument("--videos", type=Path, metavar="DIR", help="NAME.mp4 beside NAME.mask.npz")
     parser.add_argument("--luts", type=Path, metavar="FILE", help=".npz bank or a folder of .cube files")
-    parser.add_argument("--lut-split", default="heldout", choices=["train", "heldout", "all"])
-    parser.add_argument("--looks", default="two", choices=["one", "two"])
-    parser.add_argument("--shifts", type=_names, default=("lut", "parametric"), metavar="lut,parametric,lighting")
-    parser.add_argument("--per-video", type=int, default=2, metavar="N")
+    parser.add_argument("--lut-split", choices=["train", "heldout", "all"], help="(heldout)")
+    parser.add_argument("--looks", choices=["one", "two"], help="(two)")
+    parser.add_argument("--shifts", type=_names, metavar="lut,parametric,lighting,hue", help="(lut,parametric)")
+    parser.add_argument("--per-video", type=int, metavar="N", help="composites a video (2)")
     parser.add_argument("--strength", type=_range, metavar="LOW:HIGH", help="share of the way from the identity (one look 1, two 0.3:1)")
     parser.add_argument("--clean-edge", type=_natural, metavar="N", help="pixels of a 288-line frame (one look 0, two 4)")
-    parser.add_argument("--foreground-ratio", type=_range, default=(0.0, 1.0), metavar="LOW:HIGH")
-    parser.add_argument("--frames", type=int, default=20, metavar="N")
-    parser.add_argument("--seed", type=_natural, default=0, metavar="N")
+    parser.add_argument("--foreground-ratio", type=_range, metavar="LOW:HIGH", help="clips with another share are left out (0:1)")
+    parser.add_argument("--crop", type=_range, metavar="LOW:HIGH", help="crop around the subject where it has such a share (whole frames)")
+    parser.add_argument("--frames", type=int, metavar="N", help="frames a video (20)")
+    parser.add_argument("--seed", type=_natural, metavar="N", help="(0)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
     _add_report_options(parser)
 
 
 def _synthesize(args: Any) -> None:
+    from vhmae.config import read_config
     from vhmae.data.synthesize import SynthesisRecipe, synthesize
 
-    recipe = SynthesisRecipe(
-        videos=args.videos, luts=args.luts, lut_split=args.lut_split, looks=args.looks, shifts=args.shifts, per_video=args.per_video,
-        strength=args.strength, clean_edge=args.clean_edge, foreground_ratio=args.foreground_ratio, frames=args.frames, seed=args.seed,
-    )  # fmt: skip
+    names = [field.name for field in dataclasses.fields(SynthesisRecipe)]
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    if args.config is not None:
+        recipe = read_config(SynthesisRecipe, args.config).below(args.data or os.environ.get("VHMAE_DATA"))
+        recipe = dataclasses.replace(recipe, **given)
+    elif "videos" in given:
+        recipe = SynthesisRecipe(**given)
+    else:
+        raise InputError("--videos: missing; name a folder of clips, or a recipe by --config")
     count = synthesize(recipe, args.output)
     _write_report({"schema": 1, "composites": count, "output": str(args.output)}, args.json)
     if not args.quiet:

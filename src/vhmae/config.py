@@ -25,17 +25,17 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
         kind: the dataclass of the whole recipe.
         overrides: dotted keys with YAML values, ``{"train.steps": "3"}``.
     Raises:
-        InputError: if the file cannot be read, or a key or value is wrong; names the key and the remedy.
+        InputError: if the file cannot be read or is empty, or a key or value is wrong; names the key and the remedy.
     """
     try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such config; the recipes lie in configs/") from None
     except (yaml.YAMLError, OSError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())[:150]
         raise InputError(f"{path}: is not a YAML recipe ({reason}); mend that place") from None
     if not isinstance(tree, dict):
-        raise InputError(f"{path}: is not a YAML recipe; expected sections with keys, as in configs/")
+        raise InputError(f"{path}: is {'empty' if tree is None else 'not a YAML recipe'}; expected sections with keys, as in configs/")
     for dotted, text in (overrides or {}).items():
         try:
             _override(tree, dotted, yaml.safe_load(text))
@@ -46,7 +46,7 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
 
 def build(kind: type[T], tree: dict[str, Any], origin: str, prefix: str = "") -> T:
     """Build a dataclass from nested dictionaries; ``origin`` names the file in messages."""
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # a TypeVar cannot say "dataclass"
     hints = typing.get_type_hints(kind)
     values = {}
     for key, value in tree.items():
@@ -110,4 +110,6 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
             pass
     elif hint in (int, bool, str) and type(value) is hint:
         return value
+    elif hint is Path and isinstance(value, (str, Path)):
+        return Path(value)
     raise InputError(f"{origin}: {key} is {value!r}; expected {getattr(hint, '__name__', hint)}")

@@ -18,7 +18,8 @@ from torch import Tensor
 from vhmae.color.lut import Lut3D, apply_luts
 from vhmae.errors import InputError
 
-SHIFTS = ("lut", "parametric", "lighting")
+SHIFTS = ("lut", "parametric", "lighting", "hue")
+"""The first two are looks; lighting and hue are added to the foreground alone."""
 TABLE_SIZE = 17
 """Grid of the baked tables in training; the shortest LUTs of the HYouTube bank have 16 points."""
 
@@ -49,7 +50,7 @@ class ParametricLook:
     @classmethod
     def draw(cls, rng: np.random.Generator, hue: bool = True) -> ParametricLook:
         """Draw a look at full strength: gain .65-1.4, gamma .65-1.5, saturation .5-1.6, contrast .75-1.35."""
-        shifts = tuple(float(v) for v in rng.uniform(-0.5, 0.5, 6)) if hue and rng.random() < 0.5 else ()
+        shifts = draw_hue_shifts(rng) if hue and rng.random() < 0.5 else ()
         red, green, blue = (_log_uniform(rng, 0.65, 1.4) for _ in range(3))
         return cls(
             gain=(red, green, blue),
@@ -58,6 +59,11 @@ class ParametricLook:
             saturation=_log_uniform(rng, 0.5, 1.6),
             hue_shifts=shifts,
         )
+
+
+def draw_hue_shifts(rng: np.random.Generator) -> tuple[float, ...]:
+    """Draw saturation shifts at six hues."""
+    return tuple(float(value) for value in rng.uniform(-0.5, 0.5, 6))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,9 +111,9 @@ class Lighting:
 
 def draw_look(rng: np.random.Generator, luts: Sequence[Lut3D], shifts: Sequence[str], strength: tuple[float, float]) -> Look:
     """Draw a look for evaluation: one kind of ``shifts`` ('lut', 'parametric'), its strength uniform in the range."""
-    kinds = [shift for shift in shifts if shift != "lighting"]
+    kinds = [shift for shift in shifts if shift in SHIFTS[:2]]
     if not kinds:
-        raise InputError("--shifts: needs 'lut' or 'parametric' beside 'lighting'; add one of them")
+        raise InputError("--shifts: needs 'lut' or 'parametric' beside 'lighting' and 'hue'; add one of them")
     kind = kinds[int(rng.integers(len(kinds)))]
     amount = float(rng.uniform(*strength))
     if kind == "lut":

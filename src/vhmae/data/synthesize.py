@@ -7,17 +7,19 @@ import json
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import torch
 
 from vhmae.color.lut import Lut3D, Split, read_lut_bank
 from vhmae.data.clips import Clip, list_clips
 from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, TEST_LIST, write_jpeg, write_mask
-from vhmae.data.looks import IDENTITY, SHIFTS, Lighting, Look, draw_look
+from vhmae.data.looks import IDENTITY, SHIFTS, Lighting, Look, ParametricLook, draw_hue_shifts, draw_look
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
 from vhmae.errors import InputError, did_you_mean
 
 Array = np.ndarray
+SMALLEST_CROP = 64
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,8 @@ class SynthesisRecipe:
     """In pixels of a 288-line frame; without a value: 0 for one look, 4 for two."""
     foreground_ratio: tuple[float, float] = (0.0, 1.0)
     """Clips whose mean foreground lies outside are left out."""
+    crop: tuple[float, float] | None = None
+    """Each composite is a crop around the subject, in which it takes a share drawn from this range; left out where none does."""
     frames: int = 20
     seed: int = 0
 
@@ -46,10 +50,21 @@ class SynthesisRecipe:
         low, high = self.strengths
         if not 0.0 <= low <= high <= 1.0:
             raise InputError(f"--strength {low}:{high}: expected LOW:HIGH with 0 <= LOW <= HIGH <= 1")
+        if self.crop is not None and not 0.0 < self.crop[0] <= self.crop[1] < 1.0:
+            raise InputError(f"--crop {self.crop[0]}:{self.crop[1]}: expected LOW:HIGH with 0 < LOW <= HIGH < 1")
         if self.frames < 1 or self.per_video < 1:
             raise InputError("--frames and --per-video must be at least 1")
         if "lut" in self.shifts and self.luts is None:
             raise InputError("--shifts lut: needs a LUT bank; pass --luts FILE or use --shifts parametric")
+
+    def below(self, root: str | Path | None) -> SynthesisRecipe:
+        """The recipe with its relative paths taken from a data folder."""
+        relative = [path for path in (self.videos, self.luts) if path is not None and not path.is_absolute()]
+        if not relative:
+            return self
+        if not root:
+            raise InputError(f"{relative[0]}: is relative to the data, which is not known; pass --data DIR or set VHMAE_DATA")
+        return dataclasses.replace(self, videos=Path(root, self.videos), luts=None if self.luts is None else Path(root, self.luts))
 
     @property
     def strengths(self) -> tuple[float, float]:
@@ -85,9 +100,12 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
         if not len(frames) or not low <= masks.mean() <= high:
             continue
         for index in range(recipe.per_video):
-            lines.append(_write_composite(recipe, output, clip, index, frames, masks, luts, rng, journal))
+            box = (slice(None), slice(None)) if recipe.crop is None else find_crop(masks, float(rng.uniform(*recipe.crop)), recipe.crop)
+            if box is not None:
+                cut = (slice(None), *box)
+                lines.append(_write_composite(recipe, output, clip, index, frames[cut], masks[cut], luts, rng, journal))
     if not lines:
-        raise InputError(f"{recipe.videos}: no clip has a foreground share within {low}:{high}; widen --foreground-ratio")
+        raise InputError(f"{recipe.videos}: no clip has a foreground share in the range asked for; widen --foreground-ratio or --crop")
     described = {key: str(value) for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts")}
     (output / "synthesis.json").write_text(json.dumps({"recipe": described, "composites": journal}, indent=1) + "\n")
     (output / TEST_LIST).write_text("\n".join(lines) + "\n")
@@ -101,6 +119,7 @@ def _write_composite(
     background = IDENTITY if recipe.looks == "one" else draw_look(rng, luts, recipe.shifts, recipe.strengths)
     foreground = draw_look(rng, luts, recipe.shifts, recipe.strengths)
     lighting = Lighting.draw(rng) if "lighting" in recipe.shifts else None
+    hue = ParametricLook(hue_shifts=draw_hue_shifts(rng)) if "hue" in recipe.shifts else None
     target_name = clip.name if background is IDENTITY else f"{clip.name}-look{index + 1}"
     real = output / REAL / target_name
     mask = output / MASK / clip.name / f"object_{index + 1}"
@@ -109,7 +128,7 @@ def _write_composite(
         folder.mkdir(parents=True, exist_ok=True)
     for number, (frame, hole) in enumerate(zip(frames, masks, strict=True)):
         target = _seen(frame, background)
-        pasted = _seen(frame, foreground, lighting)
+        pasted = _seen(frame, foreground, lighting, hue)
         write_jpeg(real / f"{number:05d}.jpg", target)
         write_mask(mask / f"{number:05d}.png", hole)
         write_jpeg(composite / f"{number:05d}.jpg", np.where(hole[..., None], pasted, target))
@@ -121,9 +140,37 @@ def _describe(look: Look) -> dict[str, object]:
     return {"name": look.name, "strength": round(look.strength, 4)}
 
 
-def _seen(frame: Array, look: Look, lighting: Lighting | None = None) -> Array:
+def find_crop(masks: Array, share: float, allowed: tuple[float, float]) -> tuple[slice, slice] | None:
+    """A window of the frames' aspect around the subject, in which it takes as near to a share as can be.
+
+    Args:
+        masks: (T, H, W) bool; the window stands still.
+        allowed: range of the mean share; None is returned where no window of at least ``SMALLEST_CROP`` lines lies within.
+    """
+    _, height, width = masks.shape
+    sums = cv2.integral(masks.mean(axis=0))
+    ys, xs = np.nonzero(masks.any(axis=0))
+    weights = masks.mean(axis=0)[ys, xs]
+    center = float(np.average(ys, weights=weights)), float(np.average(xs, weights=weights))
+    best: tuple[float, slice, slice] | None = None
+    for scale in np.linspace(1.0, 0.05, 96):
+        rows, columns = round(height * scale), round(width * scale)
+        if rows < SMALLEST_CROP:
+            break
+        top = min(max(0, round(center[0] - rows / 2)), height - rows)
+        left = min(max(0, round(center[1] - columns / 2)), width - columns)
+        bottom, right = top + rows, left + columns
+        taken = float(sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]) / (rows * columns)
+        if best is None or abs(taken - share) < abs(best[0] - share):
+            best = taken, slice(top, bottom), slice(left, right)
+    return best[1:] if best is not None and allowed[0] <= best[0] <= allowed[1] else None
+
+
+def _seen(frame: Array, look: Look, lighting: Lighting | None = None, hue: ParametricLook | None = None) -> Array:
     """A frame under a look: uint8 RGB."""
     colors = look(torch.from_numpy(frame).float() / 255.0)
+    if hue is not None:
+        colors = hue(colors)
     if lighting is not None:
         colors = colors * lighting.gain(*frame.shape[:2]).permute(1, 2, 0)
     rounded: Array = (colors.clamp(0.0, 1.0) * 255.0).round().byte().numpy()
