@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 
+from vhmae.color import statistics
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.look import LookConfig
 from vhmae.model.transformer import Block, position_code
@@ -67,6 +68,38 @@ def test_masked_attention_equals_attention_over_the_visible_tokens_alone() -> No
         masked = block(tokens, visible)[visible]
         packed = block(tokens[visible][None])[0]
     assert torch.allclose(masked, packed, atol=1e-5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_packed_encoder_equals_the_masked_one(training: bool) -> None:
+    torch.manual_seed(0)
+    composite = torch.rand(3, 2, 3, 32, 32)
+    mask = torch.zeros(3, 2, 1, 32, 32, dtype=torch.bool)
+    mask[0, :, :, :9, :20] = True
+    mask[1] = True  # nothing is visible but the scene token
+    network = model(drop_path=0.0).train(training)
+    torch.nn.init.normal_(network.head.local.weight, std=0.1)
+    found = {}
+    for packed in (True, False):
+        network.packed = packed
+        network.zero_grad()
+        torch.manual_seed(1)  # the look path's dropout
+        result = network(composite, mask, torch.rand(3, sum(statistics.PIXELS), generator=torch.Generator().manual_seed(1)))
+        (result.frames.square().mean() + result.background_features.square().mean()).backward()
+        found[packed] = result, [p.grad.clone() for p in network.encoder.parameters()]
+    for name in ("frames", "background_features"):
+        assert torch.allclose(getattr(found[True][0], name), getattr(found[False][0], name), atol=1e-5)
+    for one, other in zip(found[True][1], found[False][1], strict=True):
+        assert torch.allclose(one, other, atol=1e-5)
+
+
+def test_drop_path_drops_whole_samples_of_packed_tokens() -> None:
+    from vhmae.model.transformer import DropPath
+
+    torch.manual_seed(0)
+    kept = DropPath(0.5).train()(torch.ones(60, 2), [10, 20, 30])
+    parts = kept.split([10, 20, 30])
+    assert all(bool((part == part[0, 0]).all()) and float(part[0, 0]) in (0.0, 2.0) for part in parts)
 
 
 @pytest.mark.parametrize("look", [True, False])

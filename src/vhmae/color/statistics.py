@@ -85,23 +85,21 @@ def draw_pixels(colors: Tensor, members: Tensor, count: int, offset: Tensor | fl
     return drawn * (total > 0).unsqueeze(-1)
 
 
-def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: torch.Generator | None = None) -> tuple[list[Tensor], Tensor]:
+def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
     """Draw the four pixel sets of a window of frames.
 
     Args:
         frames: (B, T, 3, H, W) in [0, 1].
         mask: (B, T, 1, H, W) bool.
-        jitter: where given, ranks are drawn at random places (training).
+        jitter: (B, sum(PIXELS)) in [0, 1): random places for the drawn ranks (training).
     Returns:
         The drawn colours, one (B, P, 3) per set, and the sets' shares of all pixels (B, S).
     """
     members = pixel_set_masks(mask)
     colors = frames.permute(0, 1, 3, 4, 2).flatten(1, 3)
     drawn = []
-    for index, count in enumerate(PIXELS):
-        offset: Tensor | float = 0.5
-        if jitter is not None:
-            offset = torch.rand(len(colors), count, generator=jitter, device=jitter.device).to(colors.device)
+    offsets = [0.5] * len(PIXELS) if jitter is None else jitter.to(colors.device).split(list(PIXELS), dim=1)
+    for index, (count, offset) in enumerate(zip(PIXELS, offsets, strict=True)):
         drawn.append(draw_pixels(colors, members[:, index], count, offset))
     return drawn, members.float().mean(dim=2)
 

@@ -269,16 +269,25 @@ def compose(frames: Tensor, region: Tensor, background: Tensor, foreground: Tens
     return torch.where(region, seen(foreground), target), target
 
 
-def make_batch(scenes: list[Scene], looks: LookSampler, rng: np.random.Generator, device: torch.device) -> TrainingBatch:
-    """Turn scenes into a batch of composites under freshly drawn looks."""
+def make_batch(
+    scenes: list[Scene], looks: LookSampler, rng: np.random.Generator, device: torch.device, rows: range | None = None, of: int = 0
+) -> TrainingBatch:
+    """Turn scenes into a batch of composites under freshly drawn looks.
+
+    Args:
+        rows, of: the scenes are these rows of a larger batch, whose numbers are drawn as for the whole.
+    """
+    rows = rows if rows is not None else range(len(scenes))
+    part = slice(rows.start, rows.stop)
     frames = torch.from_numpy(np.stack([scene.frames for scene in scenes])).to(device)
     frames = frames.permute(0, 1, 4, 2, 3).float() / 255.0
     region = torch.from_numpy(np.stack([scene.region for scene in scenes])).to(device).unsqueeze(2)
     mask = torch.from_numpy(np.stack([scene.mask for scene in scenes])).to(device).unsqueeze(2)
-    background, foreground = (table.to(device) for table in looks.draw_pairs(rng, len(scenes)))
+    count = of or len(scenes)
+    background, foreground = (table[part].to(device) for table in looks.draw_pairs(rng, count))
     composite, target = compose(frames, region, background, foreground)
-    lit = [Lighting.draw(rng) if rng.random() < looks.mixture.lighting else None for _ in scenes]
-    for index, lighting in enumerate(lit):
+    lit = [Lighting.draw(rng) if rng.random() < looks.mixture.lighting else None for _ in range(count)]
+    for index, lighting in enumerate(lit[part]):
         if lighting is not None:
             gain = lighting.gain(*frames.shape[-2:]).to(device)
             shaded = (composite[index] * gain).clamp(0.0, 1.0)

@@ -83,13 +83,13 @@ class LookPath(nn.Module):
         self.answer = MemberLinear(config.members, config.width, 3 * QUADRATIC)
         nn.init.zeros_(self.answer.weight)  # the identity to start from
 
-    def forward(self, frames: Tensor, mask: Tensor, jitter: torch.Generator | None = None) -> LookReading:
+    def forward(self, frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> LookReading:
         """Read the look of a window.
 
         Args:
             frames: composite (B, T, 3, H, W) in [0, 1].
             mask: (B, T, 1, H, W) bool.
-            jitter: random places for the drawn pixels (training).
+            jitter: (B, sum(statistics.PIXELS)) in [0, 1): random places for the drawn pixels (training).
         """
         return self.read(*statistics.draw_pixel_sets(frames, mask, jitter))
 

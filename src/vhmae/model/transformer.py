@@ -1,9 +1,13 @@
-"""Transformer blocks with key masking, and the fixed position code.
+"""Transformer blocks, dense or packed, and the fixed position code.
 
-Letters: B batch, L tokens, D embedding, H heads.
+Where samples keep different numbers of tokens, the tokens that count are *packed*: one long row (S, D) with the samples'
+lengths beside it, so that masked tokens cost nothing. Key-masked attention over all tokens is the reference form.
+Letters: B batch, L tokens, S packed tokens, D embedding, H heads.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +54,12 @@ def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None) -
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
 
 
+def attend_packed(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int]) -> Tensor:
+    """Attention within each sample of packed tokens, (H, S, D / H) each: equal to :func:`attend` with the others masked."""
+    parts = zip(*(rows.split(list(lengths), dim=1) for rows in (query, key, value)), strict=True)
+    return torch.cat([attend(q[None], k[None], v[None], None)[0] for q, k, v in parts], dim=1)
+
+
 class DropPath(nn.Module):
     """Leave a residual branch out for whole samples, at random, in training."""
 
@@ -57,11 +67,15 @@ class DropPath(nn.Module):
         super().__init__()
         self.rate = rate
 
-    def forward(self, branch: Tensor) -> Tensor:
+    def forward(self, branch: Tensor, lengths: Sequence[int] | None = None) -> Tensor:
+        """(B, L, D), or packed (S, D) with the samples' lengths."""
         if not self.training or self.rate == 0.0:
             return branch
         keep = 1.0 - self.rate
-        kept = torch.rand(len(branch), *(1,) * (branch.ndim - 1), device=branch.device) < keep
+        samples = len(branch) if lengths is None else len(lengths)
+        kept = torch.rand(samples, *(1,) * (branch.ndim - 1), device=branch.device) < keep
+        if lengths is not None:
+            kept = kept.repeat_interleave(torch.tensor(lengths, device=branch.device), dim=0)
         return branch * kept / keep
 
 
@@ -78,14 +92,15 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(nn.Linear(dim, mlp_ratio * dim), nn.GELU(), nn.Linear(mlp_ratio * dim, dim))
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, tokens: Tensor, key_mask: Tensor | None = None) -> Tensor:
-        """(B, L, D) -> (B, L, D); tokens outside ``key_mask`` (B, L) are seen by none."""
-        batch, length, dim = tokens.shape
-        qkv = self.qkv(self.norm1(tokens)).reshape(batch, length, 3, self.heads, dim // self.heads)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
-        mixed = attend(query, key, value, key_mask).transpose(1, 2).reshape(batch, length, dim)
-        tokens = tokens + self.drop_path(self.project(mixed))
-        return tokens + self.drop_path(self.mlp(self.norm2(tokens)))
+    def forward(self, tokens: Tensor, key_mask: Tensor | None = None, lengths: Sequence[int] | None = None) -> Tensor:
+        """(B, L, D) -> (B, L, D), tokens outside ``key_mask`` (B, L) are seen by none; or packed (S, D) with ``lengths``."""
+        *rows, dim = tokens.shape
+        qkv = self.qkv(self.norm1(tokens)).reshape(*rows, 3, self.heads, dim // self.heads)
+        query, key, value = qkv.movedim(-3, 0).transpose(-2, -3).unbind(0)  # (..., H, L, D / H)
+        mixed = attend(query, key, value, key_mask) if lengths is None else attend_packed(query, key, value, lengths)
+        mixed = mixed.transpose(-2, -3).reshape(*rows, dim)
+        tokens = tokens + self.drop_path(self.project(mixed), lengths)
+        return tokens + self.drop_path(self.mlp(self.norm2(tokens)), lengths)
 
 
 class Transformer(nn.Module):
@@ -97,8 +112,9 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, heads, rate) for rate in rates)
         self.norm = nn.LayerNorm(dim)
 
-    def forward(self, tokens: Tensor, key_mask: Tensor | None = None) -> Tensor:
+    def forward(self, tokens: Tensor, key_mask: Tensor | None = None, lengths: Sequence[int] | None = None) -> Tensor:
+        """Dense or packed tokens, as :class:`Block` takes them."""
         for block in self.blocks:
-            tokens = block(tokens, key_mask)
+            tokens = block(tokens, key_mask, lengths)
         normed: Tensor = self.norm(tokens)
         return normed

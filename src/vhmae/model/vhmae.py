@@ -83,6 +83,8 @@ class VHMAE(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.packed = True
+        """Whether the encoder runs over the visible tokens alone; False is the key-masked reference."""
         patch_dim = 3 * config.patch_size**2
         dim, decoder_dim = config.embed_dim, config.decoder_dim
         self.embed = nn.Linear(patch_dim, dim)
@@ -108,13 +110,13 @@ class VHMAE(nn.Module):
         if self.mask_token is not None:
             nn.init.normal_(self.mask_token, std=0.02)
 
-    def forward(self, composite: Tensor, mask: Tensor, jitter: torch.Generator | None = None) -> Harmonized:
+    def forward(self, composite: Tensor, mask: Tensor, jitter: Tensor | None = None) -> Harmonized:
         """Harmonize a window of frames.
 
         Args:
             composite: (B, T, 3, H, W) in [0, 1], sRGB-encoded RGB.
             mask: (B, T, 1, H, W) bool, True = foreground.
-            jitter: randomness of the look path's pixel draws (training only).
+            jitter: random places of the look path's pixel draws, (B, sum(statistics.PIXELS)) in [0, 1) (training only).
         Raises:
             ShapeError: if the shapes do not belong together or do not divide into patches.
         """
@@ -149,14 +151,22 @@ class VHMAE(nn.Module):
         )
 
     def _encode(self, patches: Tensor, visible: Tensor, shape: tuple[int, int, int]) -> Tensor:
-        """Encode the visible tokens: scene token first, (B, 1 + L, D). Masked tokens are seen by none."""
+        """Encode the visible tokens: scene token first, (B, 1 + L, D). Masked tokens are seen by none and stay zero."""
         position = position_code(*shape, self.config.embed_dim).to(patches.device)
-        tokens = self.embed(patches) + position
-        tokens = torch.cat([self.scene_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], dim=1)
         # The scene token is always visible, so that a frame without background has a key to attend to.
         keys = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)
-        encoded: Tensor = self.encoder(tokens, keys)
-        return encoded
+        if not self.packed:
+            tokens = self.embed(patches) + position
+            tokens = torch.cat([self.scene_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], dim=1)
+            dense: Tensor = self.encoder(tokens, keys)
+            return dense * keys.unsqueeze(-1)
+        lengths = keys.sum(dim=1).tolist()
+        embedded = self.embed(patches[visible]) + position.expand(len(patches), -1, -1)[visible]
+        scenes = self.scene_token[0].to(embedded.dtype)
+        rows = embedded.split([length - 1 for length in lengths])
+        encoded = self.encoder(torch.cat([part for row in rows for part in (scenes, row)]), None, lengths)
+        # Scatter without an index_put whose gradient sorts: the rows stand in the order of their places already.
+        return encoded.new_zeros(*keys.shape, encoded.shape[-1]).masked_scatter(keys.unsqueeze(-1), encoded)
 
     def _decode(self, tokens: Tensor, masked: Tensor, look: LookReading | None, shape: tuple[int, int, int]) -> Tensor:
         """Decode scene, visible and mask tokens together: (B, 1 + L, D)."""

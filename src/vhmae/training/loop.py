@@ -10,10 +10,12 @@ import dataclasses
 import functools
 import math
 import os
+import pickle
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,24 +24,24 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
 from vhmae.color import statistics
-from vhmae.color.lut import apply_luts, read_lut_bank
-from vhmae.color.transform import apply_transform
+from vhmae.color.lut import read_lut_bank
 from vhmae.config import build, to_tree
 from vhmae.data.looks import LookSampler
-from vhmae.data.synthesis import Scene, SceneSampler, TrainingBatch, make_batch
+from vhmae.data.synthesis import Scene, SceneSampler, make_batch
 from vhmae.errors import InputError, VhmaeError
-from vhmae.model import losses
-from vhmae.model.look import LookPath
-from vhmae.model.masking import patchify
-from vhmae.model.precision import Precision, autocast, choose_device, choose_precision
+from vhmae.model.precision import Precision, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import count_parameters, load_model, save_model
 from vhmae.training.journal import Journal
-from vhmae.training.recipe import LookStage, LossConfig, Recipe, Stage
-from vhmae.training.sources import LookBank, SceneBatches, iterate_batches, load_packs, make_sampler, split_dev
+from vhmae.training.objective import batch_losses, look_losses
+from vhmae.training.parallel import Processes
+from vhmae.training.recipe import LookStage, Recipe, Stage
+from vhmae.training.sources import LookBank, SceneBatches, bank_file, iterate_batches, load_packs, make_sampler, split_dev
 from vhmae.training.validation import DevSet
 
 CHECKPOINT = "checkpoint.pt"
+Part = Callable[[], dict[str, Tensor]]
+"""Computes the losses of a part of a step's batch."""
 
 
 @dataclasses.dataclass
@@ -53,47 +55,6 @@ class RunState:
     precision: Precision = "fp32"
 
 
-def batch_losses(
-    model: VHMAE, batch: TrainingBatch, config: LossConfig, precision: Precision = "fp32", jitter: torch.Generator | None = None
-) -> dict[str, Tensor]:
-    """The losses of one batch (Eq. 6 and its parts), in fp32; ``loss`` is what is minimised."""
-    with autocast(batch.composite.device, precision):
-        result = model(batch.composite, batch.mask, jitter)
-    frames = batch.composite.shape[1]
-    harmonized = result.frames.float()
-    if config.reconstruction == "relative":
-        reconstruction = losses.relative_error(harmonized, batch.composite, batch.target, batch.region, config.floor, config.harm_weight)
-    else:
-        predicted, truth = (patchify(video, model.config.patch_size) for video in (harmonized, batch.target))
-        reconstruction = losses.reconstruction_loss(predicted, truth, result.masked, frames, config.reduction)
-    alignment = losses.alignment_loss(result.foreground_features, result.background_features, result.masked, frames, config.reduction)
-    balance = losses.patch_balancing_loss(harmonized, model.config.patch_size, config.balance, batch.target, config.reduction)
-    loss = losses.total_loss(reconstruction, alignment, balance, config.alignment_weight, config.balance_weight)
-    return {"loss": loss, "reconstruction": reconstruction, "alignment": alignment, "balance": balance}
-
-
-def look_losses(
-    path: LookPath, bank: LookBank, looks: LookSampler, rows: Tensor, rng: np.random.Generator, config: LossConfig
-) -> dict[str, Tensor]:
-    """The look path's loss on drawn pixels under freshly drawn looks: each member answers for itself."""
-    pixels = bank.pixels[rows].float() / 255.0
-    region = bank.region[rows]
-    background, foreground = looks.draw_pairs(rng, len(rows))
-    target = apply_luts(pixels, background).clamp(0.0, 1.0)
-    composite = torch.where(region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target)
-    sets = list(composite.split(statistics.PIXELS, dim=1))
-    coefficients = path.read(sets, bank.shares[rows]).member_coefficients  # (M, B, 3, 10)
-    count = statistics.PIXELS[0]
-    weight = region[:, :count].float()
-    weight = weight / weight.sum(1, keepdim=True).clamp_min(1.0)
-    harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
-    error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)
-    untouched = ((sets[0] - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (B,)
-    harm = config.harm_weight * (error - untouched).clamp_min(0.0)
-    loss = ((error + harm) / (untouched + config.floor)).mean()
-    return {"loss": loss, "ratio": error.mean() / untouched.mean().clamp_min(1e-9)}
-
-
 class Trainer:
     """One run of a recipe in a folder: ``checkpoint.pt``, ``journal.jsonl``, ``weights.safetensors``."""
 
@@ -102,7 +63,8 @@ class Trainer:
         self.recipe = recipe
         self.run_dir = run_dir
         self.device = choose_device(device)
-        self.state = RunState(precision=choose_precision(train.precision, self.device))
+        self.processes = Processes.join(self.device)
+        self.state = RunState(precision=self.processes.agree(choose_precision(train.precision, self.device)))
         if train.threads:
             torch.set_num_threads(train.threads)
         torch.manual_seed(train.seed)
@@ -110,6 +72,9 @@ class Trainer:
         if start_from is not None:
             _start_from(self.model, start_from)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        if train.compile:
+            self.model.decoder.compile()
+        self.wrapped: nn.Module = self.model
         self.optimizer: torch.optim.Optimizer | None = None
         self.scores: dict[str, float] = {}
         self.cache = Path(recipe.data.cache) if recipe.data.cache else run_dir / "cache"
@@ -129,19 +94,29 @@ class Trainer:
             self._load(checkpoint)
         elif checkpoint.exists():
             raise InputError(f"{self.run_dir}: holds a run already; pass --resume to go on, or choose a new folder")
+        if self.run_dir.exists() and not self.run_dir.is_dir():
+            raise InputError(f"{self.run_dir}: is a file; give a folder for the run")
+        for planned in self.recipe.train.stages:
+            self.processes.rows(planned.batch_size, self.recipe.train.accumulate)
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        journal = Journal(self.run_dir, self.state.step)
+        journal = Journal(self.run_dir, self.state.step) if self.processes.leads else None
         data = self.recipe.data
+        if not self.processes.leads:
+            self.processes.wait()  # the first process makes the packs
         packs, dev_pack = split_dev(load_packs(data, self.cache), Path(data.dev_list))
+        if self.processes.leads:
+            self.processes.wait()
         luts = read_lut_bank(data.root_path / data.luts, "train")
         looks = LookSampler.from_luts(luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed)
         sampler = make_sampler(packs, data, self.recipe.scenes)
         model = self.recipe.model
-        dev = DevSet(dev_pack, looks, min(model.clip_frames, 4), model.image_size)
-        journal.write(
-            "start", self.state.step, recipe=to_tree(self.recipe), device=str(self.device), precision=self.state.precision,
-            parameters=count_parameters(self.model), threads=torch.get_num_threads(), torch=torch.__version__,
-        )  # fmt: skip
+        dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size) if self.processes.leads else None
+        if journal is not None:
+            journal.write(
+                "start", self.state.step, recipe=to_tree(self.recipe), device=str(self.device), precision=self.state.precision,
+                parameters=count_parameters(self.model), threads=torch.get_num_threads(), processes=self.processes.count,
+                torch=torch.__version__,
+            )  # fmt: skip
         first = 0
         for stage in self.plan():
             last = first + stage.steps
@@ -152,79 +127,86 @@ class Trainer:
                     steps = self._stage_steps(stage, first, sampler, looks)
                 self._run_stage(stage, first, steps, dev, journal)
             first = last
-        self.save_weights()
-        journal.write("end", self.state.step, trained_seconds=round(self.state.trained_seconds, 1))
+        if journal is not None:
+            self.save_weights()
+            journal.write("end", self.state.step, trained_seconds=round(self.state.trained_seconds, 1))
         return self.state
 
     def _bank(self, sampler: SceneSampler, stage: LookStage) -> LookBank:
-        path = self.cache / f"look_bank_{stage.samples}_{stage.image_size}_{self.recipe.train.seed}.npz"
-        if path.exists():
-            return LookBank.load(path)
-        bank = LookBank.draw(sampler, stage, self.recipe.train.seed, os.cpu_count() or 1)
-        bank.save(path)
-        return bank
+        path = self.cache / bank_file(self.recipe.data, self.recipe.scenes, stage, self.recipe.train.seed)
+        if self.processes.leads and not path.exists():
+            LookBank.draw(sampler, stage, self.recipe.train.seed, os.cpu_count() or 1).save(path)
+        self.processes.wait()
+        return LookBank.load(path)
 
     # --- one stage
 
-    def _look_steps(self, stage: LookStage, first: int, bank: LookBank, looks: LookSampler) -> Iterator[Callable[[], dict[str, Tensor]]]:
+    def _look_steps(self, stage: LookStage, first: int, bank: LookBank, looks: LookSampler) -> Iterator[list[Part]]:
+        """Small enough for every process to do the whole of it."""
         path = self.model.look_path
         assert path is not None
         for step in range(self.state.step, first + stage.steps):
             rng = np.random.default_rng([self.recipe.train.seed, step, 1])
             rows = torch.from_numpy(rng.integers(len(bank), size=stage.batch_size))
-            yield functools.partial(look_losses, path, bank, looks, rows, rng, self.recipe.train.loss)
+            yield [functools.partial(look_losses, path, bank, looks, rows, rng, self.recipe.train.loss)]
 
-    def _stage_steps(
-        self, stage: Stage, first: int, sampler: SceneSampler, looks: LookSampler
-    ) -> Iterator[Callable[[], dict[str, Tensor]]]:
+    def _stage_steps(self, stage: Stage, first: int, sampler: SceneSampler, looks: LookSampler) -> Iterator[list[Part]]:
         train = self.recipe.train
-        batches = SceneBatches(sampler, train.seed, stage.batch_size, stage.clip_frames, stage.image_size)
+        parts = self.processes.rows(stage.batch_size, train.accumulate)
+        own = range(parts[0].start, parts[-1].stop)
+        batches = SceneBatches(sampler, train.seed, own, stage.clip_frames, stage.image_size)
         steps = range(self.state.step, first + stage.steps)
         for step, scenes in zip(steps, iterate_batches(batches, steps, self.recipe.data.workers), strict=True):
-            yield functools.partial(self._scene_losses, scenes, looks, step)
+            yield [
+                functools.partial(self._scene_losses, scenes[rows.start - own.start : rows.stop - own.start], looks, step, rows, stage)
+                for rows in parts
+            ]
 
-    def _scene_losses(self, scenes: list[Scene], looks: LookSampler, step: int) -> dict[str, Tensor]:
-        """The losses of one step of the whole network; its randomness comes from the seed and the step alone."""
+    def _scene_losses(self, scenes: list[Scene], looks: LookSampler, step: int, rows: range, stage: Stage) -> dict[str, Tensor]:
+        """The losses of rows of a step of the whole network; its randomness comes from the seed and the step alone."""
         train = self.recipe.train
-        batch = make_batch(scenes, looks, np.random.default_rng([train.seed, step, 1]), self.device)
-        jitter = torch.Generator(device=self.device).manual_seed(train.seed * 1_000_003 + step)
-        return batch_losses(self.model, batch, train.loss, self.state.precision, jitter)
+        batch = make_batch(scenes, looks, np.random.default_rng([train.seed, step, 1]), self.device, rows, stage.batch_size)
+        generator = torch.Generator().manual_seed(train.seed * 1_000_003 + step)
+        jitter = torch.rand(stage.batch_size, sum(statistics.PIXELS), generator=generator)[rows.start : rows.stop]
+        return batch_losses(self.wrapped, batch, train.loss, self.recipe.model.patch_size, self.state.precision, jitter)
 
     def _run_stage(
-        self, stage: LookStage | Stage, first: int, steps: Iterator[Callable[[], dict[str, Tensor]]], dev: DevSet, journal: Journal
+        self, stage: LookStage | Stage, first: int, steps: Iterator[list[Part]], dev: DevSet | None, journal: Journal | None
     ) -> None:
         train = self.recipe.train
         look = isinstance(stage, LookStage)
         if self.optimizer is None or self.state.step == first:
             self.optimizer = self._make_optimizer(look)
+        # Wrapped anew for each stage: which parameters have gradients is settled then.
+        self.wrapped = self.model if look else self.processes.wrap(self.model, self.device)
         decay = stage.ema if isinstance(stage, LookStage) else train.ema
         saved = time.monotonic()
         sums: dict[str, float] = {}
         summed = 0
         columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
         console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        with Progress(*columns, console=console, transient=True, disable=journal is None or not console.is_terminal) as progress:
             task = progress.add_task(
                 "look path" if look else f"{stage.image_size} px", total=stage.steps, completed=self.state.step - first
             )
-            for compute in steps:
+            for parts in steps:
                 start = time.monotonic()
                 self._set_rate(stage, self.state.step - first)
                 torch.manual_seed(train.seed * 1_000_003 + self.state.step)
-                values = self._update(compute, look, decay, self.state.step - first)
+                values = self._update(parts, look, decay, self.state.step - first)
                 self.state.step += 1
                 self.state.trained_seconds += time.monotonic() - start
                 summed += 1
                 for key, value in values.items():
                     sums[key] = sums.get(key, 0.0) + value
-                if self.state.step % train.log_every_steps == 0:
+                if self.state.step % train.log_every_steps == 0 and journal is not None:
                     means = {key: round(value / summed, 6) for key, value in sums.items()}
                     journal.write("train", self.state.step, **means, trained_seconds=round(self.state.trained_seconds, 1))
                     progress.update(task, description=" ".join(f"{key} {value:.4f}" for key, value in means.items()))
                     sums, summed = {}, 0
                 progress.advance(task)
                 due = self.state.step % train.validate_every_steps == 0 or self.state.step == first + stage.steps
-                if due:
+                if due and dev is not None and journal is not None:
                     self.scores = dev.score(self.average, self.device, self.state.precision)
                     journal.write("validation", self.state.step, **self.scores)
                     self.save_weights()
@@ -233,22 +215,28 @@ class Trainer:
                     saved = time.monotonic()
         self._save()
 
-    def _update(self, compute: Callable[[], dict[str, Tensor]], look: bool, decay: float, stage_step: int) -> dict[str, float]:
+    def _update(self, parts: list[Part], look: bool, decay: float, stage_step: int) -> dict[str, float]:
         """One step of the optimizer and of the averaged weights."""
         assert self.optimizer is not None
         self.model.train()
         if not look and self.model.look_path is not None and self.recipe.train.look_rate == 0.0:
             self.model.look_path.eval()  # frozen: its running statistics and dropout too
-        values = compute()
-        if not torch.isfinite(values["loss"]):
-            raise VhmaeError(f"{self.run_dir}: the loss is not finite at step {self.state.step}; lower the learning rate and --resume")
         self.optimizer.zero_grad(set_to_none=True)
-        values["loss"].backward()
+        sums: dict[str, Any] = {}
+        for number, compute in enumerate(parts, 1):
+            with self.processes.holding(self.wrapped, last=number == len(parts)):
+                values = compute()
+                (values["loss"] / len(parts)).backward()
+            for key, value in values.items():
+                sums[key] = sums.get(key, 0.0) + value.detach() / len(parts)
+        means = self.processes.mean(sums)
+        if not math.isfinite(means["loss"]):
+            raise VhmaeError(f"{self.run_dir}: the loss is not finite at step {self.state.step}; lower the learning rate and --resume")
         nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.train.clip_norm)
         self.optimizer.step()
         # Short averages at first: long ones would remember the untrained weights.
         self._average(min(decay, (stage_step + 1) / (stage_step + 10)))
-        return {key: float(value.detach()) for key, value in values.items()}
+        return means
 
     @torch.no_grad()
     def _average(self, decay: float) -> None:
@@ -272,7 +260,8 @@ class Trainer:
                 decay = [p for p in members if p.ndim > 1]
                 groups.append({"params": decay, "weight_decay": self.recipe.train.weight_decay, "factor": factor})
                 groups.append({"params": [p for p in members if p.ndim <= 1], "weight_decay": 0.0, "factor": factor})
-        return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.95) if not look else (0.9, 0.999))
+        betas = (0.9, 0.999) if look else (0.9, 0.95)
+        return torch.optim.AdamW(groups, lr=1e-3, betas=betas, fused=self.device.type in ("cpu", "cuda"))
 
     def _set_rate(self, stage: LookStage | Stage, step: int) -> None:
         """Linear warm-up, then a cosine to zero."""
@@ -299,6 +288,8 @@ class Trainer:
 
     def _save(self) -> None:
         assert self.optimizer is not None
+        if not self.processes.leads:
+            return
         state = {
             "state": dataclasses.asdict(self.state),
             "recipe": to_tree(self.recipe),
@@ -313,7 +304,11 @@ class Trainer:
     def _load(self, path: Path) -> None:
         if not path.exists():
             raise InputError(f"{path}: no checkpoint to resume from; start without --resume")
-        saved = torch.load(path, map_location=self.device, weights_only=True)
+        try:
+            saved = torch.load(path, map_location=self.device, weights_only=True)
+        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            reason = " ".join(str(error).split())[:100]
+            raise InputError(f"{path}: is damaged ({reason}); start a new run --from {path.parent / 'weights.safetensors'}") from None
         recipe = build(Recipe, saved["recipe"], str(path))
         if recipe.model != self.recipe.model:
             raise InputError(f"{path}: belongs to another model configuration; use the recipe it was started with")

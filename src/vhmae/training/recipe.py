@@ -106,11 +106,17 @@ class TrainConfig:
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     threads: int = 0
     """CPU threads; 0 takes all."""
+    accumulate: int = 1
+    """Parts that a batch is worked off in: less memory, the same gradients."""
+    compile: bool = False
+    """Compile the decoder (torch.compile; on a CPU it needs a C++ compiler)."""
     log_every_steps: int = 20
     validate_every_steps: int = 500
     checkpoint_every_seconds: float = 120.0
 
     def __post_init__(self) -> None:
+        if self.accumulate < 1:
+            raise InputError(f"train.accumulate={self.accumulate}: expected 1 or more parts")
         if not self.stages and self.look is None:
             raise InputError("train: has no stages; list at least one under train.stages")
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from vhmae.color import statistics
+from vhmae.config import to_tree
 from vhmae.data.clips import Pack, build_pack, source_group
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler
 from vhmae.errors import InputError
@@ -24,11 +28,29 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     cache.mkdir(parents=True, exist_ok=True)
     packs = []
     for folder in config.folders:
-        path = cache / f"{Path(folder).name}.pack.npz"
+        path = cache / _pack_file(config, folder)
         if not path.exists():
             build_pack(config.root_path / folder, config.frames_per_video).save(path)
         packs.append(Pack.load(path))
     return packs
+
+
+def _pack_file(config: DataConfig, folder: str) -> str:
+    """A pack's name in a cache: another for another folder or number of frames."""
+    facts = [str((config.root_path / folder).resolve()), config.frames_per_video]
+    return f"{Path(folder).name}.{_digest(facts)}.pack.npz"
+
+
+def bank_file(config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: int) -> str:
+    """A bank's name in a cache: another wherever another one would be drawn."""
+    dev = Path(config.dev_list).read_text(encoding="utf-8")
+    packs = [_pack_file(config, folder) for folder in config.folders]
+    facts = [packs, list(config.shares), dev, to_tree(scenes), stage.samples, stage.image_size, seed]
+    return f"look_bank.{_digest(facts)}.npz"
+
+
+def _digest(facts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def split_dev(packs: list[Pack], dev_list: Path) -> tuple[list[Pack], Pack]:
@@ -48,18 +70,17 @@ def split_dev(packs: list[Pack], dev_list: Path) -> tuple[list[Pack], Pack]:
 
 
 class SceneBatches(Dataset[list[Scene]]):
-    """Item ``step`` is the batch of scenes of that step: the same for a seed, wherever a run was resumed."""
+    """Item ``step`` holds rows of that step's batch of scenes: the same for a seed, on however many processes."""
 
-    def __init__(self, sampler: SceneSampler, seed: int, batch_size: int, frames: int, size: int) -> None:
+    def __init__(self, sampler: SceneSampler, seed: int, rows: range, frames: int, size: int) -> None:
         self.sampler = sampler
         self.seed = seed
-        self.batch_size = batch_size
+        self.rows = rows
         self.frames = frames
         self.size = size
 
     def __getitem__(self, step: int) -> list[Scene]:
-        rng = np.random.default_rng([self.seed, step])
-        return [self.sampler.draw(rng, self.frames, self.size) for _ in range(self.batch_size)]
+        return [self.sampler.draw(np.random.default_rng([self.seed, step, row]), self.frames, self.size) for row in self.rows]
 
 
 def iterate_batches(batches: SceneBatches, steps: range, workers: int) -> Iterator[list[Scene]]:
@@ -113,7 +134,7 @@ class LookBank:
 
 class _DrawnPixels(Dataset[tuple[Tensor, Tensor, Tensor]]):
     def __init__(self, sampler: SceneSampler, seed: int, chunk: int, size: int) -> None:
-        self.scenes = SceneBatches(sampler, seed, chunk, 1, size)
+        self.scenes = SceneBatches(sampler, seed, range(chunk), 1, size)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
         scenes = self.scenes[index]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import torch
 
+from vhmae.color.lut import Lut3D
 from vhmae.data.clips import Pack
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge, compose
@@ -32,7 +34,9 @@ class DevScene:
 class DevSet:
     """A fixed set of composites of the dev clips, the same for a seed."""
 
-    def __init__(self, pack: Pack, looks: LookSampler, frames: int, size: int, pairs: int = 4, seed: int = 12345) -> None:
+    def __init__(self, pack: Pack, luts: Sequence[Lut3D], frames: int, size: int, pairs: int = 4, seed: int = 12345) -> None:
+        # A pool of its own: the set is the same for every run, whatever its seed and its mixture.
+        looks = LookSampler.from_luts(luts, LookMixture(), pool_size=512, seed=seed)
         self.scenes: dict[str, list[DevScene]] = {"two_look": [], "one_look": []}
         mixtures = {
             "two_look": LookMixture(strength=(0.3, 1.0), one_look=0.0, same_look=0.0),

@@ -1,0 +1,60 @@
+"""What is minimised: the losses of a batch (Eq. 6), and those of the look path on drawn pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vhmae.color import statistics
+from vhmae.color.lut import apply_luts
+from vhmae.color.transform import apply_transform
+from vhmae.data.looks import LookSampler
+from vhmae.data.synthesis import TrainingBatch
+from vhmae.model import losses
+from vhmae.model.look import LookPath
+from vhmae.model.masking import patchify
+from vhmae.model.precision import Precision, autocast
+from vhmae.training.recipe import LossConfig
+from vhmae.training.sources import LookBank
+
+
+def batch_losses(
+    model: nn.Module, batch: TrainingBatch, config: LossConfig, patch_size: int, precision: Precision = "fp32", jitter: Tensor | None = None
+) -> dict[str, Tensor]:
+    """The losses of one batch (Eq. 6 and its parts), in fp32; ``loss`` is what is minimised."""
+    with autocast(batch.composite.device, precision):
+        result = model(batch.composite, batch.mask, jitter)
+    frames = batch.composite.shape[1]
+    harmonized = result.frames.float()
+    if config.reconstruction == "relative":
+        reconstruction = losses.relative_error(harmonized, batch.composite, batch.target, batch.region, config.floor, config.harm_weight)
+    else:
+        predicted, truth = (patchify(video, patch_size) for video in (harmonized, batch.target))
+        reconstruction = losses.reconstruction_loss(predicted, truth, result.masked, frames, config.reduction)
+    alignment = losses.alignment_loss(result.foreground_features, result.background_features, result.masked, frames, config.reduction)
+    balance = losses.patch_balancing_loss(harmonized, patch_size, config.balance, batch.target, config.reduction)
+    loss = losses.total_loss(reconstruction, alignment, balance, config.alignment_weight, config.balance_weight)
+    return {"loss": loss, "reconstruction": reconstruction, "alignment": alignment, "balance": balance}
+
+
+def look_losses(
+    path: LookPath, bank: LookBank, looks: LookSampler, rows: Tensor, rng: np.random.Generator, config: LossConfig
+) -> dict[str, Tensor]:
+    """The look path's loss on drawn pixels under freshly drawn looks: each member answers for itself."""
+    pixels = bank.pixels[rows].float() / 255.0
+    region = bank.region[rows]
+    background, foreground = looks.draw_pairs(rng, len(rows))
+    target = apply_luts(pixels, background).clamp(0.0, 1.0)
+    composite = torch.where(region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target)
+    sets = list(composite.split(statistics.PIXELS, dim=1))
+    coefficients = path.read(sets, bank.shares[rows]).member_coefficients  # (M, B, 3, 10)
+    count = statistics.PIXELS[0]
+    weight = region[:, :count].float()
+    weight = weight / weight.sum(1, keepdim=True).clamp_min(1.0)
+    harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
+    error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)
+    untouched = ((sets[0] - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (B,)
+    harm = config.harm_weight * (error - untouched).clamp_min(0.0)
+    loss = ((error + harm) / (untouched + config.floor)).mean()
+    return {"loss": loss, "ratio": error.mean() / untouched.mean().clamp_min(1e-9)}
