@@ -73,7 +73,7 @@ def build_parser() -> Parser:
     parser = Parser(prog="vhmae", description="Make a composite video look as if it had been shot at once.")
     parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (_add_harmonize, _add_demo, _add_evaluate, _add_synthesize, _add_train, _add_weights, _add_fit_constant):
+    for add in (_add_harmonize, _add_demo, _add_evaluate, _add_compare, _add_synthesize, _add_train, _add_weights, _add_fit_constant):
         add(commands)
     return parser
 
@@ -159,7 +159,9 @@ def _positive(text: str) -> int:
 
 def _add_device_options(parser: Parser) -> None:
     group = parser.add_argument_group("where the model runs")
-    group.add_argument("--weights", default="default", metavar="NAME|PATH", help="packaged name or .safetensors file")
+    group.add_argument(
+        "--weights", default="default", metavar="NAME|PATH|hf:owner/name", help="packaged name, .safetensors file, or a hub name"
+    )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda[:N] or mps")
     group.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
     group.add_argument("--threads", type=_positive, metavar="N", help="CPU threads (all)")
@@ -355,6 +357,39 @@ def _evaluate(args: Any) -> None:
     _write_report(report, args.json)
     if not args.quiet:
         print(format_report(report))
+
+
+def _add_compare(commands: Any) -> None:
+    parser = _command(commands, "compare", _compare, "show methods side by side: two frames, an enlarged part, a map of errors")
+    parser.add_argument("composite", type=Path, nargs="?", metavar="COMPOSITE", help="a clip of your own")
+    parser.add_argument("--mask", type=Path, help="its mask")
+    parser.add_argument("--target", type=Path, metavar="VIDEO", help="what it should look like, where that is known")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="instead of a clip: a set in the HYouTube layout")
+    parser.add_argument("--name", metavar="VIDEO/object_k", help="which composite of the set (the first)")
+    parser.add_argument(
+        "--method",
+        action="append",
+        metavar="NAME|LABEL=VIDEO",
+        help="a method as in evaluate, or a finished result; may be repeated (vhmae)",
+    )
+    parser.add_argument("--frame", type=_natural, metavar="N", help="which frame, from 0 (the middle)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="SHEET.png")
+    _add_device_options(parser)
+    _add_report_options(parser)
+
+
+def _compare(args: Any) -> None:
+    from vhmae.evaluation.compare import Comparison, compare
+
+    rows = compare(
+        Comparison(
+            output=args.output, methods=args.method or ["vhmae"], composite=args.composite, mask=args.mask, target=args.target,
+            data=args.data, name=args.name, frame=args.frame, weights=args.weights, device=args.device,
+        )
+    )  # fmt: skip
+    _write_report({"schema": 1, "rows": rows, "output": str(args.output)}, args.json)
+    if not args.quiet:
+        print(f"{args.output}: {rows} rows")
 
 
 def _add_fit_constant(commands: Any) -> None:

@@ -71,3 +71,24 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="no fast fp16"):
         choose_precision("fp16", torch.device("cpu"))
     assert choose_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
+
+
+def test_a_folder_in_the_hubs_form_is_loaded(tmp_path: Path) -> None:
+    from tests.model.test_vhmae import TINY
+    from vhmae.model.hub import save_for_hub
+
+    source = VHMAE(TINY).eval()
+    save_for_hub(source, tmp_path / "hub")
+    assert {path.name for path in (tmp_path / "hub").iterdir()} >= {"config.json", "model.safetensors"}
+    loaded = load_model(f"hf:{tmp_path / 'hub'}")
+    assert loaded.config == TINY
+    assert all(torch.equal(a, b) for a, b in zip(source.parameters(), loaded.parameters(), strict=True))
+    (tmp_path / "hub" / "config.json").write_text('{"image_sze": 64}')
+    with pytest.raises(InputError, match="did you mean image_size"):
+        load_model(f"hf:{tmp_path / 'hub'}")
+
+
+def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(InputError, match="--weights hf:nobody/nothing: cannot be loaded"):
+        load_model("hf:nobody/nothing")

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from vhmae.config import build, to_tree
 from vhmae.errors import InputError, did_you_mean
+from vhmae.model.hub import PREFIX, load_from_hub
 from vhmae.model.vhmae import VHMAE, ModelConfig
 
 FORMAT = "vhmae-1"
@@ -66,11 +67,13 @@ def read_card(name: str) -> WeightsCard:
 
 
 def load_model(name: str = DEFAULT) -> VHMAE:
-    """Load weights by packaged name or path, in fp32, in evaluation mode.
+    """Load weights by packaged name, path, or ``hf:owner/name``, in fp32, in evaluation mode.
 
     Raises:
         InputError: if the name is unknown, or the file is no safetensors file of this package.
     """
+    if name.startswith(PREFIX):
+        return load_from_hub(name)
     card = read_card(name)
     model = VHMAE(card.config)
     with safe_open(card.path, framework="pt") as file:

@@ -1,0 +1,101 @@
+"""``vhmae compare``: methods side by side, on a composite of a data set or on the user's own clip."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vhmae.data.hyoutube import read_list
+from vhmae.errors import InputError, did_you_mean
+from vhmae.evaluation.methods import Clip, find_method
+from vhmae.evaluation.sheet import Row, make_sheet, pick_frames, write_sheet
+from vhmae.video.matte import open_matte
+from vhmae.video.probe import probe_video
+from vhmae.video.reader import read_frames, read_rgb_frames, to_uint8
+
+Array = np.ndarray
+FRAMES_AROUND = 12
+"""Frames on either side that methods see of a user's clip."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What ``vhmae compare`` shows; either ``composite`` and ``mask``, or ``data``."""
+
+    output: Path
+    methods: Sequence[str]
+    """Names of methods, or LABEL=VIDEO for finished results."""
+    composite: Path | None = None
+    mask: Path | None = None
+    target: Path | None = None
+    data: Path | None = None
+    name: str | None = None
+    """VIDEO/object_k of the data set; the first without it."""
+    frame: int | None = None
+    weights: str = "default"
+    device: str = "auto"
+
+
+def compare(comparison: Comparison) -> int:
+    """Write the sheet; returns its number of rows."""
+    if not comparison.output.parent.is_dir():
+        raise InputError(f"{comparison.output}: the folder {comparison.output.parent} does not exist; make it first")
+    clip, first = _read_set(comparison) if comparison.data is not None else _read_clip(comparison)
+    wanted = len(clip.mask) // 2 if comparison.frame is None else comparison.frame - first
+    pair = pick_frames(clip, wanted)
+    rows = [Row("input", clip.composite[pair])]
+    for name in comparison.methods:
+        label, equals, path = name.partition("=")
+        if equals:
+            shown = _finished(Path(path), range(first + pair.start, first + pair.stop), clip)
+            rows.append(Row(label, shown))
+        else:
+            method = find_method(name, comparison.data or Path(), comparison.weights, comparison.device)
+            rows.append(Row(method.name, method.harmonize(clip)[pair]))
+    reference, error_name = clip.composite, "change, 0 to 64 levels"
+    if clip.target is not None:
+        rows.append(Row("target", clip.target[pair]))
+        reference, error_name = clip.target, "error, 0 to 64 levels"
+    write_sheet(comparison.output, make_sheet(rows, clip.mask[pair], reference[pair], error_name))
+    return len(rows)
+
+
+def _read_set(comparison: Comparison) -> tuple[Clip, int]:
+    assert comparison.data is not None
+    samples = {sample.name: sample for sample in read_list(comparison.data)}
+    name = comparison.name or next(iter(samples))
+    if name not in samples:
+        raise InputError(f"--name {name}: is not in the set{did_you_mean(name, samples)}; the list names them as VIDEO/object_k")
+    composite, target, mask = samples[name].read()
+    return Clip(composite, mask, samples[name], target), 0
+
+
+def _read_clip(comparison: Comparison) -> tuple[Clip, int]:
+    """The frames around the asked-for one (the middle without), and the number of the first."""
+    if comparison.composite is None or comparison.mask is None:
+        raise InputError("compare: needs COMPOSITE and --mask, or --data; name what is to be shown")
+    info = probe_video(comparison.composite)
+    mattes = open_matte(comparison.mask)
+    mattes.check_fits(info, hold_last=True)
+    frame = info.frames // 2 if comparison.frame is None else comparison.frame
+    if not 0 <= frame < info.frames:
+        raise InputError(f"--frame {frame}: {comparison.composite} has frames 0 to {info.frames - 1}")
+    first, last = max(0, frame - FRAMES_AROUND), min(info.frames, frame + FRAMES_AROUND + 1)
+    frames = [to_uint8(timed.image.rgb()) for timed in itertools.islice(read_frames(info, first=first), last - first)]
+    masks = [matte > np.iinfo(matte.dtype).max // 2 for matte in itertools.islice(mattes.read(info, first), len(frames))]
+    target = None
+    if comparison.target is not None:
+        target = _finished(comparison.target, range(first, first + len(frames)), Clip(np.stack(frames), np.stack(masks)))
+    return Clip(np.stack(frames), np.stack(masks), None, target), first
+
+
+def _finished(path: Path, numbers: range, clip: Clip) -> Array:
+    """Frames of a finished result."""
+    shown = np.stack(read_rgb_frames(path, list(numbers)))
+    if shown.shape[1:] != clip.composite.shape[1:]:
+        raise InputError(f"{path}: is {shown.shape[2]}x{shown.shape[1]}, the composite {clip.composite.shape[2]}x{clip.composite.shape[1]}")
+    return shown

@@ -1,0 +1,55 @@
+"""Picture sheets of methods side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import moving_scene, write_video
+from tests.evaluation.test_runner import data  # noqa: F401 - a fixture
+from vhmae.data.clips import write_mask_bits
+from vhmae.errors import InputError
+from vhmae.evaluation.compare import Comparison, compare
+from vhmae.evaluation.sheet import CELL_HEIGHT, Row, make_sheet
+
+
+def test_a_set_shows_input_methods_and_target(data: Path, tmp_path: Path) -> None:  # noqa: F811 - the fixture
+    out = tmp_path / "sheet.png"
+    rows = compare(Comparison(output=out, methods=["mkl", "constant"], data=data, name="v2/object_1"))
+    assert rows == 4
+    sheet = cv2.imread(str(out))
+    assert sheet.shape[0] > 4 * CELL_HEIGHT
+    with pytest.raises(InputError, match="did you mean v2/object_1"):
+        compare(Comparison(output=out, methods=["mkl"], data=data, name="v2/object_11"))
+
+
+def test_a_users_clip_is_shown_with_finished_results(tmp_path: Path) -> None:
+    frames, masks = moving_scene(8, 96, 64)
+    clip = write_video(tmp_path / "in.mkv", frames)
+    result = write_video(tmp_path / "other.mkv", frames // 2)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    out = tmp_path / "sheet.png"
+    rows = compare(Comparison(output=out, methods=["reinhard", f"theirs={result}"], composite=clip, mask=tmp_path / "m.npz", frame=7))
+    assert rows == 3
+    assert out.exists()
+    for wrong, message in (
+        ({"frame": 8}, "frames 0 to 7"),
+        ({"mask": None}, "needs COMPOSITE and --mask"),
+        ({"output": tmp_path / "none" / "s.png"}, "does not exist"),
+        ({"output": tmp_path / "s.xyz"}, "cannot be written as a picture"),
+    ):
+        with pytest.raises(InputError, match=message):
+            compare(Comparison(**{"output": out, "methods": ["mkl"], "composite": clip, "mask": tmp_path / "m.npz", **wrong}))  # type: ignore[arg-type]  # cases of many kinds
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_the_error_map_is_dark_where_nothing_differs() -> None:
+    frames, masks = moving_scene(2, 96, 64)
+    sheet = make_sheet([Row("same", frames), Row("brighter", (frames // 2 + 100).astype(np.uint8))], masks, frames, "error")
+    width = round(CELL_HEIGHT * 96 / 64)
+    last = sheet[24:, -width:]
+    assert last[: CELL_HEIGHT - 40].max() < 10
+    assert last[CELL_HEIGHT + 20 : 2 * CELL_HEIGHT - 40].mean() > 60
