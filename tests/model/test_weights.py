@@ -76,6 +76,7 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_a_folder_in_the_hubs_form_is_loaded(tmp_path: Path) -> None:
     from tests.model.test_vhmae import TINY
     from vhmae.model.hub import save_for_hub
+    from vhmae.model.vhmae import VHMAE
 
     source = VHMAE(TINY).eval()
     save_for_hub(source, tmp_path / "hub")

@@ -96,10 +96,10 @@ def _strip(cells: Sequence[Array], size: tuple[int, ...], label: str | None = No
     """Cells side by side at one size; captions keep their height."""
     width = round(CELL_HEIGHT * size[1] / size[0])
     height = CELL_HEIGHT if label is not None else 24
-    shown = []
+    shown: list[Array] = []
     for cell in cells:
         if label is None:
-            fitted = np.full((height, width, 3), 255, np.uint8)
+            fitted: Array = np.full((height, width, 3), 255, np.uint8)
             fitted[:, : min(width, cell.shape[1])] = cell[:height, :width]
         else:
             shrinks = cell.shape[0] > height

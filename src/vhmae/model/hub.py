@@ -18,8 +18,8 @@ def _hub_class() -> Any:
     except ImportError:
         raise InputError(f"{PREFIX}: needs huggingface_hub; install it with: pip install 'vhmae[hub]'") from None
 
-    class HubVHMAE(VHMAE, PyTorchModelHubMixin, library_name="vhmae", license="other", tags=["video-harmonization"]):  # type: ignore[misc]  # untyped base
-        def __init__(self, **config: Any) -> None:
+    class HubVHMAE(VHMAE, PyTorchModelHubMixin, library_name="vhmae", license="other", tags=["video-harmonization"]):
+        def __init__(self, config: dict[str, Any]) -> None:
             super().__init__(build(ModelConfig, config, "config.json"))
 
     return HubVHMAE
@@ -44,6 +44,6 @@ def load_from_hub(name: str) -> VHMAE:
 
 def save_for_hub(model: VHMAE, folder: Path) -> None:
     """Write a model as the hub keeps it; ``huggingface-cli upload`` takes the folder as it is."""
-    copy = _hub_class()(**to_tree(model.config))
+    copy = _hub_class()(to_tree(model.config))
     copy.load_state_dict(model.state_dict())
     copy.save_pretrained(folder, config=to_tree(model.config))

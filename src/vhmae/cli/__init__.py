@@ -1,0 +1,82 @@
+"""The command line: thin, and quick to answer, since everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from vhmae import __version__
+from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
+from vhmae.cli.harmonize import add_demo, add_harmonize
+from vhmae.cli.parser import Parser
+from vhmae.cli.train import add_train, add_weights
+from vhmae.errors import InputError, VhmaeError
+
+LONGEST_ERROR = 400
+
+
+def build_parser() -> Parser:
+    parser = Parser(prog="vhmae", description="Make a composite video look as if it had been shot at once.")
+    parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for add in (add_harmonize, add_demo, add_evaluate, add_compare, add_synthesize, add_train, add_weights, add_fit_constant):
+        add(commands)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0 done, 2 what the user can mend, 1 failure during the work, 130 Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    verbose = False
+    try:
+        args = build_parser().parse_args(arguments)
+        verbose = args.verbose
+        _check_report(args)
+        args.run(args)
+        return 0
+    except VhmaeError as error:
+        _print_error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        _print_error("stopped: interrupted; nothing half-written was left")
+        return 130
+    except BrokenPipeError:
+        return 1
+    except MemoryError:
+        _print_error("out of memory: the work did not fit; close other programs or use a smaller size")
+        return 1
+    except OSError as error:
+        _print_error(f"{error.filename or 'system'}: {error.strerror or error}; check the disk and the permissions")
+        return 1
+    except Exception as error:
+        if verbose:
+            raise
+        _print_error(f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: run again with -v and report it")
+        return 1
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _print_error(message: str) -> None:
+    line = " ".join(message.split())
+    print(f"vhmae: error: {line[: LONGEST_ERROR - 20]}", file=sys.stderr)
+
+
+def _check_report(args: Any) -> None:
+    """Refuse a report that cannot be written, or would take another file's place, before the work and not after it."""
+    path: Path | None = args.json
+    if path is None:
+        return
+    if path.is_dir() or not path.parent.is_dir():
+        raise InputError(f"--json {path}: is a folder or lies in none; give a file in a folder that exists")
+    if not os.access(path.parent, os.W_OK):
+        raise InputError(f"--json {path}: the folder {path.parent} cannot be written; choose another")
+    for name, other in vars(args).items():
+        if name != "json" and isinstance(other, Path) and other.resolve() == path.resolve():
+            raise InputError(f"--json {path}: is a file of the work itself; choose another name for the report")

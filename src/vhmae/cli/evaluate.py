@@ -1,0 +1,147 @@
+"""``vhmae synthesize``, ``evaluate``, ``compare`` and ``fit-constant``."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from vhmae.cli.parser import add_command, add_device_options, add_report_options, names, natural, positive, value_range, write_report
+from vhmae.errors import InputError
+
+
+def add_synthesize(commands: Any) -> None:
+    parser = add_command(commands, "synthesize", _synthesize, "make an evaluation set of composites from videos with masks")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a set by its recipe, see configs/benchmarks/; options overrule it")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="where the recipe's paths begin (VHMAE_DATA)")
+    parser.add_argument("--videos", type=Path, metavar="DIR", help="NAME.mp4 beside NAME.mask.npz")
+    parser.add_argument("--luts", type=Path, metavar="FILE", help=".npz bank or a folder of .cube files")
+    parser.add_argument("--lut-split", choices=["train", "heldout", "all"], help="(heldout)")
+    parser.add_argument("--looks", choices=["one", "two"], help="(two)")
+    parser.add_argument("--shifts", type=names, metavar="lut,parametric,lighting,hue", help="(lut,parametric)")
+    parser.add_argument("--per-video", type=int, metavar="N", help="composites a video (2)")
+    parser.add_argument(
+        "--strength", type=value_range, metavar="LOW:HIGH", help="share of the way from the identity (one look 1, two 0.3:1)"
+    )
+    parser.add_argument("--clean-edge", type=natural, metavar="N", help="pixels of a 288-line frame (one look 0, two 4)")
+    parser.add_argument("--foreground-ratio", type=value_range, metavar="LOW:HIGH", help="clips with another share are left out (0:1)")
+    parser.add_argument(
+        "--crop", type=value_range, metavar="LOW:HIGH", help="crop around the subject where it has such a share (whole frames)"
+    )
+    parser.add_argument("--frames", type=int, metavar="N", help="frames a video (20)")
+    parser.add_argument("--seed", type=natural, metavar="N", help="(0)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    add_report_options(parser)
+
+
+def _synthesize(args: Any) -> None:
+    from vhmae.config import read_config
+    from vhmae.data.synthesize import SynthesisRecipe, synthesize
+
+    keys = [field.name for field in dataclasses.fields(SynthesisRecipe)]
+    given = {name: getattr(args, name) for name in keys if getattr(args, name) is not None}
+    if args.config is not None:
+        recipe = read_config(SynthesisRecipe, args.config).below(args.data or os.environ.get("VHMAE_DATA"))
+        recipe = dataclasses.replace(recipe, **given)
+    elif "videos" in given:
+        recipe = SynthesisRecipe(**given)
+    else:
+        raise InputError("--videos: missing; name a folder of clips, or a recipe by --config")
+    count = synthesize(recipe, args.output)
+    write_report({"schema": 1, "composites": count, "output": str(args.output)}, args.json)
+    if not args.quiet:
+        print(f"{args.output}: {count} composites")
+
+
+def add_evaluate(commands: Any) -> None:
+    parser = add_command(commands, "evaluate", _evaluate, "score a method on a data set in the HYouTube layout")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
+    methods = "composite, constant, reinhard, histogram, mkl, vhmae, oracle-affine, oracle-quadratic or folder:PATH"
+    parser.add_argument("--method", default="vhmae", metavar="NAME|folder:PATH", help=methods)
+    parser.add_argument("--mix", type=float, default=1.0, metavar="0..1", help="how far reinhard, histogram and mkl go (1)")
+    protocols = ["clean", "co2net", "vtt", "hinet"]
+    parser.add_argument("--protocol", default="clean", choices=protocols, help="how results become numbers: docs/conventions.md (clean)")
+    parser.add_argument("--metrics", type=names, default=("fmse", "mse", "psnr", "fssim"), metavar="fmse,mse,psnr,fssim,temporal")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded pictures here: the next evaluation is faster")
+    parser.add_argument("--size", type=positive, metavar="N", help="resize pictures to N x N first (as they are)")
+    parser.add_argument("--swap-background", action="store_true", help="put another video's background behind each foreground")
+    parser.add_argument("--list", type=Path, metavar="FILE", help="three folders a line (test_list.txt)")
+    parser.add_argument("--natural", type=Path, metavar="DIR", help="clips with masks, untouched: how far the method moves them")
+    parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"])
+    parser.add_argument("--caution", type=float, default=6.0, metavar="LEVELS", help="as for harmonize (6)")
+    add_device_options(parser)
+    add_report_options(parser)
+
+
+def _evaluate(args: Any) -> None:
+    from vhmae.data.clips import list_clips
+    from vhmae.evaluation.methods import find_method
+    from vhmae.evaluation.protocols import find_protocol
+    from vhmae.evaluation.runner import evaluate, natural_drift
+    from vhmae.evaluation.tables import format_report
+
+    if args.natural is not None:
+        list_clips(args.natural)
+    method = find_method(
+        args.method, args.data, args.weights, args.device, args.precision, args.threads, args.quality, args.caution, args.mix
+    )
+    progress = sys.stderr.isatty() and not args.quiet
+    report = evaluate(
+        args.data, method, args.metrics, args.list, args.swap_background, progress, find_protocol(args.protocol), args.cache, args.size
+    )
+    if args.natural is not None:
+        report["natural_drift"] = natural_drift(args.natural, method)
+    write_report(report, args.json)
+    if not args.quiet:
+        print(format_report(report))
+
+
+def add_compare(commands: Any) -> None:
+    parser = add_command(commands, "compare", _compare, "show methods side by side: two frames, an enlarged part, a map of errors")
+    parser.add_argument("composite", type=Path, nargs="?", metavar="COMPOSITE", help="a clip of your own")
+    parser.add_argument("--mask", type=Path, help="its mask")
+    parser.add_argument("--target", type=Path, metavar="VIDEO", help="what it should look like, where that is known")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="instead of a clip: a set in the HYouTube layout")
+    parser.add_argument("--name", metavar="VIDEO/object_k", help="which composite of the set (the first)")
+    parser.add_argument(
+        "--method",
+        action="append",
+        metavar="NAME|LABEL=VIDEO",
+        help="a method as in evaluate, or a finished result; repeatable (vhmae)",
+    )
+    parser.add_argument("--frame", type=natural, metavar="N", help="which frame, from 0 (the middle)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="SHEET.png")
+    add_device_options(parser)
+    add_report_options(parser)
+
+
+def _compare(args: Any) -> None:
+    from vhmae.evaluation.compare import Comparison, compare
+
+    rows = compare(
+        Comparison(
+            output=args.output, methods=args.method or ["vhmae"], composite=args.composite, mask=args.mask, target=args.target,
+            data=args.data, name=args.name, frame=args.frame, weights=args.weights, device=args.device,
+        )
+    )  # fmt: skip
+    write_report({"schema": 1, "rows": rows, "output": str(args.output)}, args.json)
+    if not args.quiet:
+        print(f"{args.output}: {rows} rows")
+
+
+def add_fit_constant(commands: Any) -> None:
+    parser = add_command(commands, "fit-constant", _fit_constant, "fit the colour map that never looks at the background")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="a set of training composites")
+    parser.add_argument("--looks", required=True, choices=["one", "two"], help="the mode that the set was made in")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="JSON file; other modes in it are kept")
+    add_report_options(parser)
+
+
+def _fit_constant(args: Any) -> None:
+    from vhmae.evaluation.methods import fit_constant
+
+    used = fit_constant(args.data, args.looks, args.output)
+    if not args.quiet:
+        print(f"{args.output}: fitted '{args.looks}' on {used} composites")

@@ -1,0 +1,94 @@
+"""``vhmae harmonize`` and ``vhmae demo``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from vhmae.cli.parser import add_command, add_device_options, add_report_options, write_report
+
+
+def add_harmonize(commands: Any) -> None:
+    parser = add_command(commands, "harmonize", _harmonize, "harmonize the foreground of a composite video")
+    parser.add_argument("composite", type=Path, metavar="COMPOSITE", help="video file")
+    parser.add_argument(
+        "--mask", type=Path, required=True, help="video, picture, folder, sequence or .npz; white = foreground, grey = soft"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="video file to write")
+    parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
+    parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
+    parser.add_argument(
+        "--caution", type=float, default=6.0, metavar="LEVELS", help="0 is bold; small changes are left undone below this (6)"
+    )
+    parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--end", type=float, metavar="SECONDS")
+    parser.add_argument("--cuts", type=Path, metavar="FILE", help="numbers of the frames that begin a shot, one a line")
+    parser.add_argument("--no-cut-detection", action="store_true", help="take the video as one shot")
+    parser.add_argument("--codec", metavar="NAME", help="output codec (the input's family)")
+    parser.add_argument("--crf", type=int, metavar="N", help="quality of x264, x265, VP9 and AV1 (16)")
+    parser.add_argument("--preset", metavar="NAME", help="speed preset of the encoder")
+    parser.add_argument("--pix-fmt", metavar="NAME", help="output pixel format (the input's)")
+    parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
+    parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
+    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
+    parser.add_argument("--no-verify", action="store_true", help="do not read the written file again")
+    add_device_options(parser)
+    add_report_options(parser)
+
+
+def _harmonize(args: Any) -> None:
+    from vhmae.pipeline import HarmonizeJob, harmonize_job
+
+    job = HarmonizeJob(
+        composite=args.composite,
+        mask=args.mask,
+        output=args.output,
+        quality=args.quality,
+        strength=args.strength,
+        caution=args.caution,
+        start=args.start,
+        end=args.end,
+        cuts=args.cuts,
+        cut_detection=not args.no_cut_detection,
+        codec=args.codec,
+        crf=args.crf,
+        preset=args.preset,
+        pix_fmt=args.pix_fmt,
+        colorspace=args.colorspace,
+        hold_last_mask=args.hold_last_mask,
+        strict=args.strict,
+        verify=not args.no_verify,
+        weights=args.weights,
+        device=args.device,
+        precision=args.precision,
+        threads=args.threads,
+        progress=sys.stderr.isatty() and not args.quiet,
+    )
+    report = harmonize_job(job)
+    write_report(report, args.json)
+    if not args.quiet:
+        for warning in report["warnings"]:
+            print(f"vhmae: warning: {warning}", file=sys.stderr)
+        print(f"{args.output}: {report['frames']} frames in {report['seconds']:.1f} s ({report['fps']:.1f} fps), "
+              f"mean change {report['mean_change']:.1f} levels, {report['device']} {report['precision']}")  # fmt: skip
+
+
+# --- demo
+
+
+def add_demo(commands: Any) -> None:
+    parser = add_command(commands, "demo", _demo, "build a composite of photographs, harmonize it and show before and after")
+    parser.add_argument("-o", "--output", type=Path, default=Path("demo"), metavar="DIR")
+    add_device_options(parser)
+    add_report_options(parser)
+
+
+def _demo(args: Any) -> None:
+    from vhmae.demo import run_demo
+
+    report = run_demo(args.output, weights=args.weights, device=args.device, precision=args.precision, threads=args.threads)
+    write_report(report, args.json)
+    if not args.quiet:
+        for line in report["lines"]:
+            print(line)

@@ -1,0 +1,116 @@
+"""The parser of the command line: one-line errors, and the options that commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from vhmae.errors import InputError, did_you_mean
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, with our one-line errors instead of a usage block."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "allow_abbrev": False})
+
+    def options(self) -> list[str]:
+        return [option for action in self._actions for option in action.option_strings]
+
+    def error(self, message: str) -> NoReturn:
+        required = re.match(r"the following arguments are required: (.+)", message)
+        choice = re.match(r"argument (\S+?)(?:/\S+)?: invalid choice: '?(.*?)'? \(choose from (.+)\)", message)
+        value = re.match(r"argument (\S+?)(?:/\S+)?: (.+)", message)
+        if required:
+            raise InputError(f"{required[1]}: missing; see {self.prog} --help")
+        if choice:
+            known = [word.strip(" '") for word in choice[3].split(",")]
+            raise InputError(f"{choice[1]} {choice[2]}: unknown{did_you_mean(choice[2], known)}; expected one of {', '.join(known)}")
+        if value:
+            raise InputError(f"{value[1]}: {value[2]}; see {self.prog} --help")
+        raise InputError(f"{message}; see {self.prog} --help")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        parsed, rest = self.parse_known_args(args, namespace)
+        if rest and getattr(parsed, "takes_overrides", False):
+            parsed.overrides = read_overrides(rest)
+        elif rest:
+            command = getattr(parsed, "parser", self)
+            raise InputError(f"{rest[0]}: unknown option{did_you_mean(rest[0], command.options())}; see {command.prog} --help")
+        return parsed
+
+
+def read_overrides(words: Sequence[str]) -> dict[str, str]:
+    """``--section.key value`` or ``--section.key=value`` -> {"section.key": "value"}."""
+    overrides: dict[str, str] = {}
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        key, equals, value = word.removeprefix("--").partition("=")
+        if not word.startswith("--") or "." not in key:
+            known = ["--config", "--resume", "--from", "-o", "--device"]
+            raise InputError(f"{word}: unknown option{did_you_mean(word, known)}; a recipe's keys are set by --section.key value")
+        if not equals:
+            if not rest:
+                raise InputError(f"{word}: has no value; write {word} VALUE")
+            value = rest.pop(0)
+        overrides[key] = value
+    return overrides
+
+
+def write_report(report: dict[str, Any], path: Path | None) -> None:
+    if path is not None:
+        part = path.with_name(f".{path.name}.part")
+        part.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        part.replace(path)
+
+
+def add_command(commands: Any, name: str, run: Callable[[Any], None], text: str) -> Parser:
+    parser: Parser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(run=run, parser=parser, takes_overrides=False)
+    return parser
+
+
+def natural(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 up")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 1 up")
+    return int(text)
+
+
+def add_device_options(parser: Parser) -> None:
+    group = parser.add_argument_group("where the model runs")
+    group.add_argument(
+        "--weights", default="default", metavar="NAME|PATH|hf:owner/name", help="packaged, a .safetensors file, or of the hub"
+    )
+    group.add_argument("--device", default="auto", help="auto, cpu, cuda[:N] or mps")
+    group.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
+    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (all)")
+
+
+def add_report_options(parser: Parser) -> None:
+    group = parser.add_argument_group("what is reported")
+    group.add_argument("--json", type=Path, metavar="FILE", help="write the report")
+    group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    group.add_argument("-v", "--verbose", action="store_true", help="print more")
+
+
+def value_range(text: str) -> tuple[float, float]:
+    low, colon, high = text.partition(":")
+    try:
+        return float(low), float(high if colon else low)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not LOW:HIGH") from None
+
+
+def names(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
