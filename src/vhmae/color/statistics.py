@@ -15,6 +15,7 @@ from torch.nn import functional
 from vhmae.errors import ShapeError
 
 SETS = ("foreground", "background", "inner_ring", "outer_ring")
+FOREGROUND_SETS = ("foreground", "inner_ring")
 RING_SHARE = 6 / 160
 """Width of a ring as a share of the frame's shorter side."""
 PIXELS = (512, 512, 256, 256)

@@ -91,6 +91,9 @@ class SceneRecipe:
 
     foreground: tuple[float, float] = (0.02, 0.8)
     """Share of the crop that the foreground should take."""
+    large: float = 0.0
+    """Share of scenes whose foreground takes a share drawn evenly from ``large_foreground``; small ones lead otherwise."""
+    large_foreground: tuple[float, float] = (0.3, 0.8)
     clean_edge: float = 0.75
     """Share of scenes with the edge closed."""
     clean_edge_pixels: tuple[int, int] = (2, 6)
@@ -186,6 +189,8 @@ class SceneSampler:
             return None
         low, high = self.recipe.foreground
         wanted = float(np.exp(rng.uniform(np.log(low * 1.5), np.log(high))))
+        if rng.random() < self.recipe.large:
+            wanted = float(rng.uniform(*self.recipe.large_foreground))
         area = min(len(ys) / wanted, float(height * width))
         ratio = float(np.exp(rng.uniform(-np.log(self.recipe.stretch), np.log(self.recipe.stretch))))
         crop_height = int(np.clip(np.sqrt(area / ratio), min(48, height), height))

@@ -32,6 +32,8 @@ class LookConfig:
     """Features that a member takes from the histograms."""
     dropout: float = 0.2
     histogram_dropout: float = 0.3
+    background: bool = True
+    """False hides the background and its ring: what can be told of a foreground alone, for comparisons."""
 
     def __post_init__(self) -> None:
         if self.members < 1 or self.width < 1:
@@ -72,7 +74,8 @@ class LookPath(nn.Module):
     def __init__(self, config: LookConfig) -> None:
         super().__init__()
         self.config = config
-        sets = len(statistics.SETS)
+        self.seen = [index for index, name in enumerate(statistics.SETS) if config.background or name in statistics.FOREGROUND_SETS]
+        sets = len(self.seen)
         numbers = sets * (statistics.STATISTICS + 1)  # one more: the set's share of the frame
         cells = sets * statistics.HISTOGRAM_BINS**3
         # Without affine: the members' first layers scale; running means make inference independent of the batch.
@@ -98,7 +101,7 @@ class LookPath(nn.Module):
         config = self.config
         # Moments and logarithms lose too much in half precision.
         with torch.autocast(device_type=shares.device.type, enabled=False):
-            sets = [colors.float() for colors in sets]
+            sets, shares = [sets[index].float() for index in self.seen], shares[:, self.seen]
             numbers = torch.cat([statistics.set_statistics(colors) for colors in sets] + [shares.float().sqrt()], dim=1)
             cells = torch.cat([statistics.set_histogram(colors) for colors in sets], dim=1)
             numbers = self.normalize(numbers).clamp(-4.0, 4.0)
