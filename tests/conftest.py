@@ -55,6 +55,7 @@ def write_video(
     fps: int = 25,
     audio: bool = False,
     pts: list[int] | None = None,
+    gop: int | None = None,
 ) -> Path:
     """Write RGB or grey frames as a video, with a tone if asked for; ``pts`` in milliseconds makes it of variable rate."""
     with av.open(str(path), "w") as container:
@@ -62,6 +63,8 @@ def write_video(
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], pix_fmt
         if pts is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
+        if gop is not None:
+            stream.codec_context.gop_size = gop
         if codec == "libx264":
             stream.options = {"crf": "8", "preset": "ultrafast"}
         sound = container.add_stream("aac", rate=48000, layout="mono") if audio else None

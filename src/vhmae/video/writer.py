@@ -133,7 +133,9 @@ class VideoWriter:
             with contextlib.suppress(ValueError, TypeError):
                 setattr(context, tag, getattr(before, tag))
         self._conversion = _conversion(source, pix_fmt)
-        if self._conversion and not av.VideoFormat(pix_fmt, 2, 2).is_rgb:
+        if self._conversion and av.VideoFormat(pix_fmt, 2, 2).is_rgb:
+            context.colorspace, context.color_range = 0, int(ColorRange.JPEG)
+        elif self._conversion:
             matrix = source.encoding.matrix if source.encoding.matrix != "rgb" else untagged_matrix(source.height)
             if source.encoding.matrix == "rgb" or not source.guessed_matrix:
                 context.colorspace = _MATRIX_TAGS[matrix]
@@ -307,6 +309,8 @@ def _pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
         except ValueError:
             hint = did_you_mean(wanted, formats) or f"; {encoder} takes {', '.join(formats[:6]) or 'any that FFmpeg knows'}"
             raise InputError(f"--pix-fmt {wanted}: unknown{hint}") from None
+    if encoder == "mjpeg":  # full range alone
+        formats = [name for name in formats if name.startswith("yuvj")]
     if not formats or source.pixel_format in formats:
         return source.pixel_format
     nearest, _ = find_best_pix_fmt_of_list(formats, source.pixel_format, has_alpha=True)
