@@ -326,6 +326,7 @@ def _thumbnail(frame: Array, height: int, width: int) -> Array:
 
 def _small_mask(matte: Array, size: int) -> Array:
     """The mask that the network sees: half-covered pixels count; a subject thinner than that counts wherever it is."""
-    small = cv2.resize(as_matte(matte), (size, size), interpolation=cv2.INTER_AREA)
+    stored = matte.astype(np.float32) if matte.dtype not in (np.uint8, np.uint16) else matte
+    small = as_matte(cv2.resize(stored, (size, size), interpolation=cv2.INTER_AREA))
     mask = small >= 0.5
     return mask if mask.any() else small > 0.0

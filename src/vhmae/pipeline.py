@@ -229,7 +229,7 @@ class _Run:
         for timed, matte in self._frames(begins.index):
             cut = timed.index in self.cuts
             if self.harmonizer.cut_detection:
-                cut = detector.step(timed.image.thumbnail(*THUMBNAIL)) or cut
+                cut = detector.step(timed.image.thumbnail(*THUMBNAIL, sparse=True)) or cut
             if cut and timed.index > begins.index:
                 break
             if matte.any() and self.harmonizer.shows_background(matte):

@@ -54,11 +54,14 @@ def test_planes_and_rgb_render_alike() -> None:
 
 def test_a_box_sees_the_same_maps_as_the_whole_frame() -> None:
     frames, _ = moving_scene(1, 96, 64)
-    colors = frames[0].astype(np.float32) / 255
-    whole = transform().change(colors, Box(0, 0, 64, 96), 64, 96)
+    colors = torch.from_numpy(frames[0].astype(np.float32) / 255).permute(2, 0, 1)
+    whole = transform().within(Box(0, 0, 64, 96), 64, 96)(colors, Box(0, 0, 64, 96)).clone()
     box = Box(10, 20, 50, 70)
-    part = transform().change(np.ascontiguousarray(colors[box.rows, box.columns]), box, 64, 96)
-    np.testing.assert_allclose(part, whole[box.rows, box.columns], atol=1e-5)
+    change_of = transform().within(box, 64, 96)
+    part = colors[:, box.rows, box.columns]
+    for inner in (Box(0, 0, 40, 50), Box(0, 0, 7, 50), Box(13, 9, 40, 31)):
+        found = change_of(part[:, inner.rows, inner.columns], inner)
+        np.testing.assert_allclose(found, whole[:, box.rows, box.columns][:, inner.rows, inner.columns], atol=1e-5)
 
 
 def test_drawn_pixels_are_added_at_the_frames_size() -> None:
