@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scores import FINALISTS, LEADING, SETS
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
+PAGES = ("README.md", "docs/results.md", "docs/one-look.md")
 
 
 def _scores() -> list[dict[str, Any]]:
@@ -25,16 +28,26 @@ def _measured(name: str) -> str:
     return f"Measured here on {hardware['cores']} cores ({hardware['cpu']}), {hardware['date']}, by `benchmarks/results/{name}.json`."
 
 
+def _named(row: dict[str, Any]) -> str:
+    name, _, mix = row["method"].partition(":")
+    name += f", mix {mix}" if mix else ""
+    return name + (", background swapped" if row["swap_background"] else "")
+
+
+def _leading() -> list[dict[str, Any]]:
+    return [row for row in _scores() if row["data"] in LEADING and row["protocol"] == "clean" and row["method"] in FINALISTS]
+
+
 def score_table(every_metric: bool) -> str:
-    """One row a set and method."""
+    """One row a leading set and finalist."""
     head = ["set", "method", "fMSE", "ratio", "weakest / middle / strongest third", "worse than untouched"]
     head += ["MSE", "PSNR", "fSSIM"] if every_metric else []
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row in _scores():
+    for row in _leading():
         fmse = row["overall"]["fmse"]
-        name = row["method"] + (", background swapped" if row["swap_background"] else "")
         thirds = " / ".join(f"{third['ratio']['fmse']:.2f}" for third in row["thirds"])
-        cells = [row["data"], name, f"{fmse['mean']:.0f} [{fmse['ci95'][0]:.0f}, {fmse['ci95'][1]:.0f}]", f"**{row['ratio']['fmse']:.3f}**"]
+        interval = f"{fmse['mean']:.0f} [{fmse['ci95'][0]:.0f}, {fmse['ci95'][1]:.0f}]"
+        cells = [row["data"], _named(row), interval, f"**{row['ratio']['fmse']:.3f}**"]
         cells += [thirds, f"{row['worse_share']:.0%}"]
         if every_metric:
             cells += [f"{row['overall'][key]['mean']:.{digits}f}" if key in row["overall"] else "" for key, digits in METRIC_DIGITS]
@@ -45,11 +58,80 @@ def score_table(every_metric: bool) -> str:
 METRIC_DIGITS = (("mse", 1), ("psnr", 2), ("fssim", 4))
 
 
+def set_table() -> str:
+    """fMSE ratios, one row a method, one column a set."""
+    rows: dict[str, dict[str, str]] = {}
+    for row in _scores():
+        if row["protocol"] == "clean" and row["method"] != "composite":
+            worse = "" if row["swap_background"] else f" ({row['worse_share']:.0%})"
+            rows.setdefault(_named(row), {})[row["data"]] = f"{row['ratio']['fmse']:.3f}{worse}"
+    lines = ["| method | " + " | ".join(SETS) + " |", "|---|" + "---|" * len(SETS)]
+    lines += ["| " + " | ".join([name, *(cells.get(column, "") for column in SETS)]) + " |" for name, cells in rows.items()]
+    return "\n".join(lines)
+
+
+def protocol_table() -> str:
+    """The same results under every protocol."""
+    lines = ["| set | protocol | method | fMSE | ratio | MSE | PSNR | fSSIM |", "|---|---|---|---|---|---|---|---|"]
+    for row in _scores():
+        if row["data"] in LEADING and row["method"] in ("composite", "vhmae") and not row["swap_background"]:
+            values = [f"{row['overall'][key]['mean']:.{digits}f}" for key, digits in METRIC_DIGITS]
+            cells = [row["data"], row["protocol"], row["method"], f"{row['overall']['fmse']['mean']:.1f}", f"{row['ratio']['fmse']:.3f}"]
+            lines.append("| " + " | ".join([*cells, *values]) + " |")
+    return "\n".join(lines)
+
+
+def temporal_table() -> str:
+    """Temporal metrics beside the composite's and the target's own."""
+    lines = ["| set | metric | composite | vhmae | target |", "|---|---|---|---|---|"]
+    for row in _scores():
+        if row["method"] == "vhmae" and "temporal" in row:
+            for name, values in row["temporal"].items():
+                cells = [f"{values[key]['mean']:.2f}" if values[key] else "" for key in ("composite", "method", "target")]
+                lines.append(f"| {row['data']} | {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def one_look_table() -> str:
+    """docs/one-look.md: what needs no background."""
+    rows = json.loads((RESULTS / "one_look.json").read_text())["rows"]
+    lines = ["| method | val-one | val-one, swapped | val-two | val-two, swapped |", "|---|---|---|---|---|"]
+    for name in dict.fromkeys(row["method"] for row in rows):
+        cells = [row["ratio"] for row in rows if row["method"] == name]  # val-one, swapped, val-two, swapped
+        lines.append(f"| {name} | " + " | ".join(f"{ratio:.3f}" for ratio in cells) + " |")
+    return "\n".join(lines)
+
+
+def training_table() -> str:
+    """Where a training step's time goes."""
+    result = json.loads((RESULTS / "train.json").read_text())
+    training, variants = result["training"], result["variants"]
+    rate = ", ".join(f"{name} {value:.0f}" for name, value in result["matrix_gflops"].items())
+    lines = [
+        f"`{result['config']}`, {training['image_size']} pixels, {training['clip_frames']} frames, batch {training['batch_size']}, "
+        f"{result['precision']} on {result['device']}; measured matrix rates in GFLOP/s: {rate}.",
+        "",
+        f"- {training['samples_per_second']:.2f} samples/s; scenes and looks alone, in one process: "
+        f"{training['samples_per_second_without_model_one_process']:.1f}.",
+        f"- Waiting for scenes: {training['waiting_share']:.1%} of the time; looks: {training['synthesis_share']:.1%}.",
+        f"- The step reaches **{training['flop_utilisation']:.0%}** of the measured rate of {result['precision']} products.",
+        "- Seconds a step: " + ", ".join(f"{name} {seconds:.3f}" for name, seconds in variants.items()) + ".",
+        "",
+        "| foreground | packed, s | key-masked, s | ratio |",
+        "|---|---|---|---|",
+    ]
+    for row in result["by_foreground_share"]:
+        lines.append(f"| {row['foreground']:.0%} | {row['packed']:.3f} | {row['masked']:.3f} | {row['ratio']:.2f} |")
+    lines += ["", "| stage | seconds a sample |", "|---|---|"]
+    lines += [f"| {row['stage']} | {row['seconds_per_sample']:.4f} |" for row in result["by_size"]]
+    return "\n".join(lines)
+
+
 def bin_table() -> str:
     """Ratios of our method by foreground share."""
     lines = ["| set | foreground | composites | videos | ratio |", "|---|---|---|---|---|"]
     for row in _scores():
-        if row["method"] == "vhmae" and not row["swap_background"]:
+        if row["method"] == "vhmae" and not row["swap_background"] and row["protocol"] == "clean":
             for part in row["bins"]:
                 few = "" if part["videos"] >= 8 else " (under 8 videos: no claim)"
                 share = f"{part['from']:.0%}-{part['to']:.0%}"
@@ -84,11 +166,18 @@ def blocks() -> dict[str, str]:
     return {
         "scores": score_table(every_metric=False),
         "all-scores": score_table(every_metric=True),
+        "sets": set_table(),
+        "protocols": protocol_table(),
+        "temporal": temporal_table(),
+        "one-look": one_look_table(),
+        "training": training_table(),
         "bins": bin_table(),
         "drift": drift_line(),
         "speed": speed_table(),
         "measured-scores": _measured("scores"),
         "measured-speed": _measured("harmonize"),
+        "measured-training": _measured("train"),
+        "measured-one-look": _measured("one_look"),
     }
 
 
@@ -104,7 +193,7 @@ def filled(text: str) -> str:
 
 def main() -> int:
     stale = []
-    for page in (ROOT / "README.md", ROOT / "docs" / "results.md"):
+    for page in (ROOT / name for name in PAGES):
         text = page.read_text()
         new = filled(text)
         if new != text:

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from vhmae.errors import InputError
+from vhmae.harmonizer import Harmonizer
 from vhmae.pipeline import HarmonizeJob, harmonize_job
 from vhmae.video.reader import read_rgb_frames, to_uint8
 
@@ -60,6 +61,7 @@ def run_demo(
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto", threads: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Write ``composite.mp4``, ``mask.mp4``, ``harmonized.mp4`` and ``before_after.png``; returns the report."""
+    Harmonizer.from_pretrained(weights, device=device, precision=precision)  # what is wrong with these is told before any work
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
