@@ -1,18 +1,21 @@
-"""Transforms applied to full-size frames: once, inside the matte's box, as a change that is added to what was there."""
+"""Transforms applied to full-size frames: once, inside the matte's box, as a change that is added to what was there.
+
+Colour maps take the compiled way (``kernels``); ``plain=True`` is the slow reference, written as the equations stand.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
 import numpy as np
 import torch
-from torch import Tensor
 
-from vhmae.color.transform import AFFINE
-from vhmae.video.planes import Box, ChangeOf, PlanarFrame, matte_box
+from vhmae.color.transform import AFFINE, color_basis
+from vhmae.color.yuv import ColorEncoding
+from vhmae.kernels import recolor_rows
+from vhmae.video.planes import Box, PlanarFrame, matte_box
 
 Array = np.ndarray
 
@@ -20,8 +23,15 @@ Array = np.ndarray
 class ColorChange(Protocol):
     """What is to be done to the colours of one frame."""
 
-    def within(self, box: Box, height: int, width: int) -> ChangeOf:
-        """Make ready for a box of a frame of the given size; its strips are then changed one by one."""
+    def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
+        """The change to the colours of a box of a frame.
+
+        Args:
+            rgb: (3, h, w) float32 in [0, 1], the box's pixels.
+            height, width: of the whole frame.
+        Returns:
+            (3, h, w) float32: the new colours, clipped to [0, 1], minus ``rgb``.
+        """
 
     def scaled(self, strength: float) -> ColorChange:
         """The change that goes a part of the way."""
@@ -39,59 +49,29 @@ class FrameTransform:
     def scaled(self, strength: float) -> FrameTransform:
         return self if strength == 1.0 else FrameTransform(self.overall * strength, self.local * strength)
 
-    def within(self, box: Box, height: int, width: int) -> ChangeOf:
+    def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
+        maps, steps, lower, share = self.maps(box, height, width)
+        colors = torch.from_numpy(rgb).permute(1, 2, 0)
+        moved = torch.from_numpy(rgb) + (color_basis(colors)[..., AFFINE:] @ torch.from_numpy(self.overall[:, AFFINE:].T)).permute(2, 0, 1)
+        for channel in range(3):
+            for term in range(AFFINE):
+                index = channel * AFFINE + term
+                factor = torch.from_numpy(maps[lower, index] + share[:, None] * steps[lower, index])  # (h, w)
+                moved[channel] += factor if term == 3 else factor * torch.from_numpy(rgb[term])
+        return moved.clamp_(0.0, 1.0).sub_(torch.from_numpy(rgb)).numpy()
+
+    def maps(self, box: Box, height: int, width: int) -> tuple[Array, Array, Array, Array]:
+        """The affine terms at a box's columns: at each row of cells (N, 12, w), their way to the next row; for each row of pixels
+        the row of cells above it (h,) and how far it is to the next (h,)."""
         rows, columns = self.local.shape[:2]
-        across, share = _lerp(columns, box.left, box.right, width)
-        share, after = share[:, None, None], np.minimum(across + 1, columns - 1)
-        between = self.local[:, across] * (1.0 - share) + self.local[:, after] * share
-        # The affine terms of the overall map are the same everywhere: they join the cells'. (N, 3, 4, w)
-        maps = np.ascontiguousarray((between + self.overall[:, :AFFINE]).transpose(0, 2, 3, 1), np.float32)
-        bases, steps = (torch.from_numpy(values).flatten(1, 2) for values in (maps, np.diff(maps, axis=0, append=maps[-1:])))
+        before, share = _lerp(columns, box.left, box.right, width)
+        share, after = share[:, None, None], np.minimum(before + 1, columns - 1)
+        between = self.local[:, before] * (1.0 - share) + self.local[:, after] * share
+        # The affine terms of the overall map are the same everywhere: they join the cells'.
+        maps = (between + self.overall[:, :AFFINE]).transpose(0, 2, 3, 1).reshape(rows, 3 * AFFINE, -1)
+        maps = np.ascontiguousarray(maps, np.float32)
         lower, down = _lerp(rows, box.top, box.bottom, height)
-        shares = torch.from_numpy(down)[:, None]
-        scratch = torch.empty((10, 0))
-
-        def change_of(strip: Tensor, part: Box) -> Tensor:
-            nonlocal scratch
-            _, height, width = strip.shape
-            if scratch.shape[1] < height * width:
-                scratch = torch.empty((10, height * width))
-            room = scratch[:, : height * width].view(10, height, width)
-            begin = part.top
-            while begin < part.bottom:  # rows between the same two rows of cells
-                cell = int(lower[begin])
-                end = begin + int(np.searchsorted(lower[begin : part.bottom], cell, side="right"))
-                rows = slice(begin - part.top, end - part.top)
-                base, step = (values[cell, :, part.columns].unbind(0) for values in (bases, steps))
-                self._change_rows(strip[:, rows].unbind(0), base, step, shares[begin:end], room[:, rows].unbind(0))
-                begin = end
-            return room[:3]
-
-        return change_of
-
-    def _change_rows(
-        self, strip: Sequence[Tensor], base: Sequence[Tensor], step: Sequence[Tensor], share: Tensor, scratch: Sequence[Tensor]
-    ) -> None:
-        """Colours under the affine map base + share * step and the quadratic terms, clipped, minus the colours.
-
-        Args:
-            strip: red, green and blue, (n, w).
-            base, step: 3 x 4 rows (w,): the map at the cells' centres above, and its way to those below.
-            share: (n, 1), how far each row is on that way.
-            scratch: ten planes (n, w); the answer stands in the first three.
-        """
-        red, green, blue = strip
-        squares, term = scratch[3:9], scratch[9]
-        for place, (one, other) in enumerate(((red, red), (green, green), (blue, blue), (red, green), (green, blue), (blue, red))):
-            torch.mul(one, other, out=squares[place])
-        for channel, plane in enumerate(strip):
-            first = channel * AFFINE
-            total = torch.addcmul(base[first + 3], share, step[first + 3], out=scratch[channel])
-            for index, factor in enumerate(strip, first):
-                total.addcmul_(torch.addcmul(base[index], share, step[index], out=term), factor)
-            for coefficient, square in zip(self.overall[channel, AFFINE:].tolist(), squares, strict=True):
-                total.add_(square, alpha=coefficient)
-            total.add_(plane).clamp_(0.0, 1.0).sub_(plane)
+        return maps, np.diff(maps, axis=0, append=maps[-1:]), lower, down
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,20 +84,18 @@ class PixelChange:
     def scaled(self, strength: float) -> PixelChange:
         return self if strength == 1.0 else PixelChange(self.pixels * strength)
 
-    def within(self, box: Box, height: int, width: int) -> ChangeOf:
-        resized = cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_LINEAR)
-        whole = torch.from_numpy(resized[box.rows, box.columns]).permute(2, 0, 1)
-
-        def change_of(strip: Tensor, part: Box) -> Tensor:
-            return (strip + whole[:, part.rows, part.columns]).clamp_(0.0, 1.0).sub_(strip)
-
-        return change_of
+    def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
+        whole = cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_LINEAR)
+        moved = rgb + whole[box.rows, box.columns].transpose(2, 0, 1)
+        changed: Array = np.clip(moved, 0.0, 1.0, out=moved)
+        changed -= rgb
+        return changed
 
 
 def _lerp(cells: int, start: int, stop: int, total: int) -> tuple[Array, Array]:
     """For pixels ``start`` to ``stop`` of ``total``: the cell centre before each, and how far it is to the next; the ends are held."""
     places = np.clip((np.arange(start, stop) + 0.5) * cells / total - 0.5, 0.0, cells - 1.0)
-    lower = places.astype(int)
+    lower = places.astype(np.int64)
     return lower, (places - lower).astype(np.float32)
 
 
@@ -130,47 +108,54 @@ def as_matte(mask: Array) -> Array:
     return mask.astype(np.float32)
 
 
-def render_planes(frame: PlanarFrame, matte: Array, transform: ColorChange) -> tuple[PlanarFrame, float]:
+def render_planes(frame: PlanarFrame, matte: Array, transform: ColorChange, plain: bool = False) -> tuple[PlanarFrame, float]:
     """Harmonize a frame in its own planes; the input is left as it is.
 
     Args:
         matte: (H, W), as :func:`as_matte` takes it; where it is 0, code values stay exactly what they were.
+        plain: take the reference way, whatever the transform.
     Returns:
-        The rendered frame, and the mean change inside the matte in levels of 0-255 (from every fourth pixel and row).
+        The rendered frame, and the mean change inside the matte in levels of 0-255.
     """
     box = matte_box(matte, frame.chroma_x, frame.chroma_y)
     if box is None:
         return frame, 0.0
     cover = as_matte(matte[box.rows, box.columns])
-    change_of = transform.within(box, frame.height, frame.width)
-    moved = area = 0.0
-
-    def counted(strip: Tensor, part: Box) -> Tensor:
-        nonlocal moved, area
-        change = change_of(strip, part)
-        share = torch.from_numpy(cover[part.rows, part.columns])[::4, ::4]
-        moved += float((change[:, ::4, ::4].abs() * share).sum())
-        area += float(share.sum())
-        return change
-
     rendered = frame.copy()
-    rendered.recolor(box, cover, counted)
+    if isinstance(transform, FrameTransform) and not plain:
+        moved, area = _recolor(rendered, box, cover, transform)
+    else:
+        change = transform.change(frame.rgb_planes(box), box, frame.height, frame.width) * cover
+        rendered.add(change, box)
+        moved, area = float(np.abs(change).sum()), float(cover.sum())
     return rendered, moved / max(area, 1e-6) * 255.0 / 3.0
+
+
+def _recolor(frame: PlanarFrame, box: Box, cover: Array, transform: FrameTransform) -> tuple[float, float]:
+    """The compiled way, in place: the sums of absolute changes and of the matte."""
+    decode, offset = (values.astype(np.float32) for values in frame.encoding.decoding())
+    encode = frame.encoding.encoding()[0].astype(np.float32)
+    quadratic = np.ascontiguousarray(transform.overall[:, AFFINE:], np.float32)
+    steps = np.empty((2, *cover.shape), np.float32)
+    moved, area = recolor_rows(
+        frame.planes[0], frame.chroma(box), np.ascontiguousarray(cover), box.top, box.left, decode, offset, encode, quadratic,
+        *transform.maps(box, frame.height, frame.width), frame.top_code, steps,
+    )  # fmt: skip
+    frame.add_chroma(steps, box)
+    return moved, area
 
 
 def render_rgb(frame: Array, matte: Array, transform: ColorChange) -> Array:
     """Harmonize an RGB frame (H, W, 3), uint8 or float32 in [0, 1], inside a matte (H, W); the result has the frame's type."""
+    if frame.dtype == np.uint8:
+        red, green, blue = (np.ascontiguousarray(frame[..., channel]) for channel in range(3))
+        planes = render_planes(PlanarFrame([green, blue, red], ColorEncoding("rgb", True)), matte, transform)[0].planes
+        return np.dstack([planes[2], planes[0], planes[1]])
     box = matte_box(matte, 1, 1)
     if box is None:
         return frame
-    part = frame[box.rows, box.columns]
-    rgb = part.astype(np.float32) / 255.0 if frame.dtype == np.uint8 else part.astype(np.float32)
-    planes = torch.from_numpy(rgb).permute(2, 0, 1).contiguous()
-    moved = transform.within(box, *frame.shape[:2])(planes, Box(0, 0, *planes.shape[1:]))
-    change = (moved * torch.from_numpy(as_matte(matte[box.rows, box.columns]))).permute(1, 2, 0).numpy()
+    colors = np.ascontiguousarray(frame[box.rows, box.columns].transpose(2, 0, 1), np.float32)
+    change = transform.change(colors, box, *frame.shape[:2]) * as_matte(matte[box.rows, box.columns])
     rendered = frame.copy()
-    if frame.dtype == np.uint8:
-        rendered[box.rows, box.columns] = np.rint(np.clip(part + 255.0 * change, 0.0, 255.0)).astype(np.uint8)
-    else:
-        rendered[box.rows, box.columns] = part + change
+    rendered[box.rows, box.columns] += change.transpose(1, 2, 0)
     return rendered

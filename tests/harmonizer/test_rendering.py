@@ -54,14 +54,38 @@ def test_planes_and_rgb_render_alike() -> None:
 
 def test_a_box_sees_the_same_maps_as_the_whole_frame() -> None:
     frames, _ = moving_scene(1, 96, 64)
-    colors = torch.from_numpy(frames[0].astype(np.float32) / 255).permute(2, 0, 1)
-    whole = transform().within(Box(0, 0, 64, 96), 64, 96)(colors, Box(0, 0, 64, 96)).clone()
+    colors = np.ascontiguousarray((frames[0].astype(np.float32) / 255).transpose(2, 0, 1))
+    whole = transform().change(colors, Box(0, 0, 64, 96), 64, 96)
     box = Box(10, 20, 50, 70)
-    change_of = transform().within(box, 64, 96)
-    part = colors[:, box.rows, box.columns]
-    for inner in (Box(0, 0, 40, 50), Box(0, 0, 7, 50), Box(13, 9, 40, 31)):
-        found = change_of(part[:, inner.rows, inner.columns], inner)
-        np.testing.assert_allclose(found, whole[:, box.rows, box.columns][:, inner.rows, inner.columns], atol=1e-5)
+    part = transform().change(np.ascontiguousarray(colors[:, box.rows, box.columns]), box, 64, 96)
+    np.testing.assert_allclose(part, whole[:, box.rows, box.columns], atol=1e-5)
+
+
+LAYOUTS = [((2, 2), 8, "bt709"), ((2, 1), 10, "bt601"), ((1, 1), 12, "bt2020"), ((1, 1), 8, "rgb"), (None, 8, "bt709")]
+
+
+@pytest.mark.parametrize(("chroma", "bits", "matrix"), LAYOUTS)
+@pytest.mark.parametrize("size", [(64, 96), (33, 47)])
+def test_the_compiled_way_agrees_with_the_plain_one_within_a_level(
+    chroma: tuple[int, int] | None, bits: int, matrix: str, size: tuple[int, int], rng: np.random.Generator
+) -> None:
+    depth = np.uint8 if bits == 8 else np.uint16
+    height, width = size
+    x, y = chroma or (1, 1)
+    sizes = [(height, width), *[(-(-height // y), -(-width // x))] * (2 if chroma else 0)]
+    planes = [rng.integers(0, 1 << bits, one).astype(depth) for one in sizes]
+    frame = PlanarFrame(planes, ColorEncoding(matrix, matrix == "rgb", bits), x, y)  # type: ignore[arg-type]  # a name of the list above
+    matte = np.clip(rng.normal(0.4, 0.6, size), 0, 1).astype(np.float32)
+    matte[:5], matte[:, :7], matte[20:23] = 0, 0, 0
+    for change in (transform(scale=0.05), transform(cells=1), transform(scale=0.6)):
+        fast, moved = render_planes(frame, matte, change)
+        slow, expected = render_planes(frame, matte, change, plain=True)
+        for index, (one, other) in enumerate(zip(fast.planes, slow.planes, strict=True)):
+            assert np.abs(one.astype(int) - other.astype(int)).max() <= 1
+            assert (one != other).mean() < 0.01
+            if index == 0:
+                assert np.array_equal(one[matte == 0], frame.planes[0][matte == 0])
+        assert moved == pytest.approx(expected, rel=1e-3)
 
 
 def test_drawn_pixels_are_added_at_the_frames_size() -> None:

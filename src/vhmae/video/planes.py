@@ -7,18 +7,14 @@ resampled where nothing changes, and 8 to 16 bit, limited and full range go one 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from vhmae.color.yuv import ColorEncoding
 
 Array = np.ndarray
-STRIP_PIXELS = 48_000
-"""Pixels of a strip: small enough for the cache, large enough that calls cost less than arithmetic."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,20 +47,6 @@ def matte_box(matte: Array, align_x: int = 2, align_y: int = 2) -> Box | None:
     return Box(int(rows[0]) // align_y * align_y, int(columns[0]) // align_x * align_x, bottom, right)
 
 
-ChangeOf = Callable[[Tensor, Box], Tensor]
-"""Colours of a strip (3, n, w) float32 in [0, 1], and its place in a box -> the new colours, clipped to [0, 1], minus the old.
-The answer may be changed, and may be used again by the next call."""
-
-
-def _covered(cover: Array, top: int, bottom: int, align_x: int) -> Box | None:
-    """The part of a strip of rows that a matte covers."""
-    columns = np.flatnonzero(cover[top:bottom].any(axis=0))
-    if not len(columns):
-        return None
-    right = min(cover.shape[1], -(-(int(columns[-1]) + 1) // align_x) * align_x)
-    return Box(top, int(columns[0]) // align_x * align_x, bottom, right)
-
-
 @dataclasses.dataclass
 class PlanarFrame:
     """One frame: planes of code values (luma, two chromas; green, blue, red; or luma alone), and how they stand for colours."""
@@ -86,8 +68,19 @@ class PlanarFrame:
 
     def rgb(self) -> Array:
         """Convert the frame to RGB: (H, W, 3) float32, in [0, 1]."""
-        codes = torch.from_numpy(self._codes(Box(0, 0, self.height, self.width)))
-        return self._decode(codes).permute(1, 2, 0).contiguous().numpy()
+        return np.ascontiguousarray(self.rgb_planes(Box(0, 0, self.height, self.width)).transpose(1, 2, 0))
+
+    def rgb_planes(self, box: Box) -> Array:
+        """Convert a box of the frame, aligned to chroma samples, to RGB: (3, h, w) float32, in [0, 1]."""
+        luma = self.planes[0][box.rows, box.columns][None]
+        return self._decode(np.concatenate([luma, self.chroma(box)]).astype(np.float32))
+
+    def chroma(self, box: Box) -> Array:
+        """The chroma of a box at full size (or its second and third planes): (2, h, w) of the planes' type."""
+        height, width = box.bottom - box.top, box.right - box.left
+        if len(self.planes) == 1:
+            return np.full((2, height, width), self._neutral, self.planes[0].dtype)
+        return np.stack([self._full_chroma(plane, box, height, width) for plane in self.planes[1:3]])
 
     def thumbnail(self, height: int, width: int, sparse: bool = False) -> Array:
         """Shrink the planes, then convert: (height, width, 3) float32 RGB in [0, 1], at a fraction of the cost.
@@ -99,72 +92,47 @@ class PlanarFrame:
         for index, plane in enumerate(self.planes[:3]):
             step = 4 if sparse and min(plane.shape) >= 4 * max(height, width) else 1
             codes[index] = cv2.resize(np.ascontiguousarray(plane[::step, ::step]), (width, height), interpolation=cv2.INTER_AREA)
-        return self._decode(torch.from_numpy(codes)).permute(1, 2, 0).contiguous().numpy()
+        return np.ascontiguousarray(self._decode(codes).transpose(1, 2, 0))
 
-    def recolor(self, box: Box, cover: Array, change_of: ChangeOf) -> None:
-        """Change the colours of a box of the frame, in place, strip by strip so that a strip stays in the cache.
+    def add(self, change: Array, box: Box) -> None:
+        """Add a change of colour to a box of the frame, in place.
 
         Args:
+            change: (3, h, w) float32, in units of RGB in [0, 1]; zero leaves code values exactly as they are.
             box: aligned to chroma samples (:func:`matte_box`).
-            cover: the matte's part in the box, (h, w) float32; what lies outside it is not worked on.
-            change_of: what is to be added to the colours before the matte; zero leaves code values exactly as they are.
         """
-        height, width = cover.shape
-        matrix = self.encoding.encoding()[0]
-        codes, share = torch.from_numpy(self._codes(box)), torch.from_numpy(cover)
-        subsampled = self.chroma_x > 1 or self.chroma_y > 1
-        steps = torch.zeros((2, height, width)) if subsampled else None
-        rows = max(2, STRIP_PIXELS // width // 2 * 2)
-        colors = torch.empty((3, rows * width))  # used again for each strip: fresh memory costs more than the arithmetic
-        for top in range(0, height, rows):
-            strip = _covered(cover, top, min(top + rows, height), self.chroma_x)
-            if strip is None:
-                continue
-            part, columns = strip.rows, strip.columns
-            shape = (3, strip.bottom - strip.top, strip.right - strip.left)
-            decoded = self._decode(codes[:, part, columns], colors[:, : shape[1] * shape[2]].view(shape))
-            changes = change_of(decoded, strip).mul_(share[part, columns]).unbind(0)
-            place = (slice(box.top + strip.top, box.top + strip.bottom), slice(box.left + strip.left, box.left + strip.right))
-            for index, plane in enumerate(self.planes[:3]):
-                if index and steps is not None:
-                    _mixed(changes, matrix[index], out=steps[index - 1, part, columns])
-                else:
-                    self._add(plane[place], _mixed(changes, matrix[index]).numpy())
-        if steps is not None:
-            for index, plane in enumerate(self.planes[1:3]):
-                target = plane[self._chroma_rows(box), self._chroma_columns(box)]
-                self._add(target, self._shrink(steps[index].numpy(), *target.shape))
+        matrix, _ = self.encoding.encoding()
+        codes = np.tensordot(matrix.astype(np.float32), change, 1)
+        self._add(self.planes[0][box.rows, box.columns], codes[0])
+        self.add_chroma(codes[1:], box)
+
+    def add_chroma(self, steps: Array, box: Box) -> None:
+        """Add changes of code values at full size, (2, h, w), to the chroma of a box; each sample takes the mean of its pixels."""
+        for plane, step in zip(self.planes[1:3], steps, strict=False):  # a picture of luma alone has no plane for them
+            target = plane[self._chroma_rows(box), self._chroma_columns(box)]
+            self._add(target, self._shrink(step, *target.shape))
 
     def _add(self, target: Array, step: Array) -> None:
-        step += target
-        values = torch.from_numpy(step).clamp_(0, (1 << self.encoding.bits) - 1).round_()
-        target[...] = values.numpy()
-
-    def _codes(self, box: Box) -> Array:
-        """Code values of a box with chroma at full size: (3, h, w) float32."""
-        height, width = box.bottom - box.top, box.right - box.left
-        codes = np.empty((3, height, width), np.float32)
-        codes[0] = self.planes[0][box.rows, box.columns]
-        for index in (1, 2):
-            codes[index] = self._neutral if len(self.planes) == 1 else self._full_chroma(self.planes[index], box, height, width)
-        return codes
+        target[...] = np.rint(np.clip(target + step, 0, self.top_code))
 
     def copy(self) -> PlanarFrame:
         return dataclasses.replace(self, planes=[plane.copy() for plane in self.planes])
+
+    @property
+    def top_code(self) -> int:
+        """The largest code value."""
+        return (1 << self.encoding.bits) - 1
 
     @property
     def _neutral(self) -> int:
         """The chroma of greys, which a picture of luma alone leaves out."""
         return 1 << (self.encoding.bits - 1)
 
-    def _decode(self, codes: Tensor, out: Tensor | None = None) -> Tensor:
+    def _decode(self, codes: Array) -> Array:
         """Code values (3, h, w) float32 -> RGB in [0, 1]."""
         matrix, offset = self.encoding.decoding()
-        rgb = torch.empty_like(codes) if out is None else out
-        planes = codes.unbind(0)
-        for channel, plane in enumerate(rgb.unbind(0)):
-            _mixed(planes, matrix[channel], out=plane).add_(float(offset[channel]))
-        return rgb.clamp_(0.0, 1.0)
+        rgb: Array = np.tensordot(matrix.astype(np.float32), codes, 1) + offset.astype(np.float32)[:, None, None]
+        return np.clip(rgb, 0.0, 1.0, out=rgb)
 
     def _chroma_rows(self, box: Box) -> slice:
         return slice(box.top // self.chroma_y, -(-box.bottom // self.chroma_y))
@@ -187,12 +155,3 @@ class PlanarFrame:
         step = np.ascontiguousarray(step)
         shrunk: Array = cv2.resize(step, (columns, rows), interpolation=cv2.INTER_AREA)
         return shrunk
-
-
-def _mixed(planes: Sequence[Tensor], weights: Array, out: Tensor | None = None) -> Tensor:
-    """The weighted sum of three planes (h, w). Plane by plane: for three, BLAS takes longer."""
-    total = torch.mul(planes[0], float(weights[0]), out=out)
-    for plane, weight in zip(planes[1:], weights[1:], strict=True):
-        if weight:
-            total.add_(plane, alpha=float(weight))
-    return total
