@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import cv2
@@ -50,6 +50,14 @@ class Estimate:
     shot: int
     index: int
     change: FrameTransform | PixelChange
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """A stream's memory: numbers for JSON, and arrays."""
+
+    numbers: dict[str, Any]
+    arrays: dict[str, Array]
 
 
 class Harmonizer:
@@ -129,6 +137,38 @@ class Harmonizer:
         self._window: list[KeyFrame] = []
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
+
+    # --- what a stopped run needs to go on
+
+    def snapshot(self) -> Snapshot:
+        """Everything the stream remembers, but for the payloads that wait: those are read again."""
+        numbers = {
+            "shot": self._shot, "index": self._index, "last_key": self._last_key, "borrowed": self.borrowed, "unread": self.unread,
+            "pending": [[shot, index, foreground] for shot, index, foreground, _ in self._pending],
+            "window": [index for index, _, _ in self._window],
+            "estimates": [[one.shot, one.index] for one in self._estimates],
+        }  # fmt: skip
+        arrays = self._cuts.state()
+        for place, (_, frame, mask) in enumerate(self._window):
+            arrays |= {f"window{place}.frame": frame, f"window{place}.mask": mask}
+        for place, estimate in enumerate(self._estimates):
+            arrays |= {f"estimate{place}.{name}": value for name, value in dataclasses.asdict(estimate.change).items()}
+        return Snapshot(numbers, arrays)
+
+    def restore(self, snapshot: Snapshot, payloads: Sequence[Any]) -> None:
+        """Go on from a snapshot; ``payloads`` are those that waited then, in order."""
+        numbers, arrays = snapshot.numbers, snapshot.arrays
+        self.reset()
+        self._cuts.restore(arrays)
+        self._shot, self._index, self._last_key = numbers["shot"], numbers["index"], numbers["last_key"]
+        self.borrowed, self.unread = numbers["borrowed"], numbers["unread"]
+        pending = zip(numbers["pending"], payloads, strict=True)
+        self._pending = deque((shot, index, foreground, payload) for (shot, index, foreground), payload in pending)
+        self._window = [(index, arrays[f"window{at}.frame"], arrays[f"window{at}.mask"]) for at, index in enumerate(numbers["window"])]
+        kind = FrameTransform if self.model.config.head == "photometric" else PixelChange
+        for at, (shot, index) in enumerate(numbers["estimates"]):
+            fields = {field.name: arrays[f"estimate{at}.{field.name}"] for field in dataclasses.fields(kind)}
+            self._estimates.append(Estimate(shot, index, kind(**fields)))
 
     # --- the stream
 

@@ -56,7 +56,7 @@ def _blend(color: Array, cover: Array, out: Array) -> float:
         change = (min(max(color[x] + out[x], np.float32(0.0)), np.float32(1.0)) - color[x]) * cover[x]
         out[x] = change
         total += abs(change)
-    return total
+    return float(total)
 
 
 @_compiled

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import math
 import time
@@ -14,9 +15,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vhmae import __version__
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
-from vhmae.harmonizer import CAUTION_LEVELS, MINIMUM_BACKGROUND, Harmonizer, Quality, Thumbnail
+from vhmae.harmonizer import CAUTION_LEVELS, MINIMUM_BACKGROUND, Harmonizer, Quality, Snapshot, Thumbnail
 from vhmae.rendering import ColorChange, render_planes
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
 from vhmae.video.matte import open_matte
@@ -24,12 +26,18 @@ from vhmae.video.overlap import BusyTimes, run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.reader import TimedFrame, read_frames
+from vhmae.video.segments import SavedState, SegmentedWriter
 from vhmae.video.writer import VideoWriter, check_output
 
 Array = np.ndarray
 STAGES = ("decode", "network", "render", "encode")
 FRAMES_AHEAD = 4
 """Frames that wait between two stages: enough to overlap them, few enough for 4K."""
+CHECKPOINT_FRAMES = 250
+"""Frames after which a run that can be gone on with closes a segment."""
+_FREE_TO_CHANGE = ("output", "resume", "strict", "verify", "progress", "threads", "device", "weights")
+"""Fields of a job that another run may have and still write the same frames."""
+_Payload = tuple[TimedFrame, Array]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,6 +63,8 @@ class HarmonizeJob:
     pix_fmt: str | None = None
     colorspace: Matrix | None = None
     hold_last_mask: bool = False
+    resume: bool = False
+    """Write so that a stopped run can be gone on with, and go on where one was stopped."""
     strict: bool = False
     verify: bool = True
     """Read the written file again and compare its frames, time stamps and audio with what was meant."""
@@ -85,20 +95,29 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
     """Run a job and return its report (docs/cli.md)."""
     began = time.monotonic()
     run = _Run(job)
-    writer = VideoWriter(
-        job.output, run.info, codec=job.codec, crf=job.crf, preset=job.preset, pix_fmt=job.pix_fmt,
-        start_seconds=job.start, end_seconds=job.end, verify=job.verify,
-    )  # fmt: skip
+    settings: dict[str, Any] = {
+        "codec": job.codec, "crf": job.crf, "preset": job.preset, "pix_fmt": job.pix_fmt, "start_seconds": job.start,
+        "end_seconds": job.end, "verify": job.verify,
+    }  # fmt: skip
+    writer: VideoWriter | SegmentedWriter
+    if job.resume:
+        writer = SegmentedWriter(job.output, run.info, settings, run.identity())
+        run.go_on_from(writer.saved)
+    else:
+        writer = VideoWriter(job.output, run.info, **settings)
     with writer, _progress(job, run) as advance:
         rendered = run.rendered()
         try:
-            for timed, image in rendered:
+            for done in rendered:
                 with run.busy.working("encode"):
-                    writer.write(timed, image)
+                    writer.write(done.timed, done.image)
+                    run.tally.count(done)
+                    if done.snapshot is not None and isinstance(writer, SegmentedWriter):
+                        writer.checkpoint(*run.saved_state(done))
                 advance(writer.frames)
         finally:
             rendered.close()
-        warnings = run.warnings()
+        warnings = run.warnings(writer.frames)
         if job.strict and warnings:
             raise InputError(f"--strict: {warnings[0]}; mend it or leave --strict out")
         with run.busy.working("encode"):
@@ -110,15 +129,46 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
         "fps": round(writer.frames / seconds, 3),
         "seconds": round(seconds, 3),
         "seconds_by_stage": {stage: round(spent, 3) for stage, spent in run.busy.seconds.items()},
-        "mean_change": round(run.change / max(1, run.changed_frames), 3),
-        "passed_through": run.passed_through,
-        "skipped": run.skipped,
+        "mean_change": round(run.tally.change / max(1, run.tally.changed_frames), 3),
+        "passed_through": run.tally.passed_through,
+        "skipped": run.tally.skipped_before + run.skipped_after,
         "warnings": warnings,
         "device": str(run.harmonizer.device),
         "precision": run.harmonizer.precision,
         "quality": job.quality,
         "latency_frames": run.harmonizer.latency_frames,
     }
+
+
+@dataclasses.dataclass(frozen=True)
+class _Done:
+    """A frame that is ready to be written."""
+
+    timed: TimedFrame
+    image: PlanarFrame
+    moved: float | None
+    """Mean change inside the matte, in levels; None for a frame without foreground."""
+    snapshot: Snapshot | None
+    """The harmonizer's memory after this frame, now and then."""
+
+
+@dataclasses.dataclass
+class _Tally:
+    """What the report says of the frames that were written."""
+
+    skipped_before: int = 0
+    passed_through: int = 0
+    changed_frames: int = 0
+    damaged: int = 0
+    change: float = 0.0
+
+    def count(self, done: _Done) -> None:
+        self.damaged += done.timed.decoded.is_corrupt
+        if done.moved is None:
+            self.passed_through += 1
+        else:
+            self.changed_frames += 1
+            self.change += done.moved
 
 
 class _Run:
@@ -145,16 +195,42 @@ class _Run:
             find_background=self._find_background,
         )
         self.busy = BusyTimes(STAGES)
-        self.decoded = self.damaged = self.skipped = 0
-        self.passed_through = self.changed_frames = 0
-        self.change = 0.0
+        self.tally = _Tally()
+        self.skipped_after = 0
+        self.saved: SavedState | None = None
         self._check_foreground()
+
+    # --- stopping and going on
+
+    def identity(self) -> dict[str, Any]:
+        """What makes two runs the same work, to the last bit."""
+        job = self.job
+        facts = {key: str(value) for key, value in dataclasses.asdict(job).items() if key not in _FREE_TO_CHANGE}
+        for name, path in (("composite", job.composite), ("mask", job.mask)):
+            stat = path.stat() if path.exists() else None  # a sequence's pattern is no file
+            facts[f"{name} file"] = f"{stat.st_size} bytes, {stat.st_mtime_ns}" if stat else ""
+        weights = hashlib.sha256()
+        for key, tensor in sorted(self.harmonizer.model.state_dict().items()):
+            weights.update(key.encode() + tensor.cpu().numpy().tobytes())
+        return {**facts, "weights": weights.hexdigest(), "precision": self.harmonizer.precision, "version": __version__}
+
+    def go_on_from(self, saved: SavedState | None) -> None:
+        self.saved = saved
+        if saved is not None:
+            self.tally = _Tally(**saved.numbers["tally"])
+
+    def saved_state(self, done: _Done) -> tuple[dict[str, Any], dict[str, Array]]:
+        """What a later run needs to go on after a written frame."""
+        assert done.snapshot is not None
+        numbers = {"next": done.timed.index + 1, "tally": dataclasses.asdict(self.tally), "stream": done.snapshot.numbers}
+        return numbers, done.snapshot.arrays
 
     # --- the stages, each a generator in a thread of its own
 
-    def rendered(self) -> Generator[tuple[TimedFrame, PlanarFrame], None, None]:
+    def rendered(self) -> Generator[_Done, None, None]:
         """The frames to write, in order."""
-        frames = run_ahead(self.busy.drawing("decode", self._frames(count=True)), FRAMES_AHEAD)
+        first = self.saved.numbers["next"] if self.saved else 0
+        frames = run_ahead(self.busy.drawing("decode", self._frames(first, count=True)), FRAMES_AHEAD)
         changes = run_ahead(self._changes(frames), FRAMES_AHEAD)
         return run_ahead(self._render(changes), FRAMES_AHEAD)
 
@@ -169,36 +245,37 @@ class _Run:
             seconds = timed.index / float(info.fps) if timed.seconds is None else timed.seconds - info.start_seconds
             if job.end is not None and seconds >= job.end - 1e-6:
                 break
-            if count:
-                self.decoded += 1
-                self.damaged += timed.decoded.is_corrupt
             if seconds < job.start - 1e-6:
-                self.skipped += count
+                self.tally.skipped_before += count
                 continue
             yield timed, matte
         else:
             return
-        self.skipped += (info.frames - at) if count else 0
+        self.skipped_after += (info.frames - at) if count else 0
 
-    def _changes(self, frames: Iterator[tuple[TimedFrame, Array]]) -> Iterator[tuple[tuple[TimedFrame, Array], ColorChange | None]]:
+    def _changes(self, frames: Iterator[_Payload]) -> Iterator[tuple[_Payload, ColorChange | None, Snapshot | None]]:
         """Frames with their changes of colour, as they become ready."""
+        if self.saved is not None:
+            stream = Snapshot(self.saved.numbers["stream"], self.saved.arrays)
+            self.harmonizer.restore(stream, list(itertools.islice(frames, len(stream.numbers["pending"]))))
+        for released, (payload, change) in enumerate(self._harmonized(frames), 1):
+            due = self.job.resume and released % CHECKPOINT_FRAMES == 0
+            yield payload, change, self.harmonizer.snapshot() if due else None
+
+    def _harmonized(self, frames: Iterator[_Payload]) -> Iterator[tuple[_Payload, ColorChange | None]]:
         for timed, matte in frames:
             with self.busy.working("network"):
                 ready = self.harmonizer.push((timed, matte), timed.image.thumbnail, matte, cut=timed.index in self.cuts)
             yield from ready
         yield from self.busy.drawing("network", self.harmonizer.drain_lazily())
 
-    def _render(self, changes: Iterator[tuple[tuple[TimedFrame, Array], ColorChange | None]]) -> Iterator[tuple[TimedFrame, PlanarFrame]]:
-        for (timed, matte), change in changes:
-            image = timed.image
-            if change is None:
-                self.passed_through += 1
-            else:
+    def _render(self, changes: Iterator[tuple[_Payload, ColorChange | None, Snapshot | None]]) -> Iterator[_Done]:
+        for (timed, matte), change, snapshot in changes:
+            image, moved = timed.image, None
+            if change is not None:
                 with self.busy.working("render"):
                     image, moved = render_planes(image, matte, change)
-                self.change += moved
-                self.changed_frames += 1
-            yield timed, image
+            yield _Done(timed, image, moved, snapshot)
 
     # --- where little is seen
 
@@ -229,7 +306,7 @@ class _Run:
         for timed, matte in self._frames(begins.index):
             cut = timed.index in self.cuts
             if self.harmonizer.cut_detection:
-                cut = detector.step(timed.image.thumbnail(*THUMBNAIL, sparse=True)) or cut
+                cut = detector.step(timed.image.thumbnail(*THUMBNAIL)) or cut
             if cut and timed.index > begins.index:
                 break
             if matte.any() and self.harmonizer.shows_background(matte):
@@ -239,14 +316,14 @@ class _Run:
             f"{MINIMUM_BACKGROUND:.1%} of a frame is enough: check the mask there"
         )
 
-    def warnings(self) -> list[str]:
+    def warnings(self, written: int) -> list[str]:
         """What the user should know of the finished work."""
         job, info, found = self.job, self.info, list(self.first_warnings)
-        lost = info.frames - self.decoded
-        if job.end is None and lost:
+        lost = info.frames - self.tally.skipped_before - self.skipped_after - written
+        if lost:
             found.append(f"{job.composite} is damaged: {lost} of its {info.frames} frames could not be decoded and were left out")
-        if self.damaged:
-            found.append(f"{job.composite} is damaged: {self.damaged} of its frames were decoded in part")
+        if self.tally.damaged:
+            found.append(f"{job.composite} is damaged: {self.tally.damaged} of its frames were decoded in part")
         if self.harmonizer.borrowed:
             found.append(f"{self.harmonizer.borrowed} frames show no background and took the transform of the nearest frame that does")
         if info.guessed_matrix and info.height >= 720:
@@ -286,7 +363,7 @@ class _Bar:
     def _advance(self, frames: int) -> None:
         rate = frames / max(1e-3, time.monotonic() - self.began)
         description = f"{rate:.1f} fps, slowest: {self.run.busy.slowest}"
-        self.progress.update(self.task, completed=frames + self.run.skipped, description=description)
+        self.progress.update(self.task, completed=frames + self.run.tally.skipped_before, description=description)
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()

@@ -31,10 +31,10 @@ def build_parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 2 what the user can mend, 1 failure during the work, 130 Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
-    verbose = False
+    verbose = resumable = False
     try:
         args = build_parser().parse_args(arguments)
-        verbose = args.verbose
+        verbose, resumable = args.verbose, getattr(args, "resume", False)
         _check_report(args)
         args.run(args)
         return 0
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _print_error("stopped: interrupted; nothing half-written was left")
+        _print_error(f"stopped: interrupted; {'run it again with --resume to go on' if resumable else 'nothing half-written was left'}")
         return 130
     except BrokenPipeError:
         return 1

@@ -31,6 +31,7 @@ def add_harmonize(commands: Any) -> None:
     parser.add_argument("--pix-fmt", metavar="NAME", help="output pixel format (the input's)")
     parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
     parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
+    parser.add_argument("--resume", action="store_true", help="write so that a stopped run can be gone on with, and go on with it")
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     parser.add_argument("--no-verify", action="store_true", help="do not read the written file again")
     add_device_options(parser)
@@ -57,6 +58,7 @@ def _harmonize(args: Any) -> None:
         pix_fmt=args.pix_fmt,
         colorspace=args.colorspace,
         hold_last_mask=args.hold_last_mask,
+        resume=args.resume,
         strict=args.strict,
         verify=not args.no_verify,
         weights=args.weights,

@@ -38,6 +38,14 @@ class CutDetector:
         kept = float(structure @ self._luma) / norm if norm > 1e-3 else 0.0
         return moved > COLORS_MOVED and kept < STRUCTURE_KEPT
 
+    def state(self) -> dict[str, Array]:
+        """What the detector remembers."""
+        return {} if self._colors is None or self._luma is None else {"cuts.colors": self._colors, "cuts.luma": self._luma}
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Remember what another detector did."""
+        self._colors, self._luma = state.get("cuts.colors"), state.get("cuts.luma")
+
 
 def read_cuts(path: Path, frames: int) -> frozenset[int]:
     """Read the numbers of the frames that begin a shot, counted from 0: one a line, ``#`` begins a remark.

@@ -82,15 +82,14 @@ class PlanarFrame:
             return np.full((2, height, width), self._neutral, self.planes[0].dtype)
         return np.stack([self._full_chroma(plane, box, height, width) for plane in self.planes[1:3]])
 
-    def thumbnail(self, height: int, width: int, sparse: bool = False) -> Array:
+    def thumbnail(self, height: int, width: int) -> Array:
         """Shrink the planes, then convert: (height, width, 3) float32 RGB in [0, 1], at a fraction of the cost.
 
-        Args:
-            sparse: look at every fourth pixel and row alone: enough to tell shots apart.
+        For a small one it is enough to look at every fourth pixel and row.
         """
         codes = np.full((3, height, width), self._neutral, np.float32)
         for index, plane in enumerate(self.planes[:3]):
-            step = 4 if sparse and min(plane.shape) >= 4 * max(height, width) else 1
+            step = 4 if plane.shape[0] >= 12 * height and plane.shape[1] >= 12 * width else 1
             codes[index] = cv2.resize(np.ascontiguousarray(plane[::step, ::step]), (width, height), interpolation=cv2.INTER_AREA)
         return np.ascontiguousarray(self._decode(codes).transpose(1, 2, 0))
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import av
 import numpy as np
-from av.codec.codec import find_best_pix_fmt_of_list
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
+from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, pixel_format
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, open_video, untagged_matrix
 from vhmae.video.reader import TimedFrame
@@ -25,21 +25,11 @@ from vhmae.video.reader import TimedFrame
 Array = np.ndarray
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
-# The encoder of the same family as the input's codec; what is not here falls to H.264.
-ENCODERS = {
-    "h264": "libx264", "hevc": "libx265", "vp8": "libvpx", "vp9": "libvpx-vp9", "av1": "libsvtav1", "ffv1": "ffv1", "prores": "prores_ks",
-    "mjpeg": "mjpeg", "mpeg4": "mpeg4", "mpeg2video": "mpeg2video", "huffyuv": "huffyuv", "ffvhuff": "ffvhuff", "utvideo": "utvideo",
-    "qtrle": "qtrle", "png": "png", "dnxhd": "dnxhd", "rawvideo": "rawvideo",
-}  # fmt: skip
-CRF_RANGES = {"libx264": (0, 51), "libx265": (0, 51), "libvpx-vp9": (0, 63), "libvpx": (4, 63), "libsvtav1": (0, 63)}
-DEFAULT_CRF = 16
-_X26X_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
-PRESETS = {"libx264": _X26X_PRESETS, "libx265": _X26X_PRESETS, "libsvtav1": tuple(str(number) for number in range(14))}
-# Encoders that would fall to a low bit rate by default: a fixed quantiser of 2 is their best usual quality.
-_BY_QUANTISER = ("mjpeg", "mpeg4", "mpeg2video")
-_QUANTISER_UNITS = 118  # FF_QP2LAMBDA
-_SWSCALE_MATRIX = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
 _MATRIX_TAGS = {"bt601": 6, "bt709": 1, "bt2020": 9}  # ITU-T H.273
+_CONTAINER_OPTIONS = {
+    **{suffix: {"movflags": "+faststart"} for suffix in (".mp4", ".mov", ".m4v")},
+    ".nut": {"avoid_negative_ts": "disabled"},  # segments keep their times
+}
 _TAGS = ("colorspace", "color_primaries", "color_trc", "color_range")
 
 
@@ -77,12 +67,16 @@ class VideoWriter:
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
         verify: bool = True,
+        pictures_only: bool = False,
+        encoded: Path | None = None,
     ) -> None:
         """Open the output.
 
         Args:
             start_seconds, end_seconds: what is kept, counted from the first frame of the source.
             verify: read the finished file again and compare it with what was written.
+            pictures_only: leave audio and subtitles out.
+            encoded: a file whose video stream is of the kind that :meth:`copy` will bring, instead of frames to encode.
         """
         self.output = output
         self.part = output.with_name(f".{output.stem}.part{output.suffix}")
@@ -91,25 +85,19 @@ class VideoWriter:
         self.origin = source.start_seconds + start_seconds if start_seconds > 0.0 else 0.0
         self.end = None if end_seconds is None else source.start_seconds + end_seconds
         self.frames = 0
-        self._times: list[int] | None = [] if verify else None
+        self._times: list[Fraction] | None = [] if verify else None
         self._digests: dict[int, Any] = {}
         self._flushed = False
-        encoder = codec or ENCODERS.get(source.codec, "libx264")
-        encoder = ENCODERS.get(encoder, encoder)
-        if encoder not in av.codecs_available or av.Codec(encoder, "w").type != "video":
-            raise InputError(
-                f"--codec {encoder}: unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks or ffv1"
-            )
-        options = _encoder_options(encoder, crf, preset)
+        self._encodes = encoded is None
+        encoder = choose_encoder(codec, source)
+        options = encoder_options(encoder, crf, preset)
         self._original = open_video(source.path, "composite")
         self._last_pts: int | None = None
-        name = _pixel_format(encoder, source, pix_fmt)
+        name = pixel_format(encoder, source, pix_fmt)
         try:
-            self._container = av.open(
-                f"file:{self.part.absolute()}", "w", options={"movflags": "+faststart"} if output.suffix in (".mp4", ".mov", ".m4v") else {}
-            )
-            self._stream = self._add_video(encoder, options, name)
-            self._copied = self._add_other_streams()
+            self._container = av.open(f"file:{self.part.absolute()}", "w", options=_CONTAINER_OPTIONS.get(output.suffix.lower(), {}))
+            self._stream = self._add_video(encoder, options, name, pictures_only) if encoded is None else self._add_encoded(encoded)
+            self._copied = {} if pictures_only else self._add_other_streams()
             self._container.start_encoding()
         except (av.error.FFmpegError, ValueError, OSError) as error:
             self.abandon()
@@ -120,19 +108,20 @@ class VideoWriter:
         self._packets = self._other_packets()
         self._next_packet = next(self._packets, None)
 
-    def _add_video(self, encoder: str, options: dict[str, str], pix_fmt: str) -> Any:
+    def _add_video(self, encoder: str, options: dict[str, str], pix_fmt: str, pictures_only: bool) -> Any:
         source, original = self.source, self._original.streams.video[0]
         stream: Any = self._container.add_stream(encoder, rate=source.fps, options=options)
         context, before = stream.codec_context, original.codec_context
         context.width, context.height, context.pix_fmt = source.width, source.height, pix_fmt
         context.time_base = original.time_base or 1 / Fraction(source.fps)
-        if encoder in ("mpeg4", "mpeg2video"):  # these know frame rates only, and 16 bits of them
+        if encoder in RATES_ONLY:
             context.time_base = 1 / Fraction(source.fps).limit_denominator(1001)
         context.thread_type, context.thread_count = "AUTO", 0
+        context.flags |= av.codec.context.Flags.global_header if pictures_only else 0  # segments are joined in containers that need it
         for tag in _TAGS:
             with contextlib.suppress(ValueError, TypeError):
                 setattr(context, tag, getattr(before, tag))
-        self._conversion = _conversion(source, pix_fmt)
+        self._conversion = conversion(source, pix_fmt)
         if self._conversion and av.VideoFormat(pix_fmt, 2, 2).is_rgb:
             context.colorspace, context.color_range = 0, int(ColorRange.JPEG)
         elif self._conversion:
@@ -147,6 +136,34 @@ class VideoWriter:
         stream.time_base = context.time_base
         stream.metadata.update({key: value for key, value in original.metadata.items() if key in ("language", "title")})
         return stream
+
+    def _add_encoded(self, encoded: Path) -> Any:
+        with open_video(encoded, "segment") as container:
+            stream: Any = self._container.add_stream_from_template(container.streams.video[0])
+            stream.time_base = container.streams.video[0].time_base
+        if self.source.display_matrix is not None:
+            stream.set_display_matrix(struct.unpack("<9i", self.source.display_matrix))
+        return stream
+
+    def copy(self, encoded: Path, delay: Fraction) -> None:
+        """Bring over the frames of a file as they were encoded.
+
+        Args:
+            delay: seconds from a frame's place in decoding order to its time, the same for every file (:func:`decoding_delay`):
+                containers do not keep when the first frames are decoded.
+        """
+        with open_video(encoded, "segment") as container:
+            ordered = iter(sorted(_presentation_times(encoded)))
+            for packet in container.demux(video=0):
+                if not packet.size or packet.pts is None:
+                    continue
+                packet.dts = round(next(ordered) - delay / packet.time_base)
+                if self._times is not None:
+                    self._times.append(packet.pts * packet.time_base)
+                self._mux_others_until(float(packet.dts * packet.time_base))
+                packet.stream = self._stream
+                self._container.mux_one(packet)
+                self.frames += 1
 
     def _add_other_streams(self) -> dict[int, Any]:
         """Audio and subtitles are copied packet by packet, never decoded."""
@@ -186,7 +203,7 @@ class VideoWriter:
             pts = self._last_pts + 1
         self._last_pts = pts
         if self._times is not None:
-            self._times.append(pts)
+            self._times.append(pts * self._stream.codec_context.time_base)
         if frame.format.name != self._stream.codec_context.pix_fmt:
             frame = frame.reformat(format=self._stream.codec_context.pix_fmt, **self._conversion)
         frame.pts, frame.time_base = pts, self._stream.codec_context.time_base
@@ -212,16 +229,16 @@ class VideoWriter:
 
     def flush(self) -> None:
         """Write what still waits, close the file and verify it."""
-        time_base = self._stream.codec_context.time_base
         try:
-            self._container.mux(self._stream.encode(None))
+            if self._encodes:
+                self._container.mux(self._stream.encode(None))
             self._mux_others_until(float("inf"))
             self._container.close()
         except (av.error.FFmpegError, OSError) as error:
             raise VhmaeError(f"{self.output}: writing failed at its end ({error.strerror}); check the space on the disk") from None
         self._flushed = True
         if self._times is not None:
-            self._verify([time * time_base for time in self._times])
+            self._verify(self._times)
 
     def _verify(self, meant: list[Fraction]) -> None:
         """Compare the file with what it was meant to hold: its frames by their times, audio and subtitles byte for byte."""
@@ -229,12 +246,18 @@ class VideoWriter:
         found = []
         with open_video(self.part, "output") as container:
             stream = container.streams.video[0]
+            decoded = False
             for packet in container.demux():
+                if packet.stream.index == stream.index and not decoded:
+                    with contextlib.suppress(av.error.FFmpegError):
+                        decoded = bool(packet.decode())
                 if packet.stream.index == stream.index and packet.size and packet.pts is not None:
                     found.append(packet.pts * packet.time_base)
                 elif packet.stream.index in digests and packet.size:
                     digests[packet.stream.index].update(bytes(packet))
             tick = stream.time_base or Fraction(0)
+        if not decoded:
+            raise VhmaeError(f"{self.output}: its frames cannot be decoded; try an .mkv file, or another --codec")
         if len(found) != len(meant):
             raise VhmaeError(f"{self.output}: {len(meant)} frames were written but {len(found)} are in the file; try an .mkv file")
         moved = max((abs(a - b) for a, b in zip(sorted(found), sorted(meant), strict=True)), default=Fraction(0))
@@ -273,69 +296,6 @@ class VideoWriter:
             self.abandon()
 
 
-def _encoder_options(encoder: str, crf: int | None, preset: str | None) -> dict[str, str]:
-    """The encoder's options; what it does not know is refused, since FFmpeg would clamp or ignore it."""
-    options: dict[str, str] = {}
-    if encoder in CRF_RANGES:
-        low, high = CRF_RANGES[encoder]
-        value = DEFAULT_CRF if crf is None else crf
-        if not low <= value <= high:
-            raise InputError(f"--crf {crf}: out of range for {encoder}; expected {low} (best) to {high}")
-        options["crf"] = str(value)
-    elif crf is not None:
-        raise InputError(f"--crf {crf}: {encoder} has no such setting; leave it out")
-    if preset is not None:
-        known = PRESETS.get(encoder)
-        if known is None:
-            raise InputError(f"--preset {preset}: {encoder} has no such setting; leave it out")
-        if preset not in known:
-            raise InputError(f"--preset {preset}: unknown to {encoder}{did_you_mean(preset, known)}; expected one of {', '.join(known)}")
-        options["preset"] = preset
-    if encoder == "libx265":
-        options["x265-params"] = "log-level=error"
-    if encoder == "libvpx-vp9":
-        options |= {"b": "0", "row-mt": "1"}
-    if encoder in _BY_QUANTISER:
-        options |= {"flags": "+qscale", "global_quality": str(2 * _QUANTISER_UNITS)}
-    return options
-
-
-def _pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
-    """The asked-for pixel format; else the source's, or the nearest to it that the encoder has."""
-    formats = [one.name for one in av.Codec(encoder, "w").video_formats or []]
-    if wanted is not None:
-        try:
-            return av.VideoFormat(wanted, 2, 2).name
-        except ValueError:
-            hint = did_you_mean(wanted, formats) or f"; {encoder} takes {', '.join(formats[:6]) or 'any that FFmpeg knows'}"
-            raise InputError(f"--pix-fmt {wanted}: unknown{hint}") from None
-    if encoder == "mjpeg":  # full range alone
-        formats = [name for name in formats if name.startswith("yuvj")]
-    if not formats or source.pixel_format in formats:
-        return source.pixel_format
-    nearest, _ = find_best_pix_fmt_of_list(formats, source.pixel_format, has_alpha=True)
-    return nearest.name if nearest is not None else source.pixel_format
-
-
-def _conversion(source: VideoInfo, pix_fmt: str) -> dict[str, Any]:
-    """How swscale is to convert to another pixel format: by the source's matrix and range, not by its own defaults."""
-    if pix_fmt == source.pixel_format:
-        return {}
-    encoding, to_rgb = source.encoding, av.VideoFormat(pix_fmt, 2, 2).is_rgb
-    matrix = untagged_matrix(source.height) if encoding.matrix == "rgb" else encoding.matrix
-    scale = _SWSCALE_MATRIX[matrix]
-    if to_rgb or pix_fmt.startswith("yuvj"):
-        full = True
-    else:
-        full = encoding.full_range and encoding.matrix != "rgb"
-    return {
-        "src_colorspace": scale,
-        "dst_colorspace": scale,
-        "src_color_range": ColorRange.JPEG if encoding.full_range else ColorRange.MPEG,
-        "dst_color_range": ColorRange.JPEG if full else ColorRange.MPEG,
-    }
-
-
 def _encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
     name = REPACKED.get(like.format.name, like.format.name)
     assert name in PLANAR
@@ -347,3 +307,17 @@ def _encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             setattr(frame, tag, getattr(like, tag))
     return frame
+
+
+def _presentation_times(encoded: Path) -> list[int]:
+    """When the frames of a file are shown, in the order in which they are decoded."""
+    with open_video(encoded, "segment") as container:
+        return [packet.pts for packet in container.demux(video=0) if packet.size and packet.pts is not None]
+
+
+def decoding_delay(encoded: Path) -> Fraction:
+    """How long before its time a frame of a file must be decoded, at the most, in seconds."""
+    times = _presentation_times(encoded)
+    with open_video(encoded, "segment") as container:
+        time_base = container.streams.video[0].time_base or Fraction(0)
+    return max((early - shown for early, shown in zip(sorted(times), times, strict=True)), default=0) * time_base

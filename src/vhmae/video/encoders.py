@@ -1,0 +1,101 @@
+"""Encoders: which one a video takes, with what settings and pixel format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import av
+from av.codec.codec import find_best_pix_fmt_of_list
+from av.video.reformatter import ColorRange, Colorspace
+
+from vhmae.errors import InputError, did_you_mean
+from vhmae.video.probe import VideoInfo, untagged_matrix
+
+# The encoder of the same family as the input's codec; what is not here falls to H.264.
+ENCODERS = {
+    "h264": "libx264", "hevc": "libx265", "vp8": "libvpx", "vp9": "libvpx-vp9", "av1": "libsvtav1", "ffv1": "ffv1", "prores": "prores_ks",
+    "mjpeg": "mjpeg", "mpeg4": "mpeg4", "mpeg2video": "mpeg2video", "huffyuv": "huffyuv", "ffvhuff": "ffvhuff", "utvideo": "utvideo",
+    "qtrle": "qtrle", "png": "png", "dnxhd": "dnxhd", "rawvideo": "rawvideo",
+}  # fmt: skip
+CRF_RANGES = {"libx264": (0, 51), "libx265": (0, 51), "libvpx-vp9": (0, 63), "libvpx": (4, 63), "libsvtav1": (0, 63)}
+DEFAULT_CRF = 16
+_X26X_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
+PRESETS = {"libx264": _X26X_PRESETS, "libx265": _X26X_PRESETS, "libsvtav1": tuple(str(number) for number in range(14))}
+# Encoders that would fall to a low bit rate by default: a fixed quantiser of 2 is their best usual quality.
+_BY_QUANTISER = ("mjpeg", "mpeg4", "mpeg2video")
+_QUANTISER_UNITS = 118  # FF_QP2LAMBDA
+_SWSCALE_MATRIX = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
+RATES_ONLY = ("mpeg4", "mpeg2video")
+"""These know frame rates only, no time stamps, and 16 bits of them."""
+
+
+def choose_encoder(codec: str | None, source: VideoInfo) -> str:
+    """The encoder of a codec's or encoder's name; by default that of the source's family."""
+    encoder = codec or ENCODERS.get(source.codec, "libx264")
+    encoder = ENCODERS.get(encoder, encoder)
+    if encoder not in av.codecs_available or av.Codec(encoder, "w").type != "video":
+        raise InputError(f"--codec {encoder}: unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks or ffv1")
+    return encoder
+
+
+def encoder_options(encoder: str, crf: int | None, preset: str | None) -> dict[str, str]:
+    """The encoder's options; what it does not know is refused, since FFmpeg would clamp or ignore it."""
+    options: dict[str, str] = {}
+    if encoder in CRF_RANGES:
+        low, high = CRF_RANGES[encoder]
+        value = DEFAULT_CRF if crf is None else crf
+        if not low <= value <= high:
+            raise InputError(f"--crf {crf}: out of range for {encoder}; expected {low} (best) to {high}")
+        options["crf"] = str(value)
+    elif crf is not None:
+        raise InputError(f"--crf {crf}: {encoder} has no such setting; leave it out")
+    if preset is not None:
+        known = PRESETS.get(encoder)
+        if known is None:
+            raise InputError(f"--preset {preset}: {encoder} has no such setting; leave it out")
+        if preset not in known:
+            raise InputError(f"--preset {preset}: unknown to {encoder}{did_you_mean(preset, known)}; expected one of {', '.join(known)}")
+        options["preset"] = preset
+    if encoder == "libx265":
+        options["x265-params"] = "log-level=error"
+    if encoder == "libvpx-vp9":
+        options |= {"b": "0", "row-mt": "1"}
+    if encoder in _BY_QUANTISER:
+        options |= {"flags": "+qscale", "global_quality": str(2 * _QUANTISER_UNITS)}
+    return options
+
+
+def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
+    """The asked-for pixel format; else the source's, or the nearest to it that the encoder has."""
+    formats = [one.name for one in av.Codec(encoder, "w").video_formats or []]
+    if wanted is not None:
+        try:
+            return av.VideoFormat(wanted, 2, 2).name
+        except ValueError:
+            hint = did_you_mean(wanted, formats) or f"; {encoder} takes {', '.join(formats[:6]) or 'any that FFmpeg knows'}"
+            raise InputError(f"--pix-fmt {wanted}: unknown{hint}") from None
+    if encoder == "mjpeg":  # full range alone
+        formats = [name for name in formats if name.startswith("yuvj")]
+    if not formats or source.pixel_format in formats:
+        return source.pixel_format
+    nearest, _ = find_best_pix_fmt_of_list(formats, source.pixel_format, has_alpha=True)
+    return nearest.name if nearest is not None else source.pixel_format
+
+
+def conversion(source: VideoInfo, pix_fmt: str) -> dict[str, Any]:
+    """How swscale is to convert to another pixel format: by the source's matrix and range, not by its own defaults."""
+    if pix_fmt == source.pixel_format:
+        return {}
+    encoding, to_rgb = source.encoding, av.VideoFormat(pix_fmt, 2, 2).is_rgb
+    matrix = untagged_matrix(source.height) if encoding.matrix == "rgb" else encoding.matrix
+    scale = _SWSCALE_MATRIX[matrix]
+    if to_rgb or pix_fmt.startswith("yuvj"):
+        full = True
+    else:
+        full = encoding.full_range and encoding.matrix != "rgb"
+    return {
+        "src_colorspace": scale,
+        "dst_colorspace": scale,
+        "src_color_range": ColorRange.JPEG if encoding.full_range else ColorRange.MPEG,
+        "dst_color_range": ColorRange.JPEG if full else ColorRange.MPEG,
+    }

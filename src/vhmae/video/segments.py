@@ -1,0 +1,157 @@
+"""Output that survives a kill: segments of encoded frames with the state to go on from, joined at the end.
+
+``.NAME.part/`` beside the output holds ``00000.nut``, ``00001.nut``, ... (NUT keeps any codec and any time base), ``state.json``
+and ``state-N.npz``. A segment is listed in the state only when it is whole; what is not listed is written again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from vhmae.errors import InputError
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import VideoInfo
+from vhmae.video.reader import TimedFrame
+from vhmae.video.writer import VideoWriter, decoding_delay
+
+Array = np.ndarray
+STATE = "state.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class SavedState:
+    """Where a stopped run stood."""
+
+    numbers: dict[str, Any]
+    arrays: dict[str, Array]
+
+
+class SegmentedWriter:
+    """Writes like :class:`VideoWriter`, with checkpoints; what was written before a kill is not written again."""
+
+    def __init__(self, output: Path, source: VideoInfo, settings: dict[str, Any], job: dict[str, Any]) -> None:
+        """Open or find the parts.
+
+        Args:
+            settings: what :class:`VideoWriter` takes.
+            job: what makes two runs the same work; a run with other values is refused.
+        Raises:
+            InputError: if parts are there but damaged, without their state, or of another job.
+        """
+        self.output = output
+        self.folder = output.with_name(f".{output.name}.part")
+        self.source = source
+        self.settings = settings
+        self.job = job
+        self.segments: list[dict[str, Any]] = []
+        self.saved = self._load() if self.folder.exists() else None
+        self.folder.mkdir(exist_ok=True)
+        self._writer: VideoWriter | None = None
+        self._joined: VideoWriter | None = None
+
+    @property
+    def frames(self) -> int:
+        """Frames written, those before the kill included."""
+        return sum(segment["frames"] for segment in self.segments) + (self._writer.frames if self._writer else 0)
+
+    def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
+        """Encode one frame."""
+        if self._writer is None:
+            path = self.folder / f"{len(self.segments):05d}.nut"
+            settings = {**self.settings, "end_seconds": None, "verify": False}
+            self._writer = VideoWriter(path, self.source, pictures_only=True, **settings)
+        self._writer.write(timed, image)
+
+    def checkpoint(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:
+        """Close the segment; a run that is stopped from here on goes on after it."""
+        self._close_segment()
+        file = self.folder / f"state-{len(self.segments)}.npz"
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types the keywords after its own flags
+        state = {"job": self.job, "segments": self.segments, "numbers": numbers, "arrays": [file.name, _digest(file)]}
+        part = self.folder / f".{STATE}.part"
+        part.write_text(json.dumps(state), encoding="utf-8")
+        part.replace(self.folder / STATE)
+        for old in self.folder.glob("state-*.npz"):
+            if old != file:
+                old.unlink()
+
+    def _close_segment(self) -> None:
+        if self._writer is None:
+            return
+        frames = self._writer.frames
+        self._writer.finish()
+        path, self._writer = self._writer.output, None
+        self.segments.append({"file": path.name, "frames": frames, "digest": _digest(path)})
+
+    def _load(self) -> SavedState | None:
+        begin_anew = f"delete {self.folder} to begin anew"
+        path = self.folder / STATE
+        if not path.exists():
+            if any(not one.name.startswith(".") and one.name != "00000.nut" for one in self.folder.iterdir()):
+                raise InputError(f"--resume: {path} is lost, so it is not known where the run stood; {begin_anew}")
+            return None  # stopped before its first checkpoint
+        try:
+            state = json.loads(path.read_text(encoding="utf-8"))
+            name, digest = state["arrays"]
+            if _digest(self.folder / name) != digest:
+                raise ValueError(f"{name} is damaged")
+            for segment in state["segments"]:
+                if _digest(self.folder / segment["file"]) != segment["digest"]:
+                    raise ValueError(f"{segment['file']} is damaged")
+            with np.load(self.folder / name, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+            numbers = state["numbers"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"--resume: the state of the stopped run cannot be used ({error}); {begin_anew}") from None
+        if state["job"] != self.job:
+            changed = sorted(key for key in self.job if state["job"].get(key) != self.job[key])
+            raise InputError(f"--resume: the stopped run had another {changed[0] if changed else 'job'}; run it as before, or {begin_anew}")
+        self.segments = state["segments"]
+        return SavedState(numbers, arrays)
+
+    def flush(self) -> None:
+        """Join the segments with audio and subtitles beside the output, and verify the whole."""
+        self._close_segment()
+        first = self.folder / self.segments[0]["file"]
+        self._joined = VideoWriter(self.output, self.source, encoded=first, **self.settings)
+        files = [self.folder / segment["file"] for segment in self.segments]
+        delay = max(decoding_delay(file) for file in files)
+        for file in files:
+            self._joined.copy(file, delay)
+        self._joined.flush()
+
+    def finish(self) -> None:
+        """Give the file its name, and leave no parts."""
+        if self._joined is None:
+            self.flush()
+        assert self._joined is not None
+        self._joined.finish()
+        shutil.rmtree(self.folder)
+
+    def abandon(self) -> None:
+        """Keep what a later run can go on from."""
+        for writer in (self._writer, self._joined):
+            if writer is not None:
+                writer.abandon()
+
+    def __enter__(self) -> SegmentedWriter:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.abandon()
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
