@@ -9,7 +9,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "vhmae"
 ROWS = {
     "errors": 0, "config": 0, "assets": 0, "kernels": 1, "color": 1, "model": 2, "video": 2, "metrics": 2, "data": 3, "rendering": 3,
     "harmonizer": 4,
-    "pipeline": 5, "evaluation": 6, "training": 7, "demo": 8, "cli": 9, "__main__": 10, "__init__": 10,
+    "pipeline": 5, "streaming": 5, "evaluation": 6, "training": 7, "demo": 8, "cli": 9, "__main__": 10, "__init__": 10,
 }  # fmt: skip
 # The row 0 has an order of its own, and so has the little that a reader of clips needs of video files.
 ALLOWED = {("config", "errors")}

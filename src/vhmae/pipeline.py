@@ -35,7 +35,7 @@ FRAMES_AHEAD = 4
 """Frames that wait between two stages: enough to overlap them, few enough for 4K."""
 CHECKPOINT_FRAMES = 250
 """Frames after which a run that can be gone on with closes a segment."""
-_FREE_TO_CHANGE = ("output", "resume", "strict", "verify", "progress", "threads", "device", "weights")
+_FREE_TO_CHANGE = ("output", "resume", "strict", "verify", "progress", "threads", "weights")
 """Fields of a job that another run may have and still write the same frames."""
 _Payload = tuple[TimedFrame, Array]
 

@@ -6,16 +6,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import add_command, add_device_options, add_report_options, write_report
+from vhmae.cli.parser import add_command, add_device_options, add_report_options, natural, write_report
+from vhmae.errors import InputError
 
 
 def add_harmonize(commands: Any) -> None:
     parser = add_command(commands, "harmonize", _harmonize, "harmonize the foreground of a composite video")
-    parser.add_argument("composite", type=Path, metavar="COMPOSITE", help="video file")
+    parser.add_argument("composite", type=Path, metavar="COMPOSITE", help="video file, or - for Y4M (or raw video) by a pipe")
     parser.add_argument(
         "--mask", type=Path, required=True, help="video, picture, folder, sequence or .npz; white = foreground, grey = soft"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="video file to write")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="video file to write, or - with -")
     parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
     parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
     parser.add_argument(
@@ -25,6 +26,8 @@ def add_harmonize(commands: Any) -> None:
     parser.add_argument("--end", type=float, metavar="SECONDS")
     parser.add_argument("--cuts", type=Path, metavar="FILE", help="numbers of the frames that begin a shot, one a line")
     parser.add_argument("--no-cut-detection", action="store_true", help="take the video as one shot")
+    parser.add_argument("--raw", metavar="WxH:PIX_FMT:RATE", help="the pipe carries raw video: 1920x1080:yuv420p:25")
+    parser.add_argument("--lookahead", type=natural, metavar="N", help="pipe: frames that the output may lag behind; 0 is live")
     parser.add_argument("--codec", metavar="NAME", help="output codec (the input's family)")
     parser.add_argument("--crf", type=int, metavar="N", help="quality of x264, x265, VP9 and AV1 (16)")
     parser.add_argument("--preset", metavar="NAME", help="speed preset of the encoder")
@@ -39,6 +42,11 @@ def add_harmonize(commands: Any) -> None:
 
 
 def _harmonize(args: Any) -> None:
+    if "-" in (str(args.composite), str(args.output)):
+        _harmonize_pipe(args)
+        return
+    if args.raw is not None or args.lookahead is not None:
+        raise InputError("--raw and --lookahead: are for pipes; write vhmae harmonize - --mask MASK -o -")
     from vhmae.pipeline import HarmonizeJob, harmonize_job
 
     job = HarmonizeJob(
@@ -74,6 +82,31 @@ def _harmonize(args: Any) -> None:
             print(f"vhmae: warning: {warning}", file=sys.stderr)
         print(f"{args.output}: {report['frames']} frames in {report['seconds']:.1f} s ({report['fps']:.1f} fps), "
               f"mean change {report['mean_change']:.1f} levels, {report['device']} {report['precision']}")  # fmt: skip
+
+
+def _harmonize_pipe(args: Any) -> None:
+    """From stdin to stdout: stdout carries the video, so that what is said goes to stderr."""
+    if not str(args.composite) == str(args.output) == "-":
+        raise InputError("harmonize -: a pipe goes to a pipe; write -o - and let the next program write the file")
+    for_files = {"start": 0.0, "end": None, "codec": None, "crf": None, "preset": None, "pix_fmt": None, "cuts": None, "resume": False}
+    for name, default in for_files.items():
+        if getattr(args, name) != default:
+            raise InputError(f"--{name.replace('_', '-')}: is for files, not for pipes; leave it out")
+    if sys.stdin.isatty() or sys.stdout.isatty():
+        raise InputError(
+            "harmonize -: needs a pipe on both sides; as in ffmpeg ... -f yuv4mpegpipe - | vhmae harmonize - ... -o - | ffmpeg ..."
+        )
+    from vhmae.streaming import RawFormat, StreamJob, harmonize_stream
+
+    job = StreamJob(
+        mask=args.mask, raw=RawFormat.parse(args.raw) if args.raw else None, lookahead=args.lookahead, quality=args.quality,
+        strength=args.strength, caution=args.caution, cut_detection=not args.no_cut_detection, colorspace=args.colorspace,
+        hold_last_mask=args.hold_last_mask, weights=args.weights, device=args.device, precision=args.precision, threads=args.threads,
+    )  # fmt: skip
+    report = harmonize_stream(job, sys.stdin.buffer, sys.stdout.buffer)
+    write_report(report, args.json)
+    for warning in report["warnings"] if not args.quiet else ():
+        print(f"vhmae: warning: {warning}", file=sys.stderr)
 
 
 # --- demo

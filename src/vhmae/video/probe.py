@@ -106,40 +106,54 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
                     ticks += packet.duration or 0
         except av.error.FFmpegError as error:
             raise InputError(f"{path}: is damaged ({_reason(error)}); make it again or repair it") from None
-        pixel_format = context.pix_fmt
         known = [time for time in times if time is not None]
         timestamps = np.unique(np.array(known, np.int64))
         distinct = len(timestamps) == len(times)
         first = _first_frame(container, stream) if times else None
-        if first is None or not context.width or pixel_format is None:
+        if first is None or not context.width or context.pix_fmt is None:
             raise InputError(f"{path}: has no frames that can be decoded; make it again or repair it")
-        if pixel_format not in PLANAR and pixel_format not in REPACKED:
-            raise InputError(f"{path}: pixel format {pixel_format} is not handled; convert it to yuv420p or yuv444p10le first")
-        if int(context.color_trc or 0) in _HDR_TRANSFERS:
-            transfer = _HDR_TRANSFERS[int(context.color_trc)]
-            raise InputError(f"{path}: is HDR ({transfer}), which is not handled yet; tone-map it to SDR first")
-        fps = stream.average_rate or stream.guessed_rate or Fraction(25)
-        duration = float(ticks * (stream.time_base or 0)) or len(times) / float(fps)
-        planar = REPACKED.get(pixel_format, pixel_format)
-        matrix, guessed = _matrix(planar, int(context.colorspace or 2), context.height, colorspace)
-        bits = av.VideoFormat(planar, 2, 2).components[0].bits
-        grey = planar.startswith("gray") and context.color_range != ColorRange.MPEG
-        full = grey or planar.startswith(("yuvj", "gb")) or context.color_range == ColorRange.JPEG
-        return VideoInfo(
-            path=path,
-            width=context.width,
-            height=context.height,
-            fps=Fraction(fps),
+        info = describe_stream(stream, path, colorspace)
+        return dataclasses.replace(
+            info,
             frames=len(times),
-            duration_seconds=duration,
+            duration_seconds=float(ticks * (stream.time_base or 0)) or len(times) / float(info.fps),
             start_seconds=float((min(known) if known else 0) * (stream.time_base or 0)),
-            codec=context.codec.canonical_name,
-            pixel_format=pixel_format,
-            encoding=ColorEncoding(matrix, full, bits),
-            guessed_matrix=guessed,
             display_matrix=_display_matrix(first),
             timestamps=timestamps if distinct else None,
         )
+
+
+def describe_stream(stream: av.VideoStream, path: Path, colorspace: Matrix | None = None) -> VideoInfo:
+    """What an open stream says of itself, before any frame is seen: frames and times are left at zero.
+
+    Raises:
+        InputError: for a pixel format or transfer that is not handled.
+    """
+    context = stream.codec_context
+    pixel_format = str(context.pix_fmt)
+    if pixel_format not in PLANAR and pixel_format not in REPACKED:
+        raise InputError(f"{path}: pixel format {pixel_format} is not handled; convert it to yuv420p or yuv444p10le first")
+    if int(context.color_trc or 0) in _HDR_TRANSFERS:
+        transfer = _HDR_TRANSFERS[int(context.color_trc)]
+        raise InputError(f"{path}: is HDR ({transfer}), which is not handled yet; tone-map it to SDR first")
+    planar = REPACKED.get(pixel_format, pixel_format)
+    matrix, guessed = _matrix(planar, int(context.colorspace or 2), context.height, colorspace)
+    bits = av.VideoFormat(planar, 2, 2).components[0].bits
+    grey = planar.startswith("gray") and context.color_range != ColorRange.MPEG
+    full = grey or planar.startswith(("yuvj", "gb")) or context.color_range == ColorRange.JPEG
+    return VideoInfo(
+        path=path,
+        width=context.width,
+        height=context.height,
+        fps=Fraction(stream.average_rate or stream.guessed_rate or 25),
+        frames=0,
+        duration_seconds=0.0,
+        start_seconds=0.0,
+        codec=context.codec.canonical_name,
+        pixel_format=pixel_format,
+        encoding=ColorEncoding(matrix, full, bits),
+        guessed_matrix=guessed,
+    )
 
 
 def _matrix(planar: str, tag: int, height: int, colorspace: Matrix | None) -> tuple[Matrix, bool]:

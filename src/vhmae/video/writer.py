@@ -194,7 +194,7 @@ class VideoWriter:
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         """Encode one frame at the time of ``timed``."""
-        frame = timed.decoded if image is timed.image else _encodable(image, timed.decoded)
+        frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
         time_base = self._original.streams.video[0].time_base or 1 / Fraction(self.source.fps)
         seconds = Fraction(timed.pts) * time_base if timed.pts is not None else Fraction(self.frames) / Fraction(self.source.fps)
         seconds -= Fraction(self.origin).limit_denominator(10**6)
@@ -296,7 +296,8 @@ class VideoWriter:
             self.abandon()
 
 
-def _encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
+def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
+    """Planes as a frame to encode, tagged like the one they came from."""
     name = REPACKED.get(like.format.name, like.format.name)
     assert name in PLANAR
     frame = av.VideoFrame(image.width, image.height, name)

@@ -1,0 +1,168 @@
+"""``vhmae harmonize - -o -``: Y4M or raw video in by a pipe, harmonized frames out by a pipe, with bounded latency."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import time
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import av
+import numpy as np
+
+from vhmae.color.yuv import Matrix
+from vhmae.errors import InputError, VhmaeError
+from vhmae.harmonizer import CAUTION_LEVELS, Harmonizer, Quality
+from vhmae.rendering import render_planes
+from vhmae.video.matte import MatteSource, open_matte
+from vhmae.video.overlap import BusyTimes, run_ahead
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import VideoInfo, describe_stream
+from vhmae.video.reader import planar_frame
+from vhmae.video.writer import encodable
+
+Array = np.ndarray
+FRAMES_AHEAD = 2
+STAGES = ("decode", "network", "render", "encode")
+
+
+@dataclasses.dataclass(frozen=True)
+class RawFormat:
+    """What raw video does not say of itself."""
+
+    width: int
+    height: int
+    pixel_format: str
+    rate: Fraction
+
+    @classmethod
+    def parse(cls, text: str) -> RawFormat:
+        """``1920x1080:yuv420p:25`` or ``...:30000/1001``."""
+        form = re.fullmatch(r"(\d+)x(\d+):(\w+):(\d+(?:/\d+)?)", text)
+        if form is None or not int(form[1]) or not int(form[2]) or not Fraction(form[4]):
+            raise InputError(f"--raw {text}: expected WIDTHxHEIGHT:PIXEL_FORMAT:RATE, as in 1920x1080:yuv420p:25")
+        try:
+            av.VideoFormat(form[3], 2, 2)
+        except ValueError:
+            raise InputError(f"--raw {text}: unknown pixel format {form[3]}; FFmpeg's names are meant, as in yuv420p") from None
+        return cls(int(form[1]), int(form[2]), form[3], Fraction(form[4]))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamJob:
+    """A stream to harmonize."""
+
+    mask: Path
+    raw: RawFormat | None = None
+    """None: the stream is Y4M."""
+    lookahead: int | None = None
+    """Frames that the output may lag behind; None takes what the smoothing can use, 0 is live."""
+    quality: Quality = "balanced"
+    strength: float = 1.0
+    caution: float = CAUTION_LEVELS
+    cut_detection: bool = True
+    colorspace: Matrix | None = None
+    hold_last_mask: bool = False
+    weights: str = "default"
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    threads: int | None = None
+
+
+def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[str, Any]:
+    """Harmonize until the source ends; the sink has the source's format. Returns the report of docs/cli.md."""
+    began = time.monotonic()
+    mattes = open_matte(job.mask)
+    harmonizer = Harmonizer.from_pretrained(
+        job.weights, device=job.device, precision=job.precision, threads=job.threads, quality=job.quality, strength=job.strength,
+        caution=job.caution, lookahead=job.lookahead, cut_detection=job.cut_detection,
+    )  # fmt: skip
+    busy, change, changed, passed, written = BusyTimes(STAGES), 0.0, 0, 0, 0
+    container = _open(job, source)
+    info = describe_stream(container.streams.video[0], Path("-"), job.colorspace)
+    mattes.check_fits(info, hold_last=True)
+    writer = _PipeWriter(sink, info, job.raw is not None)
+    frames = run_ahead(busy.drawing("decode", _frames(container, info, mattes, job)), FRAMES_AHEAD)
+    try:
+        for (decoded, image, matte), transform in _harmonized(frames, harmonizer, busy):
+            rendered = image
+            if transform is None:
+                passed += 1
+            else:
+                with busy.working("render"):
+                    rendered, moved = render_planes(image, matte, transform)
+                change, changed = change + moved, changed + 1
+            with busy.working("encode"):
+                writer.write(decoded, rendered, same=rendered is image)
+            written += 1
+    finally:
+        frames.close()
+        container.close()
+    writer.close()
+    if not written:
+        raise InputError("-: no frame came through the pipe; expected Y4M, or raw video described by --raw")
+    seconds = time.monotonic() - began
+    warnings = [f"{harmonizer.unread} frames stand in shots that had shown no background yet and were left untouched"]
+    return {
+        "schema": 1, "frames": written, "fps": round(written / seconds, 3), "seconds": round(seconds, 3),
+        "seconds_by_stage": {stage: round(spent, 3) for stage, spent in busy.seconds.items()},
+        "mean_change": round(change / max(1, changed), 3), "passed_through": passed, "skipped": 0,
+        "warnings": warnings if harmonizer.unread else [], "device": str(harmonizer.device), "precision": harmonizer.precision,
+        "quality": job.quality, "latency_frames": harmonizer.latency_frames,
+    }  # fmt: skip
+
+
+def _open(job: StreamJob, source: BinaryIO) -> Any:
+    raw = job.raw
+    options = {}
+    if raw is not None:
+        options = {"video_size": f"{raw.width}x{raw.height}", "pixel_format": raw.pixel_format, "framerate": str(raw.rate)}
+    try:
+        return av.open(source, format="yuv4mpegpipe" if raw is None else "rawvideo", options=options)
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"-: is not Y4M ({reason}); pipe it with -f yuv4mpegpipe, or describe raw video by --raw") from None
+
+
+def _frames(container: Any, info: VideoInfo, mattes: MatteSource, job: StreamJob) -> Iterator[tuple[av.VideoFrame, PlanarFrame, Array]]:
+    matte_of = mattes.read(info)
+    try:
+        for number, frame in enumerate(container.decode(video=0)):
+            if mattes.frames is not None and number >= mattes.frames and not job.hold_last_mask:
+                raise InputError(f"{mattes.path}: has {mattes.frames} frames but the stream goes on; pass --hold-last-mask")
+            yield frame, planar_frame(frame, info), next(matte_of)
+    except av.error.FFmpegError as error:
+        raise VhmaeError(f"-: the stream is damaged ({error.strerror}); send it again") from None
+
+
+def _harmonized(frames: Iterator[Any], harmonizer: Harmonizer, busy: BusyTimes) -> Iterator[Any]:
+    for payload in frames:
+        with busy.working("network"):
+            ready = harmonizer.push(payload, payload[1].thumbnail, payload[2])
+        yield from ready
+    yield from busy.drawing("network", harmonizer.drain_lazily())
+
+
+class _PipeWriter:
+    """Frames into a pipe, in the format they came in; each is pushed out at once."""
+
+    def __init__(self, sink: BinaryIO, info: VideoInfo, raw: bool) -> None:
+        self._container: Any = av.open(sink, "w", format="rawvideo" if raw else "yuv4mpegpipe", options={"flush_packets": "1"})
+        self._stream: Any = self._container.add_stream("rawvideo", rate=info.fps)
+        self._stream.width, self._stream.height, self._stream.pix_fmt = info.width, info.height, info.pixel_format
+        self._count = 0
+
+    def write(self, decoded: av.VideoFrame, image: PlanarFrame, same: bool) -> None:
+        frame = decoded if same else encodable(image, decoded)
+        if frame.format.name != self._stream.pix_fmt:
+            frame = frame.reformat(format=self._stream.pix_fmt)
+        frame.pts, frame.time_base = self._count, 1 / Fraction(self._stream.average_rate or 25)
+        self._count += 1
+        self._container.mux(self._stream.encode(frame))
+
+    def close(self) -> None:
+        self._container.mux(self._stream.encode(None))
+        self._container.close()

@@ -1,0 +1,143 @@
+"""``vhmae harmonize - -o -``: video through pipes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+
+from tests.cli.test_cli import error_of
+from tests.conftest import decode, moving_scene, write_video
+from tests.model.test_vhmae import model
+from vhmae.cli import main
+from vhmae.data.clips import write_mask_bits
+from vhmae.errors import InputError
+from vhmae.model.weights import save_model
+from vhmae.streaming import RawFormat
+
+Maker = Callable[..., tuple[Path, Path]]
+FRAMES = 40
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pipes")
+    frames, masks = moving_scene(FRAMES, 96, 64)
+    write_video(folder / "in.mkv", frames)
+    write_mask_bits(masks, folder / "m.npz")
+    network = model()
+    torch.manual_seed(0)
+    for layer in (network.head.local, network.head.overall):
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    save_model(network, folder / "w.safetensors", {})
+    return folder
+
+
+def y4m(path: Path, kind: str = "yuv4mpegpipe") -> bytes:
+    """A video as a pipe carries it."""
+    out = path.with_suffix(f".{kind}")
+    with av.open(str(path)) as source, av.open(str(out), "w", format=kind) as container:
+        stream = container.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for frame in source.decode(video=0):
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.read_bytes()
+
+
+def piped(work: Path, data: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
+    command = [
+        sys.executable,
+        "-m",
+        "vhmae",
+        "harmonize",
+        "-",
+        "--mask",
+        str(work / "m.npz"),
+        "-o",
+        "-",
+        "--weights",
+        str(work / "w.safetensors"),
+    ]
+    return subprocess.run([*command, *options], input=data, capture_output=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize("kind", ["yuv4mpegpipe", "rawvideo"])
+def test_a_pipe_gives_the_frames_of_the_file(kind: str, work: Path, tmp_path: Path) -> None:
+    files = ("harmonize", work / "in.mkv", "--mask", work / "m.npz", "-o", tmp_path / "out.mkv", "--weights", work / "w.safetensors")
+    assert main([*map(str, files), "--precision", "fp32", "-q"]) == 0
+    raw = ("--raw", "96x64:yuv420p:25") if kind == "rawvideo" else ()
+    run = piped(work, y4m(work / "in.mkv", kind), "--precision", "fp32", "--json", str(tmp_path / "r.json"), *raw)
+    assert run.returncode == 0, run.stderr
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["frames"] == FRAMES
+    sizes = [64 * 96, 32 * 48, 32 * 48]
+    body = run.stdout if kind == "rawvideo" else run.stdout[run.stdout.index(b"\n") + 1 :]
+    head = 0 if kind == "rawvideo" else len(b"FRAME\n")
+    assert len(body) == FRAMES * (head + sum(sizes))
+    for number, expected in enumerate(decode(tmp_path / "out.mkv")):
+        at = number * (head + sum(sizes)) + head
+        for plane, size in zip(expected, sizes, strict=True):
+            assert np.array_equal(np.frombuffer(body[at : at + size], np.uint8).reshape(plane.shape), plane)
+            at += size
+
+
+def test_a_live_pipe_gives_each_frame_at_once(work: Path) -> None:
+    data = y4m(work / "in.mkv")
+    header, frame = data.index(b"\n") + 1, len(b"FRAME\n") + 64 * 96 * 3 // 2
+    command = [sys.executable, "-m", "vhmae", "harmonize", "-", "--mask", str(work / "m.npz"), "-o", "-", "--lookahead", "0", "-q"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    assert process.stdin
+    assert process.stdout
+    try:
+        process.stdin.write(data[: header + 12 * frame])
+        got = b""
+        deadline = time.monotonic() + 60
+        # While the input stays open: what was sent comes out, but for the frames that wait between the stages.
+        while len(got) < 6 * frame and time.monotonic() < deadline:
+            got += process.stdout.read(frame)
+        assert len(got) >= 6 * frame
+        process.stdin.close()
+        got += process.stdout.read()
+        assert got.count(b"FRAME\n") >= 12
+        assert process.wait(timeout=30) == 0
+    finally:
+        process.kill()
+
+
+def test_wrong_pipes_get_one_line(work: Path) -> None:
+    for data, options, message in (
+        (b"", (), b"Y4M"),
+        (b"not a video at all" * 100, (), b"Y4M"),
+        (y4m(work / "in.mkv"), ("--crf", "3"), b"--crf: is for files"),
+        (y4m(work / "in.mkv"), ("--raw", "96:64"), b"expected WIDTHxHEIGHT"),
+    ):
+        run = piped(work, data, *options)
+        assert run.returncode == 2
+        assert message in run.stderr
+        assert run.stderr.count(b"\n") <= 4
+        assert b"Traceback" not in run.stderr
+
+
+def test_a_mask_that_ends_before_the_stream_is_refused(work: Path, tmp_path: Path) -> None:
+    write_mask_bits(moving_scene(30, 96, 64)[1], tmp_path / "short.npz")
+    run = piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"))
+    assert run.returncode == 2
+    assert b"has 30 frames but the stream goes on" in run.stderr
+    assert piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"), "--hold-last-mask").returncode == 0
+
+
+def test_pipes_and_files_do_not_mix(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "a pipe goes to a pipe" in error_of("harmonize", "-", "--mask", work / "m.npz", "-o", tmp_path / "o.mkv", capsys=capsys)
+    run = ("harmonize", work / "in.mkv", "--mask", work / "m.npz", "-o", tmp_path / "o.mkv")
+    assert "are for pipes" in error_of(*run, "--lookahead", "0", capsys=capsys)
+    with pytest.raises(InputError, match="unknown pixel format"):
+        RawFormat.parse("96x64:yuv421p:25")
