@@ -111,6 +111,8 @@ def test_a_live_pipe_gives_each_frame_at_once(work: Path) -> None:
         assert process.wait(timeout=30) == 0
     finally:
         process.kill()
+        process.stdout.close()
+        process.wait()
 
 
 def test_wrong_pipes_get_one_line(work: Path) -> None:
