@@ -145,3 +145,34 @@ def flicker(clip: Array, composite: Array, target: Array, mask: Array) -> float:
             total += float(np.abs(added[1] - added[0]).sum())
             count += 3.0 * float(still.sum())
     return total / count if count else float("nan")
+
+
+# --- where the change to a frame shows: (H, W, 3) frames, (H, W) bool masks
+
+
+def seam_ratio(frame: Array, composite: Array, mask: Array, grid: int) -> float:
+    """Energy of the change's differences across the borders of a grid x grid of cells over that inside cells; 1 without seams.
+
+    The change is frame - composite, and pairs count where both pixels are foreground. NaN without such pairs or any change.
+    """
+    change = frame.astype(np.float64) - composite
+    sums = np.zeros((2, 2))  # across borders and inside: energy, pairs
+    for axis in (0, 1):
+        length = mask.shape[axis]
+        both = np.logical_and(*(np.take(mask, range(start, length - 1 + start), axis) for start in (0, 1)))
+        energy = np.square(np.diff(change, axis=axis)).sum(axis=-1)
+        cell = np.arange(length) * grid // length
+        border = np.diff(cell) > 0
+        across = border[:, None] if axis == 0 else border[None, :]
+        for place, chosen in enumerate((both & across, both & ~across)):
+            sums[place] += energy[chosen].sum(), chosen.sum()
+    if not sums[:, 1].all() or not sums[1, 0]:
+        return float("nan")
+    return float((sums[0, 0] / sums[0, 1]) / (sums[1, 0] / sums[1, 1]))
+
+
+def edge_errors(frame: Array, target: Array, mask: Array, pixels: int = 5) -> tuple[float, float]:
+    """Mean squared error in a band inside the mask's edge, and in the rest of the foreground; NaN where there is none."""
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
+    inner = cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_REPLICATE) > 0
+    return fmse(frame, target, mask & ~inner), fmse(frame, target, inner)

@@ -112,3 +112,21 @@ def test_tone_change_and_flicker_match_their_definitions(clip: tuple[np.ndarray,
     assert metrics.flicker(output, composite, target, mask) == pytest.approx(float(np.abs(steps).mean()))
     assert np.isnan(metrics.flicker(output, composite, target, mask & False))
     assert np.isnan(metrics.temporal_loss(output[:1], target[:1], mask[:1]))
+
+
+def test_seams_and_edges_are_seen() -> None:
+    rng = np.random.default_rng(5)
+    composite = rng.integers(60, 190, (64, 64, 3)).astype(np.uint8)
+    mask = np.ones((64, 64), bool)
+    smooth = composite.astype(float) + np.linspace(0, 20, 64)[None, :, None]
+    steps = smooth + np.repeat(np.repeat(rng.normal(0, 5, (4, 4, 3)), 16, 0), 16, 1)
+    assert metrics.seam_ratio(smooth, composite, mask, 4) == pytest.approx(1.0, abs=0.01)
+    assert metrics.seam_ratio(steps, composite, mask, 4) > 20
+    assert np.isnan(metrics.seam_ratio(composite, composite, mask, 4))
+    mask[:] = False
+    mask[10:50, 10:50] = True
+    shifted = composite.astype(float)
+    shifted[15:45, 15:45] += 3
+    band, interior = metrics.edge_errors(shifted, composite, mask)
+    assert band == pytest.approx(0.0, abs=0.2)
+    assert interior == pytest.approx(9.0)

@@ -1,0 +1,138 @@
+"""``vhmae harmonize`` beside a plain transcode and FFmpeg's lut3d, at 480, 1080 and 2160 lines, each as a process of its own.
+
+python benchmarks/bench_video.py --data DATA [--sizes 480,1080,2160] [--json FILE]
+
+The clip is clips/harmonizer__orange.foreground (1080p, with its mask video), played to and fro; 480 lines are scaled down and 2160
+lines scaled UP from it. All runs of a size and preset are taken in one go, with x264 at the same crf, preset and pixel format. CPU
+time added is that of harmonize minus the plain transcode's and the decoding of the mask. About 12 minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+from bench_harmonize import run
+from hardware import describe
+
+from vhmae.color.lut import Lut3D, write_cube
+from vhmae.video.reader import read_rgb_frames
+
+CLIP = "harmonizer__orange"
+CRF = "18"
+QUALITIES = ("fast", "balanced", "best")
+FRAMES = {480: 240, 1080: 120, 2160: 48}
+PRESETS = {480: ("veryfast",), 1080: ("veryfast", "medium"), 2160: ("veryfast",)}
+LONG = 2000
+"""Frames of the run that shows that memory does not grow."""
+
+
+def write_clip(frames: list[np.ndarray], size: tuple[int, int], count: int, path: Path) -> Path:
+    """Frames to and fro at another size, as x264."""
+    order = itertools.islice(itertools.cycle([*range(len(frames)), *range(len(frames) - 2, 0, -1)]), count)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "14", "preset": "veryfast"})
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        shrinks = size[1] < frames[0].shape[0]
+        for index in order:
+            picture = cv2.resize(frames[index], size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def measured(command: list[str], frames: int) -> dict[str, float]:
+    wall, cpu, peak = run(command)
+    return {"fps_with_start_up": round(frames / wall, 2), "cpu_ms_per_frame": round(1000 * cpu / frames, 1), "peak_mib": round(peak)}
+
+
+def bench_size(lines: int, preset: str, clips: dict[str, Path], frames: int, folder: Path, lut: Path) -> list[dict[str, Any]]:
+    """All ways at one size and preset, the transcode first."""
+    here = Path(__file__).parent
+    transcode = [
+        sys.executable,
+        str(here / "transcode.py"),
+        str(clips["composite"]),
+        str(folder / "t.mp4"),
+        "--crf",
+        CRF,
+        "--preset",
+        preset,
+    ]
+    decode = [sys.executable, str(here / "transcode.py"), str(clips["mask"]), "-", "--decode-only"]
+    rows: list[dict[str, Any]] = []
+    plain = measured(transcode, frames)
+    mask = measured(decode, frames)
+    filtered = measured([*transcode, "--lut", str(lut)], frames)
+    base = {"lines": lines, "preset": preset, "crf": int(CRF), "frames": frames}
+    rows.append({**base, "way": "transcode", **plain, "ratio": 1.0})
+    rows.append({**base, "way": "lut3d", **filtered, "ratio": round(filtered["fps_with_start_up"] / plain["fps_with_start_up"], 3)})
+    for quality in QUALITIES:
+        report = folder / "report.json"
+        command = [
+            sys.executable,
+            "-m",
+            "vhmae",
+            "harmonize",
+            str(clips["composite"]),
+            "--mask",
+            str(clips["mask"]),
+            "-o",
+            str(folder / "h.mp4"),
+        ]
+        command += ["--quality", quality, "--crf", CRF, "--preset", preset, "--json", str(report), "-q"]
+        found = measured(command, frames)
+        work = json.loads(report.read_text())
+        added = found["cpu_ms_per_frame"] - plain["cpu_ms_per_frame"] - mask["cpu_ms_per_frame"]
+        rows.append(
+            {
+                **base, "way": quality, **found, "fps_in_the_work": work["fps"], "seconds_by_stage": work["seconds_by_stage"],
+                "ratio": round(found["fps_with_start_up"] / plain["fps_with_start_up"], 3), "cpu_ms_added": round(added, 1),
+                "precision": work["precision"],
+            }
+        )  # fmt: skip
+        print(rows[-1], flush=True)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sizes", default="480,1080,2160")
+    parser.add_argument("--no-long", action="store_true", help=f"leave out the run of {LONG} frames")
+    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "video.json")
+    args = parser.parse_args()
+    sources = {"composite": args.data / "clips" / f"{CLIP}.foreground.mp4", "mask": args.data / "clips" / f"{CLIP}.mask.mp4"}
+    frames = {name: read_rgb_frames(path, list(range(75))) for name, path in sources.items()}
+    area = float(np.mean([picture[..., 1] > 127 for picture in frames["mask"]]))
+    rows: list[dict[str, Any]] = []
+    long: dict[str, Any] | None = None
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        lut = folder / "look.cube"
+        write_cube(Lut3D.identity(33), lut)
+        for lines in map(int, args.sizes.split(",")):
+            size, count = (lines * 16 // 9 // 2 * 2, lines), FRAMES[lines]
+            clips = {name: write_clip(frames[name], size, count, folder / f"{name}{lines}.mp4") for name in sources}
+            for preset in PRESETS[lines]:
+                rows += bench_size(lines, preset, clips, count, folder, lut)
+        if not args.no_long:
+            clips = {name: write_clip(frames[name], (1920, 1080), LONG, folder / f"{name}-long.mp4") for name in sources}
+            command = [sys.executable, "-m", "vhmae", "harmonize", str(clips["composite"]), "--mask", str(clips["mask"])]
+            command += ["-o", str(folder / "h.mp4"), "--crf", CRF, "--preset", "veryfast", "-q"]
+            long = {"lines": 1080, "preset": "veryfast", "way": "balanced", "frames": LONG, **measured(command, LONG)}
+    result = {"schema": 1, "hardware": describe(), "clip": CLIP, "mask_area": round(area, 3), "runs": rows, "long": long}
+    args.json.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
