@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import zipfile
+import zlib
 from collections.abc import Iterable
+
+DAMAGED_ARCHIVE = (
+    zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError
+)  # fmt: skip
+"""What numpy and zipfile raise when they read a damaged .npz."""
 
 
 class VhmaeError(Exception):

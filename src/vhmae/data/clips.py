@@ -8,8 +8,6 @@ machine as it is.
 from __future__ import annotations
 
 import dataclasses
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import cv2
 import numpy as np
 
 from vhmae.data.hyoutube import TRAIN_LIST, read_list
-from vhmae.errors import InputError
+from vhmae.errors import DAMAGED_ARCHIVE, InputError
 
 Array = np.ndarray
 
@@ -30,7 +28,7 @@ def read_mask_bits(path: Path) -> Array:
             return np.unpackbits(file["bits"], axis=-1)[:frames, :height, :width].astype(bool)
     except FileNotFoundError:
         raise InputError(f"{path}: no such mask file; check the path") from None
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGED_ARCHIVE as error:
         raise InputError(f"{path}: is not a packed mask with 'bits' and 'shape' ({error})") from None
 
 
@@ -139,7 +137,7 @@ class Pack:
                 return cls([str(name) for name in file["names"]], file["source"], parts["pictures"], parts["labels"])
         except FileNotFoundError:
             raise InputError(f"{path}: no such pack; make it with: vhmae pack") from None
-        except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except DAMAGED_ARCHIVE as error:
             raise InputError(f"{path}: is not a pack of frames ({error}); make it again with: vhmae pack") from None
 
 

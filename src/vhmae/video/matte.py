@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -15,7 +14,7 @@ from typing import IO, Any
 import cv2
 import numpy as np
 
-from vhmae.errors import InputError
+from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.video.probe import VideoInfo, check_is_file, probe_video
 from vhmae.video.reader import read_frames
 
@@ -129,6 +128,8 @@ def _read_grey(path: Path) -> Array:
     if picture is None:
         raise InputError(f"{path}: cannot be read as a picture; export the mask again")
     if picture.dtype not in (np.uint8, np.uint16):
+        if not np.isfinite(picture).all():
+            raise InputError(f"{path}: holds values that are no numbers; export the mask again")
         picture = np.rint(np.clip(picture, 0.0, 1.0) * 65535.0).astype(np.uint16)
     if picture.max() == 1:  # 1 means foreground too: as a grey level it would be no matte at all
         picture = picture * picture.dtype.type(np.iinfo(picture.dtype).max)
@@ -144,7 +145,7 @@ def _open_bits(path: Path) -> MatteSource:
                 shape, dtype = _array_header(member)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path of the mask") from None
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
+    except DAMAGED_ARCHIVE as error:
         raise InputError(f"{path}: is not a packed mask with 'bits' and 'shape' ({error}); export the mask again") from None
     if shape != (frames, height, -(-width // 8)) or dtype != np.uint8:
         raise InputError(f"{path}: its bits {shape} do not fit its shape ({frames}, {height}, {width}); export the mask again")
@@ -156,7 +157,7 @@ def _open_bits(path: Path) -> MatteSource:
             for number in range(frames):
                 try:
                     row = np.frombuffer(member.read(height * shape[2]), np.uint8).reshape(height, shape[2])
-                except (zipfile.BadZipFile, zlib.error, ValueError, EOFError):
+                except DAMAGED_ARCHIVE:
                     raise InputError(f"{path}: is damaged at frame {number}; export the mask again") from None
                 if number >= first:
                     yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
