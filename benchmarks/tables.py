@@ -162,6 +162,37 @@ def speed_table() -> str:
     return "\n".join(lines)
 
 
+def video_table() -> str:
+    """vhmae harmonize beside a plain transcode."""
+    result = json.loads((RESULTS / "video.json").read_text())
+    lines = [
+        f"The mask takes {result['mask_area']:.0%} of the frame.",
+        "",
+        "| lines | preset | way | frames | fps | ratio to the transcode | CPU ms a frame | CPU ms added | peak memory, MiB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for run in [*result["runs"], *([result["long"]] if result["long"] else [])]:
+        ratio, added = (f"{run[key]}" if key in run else "" for key in ("ratio", "cpu_ms_added"))
+        cells = [run["lines"], run["preset"], run["way"], run["frames"], f"{run['fps_with_start_up']:.1f}", ratio]
+        cells += [f"{run['cpu_ms_per_frame']:.0f}", added, run["peak_mib"]]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)
+
+
+def steadiness_table() -> str:
+    """Qualities against the network on each frame by itself."""
+    rows = json.loads((RESULTS / "steadiness.json").read_text())["rows"]
+    lines = [
+        "| way | fMSE ratio | tl_dis | over the target's own | frtc | flicker | seam | edge | frames/s |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cells = [row["fmse"] / row["composite_fmse"], row["tl_dis"], row["tl_dis"] / row["target_tl_dis"], row["frtc"], row["flicker"]]
+        cells += [row["seam"], row["edge_band"] / row["interior"]]
+        lines.append(f"| {row['way']} | " + " | ".join(f"{value:.3f}" for value in cells) + f" | {row['frames_per_second']:.1f} |")
+    return "\n".join(lines)
+
+
 def blocks() -> dict[str, str]:
     return {
         "scores": score_table(every_metric=False),
@@ -171,12 +202,16 @@ def blocks() -> dict[str, str]:
         "temporal": temporal_table(),
         "one-look": one_look_table(),
         "training": training_table(),
+        "video": video_table(),
+        "steadiness": steadiness_table(),
         "bins": bin_table(),
         "drift": drift_line(),
         "speed": speed_table(),
         "measured-scores": _measured("scores"),
         "measured-speed": _measured("harmonize"),
         "measured-training": _measured("train"),
+        "measured-video": _measured("video"),
+        "measured-steadiness": _measured("steadiness"),
         "measured-one-look": _measured("one_look"),
     }
 
