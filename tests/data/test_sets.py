@@ -151,3 +151,19 @@ def test_a_list_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "test_list.txt").write_text("a b c\n")
     with pytest.raises(InputError, match="do not belong together"):
         read_list(tmp_path)
+
+
+def test_decoded_frames_are_kept_under_a_limit(videos: Path, tmp_path: Path) -> None:
+    pack = build_pack(videos, frames_per_video=4)
+    expected = [pack.picture(index) for index in range(len(pack))]
+    size = expected[0].nbytes
+    for limit, kept in ((0, 0), (5 * size + 1, 5), (1 << 30, 12)):
+        again = build_pack(videos, frames_per_video=4)
+        path = tmp_path / f"{limit}.pixels"
+        assert again.cache_decoded(path, limit) == kept
+        assert path.stat().st_size == kept * size
+        other = build_pack(videos, frames_per_video=4)
+        assert other.cache_decoded(path, limit) == kept  # from the file
+        for one in (again, other):
+            assert all(np.array_equal(one.picture(index), picture) for index, picture in enumerate(expected))
+    assert not list(tmp_path.glob(".*"))

@@ -91,17 +91,53 @@ class Pack:
         self.source = source  # (frames,) index into names, ascending
         self._pictures = pictures
         self._labels = labels
+        self._decoded: list[Array] = []
         self.frames_of = [np.flatnonzero(source == index) for index in range(len(names))]
 
     def __len__(self) -> int:
         return len(self._pictures)
 
     def picture(self, index: int) -> Array:
-        """Decode a frame: (H, W, 3) uint8 RGB."""
+        """Decode a frame, or take it from the cache: (H, W, 3) uint8 RGB, read-only where it is cached."""
+        if index < len(self._decoded):
+            return self._decoded[index]
         picture = cv2.imdecode(self._pictures[index], cv2.IMREAD_COLOR)
         if picture is None:
             raise InputError(f"{self.names[int(self.source[index])]}: a picture in the pack is damaged; make the pack again")
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+    def cache_decoded(self, path: Path, limit_bytes: int) -> int:
+        """Keep decoded frames in a memory-mapped file, which all processes share: the first ones, up to a size.
+
+        Args:
+            path: the file; made at the first call, beside it its sizes.
+            limit_bytes: no frame is kept that would make the file larger.
+        Returns:
+            How many frames are kept; the others are decoded each time.
+        """
+        sizes_file = path.with_suffix(".sizes.npy")
+        if not sizes_file.exists():  # written last
+            sizes, total = [], 0
+            part = path.with_name(f".{path.name}.part")
+            with part.open("wb") as file:
+                for index in range(len(self)):
+                    picture = self.picture(index)
+                    if total + picture.nbytes > limit_bytes:
+                        break
+                    file.write(picture.tobytes())
+                    sizes.append(picture.shape[:2])
+                    total += picture.nbytes
+            part.replace(path)
+            np.save(sizes_file, np.array(sizes, np.int64).reshape(-1, 2))
+        sizes = [(int(height), int(width)) for height, width in np.load(sizes_file)]
+        if sizes:
+            pixels = np.memmap(path, np.uint8, "r")
+            ends = np.cumsum([3 * height * width for height, width in sizes])
+            self._decoded = [
+                pixels[end - 3 * height * width : end].reshape(height, width, 3)
+                for end, (height, width) in zip(ends.tolist(), sizes, strict=True)
+            ]
+        return len(self._decoded)
 
     def labels(self, index: int) -> Array | None:
         """Decode a label map (H, W) uint8, or None where the pack has none."""

@@ -31,6 +31,8 @@ class DataConfig:
     frames_per_video: int = 24
     cache: str = ""
     """Folder for packs and banks; empty puts them into the run's folder."""
+    decoded_mib: int = 1024
+    """Size limit of the decoded frames that are kept, memory-mapped, beside each pack; 0 decodes each time."""
     looks_pool: int = 4096
     """Looks that are baked at the start."""
     workers: int = 1

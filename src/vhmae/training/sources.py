@@ -31,7 +31,10 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
         path = cache / _pack_file(config, folder)
         if not path.exists():
             build_pack(config.root_path / folder, config.frames_per_video).save(path)
-        packs.append(Pack.load(path))
+        pack = Pack.load(path)
+        if config.decoded_mib:
+            pack.cache_decoded(path.with_name(f"{path.stem}.{config.decoded_mib}.pixels"), config.decoded_mib << 20)
+        packs.append(pack)
     return packs
 
 
