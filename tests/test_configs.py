@@ -36,4 +36,4 @@ def test_the_papers_recipe_is_the_papers() -> None:
 def test_the_packaged_weights_fit_their_recipe() -> None:
     from vhmae.model.weights import read_card
 
-    assert read_card("default").config == read_config(Recipe, CONFIGS[0].parent / "tiny.yaml").model
+    assert read_card("default").config == read_config(Recipe, CONFIGS[0].parent / "tiny-further.yaml").model

@@ -155,6 +155,11 @@ class Harmonizer:
             arrays |= {f"estimate{place}.{name}": value for name, value in dataclasses.asdict(estimate.change).items()}
         return Snapshot(numbers, arrays)
 
+    @property
+    def waiting(self) -> list[Any]:
+        """The payloads that wait, in order."""
+        return [payload for *_, payload in self._pending]
+
     def restore(self, snapshot: Snapshot, payloads: Sequence[Any]) -> None:
         """Go on from a snapshot; ``payloads`` are those that waited then, in order."""
         numbers, arrays = snapshot.numbers, snapshot.arrays

@@ -21,7 +21,7 @@ from vhmae.errors import InputError
 from vhmae.harmonizer import CAUTION_LEVELS, MINIMUM_BACKGROUND, Harmonizer, Quality, Snapshot, Thumbnail
 from vhmae.rendering import ColorChange, render_planes
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
-from vhmae.video.matte import open_matte
+from vhmae.video.matte import files_of, open_matte
 from vhmae.video.overlap import BusyTimes, run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, probe_video
@@ -118,6 +118,7 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
         finally:
             rendered.close()
         warnings = run.warnings(writer.frames)
+        warnings += [f"{job.output}: {what} cannot be held by the container and were left out" for what in writer.left_out]
         if job.strict and warnings:
             raise InputError(f"--strict: {warnings[0]}; mend it or leave --strict out")
         with run.busy.working("encode"):
@@ -206,9 +207,9 @@ class _Run:
         """What makes two runs the same work, to the last bit."""
         job = self.job
         facts = {key: str(value) for key, value in dataclasses.asdict(job).items() if key not in _FREE_TO_CHANGE}
-        for name, path in (("composite", job.composite), ("mask", job.mask)):
-            stat = path.stat() if path.exists() else None  # a sequence's pattern is no file
-            facts[f"{name} file"] = f"{stat.st_size} bytes, {stat.st_mtime_ns}" if stat else ""
+        for name, path in (("composite", job.composite), ("mask", job.mask), ("cuts", job.cuts)):
+            stats = [(file.name, file.stat()) for file in files_of(path)] if path is not None else []
+            facts[f"{name} file"] = _digest([(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats])
         weights = hashlib.sha256()
         for key, tensor in sorted(self.harmonizer.model.state_dict().items()):
             weights.update(key.encode() + tensor.cpu().numpy().tobytes())
@@ -222,7 +223,8 @@ class _Run:
     def saved_state(self, done: _Done) -> tuple[dict[str, Any], dict[str, Array]]:
         """What a later run needs to go on after a written frame."""
         assert done.snapshot is not None
-        numbers = {"next": done.timed.index + 1, "tally": dataclasses.asdict(self.tally), "stream": done.snapshot.numbers}
+        stream = done.snapshot.numbers
+        numbers = {"next": done.timed.index + 1, "waiting": stream["waiting"], "tally": dataclasses.asdict(self.tally), "stream": stream}
         return numbers, done.snapshot.arrays
 
     # --- the stages, each a generator in a thread of its own
@@ -257,10 +259,19 @@ class _Run:
         """Frames with their changes of colour, as they become ready."""
         if self.saved is not None:
             stream = Snapshot(self.saved.numbers["stream"], self.saved.arrays)
-            self.harmonizer.restore(stream, list(itertools.islice(frames, len(stream.numbers["pending"]))))
+            waiting = list(itertools.islice(frames, len(stream.numbers["pending"])))
+            if [timed.index for timed, _ in waiting] != self.saved.numbers["waiting"]:
+                raise InputError(f"--resume: {self.job.composite} is not read as it was before; delete the parts to begin anew")
+            self.harmonizer.restore(stream, waiting)
         for released, (payload, change) in enumerate(self._harmonized(frames), 1):
             due = self.job.resume and released % CHECKPOINT_FRAMES == 0
-            yield payload, change, self.harmonizer.snapshot() if due else None
+            yield payload, change, self._snapshot() if due else None
+
+    def _snapshot(self) -> Snapshot:
+        """The harmonizer's memory, and which frames wait."""
+        snapshot = self.harmonizer.snapshot()
+        waiting = [timed.index for timed, _ in self.harmonizer.waiting]
+        return Snapshot({**snapshot.numbers, "waiting": waiting}, snapshot.arrays)
 
     def _harmonized(self, frames: Iterator[_Payload]) -> Iterator[tuple[_Payload, ColorChange | None]]:
         for timed, matte in frames:
@@ -329,6 +340,10 @@ class _Run:
         if info.guessed_matrix and info.height >= 720:
             found.append(f"{job.composite} does not say its colour matrix; took {info.encoding.matrix}, --colorspace overrules it")
         return found
+
+
+def _digest(facts: list[Any]) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _check_range(job: HarmonizeJob, info: VideoInfo) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
+import select
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -42,7 +44,7 @@ class RawFormat:
     def parse(cls, text: str) -> RawFormat:
         """``1920x1080:yuv420p:25`` or ``...:30000/1001``."""
         form = re.fullmatch(r"(\d+)x(\d+):(\w+):(\d+(?:/\d+)?)", text)
-        if form is None or not int(form[1]) or not int(form[2]) or not Fraction(form[4]):
+        if form is None or not int(form[1]) or not int(form[2]) or 0 in map(int, form[4].split("/")):
             raise InputError(f"--raw {text}: expected WIDTHxHEIGHT:PIXEL_FORMAT:RATE, as in 1920x1080:yuv420p:25")
         try:
             av.VideoFormat(form[3], 2, 2)
@@ -66,6 +68,7 @@ class StreamJob:
     cut_detection: bool = True
     colorspace: Matrix | None = None
     hold_last_mask: bool = False
+    strict: bool = False
     weights: str = "default"
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -81,7 +84,8 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         caution=job.caution, lookahead=job.lookahead, cut_detection=job.cut_detection,
     )  # fmt: skip
     busy, change, changed, passed, written = BusyTimes(STAGES), 0.0, 0, 0, 0
-    container = _open(job, source)
+    stoppable = _Stoppable(source)
+    container = _open(job, stoppable)
     info = describe_stream(container.streams.video[0], Path("-"), job.colorspace)
     mattes.check_fits(info, hold_last=True)
     writer = _PipeWriter(sink, info, job.raw is not None)
@@ -99,23 +103,42 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
                 writer.write(decoded, rendered, same=rendered is image)
             written += 1
     finally:
+        stoppable.stopped = True
         frames.close()
         container.close()
     writer.close()
     if not written:
         raise InputError("-: no frame came through the pipe; expected Y4M, or raw video described by --raw")
     seconds = time.monotonic() - began
-    warnings = [f"{harmonizer.unread} frames stand in shots that had shown no background yet and were left untouched"]
+    warnings = []
+    if harmonizer.unread:
+        warnings.append(f"{harmonizer.unread} frames stand in shots that had shown no background yet and were left untouched")
+    if job.strict and warnings:
+        raise InputError(f"--strict: {warnings[0]}; mend it or leave --strict out")
     return {
         "schema": 1, "frames": written, "fps": round(written / seconds, 3), "seconds": round(seconds, 3),
         "seconds_by_stage": {stage: round(spent, 3) for stage, spent in busy.seconds.items()},
         "mean_change": round(change / max(1, changed), 3), "passed_through": passed, "skipped": 0,
-        "warnings": warnings if harmonizer.unread else [], "device": str(harmonizer.device), "precision": harmonizer.precision,
+        "warnings": warnings, "device": str(harmonizer.device), "precision": harmonizer.precision,
         "quality": job.quality, "latency_frames": harmonizer.latency_frames,
     }  # fmt: skip
 
 
-def _open(job: StreamJob, source: BinaryIO) -> Any:
+class _Stoppable:
+    """A pipe that can be read from until the work is stopped: a read that waits for a silent sender would hold Ctrl-C up."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._descriptor = source.fileno()
+        self.stopped = False
+
+    def read(self, size: int) -> bytes:
+        while not self.stopped:
+            if select.select([self._descriptor], [], [], 0.2)[0]:
+                return os.read(self._descriptor, size)
+        return b""
+
+
+def _open(job: StreamJob, source: _Stoppable) -> Any:
     raw = job.raw
     options = {}
     if raw is not None:

@@ -121,6 +121,7 @@ def test_wrong_options_get_a_hint(tmp_path: Path, small_clip: Maker, capsys: pyt
         ((*run, "--threads", "-1"), "--threads"),
         ((*run, "--threads", "0"), "from 1 up"),
         ((*run, "--json", tmp_path / "none" / "r.json"), "--json"),
+        ((*run, "--json", tmp_path / "w.safetensors", "--weights", tmp_path / "w.safetensors"), "is a file of the work itself"),
         ((*run, "--crf", "9"), "has no such setting"),
         ((*run, "--start", "0.05", "--end", "0.01"), "--end 0.01"),
     ):

@@ -237,3 +237,41 @@ def test_a_lost_packet_shifts_no_mask(tmp_path: Path, bold: Path, capsys: pytest
     strict = ("harmonize", tmp_path / "in.mkv", "--mask", tmp_path / "m.npz", "-o", tmp_path / "strict.mkv", "--strict")
     assert "--strict" in error_of(*strict, capsys=capsys)
     assert not (tmp_path / "strict.mkv").exists()
+
+
+def test_avi_keeps_masks_and_frames_together(tmp_path: Path, bold: Path) -> None:
+    """AVI stores no presentation times: with B-frames, what is read as such is the decoding order."""
+    frames, masks = moving_scene(30, 96, 64)
+    composite = write_video(tmp_path / "in.avi", frames, codec="libx264")
+    write_mask_bits(masks, tmp_path / "m.npz")
+    harmonize(composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--codec", "ffv1", "--weights", bold)
+    before, after = decode(composite), decode(tmp_path / "out.mkv")
+    assert len(before) == len(after) == 30
+    for old, new, hole in zip(before, after, masks, strict=True):
+        assert np.array_equal(old[0][~hole], new[0][~hole])
+
+
+def test_a_start_counts_by_time_stamps_not_by_frames(tmp_path: Path) -> None:
+    frames, masks = moving_scene(6, 64, 48)
+    composite = write_video(tmp_path / "in.mkv", frames, pts=[0, 40, 80, 3000, 5000, 9000])
+    write_mask_bits(masks, tmp_path / "m.npz")
+    harmonize(composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--start", 2)
+    assert len(decode(tmp_path / "out.mkv")) == 3
+
+
+def test_subtitles_that_cannot_be_held_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames, masks = moving_scene(6, 64, 48)
+    plain = write_video(tmp_path / "plain.mkv", frames)
+    (tmp_path / "words.srt").write_text("1\n00:00:00,000 --> 00:00:00,200\nhello\n")
+    with av.open(str(plain)) as source, av.open(str(tmp_path / "words.srt")) as words, av.open(str(tmp_path / "in.mkv"), "w") as container:
+        streams = [container.add_stream_from_template(one.streams[0]) for one in (source, words)]
+        for one, stream in zip((source, words), streams, strict=True):
+            for packet in one.demux():
+                if packet.size:
+                    packet.stream = stream
+                    container.mux(packet)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    run = ["harmonize", str(tmp_path / "in.mkv"), "--mask", str(tmp_path / "m.npz")]
+    for name, told in (("a.MKV", False), ("b.mp4", True)):
+        assert main([*run, "-o", str(tmp_path / name), "--codec", "libx264"]) == 0
+        assert ("subtitles (srt, stream 1) cannot be held" in capsys.readouterr().err) == told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -137,9 +138,37 @@ def test_a_mask_that_ends_before_the_stream_is_refused(work: Path, tmp_path: Pat
     assert piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"), "--hold-last-mask").returncode == 0
 
 
+def test_a_silent_sender_does_not_hold_an_interrupt_up(work: Path) -> None:
+    data = y4m(work / "in.mkv")
+    command = [sys.executable, "-m", "vhmae", "harmonize", "-", "--mask", str(work / "m.npz"), "-o", "-", "--lookahead", "0", "-q"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(data[: 5 * 64 * 96 * 3 // 2])  # less than a pipe holds
+    process.stdout.read(100)  # it is at work
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - began < 20
+    assert process.returncode == 130
+    assert b"Traceback" not in err
+
+
+def test_strict_pipes_take_warnings_as_errors(work: Path, tmp_path: Path) -> None:
+    write_mask_bits(np.ones((FRAMES, 64, 96), bool), tmp_path / "full.npz")
+    run = piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "full.npz"))
+    assert (run.returncode, b"left untouched" in run.stderr) == (0, True)
+    assert piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "full.npz"), "--strict").returncode == 2
+
+
 def test_pipes_and_files_do_not_mix(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "a pipe goes to a pipe" in error_of("harmonize", "-", "--mask", work / "m.npz", "-o", tmp_path / "o.mkv", capsys=capsys)
     run = ("harmonize", work / "in.mkv", "--mask", work / "m.npz", "-o", tmp_path / "o.mkv")
     assert "are for pipes" in error_of(*run, "--lookahead", "0", capsys=capsys)
-    with pytest.raises(InputError, match="unknown pixel format"):
-        RawFormat.parse("96x64:yuv421p:25")
+    for text, message in (
+        ("96x64:yuv421p:25", "unknown pixel format"),
+        ("96x64:yuv420p:25/0", "expected"),
+        ("0x64:yuv420p:25", "expected"),
+    ):
+        with pytest.raises(InputError, match=message):
+            RawFormat.parse(text)

@@ -210,3 +210,93 @@ def test_another_job_does_not_go_on_with_it(stopped: Path, work: Path, capsys: p
     run = arguments(work, stopped.parent / "out.mkv")
     assert "another strength" in error_of(*run, "--resume", "--strength", "0.5", capsys=capsys)
     assert main([*run, "--resume"]) == 0
+
+
+def open_gops(path: Path, frames: np.ndarray) -> Path:
+    """x264 whose key frames are followed by pictures that need those before them."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(
+            "libx264", rate=25, options={"x264-params": "open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0"}
+        )
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_reading_from_any_frame_loses_none(suffix: str, tmp_path: Path) -> None:
+    from vhmae.video.probe import probe_video
+    from vhmae.video.reader import read_frames
+
+    frames, _ = moving_scene(45, 96, 64)
+    info = probe_video(open_gops(tmp_path / f"open{suffix}", frames))
+    whole = [frame.image.planes[0].copy() for frame in read_frames(info)]
+    for first in range(45):
+        found = [(frame.index, frame.image.planes[0].copy()) for frame in read_frames(info, first=first)]
+        assert [index for index, _ in found] == list(range(first, 45))
+        assert all(np.array_equal(luma, whole[index]) for index, luma in found)
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_colour_tags_and_names_outlive_segments(work: Path, tmp_path: Path) -> None:
+    source = tmp_path / "tagged.mkv"
+    frames, masks = moving_scene(24, 96, 64)
+    with av.open(str(source), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        context = stream.codec_context
+        context.colorspace = context.color_primaries = context.color_trc = context.color_range = 1
+        stream.metadata.update({"language": "deu", "title": "T"})
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    write_mask_bits(masks, tmp_path / "m.npz")
+    run = ["harmonize", str(source), "--mask", str(tmp_path / "m.npz"), "-q", "--weights", str(work / "w.safetensors")]
+    facts = []
+    for name, options in (("plain.mkv", []), ("parts.mkv", ["--resume"])):
+        assert main([*run, "-o", str(tmp_path / name), *options]) == 0
+        with av.open(str(tmp_path / name)) as container:
+            stream = container.streams.video[0]
+            context = stream.codec_context
+            tags = [int(value) for value in (context.colorspace, context.color_primaries, context.color_trc, context.color_range)]
+            facts.append((tags, stream.metadata.get("language"), stream.metadata.get("title")))
+    assert facts[0] == facts[1] == ([1, 1, 1, 1], "deu", "T")
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_what_the_container_cannot_hold_is_told_before_the_work(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = error_of(*arguments(work, tmp_path / "o.webm"), "--codec", "libx264", "--resume", capsys=capsys)
+    assert "cannot be written to it" in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_cuts_are_another_job(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 10)
+    (tmp_path / "cuts.txt").write_text("40\n")
+    run = [*arguments(work, tmp_path / "out.mkv"), "--cuts", str(tmp_path / "cuts.txt"), "--resume"]
+    write = pipeline.SegmentedWriter.write
+
+    def dying(self: pipeline.SegmentedWriter, *args: object) -> None:
+        if self.frames == 25:
+            raise KeyboardInterrupt
+        write(self, *args)  # type: ignore[arg-type]  # handed on as they came
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.SegmentedWriter, "write", dying)
+        assert main(run) == 130
+    capsys.readouterr()
+    (tmp_path / "cuts.txt").write_text("60\n")
+    assert "another cuts file" in error_of(*run, capsys=capsys)
+
+
+def test_a_kill_between_the_first_arrays_and_their_state_begins_again(stopped: Path, work: Path) -> None:
+    for path in stopped.iterdir():
+        if path.name != "00000.nut":
+            path.unlink()
+    (stopped / "state-1.npz").write_bytes(b"half")
+    assert main([*arguments(work, stopped.parent / "out.mkv"), "--resume"]) == 0
+    assert same_frames(stopped.parent / "out.mkv", work / "whole.mkv")

@@ -53,3 +53,13 @@ def test_the_error_map_is_dark_where_nothing_differs() -> None:
     last = sheet[24:, -width:]
     assert last[: CELL_HEIGHT - 40].max() < 10
     assert last[CELL_HEIGHT + 20 : 2 * CELL_HEIGHT - 40].mean() > 60
+
+
+def test_a_sheet_never_takes_an_inputs_place(tmp_path: Path) -> None:
+    frames, masks = moving_scene(1, 96, 64)
+    clip = write_video(tmp_path / "in.mkv", frames)
+    cv2.imwrite(str(tmp_path / "m.png"), masks[0].astype(np.uint8) * 255)
+    with pytest.raises(InputError, match="is one of the inputs"):
+        compare(Comparison(output=tmp_path / "m.png", methods=["mkl"], composite=clip, mask=tmp_path / "m.png"))
+    # A clip of one frame shows it twice.
+    assert compare(Comparison(output=tmp_path / "s.png", methods=["mkl"], composite=clip, mask=tmp_path / "m.png")) == 2

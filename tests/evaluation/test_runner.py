@@ -192,9 +192,7 @@ def test_a_cache_notices_other_pictures(data: Path, tmp_path: Path) -> None:
     evaluate(data, find_method("composite", data), ("fmse",), cache=tmp_path / "c")
     sample = read_list(data)[0]
     target = sample.read()[1]
-    for old in sample.composite.iterdir():
-        old.unlink()
-    for index, frame in enumerate(target):
+    for index, frame in enumerate(target):  # in place: the folder's own time stamp stays
         write_jpeg(sample.composite / f"{index:05d}.jpg", frame)
     with_cache = evaluate(data, find_method("composite", data), ("fmse",), cache=tmp_path / "c")
     assert with_cache["overall"] == evaluate(data, find_method("composite", data), ("fmse",))["overall"]
@@ -229,3 +227,11 @@ def test_a_set_without_foreground_is_refused(data: Path) -> None:
         write_mask(file, np.zeros((48, 80), bool))
     with pytest.raises(InputError, match="no foreground"):
         evaluate(data, find_method("composite", data))
+
+
+def test_lists_and_caches_that_are_none_are_refused(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes("real_videos/\xfc a b\n".encode("latin-1"))
+    with pytest.raises(InputError, match="not UTF-8"):
+        read_list(data, tmp_path / "latin.txt")
+    with pytest.raises(InputError, match="is a file"):
+        evaluate(data, find_method("composite", data), ("fmse",), cache=tmp_path / "latin.txt")

@@ -77,6 +77,9 @@ def _check_report(args: Any) -> None:
         raise InputError(f"--json {path}: is a folder or lies in none; give a file in a folder that exists")
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"--json {path}: the folder {path.parent} cannot be written; choose another")
-    for name, other in vars(args).items():
-        if name != "json" and isinstance(other, Path) and other.resolve() == path.resolve():
+    named = [value for name, value in vars(args).items() if name != "json"]
+    words = [word for value in named for word in (value if isinstance(value, (list, tuple)) else [value])]
+    for word in words:
+        other = Path(str(word).partition("=")[2] or str(word)) if isinstance(word, (str, Path)) else None
+        if other is not None and other.resolve() == path.resolve():
             raise InputError(f"--json {path}: is a file of the work itself; choose another name for the report")

@@ -88,7 +88,10 @@ def _harmonize_pipe(args: Any) -> None:
     """From stdin to stdout: stdout carries the video, so that what is said goes to stderr."""
     if not str(args.composite) == str(args.output) == "-":
         raise InputError("harmonize -: a pipe goes to a pipe; write -o - and let the next program write the file")
-    for_files = {"start": 0.0, "end": None, "codec": None, "crf": None, "preset": None, "pix_fmt": None, "cuts": None, "resume": False}
+    for_files = {
+        "start": 0.0, "end": None, "codec": None, "crf": None, "preset": None, "pix_fmt": None, "cuts": None, "resume": False,
+        "no_verify": False,
+    }  # fmt: skip
     for name, default in for_files.items():
         if getattr(args, name) != default:
             raise InputError(f"--{name.replace('_', '-')}: is for files, not for pipes; leave it out")
@@ -101,7 +104,8 @@ def _harmonize_pipe(args: Any) -> None:
     job = StreamJob(
         mask=args.mask, raw=RawFormat.parse(args.raw) if args.raw else None, lookahead=args.lookahead, quality=args.quality,
         strength=args.strength, caution=args.caution, cut_detection=not args.no_cut_detection, colorspace=args.colorspace,
-        hold_last_mask=args.hold_last_mask, weights=args.weights, device=args.device, precision=args.precision, threads=args.threads,
+        hold_last_mask=args.hold_last_mask, strict=args.strict, weights=args.weights, device=args.device, precision=args.precision,
+        threads=args.threads,
     )  # fmt: skip
     report = harmonize_stream(job, sys.stdin.buffer, sys.stdout.buffer)
     write_report(report, args.json)

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from vhmae.data.hyoutube import Sample
+from vhmae.errors import InputError
 
 Array = np.ndarray
 PARTS = ("composite", "target", "mask")
@@ -24,6 +25,8 @@ def read_decoded(sample: Sample, cache: Path | None = None, size: int | None = N
     Returns:
         Composite and target (T, H, W, 3) uint8 RGB, mask (T, H, W) bool; read-only where they come from a cache.
     """
+    if cache is not None and cache.exists() and not cache.is_dir():
+        raise InputError(f"--cache {cache}: is a file; give a folder")
     if cache is None:
         return _resized(sample.read(), size)
     folder = cache / _key(sample, size)
@@ -39,8 +42,10 @@ def read_decoded(sample: Sample, cache: Path | None = None, size: int | None = N
 
 def _key(sample: Sample, size: int | None) -> str:
     """Where a composite lies in a cache: another once its files change."""
-    folders = (sample.composite, sample.real, sample.mask)
-    facts = [[str(folder.resolve()), folder.stat().st_mtime_ns] for folder in folders]
+    facts = []
+    for folder in (sample.composite, sample.real, sample.mask):
+        stats = [(file.name, file.stat()) for file in sorted(folder.iterdir())]
+        facts.append([str(folder.resolve()), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]])
     digest = hashlib.sha256(json.dumps([facts, size]).encode()).hexdigest()[:16]
     return f"{sample.name.replace('/', '__')}-{size or 'full'}-{digest}"
 

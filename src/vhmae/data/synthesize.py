@@ -81,6 +81,8 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
 
     The folder must be missing or empty; the list is written last, so that a set without one is incomplete.
     """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; give a new folder")
     if output.exists() and any(output.iterdir()):
         raise InputError(f"{output}: is not empty; give a new folder, so that no old frames stay in the set")
     luts = read_lut_bank(recipe.luts, recipe.lut_split) if recipe.luts and "lut" in recipe.shifts else []

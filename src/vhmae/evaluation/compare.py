@@ -44,14 +44,19 @@ def compare(comparison: Comparison) -> int:
     """Write the sheet; returns its number of rows."""
     if not comparison.output.parent.is_dir():
         raise InputError(f"{comparison.output}: the folder {comparison.output.parent} does not exist; make it first")
+    results = [Path(name.partition("=")[2]) for name in comparison.methods if "=" in name]
+    for source in (comparison.composite, comparison.mask, comparison.target, *results):
+        if source is not None and source.resolve() == comparison.output.resolve():
+            raise InputError(f"{comparison.output}: is one of the inputs; choose another name for the sheet")
     clip, first = _read_set(comparison) if comparison.data is not None else _read_clip(comparison)
     wanted = len(clip.mask) // 2 if comparison.frame is None else comparison.frame - first
     pair = pick_frames(clip, wanted)
+    numbers = [first + index for index in pair]
     rows = [Row("input", clip.composite[pair])]
     for name in comparison.methods:
         label, equals, path = name.partition("=")
         if equals:
-            shown = _finished(Path(path), range(first + pair.start, first + pair.stop), clip)
+            shown = _finished(Path(path), numbers, clip)
             rows.append(Row(label, shown))
         else:
             method = find_method(name, comparison.data or Path(), comparison.weights, comparison.device)
@@ -89,13 +94,14 @@ def _read_clip(comparison: Comparison) -> tuple[Clip, int]:
     masks = [matte > np.iinfo(matte.dtype).max // 2 for matte in itertools.islice(mattes.read(info, first), len(frames))]
     target = None
     if comparison.target is not None:
-        target = _finished(comparison.target, range(first, first + len(frames)), Clip(np.stack(frames), np.stack(masks)))
+        numbers = list(range(first, first + len(frames)))
+        target = _finished(comparison.target, numbers, Clip(np.stack(frames), np.stack(masks)))
     return Clip(np.stack(frames), np.stack(masks), None, target), first
 
 
-def _finished(path: Path, numbers: range, clip: Clip) -> Array:
+def _finished(path: Path, numbers: list[int], clip: Clip) -> Array:
     """Frames of a finished result."""
-    shown = np.stack(read_rgb_frames(path, list(numbers)))
+    shown = np.stack(read_rgb_frames(path, numbers))
     if shown.shape[1:] != clip.composite.shape[1:]:
         raise InputError(f"{path}: is {shown.shape[2]}x{shown.shape[1]}, the composite {clip.composite.shape[2]}x{clip.composite.shape[1]}")
     return shown

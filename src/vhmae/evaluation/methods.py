@@ -181,6 +181,7 @@ def read_constant(looks: str, path: Path | None = None) -> torch.Tensor:
 
 def fit_constant(data: Path, looks: str, output: Path) -> int:
     """Fit the constant map of a mode by least squares over the foregrounds of training composites, each counting the same."""
+    fitted = _kept_maps(output)
     sources, targets = [], []
     samples = read_list(data)
     for sample in samples:
@@ -191,14 +192,20 @@ def fit_constant(data: Path, looks: str, output: Path) -> int:
         targets.append(wanted[picks])
     colors, wanted = (torch.from_numpy(np.concatenate(parts)).double() / 255.0 for parts in (sources, targets))
     coefficients = fit_transform(colors, wanted, QUADRATIC, ridge=1e-6)
-    fitted: dict[str, Any] = {}
-    if output.exists():
-        try:
-            fitted = dict(json.loads(output.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            raise InputError(f"{output}: holds something else than fitted maps; give another file") from None
-    elif not output.parent.is_dir():
-        raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
     fitted[looks] = {"composites": len(samples), "coefficients": coefficients.tolist()}
-    output.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
+    part = output.with_name(f".{output.name}.part")
+    part.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
+    part.replace(output)
     return len(samples)
+
+
+def _kept_maps(output: Path) -> dict[str, Any]:
+    """The maps of other modes that a file holds already."""
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
+    if not output.exists():
+        return {}
+    try:
+        return dict(json.loads(output.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise InputError(f"{output}: holds something else than fitted maps; give another file") from None

@@ -61,13 +61,13 @@ def write_sheet(path: Path, sheet: Array) -> None:
     part.replace(path)
 
 
-def pick_frames(clip: Clip, frame: int) -> slice:
-    """Two successive frames: the asked-for one and the next."""
+def pick_frames(clip: Clip, frame: int) -> list[int]:
+    """Two successive frames: the asked-for one and the next; a clip of one frame shows it twice."""
     count = len(clip.mask)
     if not 0 <= frame < count:
         raise InputError(f"--frame {frame}: the clip has frames 0 to {count - 1}")
     first = min(frame, max(0, count - 2))
-    return slice(first, first + 2)
+    return [first, min(first + 1, count - 1)]
 
 
 def _zoom_box(mask: Array) -> tuple[int, int, int, int]:

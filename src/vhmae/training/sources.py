@@ -60,8 +60,9 @@ def split_dev(packs: list[Pack], dev_list: Path) -> tuple[list[Pack], Pack]:
     """Take the dev clips out of the first pack: (training packs, dev pack)."""
     try:
         lines = dev_list.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise InputError(f"data.dev_list: {dev_list}: cannot be read ({error.strerror}); give a file with one clip a line") from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise InputError(f"data.dev_list: {dev_list}: cannot be read ({reason}); give a file with one clip a line") from None
     dev = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
     unknown = dev - set(packs[0].names)
     if unknown:

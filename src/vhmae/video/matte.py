@@ -93,6 +93,13 @@ def open_matte(path: Path) -> MatteSource:
     return _open_video(path)
 
 
+def files_of(path: Path) -> list[Path]:
+    """The files behind a path that may name a folder or a numbered sequence."""
+    if "%" in path.name and not path.exists():
+        return _sequence(path)
+    return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
 def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
     one = _read_grey(files[0])
 

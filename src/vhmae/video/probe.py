@@ -108,15 +108,18 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
             raise InputError(f"{path}: is damaged ({_reason(error)}); make it again or repair it") from None
         known = [time for time in times if time is not None]
         timestamps = np.unique(np.array(known, np.int64))
-        distinct = len(timestamps) == len(times)
+        # AVI stores no presentation times: what is read as such is the decoding order.
+        distinct = len(timestamps) == len(times) and container.format.name != "avi"
         first = _first_frame(container, stream) if times else None
         if first is None or not context.width or context.pix_fmt is None:
             raise InputError(f"{path}: has no frames that can be decoded; make it again or repair it")
         info = describe_stream(stream, path, colorspace)
+        # The last frame lasts as long as one at the average rate, where nothing else is said.
+        span = float((max(known) - min(known)) * (stream.time_base or 0) + 1 / info.fps) if known else 0.0
         return dataclasses.replace(
             info,
             frames=len(times),
-            duration_seconds=float(ticks * (stream.time_base or 0)) or len(times) / float(info.fps),
+            duration_seconds=max(float(ticks * (stream.time_base or 0)), span, 0.0) or len(times) / float(info.fps),
             start_seconds=float((min(known) if known else 0) * (stream.time_base or 0)),
             display_matrix=_display_matrix(first),
             timestamps=timestamps if distinct else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -40,12 +40,28 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
     Raises:
         VhmaeError: if the file cannot be read any further.
     """
+    start, frames = first, _decoded(info, first, threads)
+    begun = next(frames, None)
+    # Seeking may land behind what it was asked for: the first pictures after a key frame can need those before it.
+    while begun is not None and begun.index > first and start > 0:
+        frames.close()
+        start = max(0, start - max(16, 2 * (first - start)))
+        frames = _decoded(info, start, threads)
+        begun = next(frames, None)
+    while begun is not None:
+        if begun.index >= first:
+            yield begun
+        begun = next(frames, None)
+
+
+def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame, None, None]:
+    """All frames from about a number on: where a file can be sought in, those before its key frame are left out."""
     with open_video(info.path, "video") as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_type = "AUTO"
         stream.codec_context.thread_count = threads
-        if first and info.timestamps is not None:
-            container.seek(int(info.timestamps[min(first, info.frames - 1)]), stream=stream)
+        if start and info.timestamps is not None:
+            container.seek(int(info.timestamps[min(start, info.frames - 1)]), stream=stream)
         index = -1
         try:
             for packet in container.demux(stream):
@@ -55,8 +71,9 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
                     continue
                 for frame in frames:
                     index = _number(frame, info, index)
-                    if index >= first:
-                        yield TimedFrame(index, planar_frame(frame, info), frame.pts, frame.time, frame)
+                    # Without time stamps of its own a file has an even rate.
+                    pts, seconds = (frame.pts, frame.time) if info.timestamps is not None else (None, None)
+                    yield TimedFrame(index, planar_frame(frame, info), pts, seconds, frame)
         except av.error.FFmpegError as error:
             raise VhmaeError(f"{info.path}: cannot be read after frame {index} ({error.strerror}); repair the file") from None
 
@@ -98,7 +115,7 @@ def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Array]:
                 break
     missing = wanted - found.keys()
     if missing:
-        raise InputError(f"{path}: has no frame {min(missing)}; its mask is longer than the video")
+        raise InputError(f"{path}: has no frame {min(missing)}: it has {info.frames}; give a longer video or an earlier frame")
     return [found[index] for index in indexes]
 
 

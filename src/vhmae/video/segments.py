@@ -52,6 +52,10 @@ class SegmentedWriter:
         self.settings = settings
         self.job = job
         self.segments: list[dict[str, Any]] = []
+        # What the container cannot hold is told now, not when all is encoded.
+        probe = VideoWriter(output, source, **settings)
+        self.left_out = probe.left_out
+        probe.abandon()
         self.saved = self._load() if self.folder.exists() else None
         self.folder.mkdir(exist_ok=True)
         self._writer: VideoWriter | None = None
@@ -95,7 +99,7 @@ class SegmentedWriter:
         begin_anew = f"delete {self.folder} to begin anew"
         path = self.folder / STATE
         if not path.exists():
-            if any(not one.name.startswith(".") and one.name != "00000.nut" for one in self.folder.iterdir()):
+            if any(not one.name.startswith(".") and one.name not in ("00000.nut", "state-1.npz") for one in self.folder.iterdir()):
                 raise InputError(f"--resume: {path} is lost, so it is not known where the run stood; {begin_anew}")
             return None  # stopped before its first checkpoint
         try:

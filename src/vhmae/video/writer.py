@@ -85,6 +85,8 @@ class VideoWriter:
         self.origin = source.start_seconds + start_seconds if start_seconds > 0.0 else 0.0
         self.end = None if end_seconds is None else source.start_seconds + end_seconds
         self.frames = 0
+        self.left_out: list[str] = []
+        """Streams that the container cannot hold."""
         self._times: list[Fraction] | None = [] if verify else None
         self._digests: dict[int, Any] = {}
         self._flushed = False
@@ -111,16 +113,14 @@ class VideoWriter:
     def _add_video(self, encoder: str, options: dict[str, str], pix_fmt: str, pictures_only: bool) -> Any:
         source, original = self.source, self._original.streams.video[0]
         stream: Any = self._container.add_stream(encoder, rate=source.fps, options=options)
-        context, before = stream.codec_context, original.codec_context
+        context = stream.codec_context
         context.width, context.height, context.pix_fmt = source.width, source.height, pix_fmt
         context.time_base = original.time_base or 1 / Fraction(source.fps)
         if encoder in RATES_ONLY:
             context.time_base = 1 / Fraction(source.fps).limit_denominator(1001)
         context.thread_type, context.thread_count = "AUTO", 0
         context.flags |= av.codec.context.Flags.global_header if pictures_only else 0  # segments are joined in containers that need it
-        for tag in _TAGS:
-            with contextlib.suppress(ValueError, TypeError):
-                setattr(context, tag, getattr(before, tag))
+        self._tag(stream)
         self._conversion = conversion(source, pix_fmt)
         if self._conversion and av.VideoFormat(pix_fmt, 2, 2).is_rgb:
             context.colorspace, context.color_range = 0, int(ColorRange.JPEG)
@@ -129,18 +129,26 @@ class VideoWriter:
             if source.encoding.matrix == "rgb" or not source.guessed_matrix:
                 context.colorspace = _MATRIX_TAGS[matrix]
             context.color_range = int(self._conversion["dst_color_range"])
-        if original.sample_aspect_ratio:
-            context.sample_aspect_ratio = original.sample_aspect_ratio
         if source.display_matrix is not None:
             stream.set_display_matrix(struct.unpack("<9i", source.display_matrix))
         stream.time_base = context.time_base
-        stream.metadata.update({key: value for key, value in original.metadata.items() if key in ("language", "title")})
         return stream
+
+    def _tag(self, stream: Any) -> None:
+        """What the source says of its pictures, and of the stream."""
+        original = self._original.streams.video[0]
+        for tag in _TAGS:
+            with contextlib.suppress(ValueError, TypeError):
+                setattr(stream.codec_context, tag, getattr(original.codec_context, tag))
+        if original.sample_aspect_ratio:
+            stream.codec_context.sample_aspect_ratio = original.sample_aspect_ratio
+        stream.metadata.update({key: value for key, value in original.metadata.items() if key in ("language", "title")})
 
     def _add_encoded(self, encoded: Path) -> Any:
         with open_video(encoded, "segment") as container:
             stream: Any = self._container.add_stream_from_template(container.streams.video[0])
             stream.time_base = container.streams.video[0].time_base
+        self._tag(stream)
         if self.source.display_matrix is not None:
             stream.set_display_matrix(struct.unpack("<9i", self.source.display_matrix))
         return stream
@@ -169,9 +177,17 @@ class VideoWriter:
         """Audio and subtitles are copied packet by packet, never decoded."""
         copied = {}
         for stream in self._original.streams:
-            if stream.type == "audio" or (stream.type == "subtitle" and self.output.suffix == ".mkv"):
+            if stream.type == "audio" or (stream.type == "subtitle" and self._holds_subtitles(stream)):
                 copied[stream.index] = self._container.add_stream_from_template(stream)
+            elif stream.type == "subtitle":
+                self.left_out.append(f"subtitles ({stream.codec_context.name}, stream {stream.index})")
         return copied
+
+    def _holds_subtitles(self, stream: Any) -> bool:
+        """MP4 and MOV hold subtitles of one kind, Matroska all others."""
+        suffix = self.output.suffix.lower()
+        timed_text = stream.codec_context.name == "mov_text"
+        return timed_text if suffix in (".mp4", ".mov", ".m4v") else suffix == ".mkv" and not timed_text
 
     def _other_packets(self) -> Iterator[Any]:
         if not self._copied:
@@ -196,7 +212,7 @@ class VideoWriter:
         """Encode one frame at the time of ``timed``."""
         frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
         time_base = self._original.streams.video[0].time_base or 1 / Fraction(self.source.fps)
-        seconds = Fraction(timed.pts) * time_base if timed.pts is not None else Fraction(self.frames) / Fraction(self.source.fps)
+        seconds = Fraction(timed.pts) * time_base if timed.pts is not None else Fraction(timed.index) / Fraction(self.source.fps)
         seconds -= Fraction(self.origin).limit_denominator(10**6)
         pts = round(seconds / self._stream.codec_context.time_base)
         if self._last_pts is not None and pts <= self._last_pts:
