@@ -31,7 +31,7 @@ METHODS = (
 )  # fmt: skip
 """NAME:MIX goes a part of the way."""
 LEADING = ("val-two", "val-one")
-"""Sets whose finalists get every metric, protocol and a swapped background."""
+"""Sets whose finalists get every metric; the first of them every protocol too."""
 FINALISTS = ("composite", "constant", "mkl", "vhmae")
 
 
@@ -48,7 +48,7 @@ def rows_of(name: str, set_name: str, folder: Path, weights: str, cache: Path | 
     rows = [evaluate(folder, method, wanted, cache=cache)]
     if name == "vhmae":
         rows.append(evaluate(folder, method, METRICS if leading else ("fmse",), swap_background=True, cache=cache))
-    if leading and name in ("composite", "vhmae"):
+    if set_name == LEADING[0] and name in ("composite", "vhmae"):
         rows += [evaluate(folder, method, METRICS, protocol=PROTOCOLS[key], cache=cache) for key in ("co2net", "vtt", "hinet")]
     return [{**row, "method": name, "data": set_name} for row in rows]
 

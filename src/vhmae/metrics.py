@@ -70,7 +70,20 @@ def ssim_map(image: Array, target: Array, constants: tuple[float, float] = (_C1,
 
 def fssim(image: Array, target: Array, mask: Array) -> float:
     """SSIM averaged over the foreground; NaN without foreground."""
-    return float(ssim_map(image, target)[mask].mean()) if mask.any() else float("nan")
+    if not mask.any():
+        return float("nan")
+    part = around(mask)
+    return float(ssim_map(image[part], target[part])[mask[part]].mean())
+
+
+def around(mask: Array) -> tuple[slice, slice]:
+    """The box of a mask and as many pixels around it as SSIM's window reaches: what lies further changes nothing inside."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    reach = 5
+    return (
+        slice(max(0, int(rows[0]) - reach), int(rows[-1]) + 1 + reach),
+        slice(max(0, int(columns[0]) - reach), int(columns[-1]) + 1 + reach),
+    )
 
 
 # --- over time: clips (T, H, W, 3) uint8, masks (T, H, W) bool

@@ -68,8 +68,11 @@ def _co2net(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
     if "psnr" in wanted:
         values["psnr"] = metrics.decibels(error, float(blended.max() - blended.min()))
     if "fssim" in wanted:
-        similarity = metrics.ssim_map(blended, target, (0.01**2, 0.03**2), cv2.BORDER_CONSTANT).mean(axis=-1)
-        values["fssim"] = float((similarity * cover).sum() / cover.sum()) if cover.any() else float("nan")
+        values["fssim"] = float("nan")
+        if cover.any():
+            part = metrics.around(cover > 0.0)
+            similarity = metrics.ssim_map(blended[part], target[part], (0.01**2, 0.03**2), cv2.BORDER_CONSTANT).mean(axis=-1)
+            values["fssim"] = float((similarity * cover[part]).sum() / cover.sum())
     return {name: values[name] for name in wanted}
 
 
