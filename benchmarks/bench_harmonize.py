@@ -2,7 +2,7 @@
 
 python benchmarks/bench_harmonize.py --data DATA [--precision fp32]
 
-The clip is clips/davis__camel (854x480), its foreground recoloured by a held-out LUT first, repeated to 100 and to 1000 frames.
+The clip is clips/davis__camel (854x480), its foreground recoloured by a held-out LUT first, repeated to 100, 1000 and 3000 frames.
 Prints one JSON object and writes benchmarks/results/harmonize.json.
 """
 
@@ -80,7 +80,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        jobs = [(100, quality) for quality in args.qualities.split(",")] + [(1000, "balanced")]
+        jobs = [(100, quality) for quality in args.qualities.split(",")] + [(1000, "balanced"), (3000, "balanced")]
         clips = {frames: recolored(args.data, folder, frames) for frames in {frames for frames, _ in jobs}}
         for frames, quality in jobs:
             composite, mask = clips[frames]

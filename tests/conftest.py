@@ -128,3 +128,16 @@ def packets(path: Path, kind: str) -> list[bytes]:
     with av.open(str(path)) as container:
         stream = next(s for s in container.streams if s.type == kind)
         return [bytes(packet) for packet in container.demux(stream) if packet.size]
+
+
+def save_bold_weights(path: Path) -> Path:
+    """Weights of a tiny network that changes what it sees by a lot."""
+    from tests.model.test_vhmae import model
+    from vhmae.model.weights import save_model
+
+    network = model()
+    torch.manual_seed(0)
+    for layer in (network.head.local, network.head.overall):
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    save_model(network, path, {})
+    return path

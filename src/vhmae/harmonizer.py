@@ -43,6 +43,25 @@ SMOOTHING_FRAMES = 24.0
 """Standard deviation of the weights with which transforms are averaged over time, in frames."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HarmonizerSettings:
+    """How to harmonize, and where: what every way of running the harmonizer has in common."""
+
+    quality: Quality = "balanced"
+    strength: float = 1.0
+    caution: float = CAUTION_LEVELS
+    cut_detection: bool = True
+    weights: str = DEFAULT
+    device: str = "auto"
+    precision: Precision | Literal["auto"] = "auto"
+    threads: int | None = None
+
+    def load(self, **more: Any) -> Harmonizer:
+        """A harmonizer by these settings; ``more`` are further ones of :class:`Harmonizer`, or others in their place."""
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(HarmonizerSettings)}
+        return Harmonizer.from_pretrained(**{**own, **more})
+
+
 @dataclasses.dataclass(frozen=True)
 class Estimate:
     """What the network said at a key frame."""

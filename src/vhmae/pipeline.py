@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from vhmae import __version__
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
-from vhmae.harmonizer import CAUTION_LEVELS, MINIMUM_BACKGROUND, Harmonizer, Quality, Snapshot, Thumbnail
+from vhmae.harmonizer import MINIMUM_BACKGROUND, HarmonizerSettings, Snapshot, Thumbnail
 from vhmae.rendering import ColorChange, render_planes
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
 from vhmae.video.matte import files_of, open_matte
@@ -26,8 +26,8 @@ from vhmae.video.overlap import BusyTimes, run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.reader import TimedFrame, read_frames
-from vhmae.video.segments import SavedState, SegmentedWriter
-from vhmae.video.writer import VideoWriter, check_output
+from vhmae.video.segments import SegmentedWriter
+from vhmae.video.writer import FrameWriter, VideoWriter, check_output
 
 Array = np.ndarray
 STAGES = ("decode", "network", "render", "encode")
@@ -41,22 +41,18 @@ _Payload = tuple[TimedFrame, Array]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HarmonizeJob:
+class HarmonizeJob(HarmonizerSettings):
     """One video to harmonize; the fields are the options of ``vhmae harmonize``."""
 
     composite: Path
     mask: Path
     output: Path
-    quality: Quality = "balanced"
-    strength: float = 1.0
-    caution: float = CAUTION_LEVELS
     start: float = 0.0
     """Seconds from which frames are kept, counted from the first frame."""
     end: float | None = None
     """Seconds up to which frames are kept."""
     cuts: Path | None = None
     """File with the numbers of the frames that begin a shot."""
-    cut_detection: bool = True
     codec: str | None = None
     crf: int | None = None
     preset: str | None = None
@@ -68,10 +64,6 @@ class HarmonizeJob:
     strict: bool = False
     verify: bool = True
     """Read the written file again and compare its frames, time stamps and audio with what was meant."""
-    weights: str = "default"
-    device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    threads: int | None = None
     progress: bool = False
 
 
@@ -99,13 +91,7 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
         "codec": job.codec, "crf": job.crf, "preset": job.preset, "pix_fmt": job.pix_fmt, "start_seconds": job.start,
         "end_seconds": job.end, "verify": job.verify,
     }  # fmt: skip
-    writer: VideoWriter | SegmentedWriter
-    if job.resume:
-        writer = SegmentedWriter(job.output, run.info, settings, run.identity())
-        run.go_on_from(writer.saved)
-    else:
-        writer = VideoWriter(job.output, run.info, **settings)
-    with writer, _progress(job, run) as advance:
+    with _open_writer(run, settings) as writer, _progress(job, run) as advance:
         rendered = run.rendered()
         try:
             for done in rendered:
@@ -139,6 +125,16 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
         "quality": job.quality,
         "latency_frames": run.harmonizer.latency_frames,
     }
+
+
+def _open_writer(run: _Run, settings: dict[str, Any]) -> FrameWriter:
+    """The writer of a job; where a stopped run is gone on with, the run stands where that one stood."""
+    if not run.job.resume:
+        return VideoWriter(run.job.output, run.info, **settings)
+    writer = SegmentedWriter(run.job.output, run.info, settings, run.identity())
+    if writer.saved is not None:
+        run.go_on_from(*writer.saved)
+    return writer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,21 +180,13 @@ class _Run:
         self.cuts = read_cuts(job.cuts, self.info.frames) if job.cuts else frozenset()
         fits = self.mattes.check_fits(self.info, job.hold_last_mask)
         self.first_warnings = [fits] if fits else []
-        self.harmonizer = Harmonizer.from_pretrained(
-            job.weights,
-            device=job.device,
-            precision=job.precision,
-            threads=job.threads,
-            quality=job.quality,
-            strength=job.strength,
-            caution=job.caution,
-            cut_detection=job.cut_detection and job.cuts is None,
-            find_background=self._find_background,
-        )
+        detects = job.cut_detection and job.cuts is None
+        self.harmonizer = job.load(cut_detection=detects, find_background=self._find_background)
         self.busy = BusyTimes(STAGES)
         self.tally = _Tally()
         self.skipped_after = 0
-        self.saved: SavedState | None = None
+        self.first = 0
+        self.remembered: Snapshot | None = None
         self._check_foreground()
 
     # --- stopping and going on
@@ -215,24 +203,22 @@ class _Run:
             weights.update(key.encode() + tensor.cpu().numpy().tobytes())
         return {**facts, "weights": weights.hexdigest(), "precision": self.harmonizer.precision, "version": __version__}
 
-    def go_on_from(self, saved: SavedState | None) -> None:
-        self.saved = saved
-        if saved is not None:
-            self.tally = _Tally(**saved.numbers["tally"])
+    def go_on_from(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:
+        """Take up what :meth:`saved_state` gave."""
+        self.first, self.tally = numbers["next"], _Tally(**numbers["tally"])
+        self.remembered = Snapshot(numbers["stream"], arrays)
 
     def saved_state(self, done: _Done) -> tuple[dict[str, Any], dict[str, Array]]:
         """What a later run needs to go on after a written frame."""
         assert done.snapshot is not None
-        stream = done.snapshot.numbers
-        numbers = {"next": done.timed.index + 1, "waiting": stream["waiting"], "tally": dataclasses.asdict(self.tally), "stream": stream}
+        numbers = {"next": done.timed.index + 1, "tally": dataclasses.asdict(self.tally), "stream": done.snapshot.numbers}
         return numbers, done.snapshot.arrays
 
     # --- the stages, each a generator in a thread of its own
 
     def rendered(self) -> Generator[_Done, None, None]:
         """The frames to write, in order."""
-        first = self.saved.numbers["next"] if self.saved else 0
-        frames = run_ahead(self.busy.drawing("decode", self._frames(first, count=True)), FRAMES_AHEAD)
+        frames = run_ahead(self.busy.drawing("decode", self._frames(self.first, count=True)), FRAMES_AHEAD)
         changes = run_ahead(self._changes(frames), FRAMES_AHEAD)
         return run_ahead(self._render(changes), FRAMES_AHEAD)
 
@@ -257,12 +243,12 @@ class _Run:
 
     def _changes(self, frames: Iterator[_Payload]) -> Iterator[tuple[_Payload, ColorChange | None, Snapshot | None]]:
         """Frames with their changes of colour, as they become ready."""
-        if self.saved is not None:
-            stream = Snapshot(self.saved.numbers["stream"], self.saved.arrays)
-            waiting = list(itertools.islice(frames, len(stream.numbers["pending"])))
-            if [timed.index for timed, _ in waiting] != self.saved.numbers["waiting"]:
+        if self.remembered is not None:
+            numbers = self.remembered.numbers["waiting"]
+            waiting = list(itertools.islice(frames, len(numbers)))
+            if [timed.index for timed, _ in waiting] != numbers:
                 raise InputError(f"--resume: {self.job.composite} is not read as it was before; delete the parts to begin anew")
-            self.harmonizer.restore(stream, waiting)
+            self.harmonizer.restore(self.remembered, waiting)
         for released, (payload, change) in enumerate(self._harmonized(frames), 1):
             due = self.job.resume and released % CHECKPOINT_FRAMES == 0
             yield payload, change, self._snapshot() if due else None

@@ -36,6 +36,15 @@ class ColorChange(Protocol):
     def scaled(self, strength: float) -> ColorChange:
         """The change that goes a part of the way."""
 
+    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+        """Make the change to a box of a frame, in place, by the fastest way there is.
+
+        Args:
+            cover: (h, w) float32, the matte in the box.
+        Returns:
+            The sums of the absolute changes of colour and of the matte.
+        """
+
 
 @dataclasses.dataclass(frozen=True)
 class FrameTransform:
@@ -59,6 +68,18 @@ class FrameTransform:
                 factor = torch.from_numpy(maps[lower, index] + share[:, None] * steps[lower, index])  # (h, w)
                 moved[channel] += factor if term == 3 else factor * torch.from_numpy(rgb[term])
         return moved.clamp_(0.0, 1.0).sub_(torch.from_numpy(rgb)).numpy()
+
+    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+        decode, offset = (values.astype(np.float32) for values in frame.encoding.decoding())
+        encode = frame.encoding.encoding()[0].astype(np.float32)
+        quadratic = np.ascontiguousarray(self.overall[:, AFFINE:], np.float32)
+        steps = np.empty((2, *cover.shape), np.float32)
+        moved, area = recolor_rows(
+            frame.planes[0], frame.chroma(box), np.ascontiguousarray(cover), box.top, box.left, decode, offset, encode, quadratic,
+            *self.maps(box, frame.height, frame.width), frame.top_code, steps,
+        )  # fmt: skip
+        frame.add_chroma(steps, box)
+        return moved, area
 
     def maps(self, box: Box, height: int, width: int) -> tuple[Array, Array, Array, Array]:
         """The affine terms at a box's columns: at each row of cells (N, 12, w), their way to the next row; for each row of pixels
@@ -91,6 +112,16 @@ class PixelChange:
         changed -= rgb
         return changed
 
+    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+        return recolor_plainly(self, frame, box, cover)
+
+
+def recolor_plainly(transform: ColorChange, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+    """As :meth:`ColorChange.recolor`, by the equations as they stand: the reference."""
+    change = transform.change(frame.rgb_planes(box), box, frame.height, frame.width) * cover
+    frame.add(change, box)
+    return float(np.abs(change).sum()), float(cover.sum())
+
 
 def _lerp(cells: int, start: int, stop: int, total: int) -> tuple[Array, Array]:
     """For pixels ``start`` to ``stop`` of ``total``: the cell centre before each, and how far it is to the next; the ends are held."""
@@ -122,27 +153,8 @@ def render_planes(frame: PlanarFrame, matte: Array, transform: ColorChange, plai
         return frame, 0.0
     cover = as_matte(matte[box.rows, box.columns])
     rendered = frame.copy()
-    if isinstance(transform, FrameTransform) and not plain:
-        moved, area = _recolor(rendered, box, cover, transform)
-    else:
-        change = transform.change(frame.rgb_planes(box), box, frame.height, frame.width) * cover
-        rendered.add(change, box)
-        moved, area = float(np.abs(change).sum()), float(cover.sum())
+    moved, area = recolor_plainly(transform, rendered, box, cover) if plain else transform.recolor(rendered, box, cover)
     return rendered, moved / max(area, 1e-6) * 255.0 / 3.0
-
-
-def _recolor(frame: PlanarFrame, box: Box, cover: Array, transform: FrameTransform) -> tuple[float, float]:
-    """The compiled way, in place: the sums of absolute changes and of the matte."""
-    decode, offset = (values.astype(np.float32) for values in frame.encoding.decoding())
-    encode = frame.encoding.encoding()[0].astype(np.float32)
-    quadratic = np.ascontiguousarray(transform.overall[:, AFFINE:], np.float32)
-    steps = np.empty((2, *cover.shape), np.float32)
-    moved, area = recolor_rows(
-        frame.planes[0], frame.chroma(box), np.ascontiguousarray(cover), box.top, box.left, decode, offset, encode, quadratic,
-        *transform.maps(box, frame.height, frame.width), frame.top_code, steps,
-    )  # fmt: skip
-    frame.add_chroma(steps, box)
-    return moved, area
 
 
 def render_rgb(frame: Array, matte: Array, transform: ColorChange) -> Array:

@@ -10,14 +10,14 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import av
 import numpy as np
 
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError, VhmaeError
-from vhmae.harmonizer import CAUTION_LEVELS, Harmonizer, Quality
+from vhmae.harmonizer import Harmonizer, HarmonizerSettings
 from vhmae.rendering import render_planes
 from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.overlap import BusyTimes, run_ahead
@@ -54,7 +54,7 @@ class RawFormat:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class StreamJob:
+class StreamJob(HarmonizerSettings):
     """A stream to harmonize."""
 
     mask: Path
@@ -62,27 +62,16 @@ class StreamJob:
     """None: the stream is Y4M."""
     lookahead: int | None = None
     """Frames that the output may lag behind; None takes what the smoothing can use, 0 is live."""
-    quality: Quality = "balanced"
-    strength: float = 1.0
-    caution: float = CAUTION_LEVELS
-    cut_detection: bool = True
     colorspace: Matrix | None = None
     hold_last_mask: bool = False
     strict: bool = False
-    weights: str = "default"
-    device: str = "auto"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    threads: int | None = None
 
 
 def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[str, Any]:
     """Harmonize until the source ends; the sink has the source's format. Returns the report of docs/cli.md."""
     began = time.monotonic()
     mattes = open_matte(job.mask)
-    harmonizer = Harmonizer.from_pretrained(
-        job.weights, device=job.device, precision=job.precision, threads=job.threads, quality=job.quality, strength=job.strength,
-        caution=job.caution, lookahead=job.lookahead, cut_detection=job.cut_detection,
-    )  # fmt: skip
+    harmonizer = job.load(lookahead=job.lookahead)
     busy, change, changed, passed, written = BusyTimes(STAGES), 0.0, 0, 0, 0
     stoppable = _Stoppable(source)
     container = _open(job, stoppable)

@@ -16,11 +16,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import decode, moving_scene, packets, write_video
-from tests.model.test_vhmae import model
+from tests.conftest import decode, moving_scene, packets, save_bold_weights, write_video
 from vhmae import cli
 from vhmae.data.clips import write_mask_bits
-from vhmae.model.weights import save_model
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -194,12 +192,7 @@ def test_a_close_up_at_the_start_borrows_from_later(tmp_path: Path) -> None:
     masks[:50] = True
     composite = write_video(tmp_path / "in.mkv", frames)
     write_mask_bits(masks, tmp_path / "m.npz")
-    torch_model = model()
-    import torch
-
-    for layer in (torch_model.head.local, torch_model.head.overall):
-        torch.nn.init.normal_(layer.weight, std=0.02)
-    save_model(torch_model, tmp_path / "w.safetensors", {})
+    save_bold_weights(tmp_path / "w.safetensors")
     run = vhmae("harmonize", composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--weights", tmp_path / "w.safetensors")
     assert run.returncode == 0, run.stderr
     assert "50 frames show no background" in run.stderr

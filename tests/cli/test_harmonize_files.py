@@ -11,14 +11,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import torch
 
 from tests.cli.test_cli import error_of
-from tests.conftest import decode, moving_scene, packets, write_video
-from tests.model.test_vhmae import model
+from tests.conftest import decode, moving_scene, packets, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
-from vhmae.model.weights import save_model
 from vhmae.video.probe import probe_video
 
 Maker = Callable[..., tuple[Path, Path]]
@@ -27,12 +24,7 @@ Maker = Callable[..., tuple[Path, Path]]
 @pytest.fixture
 def bold(tmp_path: Path) -> Path:
     """Weights that change what they see by a lot."""
-    network = model()
-    torch.manual_seed(0)
-    for layer in (network.head.local, network.head.overall):
-        torch.nn.init.normal_(layer.weight, std=0.1)
-    save_model(network, tmp_path / "bold.safetensors", {})
-    return tmp_path / "bold.safetensors"
+    return save_bold_weights(tmp_path / "bold.safetensors")
 
 
 def harmonize(*arguments: object) -> None:

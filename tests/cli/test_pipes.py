@@ -13,15 +13,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import torch
 
 from tests.cli.test_cli import error_of
-from tests.conftest import decode, moving_scene, write_video
-from tests.model.test_vhmae import model
+from tests.conftest import decode, moving_scene, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
-from vhmae.model.weights import save_model
 from vhmae.streaming import RawFormat
 
 Maker = Callable[..., tuple[Path, Path]]
@@ -34,11 +31,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames, masks = moving_scene(FRAMES, 96, 64)
     write_video(folder / "in.mkv", frames)
     write_mask_bits(masks, folder / "m.npz")
-    network = model()
-    torch.manual_seed(0)
-    for layer in (network.head.local, network.head.overall):
-        torch.nn.init.normal_(layer.weight, std=0.1)
-    save_model(network, folder / "w.safetensors", {})
+    save_bold_weights(folder / "w.safetensors")
     return folder
 
 

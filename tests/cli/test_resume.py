@@ -16,15 +16,14 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-import torch
 
 from tests.cli.test_cli import error_of
-from tests.conftest import decode, moving_scene, packets, write_video
-from tests.model.test_vhmae import model
+from tests.conftest import decode, moving_scene, packets, save_bold_weights, write_video
 from vhmae import pipeline
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
-from vhmae.model.weights import save_model
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.reader import TimedFrame
 
 KILLS = 50
 FRAMES = 90
@@ -43,11 +42,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     masks[20:24] = False
     write_video(folder / "in.mkv", frames, audio=True)
     write_mask_bits(masks, folder / "m.npz")
-    network = model()
-    torch.manual_seed(0)
-    for layer in (network.head.local, network.head.overall):
-        torch.nn.init.normal_(layer.weight, std=0.1)
-    save_model(network, folder / "w.safetensors", {})
+    save_bold_weights(folder / "w.safetensors")
     assert main([*arguments(folder, folder / "whole.mkv"), "--json", str(folder / "whole.json")]) == 0
     return folder
 
@@ -65,6 +60,20 @@ def same_frames(one: Path, other: Path) -> bool:
 def times(path: Path) -> list[float]:
     with av.open(str(path)) as container:
         return [float(frame.time) for frame in container.decode(video=0)]
+
+
+def stop_at(frame: int, run: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupt a run before it writes a frame."""
+    write = pipeline.SegmentedWriter.write
+
+    def dying(self: pipeline.SegmentedWriter, timed: TimedFrame, image: PlanarFrame) -> None:
+        if self.frames == frame:
+            raise KeyboardInterrupt
+        write(self, timed, image)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.SegmentedWriter, "write", dying)
+        assert main(run) == 130
 
 
 @pytest.fixture
@@ -88,16 +97,7 @@ def test_an_unbroken_run_in_segments_is_the_plain_run(work: Path, tmp_path: Path
 @pytest.mark.parametrize("stopped_at", [0, 9, 10, 33, 64, 79, 89])
 def test_a_stopped_run_goes_on_to_the_same_frames(stopped_at: int, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out.mkv"
-    write = pipeline.SegmentedWriter.write
-
-    def dying(self: pipeline.SegmentedWriter, *args: object) -> None:
-        if self.frames == stopped_at:
-            raise KeyboardInterrupt
-        write(self, *args)  # type: ignore[arg-type]  # handed on as they came
-
-    with monkeypatch.context() as patched:
-        patched.setattr(pipeline.SegmentedWriter, "write", dying)
-        assert main([*arguments(work, out), "--resume"]) == 130
+    stop_at(stopped_at, [*arguments(work, out), "--resume"], monkeypatch)
     assert not out.exists()
     assert main([*arguments(work, out), "--resume", "--json", str(tmp_path / "r.json")]) == 0
     assert same_frames(out, work / "whole.mkv")
@@ -166,16 +166,7 @@ def test_a_lossy_run_keeps_count_times_and_sound(work: Path, tmp_path: Path, mon
 def stopped(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The parts of a stopped run, three segments of them."""
     monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 10)
-    write = pipeline.SegmentedWriter.write
-
-    def dying(self: pipeline.SegmentedWriter, *args: object) -> None:
-        if self.frames == 35:
-            raise KeyboardInterrupt
-        write(self, *args)  # type: ignore[arg-type]  # handed on as they came
-
-    with monkeypatch.context() as patched:
-        patched.setattr(pipeline.SegmentedWriter, "write", dying)
-        assert main([*arguments(work, tmp_path / "out.mkv"), "--resume"]) == 130
+    stop_at(35, [*arguments(work, tmp_path / "out.mkv"), "--resume"], monkeypatch)
     return tmp_path / ".out.mkv.part"
 
 
@@ -278,16 +269,7 @@ def test_other_cuts_are_another_job(
     monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 10)
     (tmp_path / "cuts.txt").write_text("40\n")
     run = [*arguments(work, tmp_path / "out.mkv"), "--cuts", str(tmp_path / "cuts.txt"), "--resume"]
-    write = pipeline.SegmentedWriter.write
-
-    def dying(self: pipeline.SegmentedWriter, *args: object) -> None:
-        if self.frames == 25:
-            raise KeyboardInterrupt
-        write(self, *args)  # type: ignore[arg-type]  # handed on as they came
-
-    with monkeypatch.context() as patched:
-        patched.setattr(pipeline.SegmentedWriter, "write", dying)
-        assert main(run) == 130
+    stop_at(25, run, monkeypatch)
     capsys.readouterr()
     (tmp_path / "cuts.txt").write_text("60\n")
     assert "another cuts file" in error_of(*run, capsys=capsys)

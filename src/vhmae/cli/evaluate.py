@@ -124,6 +124,7 @@ def _compare(args: Any) -> None:
         Comparison(
             output=args.output, methods=args.method or ["vhmae"], composite=args.composite, mask=args.mask, target=args.target,
             data=args.data, name=args.name, frame=args.frame, weights=args.weights, device=args.device,
+            precision=args.precision, threads=args.threads,
         )
     )  # fmt: skip
     write_report({"schema": 1, "rows": rows, "output": str(args.output)}, args.json)

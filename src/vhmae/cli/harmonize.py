@@ -50,31 +50,11 @@ def _harmonize(args: Any) -> None:
     from vhmae.pipeline import HarmonizeJob, harmonize_job
 
     job = HarmonizeJob(
-        composite=args.composite,
-        mask=args.mask,
-        output=args.output,
-        quality=args.quality,
-        strength=args.strength,
-        caution=args.caution,
-        start=args.start,
-        end=args.end,
-        cuts=args.cuts,
-        cut_detection=not args.no_cut_detection,
-        codec=args.codec,
-        crf=args.crf,
-        preset=args.preset,
-        pix_fmt=args.pix_fmt,
-        colorspace=args.colorspace,
-        hold_last_mask=args.hold_last_mask,
-        resume=args.resume,
-        strict=args.strict,
-        verify=not args.no_verify,
-        weights=args.weights,
-        device=args.device,
-        precision=args.precision,
-        threads=args.threads,
-        progress=sys.stderr.isatty() and not args.quiet,
-    )
+        composite=args.composite, mask=args.mask, output=args.output, start=args.start, end=args.end, cuts=args.cuts, codec=args.codec,
+        crf=args.crf, preset=args.preset, pix_fmt=args.pix_fmt, colorspace=args.colorspace, hold_last_mask=args.hold_last_mask,
+        resume=args.resume, strict=args.strict, verify=not args.no_verify, progress=sys.stderr.isatty() and not args.quiet,
+        **_settings(args),
+    )  # fmt: skip
     report = harmonize_job(job)
     write_report(report, args.json)
     if not args.quiet:
@@ -82,6 +62,12 @@ def _harmonize(args: Any) -> None:
             print(f"vhmae: warning: {warning}", file=sys.stderr)
         print(f"{args.output}: {report['frames']} frames in {report['seconds']:.1f} s ({report['fps']:.1f} fps), "
               f"mean change {report['mean_change']:.1f} levels, {report['device']} {report['precision']}")  # fmt: skip
+
+
+def _settings(args: Any) -> dict[str, Any]:
+    """The options that say how to harmonize, and where."""
+    names = ("quality", "strength", "caution", "weights", "device", "precision", "threads")
+    return {**{name: getattr(args, name) for name in names}, "cut_detection": not args.no_cut_detection}
 
 
 def _harmonize_pipe(args: Any) -> None:
@@ -102,10 +88,8 @@ def _harmonize_pipe(args: Any) -> None:
     from vhmae.streaming import RawFormat, StreamJob, harmonize_stream
 
     job = StreamJob(
-        mask=args.mask, raw=RawFormat.parse(args.raw) if args.raw else None, lookahead=args.lookahead, quality=args.quality,
-        strength=args.strength, caution=args.caution, cut_detection=not args.no_cut_detection, colorspace=args.colorspace,
-        hold_last_mask=args.hold_last_mask, strict=args.strict, weights=args.weights, device=args.device, precision=args.precision,
-        threads=args.threads,
+        mask=args.mask, raw=RawFormat.parse(args.raw) if args.raw else None, lookahead=args.lookahead, colorspace=args.colorspace,
+        hold_last_mask=args.hold_last_mask, strict=args.strict, **_settings(args),
     )  # fmt: skip
     report = harmonize_stream(job, sys.stdin.buffer, sys.stdout.buffer)
     write_report(report, args.json)

@@ -113,7 +113,7 @@ class Pack:
             path: the file; made at the first call, beside it its sizes.
             limit_bytes: no frame is kept that would make the file larger.
         Returns:
-            How many frames are kept; the others are decoded each time.
+            The bytes of the frames that are kept; the others are decoded each time.
         """
         sizes_file = path.with_suffix(".sizes.npy")
         if not sizes_file.exists():  # written last
@@ -137,7 +137,7 @@ class Pack:
                 pixels[end - 3 * height * width : end].reshape(height, width, 3)
                 for end, (height, width) in zip(ends.tolist(), sizes, strict=True)
             ]
-        return len(self._decoded)
+        return sum(picture.nbytes for picture in self._decoded)
 
     def labels(self, index: int) -> Array | None:
         """Decode a label map (H, W) uint8, or None where the pack has none."""

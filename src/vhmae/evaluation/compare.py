@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation.methods import Clip, find_method
 from vhmae.evaluation.sheet import Row, make_sheet, pick_frames, write_sheet
+from vhmae.model.precision import Precision
 from vhmae.video.matte import open_matte
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames, read_rgb_frames, to_uint8
@@ -38,6 +40,8 @@ class Comparison:
     frame: int | None = None
     weights: str = "default"
     device: str = "auto"
+    precision: Precision | Literal["auto"] = "auto"
+    threads: int | None = None
 
 
 def compare(comparison: Comparison) -> int:
@@ -59,7 +63,8 @@ def compare(comparison: Comparison) -> int:
             shown = _finished(Path(path), numbers, clip)
             rows.append(Row(label, shown))
         else:
-            method = find_method(name, comparison.data or Path(), comparison.weights, comparison.device)
+            where = (comparison.weights, comparison.device, comparison.precision, comparison.threads)
+            method = find_method(name, comparison.data or Path(), *where)
             rows.append(Row(method.name, method.harmonize(clip)[pair]))
     reference, error_name = clip.composite, "change, 0 to 64 levels"
     if clip.target is not None:

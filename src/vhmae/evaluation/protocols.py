@@ -78,7 +78,7 @@ def _co2net(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
 
 def _shrunk(picture: Array, rounded: bool = True) -> Array:
     """Resize to 256x256 as Pillow's bilinear filter does; float64 on the 0-255 scale."""
-    planes = torch.from_numpy(np.ascontiguousarray(picture)).double()
+    planes = torch.from_numpy(picture.astype(np.float64))
     planes = planes.permute(2, 0, 1)[None] if picture.ndim == 3 else planes[None, None]
     small = functional.interpolate(planes, (CO2NET_SIZE, CO2NET_SIZE), mode="bilinear", antialias=True)[0]
     small = small.round() if rounded else small

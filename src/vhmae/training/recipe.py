@@ -32,7 +32,7 @@ class DataConfig:
     cache: str = ""
     """Folder for packs and banks; empty puts them into the run's folder."""
     decoded_mib: int = 1024
-    """Size limit of the decoded frames that are kept, memory-mapped, beside each pack; 0 decodes each time."""
+    """Size limit of all decoded frames that are kept, memory-mapped, beside the packs; 0 decodes each time."""
     looks_pool: int = 4096
     """Looks that are baked at the start."""
     workers: int = 1

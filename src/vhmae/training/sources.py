@@ -27,13 +27,14 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     """Load the packs of the data folders, made at the first call."""
     cache.mkdir(parents=True, exist_ok=True)
     packs = []
+    room = config.decoded_mib << 20
     for folder in config.folders:
         path = cache / _pack_file(config, folder)
         if not path.exists():
             build_pack(config.root_path / folder, config.frames_per_video).save(path)
         pack = Pack.load(path)
         if config.decoded_mib:
-            pack.cache_decoded(path.with_name(f"{path.stem}.{config.decoded_mib}.pixels"), config.decoded_mib << 20)
+            room -= pack.cache_decoded(path.with_name(f"{path.stem}.{room >> 20}.pixels"), room)
         packs.append(pack)
     return packs
 

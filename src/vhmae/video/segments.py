@@ -6,12 +6,10 @@ and ``state-N.npz``. A segment is listed in the state only when it is whole; wha
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import shutil
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -20,21 +18,13 @@ from vhmae.errors import InputError
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
-from vhmae.video.writer import VideoWriter, decoding_delay
+from vhmae.video.writer import FrameWriter, VideoWriter, decoding_delay
 
 Array = np.ndarray
 STATE = "state.json"
 
 
-@dataclasses.dataclass(frozen=True)
-class SavedState:
-    """Where a stopped run stood."""
-
-    numbers: dict[str, Any]
-    arrays: dict[str, Array]
-
-
-class SegmentedWriter:
+class SegmentedWriter(FrameWriter):
     """Writes like :class:`VideoWriter`, with checkpoints; what was written before a kill is not written again."""
 
     def __init__(self, output: Path, source: VideoInfo, settings: dict[str, Any], job: dict[str, Any]) -> None:
@@ -62,12 +52,11 @@ class SegmentedWriter:
         self._joined: VideoWriter | None = None
 
     @property
-    def frames(self) -> int:
+    def frames(self) -> int:  # type: ignore[override]  # counted from the parts
         """Frames written, those before the kill included."""
         return sum(segment["frames"] for segment in self.segments) + (self._writer.frames if self._writer else 0)
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
-        """Encode one frame."""
         if self._writer is None:
             path = self.folder / f"{len(self.segments):05d}.nut"
             settings = {**self.settings, "end_seconds": None, "verify": False}
@@ -95,7 +84,8 @@ class SegmentedWriter:
         path, self._writer = self._writer.output, None
         self.segments.append({"file": path.name, "frames": frames, "digest": _digest(path)})
 
-    def _load(self) -> SavedState | None:
+    def _load(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
+        """What the last :meth:`checkpoint` was given."""
         begin_anew = f"delete {self.folder} to begin anew"
         path = self.folder / STATE
         if not path.exists():
@@ -119,7 +109,7 @@ class SegmentedWriter:
             changed = sorted(key for key in self.job if state["job"].get(key) != self.job[key])
             raise InputError(f"--resume: the stopped run had another {changed[0] if changed else 'job'}; run it as before, or {begin_anew}")
         self.segments = state["segments"]
-        return SavedState(numbers, arrays)
+        return numbers, arrays
 
     def flush(self) -> None:
         """Join the segments with audio and subtitles beside the output, and verify the whole."""
@@ -145,15 +135,6 @@ class SegmentedWriter:
         for writer in (self._writer, self._joined):
             if writer is not None:
                 writer.abandon()
-
-    def __enter__(self) -> SegmentedWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            self.finish()
-        else:
-            self.abandon()
 
 
 def _digest(path: Path) -> str:

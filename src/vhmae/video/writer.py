@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import hashlib
 import os
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -49,7 +50,40 @@ def check_output(output: Path, inputs: list[Path]) -> None:
             raise InputError(f"{output}: is one of the inputs; choose another name for the output")
 
 
-class VideoWriter:
+class FrameWriter(abc.ABC):
+    """Takes frames one by one; at the end there is the whole file, or none."""
+
+    frames: int
+    left_out: list[str]
+    """Streams that the container cannot hold."""
+
+    @abc.abstractmethod
+    def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
+        """Encode one frame at the time of ``timed``."""
+
+    @abc.abstractmethod
+    def flush(self) -> None:
+        """Write what still waits, close the file and verify it."""
+
+    @abc.abstractmethod
+    def finish(self) -> None:
+        """Flush everything and give the file its name."""
+
+    @abc.abstractmethod
+    def abandon(self) -> None:
+        """Stop in the middle."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None:
+            self.finish()
+        else:
+            self.abandon()
+
+
+class VideoWriter(FrameWriter):
     """Writes frames with the input's time stamps, tags, rotation, audio and subtitles.
 
     The file grows under a hidden name beside its place and takes its name only when it is whole.
@@ -85,8 +119,7 @@ class VideoWriter:
         self.origin = source.start_seconds + start_seconds if start_seconds > 0.0 else 0.0
         self.end = None if end_seconds is None else source.start_seconds + end_seconds
         self.frames = 0
-        self.left_out: list[str] = []
-        """Streams that the container cannot hold."""
+        self.left_out = []
         self._times: list[Fraction] | None = [] if verify else None
         self._digests: dict[int, Any] = {}
         self._flushed = False
@@ -101,14 +134,17 @@ class VideoWriter:
             self._stream = self._add_video(encoder, options, name, pictures_only) if encoded is None else self._add_encoded(encoded)
             self._copied = {} if pictures_only else self._add_other_streams()
             self._container.start_encoding()
+            self._packets = self._other_packets()
+            self._next_packet = next(self._packets, None)
         except (av.error.FFmpegError, ValueError, OSError) as error:
             self.abandon()
             reason = str(getattr(error, "strerror", None) or error)
             odd = source.width % 2 or source.height % 2
             hint = "its size is odd: try --pix-fmt yuv444p" if odd else "try an .mkv file, or another --codec or --pix-fmt"
             raise InputError(f"{output}: {encoder} with {name} cannot be written to it ({reason}); {hint}") from None
-        self._packets = self._other_packets()
-        self._next_packet = next(self._packets, None)
+        except BaseException:  # Ctrl-C while the file is opened
+            self.abandon()
+            raise
 
     def _add_video(self, encoder: str, options: dict[str, str], pix_fmt: str, pictures_only: bool) -> Any:
         source, original = self.source, self._original.streams.video[0]
@@ -209,7 +245,6 @@ class VideoWriter:
             yield packet
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
-        """Encode one frame at the time of ``timed``."""
         frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
         time_base = self._original.streams.video[0].time_base or 1 / Fraction(self.source.fps)
         seconds = Fraction(timed.pts) * time_base if timed.pts is not None else Fraction(timed.index) / Fraction(self.source.fps)
@@ -244,7 +279,6 @@ class VideoWriter:
             self._next_packet = next(self._packets, None)
 
     def flush(self) -> None:
-        """Write what still waits, close the file and verify it."""
         try:
             if self._encodes:
                 self._container.mux(self._stream.encode(None))
@@ -283,7 +317,6 @@ class VideoWriter:
             raise VhmaeError(f"{self.output}: audio or subtitles were altered by the container; try the input's own container")
 
     def finish(self) -> None:
-        """Flush everything and give the file its name."""
         try:
             if not self._flushed:
                 self.flush()
@@ -301,15 +334,6 @@ class VideoWriter:
             self._container.close()
         self._original.close()
         self.part.unlink(missing_ok=True)
-
-    def __enter__(self) -> VideoWriter:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            self.finish()
-        else:
-            self.abandon()
 
 
 def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
