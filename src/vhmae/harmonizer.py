@@ -17,8 +17,9 @@ import numpy as np
 import torch
 
 from vhmae.errors import InputError, ShapeError, did_you_mean
+from vhmae.model.heads import Drawing, Transform
 from vhmae.model.precision import Precision, autocast, choose_device, choose_precision
-from vhmae.model.vhmae import VHMAE, Harmonized
+from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
 from vhmae.rendering import ColorChange, FrameTransform, PixelChange, as_matte, render_rgb
 from vhmae.video.cuts import THUMBNAIL, CutDetector
@@ -294,9 +295,12 @@ class Harmonizer:
         frames = torch.from_numpy(np.stack([frame for _, frame, _ in window])).permute(0, 3, 1, 2)[None].to(self.device)
         masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
         with autocast(self.device, self.precision):
-            result = self.model(frames, masks)
-        share = _share_kept(result.frames - frames, masks, self.caution)
-        changes = [change.scaled(share) for change in _changes(result, frames)]
+            predicted = self.model.predict(frames, masks).change
+        # How much changes over all is seen on every fourth row and column as well.
+        part, covered = (frames, masks) if isinstance(predicted, Drawing) else (frames[..., ::4, ::4], masks[..., ::4, ::4])
+        part, covered = (part, covered) if covered.any() else (frames, masks)
+        share = _share_kept(predicted.apply(part) - part, covered, self.caution)
+        changes = [change.scaled(share) for change in _changes(predicted, frames)]
         return [Estimate(shot, index, changes[place]) for place, (index, _, _) in enumerate(key_frames)]
 
     def _release(self) -> tuple[Any, ColorChange | None]:
@@ -358,12 +362,12 @@ def _smoothed(estimates: list[Estimate], index: int, window: int) -> FrameTransf
     return FrameTransform(mean(far, [one.overall for one in maps]), mean(near, [one.local for one in maps]))
 
 
-def _changes(result: Harmonized, frames: torch.Tensor) -> list[FrameTransform] | list[PixelChange]:
-    """What a forward pass says of each frame of its window."""
-    if result.transform is not None:
-        overall = result.transform.overall[0].float().cpu().numpy()
-        return [FrameTransform(overall, local) for local in result.transform.local[0].float().cpu().numpy()]
-    drawn = (result.frames - frames)[0].float().permute(0, 2, 3, 1).cpu().numpy()
+def _changes(predicted: Transform | Drawing, frames: torch.Tensor) -> list[FrameTransform] | list[PixelChange]:
+    """What the network says of each frame of a window."""
+    if isinstance(predicted, Transform):
+        overall = predicted.overall[0].float().cpu().numpy()
+        return [FrameTransform(overall, local) for local in predicted.local[0].float().cpu().numpy()]
+    drawn = (predicted.apply(frames) - frames)[0].float().permute(0, 2, 3, 1).cpu().numpy()
     return [PixelChange(np.ascontiguousarray(pixels)) for pixels in drawn]
 
 

@@ -7,7 +7,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vhmae.color.transform import AFFINE, QUADRATIC, apply_grid, apply_transform, color_basis, fit_transform, upsample_grid
+from vhmae.color.transform import (
+    AFFINE,
+    QUADRATIC,
+    apply_grid,
+    apply_grid_plainly,
+    apply_transform,
+    color_basis,
+    fit_transform,
+    upsample_grid,
+)
 from vhmae.errors import ShapeError
 
 
@@ -35,6 +44,21 @@ def test_a_constant_grid_is_one_map_everywhere(rows: int, columns: int, height: 
     gridded = apply_grid(frames, coefficients.expand(1, 2, rows, columns, 3, AFFINE))
     whole = apply_transform(frames.permute(0, 1, 3, 4, 2).reshape(1, -1, 3), coefficients[None])
     assert torch.allclose(gridded.permute(0, 1, 3, 4, 2).reshape(1, -1, 3), whole, atol=1e-5)
+
+
+def test_the_grid_and_its_gradient_are_those_of_the_reference() -> None:
+    torch.manual_seed(2)
+    frames, weight = torch.rand(2, 2, 3, 30, 44), torch.rand(2, 2, 3, 30, 44)
+    grid = torch.randn(2, 2, 3, 5, 3, AFFINE)
+    answers = []
+    for apply in (apply_grid, apply_grid_plainly):
+        leaf = grid.clone().requires_grad_(True)
+        moved = apply(frames, leaf)
+        (moved * weight).sum().backward()
+        answers.append((moved.detach(), leaf.grad))
+    (fast, fast_gradient), (plain, plain_gradient) = answers
+    assert torch.allclose(fast, plain, atol=1e-5)
+    assert torch.allclose(fast_gradient, plain_gradient, rtol=1e-4, atol=1e-4)
 
 
 def test_upsampling_is_smooth_across_cells() -> None:

@@ -113,8 +113,8 @@ def test_a_cut_keeps_the_transforms_of_two_shots_apart(network: VHMAE) -> None:
 
 def test_the_network_runs_once_a_window(network: VHMAE, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    forward = VHMAE.forward
-    monkeypatch.setattr(VHMAE, "forward", lambda self, *a, **k: (calls.append(a[0].shape[1]), forward(self, *a, **k))[1])
+    predict = VHMAE.predict
+    monkeypatch.setattr(VHMAE, "predict", lambda self, *a, **k: (calls.append(a[0].shape[1]), predict(self, *a, **k))[1])
     frames, masks = moving_scene(16, 48, 32)
     list(Harmonizer(network, precision="fp32", quality="balanced").harmonize(frames, masks))
     assert calls == [2, 2]  # 16 frames, a key frame every 4, two key frames a window

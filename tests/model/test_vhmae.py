@@ -157,11 +157,10 @@ def test_the_transform_applies_at_any_size() -> None:
     torch.nn.init.normal_(network.head.overall.weight, std=0.02)
     with torch.no_grad():
         result = network(composite, mask)
-    assert result.transform is not None
-    applied = torch.where(mask, result.transform.apply(composite), composite)
+    applied = torch.where(mask, result.change.apply(composite), composite)
     assert torch.allclose(applied, result.frames, atol=1e-6)
     flat = torch.full((2, 2, 3, 200, 120), 0.4)
-    assert result.transform.apply(flat).shape == flat.shape
+    assert result.change.apply(flat).shape == flat.shape
 
 
 @pytest.mark.parametrize(
@@ -177,3 +176,33 @@ def test_wrong_shapes_are_refused() -> None:
     composite, mask = window()
     with pytest.raises(ShapeError, match=r"B, T, 3, H, W"):
         model()(composite, mask[:, :1])
+
+
+def test_a_member_alone_speaks_for_the_scenes_that_it_has_not_seen() -> None:
+    composite, mask = window()
+    network = model(trust=True)
+    assert network.look_path is not None
+    torch.nn.init.normal_(network.look_path.answer.weight, std=0.1)
+    source = torch.tensor([4, 7])  # two members: of the first and of the second fold
+    with torch.no_grad():
+        alone, together = network.predict(composite, mask, source=source), network.predict(composite, mask)
+    assert alone.look is not None
+    assert together.look is not None
+    members = together.look.member_coefficients
+    assert torch.equal(alone.look.coefficients, torch.stack([members[0, 0], members[1, 1]]))
+    width = TINY.look.width if TINY.look else 0
+    assert torch.equal(alone.look.hidden[0, :width], 2 * together.look.hidden[0, :width])
+    assert not alone.look.hidden[0, width:].any()
+
+
+def test_trust_starts_at_one_and_scales_the_look_path_alone() -> None:
+    composite, mask = window()
+    network = model(trust=True)
+    assert network.look_path is not None
+    torch.nn.init.normal_(network.look_path.answer.weight, std=0.1)
+    with torch.no_grad():
+        full = network.predict(composite, mask)
+        assert full.look is not None
+        assert torch.allclose(full.change.overall, full.look.coefficients, atol=1e-6)
+        network.head.trust.bias.fill_(-30.0)
+        assert network.predict(composite, mask).change.overall.abs().max() < 1e-6

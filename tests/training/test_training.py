@@ -17,15 +17,18 @@ import yaml
 from tests.conftest import moving_scene, write_video
 from tests.data.test_looks import luts
 from tests.model.test_vhmae import TINY
+from vhmae.color import statistics
 from vhmae.color.lut import write_cube
 from vhmae.config import build, read_config, to_tree
 from vhmae.data.clips import Pack, write_mask_bits
+from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.errors import InputError
+from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
 from vhmae.training.loop import Trainer
-from vhmae.training.objective import batch_losses
+from vhmae.training.objective import batch_losses, look_losses
 from vhmae.training.recipe import DataConfig, LookStage, LossConfig, Recipe, Stage, TrainConfig
-from vhmae.training.sources import load_packs, split_dev
+from vhmae.training.sources import LookBank, load_packs, split_dev
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +151,6 @@ def test_training_never_draws_a_held_out_lut(root: Path, tmp_path: Path, monkeyp
 
 def test_weights_to_start_from_are_taken_over(root: Path, tmp_path: Path) -> None:
     torch.manual_seed(9)
-    from vhmae.model.vhmae import VHMAE
 
     source = VHMAE(TINY)
     save_model(source, tmp_path / "w.safetensors", {}, half=False)
@@ -159,14 +161,13 @@ def test_weights_to_start_from_are_taken_over(root: Path, tmp_path: Path) -> Non
 def test_the_plain_model_of_the_paper_learns_a_batch_by_heart() -> None:
     from tests.model.test_vhmae import window
     from vhmae.data.synthesis import TrainingBatch
-    from vhmae.model.vhmae import VHMAE
 
     torch.manual_seed(0)
     network = VHMAE(dataclasses.replace(TINY, head="pixel", look=None, drop_path=0.0))
     composite, mask = window()
     smooth = torch.nn.functional.interpolate(composite.flatten(0, 1), size=4).repeat_interleave(16, -1).repeat_interleave(16, -2)
     target = smooth.reshape(composite.shape)
-    batch = TrainingBatch(torch.where(mask, target * 0.5, target), target, mask, mask)
+    batch = TrainingBatch(torch.where(mask, target * 0.5, target), target, mask, mask, torch.zeros(len(target), dtype=torch.long))
     config = LossConfig(reconstruction="masked_patches", alignment_weight=0.1, balance_weight=0.01)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     first = None
@@ -287,3 +288,30 @@ def test_another_folder_or_share_gets_a_cache_of_its_own(root: Path) -> None:
         bank_file(course.data, course.scenes, look, 1),
     ]
     assert len({first, *others}) == 4
+
+
+def test_fitted_crosswise_no_member_learns_from_its_own_fold() -> None:
+
+    torch.manual_seed(0)
+    network = VHMAE(TINY)
+    path = network.look_path
+    assert path is not None
+    count = sum(statistics.PIXELS)
+    pixels, region = torch.randint(0, 256, (4, count, 3), dtype=torch.uint8), torch.ones(4, count, dtype=torch.bool)
+    bank = LookBank(pixels, region, torch.rand(4, len(statistics.SETS)), torch.tensor([0, 2, 4, 6]))  # all of the first of two folds
+    looks = LookSampler.from_luts(luts(3), LookMixture(), pool_size=8, seed=0)
+    values = look_losses(path, bank, looks, torch.arange(4), np.random.default_rng(0), LossConfig(), cross_fit=True)
+    values["loss"].backward()
+    gradient = path.answer.weight.grad
+    assert gradient is not None
+    assert not gradient[0].any()
+    assert gradient[1].any()
+    assert float(values["unseen_ratio"]) == pytest.approx(float(values["ratio"]))  # all members start as the identity
+
+
+@pytest.mark.parametrize("cross_fit", [False, True])
+def test_a_run_fitted_crosswise_trains_to_its_end(root: Path, tmp_path: Path, cross_fit: bool) -> None:
+    trainer = Trainer(recipe(root, cross_fit=cross_fit), tmp_path / "run")
+    assert trainer.run().step == 8
+    lines = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
+    assert any("unseen_ratio" in line for line in lines) == cross_fit

@@ -7,6 +7,8 @@ K = 10 is the quadratic basis (r, g, b, 1, r^2, g^2, b^2, rg, gb, br), K = 4 its
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -77,6 +79,14 @@ def apply_grid(frames: Tensor, grid: Tensor) -> Tensor:
     """
     if frames.ndim != 5 or frames.shape[2] != 3:
         raise ShapeError(f"expected frames (B, T, 3, H, W), got {tuple(frames.shape)}")
+    if grid.shape[-1] == AFFINE and not frames.requires_grad:
+        applied: Tensor = _AffineGrid.apply(frames, grid)
+        return applied
+    return apply_grid_plainly(frames, grid)
+
+
+def apply_grid_plainly(frames: Tensor, grid: Tensor) -> Tensor:
+    """As :func:`apply_grid`, for any basis and with gradients to the frames: the reference."""
     height, width = frames.shape[-2:]
     size = grid.shape[-1]
     basis = color_basis(frames.permute(0, 1, 3, 4, 2), size)  # (B, T, H, W, K)
@@ -86,6 +96,41 @@ def apply_grid(frames: Tensor, grid: Tensor) -> Tensor:
         maps = upsample_grid(grid[..., channel : channel + 1, :], height, width)[..., 0, :]
         outputs.append(frames[:, :, channel] + (basis * maps).sum(-1))
     return torch.stack(outputs, dim=2)
+
+
+class _AffineGrid(torch.autograd.Function):
+    """Affine maps, upsampled by two matrix products a plane; the gradient runs the same way back and stores no plane."""
+
+    @staticmethod
+    def forward(ctx: Any, frames: Tensor, grid: Tensor) -> Tensor:
+        down, across = (_lerp_matrix(cells, size, grid) for cells, size in zip(grid.shape[2:4], frames.shape[-2:], strict=True))
+        ctx.save_for_backward(frames, down, across)
+        with torch.autocast(device_type=frames.device.type, enabled=False):
+            rows = grid.movedim((4, 5), (2, 3)) @ across.T  # (B, T, 3, K, N_y, W)
+            moved = frames.to(grid.dtype, copy=True)
+            for channel in range(3):
+                moved[:, :, channel] += down @ rows[:, :, channel, 3]
+                for term in range(3):
+                    moved[:, :, channel].addcmul_(down @ rows[:, :, channel, term], frames[:, :, term])
+        return moved
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        (gradient,), (frames, down, across) = gradients, ctx.saved_tensors
+        with torch.autocast(device_type=frames.device.type, enabled=False):
+            terms = [
+                down.T @ (gradient[:, :, channel] if term == 3 else gradient[:, :, channel] * frames[:, :, term])
+                for channel in range(3)
+                for term in range(AFFINE)
+            ]
+            cells = torch.stack(terms, dim=2) @ across  # (B, T, 3 K, N_y, N_x)
+        return None, cells.unflatten(2, (3, AFFINE)).movedim((2, 3), (4, 5))
+
+
+def _lerp_matrix(cells: int, size: int, like: Tensor) -> Tensor:
+    """The interpolation of :func:`upsample_grid` along one axis as a matrix (size, cells)."""
+    eye = torch.eye(cells, dtype=like.dtype, device=like.device)
+    return functional.interpolate(eye[None], size=size, mode="linear", align_corners=False)[0].T
 
 
 def fit_transform(source: Tensor, target: Tensor, size: int = QUADRATIC, ridge: float = 1e-4) -> Tensor:

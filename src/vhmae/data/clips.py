@@ -8,6 +8,7 @@ machine as it is.
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +94,9 @@ class Pack:
         self._labels = labels
         self._decoded: list[Array] = []
         self.frames_of = [np.flatnonzero(source == index) for index in range(len(names))]
+        # Takes of one clip share a number, so that no fold has seen a part of another's scenes; the same in every subset.
+        groups = [source_group(name) if len(rows) > 1 else name for name, rows in zip(names, self.frames_of, strict=True)]
+        self.source_numbers = [zlib.crc32(group.encode()) for group in groups]
 
     def __len__(self) -> int:
         return len(self._pictures)

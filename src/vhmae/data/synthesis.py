@@ -83,6 +83,8 @@ class Scene:
     """(T, S, S) bool: what B recolours."""
     mask: Array
     """(T, S, S) bool: what the network is told."""
+    source: int = 0
+    """Number of the clip (with its other takes) or still that the scene was cut from, as :class:`Pack` counts."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -120,13 +122,14 @@ class SceneSampler:
         """Draw a scene of ``frames`` frames of size x size pixels; tries again where a crop has no usable mask."""
         while True:
             pack = self.packs[int(rng.choice(len(self.packs), p=self.weights))]
-            scene = self._cut(rng, *self._window(rng, pack, frames), size)
+            chosen = int(rng.integers(len(pack.names)))
+            scene = self._cut(rng, *self._window(rng, pack, chosen, frames), size)
             if scene is not None:
-                return scene
+                return dataclasses.replace(scene, source=pack.source_numbers[chosen])
 
-    def _window(self, rng: np.random.Generator, pack: Pack, frames: int) -> tuple[list[Array], list[Array]]:
+    def _window(self, rng: np.random.Generator, pack: Pack, chosen: int, frames: int) -> tuple[list[Array], list[Array]]:
         """Frames of one source with the mask of one foreground."""
-        rows = pack.frames_of[int(rng.integers(len(pack.names)))]
+        rows = pack.frames_of[chosen]
         if len(rows) == 1:  # a still: the same picture, moved by the crop
             picture = pack.picture(int(rows[0]))
             mask = self._still_mask(rng, pack.labels(int(rows[0])), picture.shape[:2])
@@ -251,6 +254,8 @@ class TrainingBatch:
     """(B, T, 1, S, S) bool: what the network is told."""
     region: Tensor
     """(B, T, 1, S, S) bool: what was recoloured; the loss is taken here."""
+    source: Tensor
+    """(B,) int64: numbers of the sources."""
 
 
 def compose(frames: Tensor, region: Tensor, background: Tensor, foreground: Tensor) -> tuple[Tensor, Tensor]:
@@ -297,4 +302,5 @@ def make_batch(
             gain = lighting.gain(*frames.shape[-2:]).to(device)
             shaded = (composite[index] * gain).clamp(0.0, 1.0)
             composite[index] = torch.where(region[index], shaded, composite[index])
-    return TrainingBatch(composite, target, mask, region)
+    source = torch.tensor([scene.source for scene in scenes], device=device)
+    return TrainingBatch(composite, target, mask, region, source)

@@ -6,12 +6,16 @@ Letters: B batch, T frames, N patches in a row, L tokens, D decoder embedding, P
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vhmae.color.transform import AFFINE, QUADRATIC, apply_grid, apply_transform
 from vhmae.model.masking import unpatchify
+
+_SOFTPLUS_OF_ONE = math.log(math.e - 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,12 +35,22 @@ class Transform:
 
 
 @dataclasses.dataclass(frozen=True)
-class Prediction:
-    """A head's answer: frames, and the transform where the head has one."""
+class Drawing:
+    """What the pixel head says: frames drawn anew, moved by the look path's transform."""
 
-    frames: Tensor
-    """(B, T, 3, H, W): the prediction at every pixel, not yet blended with the background."""
-    transform: Transform | None
+    patches: Tensor
+    """(B, L, 3 P P)."""
+    patch_size: int
+    overall: Tensor
+    """(B, 3, QUADRATIC): added to what is drawn, as a change of the composite's colours."""
+
+    def apply(self, frames: Tensor) -> Tensor:
+        """Draw the frames (B, T, 3, H, W) that the network saw; not clipped."""
+        shape = (frames.shape[0], frames.shape[1], 3, frames.shape[3], frames.shape[4])
+        drawn = unpatchify(self.patches, shape, self.patch_size)
+        colors = frames.permute(0, 1, 3, 4, 2)
+        change = apply_transform(colors.flatten(1, 3), self.overall).reshape(colors.shape) - colors
+        return drawn + change.permute(0, 1, 4, 2, 3)
 
 
 class PixelHead(nn.Module):
@@ -47,43 +61,39 @@ class PixelHead(nn.Module):
         self.patch_size = patch_size
         self.project = nn.Linear(dim, 3 * patch_size**2)
 
-    def forward(self, tokens: Tensor, scene: Tensor, composite: Tensor, overall: Tensor) -> Prediction:
-        """Draw pixels; the look path's transform (B, 3, QUADRATIC) is added to what is drawn as a change of colour."""
-        shape = (composite.shape[0], composite.shape[1], 3, composite.shape[3], composite.shape[4])
-        drawn = unpatchify(self.project(tokens).float(), shape, self.patch_size)
-        colors = composite.permute(0, 1, 3, 4, 2)
-        change = apply_transform(colors.flatten(1, 3), overall).reshape(colors.shape) - colors
-        return Prediction(drawn + change.permute(0, 1, 4, 2, 3), None)
+    def forward(self, tokens: Tensor, scene: Tensor, grid: tuple[int, int, int], overall: Tensor) -> Drawing:
+        """Draw pixels; takes what :class:`PhotometricHead` does."""
+        return Drawing(self.project(tokens).float(), self.patch_size, overall)
 
 
 class PhotometricHead(nn.Module):
     """Colour transforms: one for the whole foreground plus a residual per patch, the identity to start from."""
 
-    def __init__(self, dim: int, patch_size: int) -> None:
+    def __init__(self, dim: int, trust: bool = False) -> None:
         super().__init__()
-        self.patch_size = patch_size
         self.overall = nn.Linear(dim, 3 * QUADRATIC)
         self.local = nn.Linear(dim, 3 * AFFINE)
-        for layer in (self.overall, self.local):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.trust = nn.Linear(dim, 1) if trust else None
+        for layer in (self.overall, self.local, self.trust):
+            if layer is not None:
+                nn.init.zeros_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
-    def forward(self, tokens: Tensor, scene: Tensor, composite: Tensor, overall: Tensor) -> Prediction:
+    def forward(self, tokens: Tensor, scene: Tensor, grid: tuple[int, int, int], overall: Tensor) -> Transform:
         """Predict transforms.
 
         Args:
             tokens: decoded (B, L, D).
             scene: the decoder's scene token (B, D).
-            composite: (B, T, 3, H, W).
+            grid: frames, rows and columns of patches.
             overall: the look path's transform (B, 3, QUADRATIC).
         """
-        batch, frames, _, height, width = composite.shape
-        grid = (batch, frames, height // self.patch_size, width // self.patch_size, 3, AFFINE)
-        transform = Transform(
-            overall=overall + self.overall(scene).float().reshape(batch, 3, QUADRATIC),
-            local=self.local(tokens).float().reshape(grid),
+        if self.trust is not None:  # 1 to start from, never below 0
+            overall = overall * functional.softplus(self.trust(scene).float() + _SOFTPLUS_OF_ONE).unsqueeze(-1)
+        return Transform(
+            overall=overall + self.overall(scene).float().reshape(-1, 3, QUADRATIC),
+            local=self.local(tokens).float().reshape(-1, *grid, 3, AFFINE),
         )
-        return Prediction(transform.apply(composite), transform)
 
 
 def blend(prediction: Tensor, composite: Tensor, mask: Tensor) -> Tensor:

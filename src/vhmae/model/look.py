@@ -67,6 +67,14 @@ class LookReading:
         """(B, 3, QUADRATIC): the mean transform."""
         return self.member_coefficients.mean(dim=0)
 
+    def of_member(self, member: Tensor) -> LookReading:
+        """What one member (B,) alone says of each sample; its features stand for those of all, as after dropout."""
+        members, batch = self.member_coefficients.shape[:2]
+        chosen = member.view(1, batch, 1, 1).expand(1, -1, *self.member_coefficients.shape[2:])
+        alone = functional.one_hot(member, members).to(self.hidden.dtype) * members  # (B, M)
+        hidden = self.hidden.unflatten(1, (members, -1)) * alone.unsqueeze(-1)
+        return LookReading(self.member_coefficients.gather(0, chosen), hidden.flatten(1))
+
 
 class LookPath(nn.Module):
     """Statistics of foreground, background and the rings along the edge -> global transform."""
@@ -85,6 +93,10 @@ class LookPath(nn.Module):
         self.second = MemberLinear(config.members, config.width, config.width)
         self.answer = MemberLinear(config.members, config.width, 3 * QUADRATIC)
         nn.init.zeros_(self.answer.weight)  # the identity to start from
+
+    def unseen_by(self, source: Tensor) -> Tensor:
+        """The member to which scenes of these sources (B,) belong as its fold, when the members are fitted crosswise: (B,)."""
+        return source % self.config.members
 
     def forward(self, frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> LookReading:
         """Read the look of a window.

@@ -17,6 +17,8 @@ from vhmae.errors import ShapeError
 
 REFERENCE_GRID = 16
 """Positions are stated on a grid of this many cells, whatever the frame's size: the paper's N."""
+LONGEST_PADDED = 64
+"""Packed samples of at most this many tokens share one product of attention (docs/decisions.md, "packed tokens")."""
 
 
 def position_code(frames: int, rows: int, columns: int, dim: int) -> Tensor:
@@ -54,10 +56,29 @@ def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None) -
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
 
 
-def attend_packed(query: Tensor, key: Tensor, value: Tensor, lengths: Sequence[int]) -> Tensor:
-    """Attention within each sample of packed tokens, (H, S, D / H) each: equal to :func:`attend` with the others masked."""
-    parts = zip(*(rows.split(list(lengths), dim=1) for rows in (query, key, value)), strict=True)
-    return torch.cat([attend(q[None], k[None], v[None], None)[0] for q, k, v in parts], dim=1)
+def attend_packed(qkv: Tensor, heads: int, lengths: Sequence[int]) -> Tensor:
+    """Attention within each sample of packed tokens: equal to :func:`attend` with the others masked.
+
+    Args:
+        qkv: (S, 3 D), queries, keys and values.
+    Returns:
+        (S, D).
+    """
+    longest = max(lengths)
+    if longest > LONGEST_PADDED:
+        return torch.cat([_attend_rows(part[None], heads, None)[0] for part in qkv.split(list(lengths))])
+    # Short samples are padded to one length: many small products cost more than the padding.
+    counts = torch.tensor(lengths, device=qkv.device)
+    keep = torch.arange(longest, device=qkv.device) < counts.unsqueeze(1)  # (B, L)
+    padded = qkv.new_zeros(*keep.shape, qkv.shape[-1]).masked_scatter(keep.unsqueeze(-1), qkv)
+    mixed = _attend_rows(padded, heads, keep)
+    return mixed.masked_select(keep.unsqueeze(-1)).view(len(qkv), -1)
+
+
+def _attend_rows(qkv: Tensor, heads: int, key_mask: Tensor | None) -> Tensor:
+    """Attention of (B, L, 3 D) -> (B, L, D)."""
+    query, key, value = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, L, D / H)
+    return attend(query, key, value, key_mask).transpose(1, 2).flatten(2)
 
 
 class DropPath(nn.Module):
@@ -94,11 +115,8 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, key_mask: Tensor | None = None, lengths: Sequence[int] | None = None) -> Tensor:
         """(B, L, D) -> (B, L, D), tokens outside ``key_mask`` (B, L) are seen by none; or packed (S, D) with ``lengths``."""
-        *rows, dim = tokens.shape
-        qkv = self.qkv(self.norm1(tokens)).reshape(*rows, 3, self.heads, dim // self.heads)
-        query, key, value = qkv.movedim(-3, 0).transpose(-2, -3).unbind(0)  # (..., H, L, D / H)
-        mixed = attend(query, key, value, key_mask) if lengths is None else attend_packed(query, key, value, lengths)
-        mixed = mixed.transpose(-2, -3).reshape(*rows, dim)
+        qkv = self.qkv(self.norm1(tokens))
+        mixed = _attend_rows(qkv, self.heads, key_mask) if lengths is None else attend_packed(qkv, self.heads, lengths)
         tokens = tokens + self.drop_path(self.project(mixed), lengths)
         return tokens + self.drop_path(self.mlp(self.norm2(tokens)), lengths)
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from vhmae.color.transform import QUADRATIC
 from vhmae.errors import InputError, ShapeError
-from vhmae.model.heads import PhotometricHead, PixelHead, Transform, blend
+from vhmae.model.heads import Drawing, PhotometricHead, PixelHead, Transform, blend
 from vhmae.model.look import LookConfig, LookPath, LookReading
 from vhmae.model.masking import MaskingStrategy, mask_tokens, patchify
 from vhmae.model.pattern_alignment import PatternAlignment
@@ -44,6 +44,8 @@ class ModelConfig:
     masking: MaskingStrategy = "foreground"
     masking_ratio: float = 0.75
     """Masked share for the strategies other than foreground masking."""
+    trust: bool = False
+    """The photometric head says, too, how far the look path's transform is to be followed."""
     look: LookConfig | None = dataclasses.field(default_factory=LookConfig)
     """The look path; null is the paper's plain model."""
 
@@ -62,12 +64,11 @@ class ModelConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class Harmonized:
-    """What a forward pass gives: the frames, and what the losses need."""
+class Prediction:
+    """What the network says of a window of frames, and what the losses need."""
 
-    frames: Tensor
-    """(B, T, 3, H, W): prediction inside the mask, composite outside; not clipped."""
-    transform: Transform | None
+    change: Transform | Drawing
+    """What is to be done to the frames, as the head says it."""
     masked: Tensor
     """(B, L) bool."""
     foreground_features: Tensor
@@ -75,6 +76,14 @@ class Harmonized:
     background_features: Tensor
     """F_back (B, L, D), valid where visible."""
     look: LookReading | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Harmonized(Prediction):
+    """What a forward pass gives."""
+
+    frames: Tensor
+    """(B, T, 3, H, W): prediction inside the mask, composite outside; not clipped."""
 
 
 class VHMAE(nn.Module):
@@ -96,9 +105,10 @@ class VHMAE(nn.Module):
         self.look_path = LookPath(config.look) if config.look else None
         self.look_to_decoder = nn.Linear(config.look.members * config.look.width, decoder_dim) if config.look else None
         self.decoder = Transformer(decoder_dim, config.decoder_depth, config.decoder_heads, config.drop_path)
-        head = PhotometricHead if config.head == "photometric" else PixelHead
         self._initialize()
-        self.head = head(decoder_dim, config.patch_size)
+        self.head = (
+            PhotometricHead(decoder_dim, config.trust) if config.head == "photometric" else PixelHead(decoder_dim, config.patch_size)
+        )
 
     def _initialize(self) -> None:
         """MAE's initialisation: Xavier for linear layers, small normal tokens."""
@@ -110,13 +120,19 @@ class VHMAE(nn.Module):
         if self.mask_token is not None:
             nn.init.normal_(self.mask_token, std=0.02)
 
-    def forward(self, composite: Tensor, mask: Tensor, jitter: Tensor | None = None) -> Harmonized:
-        """Harmonize a window of frames.
+    def forward(self, composite: Tensor, mask: Tensor, jitter: Tensor | None = None, source: Tensor | None = None) -> Harmonized:
+        """Harmonize a window of frames; takes what :meth:`predict` does."""
+        prediction = self.predict(composite, mask, jitter, source)
+        return Harmonized(**vars(prediction), frames=blend(prediction.change.apply(composite), composite, mask))
+
+    def predict(self, composite: Tensor, mask: Tensor, jitter: Tensor | None = None, source: Tensor | None = None) -> Prediction:
+        """Say what is to be done to a window of frames.
 
         Args:
             composite: (B, T, 3, H, W) in [0, 1], sRGB-encoded RGB.
             mask: (B, T, 1, H, W) bool, True = foreground.
             jitter: random places of the look path's pixel draws, (B, sum(statistics.PIXELS)) in [0, 1) (training only).
+            source: (B,) numbers of the scenes' sources: the look path's member that has not seen them answers alone (training only).
         Raises:
             ShapeError: if the shapes do not belong together or do not divide into patches.
         """
@@ -136,14 +152,14 @@ class VHMAE(nn.Module):
             assert self.mask_token is not None
             foreground_features = self.mask_token.expand_as(background_features)
 
-        look = self.look_path(composite, mask, jitter) if self.look_path is not None else None
+        look: LookReading | None = self.look_path(composite, mask, jitter) if self.look_path is not None else None
+        if look is not None and self.look_path is not None and source is not None:
+            look = look.of_member(self.look_path.unseen_by(source))
         tokens = torch.where(masked.unsqueeze(-1), foreground_features.to(background_features.dtype), background_features)
         decoded = self._decode(torch.cat([scene, tokens], dim=1), masked, look, (frames, rows, columns))
         overall = look.coefficients if look is not None else composite.new_zeros(batch, 3, QUADRATIC)
-        prediction = self.head(decoded[:, 1:], decoded[:, 0], composite, overall)
-        return Harmonized(
-            frames=blend(prediction.frames, composite, mask),
-            transform=prediction.transform,
+        return Prediction(
+            change=self.head(decoded[:, 1:], decoded[:, 0], (frames, rows, columns), overall),
             masked=masked,
             foreground_features=foreground_features,
             background_features=background_features,

@@ -148,7 +148,7 @@ class Trainer:
         for step in range(self.state.step, first + stage.steps):
             rng = np.random.default_rng([self.recipe.train.seed, step, 1])
             rows = torch.from_numpy(rng.integers(len(bank), size=stage.batch_size))
-            yield [functools.partial(look_losses, path, bank, looks, rows, rng, self.recipe.train.loss)]
+            yield [functools.partial(look_losses, path, bank, looks, rows, rng, self.recipe.train.loss, self.recipe.train.cross_fit)]
 
     def _stage_steps(self, stage: Stage, first: int, sampler: SceneSampler, looks: LookSampler) -> Iterator[list[Part]]:
         train = self.recipe.train
@@ -168,7 +168,7 @@ class Trainer:
         batch = make_batch(scenes, looks, np.random.default_rng([train.seed, step, 1]), self.device, rows, stage.batch_size)
         generator = torch.Generator().manual_seed(train.seed * 1_000_003 + step)
         jitter = torch.rand(stage.batch_size, sum(statistics.PIXELS), generator=generator)[rows.start : rows.stop]
-        return batch_losses(self.wrapped, batch, train.loss, self.recipe.model.patch_size, self.state.precision, jitter)
+        return batch_losses(self.wrapped, batch, train.loss, self.recipe.model.patch_size, self.state.precision, jitter, train.cross_fit)
 
     def _run_stage(
         self, stage: LookStage | Stage, first: int, steps: Iterator[list[Part]], dev: DevSet | None, journal: Journal | None

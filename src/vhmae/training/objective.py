@@ -20,11 +20,12 @@ from vhmae.training.sources import LookBank
 
 
 def batch_losses(
-    model: nn.Module, batch: TrainingBatch, config: LossConfig, patch_size: int, precision: Precision = "fp32", jitter: Tensor | None = None
-) -> dict[str, Tensor]:
+    model: nn.Module, batch: TrainingBatch, config: LossConfig, patch_size: int, precision: Precision = "fp32",
+    jitter: Tensor | None = None, cross_fit: bool = False,
+) -> dict[str, Tensor]:  # fmt: skip
     """The losses of one batch (Eq. 6 and its parts), in fp32; ``loss`` is what is minimised."""
     with autocast(batch.composite.device, precision):
-        result = model(batch.composite, batch.mask, jitter)
+        result = model(batch.composite, batch.mask, jitter, batch.source if cross_fit else None)
     frames = batch.composite.shape[1]
     harmonized = result.frames.float()
     if config.reconstruction == "relative":
@@ -39,9 +40,13 @@ def batch_losses(
 
 
 def look_losses(
-    path: LookPath, bank: LookBank, looks: LookSampler, rows: Tensor, rng: np.random.Generator, config: LossConfig
-) -> dict[str, Tensor]:
-    """The look path's loss on drawn pixels under freshly drawn looks: each member answers for itself."""
+    path: LookPath, bank: LookBank, looks: LookSampler, rows: Tensor, rng: np.random.Generator, config: LossConfig,
+    cross_fit: bool = False,
+) -> dict[str, Tensor]:  # fmt: skip
+    """The look path's loss on drawn pixels under freshly drawn looks: each member answers for itself.
+
+    With ``cross_fit``, no member learns from the scenes of its own fold; ``unseen_ratio`` is what it makes of them.
+    """
     pixels = bank.pixels[rows].float() / 255.0
     region = bank.region[rows]
     background, foreground = looks.draw_pairs(rng, len(rows))
@@ -56,5 +61,14 @@ def look_losses(
     error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)
     untouched = ((sets[0] - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (B,)
     harm = config.harm_weight * (error - untouched).clamp_min(0.0)
-    loss = ((error + harm) / (untouched + config.floor)).mean()
-    return {"loss": loss, "ratio": error.mean() / untouched.mean().clamp_min(1e-9)}
+    relative = (error + harm) / (untouched + config.floor)  # (M, B)
+    if not cross_fit:
+        return {"loss": relative.mean(), "ratio": error.mean() / untouched.mean().clamp_min(1e-9)}
+    unseen = path.unseen_by(bank.source[rows].to(error.device))
+    learned = torch.ones_like(relative).scatter_(0, unseen[None], 0.0)
+    base = untouched.mean().clamp_min(1e-9)
+    return {
+        "loss": (relative * learned).sum() / learned.sum(),
+        "ratio": (error * learned).sum() / learned.sum() / base,
+        "unseen_ratio": error.gather(0, unseen[None]).mean() / base,
+    }

@@ -98,6 +98,9 @@ class TrainConfig:
     look: LookStage | None = dataclasses.field(default_factory=LookStage)
     stages: tuple[Stage, ...] = ()
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    cross_fit: bool = False
+    """Fit the look path's members crosswise: none learns from the scenes of its own fold, and the later stages are told
+    for each scene what the member that has not seen it says. They learn from its errors on new scenes, not on known ones."""
     look_rate: float = 0.0
     """Learning rate of the look path in the later stages, relative to the rest; 0 freezes it."""
     weight_decay: float = 0.05

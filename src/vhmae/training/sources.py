@@ -49,7 +49,7 @@ def bank_file(config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: i
     """A bank's name in a cache: another wherever another one would be drawn."""
     dev = Path(config.dev_list).read_text(encoding="utf-8")
     packs = [_pack_file(config, folder) for folder in config.folders]
-    facts = [packs, list(config.shares), dev, to_tree(scenes), stage.samples, stage.image_size, seed]
+    facts = ["sources", packs, list(config.shares), dev, to_tree(scenes), stage.samples, stage.image_size, seed]
     return f"look_bank.{_digest(facts)}.npz"
 
 
@@ -107,23 +107,24 @@ def _one_thread(_: int) -> None:
 class LookBank:
     """Drawn pixels of many scenes before the looks: the look path trains on them at thousands of samples a second."""
 
-    def __init__(self, pixels: Tensor, region: Tensor, shares: Tensor) -> None:
+    def __init__(self, pixels: Tensor, region: Tensor, shares: Tensor, source: Tensor) -> None:
         self.pixels = pixels  # (N, P, 3) uint8, the four sets side by side
         self.region = region  # (N, P) bool: pixels that B recolours
         self.shares = shares  # (N, S) float32
+        self.source = source  # (N,) int64, numbers of the sources
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def save(self, path: Path) -> None:
         part = path.with_name(f".{path.name}.part.npz")
-        np.savez(part, pixels=self.pixels.numpy(), region=self.region.numpy(), shares=self.shares.numpy())
+        np.savez(part, pixels=self.pixels.numpy(), region=self.region.numpy(), shares=self.shares.numpy(), source=self.source.numpy())
         part.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> LookBank:
         with np.load(path, allow_pickle=False) as file:
-            return cls(*(torch.from_numpy(file[key]) for key in ("pixels", "region", "shares")))
+            return cls(*(torch.from_numpy(file[key]) for key in ("pixels", "region", "shares", "source")))
 
     @classmethod
     def draw(cls, sampler: SceneSampler, stage: LookStage, seed: int, workers: int) -> LookBank:
@@ -133,15 +134,15 @@ class LookBank:
         loader = DataLoader(
             batches, batch_size=None, sampler=range(-(-stage.samples // chunk)), num_workers=workers, worker_init_fn=_one_thread
         )
-        parts: Sequence[tuple[Tensor, Tensor, Tensor]] = list(loader)
-        return cls(*(torch.cat([part[index] for part in parts]) for index in range(3)))
+        parts: Sequence[tuple[Tensor, ...]] = list(loader)
+        return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
-class _DrawnPixels(Dataset[tuple[Tensor, Tensor, Tensor]]):
+class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
     def __init__(self, sampler: SceneSampler, seed: int, chunk: int, size: int) -> None:
         self.scenes = SceneBatches(sampler, seed, range(chunk), 1, size)
 
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor, Tensor]:
+    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         scenes = self.scenes[index]
         frames = torch.from_numpy(np.stack([scene.frames for scene in scenes])).flatten(1, 3)
         region = torch.from_numpy(np.stack([scene.region for scene in scenes])).flatten(1)
@@ -154,7 +155,8 @@ class _DrawnPixels(Dataset[tuple[Tensor, Tensor, Tensor]]):
             offset = torch.rand(len(scenes), count, generator=generator)
             drawn.append(statistics.draw_pixels(colors, members[:, number], count, offset))
         pixels = torch.cat(drawn, dim=1)
-        return pixels[..., :3].byte(), pixels[..., 3] > 0.5, members.float().mean(dim=2)
+        source = torch.tensor([scene.source for scene in scenes])
+        return pixels[..., :3].byte(), pixels[..., 3] > 0.5, members.float().mean(dim=2), source
 
 
 def make_sampler(packs: list[Pack], config: DataConfig, scenes: SceneRecipe) -> SceneSampler:
