@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import torch
 
@@ -23,6 +22,7 @@ from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
 from vhmae.rendering import ColorChange, FrameTransform, PixelChange, as_matte, render_rgb
 from vhmae.video.cuts import THUMBNAIL, CutDetector
+from vhmae.video.planes import shrink
 
 Array = np.ndarray
 Quality = Literal["fast", "balanced", "best"]
@@ -388,13 +388,13 @@ def _rendered(payload: tuple[Array, Array], transform: ColorChange | None) -> Ar
 
 
 def _thumbnail(frame: Array, height: int, width: int) -> Array:
-    small = cv2.resize(frame, (width, height), interpolation=cv2.INTER_AREA)
+    small = shrink(frame, height, width)
     return small.astype(np.float32) / 255.0 if frame.dtype == np.uint8 else small.astype(np.float32)
 
 
 def _small_mask(matte: Array, size: int) -> Array:
     """The mask that the network sees: half-covered pixels count; a subject thinner than that counts wherever it is."""
     stored = matte.astype(np.float32) if matte.dtype not in (np.uint8, np.uint16) else matte
-    small = as_matte(cv2.resize(stored, (size, size), interpolation=cv2.INTER_AREA))
+    small = as_matte(shrink(stored, size, size))
     mask = small >= 0.5
     return mask if mask.any() else small > 0.0

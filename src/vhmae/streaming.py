@@ -96,6 +96,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         frames.close()
         container.close()
     writer.close()
+    _check_whole(stoppable, info, written, job.raw is not None)
     if not written:
         raise InputError("-: no frame came through the pipe; expected Y4M, or raw video described by --raw")
     seconds = time.monotonic() - began
@@ -119,12 +120,30 @@ class _Stoppable:
     def __init__(self, source: BinaryIO) -> None:
         self._descriptor = source.fileno()
         self.stopped = False
+        self.received = 0
+        """Bytes so far."""
+        self.beginning = b""
+        """The first of them: Y4M's header, and that of its first frame."""
 
     def read(self, size: int) -> bytes:
         while not self.stopped:
             if select.select([self._descriptor], [], [], 0.2)[0]:
-                return os.read(self._descriptor, size)
+                data = os.read(self._descriptor, size)
+                self.received += len(data)
+                self.beginning = (self.beginning + data)[:1024] if len(self.beginning) < 1024 else self.beginning
+                return data
         return b""
+
+
+def _check_whole(source: _Stoppable, info: VideoInfo, frames: int, raw: bool) -> None:
+    """Refuse a stream that ends within a frame, which the demuxer leaves out without a word; what came whole has been passed on."""
+    form = av.VideoFormat(info.pixel_format, info.width, info.height)
+    size = sum(part.width * part.height * -(-part.bits // 8) for part in form.components)
+    header, first = (b"", b"") if raw else source.beginning.split(b"\n", 2)[:2]
+    newline = 0 if raw else 1
+    left = source.received - (len(header) + newline) - frames * (len(first) + newline + size)
+    if 0 < left < size:
+        raise VhmaeError(f"-: the stream ends within frame {frames}, {left} of its {size} bytes came; send it again")
 
 
 def _open(job: StreamJob, source: _Stoppable) -> Any:

@@ -131,6 +131,18 @@ def test_a_mask_that_ends_before_the_stream_is_refused(work: Path, tmp_path: Pat
     assert piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"), "--hold-last-mask").returncode == 0
 
 
+@pytest.mark.parametrize("kind", ["yuv4mpegpipe", "rawvideo"])
+def test_a_stream_that_ends_within_a_frame_is_an_error_after_the_whole_frames(work: Path, kind: str) -> None:
+    data = y4m(work / "in.mkv", kind)
+    raw = ("--raw", "96x64:yuv420p:24") if kind == "rawvideo" else ()
+    whole, cut = (piped(work, sent, "--lookahead", "0", *raw) for sent in (data, data[:-100]))
+    assert whole.returncode == 0, whole.stderr
+    assert cut.returncode == 1
+    assert (b"ends within frame" if kind == "yuv4mpegpipe" else b"is damaged") in cut.stderr
+    assert cut.stderr.count(b"\n") == 1
+    assert len(cut.stdout) >= len(whole.stdout) - 96 * 64 * 3 // 2 - 6
+
+
 def test_a_silent_sender_does_not_hold_an_interrupt_up(work: Path) -> None:
     data = y4m(work / "in.mkv")
     command = [sys.executable, "-m", "vhmae", "harmonize", "-", "--mask", str(work / "m.npz"), "-o", "-", "--lookahead", "0", "-q"]

@@ -160,3 +160,12 @@ def test_wrong_values_are_refused(network: VHMAE) -> None:
         Harmonizer(network, strength=1.5)
     with pytest.raises(ShapeError, match="same size"):
         Harmonizer(network).step(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9), bool))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_gpu_gives_the_frames_of_the_cpu() -> None:
+    frames, masks = moving_scene(12, 96, 64)
+    results = []
+    for device in ("cpu", "cuda"):
+        results.append(list(Harmonizer(changing_model(), device=device, precision="fp32").harmonize(frames, masks)))
+    assert np.abs(np.stack(results[0]).astype(int) - np.stack(results[1])).max() <= 1

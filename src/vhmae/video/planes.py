@@ -47,6 +47,15 @@ def matte_box(matte: Array, align_x: int = 2, align_y: int = 2) -> Box | None:
     return Box(int(rows[0]) // align_y * align_y, int(columns[0]) // align_x * align_x, bottom, right)
 
 
+def shrink(picture: Array, height: int, width: int) -> Array:
+    """Shrink a plane (H, W) or a picture (H, W, C) by mean; halves it first as often as that goes, which costs next to nothing."""
+    while picture.shape[0] >= 2 * height and picture.shape[1] >= 2 * width:
+        rows, columns = picture.shape[0] // 2, picture.shape[1] // 2
+        picture = cv2.resize(picture[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
+    shrunk: Array = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    return shrunk
+
+
 @dataclasses.dataclass
 class PlanarFrame:
     """One frame: planes of code values (luma, two chromas; green, blue, red; or luma alone), and how they stand for colours."""
@@ -83,14 +92,10 @@ class PlanarFrame:
         return np.stack([self._full_chroma(plane, box, height, width) for plane in self.planes[1:3]])
 
     def thumbnail(self, height: int, width: int) -> Array:
-        """Shrink the planes, then convert: (height, width, 3) float32 RGB in [0, 1], at a fraction of the cost.
-
-        For a small one it is enough to look at every fourth pixel and row.
-        """
+        """Shrink the planes, then convert: (height, width, 3) float32 RGB in [0, 1], at a fraction of the cost."""
         codes = np.full((3, height, width), self._neutral, np.float32)
         for index, plane in enumerate(self.planes[:3]):
-            step = 4 if plane.shape[0] >= 12 * height and plane.shape[1] >= 12 * width else 1
-            codes[index] = cv2.resize(np.ascontiguousarray(plane[::step, ::step]), (width, height), interpolation=cv2.INTER_AREA)
+            codes[index] = shrink(plane, height, width)
         return np.ascontiguousarray(self._decode(codes).transpose(1, 2, 0))
 
     def add(self, change: Array, box: Box) -> None:
