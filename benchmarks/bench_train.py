@@ -84,7 +84,7 @@ def square_batch(share: float, batch_size: int, frames: int, size: int, device: 
     mask = torch.zeros(batch_size, frames, 1, size, size, dtype=torch.bool, device=device)
     side = round(size * share**0.5)
     mask[..., :side, :side] = True
-    return TrainingBatch(pictures, (pictures * 0.9).contiguous(), mask, mask)
+    return TrainingBatch(pictures, (pictures * 0.9).contiguous(), mask, mask, torch.zeros(batch_size, dtype=torch.long))
 
 
 def main() -> None:

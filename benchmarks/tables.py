@@ -171,24 +171,41 @@ def video_table() -> str:
         "| lines | preset | way | frames | fps | ratio to the transcode | CPU ms a frame | CPU ms added | peak memory, MiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for run in [*result["runs"], *([result["long"]] if result["long"] else [])]:
-        ratio, added = (f"{run[key]}" if key in run else "" for key in ("ratio", "cpu_ms_added"))
-        cells = [run["lines"], run["preset"], run["way"], run["frames"], f"{run['fps_with_start_up']:.1f}", ratio]
-        cells += [f"{run['cpu_ms_per_frame']:.0f}", added, run["peak_mib"]]
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    for run in result["runs"]:
+        cells = [run["lines"], run["preset"], run["way"], run["frames"]]
+        for key, digits in (("fps", 1), ("ratio", 2), ("cpu_ms_per_frame", 0), ("cpu_ms_added", 1)):
+            both = [run.get(name) for name in (key, f"{key}_with_start_up")]
+            cells.append(" / ".join(f"{value:.{digits}f}" for value in both if value is not None))
+        lines.append("| " + " | ".join(map(str, [*cells, run["peak_mib"]])) + " |")
+    if result["long"]:
+        long = result["long"]
+        lines += [
+            "",
+            f"{long['frames']} frames at 1080 lines, veryfast, balanced: {long['fps_with_start_up']} fps, {long['peak_mib']} MiB.",
+        ]
     return "\n".join(lines)
+
+
+def profile_table() -> str:
+    """CPU time of the parts of a frame's way, now and before they were made faster."""
+    now, before = (json.loads((RESULTS / f"{name}.json").read_text()) for name in ("profile", "profile_before"))
+    lines = [f"| part | before ({before['hardware']['commit']}) | now |", "|---|---|---|"]
+    for part, spent in now["cpu_ms_per_frame"].items():
+        lines.append(f"| {part} | {before['cpu_ms_per_frame'][part]:.1f} | {spent:.1f} |")
+    own = {name: sum(v for part, v in one["cpu_ms_per_frame"].items() if "code" not in part) for name, one in (("b", before), ("n", now))}
+    return "\n".join([*lines, f"| all but decoding and encoding | {own['b']:.1f} | **{own['n']:.1f}** |"])
 
 
 def steadiness_table() -> str:
     """Qualities against the network on each frame by itself."""
     rows = json.loads((RESULTS / "steadiness.json").read_text())["rows"]
     lines = [
-        "| way | fMSE ratio | tl_dis | over the target's own | frtc | flicker | seam | edge |",
-        "|---|---|---|---|---|---|---|---|",
+        "| way | fMSE ratio | tl_dis | over the target's own | frtc | flicker | seam | seam without cells | edge |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         cells = [row["fmse"] / row["composite_fmse"], row["tl_dis"], row["tl_dis"] / row["target_tl_dis"], row["frtc"], row["flicker"]]
-        cells += [row["seam"], row["edge_band"] / row["interior"]]
+        cells += [row["seam"], row["seam_global"], row["edge_band"] / row["interior"]]
         lines.append(f"| {row['way']} | " + " | ".join(f"{value:.3f}" for value in cells) + " |")
     return "\n".join(lines)
 
@@ -203,6 +220,8 @@ def blocks() -> dict[str, str]:
         "one-look": one_look_table(),
         "training": training_table(),
         "video": video_table(),
+        "profile": profile_table(),
+        "measured-profile": _measured("profile"),
         "steadiness": steadiness_table(),
         "bins": bin_table(),
         "drift": drift_line(),

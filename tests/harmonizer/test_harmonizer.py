@@ -115,9 +115,9 @@ def test_the_network_runs_once_a_window(network: VHMAE, monkeypatch: pytest.Monk
     calls = []
     predict = VHMAE.predict
     monkeypatch.setattr(VHMAE, "predict", lambda self, *a, **k: (calls.append(a[0].shape[1]), predict(self, *a, **k))[1])
-    frames, masks = moving_scene(16, 48, 32)
+    frames, masks = moving_scene(24, 48, 32)
     list(Harmonizer(network, precision="fp32", quality="balanced").harmonize(frames, masks))
-    assert calls == [2, 2]  # 16 frames, a key frame every 4, two key frames a window
+    assert calls == [2, 2]  # 24 frames, a key frame every 6, two key frames a window
 
 
 def test_caution_leaves_small_changes_undone_and_strong_ones_alone() -> None:

@@ -27,7 +27,7 @@ class CutDetector:
 
     def step(self, thumbnail: Array) -> bool:
         """Take the next frame's thumbnail (h, w, 3) float32 RGB in [0, 1]; True if it begins a new shot."""
-        colors, luma = np.sort(thumbnail.reshape(-1, 3), axis=0), thumbnail.mean(axis=-1).ravel()
+        colors, luma = np.sort(thumbnail.reshape(-1, 3).T.copy()), thumbnail.mean(axis=-1).ravel()
         before, structure = self._colors, self._luma
         self._colors, self._luma = colors, luma - luma.mean()
         if before is None or structure is None or before.shape != colors.shape:
