@@ -23,8 +23,9 @@ import numpy as np
 from bench_video import CLIP, CRF
 from hardware import describe
 
-from vhmae.harmonizer import STRIDES, Harmonizer, _small_mask, _smoothed
+from vhmae.harmonizer import STRIDES, Harmonizer, _small_mask
 from vhmae.rendering import as_matte, render_planes
+from vhmae.smoothing import smoothed
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.matte import open_matte
 from vhmae.video.probe import probe_video
@@ -72,7 +73,7 @@ def main() -> None:
     image, matte, size = frames[0].image, mattes[0], harmonizer.model.config.image_size
     keys = [(at * stride, frames[at].image.thumbnail(size, size), _small_mask(mattes[at], size)) for at in range(window)]
     estimates = [estimate for _ in range(8) for estimate in harmonizer._estimate(0, keys)]
-    change = _smoothed(estimates, 4, stride * window)
+    change = smoothed(estimates, 4, stride * window)
     detector = CutDetector()
     parts = {
         "decode": cpu_ms(lambda: list(itertools.islice(read_frames(info), FRAMES))) / FRAMES,
@@ -81,7 +82,7 @@ def main() -> None:
         "is there foreground, is there background": cpu_ms(lambda: (matte.any(), harmonizer.shows_background(matte))),
         "key frames: picture and mask made small": cpu_ms(lambda: (image.thumbnail(size, size), _small_mask(matte, size))) / stride,
         "network": cpu_ms(lambda: harmonizer._estimate(0, keys)) / (stride * window),
-        "smoothing": cpu_ms(lambda: _smoothed(estimates, 4, stride * window)),
+        "smoothing": cpu_ms(lambda: smoothed(estimates, 4, stride * window)),
         "rendering": cpu_ms(lambda: render_planes(image, matte, change)),
         "planes to the encoder": cpu_ms(lambda: encodable(image, frames[0].decoded)),
     }

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from vhmae.model.precision import Precision, autocast, choose_device, choose_pre
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
 from vhmae.rendering import ColorChange, FrameTransform, PixelChange, as_matte, render_rgb
+from vhmae.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.planes import shrink
 
@@ -40,8 +41,6 @@ MINIMUM_BACKGROUND = 0.002
 CAUTION_LEVELS = 6.0
 """Changes about this small, in levels of 255, are as often wrong as right: half of such a change is left undone
 (docs/decisions.md, "caution")."""
-SMOOTHING_FRAMES = 24.0
-"""Standard deviation of the weights with which transforms are averaged over time, in frames."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,20 +63,21 @@ class HarmonizerSettings:
 
 
 @dataclasses.dataclass(frozen=True)
-class Estimate:
-    """What the network said at a key frame."""
-
-    shot: int
-    index: int
-    change: FrameTransform | PixelChange
-
-
-@dataclasses.dataclass(frozen=True)
 class Snapshot:
     """A stream's memory: numbers for JSON, and arrays."""
 
     numbers: dict[str, Any]
     arrays: dict[str, Array]
+
+
+class Released(NamedTuple):
+    """A frame that is ready."""
+
+    payload: Any
+    change: ColorChange | None
+    """What is to be done to it; None where there is no foreground."""
+    shot: int
+    """Number of its shot, from 0."""
 
 
 class Harmonizer:
@@ -207,11 +207,11 @@ class Harmonizer:
         if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
             raise ShapeError(f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and {mask.shape}")
         ready = self.push((frame, mask), functools.partial(_thumbnail, frame), mask)
-        return _rendered(*ready[0]) if ready else None
+        return _rendered(*ready[0][:2]) if ready else None
 
     def flush(self) -> list[Array]:
         """The frames that are still waiting, in order; the stream begins anew afterwards."""
-        return [_rendered(payload, transform) for payload, transform in self.drain()]
+        return [_rendered(payload, transform) for payload, transform, _ in self.drain()]
 
     def harmonize(self, frames: Iterable[Array], masks: Iterable[Array]) -> Iterator[Array]:
         """Harmonize a whole clip, lazily: as many frames come out as go in."""
@@ -224,7 +224,7 @@ class Harmonizer:
 
     # --- the same for any kind of payload (the pipeline's frames are planes)
 
-    def push(self, payload: Any, thumbnail: Thumbnail, matte: Array, cut: bool = False) -> list[tuple[Any, ColorChange | None]]:
+    def push(self, payload: Any, thumbnail: Thumbnail, matte: Array, cut: bool = False) -> list[Released]:
         """Take a frame of any kind.
 
         Args:
@@ -233,7 +233,7 @@ class Harmonizer:
             matte: (H, W), as :func:`as_matte` takes it.
             cut: the frame is known to begin a shot.
         Returns:
-            The payloads that are ready (at most one), with None for frames without foreground.
+            The payloads that are ready (at most one), with no change for frames without foreground.
         """
         if self.cut_detection:
             cut = self._cuts.step(thumbnail(*THUMBNAIL)) or cut
@@ -254,11 +254,11 @@ class Harmonizer:
             return []
         return [self._release()]
 
-    def drain(self) -> list[tuple[Any, ColorChange | None]]:
+    def drain(self) -> list[Released]:
         """Everything that waits; then forget the stream."""
         return list(self.drain_lazily())
 
-    def drain_lazily(self) -> Iterator[tuple[Any, ColorChange | None]]:
+    def drain_lazily(self) -> Iterator[Released]:
         """As :meth:`drain`, one at a time."""
         self._run_window()
         while self._pending:
@@ -304,13 +304,13 @@ class Harmonizer:
         changes = [change.scaled(share) for change in _changes(predicted, frames)]
         return [Estimate(shot, index, changes[place]) for place, (index, _, _) in enumerate(key_frames)]
 
-    def _release(self) -> tuple[Any, ColorChange | None]:
+    def _release(self) -> Released:
         shot, index, foreground, payload = self._pending.popleft()
         # What lies far enough behind is not asked for again.
         while self._estimates and (self._estimates[0].shot < shot or self._is_past(index)):
             self._estimates.popleft()
         if not foreground:
-            return payload, None
+            return Released(payload, None, shot)
         estimates = self._of_shot(shot)
         if not estimates and shot == self._shot:
             self._run_window()  # with a short lookahead, a shot's first frame cannot wait for the window to fill
@@ -320,8 +320,9 @@ class Harmonizer:
             estimates = self._of_shot(shot)
         if not estimates:
             self.unread += 1
-            return payload, None
-        return payload, _smoothed(estimates, index, self.stride * self.model.config.clip_frames).scaled(self.strength)
+            return Released(payload, None, shot)
+        change = smoothed(estimates, index, self.stride * self.model.config.clip_frames)
+        return Released(payload, change.scaled(self.strength), shot)
 
     def _of_shot(self, shot: int) -> list[Estimate]:
         return [estimate for estimate in self._estimates if estimate.shot == shot]
@@ -331,36 +332,6 @@ class Harmonizer:
         first = self._estimates[0]
         others = len(self._estimates) > 1 and self._estimates[1].shot == first.shot and self._estimates[1].index <= index
         return others and first.index < index - 3.0 * SMOOTHING_FRAMES
-
-
-def _smoothed(estimates: list[Estimate], index: int, window: int) -> FrameTransform | PixelChange:
-    """The transform of a frame, averaged over the estimates of its shot; drawn pixels are taken from the nearest frame.
-
-    The overall map takes Gaussian weights. The local maps follow the subject, so they take a triangle as wide as a window
-    on either side: it evens out whatever depends on a frame's place in its window, which a still picture would show.
-    """
-    places = np.array([estimate.index for estimate in estimates], dtype=float)
-    distance = np.abs(places - index)
-    nearest = estimates[int(distance.argmin())].change
-    if isinstance(nearest, PixelChange):
-        return nearest
-    maps = [estimate.change for estimate in estimates if isinstance(estimate.change, FrameTransform)]
-    far = np.exp(-0.5 * ((distance - distance.min()) / SMOOTHING_FRAMES) ** 2)
-
-    # At the ends of a shot the estimates go on as in a mirror.
-    def triangle(centers: Array) -> Array:
-        return np.clip(1.0 - np.abs(centers - index) / window, 0.0, None)
-
-    near = triangle(places)
-    near[1:] += triangle(2.0 * places[0] - places[1:])
-    near[:-1] += triangle(2.0 * places[-1] - places[:-1])
-    if near.sum() <= 0.0:  # the subject was away for longer than a window
-        near = (distance == distance.min()).astype(float)
-
-    def mean(weights: Array, values: list[Array]) -> Array:
-        return np.tensordot(weights / weights.sum(), np.stack(values), axes=1).astype(np.float32)
-
-    return FrameTransform(mean(far, [one.overall for one in maps]), mean(near, [one.local for one in maps]))
 
 
 def _changes(predicted: Transform | Drawing, frames: torch.Tensor) -> list[FrameTransform] | list[PixelChange]:

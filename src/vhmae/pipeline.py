@@ -1,11 +1,10 @@
-"""The way of a video: reader and mattes -> harmonizer -> renderer -> writer, overlapped. The only loop over a file's frames."""
+"""The way of a video: reader and mattes -> harmonizer (``analysis``) -> renderer -> writer, overlapped."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import itertools
-import math
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,52 +15,37 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vhmae import __version__
-from vhmae.color.yuv import Matrix
+from vhmae.analysis import Analysis, AnalysisJob, Payload
 from vhmae.errors import InputError
-from vhmae.harmonizer import MINIMUM_BACKGROUND, HarmonizerSettings, Snapshot, Thumbnail
+from vhmae.harmonizer import Snapshot
 from vhmae.rendering import ColorChange, render_planes
-from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
-from vhmae.video.matte import files_of, open_matte
-from vhmae.video.overlap import BusyTimes, run_ahead
+from vhmae.video.matte import files_of
+from vhmae.video.overlap import run_ahead
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo, probe_video
-from vhmae.video.reader import TimedFrame, read_frames
+from vhmae.video.reader import TimedFrame
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output
 
 Array = np.ndarray
-STAGES = ("decode", "network", "render", "encode")
 FRAMES_AHEAD = 4
 """Frames that wait between two stages: enough to overlap them, few enough for 4K."""
 CHECKPOINT_FRAMES = 250
 """Frames after which a run that can be gone on with closes a segment."""
 _FREE_TO_CHANGE = ("output", "resume", "strict", "verify", "progress", "threads", "weights")
 """Fields of a job that another run may have and still write the same frames."""
-_Payload = tuple[TimedFrame, Array]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class HarmonizeJob(HarmonizerSettings):
+class HarmonizeJob(AnalysisJob):
     """One video to harmonize; the fields are the options of ``vhmae harmonize``."""
 
-    composite: Path
-    mask: Path
     output: Path
-    start: float = 0.0
-    """Seconds from which frames are kept, counted from the first frame."""
-    end: float | None = None
-    """Seconds up to which frames are kept."""
-    cuts: Path | None = None
-    """File with the numbers of the frames that begin a shot."""
     codec: str | None = None
     crf: int | None = None
     preset: str | None = None
     pix_fmt: str | None = None
-    colorspace: Matrix | None = None
-    hold_last_mask: bool = False
     resume: bool = False
     """Write so that a stopped run can be gone on with, and go on where one was stopped."""
-    strict: bool = False
     verify: bool = True
     """Read the written file again and compare its frames, time stamps and audio with what was meant."""
     progress: bool = False
@@ -103,7 +87,7 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
                 advance(writer.frames)
         finally:
             rendered.close()
-        warnings = run.warnings(writer.frames)
+        warnings = run.warnings(writer.frames, run.tally.damaged)
         warnings += [f"{job.output}: {what} cannot be held by the container and were left out" for what in writer.left_out]
         if job.strict and warnings:
             raise InputError(f"--strict: {warnings[0]}; mend it or leave --strict out")
@@ -118,7 +102,7 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
         "seconds_by_stage": {stage: round(spent, 3) for stage, spent in run.busy.seconds.items()},
         "mean_change": round(run.tally.change / max(1, run.tally.changed_frames), 3),
         "passed_through": run.tally.passed_through,
-        "skipped": run.tally.skipped_before + run.skipped_after,
+        "skipped": run.skipped_before + run.skipped_after,
         "warnings": warnings,
         "device": str(run.harmonizer.device),
         "precision": run.harmonizer.precision,
@@ -153,7 +137,6 @@ class _Done:
 class _Tally:
     """What the report says of the frames that were written."""
 
-    skipped_before: int = 0
     passed_through: int = 0
     changed_frames: int = 0
     damaged: int = 0
@@ -168,26 +151,18 @@ class _Tally:
             self.change += done.moved
 
 
-class _Run:
+class _Run(Analysis):
     """A job at work: its sources, its harmonizer, and what the report says of the frames."""
 
     def __init__(self, job: HarmonizeJob) -> None:
         self.job = job
-        self.info = probe_video(job.composite, "composite", job.colorspace)
-        self.mattes = open_matte(job.mask)
-        check_output(job.output, [job.composite, job.mask])
-        _check_range(job, self.info)
-        self.cuts = read_cuts(job.cuts, self.info.frames) if job.cuts else frozenset()
-        fits = self.mattes.check_fits(self.info, job.hold_last_mask)
-        self.first_warnings = [fits] if fits else []
-        detects = job.cut_detection and job.cuts is None
-        self.harmonizer = job.load(cut_detection=detects, find_background=self._find_background)
-        self.busy = BusyTimes(STAGES)
+        super().__init__(job)
         self.tally = _Tally()
-        self.skipped_after = 0
         self.first = 0
         self.remembered: Snapshot | None = None
-        self._check_foreground()
+
+    def check_output(self) -> None:
+        check_output(self.job.output, [self.job.composite, self.job.mask])
 
     # --- stopping and going on
 
@@ -205,43 +180,27 @@ class _Run:
 
     def go_on_from(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Take up what :meth:`saved_state` gave."""
-        self.first, self.tally = numbers["next"], _Tally(**numbers["tally"])
+        self.first, self.skipped_before, self.tally = numbers["next"], numbers["skipped_before"], _Tally(**numbers["tally"])
         self.remembered = Snapshot(numbers["stream"], arrays)
 
     def saved_state(self, done: _Done) -> tuple[dict[str, Any], dict[str, Array]]:
         """What a later run needs to go on after a written frame."""
         assert done.snapshot is not None
-        numbers = {"next": done.timed.index + 1, "tally": dataclasses.asdict(self.tally), "stream": done.snapshot.numbers}
+        numbers = {
+            "next": done.timed.index + 1, "skipped_before": self.skipped_before, "tally": dataclasses.asdict(self.tally),
+            "stream": done.snapshot.numbers,
+        }  # fmt: skip
         return numbers, done.snapshot.arrays
 
     # --- the stages, each a generator in a thread of its own
 
     def rendered(self) -> Generator[_Done, None, None]:
         """The frames to write, in order."""
-        frames = run_ahead(self.busy.drawing("decode", self._frames(self.first, count=True)), FRAMES_AHEAD)
+        frames = run_ahead(self.busy.drawing("decode", self.frames(self.first, count=True)), FRAMES_AHEAD)
         changes = run_ahead(self._changes(frames), FRAMES_AHEAD)
         return run_ahead(self._render(changes), FRAMES_AHEAD)
 
-    def _frames(self, first: int = 0, count: bool = False) -> Iterator[tuple[TimedFrame, Array]]:
-        """The frames within --start and --end from a number on, each with its matte."""
-        job, info = self.job, self.info
-        mattes = self.mattes.read(info, first)
-        at = first - 1
-        for timed in read_frames(info, first=first):
-            matte = next(itertools.islice(mattes, timed.index - at - 1, None))
-            at = timed.index
-            seconds = timed.index / float(info.fps) if timed.seconds is None else timed.seconds - info.start_seconds
-            if job.end is not None and seconds >= job.end - 1e-6:
-                break
-            if seconds < job.start - 1e-6:
-                self.tally.skipped_before += count
-                continue
-            yield timed, matte
-        else:
-            return
-        self.skipped_after += (info.frames - at) if count else 0
-
-    def _changes(self, frames: Iterator[_Payload]) -> Iterator[tuple[_Payload, ColorChange | None, Snapshot | None]]:
+    def _changes(self, frames: Iterator[Payload]) -> Iterator[tuple[Payload, ColorChange | None, Snapshot | None]]:
         """Frames with their changes of colour, as they become ready."""
         if self.remembered is not None:
             numbers = self.remembered.numbers["waiting"]
@@ -249,7 +208,7 @@ class _Run:
             if [timed.index for timed, _ in waiting] != numbers:
                 raise InputError(f"--resume: {self.job.composite} is not read as it was before; delete the parts to begin anew")
             self.harmonizer.restore(self.remembered, waiting)
-        for released, (payload, change) in enumerate(self._harmonized(frames), 1):
+        for released, (payload, change, _) in enumerate(self.harmonized(frames), 1):
             due = self.job.resume and released % CHECKPOINT_FRAMES == 0
             yield payload, change, self._snapshot() if due else None
 
@@ -259,14 +218,7 @@ class _Run:
         waiting = [timed.index for timed, _ in self.harmonizer.waiting]
         return Snapshot({**snapshot.numbers, "waiting": waiting}, snapshot.arrays)
 
-    def _harmonized(self, frames: Iterator[_Payload]) -> Iterator[tuple[_Payload, ColorChange | None]]:
-        for timed, matte in frames:
-            with self.busy.working("network"):
-                ready = self.harmonizer.push((timed, matte), timed.image.thumbnail, matte, cut=timed.index in self.cuts)
-            yield from ready
-        yield from self.busy.drawing("network", self.harmonizer.drain_lazily())
-
-    def _render(self, changes: Iterator[tuple[_Payload, ColorChange | None, Snapshot | None]]) -> Iterator[_Done]:
+    def _render(self, changes: Iterator[tuple[Payload, ColorChange | None, Snapshot | None]]) -> Iterator[_Done]:
         for (timed, matte), change, snapshot in changes:
             image, moved = timed.image, None
             if change is not None:
@@ -274,69 +226,9 @@ class _Run:
                     image, moved = render_planes(image, matte, change)
             yield _Done(timed, image, moved, snapshot)
 
-    # --- where little is seen
-
-    def _check_foreground(self) -> None:
-        """Refuse a mask that marks nothing, or everything, before the work."""
-        job = self.job
-        mattes = itertools.islice(self.mattes.read(self.info), self.mattes.frames or 1)
-        marked = [self.harmonizer.shows_background(matte) for matte in itertools.islice((m for m in mattes if m.any()), 1)]
-        if not marked:
-            raise InputError(f"{job.mask}: has no foreground in any frame; white must mark the foreground, check the mask")
-        if not marked[0] and not any(m.any() and self.harmonizer.shows_background(m) for m in mattes):
-            raise InputError(f"{job.mask}: covers every frame whole, so nothing of the background is seen; check the mask")
-        if not (job.start or job.end is not None):
-            return
-        frames = 0
-        for _, matte in self._frames():
-            frames += 1
-            if matte.any():
-                return
-        if not frames:
-            raise InputError(f"--start {job.start} --end {job.end}: no frame is shown within; choose a longer part")
-        raise InputError(f"{job.mask}: has no foreground between --start and --end; choose another part or check the mask")
-
-    def _find_background(self, payload: tuple[TimedFrame, Array]) -> tuple[Thumbnail, Array]:
-        """Read ahead from a frame without background to the next one of its shot that shows some."""
-        begins = payload[0]
-        detector = CutDetector()
-        for timed, matte in self._frames(begins.index):
-            cut = timed.index in self.cuts
-            if self.harmonizer.cut_detection:
-                cut = detector.step(timed.image.thumbnail(*THUMBNAIL)) or cut
-            if cut and timed.index > begins.index:
-                break
-            if matte.any() and self.harmonizer.shows_background(matte):
-                return timed.image.thumbnail, matte
-        raise InputError(
-            f"{self.job.mask}: shows no background in the shot at {begins.index / float(self.info.fps):.2f} s (frame {begins.index}); "
-            f"{MINIMUM_BACKGROUND:.1%} of a frame is enough: check the mask there"
-        )
-
-    def warnings(self, written: int) -> list[str]:
-        """What the user should know of the finished work."""
-        job, info, found = self.job, self.info, list(self.first_warnings)
-        lost = info.frames - self.tally.skipped_before - self.skipped_after - written
-        if lost:
-            found.append(f"{job.composite} is damaged: {lost} of its {info.frames} frames could not be decoded and were left out")
-        if self.tally.damaged:
-            found.append(f"{job.composite} is damaged: {self.tally.damaged} of its frames were decoded in part")
-        if self.harmonizer.borrowed:
-            found.append(f"{self.harmonizer.borrowed} frames show no background and took the transform of the nearest frame that does")
-        if info.guessed_matrix and info.height >= 720:
-            found.append(f"{job.composite} does not say its colour matrix; took {info.encoding.matrix}, --colorspace overrules it")
-        return found
-
 
 def _digest(facts: list[Any]) -> str:
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-
-
-def _check_range(job: HarmonizeJob, info: VideoInfo) -> None:
-    if job.start < 0 or not math.isfinite(job.start) or job.start >= info.duration_seconds:
-        raise InputError(f"--start {job.start}: the video has {info.duration_seconds:.2f} s; choose a start within it")
-    if job.end is not None and not job.start < job.end:
-        raise InputError(f"--end {job.end}: lies before --start {job.start}; choose a later end")
 
 
 class _NoProgress:
@@ -364,7 +256,7 @@ class _Bar:
     def _advance(self, frames: int) -> None:
         rate = frames / max(1e-3, time.monotonic() - self.began)
         description = f"{rate:.1f} fps, slowest: {self.run.busy.slowest}"
-        self.progress.update(self.task, completed=frames + self.run.tally.skipped_before, description=description)
+        self.progress.update(self.task, completed=frames + self.run.skipped_before, description=description)
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()

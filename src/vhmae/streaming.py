@@ -80,7 +80,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     writer = _PipeWriter(sink, info, job.raw is not None)
     frames = run_ahead(busy.drawing("decode", _frames(container, info, mattes, job)), FRAMES_AHEAD)
     try:
-        for (decoded, image, matte), transform in _harmonized(frames, harmonizer, busy):
+        for (decoded, image, matte), transform, _ in _harmonized(frames, harmonizer, busy):
             rendered = image
             if transform is None:
                 passed += 1
