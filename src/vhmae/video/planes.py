@@ -98,6 +98,13 @@ class PlanarFrame:
             codes[index] = shrink(plane, height, width)
         return np.ascontiguousarray(self._decode(codes).transpose(1, 2, 0))
 
+    def sample(self, height: int, width: int) -> Array:
+        """Colours of single pixels on a grid, (3, height, width) float32 RGB in [0, 1]: no mean of several."""
+        codes = np.full((3, height, width), self._neutral, np.float32)
+        for index, plane in enumerate(self.planes[:3]):
+            codes[index] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST)
+        return self._decode(codes)
+
     def add(self, change: Array, box: Box) -> None:
         """Add a change of colour to a box of the frame, in place.
 

@@ -1,0 +1,159 @@
+"""``vhmae export``: the grades of a video's shots in the form that a suite loads."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from vhmae.analysis import AnalysisJob
+from vhmae.color.lut import write_cube
+from vhmae.errors import InputError
+from vhmae.grade.cdl import FORMATS, fit_cdl, require_ocio, write_cdls
+from vhmae.grade.dctl import write_dctl
+from vhmae.grade.shots import ShotGrade, bake, grade_shots
+from vhmae.grade.timeline import require_otio, write_timeline
+from vhmae.video.probe import VideoInfo
+
+Kind = Literal["cube", "dctl", "cdl", "edl", "otio"]
+KINDS: tuple[str, ...] = get_args(Kind)
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "cube": (".cube",), "dctl": (".dctl",), "cdl": tuple(FORMATS), "edl": (".edl",), "otio": (".otio",),
+}  # fmt: skip
+DROPPED = {
+    "cube": "what differs from place to place in a frame, and over a shot; the matte",
+    "dctl": "what differs from place to place in a frame; the matte",
+    "cdl": "all but slope, offset, power and saturation; what differs from place to place and over a shot; the matte",
+    "edl": "all but slope, offset, power and saturation of each shot; LUTs; the matte",
+    "otio": "nothing of CDL and LUT; suites read one of both; what differs from place to place and over a shot; the matte",
+}
+"""What each form cannot hold."""
+KEY_FRAMES = 24
+"""Frames from one key map to the next where a form holds several."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportJob(AnalysisJob):
+    """A video whose grades are to be exported; the fields are the options of ``vhmae export``."""
+
+    kind: Kind
+    output: Path
+    key_frames: int | None = None
+    """Frames from one key map to the next: for ``cube`` a numbered set instead of one LUT a shot, for ``dctl`` 24 where it is not given."""
+
+
+def export_grades(job: ExportJob) -> dict[str, Any]:
+    """Write the grades of a video's shots and return the report of docs/grades.md.
+
+    Where there are several shots (or key frames), the files are numbered: ``look.cube`` becomes ``look.shot002.cube``, and
+    ``look.shot002.000048.cube`` for the map around frame 48.
+
+    Raises:
+        InputError: for what the caller can mend; nothing is left half-written.
+    """
+    _check(job)
+    every = (job.key_frames or KEY_FRAMES) if job.kind == "dctl" else job.key_frames
+    grades, info, warnings = grade_shots(job, every)
+    if job.strict and warnings:
+        raise InputError(f"--strict: {warnings[0]}; mend it or leave --strict out")
+    files = _Files(job.output, len(grades))
+    try:
+        left = _write(job, grades, info, files)
+        files.finish()
+    except BaseException:
+        files.abandon()
+        raise
+    shots = [
+        {
+            "shot": grade.number, "first": grade.first, "last": grade.last, "change": round(grade.change_levels, 3),
+            "left": round(levels, 3), "share_left": round(levels / max(grade.change_levels, 1e-6), 4),
+        }
+        for grade, levels in zip(grades, left, strict=True)
+    ]  # fmt: skip
+    return {
+        "schema": 1, "kind": job.kind, "files": [str(path) for path in files.named], "shots": shots, "dropped": DROPPED[job.kind],
+        "warnings": warnings,
+    }  # fmt: skip
+
+
+def _write(job: ExportJob, grades: list[ShotGrade], info: VideoInfo, files: _Files) -> list[float]:
+    """Write the files of a kind; the levels that each shot's grade leaves undone."""
+    note = f"{info.path.name}, harmonized by vhmae"
+    if job.kind == "cube":
+        for grade in grades:
+            for key in grade.keys:
+                numbered = "" if job.key_frames is None else f".{key.index:06d}"
+                write_cube(bake(key.coefficients, f"{info.path.stem} shot {grade.number}{numbered}"), files.part(grade.number, numbered))
+        return [grade.levels_left(grade.lut()(grade.before)) for grade in grades]
+    if job.kind == "dctl":
+        for grade in grades:
+            write_dctl(grade, f"{note}, shot {grade.number}", files.part(grade.number))
+        return [grade.levels_left(grade.lut()(grade.before)) for grade in grades]
+    cdls = [fit_cdl(grade.before, grade.after) for grade in grades]
+    if job.kind == "cdl":
+        named = {f"shot{grade.number:03d}": cdl for grade, cdl in zip(grades, cdls, strict=True)}
+        if job.output.suffix.lower() == ".cc":  # holds one
+            for grade, (name, cdl) in zip(grades, named.items(), strict=True):
+                write_cdls({name: cdl}, note, files.part(grade.number))
+        else:
+            write_cdls(named, note, files.whole())
+    else:
+        luts = []
+        if job.kind == "otio":
+            for grade in grades:
+                luts.append(files.named_as(grade.number, ".cube"))
+                write_cube(grade.lut(), files.part(grade.number, suffix=".cube"))
+        write_timeline(grades, cdls, luts, info, job.output.stem, files.whole())
+    return [grade.levels_left(cdl.apply(grade.before)) for grade, cdl in zip(grades, cdls, strict=True)]
+
+
+class _Files:
+    """The files of an export: written beside their places, put there all together at the end."""
+
+    def __init__(self, output: Path, shots: int) -> None:
+        self.output = output
+        self.shots = shots
+        self.named: list[Path] = []
+        self._parts: list[Path] = []
+
+    def named_as(self, shot: int, suffix: str | None = None, numbered: str = "") -> Path:
+        which = f".shot{shot:03d}" if self.shots > 1 else ""
+        return self.output.with_name(f"{self.output.stem}{which}{numbered}{suffix or self.output.suffix}")
+
+    def part(self, shot: int, numbered: str = "", suffix: str | None = None) -> Path:
+        """Where a shot's file is written for the time being."""
+        return self._add(self.named_as(shot, suffix, numbered))
+
+    def whole(self) -> Path:
+        """Where the one file of all shots is written for the time being."""
+        return self._add(self.output)
+
+    def _add(self, path: Path) -> Path:
+        part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self.named.append(path)
+        self._parts.append(part)
+        return part
+
+    def finish(self) -> None:
+        for part, path in zip(self._parts, self.named, strict=True):
+            part.replace(path)
+
+    def abandon(self) -> None:
+        for part in self._parts:
+            part.unlink(missing_ok=True)
+
+
+def _check(job: ExportJob) -> None:
+    """Refuse an output that cannot be written, before any work."""
+    known = SUFFIXES[job.kind]
+    if job.output.suffix.lower() not in known:
+        raise InputError(f"{job.output}: export {job.kind} writes {' or '.join(known)}; give such a name")
+    if not job.output.parent.is_dir() or not os.access(job.output.parent, os.W_OK):
+        raise InputError(f"{job.output}: the folder {job.output.parent} does not exist or cannot be written; choose another")
+    if job.key_frames is not None and job.kind not in ("cube", "dctl"):
+        raise InputError(f"--key-frames: {job.kind} holds one grade a shot; leave it out, or export cube or dctl")
+    if job.kind == "cdl":
+        require_ocio()
+    if job.kind in ("edl", "otio"):
+        require_otio()

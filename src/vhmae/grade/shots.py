@@ -1,0 +1,155 @@
+"""What harmonizing does to the colours of each shot: pixels before and after, and the colour map that comes nearest.
+
+A grade is one map of colours for the whole foreground, so the part of a change that differs from place to place is lost:
+how much that is, is measured on the pixels themselves. Letters: P pixels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from vhmae.analysis import Analysis, AnalysisJob
+from vhmae.color.lut import Lut3D
+from vhmae.color.transform import apply_transform, fit_transform
+from vhmae.rendering import ColorChange, as_matte
+from vhmae.video.planes import Box, PlanarFrame
+from vhmae.video.probe import VideoInfo
+
+Array = np.ndarray
+CUBE_SIZE = 33
+SIDE = 96
+"""A frame is looked at on a grid of this many places in a row and a column."""
+EVERY_FRAMES = 6
+"""Frames from one that is looked at to the next."""
+MOST_PIXELS = 400_000
+"""Pixels that are kept of a shot; of a longer one, every second is dropped as often as needed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class KeyMap:
+    """The colour map around a frame."""
+
+    index: int
+    """Number of the frame in the video."""
+    coefficients: Tensor
+    """(3, QUADRATIC) float64, residual (``color.transform``)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ShotGrade:
+    """The grade of one shot."""
+
+    number: int
+    """From 1."""
+    first: int
+    """Number of its first frame in the video."""
+    last: int
+    coefficients: Tensor
+    """(3, QUADRATIC) float64: the map of the whole shot."""
+    keys: tuple[KeyMap, ...]
+    """Maps along the shot, one at the least."""
+    before: Tensor
+    """(P, 3) float32: foreground pixels of the shot."""
+    after: Tensor
+    """(P, 3) float32: the same, harmonized."""
+
+    @property
+    def change_levels(self) -> float:
+        """How much harmonizing changes the foreground: root mean square, in levels of 255."""
+        return _rms(self.after - self.before)
+
+    def levels_left(self, graded: Tensor) -> float:
+        """How much of the change a grade leaves undone; ``graded`` is what it makes of ``before``."""
+        return _rms(self.after - graded)
+
+    def lut(self, coefficients: Tensor | None = None) -> Lut3D:
+        """The shot's map, or another, as a table."""
+        return bake(self.coefficients if coefficients is None else coefficients, f"shot {self.number}")
+
+
+def bake(coefficients: Tensor, name: str, size: int = CUBE_SIZE) -> Lut3D:
+    """A map (3, K) as a 3-D LUT, clipped to [0, 1] as the renderer clips."""
+    grid = Lut3D.identity(size).table
+    return Lut3D(apply_transform(grid.reshape(-1, 3), coefficients.float()).clamp(0.0, 1.0).reshape(grid.shape), name)
+
+
+def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGrade], VideoInfo, list[str]]:
+    """Look at a video and fit a map to each of its shots that has a foreground.
+
+    Args:
+        every: frames from one key map to the next; None takes one map a shot.
+    Returns:
+        The grades, the facts of the video, and what the user should know.
+    Raises:
+        InputError: for what the caller can mend, as harmonizing does.
+    """
+    analysis = Analysis(job)
+    shots: dict[int, _Shot] = {}
+    seen = damaged = 0
+    for (timed, matte), change, number in analysis.harmonized(analysis.frames(count=True)):
+        shot = shots.setdefault(number, _Shot(timed.index))
+        shot.last = timed.index
+        seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
+        if change is not None and (timed.index - shot.first) % EVERY_FRAMES == 0:
+            shot.look_at(timed.index, timed.image, matte, change)
+    graded = [shot for shot in shots.values() if shot.indices]
+    grades = [shot.grade(number, every) for number, shot in enumerate(graded, 1)]
+    return grades, analysis.info, analysis.warnings(seen, damaged)
+
+
+class _Shot:
+    """Pixels of a shot as they come in."""
+
+    def __init__(self, first: int) -> None:
+        self.first = self.last = first
+        self.indices: list[int] = []
+        self._pixels: list[Array] = []  # (P, 6) each: before, after
+        self._kept_one_in = 1
+
+    def look_at(self, index: int, image: PlanarFrame, matte: Array, change: ColorChange) -> None:
+        before = image.sample(SIDE, SIDE)  # (3, S, S)
+        inside = as_matte(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)) >= 0.5
+        if not inside.any():
+            return
+        after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
+        pixels = np.concatenate([before[:, inside], after[:, inside]]).T.astype(np.float32)
+        self.indices.append(index)
+        self._pixels.append(pixels[:: self._kept_one_in])
+        if sum(map(len, self._pixels)) > MOST_PIXELS:
+            self._kept_one_in *= 2
+            self._pixels = [part[::2] for part in self._pixels]
+
+    def grade(self, number: int, every: int | None) -> ShotGrade:
+        pixels = torch.from_numpy(np.concatenate(self._pixels))
+        before, after = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
+        whole = fit_transform(before, after)
+        keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
+        return ShotGrade(number, self.first, self.last, whole, tuple(keys), before, after)
+
+    def _key_maps(self, every: int, whole: Tensor) -> list[KeyMap]:
+        """Maps fitted to what was seen nearest to each key frame; what no pixel tells is the whole shot's."""
+        keys = list(range(self.first, self.last + 1, every))
+        nearest = np.abs(np.subtract.outer(self.indices, keys)).argmin(axis=1)
+        maps: list[KeyMap] = []
+        for place, key in enumerate(keys):
+            near = [part for part, at in zip(self._pixels, nearest, strict=True) if at == place]
+            if not near:
+                maps.append(KeyMap(key, maps[-1].coefficients if maps else whole))
+                continue
+            pixels = torch.from_numpy(np.concatenate(near))
+            rest = pixels[:, 3:].double() - apply_transform(pixels[:, :3].double(), whole)
+            maps.append(KeyMap(key, whole + fit_transform(pixels[:, :3], pixels[:, :3].double() + rest)))
+        return maps
+
+
+def _stored(matte: Array) -> Array:
+    return matte if matte.dtype in (np.uint8, np.uint16) else matte.astype(np.float32)
+
+
+def _rms(difference: Tensor) -> float:
+    return float(difference.double().square().mean().sqrt()) * 255.0

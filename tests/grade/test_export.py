@@ -1,0 +1,247 @@
+"""Grades: what other programs make of the exported files, beside what harmonizing does."""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+import subprocess
+from pathlib import Path
+
+import av
+import numpy as np
+import opentimelineio as otio
+import PyOpenColorIO as ocio
+import pytest
+import torch
+
+from tests.conftest import moving_scene, write_video
+from tests.harmonizer.test_harmonizer import changing_model
+from vhmae.analysis import AnalysisJob
+from vhmae.cli import main
+from vhmae.color.lut import read_cube
+from vhmae.color.transform import apply_transform
+from vhmae.data.clips import write_mask_bits
+from vhmae.errors import InputError
+from vhmae.grade.cdl import Cdl, fit_cdl
+from vhmae.grade.dctl import write_dctl
+from vhmae.grade.export import ExportJob, export_grades
+from vhmae.grade.shots import KeyMap, ShotGrade, bake, grade_shots
+from vhmae.model.weights import save_model
+
+Array = np.ndarray
+FRAMES = 40
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shots of a moving scene, and a model that changes colours."""
+    folder = tmp_path_factory.mktemp("grades")
+    frames, masks = moving_scene(FRAMES, 96, 64)
+    other = np.ascontiguousarray(255 - frames[:, ::-1])
+    write_video(folder / "in.mkv", np.concatenate([frames, other]), codec="ffv1")
+    write_mask_bits(np.concatenate([masks, masks[:, ::-1]]), folder / "m.npz")
+    save_model(changing_model(), folder / "w.safetensors", {})
+    return folder
+
+
+def job(work: Path, kind: str, output: Path, **options: object) -> ExportJob:
+    return ExportJob(
+        kind=kind, composite=work / "in.mkv", mask=work / "m.npz", output=output, weights=str(work / "w.safetensors"), precision="fp32",
+        caution=0.0, **options,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def grades(work: Path) -> list[ShotGrade]:
+    plain = AnalysisJob(composite=work / "in.mkv", mask=work / "m.npz", weights=str(work / "w.safetensors"), precision="fp32", caution=0.0)
+    return grade_shots(plain)[0]
+
+
+def by_ffmpeg(colors: Array, cube: Path) -> Array:
+    """Colours (P, 3) in [0, 1] through FFmpeg's lut3d, at 16 bit."""
+    graph = av.filter.Graph()
+    codes = np.round(colors[None] * 65535).astype(np.uint16)
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(codes), format="rgb48le")
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=av.time_base and 1)
+    steps = [source, graph.add("lut3d", f"file={cube}:interp=trilinear"), graph.add("format", "rgb48le"), graph.add("buffersink")]
+    for one, following in itertools.pairwise(steps):
+        one.link_to(following)
+    graph.configure()
+    frame.pts = 0
+    graph.push(frame)
+    return graph.pull().to_ndarray()[0].astype(np.float64) / 65535.0
+
+
+def by_ocio(colors: Array, transform: ocio.Transform) -> Array:
+    graded = colors.astype(np.float32).copy()
+    ocio.Config.CreateRaw().getProcessor(transform).getDefaultCPUProcessor().applyRGB(graded)
+    return graded
+
+
+def test_each_shot_has_its_grade_and_the_shots_differ(grades: list[ShotGrade]) -> None:
+    assert [(grade.first, grade.last) for grade in grades] == [(0, FRAMES - 1), (FRAMES, 2 * FRAMES - 1)]
+    assert all(grade.change_levels > 2.0 for grade in grades)
+    assert not torch.allclose(grades[0].coefficients, grades[1].coefficients, atol=1e-2)
+
+
+def test_a_cube_does_in_ffmpeg_and_opencolorio_what_harmonizing_does(work: Path, grades: list[ShotGrade], tmp_path: Path) -> None:
+    report = export_grades(job(work, "cube", tmp_path / "look.cube"))
+    assert [Path(path).name for path in report["files"]] == ["look.shot001.cube", "look.shot002.cube"]
+    for grade, path, told in zip(grades, map(Path, report["files"]), report["shots"], strict=True):
+        before = grade.before[:2000].numpy()
+        ours = read_cube(path)(grade.before[:2000]).numpy()
+        lut = ocio.FileTransform(str(path), interpolation=ocio.INTERP_LINEAR)
+        for graded in (by_ffmpeg(before, path), by_ocio(before, lut)):
+            assert np.abs(graded - ours).max() < 0.5 / 255.0
+        assert told["left"] == pytest.approx(grade.levels_left(read_cube(path)(grade.before)), abs=1e-3)
+        assert told["share_left"] < 0.5
+
+
+def test_key_frames_give_a_numbered_set(work: Path, tmp_path: Path) -> None:
+    report = export_grades(job(work, "cube", tmp_path / "look.cube", key_frames=16))
+    names = [Path(path).name for path in report["files"]]
+    keys = [(shot, index) for shot, first in ((1, 0), (2, FRAMES)) for index in range(first, first + FRAMES, 16)]
+    assert names == [f"look.shot{shot:03d}.{index:06d}.cube" for shot, index in keys]
+    assert all(read_cube(Path(path)).size == 33 for path in report["files"])
+
+
+def in_c(path: Path, folder: Path) -> ctypes.CDLL:
+    """Compile a DCTL's text as C: what the host defines is defined here."""
+    shim = """
+    typedef struct { float x, y, z; } float3;
+    static float3 make_float3(float x, float y, float z) { float3 v = {x, y, z}; return v; }
+    static float _clampf(float v, float lo, float hi) { return v < lo ? lo : v > hi ? hi : v; }
+    #define __DEVICE__
+    #define __CONSTANT__ static const
+    #define DEFINE_UI_PARAMS(name, label, kind, value, ...) float name = value;
+    int TIMELINE_FRAME_INDEX = 0;
+    """
+    tail = """
+    void run(float *rgb, int count, int frame, float how_far, int start) {
+        TIMELINE_FRAME_INDEX = frame; strength = how_far; shot_start = start;
+        for (int i = 0; i < count; i++) {
+            float3 v = transform(1, 1, 0, 0, rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
+            rgb[3 * i] = v.x; rgb[3 * i + 1] = v.y; rgb[3 * i + 2] = v.z;
+        }
+    }
+    """
+    source, library = folder / "grade.c", folder / f"{path.stem}.so"
+    source.write_text(shim + path.read_text() + tail)
+    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-Wno-unused-function", "-shared", "-fPIC", "-o", library, source, "-lm"], check=True)
+    return ctypes.CDLL(str(library))
+
+
+@pytest.mark.parametrize(("frame", "start", "strength"), [(0, 0, 1.0), (12, 0, 1.0), (1012, 1000, 0.4), (30, 0, 1.0), (99, 0, 1.0)])
+def test_a_dctl_blends_its_key_maps_as_it_says(tmp_path: Path, frame: int, start: int, strength: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps = 0.1 * torch.randn(3, 3, 10, generator=generator, dtype=torch.float64)
+    keys = tuple(KeyMap(100 + 24 * number, one) for number, one in enumerate(maps))
+    colors = torch.rand(500, 3, generator=generator)
+    grade = ShotGrade(1, 100, 160, maps[0], keys, colors, colors)
+    write_dctl(grade, "a shot\nwith a name in two lines", tmp_path / "look.dctl")
+    graded = colors.numpy().copy()
+    pointer = graded.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    in_c(tmp_path / "look.dctl", tmp_path).run(pointer, len(colors), frame, ctypes.c_float(strength), start)
+    place = min(max((frame - start) / 24.0, 0.0), 2.0)
+    low = min(int(place), 1)
+    blended = maps[low] + (place - low) * (maps[low + 1] - maps[low])
+    expected = apply_transform(colors, strength * blended.float()).clamp(0.0, 1.0)
+    assert np.abs(graded - expected.numpy()).max() < 1e-5
+
+
+def test_an_exported_dctl_does_in_c_what_harmonizing_does(work: Path, grades: list[ShotGrade], tmp_path: Path) -> None:
+    report = export_grades(job(work, "dctl", tmp_path / "look.dctl"))
+    for grade, path in zip(grades, map(Path, report["files"]), strict=True):
+        graded = grade.before.numpy().copy()
+        in_c(path, tmp_path).run(graded.ctypes.data_as(ctypes.POINTER(ctypes.c_float)), len(graded), 20, ctypes.c_float(1.0), 0)
+        assert grade.levels_left(torch.from_numpy(graded)) < 0.5 * grade.change_levels
+
+
+@pytest.mark.parametrize("suffix", ["cc", "ccc", "cdl"])
+def test_opencolorio_reads_the_cdl_and_agrees(work: Path, grades: list[ShotGrade], tmp_path: Path, suffix: str) -> None:
+    report = export_grades(job(work, "cdl", tmp_path / f"look.{suffix}"))
+    assert len(report["files"]) == (2 if suffix == "cc" else 1)
+    for number, grade in enumerate(grades, 1):
+        path = report["files"][number - 1] if suffix == "cc" else report["files"][0]
+        transform = ocio.CDLTransform.CreateFromFile(path, f"shot{number:03d}")
+        transform.setStyle(ocio.CDL_ASC)  # with the clamps of the standard
+        before = grade.before[:2000].numpy()
+        ours = fit_cdl(grade.before, grade.after).apply(grade.before[:2000]).numpy()
+        assert np.abs(by_ocio(before, transform) - ours).max() < 1e-3
+        assert report["shots"][number - 1]["left"] < grade.change_levels
+
+
+def test_a_cdl_is_found_again() -> None:
+    torch.manual_seed(0)
+    colors = torch.rand(3000, 3) * 0.7 + 0.1
+    made = Cdl((1.1, 0.95, 0.9), (0.02, -0.01, 0.0), (1.1, 1.0, 0.9), 0.8)
+    found = fit_cdl(colors, made.apply(colors))
+    assert (found.apply(colors) - made.apply(colors)).abs().max() < 2e-3
+
+
+@pytest.mark.parametrize("kind", ["edl", "otio"])
+def test_a_time_line_carries_shots_and_cdl(work: Path, grades: list[ShotGrade], tmp_path: Path, kind: str) -> None:
+    report = export_grades(job(work, kind, tmp_path / f"look.{kind}"))
+    timeline = otio.adapters.read_from_file(str(tmp_path / f"look.{kind}"), **({"rate": 25} if kind == "edl" else {}))
+    clips = list(timeline.find_clips())
+    assert [clip.source_range.start_time.to_frames() for clip in clips] == [0, FRAMES]
+    assert [clip.source_range.duration.to_frames() for clip in clips] == [FRAMES, FRAMES]
+    for clip, grade in zip(clips, grades, strict=True):
+        sop = clip.metadata["cdl"]["asc_sop"]
+        fitted = fit_cdl(grade.before, grade.after)
+        assert list(sop["slope"]) == pytest.approx(fitted.slope, abs=1e-5)
+        assert float(clip.metadata["cdl"]["asc_sat"]) == pytest.approx(fitted.saturation, abs=1e-5)
+    cubes = [name for name in report["files"] if name.endswith(".cube")]
+    assert len(cubes) == (2 if kind == "otio" else 0)
+    if kind == "otio":
+        assert [clip.effects[0].metadata["vhmae"]["lut"] for clip in clips] == [Path(name).name for name in cubes]
+        assert all(read_cube(Path(name)).size == 33 for name in cubes)
+
+
+def test_the_command_reports_and_leaves_nothing_half_written(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["--mask", str(work / "m.npz"), "--weights", str(work / "w.safetensors"), "--precision", "fp32", "--caution", "0"]
+    out = ["-o", str(tmp_path / "look.cube"), "--json", str(tmp_path / "r.json")]
+    assert main(["export", "cube", str(work / "in.mkv"), *common, *out, "--no-cut-detection"]) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["files"] == [str(tmp_path / "look.cube")]
+    assert "levels" in capsys.readouterr().out
+    for arguments, message in (
+        (["dctl", str(work / "in.mkv"), *common, "-o", str(tmp_path / "x.cube")], "writes .dctl"),
+        (["edl", str(work / "in.mkv"), *common, "-o", str(tmp_path / "x.edl"), "--key-frames", "3"], "--key-frames"),
+        (["cube", str(work / "none.mkv"), *common, "-o", str(tmp_path / "x.cube")], "no such file"),
+        (["lut", str(work / "in.mkv"), *common, "-o", str(tmp_path / "x.cube")], "unknown"),
+    ):
+        assert main(["export", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["look.cube", "r.json"]
+
+
+def test_a_shot_without_foreground_has_no_grade(work: Path, tmp_path: Path) -> None:
+    _frames, masks = moving_scene(FRAMES, 96, 64)
+    write_mask_bits(np.concatenate([masks, np.zeros_like(masks)]), tmp_path / "half.npz")
+    plain = AnalysisJob(composite=work / "in.mkv", mask=tmp_path / "half.npz", weights=str(work / "w.safetensors"), precision="fp32")
+    assert [grade.number for grade in grade_shots(plain)[0]] == [1]
+    assert bake(torch.zeros(3, 10), "nothing").table.max() == 1.0
+
+
+def test_a_rate_without_time_code_is_refused_for_an_edl(tmp_path: Path, work: Path) -> None:
+    frames, masks = moving_scene(12, 96, 64)
+    write_video(tmp_path / "odd.mkv", frames, codec="ffv1", fps=17)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    odd = ExportJob(
+        kind="edl", composite=tmp_path / "odd.mkv", mask=tmp_path / "m.npz", output=tmp_path / "x.edl", weights=str(work / "w.safetensors")
+    )
+    with pytest.raises(InputError, match="time code"):
+        export_grades(odd)
+    assert not list(tmp_path.glob("*.edl"))
+
+
+@pytest.mark.parametrize("clip", ["davis__camel", "davis__dance-twirl", "latentsync__demo3", "liveportrait__s18", "matanyone__street"])
+def test_less_than_a_third_of_the_change_is_left_on_real_clips(clip: str, data_dir: Path, tmp_path: Path) -> None:
+    folder = data_dir / "clips"
+    video, mask = folder / f"{clip}.mp4", folder / f"{clip}.mask.npz"
+    report = export_grades(ExportJob(kind="cube", composite=video, mask=mask, output=tmp_path / "x.cube", caution=0.0, end=2.0))
+    assert all(shot["share_left"] < 0.35 for shot in report["shots"]), report["shots"]
