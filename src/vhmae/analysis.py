@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from vhmae.video.matte import open_matte
 from vhmae.video.overlap import BusyTimes
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.reader import TimedFrame, read_frames
+from vhmae.video.sequence import is_pictures, probe_pictures
 
 Array = np.ndarray
 STAGES = ("decode", "network", "render", "encode")
@@ -38,6 +40,8 @@ class AnalysisJob(HarmonizerSettings):
     cuts: Path | None = None
     """File with the numbers of the frames that begin a shot."""
     colorspace: Matrix | None = None
+    rate: Fraction | None = None
+    """Frames a second of pictures, which do not say; None takes 24."""
     hold_last_mask: bool = False
     strict: bool = False
 
@@ -47,7 +51,7 @@ class Analysis:
 
     def __init__(self, job: AnalysisJob) -> None:
         self.source = job
-        self.info = probe_video(job.composite, "composite", job.colorspace)
+        self.info = _probe(job)
         self.mattes = open_matte(job.mask)
         self.check_output()
         _check_range(job, self.info)
@@ -145,6 +149,14 @@ class Analysis:
         if info.guessed_matrix and info.height >= 720:
             found.append(f"{job.composite} does not say its colour matrix; took {info.encoding.matrix}, --colorspace overrules it")
         return found
+
+
+def _probe(job: AnalysisJob) -> VideoInfo:
+    if is_pictures(job.composite):
+        return probe_pictures(job.composite, "composite", job.colorspace, job.rate)
+    if job.rate is not None:
+        raise InputError(f"--rate {job.rate}: is for pictures; {job.composite} has a rate of its own, leave it out")
+    return probe_video(job.composite, "composite", job.colorspace)
 
 
 def _check_range(job: AnalysisJob, info: VideoInfo) -> None:

@@ -19,11 +19,12 @@ from vhmae.analysis import Analysis, AnalysisJob, Payload
 from vhmae.errors import InputError
 from vhmae.harmonizer import Snapshot
 from vhmae.rendering import ColorChange, render_planes
-from vhmae.video.matte import files_of
 from vhmae.video.overlap import run_ahead
+from vhmae.video.pictures import PictureWriter
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import TimedFrame
 from vhmae.video.segments import SegmentedWriter
+from vhmae.video.sequence import PICTURES, check_picture_output, files_of, has_number
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output
 
 Array = np.ndarray
@@ -111,8 +112,14 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
     }
 
 
+def _writes_pictures(job: HarmonizeJob) -> bool:
+    return job.output.suffix.lower() in PICTURES or job.output.is_dir()
+
+
 def _open_writer(run: _Run, settings: dict[str, Any]) -> FrameWriter:
     """The writer of a job; where a stopped run is gone on with, the run stands where that one stood."""
+    if _writes_pictures(run.job):
+        return PictureWriter(run.job.output, run.info, **settings)
     if not run.job.resume:
         return VideoWriter(run.job.output, run.info, **settings)
     writer = SegmentedWriter(run.job.output, run.info, settings, run.identity())
@@ -162,7 +169,15 @@ class _Run(Analysis):
         self.remembered: Snapshot | None = None
 
     def check_output(self) -> None:
-        check_output(self.job.output, [self.job.composite, self.job.mask])
+        job, inputs = self.job, [self.job.composite, self.job.mask]
+        if not _writes_pictures(job):
+            check_output(job.output, inputs)
+            return
+        check_picture_output(job.output, inputs)
+        if not has_number(job.output) and self.info.frames > 1:
+            raise InputError(f"{job.output}: is one picture but there are {self.info.frames} frames; name them as in frame.%04d.png")
+        if job.resume:
+            raise InputError("--resume: is for video files; pictures that are there already need not be made again, use --start")
 
     # --- stopping and going on
 

@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import add_command, add_device_options, add_report_options, positive, write_report
+from vhmae.cli.parser import add_command, add_device_options, add_report_options, positive, rate, write_report
 
 
 def add_export(commands: Any) -> None:
     parser = add_command(commands, "export", _export, "write the grades of a video's shots for another suite")
     kinds = ["cube", "dctl", "cdl", "edl", "otio"]
     parser.add_argument("kind", choices=kinds, metavar="KIND", help="cube (LUT), dctl (Resolve), cdl (.cc, .ccc, .cdl), edl or otio")
-    parser.add_argument("composite", type=Path, metavar="COMPOSITE", help="video file")
+    parser.add_argument("composite", type=Path, metavar="COMPOSITE", help="video, picture, folder or sequence (shot.%%04d.png)")
     parser.add_argument("--mask", type=Path, required=True, help="video, picture, folder, sequence or .npz; white = foreground")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="file to write; numbered where shots are many")
     parser.add_argument("--key-frames", type=positive, metavar="N", help="cube: a LUT every N frames; dctl: a map every N frames (24)")
@@ -24,6 +24,7 @@ def add_export(commands: Any) -> None:
     parser.add_argument("--end", type=float, metavar="SECONDS")
     parser.add_argument("--cuts", type=Path, metavar="FILE", help="numbers of the frames that begin a shot, one a line")
     parser.add_argument("--no-cut-detection", action="store_true", help="take the video as one shot")
+    parser.add_argument("--rate", type=rate, metavar="N", help="frames a second of pictures (24)")
     parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
     parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
@@ -35,7 +36,7 @@ def _export(args: Any) -> None:
     from vhmae.grade.export import ExportJob, export_grades
 
     names = (
-        "kind", "composite", "mask", "output", "key_frames", "quality", "strength", "caution", "start", "end", "cuts", "colorspace",
+        "kind", "composite", "mask", "output", "key_frames", "quality", "strength", "caution", "start", "end", "cuts", "colorspace", "rate",
         "hold_last_mask", "strict", "weights", "device", "precision", "threads",
     )  # fmt: skip
     job = ExportJob(**{name: getattr(args, name) for name in names}, cut_detection=not args.no_cut_detection)

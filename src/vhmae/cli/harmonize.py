@@ -6,17 +6,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import add_command, add_device_options, add_report_options, natural, write_report
+from vhmae.cli.parser import add_command, add_device_options, add_report_options, natural, rate, write_report
 from vhmae.errors import InputError
 
 
 def add_harmonize(commands: Any) -> None:
     parser = add_command(commands, "harmonize", _harmonize, "harmonize the foreground of a composite video")
-    parser.add_argument("composite", type=Path, metavar="COMPOSITE", help="video file, or - for Y4M (or raw video) by a pipe")
+    parser.add_argument(
+        "composite",
+        type=Path,
+        metavar="COMPOSITE",
+        help="video, picture, folder or sequence (shot.%%04d.png); - for Y4M or raw video by a pipe",
+    )
     parser.add_argument(
         "--mask", type=Path, required=True, help="video, picture, folder, sequence or .npz; white = foreground, grey = soft"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="video file to write, or - with -")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT", help="video or picture (frame.%%04d.png) to write; - with -"
+    )
     parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
     parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
     parser.add_argument(
@@ -32,6 +39,7 @@ def add_harmonize(commands: Any) -> None:
     parser.add_argument("--crf", type=int, metavar="N", help="quality of x264, x265, VP9 and AV1 (16)")
     parser.add_argument("--preset", metavar="NAME", help="speed preset of the encoder")
     parser.add_argument("--pix-fmt", metavar="NAME", help="output pixel format (the input's)")
+    parser.add_argument("--rate", type=rate, metavar="N", help="frames a second of pictures (24)")
     parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
     parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
     parser.add_argument("--resume", action="store_true", help="write so that a stopped run can be gone on with, and go on with it")
@@ -51,8 +59,9 @@ def _harmonize(args: Any) -> None:
 
     job = HarmonizeJob(
         composite=args.composite, mask=args.mask, output=args.output, start=args.start, end=args.end, cuts=args.cuts, codec=args.codec,
-        crf=args.crf, preset=args.preset, pix_fmt=args.pix_fmt, colorspace=args.colorspace, hold_last_mask=args.hold_last_mask,
-        resume=args.resume, strict=args.strict, verify=not args.no_verify, progress=sys.stderr.isatty() and not args.quiet,
+        crf=args.crf, preset=args.preset, pix_fmt=args.pix_fmt, colorspace=args.colorspace, rate=args.rate,
+        hold_last_mask=args.hold_last_mask, resume=args.resume, strict=args.strict, verify=not args.no_verify,
+        progress=sys.stderr.isatty() and not args.quiet,
         **_settings(args),
     )  # fmt: skip
     report = harmonize_job(job)
@@ -76,7 +85,7 @@ def _harmonize_pipe(args: Any) -> None:
         raise InputError("harmonize -: a pipe goes to a pipe; write -o - and let the next program write the file")
     for_files = {
         "start": 0.0, "end": None, "codec": None, "crf": None, "preset": None, "pix_fmt": None, "cuts": None, "resume": False,
-        "no_verify": False,
+        "rate": None,        "no_verify": False,
     }  # fmt: skip
     for name, default in for_files.items():
         if getattr(args, name) != default:

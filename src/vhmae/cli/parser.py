@@ -6,6 +6,7 @@ import argparse
 import json
 import re
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -102,6 +103,16 @@ def add_report_options(parser: Parser) -> None:
     group.add_argument("--json", type=Path, metavar="FILE", help="write the report")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     group.add_argument("-v", "--verbose", action="store_true", help="print more")
+
+
+def rate(text: str) -> Fraction:
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = Fraction(0)
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a rate of frames, as in 24 or 30000/1001")
+    return value
 
 
 def value_range(text: str) -> tuple[float, float]:

@@ -31,7 +31,7 @@ RATES_ONLY = ("mpeg4", "mpeg2video")
 
 def choose_encoder(codec: str | None, source: VideoInfo) -> str:
     """The encoder of a codec's or encoder's name; by default that of the source's family."""
-    encoder = codec or ENCODERS.get(source.codec, "libx264")
+    encoder = codec or ("libx264" if source.files is not None else ENCODERS.get(source.codec, "libx264"))
     encoder = ENCODERS.get(encoder, encoder)
     if encoder not in av.codecs_available or av.Codec(encoder, "w").type != "video":
         raise InputError(f"--codec {encoder}: unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks or ffv1")

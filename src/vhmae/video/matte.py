@@ -5,7 +5,6 @@ Mattes leave here as they are stored (uint8 or uint16, white = foreground), at t
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,10 +16,10 @@ import numpy as np
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.video.probe import VideoInfo, check_is_file, probe_video
 from vhmae.video.reader import read_frames
+from vhmae.video.sequence import PICTURES, is_pattern, picture_files
 
 Array = np.ndarray
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "rawvideo")
 DEAD_ZONE = 10
 """A lossy codec leaves noise of a few levels in black and white: values this near to them count as them."""
@@ -77,13 +76,8 @@ class MatteSource:
 
 def open_matte(path: Path) -> MatteSource:
     """Open a mask of any form; see the module's head."""
-    if "%" in path.name and not path.exists():
-        return _open_pictures(path, _sequence(path))
-    if path.is_dir():
-        files = sorted((f for f in path.iterdir() if f.suffix.lower() in PICTURES), key=_natural_order)
-        if not files:
-            raise InputError(f"{path}: holds no pictures; expected a folder of mask frames ({', '.join(PICTURES[:3])}, ...)")
-        return _open_pictures(path, files)
+    if is_pattern(path) or path.is_dir():
+        return _open_pictures(path, picture_files(path, "mask"))
     check_is_file(path, "mask")
     if path.suffix.lower() == ".npz":
         return _open_bits(path)
@@ -91,13 +85,6 @@ def open_matte(path: Path) -> MatteSource:
         still = _read_grey(path)
         return MatteSource(path, None, (still.shape[1], still.shape[0]), lambda _: iter([still]))
     return _open_video(path)
-
-
-def files_of(path: Path) -> list[Path]:
-    """The files behind a path that may name a folder or a numbered sequence."""
-    if "%" in path.name and not path.exists():
-        return _sequence(path)
-    return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
@@ -111,23 +98,6 @@ def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
             yield picture
 
     return MatteSource(path, len(files), (one.shape[1], one.shape[0]), start)
-
-
-def _sequence(pattern: Path) -> list[Path]:
-    """The files of a numbered sequence (``mask.%04d.png``), in the order of their numbers."""
-    form = re.fullmatch(r"(.*?)%0?(\d*)d(.*)", pattern.name)
-    if form is None:
-        raise InputError(f"{pattern}: is not a numbered sequence; write it as mask.%04d.png")
-    name = re.compile(re.escape(form[1]) + r"(\d+)" + re.escape(form[3]))
-    folder = pattern.parent
-    files = [file for file in folder.iterdir() if name.fullmatch(file.name)] if folder.is_dir() else []
-    if not files:
-        raise InputError(f"{pattern}: no file of this sequence exists; check the folder and the number of digits")
-    return sorted(files, key=_natural_order)
-
-
-def _natural_order(path: Path) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
 
 
 def _read_grey(path: Path) -> Array:

@@ -25,7 +25,8 @@ PLANAR = {
 REPACKED = {
     "nv12": "yuv420p", "nv21": "yuv420p", "p010le": "yuv420p10le", "yuyv422": "yuv422p", "uyvy422": "yuv422p",
     "rgb24": "gbrp", "bgr24": "gbrp", "rgb0": "gbrp", "bgr0": "gbrp", "0rgb": "gbrp", "rgba": "gbrap", "bgra": "gbrap",
-    "argb": "gbrap", "rgb48le": "gbrp16le", "rgba64le": "gbrap16le", "pal8": "gbrap",
+    "argb": "gbrap", "rgb48le": "gbrp16le", "rgba64le": "gbrap16le", "pal8": "gbrap", "rgb48be": "gbrp16le", "rgba64be": "gbrap16le",
+    "gray16be": "gray16le", "monob": "gray", "monow": "gray", "ya8": "gbrap", "ya16be": "gbrap16le", "ya16le": "gbrap16le",
 }  # fmt: skip
 
 # Numbers of ITU-T H.273, as files carry them.
@@ -58,6 +59,8 @@ class VideoInfo:
     """How players turn or mirror the picture: nine 32-bit integers, as FFmpeg keeps them. The planes are as stored."""
     timestamps: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
     """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base; None where the file does not say."""
+    files: tuple[Path, ...] | None = None
+    """The pictures of a sequence, in order; None for a video file."""
 
 
 def check_is_file(path: Path, what: str) -> None:

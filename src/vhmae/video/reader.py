@@ -12,6 +12,7 @@ import numpy as np
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import REPACKED, VideoInfo, open_video, probe_video
+from vhmae.video.sequence import read_pictures
 
 Array = np.ndarray
 
@@ -40,6 +41,10 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
     Raises:
         VhmaeError: if the file cannot be read any further.
     """
+    if info.files is not None:
+        for index, frame in read_pictures(info, first):
+            yield TimedFrame(index, planar_frame(frame, info), None, None, frame)
+        return
     start, frames = first, _decoded(info, first, threads)
     begun = next(frames, None)
     # Seeking may land behind what it was asked for: the first pictures after a key frame can need those before it.

@@ -126,7 +126,11 @@ class VideoWriter(FrameWriter):
         self._encodes = encoded is None
         encoder = choose_encoder(codec, source)
         options = encoder_options(encoder, crf, preset)
-        self._original = open_video(source.path, "composite")
+        # Pictures have no stream whose tags, audio and times could be kept.
+        self._original = open_video(source.path, "composite") if source.files is None else None
+        self._time_base = 1 / Fraction(source.fps)
+        if self._original is not None:
+            self._time_base = self._original.streams.video[0].time_base or self._time_base
         self._last_pts: int | None = None
         name = pixel_format(encoder, source, pix_fmt)
         try:
@@ -147,11 +151,11 @@ class VideoWriter(FrameWriter):
             raise
 
     def _add_video(self, encoder: str, options: dict[str, str], pix_fmt: str, pictures_only: bool) -> Any:
-        source, original = self.source, self._original.streams.video[0]
+        source = self.source
         stream: Any = self._container.add_stream(encoder, rate=source.fps, options=options)
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = source.width, source.height, pix_fmt
-        context.time_base = original.time_base or 1 / Fraction(source.fps)
+        context.time_base = self._time_base
         if encoder in RATES_ONLY:
             context.time_base = 1 / Fraction(source.fps).limit_denominator(1001)
         context.thread_type, context.thread_count = "AUTO", 0
@@ -172,6 +176,8 @@ class VideoWriter(FrameWriter):
 
     def _tag(self, stream: Any) -> None:
         """What the source says of its pictures, and of the stream."""
+        if self._original is None:
+            return
         original = self._original.streams.video[0]
         for tag in _TAGS:
             with contextlib.suppress(ValueError, TypeError):
@@ -212,7 +218,7 @@ class VideoWriter(FrameWriter):
     def _add_other_streams(self) -> dict[int, Any]:
         """Audio and subtitles are copied packet by packet, never decoded."""
         copied = {}
-        for stream in self._original.streams:
+        for stream in self._original.streams if self._original is not None else ():
             if stream.type == "audio" or (stream.type == "subtitle" and self._holds_subtitles(stream)):
                 copied[stream.index] = self._container.add_stream_from_template(stream)
             elif stream.type == "subtitle":
@@ -226,7 +232,7 @@ class VideoWriter(FrameWriter):
         return timed_text if suffix in (".mp4", ".mov", ".m4v") else suffix == ".mkv" and not timed_text
 
     def _other_packets(self) -> Iterator[Any]:
-        if not self._copied:
+        if not self._copied or self._original is None:
             return
         streams = [self._original.streams[index] for index in self._copied]
         for packet in self._original.demux(streams):
@@ -246,8 +252,7 @@ class VideoWriter(FrameWriter):
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
-        time_base = self._original.streams.video[0].time_base or 1 / Fraction(self.source.fps)
-        seconds = Fraction(timed.pts) * time_base if timed.pts is not None else Fraction(timed.index) / Fraction(self.source.fps)
+        seconds = Fraction(timed.pts) * self._time_base if timed.pts is not None else Fraction(timed.index) / Fraction(self.source.fps)
         seconds -= Fraction(self.origin).limit_denominator(10**6)
         pts = round(seconds / self._stream.codec_context.time_base)
         if self._last_pts is not None and pts <= self._last_pts:
@@ -324,7 +329,7 @@ class VideoWriter(FrameWriter):
         except BaseException:
             self.abandon()
             raise
-        self._original.close()
+        self._close_original()
 
     def abandon(self) -> None:
         """Leave nothing behind."""
@@ -332,8 +337,12 @@ class VideoWriter(FrameWriter):
         self.part.unlink(missing_ok=True)
         with contextlib.suppress(Exception):
             self._container.close()
-        self._original.close()
+        self._close_original()
         self.part.unlink(missing_ok=True)
+
+    def _close_original(self) -> None:
+        if self._original is not None:
+            self._original.close()
 
 
 def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:

@@ -1,0 +1,94 @@
+"""Frames written as pictures: one still or a numbered sequence, in the depth and channels of their source."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+
+from vhmae.errors import InputError, VhmaeError
+from vhmae.video.encoders import conversion, encoder_options, pixel_format
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import VideoInfo
+from vhmae.video.reader import TimedFrame
+from vhmae.video.sequence import numbered
+from vhmae.video.writer import FrameWriter, encodable
+
+ENCODERS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "mjpeg", ".jpeg": "mjpeg", ".bmp": "bmp", ".webp": "libwebp"}
+_LOSSLESS_OPTIONS = {"tiff": {"compression_algo": "deflate"}, "libwebp": {"lossless": "1"}}
+
+
+class PictureWriter(FrameWriter):
+    """Writes each frame as a file; the files take their places when all of them are there."""
+
+    def __init__(
+        self, output: Path, source: VideoInfo, *, codec: str | None = None, crf: int | None = None, preset: str | None = None,
+        pix_fmt: str | None = None, start_seconds: float = 0.0, end_seconds: float | None = None, verify: bool = True,
+    ) -> None:  # fmt: skip
+        """Open the output; takes what :class:`VideoWriter` does, of which pictures know the pixel format and ``verify``."""
+        encoder = ENCODERS[output.suffix.lower()]
+        for option, value in (("--codec", codec), ("--crf", crf), ("--preset", preset)):
+            if value is not None:
+                raise InputError(f"{option} {value}: pictures have no such setting, their suffix says what they are; leave it out")
+        self.output = output
+        self.source = source
+        self.frames = 0
+        self.left_out = []
+        self.verify = verify
+        self._folder = output.with_name(f".{output.stem.replace('%', '')}.part")
+        self._parts: list[tuple[Path, Path]] = []
+        name = pixel_format(encoder, source, pix_fmt)
+        self._conversion = conversion(source, name)
+        context: Any = av.CodecContext.create(encoder, "w")
+        self._encoder = context
+        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = source.width, source.height, name
+        self._encoder.time_base = 1 / Fraction(source.fps)
+        self._encoder.thread_count = 1  # a picture at once: nothing may wait in the encoder
+        self._encoder.options = {**_LOSSLESS_OPTIONS.get(encoder, {}), **encoder_options(encoder, None, None)}
+        try:
+            self._folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{output}: cannot be written beside its place ({error.strerror}); check the permissions") from None
+
+    def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
+        frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
+        if frame.format.name != self._encoder.pix_fmt:
+            frame = frame.reformat(format=self._encoder.pix_fmt, **self._conversion)
+        frame.pts, frame.time_base, frame.pict_type = self.frames, self._encoder.time_base, 0
+        part = self._folder / f"{self.frames:08d}{self.output.suffix}"
+        try:
+            data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
+            part.write_bytes(data)
+        except (av.error.FFmpegError, OSError) as error:
+            raise VhmaeError(
+                f"{self.output}: writing failed at frame {self.frames} ({error.strerror}); check the space on the disk"
+            ) from None
+        if not data:
+            raise VhmaeError(f"{self.output}: the encoder gave nothing for frame {self.frames}; try another kind of picture")
+        self._parts.append((part, numbered(self.output, self.source, timed.index)))
+        self.frames += 1
+
+    def flush(self) -> None:
+        if self.verify and len({place for _, place in self._parts}) != len(self._parts):
+            raise InputError(f"{self.output}: two frames would have the same name; number the output with more digits, or the input anew")
+        for part, _ in self._parts if self.verify else ():
+            with av.open(f"file:{part.absolute()}") as container:
+                stream = container.streams.video[0]
+                if (stream.width, stream.height) != (self.source.width, self.source.height):
+                    raise VhmaeError(f"{self.output}: a written picture is {stream.width}x{stream.height}; try another kind of picture")
+
+    def finish(self) -> None:
+        try:
+            self.flush()
+            for part, place in self._parts:
+                part.replace(place)
+        finally:
+            self.abandon()
+
+    def abandon(self) -> None:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(self._folder)

@@ -1,0 +1,167 @@
+"""Pictures as frames: one still, a folder of pictures, or a numbered sequence (``shot.%04d.png``)."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from vhmae.color.yuv import Matrix
+from vhmae.errors import InputError
+from vhmae.video.probe import VideoInfo, describe_stream
+
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+_FORM = re.compile(r"(.*?)%0?(\d*)d(.*)")
+DEFAULT_RATE = Fraction(24)
+"""Frames a second of a sequence, which does not say."""
+
+
+def is_pictures(path: Path) -> bool:
+    """Whether a path means pictures: a numbered sequence, a folder, or one picture."""
+    return is_pattern(path) or path.is_dir() or path.suffix.lower() in PICTURES
+
+
+def is_pattern(path: Path) -> bool:
+    return "%" in path.name and not path.exists()
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files behind a path that may name a folder or a numbered sequence."""
+    if is_pattern(path):
+        return sequence_files(path)
+    return sorted(path.iterdir()) if path.is_dir() else [path]
+
+
+def picture_files(path: Path, what: str) -> list[Path]:
+    """The pictures that a path means, in order.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if is_pattern(path):
+        return sequence_files(path)
+    if not path.is_dir():
+        return [path]
+    try:
+        files = sorted((f for f in path.iterdir() if f.suffix.lower() in PICTURES), key=natural_order)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    if not files:
+        raise InputError(f"{path}: holds no pictures; expected a folder of {what} frames ({', '.join(PICTURES[:3])}, ...)")
+    return files
+
+
+def sequence_files(pattern: Path) -> list[Path]:
+    """The files of a numbered sequence (``mask.%04d.png``), in the order of their numbers."""
+    name = _pattern(pattern)
+    folder = pattern.parent
+    files = [file for file in folder.iterdir() if name.fullmatch(file.name)] if folder.is_dir() else []
+    if not files:
+        raise InputError(f"{pattern}: no file of this sequence exists; check the folder and the number of digits")
+    return sorted(files, key=natural_order)
+
+
+def has_number(path: Path) -> bool:
+    """Whether a name has a place for a number, as in shot.%04d.png."""
+    return _FORM.fullmatch(path.name) is not None
+
+
+def _pattern(pattern: Path) -> re.Pattern[str]:
+    form = _FORM.fullmatch(pattern.name)
+    if form is None:
+        raise InputError(f"{pattern}: is not a numbered sequence; write it as shot.%04d.png")
+    return re.compile(re.escape(form[1]) + r"(\d+)" + re.escape(form[3]))
+
+
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+# --- reading
+
+
+def probe_pictures(path: Path, what: str, colorspace: Matrix | None = None, rate: Fraction | None = None) -> VideoInfo:
+    """Look at pictures as at a video.
+
+    Args:
+        rate: frames a second; None takes 24.
+    Raises:
+        InputError: if there are none, or the first cannot be read.
+    """
+    files = picture_files(path, what)
+    if not files[0].exists():
+        raise InputError(f"{path}: no such file; check the path of the {what}")
+    with _open(files[0], what) as container:
+        info = describe_stream(container.streams.video[0], path, colorspace)
+    fps = rate or DEFAULT_RATE
+    return dataclasses.replace(info, files=tuple(files), frames=len(files), fps=fps, duration_seconds=len(files) / float(fps))
+
+
+def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.VideoFrame]]:
+    """The pictures as frames, each with its number.
+
+    Raises:
+        InputError: for a picture that cannot be read, or is not of the first one's kind.
+    """
+    assert info.files is not None
+    for index, file in enumerate(info.files[first:], first):
+        with _open(file, "frame") as container:
+            frame = next(iter(container.decode(video=0)))
+        if (frame.width, frame.height, frame.format.name) != (info.width, info.height, info.pixel_format):
+            raise InputError(
+                f"{file}: is {frame.width}x{frame.height} {frame.format.name}, the first picture is {info.width}x{info.height} "
+                f"{info.pixel_format}; export the sequence in one form"
+            )
+        yield index, frame
+
+
+def _open(file: Path, what: str) -> av.container.InputContainer:
+    """Open one picture and see that it decodes: by its bytes, since FFmpeg reads patterns into file names."""
+    try:
+        data = file.read_bytes()
+        with av.open(io.BytesIO(data), "r") as container:
+            next(iter(container.decode(video=0)))
+        return av.open(io.BytesIO(data), "r")
+    except (av.error.FFmpegError, StopIteration, IndexError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no picture in it"
+        raise InputError(f"{file}: cannot be read as a picture ({reason}); export the {what} again") from None
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); check the path and the permissions") from None
+
+
+# --- writing
+
+
+def check_picture_output(output: Path, inputs: list[Path]) -> None:
+    """Refuse pictures that cannot be written, or would take the place of what is read."""
+    if output.is_dir():
+        raise InputError(f"{output}: is a folder; write the pictures' names as {output / 'frame.%04d.png'}")
+    if output.suffix.lower() not in PICTURES:
+        raise InputError(f"{output}: unknown kind of picture '{output.suffix}'; expected one of {', '.join(PICTURES)}")
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
+    if not os.access(output.parent, os.W_OK):
+        raise InputError(f"{output}: the folder {output.parent} cannot be written; choose another or change its permissions")
+    name = _pattern(output) if has_number(output) else re.compile(re.escape(output.name))
+    for source in inputs:
+        for file in files_of(source) if source.exists() or is_pattern(source) else []:
+            if file.parent.resolve() == output.parent.resolve() and name.fullmatch(file.name):
+                raise InputError(f"{output}: would be written over {file}, which is an input; choose another name for the output")
+
+
+def numbered(output: Path, source: VideoInfo, index: int) -> Path:
+    """The name of a frame's picture: with the number of the picture it came from, or counted from 1."""
+    form = _FORM.fullmatch(output.name)
+    if form is None:
+        return output
+    number = index + 1
+    if source.files is not None:
+        digits = re.findall(r"\d+", source.files[index].name)
+        number = int(digits[-1]) if digits else number
+    return output.with_name(f"{form[1]}{number:0{form[2] or 1}d}{form[3]}")

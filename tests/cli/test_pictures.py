@@ -1,0 +1,127 @@
+"""Stills and numbered sequences: in, out, and refused where they would be lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import moving_scene, write_video
+from tests.harmonizer.test_harmonizer import changing_model
+from vhmae.cli import main
+from vhmae.data.clips import write_mask_bits
+from vhmae.model.weights import save_model
+from vhmae.video.probe import probe_video
+from vhmae.video.reader import read_rgb_frames
+
+FRAMES = 6
+FIRST = 11
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sequences of an odd size in several kinds, numbered from 11, with masks; and the same as a video."""
+    folder = tmp_path_factory.mktemp("pictures")
+    frames, masks = moving_scene(FRAMES, 97, 65)
+    for place, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
+        number = f"{FIRST + place:04d}"
+        deep = frame[..., ::-1].astype(np.uint16) * 257 + 3
+        kinds = {"png": frame[..., ::-1], "tif": frame[..., ::-1], "jpg": frame[..., ::-1], "deep.png": deep, "deep.tif": deep}
+        for name, picture in kinds.items():
+            assert cv2.imwrite(str(folder / f"a.{number}.{name}"), picture)
+        alpha = np.dstack([frame[..., ::-1], np.full(mask.shape, 77, np.uint8)])
+        assert cv2.imwrite(str(folder / f"alpha.{number}.png"), alpha)
+        assert cv2.imwrite(str(folder / f"m.{number}.png"), mask.astype(np.uint8) * 255)
+    write_video(folder / "in.mov", frames, codec="png", pix_fmt="rgb24")
+    write_mask_bits(masks, folder / "m.npz")
+    save_model(changing_model(), folder / "w.safetensors", {})
+    return folder
+
+
+def run(work: Path, composite: str, out: Path, *options: str, mask: str = "m.npz") -> int:
+    arguments = ["harmonize", str(work / composite), "--mask", str(work / mask), "-o", str(out), "--weights", str(work / "w.safetensors")]
+    return main([*arguments, "--precision", "fp32", "--caution", "0", "-q", *options])
+
+
+@pytest.mark.parametrize("kind", ["a.%04d.png", "a.%04d.tif", "a.%04d.deep.png", "a.%04d.deep.tif", "alpha.%04d.png"])
+def test_a_sequence_keeps_its_numbers_its_depth_and_what_is_outside_the_mask(work: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / f"out.%04d{Path(kind).suffix}"
+    assert run(work, kind, out) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [out.name % number for number in range(FIRST, FIRST + FRAMES)]
+    masks = moving_scene(FRAMES, 97, 65)[1]
+    for place, mask in enumerate(masks):
+        before, after = (cv2.imread(str(path % (FIRST + place)), -1) for path in (str(work / kind), str(out)))
+        assert before.dtype == after.dtype
+        assert before.shape == after.shape
+        assert np.array_equal(before[~mask], after[~mask])
+        assert not np.array_equal(before[mask], after[mask])
+        assert np.array_equal(before[..., 3:], after[..., 3:])
+
+
+def test_a_sequence_gives_the_frames_of_the_video(work: Path, tmp_path: Path) -> None:
+    assert run(work, "a.%04d.png", tmp_path / "s.%d.png", mask="m.%04d.png") == 0
+    assert run(work, "in.mov", tmp_path / "v.%02d.png") == 0
+    for place in range(FRAMES):
+        one, other = cv2.imread(str(tmp_path / f"s.{FIRST + place}.png")), cv2.imread(str(tmp_path / f"v.{place + 1:02d}.png"))
+        assert np.abs(one.astype(int) - other).max() <= 1
+
+
+def test_pictures_become_a_video_of_the_rate_that_is_asked_for(work: Path, tmp_path: Path) -> None:
+    assert run(work, "a.%04d.png", tmp_path / "v.mkv", "--rate", "30000/1001", "--codec", "ffv1") == 0
+    info = probe_video(tmp_path / "v.mkv")
+    assert float(info.fps) == pytest.approx(30000 / 1001)
+    assert info.frames == FRAMES
+    assert run(work, "a.%04d.png", tmp_path / "s.%04d.png") == 0
+    shown = read_rgb_frames(tmp_path / "v.mkv", [2])[0]
+    assert np.array_equal(shown[..., ::-1], cv2.imread(str(tmp_path / f"s.{FIRST + 2:04d}.png")))
+
+
+def test_a_jpeg_and_a_folder_are_taken(work: Path, tmp_path: Path) -> None:
+    assert run(work, f"a.{FIRST:04d}.jpg", tmp_path / "one.jpg", mask=f"m.{FIRST:04d}.png") == 0
+    assert cv2.imread(str(tmp_path / "one.jpg")).shape == (65, 97, 3)
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for number in range(FIRST, FIRST + FRAMES):
+        (folder / f"x{number}.png").write_bytes((work / f"a.{number:04d}.png").read_bytes())
+    assert run(work, str(folder), tmp_path / "f.%04d.png") == 0
+    assert len(list(tmp_path.glob("f.*.png"))) == FRAMES
+
+
+def test_a_part_of_a_sequence_keeps_its_numbers(work: Path, tmp_path: Path) -> None:
+    assert run(work, "a.%04d.png", tmp_path / "p.%04d.png", "--rate", "10", "--start", "0.2", "--end", "0.4") == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p.0013.png", "p.0014.png"]
+
+
+def test_what_would_be_lost_or_is_wrong_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for composite, out, options, message in (
+        ("a.%04d.png", tmp_path / "one.png", (), "is one picture but there are 6 frames"),
+        ("a.%04d.png", work / "a.%04d.png", (), "is an input"),
+        ("none.%04d.png", tmp_path / "x.%04d.png", (), "no file of this sequence"),
+        ("none.png", tmp_path / "x.png", (), "no such file"),
+        ("a.%04d.png", tmp_path, (), "is a folder"),
+        ("a.%04d.png", tmp_path / "x.%04d.png", ("--resume",), "--resume"),
+        ("a.%04d.png", tmp_path / "x.%04d.png", ("--codec", "ffv1"), "--codec"),
+        ("in.mov", tmp_path / "x.mkv", ("--rate", "24"), "--rate"),
+        ("a.%04d.png", tmp_path / "x.mkv", ("--rate", "0"), "--rate"),
+    ):  # fmt: skip
+        assert run(work, composite, out, *options) == 2, message
+        error = capsys.readouterr().err
+        assert message in error
+        assert error.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_or_other_picture_in_the_middle_is_named_and_nothing_is_left(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, data in (("cut", (work / "a.0013.png").read_bytes()[:300]), ("other", (work / "a.0013.deep.png").read_bytes())):
+        folder, out = tmp_path / name, tmp_path / f"{name}.out"
+        folder.mkdir()
+        out.mkdir()
+        for number in range(FIRST, FIRST + FRAMES):
+            (folder / f"x.{number}.png").write_bytes((work / f"a.{number:04d}.png").read_bytes() if number != 13 else data)
+        assert run(work, str(folder), out / "x.%04d.png") == 2
+        assert "x.13.png" in capsys.readouterr().err
+        assert not list(out.iterdir())
