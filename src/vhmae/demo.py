@@ -70,7 +70,7 @@ def run_demo(
     _write_inputs(composite, mask)
     report = harmonize_job(
         HarmonizeJob(
-            composite=composite, mask=mask, output=harmonized, weights=weights, device=device, precision=precision, threads=threads
+            composite=composite, masks=(mask,), output=harmonized, weights=weights, device=device, precision=precision, threads=threads
         )
     )
     _write_sheet(composite, harmonized, sheet)

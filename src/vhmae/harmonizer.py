@@ -20,7 +20,7 @@ from vhmae.model.heads import Drawing, Transform
 from vhmae.model.precision import Precision, autocast, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
-from vhmae.rendering import ColorChange, FrameTransform, PixelChange, as_matte, render_rgb
+from vhmae.rendering import KEPT, ColorChange, FrameTransform, KeepingChange, Kept, PixelChange, as_matte, render_rgb
 from vhmae.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.planes import shrink
@@ -50,6 +50,8 @@ class HarmonizerSettings:
     quality: Quality = "balanced"
     strength: float = 1.0
     caution: float = CAUTION_LEVELS
+    keep: tuple[Kept, ...] = ()
+    """What of the foreground's colours is left as it is: "hue", "luma", "saturation"."""
     cut_detection: bool = True
     weights: str = DEFAULT
     device: str = "auto"
@@ -59,7 +61,11 @@ class HarmonizerSettings:
     def load(self, **more: Any) -> Harmonizer:
         """A harmonizer by these settings; ``more`` are further ones of :class:`Harmonizer`, or others in their place."""
         own = {field.name: getattr(self, field.name) for field in dataclasses.fields(HarmonizerSettings)}
-        return Harmonizer.from_pretrained(**{**own, **more})
+        settings = {**own, **more}
+        if "model" not in more:
+            return Harmonizer.from_pretrained(**settings)
+        del settings["weights"], settings["threads"]
+        return Harmonizer(**{**settings, "device": choose_device(self.device)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +104,8 @@ class Harmonizer:
         lookahead: int | None = None,
         cut_detection: bool = True,
         find_background: FindBackground | None = None,
+        reference: Array | None = None,
+        keep: Sequence[Kept] = (),
     ) -> None:
         """Make a harmonizer of a model.
 
@@ -106,6 +114,8 @@ class Harmonizer:
             cut_detection: False takes the stream as one shot, but for the cuts that :meth:`push` is told.
             find_background: asked where a frame must be rendered before its shot has shown any background (files can be
                 read ahead); without it such frames stay untouched.
+            reference: (H, W, 3) float32 RGB in [0, 1]: a picture to harmonize to, in the place of the composite's background.
+            keep: what of the foreground's colours is left as it is.
         """
         if quality not in STRIDES:
             raise InputError(f"--quality {quality}: unknown{did_you_mean(quality, STRIDES)}; expected fast, balanced or best")
@@ -113,6 +123,9 @@ class Harmonizer:
             raise InputError(f"--strength {strength}: out of range; expected 0 (untouched) to 1 (full)")
         if not 0.0 <= caution <= 255.0:
             raise InputError(f"--caution {caution}: out of range; expected 0 (bold) to 255 levels")
+        for name in keep:
+            if name not in KEPT:
+                raise InputError(f"--keep {name}: unknown{did_you_mean(name, KEPT)}; expected {', '.join(KEPT)}")
         if lookahead is not None and lookahead < 0:
             raise InputError(f"lookahead={lookahead}: expected 0 (live) or a number of frames")
         self.device = torch.device(device)
@@ -127,6 +140,9 @@ class Harmonizer:
         self.latency_frames = window + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
         self.cut_detection = cut_detection
         self.find_background = find_background
+        size = model.config.image_size
+        self._reference = None if reference is None else _thumbnail(reference, size, size)
+        self.keep = tuple(keep)
         self.borrowed = 0
         """Frames without background, which took the transform of the nearest frame that has some."""
         self.unread = 0
@@ -242,7 +258,7 @@ class Harmonizer:
             self._shot += 1
             self._last_key = None
         foreground = bool(matte.any())
-        background = foreground and self.shows_background(matte)
+        background = foreground and (self._reference is not None or self.shows_background(matte))
         # A frame that cannot be a key frame leaves that to the next one.
         if background and (self._last_key is None or self._index - self._last_key >= self.stride):
             self._last_key = self._index
@@ -279,7 +295,10 @@ class Harmonizer:
 
     def _key_frame(self, index: int, thumbnail: Thumbnail, matte: Array) -> KeyFrame:
         size = self.model.config.image_size
-        return index, thumbnail(size, size), _small_mask(matte, size)
+        picture, mask = thumbnail(size, size), _small_mask(matte, size)
+        if self._reference is not None:
+            picture = np.where(mask[..., None], picture, self._reference)
+        return index, picture, mask
 
     def _run_window(self) -> None:
         self._estimates.extend(self._estimate(self._shot, self._window))
@@ -322,7 +341,8 @@ class Harmonizer:
             self.unread += 1
             return Released(payload, None, shot)
         change = smoothed(estimates, index, self.stride * self.model.config.clip_frames)
-        return Released(payload, change.scaled(self.strength), shot)
+        scaled = change.scaled(self.strength)
+        return Released(payload, KeepingChange(scaled, self.keep) if self.keep else scaled, shot)
 
     def _of_shot(self, shot: int) -> list[Estimate]:
         return [estimate for estimate in self._estimates if estimate.shot == shot]

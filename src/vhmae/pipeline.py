@@ -6,28 +6,32 @@ import dataclasses
 import hashlib
 import itertools
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vhmae import __version__
-from vhmae.analysis import Analysis, AnalysisJob, Payload
+from vhmae.analysis import Analysis, AnalysisJob, Payload, Ready
 from vhmae.errors import InputError
 from vhmae.harmonizer import Snapshot
-from vhmae.rendering import ColorChange, render_planes
+from vhmae.rendering import as_matte, render_planes
+from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
+from vhmae.video.matte import layer_info, layered
 from vhmae.video.overlap import run_ahead
-from vhmae.video.pictures import PictureWriter
+from vhmae.video.pictures import PictureWriter, picture_encoder
 from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import PICTURES, check_picture_output, files_of, has_number
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output
 
 Array = np.ndarray
+Layer = Literal["composite", "foreground"]
 FRAMES_AHEAD = 4
 """Frames that wait between two stages: enough to overlap them, few enough for 4K."""
 CHECKPOINT_FRAMES = 250
@@ -41,6 +45,8 @@ class HarmonizeJob(AnalysisJob):
     """One video to harmonize; the fields are the options of ``vhmae harmonize``."""
 
     output: Path
+    layer: Layer = "composite"
+    """"foreground" writes the harmonized foreground alone, with the matte as its alpha channel (straight)."""
     codec: str | None = None
     crf: int | None = None
     preset: str | None = None
@@ -52,20 +58,24 @@ class HarmonizeJob(AnalysisJob):
     progress: bool = False
 
 
-def harmonize_video(composite: str | Path, output: str | Path, *, mask: str | Path, **options: Any) -> dict[str, Any]:
+def harmonize_video(
+    composite: str | Path, output: str | Path, *, mask: str | Path | Sequence[str | Path] = (), **options: Any
+) -> dict[str, Any]:
     """Harmonize a video file.
 
     Args:
         composite: the video whose foreground is to be harmonized.
         output: the file to write; appears whole or not at all.
-        mask: white where the foreground is, grey where it is soft; a video, a picture, a folder, a sequence or .npz.
+        mask: white where the foreground is, grey where it is soft; a video, a picture, a folder, a sequence or .npz. Several masks are
+            several objects; none takes the composite's own alpha channel.
         options: other fields of :class:`HarmonizeJob` (``quality``, ``strength``, ``weights``, ...).
     Returns:
         The report of docs/cli.md: frames, fps, seconds by stage, mean change, warnings.
     Raises:
         InputError: for what the caller can mend; names the file and the remedy.
     """
-    return harmonize_job(HarmonizeJob(composite=Path(composite), mask=Path(mask), output=Path(output), **options))
+    masks = [mask] if isinstance(mask, str | Path) else mask
+    return harmonize_job(HarmonizeJob(composite=Path(composite), masks=tuple(map(Path, masks)), output=Path(output), **options))
 
 
 def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
@@ -105,10 +115,10 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
         "passed_through": run.tally.passed_through,
         "skipped": run.skipped_before + run.skipped_after,
         "warnings": warnings,
-        "device": str(run.harmonizer.device),
-        "precision": run.harmonizer.precision,
+        "device": str(run.harmonizers[0].device),
+        "precision": run.harmonizers[0].precision,
         "quality": job.quality,
-        "latency_frames": run.harmonizer.latency_frames,
+        "latency_frames": run.harmonizers[0].latency_frames,
     }
 
 
@@ -119,10 +129,10 @@ def _writes_pictures(job: HarmonizeJob) -> bool:
 def _open_writer(run: _Run, settings: dict[str, Any]) -> FrameWriter:
     """The writer of a job; where a stopped run is gone on with, the run stands where that one stood."""
     if _writes_pictures(run.job):
-        return PictureWriter(run.job.output, run.info, **settings)
+        return PictureWriter(run.job.output, run.output_info or run.info, **settings)
     if not run.job.resume:
-        return VideoWriter(run.job.output, run.info, **settings)
-    writer = SegmentedWriter(run.job.output, run.info, settings, run.identity())
+        return VideoWriter(run.job.output, run.output_info or run.info, **settings)
+    writer = SegmentedWriter(run.job.output, run.output_info or run.info, settings, run.identity())
     if writer.saved is not None:
         run.go_on_from(*writer.saved)
     return writer
@@ -163,13 +173,22 @@ class _Run(Analysis):
 
     def __init__(self, job: HarmonizeJob) -> None:
         self.job = job
+        self.output_info: VideoInfo | None = None
         super().__init__(job)
         self.tally = _Tally()
         self.first = 0
         self.remembered: Snapshot | None = None
 
     def check_output(self) -> None:
-        job, inputs = self.job, [self.job.composite, self.job.mask]
+        job = self.job
+        inputs = [job.composite, *job.masks, *([job.foreground] if job.foreground is not None else [])]
+        if job.layer == "foreground":
+            self.output_info = layer_info(self.info)
+            encoder = picture_encoder(job.output) if _writes_pictures(job) else choose_encoder(job.codec, self.output_info)
+            if not holds_alpha(pixel_format(encoder, self.output_info, job.pix_fmt)):
+                raise InputError(
+                    f"--layer foreground: {encoder} holds no alpha; take --codec prores_ks (.mov) or ffv1 (.mkv), or .png pictures"
+                )
         if not _writes_pictures(job):
             check_output(job.output, inputs)
             return
@@ -185,13 +204,24 @@ class _Run(Analysis):
         """What makes two runs the same work, to the last bit."""
         job = self.job
         facts = {key: str(value) for key, value in dataclasses.asdict(job).items() if key not in _FREE_TO_CHANGE}
-        for name, path in (("composite", job.composite), ("mask", job.mask), ("cuts", job.cuts)):
+        for name, path in self._sources():
             stats = [(file.name, file.stat()) for file in files_of(path)] if path is not None else []
             facts[f"{name} file"] = _digest([(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats])
         weights = hashlib.sha256()
-        for key, tensor in sorted(self.harmonizer.model.state_dict().items()):
+        for key, tensor in sorted(self.harmonizers[0].model.state_dict().items()):
             weights.update(key.encode() + tensor.cpu().numpy().tobytes())
-        return {**facts, "weights": weights.hexdigest(), "precision": self.harmonizer.precision, "version": __version__}
+        return {**facts, "weights": weights.hexdigest(), "precision": self.harmonizers[0].precision, "version": __version__}
+
+    def _sources(self) -> list[tuple[str, Path | None]]:
+        """The files that the work depends on, by their part in it."""
+        masks = [(f"mask {place}", mask) for place, mask in enumerate(self.job.masks)]
+        return [
+            ("composite", self.job.composite),
+            *masks,
+            ("cuts", self.job.cuts),
+            ("reference", self.job.reference),
+            ("foreground", self.job.foreground),
+        ]
 
     def go_on_from(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Take up what :meth:`saved_state` gave."""
@@ -215,31 +245,40 @@ class _Run(Analysis):
         changes = run_ahead(self._changes(frames), FRAMES_AHEAD)
         return run_ahead(self._render(changes), FRAMES_AHEAD)
 
-    def _changes(self, frames: Iterator[Payload]) -> Iterator[tuple[Payload, ColorChange | None, Snapshot | None]]:
+    def _changes(self, frames: Iterator[Payload]) -> Iterator[tuple[Ready, Snapshot | None]]:
         """Frames with their changes of colour, as they become ready."""
         if self.remembered is not None:
             numbers = self.remembered.numbers["waiting"]
             waiting = list(itertools.islice(frames, len(numbers)))
-            if [timed.index for timed, _ in waiting] != numbers:
+            if [payload.timed.index for payload in waiting] != numbers:
                 raise InputError(f"--resume: {self.job.composite} is not read as it was before; delete the parts to begin anew")
-            self.harmonizer.restore(self.remembered, waiting)
-        for released, (payload, change, _) in enumerate(self.harmonized(frames), 1):
-            due = self.job.resume and released % CHECKPOINT_FRAMES == 0
-            yield payload, change, self._snapshot() if due else None
+            for place, harmonizer in enumerate(self.harmonizers):
+                own = {key.removeprefix(f"{place}."): array for key, array in self.remembered.arrays.items() if key.startswith(f"{place}.")}
+                harmonizer.restore(Snapshot(self.remembered.numbers["objects"][place], own), waiting)
+        for number, ready in enumerate(self.harmonized(frames), 1):
+            due = self.job.resume and number % CHECKPOINT_FRAMES == 0
+            yield ready, self._snapshot() if due else None
 
     def _snapshot(self) -> Snapshot:
-        """The harmonizer's memory, and which frames wait."""
-        snapshot = self.harmonizer.snapshot()
-        waiting = [timed.index for timed, _ in self.harmonizer.waiting]
-        return Snapshot({**snapshot.numbers, "waiting": waiting}, snapshot.arrays)
+        """The harmonizers' memory, and which frames wait."""
+        snapshots = [harmonizer.snapshot() for harmonizer in self.harmonizers]
+        waiting = [payload.timed.index for payload in self.harmonizers[0].waiting]
+        arrays = {f"{place}.{key}": array for place, one in enumerate(snapshots) for key, array in one.arrays.items()}
+        return Snapshot({"objects": [one.numbers for one in snapshots], "waiting": waiting}, arrays)
 
-    def _render(self, changes: Iterator[tuple[Payload, ColorChange | None, Snapshot | None]]) -> Iterator[_Done]:
-        for (timed, matte), change, snapshot in changes:
-            image, moved = timed.image, None
-            if change is not None:
-                with self.busy.working("render"):
-                    image, moved = render_planes(image, matte, change)
-            yield _Done(timed, image, moved, snapshot)
+    def _render(self, changes: Iterator[tuple[Ready, Snapshot | None]]) -> Iterator[_Done]:
+        for ((timed, mattes), wanted, _), snapshot in changes:
+            image, moved = timed.image, []
+            layer = self.output_info
+            for matte, change in zip(mattes, wanted, strict=True):
+                if change is not None:
+                    with self.busy.working("render"):
+                        # A layer's soft edge is blended by its alpha, not twice.
+                        image, levels = render_planes(image, (matte > 0).astype(np.uint8) * np.uint8(255) if layer else matte, change)
+                    moved.append(levels)
+            if layer is not None:
+                image = layered(image, np.max([as_matte(matte) for matte in mattes], axis=0), layer.pixel_format)
+            yield _Done(timed, image, sum(moved) / len(moved) if moved else None, snapshot)
 
 
 def _digest(facts: list[Any]) -> str:

@@ -6,7 +6,8 @@ Colour maps take the compiled way (``kernels``); ``plain=True`` is the slow refe
 from __future__ import annotations
 
 import dataclasses
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Literal, Protocol, get_args
 
 import cv2
 import numpy as np
@@ -18,6 +19,10 @@ from vhmae.kernels import recolor_rows
 from vhmae.video.planes import Box, PlanarFrame, matte_box
 
 Array = np.ndarray
+Kept = Literal["hue", "luma", "saturation"]
+KEPT: tuple[str, ...] = get_args(Kept)
+LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+"""Rec. 709's weights of red, green and blue."""
 
 
 class ColorChange(Protocol):
@@ -111,6 +116,37 @@ class PixelChange:
         changed: Array = np.clip(moved, 0.0, 1.0, out=moved)
         changed -= rgb
         return changed
+
+    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+        return recolor_plainly(self, frame, box, cover)
+
+
+@dataclasses.dataclass(frozen=True)
+class KeepingChange:
+    """A change that leaves luma, hue or saturation of each pixel as they are.
+
+    A colour is its luma and, in the plane of equal luma, a vector whose direction is the hue and whose length the saturation.
+    """
+
+    base: ColorChange
+    keep: Sequence[Kept]
+
+    def scaled(self, strength: float) -> KeepingChange:
+        return KeepingChange(self.base.scaled(strength), self.keep)
+
+    def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
+        moved = rgb + self.base.change(rgb, box, height, width)
+        luma, new_luma = (np.tensordot(LUMA, colors, 1)[None] for colors in (rgb, moved))
+        chroma, new_chroma = rgb - luma, moved - new_luma
+        length, new_length = (np.sqrt(np.square(part).sum(axis=0, keepdims=True)) for part in (chroma, new_chroma))
+        if "hue" in self.keep and "saturation" in self.keep:
+            new_chroma = chroma
+        elif "hue" in self.keep:  # greys have no hue: they stay grey
+            new_chroma = chroma * (new_length / np.maximum(length, 1e-4))
+        elif "saturation" in self.keep:
+            new_chroma = new_chroma * (length / np.maximum(new_length, 1e-4))
+        changed: Array = np.clip((luma if "luma" in self.keep else new_luma) + new_chroma, 0.0, 1.0) - rgb
+        return changed.astype(np.float32)
 
     def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
         return recolor_plainly(self, frame, box, cover)

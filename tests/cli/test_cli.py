@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -276,3 +279,26 @@ def test_no_environment_of_one_machine_is_needed() -> None:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("VHMAE")}
     run = subprocess.run([sys.executable, "-m", "vhmae", "--version"], capture_output=True, text=True, env=clean, check=True)
     assert run.stdout.startswith("vhmae ")
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        return None
+
+
+def test_addresses_are_fetched_where_they_are_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames, masks = moving_scene(6, 96, 64)
+    (tmp_path / "served").mkdir()
+    write_video(tmp_path / "served" / "in.mkv", frames)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    handler = functools.partial(_Quiet, directory=str(tmp_path / "served"))
+    out = ["--mask", str(tmp_path / "m.npz"), "-o", str(tmp_path / "out.mkv"), "-q"]
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"http://127.0.0.1:{server.server_address[1]}"
+        assert "is an address" in error_of("harmonize", f"{host}/in.mkv", *out, capsys=capsys)
+        assert "cannot be fetched" in error_of("harmonize", f"{host}/gone.mkv", *out, "--allow-url", capsys=capsys)
+        assert cli.main(["harmonize", f"{host}/in.mkv", *out, "--allow-url"]) == 0
+        server.shutdown()
+    error_of("harmonize", f"concat:{tmp_path / 'served' / 'in.mkv'}", *out, "--allow-url", capsys=capsys)
+    assert len(decode(tmp_path / "out.mkv")) == 6

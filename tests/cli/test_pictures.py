@@ -125,3 +125,18 @@ def test_a_damaged_or_other_picture_in_the_middle_is_named_and_nothing_is_left(
         assert run(work, str(folder), out / "x.%04d.png") == 2
         assert "x.13.png" in capsys.readouterr().err
         assert not list(out.iterdir())
+
+
+def test_a_preview_shows_the_frame_that_harmonizing_gives(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--mask", str(work / "m.npz"), "--weights", str(work / "w.safetensors"), "--precision", "fp32", "--caution", "0"]
+    assert main(["preview", str(work / "in.mov"), *arguments, "-o", str(tmp_path / "sheet.png"), "--frame", "3"]) == 0
+    assert "frame 3" in capsys.readouterr().out
+    assert run(work, "in.mov", tmp_path / "v.%d.png") == 0
+    sheet, after = cv2.imread(str(tmp_path / "sheet.png")), cv2.imread(str(tmp_path / "v.4.png"))
+    assert sheet.shape == (130, 194, 3)
+    assert np.abs(sheet[35:65, 97:].astype(int) - after[35:]).max() <= 1  # below the panel's name
+    mask = moving_scene(FRAMES, 97, 65)[1][3]
+    assert np.array_equal(sheet[65 + 35 :, 97:, 0] > 127, mask[35:])
+    for options, message in ((("--frame", "6"), "frames 0 to 5"), (("-o", str(tmp_path / "x.%d.png")), "a sequence")):
+        assert main(["preview", str(work / "in.mov"), *arguments, "-o", str(tmp_path / "y.png"), *options]) == 2
+        assert message in capsys.readouterr().err

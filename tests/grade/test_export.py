@@ -47,14 +47,16 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def job(work: Path, kind: str, output: Path, **options: object) -> ExportJob:
     return ExportJob(
-        kind=kind, composite=work / "in.mkv", mask=work / "m.npz", output=output, weights=str(work / "w.safetensors"), precision="fp32",
+        kind=kind, composite=work / "in.mkv", masks=(work / "m.npz",), output=output, weights=str(work / "w.safetensors"), precision="fp32",
         caution=0.0, **options,
     )  # type: ignore[arg-type]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def grades(work: Path) -> list[ShotGrade]:
-    plain = AnalysisJob(composite=work / "in.mkv", mask=work / "m.npz", weights=str(work / "w.safetensors"), precision="fp32", caution=0.0)
+    plain = AnalysisJob(
+        composite=work / "in.mkv", masks=(work / "m.npz",), weights=str(work / "w.safetensors"), precision="fp32", caution=0.0
+    )
     return grade_shots(plain)[0]
 
 
@@ -222,7 +224,7 @@ def test_the_command_reports_and_leaves_nothing_half_written(work: Path, tmp_pat
 def test_a_shot_without_foreground_has_no_grade(work: Path, tmp_path: Path) -> None:
     _frames, masks = moving_scene(FRAMES, 96, 64)
     write_mask_bits(np.concatenate([masks, np.zeros_like(masks)]), tmp_path / "half.npz")
-    plain = AnalysisJob(composite=work / "in.mkv", mask=tmp_path / "half.npz", weights=str(work / "w.safetensors"), precision="fp32")
+    plain = AnalysisJob(composite=work / "in.mkv", masks=(tmp_path / "half.npz",), weights=str(work / "w.safetensors"), precision="fp32")
     assert [grade.number for grade in grade_shots(plain)[0]] == [1]
     assert bake(torch.zeros(3, 10), "nothing").table.max() == 1.0
 
@@ -232,7 +234,11 @@ def test_a_rate_without_time_code_is_refused_for_an_edl(tmp_path: Path, work: Pa
     write_video(tmp_path / "odd.mkv", frames, codec="ffv1", fps=17)
     write_mask_bits(masks, tmp_path / "m.npz")
     odd = ExportJob(
-        kind="edl", composite=tmp_path / "odd.mkv", mask=tmp_path / "m.npz", output=tmp_path / "x.edl", weights=str(work / "w.safetensors")
+        kind="edl",
+        composite=tmp_path / "odd.mkv",
+        masks=(tmp_path / "m.npz",),
+        output=tmp_path / "x.edl",
+        weights=str(work / "w.safetensors"),
     )
     with pytest.raises(InputError, match="time code"):
         export_grades(odd)
@@ -243,5 +249,5 @@ def test_a_rate_without_time_code_is_refused_for_an_edl(tmp_path: Path, work: Pa
 def test_less_than_a_third_of_the_change_is_left_on_real_clips(clip: str, data_dir: Path, tmp_path: Path) -> None:
     folder = data_dir / "clips"
     video, mask = folder / f"{clip}.mp4", folder / f"{clip}.mask.npz"
-    report = export_grades(ExportJob(kind="cube", composite=video, mask=mask, output=tmp_path / "x.cube", caution=0.0, end=2.0))
+    report = export_grades(ExportJob(kind="cube", composite=video, masks=(mask,), output=tmp_path / "x.cube", caution=0.0, end=2.0))
     assert all(shot["share_left"] < 0.35 for shot in report["shots"]), report["shots"]

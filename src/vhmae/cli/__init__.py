@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from vhmae import __version__
+from vhmae.cli.batch import add_batch
 from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
 from vhmae.cli.export import add_export
 from vhmae.cli.harmonize import add_demo, add_harmonize
 from vhmae.cli.parser import Parser
+from vhmae.cli.preview import add_preview
 from vhmae.cli.train import add_train, add_weights
 from vhmae.errors import InputError, VhmaeError
 
@@ -24,7 +26,9 @@ def build_parser() -> Parser:
     parser = Parser(prog="vhmae", description="Make a composite video look as if it had been shot at once.")
     parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for add in (add_harmonize, add_demo, add_export, add_evaluate, add_compare, add_synthesize, add_train, add_weights, add_fit_constant):
+    harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_demo)
+    research = (add_evaluate, add_compare, add_synthesize, add_train, add_weights, add_fit_constant)
+    for add in (*harmonizing, *research):
         add(commands)
     return parser
 

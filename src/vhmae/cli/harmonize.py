@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import add_command, add_device_options, add_report_options, natural, rate, write_report
+from vhmae.cli.fetch import fetched
+from vhmae.cli.parser import add_command, add_device_options, add_report_options, names, natural, position, rate, write_report
 from vhmae.errors import InputError
 
 
@@ -14,12 +15,17 @@ def add_harmonize(commands: Any) -> None:
     parser = add_command(commands, "harmonize", _harmonize, "harmonize the foreground of a composite video")
     parser.add_argument(
         "composite",
+        nargs="?",
         type=Path,
         metavar="COMPOSITE",
         help="video, picture, folder or sequence (shot.%%04d.png); - for Y4M or raw video by a pipe",
     )
     parser.add_argument(
-        "--mask", type=Path, required=True, help="video, picture, folder, sequence or .npz; white = foreground, grey = soft"
+        "--mask",
+        type=Path,
+        action="append",
+        default=[],
+        help="video, picture, folder, sequence or .npz; white = foreground, grey = soft; several times for several objects",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="video or picture (frame.%%04d.png) to write; - with -"
@@ -35,16 +41,26 @@ def add_harmonize(commands: Any) -> None:
     parser.add_argument("--no-cut-detection", action="store_true", help="take the video as one shot")
     parser.add_argument("--raw", metavar="WxH:PIX_FMT:RATE", help="the pipe carries raw video: 1920x1080:yuv420p:25")
     parser.add_argument("--lookahead", type=natural, metavar="N", help="pipe: frames that the output may lag behind; 0 is live")
+    layers = parser.add_argument_group("two layers in the place of a composite")
+    layers.add_argument("--background", type=Path, metavar="VIDEO", help="what the foreground is laid over: in the place of COMPOSITE")
+    layers.add_argument("--foreground", type=Path, metavar="VIDEO", help="video or pictures with alpha, or with the --mask of this layer")
+    layers.add_argument("--position", type=position, default=(0.0, 0.0), metavar="X,Y", help="of its upper left corner, in pixels (0,0)")
+    layers.add_argument("--scale", type=float, default=1.0, metavar="N", help="of the foreground (1)")
+    layers.add_argument("--premultiplied", action="store_true", help="its colours have been multiplied by its alpha")
+    parser.add_argument("--layer", default="composite", choices=["composite", "foreground"], help="what to write: foreground has alpha")
     parser.add_argument("--codec", metavar="NAME", help="output codec (the input's family)")
     parser.add_argument("--crf", type=int, metavar="N", help="quality of x264, x265, VP9 and AV1 (16)")
     parser.add_argument("--preset", metavar="NAME", help="speed preset of the encoder")
     parser.add_argument("--pix-fmt", metavar="NAME", help="output pixel format (the input's)")
     parser.add_argument("--rate", type=rate, metavar="N", help="frames a second of pictures (24)")
+    parser.add_argument("--reference", type=Path, metavar="PICTURE", help="harmonize to this picture, not to the background")
+    parser.add_argument("--keep", type=names, default=(), metavar="hue,luma,saturation", help="what of the foreground stays as it is")
     parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
     parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
     parser.add_argument("--resume", action="store_true", help="write so that a stopped run can be gone on with, and go on with it")
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     parser.add_argument("--no-verify", action="store_true", help="do not read the written file again")
+    parser.add_argument("--allow-url", action="store_true", help="fetch what is named by an http or https address")
     add_device_options(parser)
     add_report_options(parser)
 
@@ -55,16 +71,11 @@ def _harmonize(args: Any) -> None:
         return
     if args.raw is not None or args.lookahead is not None:
         raise InputError("--raw and --lookahead: are for pipes; write vhmae harmonize - --mask MASK -o -")
-    from vhmae.pipeline import HarmonizeJob, harmonize_job
-
-    job = HarmonizeJob(
-        composite=args.composite, mask=args.mask, output=args.output, start=args.start, end=args.end, cuts=args.cuts, codec=args.codec,
-        crf=args.crf, preset=args.preset, pix_fmt=args.pix_fmt, colorspace=args.colorspace, rate=args.rate,
-        hold_last_mask=args.hold_last_mask, resume=args.resume, strict=args.strict, verify=not args.no_verify,
-        progress=sys.stderr.isatty() and not args.quiet,
-        **_settings(args),
-    )  # fmt: skip
-    report = harmonize_job(job)
+    if (args.composite is None) == (args.background is None) or (args.background is None) != (args.foreground is None):
+        raise InputError("harmonize: needs COMPOSITE, or --foreground and --background; see vhmae harmonize --help")
+    given = [args.background or args.composite, *args.mask]
+    with fetched(given, args.allow_url) as (composite, *masks):
+        report = _harmonize_files(args, composite, masks)
     write_report(report, args.json)
     if not args.quiet:
         for warning in report["warnings"]:
@@ -73,10 +84,26 @@ def _harmonize(args: Any) -> None:
               f"mean change {report['mean_change']:.1f} levels, {report['device']} {report['precision']}")  # fmt: skip
 
 
+def _harmonize_files(args: Any, composite: Path, masks: list[Path]) -> dict[str, Any]:
+    from vhmae.pipeline import HarmonizeJob, harmonize_job
+    from vhmae.video.layers import Placement
+
+    placement = Placement(x=args.position[0], y=args.position[1], scale=args.scale, premultiplied=args.premultiplied)
+    job = HarmonizeJob(
+        composite=composite, foreground=args.foreground, placement=placement, masks=tuple(masks), output=args.output,
+        start=args.start, end=args.end, cuts=args.cuts, codec=args.codec, crf=args.crf, preset=args.preset, pix_fmt=args.pix_fmt,
+        colorspace=args.colorspace, rate=args.rate, reference=args.reference, layer=args.layer, hold_last_mask=args.hold_last_mask,
+        resume=args.resume, strict=args.strict, verify=not args.no_verify,
+        progress=sys.stderr.isatty() and not args.quiet,
+        **_settings(args),
+    )  # fmt: skip
+    return harmonize_job(job)
+
+
 def _settings(args: Any) -> dict[str, Any]:
     """The options that say how to harmonize, and where."""
-    names = ("quality", "strength", "caution", "weights", "device", "precision", "threads")
-    return {**{name: getattr(args, name) for name in names}, "cut_detection": not args.no_cut_detection}
+    options = ("quality", "strength", "caution", "keep", "weights", "device", "precision", "threads")
+    return {**{name: getattr(args, name) for name in options}, "cut_detection": not args.no_cut_detection}
 
 
 def _harmonize_pipe(args: Any) -> None:
@@ -85,7 +112,8 @@ def _harmonize_pipe(args: Any) -> None:
         raise InputError("harmonize -: a pipe goes to a pipe; write -o - and let the next program write the file")
     for_files = {
         "start": 0.0, "end": None, "codec": None, "crf": None, "preset": None, "pix_fmt": None, "cuts": None, "resume": False,
-        "rate": None,        "no_verify": False,
+        "rate": None, "reference": None, "foreground": None, "background": None, "layer": "composite", "allow_url": False,
+        "no_verify": False,
     }  # fmt: skip
     for name, default in for_files.items():
         if getattr(args, name) != default:
@@ -94,10 +122,12 @@ def _harmonize_pipe(args: Any) -> None:
         raise InputError(
             "harmonize -: needs a pipe on both sides; as in ffmpeg ... -f yuv4mpegpipe - | vhmae harmonize - ... -o - | ffmpeg ..."
         )
+    if len(args.mask) != 1:
+        raise InputError("harmonize -: takes one --mask; give a video, picture, folder, sequence or .npz")
     from vhmae.streaming import RawFormat, StreamJob, harmonize_stream
 
     job = StreamJob(
-        mask=args.mask, raw=RawFormat.parse(args.raw) if args.raw else None, lookahead=args.lookahead, colorspace=args.colorspace,
+        mask=args.mask[0], raw=RawFormat.parse(args.raw) if args.raw else None, lookahead=args.lookahead, colorspace=args.colorspace,
         hold_last_mask=args.hold_last_mask, strict=args.strict, **_settings(args),
     )  # fmt: skip
     report = harmonize_stream(job, sys.stdin.buffer, sys.stdout.buffer)

@@ -115,6 +115,14 @@ def rate(text: str) -> Fraction:
     return value
 
 
+def position(text: str) -> tuple[float, float]:
+    x, comma, y = text.partition(",")
+    try:
+        return float(x), float(y if comma else "")
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not X,Y") from None
+
+
 def value_range(text: str) -> tuple[float, float]:
     low, colon, high = text.partition(":")
     try:

@@ -13,9 +13,10 @@ import numpy as np
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation.methods import Clip, find_method
-from vhmae.evaluation.sheet import Row, make_sheet, pick_frames, write_sheet
+from vhmae.evaluation.sheet import Row, make_sheet, pick_frames
 from vhmae.model.precision import Precision
 from vhmae.video.matte import open_matte
+from vhmae.video.pictures import write_still
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames, read_rgb_frames, to_uint8
 
@@ -70,7 +71,7 @@ def compare(comparison: Comparison) -> int:
     if clip.target is not None:
         rows.append(Row("target", clip.target[pair]))
         reference, error_name = clip.target, "error, 0 to 64 levels"
-    write_sheet(comparison.output, make_sheet(rows, clip.mask[pair], reference[pair], error_name))
+    write_still(comparison.output, make_sheet(rows, clip.mask[pair], reference[pair], error_name))
     return len(rows)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -46,19 +45,6 @@ def make_sheet(rows: Sequence[Row], mask: Array, reference: Array, error_name: s
         cells = [row.frames[0], row.frames[1], part, _heat(error)]
         lines.append(_strip(cells, mask.shape[1:], row.label))
     return np.vstack(lines)
-
-
-def write_sheet(path: Path, sheet: Array) -> None:
-    """Write a sheet as PNG or JPEG; it appears whole or not at all."""
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
-    try:
-        written = cv2.imwrite(str(part), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    except cv2.error:
-        written = False
-    if not written:
-        part.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written as a picture; give a .png or .jpg in a folder that can be written")
-    part.replace(path)
 
 
 def pick_frames(clip: Clip, frame: int) -> list[int]:

@@ -146,6 +146,8 @@ class _Files:
 
 def _check(job: ExportJob) -> None:
     """Refuse an output that cannot be written, before any work."""
+    if len(job.masks) > 1:
+        raise InputError(f"--mask {job.masks[1]}: a grade is of one object; export each by itself")
     known = SUFFIXES[job.kind]
     if job.output.suffix.lower() not in known:
         raise InputError(f"{job.output}: export {job.kind} writes {' or '.join(known)}; give such a name")

@@ -91,12 +91,12 @@ def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGr
     analysis = Analysis(job)
     shots: dict[int, _Shot] = {}
     seen = damaged = 0
-    for (timed, matte), change, number in analysis.harmonized(analysis.frames(count=True)):
+    for (timed, mattes), (change, *_), number in analysis.harmonized(analysis.frames(count=True)):
         shot = shots.setdefault(number, _Shot(timed.index))
         shot.last = timed.index
         seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
         if change is not None and (timed.index - shot.first) % EVERY_FRAMES == 0:
-            shot.look_at(timed.index, timed.image, matte, change)
+            shot.look_at(timed.index, timed.image, mattes[0], change)
     graded = [shot for shot in shots.values() if shot.indices]
     grades = [shot.grade(number, every) for number, shot in enumerate(graded, 1)]
     return grades, analysis.info, analysis.warnings(seen, damaged)

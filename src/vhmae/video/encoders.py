@@ -82,6 +82,11 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
     return nearest.name if nearest is not None else source.pixel_format
 
 
+def holds_alpha(pix_fmt: str) -> bool:
+    """Whether a pixel format has an alpha channel."""
+    return any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
+
+
 def conversion(source: VideoInfo, pix_fmt: str) -> dict[str, Any]:
     """How swscale is to convert to another pixel format: by the source's matrix and range, not by its own defaults."""
     if pix_fmt == source.pixel_format:

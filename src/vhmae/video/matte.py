@@ -5,6 +5,7 @@ Mattes leave here as they are stored (uint8 or uint16, white = foreground), at t
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ import cv2
 import numpy as np
 
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
-from vhmae.video.probe import VideoInfo, check_is_file, probe_video
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.sequence import PICTURES, is_pattern, picture_files
 
@@ -111,6 +113,43 @@ def _read_grey(path: Path) -> Array:
     if picture.max() == 1:  # 1 means foreground too: as a grey level it would be no matte at all
         picture = picture * picture.dtype.type(np.iinfo(picture.dtype).max)
     return picture
+
+
+def has_alpha(info: VideoInfo) -> bool:
+    """Whether a video carries a matte of its own."""
+    return REPACKED.get(info.pixel_format, info.pixel_format).startswith(("yuva", "gbrap"))
+
+
+def layer_info(info: VideoInfo) -> VideoInfo:
+    """A video's facts with the pixel format that holds its planes and a matte.
+
+    Raises:
+        InputError: where there is no such format.
+    """
+    planar = REPACKED.get(info.pixel_format, info.pixel_format)
+    if planar.startswith(("yuva", "gbrap")):
+        return dataclasses.replace(info, pixel_format=planar)
+    named = planar.replace("yuvj", "yuva").replace("gbrp", "gbrap") if planar.startswith(("yuvj", "gb")) else planar.replace("yuv", "yuva")
+    if named not in PLANAR or named == "yuva420p12le" or planar.startswith("gray"):
+        raise InputError(
+            f"--layer foreground: {info.path.name} has pixel format {info.pixel_format}, which knows no alpha; convert it first"
+        )
+    return dataclasses.replace(info, pixel_format=named)
+
+
+def layered(image: PlanarFrame, cover: Array, pixel_format: str) -> PlanarFrame:
+    """A frame's planes with a matte (H, W) in [0, 1] as their alpha channel, straight."""
+    depth = image.planes[0].dtype
+    alpha = np.rint(cover * np.float32(image.top_code)).astype(depth)
+    return dataclasses.replace(image, planes=[*image.planes[:3], alpha], pixel_format=pixel_format)
+
+
+def alpha_matte(image: PlanarFrame) -> Array:
+    """A frame's own alpha channel as a matte: uint8, or uint16 above 8 bits."""
+    alpha = image.planes[3]
+    if image.encoding.bits in (8, 16):
+        return alpha
+    return np.rint(alpha * (65535.0 / image.top_code)).astype(np.uint16)
 
 
 def _open_bits(path: Path) -> MatteSource:

@@ -9,17 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
+import numpy as np
 
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.encoders import conversion, encoder_options, pixel_format
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
-from vhmae.video.sequence import numbered
+from vhmae.video.sequence import check_picture_output, has_number, numbered
 from vhmae.video.writer import FrameWriter, encodable
 
+Array = np.ndarray
 ENCODERS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "mjpeg", ".jpeg": "mjpeg", ".bmp": "bmp", ".webp": "libwebp"}
 _LOSSLESS_OPTIONS = {"tiff": {"compression_algo": "deflate"}, "libwebp": {"lossless": "1"}}
+
+
+def picture_encoder(output: Path) -> str:
+    """The encoder of a picture's suffix."""
+    return ENCODERS[output.suffix.lower()]
 
 
 class PictureWriter(FrameWriter):
@@ -30,7 +38,7 @@ class PictureWriter(FrameWriter):
         pix_fmt: str | None = None, start_seconds: float = 0.0, end_seconds: float | None = None, verify: bool = True,
     ) -> None:  # fmt: skip
         """Open the output; takes what :class:`VideoWriter` does, of which pictures know the pixel format and ``verify``."""
-        encoder = ENCODERS[output.suffix.lower()]
+        encoder = picture_encoder(output)
         for option, value in (("--codec", codec), ("--crf", crf), ("--preset", preset)):
             if value is not None:
                 raise InputError(f"{option} {value}: pictures have no such setting, their suffix says what they are; leave it out")
@@ -92,3 +100,23 @@ class PictureWriter(FrameWriter):
     def abandon(self) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(self._folder)
+
+
+def check_still(output: Path, inputs: list[Path]) -> None:
+    """Refuse one picture that cannot be written, or would take the place of what is read."""
+    if has_number(output):
+        raise InputError(f"{output}: is the name of a sequence; give that of one picture")
+    check_picture_output(output, inputs)
+
+
+def write_still(path: Path, picture: Array) -> None:
+    """Write a picture (H, W, 3) uint8 RGB; it appears whole or not at all."""
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    try:
+        written = cv2.imwrite(str(part), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    except cv2.error:
+        written = False
+    if not written:
+        part.unlink(missing_ok=True)
+        raise InputError(f"{path}: cannot be written as a picture; give a .png or .jpg in a folder that can be written")
+    part.replace(path)

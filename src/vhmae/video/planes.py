@@ -66,6 +66,8 @@ class PlanarFrame:
     """Pixels a chroma sample spans in a row: 2 for 4:2:0 and 4:2:2."""
     chroma_y: int = 1
     """Rows that a chroma sample spans: 2 for 4:2:0."""
+    pixel_format: str | None = None
+    """FFmpeg's name, where it is not that of the frame that the planes came from."""
 
     @property
     def height(self) -> int:

@@ -347,7 +347,7 @@ class VideoWriter(FrameWriter):
 
 def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
     """Planes as a frame to encode, tagged like the one they came from."""
-    name = REPACKED.get(like.format.name, like.format.name)
+    name = image.pixel_format or REPACKED.get(like.format.name, like.format.name)
     assert name in PLANAR
     frame = av.VideoFrame(image.width, image.height, name)
     for plane, values in zip(frame.planes, image.planes, strict=True):

@@ -1,0 +1,169 @@
+"""``vhmae batch``: a table of jobs, one after the other or several at once; what is done is skipped, what fails does not stop the rest."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any, Literal
+
+from vhmae.errors import InputError, VhmaeError, did_you_mean
+from vhmae.harmonizer import HarmonizerSettings
+from vhmae.pipeline import HarmonizeJob, harmonize_job
+from vhmae.video.sequence import files_of, has_number, is_pattern
+
+Status = Literal["done", "skipped", "failed"]
+REQUIRED = ("composite", "mask", "out")
+_KINDS: dict[str, type] = {
+    "quality": str, "strength": float, "caution": float, "start": float, "end": float, "codec": str, "crf": int, "preset": str,
+    "pix_fmt": str, "colorspace": str,
+}  # fmt: skip
+"""Further columns that a table may have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of a job."""
+
+    composite: str
+    out: str
+    status: Status
+    frames: int = 0
+    seconds: float = 0.0
+    message: str = ""
+    """The error, or the warnings."""
+
+
+def read_jobs(table: Path, settings: HarmonizerSettings, **options: Any) -> list[HarmonizeJob]:
+    """Read a table (CSV with a heading: composite, mask, out, and options by their names); paths count from its folder.
+
+    Several masks are separated by ``|``; an empty field takes the settings' value.
+
+    Raises:
+        InputError: for a table that cannot be read, or two jobs with one output.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            columns = list(reader.fieldnames or [])
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table}: cannot be read ({getattr(error, 'strerror', None) or error}); give a CSV file") from None
+    missing = [name for name in REQUIRED if name not in columns]
+    if missing:
+        raise InputError(f"{table}: has no column '{missing[0]}'; its first line must name {', '.join(REQUIRED)}")
+    for column in columns:
+        if column not in REQUIRED and column not in _KINDS:
+            raise InputError(f"{table}: column '{column}' is unknown{did_you_mean(column, _KINDS)}; expected {', '.join(_KINDS)}")
+    base = {field.name: getattr(settings, field.name) for field in dataclasses.fields(HarmonizerSettings)}
+    jobs = [_job(table, line, row, {**base, **options}) for line, row in enumerate(rows, 2)]
+    outputs = [job.output.absolute() for job in jobs]
+    for line, output in enumerate(outputs, 2):
+        if outputs.index(output) != line - 2:
+            raise InputError(f"{table}: line {line} writes {output.name}, which another line writes too; give each its own output")
+    if not jobs:
+        raise InputError(f"{table}: holds no job; write one a line")
+    return jobs
+
+
+def _job(table: Path, line: int, row: dict[str, Any], options: dict[str, Any]) -> HarmonizeJob:
+    if None in row or any(row[name] is None for name in REQUIRED) or not row["composite"] or not row["out"]:
+        raise InputError(f"{table}: line {line} does not have the fields of the first line; quote fields with commas")
+    own = dict(options)
+    for name, kind in _KINDS.items():
+        text = (row.get(name) or "").strip()
+        try:
+            own |= {name: kind(text)} if text else {}
+        except ValueError:
+            raise InputError(f"{table}: line {line}: {name} '{text}' is not a number") from None
+    masks = tuple(table.parent / name for name in row["mask"].split("|") if name)
+    return HarmonizeJob(composite=table.parent / row["composite"], masks=masks, output=table.parent / row["out"], **own)
+
+
+def is_done(job: HarmonizeJob) -> bool:
+    """Whether the output is there, younger than all that it is made of. Outputs appear whole or not at all."""
+    written = files_of(job.output) if has_number(job.output) and _exists(job.output) else [job.output]
+    if not all(path.exists() for path in written):
+        return False
+    made = min(path.stat().st_mtime for path in written)
+    sources = [file for path in (job.composite, *job.masks) if _exists(path) for file in files_of(path)]
+    return all(source.stat().st_mtime <= made for source in sources)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return bool(files_of(path)) if is_pattern(path) else path.exists()
+    except InputError:
+        return False
+
+
+def run_batch(jobs: list[HarmonizeJob], workers: int = 1, again: bool = False) -> Iterator[Outcome]:
+    """Run jobs; their outcomes as they come.
+
+    Args:
+        workers: processes; the threads of each are a share of the machine's where the jobs do not say.
+        again: do what is done, too.
+    """
+    todo = []
+    for job in jobs:
+        if not again and is_done(job):
+            yield Outcome(str(job.composite), str(job.output), "skipped")
+        else:
+            todo.append(job)
+    if workers == 1:
+        yield from map(run_one, todo)
+    elif todo:
+        yield from _run_many(todo, workers)
+
+
+def run_one(job: HarmonizeJob) -> Outcome:
+    """Run a job; what goes wrong is its outcome."""
+    began = time.monotonic()
+
+    def outcome(status: Status, frames: int, message: str) -> Outcome:
+        return Outcome(str(job.composite), str(job.output), status, frames, round(time.monotonic() - began, 3), message)
+
+    try:
+        report = harmonize_job(job)
+    except VhmaeError as error:
+        return outcome("failed", 0, str(error))
+    except OSError as error:
+        return outcome("failed", 0, f"{error.filename or job.output}: {error.strerror or error}; check the disk and the permissions")
+    return outcome("done", report["frames"], "; ".join(report["warnings"]))
+
+
+def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    shared = [job if job.threads else dataclasses.replace(job, threads=threads) for job in jobs]
+    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
+    futures: dict[Future[Outcome], HarmonizeJob] = {}
+    try:
+        futures = {pool.submit(run_one, job): job for job in shared}
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                job = futures[future]
+                yield Outcome(str(job.composite), str(job.output), "failed", message="its process was killed; run the batch again")
+    except BaseException:
+        # Workers are told to stop, and leave nothing half-written.
+        for process in list((pool._processes or {}).values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    def stop(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)

@@ -1,0 +1,80 @@
+"""``vhmae preview``: one frame before and after, what changes and where the matte lies, in seconds, before a long run."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vhmae.analysis import Analysis, AnalysisJob
+from vhmae.errors import InputError
+from vhmae.rendering import as_matte, render_planes
+from vhmae.video.pictures import check_still, write_still
+from vhmae.video.reader import to_uint8
+
+Array = np.ndarray
+WIDEST_PANEL = 960
+AMPLIFIED = 4.0
+"""The difference is shown this many times as large, about grey."""
+AROUND = 24
+"""Frames before and after that are looked at: about what the smoothing over time would weigh."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreviewJob(AnalysisJob):
+    """A frame to preview; the fields are the options of ``vhmae preview``."""
+
+    output: Path
+    frame: int | None = None
+    """Number of the frame, from 0; None takes the middle one."""
+
+
+def preview(job: PreviewJob) -> dict[str, Any]:
+    """Write a sheet of a frame before and after, the difference and the matte; returns the report.
+
+    Raises:
+        InputError: for what the caller can mend.
+    """
+    check_still(job.output, [job.composite, *job.masks])
+    analysis = Analysis(job)
+    number = analysis.info.frames // 2 if job.frame is None else job.frame
+    if not 0 <= number < analysis.info.frames:
+        raise InputError(f"--frame {number}: {job.composite} has frames 0 to {analysis.info.frames - 1}")
+    first = max(0, number - AROUND)
+    near = itertools.islice(analysis.frames(first), number - first + AROUND + 1)
+    for (timed, mattes), changes, _ in analysis.harmonized(near):
+        if timed.index != number:
+            continue
+        image, levels = timed.image, []
+        for matte, change in zip(mattes, changes, strict=True):
+            if change is not None:
+                image, moved = render_planes(image, matte, change)
+                levels.append(moved)
+        before, after = (to_uint8(one.rgb()) for one in (timed.image, image))
+        cover = np.max([as_matte(matte) for matte in mattes], axis=0)
+        write_still(job.output, _sheet(before, after, cover))
+        mean_change = round(sum(levels) / len(levels), 3) if levels else 0.0
+        return {"schema": 1, "frame": number, "mean_change": mean_change, "warnings": list(analysis.first_warnings)}
+    raise InputError(f"--frame {number}: could not be decoded; choose another")
+
+
+def _sheet(before: Array, after: Array, cover: Array) -> Array:
+    """Four panels with their names."""
+    difference = to_uint8(0.5 + AMPLIFIED * (after.astype(np.float32) - before) / 255.0)
+    matte = np.repeat(to_uint8(cover)[..., None], 3, axis=-1)
+    named = (("before", before), ("after", after), (f"difference x{AMPLIFIED:.0f}", difference), ("matte", matte))
+    panels = [_panel(name, picture) for name, picture in named]
+    return np.vstack([np.hstack(panels[:2]), np.hstack(panels[2:])])
+
+
+def _panel(name: str, picture: Array) -> Array:
+    scale = min(1.0, WIDEST_PANEL / picture.shape[1])
+    size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
+    shown = np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
+    for color, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
+        cv2.putText(shown, name, (10, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.7, color, thickness, cv2.LINE_AA)
+    return shown

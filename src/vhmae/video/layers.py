@@ -1,0 +1,115 @@
+"""Two layers composited: a foreground with a matte laid over a background, in the background's own planes.
+
+``out = background + alpha (foreground - background)``, added to the planes as a change of colour: where the foreground is not, the
+background's code values stay exactly what they were.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from vhmae.errors import InputError
+from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
+from vhmae.video.planes import Box, PlanarFrame, matte_box
+from vhmae.video.probe import VideoInfo
+from vhmae.video.reader import TimedFrame, read_frames
+from vhmae.video.writer import encodable
+
+Array = np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where a foreground is laid."""
+
+    x: float = 0.0
+    """Pixels of the background from its left border to the foreground's."""
+    y: float = 0.0
+    """Pixels from the top border."""
+    scale: float = 1.0
+    """Pixels of the background for one of the foreground's."""
+    premultiplied: bool = False
+    """The foreground's colours have been multiplied by its alpha."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.scale <= 100.0:
+            raise InputError(f"--scale {self.scale}: out of range; expected more than 0")
+
+
+class LayeredSource:
+    """Frames of a background with a foreground laid over them, and the foreground's matte at the background's size."""
+
+    def __init__(self, background: VideoInfo, foreground: VideoInfo, mattes: MatteSource | None, placement: Placement) -> None:
+        """``mattes`` are those of the foreground, at its own size; None takes its alpha channel."""
+        self.background = background
+        self.foreground = foreground
+        self.mattes = mattes
+        self.placement = placement
+        if mattes is None and not has_alpha(foreground):
+            raise InputError(f"--foreground {foreground.path}: has no alpha channel; give its --mask")
+        if foreground.files is None and background.files is None and abs(float(foreground.fps / background.fps) - 1.0) > 0.001:
+            raise InputError(
+                f"--foreground {foreground.path}: has {float(foreground.fps):.3f} frames a second, the background "
+                f"{float(background.fps):.3f}; conform one to the other"
+            )
+        if 1 < foreground.frames < background.frames:
+            raise InputError(
+                f"--foreground {foreground.path}: has {foreground.frames} frames but {background.path.name} has {background.frames}; "
+                "trim the background or pass --end"
+            )
+        self._to_background = np.array([[placement.scale, 0.0, placement.x], [0.0, placement.scale, placement.y]])
+
+    def read(self, first: int = 0) -> Iterator[tuple[TimedFrame, Array]]:
+        """Composited frames with their mattes (uint16), from a number on."""
+        still = self.foreground.frames == 1
+        fronts = read_frames(self.foreground, first=0 if still else first)
+        mattes = self.mattes.read(self.foreground, first) if self.mattes is not None else None
+        front: TimedFrame | None = None
+        matte: Array | None = None
+        for timed in read_frames(self.background, first=first):
+            while front is None or (not still and front.index < timed.index):
+                front = next(fronts, None)
+                if front is None:
+                    raise InputError(f"--foreground {self.foreground.path}: ends before the background; trim the background or pass --end")
+                matte = next(mattes) if mattes is not None else alpha_matte(front.image)
+            assert matte is not None
+            yield self._laid(timed, front.image, matte)
+
+    def _laid(self, timed: TimedFrame, front: PlanarFrame, matte: Array) -> tuple[TimedFrame, Array]:
+        back = timed.image
+        alpha = self._warped(_unit(matte), back)
+        box = matte_box(alpha, back.chroma_x, back.chroma_y)
+        cover = np.rint(alpha * np.float32(65535.0)).astype(np.uint16)
+        if box is None:
+            return timed, cover
+        weight = alpha[box.rows, box.columns]
+        colors = front.rgb_planes(Box(0, 0, front.height, front.width))
+        shown = np.stack([self._warped(plane, back)[box.rows, box.columns] for plane in colors])
+        laid = back.copy()
+        lower = laid.rgb_planes(box)
+        laid.add(shown - weight * lower if self.placement.premultiplied else weight * (shown - lower), box)
+        return dataclasses.replace(timed, image=laid, decoded=encodable(laid, timed.decoded)), cover
+
+    def _warped(self, plane: Array, back: PlanarFrame) -> Array:
+        """A plane of the foreground at its place in the background; nothing where it does not reach."""
+        size = (back.width, back.height)
+        shrinks = self.placement.scale < 0.75
+        if shrinks:  # interpolation alone would skip pixels
+            small = (max(1, round(plane.shape[1] * self.placement.scale)), max(1, round(plane.shape[0] * self.placement.scale)))
+            plane = cv2.resize(plane, small, interpolation=cv2.INTER_AREA)
+        matrix = self._to_background.copy()
+        scale = (1.0, 1.0) if shrinks else (self.placement.scale, self.placement.scale)
+        matrix[0, 0], matrix[1, 1] = scale
+        # Centres of pixels, not their corners, are what OpenCV counts from.
+        matrix[:, 2] += 0.5 * (np.array(scale) - 1.0)
+        warped: Array = cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return warped
+
+
+def _unit(matte: Array) -> Array:
+    top = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}[matte.dtype]
+    return matte.astype(np.float32) / np.float32(top)

@@ -1,0 +1,111 @@
+"""A table of jobs: skipped where done, gone on with after a failure, several at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import moving_scene, write_video
+from tests.harmonizer.test_harmonizer import changing_model
+from vhmae.batch import read_jobs, run_batch
+from vhmae.cli import main
+from vhmae.data.clips import write_mask_bits
+from vhmae.harmonizer import HarmonizerSettings
+from vhmae.model.weights import save_model
+
+FRAMES = 8
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    for name in ("one", "two"):
+        frames, masks = moving_scene(FRAMES, 96, 64)
+        write_video(tmp_path / f"{name}.mkv", np.roll(frames, 5 if name == "two" else 0, axis=2))
+        write_mask_bits(masks, tmp_path / f"{name}.npz")
+    save_model(changing_model(), tmp_path / "w.safetensors", {})
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+def batch(work: Path, text: str, *options: str) -> tuple[int, dict[str, object]]:
+    (work / "jobs.csv").write_text(text)
+    common = ["--weights", str(work / "w.safetensors"), "--precision", "fp32", "--json", str(work / "r.json")]
+    code = main(["batch", str(work / "jobs.csv"), *common, *options])
+    return code, json.loads((work / "r.json").read_text()) if (work / "r.json").exists() else {}
+
+
+THREE = "composite,mask,out,strength\none.mkv,one.npz,out/1.mkv,\ngone.mkv,one.npz,out/2.mkv,\ntwo.mkv,two.npz,out/3.mkv,0.5\n"
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_failure_does_not_stop_the_rest_and_what_is_done_is_skipped(work: Path, workers: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = batch(work, THREE, "--workers", workers)
+    assert code == 1
+    assert (report["done"], report["skipped"], report["failed"]) == (2, 0, 1)
+    output = capsys.readouterr()
+    assert "gone.mkv: no such file" in output.err
+    assert output.err.splitlines()[-1].startswith("vhmae: error: ")
+    assert sorted(path.name for path in (work / "out").iterdir()) == ["1.mkv", "3.mkv"]
+    (work / "gone.mkv").write_bytes((work / "one.mkv").read_bytes())
+    code, report = batch(work, THREE, "--workers", workers)
+    assert code == 0
+    assert (report["done"], report["skipped"]) == (1, 2)
+
+
+def test_an_output_older_than_its_input_is_made_again(work: Path) -> None:
+    table = "composite,mask,out\none.mkv,one.npz,out/1.mkv\n"
+    assert batch(work, table)[0] == 0
+    assert batch(work, table)[1]["skipped"] == 1
+    assert batch(work, table, "--again")[1]["done"] == 1
+    later = (work / "out" / "1.mkv").stat().st_mtime + 5
+    os.utime(work / "one.mkv", (later, later))
+    assert batch(work, table)[1]["done"] == 1
+
+
+def test_pictures_and_several_masks_are_jobs_too(work: Path) -> None:
+    table = "composite,mask,out\none.mkv,one.npz|two.npz,out/x.%03d.png\n"
+    assert batch(work, table)[1]["done"] == 1
+    assert len(list((work / "out").glob("x.*.png"))) == FRAMES
+    assert batch(work, table)[1]["skipped"] == 1
+
+
+def test_options_of_a_line_overrule_those_of_the_command(work: Path) -> None:
+    (work / "jobs.csv").write_text("composite,mask,out,strength,crf\none.mkv,one.npz,a.mkv,0.25,\ntwo.mkv,two.npz,b.mkv,,9\n")
+    first, second = read_jobs(work / "jobs.csv", HarmonizerSettings(strength=0.75))
+    assert (first.strength, first.crf, second.strength, second.crf) == (0.25, None, 0.75, 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("composite,out\na,b\n", "no column 'mask'"),
+        ("composite,mask,out\n", "holds no job"),
+        ("composite,mask,out,strenght\na,b,c,1\n", "did you mean strength"),
+        ("composite,mask,out,crf\na,b,c,much\n", "is not a number"),
+        ("composite,mask,out\na,b\n", "line 2"),
+        ("composite,mask,out\na,b,c.mkv\nd,e,c.mkv\n", "line 3"),
+    ],
+)
+def test_a_wrong_table_is_refused_before_any_work(work: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert batch(work, text)[0] == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def _die(job: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_worker_loses_its_own_job_alone(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (work / "jobs.csv").write_text(THREE)
+    jobs = read_jobs(work / "jobs.csv", HarmonizerSettings(weights=str(work / "w.safetensors"), precision="fp32"))
+    monkeypatch.setattr("vhmae.batch.run_one", _die)
+    outcomes = list(run_batch(jobs, workers=2))
+    assert {outcome.status for outcome in outcomes} == {"failed"}
+    assert all("killed" in outcome.message for outcome in outcomes)

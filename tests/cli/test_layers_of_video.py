@@ -1,0 +1,119 @@
+"""Two layers in the place of a composite: laid over each other by us, then harmonized."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import moving_scene, write_video
+from tests.harmonizer.test_harmonizer import changing_model
+from vhmae.cli import main
+from vhmae.data.clips import write_mask_bits
+from vhmae.model.weights import save_model
+from vhmae.video.reader import read_rgb_frames
+
+Array = np.ndarray
+FRAMES = 6
+SIDE = 40
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A background with sound, and a small foreground: as PNGs with alpha (straight, premultiplied), and as a video with a mask."""
+    folder = tmp_path_factory.mktemp("layers")
+    frames, _ = moving_scene(FRAMES, 96, 64)
+    write_video(folder / "back.mkv", frames, pix_fmt="yuv444p", audio=True)
+    front, alpha = layer()
+    for number in range(FRAMES):
+        straight = np.dstack([front[..., ::-1], alpha])
+        multiplied = np.dstack([np.rint(front[..., ::-1] * (alpha[..., None] / 255.0)).astype(np.uint8), alpha])
+        assert cv2.imwrite(str(folder / f"f.{number:02d}.png"), straight)
+        assert cv2.imwrite(str(folder / f"p.{number:02d}.png"), multiplied)
+    write_video(folder / "front.mkv", np.stack([front] * FRAMES), pix_fmt="yuv444p")
+    write_mask_bits(np.stack([alpha > 127] * FRAMES), folder / "m.npz")
+    save_model(changing_model(), folder / "w.safetensors", {})
+    return folder
+
+
+def layer() -> tuple[Array, Array]:
+    """A disc of two colours with a soft edge: (H, W, 3) and alpha (H, W), uint8."""
+    y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
+    front = np.stack([60 + 4 * x, 200 - 3 * y, 120 + 0 * x], axis=-1).astype(np.uint8)
+    distance = np.hypot(x - 19.5, y - 19.5)
+    return front, np.rint(np.clip((17.0 - distance) / 4.0, 0.0, 1.0) * 255.0).astype(np.uint8)
+
+
+def run(work: Path, out: Path, *options: str) -> int:
+    weights = ["--weights", str(work / "w.safetensors"), "--precision", "fp32", "-q"]
+    return main(["harmonize", "--background", str(work / "back.mkv"), "-o", str(out), *weights, *options])
+
+
+def laid(back: Array, x: int, y: int) -> Array:
+    """The composite by its definition, in floats."""
+    front, alpha = layer()
+    expected = back.astype(np.float64)
+    share = alpha[..., None] / 255.0
+    expected[y : y + SIDE, x : x + SIDE] += share * (front - expected[y : y + SIDE, x : x + SIDE])
+    return expected
+
+
+@pytest.mark.parametrize("kind", ["f.%02d.png", "p.%02d.png"])
+def test_layers_are_composited_by_their_alpha(work: Path, tmp_path: Path, kind: str) -> None:
+    premultiplied = ("--premultiplied",) if kind.startswith("p") else ()
+    front = ("--foreground", str(work / kind), "--position", "30,12")
+    assert run(work, tmp_path / "out.mkv", *front, *premultiplied, "--strength", "0") == 0
+    for back, out in zip(*(read_rgb_frames(path, [0, 3]) for path in (work / "back.mkv", tmp_path / "out.mkv")), strict=True):
+        expected = laid(back, 30, 12)
+        assert np.abs(out - expected).max() <= 3.0
+        outside = np.ones(back.shape[:2], bool)
+        outside[12 : 12 + SIDE, 30 : 30 + SIDE] = layer()[1] == 0
+        assert np.array_equal(out[outside], back[outside])
+
+
+def test_a_mask_takes_the_place_of_alpha_and_the_layer_is_harmonized(work: Path, tmp_path: Path) -> None:
+    front = ("--foreground", str(work / "front.mkv"), "--mask", str(work / "m.npz"), "--position", "30,12", "--caution", "0")
+    assert run(work, tmp_path / "bare.mkv", *front, "--strength", "0") == 0
+    assert run(work, tmp_path / "out.mkv", *front) == 0
+    bare, out = (read_rgb_frames(tmp_path / f"{name}.mkv", [2])[0].astype(int) for name in ("bare", "out"))
+    hole = np.zeros((64, 96), bool)
+    hole[12 : 12 + SIDE, 30 : 30 + SIDE] = layer()[1] > 127
+    assert np.abs(out - bare)[hole].mean() > 1.0
+    assert np.array_equal(out[~hole], bare[~hole])
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert len(container.streams.audio) == 1
+
+
+@pytest.mark.parametrize("scale", [2.0, 0.5])
+def test_a_scaled_layer_lies_where_it_should(work: Path, tmp_path: Path, scale: float) -> None:
+    front = ("--foreground", str(work / "f.00.png"), "--position", "8,4", "--scale", str(scale))
+    assert run(work, tmp_path / "out.mkv", *front, "--strength", "0") == 0
+    back, out = (read_rgb_frames(path, [0])[0].astype(float) for path in (work / "back.mkv", tmp_path / "out.mkv"))
+    changed = np.argwhere(np.abs(out - back).max(axis=-1) > 8)
+    reach = (17.0 * scale, np.array([4.0, 8.0]) + 20.0 * scale)
+    middle = (changed.min(axis=0) + np.minimum(changed.max(axis=0), [63, 95])) / 2.0 + 0.5
+    if scale < 1.0:  # the whole disc is within the frame
+        assert np.abs(middle - reach[1]).max() < 1.5
+        assert np.abs((np.ptp(changed, axis=0) + 1) / 2.0 - reach[0]).max() < 1.5
+    else:
+        assert np.abs(changed.min(axis=0) - (reach[1] - reach[0])).max() < 2.5
+
+
+def test_layers_that_do_not_fit_are_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    short = tmp_path / "short.%d.png"
+    for number in range(3):
+        (tmp_path / f"short.{number}.png").write_bytes((work / "f.00.png").read_bytes())
+    for options, message in (
+        (("--foreground", str(work / "front.mkv")), "has no alpha channel"),
+        (("--foreground", str(short)), "has 3 frames"),
+        (("--foreground", str(work / "f.%02d.png"), "--scale", "0"), "--scale"),
+        (("--foreground", str(work / "f.%02d.png"), "--position", "1"), "is not X,Y"),
+        (("--foreground", str(work / "f.%02d.png"), "--position", "500,0"), "no foreground"),
+        ((), "--foreground and --background"),
+    ):
+        assert run(work, tmp_path / "x.mkv", *options) == 2, options
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "x.mkv").exists()

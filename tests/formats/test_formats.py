@@ -1,0 +1,58 @@
+"""What goes in comes out in kind: the golden table of formats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.formats.table import FRAMES, Row, facts, make, page, planes, rows
+from tests.harmonizer.test_harmonizer import changing_model
+from vhmae import harmonize_video
+from vhmae.data.clips import write_mask_bits
+from vhmae.model.weights import save_model
+
+ROWS = rows()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("weights") / "w.safetensors"
+    save_model(changing_model(), path, {})
+    return str(path)
+
+
+def test_the_table_has_its_rows() -> None:
+    assert len(ROWS) >= 60
+    assert len({row.name for row in ROWS}) == len(ROWS)
+
+
+def test_the_page_is_that_of_the_table() -> None:
+    assert (Path(__file__).parents[2] / "docs" / "formats.md").read_text() == page()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_a_clip_comes_out_in_kind(row: Row, weights: str, tmp_path: Path) -> None:
+    source, output = tmp_path / f"in.{row.container}", tmp_path / f"out.{row.container}"
+    masks = make(row, source)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    report = harmonize_video(source, output, mask=tmp_path / "m.npz", weights=weights, precision="fp32", caution=0.0)
+    assert report["frames"] == FRAMES
+    before, after = facts(source), facts(output)
+    assert after == before
+    pairs = zip(planes(source), planes(output), masks, strict=True)
+    changed = 0
+    for one, other, mask in pairs:
+        # Chroma and lossy codecs reach over the mask's edge.
+        reach = 3 if not row.tolerance else 17
+        away = cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach), np.uint8)) == 0
+        for place, (plane, harmonized) in enumerate(zip(one, other, strict=True)):
+            bits = int(plane.max()).bit_length() if plane.dtype == np.uint16 else 8
+            small = cv2.resize(away.astype(np.uint8), plane.shape[::-1], interpolation=cv2.INTER_AREA)
+            seen = away if plane.shape == away.shape else small == 1
+            moved = np.abs(plane.astype(np.int64) - harmonized)[seen] / 2.0 ** max(0, bits - 8)
+            assert moved.max() <= row.tolerance, (place, moved.max())
+        changed += int((one[0] != other[0]).any())
+    assert changed == FRAMES
