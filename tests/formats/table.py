@@ -63,7 +63,7 @@ def rows() -> list[Row]:
                 "yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv444p12le", "gray", "gray10le", "bgr0",
                 "gbrp10le", "gbrp12le", "gbrp16le", "yuva420p", "yuva444p10le", "bgra",
             ),
-            "huffyuv": ("yuv422p",), "utvideo": ("yuv420p", "gbrp"), "mjpeg": ("yuvj420p",), "mpeg2video": ("yuv420p",),
+            "mjpeg": ("yuvj420p",), "mpeg2video": ("yuv420p",),
         },
         "mp4": {"libx264": ("yuv420p", "yuv420p10le"), "libx265": ("yuv420p",), "libsvtav1": ("yuv420p",), "mpeg4": ("yuv420p",)},
         "mov": {
@@ -71,7 +71,8 @@ def rows() -> list[Row]:
             "png": ("rgb24", "rgba", "rgb48be"), "mjpeg": ("yuvj422p",),
         },
         "webm": {"libvpx": ("yuv420p",), "libvpx-vp9": ("yuv420p",)},
-        "avi": {"mpeg4": ("yuv420p",), "mjpeg": ("yuvj420p",), "libx264": ("yuv420p",), "ffv1": ("yuv420p",), "huffyuv": ("yuv422p",)},
+        "avi": {"mpeg4": ("yuv420p",), "mjpeg": ("yuvj420p",), "libx264": ("yuv420p",), "ffv1": ("yuv420p",), "huffyuv": ("yuv422p",),
+            "utvideo": ("yuv420p", "gbrp"),},
     }  # fmt: skip
     found = [
         Row(container, codec, name, tolerance=0 if codec in LOSSLESS else 12)
@@ -176,9 +177,11 @@ def facts(path: Path) -> Facts:
                     turn = struct.unpack("<9i", bytes(matrix)[:36]) if matrix is not None else None
         names = {one.index: one.codec_context.name for one in container.streams.audio}
         colors = (int(context.colorspace), int(context.color_primaries), int(context.color_trc), int(context.color_range))
+        # AVI keeps no times of presentation: what is read as such is the order of decoding.
+        shown = tuple(times) if path.suffix != ".avi" else (float(len(times)),)
         return Facts(
             context.name, str(context.pix_fmt), (context.width, context.height), colors, stream.sample_aspect_ratio or Fraction(1), turn,
-            tuple(times), tuple((names[index], bytes(data)) for index, data in sounds.items()),
+            shown, tuple((names[index], bytes(data)) for index, data in sounds.items()),
         )  # fmt: skip
 
 

@@ -262,6 +262,7 @@ class VideoWriter(FrameWriter):
             self._times.append(pts * self._stream.codec_context.time_base)
         if frame.format.name != self._stream.codec_context.pix_fmt:
             frame = frame.reformat(format=self._stream.codec_context.pix_fmt, **self._conversion)
+            frame.colorspace = self._stream.codec_context.colorspace  # some encoders believe the frame, which swscale tags anew
         frame.pts, frame.time_base = pts, self._stream.codec_context.time_base
         frame.pict_type = 0
         self._mux_others_until(float(seconds))
