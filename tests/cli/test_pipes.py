@@ -48,19 +48,8 @@ def y4m(path: Path, kind: str = "yuv4mpegpipe") -> bytes:
 
 
 def piped(work: Path, data: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
-    command = [
-        sys.executable,
-        "-m",
-        "vhmae",
-        "harmonize",
-        "-",
-        "--mask",
-        str(work / "m.npz"),
-        "-o",
-        "-",
-        "--weights",
-        str(work / "w.safetensors"),
-    ]
+    mask = () if "--mask" in options else ("--mask", str(work / "m.npz"))
+    command = [sys.executable, "-m", "vhmae", "harmonize", "-", "-o", "-", *mask, "--weights", str(work / "w.safetensors")]
     return subprocess.run([*command, *options], input=data, capture_output=True, timeout=120, check=False)
 
 
