@@ -70,6 +70,12 @@ class AnalysisJob(HarmonizerSettings):
     hold_last_mask: bool = False
     strict: bool = False
 
+    def inputs(self) -> dict[str, Path]:
+        """The files that the work depends on, by their part in it."""
+        masks = {f"mask {place}": mask for place, mask in enumerate(self.masks)}
+        others = {"cuts": self.cuts, "reference": self.reference, "foreground": self.foreground}
+        return {"composite": self.composite, **masks, **{name: path for name, path in others.items() if path is not None}}
+
 
 class Analysis:
     """A job's sources, and a harmonizer for each of its objects at work."""
@@ -78,7 +84,10 @@ class Analysis:
         self.source = job
         self.info = _probe(job)
         self.mattes = [open_matte(path) for path in job.masks]
-        self.layers = _open_layers(job, self.info, self.mattes) if job.foreground is not None else None
+        self.layers: LayeredSource | None = None
+        if job.foreground is not None:
+            self.layers = _open_layers(job, self.info, self.mattes)
+            self.info = self.layers.background
         if self.layers is None and not self.mattes and not has_alpha(self.info):
             raise InputError(f"--mask: missing, and {job.composite} has no alpha channel of its own; give a mask of the foreground")
         self.check_output()
@@ -86,7 +95,7 @@ class Analysis:
         self.cuts = read_cuts(job.cuts, self.info.frames) if job.cuts else frozenset()
         shown = self.info if self.layers is None else self.layers.foreground
         fits = [mattes.check_fits(shown, job.hold_last_mask) for mattes in self.mattes]
-        self.first_warnings = [warning for warning in fits if warning]
+        self.first_warnings = [warning for warning in fits if warning] + (self.layers.warnings if self.layers is not None else [])
         detects = job.cut_detection and job.cuts is None
         more = {"cut_detection": detects, "reference": read_still(job.reference) if job.reference else None}
         first = job.load(**more, find_background=functools.partial(self._find_background, 0))
@@ -195,10 +204,10 @@ class Analysis:
             f"{MINIMUM_BACKGROUND:.1%} of a frame is enough: check the mask there"
         )
 
-    def warnings(self, seen: int, damaged: int) -> list[str]:
-        """What the user should know of the finished work: of frames that were seen whole, and those that are damaged."""
+    def warnings(self, seen: int | None = None, damaged: int = 0) -> list[str]:
+        """What the user should know of the work: of frames decoded (None: not all were asked for), and those of them that are damaged."""
         job, info, found = self.source, self.info, list(self.first_warnings)
-        lost = info.frames - self.skipped_before - self.skipped_after - seen
+        lost = 0 if seen is None else info.frames - self.skipped_before - self.skipped_after - seen
         if lost:
             found.append(f"{job.composite} is damaged: {lost} of its {info.frames} frames could not be decoded and were left out")
         if damaged:
@@ -222,7 +231,8 @@ def _open_layers(job: AnalysisJob, background: VideoInfo, mattes: list[MatteSour
         raise InputError(f"--mask {job.masks[1]}: a foreground layer is one object; lay others over the result")
     path = job.foreground
     foreground = probe_pictures(path, "foreground") if is_pictures(path) else probe_video(path, "foreground")
-    return LayeredSource(background, foreground, mattes[0] if mattes else None, job.placement)
+    needed = background.frames if job.end is None else min(background.frames, math.ceil(job.end * float(background.fps)))
+    return LayeredSource(background, foreground, mattes[0] if mattes else None, job.placement, needed)
 
 
 def _probe(job: AnalysisJob) -> VideoInfo:

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError, VhmaeError, did_you_mean
-from vhmae.harmonizer import HarmonizerSettings
+from vhmae.harmonizer import STRIDES, HarmonizerSettings
 from vhmae.pipeline import HarmonizeJob, harmonize_job
 from vhmae.video.sequence import files_of, has_number, is_pattern
 
@@ -26,6 +27,7 @@ _KINDS: dict[str, type] = {
     "pix_fmt": str, "colorspace": str,
 }  # fmt: skip
 """Further columns that a table may have."""
+_CHOICES = {"quality": tuple(STRIDES), "colorspace": get_args(Matrix)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +55,7 @@ def read_jobs(table: Path, settings: HarmonizerSettings, **options: Any) -> list
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
             columns = list(reader.fieldnames or [])
-            rows = list(reader)
+            rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{table}: cannot be read ({getattr(error, 'strerror', None) or error}); give a CSV file") from None
     missing = [name for name in REQUIRED if name not in columns]
@@ -63,11 +65,11 @@ def read_jobs(table: Path, settings: HarmonizerSettings, **options: Any) -> list
         if column not in REQUIRED and column not in _KINDS:
             raise InputError(f"{table}: column '{column}' is unknown{did_you_mean(column, _KINDS)}; expected {', '.join(_KINDS)}")
     base = {field.name: getattr(settings, field.name) for field in dataclasses.fields(HarmonizerSettings)}
-    jobs = [_job(table, line, row, {**base, **options}) for line, row in enumerate(rows, 2)]
-    outputs = [job.output.absolute() for job in jobs]
-    for line, output in enumerate(outputs, 2):
-        if outputs.index(output) != line - 2:
-            raise InputError(f"{table}: line {line} writes {output.name}, which another line writes too; give each its own output")
+    jobs = [_job(table, line, row, {**base, **options}) for line, row in rows]
+    outputs = [job.output.resolve() for job in jobs]
+    for place, (line, _) in enumerate(rows):
+        if outputs.index(outputs[place]) != place:
+            raise InputError(f"{table}: line {line} writes {outputs[place].name}, which another line writes too; give each its own output")
     if not jobs:
         raise InputError(f"{table}: holds no job; write one a line")
     return jobs
@@ -79,12 +81,16 @@ def _job(table: Path, line: int, row: dict[str, Any], options: dict[str, Any]) -
     own = dict(options)
     for name, kind in _KINDS.items():
         text = (row.get(name) or "").strip()
+        known = _CHOICES.get(name, (text,))
+        if text and text not in known:
+            raise InputError(f"{table}: line {line}: {name} '{text}' is unknown{did_you_mean(text, known)}; expected {', '.join(known)}")
         try:
             own |= {name: kind(text)} if text else {}
         except ValueError:
             raise InputError(f"{table}: line {line}: {name} '{text}' is not a number") from None
-    masks = tuple(table.parent / name for name in row["mask"].split("|") if name)
-    return HarmonizeJob(composite=table.parent / row["composite"], masks=masks, output=table.parent / row["out"], **own)
+    masks = tuple(table.parent / name.strip() for name in row["mask"].split("|") if name.strip())
+    composite, output = (table.parent / row[name].strip() for name in ("composite", "out"))
+    return HarmonizeJob(composite=composite, masks=masks, output=output, **own)
 
 
 def is_done(job: HarmonizeJob) -> bool:
@@ -136,23 +142,38 @@ def run_one(job: HarmonizeJob) -> Outcome:
         return outcome("failed", 0, str(error))
     except OSError as error:
         return outcome("failed", 0, f"{error.filename or job.output}: {error.strerror or error}; check the disk and the permissions")
+    except Exception as error:  # the others go on
+        return outcome("failed", 0, f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: report it")
     return outcome("done", report["frames"], "; ".join(report["warnings"]))
 
 
 def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:
     threads = max(1, (os.cpu_count() or 1) // workers)
-    shared = [job if job.threads else dataclasses.replace(job, threads=threads) for job in jobs]
+    left = [job if job.threads else dataclasses.replace(job, threads=threads) for job in jobs]
+    for outcome in _in_pool(left, workers):
+        if outcome is None:  # a worker was killed, and the pool with it: from here on each job has a process of its own
+            break
+        yield outcome
+    for job in list(left):
+        alone = next(iter(_in_pool([job], 1)))
+        killed = "its process was killed; there may be too little memory"
+        yield alone or Outcome(str(job.composite), str(job.output), "failed", message=killed)
+
+
+def _in_pool(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome | None]:
+    """Outcomes as they come, their jobs taken out of the list; None, and the end, where a worker was killed."""
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
-    futures: dict[Future[Outcome], HarmonizeJob] = {}
     try:
-        futures = {pool.submit(run_one, job): job for job in shared}
+        futures: dict[Future[Outcome], HarmonizeJob] = {pool.submit(_work, job): job for job in jobs}
         for future in as_completed(futures):
             try:
-                yield future.result()
+                outcome = future.result()
             except BrokenProcessPool:
-                job = futures[future]
-                yield Outcome(str(job.composite), str(job.output), "failed", message="its process was killed; run the batch again")
+                yield None
+                return
+            jobs.remove(futures[future])
+            yield outcome
     except BaseException:
         # Workers are told to stop, and leave nothing half-written.
         for process in list((pool._processes or {}).values()):
@@ -162,8 +183,21 @@ def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:
         pool.shutdown(cancel_futures=True)
 
 
+_stopped = False
+"""In a worker: that it was told to stop. The jobs that were handed to it ahead are not begun then."""
+
+
+def _work(job: HarmonizeJob) -> Outcome:
+    if _stopped:
+        raise KeyboardInterrupt
+    return run_one(job)
+
+
 def _begin_worker() -> None:
     def stop(signum: int, frame: object) -> None:
+        global _stopped
+        _stopped = True
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, stop)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)

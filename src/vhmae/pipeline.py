@@ -83,7 +83,7 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
     began = time.monotonic()
     run = _Run(job)
     settings: dict[str, Any] = {
-        "codec": job.codec, "crf": job.crf, "preset": job.preset, "pix_fmt": job.pix_fmt, "start_seconds": job.start,
+        "codec": _codec(job), "crf": job.crf, "preset": job.preset, "pix_fmt": job.pix_fmt, "start_seconds": job.start,
         "end_seconds": job.end, "verify": job.verify,
     }  # fmt: skip
     with _open_writer(run, settings) as writer, _progress(job, run) as advance:
@@ -120,6 +120,12 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
         "quality": job.quality,
         "latency_frames": run.harmonizers[0].latency_frames,
     }
+
+
+def _codec(job: HarmonizeJob) -> str | None:
+    """The codec that is asked for; a layer takes one that holds alpha by itself, where its container has one."""
+    by_container = {".mov": "prores_ks", ".mkv": "ffv1"}
+    return job.codec or (by_container.get(job.output.suffix.lower()) if job.layer == "foreground" else None)
 
 
 def _writes_pictures(job: HarmonizeJob) -> bool:
@@ -181,11 +187,11 @@ class _Run(Analysis):
 
     def check_output(self) -> None:
         job = self.job
-        inputs = [job.composite, *job.masks, *([job.foreground] if job.foreground is not None else [])]
+        inputs = list(job.inputs().values())
         if job.layer == "foreground":
             self.output_info = layer_info(self.info)
-            encoder = picture_encoder(job.output) if _writes_pictures(job) else choose_encoder(job.codec, self.output_info)
-            if not holds_alpha(pixel_format(encoder, self.output_info, job.pix_fmt)):
+            encoder = picture_encoder(job.output) if _writes_pictures(job) else choose_encoder(_codec(job), self.output_info)
+            if not holds_alpha(encoder, pixel_format(encoder, self.output_info, job.pix_fmt)):
                 raise InputError(
                     f"--layer foreground: {encoder} holds no alpha; take --codec prores_ks (.mov) or ffv1 (.mkv), or .png pictures"
                 )
@@ -204,24 +210,13 @@ class _Run(Analysis):
         """What makes two runs the same work, to the last bit."""
         job = self.job
         facts = {key: str(value) for key, value in dataclasses.asdict(job).items() if key not in _FREE_TO_CHANGE}
-        for name, path in self._sources():
-            stats = [(file.name, file.stat()) for file in files_of(path)] if path is not None else []
+        for name, path in job.inputs().items():
+            stats = [(file.name, file.stat()) for file in files_of(path)]
             facts[f"{name} file"] = _digest([(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats])
         weights = hashlib.sha256()
         for key, tensor in sorted(self.harmonizers[0].model.state_dict().items()):
             weights.update(key.encode() + tensor.cpu().numpy().tobytes())
         return {**facts, "weights": weights.hexdigest(), "precision": self.harmonizers[0].precision, "version": __version__}
-
-    def _sources(self) -> list[tuple[str, Path | None]]:
-        """The files that the work depends on, by their part in it."""
-        masks = [(f"mask {place}", mask) for place, mask in enumerate(self.job.masks)]
-        return [
-            ("composite", self.job.composite),
-            *masks,
-            ("cuts", self.job.cuts),
-            ("reference", self.job.reference),
-            ("foreground", self.job.foreground),
-        ]
 
     def go_on_from(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:
         """Take up what :meth:`saved_state` gave."""

@@ -39,7 +39,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
     Raises:
         InputError: for what the caller can mend.
     """
-    check_still(job.output, [job.composite, *job.masks])
+    check_still(job.output, list(job.inputs().values()))
     analysis = Analysis(job)
     number = analysis.info.frames // 2 if job.frame is None else job.frame
     if not 0 <= number < analysis.info.frames:
@@ -58,7 +58,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
         cover = np.max([as_matte(matte) for matte in mattes], axis=0)
         write_still(job.output, _sheet(before, after, cover))
         mean_change = round(sum(levels) / len(levels), 3) if levels else 0.0
-        return {"schema": 1, "frame": number, "mean_change": mean_change, "warnings": list(analysis.first_warnings)}
+        return {"schema": 1, "frame": number, "mean_change": mean_change, "warnings": analysis.warnings()}
     raise InputError(f"--frame {number}: could not be decoded; choose another")
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +15,12 @@ import pytest
 
 from tests.conftest import moving_scene, write_video
 from tests.harmonizer.test_harmonizer import changing_model
-from vhmae.batch import read_jobs, run_batch
+from vhmae.batch import Outcome, read_jobs, run_batch, run_one
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.harmonizer import HarmonizerSettings
 from vhmae.model.weights import save_model
+from vhmae.pipeline import HarmonizeJob
 
 FRAMES = 8
 
@@ -87,6 +91,8 @@ def test_options_of_a_line_overrule_those_of_the_command(work: Path) -> None:
         ("composite,mask,out\n", "holds no job"),
         ("composite,mask,out,strenght\na,b,c,1\n", "did you mean strength"),
         ("composite,mask,out,crf\na,b,c,much\n", "is not a number"),
+        ("composite,mask,out,colorspace\na,b,c,bt907\n", "did you mean bt"),
+        ("composite,mask,out\na,b,c.mkv\n\nd,e,x/../c.mkv\n", "line 4"),
         ("composite,mask,out\na,b\n", "line 2"),
         ("composite,mask,out\na,b,c.mkv\nd,e,c.mkv\n", "line 3"),
     ],
@@ -98,14 +104,37 @@ def test_a_wrong_table_is_refused_before_any_work(work: Path, text: str, message
     assert error.count("\n") == 1
 
 
-def _die(job: object) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def _die_of_the_second(job: HarmonizeJob) -> Outcome:
+    if job.output.name == "2.mkv":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return run_one(job)
 
 
 def test_a_killed_worker_loses_its_own_job_alone(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (work / "jobs.csv").write_text(THREE)
     jobs = read_jobs(work / "jobs.csv", HarmonizerSettings(weights=str(work / "w.safetensors"), precision="fp32"))
-    monkeypatch.setattr("vhmae.batch.run_one", _die)
-    outcomes = list(run_batch(jobs, workers=2))
-    assert {outcome.status for outcome in outcomes} == {"failed"}
-    assert all("killed" in outcome.message for outcome in outcomes)
+    monkeypatch.setattr("vhmae.batch._work", _die_of_the_second)
+    outcomes = {Path(outcome.out).name: outcome for outcome in run_batch(jobs, workers=2)}
+    assert {name: outcome.status for name, outcome in outcomes.items()} == {"1.mkv": "done", "2.mkv": "failed", "3.mkv": "done"}
+    assert "killed" in outcomes["2.mkv"].message
+    assert sorted(path.name for path in (work / "out").iterdir()) == ["1.mkv", "3.mkv"]
+
+
+def test_an_interrupt_stops_all_workers_and_leaves_nothing_half_written(work: Path) -> None:
+    frames, masks = moving_scene(200, 192, 128)
+    lines = ["composite,mask,out"]
+    for number in range(5):
+        write_video(work / f"long{number}.mkv", frames)
+        write_mask_bits(masks, work / f"long{number}.npz")
+        lines.append(f"long{number}.mkv,long{number}.npz,out/{number}.mkv")
+    (work / "jobs.csv").write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-m", "vhmae", "batch", str(work / "jobs.csv"), "--workers", "2", "--quality", "best"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not list((work / "out").glob(".*")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        _, error = process.communicate(timeout=30)
+    assert process.returncode == 130, error
+    assert len(list((work / "out").iterdir())) <= 1  # one may have been done just then
+    assert not list((work / "out").glob(".*"))

@@ -140,7 +140,7 @@ def test_a_dctl_blends_its_key_maps_as_it_says(tmp_path: Path, frame: int, start
     maps = 0.1 * torch.randn(3, 3, 10, generator=generator, dtype=torch.float64)
     keys = tuple(KeyMap(100 + 24 * number, one) for number, one in enumerate(maps))
     colors = torch.rand(500, 3, generator=generator)
-    grade = ShotGrade(1, 100, 160, maps[0], keys, colors, colors)
+    grade = ShotGrade(1, 100, 160, maps[0], keys, colors, colors, torch.zeros(len(colors), dtype=torch.long))
     write_dctl(grade, "a shot\nwith a name in two lines", tmp_path / "look.dctl")
     graded = colors.numpy().copy()
     pointer = graded.ctypes.data_as(ctypes.POINTER(ctypes.c_float))

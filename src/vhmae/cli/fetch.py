@@ -3,54 +3,57 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from vhmae.cli.parser import Location
 from vhmae.errors import InputError
 
 TIMEOUT_SECONDS = 30.0
 
 
 @contextlib.contextmanager
-def fetched(paths: Sequence[Path], allowed: bool) -> Iterator[list[Path]]:
+def fetched(places: Sequence[Location | None], allowed: bool) -> Iterator[list[Path | None]]:
     """The paths, with files that were fetched in the place of addresses, as long as the context lasts.
 
     Raises:
-        InputError: for an address that cannot be fetched.
+        InputError: for an address that is not allowed, or cannot be fetched.
     """
-    if not allowed or not any(_address(path) for path in paths):
-        yield list(paths)
-        return
-    with tempfile.TemporaryDirectory(prefix="vhmae-") as folder:
-        yield [_fetch(path, Path(folder) / str(number)) for number, path in enumerate(paths)]
+    addresses = [place for place in places if isinstance(place, str)]
+    if addresses and not allowed:
+        raise InputError(f"{addresses[0]}: is an address, not a file; download it first, or pass --allow-url")
+    with tempfile.TemporaryDirectory(prefix="vhmae-") if addresses else contextlib.nullcontext("") as folder:
+        yield [_fetch(one, Path(folder) / str(at)) if isinstance(one, str) else one for at, one in enumerate(places)]
 
 
-def _address(path: Path) -> str | None:
-    """The address that a path stands for: a path keeps one of the two slashes alone."""
-    match = re.fullmatch(r"(https?):/+(.+)", str(path))
-    return f"{match[1]}://{match[2]}" if match else None
-
-
-def _fetch(path: Path, folder: Path) -> Path:
-    address = _address(path)
-    if address is None:
-        return path
+def _fetch(address: str, folder: Path) -> Path:
+    import http.client
     import urllib.error
     import urllib.parse
     import urllib.request
 
-    name = Path(urllib.parse.unquote(urllib.parse.urlsplit(address).path)).name
+    parts = urllib.parse.urlsplit(address)
+    name = Path(urllib.parse.unquote(parts.path)).name
     if not name:
         raise InputError(f"{address}: names no file; give the address of a video")
+    quoted = parts._replace(path=urllib.parse.quote(parts.path, safe="/%:@+,;=~!$&'()*")).geturl()
+    opener = urllib.request.OpenerDirector()  # http and https alone: a redirection to another protocol is no way out
+    for handler in (
+        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler, urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor, urllib.request.HTTPDefaultErrorHandler, urllib.request.UnknownHandler,
+    ):  # fmt: skip
+        opener.add_handler(handler())
     folder.mkdir()
     try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT_SECONDS) as source, (folder / name).open("wb") as file:
+        with opener.open(quoted, timeout=TIMEOUT_SECONDS) as source, (folder / name).open("wb") as file:
             shutil.copyfileobj(source, file)
-    except (OSError, ValueError, urllib.error.URLError) as error:
-        raise InputError(
-            f"{address}: cannot be fetched ({getattr(error, 'reason', None) or error}); download it and name the file"
-        ) from None
+            expected = source.headers.get("Content-Length")
+    except (OSError, ValueError, urllib.error.URLError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise InputError(f"{address}: cannot be fetched ({reason}); download it and name the file") from None
+    size = (folder / name).stat().st_size
+    if expected is not None and size != int(expected):
+        raise InputError(f"{address}: broke off after {size} of {expected} bytes; fetch it again, or download it and name the file")
     return folder / name

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.cli.fetch import fetched
-from vhmae.cli.parser import add_command, add_device_options, add_report_options, names, natural, position, rate, write_report
+from vhmae.cli.parser import add_command, add_device_options, add_report_options, location, names, natural, position, rate, write_report
 from vhmae.errors import InputError
 
 
@@ -16,13 +16,13 @@ def add_harmonize(commands: Any) -> None:
     parser.add_argument(
         "composite",
         nargs="?",
-        type=Path,
+        type=location,
         metavar="COMPOSITE",
         help="video, picture, folder or sequence (shot.%%04d.png); - for Y4M or raw video by a pipe",
     )
     parser.add_argument(
         "--mask",
-        type=Path,
+        type=location,
         action="append",
         default=[],
         help="video, picture, folder, sequence or .npz; white = foreground, grey = soft; several times for several objects",
@@ -42,8 +42,10 @@ def add_harmonize(commands: Any) -> None:
     parser.add_argument("--raw", metavar="WxH:PIX_FMT:RATE", help="the pipe carries raw video: 1920x1080:yuv420p:25")
     parser.add_argument("--lookahead", type=natural, metavar="N", help="pipe: frames that the output may lag behind; 0 is live")
     layers = parser.add_argument_group("two layers in the place of a composite")
-    layers.add_argument("--background", type=Path, metavar="VIDEO", help="what the foreground is laid over: in the place of COMPOSITE")
-    layers.add_argument("--foreground", type=Path, metavar="VIDEO", help="video or pictures with alpha, or with the --mask of this layer")
+    layers.add_argument("--background", type=location, metavar="VIDEO", help="what the foreground is laid over: in the place of COMPOSITE")
+    layers.add_argument(
+        "--foreground", type=location, metavar="VIDEO", help="video or pictures with alpha, or with the --mask of this layer"
+    )
     layers.add_argument("--position", type=position, default=(0.0, 0.0), metavar="X,Y", help="of its upper left corner, in pixels (0,0)")
     layers.add_argument("--scale", type=float, default=1.0, metavar="N", help="of the foreground (1)")
     layers.add_argument("--premultiplied", action="store_true", help="its colours have been multiplied by its alpha")
@@ -53,7 +55,7 @@ def add_harmonize(commands: Any) -> None:
     parser.add_argument("--preset", metavar="NAME", help="speed preset of the encoder")
     parser.add_argument("--pix-fmt", metavar="NAME", help="output pixel format (the input's)")
     parser.add_argument("--rate", type=rate, metavar="N", help="frames a second of pictures (24)")
-    parser.add_argument("--reference", type=Path, metavar="PICTURE", help="harmonize to this picture, not to the background")
+    parser.add_argument("--reference", type=location, metavar="PICTURE", help="harmonize to this picture, not to the background")
     parser.add_argument("--keep", type=names, default=(), metavar="hue,luma,saturation", help="what of the foreground stays as it is")
     parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
     parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
@@ -73,9 +75,13 @@ def _harmonize(args: Any) -> None:
         raise InputError("--raw and --lookahead: are for pipes; write vhmae harmonize - --mask MASK -o -")
     if (args.composite is None) == (args.background is None) or (args.background is None) != (args.foreground is None):
         raise InputError("harmonize: needs COMPOSITE, or --foreground and --background; see vhmae harmonize --help")
-    given = [args.background or args.composite, *args.mask]
-    with fetched(given, args.allow_url) as (composite, *masks):
-        report = _harmonize_files(args, composite, masks)
+    if args.foreground is None and (args.position != (0.0, 0.0) or args.scale != 1.0 or args.premultiplied):
+        raise InputError("--position, --scale and --premultiplied: say how --foreground is laid; give one, or leave them out")
+    given = [args.background or args.composite, args.foreground, args.reference, *args.mask]
+    if args.resume and any(isinstance(one, str) for one in given):
+        raise InputError("--resume: cannot go on with what is fetched anew each time; download it and name the file")
+    with fetched(given, args.allow_url) as files:
+        report = _harmonize_files(args, *files)
     write_report(report, args.json)
     if not args.quiet:
         for warning in report["warnings"]:
@@ -84,15 +90,15 @@ def _harmonize(args: Any) -> None:
               f"mean change {report['mean_change']:.1f} levels, {report['device']} {report['precision']}")  # fmt: skip
 
 
-def _harmonize_files(args: Any, composite: Path, masks: list[Path]) -> dict[str, Any]:
+def _harmonize_files(args: Any, composite: Any, foreground: Any, reference: Any, *masks: Any) -> dict[str, Any]:
     from vhmae.pipeline import HarmonizeJob, harmonize_job
     from vhmae.video.layers import Placement
 
     placement = Placement(x=args.position[0], y=args.position[1], scale=args.scale, premultiplied=args.premultiplied)
     job = HarmonizeJob(
-        composite=composite, foreground=args.foreground, placement=placement, masks=tuple(masks), output=args.output,
+        composite=composite, foreground=foreground, placement=placement, masks=masks, output=args.output,
         start=args.start, end=args.end, cuts=args.cuts, codec=args.codec, crf=args.crf, preset=args.preset, pix_fmt=args.pix_fmt,
-        colorspace=args.colorspace, rate=args.rate, reference=args.reference, layer=args.layer, hold_last_mask=args.hold_last_mask,
+        colorspace=args.colorspace, rate=args.rate, reference=reference, layer=args.layer, hold_last_mask=args.hold_last_mask,
         resume=args.resume, strict=args.strict, verify=not args.no_verify,
         progress=sys.stderr.isatty() and not args.quiet,
         **_settings(args),
@@ -112,7 +118,9 @@ def _harmonize_pipe(args: Any) -> None:
         raise InputError("harmonize -: a pipe goes to a pipe; write -o - and let the next program write the file")
     for_files = {
         "start": 0.0, "end": None, "codec": None, "crf": None, "preset": None, "pix_fmt": None, "cuts": None, "resume": False,
-        "rate": None, "reference": None, "foreground": None, "background": None, "layer": "composite", "allow_url": False,
+        "rate": None, "reference": None, "foreground": None, "background": None,
+        "position": (0.0, 0.0), "scale": 1.0, "premultiplied": False,
+        "layer": "composite", "allow_url": False,
         "no_verify": False,
     }  # fmt: skip
     for name, default in for_files.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -36,13 +37,21 @@ class Parser(argparse.ArgumentParser):
         raise InputError(f"{message}; see {self.prog} --help")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        parsed, rest = self.parse_known_args(args, namespace)
+        parsed, rest = self.parse_known_args(_joined(list(sys.argv[1:] if args is None else args)), namespace)
         if rest and getattr(parsed, "takes_overrides", False):
             parsed.overrides = read_overrides(rest)
         elif rest:
             command = getattr(parsed, "parser", self)
             raise InputError(f"{rest[0]}: unknown option{did_you_mean(rest[0], command.options())}; see {command.prog} --help")
         return parsed
+
+
+def _joined(words: list[str]) -> list[str]:
+    """``--position -10,5`` as one word: argparse takes what begins with a dash for an option."""
+    for place, word in enumerate(words[:-1]):
+        if word == "--position" and re.match(r"-[\d.]", words[place + 1]):
+            return [*words[:place], f"{word}={words[place + 1]}", *words[place + 2 :]]
+    return words
 
 
 def read_overrides(words: Sequence[str]) -> dict[str, str]:
@@ -121,6 +130,14 @@ def position(text: str) -> tuple[float, float]:
         return float(x), float(y if comma else "")
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is not X,Y") from None
+
+
+Location = Path | str
+"""A path, or an address as it was written: a path would fold its slashes."""
+
+
+def location(text: str) -> Location:
+    return text if re.match(r"https?://", text, re.IGNORECASE) else Path(text)
 
 
 def value_range(text: str) -> tuple[float, float]:

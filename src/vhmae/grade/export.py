@@ -85,11 +85,11 @@ def _write(job: ExportJob, grades: list[ShotGrade], info: VideoInfo, files: _Fil
             for key in grade.keys:
                 numbered = "" if job.key_frames is None else f".{key.index:06d}"
                 write_cube(bake(key.coefficients, f"{info.path.stem} shot {grade.number}{numbered}"), files.part(grade.number, numbered))
-        return [grade.levels_left(grade.lut()(grade.before)) for grade in grades]
+        return [grade.levels_left(grade.graded_by_keys(blend=False)) for grade in grades]
     if job.kind == "dctl":
         for grade in grades:
             write_dctl(grade, f"{note}, shot {grade.number}", files.part(grade.number))
-        return [grade.levels_left(grade.lut()(grade.before)) for grade in grades]
+        return [grade.levels_left(grade.graded_by_keys(blend=True)) for grade in grades]
     cdls = [fit_cdl(grade.before, grade.after) for grade in grades]
     if job.kind == "cdl":
         named = {f"shot{grade.number:03d}": cdl for grade, cdl in zip(grades, cdls, strict=True)}
@@ -153,6 +153,9 @@ def _check(job: ExportJob) -> None:
         raise InputError(f"{job.output}: export {job.kind} writes {' or '.join(known)}; give such a name")
     if not job.output.parent.is_dir() or not os.access(job.output.parent, os.W_OK):
         raise InputError(f"{job.output}: the folder {job.output.parent} does not exist or cannot be written; choose another")
+    for source in job.inputs().values():
+        if job.output.exists() and source.exists() and job.output.samefile(source):
+            raise InputError(f"{job.output}: is one of the inputs; choose another name for the output")
     if job.key_frames is not None and job.kind not in ("cube", "dctl"):
         raise InputError(f"--key-frames: {job.kind} holds one grade a shot; leave it out, or export cube or dctl")
     if job.kind == "cdl":

@@ -16,6 +16,7 @@ from torch import Tensor
 from vhmae.analysis import Analysis, AnalysisJob
 from vhmae.color.lut import Lut3D
 from vhmae.color.transform import apply_transform, fit_transform
+from vhmae.errors import InputError
 from vhmae.rendering import ColorChange, as_matte
 from vhmae.video.planes import Box, PlanarFrame
 from vhmae.video.probe import VideoInfo
@@ -57,6 +58,8 @@ class ShotGrade:
     """(P, 3) float32: foreground pixels of the shot."""
     after: Tensor
     """(P, 3) float32: the same, harmonized."""
+    places: Tensor
+    """(P,) int64: numbers of the frames that they are of."""
 
     @property
     def change_levels(self) -> float:
@@ -66,6 +69,20 @@ class ShotGrade:
     def levels_left(self, graded: Tensor) -> float:
         """How much of the change a grade leaves undone; ``graded`` is what it makes of ``before``."""
         return _rms(self.after - graded)
+
+    def graded_by_keys(self, blend: bool) -> Tensor:
+        """What the key maps make of ``before``: blended by frame, or each frame by the map at or before it."""
+        keys = torch.tensor([key.index for key in self.keys])
+        low = (torch.searchsorted(keys, self.places, right=True) - 1).clamp_min(0)
+        high = (low + 1).clamp_max(len(keys) - 1)
+        share = ((self.places - keys[low]) / (keys[high] - keys[low]).clamp_min(1)).clamp(0.0, 1.0) if blend else torch.zeros(len(low))
+        maps = torch.stack([key.coefficients.float() for key in self.keys])
+        moved = torch.zeros_like(self.before)
+        for index in range(len(keys)):
+            weight = (low == index) * (1.0 - share) + (high == index) * share
+            rows = weight.nonzero()[:, 0]
+            moved[rows] += weight[rows].unsqueeze(-1) * (apply_transform(self.before[rows], maps[index]) - self.before[rows])
+        return (self.before + moved).clamp(0.0, 1.0)
 
     def lut(self, coefficients: Tensor | None = None) -> Lut3D:
         """The shot's map, or another, as a table."""
@@ -95,9 +112,11 @@ def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGr
         shot = shots.setdefault(number, _Shot(timed.index))
         shot.last = timed.index
         seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
-        if change is not None and (timed.index - shot.first) % EVERY_FRAMES == 0:
+        if change is not None and (not shot.indices or timed.index - shot.indices[-1] >= EVERY_FRAMES):
             shot.look_at(timed.index, timed.image, mattes[0], change)
     graded = [shot for shot in shots.values() if shot.indices]
+    if not graded:
+        raise InputError(f"{job.composite}: no shot has a foreground to grade; check the mask")
     grades = [shot.grade(number, every) for number, shot in enumerate(graded, 1)]
     return grades, analysis.info, analysis.warnings(seen, damaged)
 
@@ -114,6 +133,8 @@ class _Shot:
     def look_at(self, index: int, image: PlanarFrame, matte: Array, change: ColorChange) -> None:
         before = image.sample(SIDE, SIDE)  # (3, S, S)
         inside = as_matte(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)) >= 0.5
+        if not inside.any():  # thinner than the grid's step
+            inside = as_matte(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)) > 0.0
         if not inside.any():
             return
         after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
@@ -129,7 +150,8 @@ class _Shot:
         before, after = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
         whole = fit_transform(before, after)
         keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
-        return ShotGrade(number, self.first, self.last, whole, tuple(keys), before, after)
+        places = torch.tensor(self.indices).repeat_interleave(torch.tensor([len(part) for part in self._pixels]))
+        return ShotGrade(number, self.first, self.last, whole, tuple(keys), before, after, places)
 
     def _key_maps(self, every: int, whole: Tensor) -> list[KeyMap]:
         """Maps fitted to what was seen nearest to each key frame; what no pixel tells is the whole shot's."""

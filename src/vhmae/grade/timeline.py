@@ -29,9 +29,13 @@ def write_timeline(grades: list[ShotGrade], cdls: list[Cdl], luts: list[Path], i
         return otio.opentime.TimeRange(otio.opentime.RationalTime(start, rate), otio.opentime.RationalTime(frames, rate))
 
     track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
+    end = 0
     for index, (grade, cdl) in enumerate(zip(grades, cdls, strict=True)):
         media = otio.schema.ExternalReference(target_url=str(info.path.name), available_range=times(0, info.frames))
         frames = grade.last - grade.first + 1
+        if grade.first > end:  # a shot without a foreground keeps its place
+            track.append(otio.schema.Gap(source_range=times(0, grade.first - end)))
+        end = grade.last + 1
         clip = otio.schema.Clip(name=f"shot{grade.number:03d}", media_reference=media, source_range=times(grade.first, frames))
         clip.metadata["cdl"] = {
             "asc_sop": {"slope": list(cdl.slope), "offset": list(cdl.offset), "power": list(cdl.power)}, "asc_sat": cdl.saturation,

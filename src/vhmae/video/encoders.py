@@ -76,15 +76,16 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
             raise InputError(f"--pix-fmt {wanted}: unknown{hint}") from None
     if encoder == "mjpeg":  # full range alone
         formats = [name for name in formats if name.startswith("yuvj")]
-    if not formats or source.pixel_format in formats:
-        return source.pixel_format
-    nearest, _ = find_best_pix_fmt_of_list(formats, source.pixel_format, has_alpha=True)
-    return nearest.name if nearest is not None else source.pixel_format
+    own = "rgba" if source.pixel_format == "pal8" else source.pixel_format  # no palette is made for new colours
+    if not formats or own in formats:
+        return own
+    nearest, _ = find_best_pix_fmt_of_list(formats, own, has_alpha=True)
+    return nearest.name if nearest is not None else own
 
 
-def holds_alpha(pix_fmt: str) -> bool:
-    """Whether a pixel format has an alpha channel."""
-    return any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
+def holds_alpha(encoder: str, pix_fmt: str) -> bool:
+    """Whether an encoder keeps an alpha channel in every container. VP9 does not: its alpha is beside the packets, and is lost."""
+    return encoder != "libvpx-vp9" and any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
 
 
 def conversion(source: VideoInfo, pix_fmt: str) -> dict[str, Any]:

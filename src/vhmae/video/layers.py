@@ -7,6 +7,7 @@ background's code values stay exactly what they were.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import cv2
@@ -36,6 +37,8 @@ class Placement:
     """The foreground's colours have been multiplied by its alpha."""
 
     def __post_init__(self) -> None:
+        if not (math.isfinite(self.x) and math.isfinite(self.y)):
+            raise InputError(f"--position {self.x},{self.y}: is no place; expected two numbers")
         if not 0.0 < self.scale <= 100.0:
             raise InputError(f"--scale {self.scale}: out of range; expected more than 0")
 
@@ -43,9 +46,24 @@ class Placement:
 class LayeredSource:
     """Frames of a background with a foreground laid over them, and the foreground's matte at the background's size."""
 
-    def __init__(self, background: VideoInfo, foreground: VideoInfo, mattes: MatteSource | None, placement: Placement) -> None:
-        """``mattes`` are those of the foreground, at its own size; None takes its alpha channel."""
+    def __init__(
+        self, background: VideoInfo, foreground: VideoInfo, mattes: MatteSource | None, placement: Placement, needed_frames: int
+    ) -> None:
+        """Put the layers together.
+
+        Args:
+            background: one picture stands still for as long as the foreground lasts.
+            mattes: those of the foreground, at its own size; None takes its alpha channel.
+            needed_frames: frames of the background that are asked for.
+        """
+        if background.files is not None and background.frames == 1 and foreground.frames > 1:
+            background = dataclasses.replace(
+                background, files=background.files * foreground.frames, numbers=None, frames=foreground.frames, fps=foreground.fps,
+                duration_seconds=foreground.duration_seconds,
+            )  # fmt: skip
+            needed_frames = foreground.frames
         self.background = background
+        self.warnings: list[str] = []
         self.foreground = foreground
         self.mattes = mattes
         self.placement = placement
@@ -56,10 +74,14 @@ class LayeredSource:
                 f"--foreground {foreground.path}: has {float(foreground.fps):.3f} frames a second, the background "
                 f"{float(background.fps):.3f}; conform one to the other"
             )
-        if 1 < foreground.frames < background.frames:
+        if 1 < foreground.frames < needed_frames:
             raise InputError(
                 f"--foreground {foreground.path}: has {foreground.frames} frames but {background.path.name} has {background.frames}; "
                 "trim the background or pass --end"
+            )
+        if foreground.frames > background.frames:
+            self.warnings.append(
+                f"{foreground.path} has {foreground.frames} frames, {background.path.name} has {background.frames}: the rest is left out"
             )
         self._to_background = np.array([[placement.scale, 0.0, placement.x], [0.0, placement.scale, placement.y]])
 
@@ -88,10 +110,11 @@ class LayeredSource:
             return timed, cover
         weight = alpha[box.rows, box.columns]
         colors = front.rgb_planes(Box(0, 0, front.height, front.width))
+        if not self.placement.premultiplied:
+            colors *= _unit(matte)  # before it is warped: what is transparent has no colour to mix in
         shown = np.stack([self._warped(plane, back)[box.rows, box.columns] for plane in colors])
         laid = back.copy()
-        lower = laid.rgb_planes(box)
-        laid.add(shown - weight * lower if self.placement.premultiplied else weight * (shown - lower), box)
+        laid.add(shown - weight * laid.rgb_planes(box), box)
         return dataclasses.replace(timed, image=laid, decoded=encodable(laid, timed.decoded)), cover
 
     def _warped(self, plane: Array, back: PlanarFrame) -> Array:

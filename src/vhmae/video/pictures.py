@@ -47,9 +47,12 @@ class PictureWriter(FrameWriter):
         self.frames = 0
         self.left_out = []
         self.verify = verify
-        self._folder = output.with_name(f".{output.stem.replace('%', '')}.part")
+        self._folder = output.with_name(f".{output.name.replace('%', '')}.part")
         self._parts: list[tuple[Path, Path]] = []
         name = pixel_format(encoder, source, pix_fmt)
+        known = [one.name for one in av.Codec(encoder, "w").video_formats or []]
+        if known and name not in known:
+            raise InputError(f"--pix-fmt {name}: {output.suffix} pictures cannot hold it; expected one of {', '.join(known[:8])}")
         self._conversion = conversion(source, name)
         context: Any = av.CodecContext.create(encoder, "w")
         self._encoder = context
@@ -58,7 +61,8 @@ class PictureWriter(FrameWriter):
         self._encoder.thread_count = 1  # a picture at once: nothing may wait in the encoder
         self._encoder.options = {**_LOSSLESS_OPTIONS.get(encoder, {}), **encoder_options(encoder, None, None)}
         try:
-            self._folder.mkdir(exist_ok=True)
+            shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed
+            self._folder.mkdir()
         except OSError as error:
             raise InputError(f"{output}: cannot be written beside its place ({error.strerror}); check the permissions") from None
 
@@ -81,8 +85,6 @@ class PictureWriter(FrameWriter):
         self.frames += 1
 
     def flush(self) -> None:
-        if self.verify and len({place for _, place in self._parts}) != len(self._parts):
-            raise InputError(f"{self.output}: two frames would have the same name; number the output with more digits, or the input anew")
         for part, _ in self._parts if self.verify else ():
             with av.open(f"file:{part.absolute()}") as container:
                 stream = container.streams.video[0]

@@ -61,6 +61,8 @@ class VideoInfo:
     """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base; None where the file does not say."""
     files: tuple[Path, ...] | None = None
     """The pictures of a sequence, in order; None for a video file."""
+    numbers: tuple[int, ...] | None = None
+    """The numbers of the pictures."""
 
 
 def check_is_file(path: Path, what: str) -> None:

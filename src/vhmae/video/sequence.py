@@ -11,6 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
+import numpy as np
 
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
@@ -32,20 +34,18 @@ def is_pattern(path: Path) -> bool:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files behind a path that may name a folder or a numbered sequence."""
-    if is_pattern(path):
-        return sequence_files(path)
-    return sorted(path.iterdir()) if path.is_dir() else [path]
+    """The files behind a path that may name a folder of pictures or a numbered sequence."""
+    return picture_files(path, "picture") if is_pattern(path) or path.is_dir() else [path]
 
 
 def picture_files(path: Path, what: str) -> list[Path]:
     """The pictures that a path means, in order.
 
     Raises:
-        InputError: if there are none.
+        InputError: if there are none, or a numbered sequence has a gap.
     """
     if is_pattern(path):
-        return sequence_files(path)
+        return list(sequence_files(path).values())
     if not path.is_dir():
         return [path]
     try:
@@ -57,14 +57,23 @@ def picture_files(path: Path, what: str) -> list[Path]:
     return files
 
 
-def sequence_files(pattern: Path) -> list[Path]:
-    """The files of a numbered sequence (``mask.%04d.png``), in the order of their numbers."""
+def sequence_files(pattern: Path) -> dict[int, Path]:
+    """The files of a numbered sequence (``mask.%04d.png``) by their numbers, in order.
+
+    Raises:
+        InputError: if there are none, or numbers between the first and the last are missing.
+    """
     name = _pattern(pattern)
     folder = pattern.parent
-    files = [file for file in folder.iterdir() if name.fullmatch(file.name)] if folder.is_dir() else []
+    matches = [(name.fullmatch(file.name), file) for file in folder.iterdir()] if folder.is_dir() else []
+    files = {int(match[1]): file for match, file in matches if match is not None}
     if not files:
         raise InputError(f"{pattern}: no file of this sequence exists; check the folder and the number of digits")
-    return sorted(files, key=natural_order)
+    first, last = min(files), max(files)
+    missing = next((number for number in range(first, last) if number not in files), None)
+    if missing is not None:
+        raise InputError(f"{pattern}: number {missing} is missing between {first} and {last}; make it again, or name its folder instead")
+    return {number: files[number] for number in sorted(files)}
 
 
 def has_number(path: Path) -> bool:
@@ -76,11 +85,24 @@ def _pattern(pattern: Path) -> re.Pattern[str]:
     form = _FORM.fullmatch(pattern.name)
     if form is None:
         raise InputError(f"{pattern}: is not a numbered sequence; write it as shot.%04d.png")
-    return re.compile(re.escape(form[1]) + r"(\d+)" + re.escape(form[3]))
+    digits = f"[0-9]{{{form[2]},}}" if form[2] else "0|[1-9][0-9]*"
+    return re.compile(f"{re.escape(form[1])}({digits}){re.escape(form[3])}")
 
 
 def natural_order(path: Path) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)]
+
+
+def _numbers(path: Path, files: list[Path]) -> tuple[int, ...]:
+    """The numbers of pictures: those of the pattern, or the digits in a folder's names that tell them apart; else counted from 1."""
+    if is_pattern(path):
+        return tuple(sequence_files(path))
+    digits = [re.findall(r"\d+", file.name) for file in files]
+    for place in range(-1, -1 - min(map(len, digits)), -1):
+        numbers = tuple(int(one[place]) for one in digits)
+        if len(set(numbers)) == len(files):
+            return numbers
+    return tuple(range(1, len(files) + 1))
 
 
 # --- reading
@@ -97,10 +119,15 @@ def probe_pictures(path: Path, what: str, colorspace: Matrix | None = None, rate
     files = picture_files(path, what)
     if not files[0].exists():
         raise InputError(f"{path}: no such file; check the path of the {what}")
-    with _open(files[0], what) as container:
+    container, _ = _open(files[0], what)
+    with container:
         info = describe_stream(container.streams.video[0], path, colorspace)
+    if _is_turned(files[0]):
+        raise InputError(f"{files[0]}: is shown turned by its EXIF tag, which is not handled; turn its pixels, and export it again")
     fps = rate or DEFAULT_RATE
-    return dataclasses.replace(info, files=tuple(files), frames=len(files), fps=fps, duration_seconds=len(files) / float(fps))
+    return dataclasses.replace(
+        info, files=tuple(files), numbers=_numbers(path, files), frames=len(files), fps=fps, duration_seconds=len(files) / float(fps)
+    )
 
 
 def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.VideoFrame]]:
@@ -111,8 +138,8 @@ def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.Vid
     """
     assert info.files is not None
     for index, file in enumerate(info.files[first:], first):
-        with _open(file, "frame") as container:
-            frame = next(iter(container.decode(video=0)))
+        container, frame = _open(file, "frame")
+        container.close()
         if (frame.width, frame.height, frame.format.name) != (info.width, info.height, info.pixel_format):
             raise InputError(
                 f"{file}: is {frame.width}x{frame.height} {frame.format.name}, the first picture is {info.width}x{info.height} "
@@ -121,18 +148,24 @@ def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.Vid
         yield index, frame
 
 
-def _open(file: Path, what: str) -> av.container.InputContainer:
-    """Open one picture and see that it decodes: by its bytes, since FFmpeg reads patterns into file names."""
+def _open(file: Path, what: str) -> tuple[av.container.InputContainer, av.VideoFrame]:
+    """Open one picture and decode it: by its bytes, since FFmpeg reads patterns into file names."""
     try:
-        data = file.read_bytes()
-        with av.open(io.BytesIO(data), "r") as container:
-            next(iter(container.decode(video=0)))
-        return av.open(io.BytesIO(data), "r")
+        container = av.open(io.BytesIO(file.read_bytes()), "r")
+        return container, next(iter(container.decode(video=0)))
     except (av.error.FFmpegError, StopIteration, IndexError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no picture in it"
         raise InputError(f"{file}: cannot be read as a picture ({reason}); export the {what} again") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be read ({error.strerror}); check the path and the permissions") from None
+
+
+def _is_turned(file: Path) -> bool:
+    """Whether a picture's EXIF tag turns it: OpenCV heeds the tag or not, as it is told."""
+    if file.suffix.lower() not in (".jpg", ".jpeg"):
+        return False
+    heeded, stored = (cv2.imread(str(file), cv2.IMREAD_COLOR | flag) for flag in (0, cv2.IMREAD_IGNORE_ORIENTATION))
+    return heeded is not None and stored is not None and not np.array_equal(heeded, stored)
 
 
 # --- writing
@@ -150,18 +183,17 @@ def check_picture_output(output: Path, inputs: list[Path]) -> None:
         raise InputError(f"{output}: the folder {output.parent} cannot be written; choose another or change its permissions")
     name = _pattern(output) if has_number(output) else re.compile(re.escape(output.name))
     for source in inputs:
+        if source.is_dir() and source.resolve() == output.parent.resolve():
+            raise InputError(f"{output}: would lie among the pictures of {source}, which is an input; choose another folder")
         for file in files_of(source) if source.exists() or is_pattern(source) else []:
             if file.parent.resolve() == output.parent.resolve() and name.fullmatch(file.name):
                 raise InputError(f"{output}: would be written over {file}, which is an input; choose another name for the output")
 
 
 def numbered(output: Path, source: VideoInfo, index: int) -> Path:
-    """The name of a frame's picture: with the number of the picture it came from, or counted from 1."""
+    """The name of a frame's picture: with the number of the picture that it came from, or counted from 1."""
     form = _FORM.fullmatch(output.name)
     if form is None:
         return output
-    number = index + 1
-    if source.files is not None:
-        digits = re.findall(r"\d+", source.files[index].name)
-        number = int(digits[-1]) if digits else number
+    number = source.numbers[index] if source.numbers is not None else index + 1
     return output.with_name(f"{form[1]}{number:0{form[2] or 1}d}{form[3]}")
