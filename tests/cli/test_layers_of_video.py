@@ -102,6 +102,28 @@ def test_a_scaled_layer_lies_where_it_should(work: Path, tmp_path: Path, scale: 
         assert np.abs(changed.min(axis=0) - (reach[1] - reach[0])).max() < 2.5
 
 
+@pytest.mark.parametrize("premultiplied", [False, True])
+def test_a_white_layer_on_white_leaves_no_fringe(work: Path, tmp_path: Path, premultiplied: bool) -> None:
+    white = np.full((2, 64, 96, 3), 255, np.uint8)
+    write_video(tmp_path / "white.mkv", white, pix_fmt="yuv444p")
+    front = np.zeros((20, 20, 4), np.uint8)
+    front[4:16, 4:16] = 255  # transparent black around it
+    assert cv2.imwrite(str(tmp_path / "f.png"), front)
+    options = ["--foreground", str(tmp_path / "f.png"), "--position", "-1.5,10.5", "--scale", "1.3", "--strength", "0"]
+    options += ["--premultiplied"] if premultiplied else []
+    arguments = ["harmonize", "--background", str(tmp_path / "white.mkv"), "-o", str(tmp_path / "out.mkv"), "-q", *options]
+    assert main([*arguments, "--weights", str(work / "w.safetensors")]) == 0
+    assert read_rgb_frames(tmp_path / "out.mkv", [0])[0].min() >= 253
+
+
+def test_one_picture_stands_still_behind_a_moving_foreground(work: Path, tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "plate.png"), np.full((64, 96, 3), 90, np.uint8))
+    options = ["--foreground", str(work / "front.mkv"), "--mask", str(work / "m.npz"), "-o", str(tmp_path / "out.mkv"), "-q"]
+    weights = ["--weights", str(work / "w.safetensors")]
+    assert main(["harmonize", "--background", str(tmp_path / "plate.png"), *options, *weights, "--codec", "ffv1"]) == 0
+    assert len(read_rgb_frames(tmp_path / "out.mkv", list(range(FRAMES)))) == FRAMES
+
+
 def test_layers_that_do_not_fit_are_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     short = tmp_path / "short.%d.png"
     for number in range(3):

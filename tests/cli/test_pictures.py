@@ -113,6 +113,44 @@ def test_what_would_be_lost_or_is_wrong_is_refused(work: Path, tmp_path: Path, c
     assert not list(tmp_path.iterdir())
 
 
+def test_numbers_are_those_of_the_pattern_and_gaps_are_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shots, out = tmp_path / "shots", tmp_path / "out"
+    shots.mkdir()
+    out.mkdir()
+    for number in range(FIRST, FIRST + FRAMES):
+        (shots / f"s.{number:04d}_v2.png").write_bytes((work / f"a.{number:04d}.png").read_bytes())
+    (shots / "s.3_v2.png").write_bytes(b"too few digits to belong to it")
+    for composite in (shots / "s.%04d_v2.png",):
+        assert run(work, str(composite), out / "o.%d.png") == 0
+        assert sorted(int(path.name.split(".")[1]) for path in out.iterdir()) == list(range(FIRST, FIRST + FRAMES))
+    (shots / f"s.{FIRST + 2:04d}_v2.png").unlink()
+    assert run(work, str(shots / "s.%04d_v2.png"), out / "o.%d.png") == 2
+    assert f"number {FIRST + 2} is missing" in capsys.readouterr().err
+
+
+def test_no_input_is_written_over(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    reference = tmp_path / "ref.png"
+    reference.write_bytes((work / f"a.{FIRST:04d}.png").read_bytes())
+    before = reference.read_bytes()
+    still = (f"a.{FIRST:04d}.png", reference, "--reference", str(reference))
+    assert run(work, *still, mask=f"m.{FIRST:04d}.png") == 2
+    assert "is an input" in capsys.readouterr().err
+    assert reference.read_bytes() == before
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "x1.png").write_bytes(before)
+    assert run(work, str(folder), folder / "out.%d.png", mask=f"m.{FIRST:04d}.png") == 2
+    assert [path.name for path in folder.iterdir()] == ["x1.png"]
+
+
+def test_a_picture_that_its_tag_turns_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain = (work / f"a.{FIRST:04d}.jpg").read_bytes()
+    tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    (tmp_path / "turned.jpg").write_bytes(plain[:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + plain[2:])
+    assert run(work, str(tmp_path / "turned.jpg"), tmp_path / "x.jpg", mask=f"m.{FIRST:04d}.png") == 2
+    assert "EXIF" in capsys.readouterr().err
+
+
 def test_a_damaged_or_other_picture_in_the_middle_is_named_and_nothing_is_left(
     work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
