@@ -202,7 +202,7 @@ def steadiness_table() -> str:
     ]
     for row in rows:
         cells = [row["fmse"] / row["composite_fmse"], row["tl_dis"], row["tl_dis"] / row["target_tl_dis"], row["frtc"], row["flicker"]]
-        cells += [row["seam"], row.get("seam_global", float("nan")), row["edge_band"] / row["interior"]]
+        cells += [row["seam"], row["seam_global"], row["edge_band"] / row["interior"]]
         lines.append(f"| {row['way']} | " + " | ".join(f"{value:.3f}" for value in cells) + " |")
     return "\n".join(lines)
 
