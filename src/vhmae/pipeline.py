@@ -20,7 +20,7 @@ from vhmae.errors import InputError
 from vhmae.harmonizer import Snapshot
 from vhmae.rendering import as_matte, render_planes
 from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
-from vhmae.video.matte import layer_info, layered
+from vhmae.video.matte import has_alpha, layer_info, layered
 from vhmae.video.overlap import run_ahead
 from vhmae.video.pictures import PictureWriter, picture_encoder
 from vhmae.video.planes import PlanarFrame
@@ -99,6 +99,7 @@ def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
         finally:
             rendered.close()
         warnings = run.warnings(writer.frames, run.tally.damaged)
+        warnings += run.losses()
         warnings += [f"{job.output}: {what} cannot be held by the container and were left out" for what in writer.left_out]
         if job.strict and warnings:
             raise InputError(f"--strict: {warnings[0]}; mend it or leave --strict out")
@@ -203,6 +204,15 @@ class _Run(Analysis):
             raise InputError(f"{job.output}: is one picture but there are {self.info.frames} frames; name them as in frame.%04d.png")
         if job.resume:
             raise InputError("--resume: is for video files; pictures that are there already need not be made again, use --start")
+
+    def losses(self) -> list[str]:
+        """What of the composite the output cannot hold."""
+        if self.output_info is not None or not has_alpha(self.info):
+            return []
+        encoder = picture_encoder(self.job.output) if _writes_pictures(self.job) else choose_encoder(self.job.codec, self.info)
+        if holds_alpha(encoder, pixel_format(encoder, self.info, self.job.pix_fmt)):
+            return []
+        return [f"{self.job.output}: {encoder} holds no alpha: the composite's alpha channel was left out"]
 
     # --- stopping and going on
 

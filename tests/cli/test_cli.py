@@ -299,6 +299,9 @@ def test_addresses_are_fetched_where_they_are_allowed(tmp_path: Path, capsys: py
         assert "is an address" in error_of("harmonize", f"{host}/in.mkv", *out, capsys=capsys)
         assert "cannot be fetched" in error_of("harmonize", f"{host}/gone.mkv", *out, "--allow-url", capsys=capsys)
         assert cli.main(["harmonize", f"{host}/in.mkv", *out, "--allow-url"]) == 0
+        sheet = ["--mask", str(tmp_path / "m.npz"), "-o", str(tmp_path / "sheet.png"), "-q"]
+        assert "is an address" in error_of("preview", f"{host}/in.mkv", *sheet, capsys=capsys)
+        assert cli.main(["preview", f"{host}/in.mkv", *sheet, "--allow-url"]) == 0
         server.shutdown()
     error_of("harmonize", f"concat:{tmp_path / 'served' / 'in.mkv'}", *out, "--allow-url", capsys=capsys)
     assert len(decode(tmp_path / "out.mkv")) == 6

@@ -138,3 +138,11 @@ def test_a_layer_needs_an_encoder_with_alpha(work: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match="holds no alpha"):
         harmonize_video(work / "in.mkv", tmp_path / "x.%d.jpg", mask=work / "disc.npz", layer="foreground")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_alpha_channel_that_is_lost_is_told(work: Path, tmp_path: Path) -> None:
+    weights = str(work / "w.safetensors")
+    lost = harmonize_video(work / "alpha.mov", tmp_path / "x.mp4", weights=weights, codec="libx264", **OPTIONS)
+    assert any("alpha channel was left out" in warning for warning in lost["warnings"])
+    kept = harmonize_video(work / "alpha.mov", tmp_path / "x.mkv", weights=weights, codec="ffv1", **OPTIONS)
+    assert not any("alpha" in warning for warning in kept["warnings"])

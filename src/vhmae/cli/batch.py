@@ -7,7 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import add_command, add_device_options, add_report_options, positive, write_report
+from vhmae.cli.parser import (
+    add_command,
+    add_device_options,
+    add_report_options,
+    add_strength_options,
+    positive,
+    write_report,
+)
 from vhmae.errors import VhmaeError
 
 
@@ -16,9 +23,7 @@ def add_batch(commands: Any) -> None:
     parser.add_argument("table", type=Path, metavar="JOBS.csv", help="columns composite, mask, out; and options by their names")
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="videos at once, each in a process (1)")
     parser.add_argument("--again", action="store_true", help="do what is done, too")
-    parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
-    parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
-    parser.add_argument("--caution", type=float, default=6.0, metavar="LEVELS", help="small changes are left undone below this (6)")
+    add_strength_options(parser)
     parser.add_argument("--hold-last-mask", action="store_true", help="let masks that are too short stand still at their ends")
     parser.add_argument("--resume", action="store_true", help="write so that stopped videos can be gone on with, and go on with them")
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")

@@ -21,11 +21,21 @@ def fetched(places: Sequence[Location | None], allowed: bool) -> Iterator[list[P
     Raises:
         InputError: for an address that is not allowed, or cannot be fetched.
     """
-    addresses = [place for place in places if isinstance(place, str)]
-    if addresses and not allowed:
-        raise InputError(f"{addresses[0]}: is an address, not a file; download it first, or pass --allow-url")
-    with tempfile.TemporaryDirectory(prefix="vhmae-") if addresses else contextlib.nullcontext("") as folder:
+    if not allowed:
+        refuse_addresses(places)
+    with (
+        tempfile.TemporaryDirectory(prefix="vhmae-")
+        if any(isinstance(place, str) for place in places)
+        else contextlib.nullcontext("") as folder
+    ):
         yield [_fetch(one, Path(folder) / str(at)) if isinstance(one, str) else one for at, one in enumerate(places)]
+
+
+def refuse_addresses(places: Sequence[Location | None]) -> None:
+    """Refuse what is an address and no path."""
+    for place in places:
+        if isinstance(place, str):
+            raise InputError(f"{place}: is an address, not a file; download it first, or pass --allow-url where files are read")
 
 
 def _fetch(address: str, folder: Path) -> Path:

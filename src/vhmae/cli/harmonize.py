@@ -6,8 +6,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.fetch import fetched
-from vhmae.cli.parser import add_command, add_device_options, add_report_options, location, names, natural, position, rate, write_report
+from vhmae.cli.fetch import fetched, refuse_addresses
+from vhmae.cli.parser import (
+    add_command,
+    add_device_options,
+    add_part_options,
+    add_report_options,
+    add_source_options,
+    add_strength_options,
+    location,
+    natural,
+    position,
+    write_report,
+)
 from vhmae.errors import InputError
 
 
@@ -30,15 +41,8 @@ def add_harmonize(commands: Any) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="video or picture (frame.%%04d.png) to write; - with -"
     )
-    parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
-    parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
-    parser.add_argument(
-        "--caution", type=float, default=6.0, metavar="LEVELS", help="0 is bold; small changes are left undone below this (6)"
-    )
-    parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS")
-    parser.add_argument("--end", type=float, metavar="SECONDS")
-    parser.add_argument("--cuts", type=Path, metavar="FILE", help="numbers of the frames that begin a shot, one a line")
-    parser.add_argument("--no-cut-detection", action="store_true", help="take the video as one shot")
+    add_strength_options(parser)
+    add_part_options(parser)
     parser.add_argument("--raw", metavar="WxH:PIX_FMT:RATE", help="the pipe carries raw video: 1920x1080:yuv420p:25")
     parser.add_argument("--lookahead", type=natural, metavar="N", help="pipe: frames that the output may lag behind; 0 is live")
     layers = parser.add_argument_group("two layers in the place of a composite")
@@ -54,15 +58,10 @@ def add_harmonize(commands: Any) -> None:
     parser.add_argument("--crf", type=int, metavar="N", help="quality of x264, x265, VP9 and AV1 (16)")
     parser.add_argument("--preset", metavar="NAME", help="speed preset of the encoder")
     parser.add_argument("--pix-fmt", metavar="NAME", help="output pixel format (the input's)")
-    parser.add_argument("--rate", type=rate, metavar="N", help="frames a second of pictures (24)")
-    parser.add_argument("--reference", type=location, metavar="PICTURE", help="harmonize to this picture, not to the background")
-    parser.add_argument("--keep", type=names, default=(), metavar="hue,luma,saturation", help="what of the foreground stays as it is")
-    parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
-    parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
+    add_source_options(parser)
     parser.add_argument("--resume", action="store_true", help="write so that a stopped run can be gone on with, and go on with it")
     parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
     parser.add_argument("--no-verify", action="store_true", help="do not read the written file again")
-    parser.add_argument("--allow-url", action="store_true", help="fetch what is named by an http or https address")
     add_device_options(parser)
     add_report_options(parser)
 
@@ -134,6 +133,7 @@ def _harmonize_pipe(args: Any) -> None:
         raise InputError("harmonize -: takes one --mask; give a video, picture, folder, sequence or .npz")
     from vhmae.streaming import RawFormat, StreamJob, harmonize_stream
 
+    refuse_addresses(args.mask)
     job = StreamJob(
         mask=args.mask[0], raw=RawFormat.parse(args.raw) if args.raw else None, lookahead=args.lookahead, colorspace=args.colorspace,
         hold_last_mask=args.hold_last_mask, strict=args.strict, **_settings(args),

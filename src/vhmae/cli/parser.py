@@ -107,6 +107,33 @@ def add_device_options(parser: Parser) -> None:
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (all)")
 
 
+def add_strength_options(parser: Parser) -> None:
+    """How much, and how often."""
+    parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
+    parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
+    parser.add_argument(
+        "--caution", type=float, default=6.0, metavar="LEVELS", help="0 is bold; small changes are left undone below this (6)"
+    )
+
+
+def add_part_options(parser: Parser) -> None:
+    """Which part of a video, and where its shots begin."""
+    parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS")
+    parser.add_argument("--end", type=float, metavar="SECONDS")
+    parser.add_argument("--cuts", type=Path, metavar="FILE", help="numbers of the frames that begin a shot, one a line")
+    parser.add_argument("--no-cut-detection", action="store_true", help="take the video as one shot")
+
+
+def add_source_options(parser: Parser) -> None:
+    """How the composite and its mask are taken, and what is harmonized to."""
+    parser.add_argument("--rate", type=rate, metavar="N", help="frames a second of pictures (24)")
+    parser.add_argument("--reference", type=location, metavar="PICTURE", help="harmonize to this picture, not to the background")
+    parser.add_argument("--keep", type=names, default=(), metavar="hue,luma,saturation", help="what of the foreground stays as it is")
+    parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
+    parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
+    parser.add_argument("--allow-url", action="store_true", help="fetch what is named by an http or https address")
+
+
 def add_report_options(parser: Parser) -> None:
     group = parser.add_argument_group("what is reported")
     group.add_argument("--json", type=Path, metavar="FILE", help="write the report")

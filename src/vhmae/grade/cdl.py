@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from vhmae.errors import InputError
+from vhmae.rendering import LUMA
 
-_LUMA = (0.2126, 0.7152, 0.0722)
 FORMATS = {".cc": "ColorCorrection", ".ccc": "ColorCorrectionCollection", ".cdl": "ColorDecisionList"}
 """Suffixes, and OpenColorIO's names of what they hold."""
 
@@ -33,7 +33,7 @@ class Cdl:
 
 def _apply(rgb: Tensor, slope: Tensor, offset: Tensor, power: Tensor, saturation: Tensor) -> Tensor:
     graded = (rgb * slope + offset).clamp(1e-6, 1.0) ** power
-    luma = (graded @ rgb.new_tensor(_LUMA)).unsqueeze(-1)
+    luma = (graded @ rgb.new_tensor(LUMA.tolist())).unsqueeze(-1)
     return luma + saturation * (graded - luma)
 
 

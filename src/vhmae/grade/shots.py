@@ -84,9 +84,9 @@ class ShotGrade:
             moved[rows] += weight[rows].unsqueeze(-1) * (apply_transform(self.before[rows], maps[index]) - self.before[rows])
         return (self.before + moved).clamp(0.0, 1.0)
 
-    def lut(self, coefficients: Tensor | None = None) -> Lut3D:
-        """The shot's map, or another, as a table."""
-        return bake(self.coefficients if coefficients is None else coefficients, f"shot {self.number}")
+    def lut(self) -> Lut3D:
+        """The shot's map as a table."""
+        return bake(self.coefficients, f"shot {self.number}")
 
 
 def bake(coefficients: Tensor, name: str, size: int = CUBE_SIZE) -> Lut3D:
