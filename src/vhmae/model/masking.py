@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from vhmae.errors import ShapeError
 
-MaskingStrategy = Literal["foreground", "random", "tube", "block"]
+MaskingStrategy = Literal["foreground", "random", "tube", "block", "none"]
 
 
 def patchify(frames: Tensor, patch_size: int) -> Tensor:
@@ -78,7 +78,7 @@ def block_masking(batch: int, frames: int, grid: tuple[int, int], ratio: float, 
 def mask_tokens(
     strategy: MaskingStrategy, mask: Tensor, patch_size: int, ratio: float = 0.75, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Choose the masked tokens by one of the strategies of Fig. 2.
+    """Choose the masked tokens by one of the strategies of Fig. 2; with ``none`` the encoder sees everything.
 
     Args:
         mask: (B, T, 1, H, W) bool; only its shape matters to the strategies other than foreground masking.
@@ -89,5 +89,7 @@ def mask_tokens(
     if strategy == "foreground":
         return foreground_masking(mask, patch_size)
     batch, frames, _, height, width = mask.shape
+    if strategy == "none":
+        return torch.zeros(batch, frames * (height // patch_size) * (width // patch_size), dtype=torch.bool, device=mask.device)
     choose = {"random": random_masking, "tube": tube_masking, "block": block_masking}[strategy]
     return choose(batch, frames, (height // patch_size, width // patch_size), ratio, generator).to(mask.device)

@@ -15,7 +15,7 @@ from vhmae.color.transform import QUADRATIC
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.heads import Drawing, PhotometricHead, PixelHead, Transform, blend
 from vhmae.model.look import LookConfig, LookPath, LookReading
-from vhmae.model.masking import MaskingStrategy, mask_tokens, patchify
+from vhmae.model.masking import MaskingStrategy, foreground_masking, mask_tokens, patchify
 from vhmae.model.pattern_alignment import PatternAlignment
 from vhmae.model.transformer import Transformer, position_code
 
@@ -70,7 +70,9 @@ class Prediction:
     change: Transform | Drawing
     """What is to be done to the frames, as the head says it."""
     masked: Tensor
-    """(B, L) bool."""
+    """(B, L) bool: what the encoder does not see."""
+    foreground: Tensor
+    """(B, L) bool: patches that a foreground pixel touches; the masked ones under foreground masking."""
     foreground_features: Tensor
     """F_fore (B, L, D), valid where masked."""
     background_features: Tensor
@@ -161,6 +163,7 @@ class VHMAE(nn.Module):
         return Prediction(
             change=self.head(decoded[:, 1:], decoded[:, 0], (frames, rows, columns), overall),
             masked=masked,
+            foreground=masked if config.masking == "foreground" else foreground_masking(mask, config.patch_size),
             foreground_features=foreground_features,
             background_features=background_features,
             look=look,

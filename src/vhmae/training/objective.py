@@ -32,7 +32,7 @@ def batch_losses(
         reconstruction = losses.relative_error(harmonized, batch.composite, batch.target, batch.region, config.floor, config.harm_weight)
     else:
         predicted, truth = (patchify(video, patch_size) for video in (harmonized, batch.target))
-        reconstruction = losses.reconstruction_loss(predicted, truth, result.masked, frames, config.reduction)
+        reconstruction = losses.reconstruction_loss(predicted, truth, result.foreground, frames, config.reduction)
     alignment = losses.alignment_loss(result.foreground_features, result.background_features, result.masked, frames, config.reduction)
     balance = losses.patch_balancing_loss(harmonized, patch_size, config.balance, batch.target, config.reduction)
     loss = losses.total_loss(reconstruction, alignment, balance, config.alignment_weight, config.balance_weight)

@@ -1,0 +1,147 @@
+"""``vhmae study create``, ``serve`` and ``report``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from vhmae.cli.parser import Parser, add_command, add_report_options, natural, positive, write_report
+from vhmae.errors import InputError
+
+
+def add_study(commands: Any) -> None:
+    parser = commands.add_parser("study", help="let people rank results: Fig. 7 of the paper", description="A user study (Sec. 4.5).")
+    steps = parser.add_subparsers(metavar="STEP", required=True, parser_class=Parser)
+    _add_create(steps)
+    _add_serve(steps)
+    _add_report(steps)
+
+
+def _add_create(steps: Any) -> None:
+    parser = add_command(steps, "create", _create, "choose clips, cut and transcode them, and make the study's folder")
+    parser.add_argument("--input", type=Path, required=True, metavar="DIR|VIDEO", help="the composites")
+    parser.add_argument(
+        "--method", action="append", required=True, metavar="NAME=DIR|VIDEO",
+        help="results under the same names; or a NAME of vhmae evaluate, run on the clips with their masks; repeat it",
+    )  # fmt: skip
+    parser.add_argument("--mask", type=Path, metavar="DIR|VIDEO", help="the masks, for methods that are run")
+    parser.add_argument("--clips", type=positive, default=20, metavar="N", help="how many are drawn (20)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="length of a clip, from its middle (2)")
+    parser.add_argument("--lines", type=positive, default=720, metavar="N", help="lines that are shown at most (720)")
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="draws clips and orders (0)")
+    parser.add_argument("--title", default="Which looks most natural?")
+    parser.add_argument("--consent", type=Path, metavar="FILE", help="what participants agree to, as text")
+    parser.add_argument(
+        "--ask", action="append", default=[], metavar="QUESTION[:A|B|...]", help="ask each participant; with choices or in free text"
+    )
+    parser.add_argument("--weights", default="default", metavar="NAME|PATH", help="of vhmae, where it is run")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="STUDY")
+    _add_database(parser)
+    add_report_options(parser)
+
+
+def _add_serve(steps: Any) -> None:
+    parser = add_command(steps, "serve", _serve, "serve a study's pages until Ctrl-C")
+    parser.add_argument("study", type=Path, metavar="STUDY")
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 is everywhere (127.0.0.1)")
+    parser.add_argument("--port", type=natural, default=8000, metavar="N", help="0 takes any that is free (8000)")
+    parser.add_argument("--rate", type=natural, default=600, metavar="N", help="requests a minute and address; 0 is no limit (600)")
+    parser.add_argument("--https", action="store_true", help="behind a proxy that ends TLS: send cookies over https alone")
+    _add_database(parser)
+    add_report_options(parser)
+
+
+def _add_report(steps: Any) -> None:
+    parser = add_command(steps, "report", _report, "figure, tables and tests of what was handed in")
+    parser.add_argument("study", type=Path, metavar="STUDY")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="(STUDY/report)")
+    parser.add_argument("--keep-flagged", action="store_true", help="count people who did not look, too")
+    _add_database(parser)
+    add_report_options(parser)
+
+
+def _add_database(parser: Parser) -> None:
+    parser.add_argument(
+        "--database", default=os.environ.get("VHMAE_DATABASE"), metavar="URL", help="postgresql://... (SQLite in the study's folder)"
+    )
+
+
+def _needs_web() -> None:
+    try:
+        import alembic  # noqa: F401
+        import fastapi  # noqa: F401
+        import matplotlib  # noqa: F401
+        import scipy  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"study: needs {error.name}; install it with: pip install 'vhmae[web]'") from None
+
+
+def _create(args: Any) -> None:
+    _needs_web()
+    from vhmae.study.create import CONSENT, StudyJob, create_study
+
+    try:
+        consent = args.consent.read_text(encoding="utf-8") if args.consent is not None else CONSENT
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--consent {args.consent}: cannot be read as text ({error}); give a UTF-8 file") from None
+    description, secrets = create_study(
+        StudyJob(
+            input=args.input, methods=[_method(text) for text in args.method], output=args.output, masks=args.mask, clips=args.clips,
+            seconds=args.seconds, lines=args.lines, seed=args.seed, title=args.title, consent=consent,
+            questions=[_question(text) for text in args.ask], database=args.database, weights=args.weights,
+        )
+    )  # fmt: skip
+    facts = {"clips": len(description.clips), "methods": list(description.methods), "study": str(args.output)}
+    write_report({"schema": 1, **facts, "admin_token": secrets.admin_token}, args.json)
+    if not args.quiet:
+        made = f"{args.output}: {len(description.clips)} clips, {len(description.methods)} methods"
+        print(f"{made}; start it with: vhmae study serve {args.output}")
+
+
+def _method(text: str) -> tuple[str, Path | None]:
+    name, equals, path = text.partition("=")
+    return name.strip(), Path(path) if equals else None
+
+
+def _question(text: str) -> Any:
+    from vhmae.study.folder import Question
+
+    label, _, choices = text.partition(":")
+    kept = tuple(choice.strip() for choice in choices.split("|") if choice.strip())
+    if not 0 < len(label.strip()) <= 200 or any(len(choice) > 200 for choice in kept):
+        raise InputError(f"--ask {text[:40]}: expected QUESTION or QUESTION:ANSWER|ANSWER, each of 1 to 200 letters")
+    return Question(label=label.strip(), choices=kept)
+
+
+def _serve(args: Any) -> None:
+    _needs_web()
+    from vhmae.study.folder import open_rows, read_secrets, read_study
+    from vhmae.study.pages import make_study_application
+    from vhmae.web.serving import address_of, listen, serve
+
+    description, secrets = read_study(args.study), read_secrets(args.study)
+    database = open_rows(args.study, description, args.database)
+    app = make_study_application(args.study, description, secrets, database, args.rate, args.https)
+    bound = listen(args.host, args.port)
+    where = address_of(bound)
+    if not args.quiet:
+        print(f"{where}\norganizer: {where}/admin (token {secrets.admin_token})", flush=True)
+    serve(app, bound)
+
+
+def _report(args: Any) -> None:
+    _needs_web()
+    from vhmae.study.folder import open_rows, read_study
+    from vhmae.study.report import read_rankings, study_report, write_study_report
+
+    description = read_study(args.study)
+    rankings = read_rankings(open_rows(args.study, description, args.database), description)
+    report = study_report(rankings, args.keep_flagged)
+    written = write_study_report(args.output or args.study / "report", description.title, report, rankings)
+    write_report(report, args.json)
+    if not args.quiet:
+        for row in sorted(report["methods"], key=lambda row: row["mean_rank"]["mean"]):
+            print(f"{row['method']}: mean rank {row['mean_rank']['mean']:.2f}, ranked first {100 * row['shares'][0]['share']:.0f} %")
+        print(f"{written[0]}: {report['participants']} people, {report['rankings']} rankings; {len(report['flagged'])} people flagged")

@@ -1,0 +1,219 @@
+"""``vhmae study create``: choose clips, cut and transcode them, and write the rows."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vhmae.errors import InputError
+from vhmae.evaluation.methods import Clip as Scene
+from vhmae.evaluation.methods import Method, find_method
+from vhmae.study import tables
+from vhmae.study.folder import VIDEOS, Description, Question, Secrets, open_rows, write_study
+from vhmae.study.tables import INPUT
+from vhmae.video.browser import STILL_RATE, probe_source, read_upright, resized, shown_size, write_browser_video
+from vhmae.video.matte import ASPECT_TOLERANCE, open_matte
+from vhmae.video.probe import VideoInfo
+from vhmae.video.sequence import PICTURES
+from vhmae.video.writer import CONTAINERS
+from vhmae.web.application import new_token
+from vhmae.web.database import now_ms
+
+Array = np.ndarray
+CONSENT = (
+    "You will see short videos in which a person or an object was pasted into another scene, and several attempts at making colour and "
+    "light of the pasted part fit. For each video, rank the attempts from the most to the least natural.\n\n"
+    "Taking part is voluntary; you may stop at any time. Your rankings, the time that they took, and your answers to the questions below, "
+    "if there are any, are stored without your name. One cookie keeps your place while you take part."
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyJob:
+    """A study to make; the fields are the options of ``vhmae study create``."""
+
+    input: Path
+    """The composites: a folder of videos, of stills and of folders of pictures; or one video."""
+    methods: Sequence[tuple[str, Path | None]]
+    """Names and their results, in folders as the input's; None has a method of ``vhmae evaluate`` run on the clips."""
+    output: Path
+    masks: Path | None = None
+    """The masks, named as the input's clips: needed by methods that are run."""
+    clips: int = 20
+    seconds: float = 2.0
+    lines: int = 720
+    """At most so many lines are shown (on the shorter side)."""
+    seed: int = 0
+    title: str = "Which looks most natural?"
+    consent: str = CONSENT
+    questions: Sequence[Question] = ()
+    database: str | None = None
+    weights: str = "default"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """A chosen clip: the composite and finished results."""
+
+    name: str
+    info: VideoInfo
+    results: dict[str, VideoInfo]
+    mask: Path | None
+    count: int
+    """Frames that are shown."""
+
+    @property
+    def first(self) -> int:
+        """The middle of a clip is shown; of a still, the still."""
+        return 0 if self.is_still else (self.info.frames - self.count) // 2
+
+    @property
+    def is_still(self) -> bool:
+        return self.info.files is not None and self.info.frames == 1
+
+
+def create_study(job: StudyJob) -> tuple[Description, Secrets]:
+    """Make a study's folder and rows; they appear whole or not at all.
+
+    Raises:
+        InputError: if a result is missing or does not belong to its composite, or an option is wrong.
+    """
+    _check(job)
+    sources = _choose(job)
+    runs = {name: find_method(name, job.input, job.weights) for name, path in job.methods if path is None}
+    description = Description(
+        id=uuid.uuid4().hex, title=job.title, seed=job.seed, methods=tuple(name for name, _ in job.methods),
+        clips=tuple(source.name for source in sources), seconds=job.seconds, questions=tuple(job.questions), consent=job.consent,
+        own_database=job.database is None,
+    )  # fmt: skip
+    secrets = Secrets(new_token(), new_token())
+    part = Path(tempfile.mkdtemp(prefix=f".{job.output.name}.part-", dir=job.output.parent))
+    try:
+        (part / VIDEOS).mkdir()
+        clips = [_make_clip(number, source, runs, part / VIDEOS, job.lines) for number, source in enumerate(sources)]
+        write_study(part, description, secrets)
+        database = open_rows(part, description, job.database)
+        with database.writing() as session:
+            session.add(tables.Study(id=description.id, title=job.title, seed=job.seed, created_ms=now_ms(), clips=clips))
+        database.engine.dispose()
+        part.chmod(0o755)
+        if job.output.exists():
+            job.output.rmdir()
+        part.rename(job.output)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return description, secrets
+
+
+def _check(job: StudyJob) -> None:
+    names = [name for name, _ in job.methods]
+    if len(names) < 2:
+        raise InputError("--method: a ranking needs two methods or more; repeat --method NAME=DIR")
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None or INPUT in names:
+        raise InputError(f"--method {doubled or INPUT}: this name is taken; give each method a name of its own")
+    long = next((name for name in names if not 0 < len(name) <= 60), None)
+    if long is not None:
+        raise InputError(f"--method {long[:30]}...: names have 1 to 60 letters")
+    if job.clips < 1 or not 0.1 <= job.seconds <= 60:
+        raise InputError(f"--clips {job.clips} --seconds {job.seconds:g}: expected 1 clip or more of 0.1 to 60 seconds")
+    if not 0 < len(job.title) <= 200:
+        raise InputError("--title: expected 1 to 200 letters")
+    if job.output.exists() and (not job.output.is_dir() or any(job.output.iterdir())):
+        raise InputError(f"{job.output}: exists already; choose a new folder")
+    if not job.output.absolute().parent.is_dir():
+        raise InputError(f"{job.output}: the folder {job.output.parent} does not exist; make it first")
+    if job.masks is None and any(path is None for _, path in job.methods):
+        bare = next(name for name, path in job.methods if path is None)
+        raise InputError(f"--method {bare}: name its results, {bare}=DIR, or give --mask so that it can be run here")
+
+
+def _clips_in(path: Path, what: str) -> dict[str, Path]:
+    """The clips of a folder by their names; a file is one clip."""
+    if path.is_file():
+        return {"": path}
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; expected {what}, a folder of videos or one video")
+    found: dict[str, Path] = {}
+    for entry in sorted(path.iterdir()):
+        if entry.name.startswith(".") or not (entry.is_dir() or entry.suffix.lower() in (*CONTAINERS, *PICTURES, ".npz")):
+            continue
+        name = entry.name if entry.is_dir() else entry.stem.removesuffix(".mask")
+        if name in found:
+            raise InputError(f"{path}: holds two clips of the name {name}, {found[name].name} and {entry.name}; remove one")
+        found[name] = entry
+    if not found:
+        raise InputError(f"{path}: holds no videos; expected {what} ({', '.join(CONTAINERS)}, pictures, or folders of pictures)")
+    return found
+
+
+def _choose(job: StudyJob) -> list[_Source]:
+    """Draw the clips among those that every method has a result of; all are looked at before any is transcoded."""
+    composites = _clips_in(job.input, "the composites")
+    results = {name: _clips_in(path, f"the results of {name}") for name, path in job.methods if path is not None}
+    masks = _clips_in(job.masks, "the masks") if job.masks is not None else None
+    others = {**results, **({"--mask": masks} if masks is not None else {})}
+    shared = [name for name in composites if all(name in other for other in others.values())]
+    if len(shared) < job.clips:
+        lacks = next(((name, label) for name in composites for label, other in others.items() if name not in other), None)
+        hint = f"; {lacks[1]} has no {lacks[0]}" if lacks else ""
+        raise InputError(f"{job.input}: {len(shared)} clips have all results, {job.clips} are wanted{hint}; add clips or lower --clips")
+    rng = np.random.default_rng(job.seed)
+    chosen = sorted(rng.permutation(len(shared))[: job.clips].tolist())
+    return [_examine(job, shared[index], composites, results, masks) for index in chosen]
+
+
+def _examine(
+    job: StudyJob, name: str, composites: dict[str, Path], results: dict[str, dict[str, Path]], masks: dict[str, Path] | None
+) -> _Source:
+    info = probe_source(composites[name], "composite")
+    infos = {method: probe_source(paths[name], f"result of {method}") for method, paths in results.items()}
+    for other in infos.values():
+        if other.frames != info.frames:
+            raise InputError(f"{other.path}: has {other.frames} frames but {info.path} has {info.frames}; results keep every frame")
+        if abs(other.width / other.height / (info.width / info.height) - 1.0) > ASPECT_TOLERANCE:
+            raise InputError(f"{other.path}: is {other.width}x{other.height} but {info.path} is {info.width}x{info.height}")
+    still = info.files is not None and info.frames == 1
+    count = round(job.seconds * (STILL_RATE if still else info.fps))
+    count = max(1, count if still else min(info.frames, count))
+    source = _Source(name or info.path.stem, info, infos, masks[name] if masks else None, count)
+    if source.mask is not None:
+        open_matte(source.mask).check_fits(info, hold_last=False)
+    return source
+
+
+def _make_clip(number: int, source: _Source, runs: dict[str, Method], folder: Path, lines: int) -> tables.Clip:
+    """Transcode the input and all results of a clip under names that say nothing."""
+    info = source.info
+    rate = STILL_RATE if source.is_still else info.fps
+    composite = np.stack(list(read_upright(info, source.first, source.count)))
+    size = shown_size(composite.shape[2], composite.shape[1], lines)
+    made: dict[str, Iterable[Array]] = {INPUT: composite}
+    made |= {method: read_upright(result, source.first, source.count) for method, result in source.results.items()}
+    if runs:
+        scene = Scene(composite, _read_mask(source))
+        made |= {method: run.harmonize(scene) for method, run in runs.items()}
+    stimuli = []
+    for method, frames in made.items():
+        token = new_token()
+        write_browser_video(folder / f"{token}.mp4", resized(frames, size), rate)
+        stimuli.append(tables.Stimulus(method=method, token=token))
+    return tables.Clip(number=number, name=source.name, frames=source.count, fps=float(rate), stimuli=stimuli)
+
+
+def _read_mask(source: _Source) -> Array:
+    """The mask of the frames that are shown: (T, H, W) bool."""
+    assert source.mask is not None
+    mattes = open_matte(source.mask).read(source.info, source.first)
+    mask = np.stack([matte > np.iinfo(matte.dtype).max // 2 for matte in itertools.islice(mattes, source.count)])
+    if source.info.display_matrix is not None:
+        raise InputError(f"{source.info.path}: is turned by its file; write it upright, or give finished results in the place of methods")
+    return mask

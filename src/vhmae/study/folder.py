@@ -1,0 +1,95 @@
+"""A study as a folder: its description, its videos, its secrets."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+from vhmae.config import build
+from vhmae.errors import InputError
+from vhmae.web.database import Database
+
+DESCRIPTION, SECRETS, VIDEOS, DATABASE = "study.json", "secrets.json", "videos", "study.db"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Question:
+    """Something that the organizer asks each participant."""
+
+    label: str
+    choices: tuple[str, ...] = ()
+    """None: free text."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a study is; everything but this and the videos stands in the database."""
+
+    id: str
+    title: str
+    seed: int
+    methods: tuple[str, ...]
+    clips: tuple[str, ...]
+    seconds: float
+    questions: tuple[Question, ...]
+    consent: str
+    """What a participant agrees to, in paragraphs."""
+    own_database: bool
+    """The rows lie in the folder's own database; otherwise ``--database`` names it each time, for its password is kept nowhere."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Secrets:
+    """What must not leave the folder."""
+
+    session_key: str
+    admin_token: str
+
+
+def write_study(folder: Path, description: Description, secrets: Secrets) -> None:
+    """Write a study's files; the secrets are for the owner's eyes only."""
+    text = json.dumps({"schema": 1, **dataclasses.asdict(description)}, indent=1, ensure_ascii=False)
+    (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+    with open(os.open(folder / SECRETS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        json.dump(dataclasses.asdict(secrets), file)
+
+
+def read_study(folder: Path) -> Description:
+    """Read a study's description.
+
+    Raises:
+        InputError: if the folder holds none.
+    """
+    path = folder / DESCRIPTION
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree.pop("schema")
+        return build(Description, tree, str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{folder}: holds no study; make one with: vhmae study create --input DIR --method NAME=DIR -o {folder}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: is damaged ({str(error)[:80]}); restore it from a copy") from None
+
+
+def read_secrets(folder: Path) -> Secrets:
+    """Read a study's secrets."""
+    path = folder / SECRETS
+    try:
+        return Secrets(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read ({str(error)[:80]}); restore it from a copy") from None
+
+
+def open_rows(folder: Path, description: Description, url: str | None) -> Database:
+    """Open the database of a study.
+
+    Args:
+        url: address from ``--database`` or ``VHMAE_DATABASE``; None takes the folder's own.
+    """
+    if description.own_database:
+        url = None  # a variable that was set for another study must not lead this one astray
+    elif url is None:
+        raise InputError(f"{folder}: its rows lie in a database of yours; name it by --database URL or VHMAE_DATABASE")
+    return Database(url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.study")

@@ -1,0 +1,189 @@
+"""The pages of a study: consent, ranking, thanks, and the organizer's."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from vhmae.study.ballots import AlreadyRanked, Ballots, Incomplete, NotYours
+from vhmae.study.folder import VIDEOS, Description, Question, Secrets
+from vhmae.study.report import read_rankings, study_report
+from vhmae.web.application import Admission, Pages, Site, make_application
+from vhmae.web.database import Database
+
+LONGEST_ANSWER = 200
+Word = Annotated[str, StringConstraints(max_length=LONGEST_ANSWER)]
+
+
+class Body(BaseModel):
+    """What a request brings; nothing beyond it is taken."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Entry(Body):
+    """Somebody wants to take part."""
+
+    consent: bool
+    answers: dict[Word, Word] = Field(default_factory=dict, max_length=50)
+
+
+class Ranking(Body):
+    """A ballot as it is handed in."""
+
+    ballot: int = Field(ge=1, lt=2**31)
+    ranking: list[Word] = Field(min_length=1, max_length=50)
+    """Tokens, best first."""
+
+
+class Token(Body):
+    """The organizer signs in."""
+
+    token: Word
+
+
+def make_study_application(
+    folder: Path, description: Description, secrets: Secrets, database: Database, rate: int = 600, https_only: bool = False
+) -> FastAPI:
+    """The application of one study."""
+    site = Site(description.title, secrets.session_key, secrets.admin_token, rate, https_only)
+    app, pages = make_application(Path(__file__).parent, site)
+    ballots = Ballots(database, description.id)
+    _add_participation(app, pages, ballots, folder, description)
+    _add_organizing(app, pages, ballots, database, description)
+    return app
+
+
+def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Path, description: Description) -> None:
+    tokens = ballots.tokens()
+
+    def participant_of(request: Request) -> int | None:
+        key = request.session.get("participant")
+        return ballots.find(key) if isinstance(key, str) else None
+
+    def required(request: Request) -> int:
+        participant = participant_of(request)
+        if participant is None:
+            raise HTTPException(401, "take part first: open the start page, or your personal link")
+        return participant
+
+    @app.get("/", include_in_schema=False)
+    def start(request: Request) -> Response:
+        if participant_of(request) is not None:
+            return RedirectResponse("/rank", 303)
+        return pages.show("start.html", study=description)
+
+    @app.get("/p/{key}", include_in_schema=False)
+    def resume(request: Request, key: str) -> Response:
+        """The personal link."""
+        if ballots.find(key) is None:
+            raise HTTPException(404, "this personal link is not known; check that it was copied whole")
+        request.session["participant"] = key
+        return RedirectResponse("/rank", 303)
+
+    @app.get("/rank", include_in_schema=False)
+    def rank(request: Request) -> Response:
+        participant = participant_of(request)
+        if participant is None:
+            return RedirectResponse("/", 303)
+        link = str(request.url_for("resume", key=request.session["participant"]))
+        return pages.show("rank.html", study=description, link=link)
+
+    @app.get("/media/{token}.mp4", responses={401: {}, 404: {}})
+    def media(request: Request, token: str) -> FileResponse:
+        if participant_of(request) is None and "admin" not in request.session:
+            raise HTTPException(401, "take part first")
+        if token not in tokens:  # so that no other path can be reached
+            raise HTTPException(404, "no such video")
+        headers = {"cache-control": "private, max-age=86400, immutable"}
+        return FileResponse(folder / VIDEOS / f"{token}.mp4", media_type="video/mp4", headers=headers)
+
+    @app.post("/api/participants", status_code=201, responses={400: {}})
+    def enter(request: Request, entry: Entry) -> dict[str, str]:
+        """Take part; the session and the personal link are the way back."""
+        if not entry.consent:
+            raise HTTPException(422, "taking part needs your consent")
+        key = ballots.enter(_checked(entry.answers, description.questions))
+        request.session["participant"] = key
+        return {"link": str(request.url_for("resume", key=key))}
+
+    @app.get("/api/ballot", responses={401: {}})
+    def ballot(request: Request) -> dict[str, Any]:
+        """The next clip; ``done`` at the end."""
+        found = ballots.next(required(request))
+        return {"done": True} if found is None else {"done": False, **dataclasses.asdict(found)}
+
+    @app.post("/api/rankings", status_code=201, responses={400: {}, 401: {}, 404: {}, 409: {}})
+    def submit(request: Request, ranking: Ranking) -> dict[str, bool]:
+        """Hand in a ranking."""
+        try:
+            ballots.submit(required(request), ranking.ballot, ranking.ranking)
+        except NotYours as error:
+            raise HTTPException(404, str(error)) from None
+        except AlreadyRanked as error:
+            raise HTTPException(409, str(error)) from None
+        except Incomplete as error:
+            raise HTTPException(422, str(error)) from None
+        return {"kept": True}
+
+
+def _checked(answers: dict[str, str], questions: tuple[Question, ...]) -> dict[str, str]:
+    """Answers to what was asked; to nothing else."""
+    known = {question.label: question for question in questions}
+    for label, answer in answers.items():
+        if label not in known:
+            raise HTTPException(422, "that was not asked")
+        if known[label].choices and answer not in known[label].choices:
+            raise HTTPException(422, f"{label}: choose one of the answers")
+        if "\0" in answer:
+            raise HTTPException(422, f"{label}: holds what is no text")
+    missing = [label for label in known if not answers.get(label, "").strip()]
+    if missing:
+        raise HTTPException(422, f"{missing[0]}: please answer this too")
+    return answers
+
+
+def _add_organizing(app: FastAPI, pages: Pages, ballots: Ballots, database: Database, description: Description) -> None:
+    admission = Admission(pages.site.admin_token)
+
+    @app.post("/api/admin/session", status_code=204, responses={400: {}, 401: {}, 429: {}})
+    def sign_in(request: Request, body: Token) -> Response:
+        """Sign in as the organizer."""
+        if not admission.admit(request, body.token):
+            raise HTTPException(401, "this token is not the study's")
+        return Response(status_code=204)
+
+    @app.get("/admin", include_in_schema=False)
+    def admin(request: Request, token: str = "") -> Response:
+        if token:
+            if admission.admit(request, token):
+                return RedirectResponse("/admin", 303)  # so that the token leaves the address
+            raise HTTPException(401, "this token is not the study's")
+        if not admission.is_in(request):
+            explanation = "The token was printed when the study was made; vhmae study serve prints it again."
+            return pages.show("sign_in.html", 401, heading="The organizer's page", explanation=explanation, next="/admin", asks_name=False)
+        people, handed_in, all_ballots = ballots.progress()
+        report = study_report(read_rankings(database, description), resamples=200) if handed_in else None
+        return pages.show(
+            "admin.html", study=description, people=people, handed_in=handed_in, all_ballots=all_ballots, report=report,
+            start=str(request.url_for("start")),
+        )  # fmt: skip
+
+    @app.get("/admin/rankings.csv", responses={401: {}})
+    def rankings(request: Request) -> Response:
+        """Every ranking, one method a line."""
+        admission.require(request)
+        out = io.StringIO()
+        writer = csv.writer(out)
+        writer.writerow(["participant", "clip", "method", "place_on_page", "rank", "seconds"])
+        for row in read_rankings(database, description).rows():
+            writer.writerow(row)
+        headers = {"content-disposition": 'attachment; filename="rankings.csv"'}
+        return HTMLResponse(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

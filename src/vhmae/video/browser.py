@@ -1,0 +1,85 @@
+"""Video as every browser plays it: H.264, 8 bit 4:2:0, BT.709, the index in front, key frames close together."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from vhmae.errors import InputError
+from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.reader import read_frames, to_uint8
+from vhmae.video.sequence import is_pictures, probe_pictures
+
+Array = np.ndarray
+STILL_RATE = Fraction(25)
+"""Frames a second of a still that is shown as a video."""
+KEY_FRAME_EVERY = 12
+"""Players jump back to the start of a clip, and pages move several videos to the same frame."""
+
+
+def probe_source(path: Path, what: str) -> VideoInfo:
+    """Probe a video or pictures."""
+    return probe_pictures(path, what) if is_pictures(path) else probe_video(path, what)
+
+
+def shown_size(width: int, height: int, lines: int) -> tuple[int, int]:
+    """Width and height for at most so many lines (on the shorter side), even as the format needs them."""
+    scale = min(1.0, lines / min(width, height))
+    return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
+
+
+def read_upright(info: VideoInfo, first: int, count: int) -> Iterator[Array]:
+    """Frames as a viewer sees them, turned upright: (H, W, 3) uint8 RGB. One still is repeated.
+
+    Raises:
+        InputError: if the file breaks off before.
+    """
+    frames: Iterator[Array] = (_upright(to_uint8(timed.image.rgb()), timed.decoded.rotation) for timed in read_frames(info, first=first))
+    if info.files is not None and info.frames == 1:
+        frames = itertools.repeat(next(frames))
+    given = 0
+    for frame in itertools.islice(frames, count):
+        given += 1
+        yield frame
+    if given < count:
+        raise InputError(f"{info.path}: breaks off at frame {first + given}; repair the file")
+
+
+def resized(frames: Iterable[Array], size: tuple[int, int]) -> Iterator[Array]:
+    """Frames at a size (width, height)."""
+    for frame in frames:
+        how = cv2.INTER_AREA if frame.shape[0] > size[1] else cv2.INTER_CUBIC
+        yield frame if frame.shape[1::-1] == size else cv2.resize(frame, size, interpolation=how)
+
+
+def _upright(frame: Array, degrees: int) -> Array:
+    """Turn a frame as its file tells players to: degrees counterclockwise."""
+    turns = round(degrees / 90) % 4
+    return np.ascontiguousarray(np.rot90(frame, turns)) if turns else frame
+
+
+def write_browser_video(path: Path, frames: Iterator[Array], fps: Fraction, crf: int = 14) -> int:
+    """Write frames (H, W, 3) uint8 RGB of even size; returns their number."""
+    count = 0
+    options = {"crf": str(crf), "preset": "medium", "g": str(KEY_FRAME_EVERY), "bf": "0"}
+    with av.open(f"file:{path.absolute()}", "w", options={"movflags": "+faststart"}) as container:
+        stream = container.add_stream("libx264", rate=fps, options=options)
+        stream.pix_fmt = "yuv420p"
+        context = stream.codec_context
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1  # BT.709, limited
+        for frame in frames:
+            if count == 0:
+                stream.height, stream.width = frame.shape[:2]
+            rgb = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            picture = rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            picture.pts, picture.time_base = count, 1 / fps
+            container.mux(stream.encode(picture))
+            count += 1
+        container.mux(stream.encode(None))
+    return count

@@ -1,0 +1,116 @@
+"""A real database behind an address: SQLite by default, PostgreSQL by URL; tables are made and changed by migrations."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, MetaData, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import Session
+
+from vhmae.errors import InputError
+
+LOCK_SECONDS = 30
+"""How long a write waits for others before it is refused."""
+
+
+class Database:
+    """Transactions on a database whose tables are up to date."""
+
+    def __init__(self, url: str, room: str) -> None:
+        """Connect, and bring the tables of a room up to date.
+
+        Args:
+            url: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
+            room: the package whose ``migrations`` folder makes the tables, ``vhmae.study``.
+        Raises:
+            InputError: if the address is none, or nobody answers there.
+        """
+        self.engine = _connect(url)
+        try:
+            with self.engine.execution_options(immediate=True).begin() as connection:
+                _migrate(connection, room)
+        except (OperationalError, DBAPIError) as error:
+            reason = " ".join(str(error.orig).split())[:160]
+            raise InputError(f"--database {_shown(url)}: cannot be used ({reason}); check the address and that the server runs") from None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads."""
+        with Session(self.engine) as session:
+            yield session
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session whose changes are all kept at its end, or none."""
+        # SQLite: taking the lock at the start makes writers queue; taking it later can only fail.
+        with Session(self.engine.execution_options(immediate=True), expire_on_commit=False) as session, session.begin():
+            yield session
+
+
+def _connect(url: str) -> Engine:
+    try:
+        address = make_url(url)
+        if address.drivername in ("postgresql", "postgres"):
+            address = address.set(drivername="postgresql+psycopg")
+        kind = address.get_backend_name()
+        if kind not in ("sqlite", "postgresql"):
+            raise InputError(f"--database {_shown(url)}: {kind} is not served; expected sqlite:///FILE or postgresql://...")
+        if kind == "sqlite" and address.database and not Path(address.database).parent.is_dir():
+            raise InputError(f"--database {url}: the folder {Path(address.database).parent} does not exist; make it first")
+        engine = create_engine(address, pool_size=20, max_overflow=40, pool_pre_ping=kind == "postgresql")
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise InputError(f"--database {_shown(url)}: is no address; expected sqlite:///FILE or postgresql://USER@HOST/NAME") from None
+    if kind == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # transactions begin where we say so
+    for setting in ("foreign_keys=ON", f"busy_timeout={LOCK_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _shown(url: str) -> str:
+    """An address without its password."""
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        return "(unreadable)"
+
+
+def now_ms() -> int:
+    """The time as tables keep it: milliseconds since 1970, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+# --- migrations: each room has its own, and its own note of where they stand
+
+
+def _migrate(connection: Connection, room: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(str(importlib.import_module(room).__file__)).parent / "migrations"))
+    config.attributes.update(connection=connection, table=f"{room.rpartition('.')[2]}_version")
+    command.upgrade(config, "head")
+
+
+def run_migrations(metadata: MetaData) -> None:
+    """What a room's ``migrations/env.py`` calls."""
+    attributes = context.config.attributes
+    context.configure(connection=attributes["connection"], target_metadata=metadata, version_table=attributes["table"])
+    context.run_migrations()

@@ -1,0 +1,126 @@
+"""What stands before every page: headers, limits, and the rule that only our own pages may change anything."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), microphone=(), geolocation=(), interest-cohort=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+LARGEST_BODY_BYTES = 64 * 1024
+MOST_ADDRESSES = 10_000
+
+
+class Guards:
+    """Security headers on every answer; bodies that are too large, requests that come too fast, and changes asked for by other sites
+    are refused."""
+
+    def __init__(self, app: Application, rate: int, largest_body_bytes: int = LARGEST_BODY_BYTES) -> None:
+        """``rate``: requests a minute and address; 0 sets no limit."""
+        self.app = app
+        self.largest = largest_body_bytes
+        self.buckets = Buckets(rate)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def guarded(message: MutableMapping[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                present = {name.lower() for name, _ in message["headers"]}
+                extra = {"cache-control": "no-store", **HEADERS}
+                message["headers"] = [
+                    *message["headers"],
+                    *((name.encode(), value.encode()) for name, value in extra.items() if name.encode() not in present),
+                ]
+            await send(message)
+
+        refusal = self._refusal(scope)
+        if refusal is not None:
+            await _refuse(guarded, *refusal)
+            return
+        body = await self._body(scope, receive)
+        if body is None:
+            await _refuse(guarded, 413, f"the request is larger than {self.largest} bytes")
+            return
+        await self.app(scope, body, guarded)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        client = scope["client"][0] if scope.get("client") else ""
+        if not self.buckets.take(client):
+            return 429, "too many requests; wait a minute"
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        origin = headers.get("origin")
+        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and (foreign or headers.get("sec-fetch-site") == "cross-site"):
+            return 403, "changes are made from this site's own pages only"
+        length = headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > self.largest:
+            return 413, f"the request is larger than {self.largest} bytes"
+        return None
+
+    async def _body(self, scope: Scope, receive: Receive) -> Receive | None:
+        """The body, read to its end and counted: a client may understate its length, or give none."""
+        if scope["method"] in ("GET", "HEAD"):
+            return receive
+        parts: list[bytes] = []
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                break
+            parts.append(message.get("body", b""))
+            if sum(map(len, parts)) > self.largest:
+                return None
+            if not message.get("more_body", False):
+                break
+        waiting = [{"type": "http.request", "body": b"".join(parts), "more_body": False}]
+
+        async def replay() -> MutableMapping[str, Any]:
+            return waiting.pop() if waiting else await receive()
+
+        return replay
+
+
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    body = json.dumps({"detail": reason}).encode()
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Buckets:
+    """A bucket of requests for each key, filled again evenly over a minute."""
+
+    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.per_minute = per_minute
+        self.clock = clock
+        self.left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: str) -> bool:
+        """Whether there is one left; takes it."""
+        if self.per_minute <= 0:
+            return True
+        now = self.clock()
+        left, then = self.left.pop(key, (float(self.per_minute), now))
+        left = min(self.per_minute, left + (now - then) * self.per_minute / 60.0)
+        self.left[key] = (max(0.0, left - 1.0) if left >= 1.0 else left, now)
+        if len(self.left) > MOST_ADDRESSES:
+            self.left.popitem(last=False)  # longest unheard of
+        return left >= 1.0
