@@ -6,12 +6,13 @@ import csv
 import dataclasses
 import io
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from vhmae.errors import InputError
 from vhmae.study.ballots import AlreadyRanked, Ballots, Incomplete, NotYours
 from vhmae.study.folder import VIDEOS, Description, Question, Secrets
 from vhmae.study.report import read_rankings, study_report
@@ -31,7 +32,7 @@ class Body(BaseModel):
 class Entry(Body):
     """Somebody wants to take part."""
 
-    consent: bool
+    consent: Literal[True]
     answers: dict[Word, Word] = Field(default_factory=dict, max_length=50)
 
 
@@ -96,7 +97,7 @@ def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Pat
         link = str(request.url_for("resume", key=request.session["participant"]))
         return pages.show("rank.html", study=description, link=link)
 
-    @app.get("/media/{token}.mp4", responses={401: {}, 404: {}})
+    @app.get("/media/{token}.mp4", response_class=FileResponse, responses={206: {}, 416: {}})
     def media(request: Request, token: str) -> FileResponse:
         if participant_of(request) is None and "admin" not in request.session:
             raise HTTPException(401, "take part first")
@@ -105,22 +106,20 @@ def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Pat
         headers = {"cache-control": "private, max-age=86400, immutable"}
         return FileResponse(folder / VIDEOS / f"{token}.mp4", media_type="video/mp4", headers=headers)
 
-    @app.post("/api/participants", status_code=201, responses={400: {}})
+    @app.post("/api/participants", status_code=201)
     def enter(request: Request, entry: Entry) -> dict[str, str]:
         """Take part; the session and the personal link are the way back."""
-        if not entry.consent:
-            raise HTTPException(422, "taking part needs your consent")
         key = ballots.enter(_checked(entry.answers, description.questions))
         request.session["participant"] = key
         return {"link": str(request.url_for("resume", key=key))}
 
-    @app.get("/api/ballot", responses={401: {}})
+    @app.get("/api/ballot")
     def ballot(request: Request) -> dict[str, Any]:
         """The next clip; ``done`` at the end."""
         found = ballots.next(required(request))
         return {"done": True} if found is None else {"done": False, **dataclasses.asdict(found)}
 
-    @app.post("/api/rankings", status_code=201, responses={400: {}, 401: {}, 404: {}, 409: {}})
+    @app.post("/api/rankings", status_code=201)
     def submit(request: Request, ranking: Ranking) -> dict[str, bool]:
         """Hand in a ranking."""
         try:
@@ -153,7 +152,7 @@ def _checked(answers: dict[str, str], questions: tuple[Question, ...]) -> dict[s
 def _add_organizing(app: FastAPI, pages: Pages, ballots: Ballots, database: Database, description: Description) -> None:
     admission = Admission(pages.site.admin_token)
 
-    @app.post("/api/admin/session", status_code=204, responses={400: {}, 401: {}, 429: {}})
+    @app.post("/api/admin/session", status_code=204)
     def sign_in(request: Request, body: Token) -> Response:
         """Sign in as the organizer."""
         if not admission.admit(request, body.token):
@@ -170,13 +169,16 @@ def _add_organizing(app: FastAPI, pages: Pages, ballots: Ballots, database: Data
             explanation = "The token was printed when the study was made; vhmae study serve prints it again."
             return pages.show("sign_in.html", 401, heading="The organizer's page", explanation=explanation, next="/admin", asks_name=False)
         people, handed_in, all_ballots = ballots.progress()
-        report = study_report(read_rankings(database, description), resamples=200) if handed_in else None
+        try:
+            report, nothing = study_report(read_rankings(database, description), resamples=200), ""
+        except InputError as error:
+            report, nothing = None, str(error)
         return pages.show(
-            "admin.html", study=description, people=people, handed_in=handed_in, all_ballots=all_ballots, report=report,
+            "admin.html", study=description, people=people, handed_in=handed_in, all_ballots=all_ballots, report=report, nothing=nothing,
             start=str(request.url_for("start")),
         )  # fmt: skip
 
-    @app.get("/admin/rankings.csv", responses={401: {}})
+    @app.get("/admin/rankings.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
     def rankings(request: Request) -> Response:
         """Every ranking, one method a line."""
         admission.require(request)
@@ -186,4 +188,4 @@ def _add_organizing(app: FastAPI, pages: Pages, ballots: Ballots, database: Data
         for row in read_rankings(database, description).rows():
             writer.writerow(row)
         headers = {"content-disposition": 'attachment; filename="rankings.csv"'}
-        return HTMLResponse(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+        return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

@@ -105,8 +105,8 @@ def study_report(rankings: Rankings, keep_flagged: bool = False, resamples: int 
     flagged = flags(rankings)
     kept = rankings if keep_flagged else rankings.select(~np.isin(rankings.participants, list(flagged)))
     if not len(kept.ranks):
-        why = "everybody was flagged; --keep-flagged reports on them" if len(rankings.ranks) else "nothing was handed in yet"
-        raise InputError(f"study: has no rankings to report on: {why}")
+        why = "everybody was flagged; --keep-flagged counts them" if len(rankings.ranks) else "nothing was handed in yet"
+        raise InputError(f"no rankings to report on: {why}")
     people, who = np.unique(kept.participants, return_inverse=True)
     shares = statistics.rank_shares(kept.ranks)
     share_draws, mean_draws = statistics.bootstrap(kept.ranks, who, resamples)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, MetaData, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Double, ForeignKey, MetaData, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 INPUT = "input"
@@ -39,7 +39,7 @@ class Clip(Base):
     number: Mapped[int]
     name: Mapped[str] = mapped_column(String(200))
     frames: Mapped[int]
-    fps: Mapped[float]
+    fps: Mapped[float] = mapped_column(Double)
     study: Mapped[Study] = relationship(back_populates="clips")
     stimuli: Mapped[list[Stimulus]] = relationship(back_populates="clip", order_by="Stimulus.id")
 

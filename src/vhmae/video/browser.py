@@ -31,7 +31,7 @@ def probe_source(path: Path, what: str) -> VideoInfo:
 def shown_size(width: int, height: int, lines: int) -> tuple[int, int]:
     """Width and height for at most so many lines (on the shorter side), even as the format needs them."""
     scale = min(1.0, lines / min(width, height))
-    return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
+    return max(2, 2 * int(width * scale / 2)), max(2, 2 * int(height * scale / 2))
 
 
 def read_upright(info: VideoInfo, first: int, count: int) -> Iterator[Array]:

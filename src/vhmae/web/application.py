@@ -15,6 +15,7 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.sessions import SessionMiddleware
 
@@ -23,6 +24,15 @@ from vhmae.web.guards import Buckets, Guards
 WEB = Path(__file__).parent
 SESSION_DAYS = 30
 LOGINS_A_MINUTE = 20
+
+
+class Refusal(BaseModel):
+    """How a call says no."""
+
+    detail: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refusal} for code in (400, 401, 403, 404, 409, 413, 422, 429)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +69,7 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
         room: folder of the room, with ``templates`` and ``static`` in it.
     """
     # The pages of FastAPI that show the schema load scripts from elsewhere; the schema itself stays at /openapi.json.
-    app = FastAPI(title=site.title, docs_url=None, redoc_url=None)
+    app = FastAPI(title=site.title, docs_url=None, redoc_url=None, responses=REFUSALS)
     pages = Pages(room, site)
     app.mount("/static/web", StaticFiles(directory=WEB / "static"), name="web")
     app.mount("/static/room", StaticFiles(directory=room / "static"), name="room")
@@ -71,14 +81,14 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
 
     @app.exception_handler(StarletteHTTPException)
     async def refuse(request: Request, error: StarletteHTTPException) -> Response:
-        if request.url.path.startswith("/api/"):
+        if not _wants_page(request):
             return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
         return pages.show("error.html", error.status_code, status=error.status_code, reason=error.detail)
 
     @app.exception_handler(RequestValidationError)
     async def misread(request: Request, error: RequestValidationError) -> Response:
         reasons = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
-        if request.url.path.startswith("/api/"):
+        if not _wants_page(request):
             return JSONResponse({"detail": reasons}, 422)
         return pages.show("error.html", 422, status=422, reason=reasons)
 
@@ -87,6 +97,11 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
         return {"status": "ok"}
 
     return app, pages
+
+
+def _wants_page(request: Request) -> bool:
+    """Whether a browser goes somewhere, rather than a page or a program calling."""
+    return "text/html" in request.headers.get("accept", "")
 
 
 # --- the organizer

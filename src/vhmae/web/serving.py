@@ -18,12 +18,15 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         InputError: if it is taken or not ours.
     """
+    bound = None
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
     except (OSError, OverflowError) as error:
+        if bound is not None:
+            bound.close()
         raise InputError(f"--host {host} --port {port}: cannot be listened on ({error}); choose another port") from None
     return bound
 

@@ -105,19 +105,24 @@ async function next() {
   ranking = ballot.choices.map(() => null);
   history = [];
   element("progress").textContent = `Clip ${ballot.position + 1} of ${ballot.total}`;
-  stage.style.setProperty("--columns", Math.min(3, Math.ceil((ballot.choices.length + 1) / 2)));
+  const columns = Math.min(3, Math.ceil((ballot.choices.length + 1) / 2));
+  stage.style.setProperty("--columns", columns);
+  stage.style.setProperty("--rows", Math.ceil((ballot.choices.length + 1) / columns)); // so that all fit into the window
   stage.replaceChildren(card(ballot.input, "As it was pasted", null), ...ballot.choices.map((token, place) => card(token, `Attempt ${letter(place)}`, place)));
   slots.replaceChildren(...ballot.choices.map((_, index) => create("li", {}, create("span", {}, ordinal(index + 1)), create("b"))));
   show();
-  player = new Together([...stage.querySelectorAll("video")], ballot.fps, ballot.frames);
-  window.player = player;
+  const mine = new Together([...stage.querySelectorAll("video")], ballot.fps, ballot.frames);
+  player = mine;
+  stage.player = mine;
+  delete stage.dataset.ready;
   pause.textContent = "Pause";
   try {
-    await player.load();
-    await player.play();
+    await mine.load();
+    if (mine !== player) return; // handed in before it was loaded
+    await mine.play();
     stage.dataset.ready = ballot.id;
   } catch (error) {
-    problem.textContent = `The clip cannot be shown: ${error.message}. Reload the page to try again.`;
+    if (mine === player) problem.textContent = `The clip cannot be shown: ${error.message}. Reload the page to try again.`;
   }
 }
 
@@ -143,10 +148,11 @@ clear.addEventListener("click", () => { ranking.fill(null); history = []; show()
 document.addEventListener("keydown", (event) => {
   if (!ballot || element("ranking").hidden || event.ctrlKey || event.metaKey || event.altKey) return;
   const place = event.key.length === 1 ? event.key.toUpperCase().charCodeAt(0) - 65 : -1;
-  const onButton = event.target.closest("button, a, summary, input");
+  const onButton = event.target.closest("button, a, summary"); // these have a meaning of their own for these keys
+  const onRank = event.target.closest("input");
   if (place >= 0 && place < ballot.choices.length) toNextRank(place);
   else if (event.key === "Backspace" && history.length) { take(history.at(-1)); show(); event.preventDefault(); }
-  else if (event.key === " " && !onButton) { togglePause(); event.preventDefault(); }
+  else if (event.key === " " && !onButton && !onRank) { togglePause(); event.preventDefault(); }
   else if (event.key === "Enter" && !onButton) handIn();
 });
 next();

@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer, nullable=False),
         sa.Column("name", sa.String(200), nullable=False),
         sa.Column("frames", sa.Integer, nullable=False),
-        sa.Column("fps", sa.Float, nullable=False),
+        sa.Column("fps", sa.Double, nullable=False),
         sa.UniqueConstraint("study_id", "number"),
     )
     op.create_table(

@@ -1,0 +1,148 @@
+"""What people try who do not mean well."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import itsdangerous
+import pytest
+import schemathesis
+from hypothesis import given, settings
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+from starlette.testclient import TestClient
+
+from tests.study.conftest import Running, job_of
+from tests.study.test_taking_part import enter
+from vhmae.study.create import create_study
+from vhmae.study.folder import Question, open_rows
+
+NASTY = (
+    "<script>alert(1)</script>",
+    "'; DROP TABLE study_rank; --",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7*7 }}",
+    "../../etc/passwd",
+    "%00",
+)
+
+
+def signed(data: dict[str, object], key: str) -> str:
+    return itsdangerous.TimestampSigner(key).sign(base64.b64encode(json.dumps(data).encode())).decode()
+
+
+def test_forged_sessions_are_nobodys(small_study: Running) -> None:
+    app = small_study.application()
+    genuine = TestClient(app)
+    key = enter(genuine).json()["link"].rpartition("/")[2]
+    for cookie in (
+        signed({"participant": key}, "another secret"),
+        signed({"admin": "0" * 64}, small_study.secrets.session_key),
+        base64.b64encode(json.dumps({"participant": key}).encode()).decode(),
+        genuine.cookies["session"][:-3] + "abc",
+        "rubbish",
+    ):
+        forger = TestClient(app, cookies={"session": cookie})
+        assert forger.get("/api/ballot").status_code == 401
+        assert forger.get("/admin").status_code == 401
+        assert forger.get("/admin/rankings.csv").status_code == 401
+    for odd in ({"participant": ["x"]}, {"participant": 1}, {"admin": 7}, {"admin": None}):
+        strange = TestClient(app, cookies={"session": signed(odd, small_study.secrets.session_key)})
+        assert strange.get("/api/ballot").status_code == 401
+        assert strange.get("/admin").status_code == 401
+
+
+def test_the_organizers_pages_need_the_token(small_study: Running) -> None:
+    app = small_study.application()
+    client = TestClient(app)
+    token = small_study.secrets.admin_token
+    assert client.get("/admin").status_code == 401
+    assert client.get("/admin?token=wrong").status_code == 401
+    assert client.post("/api/admin/session", json={"token": "wrong"}).status_code == 401
+    assert client.get("/admin/rankings.csv", headers={"authorization": "Bearer wrong"}).status_code == 401
+    assert client.get("/admin/rankings.csv", headers={"authorization": f"Bearer {token}"}).status_code == 200
+    by_form, by_address = TestClient(app), TestClient(app)
+    assert by_form.post("/api/admin/session", json={"token": token}).status_code == 204
+    assert "Participants" in by_form.get("/admin").text
+    page = by_address.get(f"/admin?token={token}")
+    assert page.status_code == 200
+    assert "token" not in str(page.url)
+
+
+def test_tokens_cannot_be_guessed_by_trying(small_study: Running) -> None:
+    client = TestClient(small_study.application())
+    codes = [client.post("/api/admin/session", json={"token": str(number)}).status_code for number in range(25)]
+    assert codes[:20] == [401] * 20
+    assert set(codes[20:]) == {429}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/media/../secrets.json", "/media/..%2fsecrets.json.mp4", "/media/%2e%2e/study.db", "/media/study.mp4", "/media/.mp4",
+     "/media/%00.mp4",
+     "/static/room/../folder.py", "/static/room/..%2f..%2fstudy%2fpages.py", "/p/../admin", "/secrets.json", "/study.db"],
+)  # fmt: skip
+def test_no_path_leaves_the_study(small_study: Running, path: str) -> None:
+    client = TestClient(small_study.application())
+    enter(client)
+    answer = client.get(path)
+    assert answer.status_code in (401, 404)
+    assert small_study.secrets.session_key not in answer.text
+
+
+def test_markup_and_queries_in_every_field_are_text(material: Path, tmp_path: Path) -> None:
+    for number, nasty in enumerate(NASTY):
+        folder = tmp_path / str(number)
+        job = job_of(material, folder, title=nasty, consent=nasty, questions=(Question(label=nasty), Question(label="b", choices=(nasty,))))
+        description, secrets = create_study(job)
+        database = open_rows(folder, description, None)
+        study = Running(folder, description, secrets, database, "")
+        client = TestClient(study.application())
+        page = client.get("/").text
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert ">49<" not in page
+        assert enter(client, answers={nasty: nasty, "b": nasty}).status_code == 201
+        for call in (f"/p/{nasty}", f"/media/{nasty}.mp4", f"/{nasty}"):
+            answer = client.get(call, headers={"accept": "text/html"})
+            assert answer.status_code == 404
+            assert "<script>alert" not in answer.text
+        ballot = client.get("/api/ballot").json()
+        assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": [nasty] * 4}).status_code == 422
+        assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ballot["choices"]}).status_code == 201
+        admin = client.get("/admin", headers={"authorization": f"Bearer {secrets.admin_token}"}).text
+        assert "<script>alert" not in admin
+        database.engine.dispose()
+
+
+def test_oversized_bodies_are_refused(small_study: Running) -> None:
+    client = TestClient(small_study.application())
+    enter(client)
+    assert client.post("/api/rankings", json={"ballot": 1, "ranking": ["x" * 199] * 1000}).status_code == 413
+    assert client.post("/api/participants", content=(b"{" * 9000 for _ in range(9))).status_code == 413
+    assert client.post("/api/rankings", json={"ballot": 1, "ranking": ["x"] * 51}).status_code == 422
+    assert client.post("/api/rankings", json={"ballot": 10**30, "ranking": ["x"]}).status_code == 422
+
+
+def test_every_call_keeps_to_its_schema(small_study: Running) -> None:
+    app = small_study.application()
+    client = TestClient(app)
+    enter(client)
+    session = {"session": client.cookies["session"]}
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    calls = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @settings(max_examples=25, deadline=None, database=None)
+        @given(case=operation.as_strategy())
+        def check(case: schemathesis.Case) -> None:
+            nonlocal calls
+            calls += 1
+            # What the schema cannot say, that a token belongs to the ballot, is refused too.
+            case.call_and_validate(cookies=session, excluded_checks=[positive_data_acceptance])
+
+        check()
+    assert calls > 60
+    assert client.get("/api/ballot").json()["position"] == 0

@@ -1,0 +1,33 @@
+"""Headless Chromium for the tests of pages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+# Without these Chromium asks its maker's hosts for things in the background.
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    found = os.environ.get("VHMAE_CHROMIUM") or shutil.which("chromium")
+    if found is None:
+        assert not os.environ.get("CI"), "Chromium is missing; .ci/run installs it"
+        pytest.skip("Chromium is not installed (Debian: apt install chromium); VHMAE_CHROMIUM may name it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield browser
+        browser.close()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds wrong with a page."""
+    return [f"{found['id']}: {found['nodes'][0]['html'][:120]}" for found in Axe().run(page).response["violations"]]
