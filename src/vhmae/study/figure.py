@@ -34,7 +34,7 @@ def draw_shares(report: dict[str, Any], path: Path) -> None:
         axes.errorbar(at, 100 * shares, 100 * error, fmt="none", ecolor="black", elinewidth=0.9, capsize=2)
     axes.set_xticks(np.arange(count), [row["method"] for row in methods])
     axes.set_ylabel("share of rankings, %")
-    axes.set_ylim(0, 100)
+    axes.set_ylim(0, min(100, 1.15 * 100 * max(one["ci95"][1] for row in methods for one in row["shares"])))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(title="ranked", ncols=count, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.18))
     people = f"{report['participants']} people, {report['rankings']} rankings of {report['clips']} clips; bars: 95 % intervals over people"
