@@ -5,7 +5,10 @@ TORCH ?= $(shell grep '^torch==' constraints.txt)
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test lint types check clean
+# Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
+MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
+
+.PHONY: setup demo test lint types check rvm-weights isnet-weights clean
 
 setup: $(VENV)/installed
 
@@ -30,6 +33,12 @@ check: setup
 
 # pytest last: its closing line ends the output.
 test: lint types check
+
+rvm-weights:
+	tools/fetch_rvm.sh $(MODELS)
+
+isnet-weights:
+	$(PYTHON) tools/fetch_isnet.py $(MODELS)
 
 clean:
 	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,6 +14,7 @@ from vhmae.cli.batch import add_batch
 from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
 from vhmae.cli.export import add_export
 from vhmae.cli.harmonize import add_demo, add_harmonize
+from vhmae.cli.matte import add_matte
 from vhmae.cli.parser import Parser
 from vhmae.cli.preview import add_preview
 from vhmae.cli.study import add_study
@@ -27,7 +28,7 @@ def build_parser() -> Parser:
     parser = Parser(prog="vhmae", description="Make a composite video look as if it had been shot at once.")
     parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_demo)
+    harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo)
     research = (add_evaluate, add_compare, add_synthesize, add_train, add_weights, add_fit_constant, add_study)
     for add in (*harmonizing, *research):
         add(commands)

@@ -84,8 +84,8 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
 
 
 def holds_alpha(encoder: str, pix_fmt: str) -> bool:
-    """Whether an encoder keeps an alpha channel in every container. VP9 does not: its alpha is beside the packets, and is lost."""
-    return encoder != "libvpx-vp9" and any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
+    """Whether an encoder keeps an alpha channel."""
+    return any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
 
 
 def conversion(source: VideoInfo, pix_fmt: str) -> dict[str, Any]:

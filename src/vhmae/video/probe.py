@@ -131,6 +131,12 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
         )
 
 
+def alpha_decoder(stream: av.VideoStream) -> str | None:
+    """The decoder that gives a stream's alpha where it lies beside the packets (VP8 and VP9 in .webm and .mkv)."""
+    marked = any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
+    return {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name) if marked else None
+
+
 def describe_stream(stream: av.VideoStream, path: Path, colorspace: Matrix | None = None) -> VideoInfo:
     """What an open stream says of itself, before any frame is seen: frames and times are left at zero.
 
@@ -139,6 +145,8 @@ def describe_stream(stream: av.VideoStream, path: Path, colorspace: Matrix | Non
     """
     context = stream.codec_context
     pixel_format = str(context.pix_fmt)
+    if pixel_format == "yuv420p" and alpha_decoder(stream) is not None:
+        pixel_format = "yuva420p"
     if pixel_format not in PLANAR and pixel_format not in REPACKED:
         raise InputError(f"{path}: pixel format {pixel_format} is not handled; convert it to yuv420p or yuv444p10le first")
     if int(context.color_trc or 0) in _HDR_TRANSFERS:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import REPACKED, VideoInfo, open_video, probe_video
+from vhmae.video.probe import REPACKED, VideoInfo, alpha_decoder, open_video, probe_video
 from vhmae.video.sequence import read_pictures
 
 Array = np.ndarray
@@ -63,15 +64,17 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
     """All frames from about a number on: where a file can be sought in, those before its key frame are left out."""
     with open_video(info.path, "video") as container:
         stream = container.streams.video[0]
-        stream.codec_context.thread_type = "AUTO"
-        stream.codec_context.thread_count = threads
+        beside = alpha_decoder(stream)
+        decoder: Any = stream.codec_context if beside is None else av.CodecContext.create(beside, "r")
+        decoder.thread_type = "AUTO"
+        decoder.thread_count = threads
         if start and info.timestamps is not None:
             container.seek(int(info.timestamps[min(start, info.frames - 1)]), stream=stream)
         index = -1
         try:
             for packet in container.demux(stream):
                 try:
-                    frames = packet.decode()
+                    frames = decoder.decode(packet)
                 except av.error.InvalidDataError:
                     continue
                 for frame in frames:

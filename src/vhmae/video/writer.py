@@ -18,7 +18,7 @@ import numpy as np
 from av.video.reformatter import ColorRange
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
-from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, pixel_format
+from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, pixel_format
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, open_video, untagged_matrix
 from vhmae.video.reader import TimedFrame
@@ -161,6 +161,8 @@ class VideoWriter(FrameWriter):
         context.thread_type, context.thread_count = "AUTO", 0
         context.flags |= av.codec.context.Flags.global_header if pictures_only else 0  # segments are joined in containers that need it
         self._tag(stream)
+        if encoder == "libvpx-vp9" and holds_alpha(encoder, pix_fmt):
+            stream.metadata["alpha_mode"] = "1"  # the alpha lies beside the packets: without this nobody looks for it
         self._conversion = conversion(source, pix_fmt)
         if self._conversion and av.VideoFormat(pix_fmt, 2, 2).is_rgb:
             context.colorspace, context.color_range = 0, int(ColorRange.JPEG)

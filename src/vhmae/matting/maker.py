@@ -1,0 +1,34 @@
+"""What every way of cutting out has in common."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import numpy as np
+
+from vhmae.matting.edges import foreground_colors
+
+Array = np.ndarray
+
+
+class MatteMaker(abc.ABC):
+    """Makes the mattes of a shot. What it remembers lives in the generator: a new shot is a new call."""
+
+    latency_frames: ClassVar[int] = 0
+    """How many frames it looks ahead."""
+
+    @abc.abstractmethod
+    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+        """Make the mattes of one shot.
+
+        Args:
+            frames: (H, W, 3) uint8 RGB.
+        Returns:
+            (H, W) float32 in [0, 1], one a frame and in their order.
+        """
+
+    def colors(self, frame: Array, matte: Array) -> Array:
+        """The foreground's own colours where it mixes with what was behind it: (H, W, 3) uint8 RGB, straight."""
+        return foreground_colors(frame, matte)

@@ -1,0 +1,78 @@
+"""The user's network files, run by onnxruntime. None is part of this project; docs/matting.md says where they come from."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vhmae.errors import InputError
+
+Array = np.ndarray
+
+FILES = {"rvm": ("VHMAE_RVM", "rvm_mobilenetv3.onnx", "rvm-weights"), "salient": ("VHMAE_ISNET", "isnet.onnx", "isnet-weights")}
+"""Of each way: the variable that may name its file, and the file that a make target leaves in the folder of models."""
+
+
+def models_folder() -> Path:
+    """Where fetched models are kept."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vhmae" / "models"
+
+
+def find_network(way: str, given: Path | None = None) -> Path:
+    """The file of a network: the given one, that of its variable, or a fetched one.
+
+    Raises:
+        InputError: if there is none.
+    """
+    variable, name, target = FILES[way]
+    named = given or (Path(os.environ[variable]) if os.environ.get(variable) else None)
+    path = named or models_folder() / name
+    if not path.is_file():
+        told = f"{path}: no such file; " if named else ""
+        raise InputError(
+            f"--with {way}: {told}needs a network file: pass --weights FILE, set {variable}, or run make {target} (docs/matting.md)"
+        )
+    return path
+
+
+class Network:
+    """A network file, opened; inputs and outputs by name."""
+
+    def __init__(self, path: Path, inputs: set[str] | None = None, threads: int | None = None) -> None:
+        """Open a file.
+
+        Args:
+            inputs: names that it must take; None lets pass any.
+        Raises:
+            InputError: if it is no network, or another one.
+        """
+        if path.suffix.lower() != ".onnx":
+            raise InputError(f"{path}: is not an .onnx file; TorchScript and pickles are not opened, since they may run code")
+        try:
+            import onnxruntime
+        except ImportError:
+            raise InputError("matting: needs onnxruntime; install it with: pip install 'vhmae[matting]'") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        options.log_severity_level = 3
+        try:
+            self.session = onnxruntime.InferenceSession(str(path), options, providers=onnxruntime.get_available_providers())
+        except Exception as error:
+            raise InputError(f"{path}: cannot be opened as a network ({str(error).splitlines()[0][:120]}); fetch it again") from None
+        self.path = path
+        self.inputs = {one.name: one for one in self.session.get_inputs()}
+        self.outputs = [one.name for one in self.session.get_outputs()]
+        missing = (inputs or set()) - self.inputs.keys()
+        if missing:
+            raise InputError(f"{path}: takes {', '.join(self.inputs)} but not {min(missing)}; it is another network, choose the right file")
+
+    def kind(self, name: str) -> Any:
+        """The numpy type of an input."""
+        return np.float16 if self.inputs[name].type == "tensor(float16)" else np.float32
+
+    def run(self, outputs: list[str], values: dict[str, Array]) -> list[Array]:
+        """Run the network once."""
+        return self.session.run(outputs, values)

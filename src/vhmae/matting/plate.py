@@ -1,0 +1,51 @@
+"""The difference to a clean plate: the same shot without the subject, camera and exposure locked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import cv2
+import numpy as np
+
+from vhmae.errors import InputError
+from vhmae.matting.edges import largest_part, refined, without_holes
+from vhmae.matting.maker import MatteMaker
+
+Array = np.ndarray
+
+RAMP = (0.04, 0.12)
+"""Differences, of 1, that are surely background and surely foreground."""
+
+
+class CleanPlate(MatteMaker):
+    """Cuts out what differs from a clean plate."""
+
+    def __init__(self, plate: Array, keep_all: bool = False) -> None:
+        """Take a plate (H, W, 3) uint8 RGB; ``keep_all`` keeps every part, not the largest alone."""
+        self.plate = plate
+        self.keep_all = keep_all
+
+    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+        plate: Array | None = None
+        for frame in frames:
+            if plate is None:
+                plate = self._blurred(_fitted(self.plate, frame.shape))
+            difference = np.abs(self._blurred(frame) - plate).max(axis=-1)
+            alpha = np.clip((difference - RAMP[0]) / (RAMP[1] - RAMP[0]), 0.0, 1.0)
+            if not self.keep_all:
+                alpha = largest_part(alpha)
+            inside = without_holes(alpha > 0.5)
+            inside = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+            yield refined(frame, np.where(inside, np.float32(1.0), alpha).astype(np.float32))
+
+    def _blurred(self, picture: Array) -> Array:
+        sigma = max(0.8, picture.shape[0] / 480.0)
+        return cv2.GaussianBlur(picture.astype(np.float32) / np.float32(255.0), (0, 0), sigma)
+
+
+def _fitted(plate: Array, shape: tuple[int, ...]) -> Array:
+    if abs(plate.shape[1] / plate.shape[0] / (shape[1] / shape[0]) - 1.0) > 0.02:
+        raise InputError(f"--plate: is {plate.shape[1]}x{plate.shape[0]}, the video {shape[1]}x{shape[0]}; give a frame of the same shot")
+    if plate.shape == shape:
+        return plate
+    return cv2.resize(plate, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,311 @@
+"""``vhmae matte``: a video in; its mattes, and its foreground with alpha, out."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from vhmae.color.yuv import ColorEncoding
+from vhmae.errors import InputError
+from vhmae.matting.chroma import ChromaKey
+from vhmae.matting.edges import largest_part, refined
+from vhmae.matting.maker import MatteMaker
+from vhmae.matting.networks import find_network
+from vhmae.matting.plate import CleanPlate
+from vhmae.matting.rvm import Rvm
+from vhmae.matting.salient import Salient
+from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
+from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
+from vhmae.video.matte import MatteSource, open_matte
+from vhmae.video.overlap import run_ahead
+from vhmae.video.pictures import PictureWriter, picture_encoder
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.reader import TimedFrame, read_frames, to_uint8
+from vhmae.video.sequence import PICTURES, check_picture_output, has_number, is_pictures, probe_pictures
+from vhmae.video.writer import FrameWriter, VideoWriter, check_output
+
+Array = np.ndarray
+
+Way = Literal["chroma", "rvm", "salient", "plate", "file"]
+WAYS: tuple[Way, ...] = ("chroma", "rvm", "salient", "plate", "file")
+FRAMES_AHEAD = 4
+LEAST_FOREGROUND = 5e-4
+"""A video whose mattes cover less than this of it, in the mean, has no foreground."""
+ALPHA_CODECS = {".mov": "prores_ks", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
+MATTE_CODECS = {".mkv": "ffv1", ".avi": "ffv1", ".webm": "libvpx-vp9"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MatteJob:
+    """A video to cut out; the fields are the options of ``vhmae matte``."""
+
+    video: Path
+    output: Path | None
+    """The mattes."""
+    way: Way
+    foreground: Path | None = None
+    """The foreground with alpha and its own colours at the edge, where it is wanted."""
+    weights: Path | None = None
+    ratio: float | None = None
+    steady: bool = True
+    keep_largest: bool = False
+    refine: bool = False
+    key: Literal["auto", "green", "blue"] = "auto"
+    garbage: Path | None = None
+    despill: bool = True
+    plate: Path | None = None
+    matte: Path | None = None
+    """The ready-made matte of ``file``."""
+    cuts: Path | None = None
+    cut_detection: bool = True
+    threads: int | None = None
+    progress: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class CutOut:
+    """A frame with its matte."""
+
+    timed: TimedFrame
+    matte: Array
+    """(H, W) float32 in [0, 1]."""
+    colors: Array | None
+    """The foreground's own, (H, W, 3) uint8 RGB, where they are wanted."""
+
+
+class ReadyMade(MatteMaker):
+    """Mattes from a file; :meth:`start` says from which frame on, since shots are cut one after the other."""
+
+    def __init__(self, source: MatteSource, info: VideoInfo) -> None:
+        self._mattes = source.read(info)
+
+    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+        for _, matte in zip(frames, self._mattes, strict=False):
+            yield matte.astype(np.float32) / np.float32(np.iinfo(matte.dtype).max)
+
+
+def make_maker(job: MatteJob, info: VideoInfo) -> MatteMaker:
+    """The maker of a job.
+
+    Raises:
+        InputError: if what it needs is missing.
+    """
+    if job.way == "chroma":
+        return ChromaKey(job.key, _grey(job.garbage) if job.garbage is not None else None, job.despill)
+    if job.way == "plate":
+        if job.plate is None:
+            raise InputError("--with plate: needs --plate PICTURE, the scene without its subject")
+        return CleanPlate(_read_plate(job.plate))
+    if job.way == "file":
+        if job.matte is None:
+            raise InputError("--with file: needs --matte, the matte that is there already")
+        source = open_matte(job.matte)
+        source.check_fits(info, hold_last=False)
+        return ReadyMade(source, info)
+    weights = find_network(job.way, job.weights)
+    return Rvm(weights, job.ratio, job.threads) if job.way == "rvm" else Salient(weights, job.steady, job.threads)
+
+
+def cut_out(job: MatteJob, info: VideoInfo, maker: MatteMaker, frames: Iterator[TimedFrame]) -> Iterator[CutOut]:
+    """Frames with their mattes, shot by shot; a maker forgets what it knows at each cut."""
+    for shot in _shots(job, info, frames):
+        yield from _cut_out_shot(job, maker, shot)
+
+
+def _shots(job: MatteJob, info: VideoInfo, frames: Iterator[TimedFrame]) -> Iterator[Iterator[TimedFrame]]:
+    cuts = read_cuts(job.cuts, info.frames) if job.cuts is not None else frozenset()
+    detector = CutDetector() if job.cut_detection and job.cuts is None else None
+
+    def numbered() -> Iterator[tuple[int, TimedFrame]]:
+        shot = 0
+        for place, timed in enumerate(frames):
+            cut = timed.index in cuts or (detector is not None and detector.step(timed.image.thumbnail(*THUMBNAIL)))
+            shot += bool(cut and place)
+            yield shot, timed
+
+    for _, group in itertools.groupby(numbered(), key=lambda pair: pair[0]):
+        yield (timed for _, timed in group)
+
+
+def _cut_out_shot(job: MatteJob, maker: MatteMaker, shot: Iterator[TimedFrame]) -> Iterator[CutOut]:
+    waiting: deque[tuple[TimedFrame, Array]] = deque()
+
+    def rgb_frames() -> Iterator[Array]:
+        for timed in shot:
+            rgb = to_uint8(timed.image.rgb())
+            waiting.append((timed, rgb))
+            yield rgb
+
+    for made in maker.mattes(rgb_frames()):
+        timed, rgb = waiting.popleft()
+        matte = largest_part(made) if job.keep_largest else made
+        matte = refined(rgb, matte) if job.refine else matte
+        # Now: a maker knows the colours behind this frame until it goes on to the next.
+        yield CutOut(timed, matte, maker.colors(rgb, matte) if job.foreground is not None else None)
+
+
+def matte_video(job: MatteJob) -> dict[str, Any]:
+    """Cut a video out; returns the report. What is written appears whole or not at all.
+
+    Raises:
+        InputError: for what the caller can mend; also where the mattes turn out to be empty.
+    """
+    began = time.monotonic()
+    info = probe_pictures(job.video, "video") if is_pictures(job.video) else probe_video(job.video, "video")
+    _check_outputs(job, info)
+    maker = make_maker(job, info)
+    covered, frames = 0.0, 0
+    with contextlib.ExitStack() as stack:
+        mattes = stack.enter_context(_matte_writer(job.output, info)) if job.output is not None else None
+        layer = stack.enter_context(_layer_writer(job.foreground, info)) if job.foreground is not None else None
+        advance = stack.enter_context(_progress(job, info))
+        cut = run_ahead(cut_out(job, info, maker, run_ahead(read_frames(info), FRAMES_AHEAD)), FRAMES_AHEAD)
+        try:
+            for one in cut:
+                frames += 1
+                covered += float(one.matte.mean())
+                if mattes is not None:
+                    mattes.write(one.timed, _matte_planes(one.matte, limited=_is_lossy(job.output)))
+                if layer is not None and one.colors is not None:
+                    layer.write(one.timed, _layer_planes(one.colors, one.matte))
+                advance(frames)
+        finally:
+            cut.close()
+        if covered < LEAST_FOREGROUND * max(1, frames):
+            raise InputError(f"{job.video}: {_nothing_found(job.way)}")
+        for writer in (mattes, layer):
+            if writer is not None:
+                writer.flush()
+    seconds = time.monotonic() - began
+    return {
+        "schema": 1, "frames": frames, "fps": round(frames / seconds, 3), "seconds": round(seconds, 3), "with": job.way,
+        "foreground_ratio": round(covered / max(1, frames), 4), "latency_frames": maker.latency_frames,
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def made_matte(video: Path, way: Way, beside: Path, **options: Any) -> Iterator[Path]:
+    """Mattes of a video in a file that is gone afterwards: for commands that need a mask and were given none."""
+    handle, name = tempfile.mkstemp(prefix=f".{beside.stem}.matte-", suffix=".mkv", dir=beside.absolute().parent)
+    os.close(handle)
+    path = Path(name)
+    try:
+        matte_video(MatteJob(video=video, output=path, way=way, **options))
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _nothing_found(way: Way) -> str:
+    return {
+        "rvm": "no person was found; try --with salient, which takes any object",
+        "salient": "nothing stands out; try another way to cut it out",
+        "chroma": "all of it is screen; give --key green or blue",
+        "plate": "nothing differs from the plate; give the scene without its subject",
+        "file": "the matte is empty; white must mark the foreground",
+    }[way]
+
+
+# --- files
+
+
+def _check_outputs(job: MatteJob, info: VideoInfo) -> None:
+    inputs = [path for path in (job.video, job.plate, job.matte, job.garbage, job.weights, job.cuts) if path is not None]
+    outputs = [path for path in (job.output, job.foreground) if path is not None]
+    if len(outputs) == 2 and outputs[0].absolute() == outputs[1].absolute():
+        raise InputError(f"{outputs[1]}: is named twice; give the foreground a file of its own")
+    for output in outputs:
+        if _is_picture(output):
+            check_picture_output(output, inputs)
+            if not has_number(output) and info.frames > 1:
+                raise InputError(f"{output}: is one picture but there are {info.frames} frames; name them as in frame.%04d.png")
+        else:
+            check_output(output, inputs)
+    if job.foreground is not None:
+        encoder = picture_encoder(job.foreground) if _is_picture(job.foreground) else ALPHA_CODECS.get(job.foreground.suffix.lower())
+        source = _layer_info(info)
+        if encoder is None or not holds_alpha(encoder, pixel_format(encoder, source, None)):
+            raise InputError(f"{job.foreground}: holds no alpha; take .mov (ProRes 4444), .webm (VP9), .mkv (FFV1) or .png pictures")
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES or path.is_dir()
+
+
+def _is_lossy(output: Path | None) -> bool:
+    return output is not None and not _is_picture(output) and MATTE_CODECS.get(output.suffix.lower()) != "ffv1"
+
+
+def _matte_writer(output: Path, info: VideoInfo) -> FrameWriter:
+    """FFV1 in grey where the container holds it, which is exact; else luma of limited range, which every program reads alike."""
+    if _is_lossy(output):
+        source = dataclasses.replace(info, pixel_format="yuv420p", encoding=ColorEncoding("bt709", False), guessed_matrix=False)
+        codec = choose_encoder(MATTE_CODECS.get(output.suffix.lower(), "libx264"), source)
+        return VideoWriter(output, source, codec=codec)
+    source = dataclasses.replace(info, pixel_format="gray", encoding=ColorEncoding("bt709", True), guessed_matrix=True)
+    return PictureWriter(output, source) if _is_picture(output) else VideoWriter(output, source, codec="ffv1")
+
+
+def _layer_info(info: VideoInfo) -> VideoInfo:
+    return dataclasses.replace(info, pixel_format="gbrap", encoding=ColorEncoding("rgb", True), guessed_matrix=True)
+
+
+def _layer_writer(output: Path, info: VideoInfo) -> FrameWriter:
+    source = _layer_info(info)
+    if _is_picture(output):
+        return PictureWriter(output, source)
+    codec = ALPHA_CODECS[output.suffix.lower()]
+    return VideoWriter(output, source, codec=codec, pix_fmt="yuva420p" if codec == "libvpx-vp9" else None)
+
+
+def _matte_planes(matte: Array, limited: bool) -> PlanarFrame:
+    if not limited:
+        return PlanarFrame([to_uint8(matte)], ColorEncoding("bt709", True), pixel_format="gray")
+    height, width = matte.shape
+    luma = np.rint(16.0 + 219.0 * matte).astype(np.uint8)
+    chroma = np.full((-(-height // 2), -(-width // 2)), 128, np.uint8)
+    return PlanarFrame([luma, chroma, chroma], ColorEncoding("bt709", False), 2, 2, "yuv420p")
+
+
+def _layer_planes(colors: Array, matte: Array) -> PlanarFrame:
+    red, green, blue = (colors[..., channel] for channel in range(3))
+    return PlanarFrame([green, blue, red, to_uint8(matte)], ColorEncoding("rgb", True), pixel_format="gbrap")
+
+
+def _grey(path: Path) -> Array:
+    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise InputError(f"--garbage {path}: cannot be read as a picture; give one that is white where nothing is to be kept")
+    return picture.astype(np.float32) / np.float32(255.0)
+
+
+def _read_plate(path: Path) -> Array:
+    """One picture, or the mean of a video of the empty scene, which has less noise."""
+    info = probe_pictures(path, "plate") if is_pictures(path) else probe_video(path, "plate")
+    frames = [timed.image.rgb() for timed in itertools.islice(read_frames(info), 25)]
+    return to_uint8(np.mean(frames, axis=0))
+
+
+@contextlib.contextmanager
+def _progress(job: MatteJob, info: VideoInfo) -> Iterator[Any]:
+    if not job.progress:
+        yield lambda frames: None
+        return
+    columns = (TextColumn("matte, {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("matte", total=info.frames)
+        yield lambda frames: progress.update(task, completed=frames)

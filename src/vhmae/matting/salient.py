@@ -1,0 +1,47 @@
+"""Whatever stands out, by a salient-object network of the user's (ISNet, U2-Net and their like), steadied over time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vhmae.errors import InputError
+from vhmae.matting.maker import MatteMaker
+from vhmae.matting.networks import Network
+from vhmae.matting.steady import REACH, steadied
+
+Array = np.ndarray
+
+
+class Salient(MatteMaker):
+    """Cuts out the object that stands out, whatever it is."""
+
+    latency_frames = REACH
+
+    def __init__(self, weights: Path, steady: bool = True, threads: int | None = None) -> None:
+        """Open the network; its input's shape says the size of the pictures that it sees."""
+        self.network = Network(weights, None, threads)
+        (self.input,) = list(self.network.inputs)[:1]
+        shape = self.network.inputs[self.input].shape
+        if len(self.network.inputs) != 1 or len(shape) != 4 or not isinstance(shape[2], int) or not isinstance(shape[3], int):
+            raise InputError(f"{weights}: does not take one picture of a fixed size; give ISNet or a network like it")
+        self.size = (shape[3], shape[2])
+        self.steady = steady
+
+    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+        if self.steady:
+            yield from steadied((frame, self._matte(frame)) for frame in frames)
+        else:
+            yield from map(self._matte, frames)
+
+    def _matte(self, frame: Array) -> Array:
+        kind = self.network.kind(self.input)
+        shrunk = cv2.resize(frame, self.size, interpolation=cv2.INTER_AREA if frame.shape[0] > self.size[1] else cv2.INTER_LINEAR)
+        picture = (shrunk.transpose(2, 0, 1)[None].astype(np.float32) / 255.0 - 0.5).astype(kind)
+        found = self.network.run(self.network.outputs[:1], {self.input: picture})[0]
+        # Never stretched by its own extremes: an empty scene would become a foreground.
+        matte = np.clip(found.reshape(found.shape[-2:]).astype(np.float32), 0.0, 1.0)
+        return cv2.resize(matte, frame.shape[1::-1], interpolation=cv2.INTER_LINEAR)
