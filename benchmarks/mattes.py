@@ -116,7 +116,7 @@ def main() -> None:
             row = {"with": way, "clip": clip.name, "size": list(frames.shape[2:0:-1]), "frames": len(frames)}
             rows.append({**row, **measure(maker, frames, masks)})
             print(rows[-1], flush=True)
-    args.json.write_text(json.dumps({"schema": 1, "hardware": describe(), "rows": rows}, indent=1) + "\n")
+        args.json.write_text(json.dumps({"schema": 1, "hardware": describe(), "rows": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
