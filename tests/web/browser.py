@@ -16,7 +16,8 @@ QUIET = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="session")
+# For a module, not longer: while it runs, its event loop is in the way of tests that have their own.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     found = os.environ.get("VHMAE_CHROMIUM") or shutil.which("chromium")
     if found is None:
