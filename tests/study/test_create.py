@@ -16,7 +16,7 @@ from tests.conftest import moving_scene, write_video
 from tests.study.conftest import CLIPS, METHODS, Running, job_of
 from vhmae.errors import InputError
 from vhmae.study.create import create_study
-from vhmae.study.folder import open_rows, read_secrets, read_study
+from vhmae.study.folder import Question, open_rows, read_secrets, read_study
 from vhmae.study.tables import Clip
 from vhmae.video.browser import probe_source, read_upright
 
@@ -100,6 +100,9 @@ def test_clips_are_drawn_by_the_seed(material: Path, tmp_path: Path) -> None:
         ({"clips": 4}, "3 clips have all results, 4 are wanted"),
         ({"seconds": 0.0}, "0.1 to 60 seconds"),
         ({"title": ""}, "--title"),
+        ({"seed": 10**30}, "--seed"),
+        ({"database": "sqlite://"}, "names no file"),
+        ({"questions": (Question(label="a"), Question(label="a"))}, "--ask a"),
         ({"database": "mysql://host/name"}, "mysql"),
         ({"database": "postgresql+psycopg://nobody:hidden@127.0.0.1:1/none"}, "cannot be used"),
     ],
@@ -120,14 +123,14 @@ def test_results_that_do_not_belong_to_their_composite_are_refused(material: Pat
     job = job_of(material, tmp_path / "study")
     with pytest.raises(InputError, match=r"has 12 frames but .* has 14"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("short", tmp_path / "short")]))
-    with pytest.raises(InputError, match="is 64x20 but"):
+    with pytest.raises(InputError, match="is shown at 64x20 but"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("wide", tmp_path / "wide")]))
     (tmp_path / "short" / "two.mp4").unlink()
     with pytest.raises(InputError, match="short has no two"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("short", tmp_path / "short")]))
     with pytest.raises(InputError, match="give --mask"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("mkl", None)]))
-    with pytest.raises(InputError, match="two methods"):
+    with pytest.raises(InputError, match="needs 2 to 26 methods"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine")]))
     with pytest.raises(InputError, match="name is taken"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("input", material / "fine")]))

@@ -38,11 +38,10 @@ def begin(page: Page, url: str) -> None:
     page.get_by_role("button", name="Begin").click()
 
 
-def choices(page: Page, number: int, playing: bool = True) -> list[str]:
+def choices(page: Page, number: int) -> list[str]:
     """Tokens in the order of the page, once the clip of that number is there and plays."""
     page.get_by_text(f"Clip {number} of").wait_for()
-    if playing:
-        page.locator("#stage[data-ready]").wait_for()
+    page.locator("#stage[data-ready]").wait_for()
     sources = page.locator(".card:not(.input) video").evaluate_all("videos => videos.map((video) => video.dataset.source)")
     return [source.removeprefix("/media/").removesuffix(".mp4") for source in sources]
 
@@ -57,13 +56,13 @@ def test_fifty_people_take_part_and_the_report_knows_what_they_like(chromium: Br
         page = context.new_page()
         begin(page, brief_url)
         for clip in range(2):
-            methods = [method_of[token] for token in choices(page, clip + 1, playing=person == 0)]
+            methods = [method_of[token] for token in choices(page, clip + 1)]
             times = rng.exponential(1.0, 4) / STRENGTHS
             wanted = [METHODS[index] for index in times.argsort()]
             for rank, method in enumerate(wanted):
                 place = methods.index(method)
                 if narrow:
-                    page.locator(f".card[data-place='{place}'] label").nth(rank).tap()
+                    page.locator(f".card[data-place='{place}'] .ranks button").nth(rank).tap()
                 else:
                     page.keyboard.press("abcd"[place])
             page.get_by_role("button", name="Hand in").click()
@@ -96,18 +95,30 @@ def test_a_ranking_by_dragging_by_keys_and_taken_back(chromium: Browser, small_s
         page.mouse.move(slot["x"] + 20, slot["y"] + 20, steps=3)
         page.mouse.up()
     expect(page.locator("#slots b")).to_have_text(["B", "D", "A", "C"])
+    expect(page.locator("#said")).to_have_text("1st: B, 2nd: D, 3rd: A, 4th: C")
+    grip = page.locator(".grip").nth(1).bounding_box()
+    assert grip is not None
+    page.get_by_role("button", name="Clear").click()
+    page.mouse.move(grip["x"] + 9, grip["y"] + 9)
+    page.mouse.down()
+    page.mouse.move(grip["x"] + 60, grip["y"] - 60, steps=3)
+    page.mouse.up()  # on no place: nothing is ranked
+    expect(page.locator("#slots b")).to_have_text(["", "", "", ""])
+    for key in "bdac":
+        page.keyboard.press(key)
     page.keyboard.press("Backspace")
-    expect(page.locator("#slots b")).to_have_text(["B", "", "A", "C"])
+    expect(page.locator("#slots b")).to_have_text(["B", "D", "A", ""])
     expect(hand_in).to_be_disabled()
-    page.locator(".card[data-place='3'] label").nth(0).click()  # D takes the place of B
-    expect(page.locator("#slots b")).to_have_text(["D", "", "A", "C"])
+    page.locator(".card[data-place='2'] .ranks button").nth(0).click()  # C takes the place of B
+    expect(page.locator("#slots b")).to_have_text(["C", "D", "A", ""])
     page.keyboard.press("b")
-    expect(page.locator("#slots b")).to_have_text(["D", "B", "A", "C"])
-    page.locator("body").press("Enter")
+    expect(page.locator("#slots b")).to_have_text(["C", "D", "A", "B"])
+    page.get_by_role("status").first.focus()
+    page.keyboard.press("Enter")
     choices(page, 2)
     method_of = small_study.methods()
     kept = read_rankings(small_study.database, small_study.description)
-    assert [kept.methods[index] for index in np.argsort(kept.ranks[0])] == [method_of[tokens[place]] for place in (3, 1, 0, 2)]
+    assert [kept.methods[index] for index in np.argsort(kept.ranks[0])] == [method_of[tokens[place]] for place in (2, 3, 0, 1)]
     page.close()
 
 
@@ -180,6 +191,22 @@ def test_no_page_has_what_axe_finds_wrong_and_none_is_wider_than_its_window(
     page.goto(f"{url}/nowhere")
     check()
     assert faults == []
+    page.close()
+
+
+def test_a_clip_that_cannot_be_loaded_is_not_ranked_and_can_be_tried_again(chromium: Browser, small_study: Running, url: str) -> None:
+    page = chromium.new_page(viewport=WIDE)  # type: ignore[arg-type]
+    page.route("**/media/**", lambda route: route.abort())
+    begin(page, url)
+    expect(page.get_by_role("alert")).to_contain_text("cannot be shown")
+    for key in "abcd":
+        page.keyboard.press(key)
+    expect(page.get_by_role("button", name="Hand in")).to_be_disabled()
+    page.unroute("**/media/**")
+    page.get_by_role("button", name="Try again").click()
+    choices(page, 1)
+    expect(page.locator("#problem")).to_have_text("")
+    assert len(read_rankings(small_study.database, small_study.description).ranks) == 0
     page.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from tests.study.conftest import METHODS, Running
 from vhmae.cli import main
 from vhmae.errors import InputError
-from vhmae.study.figure import ordinal
+from vhmae.study.figure import draw_shares, ordinal
 from vhmae.study.report import Rankings, flags, read_rankings, study_report
 
 
@@ -71,7 +72,7 @@ def test_one_person_and_nobody_are_no_faults() -> None:
 def test_the_files_of_a_report(small_study: Running, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from starlette.testclient import TestClient
 
-    from tests.study.test_taking_part import enter
+    from tests.study.test_taking_part import enter, next_ballot
 
     method_of = small_study.methods()
     app = small_study.application()
@@ -79,7 +80,7 @@ def test_the_files_of_a_report(small_study: Running, capsys: pytest.CaptureFixtu
         client = TestClient(app)
         enter(client)
         for _ in range(3):
-            ballot = client.get("/api/ballot").json()
+            ballot = next_ballot(client)
             ranking = sorted(ballot["choices"], key=lambda token: METHODS.index(method_of[token]))
             client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ranking})
     folder = str(small_study.folder)
@@ -100,10 +101,21 @@ def test_the_files_of_a_report(small_study: Running, capsys: pytest.CaptureFixtu
     with (out / "rankings.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 36
+    assert {row["flagged"] for row in rows} == {"1"}
+    with (out / "participants.csv").open() as file:
+        people = list(csv.DictReader(file))
+    assert [(row["rankings"], row["flags"], row["Screen"], row["Years"]) for row in people] == [("3", "too fast", "phone", "3")] * 3
+    assert not list(out.glob(".*"))
     assert {row["method"] for row in rows} == set(METHODS)
     page = (out / "index.html").read_text()
     assert "3 people, 9 rankings of 3 clips" in page
     assert len(read_rankings(small_study.database, small_study.description).ranks) == 9
+
+
+def test_the_figure_takes_any_name(tmp_path: Path) -> None:
+    report = study_report(dataclasses.replace(made_up(5, 4), methods=("cost $5 _{x^ and $6", "方法", "a_b", "<i>")))
+    draw_shares(report, tmp_path / "shares.png")
+    assert cv2.imread(str(tmp_path / "shares.png")) is not None
 
 
 def test_ranks_are_named_as_people_say_them() -> None:

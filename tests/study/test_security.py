@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from tests.study.conftest import Running, job_of
-from tests.study.test_taking_part import enter
+from tests.study.test_taking_part import enter, next_ballot
 from vhmae.study.create import create_study
 from vhmae.study.folder import Question, open_rows
 
@@ -36,19 +36,20 @@ def test_forged_sessions_are_nobodys(small_study: Running) -> None:
     app = small_study.application()
     genuine = TestClient(app)
     key = enter(genuine).json()["link"].rpartition("/")[2]
+    (name,) = genuine.cookies
     for cookie in (
         signed({"participant": key}, "another secret"),
         signed({"admin": "0" * 64}, small_study.secrets.session_key),
         base64.b64encode(json.dumps({"participant": key}).encode()).decode(),
-        genuine.cookies["session"][:-3] + "abc",
+        genuine.cookies[name][:-3] + "abc",
         "rubbish",
     ):
-        forger = TestClient(app, cookies={"session": cookie})
+        forger = TestClient(app, cookies={name: cookie})
         assert forger.get("/api/ballot").status_code == 401
         assert forger.get("/admin").status_code == 401
         assert forger.get("/admin/rankings.csv").status_code == 401
     for odd in ({"participant": ["x"]}, {"participant": 1}, {"admin": 7}, {"admin": None}):
-        strange = TestClient(app, cookies={"session": signed(odd, small_study.secrets.session_key)})
+        strange = TestClient(app, cookies={name: signed(odd, small_study.secrets.session_key)})
         assert strange.get("/api/ballot").status_code == 401
         assert strange.get("/admin").status_code == 401
 
@@ -75,6 +76,18 @@ def test_tokens_cannot_be_guessed_by_trying(small_study: Running) -> None:
     codes = [client.post("/api/admin/session", json={"token": str(number)}).status_code for number in range(25)]
     assert codes[:20] == [401] * 20
     assert set(codes[20:]) == {429}
+
+
+def test_the_right_token_is_never_too_often(small_study: Running) -> None:
+    client = TestClient(small_study.application())
+    bearer = {"authorization": f"Bearer {small_study.secrets.admin_token}"}
+    codes = {TestClient(client.app).get("/admin/participants.csv", headers=bearer).status_code for _ in range(25)}
+    assert codes == {200}
+
+
+def test_an_origin_that_is_no_address_is_foreign(small_study: Running) -> None:
+    client = TestClient(small_study.application())
+    assert client.post("/api/leave", headers={"origin": "http://["}).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -108,7 +121,7 @@ def test_markup_and_queries_in_every_field_are_text(material: Path, tmp_path: Pa
             answer = client.get(call, headers={"accept": "text/html"})
             assert answer.status_code == 404
             assert "<script>alert" not in answer.text
-        ballot = client.get("/api/ballot").json()
+        ballot = next_ballot(client)
         assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": [nasty] * 4}).status_code == 422
         assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ballot["choices"]}).status_code == 201
         admin = client.get("/admin", headers={"authorization": f"Bearer {secrets.admin_token}"}).text
@@ -129,7 +142,7 @@ def test_every_call_keeps_to_its_schema(small_study: Running) -> None:
     app = small_study.application()
     client = TestClient(app)
     enter(client)
-    session = {"session": client.cookies["session"]}
+    session = dict(client.cookies)
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     calls = 0
     for found in schema.get_all_operations():

@@ -35,6 +35,7 @@ async def take_part(url: str, seed: int, clips: int = 3) -> list[tuple[int, list
         (await client.post("/api/participants", json={"consent": True, "answers": ANSWERS})).raise_for_status()
         for _ in range(clips):
             ballot = (await client.get("/api/ballot")).json()
+            (await client.post("/api/playing", json={"ballot": ballot["id"]})).raise_for_status()
             ranking = rng.permutation(ballot["choices"]).tolist()
             answer = await client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ranking})
             answer.raise_for_status()
@@ -78,6 +79,7 @@ def test_a_kill_in_the_middle_loses_nothing_that_was_acknowledged(study: Running
                 client.post("/api/participants", json={"consent": True, "answers": ANSWERS})
                 for _ in range(3):
                     ballot: dict[str, Any] = client.get("/api/ballot").json()
+                    client.post("/api/playing", json={"ballot": ballot["id"]})
                     body = {"ballot": ballot["id"], "ranking": ballot["choices"][::-1]}
                     if client.post("/api/rankings", json=body).status_code == 201:
                         acknowledged.append((ballot["id"], body["ranking"]))
@@ -128,6 +130,22 @@ def test_bad_options_get_one_line(arguments: list[str], said: str, capsys: pytes
     line = capsys.readouterr().err.strip()
     assert said in line
     assert len(line.splitlines()) == 1
+
+
+def test_a_study_without_its_rows_is_not_served(small_study: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    small_study.database.close()
+    (small_study.folder / "study.db").unlink()
+    for step in ("report", "serve"):
+        assert main(["study", step, str(small_study.folder)]) == 2
+        assert "no such database" in capsys.readouterr().err
+    assert not (small_study.folder / "study.db").exists()
+
+
+def test_what_was_written_is_in_the_file_when_the_server_has_stopped(small_study: Running) -> None:
+    with served("study", "serve", str(small_study.folder)) as (url, _):
+        asyncio.run(take_part(url, 0))
+    small_study.database.close()
+    assert not (small_study.folder / "study.db-wal").exists()
 
 
 def test_a_study_whose_rows_lie_elsewhere_asks_for_the_address(study: Running, capsys: pytest.CaptureFixture[str]) -> None:

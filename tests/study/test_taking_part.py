@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import inspect, select
 from starlette.testclient import TestClient
 
-from tests.study.conftest import METHODS, Running
+from tests.study.conftest import METHODS, Running, job_of
+from vhmae.study.create import create_study
+from vhmae.study.folder import open_rows
 from vhmae.study.report import read_rankings
 from vhmae.study.tables import Ballot, Base, Participant
 
@@ -21,13 +23,21 @@ def enter(client: TestClient, **changes: Any) -> Any:
     return client.post("/api/participants", json={"consent": True, "answers": ANSWERS, **changes})
 
 
+def next_ballot(client: TestClient) -> Any:
+    """The next ballot, playing."""
+    ballot = client.get("/api/ballot").json()
+    if not ballot["done"]:
+        assert client.post("/api/playing", json={"ballot": ballot["id"]}).status_code == 204
+    return ballot
+
+
 def test_a_participant_goes_through_all_clips(study: Running) -> None:
     method_of = study.methods()
     client = TestClient(study.application())
     assert enter(client).status_code == 201
     seen = []
     for position in range(3):
-        ballot = client.get("/api/ballot").json()
+        ballot = next_ballot(client)
         assert (ballot["position"], ballot["total"], ballot["done"]) == (position, 3, False)
         assert method_of[ballot["input"]] == "input"
         assert sorted(method_of[token] for token in ballot["choices"]) == sorted(METHODS)
@@ -54,7 +64,7 @@ def test_migrations_make_the_tables_that_the_code_means(study: Running) -> None:
 def test_a_ranking_counts_once_even_when_handed_in_by_many_windows_at_once(study: Running) -> None:
     client = TestClient(study.application())
     enter(client)
-    ballot = client.get("/api/ballot").json()
+    ballot = next_ballot(client)
     orders = [np.random.default_rng(n).permutation(ballot["choices"]).tolist() for n in range(8)]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         codes = list(pool.map(lambda o: client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": o}).status_code, orders))
@@ -68,7 +78,7 @@ def test_a_ranking_counts_once_even_when_handed_in_by_many_windows_at_once(study
 def test_an_incomplete_ranking_is_refused_and_nothing_is_kept(study: Running) -> None:
     client = TestClient(study.application())
     enter(client)
-    ballot = client.get("/api/ballot").json()
+    ballot = next_ballot(client)
     good = ballot["choices"]
     for wrong in (good[:3], [*good, good[0]], [good[0]] * 4, [*good[:3], ballot["input"]], [*good[:3], "x' OR 1=1 --"]):
         assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": wrong}).status_code == 422
@@ -82,11 +92,42 @@ def test_an_incomplete_ranking_is_refused_and_nothing_is_kept(study: Running) ->
     assert client.get("/api/ballot").json()["id"] == ballot["id"]
 
 
+def test_a_clip_that_was_not_played_cannot_be_ranked(study: Running) -> None:
+    client = TestClient(study.application())
+    enter(client)
+    ballot = client.get("/api/ballot").json()
+    body = {"ballot": ballot["id"], "ranking": ballot["choices"]}
+    assert client.post("/api/rankings", json=body).status_code == 422
+    assert client.post("/api/playing", json={"ballot": ballot["id"]}).status_code == 204
+    assert client.post("/api/rankings", json=body).status_code == 201
+
+
+def test_another_person_takes_part_on_the_same_device(study: Running) -> None:
+    client = TestClient(study.application())
+    enter(client)
+    assert client.post("/api/leave").status_code == 204
+    assert client.get("/api/ballot").status_code == 401
+    assert "I have read this" in client.get("/").text
+    assert enter(client).status_code == 201
+
+
+def test_two_sites_on_one_host_leave_each_others_people_in(study: Running, material: Any, tmp_path: Any) -> None:
+    description, secrets = create_study(job_of(material, tmp_path / "other"))
+    other = Running(tmp_path / "other", description, secrets, open_rows(tmp_path / "other", description, None), "")
+    client = TestClient(study.application())
+    enter(client)
+    elsewhere = TestClient(other.application(), cookies=client.cookies)
+    enter(elsewhere)
+    again = TestClient(study.application(), cookies=elsewhere.cookies)
+    assert again.get("/api/ballot").status_code == 200
+    other.database.close()
+
+
 def test_nobody_ranks_for_somebody_else(study: Running) -> None:
     app = study.application()
     one, other, nobody = TestClient(app), TestClient(app), TestClient(app)
     enter(one), enter(other)
-    ballot = one.get("/api/ballot").json()
+    ballot = next_ballot(one)
     body = {"ballot": ballot["id"], "ranking": ballot["choices"]}
     assert other.post("/api/rankings", json=body).status_code == 404
     assert nobody.post("/api/rankings", json=body).status_code == 401
@@ -98,7 +139,7 @@ def test_the_personal_link_goes_on_elsewhere(study: Running) -> None:
     app = study.application()
     client = TestClient(app)
     link = enter(client).json()["link"]
-    ballot = client.get("/api/ballot").json()
+    ballot = next_ballot(client)
     client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ballot["choices"]})
     elsewhere = TestClient(app)
     page = elsewhere.get(link)
@@ -141,7 +182,7 @@ def test_only_the_cookie_of_the_session_is_set_and_nothing_personal_is_kept(stud
     client = TestClient(study.application())
     answer = enter(client)
     client.get("/rank")
-    assert list(client.cookies.keys()) == ["session"]
+    assert list(client.cookies.keys()) == [f"session-{study.description.id[:12]}"]
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
@@ -165,10 +206,6 @@ def test_videos_are_for_participants_and_can_be_sought_in(study: Running) -> Non
 
 
 def test_two_studies_share_a_database_and_keep_apart(study: Running, material: Any, tmp_path: Any) -> None:
-    from tests.study.conftest import job_of
-    from vhmae.study.create import create_study
-    from vhmae.study.folder import open_rows
-
     if not study.url:
         pytest.skip("needs a database by address")
     description, secrets = create_study(job_of(material, tmp_path / "other", database=study.url))
@@ -176,7 +213,7 @@ def test_two_studies_share_a_database_and_keep_apart(study: Running, material: A
     client, elsewhere = TestClient(study.application()), TestClient(other.application())
     link = enter(client).json()["link"]
     assert elsewhere.get(link).status_code == 404
-    ballot = client.get("/api/ballot").json()
+    ballot = next_ballot(client)
     client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ballot["choices"]})
     assert len(read_rankings(other.database, description).ranks) == 0
     enter(elsewhere)

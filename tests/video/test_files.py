@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -10,6 +12,7 @@ import pytest
 
 from tests.conftest import decode, moving_scene, packets, write_video
 from vhmae.errors import InputError
+from vhmae.video.browser import display_size, read_upright
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames, read_rgb_frames
@@ -138,3 +141,20 @@ def test_cuts_are_found_and_flashes_are_none() -> None:
     detector = CutDetector()
     fade = [first[0] * (1 - s) + second[0] * s for s in np.linspace(0, 1, 20)]
     assert not any(detector.step(t) for t in fade)
+
+
+def test_a_video_is_shown_upright_with_square_pixels(tmp_path: Path) -> None:
+    frames, _ = moving_scene(3, 64, 48)
+    write_video(tmp_path / "plain.mp4", frames, codec="libx264")
+    assert display_size(probe_video(tmp_path / "plain.mp4")) == (64, 48)
+    with av.open(str(tmp_path / "wide.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(2, 1)
+        stream.set_display_matrix(struct.unpack("<9i", struct.pack("<9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)))
+        for picture in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    info = probe_video(tmp_path / "wide.mp4")
+    assert display_size(info) == (48, 128)
+    assert next(read_upright(info, 0, 1)).shape == (64, 48, 3)

@@ -18,7 +18,7 @@ def make_client(folder: Path, rate: int = 0) -> TestClient:
     for name in ("templates", "static"):
         (folder / name).mkdir(exist_ok=True)
     (folder / "static" / "a.css").write_text("b {}")
-    app, _ = make_application(folder, Site("A <b>title</b>", "secret", "token", rate))
+    app, _ = make_application(folder, Site("A <b>title</b>", "secret", "token", "test", rate))
     add_echo(app)
     return TestClient(app)
 

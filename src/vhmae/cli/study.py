@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,10 @@ def _add_report(steps: Any) -> None:
 
 def _add_database(parser: Parser) -> None:
     parser.add_argument(
-        "--database", default=os.environ.get("VHMAE_DATABASE"), metavar="URL", help="postgresql://... (SQLite in the study's folder)"
+        "--database",
+        default=os.environ.get("VHMAE_DATABASE") or None,
+        metavar="URL",
+        help="postgresql://... (SQLite in the folder)",
     )
 
 
@@ -86,7 +90,7 @@ def _create(args: Any) -> None:
         consent = args.consent.read_text(encoding="utf-8") if args.consent is not None else CONSENT
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--consent {args.consent}: cannot be read as text ({error}); give a UTF-8 file") from None
-    description, secrets = create_study(
+    description, _ = create_study(
         StudyJob(
             input=args.input, methods=[_method(text) for text in args.method], output=args.output, masks=args.mask, clips=args.clips,
             seconds=args.seconds, lines=args.lines, seed=args.seed, title=args.title, consent=consent,
@@ -94,10 +98,11 @@ def _create(args: Any) -> None:
         )
     )  # fmt: skip
     facts = {"clips": len(description.clips), "methods": list(description.methods), "study": str(args.output)}
-    write_report({"schema": 1, **facts, "admin_token": secrets.admin_token}, args.json)
+    write_report({"schema": 1, **facts}, args.json)
     if not args.quiet:
         made = f"{args.output}: {len(description.clips)} clips, {len(description.methods)} methods"
-        print(f"{made}; start it with: vhmae study serve {args.output}")
+        where = "" if args.database is None else " --database URL"
+        print(f"{made}; start it with: vhmae study serve {args.output}{where}")
 
 
 def _method(text: str) -> tuple[str, Path | None]:
@@ -108,7 +113,7 @@ def _method(text: str) -> tuple[str, Path | None]:
 def _question(text: str) -> Any:
     from vhmae.study.folder import Question
 
-    label, _, choices = text.partition(":")
+    label, _, choices = " ".join(text.split()).partition(":")
     kept = tuple(choice.strip() for choice in choices.split("|") if choice.strip())
     if not 0 < len(label.strip()) <= 200 or any(len(choice) > 200 for choice in kept):
         raise InputError(f"--ask {text[:40]}: expected QUESTION or QUESTION:ANSWER|ANSWER, each of 1 to 200 letters")
@@ -128,18 +133,20 @@ def _serve(args: Any) -> None:
     where = address_of(bound)
     if not args.quiet:
         print(f"{where}\norganizer: {where}/admin (token {secrets.admin_token})", flush=True)
-    serve(app, bound)
+    with contextlib.closing(database):
+        serve(app, bound)
 
 
 def _report(args: Any) -> None:
     _needs_web()
     from vhmae.study.folder import open_rows, read_study
-    from vhmae.study.report import read_rankings, study_report, write_study_report
+    from vhmae.study.report import participants_table, read_rankings, study_report, write_study_report
 
     description = read_study(args.study)
-    rankings = read_rankings(open_rows(args.study, description, args.database), description)
+    with contextlib.closing(open_rows(args.study, description, args.database)) as database:
+        rankings, participants = read_rankings(database, description), participants_table(database, description)
     report = study_report(rankings, args.keep_flagged)
-    written = write_study_report(args.output or args.study / "report", description.title, report, rankings)
+    written = write_study_report(args.output or args.study / "report", description.title, report, rankings, participants)
     write_report(report, args.json)
     if not args.quiet:
         for row in sorted(report["methods"], key=lambda row: row["mean_rank"]["mean"]):

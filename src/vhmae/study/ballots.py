@@ -75,20 +75,29 @@ class Ballots:
             return session.scalar(select(Participant.id).where(*wanted))
 
     def next(self, participant: int) -> OpenBallot | None:
-        """The first ballot that is not handed in yet; None at the end. Notes when it was shown first."""
-        with self.database.writing() as session:
+        """The first ballot that is not handed in yet; None at the end."""
+        with self.database.reading() as session:
             mine = select(Ballot).where(Ballot.participant_id == participant).order_by(Ballot.position)
             ballots = session.scalars(mine).all()
             ballot = next((one for one in ballots if one.submitted_ms is None), None)
             if ballot is None:
                 return None
-            if ballot.shown_ms is None:
-                ballot.shown_ms = now_ms()
             tokens = _tokens(session, ballot.clip_id)
             clip = session.get_one(Clip, ballot.clip_id)
             composite = next(stimulus.token for stimulus in clip.stimuli if stimulus.method == INPUT)
             choices = tuple(tokens[number] for number in ballot.stimulus_order)
             return OpenBallot(ballot.id, ballot.position, len(ballots), composite, choices, clip.frames, clip.fps)
+
+    def playing(self, participant: int, ballot_id: int) -> None:
+        """Note that a ballot's videos play now: the time that people take counts from the first such note.
+
+        Raises:
+            NotYours: nothing is kept.
+        """
+        with self.database.writing() as session:
+            ballot = _own(session, participant, ballot_id)
+            if ballot.shown_ms is None:
+                ballot.shown_ms = now_ms()
 
     def submit(self, participant: int, ballot_id: int, ranking: Sequence[str]) -> None:
         """Keep a ranking, best first.
@@ -97,9 +106,9 @@ class Ballots:
             NotYours, AlreadyRanked, Incomplete: nothing is kept.
         """
         with self.database.writing() as session:
-            ballot = session.get(Ballot, ballot_id)
-            if ballot is None or ballot.participant_id != participant:
-                raise NotYours("this clip was not put before you")
+            ballot = _own(session, participant, ballot_id)
+            if ballot.shown_ms is None:
+                raise Incomplete("this clip has not been played yet")
             number_of = {token: number for number, token in _tokens(session, ballot.clip_id).items()}
             wanted = {token for token, number in number_of.items() if number in ballot.stimulus_order}
             if len(ranking) != len(wanted) or set(ranking) != wanted:
@@ -125,6 +134,13 @@ class Ballots:
         with self.database.reading() as session:
             mine = select(Stimulus.token).join(Clip).where(Clip.study_id == self.study_id)
             return frozenset(session.scalars(mine))
+
+
+def _own(session: Session, participant: int, ballot_id: int) -> Ballot:
+    ballot = session.get(Ballot, ballot_id)
+    if ballot is None or ballot.participant_id != participant:
+        raise NotYours("this clip was not put before you")
+    return ballot
 
 
 def _tokens(session: Session, clip_id: int) -> dict[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import shutil
@@ -18,7 +19,7 @@ from vhmae.evaluation.methods import Method, find_method
 from vhmae.study import tables
 from vhmae.study.folder import VIDEOS, Description, Question, Secrets, open_rows, write_study
 from vhmae.study.tables import INPUT
-from vhmae.video.browser import STILL_RATE, probe_source, read_upright, resized, shown_size, write_browser_video
+from vhmae.video.browser import STILL_RATE, display_size, probe_source, read_upright, resized, shown_size, write_browser_video
 from vhmae.video.matte import ASPECT_TOLERANCE, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.sequence import PICTURES
@@ -27,6 +28,7 @@ from vhmae.web.application import new_token
 from vhmae.web.database import now_ms
 
 Array = np.ndarray
+MOST_METHODS, MOST_QUESTIONS = 26, 50
 CONSENT = (
     "You will see short videos in which a person or an object was pasted into another scene, and several attempts at making colour and "
     "light of the pasted part fit. For each video, rank the attempts from the most to the least natural.\n\n"
@@ -94,35 +96,48 @@ def create_study(job: StudyJob) -> tuple[Description, Secrets]:
         own_database=job.database is None,
     )  # fmt: skip
     secrets = Secrets(new_token(), new_token())
-    part = Path(tempfile.mkdtemp(prefix=f".{job.output.name}.part-", dir=job.output.parent))
+    output = job.output.resolve()
+    part = Path(tempfile.mkdtemp(prefix=f".{output.name}.part-", dir=output.parent))
     try:
         (part / VIDEOS).mkdir()
         clips = [_make_clip(number, source, runs, part / VIDEOS, job.lines) for number, source in enumerate(sources)]
         write_study(part, description, secrets)
-        database = open_rows(part, description, job.database)
-        with database.writing() as session:
+        database = open_rows(part, description, job.database, fresh=True)
+        with contextlib.closing(database), database.writing() as session:
             session.add(tables.Study(id=description.id, title=job.title, seed=job.seed, created_ms=now_ms(), clips=clips))
-        database.engine.dispose()
-        part.chmod(0o755)
-        if job.output.exists():
-            job.output.rmdir()
-        part.rename(job.output)
+            if job.database is not None:  # the rows are kept only if the folder takes its place
+                session.flush()
+                _take_place(part, output)
+        if job.database is None:
+            _take_place(part, output)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
     return description, secrets
 
 
+def _take_place(part: Path, output: Path) -> None:
+    if output.exists():
+        output.rmdir()
+    part.rename(output)
+
+
 def _check(job: StudyJob) -> None:
     names = [name for name, _ in job.methods]
-    if len(names) < 2:
-        raise InputError("--method: a ranking needs two methods or more; repeat --method NAME=DIR")
+    if not 2 <= len(names) <= MOST_METHODS:
+        raise InputError(f"--method: a ranking needs 2 to {MOST_METHODS} methods, not {len(names)}; repeat --method NAME=DIR")
+    labels = [question.label for question in job.questions]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
+    if twice is not None or len(labels) > MOST_QUESTIONS:
+        raise InputError(f"--ask {twice or ''}: expected at most {MOST_QUESTIONS} questions, each once")
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None or INPUT in names:
         raise InputError(f"--method {doubled or INPUT}: this name is taken; give each method a name of its own")
     long = next((name for name in names if not 0 < len(name) <= 60), None)
     if long is not None:
         raise InputError(f"--method {long[:30]}...: names have 1 to 60 letters")
+    if not 0 <= job.seed < 2**63:
+        raise InputError(f"--seed {job.seed}: is too large; expected less than 2^63")
     if job.clips < 1 or not 0.1 <= job.seconds <= 60:
         raise InputError(f"--clips {job.clips} --seconds {job.seconds:g}: expected 1 clip or more of 0.1 to 60 seconds")
     if not 0 < len(job.title) <= 200:
@@ -147,6 +162,8 @@ def _clips_in(path: Path, what: str) -> dict[str, Path]:
         if entry.name.startswith(".") or not (entry.is_dir() or entry.suffix.lower() in (*CONTAINERS, *PICTURES, ".npz")):
             continue
         name = entry.name if entry.is_dir() else entry.stem.removesuffix(".mask")
+        if len(name) > 200:
+            raise InputError(f"{path}: {name[:40]}... has a name of {len(name)} letters; shorten it to 200")
         if name in found:
             raise InputError(f"{path}: holds two clips of the name {name}, {found[name].name} and {entry.name}; remove one")
         found[name] = entry
@@ -176,11 +193,13 @@ def _examine(
 ) -> _Source:
     info = probe_source(composites[name], "composite")
     infos = {method: probe_source(paths[name], f"result of {method}") for method, paths in results.items()}
+    width, height = display_size(info)
     for other in infos.values():
+        own_width, own_height = display_size(other)
         if other.frames != info.frames:
             raise InputError(f"{other.path}: has {other.frames} frames but {info.path} has {info.frames}; results keep every frame")
-        if abs(other.width / other.height / (info.width / info.height) - 1.0) > ASPECT_TOLERANCE:
-            raise InputError(f"{other.path}: is {other.width}x{other.height} but {info.path} is {info.width}x{info.height}")
+        if abs(own_width / own_height / (width / height) - 1.0) > ASPECT_TOLERANCE:
+            raise InputError(f"{other.path}: is shown at {own_width}x{own_height} but {info.path} at {width}x{height}")
     still = info.files is not None and info.frames == 1
     count = round(job.seconds * (STILL_RATE if still else info.fps))
     count = max(1, count if still else min(info.frames, count))
@@ -194,12 +213,11 @@ def _make_clip(number: int, source: _Source, runs: dict[str, Method], folder: Pa
     """Transcode the input and all results of a clip under names that say nothing."""
     info = source.info
     rate = STILL_RATE if source.is_still else info.fps
-    composite = np.stack(list(read_upright(info, source.first, source.count)))
-    size = shown_size(composite.shape[2], composite.shape[1], lines)
-    made: dict[str, Iterable[Array]] = {INPUT: composite}
-    made |= {method: read_upright(result, source.first, source.count) for method, result in source.results.items()}
-    if runs:
-        scene = Scene(composite, _read_mask(source))
+    size = shown_size(*display_size(info), lines)
+    shown = {INPUT: info, **source.results}
+    made: dict[str, Iterable[Array]] = {method: read_upright(one, source.first, source.count) for method, one in shown.items()}
+    if runs:  # these see the whole clip at once
+        scene = Scene(np.stack(list(read_upright(info, source.first, source.count))), _read_mask(source))
         made |= {method: run.harmonize(scene) for method, run in runs.items()}
     stimuli = []
     for method, frames in made.items():

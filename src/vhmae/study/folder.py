@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vhmae.config import build
 from vhmae.errors import InputError
+from vhmae.study.tables import Study
 from vhmae.web.database import Database
 
 DESCRIPTION, SECRETS, VIDEOS, DATABASE = "study.json", "secrets.json", "videos", "study.db"
@@ -82,14 +83,22 @@ def read_secrets(folder: Path) -> Secrets:
         raise InputError(f"{path}: cannot be read ({str(error)[:80]}); restore it from a copy") from None
 
 
-def open_rows(folder: Path, description: Description, url: str | None) -> Database:
+def open_rows(folder: Path, description: Description, url: str | None, fresh: bool = False) -> Database:
     """Open the database of a study.
 
     Args:
         url: address from ``--database`` or ``VHMAE_DATABASE``; None takes the folder's own.
+        fresh: the study is being made; otherwise its rows must be there.
     """
     if description.own_database:
         url = None  # a variable that was set for another study must not lead this one astray
     elif url is None:
         raise InputError(f"{folder}: its rows lie in a database of yours; name it by --database URL or VHMAE_DATABASE")
-    return Database(url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.study")
+    database = Database(url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.study", fresh)
+    if not fresh:
+        with database.reading() as session:
+            known = session.get(Study, description.id) is not None
+        if not known:
+            database.engine.dispose()
+            raise InputError(f"{folder}: its rows are not in this database; check --database, or restore {DATABASE} from a copy")
+    return database

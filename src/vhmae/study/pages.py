@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from vhmae.errors import InputError
 from vhmae.study.ballots import AlreadyRanked, Ballots, Incomplete, NotYours
 from vhmae.study.folder import VIDEOS, Description, Question, Secrets
-from vhmae.study.report import read_rankings, study_report
-from vhmae.web.application import Admission, Pages, Site, make_application
+from vhmae.study.report import participants_table, rankings_table, read_rankings, study_report
+from vhmae.web.application import Admission, Pages, Site, make_application, own_link
 from vhmae.web.database import Database
 
 LONGEST_ANSWER = 200
@@ -44,6 +45,12 @@ class Ranking(Body):
     """Tokens, best first."""
 
 
+class Shown(Body):
+    """A ballot whose videos play."""
+
+    ballot: int = Field(ge=1, lt=2**31)
+
+
 class Token(Body):
     """The organizer signs in."""
 
@@ -54,7 +61,7 @@ def make_study_application(
     folder: Path, description: Description, secrets: Secrets, database: Database, rate: int = 600, https_only: bool = False
 ) -> FastAPI:
     """The application of one study."""
-    site = Site(description.title, secrets.session_key, secrets.admin_token, rate, https_only)
+    site = Site(description.title, secrets.session_key, secrets.admin_token, description.id[:12], rate, https_only)
     app, pages = make_application(Path(__file__).parent, site)
     ballots = Ballots(database, description.id)
     _add_participation(app, pages, ballots, folder, description)
@@ -94,7 +101,7 @@ def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Pat
         participant = participant_of(request)
         if participant is None:
             return RedirectResponse("/", 303)
-        link = str(request.url_for("resume", key=request.session["participant"]))
+        link = own_link(request, pages.site, "resume", key=request.session["participant"])
         return pages.show("rank.html", study=description, link=link)
 
     @app.get("/media/{token}.mp4", response_class=FileResponse, responses={206: {}, 416: {}})
@@ -111,13 +118,28 @@ def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Pat
         """Take part; the session and the personal link are the way back."""
         key = ballots.enter(_checked(entry.answers, description.questions))
         request.session["participant"] = key
-        return {"link": str(request.url_for("resume", key=key))}
+        return {"link": own_link(request, pages.site, "resume", key=key)}
+
+    @app.post("/api/leave", status_code=204)
+    def leave(request: Request) -> Response:
+        """Let another person take part on the same device."""
+        request.session.pop("participant", None)
+        return Response(status_code=204)
 
     @app.get("/api/ballot")
     def ballot(request: Request) -> dict[str, Any]:
         """The next clip; ``done`` at the end."""
         found = ballots.next(required(request))
         return {"done": True} if found is None else {"done": False, **dataclasses.asdict(found)}
+
+    @app.post("/api/playing", status_code=204)
+    def playing(request: Request, shown: Shown) -> Response:
+        """Say that a clip's videos play now."""
+        try:
+            ballots.playing(required(request), shown.ballot)
+        except NotYours as error:
+            raise HTTPException(404, str(error)) from None
+        return Response(status_code=204)
 
     @app.post("/api/rankings", status_code=201)
     def submit(request: Request, ranking: Ranking) -> dict[str, bool]:
@@ -175,17 +197,24 @@ def _add_organizing(app: FastAPI, pages: Pages, ballots: Ballots, database: Data
             report, nothing = None, str(error)
         return pages.show(
             "admin.html", study=description, people=people, handed_in=handed_in, all_ballots=all_ballots, report=report, nothing=nothing,
-            start=str(request.url_for("start")),
+            start=own_link(request, pages.site, "start"),
         )  # fmt: skip
 
     @app.get("/admin/rankings.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
     def rankings(request: Request) -> Response:
         """Every ranking, one method a line."""
         admission.require(request)
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerow(["participant", "clip", "method", "place_on_page", "rank", "seconds"])
-        for row in read_rankings(database, description).rows():
-            writer.writerow(row)
-        headers = {"content-disposition": 'attachment; filename="rankings.csv"'}
-        return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+        return _download("rankings.csv", rankings_table(read_rankings(database, description)))
+
+    @app.get("/admin/participants.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+    def participants(request: Request) -> Response:
+        """Every participant: rankings handed in, flags, answers."""
+        admission.require(request)
+        return _download("participants.csv", participants_table(database, description))
+
+
+def _download(name: str, rows: Iterable[Sequence[Any]]) -> Response:
+    out = io.StringIO()
+    csv.writer(out).writerows(rows)
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

@@ -7,7 +7,9 @@ import dataclasses
 import functools
 import json
 import math
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +44,14 @@ class Rankings:
     clip_seconds: Array
     """(R,)."""
 
-    def rows(self) -> Iterator[tuple[int, str, str, int, int, float]]:
-        """Participant, clip, method, place on the page from 1, rank, seconds."""
+    def rows(self) -> Iterator[tuple[int, str, str, int, int, float, int]]:
+        """Participant, clip, method, place on the page from 1, rank, seconds, and whether the person is flagged."""
+        flagged = flags(self)
         for row in range(len(self.ranks)):
             for number, method in enumerate(self.methods):
                 place, rank = int(self.places[row, number]) + 1, int(self.ranks[row, number])
-                yield int(self.participants[row]), self.clips[row], method, place, rank, round(float(self.seconds[row]), 3)
+                person = int(self.participants[row])
+                yield person, self.clips[row], method, place, rank, round(float(self.seconds[row]), 3), int(person in flagged)
 
     def select(self, kept: Array) -> Rankings:
         """Some of the rankings: (R,) bool."""
@@ -107,21 +111,25 @@ def study_report(rankings: Rankings, keep_flagged: bool = False, resamples: int 
     if not len(kept.ranks):
         why = "everybody was flagged; --keep-flagged counts them" if len(rankings.ranks) else "nothing was handed in yet"
         raise InputError(f"no rankings to report on: {why}")
+    rounded = functools.partial(round, ndigits=4)
     people, who = np.unique(kept.participants, return_inverse=True)
     shares = statistics.rank_shares(kept.ranks)
     share_draws, mean_draws = statistics.bootstrap(kept.ranks, who, resamples)
     share_bounds, mean_bounds = statistics.interval(share_draws), statistics.interval(mean_draws)
+
+    def bounds(pair: Array) -> list[float] | None:
+        return [rounded(float(bound)) for bound in pair] if len(people) > 1 else None  # one person says nothing of others
+
     means = statistics.personal_means(kept.ranks, who)
     strengths = statistics.plackett_luce(kept.ranks)
-    rounded = functools.partial(round, ndigits=4)
     methods = [
         {
             "method": method,
             "shares": [
-                {"rank": rank + 1, "share": rounded(float(shares[m, rank])), "ci95": [rounded(float(b)) for b in share_bounds[:, m, rank]]}
+                {"rank": rank + 1, "share": rounded(float(shares[m, rank])), "ci95": bounds(share_bounds[:, m, rank])}
                 for rank in range(len(kept.methods))
             ],
-            "mean_rank": {"mean": rounded(float(kept.ranks[:, m].mean())), "ci95": [rounded(float(b)) for b in mean_bounds[:, m]]},
+            "mean_rank": {"mean": rounded(float(kept.ranks[:, m].mean())), "ci95": bounds(mean_bounds[:, m])},
             "strength": rounded(float(strengths[m])),
         }
         for m, method in enumerate(kept.methods)
@@ -143,31 +151,56 @@ def study_report(rankings: Rankings, keep_flagged: bool = False, resamples: int 
     }  # fmt: skip
 
 
-def write_study_report(output: Path, title: str, report: dict[str, Any], rankings: Rankings) -> list[Path]:
-    """Write ``report.json``, ``shares.csv``, ``rankings.csv``, ``shares.png``, ``shares.svg`` and ``index.html`` into a folder."""
+def rankings_table(rankings: Rankings) -> Iterator[Sequence[Any]]:
+    """Every ranking, one method a line, under a head."""
+    yield ["participant", "clip", "method", "place_on_page", "rank", "seconds", "flagged"]
+    yield from rankings.rows()
+
+
+def participants_table(database: Database, description: Description) -> list[Sequence[Any]]:
+    """Every participant under a head: how many rankings, flags, and what they answered."""
+    rankings = read_rankings(database, description)
+    flagged = flags(rankings)
+    labels = [question.label for question in description.questions]
+    with database.reading() as session:
+        people = session.scalars(select(Participant).where(Participant.study_id == description.id).order_by(Participant.id)).all()
+    rows: list[Sequence[Any]] = [["participant", "rankings", "flags", *labels]]
+    for person in people:
+        handed_in = int((rankings.participants == person.id).sum())
+        rows.append([person.id, handed_in, "; ".join(flagged.get(person.id, [])), *(person.answers.get(label, "") for label in labels)])
+    return rows
+
+
+def write_study_report(
+    output: Path, title: str, report: dict[str, Any], rankings: Rankings, participants: list[Sequence[Any]]
+) -> list[Path]:
+    """Write ``report.json``, tables, the figure and ``index.html`` into a folder; they take their places when all are made."""
     import jinja2
 
     from vhmae.study.figure import draw_shares
 
     try:
         output.mkdir(exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".report.part-", dir=output))
     except OSError as error:
-        raise InputError(f"{output}: cannot be made ({error.strerror}); choose another folder with -o") from None
-    (output / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    with (output / "shares.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["method", "rank", "share", "low", "high"])
+        raise InputError(f"{output}: cannot be written ({error.strerror}); choose another folder with -o") from None
+    try:
+        (part / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        shares = [["method", "rank", "share", "low", "high"]]
         for row in report["methods"]:
-            writer.writerows([row["method"], one["rank"], one["share"], *one["ci95"]] for one in row["shares"])
-    with (output / "rankings.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["participant", "clip", "method", "place_on_page", "rank", "seconds"])
-        writer.writerows(rankings.rows())
-    draw_shares(report, output / "shares.png")
-    draw_shares(report, output / "shares.svg")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    page = environment.get_template("report.html").render(title=title, report=report)
-    (output / "index.html").write_text(page, encoding="utf-8")
-    return [output / name for name in ("index.html", "report.json", "shares.csv", "rankings.csv", "shares.png", "shares.svg")]
+            shares += [[row["method"], one["rank"], one["share"], *(one["ci95"] or ("", ""))] for one in row["shares"]]
+        tables = {"shares.csv": shares, "rankings.csv": rankings_table(rankings), "participants.csv": participants}
+        for name, rows in tables.items():
+            with (part / name).open("w", newline="", encoding="utf-8") as file:
+                csv.writer(file).writerows(rows)
+        draw_shares(report, part / "shares.png")
+        draw_shares(report, part / "shares.svg")
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+        )
+        page = environment.get_template("report.html").render(title=title, report=report)
+        (part / "index.html").write_text(page, encoding="utf-8")
+        names = ("index.html", "report.json", *tables, "shares.png", "shares.svg")
+        return [(part / name).replace(output / name) for name in names]
+    finally:
+        shutil.rmtree(part, ignore_errors=True)

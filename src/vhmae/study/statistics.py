@@ -81,26 +81,23 @@ def holm(values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def plackett_luce(ranks: Array, steps: int = 1000, tolerance: float = 1e-10) -> Array:
+def plackett_luce(ranks: Array, steps: int = 50_000, tolerance: float = 1e-9) -> Array:
     """Strengths (M,), sum 1: the chance of each method to be ranked first (Plackett-Luce, by Hunter's MM 2004).
 
-    Half a ranking in each direction is added, so that a method that never (or always) comes last keeps a finite strength.
+    Half a win and half a loss against every other method are added, so that one that never (or always) wins keeps a finite strength.
     """
-    count, methods = ranks.shape
+    methods = ranks.shape[1]
     orders = np.argsort(ranks, axis=1)  # (R, M): best first
-    weights = np.ones(count)
-    extra = np.arange(methods)
-    orders = np.concatenate([orders, [extra, extra[::-1]]])
-    weights = np.concatenate([weights, [0.5, 0.5]])
-    wins = np.zeros(methods)  # how often a method was chosen among those left; the last one is no choice
-    np.add.at(wins, orders[:, :-1], weights[:, None])
+    wins = np.full(methods, 0.5 * (methods - 1))  # how often a method was chosen among those left; the last one is no choice
+    np.add.at(wins, orders[:, :-1], 1.0)
     strength = np.full(methods, 1.0 / methods)
     for _ in range(steps):
         ordered = strength[orders]
         left = np.cumsum(ordered[:, ::-1], axis=1)[:, ::-1]  # (R, M): total strength of those not chosen yet
-        terms = np.cumsum(weights[:, None] / left[:, :-1], axis=1)
+        terms = np.cumsum(1.0 / left[:, :-1], axis=1)
         terms = np.concatenate([terms, terms[:, -1:]], axis=1)  # the last method takes part in every choice
-        denominators = np.zeros(methods)
+        pairs = 1.0 / (strength[:, None] + strength)
+        denominators = pairs.sum(axis=1) - pairs.diagonal()
         np.add.at(denominators, orders, terms)
         updated = wins / denominators
         updated /= updated.sum()

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from vhmae.errors import InputError
-from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.probe import VideoInfo, open_video, probe_video
 from vhmae.video.reader import read_frames, to_uint8
 from vhmae.video.sequence import is_pictures, probe_pictures
 
@@ -26,6 +26,17 @@ KEY_FRAME_EVERY = 12
 def probe_source(path: Path, what: str) -> VideoInfo:
     """Probe a video or pictures."""
     return probe_pictures(path, what) if is_pictures(path) else probe_video(path, what)
+
+
+def display_size(info: VideoInfo) -> tuple[int, int]:
+    """Width and height as players show a video: turned upright, its pixels made square."""
+    frame = next(read_frames(info))
+    width, height = info.width, info.height
+    if info.files is None:
+        with open_video(info.path, "video") as container:
+            aspect = container.streams.video[0].sample_aspect_ratio
+        width = round(width * (aspect or 1))
+    return (height, width) if round(frame.decoded.rotation / 90) % 2 else (width, height)
 
 
 def shown_size(width: int, height: int, lines: int) -> tuple[int, int]:

@@ -43,6 +43,8 @@ class Site:
     secret: str
     """Signs the sessions; whoever has it can make them up."""
     admin_token: str
+    name: str
+    """Of its cookie: two sites on one host, at different ports, share their cookies."""
     rate: int = 600
     """Requests a minute and address; 0 sets no limit."""
     https_only: bool = False
@@ -74,7 +76,7 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
     app.mount("/static/web", StaticFiles(directory=WEB / "static"), name="web")
     app.mount("/static/room", StaticFiles(directory=room / "static"), name="room")
     app.add_middleware(
-        SessionMiddleware, secret_key=site.secret, session_cookie="session", max_age=SESSION_DAYS * 86400, same_site="lax",
+        SessionMiddleware, secret_key=site.secret, session_cookie=f"session-{site.name}", max_age=SESSION_DAYS * 86400, same_site="lax",
         https_only=site.https_only,
     )  # fmt: skip
     app.add_middleware(Guards, rate=site.rate)  # added last, so it stands first
@@ -97,6 +99,12 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
         return {"status": "ok"}
 
     return app, pages
+
+
+def own_link(request: Request, site: Site, name: str, **values: str) -> str:
+    """The address of a page of this site, as people are to use it."""
+    link = request.url_for(name, **values)
+    return str(link.replace(scheme="https") if site.https_only else link)
 
 
 def _wants_page(request: Request) -> bool:
@@ -130,9 +138,11 @@ class Admission:
         Raises:
             HTTPException: 429 after too many attempts.
         """
-        if not self.attempts.take(request.client.host if request.client else ""):
+        client = request.client.host if request.client else ""
+        if not self.attempts.has(client):
             raise HTTPException(429, "too many attempts; wait a minute")
         if not hmac.compare_digest(fingerprint(token), self.fingerprint):
+            self.attempts.take(client)  # only what is wrong counts
             return False
         request.session["admin"] = self.fingerprint
         return True

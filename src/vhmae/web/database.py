@@ -11,6 +11,7 @@ from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
@@ -25,22 +26,29 @@ LOCK_SECONDS = 30
 class Database:
     """Transactions on a database whose tables are up to date."""
 
-    def __init__(self, url: str, room: str) -> None:
+    def __init__(self, url: str, room: str, fresh: bool = False) -> None:
         """Connect, and bring the tables of a room up to date.
 
         Args:
             url: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
             room: the package whose ``migrations`` folder makes the tables, ``vhmae.study``.
+            fresh: make the file of a SQLite database where there is none.
         Raises:
             InputError: if the address is none, or nobody answers there.
         """
-        self.engine = _connect(url)
+        self.engine = _connect(url, fresh)
         try:
             with self.engine.execution_options(immediate=True).begin() as connection:
                 _migrate(connection, room)
+        except CommandError:
+            raise InputError(f"--database {_shown(url)}: was made by a newer vhmae; update this one") from None
         except (OperationalError, DBAPIError) as error:
             reason = " ".join(str(error.orig).split())[:160]
             raise InputError(f"--database {_shown(url)}: cannot be used ({reason}); check the address and that the server runs") from None
+
+    def close(self) -> None:
+        """Let go of the database; SQLite folds what it wrote aside into its file."""
+        self.engine.dispose()
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
@@ -56,7 +64,7 @@ class Database:
             yield session
 
 
-def _connect(url: str) -> Engine:
+def _connect(url: str, fresh: bool) -> Engine:
     try:
         address = make_url(url)
         if address.drivername in ("postgresql", "postgres"):
@@ -64,8 +72,8 @@ def _connect(url: str) -> Engine:
         kind = address.get_backend_name()
         if kind not in ("sqlite", "postgresql"):
             raise InputError(f"--database {_shown(url)}: {kind} is not served; expected sqlite:///FILE or postgresql://...")
-        if kind == "sqlite" and address.database and not Path(address.database).parent.is_dir():
-            raise InputError(f"--database {url}: the folder {Path(address.database).parent} does not exist; make it first")
+        if kind == "sqlite":
+            _check_file(url, address.database, fresh)
         engine = create_engine(address, pool_size=20, max_overflow=40, pool_pre_ping=kind == "postgresql")
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise InputError(f"--database {_shown(url)}: is no address; expected sqlite:///FILE or postgresql://USER@HOST/NAME") from None
@@ -73,6 +81,16 @@ def _connect(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _check_file(url: str, name: str | None, fresh: bool) -> None:
+    if not name or name == ":memory:":
+        raise InputError(f"--database {url}: names no file; expected sqlite:///FILE")
+    file = Path(name)
+    if not file.parent.is_dir():
+        raise InputError(f"--database {url}: the folder {file.parent} does not exist; make it first")
+    if not fresh and not file.is_file():
+        raise InputError(f"{file}: no such database; restore it from a copy, or check the address")
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

@@ -68,8 +68,7 @@ class Guards:
         if not self.buckets.take(client):
             return 429, "too many requests; wait a minute"
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+        foreign = "origin" in headers and _host_of(headers["origin"]) != headers.get("host")
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and (foreign or headers.get("sec-fetch-site") == "cross-site"):
             return 403, "changes are made from this site's own pages only"
         length = headers.get("content-length", "0")
@@ -99,6 +98,13 @@ class Guards:
         return replay
 
 
+def _host_of(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
 async def _refuse(send: Send, status: int, reason: str) -> None:
     body = json.dumps({"detail": reason}).encode()
     await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
@@ -113,14 +119,22 @@ class Buckets:
         self.clock = clock
         self.left: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    def has(self, key: str) -> bool:
+        """Whether there is one left."""
+        return self.per_minute <= 0 or self._filled(key) >= 1.0
+
+    def _filled(self, key: str) -> float:
+        now = self.clock()
+        left, then = self.left.get(key, (float(self.per_minute), now))
+        return min(self.per_minute, left + (now - then) * self.per_minute / 60.0)
+
     def take(self, key: str) -> bool:
         """Whether there is one left; takes it."""
         if self.per_minute <= 0:
             return True
-        now = self.clock()
-        left, then = self.left.pop(key, (float(self.per_minute), now))
-        left = min(self.per_minute, left + (now - then) * self.per_minute / 60.0)
-        self.left[key] = (max(0.0, left - 1.0) if left >= 1.0 else left, now)
+        left = self._filled(key)
+        self.left.pop(key, None)
+        self.left[key] = (left - 1.0 if left >= 1.0 else left, self.clock())
         if len(self.left) > MOST_ADDRESSES:
             self.left.popitem(last=False)  # longest unheard of
         return left >= 1.0

@@ -3,13 +3,16 @@ import { get, post } from "/static/web/calls.js";
 import { Together } from "./together.js";
 
 const element = (id) => document.getElementById(id);
-const [stage, slots, submit, pause, clear, problem] = ["stage", "slots", "submit", "pause", "clear", "problem"].map(element);
+const names = ["stage", "slots", "submit", "pause", "clear", "problem", "said", "again", "progress"];
+const [stage, slots, submit, pause, clear, problem, said, again, progress] = names.map(element);
 const letter = (place) => String.fromCharCode(65 + place);
 const ordinal = (rank) => `${rank}${{ 1: "st", 2: "nd", 3: "rd" }[rank % 100 > 10 && rank % 100 < 20 ? 0 : rank % 10] ?? "th"}`;
 
 let ballot = null;
 let player = null;
 let ranking = []; // place on the page, by rank - 1; null where the rank is free
+let ready = false; // the videos play
+let dragged = false; // a drag has just ended
 let history = []; // ranks in the order in which they were given, for Backspace
 
 function create(tag, attributes = {}, ...children) {
@@ -25,13 +28,13 @@ function card(token, name, place) {
   video.dataset.source = `/media/${token}.mp4`;
   if (place === null) return create("figure", { class: "card input" }, video, create("figcaption", {}, "As it was pasted"));
   const grip = create("button", { type: "button", class: "grip", "aria-label": `${name}: give it the next free rank, or drag it` }, letter(place));
-  grip.addEventListener("click", () => toNextRank(place));
+  grip.addEventListener("click", () => { if (!dragged) toNextRank(place); });
   grip.addEventListener("pointerdown", (event) => drag(event, grip, place));
-  const ranks = create("fieldset", { class: "ranks" }, create("legend", { class: "visually-hidden" }, `Rank of ${name}`));
+  const ranks = create("div", { class: "ranks", role: "group", "aria-label": `Rank of ${name}` });
   for (let rank = 1; rank <= ballot.choices.length; rank += 1) {
-    const input = create("input", { type: "radio", name: `rank-${place}`, value: rank, "aria-label": `${name} is ${ordinal(rank)}` });
-    input.addEventListener("change", () => give(rank, place));
-    ranks.append(create("label", {}, input, create("span", { "aria-hidden": "true" }, rank)));
+    const button = create("button", { type: "button", "data-rank": rank, "aria-pressed": "false", "aria-label": `${name} is ${ordinal(rank)}` }, rank);
+    button.addEventListener("click", () => give(rank, place));
+    ranks.append(button);
   }
   return create("figure", { class: "card", "data-place": place }, video, create("figcaption", {}, grip, ranks));
 }
@@ -57,10 +60,13 @@ function toNextRank(place) {
 
 function show() {
   ranking.forEach((place, index) => { slots.children[index].querySelector("b").textContent = place === null ? "" : letter(place); });
-  for (const input of stage.querySelectorAll("input[type=radio]")) {
-    input.checked = ranking[input.value - 1] === Number(input.name.slice(5));
+  for (const button of stage.querySelectorAll("[data-rank]")) {
+    const place = Number(button.closest("[data-place]").dataset.place);
+    button.setAttribute("aria-pressed", String(ranking[button.dataset.rank - 1] === place));
   }
-  submit.disabled = ranking.includes(null);
+  const given = ranking.flatMap((place, index) => (place === null ? [] : [`${ordinal(index + 1)}: ${letter(place)}`]));
+  said.textContent = given.length ? given.join(", ") : "Nothing is ranked yet";
+  submit.disabled = !ready || ranking.includes(null);
 }
 
 function drag(down, grip, place) {
@@ -84,8 +90,8 @@ function drag(down, grip, place) {
     grip.classList.remove("dragged");
     mark(null);
     if (!moved) return;
-    grip.addEventListener("click", (click) => click.stopImmediatePropagation(), { once: true, capture: true });
-    setTimeout(() => grip.dispatchEvent(new MouseEvent("click")), 0); // uses up the line above where the browser sends no click
+    dragged = true; // the click that browsers send after a drag is none
+    setTimeout(() => { dragged = false; }, 0);
     const target = event.type === "pointerup" ? under(event) : undefined;
     if (target) give([...slots.children].indexOf(target) + 1, place);
   };
@@ -96,15 +102,19 @@ function drag(down, grip, place) {
 async function next() {
   const answer = await get("/api/ballot");
   if (answer.status === 401) return location.assign("/");
-  if (!answer.ok) { problem.textContent = answer.detail; element("ranking").hidden = false; return; }
+  element("ranking").hidden = false;
+  again.hidden = answer.ok;
+  problem.textContent = answer.detail;
+  if (!answer.ok) return;
   player?.stop();
   element("ranking").hidden = answer.done;
   element("thanks").hidden = !answer.done;
-  if (answer.done) { element("progress").textContent = "Finished"; return; }
+  if (answer.done) { progress.textContent = "Finished"; return; }
   ballot = answer;
   ranking = ballot.choices.map(() => null);
   history = [];
-  element("progress").textContent = `Clip ${ballot.position + 1} of ${ballot.total}`;
+  ready = false;
+  progress.textContent = `Clip ${ballot.position + 1} of ${ballot.total}`;
   const columns = Math.min(3, Math.ceil((ballot.choices.length + 1) / 2));
   stage.style.setProperty("--columns", columns);
   stage.style.setProperty("--rows", Math.ceil((ballot.choices.length + 1) / columns)); // so that all fit into the window
@@ -116,13 +126,20 @@ async function next() {
   stage.player = mine;
   delete stage.dataset.ready;
   pause.textContent = "Pause";
+  pause.disabled = true;
+  if (ballot.position) progress.focus(); // the buttons of the clip before are gone
   try {
     await mine.load();
-    if (mine !== player) return; // handed in before it was loaded
     await mine.play();
+    const noted = await post("/api/playing", { ballot: ballot.id });
+    if (!noted.ok) throw new Error(noted.detail);
+    ready = true;
+    pause.disabled = false;
     stage.dataset.ready = ballot.id;
+    show();
   } catch (error) {
-    if (mine === player) problem.textContent = `The clip cannot be shown: ${error.message}. Reload the page to try again.`;
+    problem.textContent = `The clip cannot be shown: ${error.message}.`;
+    again.hidden = false;
   }
 }
 
@@ -137,11 +154,14 @@ async function handIn() {
 }
 
 function togglePause() {
+  if (!ready) return;
   if (player.paused) player.play();
   else player.pause();
   pause.textContent = player.paused ? "Play" : "Pause";
 }
 
+again.addEventListener("click", next);
+element("other").addEventListener("click", async () => { if ((await post("/api/leave", {})).ok) location.assign("/"); });
 submit.addEventListener("click", handIn);
 pause.addEventListener("click", togglePause);
 clear.addEventListener("click", () => { ranking.fill(null); history = []; show(); });
@@ -149,10 +169,9 @@ document.addEventListener("keydown", (event) => {
   if (!ballot || element("ranking").hidden || event.ctrlKey || event.metaKey || event.altKey) return;
   const place = event.key.length === 1 ? event.key.toUpperCase().charCodeAt(0) - 65 : -1;
   const onButton = event.target.closest("button, a, summary"); // these have a meaning of their own for these keys
-  const onRank = event.target.closest("input");
   if (place >= 0 && place < ballot.choices.length) toNextRank(place);
   else if (event.key === "Backspace" && history.length) { take(history.at(-1)); show(); event.preventDefault(); }
-  else if (event.key === " " && !onButton && !onRank) { togglePause(); event.preventDefault(); }
+  else if (event.key === " " && !onButton) { togglePause(); event.preventDefault(); }
   else if (event.key === "Enter" && !onButton) handIn();
 });
 next();

@@ -4,6 +4,7 @@
 // frame runs a little faster or slower; whoever is off by several frames jumps. All start again together at the end.
 
 const CHECK_MS = 40;
+const LONGEST_WAIT_MS = 5000;
 
 export class Together {
   constructor(videos, fps, frames) {
@@ -21,7 +22,9 @@ export class Together {
       if (!response.ok) throw new Error(`a video could not be loaded (${response.status})`);
       video.src = URL.createObjectURL(await response.blob());
       await new Promise((resolve, reject) => {
-        video.addEventListener("canplaythrough", resolve, { once: true });
+        // The whole file is here already; some phones decode nothing before they are told to play.
+        video.addEventListener("loadeddata", resolve, { once: true });
+        setTimeout(resolve, LONGEST_WAIT_MS);
         video.addEventListener("error", () => reject(new Error("this browser cannot play the videos")), { once: true });
         video.load();
       });
