@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -207,8 +208,52 @@ def steadiness_table() -> str:
     return "\n".join(lines)
 
 
+def ablation_table() -> str:
+    """The plain model's variants: means over seeds on val-two, ratios on the other sets."""
+    rows = [json.loads(line) for line in (RESULTS / "ablation-paper.jsonl").read_text().splitlines()]
+    lines = ["| variant | seeds | fMSE | MSE | PSNR | fSSIM | seam | val-two | val-one | val-large |", "|" + "---|" * 10]
+    for name in dict.fromkeys(row["run"] for row in rows):
+        runs = [{score["set"]: score for score in row["scores"]} for row in rows if row["run"] == name]
+        two = [run["val-two"] for run in runs]
+
+        def mean(values: list[float]) -> float:
+            return sum(values) / len(values)
+
+        cells = [name, str(len(runs))]
+        for metric, digits in (("fmse", 0), ("mse", 1), ("psnr", 2), ("fssim", 4)):
+            cells.append(f"{mean([score['overall'][metric]['mean'] for score in two]):.{digits}f}")
+        cells.append(f"{mean([score['seam'] for score in two]):.2f}")
+        cells += [f"{mean([run[key]['ratio']['fmse'] for run in runs]):.2f}" for key in ("val-two", "val-one", "val-large")]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def matte_table() -> str:
+    """Means over clips of each way to cut out; people and other subjects apart for those that look at the picture."""
+    rows = json.loads((RESULTS / "mattes.json").read_text())["rows"]
+    lines = ["| way | clips | IoU, median (lowest, highest) | alpha error, mean | ms a frame, median |", "|---|---|---|---|---|"]
+    groups = [("chroma", "chroma, made screens", None), ("plate", "plate, made scenes", None)]
+    groups += [(way, f"{way}, {who}", who) for way in ("rvm", "salient") for who in ("people", "other subjects")]
+    for way, label, who in groups:
+        own = [row for row in rows if row["with"] == way and (who is None or (row["clip"] in PEOPLE) == (who == "people"))]
+        ious = sorted(row["iou"] for row in own)
+        error, cost = sum(row["mae"] for row in own) / len(own), statistics.median(row["ms_a_frame"] for row in own)
+        lines.append(f"| {label} | {len(own)} | {statistics.median(ious):.3f} ({ious[0]:.3f}, {ious[-1]:.3f}) | {error:.4f} | {cost:.0f} |")
+    return "\n".join(lines)
+
+
+PEOPLE = {
+    "davis__breakdance", "davis__dance-twirl", "davis__parkour", "fresco__music", "latentsync__demo3", "liveportrait__d12",
+    "liveportrait__s18", "rerender__suit",
+}  # fmt: skip
+"""Clips of DATA/val whose subject is people alone, without a vehicle, animal or kite."""
+
+
 def blocks() -> dict[str, str]:
     return {
+        "ablation": ablation_table(),
+        "mattes": matte_table(),
+        "measured-mattes": _measured("mattes"),
         "scores": score_table(every_metric=False),
         "all-scores": score_table(every_metric=True),
         "sets": set_table(),
