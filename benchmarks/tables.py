@@ -232,7 +232,7 @@ def matte_table() -> str:
     """Means over clips of each way to cut out; people and other subjects apart for those that look at the picture."""
     rows = json.loads((RESULTS / "mattes.json").read_text())["rows"]
     lines = ["| way | clips | IoU, median (lowest, highest) | alpha error, mean | ms a frame, median |", "|---|---|---|---|---|"]
-    groups = [("chroma", "chroma, made screens", None), ("plate", "plate, made scenes", None)]
+    groups: list[tuple[str, str, str | None]] = [("chroma", "chroma, made screens", None), ("plate", "plate, made scenes", None)]
     groups += [(way, f"{way}, {who}", who) for way in ("rvm", "salient") for who in ("people", "other subjects")]
     for way, label, who in groups:
         own = [row for row in rows if row["with"] == way and (who is None or (row["clip"] in PEOPLE) == (who == "people"))]

@@ -17,6 +17,7 @@ from vhmae.cli.harmonize import add_demo, add_harmonize
 from vhmae.cli.matte import add_matte
 from vhmae.cli.parser import Parser
 from vhmae.cli.preview import add_preview
+from vhmae.cli.rcvh import add_rcvh
 from vhmae.cli.study import add_study
 from vhmae.cli.train import add_train, add_weights
 from vhmae.errors import InputError, VhmaeError
@@ -29,7 +30,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo)
-    research = (add_evaluate, add_compare, add_synthesize, add_train, add_weights, add_fit_constant, add_study)
+    research = (add_evaluate, add_compare, add_synthesize, add_train, add_weights, add_fit_constant, add_rcvh, add_study)
     for add in (*harmonizing, *research):
         add(commands)
     return parser

@@ -43,7 +43,7 @@ def read_decoded(sample: Sample, cache: Path | None = None, size: int | None = N
 def _key(sample: Sample, size: int | None) -> str:
     """Where a composite lies in a cache: another once its files change."""
     facts = []
-    for folder in (sample.composite, sample.real, sample.mask):
+    for folder in (folder for folder in (sample.composite, sample.real, sample.mask) if folder is not None):
         stats = [(file.name, file.stat()) for file in sorted(folder.iterdir())]
         facts.append([str(folder.resolve()), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]])
     digest = hashlib.sha256(json.dumps([facts, size]).encode()).hexdigest()[:16]

@@ -29,7 +29,8 @@ class Sample:
     name: str
     video: str
     """The source video: intervals are taken over these."""
-    real: Path
+    real: Path | None
+    """None in a set of real composites, whose target nobody knows; its list says ``-``."""
     mask: Path
     composite: Path
 
@@ -40,15 +41,27 @@ class Sample:
         return names
 
     def read(self) -> tuple[Array, Array, Array]:
-        """Read the clip: composite and target (T, H, W, 3) uint8 RGB, mask (T, H, W) bool (every non-zero pixel)."""
+        """Read the clip: composite and target (T, H, W, 3) uint8 RGB, mask (T, H, W) bool (every non-zero pixel).
+
+        Raises:
+            InputError: if there is no target, or pictures are missing or do not fit each other.
+        """
+        if self.real is None:
+            raise InputError(f"{self.name}: is a real composite without a target; use vhmae compare or vhmae study, which need none")
+        composite, mask = self.read_composite()
+        target = np.stack([read_picture(find_picture(self.real, name)) for name in self.frame_names()])
+        if target.shape != composite.shape:
+            raise InputError(f"{self.real}: frames are {target.shape} but the composite's are {composite.shape}; unpack the set again")
+        return composite, target, mask
+
+    def read_composite(self) -> tuple[Array, Array]:
+        """Read composite and mask alone."""
         names = self.frame_names()
         composite = np.stack([read_picture(find_picture(self.composite, name)) for name in names])
-        target = np.stack([read_picture(find_picture(self.real, name)) for name in names])
         mask = np.stack([read_picture(find_picture(self.mask, name), color=False) > 0 for name in names])
-        for folder, array in ((self.real, target[..., 0]), (self.mask, mask)):
-            if array.shape != composite.shape[:3]:
-                raise InputError(f"{folder}: frames are {array.shape} but the composite's are {composite.shape[:3]}; unpack the set again")
-        return composite, target, mask
+        if mask.shape != composite.shape[:3]:
+            raise InputError(f"{self.mask}: frames are {mask.shape} but the composite's are {composite.shape[:3]}; unpack the set again")
+        return composite, mask
 
 
 def find_picture(folder: Path, stem: str) -> Path:
@@ -102,7 +115,8 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
             continue
         if len(words) != 3:
             raise InputError(f"{path}: line {number} has {len(words)} entries; expected three folders (real, mask, composite)")
-        real, mask, composite = (_existing(root, word.strip("/")) for word in words)
+        real = None if words[0] == "-" else _existing(root, words[0].strip("/"))
+        mask, composite = (_existing(root, word.strip("/")) for word in words[1:])
         parts = Path(words[2].strip("/")).parts
         source = parts[-2] if len(parts) > 1 else parts[-1]
         samples.append(Sample("/".join(parts[-2:]), source, real, mask, composite))

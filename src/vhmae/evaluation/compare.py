@@ -81,6 +81,8 @@ def _read_set(comparison: Comparison) -> tuple[Clip, int]:
     name = comparison.name or next(iter(samples))
     if name not in samples:
         raise InputError(f"--name {name}: is not in the set{did_you_mean(name, samples)}; the list names them as VIDEO/object_k")
+    if samples[name].real is None:
+        return Clip(*samples[name].read_composite(), samples[name]), 0
     composite, target, mask = samples[name].read()
     return Clip(composite, mask, samples[name], target), 0
 

@@ -1,0 +1,63 @@
+"""``vhmae rcvh build`` and ``review``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from vhmae.cli.parser import Parser, add_command, add_report_options, natural, positive, value_range, write_report
+
+WAYS = ["rvm", "salient", "chroma", "file"]
+
+
+def add_rcvh(commands: Any) -> None:
+    parser = commands.add_parser("rcvh", help="build real composites from footage, review them", description="RCVH (Sec. 3.4).")
+    steps = parser.add_subparsers(metavar="STEP", required=True, parser_class=Parser)
+    _add_build(steps)
+
+
+def _add_build(steps: Any) -> None:
+    parser = add_command(steps, "build", _build, "cut footage, lay foregrounds over backgrounds of other sources")
+    parser.add_argument("--raw", type=Path, required=True, metavar="DIR", help="footage; sources.csv in it (file, source, licence) is read")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the set; what is there already is not made again")
+    parser.add_argument("--count", type=positive, default=3148, metavar="N", help="composites (3148)")
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="draws pairs and placements (0)")
+    parser.add_argument("--matte", required=True, choices=WAYS, help="how foregrounds are cut out")
+    parser.add_argument("--mattes", type=Path, metavar="DIR", help="file: the mattes by the names of the raw files")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="rvm, salient: the network's .onnx file (VHMAE_RVM, VHMAE_ISNET)")
+    parser.add_argument("--key", choices=["auto", "green", "blue"], default="auto", help="chroma: the screen's colour (auto)")
+    parser.add_argument(
+        "--foreground-ratio", type=value_range, default=(0.3, 0.8), metavar="LOW:HIGH", help="share of the frame that is covered (0.3:0.8)"
+    )
+    parser.add_argument("--seconds", type=value_range, default=(2.0, 4.0), metavar="LOW:HIGH", help="length of a clip (2:4)")
+    parser.add_argument("--lines", type=positive, default=480, metavar="N", help="lines of a composite at most, on the shorter side (480)")
+    parser.add_argument("--workers", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+    parser.add_argument("--ray", action="store_true", help="spread the work over a Ray cluster that shares these folders")
+    parser.add_argument("--sheet", type=Path, metavar="PICTURE", help="draw a sheet of the first 60 composites")
+    add_report_options(parser)
+
+
+def _build(args: Any) -> None:
+    from vhmae.rcvh.build import BuildJob, build_set, read_manifest
+    from vhmae.rcvh.catalogue import Footage
+
+    footage = Footage(
+        raw=args.raw, out=args.out, way=args.matte, mattes=args.mattes, weights=args.weights, seconds=args.seconds, lines=args.lines,
+        key=args.key,
+    )  # fmt: skip
+    report = build_set(
+        BuildJob(
+            footage=footage, count=args.count, seed=args.seed, ratios=args.foreground_ratio, workers=args.workers, ray=args.ray,
+            progress=sys.stderr.isatty() and not args.quiet,
+        )
+    )  # fmt: skip
+    if args.sheet is not None:
+        from vhmae.rcvh.figures import draw_sheet
+
+        draw_sheet(args.out, read_manifest(args.out)[:60], args.sheet)
+    write_report(report, args.json)
+    if not args.quiet:
+        refused = ", ".join(f"{count} as {part}" for part, count in report["refused"].items()) or "nothing"
+        print(f"{args.out}: {report['composites']} composites ({report['built']} new) of {report['clips']} clips; refused: {refused}")

@@ -1,0 +1,151 @@
+"""One composite: a foreground laid over a background of another source, with no change of colour."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import shutil
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from vhmae.data.hyoutube import COMPOSITE, MASK, write_jpeg, write_mask
+from vhmae.rcvh.catalogue import Footage, RawClip
+from vhmae.rcvh.placement import Laid
+from vhmae.video.browser import write_browser_video
+
+Array = np.ndarray
+
+FEATHER = 0.6
+"""Softening of the matte's edge, in pixels of the composite."""
+LAYOUT_FRAMES = 20
+"""Frames of a composite in the HYouTube layout, as HYouTube has them."""
+CRF = 10
+VIDEOS, MATTES = "composites", "mattes"
+OBJECT = "object_0"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """What a composite is made of."""
+
+    number: int
+    foreground: RawClip
+    background: RawClip
+    laid: Laid
+
+    @property
+    def name(self) -> str:
+        return f"{self.number:05d}"
+
+    @property
+    def fps(self) -> Fraction:
+        return self.background.rate
+
+    @property
+    def frames(self) -> int:
+        """As long as both last."""
+        lasts = min(Fraction(clip.frames) / clip.rate for clip in (self.foreground, self.background))
+        return max(1, int(lasts * self.fps))
+
+
+def composited(pair: Pair, footage: Footage) -> Iterator[tuple[Array, Array]]:
+    """Frames (H, W, 3) uint8 RGB with mattes (H, W) float32; the foreground's frames are taken by time."""
+    background = _read_rgb(footage.clip_file(pair.background.name), "rgb24")
+    foreground = _read_rgb(footage.foreground_file(pair.foreground.name), "rgba")
+    size = (pair.background.width, pair.background.height)
+    matrix = pair.laid.matrix(pair.foreground.width)
+    held, at = next(foreground), 0
+    for number, back in zip(range(pair.frames), background, strict=False):
+        wanted = int(number / pair.fps * pair.foreground.rate + Fraction(1, 2))
+        while at < min(wanted, pair.foreground.frames - 1):
+            held, at = next(foreground), at + 1
+        yield lay(held, back, matrix, pair.laid.scale, size)
+
+
+def lay(layer: Array, back: Array, matrix: Array, scale: float, size: tuple[int, int]) -> tuple[Array, Array]:
+    """Lay a foreground (h, w, 4) uint8, straight alpha, over a background; returns the composite and its matte."""
+    alpha = layer[..., 3].astype(np.float32) / np.float32(255.0)
+    # Premultiplied: no colour from outside the subject leaks in when it is resized.
+    premultiplied = np.dstack([layer[..., :3].astype(np.float32) * alpha[..., None], alpha])
+    if scale < 0.75:  # interpolation alone would skip pixels
+        small = (max(1, round(layer.shape[1] * scale)), max(1, round(layer.shape[0] * scale)))
+        premultiplied = cv2.resize(premultiplied, small, interpolation=cv2.INTER_AREA)
+        matrix = matrix @ np.diag([layer.shape[1] / small[0], layer.shape[0] / small[1], 1.0])
+    moved = cv2.warpAffine(premultiplied, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    moved = cv2.GaussianBlur(moved, (0, 0), FEATHER, borderType=cv2.BORDER_REPLICATE)
+    cover = np.clip(moved[..., 3], 0.0, 1.0)
+    shown = moved[..., :3] + (1.0 - cover[..., None]) * back
+    return np.rint(np.clip(shown, 0.0, 255.0)).astype(np.uint8), cover
+
+
+def build_composite(pair: Pair, footage: Footage) -> dict[str, Any]:
+    """Write a composite; its files take their places when all are there. Returns its line of the manifest."""
+    out = footage.out
+    part = out / f".{pair.name}.part"
+    shutil.rmtree(part, ignore_errors=True)
+    (part / "frames").mkdir(parents=True)
+    (part / "masks").mkdir()
+    picks = set(np.linspace(0, pair.frames - 1, min(LAYOUT_FRAMES, pair.frames)).round().astype(int).tolist())
+    covers: list[Array] = []
+
+    def shown() -> Iterator[Array]:
+        for number, (frame, cover) in enumerate(composited(pair, footage)):
+            covers.append(np.rint(cover * 255.0).astype(np.uint8))
+            if number in picks:
+                place = f"{len(list((part / 'masks').iterdir())):05d}"
+                write_jpeg(part / "frames" / f"{place}.jpg", frame)
+                write_mask(part / "masks" / f"{place}.png", cover > 0.5)
+            yield frame
+
+    frames = write_browser_video(part / "composite.mp4", shown(), pair.fps, CRF)
+    write_browser_video(part / "matte.mp4", (np.repeat(cover[..., None], 3, axis=-1) for cover in covers), pair.fps, CRF)
+    places = {
+        part / "frames": out / COMPOSITE / pair.name / OBJECT, part / "masks": out / MASK / pair.name / OBJECT,
+        part / "matte.mp4": out / MATTES / f"{pair.name}.mp4", part / "composite.mp4": out / VIDEOS / f"{pair.name}.mp4",
+    }  # fmt: skip
+    digest = hashlib.sha256((part / "composite.mp4").read_bytes()).hexdigest()
+    for made, place in places.items():
+        if place.is_dir():
+            shutil.rmtree(place)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        made.replace(place)
+    part.rmdir()
+    return manifest_line(pair, footage, frames, float(np.mean([cover.mean() for cover in covers])) / 255.0, digest)
+
+
+def manifest_line(pair: Pair, footage: Footage, frames: int, ratio: float, sha256: str) -> dict[str, Any]:
+    """All that is known of a composite, and where its parts lie (below the set's folder)."""
+
+    def part(clip: RawClip) -> dict[str, Any]:
+        kept = ("name", "raw", "source", "licence", "first", "frames", "fps", "sha256")
+        return {**{key: getattr(clip, key) for key in kept}, "clip": _below(footage, footage.clip_file(clip.name))}
+
+    foreground = {
+        **part(pair.foreground), "layer": _below(footage, footage.foreground_file(pair.foreground.name)),
+        "matte": _below(footage, footage.matte_file(pair.foreground.name)),
+    }  # fmt: skip
+    return {
+        "name": pair.name, "composite": f"{VIDEOS}/{pair.name}.mp4", "mask": f"{MATTES}/{pair.name}.mp4", "frames": frames,
+        "fps": str(pair.fps), "size": [pair.background.width, pair.background.height], "foreground_ratio": round(ratio, 4),
+        "foreground": foreground, "background": part(pair.background), "placement": dataclasses.asdict(pair.laid),
+        "matte_by": footage.way, "sha256": sha256,
+    }  # fmt: skip
+
+
+def _below(footage: Footage, path: Path) -> str:
+    return path.relative_to(footage.out).as_posix()
+
+
+def _read_rgb(path: Path, form: str) -> Iterator[Array]:
+    with av.open(f"file:{path.absolute()}") as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for frame in container.decode(stream):
+            # The clip is BT.709; the layer holds RGB already.
+            yield frame.to_ndarray(format=form) if form == "rgba" else frame.reformat(format=form, src_colorspace="ITU709").to_ndarray()

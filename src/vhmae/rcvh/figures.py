@@ -1,0 +1,53 @@
+"""What a set holds: its areas and sources as a picture, and a sheet of its composites."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vhmae.video.pictures import write_still
+from vhmae.video.reader import read_rgb_frames
+
+Array = np.ndarray
+PANEL_WIDTH = 320
+
+
+def draw_statistics(lines: list[dict[str, Any]], path: Path) -> None:
+    """Histograms of foreground shares and of how often each source is used."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    areas, uses = figure.subplots(1, 2)
+    areas.hist([100.0 * line["foreground_ratio"] for line in lines], bins=np.arange(0, 101, 5), color="#21598f", edgecolor="white")
+    areas.set_xlabel("foreground, % of the frame")
+    areas.set_ylabel("composites")
+    for part, color in (("foreground", "#21598f"), ("background", "#c9a66b")):
+        sources = [line[part]["source"] for line in lines]
+        counts = sorted((sources.count(source) for source in set(sources)), reverse=True)
+        uses.step(range(1, len(counts) + 1), counts, where="mid", color=color, label=f"{part}s: {len(counts)} sources")
+    uses.set_xlabel("source, most used first")
+    uses.set_ylabel("composites")
+    uses.legend(frameon=False)
+    for axes in (areas, uses):
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=150)
+
+
+def draw_sheet(out: Path, lines: list[dict[str, Any]], path: Path, columns: int = 5) -> None:
+    """The middle frames of composites, each with its number and foreground share."""
+    panels = []
+    for line in lines:
+        (frame,) = read_rgb_frames(out / line["composite"], [line["frames"] // 2])
+        height = round(frame.shape[0] * PANEL_WIDTH / frame.shape[1])
+        panel = np.ascontiguousarray(cv2.resize(frame, (PANEL_WIDTH, height), interpolation=cv2.INTER_AREA))
+        text = f"{line['name']}  {100 * line['foreground_ratio']:.0f} %"
+        for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.putText(panel, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, thickness, cv2.LINE_AA)
+        panels.append(panel)
+    tallest = max(panel.shape[0] for panel in panels)
+    padded = [cv2.copyMakeBorder(panel, 0, tallest - panel.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=(40, 40, 40)) for panel in panels]
+    padded += [np.full_like(padded[0], 40)] * (-len(padded) % columns)
+    write_still(path, np.vstack([np.hstack(padded[row : row + columns]) for row in range(0, len(padded), columns)]))
