@@ -12,7 +12,7 @@ from vhmae.video.pictures import write_still
 from vhmae.video.reader import read_rgb_frames
 
 Array = np.ndarray
-PANEL_WIDTH = 320
+PANEL = (320, 240)
 
 
 def draw_statistics(lines: list[dict[str, Any]], path: Path) -> None:
@@ -41,13 +41,14 @@ def draw_sheet(out: Path, lines: list[dict[str, Any]], path: Path, columns: int 
     panels = []
     for line in lines:
         (frame,) = read_rgb_frames(out / line["composite"], [line["frames"] // 2])
-        height = round(frame.shape[0] * PANEL_WIDTH / frame.shape[1])
-        panel = np.ascontiguousarray(cv2.resize(frame, (PANEL_WIDTH, height), interpolation=cv2.INTER_AREA))
+        scale = min(PANEL[0] / frame.shape[1], PANEL[1] / frame.shape[0])
+        size = (round(frame.shape[1] * scale), round(frame.shape[0] * scale))
+        panel = np.full((PANEL[1], PANEL[0], 3), 40, np.uint8)
+        top, left = (PANEL[1] - size[1]) // 2, (PANEL[0] - size[0]) // 2
+        panel[top : top + size[1], left : left + size[0]] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
         text = f"{line['name']}  {100 * line['foreground_ratio']:.0f} %"
         for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
             cv2.putText(panel, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, thickness, cv2.LINE_AA)
         panels.append(panel)
-    tallest = max(panel.shape[0] for panel in panels)
-    padded = [cv2.copyMakeBorder(panel, 0, tallest - panel.shape[0], 0, 0, cv2.BORDER_CONSTANT, value=(40, 40, 40)) for panel in panels]
-    padded += [np.full_like(padded[0], 40)] * (-len(padded) % columns)
-    write_still(path, np.vstack([np.hstack(padded[row : row + columns]) for row in range(0, len(padded), columns)]))
+    panels += [np.full_like(panels[0], 40)] * (-len(panels) % columns)
+    write_still(path, np.vstack([np.hstack(panels[row : row + columns]) for row in range(0, len(panels), columns)]))

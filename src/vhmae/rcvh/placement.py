@@ -17,6 +17,8 @@ LEAST_SHOWN = 0.45
 """A close-up shows at least this share of the silhouette."""
 GROUND = (0.8, 0.97)
 """Where, of the frame's height, something that stands has its feet."""
+STANDS = 0.85
+"""What is taller than this share of the picture is shown as a close-up, from its upper end."""
 TRIES = 24
 
 
@@ -60,7 +62,7 @@ class Laid:
     y: float
     mirrored: bool
     kind: str
-    """"standing", "close-up", or "floating" for what stands on nothing of its own frame."""
+    """"standing", "close-up", or "hanging" for what comes into its frame from above."""
     foreground_ratio: float
     """Mean share of the frame that the foreground covers."""
 
@@ -113,19 +115,21 @@ def _draw_spot(
     if scale > LARGEST_SCALE:
         return None
     x = _draw_between(width, scale * left, scale * right, scale * silhouette.width, left_cut, right_cut, rng)
-    kind = "standing"
+    tall = scale * (bottom - top)
+    lowest = height - scale * silhouette.height  # the frame's lower border at the picture's
+    headroom = rng.uniform(-0.03, 0.12) * height - scale * top  # its upper end, faces as a rule, a little below the picture's border
     if cut["bottom"]:
-        kind = "close-up"
-        lowest = height - scale * silhouette.height  # the frame's lower border at the picture's
-        y = lowest + rng.uniform(0.0, 0.25) * scale * (bottom - top)
+        kind, y = "close-up", max(lowest, headroom)
         if cut["top"]:
-            y = min(0.0, max(lowest, y))
+            y = min(0.0, y)
+            if y < lowest:
+                return None
     elif cut["top"]:
-        y, kind = -rng.uniform(0.0, 0.1) * scale * (bottom - top), "floating"
+        kind, y = "hanging", -rng.uniform(0.0, 0.1) * tall
+    elif tall > STANDS * height:
+        kind, y = "close-up", headroom
     else:
-        y = rng.uniform(*GROUND) * height - scale * bottom
-        if y + scale * top < -0.55 * scale * (bottom - top):
-            return None
+        kind, y = "standing", rng.uniform(*GROUND) * height - scale * bottom
     return None if x is None else (scale, x, y, kind)
 
 
