@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -139,6 +140,37 @@ def add_report_options(parser: Parser) -> None:
     group.add_argument("--json", type=Path, metavar="FILE", help="write the report")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     group.add_argument("-v", "--verbose", action="store_true", help="print more")
+
+
+def add_serve_options(parser: Parser) -> None:
+    """Where pages are served, and their rows kept."""
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 is everywhere (127.0.0.1)")
+    parser.add_argument("--port", type=natural, default=8000, metavar="N", help="0 takes any that is free (8000)")
+    parser.add_argument("--rate", type=natural, default=600, metavar="N", help="requests a minute and address; 0 is no limit (600)")
+    parser.add_argument("--https", action="store_true", help="behind a proxy that ends TLS: send cookies over https alone")
+    add_database_option(parser)
+
+
+def add_database_option(parser: Parser) -> None:
+    """Where rows are kept."""
+    parser.add_argument(
+        "--database",
+        default=os.environ.get("VHMAE_DATABASE") or None,
+        metavar="URL",
+        help="postgresql://... (SQLite in the folder)",
+    )
+
+
+def check_web(command: str) -> None:
+    """Refuse where the libraries of the pages are not installed."""
+    try:
+        import alembic  # noqa: F401
+        import fastapi  # noqa: F401
+        import matplotlib  # noqa: F401
+        import scipy  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"{command}: needs {error.name}; install it with: pip install 'vhmae[web]'") from None
 
 
 def rate(text: str) -> Fraction:

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import Parser, add_command, add_report_options, natural, positive, value_range, write_report
+from vhmae.cli.parser import (
+    Parser,
+    add_command,
+    add_report_options,
+    add_serve_options,
+    check_web,
+    natural,
+    positive,
+    value_range,
+    write_report,
+)
 
 WAYS = ["rvm", "salient", "chroma", "file"]
 
@@ -16,6 +27,7 @@ def add_rcvh(commands: Any) -> None:
     parser = commands.add_parser("rcvh", help="build real composites from footage, review them", description="RCVH (Sec. 3.4).")
     steps = parser.add_subparsers(metavar="STEP", required=True, parser_class=Parser)
     _add_build(steps)
+    _add_review(steps)
 
 
 def _add_build(steps: Any) -> None:
@@ -61,3 +73,31 @@ def _build(args: Any) -> None:
     if not args.quiet:
         refused = ", ".join(f"{count} as {part}" for part, count in report["refused"].items()) or "nothing"
         print(f"{args.out}: {report['composites']} composites ({report['built']} new) of {report['clips']} clips; refused: {refused}")
+
+
+def _add_review(steps: Any) -> None:
+    parser = add_command(steps, "review", _review, "serve a page to keep or reject each composite, until Ctrl-C")
+    parser.add_argument("set", type=Path, metavar="DIR", help="a set that vhmae rcvh build made")
+    parser.add_argument("--export", action="store_true", help="write the decisions into the manifest, and serve nothing")
+    add_serve_options(parser)
+    add_report_options(parser)
+
+
+def _review(args: Any) -> None:
+    check_web("rcvh review")
+    from vhmae.rcvh.decisions import Review
+    from vhmae.rcvh.pages import make_review_application
+    from vhmae.web.serving import address_of, listen, serve
+
+    review = Review(args.set, args.database)
+    with contextlib.closing(review.database):
+        if args.export:
+            counts = review.export()
+            write_report({"schema": 1, **counts}, args.json)
+            if not args.quiet:
+                print(f"{args.set}: {counts['keep']} kept, {counts['reject']} rejected, {counts['undecided']} undecided")
+            return
+        bound = listen(args.host, args.port)
+        if not args.quiet:
+            print(f"{address_of(bound)}\ntoken for reviewers: {review.secrets.token}", flush=True)
+        serve(make_review_application(review, args.rate, args.https), bound)

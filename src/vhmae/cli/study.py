@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import Parser, add_command, add_report_options, natural, positive, write_report
+from vhmae.cli.parser import (
+    Parser,
+    add_command,
+    add_database_option,
+    add_report_options,
+    add_serve_options,
+    check_web,
+    natural,
+    positive,
+    write_report,
+)
 from vhmae.errors import InputError
 
 
@@ -38,18 +47,14 @@ def _add_create(steps: Any) -> None:
     )
     parser.add_argument("--weights", default="default", metavar="NAME|PATH", help="of vhmae, where it is run")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="STUDY")
-    _add_database(parser)
+    add_database_option(parser)
     add_report_options(parser)
 
 
 def _add_serve(steps: Any) -> None:
     parser = add_command(steps, "serve", _serve, "serve a study's pages until Ctrl-C")
     parser.add_argument("study", type=Path, metavar="STUDY")
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 is everywhere (127.0.0.1)")
-    parser.add_argument("--port", type=natural, default=8000, metavar="N", help="0 takes any that is free (8000)")
-    parser.add_argument("--rate", type=natural, default=600, metavar="N", help="requests a minute and address; 0 is no limit (600)")
-    parser.add_argument("--https", action="store_true", help="behind a proxy that ends TLS: send cookies over https alone")
-    _add_database(parser)
+    add_serve_options(parser)
     add_report_options(parser)
 
 
@@ -58,32 +63,12 @@ def _add_report(steps: Any) -> None:
     parser.add_argument("study", type=Path, metavar="STUDY")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="(STUDY/report)")
     parser.add_argument("--keep-flagged", action="store_true", help="count people who did not look, too")
-    _add_database(parser)
+    add_database_option(parser)
     add_report_options(parser)
 
 
-def _add_database(parser: Parser) -> None:
-    parser.add_argument(
-        "--database",
-        default=os.environ.get("VHMAE_DATABASE") or None,
-        metavar="URL",
-        help="postgresql://... (SQLite in the folder)",
-    )
-
-
-def _needs_web() -> None:
-    try:
-        import alembic  # noqa: F401
-        import fastapi  # noqa: F401
-        import matplotlib  # noqa: F401
-        import scipy  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise InputError(f"study: needs {error.name}; install it with: pip install 'vhmae[web]'") from None
-
-
 def _create(args: Any) -> None:
-    _needs_web()
+    check_web("study")
     from vhmae.study.create import CONSENT, StudyJob, create_study
 
     try:
@@ -121,7 +106,7 @@ def _question(text: str) -> Any:
 
 
 def _serve(args: Any) -> None:
-    _needs_web()
+    check_web("study")
     from vhmae.study.folder import open_rows, read_secrets, read_study
     from vhmae.study.pages import make_study_application
     from vhmae.web.serving import address_of, listen, serve
@@ -138,7 +123,7 @@ def _serve(args: Any) -> None:
 
 
 def _report(args: Any) -> None:
-    _needs_web()
+    check_web("study")
     from vhmae.study.folder import open_rows, read_study
     from vhmae.study.report import participants_table, read_rankings, study_report, write_study_report
 

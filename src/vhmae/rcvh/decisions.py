@@ -1,0 +1,128 @@
+"""Keep or reject: several reviewers' decisions on the composites of a set, and what they come to."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import delete, select
+
+from vhmae.errors import InputError
+from vhmae.rcvh.build import read_manifest, write_list, write_manifest
+from vhmae.rcvh.tables import Composite, Decision
+from vhmae.web.application import new_token
+from vhmae.web.database import Database, now_ms
+
+DATABASE, SECRETS = "review.db", "review-secrets.json"
+Verdict = Literal["keep", "reject", "undecided"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ReviewSecrets:
+    """What must not leave the set's folder."""
+
+    set_id: str
+    session_key: str
+    token: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A composite as a reviewer sees it."""
+
+    name: str
+    foreground_ratio: float
+    mine: bool | None
+    """The reviewer's own decision; True keeps."""
+    keeps: int
+    rejects: int
+
+
+def verdict(keeps: int, rejects: int) -> Verdict:
+    """What several decisions come to: the majority; as many of each leave it open."""
+    return "undecided" if keeps == rejects else "keep" if keeps > rejects else "reject"
+
+
+def open_secrets(folder: Path) -> ReviewSecrets:
+    """The secrets of a set's review, made at its first opening."""
+    path = folder / SECRETS
+    if not path.exists():
+        secrets = ReviewSecrets(new_token(), new_token(), new_token())
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            json.dump(dataclasses.asdict(secrets), file)
+    try:
+        return ReviewSecrets(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"{path}: cannot be read ({str(error)[:80]}); restore it from a copy") from None
+
+
+class Review:
+    """The decisions on one set."""
+
+    def __init__(self, folder: Path, url: str | None = None) -> None:
+        """Open the review of a set, beginning it where there is none.
+
+        Raises:
+            InputError: if the folder holds no set.
+        """
+        lines = read_manifest(folder) if folder.is_dir() else []
+        if not lines:
+            raise InputError(f"{folder}: holds no set of composites; build one with: vhmae rcvh build --raw DIR --matte rvm --out {folder}")
+        self.folder = folder
+        self.secrets = open_secrets(folder)
+        self.database = Database(url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.rcvh", fresh=True)
+        with self.database.writing() as session:
+            known = set(session.scalars(select(Composite.name).where(Composite.set_id == self.secrets.set_id)))
+            session.add_all(
+                Composite(set_id=self.secrets.set_id, name=line["name"], foreground_ratio=line["foreground_ratio"])
+                for line in lines if line["name"] not in known
+            )  # fmt: skip
+
+    def items(self, reviewer: str) -> list[Item]:
+        """All composites in the order of their names."""
+        with self.database.reading() as session:
+            own = Composite.set_id == self.secrets.set_id
+            composites = session.scalars(select(Composite).where(own).order_by(Composite.name)).all()
+            decisions = session.scalars(select(Decision).join(Composite).where(own)).all()
+            said: dict[int, dict[str, bool]] = {}
+            for decision in decisions:
+                said.setdefault(decision.composite_id, {})[decision.reviewer] = decision.keep
+            return [
+                Item(
+                    composite.name, composite.foreground_ratio, (one := said.get(composite.id, {})).get(reviewer),
+                    sum(one.values()), sum(not keep for keep in one.values()),
+                )
+                for composite in composites
+            ]  # fmt: skip
+
+    def decide(self, reviewer: str, name: str, keep: bool | None) -> None:
+        """Keep a reviewer's decision in the place of an earlier one; None takes it back.
+
+        Raises:
+            KeyError: if there is no such composite.
+        """
+        with self.database.writing() as session:
+            own = select(Composite).where(Composite.set_id == self.secrets.set_id, Composite.name == name)
+            composite = session.scalars(own).one_or_none()
+            if composite is None:
+                raise KeyError(name)
+            session.execute(delete(Decision).where(Decision.composite_id == composite.id, Decision.reviewer == reviewer))
+            if keep is not None:
+                session.add(Decision(composite_id=composite.id, reviewer=reviewer, keep=keep, decided_ms=now_ms()))
+
+    def export(self) -> dict[str, int]:
+        """Write the decisions into the manifest, and the list of what is kept; returns how many have which verdict."""
+        found = {item.name: item for item in self.items("")}
+        counts = {"keep": 0, "reject": 0, "undecided": 0}
+        lines: list[dict[str, Any]] = []
+        for line in read_manifest(self.folder):
+            item = found[line["name"]]
+            outcome = verdict(item.keeps, item.rejects)
+            counts[outcome] += 1
+            lines.append({**line, "review": {"keep": item.keeps, "reject": item.rejects, "verdict": outcome}})
+        write_manifest(self.folder, lines)
+        write_list(self.folder, [line for line in lines if line["review"]["verdict"] != "reject"])
+        return counts
