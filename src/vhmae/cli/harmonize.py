@@ -39,6 +39,10 @@ def add_harmonize(commands: Any) -> None:
         help="video, picture, folder, sequence or .npz; white = foreground, grey = soft; several times for several objects",
     )
     parser.add_argument(
+        "--matte", choices=["rvm", "salient"], help="make the mask here where none is given: people, or whatever stands out; look at it"
+    )
+    parser.add_argument("--matte-weights", type=Path, metavar="FILE", help="the network of --matte (VHMAE_RVM, VHMAE_ISNET)")
+    parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT", help="video or picture (frame.%%04d.png) to write; - with -"
     )
     add_strength_options(parser)
@@ -79,14 +83,27 @@ def _harmonize(args: Any) -> None:
     given = [args.background or args.composite, args.foreground, args.reference, *args.mask]
     if args.resume and any(isinstance(one, str) for one in given):
         raise InputError("--resume: cannot go on with what is fetched anew each time; download it and name the file")
+    if args.matte is not None and (args.mask or args.foreground is not None or args.resume):
+        raise InputError("--matte: makes a mask where none is given, and anew each time; leave out --mask, --foreground and --resume")
     with fetched(given, args.allow_url) as files:
-        report = _harmonize_files(args, *files)
+        report = _harmonize_matted(args, *files) if args.matte is not None else _harmonize_files(args, *files)
     write_report(report, args.json)
     if not args.quiet:
         for warning in report["warnings"]:
             print(f"vhmae: warning: {warning}", file=sys.stderr)
         print(f"{args.output}: {report['frames']} frames in {report['seconds']:.1f} s ({report['fps']:.1f} fps), "
               f"mean change {report['mean_change']:.1f} levels, {report['device']} {report['precision']}")  # fmt: skip
+
+
+def _harmonize_matted(args: Any, composite: Any, foreground: Any, reference: Any) -> dict[str, Any]:
+    """Cut the foreground out first; the mask is gone afterwards."""
+    from vhmae.matting.run import made_matte
+
+    options = {"weights": args.matte_weights, "threads": args.threads, "progress": sys.stderr.isatty() and not args.quiet}
+    with made_matte(composite, args.matte, args.output, **options) as mask:
+        report = _harmonize_files(args, composite, foreground, reference, mask)
+    advice = f"the mask was made by {args.matte}: look at it (vhmae matte {composite} -o matte.mkv --with {args.matte})"
+    return {**report, "warnings": [*report["warnings"], advice]}
 
 
 def _harmonize_files(args: Any, composite: Any, foreground: Any, reference: Any, *masks: Any) -> dict[str, Any]:
@@ -119,7 +136,7 @@ def _harmonize_pipe(args: Any) -> None:
         "start": 0.0, "end": None, "codec": None, "crf": None, "preset": None, "pix_fmt": None, "cuts": None, "resume": False,
         "rate": None, "reference": None, "foreground": None, "background": None,
         "position": (0.0, 0.0), "scale": 1.0, "premultiplied": False,
-        "layer": "composite", "allow_url": False,
+        "layer": "composite", "allow_url": False, "matte": None, "matte_weights": None,
         "no_verify": False,
     }  # fmt: skip
     for name, default in for_files.items():

@@ -54,5 +54,7 @@ def _matte(args: Any) -> None:
     )  # fmt: skip
     write_report(report, args.json)
     if not args.quiet:
+        for warning in report["warnings"]:
+            print(f"vhmae: warning: {warning}", file=sys.stderr)
         made = " and ".join(str(path) for path in (args.output, args.foreground) if path is not None)
         print(f"{made}: {report['frames']} frames in {report['seconds']:.1f} s, foreground {100 * report['foreground_ratio']:.0f} %")

@@ -33,7 +33,7 @@ from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.overlap import run_ahead
 from vhmae.video.pictures import PictureWriter, picture_encoder
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.probe import VideoInfo, open_video, probe_video
 from vhmae.video.reader import TimedFrame, read_frames, to_uint8
 from vhmae.video.sequence import PICTURES, check_picture_output, has_number, is_pictures, probe_pictures
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output
@@ -194,6 +194,7 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
     return {
         "schema": 1, "frames": frames, "fps": round(frames / seconds, 3), "seconds": round(seconds, 3), "with": job.way,
         "foreground_ratio": round(covered / max(1, frames), 4), "latency_frames": maker.latency_frames,
+        "warnings": _warnings(job, info),
     }  # fmt: skip
 
 
@@ -255,7 +256,7 @@ def _matte_writer(output: Path, info: VideoInfo) -> FrameWriter:
     if _is_lossy(output):
         source = dataclasses.replace(info, pixel_format="yuv420p", encoding=ColorEncoding("bt709", False), guessed_matrix=False)
         codec = choose_encoder(MATTE_CODECS.get(output.suffix.lower(), "libx264"), source)
-        return VideoWriter(output, source, codec=codec)
+        return VideoWriter(output, source, codec=codec, pictures_only=not _holds_sound(output, info))
     source = dataclasses.replace(info, pixel_format="gray", encoding=ColorEncoding("bt709", True), guessed_matrix=True)
     return PictureWriter(output, source) if _is_picture(output) else VideoWriter(output, source, codec="ffv1")
 
@@ -269,7 +270,28 @@ def _layer_writer(output: Path, info: VideoInfo) -> FrameWriter:
     if _is_picture(output):
         return PictureWriter(output, source)
     codec = ALPHA_CODECS[output.suffix.lower()]
-    return VideoWriter(output, source, codec=codec, pix_fmt="yuva420p" if codec == "libvpx-vp9" else None)
+    pix_fmt = "yuva420p" if codec == "libvpx-vp9" else None
+    return VideoWriter(output, source, codec=codec, pix_fmt=pix_fmt, pictures_only=not _holds_sound(output, info))
+
+
+def _sound(info: VideoInfo) -> list[str]:
+    """The codecs of a video's sound."""
+    if info.files is not None:
+        return []
+    with open_video(info.path, "video") as container:
+        return [stream.codec_context.name for stream in container.streams.audio]
+
+
+def _holds_sound(output: Path, info: VideoInfo) -> bool:
+    """Whether a container takes a video's sound as it is."""
+    return output.suffix.lower() != ".webm" or set(_sound(info)) <= {"opus", "vorbis"}
+
+
+def _warnings(job: MatteJob, info: VideoInfo) -> list[str]:
+    """What is lost."""
+    outputs = [path for path in (job.output, job.foreground) if path is not None]
+    silent = [path for path in outputs if _sound(info) and (_is_picture(path) or not _holds_sound(path, info))]
+    return [f"{path}: cannot hold the sound ({', '.join(_sound(info))}), which was left out" for path in silent]
 
 
 def _matte_planes(matte: Array, limited: bool) -> PlanarFrame:

@@ -122,6 +122,8 @@ class VideoWriter(FrameWriter):
         self.left_out = []
         self._times: list[Fraction] | None = [] if verify else None
         self._digests: dict[int, Any] = {}
+        self._begins: dict[int, Fraction] = {}
+        """When the first packet of each copied stream was due."""
         self._flushed = False
         self._encodes = encoded is None
         encoder = choose_encoder(codec, source)
@@ -283,6 +285,7 @@ class VideoWriter(FrameWriter):
                 return
             if self._times is not None:
                 self._digests.setdefault(packet.stream.index, hashlib.sha256()).update(bytes(packet))
+                self._begins.setdefault(packet.stream.index, Fraction(packet.dts) * packet.time_base)
             self._container.mux_one(packet)
             self._next_packet = next(self._packets, None)
 
@@ -301,6 +304,7 @@ class VideoWriter(FrameWriter):
     def _verify(self, meant: list[Fraction]) -> None:
         """Compare the file with what it was meant to hold: its frames by their times, audio and subtitles byte for byte."""
         digests = {index: hashlib.sha256() for index in self._digests}
+        begins: dict[int, Fraction] = {}
         found = []
         with open_video(self.part, "output") as container:
             stream = container.streams.video[0]
@@ -313,12 +317,18 @@ class VideoWriter(FrameWriter):
                     found.append(packet.pts * packet.time_base)
                 elif packet.stream.index in digests and packet.size:
                     digests[packet.stream.index].update(bytes(packet))
+                    if packet.dts is not None:
+                        begins.setdefault(packet.stream.index, Fraction(packet.dts) * packet.time_base)
             tick = stream.time_base or Fraction(0)
         if not decoded:
             raise VhmaeError(f"{self.output}: its frames cannot be decoded; try an .mkv file, or another --codec")
         if len(found) != len(meant):
             raise VhmaeError(f"{self.output}: {len(meant)} frames were written but {len(found)} are in the file; try an .mkv file")
-        moved = max((abs(a - b) for a, b in zip(sorted(found), sorted(meant), strict=True)), default=Fraction(0))
+        # Matroska knows no times below zero: sound that begins before the pictures moves all streams, by as much.
+        shifts = {min(found, default=Fraction(0)) - min(meant, default=Fraction(0))}
+        shifts |= {begins[index] - due for index, due in self._begins.items() if index in begins}
+        shift = min(found) - min(meant) if found and len(self._begins) and max(shifts) - min(shifts) <= 2 * tick else Fraction(0)
+        moved = max((abs(a - shift - b) for a, b in zip(sorted(found), sorted(meant), strict=True)), default=Fraction(0))
         if moved > tick:
             raise VhmaeError(f"{self.output}: cannot hold the time stamps (moved by {float(moved):.4f} s); try an .mkv file")
         if any(digest.digest() != digests[index].digest() for index, digest in self._digests.items()):

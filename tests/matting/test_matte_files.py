@@ -1,0 +1,168 @@
+"""``vhmae matte``: files in, files out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import moving_scene, packets, write_video
+from tests.matting.networks import write_rvm
+from vhmae.cli import main
+from vhmae.video.matte import alpha_matte, open_matte
+from vhmae.video.probe import probe_video
+from vhmae.video.reader import read_frames, to_uint8
+
+
+@pytest.fixture
+def screen(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """A clip before a green screen, with sound, and its true masks."""
+    frames, masks = moving_scene(8, 96, 64)
+    frames[masks] = (210, 120, 90)
+    frames[~masks] = (40, 180, 60)
+    return write_video(tmp_path / "green.mp4", frames, codec="libx264", pix_fmt="yuv444p", audio=True), masks
+
+
+@pytest.mark.parametrize("name", ["matte.mkv", "matte.mp4", "matte.webm", "matte.%03d.png"])
+def test_mattes_are_read_back_as_they_were_made(screen: tuple[Path, np.ndarray], tmp_path: Path, name: str) -> None:
+    video, masks = screen
+    assert main(["matte", str(video), "-o", str(tmp_path / name), "--with", "chroma", "-q"]) == 0
+    mattes = open_matte(tmp_path / name)
+    read = np.stack([matte for matte, _ in zip(mattes.read(probe_video(video)), masks, strict=False)])
+    assert mattes.frames == 8
+    inner = np.stack([cv2.erode(mask.astype(np.uint8), np.ones((7, 7))) > 0 for mask in masks])
+    outer = np.stack([cv2.dilate(mask.astype(np.uint8), np.ones((7, 7))) == 0 for mask in masks])
+    assert read[inner].mean() > 252
+    assert read[outer].mean() < 3
+    if name == "matte.mkv":
+        assert probe_video(tmp_path / name).codec == "ffv1"
+        assert packets(tmp_path / name, "audio") == packets(video, "audio")
+
+
+@pytest.mark.parametrize("name", ["fg.mov", "fg.webm", "fg.mkv", "fg.%03d.png"])
+def test_the_foreground_carries_its_alpha_in_every_container(screen: tuple[Path, np.ndarray], tmp_path: Path, name: str) -> None:
+    video, masks = screen
+    assert main(["matte", str(video), "--foreground", str(tmp_path / name), "--with", "chroma", "-q"]) == 0
+    if name.endswith(".png"):
+        picture = cv2.imread(str(tmp_path / "fg.004.png"), cv2.IMREAD_UNCHANGED)
+        assert picture is not None
+        alpha, color = picture[..., 3], picture[..., 2::-1]
+        mask = masks[3]
+    else:
+        info = probe_video(tmp_path / name)
+        assert "a" in info.pixel_format
+        timed = list(read_frames(info))[3]
+        alpha, color, mask = alpha_matte(timed.image), to_uint8(timed.image.rgb()), masks[3]
+        alpha = alpha if alpha.dtype == np.uint8 else alpha // 257
+    inner = cv2.erode(mask.astype(np.uint8), np.ones((7, 7))) > 0
+    outer = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9))) == 0
+    assert alpha[inner].min() > 240
+    assert alpha[outer].max() < 12
+    assert np.abs(color[inner].astype(float) - (210, 120, 90)).mean() < 6
+
+
+def test_a_foreground_with_vp9_alpha_is_harmonized_over_a_background(screen: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    video, masks = screen
+    wall = np.full((8, 64, 96, 3), 70, np.uint8) + np.arange(96, dtype=np.uint8)[:, None]
+    back = write_video(tmp_path / "back.mp4", wall, codec="libx264")
+    layer = tmp_path / "fg.webm"
+    assert main(["matte", str(video), "--foreground", str(layer), "--with", "chroma", "-q"]) == 0
+    out = tmp_path / "out.mp4"
+    assert main(["harmonize", "--foreground", str(layer), "--background", str(back), "-o", str(out), "-q"]) == 0
+    (shown, *_) = [to_uint8(timed.image.rgb()) for timed in read_frames(probe_video(out))]
+    inside = cv2.erode(masks[0].astype(np.uint8), np.ones((9, 9))) > 0
+    assert shown[inside][:, 0].mean() > shown[~masks[0]][:, 0].mean() - 60
+    assert np.abs(shown[~masks[0]].mean() - 117) < 25
+
+
+def test_a_given_matte_is_brought_into_another_form(screen: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+    video, masks = screen
+    np.savez(tmp_path / "m.npz", bits=np.packbits(masks, axis=-1), shape=np.array(masks.shape))
+    arguments = ["matte", str(video), "-o", str(tmp_path / "out.mkv"), "--with", "file", "--matte", str(tmp_path / "m.npz"), "-q"]
+    assert main(arguments) == 0
+    read = [matte for matte, _ in zip(open_matte(tmp_path / "out.mkv").read(probe_video(video)), masks, strict=False)]
+    assert np.array_equal(np.stack(read) > 127, masks)
+
+
+def test_each_shot_is_cut_out_by_itself(tmp_path: Path) -> None:
+    green, masks = moving_scene(6, 96, 64)
+    green[masks] = (210, 120, 90)
+    blue = green.copy()
+    green[~masks], blue[~masks] = (40, 180, 60), (30, 60, 200)
+    video = write_video(tmp_path / "both.mkv", np.concatenate([green, blue]), pix_fmt="bgr0")
+    assert main(["matte", str(video), "-o", str(tmp_path / "m.mkv"), "--with", "chroma", "-q"]) == 0
+    read = np.stack([matte for matte, _ in zip(open_matte(tmp_path / "m.mkv").read(probe_video(video)), range(12), strict=False)]) > 127
+    true = np.concatenate([masks, masks])
+    assert ((read & true).sum((1, 2)) / (read | true).sum((1, 2))).min() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--with", "chroma"], "-o: missing"),
+        (["--with", "plate", "-o", "m.mkv"], "--plate"),
+        (["--with", "file", "-o", "m.mkv"], "--matte"),
+        (["--with", "chroma", "-o", "m.xyz"], "unknown container"),
+        (["--with", "chroma", "--foreground", "fg.mp4"], "holds no alpha"),
+        (["--with", "chroma", "--foreground", "fg.jpg"], "one picture"),
+        (["--with", "chroma", "-o", "m.mkv", "--foreground", "m.mkv"], "named twice"),
+        (["--with", "magic", "-o", "m.mkv"], "expected one of chroma"),
+        (["-o", "m.mkv"], "--with"),
+    ],
+)
+def test_what_cannot_work_is_told_before_the_work(
+    screen: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], said: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert main(["matte", "green.mp4", *arguments]) == 2
+    assert said in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_where_no_person_is_found_another_way_is_named_and_nothing_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    video = write_video(tmp_path / "dark.mp4", np.zeros((6, 64, 96, 3), np.uint8), codec="libx264")
+    weights = write_rvm(tmp_path / "rvm.onnx")
+    assert main(["matte", str(video), "-o", str(tmp_path / "m.mkv"), "--with", "rvm", "--weights", str(weights)]) == 2
+    assert "try --with salient" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"dark.mp4", "rvm.onnx"}
+
+
+def test_memory_does_not_grow_with_the_video(screen: tuple[Path, np.ndarray]) -> None:
+    """Frames are held only while their mattes are made."""
+    from vhmae.matting.chroma import ChromaKey
+    from vhmae.matting.run import MatteJob, cut_out
+
+    video, _ = screen
+    info = probe_video(video)
+    ahead = 0
+
+    def counted():  # type: ignore[no-untyped-def]
+        nonlocal ahead
+        for timed in read_frames(info):
+            ahead += 1
+            yield timed
+
+    for done, _ in enumerate(cut_out(MatteJob(video=video, output=None, way="chroma"), info, ChromaKey(), counted()), 1):
+        assert ahead - done <= 1
+    with av.open(str(video)) as container:
+        assert done == container.streams.video[0].frames
+
+
+def test_a_mask_is_made_where_none_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames, masks = moving_scene(6, 96, 64)
+    frames[~masks] = (20, 120, 160)
+    frames[masks] = (255, 120, 90)  # the small network takes red for alpha
+    video = write_video(tmp_path / "in.mkv", frames, pix_fmt="bgr0")
+    weights = write_rvm(tmp_path / "rvm.onnx")
+    arguments = ["harmonize", str(video), "-o", str(tmp_path / "out.mkv"), "--matte", "rvm", "--matte-weights", str(weights)]
+    assert main([*arguments, "--caution", "0"]) == 0
+    assert "the mask was made by rvm" in capsys.readouterr().err
+    (before, *_), (after, *_) = ([timed.image.rgb() for timed in read_frames(probe_video(path))] for path in (video, tmp_path / "out.mkv"))
+    assert np.abs(after - before)[masks[0]].mean() > 0.002
+    assert {path.name for path in tmp_path.iterdir()} == {"in.mkv", "out.mkv", "rvm.onnx"}
+    assert main([*arguments, "--mask", str(video)]) == 2

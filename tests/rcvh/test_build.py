@@ -1,0 +1,191 @@
+"""``vhmae rcvh build``: from footage to a set."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import moving_scene, write_video
+from vhmae.cli import main
+from vhmae.data.hyoutube import read_list
+from vhmae.rcvh.build import read_manifest
+from vhmae.video.probe import probe_video
+from vhmae.video.reader import read_rgb_frames
+
+
+def clip(number: int, frames: int = 30) -> tuple[np.ndarray, np.ndarray]:
+    """A scene that looks like no other, with a subject of its own colour."""
+    rng = np.random.default_rng(number)
+    pictures, masks = moving_scene(frames, 128, 96)
+    texture = cv2.resize(rng.integers(30, 220, (5, 7, 3)).astype(np.uint8), (128, 96), interpolation=cv2.INTER_CUBIC)
+    pictures[:] = texture
+    pictures[masks] = rng.integers(60, 250, 3)
+    return pictures, masks
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five sources with mattes; a dark one, one without a subject, a copy of the first, and one of two shots."""
+    root = tmp_path_factory.mktemp("footage")
+    (root / "raw").mkdir()
+    (root / "mattes").mkdir()
+
+    def put(name: str, pictures: np.ndarray, masks: np.ndarray) -> None:
+        write_video(root / "raw" / f"{name}.mp4", pictures, codec="libx264")
+        np.savez(root / "mattes" / f"{name}.npz", bits=np.packbits(masks, axis=-1), shape=np.array(masks.shape))
+
+    for number in range(5):
+        put(f"take{number}", *clip(number))
+    put("again", *clip(0))
+    dark, masks = clip(6)
+    put("dark", dark // 20, masks)
+    put("empty", clip(7)[0], np.zeros_like(masks))
+    (one, one_masks), (two, two_masks) = clip(8), clip(9)
+    put("shots", np.concatenate([one, two]), np.concatenate([one_masks, two_masks]))
+    put("short", clip(10, 6)[0], clip(10, 6)[1])
+    (root / "raw" / "sources.csv").write_text("file,source,licence\ntake1.mp4,studio,CC0\ntake2.mp4,studio,CC0\n")
+    return root
+
+
+def arguments(footage: Path, out: Path, count: int = 8, *more: str) -> list[str]:
+    options = ["--matte", "file", "--mattes", str(footage / "mattes"), "--seconds", "1:2", "--foreground-ratio", "0.1:0.8"]
+    return [
+        "rcvh",
+        "build",
+        "--raw",
+        str(footage / "raw"),
+        "--out",
+        str(out),
+        "--count",
+        str(count),
+        *options,
+        "--workers",
+        "1",
+        "-q",
+        *more,
+    ]
+
+
+@pytest.fixture(scope="module")
+def built(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("built") / "set"
+    assert main(arguments(footage, out, 8, "--sheet", str(out.parent / "sheet.png"), "--json", str(out.parent / "report.json"))) == 0
+    return out
+
+
+def test_pairs_are_of_different_sources_and_everything_is_known_of_them(built: Path) -> None:
+    lines = read_manifest(built)
+    assert [line["name"] for line in lines] == [f"{number:05d}" for number in range(8)]
+    for line in lines:
+        assert line["foreground"]["source"] != line["background"]["source"]
+        assert 0.1 - 0.02 <= line["foreground_ratio"] <= 0.8 + 0.02
+        for part in (line["composite"], line["mask"], line["foreground"]["layer"], line["foreground"]["matte"], line["background"]["clip"]):
+            assert (built / part).is_file()
+        assert line["placement"]["scale"] > 0
+    studio = {line[part]["licence"] for line in lines for part in ("foreground", "background") if line[part]["source"] == "studio"}
+    assert studio <= {"CC0"}
+
+
+def test_footage_of_no_use_is_refused_with_a_reason(built: Path) -> None:
+    refused = {json.loads(line)["name"]: json.loads(line) for line in (built / "refused.jsonl").read_text().splitlines()}
+    assert "too dark" in refused["dark.000"]["reason"]
+    assert refused["dark.000"]["part"] == "clip"
+    assert refused["empty.000"]["part"] == "foreground"
+    assert "duplicate of again.000" in refused["take0.000"]["reason"]
+    assert "no shot of 1 s" in refused["short.mp4"]["reason"]
+    assert len(list((built / "parts" / "clips").glob("shots.*.mp4"))) == 2
+
+
+def test_a_composite_is_its_parts_laid_together_with_no_change_of_colour(built: Path) -> None:
+    line = read_manifest(built)[0]
+    (composite,) = read_rgb_frames(built / line["composite"], [5])
+    (matte,) = read_rgb_frames(built / line["mask"], [5])
+    (back,) = read_rgb_frames(built / line["background"]["clip"], [5])
+    outside = cv2.dilate(matte[..., 0], np.ones((9, 9), np.uint8)) < 8
+    inside = cv2.erode(matte[..., 0], np.ones((9, 9), np.uint8)) > 247
+    assert np.abs(composite[outside].astype(float) - back[outside]).mean() < 3
+    subject = np.median(composite[inside], axis=0)
+    (front,) = read_rgb_frames(built / line["foreground"]["clip"], [5])
+    (front_matte,) = read_rgb_frames(built / line["foreground"]["matte"], [5])
+    own = np.median(front[cv2.erode(front_matte[..., 0], np.ones((9, 9), np.uint8)) > 247], axis=0)
+    assert np.abs(subject - own).max() < 5
+    assert probe_video(built / line["composite"]).frames == line["frames"]
+
+
+def test_the_set_is_read_in_the_layout_without_a_target(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samples = read_list(built)
+    assert len(samples) == 8
+    composite, mask = samples[0].read_composite()
+    assert composite.shape[:3] == mask.shape
+    assert len(mask) == 20
+    assert main(["compare", "--data", str(built), "--method", "mkl", "-o", str(tmp_path / "sheet.png")]) == 0
+    assert main(["evaluate", "--data", str(built), "--method", "mkl"]) == 2
+    assert "without a target" in capsys.readouterr().err
+
+
+def test_the_report_and_the_pictures(built: Path) -> None:
+    report = json.loads((built.parent / "report.json").read_text())
+    assert (report["composites"], report["built"]) == (8, 8)
+    assert report["refused"]["clip"] >= 3
+    for picture in (built / "statistics.png", built.parent / "sheet.png"):
+        assert cv2.imread(str(picture)) is not None
+
+
+def test_what_is_there_is_not_made_again_and_a_larger_set_begins_with_the_smaller(built: Path, footage: Path) -> None:
+    first = {line["name"]: line for line in read_manifest(built)}
+    stamp = (built / first["00000"]["composite"]).stat().st_mtime_ns
+    assert main(arguments(footage, built, 10)) == 0
+    lines = read_manifest(built)
+    assert len(lines) == 10
+    assert all(line == first[line["name"]] for line in lines[:8])
+    assert (built / first["00000"]["composite"]).stat().st_mtime_ns == stamp
+
+
+def test_a_kill_in_the_middle_loses_nothing_and_the_set_comes_out_the_same(built: Path, footage: Path, tmp_path: Path) -> None:
+    out = tmp_path / "set"
+    process = subprocess.Popen([sys.executable, "-m", "vhmae", *arguments(footage, out, 8)])
+    deadline = time.monotonic() + 90
+    while len(read_manifest(out)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait()
+    begun = len(read_manifest(out))
+    assert begun >= 2
+    with (out / "manifest.jsonl").open("a") as file:
+        file.write('{"name": "00')  # half a line
+    assert main([*arguments(footage, out, 8)[:-1], "--workers", "2", "-q"]) == 0
+    again, whole = read_manifest(out), read_manifest(built)[:8]
+    assert [(line["name"], line["placement"], line["sha256"]) for line in again] == [
+        (line["name"], line["placement"], line["sha256"]) for line in whole
+    ]
+    assert not list(out.glob(".*part*"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["--raw", "nowhere"], "is not a folder"),
+        (["--foreground-ratio", "0.9:0.2"], "--foreground-ratio"),
+        (["--seconds", "9:1"], "--seconds"),
+        (["--matte", "magic"], "expected one of"),
+        (["--mattes", "nowhere"], "--mattes"),
+        (["--seconds", "50:60"], "needs a foreground and a background"),
+    ],
+)
+def test_what_cannot_work_is_told(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: list[str], said: str) -> None:
+    assert main([*arguments(footage, tmp_path / "set", 4), *changes]) == 2
+    line = capsys.readouterr().err.strip()
+    assert said in line
+    assert len(line.splitlines()) == 1
+
+
+def test_a_set_that_was_begun_otherwise_is_not_gone_on_with(built: Path, footage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(footage, built, 8, "--seed", "9")) == 2
+    assert "was begun with seed 0" in capsys.readouterr().err
