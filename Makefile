@@ -29,7 +29,7 @@ types: setup
 	$(BIN)/mypy
 
 check: setup
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 # pytest last: its closing line ends the output.
 test: lint types check

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import os
+
+# Two test processes on two cores: threads of their own would only wait for each other.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +17,7 @@ import numpy as np
 import pytest
 import torch
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 DATA = Path(os.environ.get("VHMAE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
