@@ -24,6 +24,7 @@ def listen(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
+        bound.listen(2048)  # from now on requests wait, until they are answered
     except (OSError, OverflowError) as error:
         if bound is not None:
             bound.close()
