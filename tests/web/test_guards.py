@@ -91,8 +91,7 @@ def test_a_secret_is_kept_as_what_cannot_be_read_back() -> None:
 
 
 def test_an_address_that_is_taken_is_told() -> None:
-    with listen("127.0.0.1", 0) as bound:
-        with pytest.raises(InputError, match="choose another port"):
-            listen("127.0.0.1", bound.getsockname()[1])
+    with listen("127.0.0.1", 0) as bound, pytest.raises(InputError, match="choose another port"):
+        listen("127.0.0.1", bound.getsockname()[1])
     with pytest.raises(InputError):
         listen("127.0.0.1", 70_000)
