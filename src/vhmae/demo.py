@@ -19,6 +19,7 @@ import numpy as np
 
 from vhmae.errors import InputError
 from vhmae.harmonizer import Harmonizer
+from vhmae.matting.edges import foreground_colors
 from vhmae.pipeline import HarmonizeJob, harmonize_job
 from vhmae.video.reader import read_rgb_frames, to_uint8
 
@@ -95,20 +96,8 @@ def _cut_out(name: str) -> tuple[Array, Array]:
     matte = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
     if matte is None:
         raise InputError(f"{file}: the matte is missing from the installation; install the package again")
-    return _without_spill(_photograph(name).astype(np.float32), matte.astype(np.float32) / 255.0), matte.astype(np.float32) / 255.0
-
-
-def _without_spill(image: Array, alpha: Array) -> Array:
-    """Foreground colours at soft edges (Forte 2021, blur fusion, twice: a wide blur, then a narrow one)."""
-    alpha = alpha[..., None]
-    foreground = background = image
-    for size in (90, 6):
-        weight = cv2.blur(alpha, (size, size))[..., None]
-        near = cv2.blur(foreground * alpha, (size, size)) / (weight + 1e-5)
-        far = cv2.blur(background * (1.0 - alpha), (size, size)) / (1.0 - weight + 1e-5)
-        foreground = np.clip(near + alpha * (image - alpha * near - (1.0 - alpha) * far), 0.0, 255.0)
-        background = far
-    return foreground
+    alpha = matte.astype(np.float32) / 255.0
+    return foreground_colors(_photograph(name), alpha).astype(np.float32), alpha
 
 
 def _frames() -> Iterator[tuple[Array, Array]]:
