@@ -9,13 +9,14 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
 from vhmae.harmonizer import MINIMUM_BACKGROUND, HarmonizerSettings, Released, Thumbnail
+from vhmae.model.vhmae import VHMAE
 from vhmae.rendering import ColorChange
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
 from vhmae.video.layers import LayeredSource, Placement
@@ -80,7 +81,7 @@ class AnalysisJob(HarmonizerSettings):
 class Analysis:
     """A job's sources, and a harmonizer for each of its objects at work."""
 
-    def __init__(self, job: AnalysisJob) -> None:
+    def __init__(self, job: AnalysisJob, model: VHMAE | None = None) -> None:
         self.source = job
         self.info = _probe(job)
         self.mattes = [open_matte(path) for path in job.masks]
@@ -97,12 +98,14 @@ class Analysis:
         fits = [mattes.check_fits(shown, job.hold_last_mask) for mattes in self.mattes]
         self.first_warnings = [warning for warning in fits if warning] + (self.layers.warnings if self.layers is not None else [])
         detects = job.cut_detection and job.cuts is None
-        more = {"cut_detection": detects, "reference": read_still(job.reference) if job.reference else None}
+        more: dict[str, Any] = {"cut_detection": detects, "reference": read_still(job.reference) if job.reference else None}
+        if model is not None:
+            more["model"] = model
         first = job.load(**more, find_background=functools.partial(self._find_background, 0))
         self.harmonizers = [first]
         for place in range(1, 1 if self.layers is not None else len(self.mattes)):
             find = functools.partial(self._find_background, place)
-            self.harmonizers.append(job.load(**more, find_background=find, model=first.model))
+            self.harmonizers.append(job.load(**{**more, "model": first.model}, find_background=find))
         self.busy = BusyTimes(STAGES)
         self.skipped_before = 0
         self.skipped_after = 0

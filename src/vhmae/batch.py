@@ -14,9 +14,12 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from vhmae.cluster import spread, with_absolute_paths
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.harmonizer import STRIDES, HarmonizerSettings
+from vhmae.model.vhmae import VHMAE
+from vhmae.model.weights import load_model
 from vhmae.pipeline import HarmonizeJob, harmonize_job
 from vhmae.video.sequence import files_of, has_number, is_pattern
 
@@ -110,12 +113,13 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def run_batch(jobs: list[HarmonizeJob], workers: int = 1, again: bool = False) -> Iterator[Outcome]:
+def run_batch(jobs: list[HarmonizeJob], workers: int = 1, again: bool = False, ray: bool = False) -> Iterator[Outcome]:
     """Run jobs; their outcomes as they come.
 
     Args:
         workers: processes; the threads of each are a share of the machine's where the jobs do not say.
         again: do what is done, too.
+        ray: spread the jobs over a Ray cluster (``vhmae.cluster``) instead.
     """
     todo = []
     for job in jobs:
@@ -123,28 +127,52 @@ def run_batch(jobs: list[HarmonizeJob], workers: int = 1, again: bool = False) -
             yield Outcome(str(job.composite), str(job.output), "skipped")
         else:
             todo.append(job)
-    if workers == 1:
-        yield from map(run_one, todo)
+    if ray:
+        yield from _over_cluster(todo)
+    elif workers == 1:
+        yield from map(Worker(), todo)
     elif todo:
         yield from _run_many(todo, workers)
 
 
-def run_one(job: HarmonizeJob) -> Outcome:
-    """Run a job; what goes wrong is its outcome."""
-    began = time.monotonic()
+class Worker:
+    """Runs one job after the other; the models that they name are loaded once."""
 
-    def outcome(status: Status, frames: int, message: str) -> Outcome:
-        return Outcome(str(job.composite), str(job.output), status, frames, round(time.monotonic() - began, 3), message)
+    def __init__(self) -> None:
+        self.models: dict[str, VHMAE] = {}
 
-    try:
-        report = harmonize_job(job)
-    except VhmaeError as error:
-        return outcome("failed", 0, str(error))
-    except OSError as error:
-        return outcome("failed", 0, f"{error.filename or job.output}: {error.strerror or error}; check the disk and the permissions")
-    except Exception as error:  # the others go on
-        return outcome("failed", 0, f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: report it")
-    return outcome("done", report["frames"], "; ".join(report["warnings"]))
+    def __call__(self, job: HarmonizeJob) -> Outcome:
+        """Run a job; what goes wrong is its outcome."""
+        began = time.monotonic()
+
+        def outcome(status: Status, frames: int, message: str) -> Outcome:
+            return Outcome(str(job.composite), str(job.output), status, frames, round(time.monotonic() - began, 3), message)
+
+        try:
+            if job.weights not in self.models:
+                self.models[job.weights] = load_model(job.weights)
+            report = harmonize_job(job, self.models[job.weights])
+        except VhmaeError as error:
+            return outcome("failed", 0, str(error))
+        except OSError as error:
+            return outcome("failed", 0, f"{error.filename or job.output}: {error.strerror or error}; check the disk and the permissions")
+        except Exception as error:  # the others go on
+            return outcome("failed", 0, f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: report it")
+        return outcome("done", report["frames"], "; ".join(report["warnings"]))
+
+
+KILLED = "its process was killed; there may be too little memory"
+
+
+def _over_cluster(jobs: list[HarmonizeJob]) -> Iterator[Outcome]:
+    gpus = 1.0 if any(job.device.startswith("cuda") for job in jobs) else 0.0
+    for place, outcome in spread(Worker, [(_for_another_folder(job),) for job in jobs], gpus):
+        yield outcome or Outcome(str(jobs[place].composite), str(jobs[place].output), "failed", message=KILLED)
+
+
+def _for_another_folder(job: HarmonizeJob) -> HarmonizeJob:
+    weights = str(Path(job.weights).absolute()) if Path(job.weights).is_file() else job.weights
+    return dataclasses.replace(with_absolute_paths(job), masks=tuple(mask.absolute() for mask in job.masks), weights=weights)
 
 
 def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:
@@ -156,8 +184,7 @@ def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:
         yield outcome
     for job in list(left):
         alone = next(iter(_in_pool([job], 1)))
-        killed = "its process was killed; there may be too little memory"
-        yield alone or Outcome(str(job.composite), str(job.output), "failed", message=killed)
+        yield alone or Outcome(str(job.composite), str(job.output), "failed", message=KILLED)
 
 
 def _in_pool(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome | None]:
@@ -184,13 +211,14 @@ def _in_pool(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome | None]
 
 
 _stopped = False
-"""In a worker: that it was told to stop. The jobs that were handed to it ahead are not begun then."""
+"""In a worker process: that it was told to stop. The jobs that were handed to it ahead are not begun then."""
+_worker = Worker()
 
 
 def _work(job: HarmonizeJob) -> Outcome:
     if _stopped:
         raise KeyboardInterrupt
-    return run_one(job)
+    return _worker(job)
 
 
 def _begin_worker() -> None:

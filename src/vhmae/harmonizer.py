@@ -64,6 +64,8 @@ class HarmonizerSettings:
         settings = {**own, **more}
         if "model" not in more:
             return Harmonizer.from_pretrained(**settings)
+        if self.threads:
+            torch.set_num_threads(self.threads)
         del settings["weights"], settings["threads"]
         return Harmonizer(**{**settings, "device": choose_device(self.device)})
 

@@ -18,6 +18,7 @@ from vhmae import __version__
 from vhmae.analysis import Analysis, AnalysisJob, Payload, Ready
 from vhmae.errors import InputError
 from vhmae.harmonizer import Snapshot
+from vhmae.model.vhmae import VHMAE
 from vhmae.rendering import as_matte, render_planes
 from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
 from vhmae.video.matte import has_alpha, layer_info, layered
@@ -78,10 +79,10 @@ def harmonize_video(
     return harmonize_job(HarmonizeJob(composite=Path(composite), masks=tuple(map(Path, masks)), output=Path(output), **options))
 
 
-def harmonize_job(job: HarmonizeJob) -> dict[str, Any]:
-    """Run a job and return its report (docs/cli.md)."""
+def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, Any]:
+    """Run a job and return its report (docs/cli.md); ``model`` is the one of the job's weights, where it is loaded already."""
     began = time.monotonic()
-    run = _Run(job)
+    run = _Run(job, model)
     settings: dict[str, Any] = {
         "codec": _codec(job), "crf": job.crf, "preset": job.preset, "pix_fmt": job.pix_fmt, "start_seconds": job.start,
         "end_seconds": job.end, "verify": job.verify,
@@ -178,10 +179,10 @@ class _Tally:
 class _Run(Analysis):
     """A job at work: its sources, its harmonizer, and what the report says of the frames."""
 
-    def __init__(self, job: HarmonizeJob) -> None:
+    def __init__(self, job: HarmonizeJob, model: VHMAE | None = None) -> None:
         self.job = job
         self.output_info: VideoInfo | None = None
-        super().__init__(job)
+        super().__init__(job, model)
         self.tally = _Tally()
         self.first = 0
         self.remembered: Snapshot | None = None

@@ -15,11 +15,12 @@ import pytest
 
 from tests.conftest import moving_scene, write_video
 from tests.harmonizer.test_harmonizer import changing_model
-from vhmae.batch import Outcome, read_jobs, run_batch, run_one
+from vhmae.batch import Outcome, Worker, read_jobs, run_batch
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.harmonizer import HarmonizerSettings
-from vhmae.model.weights import save_model
+from vhmae.model.vhmae import VHMAE
+from vhmae.model.weights import load_model, save_model
 from vhmae.pipeline import HarmonizeJob
 
 FRAMES = 8
@@ -107,7 +108,7 @@ def test_a_wrong_table_is_refused_before_any_work(work: Path, text: str, message
 def _die_of_the_second(job: HarmonizeJob) -> Outcome:
     if job.output.name == "2.mkv":
         os.kill(os.getpid(), signal.SIGKILL)
-    return run_one(job)
+    return Worker()(job)
 
 
 def test_a_killed_worker_loses_its_own_job_alone(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +119,37 @@ def test_a_killed_worker_loses_its_own_job_alone(work: Path, monkeypatch: pytest
     assert {name: outcome.status for name, outcome in outcomes.items()} == {"1.mkv": "done", "2.mkv": "failed", "3.mkv": "done"}
     assert "killed" in outcomes["2.mkv"].message
     assert sorted(path.name for path in (work / "out").iterdir()) == ["1.mkv", "3.mkv"]
+
+
+def test_the_model_is_loaded_once(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def load(name: str) -> VHMAE:
+        loaded.append(name)
+        return load_model(name)
+
+    monkeypatch.setattr("vhmae.batch.load_model", load)
+    assert batch(work, "composite,mask,out\none.mkv,one.npz,out/1.mkv\ntwo.mkv,two.npz,out/2.mkv\n")[1]["done"] == 2
+    assert loaded == [str(work / "w.safetensors")]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_over_a_cluster_a_killed_worker_loses_nothing(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Mortal(Worker):
+        def __call__(self, job: HarmonizeJob) -> Outcome:
+            if job.output.name == "3.mkv" and not (job.output.parent.parent / "killed").exists():
+                (job.output.parent.parent / "killed").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return super().__call__(job)
+
+    monkeypatch.setattr("vhmae.batch.Worker", Mortal)
+    monkeypatch.chdir(work)
+    code, report = batch(Path(), THREE, "--ray")
+    assert code == 1
+    assert (work / "killed").exists()
+    assert (report["done"], report["failed"]) == (2, 1)  # one of the three names a file that is not there
+    assert sorted(path.name for path in (work / "out").iterdir()) == ["1.mkv", "3.mkv"]
+    assert batch(Path(), THREE, "--ray")[1]["skipped"] == 2
 
 
 def test_an_interrupt_stops_all_workers_and_leaves_nothing_half_written(work: Path) -> None:

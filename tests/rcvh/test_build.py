@@ -148,6 +148,13 @@ def test_what_is_there_is_not_made_again_and_a_larger_set_begins_with_the_smalle
     assert (built / first["00000"]["composite"]).stat().st_mtime_ns == stamp
 
 
+@pytest.mark.usefixtures("cluster")
+def test_a_set_is_the_same_over_a_cluster(built: Path, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments(footage, Path("set"), 8, "--ray")) == 0
+    assert read_manifest(tmp_path / "set") == read_manifest(built)[:8]
+
+
 def test_a_kill_in_the_middle_loses_nothing_and_the_set_comes_out_the_same(built: Path, footage: Path, tmp_path: Path) -> None:
     out = tmp_path / "set"
     process = subprocess.Popen([sys.executable, "-m", "vhmae", *arguments(footage, out, 8)])

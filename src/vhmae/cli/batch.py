@@ -22,6 +22,7 @@ def add_batch(commands: Any) -> None:
     parser = add_command(commands, "batch", _batch, "harmonize the videos of a table, and go on where one fails")
     parser.add_argument("table", type=Path, metavar="JOBS.csv", help="columns composite, mask, out; and options by their names")
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="videos at once, each in a process (1)")
+    parser.add_argument("--ray", action="store_true", help="spread the videos over a Ray cluster that shares their folders")
     parser.add_argument("--again", action="store_true", help="do what is done, too")
     add_strength_options(parser)
     parser.add_argument("--hold-last-mask", action="store_true", help="let masks that are too short stand still at their ends")
@@ -39,7 +40,7 @@ def _batch(args: Any) -> None:
     settings = HarmonizerSettings(**{name: getattr(args, name) for name in names})
     jobs = read_jobs(args.table, settings, hold_last_mask=args.hold_last_mask, resume=args.resume, strict=args.strict)
     outcomes = []
-    for outcome in run_batch(jobs, args.workers, args.again):
+    for outcome in run_batch(jobs, args.workers, args.again, args.ray):
         outcomes.append(outcome)
         line = f"{len(outcomes)}/{len(jobs)} {outcome.out}: {outcome.status}"
         line += f", {outcome.frames} frames in {outcome.seconds:.1f} s" if outcome.status == "done" else ""

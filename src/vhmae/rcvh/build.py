@@ -18,6 +18,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from vhmae.cluster import spread, with_absolute_paths
 from vhmae.data.hyoutube import COMPOSITE, MASK, TEST_LIST
 from vhmae.errors import InputError, VhmaeError
 from vhmae.rcvh.catalogue import Footage, RawClip, Refusal, make_catalogue
@@ -51,15 +52,16 @@ def build_set(job: BuildJob) -> dict[str, Any]:
         InputError: for what the caller can mend; says what was refused where nothing is left.
     """
     began = time.monotonic()
-    out = job.footage.out
+    footage = with_absolute_paths(job.footage)
+    out = footage.out
     _check(job)
     run = _through_ray if job.ray else _in_processes(job.workers)
-    clips, refusals = make_catalogue(job.footage, _shown(run, job.progress, "clips"))
+    clips, refusals = make_catalogue(footage, _shown(run, job.progress, "clips"))
     _write_lines(out / REFUSED, [dataclasses.asdict(refusal) for refusal in refusals])
     pairs = plan(job, clips, refusals)
     cut_seconds = time.monotonic() - began
     done = {line["name"]: line for line in read_manifest(out)}
-    waiting = [(pair, job.footage) for pair in pairs if pair.name not in done]
+    waiting = [(pair, footage) for pair in pairs if pair.name not in done]
     began = time.monotonic()
     with (out / MANIFEST).open("a", encoding="utf-8") as manifest:
         for line in _shown(run, job.progress, "composites")(build_composite, waiting):
@@ -191,6 +193,7 @@ def write_list(out: Path, lines: list[dict[str, Any]]) -> None:
 
 # --- many at once
 
+WORKER_DIED = "a worker died; check the memory, and run it again to go on"
 Work = list[tuple[Any, ...]]
 Runner = Callable[[Callable[..., Any], Work], Iterator[Any]]
 
@@ -219,7 +222,7 @@ def _in_processes(workers: int) -> Runner:
                 for future in concurrent.futures.as_completed(futures):
                     yield future.result()
             except concurrent.futures.process.BrokenProcessPool:
-                raise VhmaeError("a worker died; check the memory, and run it again to go on") from None
+                raise VhmaeError(WORKER_DIED) from None
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
@@ -228,13 +231,12 @@ def _in_processes(workers: int) -> Runner:
 
 def _through_ray(function: Callable[..., Any], work: Work) -> Iterator[Any]:
     """Run over a cluster by Ray Data; the folders must be shared by its machines. What a killed worker did is done again."""
-    try:
-        import ray
-    except ImportError:
-        raise InputError("--ray: needs Ray; install it with: pip install 'vhmae[cluster]'") from None
-    if not work:
-        return
-    ray.init(ignore_reinit_error=True, log_to_driver=False, configure_logging=True, logging_level="ERROR")
-    items = ray.data.from_items([{"arguments": one} for one in work], override_num_blocks=len(work))
-    for row in items.map(lambda row: {"result": function(*row["arguments"])}).iter_rows():
-        yield row["result"]
+
+    def make() -> Callable[..., Any]:
+        cv2.setNumThreads(1)
+        return function
+
+    for _, result in spread(make, work):
+        if result is None:
+            raise VhmaeError(WORKER_DIED)
+        yield result

@@ -1,0 +1,47 @@
+"""Work over a cluster, here of one machine: nothing is lost with a killed worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vhmae.cluster import TRIES, spread
+from vhmae.errors import InputError
+
+pytestmark = pytest.mark.usefixtures("cluster")
+
+
+def test_a_killed_actor_is_started_again_and_its_work_is_done_again(tmp_path: Path) -> None:
+    def make() -> Callable[..., int]:
+        (tmp_path / f"made by {os.getpid()}").touch()
+
+        def square(number: int) -> int:
+            tries = tmp_path / f"tries of {number}"
+            tries.write_text(tries.read_text() + "x" if tries.exists() else "x")
+            if (number == 2 and tries.read_text() == "x") or number == 5:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return number * number
+
+        return square
+
+    results = dict(spread(make, [(number,) for number in range(8)]))
+    assert results == {0: 0, 1: 1, 2: 4, 3: 9, 4: 16, 5: None, 6: 36, 7: 49}
+    assert (tmp_path / "tries of 2").read_text() == "xx"
+    assert (tmp_path / "tries of 5").read_text() == "x" * TRIES
+    killed = 1 + TRIES
+    assert len(list(tmp_path.glob("made by *"))) <= (os.cpu_count() or 1) + killed  # and not once a piece of work
+
+
+def test_an_error_of_the_work_is_told_as_it_was() -> None:
+    def make() -> Callable[..., int]:
+        def refuse(number: int) -> int:
+            raise InputError(f"{number}: is not even; give another")
+
+        return refuse
+
+    with pytest.raises(InputError, match="7: is not even"):
+        list(spread(make, [(7,)]))
