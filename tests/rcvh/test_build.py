@@ -148,6 +148,18 @@ def test_what_is_there_is_not_made_again_and_a_larger_set_begins_with_the_smalle
     assert (built / first["00000"]["composite"]).stat().st_mtime_ns == stamp
 
 
+def test_few_clips_are_paired_again_and_again(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    only = tmp_path / "raw"
+    only.mkdir()
+    for name in ("take0.mp4", "empty.mp4"):  # one foreground, one background: a pair is taken again where there is no other
+        (only / name).write_bytes((footage / "raw" / name).read_bytes())
+    options = ["--matte", "file", "--mattes", str(footage / "mattes"), "--seconds", "1:2", "--workers", "1"]
+    command = ["rcvh", "build", "--raw", str(only), "--count", "3", *options]
+    assert main([*command, "--out", str(tmp_path / "set"), "--foreground-ratio", "0.1:0.8"]) == 0
+    assert len(read_manifest(tmp_path / "set")) == 3
+    assert "warning" not in capsys.readouterr().err
+
+
 @pytest.mark.usefixtures("cluster")
 def test_a_set_is_the_same_over_a_cluster(built: Path, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

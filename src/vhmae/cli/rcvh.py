@@ -72,6 +72,8 @@ def _build(args: Any) -> None:
     write_report(report, args.json)
     if not args.quiet:
         refused = ", ".join(f"{count} as {part}" for part, count in report["refused"].items()) or "nothing"
+        for warning in report["warnings"]:
+            print(f"vhmae: warning: {warning}", file=sys.stderr)
         print(f"{args.out}: {report['composites']} composites ({report['built']} new) of {report['clips']} clips; refused: {refused}")
 
 

@@ -27,7 +27,7 @@ from vhmae.rcvh.figures import draw_statistics
 from vhmae.rcvh.placement import Silhouette, place
 
 MANIFEST, REFUSED, RECIPE = "manifest.jsonl", "refused.jsonl", "recipe.json"
-PAIR_TRIES = 40
+PAIR_TRIES = 60
 """Pairs that are drawn for a composite before it is given up."""
 
 
@@ -73,8 +73,10 @@ def build_set(job: BuildJob) -> dict[str, Any]:
     _write_lines(out / MANIFEST, lines)
     write_list(out, lines)
     draw_statistics(lines, out / "statistics.png")
+    low, high = job.ratios
+    fewer = f"{len(lines)} of {job.count} composites: foregrounds that cover {low:g} to {high:g} of the frame are rare in this footage"
     return {
-        "schema": 1, "composites": len(lines), "built": len(waiting), "clips": len(clips),
+        "schema": 1, "warnings": [fewer] if len(lines) < job.count else [], "composites": len(lines), "built": len(waiting), "clips": len(clips),
         "foregrounds": sum(clip.matte_ratio is not None for clip in clips), "sources": len({clip.source for clip in clips}),
         "refused": dict(collections.Counter(refusal.part for refusal in refusals)), "seconds_to_cut": round(cut_seconds, 1),
         "composites_a_minute": round(60.0 * len(waiting) / seconds, 1) if waiting else None,
@@ -130,11 +132,12 @@ def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[P
     possible = sum(len(backgrounds[other]) * len(own) for source, own in foregrounds.items() for other in backgrounds if other != source)
     for number in range(job.count):
         rng = np.random.default_rng([job.seed, number])
-        for _ in range(PAIR_TRIES):
+        for tried in range(PAIR_TRIES):
             source = _draw(list(foregrounds), rng)
             foreground = _draw(foregrounds[source], rng)
             background = _draw(backgrounds[_draw([one for one in backgrounds if one != source], rng)], rng)
-            if (foreground.name, background.name) in used and len(used) < possible:
+            # A pair is taken again once there is no other, or none that could be found.
+            if (foreground.name, background.name) in used and len(used) < possible and tried < PAIR_TRIES // 2:
                 continue
             if foreground.name not in silhouettes:
                 silhouettes[foreground.name] = job.footage.silhouette(foreground)
