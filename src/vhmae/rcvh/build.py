@@ -76,7 +76,8 @@ def build_set(job: BuildJob) -> dict[str, Any]:
     low, high = job.ratios
     fewer = f"{len(lines)} of {job.count} composites: foregrounds that cover {low:g} to {high:g} of the frame are rare in this footage"
     return {
-        "schema": 1, "warnings": [fewer] if len(lines) < job.count else [], "composites": len(lines), "built": len(waiting), "clips": len(clips),
+        "schema": 1, "warnings": [fewer] if len(lines) < job.count else [],
+        "composites": len(lines), "built": len(waiting), "clips": len(clips),
         "foregrounds": sum(clip.matte_ratio is not None for clip in clips), "sources": len({clip.source for clip in clips}),
         "refused": dict(collections.Counter(refusal.part for refusal in refusals)), "seconds_to_cut": round(cut_seconds, 1),
         "composites_a_minute": round(60.0 * len(waiting) / seconds, 1) if waiting else None,
