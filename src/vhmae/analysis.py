@@ -234,8 +234,11 @@ def _open_layers(job: AnalysisJob, background: VideoInfo, mattes: list[MatteSour
         raise InputError(f"--mask {job.masks[1]}: a foreground layer is one object; lay others over the result")
     path = job.foreground
     foreground = probe_pictures(path, "foreground") if is_pictures(path) else probe_video(path, "foreground")
+    placement = job.placement
+    if placement.premultiplied and foreground.codec == "exr":  # multiplied in light, not in what a display is sent
+        foreground, placement = dataclasses.replace(foreground, associated=True), dataclasses.replace(placement, premultiplied=False)
     needed = background.frames if job.end is None else min(background.frames, math.ceil(job.end * float(background.fps)))
-    return LayeredSource(background, foreground, mattes[0] if mattes else None, job.placement, needed)
+    return LayeredSource(background, foreground, mattes[0] if mattes else None, placement, needed)
 
 
 def _probe(job: AnalysisJob) -> VideoInfo:
@@ -251,7 +254,7 @@ def read_still(path: Path) -> Array:
     info = probe_pictures(path, "reference")
     if info.frames != 1:
         raise InputError(f"--reference {path}: means {info.frames} pictures; name one")
-    _, frame = next(read_pictures(info))
+    _, frame, _ = next(read_pictures(info))
     return planar_frame(frame, info).rgb()
 
 

@@ -21,9 +21,10 @@ from vhmae.harmonizer import Snapshot
 from vhmae.model.vhmae import VHMAE
 from vhmae.rendering import as_matte, render_planes
 from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
+from vhmae.video.exr import is_exr
 from vhmae.video.matte import has_alpha, layer_info, layered
 from vhmae.video.overlap import run_ahead
-from vhmae.video.pictures import PictureWriter, picture_encoder
+from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -137,7 +138,7 @@ def _writes_pictures(job: HarmonizeJob) -> bool:
 def _open_writer(run: _Run, settings: dict[str, Any]) -> FrameWriter:
     """The writer of a job; where a stopped run is gone on with, the run stands where that one stood."""
     if _writes_pictures(run.job):
-        return PictureWriter(run.job.output, run.output_info or run.info, **settings)
+        return open_pictures(run.job.output, run.output_info or run.info, **settings)
     if not run.job.resume:
         return VideoWriter(run.job.output, run.output_info or run.info, **settings)
     writer = SegmentedWriter(run.job.output, run.output_info or run.info, settings, run.identity())
@@ -165,10 +166,13 @@ class _Tally:
     passed_through: int = 0
     changed_frames: int = 0
     damaged: int = 0
+    cut: int = 0
+    """Frames of OpenEXR with light above 1."""
     change: float = 0.0
 
     def count(self, done: _Done) -> None:
         self.damaged += done.timed.decoded.is_corrupt
+        self.cut += done.timed.cut
         if done.moved is None:
             self.passed_through += 1
         else:
@@ -208,12 +212,15 @@ class _Run(Analysis):
 
     def losses(self) -> list[str]:
         """What of the composite the output cannot hold."""
+        cut = []
+        if self.tally.cut and not is_exr(self.job.output):
+            cut = [f"{self.job.output}: light above 1 became white in {self.tally.cut} frames; .exr pictures keep it"]
         if self.output_info is not None or not has_alpha(self.info):
-            return []
+            return cut
         encoder = picture_encoder(self.job.output) if _writes_pictures(self.job) else choose_encoder(self.job.codec, self.info)
         if holds_alpha(encoder, pixel_format(encoder, self.info, self.job.pix_fmt)):
-            return []
-        return [f"{self.job.output}: {encoder} holds no alpha: the composite's alpha channel was left out"]
+            return cut
+        return [*cut, f"{self.job.output}: {encoder} holds no alpha: the composite's alpha channel was left out"]
 
     # --- stopping and going on
 

@@ -29,9 +29,10 @@ from vhmae.matting.rvm import Rvm
 from vhmae.matting.salient import Salient
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
 from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
+from vhmae.video.exr import is_exr
 from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.overlap import run_ahead
-from vhmae.video.pictures import PictureWriter, picture_encoder
+from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, open_video, probe_video
 from vhmae.video.reader import TimedFrame, read_frames, to_uint8
@@ -232,6 +233,8 @@ def _check_outputs(job: MatteJob, info: VideoInfo) -> None:
     for output in outputs:
         if _is_picture(output):
             check_picture_output(output, inputs)
+            if output == job.output and is_exr(output):
+                raise InputError(f"{output}: mattes are written as .png or .tif pictures; name it so")
             if not has_number(output) and info.frames > 1:
                 raise InputError(f"{output}: is one picture but there are {info.frames} frames; name them as in frame.%04d.png")
         else:
@@ -258,17 +261,18 @@ def _matte_writer(output: Path, info: VideoInfo) -> FrameWriter:
         codec = choose_encoder(MATTE_CODECS.get(output.suffix.lower(), "libx264"), source)
         return VideoWriter(output, source, codec=codec, pictures_only=not _holds_sound(output, info))
     source = dataclasses.replace(info, pixel_format="gray", encoding=ColorEncoding("bt709", True), guessed_matrix=True)
-    return PictureWriter(output, source) if _is_picture(output) else VideoWriter(output, source, codec="ffv1")
+    return open_pictures(output, source) if _is_picture(output) else VideoWriter(output, source, codec="ffv1")
 
 
 def _layer_info(info: VideoInfo) -> VideoInfo:
-    return dataclasses.replace(info, pixel_format="gbrap", encoding=ColorEncoding("rgb", True), guessed_matrix=True)
+    # "rawvideo": its colours are new ones, not those of the file with changes.
+    return dataclasses.replace(info, codec="rawvideo", pixel_format="gbrap", encoding=ColorEncoding("rgb", True), guessed_matrix=True)
 
 
 def _layer_writer(output: Path, info: VideoInfo) -> FrameWriter:
     source = _layer_info(info)
     if _is_picture(output):
-        return PictureWriter(output, source)
+        return open_pictures(output, source)
     codec = ALPHA_CODECS[output.suffix.lower()]
     pix_fmt = "yuva420p" if codec == "libvpx-vp9" else None
     return VideoWriter(output, source, codec=codec, pix_fmt=pix_fmt, pictures_only=not _holds_sound(output, info))

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
+from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_video
 from vhmae.video.reader import read_frames
@@ -103,6 +104,8 @@ def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
 
 
 def _read_grey(path: Path) -> Array:
+    if is_exr(path):
+        return ExrPicture(path, "mask").matte()
     picture = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
     if picture is None:
         raise InputError(f"{path}: cannot be read as a picture; export the mask again")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
+import errno
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -12,8 +14,10 @@ import av
 import cv2
 import numpy as np
 
+from vhmae.color.srgb import linear
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.encoders import conversion, encoder_options, pixel_format
+from vhmae.video.exr import ExrPicture, changed_light, is_exr, write_changed, write_new
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -21,7 +25,9 @@ from vhmae.video.sequence import check_picture_output, has_number, numbered
 from vhmae.video.writer import FrameWriter, encodable
 
 Array = np.ndarray
-ENCODERS = {".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "mjpeg", ".jpeg": "mjpeg", ".bmp": "bmp", ".webp": "libwebp"}
+ENCODERS = {
+    ".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "mjpeg", ".jpeg": "mjpeg", ".bmp": "bmp", ".webp": "libwebp", ".exr": "exr",
+}  # fmt: skip
 _LOSSLESS_OPTIONS = {"tiff": {"compression_algo": "deflate"}, "libwebp": {"lossless": "1"}}
 
 
@@ -33,63 +39,44 @@ def picture_encoder(output: Path) -> str:
 class PictureWriter(FrameWriter):
     """Writes each frame as a file; the files take their places when all of them are there."""
 
-    def __init__(
-        self, output: Path, source: VideoInfo, *, codec: str | None = None, crf: int | None = None, preset: str | None = None,
-        pix_fmt: str | None = None, start_seconds: float = 0.0, end_seconds: float | None = None, verify: bool = True,
-    ) -> None:  # fmt: skip
-        """Open the output; takes what :class:`VideoWriter` does, of which pictures know the pixel format and ``verify``."""
-        encoder = picture_encoder(output)
-        for option, value in (("--codec", codec), ("--crf", crf), ("--preset", preset)):
-            if value is not None:
-                raise InputError(f"{option} {value}: pictures have no such setting, their suffix says what they are; leave it out")
+    def __init__(self, output: Path, source: VideoInfo, verify: bool) -> None:
         self.output = output
         self.source = source
+        self.verify = verify
         self.frames = 0
         self.left_out = []
-        self.verify = verify
         self._folder = output.with_name(f".{output.name.replace('%', '')}.part")
         self._parts: list[tuple[Path, Path]] = []
-        name = pixel_format(encoder, source, pix_fmt)
-        known = [one.name for one in av.Codec(encoder, "w").video_formats or []]
-        if known and name not in known:
-            raise InputError(f"--pix-fmt {name}: {output.suffix} pictures cannot hold it; expected one of {', '.join(known[:8])}")
-        self._conversion = conversion(source, name)
-        context: Any = av.CodecContext.create(encoder, "w")
-        self._encoder = context
-        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = source.width, source.height, name
-        self._encoder.time_base = 1 / Fraction(source.fps)
-        self._encoder.thread_count = 1  # a picture at once: nothing may wait in the encoder
-        self._encoder.options = {**_LOSSLESS_OPTIONS.get(encoder, {}), **encoder_options(encoder, None, None)}
         try:
             shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed
             self._folder.mkdir()
         except OSError as error:
             raise InputError(f"{output}: cannot be written beside its place ({error.strerror}); check the permissions") from None
 
+    @abc.abstractmethod
+    def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
+        """Write a frame as a file."""
+
+    @abc.abstractmethod
+    def _size(self, part: Path) -> tuple[int, int]:
+        """Width and height of a written file."""
+
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
-        frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
-        if frame.format.name != self._encoder.pix_fmt:
-            frame = frame.reformat(format=self._encoder.pix_fmt, **self._conversion)
-        frame.pts, frame.time_base, frame.pict_type = self.frames, self._encoder.time_base, 0
         part = self._folder / f"{self.frames:08d}{self.output.suffix}"
         try:
-            data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
-            part.write_bytes(data)
+            self._save(part, timed, image)
         except (av.error.FFmpegError, OSError) as error:
             raise VhmaeError(
                 f"{self.output}: writing failed at frame {self.frames} ({error.strerror}); check the space on the disk"
             ) from None
-        if not data:
-            raise VhmaeError(f"{self.output}: the encoder gave nothing for frame {self.frames}; try another kind of picture")
         self._parts.append((part, numbered(self.output, self.source, timed.index)))
         self.frames += 1
 
     def flush(self) -> None:
         for part, _ in self._parts if self.verify else ():
-            with av.open(f"file:{part.absolute()}") as container:
-                stream = container.streams.video[0]
-                if (stream.width, stream.height) != (self.source.width, self.source.height):
-                    raise VhmaeError(f"{self.output}: a written picture is {stream.width}x{stream.height}; try another kind of picture")
+            width, height = self._size(part)
+            if (width, height) != (self.source.width, self.source.height):
+                raise VhmaeError(f"{self.output}: a written picture is {width}x{height}; try another kind of picture")
 
     def finish(self) -> None:
         try:
@@ -102,6 +89,71 @@ class PictureWriter(FrameWriter):
     def abandon(self) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(self._folder)
+
+
+class _FFmpegPictures(PictureWriter):
+    def __init__(self, output: Path, source: VideoInfo, pix_fmt: str | None, verify: bool) -> None:
+        encoder = picture_encoder(output)
+        name = pixel_format(encoder, source, pix_fmt)
+        known = [one.name for one in av.Codec(encoder, "w").video_formats or []]
+        if known and name not in known:
+            raise InputError(f"--pix-fmt {name}: {output.suffix} pictures cannot hold it; expected one of {', '.join(known[:8])}")
+        self._conversion = conversion(source, name)
+        context: Any = av.CodecContext.create(encoder, "w")
+        self._encoder = context
+        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = source.width, source.height, name
+        self._encoder.time_base = 1 / Fraction(source.fps)
+        self._encoder.thread_count = 1  # a picture at once: nothing may wait in the encoder
+        self._encoder.options = {**_LOSSLESS_OPTIONS.get(encoder, {}), **encoder_options(encoder, None, None)}
+        super().__init__(output, source, verify)
+
+    def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
+        frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
+        if frame.format.name != self._encoder.pix_fmt:
+            frame = frame.reformat(format=self._encoder.pix_fmt, **self._conversion)
+        frame.pts, frame.time_base, frame.pict_type = self.frames, self._encoder.time_base, 0
+        data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
+        if not data:
+            raise VhmaeError(f"{self.output}: the encoder gave nothing for frame {self.frames}; try another kind of picture")
+        part.write_bytes(data)
+
+    def _size(self, part: Path) -> tuple[int, int]:
+        with av.open(f"file:{part.absolute()}") as container:
+            stream = container.streams.video[0]
+            return stream.width, stream.height
+
+
+class _ExrPictures(PictureWriter):
+    """From OpenEXR, files like their sources; from others, light in half floats."""
+
+    def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
+        is_layer = image.pixel_format is not None
+        source = self.source.files[timed.index] if self.source.codec == "exr" and self.source.files is not None else None
+        try:
+            if source is not None and not is_layer:
+                write_changed(part, source, image.planes)
+                return
+            alpha = image.planes[3].astype(np.float32) / np.float32(image.top_code) if len(image.planes) == 4 else None
+            light = linear(image.rgb()) if source is None else np.dstack(changed_light(ExrPicture(source), image.planes))
+            write_new(part, light, alpha)
+        except RuntimeError as error:
+            raise OSError(errno.EIO, str(error).splitlines()[0]) from None
+
+    def _size(self, part: Path) -> tuple[int, int]:
+        height, width = ExrPicture(part).colors["R"].pixels.shape
+        return width, height
+
+
+def open_pictures(
+    output: Path, source: VideoInfo, *, codec: str | None = None, crf: int | None = None, preset: str | None = None,
+    pix_fmt: str | None = None, start_seconds: float = 0.0, end_seconds: float | None = None, verify: bool = True,
+) -> PictureWriter:  # fmt: skip
+    """Open pictures to write; takes what :class:`VideoWriter` does, of which pictures know the pixel format and ``verify``."""
+    exr = is_exr(output)
+    for option, value in (("--codec", codec), ("--crf", crf), ("--preset", preset), ("--pix-fmt", pix_fmt if exr else None)):
+        if value is not None:
+            raise InputError(f"{option} {value}: pictures have no such setting, their suffix says what they are; leave it out")
+    return _ExrPictures(output, source, verify) if exr else _FFmpegPictures(output, source, pix_fmt, verify)
 
 
 def check_still(output: Path, inputs: list[Path]) -> None:

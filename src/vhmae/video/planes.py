@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import av
 import cv2
 import numpy as np
 
@@ -168,3 +169,12 @@ class PlanarFrame:
         step = np.ascontiguousarray(step)
         shrunk: Array = cv2.resize(step, (columns, rows), interpolation=cv2.INTER_AREA)
         return shrunk
+
+
+def frame_of(planes: Sequence[Array], pixel_format: str) -> av.VideoFrame:
+    """Planes as one of FFmpeg's frames."""
+    frame = av.VideoFrame(planes[0].shape[1], planes[0].shape[0], pixel_format)
+    for plane, values in zip(frame.planes, planes, strict=True):
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size).view(values.dtype)
+        rows[:, : plane.width] = values
+    return frame

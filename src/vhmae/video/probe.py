@@ -63,6 +63,8 @@ class VideoInfo:
     """The pictures of a sequence, in order; None for a video file."""
     numbers: tuple[int, ...] | None = None
     """The numbers of the pictures."""
+    associated: bool = False
+    """OpenEXR: the colours were multiplied by alpha in linear light; they are divided by it as they are read."""
 
 
 def check_is_file(path: Path, what: str) -> None:

@@ -31,6 +31,8 @@ class TimedFrame:
     """Presentation time."""
     decoded: av.VideoFrame
     """The frame as it was decoded: written again as it is where nothing changes."""
+    cut: bool = False
+    """Light above 1 is not in the planes (OpenEXR)."""
 
 
 def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterator[TimedFrame]:
@@ -43,8 +45,8 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
         VhmaeError: if the file cannot be read any further.
     """
     if info.files is not None:
-        for index, frame in read_pictures(info, first):
-            yield TimedFrame(index, planar_frame(frame, info), None, None, frame)
+        for index, frame, cut in read_pictures(info, first):
+            yield TimedFrame(index, planar_frame(frame, info), None, None, frame, cut)
         return
     start, frames = first, _decoded(info, first, threads)
     begun = next(frames, None)

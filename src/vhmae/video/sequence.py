@@ -16,9 +16,11 @@ import numpy as np
 
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
+from vhmae.video.exr import ExrPicture, is_exr, probe_exr
+from vhmae.video.planes import frame_of
 from vhmae.video.probe import VideoInfo, describe_stream
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".bmp", ".webp")
 _FORM = re.compile(r"(.*?)%0?(\d*)d(.*)")
 DEFAULT_RATE = Fraction(24)
 """Frames a second of a sequence, which does not say."""
@@ -119,9 +121,12 @@ def probe_pictures(path: Path, what: str, colorspace: Matrix | None = None, rate
     files = picture_files(path, what)
     if not files[0].exists():
         raise InputError(f"{path}: no such file; check the path of the {what}")
-    container, _ = _open(files[0], what)
-    with container:
-        info = describe_stream(container.streams.video[0], path, colorspace)
+    if is_exr(files[0]):
+        info = probe_exr(files[0], path)
+    else:
+        container, _ = _open(files[0], what)
+        with container:
+            info = describe_stream(container.streams.video[0], path, colorspace)
     if _is_turned(files[0]):
         raise InputError(f"{files[0]}: is shown turned by its EXIF tag, which is not handled; turn its pixels, and export it again")
     fps = rate or DEFAULT_RATE
@@ -130,22 +135,27 @@ def probe_pictures(path: Path, what: str, colorspace: Matrix | None = None, rate
     )
 
 
-def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.VideoFrame]]:
-    """The pictures as frames, each with its number.
+def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.VideoFrame, bool]]:
+    """The pictures as frames, each with its number, and whether light above 1 was cut off (OpenEXR).
 
     Raises:
         InputError: for a picture that cannot be read, or is not of the first one's kind.
     """
     assert info.files is not None
     for index, file in enumerate(info.files[first:], first):
-        container, frame = _open(file, "frame")
-        container.close()
+        cut = False
+        if is_exr(file):
+            planes, cut = ExrPicture(file, "frame").display(info.associated)
+            frame = frame_of(planes, "gbrap16le" if len(planes) == 4 else "gbrp16le")
+        else:
+            container, frame = _open(file, "frame")
+            container.close()
         if (frame.width, frame.height, frame.format.name) != (info.width, info.height, info.pixel_format):
             raise InputError(
                 f"{file}: is {frame.width}x{frame.height} {frame.format.name}, the first picture is {info.width}x{info.height} "
                 f"{info.pixel_format}; export the sequence in one form"
             )
-        yield index, frame
+        yield index, frame, cut
 
 
 def _open(file: Path, what: str) -> tuple[av.container.InputContainer, av.VideoFrame]:

@@ -19,7 +19,7 @@ from av.video.reformatter import ColorRange
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, pixel_format
-from vhmae.video.planes import PlanarFrame
+from vhmae.video.planes import PlanarFrame, frame_of
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, open_video, untagged_matrix
 from vhmae.video.reader import TimedFrame
 
@@ -362,10 +362,7 @@ def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
     """Planes as a frame to encode, tagged like the one they came from."""
     name = image.pixel_format or REPACKED.get(like.format.name, like.format.name)
     assert name in PLANAR
-    frame = av.VideoFrame(image.width, image.height, name)
-    for plane, values in zip(frame.planes, image.planes, strict=True):
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size).view(values.dtype)
-        rows[:, : plane.width] = values
+    frame = frame_of(image.planes, name)
     for tag in _TAGS:
         with contextlib.suppress(ValueError, TypeError, AttributeError):
             setattr(frame, tag, getattr(like, tag))

@@ -1,0 +1,203 @@
+"""OpenEXR pictures (extra ``vhmae[exr]``): linear light, half or float, values above 1 kept.
+
+The rest of the package sees them as 16-bit sRGB of what lies in [0, 1]. What it changes there is carried back into the light that the file
+holds (:func:`carried_back`); pixels that it does not change, other channels and other parts stay as they were, bit for bit.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vhmae.color.srgb import encoded, linear
+from vhmae.color.yuv import ColorEncoding
+from vhmae.errors import InputError
+from vhmae.video.probe import VideoInfo
+
+Array = np.ndarray
+TOP = 65535
+_COLORS = "GBR"
+"""In the order of FFmpeg's planes."""
+_MAGIC = b"\x76\x2f\x31\x01"
+_LARGEST_HALF = 65504.0
+
+
+def is_exr(path: Path) -> bool:
+    return path.suffix.lower() == ".exr"
+
+
+class ExrPicture:
+    """One file, with its part that holds the picture."""
+
+    def __init__(self, path: Path, what: str = "picture") -> None:
+        """Read a file whole.
+
+        Raises:
+            InputError: if it cannot be read.
+        """
+        self.path = path
+        library = _library(path)
+        try:
+            with path.open("rb") as file:
+                begins = file.read(4)
+            if begins != _MAGIC:
+                raise InputError(f"{path}: is no OpenEXR file; export the {what} again")
+            self.file = library.File(str(path), separate_channels=True)
+            self.parts = self.file.parts
+            if not self.parts or any(channel.pixels is None for part in self.parts for channel in part.channels.values()):
+                raise ValueError("its pixels are damaged")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror}); check the path of the {what}") from None
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{path}: cannot be read as OpenEXR ({str(error).splitlines()[0]}); export the {what} again") from None
+
+    @property
+    def colors(self) -> dict[str, Any]:
+        """The channels of the picture: R, G, B, and A where there is one.
+
+        Raises:
+            InputError: if no part has them at full size.
+        """
+        for part in self.parts:
+            channels = part.channels
+            if all(name in channels and channels[name].xSampling == channels[name].ySampling == 1 for name in _COLORS):
+                return {name: channels[name] for name in (*_COLORS, "A") if name in channels}
+        known = ", ".join(name for part in self.parts for name in part.channels)
+        raise InputError(f"{self.path}: has the channels {known}; expected R, G and B; export its picture under these names")
+
+    def display(self, associated: bool = False) -> tuple[list[Array], bool]:
+        """The picture as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and whether light above 1 was cut off.
+
+        Args:
+            associated: the colours were multiplied by alpha, and are divided by it first.
+        """
+        channels = self.colors
+        pixels = {name: np.asarray(channel.pixels) for name, channel in channels.items()}
+        alpha = pixels.get("A")
+        planes = []
+        cut = False
+        for name in _COLORS:
+            light = pixels[name]
+            if associated and alpha is not None:
+                cover = alpha.astype(np.float32)
+                light = np.divide(light, cover, out=np.zeros(light.shape, np.float32), where=cover > 0.0)
+            cut |= bool((light > 1.0).any())
+            planes.append(codes_of(light))
+        if alpha is not None:
+            planes.append(_cover(alpha))
+        return planes, cut
+
+    def matte(self) -> Array:
+        """The picture as a matte (uint16): its alpha, else its luminance channel, else its only or its green channel, as they are."""
+        channels = {name: channel for part in self.parts for name, channel in part.channels.items()}
+        name = next((name for name in ("A", "Y", "G") if name in channels), next(iter(channels)))
+        pixels = np.asarray(channels[name].pixels)
+        if not np.isfinite(pixels).all():
+            raise InputError(f"{self.path}: holds values that are no numbers; export the mask again")
+        return _cover(pixels)
+
+
+def _library(path: Path) -> Any:
+    try:
+        import OpenEXR
+    except ImportError:
+        raise InputError(f"{path}: needs OpenEXR; install it with: pip install 'vhmae[exr]'") from None
+    return OpenEXR
+
+
+def _cover(alpha: Array) -> Array:
+    return np.rint(np.clip(np.nan_to_num(alpha.astype(np.float32)), 0.0, 1.0) * np.float32(TOP)).astype(np.uint16)
+
+
+@functools.cache
+def _code_of_half() -> Array:
+    """The code of each of the 65,536 half floats."""
+    return _codes(np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32))
+
+
+@functools.cache
+def _light_of_code() -> Array:
+    return linear(np.arange(TOP + 1, dtype=np.float32) / np.float32(TOP))
+
+
+def _codes(light: Array) -> Array:
+    inside = np.clip(np.nan_to_num(light, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
+    return np.rint(encoded(inside) * np.float32(TOP)).astype(np.uint16)
+
+
+def codes_of(light: Array) -> Array:
+    """Light (H, W), half or float -> 16-bit sRGB; what is no number is black, what is above 1 white."""
+    if light.dtype == np.float16:
+        table: Array = _code_of_half()[np.ascontiguousarray(light).view(np.uint16)]
+        return table
+    return _codes(light.astype(np.float32, copy=False))
+
+
+def light_of(codes: Array) -> Array:
+    """16-bit sRGB -> light in [0, 1], float32."""
+    table: Array = _light_of_code()[codes]
+    return table
+
+
+def carried_back(light: Array, before: Array, after: Array) -> Array:
+    """Carry a change of 16-bit sRGB codes back into light.
+
+    Up to 1 the difference is added, so that what the codes rounded away stays; above 1 light is multiplied as it is at 1, so that
+    highlights keep their detail and take on the tint.
+
+    Args:
+        light: (H, W) half or float, what the file holds.
+        before, after: (H, W) uint16.
+    Returns:
+        (H, W) of light's type; where before and after are equal, light itself.
+    """
+    changed = before != after
+    out = light.copy()
+    if changed.any():
+        own = light[changed].astype(np.float32)
+        was, is_now = light_of(before[changed]), light_of(after[changed])
+        moved = np.where(own > 1.0, own * is_now, own + (is_now - was))
+        out[changed] = np.clip(moved, -_LARGEST_HALF, _LARGEST_HALF) if light.dtype == np.float16 else moved
+    return out
+
+
+def probe_exr(path: Path, shown: Path) -> VideoInfo:
+    """Look at a file as at a video of one frame; ``shown`` is what the user named."""
+    picture = ExrPicture(path)
+    colors = picture.colors
+    height, width = colors["R"].pixels.shape
+    return VideoInfo(
+        path=shown, width=width, height=height, fps=Fraction(25), frames=1, duration_seconds=0.0, start_seconds=0.0, codec="exr",
+        pixel_format="gbrap16le" if "A" in colors else "gbrp16le", encoding=ColorEncoding("rgb", True, 16), guessed_matrix=False,
+    )  # fmt: skip
+
+
+def changed_light(picture: ExrPicture, after: Sequence[Array]) -> list[Array]:
+    """The light of a picture, red, green, blue, with what was changed of its 16-bit planes green, blue, red."""
+    before, _ = picture.display()
+    own = [np.asarray(picture.colors[name].pixels) for name in _COLORS]
+    green, blue, red = (carried_back(*three) for three in zip(own, before[:3], after[:3], strict=True))
+    return [red, green, blue]
+
+
+def write_changed(part: Path, source: Path, after: Sequence[Array]) -> None:
+    """Write a file like another, with what was changed of its picture: all its channels, parts, attributes and depths."""
+    picture = ExrPicture(source)
+    for name, light in zip("RGB", changed_light(picture, after), strict=True):
+        picture.colors[name].pixels = light
+    picture.file.write(str(part))
+
+
+def write_new(part: Path, light: Array, alpha: Array | None) -> None:
+    """Write light (H, W, 3) as half floats, multiplied by alpha (H, W) in [0, 1] where there is one, as the format has it."""
+    library = _library(part)
+    cover = np.float32(1.0) if alpha is None else alpha
+    pixels = {name: (light[..., place] * cover).astype(np.float16) for place, name in enumerate("RGB")}
+    if alpha is not None:
+        pixels["A"] = alpha.astype(np.float16)
+    library.File({"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}, pixels).write(str(part))
