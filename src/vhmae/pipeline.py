@@ -26,7 +26,7 @@ from vhmae.video.matte import has_alpha, layer_info, layered
 from vhmae.video.overlap import run_ahead
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo
+from vhmae.video.probe import VideoInfo, sound_codecs
 from vhmae.video.reader import TimedFrame
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import PICTURES, check_picture_output, files_of, has_number
@@ -212,15 +212,17 @@ class _Run(Analysis):
 
     def losses(self) -> list[str]:
         """What of the composite the output cannot hold."""
-        cut = []
+        told = []
         if self.tally.cut and not is_exr(self.job.output):
-            cut = [f"{self.job.output}: light above 1 became white in {self.tally.cut} frames; .exr pictures keep it"]
+            told.append(f"{self.job.output}: light above 1 became white in {self.tally.cut} frames; .exr pictures keep it")
+        if _writes_pictures(self.job) and (sound := sound_codecs(self.info)):
+            told.append(f"{self.job.output}: pictures hold no sound ({', '.join(sound)}), which was left out")
         if self.output_info is not None or not has_alpha(self.info):
-            return cut
+            return told
         encoder = picture_encoder(self.job.output) if _writes_pictures(self.job) else choose_encoder(self.job.codec, self.info)
         if holds_alpha(encoder, pixel_format(encoder, self.info, self.job.pix_fmt)):
-            return cut
-        return [*cut, f"{self.job.output}: {encoder} holds no alpha: the composite's alpha channel was left out"]
+            return told
+        return [*told, f"{self.job.output}: {encoder} holds no alpha: the composite's alpha channel was left out"]
 
     # --- stopping and going on
 

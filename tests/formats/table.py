@@ -70,7 +70,7 @@ def rows() -> list[Row]:
             "libx264": ("yuv420p",), "prores_ks": ("yuv422p10le", "yuv444p10le", "yuva444p10le"), "qtrle": ("rgb24", "argb"),
             "png": ("rgb24", "rgba", "rgb48be"), "mjpeg": ("yuvj422p",),
         },
-        "webm": {"libvpx": ("yuv420p",), "libvpx-vp9": ("yuv420p",)},
+        "webm": {"libvpx": ("yuv420p",), "libvpx-vp9": ("yuv420p", "yuva420p")},
         "avi": {"mpeg4": ("yuv420p",), "mjpeg": ("yuvj420p",), "libx264": ("yuv420p",), "ffv1": ("yuv420p",), "huffyuv": ("yuv422p",),
             "utvideo": ("yuv420p", "gbrp"),},
     }  # fmt: skip

@@ -34,7 +34,7 @@ from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.overlap import run_ahead
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo, open_video, probe_video
+from vhmae.video.probe import VideoInfo, probe_video, sound_codecs
 from vhmae.video.reader import TimedFrame, read_frames, to_uint8
 from vhmae.video.sequence import PICTURES, check_picture_output, has_number, is_pictures, probe_pictures
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output
@@ -278,24 +278,16 @@ def _layer_writer(output: Path, info: VideoInfo) -> FrameWriter:
     return VideoWriter(output, source, codec=codec, pix_fmt=pix_fmt, pictures_only=not _holds_sound(output, info))
 
 
-def _sound(info: VideoInfo) -> list[str]:
-    """The codecs of a video's sound."""
-    if info.files is not None:
-        return []
-    with open_video(info.path, "video") as container:
-        return [stream.codec_context.name for stream in container.streams.audio]
-
-
 def _holds_sound(output: Path, info: VideoInfo) -> bool:
     """Whether a container takes a video's sound as it is."""
-    return output.suffix.lower() != ".webm" or set(_sound(info)) <= {"opus", "vorbis"}
+    return output.suffix.lower() != ".webm" or set(sound_codecs(info)) <= {"opus", "vorbis"}
 
 
 def _warnings(job: MatteJob, info: VideoInfo) -> list[str]:
     """What is lost."""
     outputs = [path for path in (job.output, job.foreground) if path is not None]
-    silent = [path for path in outputs if _sound(info) and (_is_picture(path) or not _holds_sound(path, info))]
-    return [f"{path}: cannot hold the sound ({', '.join(_sound(info))}), which was left out" for path in silent]
+    silent = [path for path in outputs if sound_codecs(info) and (_is_picture(path) or not _holds_sound(path, info))]
+    return [f"{path}: cannot hold the sound ({', '.join(sound_codecs(info))}), which was left out" for path in silent]
 
 
 def _matte_planes(matte: Array, limited: bool) -> PlanarFrame:

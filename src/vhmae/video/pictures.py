@@ -36,6 +36,11 @@ def picture_encoder(output: Path) -> str:
     return ENCODERS[output.suffix.lower()]
 
 
+def unfinished(output: Path) -> Path:
+    """The folder where pictures wait until all of them are written; it is there until all have taken their places."""
+    return output.with_name(f".{output.name.replace('%', '')}.part")
+
+
 class PictureWriter(FrameWriter):
     """Writes each frame as a file; the files take their places when all of them are there."""
 
@@ -45,7 +50,7 @@ class PictureWriter(FrameWriter):
         self.verify = verify
         self.frames = 0
         self.left_out = []
-        self._folder = output.with_name(f".{output.name.replace('%', '')}.part")
+        self._folder = unfinished(output)
         self._parts: list[tuple[Path, Path]] = []
         try:
             shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed

@@ -133,6 +133,14 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
         )
 
 
+def sound_codecs(info: VideoInfo) -> list[str]:
+    """The codecs of a video's sound."""
+    if info.files is not None:
+        return []
+    with open_video(info.path, "video") as container:
+        return [stream.codec_context.name for stream in container.streams.audio]
+
+
 def alpha_decoder(stream: av.VideoStream) -> str | None:
     """The decoder that gives a stream's alpha where it lies beside the packets (VP8 and VP9 in .webm and .mkv)."""
     marked = any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
