@@ -7,6 +7,7 @@ import itertools
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -28,6 +29,7 @@ from vhmae.grade.dctl import write_dctl
 from vhmae.grade.export import ExportJob, export_grades
 from vhmae.grade.shots import KeyMap, ShotGrade, bake, grade_shots
 from vhmae.model.weights import save_model
+from vhmae.pipeline import harmonize_video
 
 Array = np.ndarray
 FRAMES = 40
@@ -280,6 +282,17 @@ def test_a_rate_without_time_code_is_refused_for_an_edl(tmp_path: Path, work: Pa
 @pytest.mark.parametrize("clip", ["davis__camel", "davis__dance-twirl", "latentsync__demo3", "liveportrait__s18", "matanyone__street"])
 def test_less_than_a_third_of_the_change_is_left_on_real_clips(clip: str, data_dir: Path, tmp_path: Path) -> None:
     folder = data_dir / "clips"
-    video, mask = folder / f"{clip}.mp4", folder / f"{clip}.mask.npz"
-    report = export_grades(ExportJob(kind="cube", composite=video, masks=(mask,), output=tmp_path / "x.cube", caution=0.0, end=2.0))
+    assert_little_is_left(folder / f"{clip}.mp4", folder / f"{clip}.mask.npz", tmp_path)
+
+
+def test_less_than_a_third_of_the_change_is_left_on_a_real_paste(data_dir: Path, tmp_path: Path) -> None:
+    background, foreground, mask = (data_dir / "clips" / f"harmonizer__orange.{part}.mp4" for part in ("background", "foreground", "mask"))
+    paste = tmp_path / "paste.mp4"
+    harmonize_video(background, paste, mask=mask, foreground=foreground, strength=0.0, preset="veryfast", end=0.4)
+    assert_little_is_left(paste, mask, tmp_path, hold_last_mask=True)
+
+
+def assert_little_is_left(video: Path, mask: Path, folder: Path, **more: Any) -> None:
+    job = ExportJob(kind="cube", composite=video, masks=(mask,), output=folder / "x.cube", caution=0.0, end=2.0, **more)
+    report = export_grades(job)
     assert all(shot["share_left"] < 0.35 for shot in report["shots"]), report["shots"]
