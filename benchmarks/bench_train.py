@@ -95,7 +95,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--stage", type=int, default=-1, help="which stage of the recipe (the last)")
-    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, help="instead of the recipe's")
     parser.add_argument("--compile", action="store_true", help="measure the compiled decoder too (takes minutes)")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -103,7 +103,7 @@ def main() -> None:
     device = choose_device(args.device)
     precision = choose_precision("auto", device)
     peak = matrix_rate(device, precision)
-    stage = dataclasses.replace(recipe.train.stages[args.stage], batch_size=args.batch_size)
+    stage = dataclasses.replace(recipe.train.stages[args.stage], batch_size=args.batch_size or recipe.train.stages[args.stage].batch_size)
     result: dict[str, Any] = {
         "schema": 1,
         "hardware": describe(),
