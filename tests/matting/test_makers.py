@@ -55,8 +55,32 @@ def test_a_garbage_mask_cuts_away_and_a_scene_without_screen_is_refused(rng: np.
     garbage[:, 40:] = 1.0
     (matte,) = ChromaKey(garbage=garbage).mattes(shown)
     assert matte[:, 45:].max() == 0.0
-    with pytest.raises(InputError, match="no green or blue screen"):
-        list(ChromaKey().mattes(np.full((1, 64, 96, 3), 120, np.uint8)))
+    key = ChromaKey()
+    assert not np.any(list(key.mattes(np.full((1, 64, 96, 3), 120, np.uint8))))
+    assert "no green or blue screen" in str(key.complaint)
+
+
+@pytest.mark.parametrize("key", ["auto", "green"])
+def test_a_fade_is_no_foreground_and_stops_nothing(key: str, rng: np.random.Generator) -> None:
+    frames, masks = moving_scene(6, 96, 64)
+    frames[masks] = (200, 120, 100)
+    shown, alphas = over(np.array([40.0, 180.0, 60.0]), frames, masks, rng)
+    shown[0] = shown[5] = 0
+    made = list(ChromaKey(key).mattes(shown))
+    assert not made[0].any()
+    assert not made[5].any()
+    for matte, alpha in zip(made[1:5], alphas[1:5], strict=True):
+        assert ((matte > 0.5) == (alpha > 0.5)).mean() > 0.98
+
+
+def test_two_subjects_before_a_plate_are_kept_and_specks_are_not(rng: np.random.Generator) -> None:
+    plate = rng.integers(80, 90, (120, 160, 3)).astype(np.uint8)
+    shown = plate.copy()
+    shown[30:90, 20:60] = shown[30:90, 100:140] = (220, 40, 40)
+    shown[5:8, 5:8] = 255
+    (matte,) = CleanPlate(plate).mattes(shown[None])
+    assert matte[60, 40] == matte[60, 120] == 1.0
+    assert not matte[:15, :15].any()
 
 
 def test_what_differs_from_a_plate_is_cut_out(rng: np.random.Generator) -> None:

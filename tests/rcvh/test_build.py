@@ -12,10 +12,13 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, write_video
+from tests.conftest import decode, moving_scene, write_video
+from tests.formats.table import Row, make
 from vhmae.cli import main
+from vhmae.data.clips import write_mask_bits
 from vhmae.data.hyoutube import read_list
-from vhmae.rcvh.build import read_manifest
+from vhmae.rcvh.decisions import Review
+from vhmae.rcvh.manifest import MANIFEST, read_manifest
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_rgb_frames
 
@@ -208,3 +211,90 @@ def test_what_cannot_work_is_told(footage: Path, tmp_path: Path, capsys: pytest.
 def test_a_set_that_was_begun_otherwise_is_not_gone_on_with(built: Path, footage: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(footage, built, 8, "--seed", "9")) == 2
     assert "was begun with seed 0" in capsys.readouterr().err
+
+
+def few(footage: Path, tmp_path: Path, files: dict[str, str]) -> Path:
+    """Footage of its own: files by their names, with what they are copies of."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for name, source in files.items():
+        (raw / name).write_bytes((footage / source).read_bytes())
+    return raw
+
+
+def build_few(raw: Path, mattes: Path, out: Path, *more: str) -> int:
+    options = ["--count", "3", "--seconds", "1:2", "--foreground-ratio", "0.1:0.8", "--workers", "1", "-q"]
+    return main(["rcvh", "build", "--raw", str(raw), "--out", str(out), "--matte", "file", "--mattes", str(mattes), *options, *more])
+
+
+def test_files_of_one_name_and_mattes_beside_their_videos(footage: Path, tmp_path: Path) -> None:
+    raw = few(
+        footage, tmp_path, {"a.mp4": "raw/take0.mp4", "a.mkv": "raw/take1.mp4", "a.mask.npz": "mattes/take0.npz", "b.mp4": "raw/take2.mp4"}
+    )
+    (raw / ".trash").mkdir()
+    (raw / ".trash" / "c.mp4").write_bytes(b"")
+    out = raw / "set"  # among the footage: it is not footage itself
+    assert build_few(raw, raw, out) == 0
+    assert build_few(raw, raw, out, "--count", "5") == 0
+    clips = {part["raw"]: part["clip"] for line in read_manifest(out) for part in (line["foreground"], line["background"])}
+    assert set(clips) <= {"a.mp4", "a.mkv", "b.mp4"}
+    assert len(set(clips.values())) == len(clips)
+    for line in read_manifest(out):
+        assert line["foreground"]["raw"] in ("a.mp4", "a.mkv")
+    matte = next((out / "parts" / "mattes").glob("a-*.mkv"))
+    levels = np.concatenate([plane.ravel() for frame in decode(matte) for plane in frame[:1]])
+    assert ((levels < 20) | (levels > 235)).mean() > 0.9  # a matte, not the video
+
+
+def test_a_matte_that_comes_later_is_taken(footage: Path, tmp_path: Path) -> None:
+    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4"})
+    mattes = tmp_path / "mattes"
+    mattes.mkdir()
+    assert build_few(raw, mattes, tmp_path / "set") == 2
+    (mattes / "a.npz").write_bytes((footage / "mattes" / "take0.npz").read_bytes())
+    assert build_few(raw, mattes, tmp_path / "set") == 0
+    assert read_manifest(tmp_path / "set")
+
+
+def test_a_network_that_is_missing_is_told_before_any_work(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--matte", "rvm", "--weights", str(tmp_path / "none.onnx")]
+    assert main(["rcvh", "build", "--raw", str(footage / "raw"), "--out", str(tmp_path / "set"), *options]) == 2
+    assert "none.onnx: no such file" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_build_leaves_decisions_as_they_are(footage: Path, tmp_path: Path) -> None:
+    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4"})
+    out = tmp_path / "set"
+    mattes = tmp_path / "m"
+    mattes.mkdir()
+    (mattes / "a.npz").write_bytes((footage / "mattes" / "take0.npz").read_bytes())
+    assert build_few(raw, mattes, out) == 0
+    review = Review(out)
+    review.decide("Ann", "00001", keep=False)
+    review.export()
+    review.database.close()
+    with (out / MANIFEST).open("a") as file:
+        file.write('{"name": "000')  # as a kill leaves it
+    assert build_few(raw, mattes, out, "--count", "4") == 0
+    lines = {line["name"]: line for line in read_manifest(out)}
+    assert list(lines) == ["00000", "00001", "00002", "00003"]
+    assert lines["00001"]["review"]["verdict"] == "reject"
+    assert "00001" not in (out / "test_list.txt").read_text()
+    assert build_few(raw, mattes, out, "--count", "2") == 0
+    assert len(read_manifest(out)) == 4
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_video_that_is_shown_turned_gets_its_matte_turned(footage: Path, tmp_path: Path, upright: bool) -> None:
+    masks = make(Row("mp4", "libx264", "yuv420p", rotation=90), tmp_path / "turned.mp4")
+    raw = few(footage, tmp_path, {"b.mp4": "raw/take1.mp4"})
+    (tmp_path / "turned.mp4").rename(raw / "turned.mp4")
+    shown = np.rot90(masks, 1, axes=(1, 2))
+    given = shown if upright else masks
+    (tmp_path / "m").mkdir()
+    write_mask_bits(np.ascontiguousarray(given), tmp_path / "m" / "turned.npz")
+    assert build_few(raw, tmp_path / "m", tmp_path / "set", "--seconds", "0.2:1", "--foreground-ratio", "0.05:0.8") == 0
+    first = decode(tmp_path / "set" / "parts" / "mattes" / "turned.000.mkv")[0][0] > 127
+    assert first.shape == shown[0].shape
+    assert (first == shown[0]).mean() > 0.97

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,8 +18,8 @@ from tests.web.databases import KINDS, fresh_database
 from tests.web.server import served
 from vhmae.cli import main
 from vhmae.data.hyoutube import read_list
-from vhmae.rcvh.build import read_manifest, write_list
 from vhmae.rcvh.decisions import Review, verdict
+from vhmae.rcvh.manifest import read_manifest, rewrite
 from vhmae.rcvh.pages import make_review_application
 from vhmae.rcvh.tables import Base
 from vhmae.video.browser import write_browser_video
@@ -40,7 +41,7 @@ def made(tmp_path: Path) -> Path:
             (out / folder / name / "object_0").mkdir(parents=True)
         lines.append({"name": name, "foreground_ratio": ratio, "frames": 10, "composite": f"composites/{name}.mp4"})
     (out / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    write_list(out, lines)
+    rewrite(out)
     return out
 
 
@@ -150,3 +151,27 @@ def test_a_review_by_keys_in_the_browser(chromium: Browser, made: Path, viewport
 def test_a_folder_without_a_set_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rcvh", "review", str(tmp_path)]) == 2
     assert "vhmae rcvh build" in capsys.readouterr().err
+
+
+def test_many_exports_at_once_lose_nothing(made: Path) -> None:
+    review = Review(made)
+    before = read_manifest(made)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: review.export(), range(40)))
+    assert [line["name"] for line in read_manifest(made)] == [line["name"] for line in before]
+    assert len(read_list(made)) == len(before)
+    review.database.close()
+
+
+def test_a_composite_that_was_built_since_is_not_decided(review: Review) -> None:
+    line = {**read_manifest(review.folder)[0], "name": "00099"}
+    with (review.folder / "manifest.jsonl").open("a") as file:
+        file.write(json.dumps(line) + "\n")
+    review.decide("Ann", "00000", keep=False)
+    assert review.export() == {"keep": 0, "reject": 1, "undecided": 4}
+
+
+def test_one_decision_pressed_twice_at_once_is_one(review: Review) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: review.decide("Ann", "00000", keep=True), range(40)))
+    assert review.items("Ann")[0].keeps == 1

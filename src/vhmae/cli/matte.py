@@ -44,6 +44,7 @@ def _matte(args: Any) -> None:
 
     if args.output is None and args.foreground is None:
         raise InputError("-o: missing; name the matte, or the foreground by --foreground, or both")
+    _check_options(args)
     report = matte_video(
         MatteJob(
             video=args.video, output=args.output, way=args.way, foreground=args.foreground, weights=args.weights, ratio=args.matte_ratio,
@@ -58,3 +59,15 @@ def _matte(args: Any) -> None:
             print(f"vhmae: warning: {warning}", file=sys.stderr)
         made = " and ".join(str(path) for path in (args.output, args.foreground) if path is not None)
         print(f"{made}: {report['frames']} frames in {report['seconds']:.1f} s, foreground {100 * report['foreground_ratio']:.0f} %")
+
+
+def _check_options(args: Any) -> None:
+    """Refuse options that are another way's: left unheeded they would seem to work."""
+    given = {
+        "--weights": (args.weights, ("rvm", "salient")), "--matte-ratio": (args.matte_ratio, ("rvm",)),
+        "--no-steady": (args.no_steady, ("salient",)), "--key": (args.key != "auto", ("chroma",)), "--garbage": (args.garbage, ("chroma",)),
+        "--no-despill": (args.no_despill, ("chroma",)), "--plate": (args.plate, ("plate",)), "--matte": (args.matte, ("file",)),
+    }  # fmt: skip
+    for option, (value, ways) in given.items():
+        if value and args.way not in ways:
+            raise InputError(f"{option}: is for --with {' or '.join(ways)}, not for {args.way}; leave it out")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,15 +44,21 @@ def _add_build(steps: Any) -> None:
     )
     parser.add_argument("--seconds", type=value_range, default=(2.0, 4.0), metavar="LOW:HIGH", help="length of a clip (2:4)")
     parser.add_argument("--lines", type=positive, default=480, metavar="N", help="lines of a composite at most, on the shorter side (480)")
-    parser.add_argument("--workers", type=positive, default=os.cpu_count() or 1, metavar="N", help="processes (all cores)")
+    parser.add_argument("--workers", type=positive, metavar="N", help="processes (one a core; salient: fewer where memory is short)")
     parser.add_argument("--ray", action="store_true", help="spread the work over a Ray cluster that shares these folders")
     parser.add_argument("--sheet", type=Path, metavar="PICTURE", help="draw a sheet of the first 60 composites")
     add_report_options(parser)
 
 
 def _build(args: Any) -> None:
-    from vhmae.rcvh.build import BuildJob, build_set, read_manifest
-    from vhmae.rcvh.catalogue import Footage
+    from vhmae.rcvh.build import BuildJob, build_set, default_workers
+    from vhmae.rcvh.footage import Footage
+    from vhmae.rcvh.manifest import read_manifest
+    from vhmae.video.pictures import check_still
+
+    if args.sheet is not None:
+        check_still(args.sheet, [])
+    workers = args.workers or default_workers(args.matte)
 
     footage = Footage(
         raw=args.raw, out=args.out, way=args.matte, mattes=args.mattes, weights=args.weights, seconds=args.seconds, lines=args.lines,
@@ -61,7 +66,7 @@ def _build(args: Any) -> None:
     )  # fmt: skip
     report = build_set(
         BuildJob(
-            footage=footage, count=args.count, seed=args.seed, ratios=args.foreground_ratio, workers=args.workers, ray=args.ray,
+            footage=footage, count=args.count, seed=args.seed, ratios=args.foreground_ratio, workers=workers, ray=args.ray,
             progress=sys.stderr.isatty() and not args.quiet,
         )
     )  # fmt: skip

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-from vhmae.errors import InputError
 from vhmae.matting.maker import MatteMaker
 
 Array = np.ndarray
@@ -21,6 +20,8 @@ SURE = 0.6
 """Pixels with this share of a usual screen's difference are screen."""
 STRETCH = (0.04, 0.96)
 """Alphas that become 0 and 1: what is left of noise and of a screen that is not even."""
+DARK = 0.04
+"""Mean of a frame, of 1, that is faded out: nothing is cut out of it."""
 SMALL = 8
 """The screen's colour is blurred at this fraction of the size."""
 
@@ -44,18 +45,34 @@ class ChromaKey(MatteMaker):
 
     def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
         self._screen = None
-        for number, frame in enumerate(frames):
-            if number == 0:
-                self._channel = _key_channel(frame) if self.key == "auto" else {"green": GREEN, "blue": BLUE}[self.key]
+        channel = None if self.key == "auto" else {"green": GREEN, "blue": BLUE}[self.key]
+        for frame in frames:
+            channel = _key_channel(frame) if channel is None else channel
+            if channel is None:
+                self._miss(frame)
+                yield np.zeros(frame.shape[:2], np.float32)
+                continue
+            self._channel = channel
             image = frame.astype(np.float32) / np.float32(255.0)
             difference = self._difference(image)
-            self._screen = _screen(image, difference, self._screen)
+            screen = _screen(image, difference)
+            if screen is None and (self._screen is None or image.mean() < DARK):  # a fade, or what comes before the screen
+                self._miss(frame)
+                yield np.zeros(frame.shape[:2], np.float32)
+                continue
+            self._screen = self._screen if screen is None else screen
+            assert self._screen is not None
             usual = np.maximum(self._difference(self._screen), 1e-3)
             alpha = 1.0 - difference / usual
             alpha = np.clip((alpha - STRETCH[0]) / (STRETCH[1] - STRETCH[0]), 0.0, 1.0)
             if self.garbage is not None:
                 alpha *= 1.0 - cv2.resize(self.garbage, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
             yield alpha
+
+    def _miss(self, frame: Array) -> None:
+        advice = f"give {'--key green or blue' if self.key == 'auto' else 'the other --key'}, or another way to cut out"
+        shown = ", ".join(f"{value:.0f}" for value in _border_color(frame))
+        self.complaint = self.complaint or f"no green or blue screen is to be seen (the border's colour is {shown}); {advice}"
 
     def _difference(self, image: Array) -> Array:
         """How much of the key colour a pixel has beyond the others: (H, W)."""
@@ -80,29 +97,30 @@ class ChromaKey(MatteMaker):
         return np.rint(colors * 255.0).astype(np.uint8)
 
 
-def _key_channel(frame: Array) -> int:
-    """Green or blue, whichever the borders show."""
+def _border_color(frame: Array) -> Array:
+    """The usual colour along the borders, (3,) in levels."""
     height, width = frame.shape[:2]
     rows, columns = max(1, round(height * BORDER_SHARE)), max(1, round(width * BORDER_SHARE))
     # The lower border seldom shows the screen: people stand there.
     parts = (frame[:rows], frame[: 2 * height // 3, :columns], frame[: 2 * height // 3, -columns:])
-    color = np.median(np.concatenate([part.reshape(-1, 3) for part in parts]), axis=0) / 255.0
+    color: Array = np.median(np.concatenate([part.reshape(-1, 3) for part in parts]), axis=0)
+    return color
+
+
+def _key_channel(frame: Array) -> int | None:
+    """Green or blue, whichever the borders show; None for neither."""
+    color = _border_color(frame) / 255.0
     channel = GREEN if color[GREEN] >= color[BLUE] else BLUE
     others = [other for other in range(3) if other != channel]
-    if color[channel] - max(color[others]) < SHOWS_SCREEN:
-        shown = ", ".join(f"{value * 255:.0f}" for value in color)
-        raise InputError(f"--with chroma: the frame's border is no green or blue screen (its colour is {shown}); give --key green or blue")
-    return channel
+    return channel if color[channel] - max(color[others]) >= SHOWS_SCREEN else None
 
 
-def _screen(image: Array, difference: Array, before: Array | None) -> Array:
-    """The screen's colour at every place, seen or not: (H, W, 3)."""
+def _screen(image: Array, difference: Array) -> Array | None:
+    """The screen's colour at every place, seen or not: (H, W, 3); None where there is no screen."""
     shown = difference[difference > 0.02]
     sure = difference > SURE * np.percentile(shown, 60) if len(shown) else np.zeros(difference.shape, bool)
     if not sure.any():
-        if before is not None:
-            return before
-        raise InputError("--with chroma: no screen of the key colour is to be seen; give --key green or blue, or another way to cut out")
+        return None
     height, width = difference.shape
     small = (max(1, width // SMALL), max(1, height // SMALL))
     # A pixel beside the foreground holds some of it: the sure ones are taken a little away from it.

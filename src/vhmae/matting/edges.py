@@ -68,16 +68,32 @@ def refined(frame: Array, matte: Array) -> Array:
     return np.clip(mean(slope) * guide + mean(offset), 0.0, 1.0)
 
 
+SPECK = 0.1
+"""Connected parts under this share of the largest one's area are specks."""
+
+
 def largest_part(matte: Array) -> Array:
     """Keep the largest connected part and what belongs to its soft edge."""
+    return _large_parts(matte, 1.0)
+
+
+def without_specks(matte: Array) -> Array:
+    """Keep the larger connected parts and what belongs to their soft edges."""
+    return _large_parts(matte, SPECK)
+
+
+def _large_parts(matte: Array, share: float) -> Array:
     count, labels, facts, _ = cv2.connectedComponentsWithStats((matte > 0.5).astype(np.uint8))
     if count < 2:
         return matte
-    largest = 1 + int(np.argmax(facts[1:, cv2.CC_STAT_AREA]))
+    areas = facts[1:, cv2.CC_STAT_AREA]
+    large = np.concatenate([[False], areas >= share * areas.max()])
+    if share == 1.0:
+        large[2 + int(np.argmax(areas)) :] = False  # of two as large as each other, one
+    kept = large[labels]
     reach = max(3, matte.shape[0] // 60)
-    near = cv2.dilate((labels == largest).astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    others = ((labels != largest) & (labels > 0)).astype(np.uint8)
-    return np.where((near > 0) & (others == 0), matte, np.float32(0.0)).astype(np.float32)
+    near = cv2.dilate(kept.astype(np.uint8), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    return np.where((near > 0) & (kept | (labels == 0)), matte, np.float32(0.0)).astype(np.float32)
 
 
 def without_holes(mask: Array) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Iterator
-from typing import ClassVar
 
 import numpy as np
 
@@ -16,8 +15,10 @@ Array = np.ndarray
 class MatteMaker(abc.ABC):
     """Makes the mattes of a shot. What it remembers lives in the generator: a new shot is a new call."""
 
-    latency_frames: ClassVar[int] = 0
+    latency_frames: int = 0
     """How many frames it looks ahead."""
+    complaint: str | None = None
+    """What it lacked, where its mattes are empty."""
 
     @abc.abstractmethod
     def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,11 @@ def find_network(way: str, given: Path | None = None) -> Path:
 class Network:
     """A network file, opened; inputs and outputs by name."""
 
-    def __init__(self, path: Path, inputs: set[str] | None = None, threads: int | None = None) -> None:
+    def __init__(self, path: Path, inputs: frozenset[str], outputs: frozenset[str], threads: int | None = None) -> None:
         """Open a file.
 
         Args:
-            inputs: names that it must take; None lets pass any.
+            inputs, outputs: names that it must take and give.
         Raises:
             InputError: if it is no network, or another one.
         """
@@ -65,9 +66,11 @@ class Network:
         self.path = path
         self.inputs = {one.name: one for one in self.session.get_inputs()}
         self.outputs = [one.name for one in self.session.get_outputs()]
-        missing = (inputs or set()) - self.inputs.keys()
-        if missing:
-            raise InputError(f"{path}: takes {', '.join(self.inputs)} but not {min(missing)}; it is another network, choose the right file")
+        self.shapes = [one.shape for one in self.session.get_outputs()]
+        for needed, known in ((inputs, [*self.inputs]), (outputs, self.outputs)):
+            missing = needed - set(known)
+            if missing:
+                raise InputError(f"{path}: knows {', '.join(known)} but not {min(missing)}; it is another network, choose the right file")
 
     def kind(self, name: str) -> Any:
         """The numpy type of an input."""
@@ -76,3 +79,9 @@ class Network:
     def run(self, outputs: list[str], values: dict[str, Array]) -> list[Array]:
         """Run the network once."""
         return self.session.run(outputs, values)
+
+
+@functools.lru_cache(maxsize=2)
+def open_network(path: Path, inputs: frozenset[str], outputs: frozenset[str], threads: int | None) -> Network:
+    """A network of this process: many short videos are cut out by one, which keeps nothing of them."""
+    return Network(path, inputs, outputs, threads)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vhmae.errors import InputError
-from vhmae.matting.edges import largest_part, refined, without_holes
+from vhmae.matting.edges import refined, without_holes, without_specks
 from vhmae.matting.maker import MatteMaker
 
 Array = np.ndarray
@@ -20,10 +20,9 @@ RAMP = (0.04, 0.12)
 class CleanPlate(MatteMaker):
     """Cuts out what differs from a clean plate."""
 
-    def __init__(self, plate: Array, keep_all: bool = False) -> None:
-        """Take a plate (H, W, 3) uint8 RGB; ``keep_all`` keeps every part, not the largest alone."""
+    def __init__(self, plate: Array) -> None:
+        """Take a plate (H, W, 3) uint8 RGB."""
         self.plate = plate
-        self.keep_all = keep_all
 
     def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
         plate: Array | None = None
@@ -32,8 +31,7 @@ class CleanPlate(MatteMaker):
                 plate = self._blurred(_fitted(self.plate, frame.shape))
             difference = np.abs(self._blurred(frame) - plate).max(axis=-1)
             alpha = np.clip((difference - RAMP[0]) / (RAMP[1] - RAMP[0]), 0.0, 1.0)
-            if not self.keep_all:
-                alpha = largest_part(alpha)
+            alpha = without_specks(alpha)
             inside = without_holes(alpha > 0.5)
             inside = cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
             yield refined(frame, np.where(inside, np.float32(1.0), alpha).astype(np.float32))

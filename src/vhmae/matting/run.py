@@ -27,6 +27,7 @@ from vhmae.matting.networks import find_network
 from vhmae.matting.plate import CleanPlate
 from vhmae.matting.rvm import Rvm
 from vhmae.matting.salient import Salient
+from vhmae.video.browser import read_upright, upright
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
 from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
@@ -42,8 +43,8 @@ from vhmae.video.writer import FrameWriter, VideoWriter, check_output
 Array = np.ndarray
 
 Way = Literal["chroma", "rvm", "salient", "plate", "file"]
-WAYS: tuple[Way, ...] = ("chroma", "rvm", "salient", "plate", "file")
 FRAMES_AHEAD = 4
+PLATE_FRAMES = 25
 LEAST_FOREGROUND = 5e-4
 """A video whose mattes cover less than this of it, in the mean, has no foreground."""
 ALPHA_CODECS = {".mov": "prores_ks", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
@@ -89,7 +90,7 @@ class CutOut:
 
 
 class ReadyMade(MatteMaker):
-    """Mattes from a file; :meth:`start` says from which frame on, since shots are cut one after the other."""
+    """Mattes from a file, one after the other."""
 
     def __init__(self, source: MatteSource, info: VideoInfo) -> None:
         self._mattes = source.read(info)
@@ -115,10 +116,21 @@ def make_maker(job: MatteJob, info: VideoInfo) -> MatteMaker:
         if job.matte is None:
             raise InputError("--with file: needs --matte, the matte that is there already")
         source = open_matte(job.matte)
-        source.check_fits(info, hold_last=False)
+        source.check_fits(info, hold_last=None)
         return ReadyMade(source, info)
-    weights = find_network(job.way, job.weights)
-    return Rvm(weights, job.ratio, job.threads) if job.way == "rvm" else Salient(weights, job.steady, job.threads)
+    return make_network(job.way, job.weights, job.threads, job.ratio, job.steady)
+
+
+def make_network(
+    way: Literal["rvm", "salient"], weights: Path | None, threads: int | None, ratio: float | None = None, steady: bool = True
+) -> MatteMaker:
+    """The maker that is a network.
+
+    Raises:
+        InputError: if its file is missing, or another one.
+    """
+    path = find_network(way, weights)
+    return Rvm(path, ratio, threads) if way == "rvm" else Salient(path, steady, threads)
 
 
 def cut_out(job: MatteJob, info: VideoInfo, maker: MatteMaker, frames: Iterator[TimedFrame]) -> Iterator[CutOut]:
@@ -143,20 +155,23 @@ def _shots(job: MatteJob, info: VideoInfo, frames: Iterator[TimedFrame]) -> Iter
 
 
 def _cut_out_shot(job: MatteJob, maker: MatteMaker, shot: Iterator[TimedFrame]) -> Iterator[CutOut]:
-    waiting: deque[tuple[TimedFrame, Array]] = deque()
+    waiting: deque[tuple[TimedFrame, Array, int]] = deque()
 
     def rgb_frames() -> Iterator[Array]:
         for timed in shot:
-            rgb = to_uint8(timed.image.rgb())
-            waiting.append((timed, rgb))
+            # Networks know the world upright; a ready-made matte lies as the video's pixels do.
+            turned = 0 if job.way == "file" else timed.decoded.rotation
+            rgb = upright(to_uint8(timed.image.rgb()), turned)
+            waiting.append((timed, rgb, turned))
             yield rgb
 
     for made in maker.mattes(rgb_frames()):
-        timed, rgb = waiting.popleft()
+        timed, rgb, turned = waiting.popleft()
         matte = largest_part(made) if job.keep_largest else made
         matte = refined(rgb, matte) if job.refine else matte
         # Now: a maker knows the colours behind this frame until it goes on to the next.
-        yield CutOut(timed, matte, maker.colors(rgb, matte) if job.foreground is not None else None)
+        colors = maker.colors(rgb, matte) if job.foreground is not None else None
+        yield CutOut(timed, upright(matte, -turned), None if colors is None else upright(colors, -turned))
 
 
 def matte_video(job: MatteJob) -> dict[str, Any]:
@@ -187,7 +202,7 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
         finally:
             cut.close()
         if covered < LEAST_FOREGROUND * max(1, frames):
-            raise InputError(f"{job.video}: {_nothing_found(job.way)}")
+            raise InputError(f"{job.video}: {maker.complaint or _nothing_found(job.way)}")
         for writer in (mattes, layer):
             if writer is not None:
                 writer.flush()
@@ -202,6 +217,8 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
 @contextlib.contextmanager
 def made_matte(video: Path, way: Way, beside: Path, **options: Any) -> Iterator[Path]:
     """Mattes of a video in a file that is gone afterwards: for commands that need a mask and were given none."""
+    if not beside.absolute().parent.is_dir():
+        raise InputError(f"{beside}: the folder {beside.parent} does not exist; make it first")
     handle, name = tempfile.mkstemp(prefix=f".{beside.stem}.matte-", suffix=".mkv", dir=beside.absolute().parent)
     os.close(handle)
     path = Path(name)
@@ -228,7 +245,7 @@ def _nothing_found(way: Way) -> str:
 def _check_outputs(job: MatteJob, info: VideoInfo) -> None:
     inputs = [path for path in (job.video, job.plate, job.matte, job.garbage, job.weights, job.cuts) if path is not None]
     outputs = [path for path in (job.output, job.foreground) if path is not None]
-    if len(outputs) == 2 and outputs[0].absolute() == outputs[1].absolute():
+    if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve():
         raise InputError(f"{outputs[1]}: is named twice; give the foreground a file of its own")
     for output in outputs:
         if _is_picture(output):
@@ -257,6 +274,8 @@ def _is_lossy(output: Path | None) -> bool:
 def _matte_writer(output: Path, info: VideoInfo) -> FrameWriter:
     """FFV1 in grey where the container holds it, which is exact; else luma of limited range, which every program reads alike."""
     if _is_lossy(output):
+        if info.width % 2 or info.height % 2:
+            raise InputError(f"{output}: holds no odd sizes ({info.width}x{info.height}); take .mkv, which is exact too")
         source = dataclasses.replace(info, pixel_format="yuv420p", encoding=ColorEncoding("bt709", False), guessed_matrix=False)
         codec = choose_encoder(MATTE_CODECS.get(output.suffix.lower(), "libx264"), source)
         return VideoWriter(output, source, codec=codec, pictures_only=not _holds_sound(output, info))
@@ -314,8 +333,10 @@ def _grey(path: Path) -> Array:
 def _read_plate(path: Path) -> Array:
     """One picture, or the mean of a video of the empty scene, which has less noise."""
     info = probe_pictures(path, "plate") if is_pictures(path) else probe_video(path, "plate")
-    frames = [timed.image.rgb() for timed in itertools.islice(read_frames(info), 25)]
-    return to_uint8(np.mean(frames, axis=0))
+    total, count = np.zeros(1, np.float32), min(PLATE_FRAMES, info.frames)
+    for frame in read_upright(info, 0, count):
+        total = total + frame.astype(np.float32)
+    return np.rint(total / count).astype(np.uint8)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ import numpy as np
 
 from vhmae.errors import InputError
 from vhmae.matting.maker import MatteMaker
-from vhmae.matting.networks import Network
+from vhmae.matting.networks import open_network
 
 Array = np.ndarray
 
@@ -25,8 +25,6 @@ STATES = ("r1", "r2", "r3", "r4")
 class Rvm(MatteMaker):
     """Cuts out people; carries its state from frame to frame."""
 
-    latency_frames = 0
-
     def __init__(self, weights: Path, ratio: float | None = None, threads: int | None = None) -> None:
         """Open the network.
 
@@ -35,7 +33,8 @@ class Rvm(MatteMaker):
         """
         if ratio is not None and not 0.0 < ratio <= 1.0:
             raise InputError(f"--matte-ratio {ratio}: out of range; expected more than 0, at most 1")
-        self.network = Network(weights, {"src", "downsample_ratio", *(f"{state}i" for state in STATES)}, threads)
+        inputs = frozenset({"src", "downsample_ratio", *(f"{state}i" for state in STATES)})
+        self.network = open_network(weights, inputs, frozenset({"pha", *(f"{state}o" for state in STATES)}), threads)
         self.ratio = ratio
 
     def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from vhmae.errors import InputError
 from vhmae.matting.maker import MatteMaker
-from vhmae.matting.networks import Network
+from vhmae.matting.networks import open_network
 from vhmae.matting.steady import REACH, steadied
 
 Array = np.ndarray
@@ -19,17 +19,18 @@ Array = np.ndarray
 class Salient(MatteMaker):
     """Cuts out the object that stands out, whatever it is."""
 
-    latency_frames = REACH
-
     def __init__(self, weights: Path, steady: bool = True, threads: int | None = None) -> None:
         """Open the network; its input's shape says the size of the pictures that it sees."""
-        self.network = Network(weights, None, threads)
+        self.network = open_network(weights, frozenset(), frozenset(), threads)
         (self.input,) = list(self.network.inputs)[:1]
         shape = self.network.inputs[self.input].shape
-        if len(self.network.inputs) != 1 or len(shape) != 4 or not isinstance(shape[2], int) or not isinstance(shape[3], int):
-            raise InputError(f"{weights}: does not take one picture of a fixed size; give ISNet or a network like it")
+        found = self.network.shapes[0]
+        whole = len(shape) == 4 and isinstance(shape[2], int) and isinstance(shape[3], int)
+        if len(self.network.inputs) != 1 or not whole or shape[1] != 3 or (len(found) == 4 and found[1] not in (1, None)):
+            raise InputError(f"{weights}: does not make one matte of one picture of a fixed size; give ISNet or a network like it")
         self.size = (shape[3], shape[2])
         self.steady = steady
+        self.latency_frames = REACH if steady else 0
 
     def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
         if self.steady:

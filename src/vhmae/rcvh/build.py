@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import collections
 import concurrent.futures
-import contextlib
 import dataclasses
 import json
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from fractions import Fraction
 from typing import Any
 
 import cv2
 import numpy as np
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import track
 
 from vhmae.cluster import spread, with_absolute_paths
-from vhmae.data.hyoutube import COMPOSITE, MASK, TEST_LIST
 from vhmae.errors import InputError, VhmaeError
-from vhmae.rcvh.catalogue import Footage, RawClip, Refusal, make_catalogue
-from vhmae.rcvh.composite import OBJECT, Pair, build_composite
+from vhmae.matting.run import make_network
+from vhmae.rcvh.catalogue import make_catalogue
+from vhmae.rcvh.composite import Pair, build_composite
 from vhmae.rcvh.figures import draw_statistics
+from vhmae.rcvh.footage import Footage, RawClip, Refusal, raw_files
+from vhmae.rcvh.manifest import add_line, rewrite, write_lines
 from vhmae.rcvh.placement import Silhouette, place
 
-MANIFEST, REFUSED, RECIPE = "manifest.jsonl", "refused.jsonl", "recipe.json"
+REFUSED, RECIPE, _LOCK = "refused.jsonl", "recipe.json", ".build.lock"
+NETWORK_BYTES = 4 << 30
+"""What a process takes that runs a salient-object network of 1024 x 1024 (2.8 GiB were measured), with room."""
 PAIR_TRIES = 60
 """Pairs that are drawn for a composite before it is given up."""
 
@@ -45,33 +50,45 @@ class BuildJob:
     progress: bool = False
 
 
+def default_workers(way: str) -> int:
+    """Processes that a machine bears: one a core, but no more of a large network than its memory holds."""
+    cores = os.cpu_count() or 1
+    if way != "salient" or not hasattr(os, "sysconf"):
+        return cores
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(cores, memory // NETWORK_BYTES))
+
+
 def build_set(job: BuildJob) -> dict[str, Any]:
     """Build the set, or what of it is not there yet; returns the report.
 
     Raises:
         InputError: for what the caller can mend; says what was refused where nothing is left.
     """
-    began = time.monotonic()
     footage = with_absolute_paths(job.footage)
-    out = footage.out
     _check(job)
+    try:
+        with FileLock(footage.out / _LOCK, timeout=0, is_singleton=False):
+            return _build(job, dataclasses.replace(footage, threads=1 if job.ray or job.workers > 1 else None))
+    except Timeout:
+        raise InputError(f"{footage.out}: another process builds it; wait for it, or stop it") from None
+
+
+def _build(job: BuildJob, footage: Footage) -> dict[str, Any]:
+    began = time.monotonic()
+    out = footage.out
     run = _through_ray if job.ray else _in_processes(job.workers)
     clips, refusals = make_catalogue(footage, _shown(run, job.progress, "clips"))
-    _write_lines(out / REFUSED, [dataclasses.asdict(refusal) for refusal in refusals])
+    write_lines(out / REFUSED, [dataclasses.asdict(refusal) for refusal in refusals])
     pairs = plan(job, clips, refusals)
     cut_seconds = time.monotonic() - began
-    done = {line["name"]: line for line in read_manifest(out)}
+    done = {line["name"] for line in rewrite(out)}
     waiting = [(pair, footage) for pair in pairs if pair.name not in done]
     began = time.monotonic()
-    with (out / MANIFEST).open("a", encoding="utf-8") as manifest:
-        for line in _shown(run, job.progress, "composites")(build_composite, waiting):
-            manifest.write(json.dumps(line, ensure_ascii=False) + "\n")
-            manifest.flush()
-            done[line["name"]] = line
+    for line in _shown(run, job.progress, "composites")(build_composite, waiting):
+        add_line(out, line)
     seconds = time.monotonic() - began
-    lines = [done[pair.name] for pair in pairs]
-    _write_lines(out / MANIFEST, lines)
-    write_list(out, lines)
+    lines = rewrite(out)
     draw_statistics(lines, out / "statistics.png")
     low, high = job.ratios
     fewer = f"{len(lines)} of {job.count} composites: foregrounds that cover {low:g} to {high:g} of the frame are rare in this footage"
@@ -100,20 +117,26 @@ def _check(job: BuildJob) -> None:
         raise InputError(f"{out}: the folder {out.parent} does not exist; make it first")
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; give a folder")
+    raw_files(job.footage)
+    if job.footage.way in ("rvm", "salient"):  # told now, and not after the footage is cut
+        make_network(job.footage.way, job.footage.weights, None)
     out.mkdir(exist_ok=True)
     recipe = {
         "seed": job.seed, "foreground_ratio": list(job.ratios), "seconds": list(job.footage.seconds), "lines": job.footage.lines,
-        "matte": job.footage.way,
+        "matte": job.footage.way, "key": job.footage.key,
     }  # fmt: skip
     path = out / RECIPE
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
-        changed = [key for key, value in recipe.items() if before.get(key) != value]
+        try:
+            before = json.loads(path.read_text(encoding="utf-8"))
+            changed = [key for key, value in recipe.items() if before.get(key, value) != value]
+        except (ValueError, AttributeError):
+            raise InputError(f"{path}: cannot be read; give a new folder") from None
         if changed:
             raise InputError(f"{out}: was begun with {changed[0]} {before.get(changed[0])}; go on with that, or give a new folder")
-    elif any(out.iterdir()):
+    elif any(not one.name.startswith(".") for one in out.iterdir()):
         raise InputError(f"{out}: holds something else; give a new folder")
-    path.write_text(json.dumps(recipe) + "\n", encoding="utf-8")
+    write_lines(path, [recipe])
 
 
 def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[Pair]:
@@ -142,7 +165,12 @@ def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[P
                 continue
             if foreground.name not in silhouettes:
                 silhouettes[foreground.name] = job.footage.silhouette(foreground)
-            laid = place(silhouettes[foreground.name], (background.width, background.height), job.ratios, rng)
+            laid = place(
+                _while_both_last(silhouettes[foreground.name], foreground, background),
+                (background.width, background.height),
+                job.ratios,
+                rng,
+            )
             if laid is not None:
                 used.add((foreground.name, background.name))
                 pairs.append(Pair(number, foreground, background, laid))
@@ -150,6 +178,12 @@ def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[P
     if not pairs:
         raise InputError(f"--foreground-ratio {job.ratios[0]:g}:{job.ratios[1]:g}: no foreground can be laid so large; lower it")
     return pairs
+
+
+def _while_both_last(silhouette: Silhouette, foreground: RawClip, background: RawClip) -> Silhouette:
+    """A silhouette for as long as the composite will be."""
+    lasts = Fraction(background.frames) / background.rate
+    return dataclasses.replace(silhouette, mattes=silhouette.mattes[: max(1, int(lasts * foreground.rate))])
 
 
 def _by_source(clips: list[RawClip]) -> dict[str, list[RawClip]]:
@@ -161,38 +195,6 @@ def _by_source(clips: list[RawClip]) -> dict[str, list[RawClip]]:
 
 def _draw(items: list[Any], rng: np.random.Generator) -> Any:
     return items[int(rng.integers(len(items)))]
-
-
-# --- the set on the disk
-
-
-def read_manifest(out: Path) -> list[dict[str, Any]]:
-    """The lines of a set's manifest; half a line, left by a kill, is not one."""
-    path = out / MANIFEST
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        with contextlib.suppress(ValueError):
-            lines.append(json.loads(text))
-    return lines
-
-
-def _write_lines(path: Path, lines: list[dict[str, Any]]) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8")
-    part.replace(path)
-
-
-def write_manifest(out: Path, lines: list[dict[str, Any]]) -> None:
-    """Write a set's manifest anew."""
-    _write_lines(out / MANIFEST, lines)
-
-
-def write_list(out: Path, lines: list[dict[str, Any]]) -> None:
-    """Write the list of the HYouTube layout: no target (-), mask, composite."""
-    text = "".join(f"- {MASK}/{line['name']}/{OBJECT} {COMPOSITE}/{line['name']}/{OBJECT}\n" for line in lines)
-    part = out / f".{TEST_LIST}.part"
-    part.write_text(text, encoding="utf-8")
-    part.replace(out / TEST_LIST)
 
 
 # --- many at once

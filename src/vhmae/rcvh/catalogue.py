@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 import cv2
@@ -19,18 +17,26 @@ import numpy as np
 from vhmae.config import build
 from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.run import MatteJob, Way, matte_video
-from vhmae.rcvh.placement import Silhouette
-from vhmae.video.browser import STILL_RATE, probe_source, read_upright, resized, shown_size, write_browser_video
+from vhmae.rcvh.footage import NO_MATTE, Footage, RawClip, RawFile, Refusal, find_matte, raw_files
+from vhmae.video.browser import (
+    STILL_RATE,
+    display_size,
+    probe_source,
+    read_upright,
+    resized,
+    shown_size,
+    upright,
+    write_browser_video,
+)
 from vhmae.video.cuts import THUMBNAIL, CutDetector
-from vhmae.video.matte import open_matte
+from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.planes import shrink
-from vhmae.video.probe import VideoInfo
-from vhmae.video.sequence import PICTURES
+from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.reader import read_frames
 from vhmae.video.writer import CONTAINERS
 
 Array = np.ndarray
 
-MatteWay = Literal["rvm", "salient", "chroma", "file"]
 DARKEST = 0.06
 """Mean luma, of 1, under which footage is too dark."""
 LEAST_MATTE = 0.01
@@ -39,120 +45,52 @@ SAME_BITS = 4
 """Clips whose three fingerprints of 64 bits differ by no more than this in the mean are one."""
 SILHOUETTE_LINES = 90
 CLIP_CRF = 8
-SOURCES = "sources.csv"
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RawClip:
-    """A clip of 2-4 s (``--seconds``), cut from a raw file within a shot."""
-
-    name: str
-    raw: str
-    """Its file, below the raw folder."""
-    source: str
-    """What it was shot for: two clips of one source are never put together."""
-    licence: str
-    first: int
-    """Number of its first frame in the raw file."""
-    frames: int
-    fps: str
-    """A fraction."""
-    width: int
-    height: int
-    sha256: str
-    """Of the cut clip."""
-    prints: tuple[int, ...]
-    """What three of its frames look like, 64 bits each."""
-    matte_ratio: float | None = None
-    """Mean share of the frame that its foreground fills; None without a foreground of use."""
-
-    @property
-    def rate(self) -> Fraction:
-        return Fraction(self.fps)
-
-
-@dataclasses.dataclass(frozen=True)
-class Refusal:
-    """A piece of footage that is not used, and why."""
-
-    name: str
-    part: str
-    """"clip" (for nothing at all) or "foreground" (as a background only)."""
-    reason: str
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Footage:
-    """Where raw footage lies and how it is cut."""
-
-    raw: Path
-    out: Path
-    way: MatteWay
-    mattes: Path | None = None
-    """Ready-made mattes by the raw files' names, for ``file``."""
-    weights: Path | None = None
-    seconds: tuple[float, float] = (2.0, 4.0)
-    lines: int = 480
-    key: Literal["auto", "green", "blue"] = "auto"
-
-    def clip_file(self, name: str) -> Path:
-        return self.out / "parts" / "clips" / f"{name}.mp4"
-
-    def matte_file(self, name: str) -> Path:
-        return self.out / "parts" / "mattes" / f"{name}.mkv"
-
-    def foreground_file(self, name: str) -> Path:
-        return self.out / "parts" / "foregrounds" / f"{name}.mkv"
-
-    def silhouette(self, clip: RawClip) -> Silhouette:
-        with np.load(self.out / "parts" / "silhouettes" / f"{clip.name}.npz") as kept:
-            return Silhouette(kept["mattes"], clip.width, clip.height)
-
-
-def raw_files(raw: Path) -> dict[str, dict[str, str]]:
-    """The raw files by their paths below the folder, with what ``sources.csv`` (file, source, licence) says of them."""
-    if not raw.is_dir():
-        raise InputError(f"--raw {raw}: is not a folder; expected one of videos")
-    files = sorted(path for path in raw.rglob("*") if path.suffix.lower() in (*CONTAINERS, *PICTURES) and not path.name.startswith("."))
-    found = {str(path.relative_to(raw)): {"source": str(path.relative_to(raw).with_suffix("")), "licence": ""} for path in files}
-    if not found:
-        raise InputError(f"--raw {raw}: holds no videos; expected {', '.join(CONTAINERS)}")
-    table = raw / SOURCES
-    if table.exists():
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            for row in csv.DictReader(file):
-                if row.get("file") not in found:
-                    raise InputError(f"{table}: names {row.get('file')}, which is not in {raw}; mend the column 'file'")
-                known = found[row["file"]]
-                found[row["file"]] = {key: (row.get(key) or known[key]).strip() for key in known}
-    return found
-
-
-def cut_file(footage: Footage, raw: str, facts: dict[str, str]) -> tuple[list[RawClip], list[Refusal]]:
-    """Cut one raw file into clips, with mattes; what was cut before is read again."""
-    stem = raw.replace("/", "__").rpartition(".")[0]
-    done = footage.out / "parts" / "cut" / f"{hashlib.sha256(raw.encode()).hexdigest()[:16]}.json"
-    if done.exists():
-        tree = json.loads(done.read_text(encoding="utf-8"))
-        clips = [build(RawClip, clip, str(done)) for clip in tree["clips"]]
-        known = [dataclasses.replace(clip, source=facts["source"], licence=facts["licence"]) for clip in clips]
-        return known, [Refusal(**refusal) for refusal in tree["refusals"]]
+def cut_file(footage: Footage, raw: RawFile) -> tuple[list[RawClip], list[Refusal]]:
+    """Cut one raw file into clips, with mattes; what was cut before is read again, clip by clip."""
+    records = footage.out / "parts" / "cut"
+    known = records / f"{hashlib.sha256(raw.path.encode(errors='surrogateescape')).hexdigest()[:16]}.json"
     clips, refusals = [], []
     try:
-        info = probe_source(footage.raw / raw, "raw video")
-        for number, (first, count) in enumerate(_segments(info, footage.seconds)):
-            clip, refusal = _cut(footage, info, raw, f"{stem}.{number:03d}", first, count, facts)
+        info = probe_source(footage.raw / raw.path, "raw video")
+        if not known.exists():
+            _write_json(known, {"raw": raw.path, "segments": list(_segments(info, footage.seconds))})
+        segments = _read_json(known)["segments"]
+        for number, (first, count) in enumerate(segments):
+            clip, refusal = _cut_once(footage, info, raw, f"{raw.stem}.{number:03d}", first, count)
             clips += [clip] if clip is not None else []
             refusals += [refusal] if refusal is not None else []
-        if not clips and not refusals:
-            refusals.append(Refusal(raw, "clip", f"has no shot of {footage.seconds[0]:g} s"))
+        if not segments:
+            refusals.append(Refusal(raw.path, "clip", f"has no shot of {footage.seconds[0]:g} s"))
     except VhmaeError as error:
-        refusals.append(Refusal(raw, "clip", str(error)))
-    part = done.with_suffix(".part")
-    tree = {"clips": [dataclasses.asdict(clip) for clip in clips], "refusals": [dataclasses.asdict(refusal) for refusal in refusals]}
-    part.write_text(json.dumps(tree), encoding="utf-8")
-    part.replace(done)
+        refusals.append(Refusal(raw.path, "clip", str(error)))
     return clips, refusals
+
+
+def _cut_once(footage: Footage, info: VideoInfo, raw: RawFile, name: str, first: int, count: int) -> tuple[RawClip | None, Refusal | None]:
+    """Cut a clip, or read what became of it; one that lacked its matte is looked at again when that is there."""
+    record = footage.out / "parts" / "cut" / f"{name}.json"
+    if record.exists():
+        tree = _read_json(record)
+        clip = build(RawClip, tree["clip"], str(record)) if tree["clip"] is not None else None
+        refusal = Refusal(**tree["refusal"]) if tree["refusal"] is not None else None
+        if refusal is None or refusal.part != NO_MATTE or clip is None or find_matte(footage, clip.raw) is None:
+            return clip and dataclasses.replace(clip, source=raw.source, licence=raw.licence), refusal
+    clip, refusal = _cut(footage, info, raw, name, first, count)
+    facts = {"clip": clip and dataclasses.asdict(clip), "refusal": refusal and dataclasses.asdict(refusal)}
+    _write_json(record, facts)
+    return clip, refusal
+
+
+def _write_json(path: Path, tree: Any) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(tree), encoding="utf-8", errors="surrogateescape")
+    part.replace(path)
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
 
 
 def _segments(info: VideoInfo, seconds: tuple[float, float]) -> Iterator[tuple[int, int]]:
@@ -177,9 +115,7 @@ def _segments(info: VideoInfo, seconds: tuple[float, float]) -> Iterator[tuple[i
             yield first + part * share, min(share, longest)
 
 
-def _cut(
-    footage: Footage, info: VideoInfo, raw: str, name: str, first: int, count: int, facts: dict[str, str]
-) -> tuple[RawClip | None, Refusal | None]:
+def _cut(footage: Footage, info: VideoInfo, raw: RawFile, name: str, first: int, count: int) -> tuple[RawClip | None, Refusal | None]:
     """Cut a clip and make its matte."""
     fps = STILL_RATE if info.files is not None and info.frames == 1 else info.fps
     seen: list[Array] = []
@@ -192,8 +128,7 @@ def _cut(
                 seen.append(frame)
             yield frame
 
-    upright = next(read_upright(info, first, 1))
-    size = shown_size(upright.shape[1], upright.shape[0], footage.lines)
+    size = shown_size(*display_size(info), footage.lines)
     file = footage.clip_file(name)
     part = file.with_name(f".{file.stem}.part.mp4")
     write_browser_video(part, watched(), fps, CLIP_CRF)
@@ -202,14 +137,15 @@ def _cut(
         return None, Refusal(name, "clip", f"is too dark (mean level {255 * float(np.mean(darkness)):.0f} of 255)")
     part.replace(file)
     clip = RawClip(
-        name=name, raw=raw, first=first, frames=count, fps=str(fps), width=size[0], height=size[1],
+        name=name, raw=raw.path, first=first, frames=count, fps=str(fps), width=size[0], height=size[1],
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(), prints=tuple(fingerprint(frame) for frame in seen),
-        source=facts["source"], licence=facts["licence"],
+        source=raw.source, licence=raw.licence,
     )  # fmt: skip
     try:
         return dataclasses.replace(clip, matte_ratio=_cut_matte(footage, info, clip)), None
-    except VhmaeError as error:
-        return clip, Refusal(name, "foreground", str(error))
+    except InputError as error:
+        lacks = footage.way == "file" and find_matte(footage, raw.path) is None
+        return clip, Refusal(name, NO_MATTE if lacks else "foreground", str(error))
 
 
 def _cut_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> float:
@@ -227,6 +163,7 @@ def _cut_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> float:
             MatteJob(
                 video=footage.clip_file(clip.name), output=matte, foreground=foreground, way=way, weights=footage.weights, matte=given,
                 key=footage.key, keep_largest=way in ("rvm", "salient"), refine=given_is_hard, cut_detection=False,
+                threads=footage.threads,
             )
         )  # fmt: skip
     finally:
@@ -248,13 +185,11 @@ def _cut_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> float:
 def _given_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> Path:
     """A ready-made matte, cut as its clip was."""
     assert footage.mattes is not None
-    stem = Path(clip.raw).with_suffix("")
-    names = (*CONTAINERS, *PICTURES, ".npz", ".mask.npz", ".mask.mp4", ".mask.mkv")
-    found = next((path for name in names if (path := footage.mattes / f"{stem}{name}").exists()), None)
+    found = find_matte(footage, clip.raw)
     if found is None:
-        raise InputError(f"{footage.mattes} has no matte of the name {stem}")
+        raise InputError(f"{footage.mattes} has no matte of the name {Path(clip.raw).with_suffix('')}")
     source = open_matte(found)
-    source.check_fits(info, hold_last=False)
+    turn = _turn_of(found, source, info)
     file = footage.matte_file(clip.name).with_name(f".{clip.name}.given.mkv")
     size = (clip.width, clip.height)
     with av.open(f"file:{file.absolute()}", "w") as container:
@@ -262,10 +197,20 @@ def _given_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> Path:
         stream.width, stream.height, stream.pix_fmt = *size, "gray"
         for matte in itertools.islice(source.read(info, clip.first), clip.frames):
             grey = matte if matte.dtype == np.uint8 else (matte // 257).astype(np.uint8)
-            shown: Any = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+            shown: Any = cv2.resize(upright(grey, turn), size, interpolation=cv2.INTER_AREA)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="gray")))
         container.mux(stream.encode(None))
     return file
+
+
+def _turn_of(path: Path, source: MatteSource, info: VideoInfo) -> int:
+    """How a matte is turned upright: as its own file says; else as its video's pixels lie, unless it stands upright already."""
+    video = next(read_frames(info)).decoded.rotation
+    own = next(read_frames(probe_video(path, "matte"))).decoded.rotation if path.suffix.lower() in CONTAINERS else 0
+    turned = round(video / 90) % 2 == 1
+    stands = turned and own == 0 and abs(source.width / source.height * info.width / info.height - 1.0) < 0.02
+    source.check_fits(dataclasses.replace(info, width=info.height, height=info.width) if stands else info, hold_last=None)
+    return 0 if stands else own or video
 
 
 def _is_hard(matte: Path) -> bool:
@@ -310,9 +255,10 @@ def make_catalogue(
         (footage.out / "parts" / folder).mkdir(parents=True, exist_ok=True)
     clips: list[RawClip] = []
     refusals: list[Refusal] = []
-    work = [(footage, raw, facts) for raw, facts in raw_files(footage.raw).items()]
+    work = [(footage, raw) for raw in raw_files(footage)]
     for found, refused in each(cut_file, work):
         clips += found
         refusals += refused
-    kept, doubles = without_doubles(sorted(clips, key=lambda clip: clip.name))
-    return kept, sorted([*refusals, *doubles], key=lambda refusal: refusal.name)
+    # Of two that look alike the one with a foreground stays.
+    kept, doubles = without_doubles(sorted(clips, key=lambda clip: (clip.matte_ratio is None, clip.name)))
+    return sorted(kept, key=lambda clip: clip.name), sorted([*refusals, *doubles], key=lambda refusal: refusal.name)

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from vhmae.data.hyoutube import COMPOSITE, MASK, write_jpeg, write_mask
-from vhmae.rcvh.catalogue import Footage, RawClip
+from vhmae.rcvh.footage import Footage, RawClip
 from vhmae.rcvh.placement import Laid
 from vhmae.video.browser import write_browser_video
 

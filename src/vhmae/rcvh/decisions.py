@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
 
 from vhmae.errors import InputError
-from vhmae.rcvh.build import read_manifest, write_list, write_manifest
+from vhmae.rcvh.manifest import read_manifest, rewrite
 from vhmae.rcvh.tables import Composite, Decision
 from vhmae.web.application import new_token
 from vhmae.web.database import Database, now_ms
@@ -104,6 +105,12 @@ class Review:
         Raises:
             KeyError: if there is no such composite.
         """
+        try:
+            self._decide(reviewer, name, keep)
+        except IntegrityError:  # the same decision came twice at once, and the other was first
+            self._decide(reviewer, name, keep)
+
+    def _decide(self, reviewer: str, name: str, keep: bool | None) -> None:
         with self.database.writing() as session:
             own = select(Composite).where(Composite.set_id == self.secrets.set_id, Composite.name == name)
             composite = session.scalars(own).one_or_none()
@@ -115,14 +122,14 @@ class Review:
 
     def export(self) -> dict[str, int]:
         """Write the decisions into the manifest, and the list of what is kept; returns how many have which verdict."""
-        found = {item.name: item for item in self.items("")}
+        found = {item.name: (item.keeps, item.rejects) for item in self.items("")}
+
+        def reviewed(line: dict[str, Any]) -> dict[str, Any]:
+            keeps, rejects = found.get(line["name"], (0, 0))  # what was built since is not decided
+            return {**line, "review": {"keep": keeps, "reject": rejects, "verdict": verdict(keeps, rejects)}}
+
+        lines = rewrite(self.folder, lambda lines: [reviewed(line) for line in lines])
         counts = {"keep": 0, "reject": 0, "undecided": 0}
-        lines: list[dict[str, Any]] = []
-        for line in read_manifest(self.folder):
-            item = found[line["name"]]
-            outcome = verdict(item.keeps, item.rejects)
-            counts[outcome] += 1
-            lines.append({**line, "review": {"keep": item.keeps, "reject": item.rejects, "verdict": outcome}})
-        write_manifest(self.folder, lines)
-        write_list(self.folder, [line for line in lines if line["review"]["verdict"] != "reject"])
+        for line in lines:
+            counts[line["review"]["verdict"]] += 1
         return counts

@@ -73,8 +73,11 @@ def _add_routes(app: FastAPI, pages: Pages, review: Review, admission: Admission
         admission.require(request)
         if name not in names:  # so that no other path can be reached
             raise HTTPException(404, "no such composite")
+        file = review.folder / VIDEOS / f"{name}.mp4"
+        if not file.exists():
+            raise HTTPException(404, "its video is gone")
         headers = {"cache-control": "private, max-age=86400"}
-        return FileResponse(review.folder / VIDEOS / f"{name}.mp4", media_type="video/mp4", headers=headers)
+        return FileResponse(file, media_type="video/mp4", headers=headers)
 
     @app.get("/api/composites")
     def composites(request: Request) -> list[dict[str, Any]]:

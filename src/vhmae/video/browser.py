@@ -51,7 +51,7 @@ def read_upright(info: VideoInfo, first: int, count: int) -> Iterator[Array]:
     Raises:
         InputError: if the file breaks off before.
     """
-    frames: Iterator[Array] = (_upright(to_uint8(timed.image.rgb()), timed.decoded.rotation) for timed in read_frames(info, first=first))
+    frames: Iterator[Array] = (upright(to_uint8(timed.image.rgb()), timed.decoded.rotation) for timed in read_frames(info, first=first))
     if info.files is not None and info.frames == 1:
         frames = itertools.repeat(next(frames))
     given = 0
@@ -69,7 +69,7 @@ def resized(frames: Iterable[Array], size: tuple[int, int]) -> Iterator[Array]:
         yield frame if frame.shape[1::-1] == size else cv2.resize(frame, size, interpolation=how)
 
 
-def _upright(frame: Array, degrees: int) -> Array:
+def upright(frame: Array, degrees: int) -> Array:
     """Turn a frame as its file tells players to: degrees counterclockwise."""
     turns = round(degrees / 90) % 4
     return np.ascontiguousarray(np.rot90(frame, turns)) if turns else frame

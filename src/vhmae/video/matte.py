@@ -60,8 +60,8 @@ class MatteSource:
         while True:
             yield matte
 
-    def check_fits(self, composite: VideoInfo, hold_last: bool) -> str | None:
-        """Refuse a mask of another aspect or length; returns a warning where a length is let pass."""
+    def check_fits(self, composite: VideoInfo, hold_last: bool | None) -> str | None:
+        """Refuse a mask of another aspect or length; returns a warning where a length is let pass (None: it never is)."""
         aspect, expected = self.width / self.height, composite.width / composite.height
         if abs(aspect / expected - 1.0) > ASPECT_TOLERANCE:
             raise InputError(
@@ -71,9 +71,8 @@ class MatteSource:
         if self.frames is None or self.frames == composite.frames:
             return None
         if not hold_last:
-            raise InputError(
-                f"{self.path}: has {self.frames} frames but {composite.path.name} has {composite.frames}; trim one or pass --hold-last-mask"
-            )
+            remedy = "trim one" if hold_last is None else "trim one or pass --hold-last-mask"
+            raise InputError(f"{self.path}: has {self.frames} frames but {composite.path.name} has {composite.frames}; {remedy}")
         return f"{self.path} has {self.frames} frames, {composite.path.name} has {composite.frames}: the last mask stands still or is cut"
 
 

@@ -52,21 +52,32 @@ async function decide(item, mine, remember = true) {
   return true;
 }
 
-async function say(mine) {
-  if (current !== null && await decide(current, mine)) move(1);
+let busy = false; // one decision at a time: a second press must not fall on what was not seen
+async function alone(work) {
+  if (busy) return;
+  busy = true;
+  try { await work(); } finally { busy = false; }
 }
 
-async function undo() {
-  const last = said.pop();
-  if (last && await decide(last[0], last[1], false)) show(last[0]);
-}
+const say = (mine) => alone(async () => {
+  if (current !== null && await decide(current, mine)) move(1);
+});
+
+const undo = () => alone(async () => {
+  const last = said.at(-1);
+  if (!last || !await decide(last[0], last[1], false)) return;
+  said.pop();
+  show(last[0]);
+});
 
 page.keep.addEventListener("click", () => say(true));
 page.reject.addEventListener("click", () => say(false));
 page.undo.addEventListener("click", undo);
 page.back.addEventListener("click", () => move(-1));
 page.forward.addEventListener("click", () => move(1));
-for (const filter of [page.state, page.low, page.high]) filter.addEventListener("change", () => show(items.find(wanted) ?? null));
+for (const filter of [page.state, page.low, page.high]) {
+  filter.addEventListener("change", () => { filter.blur(); show(items.find(wanted) ?? null); });
+}
 page.export.addEventListener("click", async () => {
   const answer = await post("/api/export", {});
   page.problem.textContent = answer.detail;
@@ -74,7 +85,8 @@ page.export.addEventListener("click", async () => {
 });
 document.addEventListener("keydown", (event) => {
   if (event.target.closest("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const action = { k: () => say(true), r: () => say(false), u: undo, ArrowLeft: () => move(-1), ArrowRight: () => move(1) }[event.key];
+  if (event.repeat && !event.key.startsWith("Arrow")) return; // a key that is held decides once
+  const action = { k: () => say(true), r: () => say(false), u: undo, ArrowLeft: () => move(-1), ArrowRight: () => move(1) }[event.key.length === 1 ? event.key.toLowerCase() : event.key];
   if (action) { event.preventDefault(); action(); }
 });
 const answer = await get("/api/composites");

@@ -1,0 +1,152 @@
+"""Raw footage: its files, where they come from, and what is cut from them."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import dataclasses
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from vhmae.errors import InputError
+from vhmae.rcvh.placement import Silhouette
+from vhmae.video.sequence import PICTURES
+from vhmae.video.writer import CONTAINERS
+
+MatteWay = Literal["rvm", "salient", "chroma", "file"]
+SOURCES = "sources.csv"
+NO_MATTE = "without a matte"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RawClip:
+    """A clip of 2-4 s (``--seconds``), cut from a raw file within a shot."""
+
+    name: str
+    raw: str
+    """Its file, below the raw folder."""
+    source: str
+    """What it was shot for: two clips of one source are never put together."""
+    licence: str
+    first: int
+    """Number of its first frame in the raw file."""
+    frames: int
+    fps: str
+    """A fraction."""
+    width: int
+    height: int
+    sha256: str
+    """Of the cut clip."""
+    prints: tuple[int, ...]
+    """What three of its frames look like, 64 bits each."""
+    matte_ratio: float | None = None
+    """Mean share of the frame that its foreground fills; None without a foreground of use."""
+
+    @property
+    def rate(self) -> Fraction:
+        return Fraction(self.fps)
+
+
+@dataclasses.dataclass(frozen=True)
+class Refusal:
+    """A piece of footage that is not used, and why."""
+
+    name: str
+    part: str
+    """"clip" (for nothing at all), "foreground" (as a background only), or "without a matte" (the same, until there is one)."""
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Footage:
+    """Where raw footage lies and how it is cut."""
+
+    raw: Path
+    out: Path
+    way: MatteWay
+    mattes: Path | None = None
+    """Ready-made mattes by the raw files' names, for ``file``."""
+    weights: Path | None = None
+    seconds: tuple[float, float] = (2.0, 4.0)
+    lines: int = 480
+    key: Literal["auto", "green", "blue"] = "auto"
+    threads: int | None = None
+    """Of a network, where several processes run."""
+
+    def clip_file(self, name: str) -> Path:
+        return self.out / "parts" / "clips" / f"{name}.mp4"
+
+    def matte_file(self, name: str) -> Path:
+        return self.out / "parts" / "mattes" / f"{name}.mkv"
+
+    def foreground_file(self, name: str) -> Path:
+        return self.out / "parts" / "foregrounds" / f"{name}.mkv"
+
+    def silhouette(self, clip: RawClip) -> Silhouette:
+        with np.load(self.out / "parts" / "silhouettes" / f"{clip.name}.npz") as kept:
+            return Silhouette(kept["mattes"], clip.width, clip.height)
+
+
+@dataclasses.dataclass(frozen=True)
+class RawFile:
+    """A file of the footage, by its path below the folder, and what ``sources.csv`` (file, source, licence) says of it."""
+
+    path: str
+    source: str
+    licence: str
+    stem: str
+    """What the names of its clips begin with."""
+
+
+def raw_files(footage: Footage) -> list[RawFile]:
+    """The footage, without the set itself where it is built among it."""
+    raw, out = footage.raw, footage.out.resolve()
+    if not raw.is_dir():
+        raise InputError(f"--raw {raw}: is not a folder; expected one of videos")
+    kinds = (*CONTAINERS, *PICTURES)
+    files = (path for path in raw.rglob("*") if path.suffix.lower() in kinds and not _is_hidden(path.relative_to(raw)))
+    names = sorted(path.relative_to(raw).as_posix() for path in files if out not in path.resolve().parents)
+    if not names:
+        raise InputError(f"--raw {raw}: holds no videos; expected {', '.join(CONTAINERS)}")
+    stems = {name: name.replace("/", "__").rpartition(".")[0] for name in names}
+    shared = collections.Counter(stems.values())
+    for name, stem in stems.items():
+        if shared[stem] > 1:  # take.mov and take.mp4
+            stems[name] = f"{stem}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:6]}"
+    told = _read_sources(raw / SOURCES, names)
+    return [RawFile(name, told.get(name, {}).get("source") or name.rpartition(".")[0], told.get(name, {}).get("licence") or "", stems[name])
+            for name in names]  # fmt: skip
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _read_sources(table: Path, names: list[str]) -> dict[str, dict[str, str]]:
+    if not table.exists():
+        return {}
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file)
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table}: cannot be read ({getattr(error, 'strerror', None) or error}); save it as CSV in UTF-8") from None
+    if "file" not in (reader.fieldnames or []):
+        raise InputError(f"{table}: has no column 'file'; its first line must be: file,source,licence")
+    unknown = next((row["file"] for row in rows if row["file"] not in names), None)
+    if unknown is not None:
+        raise InputError(f"{table}: names {unknown}, which is not in {table.parent}; mend the column 'file'")
+    return {row["file"]: {key: (row.get(key) or "").strip() for key in ("source", "licence")} for row in rows}
+
+
+def find_matte(footage: Footage, raw: str) -> Path | None:
+    """The ready-made matte of a raw file: a file or a folder of its name."""
+    assert footage.mattes is not None
+    own = footage.raw / raw
+    stem = footage.mattes / Path(raw).with_suffix("")
+    places = [stem.with_name(stem.name + ending) for ending in (".mask.npz", ".mask.mp4", ".mask.mkv", ".npz", *CONTAINERS, *PICTURES, "")]
+    return next((path for path in places if path.exists() and not path.samefile(own)), None)
