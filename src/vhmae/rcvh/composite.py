@@ -86,9 +86,16 @@ def lay(layer: Array, back: Array, matrix: Array, scale: float, size: tuple[int,
 
 def build_composite(pair: Pair, footage: Footage) -> dict[str, Any]:
     """Write a composite; its files take their places when all are there. Returns its line of the manifest."""
+    part = footage.out / f".{pair.name}.part"
+    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+    try:
+        return _build_in(part, pair, footage)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _build_in(part: Path, pair: Pair, footage: Footage) -> dict[str, Any]:
     out = footage.out
-    part = out / f".{pair.name}.part"
-    shutil.rmtree(part, ignore_errors=True)
     (part / "frames").mkdir(parents=True)
     (part / "masks").mkdir()
     picks = set(np.linspace(0, pair.frames - 1, min(LAYOUT_FRAMES, pair.frames)).round().astype(int).tolist())
@@ -115,7 +122,6 @@ def build_composite(pair: Pair, footage: Footage) -> dict[str, Any]:
             shutil.rmtree(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         made.replace(place)
-    part.rmdir()
     return manifest_line(pair, footage, frames, float(np.mean([cover.mean() for cover in covers])) / 255.0, digest)
 
 
