@@ -25,8 +25,9 @@ def test_a_recipe_opens_with_its_command_and_builds(path: Path) -> None:
         assert (stage.image_size, stage.clip_frames) == (recipe.model.image_size, recipe.model.clip_frames)
 
 
-def test_the_papers_recipe_is_the_papers() -> None:
-    recipe = read_config(Recipe, CONFIGS[0].parent / "paper.yaml")
+@pytest.mark.parametrize("name", ["paper.yaml", "hyoutube_paper.yaml"])
+def test_the_papers_recipe_is_the_papers(name: str) -> None:
+    recipe = read_config(Recipe, CONFIGS[0].parent / name)
     model, loss = recipe.model, recipe.train.loss
     assert (model.head, model.look, model.masking, model.content) == ("pixel", None, "foreground", "pattern")
     assert (model.embed_dim, model.encoder_depth, model.decoder_dim, model.decoder_depth) == (768, 12, 512, 8)

@@ -17,10 +17,12 @@ import yaml
 from tests.conftest import moving_scene, write_video
 from tests.data.test_looks import luts
 from tests.model.test_vhmae import TINY
+from vhmae.cli import main
 from vhmae.color import statistics
 from vhmae.color.lut import write_cube
 from vhmae.config import build, read_config, to_tree
 from vhmae.data.clips import Pack, write_mask_bits
+from vhmae.data.hyoutube import write_jpeg, write_mask
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.errors import InputError
 from vhmae.model.vhmae import VHMAE
@@ -315,3 +317,43 @@ def test_a_run_fitted_crosswise_trains_to_its_end(root: Path, tmp_path: Path, cr
     assert trainer.run().step == 8
     lines = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
     assert any("unseen_ratio" in line for line in lines) == cross_fit
+
+
+def test_the_papers_recipe_starts_on_a_set_in_hyoutubes_layout(tmp_path: Path) -> None:
+    """As published: backslashes in the list, several objects a video; at a size that a test can bear."""
+    lines = []
+    for number in range(3):
+        frames, masks = moving_scene(4, 96, 64)
+        for place, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
+            real, inside = tmp_path / "HYouTube/real_videos" / f"v{number}", tmp_path / "HYouTube/foreground_mask" / f"v{number}/object_0"
+            composite = tmp_path / "HYouTube/synthetic_composite_videos" / f"v{number}/object_0"
+            for folder in (real, inside, composite):
+                folder.mkdir(parents=True, exist_ok=True)
+            picture = np.roll(frame, 9 * number, axis=1)
+            write_jpeg(real / f"{place:05d}.jpg", picture)
+            write_jpeg(composite / f"{place:05d}.jpg", picture // 2)
+            write_mask(inside / f"{place:05d}.png", np.roll(mask, 9 * number, axis=1))
+        lines.append(f"real_videos\\v{number} foreground_mask\\v{number}\\object_0 synthetic_composite_videos\\v{number}\\object_0\n")
+    (tmp_path / "HYouTube" / "train_list.txt").write_text("".join(lines))
+    (tmp_path / "luts").mkdir()
+    for number, lut in enumerate(luts(6), 1):
+        write_cube(lut, tmp_path / "luts" / f"{number}.cube")
+    small = ["--model.embed_dim", "48", "--model.encoder_depth", "1", "--model.encoder_heads", "2", "--model.decoder_dim", "32"]
+    small += ["--model.decoder_depth", "1", "--model.decoder_heads", "2", "--model.pattern_dim", "48", "--model.image_size", "64"]
+    small += ["--train.stages", "[{steps: 2, image_size: 64, clip_frames: 8, batch_size: 2}]", "--train.precision", "fp32"]
+    config = Path(__file__).parents[2] / "configs" / "hyoutube_paper.yaml"
+    data = [
+        "--data.root",
+        str(tmp_path),
+        "--data.luts",
+        "luts",
+        "--data.workers",
+        "0",
+        "--data.looks_pool",
+        "8",
+        "--train.log_every_steps",
+        "1",
+    ]
+    assert main(["train", "--config", str(config), *data, *small, "-o", str(tmp_path / "run")]) == 0
+    assert [line["step"] for line in journal(tmp_path / "run")] == [1, 2]
+    assert (tmp_path / "run" / "weights.safetensors").exists()

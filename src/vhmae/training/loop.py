@@ -103,7 +103,7 @@ class Trainer:
         data = self.recipe.data
         if not self.processes.leads:
             self.processes.wait()  # the first process makes the packs
-        packs, dev_pack = split_dev(load_packs(data, self.cache), Path(data.dev_list))
+        packs, dev_pack = split_dev(load_packs(data, self.cache), Path(data.dev_list) if data.dev_list else None)
         if self.processes.leads:
             self.processes.wait()
         luts = read_lut_bank(data.root_path / data.luts, "train")

@@ -27,7 +27,7 @@ class DataConfig:
     luts: str = "luts/hyoutube_luts.npz"
     """Bank of LUTs below the root; held-out LUTs are never drawn."""
     dev_list: str = "configs/dev.txt"
-    """Clips of the first folder that are kept for validation."""
+    """Clips of the first folder that are kept for validation; empty keeps every 20th of its videos."""
     frames_per_video: int = 24
     cache: str = ""
     """Folder for packs and banks; empty puts them into the run's folder."""

@@ -23,6 +23,10 @@ from vhmae.training.recipe import DataConfig, LookStage
 Array = np.ndarray
 
 
+DEV_EVERY = 20
+"""Of so many videos one is kept for validation where no list says which."""
+
+
 def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     """Load the packs of the data folders, made at the first call."""
     cache.mkdir(parents=True, exist_ok=True)
@@ -47,7 +51,7 @@ def _pack_file(config: DataConfig, folder: str) -> str:
 
 def bank_file(config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: int) -> str:
     """A bank's name in a cache: another wherever another one would be drawn."""
-    dev = Path(config.dev_list).read_text(encoding="utf-8")
+    dev = Path(config.dev_list).read_text(encoding="utf-8") if config.dev_list else ""
     packs = [_pack_file(config, folder) for folder in config.folders]
     facts = ["sources", packs, list(config.shares), dev, to_tree(scenes), stage.samples, stage.image_size, seed]
     return f"look_bank.{_digest(facts)}.npz"
@@ -57,8 +61,15 @@ def _digest(facts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def split_dev(packs: list[Pack], dev_list: Path) -> tuple[list[Pack], Pack]:
-    """Take the dev clips out of the first pack: (training packs, dev pack)."""
+def split_dev(packs: list[Pack], dev_list: Path | None) -> tuple[list[Pack], Pack]:
+    """Take the dev clips out of the first pack: (training packs, dev pack). Without a list, every 20th of its videos."""
+    if dev_list is None:
+        video_of = {name: source_group(name.partition("/")[0]) for name in packs[0].names}  # all objects of a video go together
+        kept = set(sorted(set(video_of.values()))[::DEV_EVERY])
+        dev = {name for name, video in video_of.items() if video in kept}
+        if len(dev) == len(video_of):
+            raise InputError("data.dev_list: empty, and the data is one video, which cannot be split; give more videos")
+        return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
     try:
         lines = dev_list.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
