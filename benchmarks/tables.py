@@ -24,6 +24,11 @@ def _scores() -> list[dict[str, Any]]:
     return scores
 
 
+def clean_scores() -> list[dict[str, Any]]:
+    """The rows of the protocol that leads."""
+    return [row for row in _scores() if row["protocol"] == "clean"]
+
+
 def _measured(name: str) -> str:
     hardware = json.loads((RESULTS / f"{name}.json").read_text())["hardware"]
     return f"Measured here on {hardware['cores']} cores ({hardware['cpu']}), {hardware['date']}, by `benchmarks/results/{name}.json`."
@@ -208,12 +213,19 @@ def steadiness_table() -> str:
     return "\n".join(lines)
 
 
+def ablation_runs() -> dict[str, list[dict[str, dict[str, Any]]]]:
+    """The runs of each variant of the plain model, one a seed: their scores by set."""
+    rows = [json.loads(line) for line in (RESULTS / "ablation-paper.jsonl").read_text().splitlines()]
+    runs: dict[str, list[dict[str, dict[str, Any]]]] = {row["run"]: [] for row in rows}
+    for row in rows:
+        runs[row["run"]].append({score["set"]: score for score in row["scores"]})
+    return runs
+
+
 def ablation_table() -> str:
     """The plain model's variants: means over seeds on val-two, ratios on the other sets."""
-    rows = [json.loads(line) for line in (RESULTS / "ablation-paper.jsonl").read_text().splitlines()]
     lines = ["| variant | seeds | fMSE | MSE | PSNR | fSSIM | seam | val-two | val-one | val-large |", "|" + "---|" * 10]
-    for name in dict.fromkeys(row["run"] for row in rows):
-        runs = [{score["set"]: score for score in row["scores"]} for row in rows if row["run"] == name]
+    for name, runs in ablation_runs().items():
         two = [run["val-two"] for run in runs]
 
         def mean(values: list[float]) -> float:
