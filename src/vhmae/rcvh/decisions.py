@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sqlalchemy import delete, select
-from sqlalchemy.exc import IntegrityError
 
 from vhmae.errors import InputError
 from vhmae.rcvh.manifest import read_manifest, rewrite
@@ -105,15 +104,9 @@ class Review:
         Raises:
             KeyError: if there is no such composite.
         """
-        try:
-            self._decide(reviewer, name, keep)
-        except IntegrityError:  # the same decision came twice at once, and the other was first
-            self._decide(reviewer, name, keep)
-
-    def _decide(self, reviewer: str, name: str, keep: bool | None) -> None:
         with self.database.writing() as session:
             own = select(Composite).where(Composite.set_id == self.secrets.set_id, Composite.name == name)
-            composite = session.scalars(own).one_or_none()
+            composite = session.scalars(own.with_for_update()).one_or_none()  # the same decision may come twice at once
             if composite is None:
                 raise KeyError(name)
             session.execute(delete(Decision).where(Decision.composite_id == composite.id, Decision.reviewer == reviewer))
