@@ -125,8 +125,14 @@ def _draw_shares() -> Path:
         bins = [one for one in row["bins"] if one["videos"] >= 8]
         centers = [50 * (one["from"] + one["to"]) for one in bins]
         axis.plot(centers, [one["ratio"]["fmse"] for one in bins], style, color=color, label=name)
+    plain = ablation_runs()["A, content"]
+    for name in ("val-two", "val-large"):
+        bins = [[one for one in run[name]["bins"] if one["videos"] >= 8] for run in plain]
+        centers = [50 * (one["from"] + one["to"]) for one in bins[0]]
+        means = [float(np.mean([one["ratio"]["fmse"] for one in alike])) for alike in zip(*bins, strict=True)]
+        axis.plot(centers, means, styles[name][0][0] + "--", color=styles[name][1], alpha=0.5, label=f"{name}, plain model at 128 px")
     axis.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
-    axis.set_ylim(0.0, 1.1)
+    axis.set_ylim(0.0, 2.2)
     axis.set_xlabel("foreground, % of the frame (middle of the bin)")
     axis.set_ylabel("fMSE, of the untouched composite's")
     axis.legend(fontsize=8, frameon=False)
