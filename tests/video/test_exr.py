@@ -185,3 +185,28 @@ def test_what_cannot_be_read_is_told(sequence: Path, capsys: pytest.CaptureFixtu
 def test_settings_that_the_form_does_not_know_are_refused(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert harmonize(sequence, "out.%04d.exr", "--pix-fmt", "gbrp") == 2
     assert "--pix-fmt gbrp: pictures have no such setting" in capsys.readouterr().err
+
+
+def test_other_parts_windows_and_what_was_compressed_with_loss(sequence: Path) -> None:
+    shot = channels_of(sequence / "shot.0011.exr")
+    window = {
+        "dataWindow": (np.int32([10, 20]), np.int32([9 + WIDTH, 19 + HEIGHT])),
+        "displayWindow": (np.int32([0, 0]), np.int32([199, 99])),
+    }
+    form = {"type": OpenEXR.scanlineimage, **window}
+    beauty = OpenEXR.Part({**form, "compression": OpenEXR.DWAA_COMPRESSION, "name": "beauty"}, {name: shot[name] for name in "RGB"})
+    depth = OpenEXR.Part({**form, "compression": OpenEXR.ZIP_COMPRESSION, "name": "depth"}, {"Z": shot["Z"]})
+    OpenEXR.File([depth, beauty]).write(str(sequence / "parts.exr"))
+    mask = sequence / "matte.0011.exr"
+    assert (
+        main(["harmonize", str(sequence / "parts.exr"), "--mask", str(mask), "-o", str(sequence / "done.exr"), "--precision", "fp32"]) == 0
+    )
+    before, after = (OpenEXR.File(str(sequence / name), separate_channels=True) for name in ("parts.exr", "done.exr"))
+    assert [part.name() for part in after.parts] == ["depth", "beauty"]
+    assert np.array_equal(after.parts[0].channels["Z"].pixels, shot["Z"])
+    assert [tuple(corner) for corner in after.parts[1].header["dataWindow"]] == [(10, 20), (9 + WIDTH, 19 + HEIGHT)]
+    outside = channels_of(mask)["Y"] == 0
+    for name in "RGB":
+        was, is_now = before.parts[1].channels[name].pixels, after.parts[1].channels[name].pixels
+        assert np.array_equal(was[outside], is_now[outside])
+        assert not np.array_equal(was, is_now)

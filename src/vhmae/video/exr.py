@@ -25,6 +25,7 @@ _COLORS = "GBR"
 """In the order of FFmpeg's planes."""
 _MAGIC = b"\x76\x2f\x31\x01"
 _LARGEST_HALF = 65504.0
+_LOSSY = ("PXR24_COMPRESSION", "B44_COMPRESSION", "B44A_COMPRESSION", "DWAA_COMPRESSION", "DWAB_COMPRESSION")
 
 
 def is_exr(path: Path) -> bool:
@@ -186,10 +187,17 @@ def changed_light(picture: ExrPicture, after: Sequence[Array]) -> list[Array]:
 
 
 def write_changed(part: Path, source: Path, after: Sequence[Array]) -> None:
-    """Write a file like another, with what was changed of its picture: all its channels, parts, attributes and depths."""
+    """Write a file like another, with what was changed of its picture: all its channels, parts, attributes and depths.
+
+    What was compressed with loss is compressed without (ZIP).
+    """
     picture = ExrPicture(source)
     for name, light in zip("RGB", changed_light(picture, after), strict=True):
         picture.colors[name].pixels = light
+    library = _library(source)
+    for one in picture.parts:  # written with loss a second time, pixels that nothing changed would change
+        if one.header["compression"].name in _LOSSY:
+            one.header["compression"] = library.ZIP_COMPRESSION
     picture.file.write(str(part))
 
 
