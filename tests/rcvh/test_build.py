@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -17,6 +19,7 @@ from tests.formats.table import Row, make
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.data.hyoutube import read_list
+from vhmae.rcvh.catalogue import _segments
 from vhmae.rcvh.decisions import Review
 from vhmae.rcvh.manifest import MANIFEST, read_manifest
 from vhmae.video.probe import probe_video
@@ -298,3 +301,48 @@ def test_a_video_that_is_shown_turned_gets_its_matte_turned(footage: Path, tmp_p
     first = decode(tmp_path / "set" / "parts" / "mattes" / "turned.000.mkv")[0][0] > 127
     assert first.shape == shown[0].shape
     assert (first == shown[0]).mean() > 0.97
+
+
+def test_mattes_among_the_footage_are_not_footage(footage: Path, tmp_path: Path) -> None:
+    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4", "b.mask.mp4": "raw/take2.mp4"})
+    (raw / "mattes").mkdir()
+    (raw / "mattes" / "a.npz").write_bytes((footage / "mattes" / "take0.npz").read_bytes())
+    (raw / "mattes" / "c.mp4").write_bytes((footage / "raw" / "take3.mp4").read_bytes())
+    assert build_few(raw, raw / "mattes", tmp_path / "set") == 0
+    assert {line["background"]["raw"] for line in read_manifest(tmp_path / "set")} == {"b.mp4"}
+
+
+def test_odd_signs_in_a_licence_lose_no_line(footage: Path, tmp_path: Path) -> None:
+    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4", "a.npz": "mattes/take0.npz"})
+    (raw / "sources.csv").write_text("file,source,licence\na.mp4,x,one\u2028two\u0085three\n", encoding="utf-8")
+    assert build_few(raw, raw, tmp_path / "set") == 0
+    assert {line["foreground"]["licence"] for line in read_manifest(tmp_path / "set")} == {"one\u2028two\u0085three"}
+
+
+@pytest.mark.parametrize(
+    ("fps", "frames", "seconds", "expected"),
+    [
+        (25, 1505, (4.0, 4.0), [(100 * part, 100) for part in range(15)]),
+        (25, 230, (2.0, 4.0), [(0, 76), (76, 76), (152, 76)]),
+        (Fraction(1, 10), 3, (2.0, 4.0), [(0, 1), (1, 1), (2, 1)]),
+    ],
+)
+def test_shots_are_cut_into_parts(
+    fps: Fraction, frames: int, seconds: tuple[float, float], expected: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vhmae.rcvh.catalogue.read_upright", lambda info, first, count: iter([np.zeros((8, 8, 3), np.uint8)] * count))
+    info = SimpleNamespace(files=None, frames=frames, fps=Fraction(fps))
+    assert list(_segments(info, seconds)) == expected  # type: ignore[arg-type]
+
+
+def test_foregrounds_that_are_far_too_small_are_told_soon(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4", "b.npz": "mattes/take1.npz"})
+    (raw / "a.npz").write_bytes((footage / "mattes" / "take0.npz").read_bytes())
+    with np.load(raw / "a.npz") as kept:
+        shape = tuple(kept["shape"])
+    small = np.zeros(shape, bool)
+    small[:, 40:50, 40:54] = True
+    for name in ("a", "b"):
+        write_mask_bits(small, raw / f"{name}.npz")
+    assert build_few(raw, raw, tmp_path / "set", "--count", "3148", "--foreground-ratio", "0.5:0.8") == 2
+    assert "lower it" in capsys.readouterr().err

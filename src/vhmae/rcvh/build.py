@@ -150,7 +150,7 @@ def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[P
     if not foregrounds or len(backgrounds) < 2:
         told = f"; the first refusal: {refusals[0].name} {refusals[0].reason}" if refusals else ""
         raise InputError(f"--raw {job.footage.raw}: needs a foreground and a background of another source{told} ({REFUSED} lists all)")
-    silhouettes: dict[str, Silhouette] = {}
+    silhouettes: dict[tuple[str, int], Silhouette] = {}
     pairs: list[Pair] = []
     used: set[tuple[str, str]] = set()
     possible = sum(len(backgrounds[other]) * len(own) for source, own in foregrounds.items() for other in backgrounds if other != source)
@@ -163,14 +163,11 @@ def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[P
             # A pair is taken again once there is no other, or none that could be found.
             if (foreground.name, background.name) in used and len(used) < possible and tried < PAIR_TRIES // 2:
                 continue
-            if foreground.name not in silhouettes:
-                silhouettes[foreground.name] = job.footage.silhouette(foreground)
-            laid = place(
-                _while_both_last(silhouettes[foreground.name], foreground, background),
-                (background.width, background.height),
-                job.ratios,
-                rng,
-            )
+            shown = _shown_frames(foreground, background)
+            if (foreground.name, shown) not in silhouettes:
+                whole = job.footage.silhouette(foreground)
+                silhouettes[foreground.name, shown] = dataclasses.replace(whole, mattes=whole.mattes[:shown])
+            laid = place(silhouettes[foreground.name, shown], (background.width, background.height), job.ratios, rng)
             if laid is not None:
                 used.add((foreground.name, background.name))
                 pairs.append(Pair(number, foreground, background, laid))
@@ -180,10 +177,9 @@ def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[P
     return pairs
 
 
-def _while_both_last(silhouette: Silhouette, foreground: RawClip, background: RawClip) -> Silhouette:
-    """A silhouette for as long as the composite will be."""
-    lasts = Fraction(background.frames) / background.rate
-    return dataclasses.replace(silhouette, mattes=silhouette.mattes[: max(1, int(lasts * foreground.rate))])
+def _shown_frames(foreground: RawClip, background: RawClip) -> int:
+    """Frames of a foreground that are seen while both last."""
+    return min(foreground.frames, max(1, int(Fraction(background.frames) / background.rate * foreground.rate)))
 
 
 def _by_source(clips: list[RawClip]) -> dict[str, list[RawClip]]:

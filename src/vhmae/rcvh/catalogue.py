@@ -98,7 +98,7 @@ def _segments(info: VideoInfo, seconds: tuple[float, float]) -> Iterator[tuple[i
     if info.files is not None and info.frames == 1:
         yield 0, round(seconds[1] * STILL_RATE)
         return
-    shortest, longest = (round(bound * info.fps) for bound in seconds)
+    shortest, longest = (max(1, round(bound * info.fps)) for bound in seconds)
     detector, begins = CutDetector(), [0]
     for number, frame in enumerate(read_upright(info, 0, info.frames)):
         if detector.step(shrink(frame, *THUMBNAIL).astype(np.float32) / np.float32(255.0)) and number:
@@ -109,8 +109,8 @@ def _segments(info: VideoInfo, seconds: tuple[float, float]) -> Iterator[tuple[i
             continue
         parts = max(1, -(-length // longest))
         share = length // parts
-        if share < shortest:
-            parts, share = 1, longest
+        if share < shortest:  # so narrow a range leaves a rest
+            parts, share = max(1, length // longest), longest
         for part in range(parts):
             yield first + part * share, min(share, longest)
 

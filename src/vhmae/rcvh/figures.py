@@ -47,8 +47,9 @@ def draw_sheet(out: Path, lines: list[dict[str, Any]], path: Path, columns: int 
         top, left = (PANEL[1] - size[1]) // 2, (PANEL[0] - size[0]) // 2
         panel[top : top + size[1], left : left + size[0]] = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
         text = f"{line['name']}  {100 * line['foreground_ratio']:.0f} %"
-        for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(panel, text, (6, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.45, color, thickness, cv2.LINE_AA)
+        (across, down), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
+        panel[: down + 12, : across + 12] = 0
+        cv2.putText(panel, text, (6, down + 5), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (255, 255, 255), 1, cv2.LINE_AA)
         panels.append(panel)
     panels += [np.full_like(panels[0], 40)] * (-len(panels) % columns)
     write_still(path, np.vstack([np.hstack(panels[row : row + columns]) for row in range(0, len(panels), columns)]))

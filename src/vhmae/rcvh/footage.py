@@ -109,7 +109,12 @@ def raw_files(footage: Footage) -> list[RawFile]:
         raise InputError(f"--raw {raw}: is not a folder; expected one of videos")
     kinds = (*CONTAINERS, *PICTURES)
     files = (path for path in raw.rglob("*") if path.suffix.lower() in kinds and not _is_hidden(path.relative_to(raw)))
-    names = sorted(path.relative_to(raw).as_posix() for path in files if out not in path.resolve().parents)
+    apart = {out}  # neither the set itself nor mattes that lie among the footage are footage
+    if footage.mattes is not None and footage.mattes.resolve() != raw.resolve():
+        apart.add(footage.mattes.resolve())
+    names = sorted(
+        path.relative_to(raw).as_posix() for path in files if not apart & set(path.resolve().parents) and not path.stem.endswith(".mask")
+    )
     if not names:
         raise InputError(f"--raw {raw}: holds no videos; expected {', '.join(CONTAINERS)}")
     stems = {name: name.replace("/", "__").rpartition(".")[0] for name in names}

@@ -26,7 +26,7 @@ def read_manifest(out: Path) -> list[Line]:
     """The lines of a set's manifest; half a line, left by a kill, is not one."""
     path = out / MANIFEST
     lines = []
-    for text in path.read_text(encoding="utf-8", errors=_ODD_NAMES).splitlines() if path.exists() else []:
+    for text in path.read_text(encoding="utf-8", errors=_ODD_NAMES).split("\n") if path.exists() else []:
         with contextlib.suppress(ValueError):
             lines.append(json.loads(text))
     return lines

@@ -76,7 +76,7 @@ def _add_routes(app: FastAPI, pages: Pages, review: Review, admission: Admission
         file = review.folder / VIDEOS / f"{name}.mp4"
         if not file.exists():
             raise HTTPException(404, "its video is gone")
-        headers = {"cache-control": "private, max-age=86400"}
+        headers = {"cache-control": "private, no-cache"}  # every set has a 00000: what is kept is asked for again by its tag
         return FileResponse(file, media_type="video/mp4", headers=headers)
 
     @app.get("/api/composites")

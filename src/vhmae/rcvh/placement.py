@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -32,14 +33,14 @@ class Silhouette:
     """Of the foreground's frames, in pixels."""
     height: int
 
-    @property
+    @functools.cached_property
     def cut_off(self) -> dict[str, bool]:
         """At which borders of its frame the subject goes on."""
         inside = self.mattes > 127
         borders = {"top": inside[:, :1], "bottom": inside[:, -1:], "left": inside[..., :1], "right": inside[..., -1:]}
         return {name: bool((border.reshape(len(inside), -1).mean(axis=1) > TOUCHES).mean() > 0.25) for name, border in borders.items()}
 
-    @property
+    @functools.cached_property
     def box(self) -> tuple[float, float, float, float]:
         """Left, top, right, bottom of the subject over all frames, in pixels of its frames."""
         inside: Array = np.any(self.mattes > 127, axis=0)
@@ -47,7 +48,7 @@ class Silhouette:
         across, down = self.width / inside.shape[1], self.height / inside.shape[0]
         return columns[0] * across, rows[0] * down, (columns[-1] + 1) * across, (rows[-1] + 1) * down
 
-    @property
+    @functools.cached_property
     def area(self) -> float:
         """Mean area of the subject in pixels."""
         return float(self.mattes.mean() / 255.0 * self.width * self.height)
@@ -83,6 +84,8 @@ def place(silhouette: Silhouette, size: tuple[int, int], ratios: tuple[float, fl
         None where the foreground cannot be laid so.
     """
     width, height = size
+    if silhouette.area * LARGEST_SCALE**2 < ratios[0] * width * height:
+        return None
     for _ in range(TRIES):
         wanted = rng.uniform(*ratios)
         scale = float(np.sqrt(wanted * width * height / max(1.0, silhouette.area))) * rng.uniform(1.0, 1.35)
