@@ -346,3 +346,19 @@ def test_foregrounds_that_are_far_too_small_are_told_soon(footage: Path, tmp_pat
         write_mask_bits(small, raw / f"{name}.npz")
     assert build_few(raw, raw, tmp_path / "set", "--count", "3148", "--foreground-ratio", "0.5:0.8") == 2
     assert "lower it" in capsys.readouterr().err
+
+
+def test_a_file_that_was_replaced_is_not_passed_off_as_the_old_one(footage: Path, tmp_path: Path) -> None:
+    raw = few(
+        footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4", "c.mp4": "raw/take2.mp4", "a.npz": "mattes/take0.npz"}
+    )
+    assert build_few(raw, raw, tmp_path / "set") == 0
+    (raw / "c.mp4").write_bytes((footage / "raw" / "take3.mp4").read_bytes())
+    assert build_few(raw, raw, tmp_path / "set", "--count", "6") == 0
+    assert "not the file that was cut before" in (tmp_path / "set" / "refused.jsonl").read_text()
+    assert all(line["background"]["raw"] != "c.mp4" for line in read_manifest(tmp_path / "set")[3:])
+
+
+def test_options_of_another_way_are_refused(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert build_few(footage / "raw", footage / "mattes", tmp_path / "set", "--key", "green") == 2
+    assert "--key: is for --matte chroma, not for file" in capsys.readouterr().err

@@ -18,6 +18,7 @@ from vhmae.cli.parser import (
     value_range,
     write_report,
 )
+from vhmae.errors import InputError
 
 WAYS = ["rvm", "salient", "chroma", "file"]
 
@@ -58,6 +59,11 @@ def _build(args: Any) -> None:
 
     if args.sheet is not None:
         check_still(args.sheet, [])
+    for option, value, ways in (
+        ("--mattes", args.mattes, ("file",)), ("--weights", args.weights, ("rvm", "salient")), ("--key", args.key != "auto", ("chroma",)),
+    ):  # fmt: skip
+        if value and args.matte not in ways:
+            raise InputError(f"{option}: is for --matte {' or '.join(ways)}, not for {args.matte}; leave it out")
     workers = args.workers or default_workers(args.matte)
 
     footage = Footage(

@@ -54,9 +54,15 @@ def cut_file(footage: Footage, raw: RawFile) -> tuple[list[RawClip], list[Refusa
     clips, refusals = [], []
     try:
         info = probe_source(footage.raw / raw.path, "raw video")
-        if not known.exists():
-            _write_json(known, {"raw": raw.path, "segments": list(_segments(info, footage.seconds))})
-        segments = _read_json(known)["segments"]
+        files = [file.stat() for file in (info.files or (footage.raw / raw.path,))]
+        state = [[stat.st_size, stat.st_mtime_ns] for stat in files]
+        facts = _read_json(known)
+        if facts is not None and facts["state"] != state:
+            raise InputError(f"{footage.raw / raw.path}: is not the file that was cut before; give it a new name, or build a new set")
+        if facts is None:
+            facts = {"raw": raw.path, "state": state, "segments": list(_segments(info, footage.seconds))}
+            _write_json(known, facts)
+        segments = facts["segments"]
         for number, (first, count) in enumerate(segments):
             clip, refusal = _cut_once(footage, info, raw, f"{raw.stem}.{number:03d}", first, count)
             clips += [clip] if clip is not None else []
@@ -71,8 +77,8 @@ def cut_file(footage: Footage, raw: RawFile) -> tuple[list[RawClip], list[Refusa
 def _cut_once(footage: Footage, info: VideoInfo, raw: RawFile, name: str, first: int, count: int) -> tuple[RawClip | None, Refusal | None]:
     """Cut a clip, or read what became of it; one that lacked its matte is looked at again when that is there."""
     record = footage.out / "parts" / "cut" / f"{name}.json"
-    if record.exists():
-        tree = _read_json(record)
+    tree = _read_json(record)
+    if tree is not None:
         clip = build(RawClip, tree["clip"], str(record)) if tree["clip"] is not None else None
         refusal = Refusal(**tree["refusal"]) if tree["refusal"] is not None else None
         if refusal is None or refusal.part != NO_MATTE or clip is None or find_matte(footage, clip.raw) is None:
@@ -90,7 +96,11 @@ def _write_json(path: Path, tree: Any) -> None:
 
 
 def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    """What a file holds; None where there is none, or a full disk left it empty."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def _segments(info: VideoInfo, seconds: tuple[float, float]) -> Iterator[tuple[int, int]]:

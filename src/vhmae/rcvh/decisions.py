@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,8 +53,12 @@ def open_secrets(folder: Path) -> ReviewSecrets:
     path = folder / SECRETS
     if not path.exists():
         secrets = ReviewSecrets(new_token(), new_token(), new_token())
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        handle, part = tempfile.mkstemp(prefix=f".{SECRETS}.", dir=folder)  # readable by its owner alone
+        with open(handle, "w", encoding="utf-8") as file:
             json.dump(dataclasses.asdict(secrets), file)
+        with contextlib.suppress(FileExistsError):  # another process was first: its secrets count
+            os.link(part, path)
+        os.unlink(part)
     try:
         return ReviewSecrets(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
