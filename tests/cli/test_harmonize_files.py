@@ -267,3 +267,25 @@ def test_subtitles_that_cannot_be_held_are_told(tmp_path: Path, capsys: pytest.C
     for name, told in (("a.MKV", False), ("b.mp4", True)):
         assert main([*run, "-o", str(tmp_path / name), "--codec", "libx264"]) == 0
         assert ("subtitles (srt, stream 1) cannot be held" in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "kept"), [("a.mp4", "libx264", True), ("a.mkv", "libx264", True), ("a.mkv", "ffv1", False), ("a.webm", "vp9", False)]
+)
+def test_pixels_that_are_not_square_are_kept_or_told(
+    name: str, codec: str, kept: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, masks = moving_scene(4, 64, 48)
+    with av.open(str(tmp_path / "in.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = Fraction(16, 11)
+        for picture in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    write_mask_bits(masks, tmp_path / "m.npz")
+    run = ["harmonize", str(tmp_path / "in.mp4"), "--mask", str(tmp_path / "m.npz"), "-o", str(tmp_path / name), "--codec", codec]
+    assert main(run) == 0
+    assert ("pixels that are not square (16:11) cannot be held" in capsys.readouterr().err) != kept
+    with av.open(str(tmp_path / name)) as container:
+        assert (container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)) == kept

@@ -73,6 +73,17 @@ def test_a_fade_is_no_foreground_and_stops_nothing(key: str, rng: np.random.Gene
         assert ((matte > 0.5) == (alpha > 0.5)).mean() > 0.98
 
 
+def test_a_greenish_shirt_that_fills_the_frame_is_no_screen(rng: np.random.Generator) -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    frames[masks] = (200, 120, 100)
+    shown, _ = over(np.array([40.0, 180.0, 60.0]), frames, masks, rng)
+    shown[2:] = (130, 150, 110)
+    shown[2:, 20:40, 30:60] = (150, 120, 100)
+    made = list(ChromaKey().mattes(shown))
+    assert made[1][:4].max() < 0.1
+    assert min(matte.min() for matte in made[2:]) > 0.7
+
+
 def test_two_subjects_before_a_plate_are_kept_and_specks_are_not(rng: np.random.Generator) -> None:
     plate = rng.integers(80, 90, (120, 160, 3)).astype(np.uint8)
     shown = plate.copy()

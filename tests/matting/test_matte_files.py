@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -192,7 +193,33 @@ def test_what_cuts_out_sees_the_video_upright(tmp_path: Path, monkeypatch: pytes
     assert np.abs(decode(tmp_path / "m.mkv")[0][0] - stored).max() <= 1.0
 
 
-@pytest.mark.parametrize(("option", "way"), [("--matte-ratio=0.5", "chroma"), ("--no-despill", "rvm"), ("--plate=x.png", "salient")])
+@pytest.mark.parametrize(
+    ("option", "way"), [("--matte-ratio=0", "chroma"), ("--threads=2", "plate"), ("--no-despill", "rvm"), ("--plate=x.png", "salient")]
+)
 def test_an_option_of_another_way_is_refused(option: str, way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["matte", "x.mp4", "-o", str(tmp_path / "m.mkv"), "--with", way, option]) == 2
     assert f"not for {way}; leave it out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "name"), [("--foreground", "fg.mov"), ("-o", "m.mkv")])
+def test_sound_that_a_container_cannot_hold_is_left_out_and_told(
+    screen: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, name: str
+) -> None:
+    video = tmp_path / "wma.nut"
+    with av.open(str(screen[0])) as source, av.open(str(video), "w") as container:
+        picture = container.add_stream_from_template(source.streams.video[0])
+        sound = container.add_stream("wmav2", rate=44100, layout="stereo")
+        sound.bit_rate = 128000
+        for packet in source.demux(source.streams.video[0]):
+            if packet.size:
+                packet.stream = picture
+                container.mux(packet)
+        for start in range(0, 16384, 2048):
+            tone = av.AudioFrame.from_ndarray(np.zeros((2, 2048), np.float32), format="fltp", layout="stereo")
+            tone.sample_rate, tone.pts, tone.time_base = 44100, start, Fraction(1, 44100)
+            container.mux(sound.encode(tone))
+        container.mux(sound.encode(None))
+    assert main(["matte", str(video), option, str(tmp_path / name), "--with", "chroma"]) == 0
+    assert "cannot hold the sound (wmav2)" in capsys.readouterr().err
+    with av.open(str(tmp_path / name)) as container:
+        assert not container.streams.audio

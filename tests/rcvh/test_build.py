@@ -12,10 +12,12 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from tests.conftest import decode, moving_scene, write_video
 from tests.formats.table import Row, make
+from tests.matting.networks import write_rvm
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.data.hyoutube import read_list
@@ -264,6 +266,19 @@ def test_a_network_that_is_missing_is_told_before_any_work(footage: Path, tmp_pa
     assert main(["rcvh", "build", "--raw", str(footage / "raw"), "--out", str(tmp_path / "set"), *options]) == 2
     assert "none.onnx: no such file" in capsys.readouterr().err
     assert not (tmp_path / "set").exists()
+
+
+def test_a_set_is_not_gone_on_with_by_another_network(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    weights = write_rvm(tmp_path / "rvm.onnx")
+    command = ["rcvh", "build", "--raw", str(footage / "raw"), "--out", str(tmp_path / "set"), "--matte", "rvm", "--count", "1", "-q"]
+    main([*command, "--workers", "1", "--weights", str(weights)])
+    other = tmp_path / "other.onnx"
+    model = onnx.load(str(weights))
+    model.doc_string = "another one"
+    onnx.save(model, str(other))
+    capsys.readouterr()
+    assert main([*command, "--workers", "1", "--weights", str(other)]) == 2
+    assert "was begun with weights" in capsys.readouterr().err
 
 
 def test_a_build_leaves_decisions_as_they_are(footage: Path, tmp_path: Path) -> None:

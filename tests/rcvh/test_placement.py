@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vhmae.rcvh.composite import lay
-from vhmae.rcvh.placement import LEAST_SHOWN, Silhouette, place
+from vhmae.rcvh.placement import LEAST_SHOWN, Laid, Silhouette, place
 
 SIZE = (320, 180)
 
@@ -92,8 +92,6 @@ def test_mirroring_and_scaling_put_a_pixel_where_the_matrix_says() -> None:
     layer[20:30, 10:24] = (200, 100, 50, 255)
     back = np.full((128, 192, 3), 30, np.uint8)
     for scale, mirrored in ((1.0, False), (1.0, True), (0.5, False), (2.0, True)):
-        from vhmae.rcvh.placement import Laid
-
         laid = Laid(scale=scale, x=12.0, y=8.0, mirrored=mirrored, kind="standing", foreground_ratio=0.0)
         composite, cover = lay(layer, back, laid.matrix(96), scale, (192, 128))
         rows, columns = np.nonzero(cover > 0.5)
@@ -104,3 +102,16 @@ def test_mirroring_and_scaling_put_a_pixel_where_the_matrix_says() -> None:
         center = composite[int(rows.mean()), int(columns.mean())]
         assert np.abs(center.astype(int) - (200, 100, 50)).max() <= 2
         assert np.array_equal(composite[cover == 0.0], back[cover == 0.0])
+
+
+@pytest.mark.parametrize("scale", [0.37, 0.5, 0.7, 1.0, 1.6])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_layer_lies_where_its_matrix_says_to_a_tenth_of_a_pixel(scale: float, mirrored: bool) -> None:
+    y, x = np.mgrid[:64, :96]
+    spot = np.exp(-((x - 37.3) ** 2 + (y - 24.6) ** 2) / (2.0 * 7.0**2))
+    layer = np.dstack([np.full((64, 96, 3), 200.0), 255.0 * spot]).round().astype(np.uint8)
+    laid = Laid(scale=scale, x=12.0, y=8.0, mirrored=mirrored, kind="standing", foreground_ratio=0.0)
+    _, cover = lay(layer, np.zeros((128, 192, 3), np.uint8), laid.matrix(96), scale, (192, 128))
+    rows, columns = np.mgrid[:128, :192]
+    center = np.array([(columns * cover).sum(), (rows * cover).sum()]) / cover.sum()
+    assert center == pytest.approx(laid.matrix(96) @ (37.3, 24.6, 1.0), abs=0.1)

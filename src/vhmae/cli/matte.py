@@ -36,7 +36,7 @@ def add_network_options(parser: Parser) -> None:
     """Which network cuts out, and how."""
     parser.add_argument("--weights", type=Path, metavar="FILE", help="rvm, salient: the network's .onnx file (VHMAE_RVM, VHMAE_ISNET)")
     parser.add_argument("--matte-ratio", type=float, metavar="N", help="rvm: size inside, of the frame's; more for whole bodies")
-    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads (all)")
+    parser.add_argument("--threads", type=positive, metavar="N", help="rvm, salient: CPU threads (all)")
 
 
 def _matte(args: Any) -> None:
@@ -64,7 +64,8 @@ def _matte(args: Any) -> None:
 def _check_options(args: Any) -> None:
     """Refuse options that are another way's: left unheeded they would seem to work."""
     given = {
-        "--weights": (args.weights, ("rvm", "salient")), "--matte-ratio": (args.matte_ratio, ("rvm",)),
+        "--weights": (args.weights, ("rvm", "salient")), "--matte-ratio": (args.matte_ratio is not None, ("rvm",)),
+        "--threads": (args.threads, ("rvm", "salient")),
         "--no-steady": (args.no_steady, ("salient",)), "--key": (args.key != "auto", ("chroma",)), "--garbage": (args.garbage, ("chroma",)),
         "--no-despill": (args.no_despill, ("chroma",)), "--plate": (args.plate, ("plate",)), "--matte": (args.matte, ("file",)),
     }  # fmt: skip

@@ -18,6 +18,8 @@ SHOWS_SCREEN = 0.08
 """Difference of the key channel to the others, of 1, that a screen must have."""
 SURE = 0.6
 """Pixels with this share of a usual screen's difference are screen."""
+SAME_SCREEN = 0.5
+"""A screen has at least this share of the difference that it had a frame before."""
 STRETCH = (0.04, 0.96)
 """Alphas that become 0 and 1: what is left of noise and of a screen that is not even."""
 DARK = 0.04
@@ -60,14 +62,22 @@ class ChromaKey(MatteMaker):
                 self._miss(frame)
                 yield np.zeros(frame.shape[:2], np.float32)
                 continue
-            self._screen = self._screen if screen is None else screen
-            assert self._screen is not None
-            usual = np.maximum(self._difference(self._screen), 1e-3)
+            if screen is None or not self._is_as_strong(screen):
+                screen = self._screen
+            assert screen is not None
+            self._screen = screen
+            usual = np.maximum(self._difference(screen), 1e-3)
             alpha = 1.0 - difference / usual
             alpha = np.clip((alpha - STRETCH[0]) / (STRETCH[1] - STRETCH[0]), 0.0, 1.0)
             if self.garbage is not None:
                 alpha *= 1.0 - cv2.resize(self.garbage, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
             yield alpha
+
+    def _is_as_strong(self, screen: Array) -> bool:
+        """Whether it may be the screen of the frames before: something greenish in front of it is weaker."""
+        if self._screen is None:
+            return True
+        return float(self._difference(screen).mean()) >= SAME_SCREEN * float(self._difference(self._screen).mean())
 
     def _miss(self, frame: Array) -> None:
         advice = f"give {'--key green or blue' if self.key == 'auto' else 'the other --key'}, or another way to cut out"

@@ -38,7 +38,7 @@ from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, probe_video, sound_codecs
 from vhmae.video.reader import TimedFrame, read_frames, to_uint8
 from vhmae.video.sequence import PICTURES, check_picture_output, has_number, is_pictures, probe_pictures
-from vhmae.video.writer import FrameWriter, VideoWriter, check_output
+from vhmae.video.writer import FrameWriter, VideoWriter, check_output, codecs_of
 
 Array = np.ndarray
 
@@ -207,10 +207,11 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
             if writer is not None:
                 writer.flush()
     seconds = time.monotonic() - began
+    lost = [] if layer is None else [f"{job.foreground}: cannot hold {what}" for what in layer.left_out]
     return {
         "schema": 1, "frames": frames, "fps": round(frames / seconds, 3), "seconds": round(seconds, 3), "with": job.way,
         "foreground_ratio": round(covered / max(1, frames), 4), "latency_frames": maker.latency_frames,
-        "warnings": _warnings(job, info),
+        "warnings": _warnings(job, info) + lost,
     }  # fmt: skip
 
 
@@ -280,7 +281,9 @@ def _matte_writer(output: Path, info: VideoInfo) -> FrameWriter:
         codec = choose_encoder(MATTE_CODECS.get(output.suffix.lower(), "libx264"), source)
         return VideoWriter(output, source, codec=codec, pictures_only=not _holds_sound(output, info))
     source = dataclasses.replace(info, pixel_format="gray", encoding=ColorEncoding("bt709", True), guessed_matrix=True)
-    return open_pictures(output, source) if _is_picture(output) else VideoWriter(output, source, codec="ffv1")
+    if _is_picture(output):
+        return open_pictures(output, source)
+    return VideoWriter(output, source, codec="ffv1", pictures_only=not _holds_sound(output, info))
 
 
 def _layer_info(info: VideoInfo) -> VideoInfo:
@@ -299,7 +302,7 @@ def _layer_writer(output: Path, info: VideoInfo) -> FrameWriter:
 
 def _holds_sound(output: Path, info: VideoInfo) -> bool:
     """Whether a container takes a video's sound as it is."""
-    return output.suffix.lower() != ".webm" or set(sound_codecs(info)) <= {"opus", "vorbis"}
+    return set(sound_codecs(info)) <= codecs_of(output)
 
 
 def _warnings(job: MatteJob, info: VideoInfo) -> list[str]:

@@ -124,5 +124,5 @@ class LookPath(nn.Module):
         hidden = functional.dropout(hidden, config.dropout, self.training)
         hidden = functional.gelu(self.second(hidden))  # (M, B, width)
         answer = self.answer(functional.dropout(hidden, config.dropout, self.training))
-        coefficients = answer.float().reshape(config.members, -1, 3, QUADRATIC)
+        coefficients = answer.float().unflatten(-1, (3, -1))
         return LookReading(coefficients, hidden.transpose(0, 1).flatten(1))

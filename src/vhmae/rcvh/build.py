@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import concurrent.futures
 import dataclasses
+import hashlib
 import json
 import multiprocessing
 import os
@@ -21,6 +22,7 @@ from rich.progress import track
 
 from vhmae.cluster import spread, with_absolute_paths
 from vhmae.errors import InputError, VhmaeError
+from vhmae.matting.networks import find_network
 from vhmae.matting.run import make_network
 from vhmae.rcvh.catalogue import make_catalogue
 from vhmae.rcvh.composite import Pair, build_composite
@@ -118,12 +120,14 @@ def _check(job: BuildJob) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; give a folder")
     raw_files(job.footage)
+    weights = None
     if job.footage.way in ("rvm", "salient"):  # told now, and not after the footage is cut
         make_network(job.footage.way, job.footage.weights, None)
+        weights = hashlib.sha256(find_network(job.footage.way, job.footage.weights).read_bytes()).hexdigest()[:16]
     out.mkdir(exist_ok=True)
     recipe = {
         "seed": job.seed, "foreground_ratio": list(job.ratios), "seconds": list(job.footage.seconds), "lines": job.footage.lines,
-        "matte": job.footage.way, "key": job.footage.key,
+        "matte": job.footage.way, "key": job.footage.key, "weights": weights,
     }  # fmt: skip
     path = out / RECIPE
     if path.exists():

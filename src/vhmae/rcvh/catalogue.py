@@ -57,7 +57,7 @@ def cut_file(footage: Footage, raw: RawFile) -> tuple[list[RawClip], list[Refusa
         files = [file.stat() for file in (info.files or (footage.raw / raw.path,))]
         state = [[stat.st_size, stat.st_mtime_ns] for stat in files]
         facts = _read_json(known)
-        if facts is not None and facts["state"] != state:
+        if facts is not None and facts.get("state", state) != state:
             raise InputError(f"{footage.raw / raw.path}: is not the file that was cut before; give it a new name, or build a new set")
         if facts is None:
             facts = {"raw": raw.path, "state": state, "segments": list(_segments(info, footage.seconds))}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import shutil
+import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import cv2
@@ -18,6 +19,7 @@ from vhmae.data.hyoutube import COMPOSITE, MASK, write_jpeg, write_mask
 from vhmae.rcvh.footage import Footage, RawClip
 from vhmae.rcvh.placement import Laid
 from vhmae.video.browser import write_browser_video
+from vhmae.video.layers import warp_layer
 
 Array = np.ndarray
 
@@ -73,11 +75,7 @@ def lay(layer: Array, back: Array, matrix: Array, scale: float, size: tuple[int,
     alpha = layer[..., 3].astype(np.float32) / np.float32(255.0)
     # Premultiplied: no colour from outside the subject leaks in when it is resized.
     premultiplied = np.dstack([layer[..., :3].astype(np.float32) * alpha[..., None], alpha])
-    if scale < 0.75:  # interpolation alone would skip pixels
-        small = (max(1, round(layer.shape[1] * scale)), max(1, round(layer.shape[0] * scale)))
-        premultiplied = cv2.resize(premultiplied, small, interpolation=cv2.INTER_AREA)
-        matrix = matrix @ np.diag([layer.shape[1] / small[0], layer.shape[0] / small[1], 1.0])
-    moved = cv2.warpAffine(premultiplied, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    moved = warp_layer(premultiplied, matrix, scale, size)
     moved = cv2.GaussianBlur(moved, (0, 0), FEATHER, borderType=cv2.BORDER_REPLICATE)
     cover = np.clip(moved[..., 3], 0.0, 1.0)
     shown = moved[..., :3] + (1.0 - cover[..., None]) * back
@@ -99,19 +97,28 @@ def _build_in(part: Path, pair: Pair, footage: Footage) -> dict[str, Any]:
     (part / "frames").mkdir(parents=True)
     (part / "masks").mkdir()
     picks = set(np.linspace(0, pair.frames - 1, min(LAYOUT_FRAMES, pair.frames)).round().astype(int).tolist())
-    covers: list[Array] = []
+    covered: list[float] = []
+    width, height = pair.background.width, pair.background.height
 
-    def shown() -> Iterator[Array]:
+    def shown(mattes: BinaryIO) -> Iterator[Array]:
         for number, (frame, cover) in enumerate(composited(pair, footage)):
-            covers.append(np.rint(cover * 255.0).astype(np.uint8))
+            covered.append(float(cover.mean()))
+            mattes.write(np.rint(cover * 255.0).astype(np.uint8).tobytes())
             if number in picks:
                 place = f"{len(list((part / 'masks').iterdir())):05d}"
                 write_jpeg(part / "frames" / f"{place}.jpg", frame)
                 write_mask(part / "masks" / f"{place}.png", cover > 0.5)
             yield frame
 
-    frames = write_browser_video(part / "composite.mp4", shown(), pair.fps, CRF)
-    write_browser_video(part / "matte.mp4", (np.repeat(cover[..., None], 3, axis=-1) for cover in covers), pair.fps, CRF)
+    def kept(mattes: BinaryIO) -> Iterator[Array]:
+        for _ in covered:
+            cover = np.frombuffer(mattes.read(width * height), np.uint8).reshape(height, width, 1)
+            yield np.repeat(cover, 3, axis=-1)
+
+    with tempfile.TemporaryFile(dir=part) as mattes:  # a minute's mattes would fill the memory
+        frames = write_browser_video(part / "composite.mp4", shown(mattes), pair.fps, CRF)
+        mattes.seek(0)
+        write_browser_video(part / "matte.mp4", kept(mattes), pair.fps, CRF)
     places = {
         part / "frames": out / COMPOSITE / pair.name / OBJECT, part / "masks": out / MASK / pair.name / OBJECT,
         part / "matte.mp4": out / MATTES / f"{pair.name}.mp4", part / "composite.mp4": out / VIDEOS / f"{pair.name}.mp4",
@@ -122,7 +129,7 @@ def _build_in(part: Path, pair: Pair, footage: Footage) -> dict[str, Any]:
             shutil.rmtree(place)
         place.parent.mkdir(parents=True, exist_ok=True)
         made.replace(place)
-    return manifest_line(pair, footage, frames, float(np.mean([cover.mean() for cover in covers])) / 255.0, digest)
+    return manifest_line(pair, footage, frames, float(np.mean(covered)), digest)
 
 
 def manifest_line(pair: Pair, footage: Footage, frames: int, ratio: float, sha256: str) -> dict[str, Any]:

@@ -61,6 +61,8 @@ class LookStage:
     learning_rate: float = 1e-3
     image_size: int = 160
     """Side of the crops that the pixels are drawn from."""
+    clip_frames: int = 1
+    """Frames that a scene's pixels are drawn from."""
     ema: float = 0.998
 
 

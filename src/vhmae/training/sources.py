@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ def bank_file(config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: i
     """A bank's name in a cache: another wherever another one would be drawn."""
     dev = Path(config.dev_list).read_text(encoding="utf-8") if config.dev_list else ""
     packs = [_pack_file(config, folder) for folder in config.folders]
-    facts = ["sources", packs, list(config.shares), dev, to_tree(scenes), stage.samples, stage.image_size, seed]
+    facts = ["sources", packs, list(config.shares), dev, to_tree(scenes), stage.samples, stage.image_size, stage.clip_frames, seed]
     return f"look_bank.{_digest(facts)}.npz"
 
 
@@ -85,10 +85,16 @@ def split_dev(packs: list[Pack], dev_list: Path | None) -> tuple[list[Pack], Pac
     return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
 
 
+class DrawsScenes(Protocol):
+    """What scenes are drawn from: :class:`SceneSampler`, or whatever else cuts them."""
+
+    def draw(self, rng: np.random.Generator, frames: int, size: int) -> Scene: ...
+
+
 class SceneBatches(Dataset[list[Scene]]):
     """Item ``step`` holds rows of that step's batch of scenes: the same for a seed, on however many processes."""
 
-    def __init__(self, sampler: SceneSampler, seed: int, rows: range, frames: int, size: int) -> None:
+    def __init__(self, sampler: DrawsScenes, seed: int, rows: range, frames: int, size: int) -> None:
         self.sampler = sampler
         self.seed = seed
         self.rows = rows
@@ -138,10 +144,10 @@ class LookBank:
             return cls(*(torch.from_numpy(file[key]) for key in ("pixels", "region", "shares", "source")))
 
     @classmethod
-    def draw(cls, sampler: SceneSampler, stage: LookStage, seed: int, workers: int) -> LookBank:
+    def draw(cls, sampler: DrawsScenes, stage: LookStage, seed: int, workers: int) -> LookBank:
         """Draw the bank: about 6 ms a scene and process."""
         chunk = 50
-        batches = _DrawnPixels(sampler, seed, chunk, stage.image_size)
+        batches = _DrawnPixels(sampler, seed, chunk, stage.clip_frames, stage.image_size)
         loader = DataLoader(
             batches, batch_size=None, sampler=range(-(-stage.samples // chunk)), num_workers=workers, worker_init_fn=_one_thread
         )
@@ -150,8 +156,8 @@ class LookBank:
 
 
 class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
-    def __init__(self, sampler: SceneSampler, seed: int, chunk: int, size: int) -> None:
-        self.scenes = SceneBatches(sampler, seed, range(chunk), 1, size)
+    def __init__(self, sampler: DrawsScenes, seed: int, chunk: int, frames: int, size: int) -> None:
+        self.scenes = SceneBatches(sampler, seed, range(chunk), frames, size)
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         scenes = self.scenes[index]

@@ -83,7 +83,6 @@ class LayeredSource:
             self.warnings.append(
                 f"{foreground.path} has {foreground.frames} frames, {background.path.name} has {background.frames}: the rest is left out"
             )
-        self._to_background = np.array([[placement.scale, 0.0, placement.x], [0.0, placement.scale, placement.y]])
 
     def read(self, first: int = 0) -> Iterator[tuple[TimedFrame, Array]]:
         """Composited frames with their mattes (uint16), from a number on."""
@@ -119,18 +118,30 @@ class LayeredSource:
 
     def _warped(self, plane: Array, back: PlanarFrame) -> Array:
         """A plane of the foreground at its place in the background; nothing where it does not reach."""
-        size = (back.width, back.height)
-        shrinks = self.placement.scale < 0.75
-        if shrinks:  # interpolation alone would skip pixels
-            small = (max(1, round(plane.shape[1] * self.placement.scale)), max(1, round(plane.shape[0] * self.placement.scale)))
-            plane = cv2.resize(plane, small, interpolation=cv2.INTER_AREA)
-        matrix = self._to_background.copy()
-        scale = (1.0, 1.0) if shrinks else (self.placement.scale, self.placement.scale)
-        matrix[0, 0], matrix[1, 1] = scale
+        scale = self.placement.scale
         # Centres of pixels, not their corners, are what OpenCV counts from.
-        matrix[:, 2] += 0.5 * (np.array(scale) - 1.0)
-        warped: Array = cv2.warpAffine(plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        return warped
+        matrix = np.array([[scale, 0.0, self.placement.x], [0.0, scale, self.placement.y]])
+        matrix[:, 2] += 0.5 * (scale - 1.0)
+        return warp_layer(plane, matrix, scale, (back.width, back.height))
+
+
+def warp_layer(layer: Array, matrix: Array, scale: float, size: tuple[int, int]) -> Array:
+    """Bring a layer to its place in a background; nothing where it does not reach.
+
+    Args:
+        layer: (h, w) or (h, w, C) float32, colours multiplied by their alpha.
+        matrix: (2, 3), from the centres of the layer's pixels to the background's.
+        scale: pixels of the background for one of the layer's, as the matrix has it.
+        size: width and height of the background.
+    """
+    if scale < 0.75:  # interpolation alone would skip pixels
+        height, width = layer.shape[:2]
+        small = (max(1, round(width * scale)), max(1, round(height * scale)))
+        layer = cv2.resize(layer, small, interpolation=cv2.INTER_AREA)
+        across, down = width / small[0], height / small[1]
+        matrix = matrix @ np.array([[across, 0.0, 0.5 * (across - 1.0)], [0.0, down, 0.5 * (down - 1.0)], [0.0, 0.0, 1.0]])
+    warped: Array = cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    return warped
 
 
 def _unit(matte: Array) -> Array:

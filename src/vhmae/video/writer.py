@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import hashlib
+import io
 import os
 import struct
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from vhmae.video.reader import TimedFrame
 
 Array = np.ndarray
 
+_KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")
+"""These say themselves how wide a pixel is; for the others PyAV can tell .mp4 and .mov alone."""
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _MATRIX_TAGS = {"bt601": 6, "bt709": 1, "bt2020": 9}  # ITU-T H.273
 _CONTAINER_OPTIONS = {
@@ -188,6 +191,9 @@ class VideoWriter(FrameWriter):
                 setattr(stream.codec_context, tag, getattr(original.codec_context, tag))
         if original.sample_aspect_ratio:
             stream.codec_context.sample_aspect_ratio = original.sample_aspect_ratio
+            in_container = self.output.suffix.lower() in (".mp4", ".mov", ".m4v")
+            if original.sample_aspect_ratio != 1 and not in_container and stream.codec_context.codec.canonical_name not in _KNOWS_SHAPE:
+                self.left_out.append(f"pixels that are not square ({original.sample_aspect_ratio})".replace("/", ":"))
         stream.metadata.update({key: value for key, value in original.metadata.items() if key in ("language", "title")})
 
     def _add_encoded(self, encoded: Path) -> Any:
@@ -356,6 +362,13 @@ class VideoWriter(FrameWriter):
     def _close_original(self) -> None:
         if self._original is not None:
             self._original.close()
+
+
+def codecs_of(output: Path) -> set[str]:
+    """The codecs that the container of a file can hold, by their names."""
+    suffix = output.suffix.lower().removeprefix(".")
+    with av.open(io.BytesIO(), "w", format={"mkv": "matroska", "m4v": "ipod"}.get(suffix, suffix)) as container:
+        return set(container.supported_codecs)
 
 
 def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
