@@ -201,7 +201,7 @@ def test_an_option_of_another_way_is_refused(option: str, way: str, tmp_path: Pa
     assert f"not for {way}; leave it out" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("option", "name"), [("--foreground", "fg.mov"), ("-o", "m.mkv")])
+@pytest.mark.parametrize(("option", "name"), [("--foreground", "fg.mkv"), ("-o", "m.mkv")])
 def test_sound_that_a_container_cannot_hold_is_left_out_and_told(
     screen: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, name: str
 ) -> None:
