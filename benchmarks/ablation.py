@@ -2,8 +2,9 @@
 
 python benchmarks/ablation.py --plan configs/ablations/paper.yaml --data DATA --sets SETS -o RUNS [--cache FOLDER] [--json FILE]
 
-A plan names a recipe, what all runs share, seeds, and what each run changes. Stop it at any time: finished runs are skipped and
-the one that was going on resumes. All runs of the first seed come first. SETS holds the sets of configs/benchmarks.
+A plan names a recipe, what all runs share, seeds, what each run changes, and perhaps a first run whose weights the others start
+from. Stop it at any time: finished runs are skipped and the one that was going on resumes. All runs of the first seed come
+first. SETS holds the sets of configs/benchmarks.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from vhmae.model.weights import count_parameters
 from vhmae.training.loop import CHECKPOINT, Trainer
 from vhmae.training.recipe import Recipe
 
+WEIGHTS = "weights.safetensors"
 RESULTS = Path(__file__).parent / "results"
 KEPT = ("overall", "ratio", "bins", "thirds", "worse_share", "composites", "videos")
 
@@ -40,17 +42,25 @@ class Run:
     seed: int
     recipe: Recipe
     folder: Path
+    start_from: Path | None = None
 
 
 def runs_of(plan_file: Path, data: Path, cache: Path | None, folder: Path) -> Iterator[Run]:
     """All runs of a plan, those of the first seed first."""
     plan = yaml.safe_load(plan_file.read_text())
     places = {"data.root": str(data), **({"data.cache": str(cache)} if cache else {})}
+
+    def run(name: str, seed: int, changes: dict[str, Any], start_from: Path | None) -> Run:
+        settings = {**plan["settings"], **changes, **places, "train.seed": seed}
+        recipe = read_config(Recipe, plan_file.parent / plan["recipe"], {key: json.dumps(value) for key, value in settings.items()})
+        return Run(name, seed, recipe, folder / f"{name.replace(', ', '-').replace(' ', '-')}.{seed}", start_from)
+
     for seed in plan["seeds"]:
+        first = run("first", seed, plan["first"], None) if "first" in plan else None
+        if first is not None:
+            yield first
         for name, changes in plan["runs"].items():
-            settings = {**plan["settings"], **changes, **places, "train.seed": seed}
-            recipe = read_config(Recipe, plan_file.parent / plan["recipe"], {key: json.dumps(value) for key, value in settings.items()})
-            yield Run(name, seed, recipe, folder / f"{name.replace(', ', '-').replace(' ', '-')}.{seed}")
+            yield run(name, seed, changes, first.folder / WEIGHTS if first is not None else None)
 
 
 def with_seams(method: Method, size: int, patch: int, found: list[float]) -> Method:
@@ -78,7 +88,7 @@ def score(weights: Path, plan: dict[str, Any], patch: int, sets: Path, cache: Pa
 
 def train(run: Run) -> Trainer:
     """Train a run to its end, from its checkpoint where it has one."""
-    trainer = Trainer(run.recipe, run.folder)
+    trainer = Trainer(run.recipe, run.folder, start_from=str(run.start_from) if run.start_from is not None else None)
     trainer.run(resume=(run.folder / CHECKPOINT).exists())
     return trainer
 
@@ -100,7 +110,7 @@ def main() -> None:
             continue
         trainer = train(run)
         began = time.monotonic()
-        reports = score(run.folder / "weights.safetensors", plan, run.recipe.model.patch_size, args.sets, args.cache)
+        reports = score(run.folder / WEIGHTS, plan, run.recipe.model.patch_size, args.sets, args.cache)
         row = {
             "run": run.name, "seed": run.seed, "steps": trainer.state.step, "parameters": count_parameters(trainer.model),
             "trained_seconds": round(trainer.state.trained_seconds), "scored_seconds": round(time.monotonic() - began),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -102,6 +103,20 @@ def test_the_same_seed_gives_the_same_files(videos: Path, cubes: Path, tmp_path:
     assert files
     for file in files:
         assert (tmp_path / "x" / file).read_bytes() == (tmp_path / "y" / file).read_bytes()
+
+
+def test_named_clips_alone_are_taken_and_get_the_looks_they_have_among_all(videos: Path, tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("# two of three\nb__three\na__two\n")
+    recipe = SynthesisRecipe(videos=videos, shifts=("parametric",), frames=2)
+    assert synthesize(recipe, tmp_path / "all") == 6
+    assert synthesize(dataclasses.replace(recipe, clips=tmp_path / "names.txt"), tmp_path / "some") == 4
+    for sample in read_list(tmp_path / "some"):
+        assert sample.video != "a__one"
+        other = tmp_path / "all" / sample.composite.relative_to(tmp_path / "some")
+        assert [path.read_bytes() for path in sorted(sample.composite.iterdir())] == [path.read_bytes() for path in sorted(other.iterdir())]
+    (tmp_path / "names.txt").write_text("c__four\n")
+    with pytest.raises(InputError, match=r"names c__four, which is not in"):
+        synthesize(dataclasses.replace(recipe, clips=tmp_path / "names.txt"), tmp_path / "none")
 
 
 def test_a_full_folder_is_refused(videos: Path, tmp_path: Path) -> None:

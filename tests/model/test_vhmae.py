@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from vhmae.color import statistics
+from vhmae.color.transform import AFFINE
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.look import LookConfig
 from vhmae.model.transformer import Block, position_code
@@ -206,3 +207,15 @@ def test_trust_starts_at_one_and_scales_the_look_path_alone() -> None:
         assert torch.allclose(full.change.overall, full.look.coefficients, atol=1e-6)
         network.head.trust.bias.fill_(-30.0)
         assert network.predict(composite, mask).change.overall.abs().max() < 1e-6
+
+
+def test_without_a_residual_the_whole_foreground_has_one_map() -> None:
+    composite, mask = window()
+    network = model(residual=False)
+    assert network.look_path is not None
+    torch.nn.init.normal_(network.look_path.answer.weight, std=0.1)
+    with torch.no_grad():
+        change = network.predict(composite, mask).change
+    assert change.local.shape[-2:] == (3, AFFINE)
+    assert not change.local.any()
+    assert change.overall.any()

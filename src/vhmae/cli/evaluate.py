@@ -30,6 +30,7 @@ def add_synthesize(commands: Any) -> None:
     parser.add_argument(
         "--crop", type=value_range, metavar="LOW:HIGH", help="crop around the subject where it has such a share (whole frames)"
     )
+    parser.add_argument("--clips", type=Path, metavar="FILE", help="names of the clips that are taken, one a line (all)")
     parser.add_argument("--frames", type=int, metavar="N", help="frames a video (20)")
     parser.add_argument("--seed", type=natural, metavar="N", help="(0)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")

@@ -77,6 +77,17 @@ def list_clips(folder: Path) -> list[Clip]:
     return clips
 
 
+def read_names(path: Path) -> set[str]:
+    """Names of clips, one a line; lines that begin with # are remarks."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); give a file with one clip a line"
+        ) from None
+    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+
+
 def source_group(name: str) -> str:
     """The group of takes that a clip belongs to: no group may stand on both sides of a split."""
     source, _, sequence = name.partition("__")

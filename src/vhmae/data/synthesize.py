@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from vhmae.color.lut import Lut3D, Split, read_lut_bank
-from vhmae.data.clips import Clip, list_clips
+from vhmae.data.clips import Clip, list_clips, read_names
 from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, TEST_LIST, write_jpeg, write_mask
 from vhmae.data.looks import IDENTITY, SHIFTS, Lighting, Look, ParametricLook, draw_hue_shifts, draw_look
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
@@ -40,6 +40,8 @@ class SynthesisRecipe:
     """Clips whose mean foreground lies outside are left out."""
     crop: tuple[float, float] | None = None
     """Each composite is a crop around the subject, in which it takes a share drawn from this range; left out where none does."""
+    clips: Path | None = None
+    """A file with the names of the clips that are taken, one a line; without it, all."""
     frames: int = 20
     seed: int = 0
 
@@ -88,7 +90,14 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
     luts = read_lut_bank(recipe.luts, recipe.lut_split) if recipe.luts and "lut" in recipe.shifts else []
     lines: list[str] = []
     journal: list[dict[str, object]] = []
-    for number, clip in enumerate(list_clips(recipe.videos)):
+    clips = list_clips(recipe.videos)
+    wanted = read_names(recipe.clips) if recipe.clips is not None else {clip.name for clip in clips}
+    unknown = wanted - {clip.name for clip in clips}
+    if unknown:
+        raise InputError(f"--clips {recipe.clips}: names {min(unknown)}, which is not in {recipe.videos}; mend the list")
+    for number, clip in enumerate(clips):
+        if clip.name not in wanted:
+            continue
         # One generator a clip: leaving a clip out does not change the looks of the others.
         rng = np.random.default_rng([recipe.seed, number])
         frames, masks = clip.read(recipe.frames)
@@ -108,7 +117,7 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
                 lines.append(_write_composite(recipe, output, clip, index, frames[cut], masks[cut], luts, rng, journal))
     if not lines:
         raise InputError(f"{recipe.videos}: no clip has a foreground share in the range asked for; widen --foreground-ratio or --crop")
-    described = {key: str(value) for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts")}
+    described = {key: str(value) for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts", "clips")}
     (output / "synthesis.json").write_text(json.dumps({"recipe": described, "composites": journal}, indent=1) + "\n")
     (output / TEST_LIST).write_text("\n".join(lines) + "\n")
     return len(lines)

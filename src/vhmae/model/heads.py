@@ -69,10 +69,10 @@ class PixelHead(nn.Module):
 class PhotometricHead(nn.Module):
     """Colour transforms: one for the whole foreground plus a residual per patch, the identity to start from."""
 
-    def __init__(self, dim: int, trust: bool = False) -> None:
+    def __init__(self, dim: int, residual: bool = True, trust: bool = False) -> None:
         super().__init__()
         self.overall = nn.Linear(dim, 3 * QUADRATIC)
-        self.local = nn.Linear(dim, 3 * AFFINE)
+        self.local = nn.Linear(dim, 3 * AFFINE) if residual else None
         self.trust = nn.Linear(dim, 1) if trust else None
         for layer in (self.overall, self.local, self.trust):
             if layer is not None:
@@ -90,9 +90,10 @@ class PhotometricHead(nn.Module):
         """
         if self.trust is not None:  # 1 to start from, never below 0
             overall = overall * functional.softplus(self.trust(scene).float() + _SOFTPLUS_OF_ONE).unsqueeze(-1)
+        local = tokens.new_zeros(*tokens.shape[:2], 3 * AFFINE) if self.local is None else self.local(tokens)
         return Transform(
             overall=overall + self.overall(scene).float().reshape(-1, 3, QUADRATIC),
-            local=self.local(tokens).float().reshape(-1, *grid, 3, AFFINE),
+            local=local.float().reshape(-1, *grid, 3, AFFINE),
         )
 
 

@@ -44,6 +44,8 @@ class ModelConfig:
     masking: MaskingStrategy = "foreground"
     masking_ratio: float = 0.75
     """Masked share for the strategies other than foreground masking."""
+    residual: bool = True
+    """The photometric head gives a map for each patch, too, beside the one for the whole foreground."""
     trust: bool = False
     """The photometric head says, too, how far the look path's transform is to be followed."""
     look: LookConfig | None = dataclasses.field(default_factory=LookConfig)
@@ -109,7 +111,9 @@ class VHMAE(nn.Module):
         self.decoder = Transformer(decoder_dim, config.decoder_depth, config.decoder_heads, config.drop_path)
         self._initialize()
         self.head = (
-            PhotometricHead(decoder_dim, config.trust) if config.head == "photometric" else PixelHead(decoder_dim, config.patch_size)
+            PhotometricHead(decoder_dim, config.residual, config.trust)
+            if config.head == "photometric"
+            else PixelHead(decoder_dim, config.patch_size)
         )
 
     def _initialize(self) -> None:

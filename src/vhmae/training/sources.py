@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vhmae.color import statistics
 from vhmae.config import to_tree
-from vhmae.data.clips import Pack, build_pack, source_group
+from vhmae.data.clips import Pack, build_pack, read_names, source_group
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler
 from vhmae.errors import InputError
 from vhmae.training.recipe import DataConfig, LookStage
@@ -70,12 +70,7 @@ def split_dev(packs: list[Pack], dev_list: Path | None) -> tuple[list[Pack], Pac
         if len(dev) == len(video_of):
             raise InputError("data.dev_list: empty, and the data is one video, which cannot be split; give more videos")
         return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
-    try:
-        lines = dev_list.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(f"data.dev_list: {dev_list}: cannot be read ({reason}); give a file with one clip a line") from None
-    dev = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    dev = read_names(dev_list)
     unknown = dev - set(packs[0].names)
     if unknown:
         raise InputError(f"data.dev_list: {dev_list}: the data has no clip {sorted(unknown)[0]}; mend the list")
