@@ -70,6 +70,8 @@ class Trial:
     """Shares of scenes that are kept."""
     clip_frames: int = 1
     """Frames that the pixels of a scene are drawn from, in training and on dev."""
+    passes: int = 1
+    """How often training shows a composite, the later times as harmonized so far."""
 
 
 class Keep(nn.Module):
@@ -159,17 +161,37 @@ def make_pairs(bank: LookBank, rows: Tensor, background: Tensor, foreground: Ten
     return Pairs(list(composite.split(statistics.PIXELS, dim=1)), bank.shares[rows], target[:, :count], weight, bank.source[rows])
 
 
-def answers(path: LookPath, pairs: Pairs, basis: Basis) -> tuple[Tensor, Tensor]:
-    """The members' harmonized colours (M, B, P, 3), and what they say of their error's variance (M, B)."""
+def answers(path: LookPath, pairs: Pairs, basis: Basis, shares: Sequence[float] = (1.0,)) -> tuple[Tensor, Tensor]:
+    """The members' harmonized colours (M, B, P, 3), and what they say of their error's variance (M, B).
+
+    Args:
+        shares: one for each time that the composite is shown, each time as harmonized so far: how much of the answer is added.
+    """
     said = path.read(pairs.sets, pairs.shares).member_coefficients
-    values = evaluate_basis(pairs.sets[0], basis)
-    terms = values.shape[-1]
-    harmonized = pairs.sets[0] + values @ said[..., :terms].transpose(-1, -2)
-    return harmonized, said[..., terms:].sum((-1, -2))
+    terms = evaluate_basis(pairs.sets[0][:, :1], basis).shape[-1]
+    total = shares[0] * said[..., :terms]
+    for share in shares[1:]:
+        shown = [recolored(colors, total.mean(0).detach(), basis) if name in statistics.FOREGROUND_SETS else colors
+                 for name, colors in zip(statistics.SETS, pairs.sets, strict=True)]  # fmt: skip
+        again = path.read(shown, pairs.shares).member_coefficients
+        total = total.mean(0, keepdim=True).detach() + share * again[..., :terms]
+    return recolored(pairs.sets[0], total, basis, clip=False), said[..., terms:].sum((-1, -2))
+
+
+def recolored(colors: Tensor, coefficients: Tensor, basis: Basis, clip: bool = True) -> Tensor:
+    changed = colors + evaluate_basis(colors, basis) @ coefficients.transpose(-1, -2)
+    return changed.clamp(0.0, 1.0) if clip else changed
 
 
 def loss_of(trial: Trial, path: LookPath, pairs: Pairs) -> Tensor:
-    harmonized, log_variance = answers(path, pairs, trial.basis)
+    if trial.passes > 1:
+        one = dataclasses.replace(trial, passes=1)
+        return torch.stack([_loss_of(one, path, pairs, (1.0,) * count) for count in range(1, trial.passes + 1)]).mean()
+    return _loss_of(trial, path, pairs, (1.0,))
+
+
+def _loss_of(trial: Trial, path: LookPath, pairs: Pairs, shares: Sequence[float]) -> Tensor:
+    harmonized, log_variance = answers(path, pairs, trial.basis, shares)
     untouched = pairs.squared(pairs.sets[0])
     if trial.loss == "l1":
         return ((harmonized - pairs.target).abs().mean(-1) * pairs.weight).sum(-1).mean()
@@ -309,10 +331,38 @@ def score(trial: Trial, path: LookPath, data: Data) -> dict[str, Any]:
             row["members"] = [float(pairs.squared(one.clamp(0.0, 1.0)).sum() / base.sum()) for one in harmonized]
             row["doubt"] = doubts(pairs, harmonized, log_variance)
         found[kind] = row
+    found["careful"] = careful(trial, path, data)
     same = data.dev("same", trial.clip_frames)
     harmonized, _ = answers(path, same, trial.basis)
     found["drift"] = float((harmonized.mean(0).clamp(0.0, 1.0) - same.target).abs().mean(-1).mul(same.weight).sum(-1).mean() * 255.0)
     return found
+
+
+CAUTIONS = (0.0, 6.0, 10.0, 14.0, 18.0, 22.0, 26.0)
+PASSES = {1: (1.0,), 2: (1.0, 0.7), 3: (1.0, 0.7, 0.5)}
+
+
+def careful(trial: Trial, path: LookPath, data: Data) -> list[dict[str, float]]:
+    """Strong and mild mismatches by the caution, and by how often the composite is shown: what one costs the other."""
+    rows: list[dict[str, float]] = []
+    two, mild = data.dev("two", trial.clip_frames), data.dev("mild", trial.clip_frames)
+    for passes, shares in PASSES.items():
+        changes = [answers(path, pairs, trial.basis, shares)[0].mean(0) - pairs.sets[0] for pairs in (two, mild)]
+        for caution in CAUTIONS:
+            ratios, found = [], []
+            for pairs, change in zip((two, mild), changes, strict=True):
+                size = (change.square().mean(-1) * pairs.weight).sum(-1) * 255.0**2
+                kept = (size / (size + caution**2).clamp_min(1e-9)).view(-1, 1, 1)
+                error = pairs.squared((pairs.sets[0] + kept * change).clamp(0.0, 1.0))
+                found.append(error)
+                ratios.append(float(error.sum() / pairs.squared(pairs.sets[0]).sum()))
+            base = two.squared(two.sets[0])
+            weakest = base.argsort()[: len(base) // 3]
+            rows.append({
+                "passes": passes, "caution": caution, "two": ratios[0], "mild": ratios[1],
+                "weakest": float(found[0][weakest].sum() / base[weakest].sum()), "worse": float((found[0] > base).float().mean()),
+            })  # fmt: skip
+    return rows
 
 
 def doubts(pairs: Pairs, harmonized: Tensor, log_variance: Tensor) -> dict[str, Any]:
@@ -363,6 +413,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--plan", type=Path, default=ROOT / "configs" / "ablations" / "look.yaml")
     parser.add_argument("--only", nargs="*", help="names of trials")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw banks")
+    parser.add_argument("-o", "--output", type=Path, help="folder that keeps the trials' networks")
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "look-trials.jsonl")
     args = parser.parse_args(arguments)
     plan = yaml.safe_load(args.plan.read_text())
@@ -380,6 +431,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             looks = LookSampler.from_luts(data.luts, trial.looks, 4096, seed)
             drawn = time.monotonic()
             path = train(trial, bank, rows, looks, seed)
+            if args.output is not None:
+                args.output.mkdir(parents=True, exist_ok=True)
+                torch.save(path.state_dict(), args.output / f"{name.replace(' ', '-')}.{seed}.pt")
             row = {
                 "trial": name, "seed": seed, "scenes": len(rows), "drawn_seconds": round(drawn - began),
                 "trained_seconds": round(time.monotonic() - drawn), "scores": rounded(score(trial, path, data)), "hardware": describe(),
