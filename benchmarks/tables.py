@@ -9,6 +9,7 @@ import json
 import re
 import statistics
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +241,59 @@ def ablation_table() -> str:
     return "\n".join(lines)
 
 
+def _trials() -> dict[str, list[dict[str, Any]]]:
+    """The look path's trials, their scores one a seed."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in map(json.loads, (RESULTS / "look-trials.jsonl").read_text().splitlines()):
+        found.setdefault(row["trial"], []).append(row["scores"])
+    return found
+
+
+def trial_table() -> str:
+    """What the look path lives on: ratios on dev composites, one row a trial."""
+    lines = ["| trial | two looks | weakest / middle / strongest third | worse | swapped | one look | mild | large | drift |"]
+    lines.append("|" + "---|" * 9)
+    for name, seeds in _trials().items():
+
+        def mean(read: Callable[[dict[str, Any]], float], seeds: list[dict[str, Any]] = seeds) -> float:
+            return statistics.fmean(map(read, seeds))
+
+        thirds = " / ".join(f"{mean(lambda s, i=i: s['two']['thirds'][i]):.2f}" for i in range(3))  # type: ignore[misc]
+        cells = [name, f"**{mean(lambda s: s['two']['ratio']):.3f}**", thirds, f"{mean(lambda s: s['two']['worse']):.0%}"]
+        cells += [f"{mean(lambda s: s['two']['swapped']):.2f}"]
+        cells += [f"{mean(lambda s, key=key: s[key]['ratio']):.3f}" for key in ("one", "mild", "large")]  # type: ignore[misc]
+        lines.append("| " + " | ".join([*cells, f"{mean(lambda s: s['drift']):.1f}"]) + " |")
+    return "\n".join(lines)
+
+
+def doubt_table() -> str:
+    """How well each sign tells where the answer errs, and what being careful by it gives."""
+    names = {"constant": "the size of the change", "members": "spread of the members", "likelihood": "a deviation that is learned"}
+    lines = [
+        "| sign | rank correlation with the error | weakest third, worse: ratio .02 higher | .05 higher | .1 higher |",
+        "|" + "---|" * 5,
+    ]
+    for sign, doubt in _trials()["with a likelihood"][0]["two"]["doubt"].items():
+        curve = [f"{point['weakest']:.2f}, {point['worse']:.0%}" for point in doubt["curve"]]
+        lines.append("| " + " | ".join([names[sign], f"{doubt['rank']:.2f}", *curve]) + " |")
+    return "\n".join(lines)
+
+
+def token_table() -> str:
+    """What the tokens add to the look path: dev composites, in brackets the share that ends worse."""
+    lines = ["| variant | seeds | dev-two | dev-large | dev-mild |", "|" + "---|" * 5]
+    rows = [json.loads(line) for line in (RESULTS / "ablation-tokens.jsonl").read_text().splitlines()]
+    for name in dict.fromkeys(row["run"] for row in rows):
+        runs = [{score["set"]: score for score in row["scores"]} for row in rows if row["run"] == name]
+        cells = [name.replace("first", "look path alone"), str(len(runs))]
+        for key in ("dev-two", "dev-large", "dev-mild"):
+            ratio = statistics.fmean(run[key]["ratio"]["fmse"] for run in runs)
+            worse = statistics.fmean(run[key]["worse_share"] for run in runs)
+            cells.append(f"{ratio:.3f} ({worse:.0%})")
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def matte_table() -> str:
     """Means over clips of each way to cut out; people and other subjects apart for those that look at the picture."""
     rows = json.loads((RESULTS / "mattes.json").read_text())["rows"]
@@ -264,6 +318,9 @@ PEOPLE = {
 def blocks() -> dict[str, str]:
     return {
         "ablation": ablation_table(),
+        "trials": trial_table(),
+        "doubt": doubt_table(),
+        "tokens": token_table(),
         "mattes": matte_table(),
         "measured-mattes": _measured("mattes"),
         "scores": score_table(every_metric=False),

@@ -318,6 +318,8 @@ class Harmonizer:
         masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
         with autocast(self.device, self.precision):
             predicted = self.model.predict(frames, masks).change
+            if isinstance(predicted, Transform):
+                predicted = self.model.look_again(predicted, frames, masks)
         # How much changes over all is seen on every fourth row and column as well.
         part, covered = (frames, masks) if isinstance(predicted, Drawing) else (frames[..., ::4, ::4], masks[..., ::4, ::4])
         part, covered = (part, covered) if covered.any() else (frames, masks)

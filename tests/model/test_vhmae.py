@@ -219,3 +219,20 @@ def test_without_a_residual_the_whole_foreground_has_one_map() -> None:
     assert change.local.shape[-2:] == (3, AFFINE)
     assert not change.local.any()
     assert change.overall.any()
+
+
+def test_the_look_path_is_shown_again_what_it_made_of_the_frames() -> None:
+    composite, mask = window()
+    assert TINY.look is not None
+    network = model(look=dataclasses.replace(TINY.look, again=0.5))
+    assert network.look_path is not None
+    torch.nn.init.normal_(network.look_path.answer.weight, std=0.1)
+    with torch.no_grad():
+        once = network.predict(composite, mask).change
+        twice = network.look_again(once, composite, mask)
+        shown = torch.where(mask, once.apply(composite).clamp(0.0, 1.0), composite)
+        expected = once.overall + 0.5 * network.look_path(shown, mask).coefficients
+        assert torch.allclose(twice.overall, expected, atol=1e-6)
+        assert not torch.allclose(twice.overall, once.overall, atol=1e-4)
+        plain = model(look=dataclasses.replace(TINY.look, again=0.0))
+        assert plain.look_again(once, composite, mask) is once

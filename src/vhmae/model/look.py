@@ -32,12 +32,17 @@ class LookConfig:
     """Features that a member takes from the histograms."""
     dropout: float = 0.2
     histogram_dropout: float = 0.3
+    again: float = 0.0
+    """When harmonizing, the path is shown the frames once more, as harmonized so far; this share of what it says then is added
+    (docs/decisions.md, "Shown again")."""
     background: bool = True
     """False hides the background and its ring: what can be told of a foreground alone, for comparisons."""
 
     def __post_init__(self) -> None:
         if self.members < 1 or self.width < 1:
             raise InputError(f"look: members={self.members}, width={self.width}; both must be at least 1")
+        if not 0.0 <= self.again <= 1.0:
+            raise InputError(f"look: again={self.again}; expected 0 (shown once) to 1")
 
 
 class MemberLinear(nn.Module):

@@ -173,6 +173,14 @@ class VHMAE(nn.Module):
             look=look,
         )
 
+    def look_again(self, change: Transform, composite: Tensor, mask: Tensor) -> Transform:
+        """Show the look path what a transform makes of the frames, and add what it finds still wrong; takes what :meth:`predict` does."""
+        if self.look_path is None or self.look_path.config.again == 0.0:
+            return change
+        shown = blend(change.apply(composite), composite, mask).clamp(0.0, 1.0)
+        more = self.look_path(shown, mask).coefficients
+        return dataclasses.replace(change, overall=change.overall + self.look_path.config.again * more)
+
     def _encode(self, patches: Tensor, visible: Tensor, shape: tuple[int, int, int]) -> Tensor:
         """Encode the visible tokens: scene token first, (B, 1 + L, D). Masked tokens are seen by none and stay zero."""
         position = position_code(*shape, self.config.embed_dim).to(patches.device)
