@@ -357,10 +357,10 @@ def careful(trial: Trial, path: LookPath, data: Data) -> list[dict[str, float]]:
                 found.append(error)
                 ratios.append(float(error.sum() / pairs.squared(pairs.sets[0]).sum()))
             base = two.squared(two.sets[0])
-            weakest = base.argsort()[: len(base) // 3]
+            thirds = [float(found[0][third].sum() / base[third].sum()) for third in base.argsort().tensor_split(3)]
             rows.append({
-                "passes": passes, "caution": caution, "two": ratios[0], "mild": ratios[1],
-                "weakest": float(found[0][weakest].sum() / base[weakest].sum()), "worse": float((found[0] > base).float().mean()),
+                "passes": passes, "caution": caution, "two": ratios[0], "mild": ratios[1], "weakest": thirds[0], "strongest": thirds[2],
+                "worse": float((found[0] > base).float().mean()),
             })  # fmt: skip
     return rows
 
@@ -413,7 +413,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--plan", type=Path, default=ROOT / "configs" / "ablations" / "look.yaml")
     parser.add_argument("--only", nargs="*", help="names of trials")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw banks")
-    parser.add_argument("-o", "--output", type=Path, help="folder that keeps the trials' networks")
+    parser.add_argument("-o", "--output", type=Path, help="folder that keeps the trials' networks, to score them anew")
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "look-trials.jsonl")
     args = parser.parse_args(arguments)
     plan = yaml.safe_load(args.plan.read_text())
@@ -428,12 +428,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
             began = time.monotonic()
             bank = data.training(trial, most if trial.clip_frames == 1 else trial.samples)
             rows = data.rows(trial, bank)
-            looks = LookSampler.from_luts(data.luts, trial.looks, 4096, seed)
             drawn = time.monotonic()
-            path = train(trial, bank, rows, looks, seed)
-            if args.output is not None:
-                args.output.mkdir(parents=True, exist_ok=True)
-                torch.save(path.state_dict(), args.output / f"{name.replace(' ', '-')}.{seed}.pt")
+            kept = args.output / f"{name.replace(', ', '-').replace(' ', '-')}.{seed}.pt" if args.output is not None else None
+            if kept is not None and kept.exists():  # trained before, to be scored anew
+                path = make_path(trial).eval()
+                path.load_state_dict(torch.load(kept, weights_only=True))
+            else:
+                path = train(trial, bank, rows, LookSampler.from_luts(data.luts, trial.looks, 4096, seed), seed)
+                if kept is not None:
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    torch.save(path.state_dict(), kept)
             row = {
                 "trial": name, "seed": seed, "scenes": len(rows), "drawn_seconds": round(drawn - began),
                 "trained_seconds": round(time.monotonic() - drawn), "scores": rounded(score(trial, path, data)), "hardware": describe(),
