@@ -17,7 +17,7 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 import torch
-from tables import ROOT, ablation_runs, clean_scores
+from tables import ROOT, ablation_runs, clean_scores, trial_scores
 
 from vhmae.harmonizer import Harmonizer
 from vhmae.model.masking import mask_tokens
@@ -94,7 +94,7 @@ def draw_seams(demo: Path, weights: list[str]) -> Path:
 
 def draw_results() -> list[Path]:
     """Plots of the numbers in docs/results.md."""
-    return [_draw_thirds(), _draw_shares(), _draw_ablation()]
+    return [_draw_thirds(), _draw_shares(), _draw_ablation(), _draw_dial()]
 
 
 def _draw_thirds() -> Path:
@@ -155,6 +155,26 @@ def _draw_ablation() -> Path:
     axis.set_ylabel("fMSE, of the untouched composite's")
     axis.legend(fontsize=8, frameon=False)
     return _save(figure, "ablation.png")
+
+
+def _draw_dial() -> Path:
+    """What being good on strong mismatches costs on weak ones: each curve is one network under more and more caution."""
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), sharex=True, sharey=True, layout="constrained")
+    losses = {"floor 0.003": "#4d8b57", "all": "#1f5a94", "floor 0.2": "#8a5fa8", "squared error": "#c8742c"}
+    curves = [(axes[0], name, 1, color, name.replace("all", "floor 0.03")) for name, color in losses.items()]
+    times = {1: "shown once", 2: "shown twice", 3: "three times"}
+    curves += [(axes[1], "all", passes, color, label) for (passes, label), color in zip(times.items(), losses.values(), strict=False)]
+    curves += [(axes[1], "shown twice", 2, "#c8742c", "trained and shown twice")]
+    for axis, name, passes, color, label in curves:
+        points = [point for point in trial_scores()[name][0]["careful"] if point["passes"] == passes]
+        axis.plot([one["weakest"] for one in points], [one["strongest"] for one in points], "o-", markersize=3, color=color, label=label)
+    for axis, title in zip(axes, ("losses", "how often the composite is shown"), strict=True):
+        axis.axvline(1.0, color="black", linewidth=0.8, linestyle=":")
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("weakest third, of the untouched composite's")
+        axis.legend(fontsize=8, frameon=False)
+    axes[0].set_ylabel("strongest third")
+    return _save(figure, "dial.png")
 
 
 def _save(figure: Any, name: str) -> Path:

@@ -241,7 +241,7 @@ def ablation_table() -> str:
     return "\n".join(lines)
 
 
-def _trials() -> dict[str, list[dict[str, Any]]]:
+def trial_scores() -> dict[str, list[dict[str, Any]]]:
     """The look path's trials, their scores one a seed."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in map(json.loads, (RESULTS / "look-trials.jsonl").read_text().splitlines()):
@@ -253,7 +253,7 @@ def trial_table() -> str:
     """What the look path lives on: ratios on dev composites, one row a trial."""
     lines = ["| trial | two looks | weakest / middle / strongest third | worse | swapped | one look | mild | large | drift |"]
     lines.append("|" + "---|" * 9)
-    for name, seeds in _trials().items():
+    for name, seeds in trial_scores().items():
 
         def mean(read: Callable[[dict[str, Any]], float], seeds: list[dict[str, Any]] = seeds) -> float:
             return statistics.fmean(map(read, seeds))
@@ -273,7 +273,7 @@ def doubt_table() -> str:
         "| sign | rank correlation with the error | weakest third, worse: ratio .02 higher | .05 higher | .1 higher |",
         "|" + "---|" * 5,
     ]
-    for sign, doubt in _trials()["with a likelihood"][0]["two"]["doubt"].items():
+    for sign, doubt in trial_scores()["with a likelihood"][0]["two"]["doubt"].items():
         curve = [f"{point['weakest']:.2f}, {point['worse']:.0%}" for point in doubt["curve"]]
         lines.append("| " + " | ".join([names[sign], f"{doubt['rank']:.2f}", *curve]) + " |")
     return "\n".join(lines)

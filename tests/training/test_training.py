@@ -311,6 +311,30 @@ def test_fitted_crosswise_no_member_learns_from_its_own_fold() -> None:
     assert torch.allclose(values["unseen_ratio"], values["ratio"])  # all members start as the identity
 
 
+def test_shown_again_the_look_path_learns_from_what_it_made_of_the_foreground() -> None:
+    torch.manual_seed(0)
+    network = VHMAE(TINY)
+    path = network.look_path
+    assert path is not None
+    path.eval()  # no dropout: the first time is the same in both
+    count = sum(statistics.PIXELS)
+    pixels, region = torch.randint(0, 256, (4, count, 3), dtype=torch.uint8), torch.ones(4, count, dtype=torch.bool)
+    bank = LookBank(pixels, region, torch.rand(4, len(statistics.SETS)), torch.arange(4))
+    looks = LookSampler.from_luts(luts(3), LookMixture(), pool_size=8, seed=0)
+
+    def ratio(shown: int) -> float:
+        values = look_losses(path, bank, looks, torch.arange(4), np.random.default_rng(0), LossConfig(), shown=shown)
+        return float(values["ratio"].detach())
+
+    assert ratio(2) == pytest.approx(1.0)  # it says nothing yet, the second time as the first
+    with torch.no_grad():
+        path.answer.bias[..., 3] = 0.02  # a little more red, each time
+    first, both = ratio(1), ratio(2)
+    with torch.no_grad():
+        path.answer.bias[..., 3] = 0.04  # what two steps come to
+    assert both == pytest.approx((first + ratio(1)) / 2.0, rel=1e-4)
+
+
 @pytest.mark.parametrize("cross_fit", [False, True])
 def test_a_run_fitted_crosswise_trains_to_its_end(root: Path, tmp_path: Path, cross_fit: bool) -> None:
     trainer = Trainer(recipe(root, cross_fit=cross_fit), tmp_path / "run")

@@ -148,7 +148,8 @@ class Trainer:
         for step in range(self.state.step, first + stage.steps):
             rng = np.random.default_rng([self.recipe.train.seed, step, 1])
             rows = torch.from_numpy(rng.integers(len(bank), size=stage.batch_size))
-            yield [functools.partial(look_losses, path, bank, looks, rows, rng, self.recipe.train.loss, self.recipe.train.cross_fit)]
+            train = self.recipe.train
+            yield [functools.partial(look_losses, path, bank, looks, rows, rng, train.loss, train.cross_fit, stage.shown)]
 
     def _stage_steps(self, stage: Stage, first: int, sampler: SceneSampler, looks: LookSampler) -> Iterator[list[Part]]:
         train = self.recipe.train

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vhmae.color import statistics
 from vhmae.color.lut import apply_luts
-from vhmae.color.transform import apply_transform
+from vhmae.color.transform import QUADRATIC, apply_transform
 from vhmae.data.looks import LookSampler
 from vhmae.data.synthesis import TrainingBatch
 from vhmae.model import losses
@@ -41,11 +41,12 @@ def batch_losses(
 
 def look_losses(
     path: LookPath, bank: LookBank, looks: LookSampler, rows: Tensor, rng: np.random.Generator, config: LossConfig,
-    cross_fit: bool = False,
+    cross_fit: bool = False, shown: int = 1,
 ) -> dict[str, Tensor]:  # fmt: skip
     """The look path's loss on drawn pixels under freshly drawn looks: each member answers for itself.
 
-    With ``cross_fit``, no member learns from the scenes of its own fold; ``unseen_ratio`` is what it makes of them.
+    With ``cross_fit``, no member learns from the scenes of its own fold; ``unseen_ratio`` is what it makes of them. With ``shown``
+    of 2 or more, the foreground is shown again as the members' mean has harmonized it so far, and each time counts the same.
     """
     pixels = bank.pixels[rows].float() / 255.0
     region = bank.region[rows]
@@ -53,20 +54,36 @@ def look_losses(
     target = apply_luts(pixels, background).clamp(0.0, 1.0)
     composite = torch.where(region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target)
     sets = list(composite.split(statistics.PIXELS, dim=1))
-    coefficients = path.read(sets, bank.shares[rows]).member_coefficients  # (M, B, 3, 10)
     count = statistics.PIXELS[0]
     weight = region[:, :count].float()
     weight = weight / weight.sum(1, keepdim=True).clamp_min(1.0)
-    harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
-    error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)
     untouched = ((sets[0] - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (B,)
+    so_far = sets[0].new_zeros(len(rows), 3, QUADRATIC)
+    found = []
+    for time in range(shown):
+        seen = sets
+        if time:
+            seen = [
+                apply_transform(colors, so_far).clamp(0.0, 1.0) if name in statistics.FOREGROUND_SETS else colors
+                for name, colors in zip(statistics.SETS, sets, strict=True)
+            ]
+        coefficients = so_far + path.read(seen, bank.shares[rows]).member_coefficients  # (M, B, 3, 10)
+        harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
+        error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)
+        unseen = path.unseen_by(bank.source[rows].to(error.device)) if cross_fit else None
+        found.append(_relative_losses(error, untouched, config, unseen))
+        so_far = coefficients.mean(dim=0).detach()
+    return {key: torch.stack([losses[key] for losses in found]).mean() for key in found[0]}
+
+
+def _relative_losses(error: Tensor, untouched: Tensor, config: LossConfig, unseen: Tensor | None) -> dict[str, Tensor]:
+    """Of the members' errors (M, B): what is minimised, and ratios to the untouched composites'."""
     harm = config.harm_weight * (error - untouched).clamp_min(0.0)
     relative = (error + harm) / (untouched + config.floor)  # (M, B)
-    if not cross_fit:
-        return {"loss": relative.mean(), "ratio": error.mean() / untouched.mean().clamp_min(1e-9)}
-    unseen = path.unseen_by(bank.source[rows].to(error.device))
-    learned = torch.ones_like(relative).scatter_(0, unseen[None], 0.0)
     base = untouched.mean().clamp_min(1e-9)
+    if unseen is None:
+        return {"loss": relative.mean(), "ratio": error.mean() / base}
+    learned = torch.ones_like(relative).scatter_(0, unseen[None], 0.0)
     return {
         "loss": (relative * learned).sum() / learned.sum(),
         "ratio": (error * learned).sum() / learned.sum() / base,

@@ -63,6 +63,13 @@ class LookStage:
     """Side of the crops that the pixels are drawn from."""
     clip_frames: int = 1
     """Frames that a scene's pixels are drawn from."""
+    shown: int = 1
+    """How often a composite is shown, the later times as harmonized so far (docs/decisions.md, "Shown again")."""
+
+    def __post_init__(self) -> None:
+        if self.shown < 1:
+            raise InputError(f"train.look.shown={self.shown}: expected 1 or more")
+
     ema: float = 0.998
 
 
