@@ -38,9 +38,9 @@ STRIDES: dict[str, int] = {"fast": 12, "balanced": 6, "best": 1}
 """Frames from one key frame to the next."""
 MINIMUM_BACKGROUND = 0.002
 """A frame with a smaller share of background says nothing of the scene's look."""
-CAUTION_LEVELS = 6.0
-"""Changes about this small, in levels of 255, are as often wrong as right: half of such a change is left undone
-(docs/decisions.md, "caution")."""
+CAUTION_LEVELS = 16.0
+"""Half of a change this small, in levels of 255, is left undone: small ones are as often wrong as right
+(docs/decisions.md, "caution" and "shown again")."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

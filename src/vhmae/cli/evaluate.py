@@ -71,7 +71,7 @@ def add_evaluate(commands: Any) -> None:
     parser.add_argument("--list", type=Path, metavar="FILE", help="three folders a line (test_list.txt)")
     parser.add_argument("--natural", type=Path, metavar="DIR", help="clips with masks, untouched: how far the method moves them")
     parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"])
-    parser.add_argument("--caution", type=float, default=6.0, metavar="LEVELS", help="as for harmonize (6)")
+    parser.add_argument("--caution", type=float, default=16.0, metavar="LEVELS", help="as for harmonize (16)")
     add_device_options(parser)
     add_report_options(parser)
 

@@ -113,7 +113,7 @@ def add_strength_options(parser: Parser) -> None:
     parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
     parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
     parser.add_argument(
-        "--caution", type=float, default=6.0, metavar="LEVELS", help="0 is bold; small changes are left undone below this (6)"
+        "--caution", type=float, default=16.0, metavar="LEVELS", help="0 is bold; small changes are left undone below this (16)"
     )
 
 

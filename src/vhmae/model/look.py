@@ -32,7 +32,7 @@ class LookConfig:
     """Features that a member takes from the histograms."""
     dropout: float = 0.2
     histogram_dropout: float = 0.3
-    again: float = 0.0
+    again: float = 0.7
     """When harmonizing, the path is shown the frames once more, as harmonized so far; this share of what it says then is added
     (docs/decisions.md, "Shown again")."""
     background: bool = True
