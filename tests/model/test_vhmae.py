@@ -230,8 +230,9 @@ def test_the_look_path_is_shown_again_what_it_made_of_the_frames() -> None:
     with torch.no_grad():
         once = network.predict(composite, mask).change
         twice = network.look_again(once, composite, mask)
-        shown = torch.where(mask, once.apply(composite).clamp(0.0, 1.0), composite)
-        expected = once.overall + 0.5 * network.look_path(shown, mask).coefficients
+        part, inside = composite[..., ::2, ::2], mask[..., ::2, ::2]
+        shown = torch.where(inside, once.apply(part).clamp(0.0, 1.0), part)
+        expected = once.overall + 0.5 * network.look_path(shown, inside).coefficients
         assert torch.allclose(twice.overall, expected, atol=1e-6)
         assert not torch.allclose(twice.overall, once.overall, atol=1e-4)
         plain = model(look=dataclasses.replace(TINY.look, again=0.0))
