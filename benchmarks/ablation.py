@@ -75,7 +75,7 @@ def with_seams(method: Method, size: int, patch: int, found: list[float]) -> Met
 
 
 def score(weights: Path, plan: dict[str, Any], patch: int, sets: Path, cache: Path | None) -> list[dict[str, Any]]:
-    """The reports of one run on the sets of its plan, at the size that it was trained at."""
+    """The reports of one run on the sets of its plan, at the plan's size."""
     reports = []
     for name, wanted in plan["sets"].items():
         seams: list[float] = []
@@ -106,7 +106,8 @@ def main() -> None:
     plan = yaml.safe_load(args.plan.read_text())
     done = {(row["run"], row["seed"]) for row in map(json.loads, lines.read_text().splitlines())} if lines.exists() else set()
     for run in runs_of(args.plan, args.data, args.cache, args.output):
-        if (run.name, run.seed) in done:
+        starts_others = run.name == "first" and not (run.folder / WEIGHTS).exists()
+        if (run.name, run.seed) in done and not starts_others:
             continue
         trainer = train(run)
         began = time.monotonic()

@@ -164,7 +164,7 @@ def _draw_dial() -> Path:
     curves = [(axes[0], name, 1, color, name.replace("all", "floor 0.03")) for name, color in losses.items()]
     times = {1: "shown once", 2: "shown twice", 3: "three times"}
     curves += [(axes[1], "all", passes, color, label) for (passes, label), color in zip(times.items(), losses.values(), strict=False)]
-    curves += [(axes[1], "shown twice", 2, "#c8742c", "trained and shown twice")]
+    curves += [(axes[1], "trained shown twice", 2, "#c8742c", "trained and shown twice")]
     for axis, name, passes, color, label in curves:
         points = [point for point in trial_scores()[name][0]["careful"] if point["passes"] == passes]
         axis.plot([one["weakest"] for one in points], [one["strongest"] for one in points], "o-", markersize=3, color=color, label=label)

@@ -3,13 +3,14 @@
 python benchmarks/look_trials.py --data DATA --cache CACHE [--only NAME ...] [--json FILE]
 
 Each trial changes one thing of the first (configs/ablations/look.yaml) and is scored on the dev clips, under training LUTs:
-choices are made here, never on val. Stop it at any time: finished trials are skipped. About three minutes a trial on one core.
+choices are made here, never on val. Stop it at any time: finished trials are skipped. About four minutes a trial on one core.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -291,7 +292,8 @@ class Data:
         """Dev composites of a kind: ``two``, ``one``, ``mild``, ``large``, ``same``, ``whole``."""
         scenes = DEV_LARGE if kind == "large" else DEV_SCENES
         sampler = WholeFrames(self.dev_pack) if kind == "whole" else SceneSampler([self.dev_pack], [1.0], scenes)
-        path = self.cache / f"look_dev.{'large' if kind == 'large' else 'whole' if kind == 'whole' else 'crops'}.{clip_frames}.npz"
+        facts = (self.dev_pack.names, str(self.config.root_path), None if kind == "whole" else scenes, clip_frames)
+        path = self.cache / f"look_dev.{_digest(repr(facts))}.npz"
         if not path.exists():
             LookBank.draw(sampler, LookStage(samples=900, clip_frames=clip_frames), DEV_SEED, self.workers).save(path)
         bank = LookBank.load(path)
@@ -398,6 +400,10 @@ def doubts(pairs: Pairs, harmonized: Tensor, log_variance: Tensor) -> dict[str, 
     return found
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
@@ -429,18 +435,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             bank = data.training(trial, most if trial.clip_frames == 1 else trial.samples)
             rows = data.rows(trial, bank)
             drawn = time.monotonic()
-            kept = args.output / f"{name.replace(', ', '-').replace(' ', '-')}.{seed}.pt" if args.output is not None else None
+            kept = args.output / f"{_digest(repr(trial))}.{seed}.pt" if args.output is not None else None
             if kept is not None and kept.exists():  # trained before, to be scored anew
                 path = make_path(trial).eval()
                 path.load_state_dict(torch.load(kept, weights_only=True))
+                seconds = None
             else:
                 path = train(trial, bank, rows, LookSampler.from_luts(data.luts, trial.looks, 4096, seed), seed)
+                seconds = round(time.monotonic() - drawn)
                 if kept is not None:
                     kept.parent.mkdir(parents=True, exist_ok=True)
                     torch.save(path.state_dict(), kept)
             row = {
                 "trial": name, "seed": seed, "scenes": len(rows), "drawn_seconds": round(drawn - began),
-                "trained_seconds": round(time.monotonic() - drawn), "scores": rounded(score(trial, path, data)), "hardware": describe(),
+                "trained_seconds": seconds, "scores": rounded(score(trial, path, data)), "hardware": describe(),
             }  # fmt: skip
             with args.json.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")

@@ -251,17 +251,20 @@ def trial_scores() -> dict[str, list[dict[str, Any]]]:
 
 def trial_table() -> str:
     """What the look path lives on: ratios on dev composites, one row a trial."""
-    lines = ["| trial | two looks | weakest / middle / strongest third | worse | swapped | one look | mild | large | drift |"]
-    lines.append("|" + "---|" * 9)
+    lines = [
+        "| trial | two looks | weakest / middle / strongest third | worse | swapped | one look | mild | large | whole frames | drift |"
+    ]
+    lines.append("|" + "---|" * 10)
     for name, seeds in trial_scores().items():
 
         def mean(read: Callable[[dict[str, Any]], float], seeds: list[dict[str, Any]] = seeds) -> float:
             return statistics.fmean(map(read, seeds))
 
         thirds = " / ".join(f"{mean(lambda s, i=i: s['two']['thirds'][i]):.2f}" for i in range(3))  # type: ignore[misc]
-        cells = [name, f"**{mean(lambda s: s['two']['ratio']):.3f}**", thirds, f"{mean(lambda s: s['two']['worse']):.0%}"]
+        ratio, deviation = mean(lambda s: s["two"]["ratio"]), mean(lambda s: s["two"]["se"])
+        cells = [name, f"**{ratio:.3f}** ± {deviation:.3f}", thirds, f"{mean(lambda s: s['two']['worse']):.0%}"]
         cells += [f"{mean(lambda s: s['two']['swapped']):.2f}"]
-        cells += [f"{mean(lambda s, key=key: s[key]['ratio']):.3f}" for key in ("one", "mild", "large")]  # type: ignore[misc]
+        cells += [f"{mean(lambda s, key=key: s[key]['ratio']):.3f}" for key in ("one", "mild", "large", "whole")]  # type: ignore[misc]
         lines.append("| " + " | ".join([*cells, f"{mean(lambda s: s['drift']):.1f}"]) + " |")
     return "\n".join(lines)
 

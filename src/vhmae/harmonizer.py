@@ -1,4 +1,4 @@
-"""The harmonizer: frames in, frames out, one network call a window of key frames.
+"""The harmonizer: frames in, frames out, the network asked once a window of key frames.
 
 The network sees small frames at key frames only; its transforms are smoothed over time and interpolated between them.
 With ``lookahead`` a frame waits for transforms from its future (files); with none, frames leave at once (live).

@@ -120,6 +120,16 @@ def test_the_network_runs_once_a_window(network: VHMAE, monkeypatch: pytest.Monk
     assert calls == [2, 2]  # 24 frames, a key frame every 6, two key frames a window
 
 
+def test_the_look_path_is_asked_again_of_what_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, masks = moving_scene(6, 48, 32)
+    made = changing_model()
+    assert made.look_path is not None
+    torch.nn.init.normal_(made.look_path.answer.weight, std=0.1)
+    once = np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks)))
+    monkeypatch.setattr(VHMAE, "look_again", lambda self, change, composite, mask: change)
+    assert not np.array_equal(once, np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks))))
+
+
 def test_caution_leaves_small_changes_undone_and_strong_ones_alone() -> None:
     mask = torch.ones(1, 1, 1, 8, 8, dtype=torch.bool)
 

@@ -84,6 +84,16 @@ def test_a_greenish_shirt_that_fills_the_frame_is_no_screen(rng: np.random.Gener
     assert min(matte.min() for matte in made[2:]) > 0.7
 
 
+@pytest.mark.parametrize("lights", [(1.0, 0.45, 0.45, 0.45), (1.0, 0.8, 0.6, 0.4, 0.2)], ids=["dimmed", "fading"])
+def test_a_screen_in_less_light_is_the_same_screen(lights: tuple[float, ...], rng: np.random.Generator) -> None:
+    frames, masks = moving_scene(len(lights), 96, 64)
+    frames[masks] = (200, 120, 100)
+    shown, alphas = over(np.array([45.0, 180.0, 55.0]), frames, masks, rng)
+    dimmed = np.rint(shown * np.array(lights)[:, None, None, None]).astype(np.uint8)
+    for matte, alpha in zip(ChromaKey().mattes(dimmed), alphas, strict=True):
+        assert ((matte > 0.5) == (alpha > 0.5)).mean() > 0.97
+
+
 def test_two_subjects_before_a_plate_are_kept_and_specks_are_not(rng: np.random.Generator) -> None:
     plate = rng.integers(80, 90, (120, 160, 3)).astype(np.uint8)
     shown = plate.copy()

@@ -237,3 +237,18 @@ def test_the_look_path_is_shown_again_what_it_made_of_the_frames() -> None:
         assert not torch.allclose(twice.overall, once.overall, atol=1e-4)
         plain = model(look=dataclasses.replace(TINY.look, again=0.0))
         assert plain.look_again(once, composite, mask) is once
+
+
+@pytest.mark.parametrize("thin", ["foreground", "background"])
+def test_thin_sides_of_the_mask_are_shown_again_at_full_size(thin: str) -> None:
+    composite, mask = window()
+    mask = torch.full_like(mask, thin == "background")
+    mask[..., 1::2, 3] = thin == "foreground"  # odd rows alone: none is left of it by halves
+    network = model(look=dataclasses.replace(TINY.look, again=0.5))  # type: ignore[type-var]
+    assert network.look_path is not None
+    torch.nn.init.normal_(network.look_path.answer.weight, std=0.1)
+    with torch.no_grad():
+        once = network.predict(composite, mask).change
+        shown = torch.where(mask, once.apply(composite).clamp(0.0, 1.0), composite)
+        expected = once.overall + 0.5 * network.look_path(shown, mask).coefficients
+        assert torch.allclose(network.look_again(once, composite, mask).overall, expected, atol=1e-6)

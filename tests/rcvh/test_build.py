@@ -278,7 +278,7 @@ def test_a_set_is_not_gone_on_with_by_another_network(footage: Path, tmp_path: P
     onnx.save(model, str(other))
     capsys.readouterr()
     assert main([*command, "--workers", "1", "--weights", str(other)]) == 2
-    assert "was begun with weights" in capsys.readouterr().err
+    assert "was begun with other --weights (sha256 " in capsys.readouterr().err
 
 
 def test_a_build_leaves_decisions_as_they_are(footage: Path, tmp_path: Path) -> None:

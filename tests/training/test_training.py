@@ -19,7 +19,8 @@ from tests.data.test_looks import luts
 from tests.model.test_vhmae import TINY
 from vhmae.cli import main
 from vhmae.color import statistics
-from vhmae.color.lut import write_cube
+from vhmae.color.lut import apply_luts, write_cube
+from vhmae.color.transform import apply_transform
 from vhmae.config import build, read_config, to_tree
 from vhmae.data.clips import Pack, write_mask_bits
 from vhmae.data.hyoutube import write_jpeg, write_mask
@@ -327,12 +328,24 @@ def test_shown_again_the_look_path_learns_from_what_it_made_of_the_foreground() 
         return float(values["ratio"].detach())
 
     assert ratio(2) == pytest.approx(1.0)  # it says nothing yet, the second time as the first
+    torch.nn.init.normal_(path.answer.weight, std=0.1)
+    rng = np.random.default_rng(0)
+    background, foreground = looks.draw_pairs(rng, 4)
+    composite, target = (apply_luts(pixels.float() / 255.0, look).clamp(0.0, 1.0) for look in (foreground, background))
+    sets = list(composite.split(statistics.PIXELS, dim=1))
     with torch.no_grad():
-        path.answer.bias[..., 3] = 0.02  # a little more red, each time
-    first, both = ratio(1), ratio(2)
-    with torch.no_grad():
-        path.answer.bias[..., 3] = 0.04  # what two steps come to
-    assert both == pytest.approx((first + ratio(1)) / 2.0, rel=1e-4)
+        first = path.read(sets, bank.shares).member_coefficients
+        seen = [
+            apply_transform(colors, first.mean(0)).clamp(0.0, 1.0) if name in statistics.FOREGROUND_SETS else colors
+            for name, colors in zip(statistics.SETS, sets, strict=True)
+        ]
+        second = first.mean(0) + path.read(seen, bank.shares).member_coefficients
+    truth = target[:, : statistics.PIXELS[0]]
+    errors = [(apply_transform(sets[0].expand(len(said), -1, -1, -1), said) - truth).square().mean() for said in (first, second)]
+    untouched = (sets[0] - truth).square().mean()
+    assert ratio(1) == pytest.approx(float(errors[0] / untouched), rel=1e-4)
+    assert ratio(2) == pytest.approx(float((errors[0] + errors[1]) / 2.0 / untouched), rel=1e-4)
+    assert errors[0] != errors[1]
 
 
 @pytest.mark.parametrize("cross_fit", [False, True])

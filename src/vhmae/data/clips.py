@@ -77,15 +77,21 @@ def list_clips(folder: Path) -> list[Clip]:
     return clips
 
 
-def read_names(path: Path) -> set[str]:
-    """Names of clips, one a line; lines that begin with # are remarks."""
+def read_names(path: Path, option: str) -> set[str]:
+    """Names of clips, one a line; lines that begin with # are remarks.
+
+    Args:
+        option: what named the file, for messages.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); give a file with one clip a line"
-        ) from None
-    return {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise InputError(f"{option}: {path}: cannot be read ({reason}); give a file with one clip a line") from None
+    names = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    if not names:
+        raise InputError(f"{option}: {path}: names no clip; give a file with one clip a line")
+    return names
 
 
 def source_group(name: str) -> str:

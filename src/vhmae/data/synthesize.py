@@ -91,7 +91,7 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
     lines: list[str] = []
     journal: list[dict[str, object]] = []
     clips = list_clips(recipe.videos)
-    wanted = read_names(recipe.clips) if recipe.clips is not None else {clip.name for clip in clips}
+    wanted = read_names(recipe.clips, "--clips") if recipe.clips is not None else {clip.name for clip in clips}
     unknown = wanted - {clip.name for clip in clips}
     if unknown:
         raise InputError(f"--clips {recipe.clips}: names {min(unknown)}, which is not in {recipe.videos}; mend the list")
@@ -117,7 +117,7 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
                 lines.append(_write_composite(recipe, output, clip, index, frames[cut], masks[cut], luts, rng, journal))
     if not lines:
         raise InputError(f"{recipe.videos}: no clip has a foreground share in the range asked for; widen --foreground-ratio or --crop")
-    described = {key: str(value) for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts", "clips")}
+    described = {key: str(value) for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts")}
     (output / "synthesis.json").write_text(json.dumps({"recipe": described, "composites": journal}, indent=1) + "\n")
     (output / TEST_LIST).write_text("\n".join(lines) + "\n")
     return len(lines)

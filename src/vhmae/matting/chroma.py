@@ -19,7 +19,7 @@ SHOWS_SCREEN = 0.08
 SURE = 0.6
 """Pixels with this share of a usual screen's difference are screen."""
 SAME_SCREEN = 0.5
-"""A screen has at least this share of the difference that it had a frame before."""
+"""A screen has at least this share of the purity that it had a frame before."""
 STRETCH = (0.04, 0.96)
 """Alphas that become 0 and 1: what is left of noise and of a screen that is not even."""
 DARK = 0.04
@@ -74,10 +74,12 @@ class ChromaKey(MatteMaker):
             yield alpha
 
     def _is_as_strong(self, screen: Array) -> bool:
-        """Whether it may be the screen of the frames before: something greenish in front of it is weaker."""
-        if self._screen is None:
-            return True
-        return float(self._difference(screen).mean()) >= SAME_SCREEN * float(self._difference(self._screen).mean())
+        """Whether it may be the screen of the frames before, perhaps in less light: something greenish in front of it is paler."""
+
+        def purity(colors: Array) -> float:
+            return float(self._difference(colors).mean()) / max(1e-3, float(colors[..., self._channel].mean()))
+
+        return self._screen is None or purity(screen) >= SAME_SCREEN * purity(self._screen)
 
     def _miss(self, frame: Array) -> None:
         advice = f"give {'--key green or blue' if self.key == 'auto' else 'the other --key'}, or another way to cut out"

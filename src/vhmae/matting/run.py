@@ -207,7 +207,8 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
             if writer is not None:
                 writer.flush()
     seconds = time.monotonic() - began
-    lost = [] if layer is None else [f"{job.foreground}: cannot hold {what}" for what in layer.left_out]
+    written = ((job.output, mattes), (job.foreground, layer))
+    lost = [f"{path}: cannot hold {what}" for path, writer in written if writer is not None for what in writer.left_out]
     return {
         "schema": 1, "frames": frames, "fps": round(frames / seconds, 3), "seconds": round(seconds, 3), "with": job.way,
         "foreground_ratio": round(covered / max(1, frames), 4), "latency_frames": maker.latency_frames,

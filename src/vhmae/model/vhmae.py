@@ -11,6 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from vhmae.color import statistics
 from vhmae.color.transform import QUADRATIC
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.heads import Drawing, PhotometricHead, PixelHead, Transform, blend
@@ -177,8 +178,9 @@ class VHMAE(nn.Module):
         """Show the look path what a transform makes of the frames, and add what it finds still wrong; takes what :meth:`predict` does."""
         if self.look_path is None or self.look_path.config.again == 0.0:
             return change
-        if mask[..., ::2, ::2].any():  # its pixels are drawn from all: every second row and column tell the same
-            composite, mask = composite[..., ::2, ::2], mask[..., ::2, ::2]
+        part = mask[..., ::2, ::2]
+        if min(int(part.sum()), int((~part).sum())) >= statistics.PIXELS[0] // 4:  # enough to draw from on either side
+            composite, mask = composite[..., ::2, ::2], part
         shown = blend(change.apply(composite), composite, mask).clamp(0.0, 1.0)
         more = self.look_path(shown, mask).coefficients
         return dataclasses.replace(change, overall=change.overall + self.look_path.config.again * more)

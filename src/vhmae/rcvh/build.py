@@ -136,9 +136,14 @@ def _check(job: BuildJob) -> None:
             changed = [key for key, value in recipe.items() if before.get(key, value) != value]
         except (ValueError, AttributeError):
             raise InputError(f"{path}: cannot be read; give a new folder") from None
+        if changed == ["weights"]:
+            raise InputError(
+                f"{out}: was begun with other --weights (sha256 {before['weights']}...); go on with those, or give a new folder"
+            )
         if changed:
             raise InputError(f"{out}: was begun with {changed[0]} {before.get(changed[0])}; go on with that, or give a new folder")
-    elif any(not one.name.startswith(".") for one in out.iterdir()):
+        return
+    if any(not one.name.startswith(".") for one in out.iterdir()):
         raise InputError(f"{out}: holds something else; give a new folder")
     write_lines(path, [recipe])
 

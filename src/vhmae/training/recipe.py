@@ -65,12 +65,12 @@ class LookStage:
     """Frames that a scene's pixels are drawn from."""
     shown: int = 1
     """How often a composite is shown, the later times as harmonized so far (docs/decisions.md, "Shown again")."""
+    ema: float = 0.998
 
     def __post_init__(self) -> None:
-        if self.shown < 1:
-            raise InputError(f"train.look.shown={self.shown}: expected 1 or more")
-
-    ema: float = 0.998
+        for name in ("shown", "clip_frames"):
+            if getattr(self, name) < 1:
+                raise InputError(f"train.look.{name}={getattr(self, name)}: expected 1 or more")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -131,6 +131,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.accumulate < 1:
             raise InputError(f"train.accumulate={self.accumulate}: expected 1 or more parts")
+        if self.cross_fit and self.look is not None and self.look.shown > 1:
+            raise InputError("train.cross_fit: is of no use with train.look.shown over 1, which shows what all members say; leave one out")
         if not self.stages and self.look is None:
             raise InputError("train: has no stages; list at least one under train.stages")
 

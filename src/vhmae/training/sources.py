@@ -70,7 +70,7 @@ def split_dev(packs: list[Pack], dev_list: Path | None) -> tuple[list[Pack], Pac
         if len(dev) == len(video_of):
             raise InputError("data.dev_list: empty, and the data is one video, which cannot be split; give more videos")
         return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
-    dev = read_names(dev_list)
+    dev = read_names(dev_list, "data.dev_list")
     unknown = dev - set(packs[0].names)
     if unknown:
         raise InputError(f"data.dev_list: {dev_list}: the data has no clip {sorted(unknown)[0]}; mend the list")
