@@ -28,8 +28,9 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# Three on two cores: browsers and servers are waited for.
 check: setup
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile
 
 # pytest last: its closing line ends the output.
 test: lint types check

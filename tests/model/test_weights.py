@@ -90,6 +90,6 @@ def test_a_folder_in_the_hubs_form_is_loaded(tmp_path: Path) -> None:
 
 
 def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # the variable is read at the first import alone
     with pytest.raises(InputError, match="--weights hf:nobody/nothing: cannot be loaded"):
         load_model("hf:nobody/nothing")
