@@ -15,220 +15,26 @@ import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 import yaml
 from hardware import describe
-from torch import Tensor, nn
+from torch import Tensor
+from trial import Pairs, Trial, answers, make_pairs, make_path, train
 
-from vhmae.color import statistics
-from vhmae.color.lut import apply_luts, read_lut_bank
-from vhmae.color.transform import color_basis
+from vhmae.color.lut import read_lut_bank
 from vhmae.config import build
 from vhmae.data.clips import Pack
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.data.synthesis import REFERENCE_LINES, Scene, SceneRecipe, SceneSampler, close_edge
-from vhmae.model.look import LookConfig, LookPath, MemberLinear
+from vhmae.model.look import LookPath
 from vhmae.training.recipe import DataConfig, LookStage
 from vhmae.training.sources import LookBank, bank_file, load_packs, make_sampler, split_dev
 
 ROOT = Path(__file__).parents[1]
-Basis = Literal["affine", "quadratic", "luma"]
-LUMA_NODES = 3
-NUMBERS = {"moments": range(18), "quantiles": range(18, 53), "luma bands": range(53, 71), "clipped": range(71, 77)}
-"""Where each kind of number stands among ``statistics.STATISTICS``."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Trial:
-    """One way to train the look path."""
-
-    sets: tuple[str, ...] = statistics.SETS
-    """Pixel sets that are shown."""
-    numbers: tuple[str, ...] = tuple(NUMBERS)
-    histograms: bool = True
-    basis: Basis = "quadratic"
-    """Of the answer; ``luma`` is an affine map at each of three luma nodes, interpolated: a bilateral grid without places."""
-    members: int = 4
-    width: int = 256
-    steps: int = 1500
-    batch_size: int = 256
-    samples: int = 40000
-    loss: Literal["relative", "l1", "lab", "likelihood"] = "relative"
-    """``relative`` to the composite's error + floor (a large floor is the plain squared error); ``lab`` squares distances in CIELAB;
-    ``likelihood`` is a Gaussian's, whose deviation each member says, too."""
-    floor: float = 0.03
-    harm_weight: float = 0.0
-    looks: LookMixture = dataclasses.field(default_factory=LookMixture)
-    folders: tuple[str, ...] = ("train", "photos", "scenes")
-    """Where scenes may come from."""
-    videos: int = 0
-    """How many of the training videos; 0 takes all."""
-    foreground: tuple[float, float] = (0.0, 1.0)
-    """Shares of scenes that are kept."""
-    clip_frames: int = 1
-    """Frames that the pixels of a scene are drawn from, in training and on dev."""
-    passes: int = 1
-    """How often training shows a composite, the later times as harmonized so far."""
-
-
-class Keep(nn.Module):
-    """Features times zeros and ones: what a trial is not shown."""
-
-    kept: Tensor
-
-    def __init__(self, kept: Tensor) -> None:
-        super().__init__()
-        self.register_buffer("kept", kept)
-
-    def forward(self, features: Tensor) -> Tensor:
-        return features * self.kept
-
-
-def make_path(trial: Trial) -> LookPath:
-    """The look path of a trial."""
-    path = LookPath(LookConfig(members=trial.members, width=trial.width))
-    shown = torch.zeros(len(statistics.SETS), statistics.STATISTICS)
-    seen = torch.tensor([name in trial.sets for name in statistics.SETS])
-    for name in trial.numbers:
-        shown[:, list(NUMBERS[name])] = 1.0
-    shown *= seen.unsqueeze(-1)
-    path.normalize = nn.Sequential(path.normalize, Keep(torch.cat([shown.flatten(), seen.float()])))  # type: ignore[assignment]
-    cells = (seen * float(trial.histograms)).repeat_interleave(statistics.HISTOGRAM_BINS**3)
-    path.read_histogram = nn.Sequential(Keep(cells), path.read_histogram)  # type: ignore[assignment]
-    terms = {"affine": 4, "quadratic": 10, "luma": 4 * LUMA_NODES}[trial.basis]
-    path.answer = MemberLinear(trial.members, trial.width, 3 * terms + 3 * (trial.loss == "likelihood"))
-    nn.init.zeros_(path.answer.weight)
-    return path
-
-
-def evaluate_basis(rgb: Tensor, basis: Basis) -> Tensor:
-    """Colours (..., 3) -> (..., terms)."""
-    if basis != "luma":
-        return color_basis(rgb, {"affine": 4, "quadratic": 10}[basis])
-    luma = rgb @ rgb.new_tensor([0.299, 0.587, 0.114])
-    nodes = torch.linspace(0.0, 1.0, LUMA_NODES)
-    weight = (1.0 - (luma.unsqueeze(-1) - nodes).abs() * (LUMA_NODES - 1)).clamp_min(0.0)
-    return (weight.unsqueeze(-1) * color_basis(rgb, 4).unsqueeze(-2)).flatten(-2)
-
-
-def to_lab(rgb: Tensor) -> Tensor:
-    """sRGB (..., 3) in [0, 1] -> CIELAB over 100, the white of D65."""
-    linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp_min(0.0) + 0.055) / 1.055) ** 2.4)
-    matrix = rgb.new_tensor([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-    xyz = (linear @ matrix.T / rgb.new_tensor([0.9505, 1.0, 1.089])).clamp_min(0.0)
-    root = torch.where(xyz > 0.008856, (xyz + 1e-8) ** (1 / 3), 7.787 * xyz + 16 / 116)
-    x, y, z = root.unbind(-1)
-    return torch.stack([1.16 * y - 0.16, 5.0 * (x - y), 2.0 * (y - z)], dim=-1)
-
-
-@dataclasses.dataclass(frozen=True)
-class Pairs:
-    """Drawn pixels of composites and what they should be."""
-
-    sets: list[Tensor]
-    """One (B, P, 3) a set, as the network sees them."""
-    shares: Tensor
-    target: Tensor
-    """(B, P, 3) of the foreground."""
-    weight: Tensor
-    """(B, P): the recoloured pixels, sums to one."""
-    source: Tensor
-
-    def squared(self, colors: Tensor) -> Tensor:
-        """Mean squared error (..., B)."""
-        return ((colors - self.target).square().mean(-1) * self.weight).sum(-1)
-
-    def other_background(self) -> Pairs:
-        """Each foreground before the background of another clip."""
-        order = torch.argsort(self.source, stable=True)
-        other = order[(torch.argsort(order) + len(order) // 2) % len(order)]
-        own = [name in statistics.FOREGROUND_SETS for name in statistics.SETS]
-        sets = [colors if mine else colors[other] for colors, mine in zip(self.sets, own, strict=True)]
-        return dataclasses.replace(self, sets=sets)
-
-
-def make_pairs(bank: LookBank, rows: Tensor, background: Tensor, foreground: Tensor) -> Pairs:
-    """Scenes of a bank under drawn looks (``vhmae.training.objective.look_losses``)."""
-    pixels, region = bank.pixels[rows].float() / 255.0, bank.region[rows]
-    target = apply_luts(pixels, background).clamp(0.0, 1.0)
-    composite = torch.where(region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target)
-    count = statistics.PIXELS[0]
-    weight = region[:, :count].float()
-    weight = weight / weight.sum(1, keepdim=True).clamp_min(1.0)
-    return Pairs(list(composite.split(statistics.PIXELS, dim=1)), bank.shares[rows], target[:, :count], weight, bank.source[rows])
-
-
-def answers(path: LookPath, pairs: Pairs, basis: Basis, shares: Sequence[float] = (1.0,)) -> tuple[Tensor, Tensor]:
-    """The members' harmonized colours (M, B, P, 3), and what they say of their error's variance (M, B).
-
-    Args:
-        shares: one for each time that the composite is shown, each time as harmonized so far: how much of the answer is added.
-    """
-    said = path.read(pairs.sets, pairs.shares).member_coefficients
-    terms = evaluate_basis(pairs.sets[0][:, :1], basis).shape[-1]
-    total = shares[0] * said[..., :terms]
-    for share in shares[1:]:
-        shown = [recolored(colors, total.mean(0).detach(), basis) if name in statistics.FOREGROUND_SETS else colors
-                 for name, colors in zip(statistics.SETS, pairs.sets, strict=True)]  # fmt: skip
-        again = path.read(shown, pairs.shares).member_coefficients
-        total = total.mean(0, keepdim=True).detach() + share * again[..., :terms]
-    return recolored(pairs.sets[0], total, basis, clip=False), said[..., terms:].sum((-1, -2))
-
-
-def recolored(colors: Tensor, coefficients: Tensor, basis: Basis, clip: bool = True) -> Tensor:
-    changed = colors + evaluate_basis(colors, basis) @ coefficients.transpose(-1, -2)
-    return changed.clamp(0.0, 1.0) if clip else changed
-
-
-def loss_of(trial: Trial, path: LookPath, pairs: Pairs) -> Tensor:
-    if trial.passes > 1:
-        one = dataclasses.replace(trial, passes=1)
-        return torch.stack([_loss_of(one, path, pairs, (1.0,) * count) for count in range(1, trial.passes + 1)]).mean()
-    return _loss_of(trial, path, pairs, (1.0,))
-
-
-def _loss_of(trial: Trial, path: LookPath, pairs: Pairs, shares: Sequence[float]) -> Tensor:
-    harmonized, log_variance = answers(path, pairs, trial.basis, shares)
-    untouched = pairs.squared(pairs.sets[0])
-    if trial.loss == "l1":
-        return ((harmonized - pairs.target).abs().mean(-1) * pairs.weight).sum(-1).mean()
-    if trial.loss == "lab":
-        return ((to_lab(harmonized) - to_lab(pairs.target)).square().mean(-1) * pairs.weight).sum(-1).mean()
-    error = pairs.squared(harmonized)
-    if trial.loss == "likelihood":  # the mean is fitted as ever; the deviation learns from its errors
-        spread = (log_variance - 5.0).clamp(-12.0, 2.0)
-        return (error / (untouched + trial.floor)).mean() + 0.1 * (error.detach() * (-spread).exp() + spread).mean()
-    harm = trial.harm_weight * (error - untouched).clamp_min(0.0)
-    return ((error + harm) / (untouched + trial.floor)).mean()
-
-
-def train(trial: Trial, bank: LookBank, rows: Tensor, looks: LookSampler, seed: int) -> LookPath:
-    """Fit a trial's look path; the averaged weights."""
-    torch.manual_seed(seed)
-    path = make_path(trial)
-    average = make_path(trial).eval()
-    average.load_state_dict(path.state_dict())
-    optimizer = torch.optim.AdamW(path.parameters(), lr=1e-3, weight_decay=0.05)
-    for step in range(trial.steps):
-        rng = np.random.default_rng([seed, step, 1])
-        picks = rows[torch.from_numpy(rng.integers(len(rows), size=trial.batch_size))]
-        rate = 1e-3 * min(1.0, (step + 1) / 100) * 0.5 * (1.0 + np.cos(np.pi * step / trial.steps))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad(set_to_none=True)
-        loss_of(trial, path, make_pairs(bank, picks, *looks.draw_pairs(rng, len(picks)))).backward()
-        nn.utils.clip_grad_norm_(path.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            for mean, value in zip(average.parameters(), path.parameters(), strict=True):
-                mean.lerp_(value, 1.0 - min(0.998, (step + 1) / (step + 10)))
-            for kept, counted in zip(average.buffers(), path.buffers(), strict=True):
-                kept.copy_(counted)
-    return average
 
 
 # --- scenes

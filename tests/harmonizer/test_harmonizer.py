@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from tests.conftest import moving_scene
 from tests.model.test_vhmae import model
+from vhmae.cli.parser import CAUTION
 from vhmae.errors import InputError, ShapeError
-from vhmae.harmonizer import STRIDES, Harmonizer, _share_kept
+from vhmae.harmonizer import CAUTION_LEVELS, STRIDES, Harmonizer, _share_kept
 from vhmae.model.vhmae import VHMAE
 
 
@@ -128,6 +129,10 @@ def test_the_look_path_is_asked_again_of_what_was_made(monkeypatch: pytest.Monke
     once = np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks)))
     monkeypatch.setattr(VHMAE, "look_again", lambda self, change, composite, mask: change)
     assert not np.array_equal(once, np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks))))
+
+
+def test_the_command_line_is_as_cautious_as_the_harmonizer() -> None:
+    assert CAUTION == CAUTION_LEVELS
 
 
 def test_caution_leaves_small_changes_undone_and_strong_ones_alone() -> None:

@@ -8,7 +8,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import add_command, add_device_options, add_report_options, names, natural, positive, value_range, write_report
+from vhmae.cli.parser import (
+    CAUTION,
+    add_command,
+    add_device_options,
+    add_report_options,
+    names,
+    natural,
+    positive,
+    value_range,
+    write_report,
+)
 from vhmae.errors import InputError
 
 
@@ -71,7 +81,7 @@ def add_evaluate(commands: Any) -> None:
     parser.add_argument("--list", type=Path, metavar="FILE", help="three folders a line (test_list.txt)")
     parser.add_argument("--natural", type=Path, metavar="DIR", help="clips with masks, untouched: how far the method moves them")
     parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"])
-    parser.add_argument("--caution", type=float, default=16.0, metavar="LEVELS", help="as for harmonize (16)")
+    parser.add_argument("--caution", type=float, default=CAUTION, metavar="LEVELS", help=f"as for harmonize ({CAUTION:g})")
     add_device_options(parser)
     add_report_options(parser)
 

@@ -108,12 +108,20 @@ def add_device_options(parser: Parser) -> None:
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (all)")
 
 
+CAUTION = 16.0
+"""The harmonizer's own default, which cannot be asked without loading torch."""
+
+
 def add_strength_options(parser: Parser) -> None:
     """How much, and how often."""
     parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
     parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
     parser.add_argument(
-        "--caution", type=float, default=16.0, metavar="LEVELS", help="0 is bold; small changes are left undone below this (16)"
+        "--caution",
+        type=float,
+        default=CAUTION,
+        metavar="LEVELS",
+        help=f"0 is bold; small changes are left undone below this ({CAUTION:g})",
     )
 
 

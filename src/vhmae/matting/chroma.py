@@ -62,7 +62,7 @@ class ChromaKey(MatteMaker):
                 self._miss(frame)
                 yield np.zeros(frame.shape[:2], np.float32)
                 continue
-            if screen is None or not self._is_as_strong(screen):
+            if screen is None or not self._is_as_pure(screen):
                 screen = self._screen
             assert screen is not None
             self._screen = screen
@@ -73,7 +73,7 @@ class ChromaKey(MatteMaker):
                 alpha *= 1.0 - cv2.resize(self.garbage, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
             yield alpha
 
-    def _is_as_strong(self, screen: Array) -> bool:
+    def _is_as_pure(self, screen: Array) -> bool:
         """Whether it may be the screen of the frames before, perhaps in less light: something greenish in front of it is paler."""
 
         def purity(colors: Array) -> float:
