@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vhmae.color.lut import read_lut_bank
 from vhmae.config import read_config
 from vhmae.data.looks import LookSampler
-from vhmae.data.synthesis import Scene, TrainingBatch, make_batch
+from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
 from vhmae.model.precision import DTYPES, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.objective import batch_losses
@@ -129,7 +129,7 @@ def measure_training(
     """Real scenes through the real loader: rates, waiting, utilisation."""
     data = recipe.data
     packs, _ = split_dev(load_packs(data, cache), Path(data.dev_list))
-    looks = LookSampler.from_luts(read_lut_bank(data.root_path / data.luts, "train"), recipe.looks, data.looks_pool)
+    looks = LookSampler.from_luts(read_lut_bank(data.root_path / data.luts, "train"), recipe.looks, data.looks_pool).to(device)
     sampler = make_sampler(packs, data, recipe.scenes)
     batches = SceneBatches(sampler, 0, range(stage.batch_size), stage.clip_frames, stage.image_size)
     step = Step(recipe, device, precision)
@@ -140,7 +140,7 @@ def measure_training(
         start = time.perf_counter()
         scenes = next(loader)
         arrived = time.perf_counter()
-        batch = make_batch(scenes, looks, np.random.default_rng(number), device)
+        batch = make_batch(StackedScenes.of(scenes).to(device), looks, np.random.default_rng(number))
         made = time.perf_counter()
         step(batch)
         if device.type == "cuda":
@@ -154,7 +154,7 @@ def measure_training(
     flops = float(counter.get_total_flops())
     start = time.perf_counter()
     for number in range(2):
-        make_batch(batches[1000 + number], looks, np.random.default_rng(number), device)
+        make_batch(StackedScenes.of(batches[1000 + number]).to(device), looks, np.random.default_rng(number))
     alone = (time.perf_counter() - start) / 2
     total = waiting + synthesis + working
     return {

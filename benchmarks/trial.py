@@ -12,13 +12,12 @@ from torch import Tensor, nn
 
 from vhmae.color import statistics
 from vhmae.color.lut import apply_luts
-from vhmae.color.transform import AFFINE, QUADRATIC, color_basis
+from vhmae.color.transform import AFFINE, LUMA_NODES, QUADRATIC, color_basis, luma_basis
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.model.look import LookConfig, LookPath, MemberLinear
 from vhmae.training.sources import LookBank
 
 Basis = Literal["affine", "quadratic", "luma"]
-LUMA_NODES = 3
 TERMS = {"affine": AFFINE, "quadratic": QUADRATIC, "luma": AFFINE * LUMA_NODES}
 NUMBERS = {"moments": range(18), "quantiles": range(18, 53), "luma bands": range(53, 71), "clipped": range(71, 77)}
 """Where each kind of number stands among ``statistics.STATISTICS``."""
@@ -34,6 +33,8 @@ class Trial:
     histograms: bool = True
     basis: Basis = "quadratic"
     """Of the answer; ``luma`` is an affine map at each of three luma nodes, interpolated: a bilateral grid without places."""
+    told: Literal["quadratic", "luma"] = "quadratic"
+    """The look path's own ``basis``: what stands behind a quadratic answer."""
     members: int = 4
     width: int = 256
     steps: int = 1500
@@ -72,7 +73,7 @@ class Keep(nn.Module):
 
 def make_path(trial: Trial) -> LookPath:
     """The look path of a trial."""
-    path = LookPath(LookConfig(members=trial.members, width=trial.width))
+    path = LookPath(LookConfig(members=trial.members, width=trial.width, basis=trial.told))
     shown = torch.zeros(len(statistics.SETS), statistics.STATISTICS)
     seen = torch.tensor([name in trial.sets for name in statistics.SETS])
     for name in trial.numbers:
@@ -81,7 +82,7 @@ def make_path(trial: Trial) -> LookPath:
     path.normalize = nn.Sequential(path.normalize, Keep(torch.cat([shown.flatten(), seen.float()])))  # type: ignore[assignment]
     cells = (seen * float(trial.histograms)).repeat_interleave(statistics.HISTOGRAM_BINS**3)
     path.read_histogram = nn.Sequential(Keep(cells), path.read_histogram)  # type: ignore[assignment]
-    terms = TERMS[trial.basis]
+    terms = TERMS[trial.told if trial.basis == "quadratic" else trial.basis]
     path.answer = MemberLinear(trial.members, trial.width, 3 * terms + 3 * (trial.loss == "likelihood"))
     nn.init.zeros_(path.answer.weight)
     return path
@@ -89,12 +90,7 @@ def make_path(trial: Trial) -> LookPath:
 
 def evaluate_basis(rgb: Tensor, basis: Basis) -> Tensor:
     """Colours (..., 3) -> (..., terms)."""
-    if basis != "luma":
-        return color_basis(rgb, TERMS[basis])
-    luma = rgb @ rgb.new_tensor([0.299, 0.587, 0.114])
-    nodes = torch.linspace(0.0, 1.0, LUMA_NODES)
-    weight = (1.0 - (luma.unsqueeze(-1) - nodes).abs() * (LUMA_NODES - 1)).clamp_min(0.0)
-    return (weight.unsqueeze(-1) * color_basis(rgb, AFFINE).unsqueeze(-2)).flatten(-2)
+    return luma_basis(rgb) if basis == "luma" else color_basis(rgb, TERMS[basis])
 
 
 def to_lab(rgb: Tensor) -> Tensor:

@@ -19,11 +19,11 @@ from vhmae.analysis import Analysis, AnalysisJob, Payload, Ready
 from vhmae.errors import InputError
 from vhmae.harmonizer import Snapshot
 from vhmae.model.vhmae import VHMAE
-from vhmae.rendering import as_matte, render_planes
+from vhmae.rendering import RENDERERS, as_matte, render_planes
 from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
 from vhmae.video.matte import has_alpha, layer_info, layered
-from vhmae.video.overlap import run_ahead
+from vhmae.video.overlap import map_ahead, run_ahead
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, sound_codecs
@@ -258,7 +258,7 @@ class _Run(Analysis):
         """The frames to write, in order."""
         frames = run_ahead(self.busy.drawing("decode", self.frames(self.first, count=True)), FRAMES_AHEAD)
         changes = run_ahead(self._changes(frames), FRAMES_AHEAD)
-        return run_ahead(self._render(changes), FRAMES_AHEAD)
+        return run_ahead(map_ahead(self._render, changes, RENDERERS), FRAMES_AHEAD)
 
     def _changes(self, frames: Iterator[Payload]) -> Iterator[tuple[Ready, Snapshot | None]]:
         """Frames with their changes of colour, as they become ready."""
@@ -281,19 +281,19 @@ class _Run(Analysis):
         arrays = {f"{place}.{key}": array for place, one in enumerate(snapshots) for key, array in one.arrays.items()}
         return Snapshot({"objects": [one.numbers for one in snapshots], "waiting": waiting}, arrays)
 
-    def _render(self, changes: Iterator[tuple[Ready, Snapshot | None]]) -> Iterator[_Done]:
-        for ((timed, mattes), wanted, _), snapshot in changes:
-            image, moved = timed.image, []
-            layer = self.output_info
-            for matte, change in zip(mattes, wanted, strict=True):
-                if change is not None:
-                    with self.busy.working("render"):
-                        # A layer's soft edge is blended by its alpha, not twice.
-                        image, levels = render_planes(image, (matte > 0).astype(np.uint8) * np.uint8(255) if layer else matte, change)
-                    moved.append(levels)
-            if layer is not None:
-                image = layered(image, np.max([as_matte(matte) for matte in mattes], axis=0), layer.pixel_format)
-            yield _Done(timed, image, sum(moved) / len(moved) if moved else None, snapshot)
+    def _render(self, changed: tuple[Ready, Snapshot | None]) -> _Done:
+        ((timed, mattes), wanted, _), snapshot = changed
+        image, moved = timed.image, []
+        layer = self.output_info
+        for matte, change in zip(mattes, wanted, strict=True):
+            if change is not None:
+                with self.busy.working("render", RENDERERS):
+                    # A layer's soft edge is blended by its alpha, not twice.
+                    image, levels = render_planes(image, (matte > 0).astype(np.uint8) * np.uint8(255) if layer else matte, change)
+                moved.append(levels)
+        if layer is not None:
+            image = layered(image, np.max([as_matte(matte) for matte in mattes], axis=0), layer.pixel_format)
+        return _Done(timed, image, sum(moved) / len(moved) if moved else None, snapshot)
 
 
 def _digest(facts: list[Any]) -> str:

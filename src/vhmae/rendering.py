@@ -6,6 +6,7 @@ Colour maps take the compiled way (``kernels``); ``plain=True`` is the slow refe
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from typing import Literal, Protocol, get_args
 
@@ -21,6 +22,8 @@ from vhmae.video.planes import Box, PlanarFrame, matte_box
 Array = np.ndarray
 Kept = Literal["hue", "luma", "saturation"]
 KEPT: tuple[str, ...] = get_args(Kept)
+RENDERERS = min(4, max(1, (os.cpu_count() or 1) // 4))
+"""Threads that render a frame each: where a GPU runs the network, one alone would be what 4K waits for."""
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Rec. 709's weights of red, green and blue."""
 

@@ -15,6 +15,8 @@ from vhmae.color.transform import (
     apply_transform,
     color_basis,
     fit_transform,
+    luma_basis,
+    nearest_transform,
     upsample_grid,
 )
 from vhmae.errors import ShapeError
@@ -82,3 +84,17 @@ def test_wrong_shapes_are_refused() -> None:
         color_basis(torch.rand(3, 4))
     with pytest.raises(ShapeError, match="terms"):
         color_basis(torch.rand(4, 3), 7)
+
+
+def test_affine_maps_along_luma_are_told_as_the_quadratic_nearest_to_them() -> None:
+    rgb = torch.rand(2, 400, 3, generator=torch.Generator().manual_seed(0))
+    basis = luma_basis(rgb)
+    assert basis.shape == (2, 400, 12)
+    assert torch.allclose(basis.unflatten(-1, (3, 4)).sum(2), color_basis(rgb, AFFINE), atol=1e-6)  # the levels' weights sum to one
+    own = torch.randn(2, 3, 12, generator=torch.Generator().manual_seed(1)) * 0.1
+    told = own @ nearest_transform(rgb, basis).transpose(1, 2)
+    wanted = rgb + basis @ own.transpose(1, 2)
+    fitted = torch.stack([fit_transform(colors, target, ridge=1e-5) for colors, target in zip(rgb, wanted, strict=True)])
+    assert torch.allclose(told, fitted.float(), atol=1e-4)
+    one_map = own[..., :4].repeat(1, 1, 3)  # the same at every level is affine, and told as it is
+    assert torch.allclose((one_map @ nearest_transform(rgb, basis).transpose(1, 2))[..., :AFFINE], own[..., :4], atol=2e-3)

@@ -11,7 +11,7 @@ from tests.conftest import moving_scene
 from tests.data.test_looks import luts
 from vhmae.data.clips import Pack
 from vhmae.data.looks import LookMixture, LookSampler
-from vhmae.data.synthesis import SceneRecipe, SceneSampler, close_edge, compose, make_batch, move_edge
+from vhmae.data.synthesis import SceneRecipe, SceneSampler, StackedScenes, close_edge, compose, make_batch, move_edge
 
 
 def packs() -> list[Pack]:
@@ -90,10 +90,10 @@ def test_a_batch_touches_only_the_region() -> None:
     rng = np.random.default_rng(1)
     scenes = [sampler.draw(rng, 2, 48) for _ in range(6)]
     looks = LookSampler.from_luts(luts(), LookMixture(lighting=1.0), pool_size=16)
-    batch = make_batch(scenes, looks, np.random.default_rng(2), torch.device("cpu"))
+    batch = make_batch(StackedScenes.of(scenes), looks, np.random.default_rng(2))
     outside = ~batch.region.expand_as(batch.composite)
     assert torch.equal(batch.composite[outside], batch.target[outside])
     assert batch.composite.min() >= 0
     assert batch.composite.max() <= 1
-    again = make_batch(scenes, looks, np.random.default_rng(2), torch.device("cpu"))
+    again = make_batch(StackedScenes.of(scenes), looks, np.random.default_rng(2))
     assert torch.equal(again.composite, batch.composite)

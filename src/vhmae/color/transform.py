@@ -17,6 +17,8 @@ from vhmae.errors import ShapeError
 
 AFFINE = 4
 QUADRATIC = 10
+LUMA_NODES = 3
+"""Levels of luma, from black to white, at which affine maps along luma are stated."""
 
 
 def color_basis(rgb: Tensor, size: int = QUADRATIC) -> Tensor:
@@ -37,6 +39,29 @@ def color_basis(rgb: Tensor, size: int = QUADRATIC) -> Tensor:
     elif size != AFFINE:
         raise ShapeError(f"a basis has {AFFINE} or {QUADRATIC} terms, got {size}")
     return torch.stack(terms, dim=-1)
+
+
+def luma_basis(rgb: Tensor) -> Tensor:
+    """Evaluate affine maps along luma: (..., 3) -> (..., LUMA_NODES * AFFINE), the affine terms weighed by how near each level is."""
+    luma = (rgb @ rgb.new_tensor([0.299, 0.587, 0.114])).unsqueeze(-1)
+    nodes = torch.linspace(0.0, 1.0, LUMA_NODES, device=rgb.device)
+    weight = (1.0 - (luma - nodes).abs() * (LUMA_NODES - 1)).clamp_min(0.0)
+    return (weight.unsqueeze(-1) * color_basis(rgb, AFFINE).unsqueeze(-2)).flatten(-2)
+
+
+def nearest_transform(rgb: Tensor, basis: Tensor, ridge: float = 1e-5) -> Tensor:
+    """The matrix that takes coefficients of another basis to those of the quadratic transform nearest to them on some colours.
+
+    Args:
+        rgb: (B, P, 3), the colours.
+        basis: (B, P, K), the other basis at them.
+        ridge: weight of the pull towards the identity, as for :func:`fit_transform`.
+    Returns:
+        (B, QUADRATIC, K).
+    """
+    own = color_basis(rgb).double()
+    normal = own.transpose(1, 2) @ own + ridge * rgb.shape[1] * torch.eye(QUADRATIC, dtype=torch.float64, device=rgb.device)
+    return torch.linalg.solve(normal, own.transpose(1, 2) @ basis.double()).to(rgb.dtype)
 
 
 def apply_transform(rgb: Tensor, coefficients: Tensor) -> Tensor:

@@ -94,12 +94,7 @@ class Lighting:
 
     def gain(self, height: int, width: int) -> Tensor:
         """Gains per pixel, (3, height, width)."""
-        y = torch.linspace(-1.0, 1.0, height).unsqueeze(1)
-        x = torch.linspace(-1.0, 1.0, width).unsqueeze(0)
-        along = (x * math.cos(self.angle) + y * math.sin(self.angle)) / math.sqrt(2.0)
-        ramp = torch.sigmoid(3.0 * along)
-        low, high = torch.tensor(self.low).view(3, 1, 1), torch.tensor(self.high).view(3, 1, 1)
-        return low + (high - low) * ramp
+        return lighting_gains([self], height, width)[0]
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Lighting:
@@ -107,6 +102,17 @@ class Lighting:
         tint = [[_log_uniform(rng, 0.92, 1.08) for _ in range(3)] for _ in range(2)]
         ends = [(t[0] * e, t[1] * e, t[2] * e) for t, e in zip(tint, exposure, strict=True)]
         return cls(angle=float(rng.uniform(0.0, 2.0 * math.pi)), low=ends[0], high=ends[1])
+
+
+def lighting_gains(lights: Sequence[Lighting], height: int, width: int, device: torch.device | None = None) -> Tensor:
+    """Gains per pixel of several gradients, (len(lights), 3, height, width)."""
+    y = torch.linspace(-1.0, 1.0, height, device=device).unsqueeze(1)
+    x = torch.linspace(-1.0, 1.0, width, device=device).unsqueeze(0)
+    ways = torch.tensor([[math.cos(one.angle), math.sin(one.angle)] for one in lights], device=device).view(-1, 2, 1, 1)
+    ramp = torch.sigmoid(3.0 * ((x * ways[:, 0] + y * ways[:, 1]) / math.sqrt(2.0))).unsqueeze(1)
+    low = torch.tensor([one.low for one in lights], device=device).view(-1, 3, 1, 1)
+    high = torch.tensor([one.high for one in lights], device=device).view(-1, 3, 1, 1)
+    return low + (high - low) * ramp
 
 
 def draw_look(rng: np.random.Generator, luts: Sequence[Lut3D], shifts: Sequence[str], strength: tuple[float, float]) -> Look:
@@ -155,7 +161,7 @@ class LookSampler:
         self.luts = luts  # (LUTs, n, n, n, 3)
         self.pool = pool  # (looks, n, n, n, 3)
         self.mixture = mixture
-        self.grid = Lut3D.identity(TABLE_SIZE).table
+        self.grid = Lut3D.identity(TABLE_SIZE).table.to(pool.device)
 
     @classmethod
     def from_luts(cls, luts: Sequence[Lut3D], mixture: LookMixture, pool_size: int = 4096, seed: int = 0) -> LookSampler:
@@ -169,22 +175,29 @@ class LookSampler:
         """The same looks, paired and weakened in another way."""
         return LookSampler(self.luts, self.pool, mixture)
 
+    def to(self, device: torch.device) -> LookSampler:
+        """The same looks on another device: their tables are made there."""
+        return LookSampler(self.luts.to(device), self.pool.to(device), self.mixture)
+
     def draw_pairs(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
         """Draw the tables of A (background and target) and B (foreground of the composite), each (count, n, n, n, 3)."""
         mixture = self.mixture
         kind = rng.random(count)
-        one_look = torch.from_numpy(kind < mixture.one_look).view(-1, 1, 1, 1, 1)
-        same = torch.from_numpy(kind >= 1.0 - mixture.same_look).view(-1, 1, 1, 1, 1)
+        one_look = self._there(kind < mixture.one_look).view(-1, 1, 1, 1, 1)
+        same = self._there(kind >= 1.0 - mixture.same_look).view(-1, 1, 1, 1, 1)
         background, foreground = self._weakened(rng, count), self._weakened(rng, count)
-        full = self.luts[torch.from_numpy(rng.integers(len(self.luts), size=count))]
+        full = self.luts[self._there(rng.integers(len(self.luts), size=count))]
         background = torch.where(one_look, self.grid, background)
         foreground = torch.where(same, background, torch.where(one_look, full, foreground))
         return background, foreground
 
     def _weakened(self, rng: np.random.Generator, count: int) -> Tensor:
-        looks = self.pool[torch.from_numpy(rng.integers(len(self.pool), size=count))]
-        strength = torch.from_numpy(rng.uniform(*self.mixture.strength, count).astype(np.float32))
+        looks = self.pool[self._there(rng.integers(len(self.pool), size=count))]
+        strength = self._there(rng.uniform(*self.mixture.strength, count).astype(np.float32))
         return torch.lerp(self.grid, looks, strength.view(-1, 1, 1, 1, 1))
+
+    def _there(self, numbers: np.ndarray) -> Tensor:
+        return torch.from_numpy(numbers).to(self.pool.device)
 
 
 def _full_look(rng: np.random.Generator, luts: Tensor, mixture: LookMixture) -> Tensor:

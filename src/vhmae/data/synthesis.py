@@ -9,6 +9,7 @@ applied in batches wherever the model trains.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 
 from vhmae.color.lut import apply_luts
 from vhmae.data.clips import Pack
-from vhmae.data.looks import Lighting, LookSampler
+from vhmae.data.looks import Lighting, LookSampler, lighting_gains
 
 Array = np.ndarray
 
@@ -279,28 +280,56 @@ def compose(frames: Tensor, region: Tensor, background: Tensor, foreground: Tens
     return torch.where(region, seen(foreground), target), target
 
 
+@dataclasses.dataclass(frozen=True)
+class StackedScenes:
+    """Scenes side by side, as tensors of one device."""
+
+    frames: Tensor
+    """(N, T, S, S, 3) uint8."""
+    region: Tensor
+    """(N, T, S, S) bool."""
+    mask: Tensor
+    """(N, T, S, S) bool."""
+    source: Tensor
+    """(N,) int64."""
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @classmethod
+    def of(cls, scenes: Sequence[Scene]) -> StackedScenes:
+        frames, region, mask = (np.stack([getattr(scene, name) for scene in scenes]) for name in ("frames", "region", "mask"))
+        source = torch.tensor([scene.source for scene in scenes])
+        return cls(torch.from_numpy(frames), torch.from_numpy(region), torch.from_numpy(mask), source)
+
+    def to(self, device: torch.device) -> StackedScenes:
+        return StackedScenes(*(tensor.to(device) for tensor in vars(self).values()))
+
+    def rows(self, index: Tensor | slice) -> StackedScenes:
+        return StackedScenes(*(tensor[index] for tensor in vars(self).values()))
+
+
 def make_batch(
-    scenes: list[Scene], looks: LookSampler, rng: np.random.Generator, device: torch.device, rows: range | None = None, of: int = 0
+    scenes: StackedScenes, looks: LookSampler, rng: np.random.Generator, rows: range | None = None, of: int = 0
 ) -> TrainingBatch:
-    """Turn scenes into a batch of composites under freshly drawn looks.
+    """Turn scenes into a batch of composites under freshly drawn looks, where the scenes lie.
 
     Args:
+        looks: on the same device.
         rows, of: the scenes are these rows of a larger batch, whose numbers are drawn as for the whole.
     """
     rows = rows if rows is not None else range(len(scenes))
     part = slice(rows.start, rows.stop)
-    frames = torch.from_numpy(np.stack([scene.frames for scene in scenes])).to(device)
-    frames = frames.permute(0, 1, 4, 2, 3).float() / 255.0
-    region = torch.from_numpy(np.stack([scene.region for scene in scenes])).to(device).unsqueeze(2)
-    mask = torch.from_numpy(np.stack([scene.mask for scene in scenes])).to(device).unsqueeze(2)
+    frames = scenes.frames.permute(0, 1, 4, 2, 3).float() / 255.0
+    region, mask = scenes.region.unsqueeze(2), scenes.mask.unsqueeze(2)
     count = of or len(scenes)
-    background, foreground = (table[part].to(device) for table in looks.draw_pairs(rng, count))
+    background, foreground = (table[part] for table in looks.draw_pairs(rng, count))
     composite, target = compose(frames, region, background, foreground)
-    lit = [Lighting.draw(rng) if rng.random() < looks.mixture.lighting else None for _ in range(count)]
-    for index, lighting in enumerate(lit[part]):
-        if lighting is not None:
-            gain = lighting.gain(*frames.shape[-2:]).to(device)
-            shaded = (composite[index] * gain).clamp(0.0, 1.0)
-            composite[index] = torch.where(region[index], shaded, composite[index])
-    source = torch.tensor([scene.source for scene in scenes], device=device)
-    return TrainingBatch(composite, target, mask, region, source)
+    lit = [Lighting.draw(rng) if rng.random() < looks.mixture.lighting else None for _ in range(count)][part]
+    shaded = [index for index, lighting in enumerate(lit) if lighting is not None]
+    if shaded:
+        height, width = frames.shape[-2:]
+        gain = lighting_gains([one for one in lit if one is not None], height, width, frames.device).unsqueeze(1)
+        lighter = (composite[shaded] * gain).clamp(0.0, 1.0)
+        composite[shaded] = torch.where(region[shaded], lighter, composite[shaded])
+    return TrainingBatch(composite, target, mask, region, scenes.source)

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vhmae.color import statistics
-from vhmae.color.transform import QUADRATIC
+from vhmae.color.transform import AFFINE, LUMA_NODES, QUADRATIC, luma_basis, nearest_transform
 from vhmae.errors import InputError
+
+Basis = Literal["quadratic", "luma"]
+_TERMS: dict[Basis, int] = {"quadratic": QUADRATIC, "luma": AFFINE * LUMA_NODES}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +39,9 @@ class LookConfig:
     again: float = 0.7
     """When harmonizing, the path is shown the frames once more, as harmonized so far; this share of what it says then is added
     (docs/decisions.md, "Shown again")."""
+    basis: Basis = "quadratic"
+    """What the members answer in: the ten terms of the transform, or affine maps at three levels of luma with straight lines between,
+    told as the transform nearest to them on the foreground's colours (docs/decisions.md, "Affine along luma")."""
     background: bool = True
     """False hides the background and its ring: what can be told of a foreground alone, for comparisons."""
 
@@ -96,7 +103,7 @@ class LookPath(nn.Module):
         self.read_histogram = MemberLinear(config.members, cells, config.histogram_width)
         self.first = MemberLinear(config.members, numbers + config.histogram_width, config.width)
         self.second = MemberLinear(config.members, config.width, config.width)
-        self.answer = MemberLinear(config.members, config.width, 3 * QUADRATIC)
+        self.answer = MemberLinear(config.members, config.width, 3 * _TERMS[config.basis])
         nn.init.zeros_(self.answer.weight)  # the identity to start from
 
     def unseen_by(self, source: Tensor) -> Tensor:
@@ -129,5 +136,8 @@ class LookPath(nn.Module):
         hidden = functional.dropout(hidden, config.dropout, self.training)
         hidden = functional.gelu(self.second(hidden))  # (M, B, width)
         answer = self.answer(functional.dropout(hidden, config.dropout, self.training))
-        coefficients = answer.float().unflatten(-1, (3, -1))
+        coefficients = answer.float().unflatten(-1, (3, -1))  # (M, B, 3, terms)
+        if config.basis == "luma":
+            with torch.autocast(device_type=shares.device.type, enabled=False):
+                coefficients = coefficients @ nearest_transform(sets[0], luma_basis(sets[0])).transpose(1, 2)
         return LookReading(coefficients, hidden.transpose(0, 1).flatten(1))

@@ -7,6 +7,7 @@ Letters: B batch, L tokens, S packed tokens, D embedding, H heads.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -21,11 +22,12 @@ LONGEST_PADDED = 64
 """Packed samples of at most this many tokens share one product of attention (docs/decisions.md, "packed tokens")."""
 
 
-def position_code(frames: int, rows: int, columns: int, dim: int) -> Tensor:
+@functools.lru_cache(maxsize=64)
+def position_code(frames: int, rows: int, columns: int, dim: int, device: torch.device | None = None) -> Tensor:
     """Fixed separable sin-cos code in time and space: (frames * rows * columns, dim).
 
     A quarter of the numbers codes time, the rest the two axes of space in equal parts. Places in space are relative to
-    the frame, so that other sizes need no new weights.
+    the frame, so that other sizes need no new weights. Made once for a shape and device: not to be written to.
     """
     if dim % 8:
         raise ShapeError(f"embed_dim={dim} is not a multiple of 8; the position code needs that")
@@ -35,7 +37,7 @@ def position_code(frames: int, rows: int, columns: int, dim: int) -> Tensor:
     x = _axis_code(across, space).view(1, 1, columns, -1).expand(frames, rows, -1, -1)
     y = _axis_code(down, space).view(1, rows, 1, -1).expand(frames, -1, columns, -1)
     t = _axis_code(torch.arange(frames), dim - 2 * space).view(frames, 1, 1, -1).expand(-1, rows, columns, -1)
-    return torch.cat([x, y, t], dim=-1).reshape(frames * rows * columns, dim)
+    return torch.cat([x, y, t], dim=-1).reshape(frames * rows * columns, dim).to(device)
 
 
 def _axis_code(places: Tensor, dim: int) -> Tensor:

@@ -98,7 +98,8 @@ class VHMAE(nn.Module):
         super().__init__()
         self.config = config
         self.packed = True
-        """Whether the encoder runs over the visible tokens alone; False is the key-masked reference."""
+        """Whether the encoder runs over the visible tokens alone, on a CPU; False is the key-masked reference. A GPU takes that in any
+        case: its kernels are faster on whole rows than on samples of all lengths, one after the other."""
         patch_dim = 3 * config.patch_size**2
         dim, decoder_dim = config.embed_dim, config.decoder_dim
         self.embed = nn.Linear(patch_dim, dim)
@@ -187,10 +188,10 @@ class VHMAE(nn.Module):
 
     def _encode(self, patches: Tensor, visible: Tensor, shape: tuple[int, int, int]) -> Tensor:
         """Encode the visible tokens: scene token first, (B, 1 + L, D). Masked tokens are seen by none and stay zero."""
-        position = position_code(*shape, self.config.embed_dim).to(patches.device)
+        position = position_code(*shape, self.config.embed_dim, patches.device)
         # The scene token is always visible, so that a frame without background has a key to attend to.
         keys = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)
-        if not self.packed:
+        if not self.packed or patches.device.type != "cpu":
             tokens = self.embed(patches) + position
             tokens = torch.cat([self.scene_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], dim=1)
             dense: Tensor = self.encoder(tokens, keys)
@@ -205,7 +206,7 @@ class VHMAE(nn.Module):
 
     def _decode(self, tokens: Tensor, masked: Tensor, look: LookReading | None, shape: tuple[int, int, int]) -> Tensor:
         """Decode scene, visible and mask tokens together: (B, 1 + L, D)."""
-        position = position_code(*shape, self.config.decoder_dim).to(tokens.device)
+        position = position_code(*shape, self.config.decoder_dim, tokens.device)
         position = torch.cat([torch.zeros_like(position[:1]), position])  # the scene token has no place
         embedded = self.to_decoder(tokens) + position
         if look is not None and self.look_to_decoder is not None:

@@ -22,12 +22,13 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from vhmae.color import statistics
 from vhmae.color.lut import read_lut_bank
 from vhmae.config import build, to_tree
 from vhmae.data.looks import LookSampler
-from vhmae.data.synthesis import Scene, SceneSampler, make_batch
+from vhmae.data.synthesis import SceneSampler, StackedScenes, make_batch
 from vhmae.errors import InputError, VhmaeError
 from vhmae.model.precision import Precision, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
@@ -36,7 +37,18 @@ from vhmae.training.journal import Journal
 from vhmae.training.objective import batch_losses, look_losses
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe, Stage
-from vhmae.training.sources import LookBank, SceneBatches, bank_file, iterate_batches, load_packs, make_sampler, split_dev
+from vhmae.training.sources import (
+    LookBank,
+    SceneBatches,
+    bank_file,
+    cut_scenes,
+    iterate_batches,
+    load_packs,
+    load_scenes,
+    make_sampler,
+    scenes_folder,
+    split_dev,
+)  # fmt: skip
 from vhmae.training.validation import DevSet
 
 CHECKPOINT = "checkpoint.pt"
@@ -107,7 +119,7 @@ class Trainer:
         if self.processes.leads:
             self.processes.wait()
         luts = read_lut_bank(data.root_path / data.luts, "train")
-        looks = LookSampler.from_luts(luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed)
+        looks = LookSampler.from_luts(luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed).to(self.device)
         sampler = make_sampler(packs, data, self.recipe.scenes)
         model = self.recipe.model
         dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size) if self.processes.leads else None
@@ -137,7 +149,14 @@ class Trainer:
         if self.processes.leads and not path.exists():
             LookBank.draw(sampler, stage, self.recipe.train.seed, os.cpu_count() or 1).save(path)
         self.processes.wait()
-        return LookBank.load(path)
+        return LookBank.load(path).to(self.device)
+
+    def _kept_scenes(self, sampler: SceneSampler, stage: Stage) -> StackedScenes:
+        folder = self.cache / scenes_folder(self.recipe.data, self.recipe.scenes, stage, self.recipe.train.seed)
+        if self.processes.leads and not folder.exists():
+            cut_scenes(sampler, stage, self.recipe.train.seed, os.cpu_count() or 1, folder)
+        self.processes.wait()
+        return load_scenes(folder).to(self.device)
 
     # --- one stage
 
@@ -155,20 +174,34 @@ class Trainer:
         train = self.recipe.train
         parts = self.processes.rows(stage.batch_size, train.accumulate)
         own = range(parts[0].start, parts[-1].stop)
-        batches = SceneBatches(sampler, train.seed, own, stage.clip_frames, stage.image_size)
         steps = range(self.state.step, first + stage.steps)
-        for step, scenes in zip(steps, iterate_batches(batches, steps, self.recipe.data.workers), strict=True):
+        for step, scenes in zip(steps, self._scenes(stage, sampler, own, steps), strict=True):
             yield [
-                functools.partial(self._scene_losses, scenes[rows.start - own.start : rows.stop - own.start], looks, step, rows, stage)
+                functools.partial(
+                    self._scene_losses, scenes.rows(slice(rows.start - own.start, rows.stop - own.start)), looks, step, rows, stage
+                )
                 for rows in parts
             ]
 
-    def _scene_losses(self, scenes: list[Scene], looks: LookSampler, step: int, rows: range, stage: Stage) -> dict[str, Tensor]:
+    def _scenes(self, stage: Stage, sampler: SceneSampler, own: range, steps: range) -> Iterator[StackedScenes]:
+        """The scenes of the steps' rows of a batch, where the model trains."""
+        seed = self.recipe.train.seed
+        if stage.kept_scenes:
+            kept = self._kept_scenes(sampler, stage)
+            for step in steps:
+                picks = np.random.default_rng([seed, step, 2]).integers(len(kept), size=stage.batch_size)
+                yield kept.rows(torch.from_numpy(picks[own.start : own.stop]).to(self.device))
+            return
+        batches = SceneBatches(sampler, seed, own, stage.clip_frames, stage.image_size)
+        for scenes in iterate_batches(batches, steps, self.recipe.data.workers):
+            yield StackedScenes.of(scenes).to(self.device)
+
+    def _scene_losses(self, scenes: StackedScenes, looks: LookSampler, step: int, rows: range, stage: Stage) -> dict[str, Tensor]:
         """The losses of rows of a step of the whole network; its randomness comes from the seed and the step alone."""
         train = self.recipe.train
-        batch = make_batch(scenes, looks, np.random.default_rng([train.seed, step, 1]), self.device, rows, stage.batch_size)
-        generator = torch.Generator().manual_seed(train.seed * 1_000_003 + step)
-        jitter = torch.rand(stage.batch_size, sum(statistics.PIXELS), generator=generator)[rows.start : rows.stop]
+        batch = make_batch(scenes, looks, np.random.default_rng([train.seed, step, 1]), rows, stage.batch_size)
+        generator = torch.Generator(self.device).manual_seed(train.seed * 1_000_003 + step)
+        jitter = torch.rand(stage.batch_size, sum(statistics.PIXELS), generator=generator, device=self.device)[rows.start : rows.stop]
         return batch_losses(self.wrapped, batch, train.loss, self.recipe.model.patch_size, self.state.precision, jitter, train.cross_fit)
 
     def _run_stage(
@@ -241,8 +274,8 @@ class Trainer:
 
     @torch.no_grad()
     def _average(self, decay: float) -> None:
-        for mean, value in zip(self.average.parameters(), self.model.parameters(), strict=True):
-            mean.lerp_(value, 1.0 - decay)
+        averaged, trained = list(self.average.parameters()), list(self.model.parameters())
+        get_ema_multi_avg_fn(decay)(averaged, trained, None)  # in few kernels
         for kept, counted in zip(self.average.buffers(), self.model.buffers(), strict=True):
             kept.copy_(counted)
 

@@ -16,9 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 from vhmae.color import statistics
 from vhmae.config import to_tree
 from vhmae.data.clips import Pack, build_pack, read_names, source_group
-from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler
+from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler, StackedScenes
 from vhmae.errors import InputError
-from vhmae.training.recipe import DataConfig, LookStage
+from vhmae.training.recipe import DataConfig, LookStage, Stage
 
 Array = np.ndarray
 
@@ -55,6 +55,14 @@ def bank_file(config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: i
     packs = [_pack_file(config, folder) for folder in config.folders]
     facts = ["sources", packs, list(config.shares), dev, to_tree(scenes), stage.samples, stage.image_size, stage.clip_frames, seed]
     return f"look_bank.{_digest(facts)}.npz"
+
+
+def scenes_folder(config: DataConfig, scenes: SceneRecipe, stage: Stage, seed: int) -> str:
+    """The name of a stage's cut scenes in a cache: another wherever others would be cut."""
+    dev = Path(config.dev_list).read_text(encoding="utf-8") if config.dev_list else ""
+    packs = [_pack_file(config, folder) for folder in config.folders]
+    facts = ["scenes", packs, list(config.shares), dev, to_tree(scenes), stage.kept_scenes, stage.image_size, stage.clip_frames, seed]
+    return f"scenes.{_digest(facts)}"
 
 
 def _digest(facts: list[Any]) -> str:
@@ -116,6 +124,45 @@ def _one_thread(_: int) -> None:
     torch.set_num_threads(1)
 
 
+CHUNK = 50
+"""Scenes that a worker hands over at once where many are cut beforehand."""
+
+
+def cut_scenes(sampler: DrawsScenes, stage: Stage, seed: int, workers: int, folder: Path) -> None:
+    """Cut the scenes that a stage keeps into a folder of arrays: 6 to 20 ms a scene and process."""
+    part = folder.with_name(f".{folder.name}.part")
+    part.mkdir(parents=True, exist_ok=True)
+    count, frames, size = stage.kept_scenes, stage.clip_frames, stage.image_size
+    kinds = {"frames": ((frames, size, size, 3), np.uint8), "region": ((frames, size, size), np.bool_),
+             "mask": ((frames, size, size), np.bool_), "source": ((), np.int64)}  # fmt: skip
+    arrays = {name: np.lib.format.open_memmap(part / f"{name}.npy", "w+", dtype, (count, *shape)) for name, (shape, dtype) in kinds.items()}
+    chunks = _StackedChunks(SceneBatches(sampler, seed, range(CHUNK), frames, size))
+    loader = DataLoader(
+        chunks, batch_size=None, sampler=range(-(-count // CHUNK)), num_workers=workers, worker_init_fn=_one_thread, collate_fn=None
+    )
+    for number, chunk in enumerate(loader):
+        rows = slice(number * CHUNK, min(count, (number + 1) * CHUNK))
+        for name, array in arrays.items():
+            array[rows] = getattr(chunk, name)[: rows.stop - rows.start].numpy()
+    for array in arrays.values():
+        array.flush()
+    part.replace(folder)
+
+
+def load_scenes(folder: Path) -> StackedScenes:
+    """Scenes that :func:`cut_scenes` has cut."""
+    arrays = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("frames", "region", "mask", "source"))
+    return StackedScenes(*arrays)
+
+
+class _StackedChunks(Dataset[StackedScenes]):
+    def __init__(self, scenes: SceneBatches) -> None:
+        self.scenes = scenes
+
+    def __getitem__(self, index: int) -> StackedScenes:
+        return StackedScenes.of(self.scenes[index])
+
+
 class LookBank:
     """Drawn pixels of many scenes before the looks: the look path trains on them at thousands of samples a second."""
 
@@ -127,6 +174,9 @@ class LookBank:
 
     def __len__(self) -> int:
         return len(self.pixels)
+
+    def to(self, device: torch.device) -> LookBank:
+        return LookBank(*(tensor.to(device) for tensor in (self.pixels, self.region, self.shares, self.source)))
 
     def save(self, path: Path) -> None:
         part = path.with_name(f".{path.name}.part.npz")
@@ -141,10 +191,9 @@ class LookBank:
     @classmethod
     def draw(cls, sampler: DrawsScenes, stage: LookStage, seed: int, workers: int) -> LookBank:
         """Draw the bank: about 6 ms a scene and process."""
-        chunk = 50
-        batches = _DrawnPixels(sampler, seed, chunk, stage.clip_frames, stage.image_size)
+        batches = _DrawnPixels(sampler, seed, CHUNK, stage.clip_frames, stage.image_size)
         loader = DataLoader(
-            batches, batch_size=None, sampler=range(-(-stage.samples // chunk)), num_workers=workers, worker_init_fn=_one_thread
+            batches, batch_size=None, sampler=range(-(-stage.samples // CHUNK)), num_workers=workers, worker_init_fn=_one_thread
         )
         parts: Sequence[tuple[Tensor, ...]] = list(loader)
         return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
@@ -155,11 +204,9 @@ class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
         self.scenes = SceneBatches(sampler, seed, range(chunk), frames, size)
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
-        scenes = self.scenes[index]
-        frames = torch.from_numpy(np.stack([scene.frames for scene in scenes])).flatten(1, 3)
-        region = torch.from_numpy(np.stack([scene.region for scene in scenes])).flatten(1)
-        mask = torch.from_numpy(np.stack([scene.mask for scene in scenes])).unsqueeze(2)
-        colors = torch.cat([frames.float(), region.unsqueeze(-1).float()], dim=-1)
+        scenes = StackedScenes.of(self.scenes[index])
+        mask = scenes.mask.unsqueeze(2)
+        colors = torch.cat([scenes.frames.flatten(1, 3).float(), scenes.region.flatten(1).unsqueeze(-1).float()], dim=-1)
         members = statistics.pixel_set_masks(mask)
         generator = torch.Generator().manual_seed(index)
         drawn = []
@@ -167,8 +214,7 @@ class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
             offset = torch.rand(len(scenes), count, generator=generator)
             drawn.append(statistics.draw_pixels(colors, members[:, number], count, offset))
         pixels = torch.cat(drawn, dim=1)
-        source = torch.tensor([scene.source for scene in scenes])
-        return pixels[..., :3].byte(), pixels[..., 3] > 0.5, members.float().mean(dim=2), source
+        return pixels[..., :3].byte(), pixels[..., 3] > 0.5, members.float().mean(dim=2), scenes.source
 
 
 def make_sampler(packs: list[Pack], config: DataConfig, scenes: SceneRecipe) -> SceneSampler:

@@ -7,10 +7,13 @@ import dataclasses
 import queue
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,20 +63,41 @@ def run_ahead(items: Iterator[T], size: int) -> Generator[T, None, None]:
         thread.join()
 
 
+def map_ahead(work: Callable[[T], R], items: Iterator[T], threads: int) -> Generator[R, None, None]:
+    """What ``work`` makes of each of the items, in their order; so many of them are worked on at a time.
+
+    An error is raised in its item's place; closing the generator waits for what is being worked on.
+    """
+    begun: deque[Future[R]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                begun.append(pool.submit(work, item))
+                if len(begun) == threads:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()
+
+
 class BusyTimes:
     """Seconds that each stage worked, without what it waited for others."""
 
     def __init__(self, stages: tuple[str, ...]) -> None:
         self.seconds = dict.fromkeys(stages, 0.0)
+        self._lock = threading.Lock()
 
     @contextlib.contextmanager
-    def working(self, stage: str) -> Iterator[None]:
-        """Count the time within to a stage; a stage is counted by one thread at a time."""
+    def working(self, stage: str, threads: int = 1) -> Iterator[None]:
+        """Count the time within to a stage that so many threads share."""
         began = time.monotonic()
         try:
             yield
         finally:
-            self.seconds[stage] += time.monotonic() - began
+            with self._lock:
+                self.seconds[stage] += (time.monotonic() - began) / threads
 
     def drawing(self, stage: str, items: Iterator[T]) -> Iterator[T]:
         """Count the time that ``items`` takes for each item to a stage."""

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import av
 import cv2
 import numpy as np
 
 from vhmae.color.yuv import ColorEncoding
+
+if TYPE_CHECKING:
+    import av
 
 Array = np.ndarray
 
@@ -173,6 +176,8 @@ class PlanarFrame:
 
 def frame_of(planes: Sequence[Array], pixel_format: str) -> av.VideoFrame:
     """Planes as one of FFmpeg's frames."""
+    import av  # the renderer itself needs no PyAV
+
     frame = av.VideoFrame(planes[0].shape[1], planes[0].shape[0], pixel_format)
     for plane, values in zip(frame.planes, planes, strict=True):
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size).view(values.dtype)
