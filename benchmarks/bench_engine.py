@@ -1,6 +1,6 @@
 """Network and rendering alone, without files: how many frames a second the engine gives, on a CPU and on a GPU where there is one.
 
-python benchmarks/bench_engine.py [--frames N] [--json FILE]
+python benchmarks/bench_engine.py [--frames N] [--devices cpu,cuda] [--qualities NAMES] [--json FILE]
 
 Frames are made (8 bit 4:2:0, seeded), the matte is a soft ellipse that moves; decoding and encoding are left out, since they are
 the same on every device. Both halves overlap as they do in ``vhmae harmonize``. About two minutes.
@@ -9,6 +9,7 @@ the same on every device. Both halves overlap as they do in ``vhmae harmonize``.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -21,18 +22,17 @@ import torch
 from hardware import describe
 
 from vhmae.color.yuv import ColorEncoding
-from vhmae.harmonizer import Harmonizer, Quality
+from vhmae.harmonizer import STRIDES, Harmonizer
 from vhmae.rendering import RENDERERS, ColorChange, render_planes
 from vhmae.video.overlap import map_ahead, run_ahead
 from vhmae.video.planes import PlanarFrame
 
 SIZES = {1080: (1920, 1080), 2160: (3840, 2160)}
-QUALITIES: tuple[Quality, ...] = ("fast", "balanced", "best")
 AREA = 0.19
 """Of the frame: the share of the clip of bench_video.py."""
 DISTINCT = 8
 """Frames that are made; they are shown in turn."""
-ROUNDS = 3
+ROUNDS = 2
 
 Shot = tuple[PlanarFrame, np.ndarray]
 
@@ -97,18 +97,19 @@ def measure(harmonizer: Harmonizer, shots: list[Shot], frames: int) -> dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--frames", type=int, default=240)
+    parser.add_argument("--devices", default="cpu,cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--qualities", default=",".join(STRIDES))
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "engine.json")
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for lines, (width, height) in SIZES.items():
         shots = make_shots(width, height)
         area = float(np.mean([matte.mean() for _, matte in shots])) / 255.0
-        for device in ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]:
-            for quality in QUALITIES:
-                harmonizer = Harmonizer.from_pretrained(device=device, quality=quality, cut_detection=True)
-                row = {"lines": lines, "device": device, "quality": quality, "precision": harmonizer.precision}
-                rows.append({**row, **measure(harmonizer, shots, args.frames), "mask_area": round(area, 3)})
-                print(json.dumps(rows[-1]), flush=True)
+        for device, quality in itertools.product(args.devices.split(","), args.qualities.split(",")):
+            harmonizer = Harmonizer.from_pretrained(device=device, quality=quality)
+            row = {"lines": lines, "device": device, "quality": quality, "precision": harmonizer.precision}
+            rows.append({**row, **measure(harmonizer, shots, args.frames), "mask_area": round(area, 3)})
+            print(json.dumps(rows[-1]), flush=True)
     result = {"schema": 1, "hardware": describe(), "frames": args.frames, "renderers": RENDERERS, "rows": rows}
     args.json.write_text(json.dumps(result, indent=1) + "\n")
 

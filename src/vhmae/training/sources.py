@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -130,8 +132,8 @@ CHUNK = 50
 
 def cut_scenes(sampler: DrawsScenes, stage: Stage, seed: int, workers: int, folder: Path) -> None:
     """Cut the scenes that a stage keeps into a folder of arrays: 6 to 20 ms a scene and process."""
-    part = folder.with_name(f".{folder.name}.part")
-    part.mkdir(parents=True, exist_ok=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     count, frames, size = stage.kept_scenes, stage.clip_frames, stage.image_size
     kinds = {"frames": ((frames, size, size, 3), np.uint8), "region": ((frames, size, size), np.bool_),
              "mask": ((frames, size, size), np.bool_), "source": ((), np.int64)}  # fmt: skip
@@ -146,7 +148,12 @@ def cut_scenes(sampler: DrawsScenes, stage: Stage, seed: int, workers: int, fold
             array[rows] = getattr(chunk, name)[: rows.stop - rows.start].numpy()
     for array in arrays.values():
         array.flush()
-    part.replace(folder)
+    try:
+        part.replace(folder)
+    except OSError:  # another run has cut the same ones meanwhile
+        shutil.rmtree(part)
+        if not folder.is_dir():
+            raise
 
 
 def load_scenes(folder: Path) -> StackedScenes:
