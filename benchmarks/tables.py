@@ -282,11 +282,11 @@ def doubt_table() -> str:
     return "\n".join(lines)
 
 
-def token_table() -> str:
-    """What the tokens add to the look path: dev composites, in brackets the share that ends worse."""
+def token_table(plan: str) -> str:
+    """What the tokens add to the look path, by a plan: dev composites, in brackets the share that ends worse."""
     lines = ["| variant | seeds | dev-two | dev-large | dev-mild |", "|" + "---|" * 5]
-    rows = [json.loads(line) for line in (RESULTS / "ablation-tokens.jsonl").read_text().splitlines()]
-    for name in dict.fromkeys(row["run"] for row in rows):
+    rows = [json.loads(line) for line in (RESULTS / f"ablation-{plan}.jsonl").read_text().splitlines()]
+    for name in dict.fromkeys(row["run"] for row in rows if row["scores"]):
         runs = [{score["set"]: score for score in row["scores"]} for row in rows if row["run"] == name]
         cells = [name.replace("first", "look path alone"), str(len(runs))]
         for key in ("dev-two", "dev-large", "dev-mild"):
@@ -294,6 +294,31 @@ def token_table() -> str:
             worse = statistics.fmean(run[key]["worse_share"] for run in runs)
             cells.append(f"{ratio:.3f} ({worse:.0%})")
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def context_table() -> str:
+    """What the packaged network is shown of a shot: dev composites, in brackets the share that ends worse."""
+    lines = ["| changed | shown | dev-two | dev-large | dev-mild |", "|" + "---|" * 5]
+    for row in json.loads((RESULTS / "context.json").read_text())["rows"]:
+        cells = [f"{score['ratio']:.3f} ({score['worse']:.0%})" for score in row["scores"].values()]
+        lines.append("| " + " | ".join([row["changes"], row["name"], *cells]) + " |")
+    return "\n".join(lines)
+
+
+def engine_table() -> str:
+    """Network and rendering alone, on a GPU."""
+    result = json.loads((RESULTS / "engine-gpu.json").read_text())
+    hardware = result["hardware"]
+    lines = [
+        f"{hardware['gpu']}, {hardware['cores']} cores ({hardware['cpu']}), torch {hardware['torch']}, {hardware['date']}; "
+        f"{result['frames']} frames, {result['renderers']} threads that render; the mask takes {result['rows'][0]['mask_area']:.0%}.",
+        "",
+        "| lines | quality | fps | network, ms a frame | rendering, ms a frame and thread |",
+        "|" + "---|" * 5,
+    ]
+    for row in result["rows"]:
+        lines.append(f"| {row['lines']} | {row['quality']} | **{row['fps']:.0f}** | {row['network_ms']:.1f} | {row['rendering_ms']:.1f} |")
     return "\n".join(lines)
 
 
@@ -323,7 +348,10 @@ def blocks() -> dict[str, str]:
         "ablation": ablation_table(),
         "trials": trial_table(),
         "doubt": doubt_table(),
-        "tokens": token_table(),
+        "tokens": token_table("tokens"),
+        "gpu": token_table("gpu"),
+        "context": context_table(),
+        "engine": engine_table(),
         "mattes": matte_table(),
         "measured-mattes": _measured("mattes"),
         "scores": score_table(every_metric=False),

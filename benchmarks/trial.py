@@ -54,6 +54,8 @@ class Trial:
     """Shares of scenes that are kept."""
     clip_frames: int = 1
     """Frames that the pixels of a scene are drawn from, in training and on dev."""
+    pasted: float = 0.0
+    """Share of training composites whose background is another scene's, under the same look: what pasting does."""
     passes: int = 1
     """How often training shows a composite, the later times as harmonized so far."""
 
@@ -129,9 +131,14 @@ class Pairs:
         return dataclasses.replace(self, sets=sets)
 
 
-def make_pairs(bank: LookBank, rows: Tensor, background: Tensor, foreground: Tensor) -> Pairs:
-    """Scenes of a bank under drawn looks (``vhmae.training.objective.look_losses``)."""
+def make_pairs(bank: LookBank, rows: Tensor, background: Tensor, foreground: Tensor, behind: Tensor | None = None) -> Pairs:
+    """Scenes of a bank under drawn looks (``vhmae.training.objective.look_losses``); ``behind`` are other scenes for the backgrounds."""
     pixels, region = bank.pixels[rows].float() / 255.0, bank.region[rows]
+    if behind is not None:
+        own = torch.cat([torch.full((count,), name in statistics.FOREGROUND_SETS)
+                         for name, count in zip(statistics.SETS, statistics.PIXELS, strict=True)])  # fmt: skip
+        pixels = torch.where(own.view(1, -1, 1), pixels, bank.pixels[behind].float() / 255.0)
+        region = region & own
     target = apply_luts(pixels, background).clamp(0.0, 1.0)
     composite = torch.where(region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target)
     count = statistics.PIXELS[0]
@@ -197,7 +204,9 @@ def train(trial: Trial, bank: LookBank, rows: Tensor, looks: LookSampler, seed: 
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.zero_grad(set_to_none=True)
-        loss_of(trial, path, make_pairs(bank, picks, *looks.draw_pairs(rng, len(picks)))).backward()
+        tables = looks.draw_pairs(rng, len(picks))
+        behind = torch.where(torch.from_numpy(rng.random(len(picks)) < trial.pasted), picks.roll(1), picks) if trial.pasted else None
+        loss_of(trial, path, make_pairs(bank, picks, *tables, behind)).backward()
         nn.utils.clip_grad_norm_(path.parameters(), 1.0)
         optimizer.step()
         with torch.no_grad():

@@ -38,6 +38,8 @@ STRIDES: dict[str, int] = {"fast": 12, "balanced": 6, "best": 1}
 """Frames from one key frame to the next."""
 MINIMUM_BACKGROUND = 0.002
 """A frame with a smaller share of background says nothing of the scene's look."""
+LOOKED_AT = 256
+"""Rows or columns of a matte, at least, that are looked at to tell whether it shows background."""
 CAUTION_LEVELS = 16.0
 """Half of a change this small, in levels of 255, is left undone: small ones are as often wrong as right
 (docs/decisions.md, "caution" and "shown again")."""
@@ -259,7 +261,7 @@ class Harmonizer:
             self._run_window()
             self._shot += 1
             self._last_key = None
-        foreground = bool(matte.any())
+        foreground = bool(matte[::8].any()) or bool(matte.any())  # most mattes tell at the first look
         background = foreground and (self._reference is not None or self.shows_background(matte))
         # A frame that cannot be a key frame leaves that to the next one.
         if background and (self._last_key is None or self._index - self._last_key >= self.stride):
@@ -287,7 +289,8 @@ class Harmonizer:
     def shows_background(matte: Array) -> bool:
         """Whether a frame shows enough background to be read."""
         top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(matte.dtype, 1)
-        looked_at = matte[::2, ::2]
+        step = max(2, min(matte.shape) // LOOKED_AT)
+        looked_at = matte[::step, ::step]
         return bool(np.count_nonzero(looked_at < 0.5 * top) >= MINIMUM_BACKGROUND * looked_at.size)
 
     def _add_key_frame(self, thumbnail: Thumbnail, matte: Array) -> None:
