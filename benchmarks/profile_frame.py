@@ -23,9 +23,10 @@ import numpy as np
 from bench_video import CLIP, CRF
 from hardware import describe
 
-from vhmae.harmonizer import STRIDES, Harmonizer, _small_mask
+from vhmae.harmonizer import STRIDES, Harmonizer
 from vhmae.rendering import as_matte, render_planes
 from vhmae.smoothing import smoothed
+from vhmae.survey import shows_background, small_mask
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.matte import open_matte
 from vhmae.video.probe import probe_video
@@ -71,7 +72,7 @@ def main() -> None:
     harmonizer = Harmonizer.from_pretrained()
     window, stride = harmonizer.model.config.clip_frames, STRIDES["balanced"]
     image, matte, size = frames[0].image, mattes[0], harmonizer.model.config.image_size
-    keys = [(at * stride, frames[at].image.thumbnail(size, size), _small_mask(mattes[at], size)) for at in range(window)]
+    keys = [(at * stride, frames[at].image.thumbnail(size, size), small_mask(mattes[at], size)) for at in range(window)]
     estimates = [estimate for _ in range(8) for estimate in harmonizer._estimate(0, keys)]
     change = smoothed(estimates, 4, stride * window)
     detector = CutDetector()
@@ -79,8 +80,8 @@ def main() -> None:
         "decode": cpu_ms(lambda: list(itertools.islice(read_frames(info), FRAMES))) / FRAMES,
         "decode the mask": cpu_ms(lambda: list(itertools.islice(source.read(info), FRAMES))) / FRAMES,
         "cut detection": cpu_ms(lambda: detector.step(image.thumbnail(*THUMBNAIL))),
-        "is there foreground, is there background": cpu_ms(lambda: (matte.any(), harmonizer.shows_background(matte))),
-        "key frames: picture and mask made small": cpu_ms(lambda: (image.thumbnail(size, size), _small_mask(matte, size))) / stride,
+        "is there foreground, is there background": cpu_ms(lambda: (matte.any(), shows_background(matte))),
+        "key frames: picture and mask made small": cpu_ms(lambda: (image.thumbnail(size, size), small_mask(matte, size))) / stride,
         "network": cpu_ms(lambda: harmonizer._estimate(0, keys)) / (stride * window),
         "smoothing": cpu_ms(lambda: smoothed(estimates, 4, stride * window)),
         "rendering": cpu_ms(lambda: render_planes(image, matte, change)),

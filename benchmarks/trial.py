@@ -138,7 +138,7 @@ def make_pairs(bank: LookBank, rows: Tensor, background: Tensor, foreground: Ten
         own = torch.cat([torch.full((count,), name in statistics.FOREGROUND_SETS)
                          for name, count in zip(statistics.SETS, statistics.PIXELS, strict=True)])  # fmt: skip
         pixels = torch.where(own.view(1, -1, 1), pixels, bank.pixels[behind].float() / 255.0)
-        region = region & own
+        region = torch.where((behind == rows).unsqueeze(1), region, region & own)
     target = apply_luts(pixels, background).clamp(0.0, 1.0)
     composite = torch.where(region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target)
     count = statistics.PIXELS[0]

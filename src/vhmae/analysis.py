@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +15,14 @@ import numpy as np
 
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
-from vhmae.harmonizer import MINIMUM_BACKGROUND, HarmonizerSettings, Released, Thumbnail
+from vhmae.harmonizer import HarmonizerSettings, Released
 from vhmae.model.vhmae import VHMAE
 from vhmae.rendering import ColorChange
+from vhmae.survey import MINIMUM_BACKGROUND, Thumbnail, shows_background
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
 from vhmae.video.layers import LayeredSource, Placement
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha, open_matte
-from vhmae.video.overlap import BusyTimes
+from vhmae.video.overlap import BusyTimes, run_ahead
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.reader import TimedFrame, planar_frame, read_frames
 from vhmae.video.sequence import is_pictures, probe_pictures, read_pictures
@@ -147,6 +148,20 @@ class Analysis:
             at = timed.index
             yield Payload(timed, mattes or (alpha_matte(timed.image),))
 
+    def survey(self, advance: Callable[[int], None] = lambda frames: None) -> None:
+        """Look at whole shots where the quality asks for it, before all frames are harmonized; ``advance`` is told of the frames seen."""
+        wanting = [harmonizer for harmonizer in self.harmonizers if harmonizer.wants_survey and harmonizer.surveyed is None]
+        if not wanting:
+            return
+        surveys = [harmonizer.begin_survey() for harmonizer in wanting]
+        with self.busy.working("network"):
+            for number, (timed, mattes) in enumerate(run_ahead(self.frames(), 2), 1):
+                for survey, matte in zip(surveys, mattes, strict=True):
+                    survey.look_at(timed.image.thumbnail, matte, timed.index in self.cuts)
+                advance(number)
+        for harmonizer, survey in zip(wanting, surveys, strict=True):
+            harmonizer.surveyed = survey
+
     def harmonized(self, frames: Iterator[Payload]) -> Iterator[Ready]:
         """Frames with their changes of colour, as they become ready."""
         for payload in frames:
@@ -168,16 +183,16 @@ class Analysis:
 
     def _check_foreground(self, place: int) -> None:
         """Refuse a mask that marks nothing, or everything, before the work."""
-        job, name, harmonizer = self.source, self._name(place), self.harmonizers[place]
+        job, name = self.source, self._name(place)
         if self.mattes and self.layers is None:
             source = self.mattes[place]
             mattes: Iterator[Array] = itertools.islice(source.read(self.info), source.frames or 1)
         else:
             mattes = (payload.mattes[0] for payload in self.frames())
-        marked = [harmonizer.shows_background(matte) for matte in itertools.islice((m for m in mattes if m.any()), 1)]
+        marked = [shows_background(matte) for matte in itertools.islice((m for m in mattes if m.any()), 1)]
         if not marked:
             raise InputError(f"{name}: has no foreground in any frame; white must mark the foreground, check the mask")
-        if job.reference is None and not marked[0] and not any(m.any() and harmonizer.shows_background(m) for m in mattes):
+        if job.reference is None and not marked[0] and not any(m.any() and shows_background(m) for m in mattes):
             raise InputError(f"{name}: covers every frame whole, so nothing of the background is seen; check the mask")
         if not (job.start or job.end is not None):
             return
@@ -200,7 +215,7 @@ class Analysis:
                 cut = detector.step(timed.image.thumbnail(*THUMBNAIL)) or cut
             if cut and timed.index > begins.index:
                 break
-            if mattes[place].any() and harmonizer.shows_background(mattes[place]):
+            if mattes[place].any() and shows_background(mattes[place]):
                 return timed.image.thumbnail, mattes[place]
         raise InputError(
             f"{self._name(place)}: shows no background in the shot at {begins.index / float(self.info.fps):.2f} s (frame {begins.index}); "

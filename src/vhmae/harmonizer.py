@@ -20,26 +20,20 @@ from vhmae.model.heads import Drawing, Transform
 from vhmae.model.precision import Precision, autocast, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
-from vhmae.rendering import KEPT, ColorChange, FrameTransform, KeepingChange, Kept, PixelChange, as_matte, render_rgb
+from vhmae.rendering import KEPT, ColorChange, FrameTransform, KeepingChange, Kept, PixelChange, render_rgb
 from vhmae.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
+from vhmae.survey import Survey, Thumbnail, shows_background, small_mask, thumbnail_of
 from vhmae.video.cuts import THUMBNAIL, CutDetector
-from vhmae.video.planes import shrink
 
 Array = np.ndarray
 Quality = Literal["fast", "balanced", "best"]
-Thumbnail = Callable[[int, int], Array]
-"""(height, width) -> the frame at this size, (height, width, 3) float32 RGB in [0, 1]."""
 KeyFrame = tuple[int, Array, Array]
 """Index, frame and mask at the network's size."""
 FindBackground = Callable[[Any], tuple[Thumbnail, Array]]
 """Payload -> thumbnail and matte of the next frame of its shot that shows background."""
 
-STRIDES: dict[str, int] = {"fast": 12, "balanced": 6, "best": 1}
-"""Frames from one key frame to the next."""
-MINIMUM_BACKGROUND = 0.002
-"""A frame with a smaller share of background says nothing of the scene's look."""
-LOOKED_AT = 256
-"""Rows or columns of a matte, at least, that are looked at to tell whether it shows background."""
+STRIDES: dict[str, int] = {"fast": 12, "balanced": 6, "best": 3}
+"""Frames from one key frame to the next. ``best`` looks at whole shots beforehand, too, where frames can be gone through twice."""
 CAUTION_LEVELS = 16.0
 """Half of a change this small, in levels of 255, is left undone: small ones are as often wrong as right
 (docs/decisions.md, "caution" and "shown again")."""
@@ -145,7 +139,7 @@ class Harmonizer:
         self.cut_detection = cut_detection
         self.find_background = find_background
         size = model.config.image_size
-        self._reference = None if reference is None else _thumbnail(reference, size, size)
+        self._reference = None if reference is None else thumbnail_of(reference, size, size)
         self.keep = tuple(keep)
         self.borrowed = 0
         """Frames without background, which took the transform of the nearest frame that has some."""
@@ -177,6 +171,7 @@ class Harmonizer:
         self._window: list[KeyFrame] = []
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
+        self.surveyed: Survey | None = None
 
     # --- what a stopped run needs to go on
 
@@ -202,8 +197,9 @@ class Harmonizer:
 
     def restore(self, snapshot: Snapshot, payloads: Sequence[Any]) -> None:
         """Go on from a snapshot; ``payloads`` are those that waited then, in order."""
-        numbers, arrays = snapshot.numbers, snapshot.arrays
+        numbers, arrays, surveyed = snapshot.numbers, snapshot.arrays, self.surveyed
         self.reset()
+        self.surveyed = surveyed
         self._cuts.restore(arrays)
         self._shot, self._index, self._last_key = numbers["shot"], numbers["index"], numbers["last_key"]
         self.borrowed, self.unread = numbers["borrowed"], numbers["unread"]
@@ -226,7 +222,7 @@ class Harmonizer:
         """
         if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
             raise ShapeError(f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and {mask.shape}")
-        ready = self.push((frame, mask), functools.partial(_thumbnail, frame), mask)
+        ready = self.push((frame, mask), functools.partial(thumbnail_of, frame), mask)
         return _rendered(*ready[0][:2]) if ready else None
 
     def flush(self) -> list[Array]:
@@ -234,13 +230,32 @@ class Harmonizer:
         return [_rendered(payload, transform) for payload, transform, _ in self.drain()]
 
     def harmonize(self, frames: Iterable[Array], masks: Iterable[Array]) -> Iterator[Array]:
-        """Harmonize a whole clip, lazily: as many frames come out as go in."""
+        """Harmonize a whole clip, lazily: as many frames come out as go in.
+
+        With ``best``, lists and arrays are gone through once before, to look at whole shots; generators cannot be.
+        """
         self.reset()
+        if self.wants_survey and not isinstance(frames, Iterator) and not isinstance(masks, Iterator):
+            survey = self.begin_survey()
+            for frame, mask in zip(frames, masks, strict=True):
+                survey.look_at(functools.partial(thumbnail_of, frame), mask)
+            self.surveyed = survey
         for frame, mask in zip(frames, masks, strict=True):
             done = self.step(frame, mask)
             if done is not None:
                 yield done
         yield from self.flush()
+
+    # --- whole shots, beforehand
+
+    @property
+    def wants_survey(self) -> bool:
+        """Whether the quality asks for a look at whole shots, and the network can make use of one."""
+        return self.quality == "best" and self.model.look_path is not None
+
+    def begin_survey(self) -> Survey:
+        """A survey that sees frames as this harmonizer does: look at all of the stream, then set ``surveyed``."""
+        return Survey(self._see, self.cut_detection)
 
     # --- the same for any kind of payload (the pipeline's frames are planes)
 
@@ -262,7 +277,7 @@ class Harmonizer:
             self._shot += 1
             self._last_key = None
         foreground = bool(matte[::8].any()) or bool(matte.any())  # most mattes tell at the first look
-        background = foreground and (self._reference is not None or self.shows_background(matte))
+        background = foreground and (self._reference is not None or shows_background(matte))
         # A frame that cannot be a key frame leaves that to the next one.
         if background and (self._last_key is None or self._index - self._last_key >= self.stride):
             self._last_key = self._index
@@ -285,25 +300,21 @@ class Harmonizer:
             yield self._release()
         self.reset()
 
-    @staticmethod
-    def shows_background(matte: Array) -> bool:
-        """Whether a frame shows enough background to be read."""
-        top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(matte.dtype, 1)
-        step = max(2, min(matte.shape) // LOOKED_AT)
-        looked_at = matte[::step, ::step]
-        return bool(np.count_nonzero(looked_at < 0.5 * top) >= MINIMUM_BACKGROUND * looked_at.size)
-
     def _add_key_frame(self, thumbnail: Thumbnail, matte: Array) -> None:
         self._window.append(self._key_frame(self._index, thumbnail, matte))
         if len(self._window) == self.model.config.clip_frames:
             self._run_window()
 
     def _key_frame(self, index: int, thumbnail: Thumbnail, matte: Array) -> KeyFrame:
+        return index, *self._see(thumbnail, matte)
+
+    def _see(self, thumbnail: Thumbnail, matte: Array) -> tuple[Array, Array]:
+        """A frame and its mask at the network's size."""
         size = self.model.config.image_size
-        picture, mask = thumbnail(size, size), _small_mask(matte, size)
+        picture, mask = thumbnail(size, size), small_mask(matte, size)
         if self._reference is not None:
             picture = np.where(mask[..., None], picture, self._reference)
-        return index, picture, mask
+        return picture, mask
 
     def _run_window(self) -> None:
         self._estimates.extend(self._estimate(self._shot, self._window))
@@ -319,10 +330,13 @@ class Harmonizer:
         window = key_frames + [key_frames[-1]] * max(0, fill)
         frames = torch.from_numpy(np.stack([frame for _, frame, _ in window])).permute(0, 3, 1, 2)[None].to(self.device)
         masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
+        sets = self.surveyed.sets_of(shot) if self.surveyed is not None else None
+        if sets is not None:
+            sets = [colors.to(self.device) for colors in sets[0]], sets[1].to(self.device)
         with autocast(self.device, self.precision):
-            predicted = self.model.predict(frames, masks).change
+            predicted = self.model.predict(frames, masks, sets=sets).change
             if isinstance(predicted, Transform):
-                predicted = self.model.look_again(predicted, frames, masks)
+                predicted = self.model.look_again(predicted, frames, masks, sets)
         # How much changes over all is seen on every fourth row and column as well.
         part, covered = (frames, masks) if isinstance(predicted, Drawing) else (frames[..., ::4, ::4], masks[..., ::4, ::4])
         part, covered = (part, covered) if covered.any() else (frames, masks)
@@ -384,16 +398,3 @@ def _share_kept(change: torch.Tensor, mask: torch.Tensor, caution: float) -> flo
 def _rendered(payload: tuple[Array, Array], transform: ColorChange | None) -> Array:
     frame, matte = payload
     return frame if transform is None else render_rgb(frame, matte, transform)
-
-
-def _thumbnail(frame: Array, height: int, width: int) -> Array:
-    small = shrink(frame, height, width)
-    return small.astype(np.float32) / 255.0 if frame.dtype == np.uint8 else small.astype(np.float32)
-
-
-def _small_mask(matte: Array, size: int) -> Array:
-    """The mask that the network sees: half-covered pixels count; a subject thinner than that counts wherever it is."""
-    stored = matte.astype(np.float32) if matte.dtype not in (np.uint8, np.uint16) else matte
-    small = as_matte(shrink(stored, size, size))
-    mask = small >= 0.5
-    return mask if mask.any() else small > 0.0

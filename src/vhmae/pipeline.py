@@ -89,6 +89,7 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
         "end_seconds": job.end, "verify": job.verify,
     }  # fmt: skip
     with _open_writer(run, settings) as writer, _progress(job, run) as advance:
+        run.survey(advance)
         rendered = run.rendered()
         try:
             for done in rendered:
@@ -188,6 +189,7 @@ class _Run(Analysis):
         self.output_info: VideoInfo | None = None
         super().__init__(job, model)
         self.tally = _Tally()
+        self.renderers = min(RENDERERS, job.threads or RENDERERS)
         self.first = 0
         self.remembered: Snapshot | None = None
 
@@ -258,7 +260,7 @@ class _Run(Analysis):
         """The frames to write, in order."""
         frames = run_ahead(self.busy.drawing("decode", self.frames(self.first, count=True)), FRAMES_AHEAD)
         changes = run_ahead(self._changes(frames), FRAMES_AHEAD)
-        return run_ahead(map_ahead(self._render, changes, RENDERERS), FRAMES_AHEAD)
+        return run_ahead(map_ahead(self._render, changes, self.renderers), FRAMES_AHEAD)
 
     def _changes(self, frames: Iterator[Payload]) -> Iterator[tuple[Ready, Snapshot | None]]:
         """Frames with their changes of colour, as they become ready."""
@@ -287,7 +289,7 @@ class _Run(Analysis):
         layer = self.output_info
         for matte, change in zip(mattes, wanted, strict=True):
             if change is not None:
-                with self.busy.working("render", RENDERERS):
+                with self.busy.working("render", self.renderers):
                     # A layer's soft edge is blended by its alpha, not twice.
                     image, levels = render_planes(image, (matte > 0).astype(np.uint8) * np.uint8(255) if layer else matte, change)
                 moved.append(levels)
@@ -317,12 +319,17 @@ class _Bar:
         self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self.task = self.progress.add_task("harmonize", total=run.info.frames)
         self.began = time.monotonic()
+        self.shown = 0
 
     def __enter__(self) -> Any:
         self.progress.start()
         return self._advance
 
     def _advance(self, frames: int) -> None:
+        if frames < self.shown:  # whole shots were looked at; now the work itself begins
+            self.began = time.monotonic()
+            self.progress.reset(self.task)
+        self.shown = frames
         rate = frames / max(1e-3, time.monotonic() - self.began)
         description = f"{rate:.1f} fps, slowest: {self.run.busy.slowest}"
         self.progress.update(self.task, completed=frames + self.run.skipped_before, description=description)

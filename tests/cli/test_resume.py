@@ -107,6 +107,19 @@ def test_a_stopped_run_goes_on_to_the_same_frames(stopped_at: int, work: Path, t
     assert (report["frames"], report["warnings"]) == (FRAMES, json.loads((work / "whole.json").read_text())["warnings"])
 
 
+@pytest.mark.usefixtures("short_segments")
+def test_best_with_several_renderers_goes_on_to_the_same_frames(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "RENDERERS", 4)
+    options = ["--quality", "best", "--threads", "2"]
+    whole, out = tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    assert main([*arguments(work, whole), *options, "--json", str(tmp_path / "whole.json")]) == 0
+    stop_at(33, [*arguments(work, out), *options, "--resume"], monkeypatch)
+    assert main([*arguments(work, out), *options, "--resume", "--json", str(tmp_path / "r.json")]) == 0
+    assert same_frames(out, whole)
+    reports = [json.loads((tmp_path / name).read_text()) for name in ("whole.json", "r.json")]
+    assert reports[0]["mean_change"] == reports[1]["mean_change"]
+
+
 def test_fifty_kills_lose_nothing(work: Path, tmp_path: Path) -> None:
     """kill -9 at random moments, run after run, until the clip is done; then from the start again."""
     out = tmp_path / "out.mkv"

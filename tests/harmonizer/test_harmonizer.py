@@ -127,7 +127,7 @@ def test_the_look_path_is_asked_again_of_what_was_made(monkeypatch: pytest.Monke
     assert made.look_path is not None
     torch.nn.init.normal_(made.look_path.answer.weight, std=0.1)
     once = np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks)))
-    monkeypatch.setattr(VHMAE, "look_again", lambda self, change, composite, mask: change)
+    monkeypatch.setattr(VHMAE, "look_again", lambda self, change, composite, mask, sets: change)
     assert not np.array_equal(once, np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks))))
 
 

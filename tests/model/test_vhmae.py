@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vhmae.color import statistics
-from vhmae.color.transform import AFFINE
+from vhmae.color.transform import AFFINE, apply_transform
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.look import LookConfig
 from vhmae.model.transformer import Block, position_code
@@ -252,3 +252,16 @@ def test_thin_sides_of_the_mask_are_shown_again_at_full_size(thin: str) -> None:
         shown = torch.where(mask, once.apply(composite).clamp(0.0, 1.0), composite)
         expected = once.overall + 0.5 * network.look_path(shown, mask).coefficients
         assert torch.allclose(network.look_again(once, composite, mask).overall, expected, atol=1e-6)
+
+
+def test_given_pixel_sets_are_shown_again_under_the_overall_map() -> None:
+    composite, mask = window()
+    network = model(look=dataclasses.replace(TINY.look, again=0.5))  # type: ignore[type-var]
+    assert network.look_path is not None
+    torch.nn.init.normal_(network.look_path.answer.weight, std=0.1)
+    sets, shares = statistics.draw_pixel_sets(composite, mask)
+    with torch.no_grad():
+        once = network.predict(composite, mask, sets=(sets, shares)).change
+        shown = [apply_transform(sets[0], once.overall), sets[1], apply_transform(sets[2], once.overall), sets[3]]
+        expected = once.overall + 0.5 * network.look_path.read([colors.clamp(0.0, 1.0) for colors in shown], shares).coefficients
+        assert torch.allclose(network.look_again(once, composite, mask, (sets, shares)).overall, expected, atol=1e-6)

@@ -112,7 +112,7 @@ def test_a_killed_run_resumes_to_the_same_losses(root: Path, tmp_path: Path, kil
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
-def test_kept_scenes_are_cut_once_and_serve_a_resumed_run_too(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kept_scenes_are_cut_once_and_serve_other_runs_too(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = plain(root, look=None, stages=(Stage(steps=4, image_size=48, batch_size=3, kept_scenes=7),), seed=5)
     Trainer(kept, tmp_path / "whole", "cpu").run()
     cut = list((root / "cache").glob("scenes.*"))

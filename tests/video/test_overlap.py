@@ -30,29 +30,43 @@ def test_an_error_comes_in_the_place_of_its_item() -> None:
         next(values)
 
 
-def test_a_closed_chain_of_stages_stops_drawing() -> None:
-    drawn = []
+def test_an_error_of_the_source_comes_after_all_that_came_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield from range(6)
+        raise OSError("the disk is gone")
+
+    values = map_ahead(lambda number: number, items(), 4)
+    assert [next(values) for _ in range(6)] == list(range(6))
+    with pytest.raises(OSError, match="gone"):
+        next(values)
+
+
+@pytest.mark.parametrize("ends", ["closed", "failed"])
+def test_a_chain_that_ends_early_closes_its_source_and_leaves_no_thread(ends: str) -> None:
+    closed = []
 
     def items() -> Iterator[int]:
-        for number in range(1000):
-            drawn.append(number)
-            yield number
+        try:
+            yield from range(1000)
+        finally:
+            closed.append(True)
 
-    chain = run_ahead(map_ahead(lambda number: number, run_ahead(items(), 2), 2), 2)
-    assert next(chain) == 0
-    chain.close()
-    before = len(drawn)
-    time.sleep(0.05)
-    assert len(drawn) == before < 20
+    before = threading.active_count()
+    chain = run_ahead(map_ahead(lambda number: 6 // (3 - number), run_ahead(items(), 2), 2), 2)
+    assert next(chain) == 2
+    if ends == "closed":
+        chain.close()
+    else:
+        with pytest.raises(ZeroDivisionError):
+            list(chain)
+    assert closed == [True]
+    assert threading.active_count() == before
 
 
-def test_time_that_threads_share_counts_once() -> None:
+def test_time_that_threads_share_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([10.0, 14.0])
+    monkeypatch.setattr("vhmae.video.overlap.time.monotonic", lambda: next(clock))
     busy = BusyTimes(("render",))
-    for _ in map_ahead(lambda _: _work(busy), iter(range(8)), 4):
-        pass
-    assert 0.03 <= busy.seconds["render"] <= 0.3
-
-
-def _work(busy: BusyTimes) -> None:
     with busy.working("render", 4):
-        time.sleep(0.02)
+        pass
+    assert busy.seconds["render"] == 1.0

@@ -114,7 +114,12 @@ CAUTION = 16.0
 
 def add_strength_options(parser: Parser) -> None:
     """How much, and how often."""
-    parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="how often the network looks")
+    parser.add_argument(
+        "--quality",
+        default="balanced",
+        choices=["fast", "balanced", "best"],
+        help="how often the network looks; best looks at whole shots first",
+    )
     parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
     parser.add_argument(
         "--caution",

@@ -7,6 +7,8 @@ summed up in ``STATISTICS`` numbers and a coarse joint histogram. Letters: B bat
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import torch
@@ -26,6 +28,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LUMA_BANDS = 4
 STATISTICS = 77
 """Numbers that :func:`set_statistics` returns: 18 moments, 35 quantiles, 18 of luma bands, 6 clipped shares."""
+
+PixelSets = tuple[list[Tensor], Tensor]
+"""Drawn colours, one (B, P, 3) per set, and the sets' shares of all pixels (B, S)."""
 
 _LUMA = (0.299, 0.587, 0.114)
 _LOG_OFFSET = 0.03
@@ -92,15 +97,13 @@ def draw_pixels(colors: Tensor, members: Tensor, count: int, offset: Tensor | fl
     return drawn * (total > 0).unsqueeze(-1)
 
 
-def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> tuple[list[Tensor], Tensor]:
+def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> PixelSets:
     """Draw the four pixel sets of a window of frames.
 
     Args:
         frames: (B, T, 3, H, W) in [0, 1].
         mask: (B, T, 1, H, W) bool.
         jitter: (B, sum(PIXELS)) in [0, 1): random places for the drawn ranks (training).
-    Returns:
-        The drawn colours, one (B, P, 3) per set, and the sets' shares of all pixels (B, S).
     """
     members = pixel_set_masks(mask)
     colors = frames.permute(0, 1, 3, 4, 2).flatten(1, 3)
@@ -109,6 +112,12 @@ def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) 
     for index, (count, offset) in enumerate(zip(PIXELS, offsets, strict=True)):
         drawn.append(draw_pixels(colors, members[:, index], count, offset))
     return drawn, members.float().mean(dim=2)
+
+
+def merge_pixel_sets(parts: Sequence[PixelSets]) -> PixelSets:
+    """The pixel sets of several frames as those of one window; each frame counts the same."""
+    sets = [torch.cat(colors, dim=1) for colors in zip(*(sets for sets, _ in parts), strict=True)]
+    return sets, torch.stack([shares for _, shares in parts]).mean(dim=0)
 
 
 def _moments(colors: Tensor) -> Tensor:

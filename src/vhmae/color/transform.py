@@ -59,9 +59,12 @@ def nearest_transform(rgb: Tensor, basis: Tensor, ridge: float = 1e-5) -> Tensor
     Returns:
         (B, QUADRATIC, K).
     """
+    device = rgb.device
+    if device.type == "mps":  # which has no float64
+        rgb, basis = rgb.cpu(), basis.cpu()
     own = color_basis(rgb).double()
     normal = own.transpose(1, 2) @ own + ridge * rgb.shape[1] * torch.eye(QUADRATIC, dtype=torch.float64, device=rgb.device)
-    return torch.linalg.solve(normal, own.transpose(1, 2) @ basis.double()).to(rgb.dtype)
+    return torch.linalg.solve(normal, own.transpose(1, 2) @ basis.double()).to(device, rgb.dtype)
 
 
 def apply_transform(rgb: Tensor, coefficients: Tensor) -> Tensor:

@@ -80,8 +80,9 @@ def find_method(
         return Method(name, lambda clip: _oracle(clip, ORACLES[name]), takes_other_backgrounds=False)
     if name == "vhmae":
         harmonizer = Harmonizer.from_pretrained(
-            weights, device=device, precision=precision, threads=threads, quality=quality, caution=caution
-        )
+            weights, device=device, precision=precision, threads=threads, quality=quality, caution=caution,
+            cut_detection=False,  # a sample is one shot; its frames may lie far apart
+        )  # fmt: skip
         return Method(name, lambda clip: np.stack(list(harmonizer.harmonize(clip.composite, clip.mask))))
     if name.startswith("folder:"):
         folder = Path(name.removeprefix("folder:"))

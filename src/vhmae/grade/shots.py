@@ -106,6 +106,7 @@ def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGr
         InputError: for what the caller can mend, as harmonizing does.
     """
     analysis = Analysis(job)
+    analysis.survey()
     shots: dict[int, _Shot] = {}
     seen = damaged = 0
     for (timed, mattes), (change, *_), number in analysis.harmonized(analysis.frames(count=True)):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vhmae.color import statistics
-from vhmae.color.transform import QUADRATIC
+from vhmae.color.transform import QUADRATIC, apply_transform
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.heads import Drawing, PhotometricHead, PixelHead, Transform, blend
 from vhmae.model.look import LookConfig, LookPath, LookReading
@@ -133,7 +133,10 @@ class VHMAE(nn.Module):
         prediction = self.predict(composite, mask, jitter, source)
         return Harmonized(**vars(prediction), frames=blend(prediction.change.apply(composite), composite, mask))
 
-    def predict(self, composite: Tensor, mask: Tensor, jitter: Tensor | None = None, source: Tensor | None = None) -> Prediction:
+    def predict(
+        self, composite: Tensor, mask: Tensor, jitter: Tensor | None = None, source: Tensor | None = None,
+        sets: statistics.PixelSets | None = None,
+    ) -> Prediction:  # fmt: skip
         """Say what is to be done to a window of frames.
 
         Args:
@@ -141,6 +144,7 @@ class VHMAE(nn.Module):
             mask: (B, T, 1, H, W) bool, True = foreground.
             jitter: random places of the look path's pixel draws, (B, sum(statistics.PIXELS)) in [0, 1) (training only).
             source: (B,) numbers of the scenes' sources: the look path's member that has not seen them answers alone (training only).
+            sets: what the look path reads in the place of the window's own colours: those of a whole shot.
         Raises:
             ShapeError: if the shapes do not belong together or do not divide into patches.
         """
@@ -160,7 +164,9 @@ class VHMAE(nn.Module):
             assert self.mask_token is not None
             foreground_features = self.mask_token.expand_as(background_features)
 
-        look: LookReading | None = self.look_path(composite, mask, jitter) if self.look_path is not None else None
+        look: LookReading | None = None
+        if self.look_path is not None:
+            look = self.look_path.read(*sets) if sets is not None else self.look_path(composite, mask, jitter)
         if look is not None and self.look_path is not None and source is not None:
             look = look.of_member(self.look_path.unseen_by(source))
         tokens = torch.where(masked.unsqueeze(-1), foreground_features.to(background_features.dtype), background_features)
@@ -175,10 +181,13 @@ class VHMAE(nn.Module):
             look=look,
         )
 
-    def look_again(self, change: Transform, composite: Tensor, mask: Tensor) -> Transform:
+    def look_again(self, change: Transform, composite: Tensor, mask: Tensor, sets: statistics.PixelSets | None = None) -> Transform:
         """Show the look path what a transform makes of the frames, and add what it finds still wrong; takes what :meth:`predict` does."""
         if self.look_path is None or self.look_path.config.again == 0.0:
             return change
+        if sets is not None:
+            more = self.look_path.read(_recolored(sets[0], change.overall), sets[1]).coefficients
+            return dataclasses.replace(change, overall=change.overall + self.look_path.config.again * more)
         part = mask[..., ::2, ::2]
         if min(int(part.sum()), int((~part).sum())) >= statistics.PIXELS[0] // 4:  # enough to draw from on either side
             composite, mask = composite[..., ::2, ::2], part
@@ -215,3 +224,11 @@ class VHMAE(nn.Module):
             embedded = embedded + receives * self.look_to_decoder(look.hidden.to(embedded.dtype)).unsqueeze(1)
         decoded: Tensor = self.decoder(embedded)
         return decoded
+
+
+def _recolored(sets: list[Tensor], overall: Tensor) -> list[Tensor]:
+    """Pixel sets with the foreground's under an overall map (B, 3, QUADRATIC)."""
+    return [
+        apply_transform(colors, overall.float()).clamp(0.0, 1.0) if name in statistics.FOREGROUND_SETS else colors
+        for name, colors in zip(statistics.SETS, sets, strict=True)
+    ]

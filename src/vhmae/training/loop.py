@@ -1,4 +1,4 @@
-"""The training loop: stages one after the other, resumable at any step, deterministic for a seed and precision.
+"""The training loop: stages one after the other, resumable at any step, deterministic for a seed, a precision and a kind of device.
 
 Randomness never lives in a generator that would have to be saved: each step seeds its own from (seed, step).
 """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,41 +133,41 @@ CHUNK = 50
 def cut_scenes(sampler: DrawsScenes, stage: Stage, seed: int, workers: int, folder: Path) -> None:
     """Cut the scenes that a stage keeps into a folder of arrays: 6 to 20 ms a scene and process."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    part = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        _cut_into(part, sampler, stage, seed, workers)
+        part.replace(folder)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        if not folder.is_dir():  # or else another run has cut the same ones meanwhile
+            raise
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _cut_into(part: Path, sampler: DrawsScenes, stage: Stage, seed: int, workers: int) -> None:
+    part.mkdir()
     count, frames, size = stage.kept_scenes, stage.clip_frames, stage.image_size
     kinds = {"frames": ((frames, size, size, 3), np.uint8), "region": ((frames, size, size), np.bool_),
              "mask": ((frames, size, size), np.bool_), "source": ((), np.int64)}  # fmt: skip
     arrays = {name: np.lib.format.open_memmap(part / f"{name}.npy", "w+", dtype, (count, *shape)) for name, (shape, dtype) in kinds.items()}
-    chunks = _StackedChunks(SceneBatches(sampler, seed, range(CHUNK), frames, size))
+    batches = SceneBatches(sampler, seed, range(CHUNK), frames, size)
     loader = DataLoader(
-        chunks, batch_size=None, sampler=range(-(-count // CHUNK)), num_workers=workers, worker_init_fn=_one_thread, collate_fn=None
+        batches, batch_size=None, sampler=range(-(-count // CHUNK)), num_workers=workers, worker_init_fn=_one_thread, collate_fn=None
     )
-    for number, chunk in enumerate(loader):
-        rows = slice(number * CHUNK, min(count, (number + 1) * CHUNK))
-        for name, array in arrays.items():
-            array[rows] = getattr(chunk, name)[: rows.stop - rows.start].numpy()
+    for number, scenes in enumerate(loader):
+        for row, scene in zip(range(number * CHUNK, count), scenes, strict=False):
+            for name, array in arrays.items():
+                array[row] = getattr(scene, name)
     for array in arrays.values():
         array.flush()
-    try:
-        part.replace(folder)
-    except OSError:  # another run has cut the same ones meanwhile
-        shutil.rmtree(part)
-        if not folder.is_dir():
-            raise
 
 
 def load_scenes(folder: Path) -> StackedScenes:
     """Scenes that :func:`cut_scenes` has cut."""
     arrays = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("frames", "region", "mask", "source"))
     return StackedScenes(*arrays)
-
-
-class _StackedChunks(Dataset[StackedScenes]):
-    def __init__(self, scenes: SceneBatches) -> None:
-        self.scenes = scenes
-
-    def __getitem__(self, index: int) -> StackedScenes:
-        return StackedScenes.of(self.scenes[index])
 
 
 class LookBank:

@@ -66,20 +66,33 @@ def run_ahead(items: Iterator[T], size: int) -> Generator[T, None, None]:
 def map_ahead(work: Callable[[T], R], items: Iterator[T], threads: int) -> Generator[R, None, None]:
     """What ``work`` makes of each of the items, in their order; so many of them are worked on at a time.
 
-    An error is raised in its item's place; closing the generator waits for what is being worked on.
+    An error, of ``work`` or of ``items``, is raised in its item's place. Closing the generator, or an error, waits for what is being
+    worked on and closes ``items``.
     """
     begun: deque[Future[R]] = deque()
+    failed: Exception | None = None
     with ThreadPoolExecutor(threads) as pool:
         try:
-            for item in items:
+            while True:
+                try:
+                    item = next(items)
+                except StopIteration:
+                    break
+                except Exception as error:
+                    failed = error
+                    break
                 begun.append(pool.submit(work, item))
                 if len(begun) == threads:
                     yield begun.popleft().result()
             while begun:
                 yield begun.popleft().result()
+            if failed is not None:
+                raise failed
         finally:
             for future in begun:
                 future.cancel()
+            if isinstance(items, Generator):
+                items.close()
 
 
 class BusyTimes:
