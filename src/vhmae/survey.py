@@ -27,6 +27,10 @@ KEPT = 16
 """Frames of a shot that count at least, if it has as many; twice as many at most, evenly spread."""
 
 
+FULL = 4
+"""Frames of which all drawn pixels count; of more frames, every second, third ... pixel does, so that reading takes no longer."""
+
+
 def shows_background(matte: Array) -> bool:
     """Whether a frame shows enough background to be read."""
     top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(matte.dtype, 1)
@@ -93,4 +97,7 @@ class Survey:
     def sets_of(self, shot: int) -> PixelSets | None:
         """The pixel sets of a shot; None where it has shown nothing to read."""
         found = self._shots[shot] if shot < len(self._shots) else []
-        return merge_pixel_sets(found) if found else None
+        if not found:
+            return None
+        step = max(1, len(found) // FULL)
+        return merge_pixel_sets([([colors[:, ::step] for colors in sets], shares) for sets, shares in found])
