@@ -170,9 +170,9 @@ def speed_table() -> str:
     return "\n".join(lines)
 
 
-def video_table() -> str:
+def video_table(name: str) -> str:
     """vhmae harmonize beside a plain transcode."""
-    result = json.loads((RESULTS / "video.json").read_text())
+    result = json.loads((RESULTS / f"{name}.json").read_text())
     lines = [
         f"The mask takes {result['mask_area']:.0%} of the frame.",
         "",
@@ -362,7 +362,8 @@ def blocks() -> dict[str, str]:
         "temporal": temporal_table(),
         "one-look": one_look_table(),
         "training": training_table(),
-        "video": video_table(),
+        "video": video_table("video"),
+        "video-1080": video_table("video-1080"),
         "profile": profile_table(),
         "measured-profile": _measured("profile"),
         "steadiness": steadiness_table(),
@@ -373,6 +374,7 @@ def blocks() -> dict[str, str]:
         "measured-speed": _measured("harmonize"),
         "measured-training": _measured("train"),
         "measured-video": _measured("video"),
+        "measured-video-1080": _measured("video-1080"),
         "measured-steadiness": _measured("steadiness"),
         "measured-one-look": _measured("one_look"),
     }
