@@ -1,7 +1,7 @@
 """What the network sees of a frame, and what whole shots look like before they are harmonized.
 
-Statistics of a shot's colours over all of its length say more than those of the few frames that a window holds: where the camera
-or the subject moves, more background is seen (docs/decisions.md, "Whole shots").
+Where the camera or the subject moves, a whole shot shows more background than the few frames that a window holds; what reading it is
+worth stands in docs/decisions.md, "Whole shots".
 """
 
 from __future__ import annotations
@@ -25,8 +25,6 @@ LOOKED_AT = 256
 """A large matte is looked at in about as many rows and columns first."""
 KEPT = 16
 """Frames of a shot that count at least, if it has as many; twice as many at most, evenly spread."""
-
-
 FULL = 4
 """Frames of which all drawn pixels count; of more frames, every second, third ... pixel does, so that reading takes no longer."""
 
@@ -68,7 +66,8 @@ class Survey:
         """
         self._see = see
         self._cuts = CutDetector() if cut_detection else None
-        self._shots: list[list[PixelSets]] = [[]]
+        self._ended: list[PixelSets | None] = []
+        self._shot: list[PixelSets] = []
         self._usable = 0
         self._step = 1
 
@@ -76,9 +75,9 @@ class Survey:
         """Take the next frame; the arguments are those of ``Harmonizer.push``."""
         if self._cuts is not None:
             cut = self._cuts.step(thumbnail(*THUMBNAIL)) or cut
-        if cut:
-            self._shots.append([])
-            self._usable, self._step = 0, 1
+        if cut:  # all that is kept of an ended shot is what will be read: hours of shots take little room
+            self._ended.append(_read_as_one(self._shot))
+            self._shot, self._usable, self._step = [], 0, 1
         if not (matte.any() and shows_background(matte)):
             return
         if self._usable % self._step == 0:
@@ -86,18 +85,22 @@ class Survey:
         self._usable += 1
 
     def _draw(self, frame: Array, mask: Array) -> None:
-        shot = self._shots[-1]
         if mask.all():
             return
-        shot.append(draw_pixel_sets(torch.from_numpy(frame).permute(2, 0, 1)[None, None], torch.from_numpy(mask)[None, None, None]))
-        if len(shot) == 2 * KEPT:  # every other frame goes, and from now on every other is taken
-            del shot[1::2]
+        frames, masks = torch.from_numpy(frame).permute(2, 0, 1)[None, None], torch.from_numpy(mask)[None, None, None]
+        self._shot.append(draw_pixel_sets(frames, masks))
+        if len(self._shot) == 2 * KEPT:  # every other frame goes, and from now on every other is taken
+            del self._shot[1::2]
             self._step *= 2
 
     def sets_of(self, shot: int) -> PixelSets | None:
         """The pixel sets of a shot; None where it has shown nothing to read."""
-        found = self._shots[shot] if shot < len(self._shots) else []
-        if not found:
-            return None
-        step = max(1, len(found) // FULL)
-        return merge_pixel_sets([([colors[:, ::step] for colors in sets], shares) for sets, shares in found])
+        if shot < len(self._ended):
+            return self._ended[shot]
+        return _read_as_one(self._shot) if shot == len(self._ended) else None
+
+
+def _read_as_one(frames: list[PixelSets]) -> PixelSets | None:
+    """The pixel sets of a shot's frames together, thinned to those of a few."""
+    step = max(1, len(frames) // FULL)
+    return merge_pixel_sets([([colors[:, ::step] for colors in sets], shares) for sets, shares in frames]) if frames else None

@@ -10,9 +10,9 @@ import torch
 
 from tests.conftest import moving_scene
 from tests.harmonizer.test_harmonizer import changing_model
-from vhmae.color.statistics import draw_pixel_sets, merge_pixel_sets
+from vhmae.color.statistics import PIXELS, draw_pixel_sets, merge_pixel_sets
 from vhmae.harmonizer import Harmonizer
-from vhmae.survey import KEPT, Survey, shows_background, small_mask, thumbnail_of
+from vhmae.survey import FULL, KEPT, Survey, shows_background, small_mask, thumbnail_of
 
 SIZE = 32
 
@@ -56,6 +56,12 @@ def test_shots_are_kept_apart_and_numbered_by_their_cuts() -> None:
     survey = surveyed(*shot([10] * 5 + [200] * 4), cuts=(5,))
     assert [levels_of(survey, number) for number in (0, 1)] == [[10], [200]]
     assert survey.sets_of(2) is None
+
+
+def test_a_shot_that_has_ended_takes_the_room_of_a_few_frames() -> None:
+    sets = surveyed(*shot([10] * 100 + [200]), cuts=(100,)).sets_of(0)
+    assert sets is not None
+    assert FULL * PIXELS[0] <= sets[0][0].shape[1] < 2 * FULL * PIXELS[0]
 
 
 def test_frames_that_show_one_side_alone_do_not_count() -> None:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vhmae.color import statistics
-from vhmae.color.transform import AFFINE, LUMA_NODES, QUADRATIC, luma_basis, nearest_transform
+from vhmae.color.transform import AFFINE, LUMA_NODES, QUADRATIC, apply_transform, luma_basis, nearest_transform
 from vhmae.errors import InputError
 
 Basis = Literal["quadratic", "luma"]
@@ -141,3 +141,11 @@ class LookPath(nn.Module):
             with torch.autocast(device_type=shares.device.type, enabled=False):
                 coefficients = coefficients @ nearest_transform(sets[0], luma_basis(sets[0])).transpose(1, 2)
         return LookReading(coefficients, hidden.transpose(0, 1).flatten(1))
+
+
+def recolor_foreground(sets: list[Tensor], overall: Tensor) -> list[Tensor]:
+    """Pixel sets (B, P, 3) as they are once an overall map (B, 3, QUADRATIC) has harmonized the foreground's."""
+    return [
+        apply_transform(colors, overall).clamp(0.0, 1.0) if name in statistics.FOREGROUND_SETS else colors
+        for name, colors in zip(statistics.SETS, sets, strict=True)
+    ]

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from vhmae.color import statistics
-from vhmae.color.transform import QUADRATIC, apply_transform
+from vhmae.color.transform import QUADRATIC
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.heads import Drawing, PhotometricHead, PixelHead, Transform, blend
-from vhmae.model.look import LookConfig, LookPath, LookReading
+from vhmae.model.look import LookConfig, LookPath, LookReading, recolor_foreground
 from vhmae.model.masking import MaskingStrategy, foreground_masking, mask_tokens, patchify
 from vhmae.model.pattern_alignment import PatternAlignment
 from vhmae.model.transformer import Transformer, position_code
@@ -186,7 +186,7 @@ class VHMAE(nn.Module):
         if self.look_path is None or self.look_path.config.again == 0.0:
             return change
         if sets is not None:
-            more = self.look_path.read(_recolored(sets[0], change.overall), sets[1]).coefficients
+            more = self.look_path.read(recolor_foreground(sets[0], change.overall.float()), sets[1]).coefficients
             return dataclasses.replace(change, overall=change.overall + self.look_path.config.again * more)
         part = mask[..., ::2, ::2]
         if min(int(part.sum()), int((~part).sum())) >= statistics.PIXELS[0] // 4:  # enough to draw from on either side
@@ -224,11 +224,3 @@ class VHMAE(nn.Module):
             embedded = embedded + receives * self.look_to_decoder(look.hidden.to(embedded.dtype)).unsqueeze(1)
         decoded: Tensor = self.decoder(embedded)
         return decoded
-
-
-def _recolored(sets: list[Tensor], overall: Tensor) -> list[Tensor]:
-    """Pixel sets with the foreground's under an overall map (B, 3, QUADRATIC)."""
-    return [
-        apply_transform(colors, overall.float()).clamp(0.0, 1.0) if name in statistics.FOREGROUND_SETS else colors
-        for name, colors in zip(statistics.SETS, sets, strict=True)
-    ]

@@ -12,7 +12,7 @@ from vhmae.color.transform import QUADRATIC, apply_transform
 from vhmae.data.looks import LookSampler
 from vhmae.data.synthesis import TrainingBatch
 from vhmae.model import losses
-from vhmae.model.look import LookPath
+from vhmae.model.look import LookPath, recolor_foreground
 from vhmae.model.masking import patchify
 from vhmae.model.precision import Precision, autocast
 from vhmae.training.recipe import LossConfig
@@ -61,12 +61,7 @@ def look_losses(
     so_far = sets[0].new_zeros(len(rows), 3, QUADRATIC)
     found = []
     for time in range(shown):
-        seen = sets
-        if time:
-            seen = [
-                apply_transform(colors, so_far).clamp(0.0, 1.0) if name in statistics.FOREGROUND_SETS else colors
-                for name, colors in zip(statistics.SETS, sets, strict=True)
-            ]
+        seen = recolor_foreground(sets, so_far) if time else sets
         coefficients = so_far + path.read(seen, bank.shares[rows]).member_coefficients  # (M, B, 3, 10)
         harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
         error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)

@@ -53,18 +53,20 @@ def _pack_file(config: DataConfig, folder: str) -> str:
 
 def bank_file(config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: int) -> str:
     """A bank's name in a cache: another wherever another one would be drawn."""
-    dev = Path(config.dev_list).read_text(encoding="utf-8") if config.dev_list else ""
-    packs = [_pack_file(config, folder) for folder in config.folders]
-    facts = ["sources", packs, list(config.shares), dev, to_tree(scenes), stage.samples, stage.image_size, stage.clip_frames, seed]
+    facts = ["sources", *_drawn_from(config, scenes), stage.samples, stage.image_size, stage.clip_frames, seed]
     return f"look_bank.{_digest(facts)}.npz"
 
 
 def scenes_folder(config: DataConfig, scenes: SceneRecipe, stage: Stage, seed: int) -> str:
     """The name of a stage's cut scenes in a cache: another wherever others would be cut."""
-    dev = Path(config.dev_list).read_text(encoding="utf-8") if config.dev_list else ""
-    packs = [_pack_file(config, folder) for folder in config.folders]
-    facts = ["scenes", packs, list(config.shares), dev, to_tree(scenes), stage.kept_scenes, stage.image_size, stage.clip_frames, seed]
+    facts = ["scenes", *_drawn_from(config, scenes), stage.kept_scenes, stage.image_size, stage.clip_frames, seed]
     return f"scenes.{_digest(facts)}"
+
+
+def _drawn_from(config: DataConfig, scenes: SceneRecipe) -> list[Any]:
+    """What scenes depend on, but for their number and size."""
+    dev = Path(config.dev_list).read_text(encoding="utf-8") if config.dev_list else ""
+    return [[_pack_file(config, folder) for folder in config.folders], list(config.shares), dev, to_tree(scenes)]
 
 
 def _digest(facts: list[Any]) -> str:
