@@ -17,7 +17,7 @@ import torch
 
 from vhmae.errors import InputError, ShapeError, did_you_mean
 from vhmae.model.heads import Drawing, Transform
-from vhmae.model.precision import Precision, autocast, choose_device, choose_precision
+from vhmae.model.precision import DTYPES, Precision, autocast, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
 from vhmae.rendering import KEPT, ColorChange, FrameTransform, KeepingChange, Kept, PixelChange, render_rgb
@@ -149,7 +149,7 @@ class Harmonizer:
 
     @classmethod
     def from_pretrained(cls, weights: str = DEFAULT, *, device: str = "auto", threads: int | None = None, **options: Any) -> Harmonizer:
-        """Load weights by packaged name or path.
+        """Load weights by packaged name or path; the model is held in the harmonizer's precision.
 
         Args:
             device: "auto", "cpu", "cuda", "cuda:N" or "mps".
@@ -160,7 +160,9 @@ class Harmonizer:
         """
         if threads:
             torch.set_num_threads(threads)
-        return cls(load_model(weights), device=choose_device(device), **options)
+        harmonizer = cls(load_model(weights), device=choose_device(device), **options)
+        harmonizer.model.hold_at(DTYPES[harmonizer.precision])
+        return harmonizer
 
     def reset(self) -> None:
         """Forget the stream: another one begins."""
@@ -281,7 +283,9 @@ class Harmonizer:
         # A frame that cannot be a key frame leaves that to the next one.
         if background and (self._last_key is None or self._index - self._last_key >= self.stride):
             self._last_key = self._index
-            self._add_key_frame(thumbnail, matte)
+            self._window.append(self._key_frame(self._index, thumbnail, matte))
+            if len(self._window) == self.model.config.clip_frames:
+                self._run_window()
         self.borrowed += foreground and not background
         self._pending.append((self._shot, self._index, foreground, payload))
         self._index += 1
@@ -299,11 +303,6 @@ class Harmonizer:
         while self._pending:
             yield self._release()
         self.reset()
-
-    def _add_key_frame(self, thumbnail: Thumbnail, matte: Array) -> None:
-        self._window.append(self._key_frame(self._index, thumbnail, matte))
-        if len(self._window) == self.model.config.clip_frames:
-            self._run_window()
 
     def _key_frame(self, index: int, thumbnail: Thumbnail, matte: Array) -> KeyFrame:
         return index, *self._see(thumbnail, matte)

@@ -49,6 +49,13 @@ def test_all_pixels_drawn_once_where_the_count_is_the_sets() -> None:
     assert torch.equal(statistics.draw_pixels(colors, members, count)[0], colors[0][members[0]])
 
 
+def test_sets_of_one_size_worked_on_together_give_what_each_gives_alone() -> None:
+    sets = [torch.rand(2, size, 3) for size in (40, 16, 40, 16)]
+    for work in (statistics.set_statistics, statistics.set_histogram):
+        for together, colors in zip(statistics.of_each_set(work, sets), sets, strict=True):
+            assert torch.allclose(together, work(colors), atol=1e-6)
+
+
 def test_statistics_match_numpy() -> None:
     torch.manual_seed(0)
     colors = torch.rand(1, 400, 3)

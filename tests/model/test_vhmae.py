@@ -239,6 +239,21 @@ def test_the_look_path_is_shown_again_what_it_made_of_the_frames() -> None:
         assert plain.look_again(once, composite, mask) is once
 
 
+def test_weights_held_in_half_precision_say_what_autocast_says() -> None:
+    composite, mask = window()
+    network = model()
+    assert network.look_path is not None
+    for parameter in (network.look_path.answer.weight, network.head.overall.weight):
+        torch.nn.init.normal_(parameter, std=0.1)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        cast = network.look_again(network.predict(composite, mask).change, composite, mask)
+        network.hold_at(torch.bfloat16)
+        held = network.look_again(network.predict(composite, mask).change, composite, mask)
+    assert cast.overall.abs().max() > 0.01
+    assert torch.equal(held.overall, cast.overall)
+    assert torch.equal(held.local, cast.local)
+
+
 @pytest.mark.parametrize("thin", ["foreground", "background"])
 def test_thin_sides_of_the_mask_are_shown_again_at_full_size(thin: str) -> None:
     composite, mask = window()

@@ -7,7 +7,7 @@ summed up in ``STATISTICS`` numbers and a coarse joint histogram. Letters: B bat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vhmae.color.transform import luma_of
 from vhmae.errors import ShapeError
 
 SETS = ("foreground", "background", "inner_ring", "outer_ring")
@@ -32,7 +33,6 @@ STATISTICS = 77
 PixelSets = tuple[list[Tensor], Tensor]
 """Drawn colours, one (B, P, 3) per set, and the sets' shares of all pixels (B, S)."""
 
-_LUMA = (0.299, 0.587, 0.114)
 _LOG_OFFSET = 0.03
 
 
@@ -86,13 +86,11 @@ def draw_pixels(colors: Tensor, members: Tensor, count: int, offset: Tensor | fl
     Returns:
         (B, P, 3).
     """
-    found = members.nonzero()[:, 1]  # the members of all samples, one sample after the other
-    total = members.sum(dim=1, keepdim=True)
+    ranks = members.cumsum(dim=1)  # nothing here waits for a GPU, as a list of the members would
+    total = ranks[:, -1:]
     places = torch.arange(count, device=colors.device) + offset
     wanted = (places * total / count).floor().clamp_max((total - 1).clamp_min(0)).long()
-    if not len(found):
-        return colors.new_zeros(len(colors), count, colors.shape[-1])
-    index = found[(wanted + total.cumsum(dim=0) - total).clamp_max(len(found) - 1)]
+    index = torch.searchsorted(ranks, wanted, right=True).clamp_max(colors.shape[1] - 1)
     drawn = colors.gather(1, index.unsqueeze(-1).expand(-1, -1, colors.shape[-1]))
     return drawn * (total > 0).unsqueeze(-1)
 
@@ -112,6 +110,15 @@ def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) 
     for index, (count, offset) in enumerate(zip(PIXELS, offsets, strict=True)):
         drawn.append(draw_pixels(colors, members[:, index], count, offset))
     return drawn, members.float().mean(dim=2)
+
+
+def of_each_set(work: Callable[[Tensor], Tensor], sets: Sequence[Tensor]) -> list[Tensor]:
+    """What ``work`` says of each set (B, P, 3) -> (B, F); sets of one size are worked on together, as samples of one batch."""
+    found: dict[int, Tensor] = {}
+    for size in {colors.shape[1] for colors in sets}:
+        places = [place for place, colors in enumerate(sets) if colors.shape[1] == size]
+        found |= zip(places, work(torch.cat([sets[place] for place in places])).chunk(len(places)), strict=True)
+    return [found[place] for place in range(len(sets))]
 
 
 def merge_pixel_sets(parts: Sequence[PixelSets]) -> PixelSets:
@@ -151,7 +158,7 @@ def set_statistics(colors: Tensor) -> Tensor:
     chroma = torch.stack([log[..., 0] - log[..., 1], log[..., 2] - log[..., 1]], dim=-1)  # (B, P, 2)
     high, low = colors.amax(-1), colors.amin(-1)
     saturation = (high - low) / (high + _LOG_OFFSET)
-    luma = colors @ colors.new_tensor(_LUMA)
+    luma = luma_of(colors)
     channels = torch.cat([colors, chroma, saturation.unsqueeze(-1), luma.unsqueeze(-1)], dim=-1)  # (B, P, 7)
     ordered = _sort_pixels(channels)
     picks = [round(q * (colors.shape[1] - 1)) for q in QUANTILES]

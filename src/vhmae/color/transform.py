@@ -7,6 +7,7 @@ K = 10 is the quadratic basis (r, g, b, 1, r^2, g^2, b^2, rg, gb, br), K = 4 its
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -41,9 +42,19 @@ def color_basis(rgb: Tensor, size: int = QUADRATIC) -> Tensor:
     return torch.stack(terms, dim=-1)
 
 
+def luma_of(rgb: Tensor) -> Tensor:
+    """Rec. 601's luma of colours: (..., 3) -> (...)."""
+    return rgb @ _luma_weights(rgb.device, rgb.dtype)
+
+
+@functools.cache
+def _luma_weights(device: torch.device, dtype: torch.dtype) -> Tensor:
+    return torch.tensor([0.299, 0.587, 0.114], device=device, dtype=dtype)  # made once: a GPU would wait for each copy
+
+
 def luma_basis(rgb: Tensor) -> Tensor:
     """Evaluate affine maps along luma: (..., 3) -> (..., LUMA_NODES * AFFINE), the affine terms weighed by how near each level is."""
-    luma = (rgb @ rgb.new_tensor([0.299, 0.587, 0.114])).unsqueeze(-1)
+    luma = luma_of(rgb).unsqueeze(-1)
     nodes = torch.linspace(0.0, 1.0, LUMA_NODES, device=rgb.device)
     weight = (1.0 - (luma - nodes).abs() * (LUMA_NODES - 1)).clamp_min(0.0)
     return (weight.unsqueeze(-1) * color_basis(rgb, AFFINE).unsqueeze(-2)).flatten(-2)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vhmae.color.lut import Lut3D, apply_luts
+from vhmae.color.transform import luma_of
 from vhmae.errors import InputError
 
 SHIFTS = ("lut", "parametric", "lighting", "hue")
@@ -41,7 +42,7 @@ class ParametricLook:
         """Apply to colours (..., 3) in [0, 1]; clipped to [0, 1]."""
         color = (rgb * rgb.new_tensor(self.gain)).clamp(1e-4, 1.0) ** self.gamma
         color = (color - 0.5) * self.contrast + 0.5
-        grey = (color @ color.new_tensor([0.299, 0.587, 0.114])).unsqueeze(-1)
+        grey = luma_of(color).unsqueeze(-1)
         factor: Tensor | float = self.saturation
         if self.hue_shifts:
             factor = self.saturation * (1.0 + _hue_curve(color, color.new_tensor(self.hue_shifts))).unsqueeze(-1)

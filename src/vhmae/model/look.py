@@ -126,8 +126,8 @@ class LookPath(nn.Module):
         # Moments and logarithms lose too much in half precision.
         with torch.autocast(device_type=shares.device.type, enabled=False):
             sets, shares = [sets[index].float() for index in self.seen], shares[:, self.seen]
-            numbers = torch.cat([statistics.set_statistics(colors) for colors in sets] + [shares.float().sqrt()], dim=1)
-            cells = torch.cat([statistics.set_histogram(colors) for colors in sets], dim=1)
+            numbers = torch.cat([*statistics.of_each_set(statistics.set_statistics, sets), shares.float().sqrt()], dim=1)
+            cells = torch.cat(statistics.of_each_set(statistics.set_histogram, sets), dim=1)
             numbers = self.normalize(numbers).clamp(-4.0, 4.0)
         cells = cells.expand(config.members, -1, -1)
         cells = functional.dropout(cells, config.histogram_dropout, self.training)
