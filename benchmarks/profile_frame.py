@@ -31,7 +31,7 @@ from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.matte import open_matte
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
-from vhmae.video.writer import encodable
+from vhmae.video.tags import encodable
 
 FRAMES = 40
 ROUNDS = 5

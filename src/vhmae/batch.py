@@ -19,7 +19,6 @@ from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.harmonizer import STRIDES, HarmonizerSettings
 from vhmae.model.vhmae import VHMAE
-from vhmae.model.weights import load_model
 from vhmae.pipeline import HarmonizeJob, harmonize_job
 from vhmae.video.pictures import unfinished
 from vhmae.video.sequence import files_of, has_number, is_pattern
@@ -140,7 +139,7 @@ class Worker:
     """Runs one job after the other; the models that they name are loaded once."""
 
     def __init__(self) -> None:
-        self.models: dict[str, VHMAE] = {}
+        self.models: dict[tuple[str, str, str], VHMAE] = {}
 
     def __call__(self, job: HarmonizeJob) -> Outcome:
         """Run a job; what goes wrong is its outcome."""
@@ -150,9 +149,10 @@ class Worker:
             return Outcome(str(job.composite), str(job.output), status, frames, round(time.monotonic() - began, 3), message)
 
         try:
-            if job.weights not in self.models:
-                self.models[job.weights] = load_model(job.weights)
-            report = harmonize_job(job, self.models[job.weights])
+            held = (job.weights, job.device, job.precision)  # a model is held on one device, in one precision
+            if held not in self.models:
+                self.models[held] = job.load().model
+            report = harmonize_job(job, self.models[held])
         except VhmaeError as error:
             return outcome("failed", 0, str(error))
         except OSError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -237,7 +238,7 @@ class _Run(Analysis):
             facts[f"{name} file"] = _digest([(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats])
         weights = hashlib.sha256()
         for key, tensor in sorted(self.harmonizers[0].model.state_dict().items()):
-            weights.update(key.encode() + tensor.cpu().numpy().tobytes())
+            weights.update(key.encode() + tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
         return {**facts, "weights": weights.hexdigest(), "precision": self.harmonizers[0].precision, "version": __version__}
 
     def go_on_from(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:

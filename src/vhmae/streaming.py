@@ -24,7 +24,7 @@ from vhmae.video.overlap import BusyTimes, run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, describe_stream
 from vhmae.video.reader import planar_frame
-from vhmae.video.writer import encodable
+from vhmae.video.tags import encodable
 
 Array = np.ndarray
 FRAMES_AHEAD = 2

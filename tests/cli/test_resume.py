@@ -244,14 +244,26 @@ def test_reading_from_any_frame_loses_none(suffix: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_colour_tags_and_names_outlive_segments(work: Path, tmp_path: Path) -> None:
+def test_a_run_in_half_precision_goes_on_to_the_same_frames(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    half = ["--precision", "bf16", "--end", "1.6"]
+    assert main([*arguments(work, tmp_path / "whole.mkv"), *half]) == 0
+    out = tmp_path / "out.mkv"
+    stop_at(33, [*arguments(work, out), *half, "--resume"], monkeypatch)
+    assert main([*arguments(work, out), *half, "--resume"]) == 0
+    assert same_frames(out, tmp_path / "whole.mkv")
+
+
+@pytest.mark.usefixtures("short_segments")
+@pytest.mark.parametrize("told", [1, 2], ids=["limited", "full"])
+def test_colour_tags_and_names_outlive_segments(told: int, work: Path, tmp_path: Path) -> None:
     source = tmp_path / "tagged.mkv"
     frames, masks = moving_scene(24, 96, 64)
     with av.open(str(source), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         context = stream.codec_context
-        context.colorspace = context.color_primaries = context.color_trc = context.color_range = 1
+        context.colorspace = context.color_primaries = context.color_trc = 1
+        context.color_range = told
         stream.metadata.update({"language": "deu", "title": "T"})
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p")))
@@ -266,7 +278,7 @@ def test_colour_tags_and_names_outlive_segments(work: Path, tmp_path: Path) -> N
             context = stream.codec_context
             tags = [int(value) for value in (context.colorspace, context.color_primaries, context.color_trc, context.color_range)]
             facts.append((tags, stream.metadata.get("language"), stream.metadata.get("title")))
-    assert facts[0] == facts[1] == ([1, 1, 1, 1], "deu", "T")
+    assert facts[0] == facts[1] == ([1, 1, 1, told], "deu", "T")
 
 
 @pytest.mark.usefixtures("short_segments")

@@ -47,6 +47,28 @@ def test_mattes_are_read_back_as_they_were_made(screen: tuple[Path, np.ndarray],
         assert packets(tmp_path / name, "audio") == packets(video, "audio")
 
 
+@pytest.mark.parametrize("told", [0, 1, 2], ids=["untold", "limited", "full"])
+@pytest.mark.parametrize("name", ["matte.mkv", "matte.mp4", "matte.webm"])
+def test_a_matte_tells_its_own_range_and_not_that_of_its_video(name: str, told: int, tmp_path: Path) -> None:
+    video = tmp_path / "video.mp4"
+    with av.open(str(video), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 256, 64, "yuv420p"
+        stream.codec_context.color_range = told
+        for picture in moving_scene(3, 256, 64)[0]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p", dst_color_range=told or 1)))
+        container.mux(stream.encode(None))
+    assert probe_video(video).encoding.full_range == (told == 2)
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
+    cv2.imwrite(str(tmp_path / "ramp.png"), ramp)
+    assert main(["matte", str(video), "--with", "file", "--matte", str(tmp_path / "ramp.png"), "-o", str(tmp_path / name), "-q"]) == 0
+    read = next(open_matte(tmp_path / name).read(probe_video(video)))
+    soft = slice(20, 236)  # a lossy codec's black and white are cleaned of noise
+    assert np.abs(read.astype(int) - ramp)[:, soft].max() <= (0 if name.endswith("mkv") else 3)
+    assert (read[:, 0] == 0).all()
+    assert (read[:, 255] == 255).all()
+
+
 @pytest.mark.parametrize("name", ["fg.mov", "fg.webm", "fg.mkv", "fg.%03d.png"])
 def test_the_foreground_carries_its_alpha_in_every_container(screen: tuple[Path, np.ndarray], tmp_path: Path, name: str) -> None:
     video, masks = screen

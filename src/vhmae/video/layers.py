@@ -18,7 +18,7 @@ from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
 from vhmae.video.planes import Box, PlanarFrame, matte_box
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, read_frames
-from vhmae.video.writer import encodable
+from vhmae.video.tags import encodable
 
 Array = np.ndarray
 

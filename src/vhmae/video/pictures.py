@@ -22,7 +22,8 @@ from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
 from vhmae.video.sequence import check_picture_output, has_number, numbered
-from vhmae.video.writer import FrameWriter, encodable
+from vhmae.video.tags import encodable
+from vhmae.video.writer import FrameWriter
 
 Array = np.ndarray
 ENCODERS = {

@@ -165,8 +165,8 @@ def describe_stream(stream: av.VideoStream, path: Path, colorspace: Matrix | Non
     planar = REPACKED.get(pixel_format, pixel_format)
     matrix, guessed = _matrix(planar, int(context.colorspace or 2), context.height, colorspace)
     bits = av.VideoFormat(planar, 2, 2).components[0].bits
-    grey = planar.startswith("gray") and context.color_range != ColorRange.MPEG
-    full = grey or planar.startswith(("yuvj", "gb")) or context.color_range == ColorRange.JPEG
+    range_told = context.color_range != ColorRange.UNSPECIFIED and not planar.startswith(("yuvj", "gb"))
+    full = context.color_range == ColorRange.JPEG if range_told else is_full_untold(planar)
     return VideoInfo(
         path=path,
         width=context.width,
@@ -190,6 +190,11 @@ def _matrix(planar: str, tag: int, height: int, colorspace: Matrix | None) -> tu
     if tag in _MATRICES:
         return _MATRICES[tag], False
     return untagged_matrix(height), True
+
+
+def is_full_untold(pixel_format: str) -> bool:
+    """Whether code values of a pixel format take the full range where a file does not say."""
+    return REPACKED.get(pixel_format, pixel_format).startswith(("yuvj", "gb", "gray"))
 
 
 def untagged_matrix(height: int) -> Matrix:

@@ -16,25 +16,23 @@ from typing import Any, Self
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, pixel_format
-from vhmae.video.planes import PlanarFrame, frame_of
-from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, open_video, untagged_matrix
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import VideoInfo, open_video
 from vhmae.video.reader import TimedFrame
+from vhmae.video.tags import encodable, tag_colors
 
 Array = np.ndarray
 
 _KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")
 """These say themselves how wide a pixel is; for the others PyAV can tell .mp4 and .mov alone."""
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
-_MATRIX_TAGS = {"bt601": 6, "bt709": 1, "bt2020": 9}  # ITU-T H.273
 _CONTAINER_OPTIONS = {
     **{suffix: {"movflags": "+faststart"} for suffix in (".mp4", ".mov", ".m4v")},
     ".nut": {"avoid_negative_ts": "disabled"},  # segments keep their times
 }
-_TAGS = ("colorspace", "color_primaries", "color_trc", "color_range")
 
 
 def check_output(output: Path, inputs: list[Path]) -> None:
@@ -138,9 +136,10 @@ class VideoWriter(FrameWriter):
             self._time_base = self._original.streams.video[0].time_base or self._time_base
         self._last_pts: int | None = None
         name = pixel_format(encoder, source, pix_fmt)
+        self._conversion = conversion(source, name)
         try:
             self._container = av.open(f"file:{self.part.absolute()}", "w", options=_CONTAINER_OPTIONS.get(output.suffix.lower(), {}))
-            self._stream = self._add_video(encoder, options, name, pictures_only) if encoded is None else self._add_encoded(encoded)
+            self._stream = self._add_video(encoder, options, name, pictures_only) if encoded is None else self._add_encoded(encoded, name)
             self._copied = {} if pictures_only else self._add_other_streams()
             self._container.start_encoding()
             self._packets = self._other_packets()
@@ -165,30 +164,20 @@ class VideoWriter(FrameWriter):
             context.time_base = 1 / Fraction(source.fps).limit_denominator(1001)
         context.thread_type, context.thread_count = "AUTO", 0
         context.flags |= av.codec.context.Flags.global_header if pictures_only else 0  # segments are joined in containers that need it
-        self._tag(stream)
+        self._tag(stream, pix_fmt)
         if encoder == "libvpx-vp9" and holds_alpha(encoder, pix_fmt):
             stream.metadata["alpha_mode"] = "1"  # the alpha lies beside the packets: without this nobody looks for it
-        self._conversion = conversion(source, pix_fmt)
-        if self._conversion and av.VideoFormat(pix_fmt, 2, 2).is_rgb:
-            context.colorspace, context.color_range = 0, int(ColorRange.JPEG)
-        elif self._conversion:
-            matrix = source.encoding.matrix if source.encoding.matrix != "rgb" else untagged_matrix(source.height)
-            if source.encoding.matrix == "rgb" or not source.guessed_matrix:
-                context.colorspace = _MATRIX_TAGS[matrix]
-            context.color_range = int(self._conversion["dst_color_range"])
         if source.display_matrix is not None:
             stream.set_display_matrix(struct.unpack("<9i", source.display_matrix))
         stream.time_base = context.time_base
         return stream
 
-    def _tag(self, stream: Any) -> None:
+    def _tag(self, stream: Any, pix_fmt: str) -> None:
         """What the source says of its pictures, and of the stream."""
-        if self._original is None:
+        original = self._original.streams.video[0] if self._original is not None else None
+        tag_colors(stream.codec_context, self.source, pix_fmt, None if original is None else original.codec_context)
+        if original is None:
             return
-        original = self._original.streams.video[0]
-        for tag in _TAGS:
-            with contextlib.suppress(ValueError, TypeError):
-                setattr(stream.codec_context, tag, getattr(original.codec_context, tag))
         if original.sample_aspect_ratio:
             stream.codec_context.sample_aspect_ratio = original.sample_aspect_ratio
             in_container = self.output.suffix.lower() in (".mp4", ".mov", ".m4v")
@@ -196,11 +185,11 @@ class VideoWriter(FrameWriter):
                 self.left_out.append(f"pixels that are not square ({original.sample_aspect_ratio})".replace("/", ":"))
         stream.metadata.update({key: value for key, value in original.metadata.items() if key in ("language", "title")})
 
-    def _add_encoded(self, encoded: Path) -> Any:
+    def _add_encoded(self, encoded: Path, pix_fmt: str) -> Any:
         with open_video(encoded, "segment") as container:
             stream: Any = self._container.add_stream_from_template(container.streams.video[0])
             stream.time_base = container.streams.video[0].time_base
-        self._tag(stream)
+        self._tag(stream, pix_fmt)
         if self.source.display_matrix is not None:
             stream.set_display_matrix(struct.unpack("<9i", self.source.display_matrix))
         return stream
@@ -369,17 +358,6 @@ def codecs_of(output: Path) -> set[str]:
     suffix = output.suffix.lower().removeprefix(".")
     with av.open(io.BytesIO(), "w", format={"mkv": "matroska", "m4v": "ipod"}.get(suffix, suffix)) as container:
         return set(container.supported_codecs)
-
-
-def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
-    """Planes as a frame to encode, tagged like the one they came from."""
-    name = image.pixel_format or REPACKED.get(like.format.name, like.format.name)
-    assert name in PLANAR
-    frame = frame_of(image.planes, name)
-    for tag in _TAGS:
-        with contextlib.suppress(ValueError, TypeError, AttributeError):
-            setattr(frame, tag, getattr(like, tag))
-    return frame
 
 
 def _presentation_times(encoded: Path) -> list[int]:
