@@ -74,7 +74,8 @@ def main() -> None:
     image, matte, size = frames[0].image, mattes[0], harmonizer.model.config.image_size
     keys = [(at * stride, frames[at].image.thumbnail(size, size), small_mask(mattes[at], size)) for at in range(window)]
     estimates = [estimate for _ in range(8) for estimate in harmonizer._estimate(0, keys)]
-    change = smoothed(estimates, 4, stride * window)
+    reach = harmonizer.latency_frames - stride * (window - 1)
+    change = smoothed(estimates, 4, stride * window, reach)
     detector = CutDetector()
     parts = {
         "decode": cpu_ms(lambda: list(itertools.islice(read_frames(info), FRAMES))) / FRAMES,
@@ -83,7 +84,7 @@ def main() -> None:
         "is there foreground, is there background": cpu_ms(lambda: (matte.any(), shows_background(matte))),
         "key frames: picture and mask made small": cpu_ms(lambda: (image.thumbnail(size, size), small_mask(matte, size))) / stride,
         "network": cpu_ms(lambda: harmonizer._estimate(0, keys)) / (stride * window),
-        "smoothing": cpu_ms(lambda: smoothed(estimates, 4, stride * window)),
+        "smoothing": cpu_ms(lambda: smoothed(estimates, 4, stride * window, reach)),
         "rendering": cpu_ms(lambda: render_planes(image, matte, change)),
         "planes to the encoder": cpu_ms(lambda: encodable(image, frames[0].decoded)),
     }

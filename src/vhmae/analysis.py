@@ -121,8 +121,10 @@ class Analysis:
     def frames(self, first: int = 0, count: bool = False) -> Iterator[Payload]:
         """The frames within --start and --end from a number on, each with its mattes."""
         job, info = self.source, self.info
-        at = first - 1
-        for timed, mattes in self._with_mattes(first):
+        begin = max(first, _frame_at(info, job.start))
+        self.skipped_before += (begin - first) if count else 0
+        at = begin - 1
+        for timed, mattes in self._with_mattes(begin):
             at = timed.index
             seconds = timed.index / float(info.fps) if timed.seconds is None else timed.seconds - info.start_seconds
             if job.end is not None and seconds >= job.end - 1e-6:
@@ -271,6 +273,16 @@ def read_still(path: Path) -> Array:
         raise InputError(f"--reference {path}: means {info.frames} pictures; name one")
     _, frame, _ = next(read_pictures(info))
     return planar_frame(frame, info).rgb()
+
+
+def _frame_at(info: VideoInfo, seconds: float) -> int:
+    """The number of the first frame that is shown so many seconds after the first, or later; 0 where the file does not say."""
+    if info.files is not None:
+        return max(0, math.ceil((seconds - 1e-6) * float(info.fps)))
+    if info.timestamps is None or info.time_base is None:
+        return 0
+    shown = (info.timestamps - info.timestamps[0]) * float(info.time_base)
+    return int(np.searchsorted(shown, seconds - 1e-6))
 
 
 def _check_range(job: AnalysisJob, info: VideoInfo) -> None:

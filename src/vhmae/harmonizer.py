@@ -134,8 +134,8 @@ class Harmonizer:
         self.caution = caution
         # Colour maps hold between key frames; drawn pixels belong to one frame alone.
         self.stride = STRIDES[quality] if model.config.head == "photometric" else 1
-        window = self.stride * model.config.clip_frames
-        self.latency_frames = window + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
+        self._window_frames = self.stride * model.config.clip_frames
+        self.latency_frames = self._window_frames + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
         self.cut_detection = cut_detection
         self.find_background = find_background
         size = model.config.image_size
@@ -338,7 +338,8 @@ class Harmonizer:
                 predicted = self.model.look_again(predicted, frames, masks, sets)
         # How much changes over all is seen on every fourth row and column as well.
         part, covered = (frames, masks) if isinstance(predicted, Drawing) else (frames[..., ::4, ::4], masks[..., ::4, ::4])
-        part, covered = (part, covered) if covered.any() else (frames, masks)
+        if not any(mask[::4, ::4].any() for _, _, mask in window):
+            part, covered = frames, masks
         share = _share_kept(predicted.apply(part) - part, covered, self.caution)
         changes = [change.scaled(share) for change in _changes(predicted, frames)]
         return [Estimate(shot, index, changes[place]) for place, (index, _, _) in enumerate(key_frames)]
@@ -360,7 +361,7 @@ class Harmonizer:
         if not estimates:
             self.unread += 1
             return Released(payload, None, shot)
-        change = smoothed(estimates, index, self.stride * self.model.config.clip_frames)
+        change = smoothed(estimates, index, self._window_frames, self.latency_frames - self._window_frames + self.stride)
         scaled = change.scaled(self.strength)
         return Released(payload, KeepingChange(scaled, self.keep) if self.keep else scaled, shot)
 

@@ -94,13 +94,15 @@ class FrameTransform:
         the row of cells above it (h,) and how far it is to the next (h,)."""
         rows, columns = self.local.shape[:2]
         before, share = _lerp(columns, box.left, box.right, width)
-        share, after = share[:, None, None], np.minimum(before + 1, columns - 1)
-        between = self.local[:, before] * (1.0 - share) + self.local[:, after] * share
+        pixels = np.arange(len(before))
+        weights = np.zeros((columns, len(before)), np.float32)
+        weights[before, pixels] = 1.0 - share
+        weights[np.minimum(before + 1, columns - 1), pixels] += share
         # The affine terms of the overall map are the same everywhere: they join the cells'.
-        maps = (between + self.overall[:, :AFFINE]).transpose(0, 2, 3, 1).reshape(rows, 3 * AFFINE, -1)
-        maps = np.ascontiguousarray(maps, np.float32)
+        cells = (self.local + self.overall[:, :AFFINE]).transpose(0, 2, 3, 1).reshape(rows, 3 * AFFINE, columns)
+        cells = np.ascontiguousarray(cells, np.float32)
         lower, down = _lerp(rows, box.top, box.bottom, height)
-        return maps, np.diff(maps, axis=0, append=maps[-1:]), lower, down
+        return cells @ weights, np.diff(cells, axis=0, append=cells[-1:]) @ weights, lower, down
 
 
 @dataclasses.dataclass(frozen=True)

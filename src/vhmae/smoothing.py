@@ -22,10 +22,11 @@ class Estimate:
     change: FrameTransform | PixelChange
 
 
-def smoothed(estimates: list[Estimate], index: int, window: int) -> FrameTransform | PixelChange:
+def smoothed(estimates: list[Estimate], index: int, window: int, reach: int) -> FrameTransform | PixelChange:
     """The transform of a frame, averaged over the estimates of its shot; drawn pixels are taken from the nearest frame.
 
-    The overall map takes Gaussian weights. The local maps follow the subject, so they take a triangle as wide as a window
+    The overall map takes Gaussian weights, which fall to nothing ``reach`` frames ahead, where estimates come into sight: they would come
+    in with a step. The local maps follow the subject, so they take a triangle as wide as a window
     on either side: it evens out whatever depends on a frame's place in its window, which a still picture would show.
     """
     places = np.array([estimate.index for estimate in estimates], dtype=float)
@@ -35,6 +36,10 @@ def smoothed(estimates: list[Estimate], index: int, window: int) -> FrameTransfo
         return nearest
     maps = [estimate.change for estimate in estimates if isinstance(estimate.change, FrameTransform)]
     far = np.exp(-0.5 * ((distance - distance.min()) / SMOOTHING_FRAMES) ** 2)
+    if reach > 0:
+        far *= np.where(places > index, np.clip((reach - (places - index)) / min(window, reach), 0.0, 1.0), 1.0)
+    if far.sum() <= 0.0:
+        far = (distance == distance.min()).astype(float)
 
     # At the ends of a shot the estimates go on as in a mirror.
     def triangle(centers: Array) -> Array:

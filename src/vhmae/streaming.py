@@ -96,7 +96,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         frames.close()
         container.close()
     writer.close()
-    _check_whole(stoppable, info, written, job.raw is not None)
+    _check_whole(stoppable, writer.frame_bytes, written, job.raw is not None)
     if not written:
         raise InputError("-: no frame came through the pipe; expected Y4M, or raw video described by --raw")
     seconds = time.monotonic() - began
@@ -135,10 +135,8 @@ class _Stoppable:
         return b""
 
 
-def _check_whole(source: _Stoppable, info: VideoInfo, frames: int, raw: bool) -> None:
+def _check_whole(source: _Stoppable, size: int, frames: int, raw: bool) -> None:
     """Refuse a stream that ends within a frame, which the demuxer leaves out without a word; what came whole has been passed on."""
-    form = av.VideoFormat(info.pixel_format, info.width, info.height)
-    size = sum(part.width * part.height * -(-part.bits // 8) for part in form.components)
     header, first = (b"", b"") if raw else source.beginning.split(b"\n", 2)[:2]
     newline = 0 if raw else 1
     left = source.received - (len(header) + newline) - frames * (len(first) + newline + size)
@@ -185,6 +183,8 @@ class _PipeWriter:
         self._stream: Any = self._container.add_stream("rawvideo", rate=info.fps)
         self._stream.width, self._stream.height, self._stream.pix_fmt = info.width, info.height, info.pixel_format
         self._count = 0
+        self.frame_bytes = 0
+        """What a frame takes in the pipe, on either side."""
 
     def write(self, decoded: av.VideoFrame, image: PlanarFrame, same: bool) -> None:
         frame = decoded if same else encodable(image, decoded)
@@ -192,7 +192,9 @@ class _PipeWriter:
             frame = frame.reformat(format=self._stream.pix_fmt)
         frame.pts, frame.time_base = self._count, 1 / Fraction(self._stream.average_rate or 25)
         self._count += 1
-        self._container.mux(self._stream.encode(frame))
+        packets = self._stream.encode(frame)
+        self.frame_bytes = max(self.frame_bytes, *(packet.size for packet in packets))
+        self._container.mux(packets)
 
     def close(self) -> None:
         self._container.mux(self._stream.encode(None))

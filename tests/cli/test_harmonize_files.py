@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from tests.cli.test_cli import error_of
 from tests.conftest import decode, moving_scene, packets, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
-from vhmae.video.probe import probe_video
+from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.reader import TimedFrame, read_frames
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -249,6 +250,24 @@ def test_a_start_counts_by_time_stamps_not_by_frames(tmp_path: Path) -> None:
     write_mask_bits(masks, tmp_path / "m.npz")
     harmonize(composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--start", 2)
     assert len(decode(tmp_path / "out.mkv")) == 3
+
+
+def test_what_lies_before_the_start_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, masks = moving_scene(40, 96, 64)
+    write_video(tmp_path / "in.mkv", frames, gop=10)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    read: list[int] = []
+
+    def counted(info: VideoInfo, *, first: int = 0) -> Iterator[TimedFrame]:
+        read.append(first)
+        return read_frames(info, first=first)
+
+    monkeypatch.setattr("vhmae.analysis.read_frames", counted)
+    out = tmp_path / "out.mkv"
+    harmonize(tmp_path / "in.mkv", "--mask", tmp_path / "m.npz", "-o", out, "--start", 1.2, "--json", tmp_path / "r.json")
+    assert set(read) == {30}
+    assert len(decode(out)) == 10
+    assert json.loads((tmp_path / "r.json").read_text())["warnings"] == []
 
 
 def test_subtitles_that_cannot_be_held_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

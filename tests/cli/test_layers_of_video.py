@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import av
@@ -14,7 +15,10 @@ from tests.harmonizer.test_harmonizer import changing_model
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.weights import save_model
-from vhmae.video.reader import read_rgb_frames
+from vhmae.video.layers import LayeredSource, Placement
+from vhmae.video.matte import open_matte
+from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.reader import TimedFrame, read_frames, read_rgb_frames
 
 Array = np.ndarray
 FRAMES = 6
@@ -114,6 +118,22 @@ def test_a_white_layer_on_white_leaves_no_fringe(work: Path, tmp_path: Path, pre
     arguments = ["harmonize", "--background", str(tmp_path / "white.mkv"), "-o", str(tmp_path / "out.mkv"), "-q", *options]
     assert main([*arguments, "--weights", str(work / "w.safetensors")]) == 0
     assert read_rgb_frames(tmp_path / "out.mkv", [0])[0].min() >= 253
+
+
+def test_a_gap_in_the_foreground_shifts_no_mask(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    coded = np.stack([np.full((SIDE, SIDE), 40 * (1 + number), np.uint8) for number in range(FRAMES)])
+    for number, matte in enumerate(coded):
+        assert cv2.imwrite(str(work / f"coded.{number}.png"), matte)
+    back, front, mattes = probe_video(work / "back.mkv"), probe_video(work / "front.mkv"), open_matte(work / "coded.%d.png")
+    source = LayeredSource(back, front, mattes, Placement(), FRAMES)
+
+    def with_a_gap(info: VideoInfo, *, first: int = 0) -> Iterator[TimedFrame]:
+        return (timed for timed in read_frames(info, first=first) if info is not front or timed.index != 2)
+
+    monkeypatch.setattr("vhmae.video.layers.read_frames", with_a_gap)
+    for first in (0, 1, 4):
+        levels = [round(int(cover[0, 0]) / 257) for _, cover in source.read(first)]
+        assert levels == [40, 80, 160, 160, 200, 240][first:]
 
 
 def test_one_picture_stands_still_behind_a_moving_foreground(work: Path, tmp_path: Path) -> None:

@@ -132,6 +132,14 @@ def test_a_stream_that_ends_within_a_frame_is_an_error_after_the_whole_frames(wo
     assert len(cut.stdout) >= len(whole.stdout) - 96 * 64 * 3 // 2 - 6
 
 
+def test_raw_video_with_unused_bytes_comes_through_whole(work: Path) -> None:
+    data = np.random.default_rng(0).integers(0, 255, (2, 64, 96, 4), np.uint8).tobytes()
+    whole, cut = (piped(work, sent, "--lookahead", "0", "--raw", "96x64:bgr0:25", "--hold-last-mask") for sent in (data, data[:-100]))
+    assert whole.returncode == 0, whole.stderr
+    assert len(whole.stdout) == len(data)
+    assert cut.returncode == 1
+
+
 def test_a_silent_sender_does_not_hold_an_interrupt_up(work: Path) -> None:
     data = y4m(work / "in.mkv")
     command = [sys.executable, "-m", "vhmae", "harmonize", "-", "--mask", str(work / "m.npz"), "-o", "-", "--lookahead", "0", "-q"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,11 @@ from tests.conftest import moving_scene
 from tests.model.test_vhmae import model
 from vhmae.cli.parser import CAUTION
 from vhmae.errors import InputError, ShapeError
-from vhmae.harmonizer import CAUTION_LEVELS, STRIDES, Harmonizer, _share_kept
+from vhmae.harmonizer import CAUTION_LEVELS, STRIDES, Harmonizer, KeyFrame, _share_kept
 from vhmae.model.vhmae import VHMAE
+from vhmae.rendering import FrameTransform
+from vhmae.smoothing import Estimate
+from vhmae.survey import thumbnail_of
 
 
 def changing_model() -> VHMAE:
@@ -184,3 +189,20 @@ def test_a_gpu_gives_the_frames_of_the_cpu() -> None:
     for device in ("cpu", "cuda"):
         results.append(list(Harmonizer(changing_model(), device=device, precision="fp32").harmonize(frames, masks)))
     assert np.abs(np.stack(results[0]).astype(int) - np.stack(results[1])).max() <= 1
+
+
+@pytest.mark.parametrize("quality", sorted(STRIDES))
+def test_what_comes_into_sight_comes_in_without_a_step(quality: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+
+    def noise(self: Harmonizer, shot: int, key_frames: list[KeyFrame]) -> list[Estimate]:
+        local = np.zeros((1, 1, 3, 4), np.float32)
+        return [Estimate(shot, index, FrameTransform(rng.normal(size=(3, 10)).astype(np.float32), local)) for index, *_ in key_frames]
+
+    monkeypatch.setattr(Harmonizer, "_estimate", noise)
+    harmonizer = Harmonizer(model(), precision="fp32", quality=quality, cut_detection=False)  # type: ignore[arg-type]
+    frames, masks = moving_scene(1, 48, 32)
+    released = [one for _ in range(400) for one in harmonizer.push(None, functools.partial(thumbnail_of, frames[0]), masks[0])]
+    maps = np.stack([one.change.overall for one in released if isinstance(one.change, FrameTransform)])[100:]
+    steps = np.sqrt(np.square(np.diff(maps, axis=0)).mean(axis=(1, 2)))
+    assert steps.max() < 4.0 * np.median(steps)

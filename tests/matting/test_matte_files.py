@@ -197,6 +197,22 @@ def test_a_mask_is_made_where_none_is_given(tmp_path: Path, capsys: pytest.Captu
     assert main([*arguments, "--mask", str(video)]) == 2
 
 
+@pytest.mark.parametrize("option", ["--no-cut-detection", "--cuts"])
+def test_a_mask_that_is_made_heeds_what_is_said_of_cuts(option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    video = write_video(tmp_path / "in.mkv", moving_scene(6, 96, 64)[0], pix_fmt="bgr0")
+    (tmp_path / "cuts.txt").write_text("3\n")
+    jobs: list[MatteJob] = []
+
+    def seen(job: MatteJob) -> None:
+        jobs.append(job)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vhmae.matting.run.matte_video", seen)
+    value = [str(tmp_path / "cuts.txt")] if option == "--cuts" else []
+    assert main(["harmonize", str(video), "-o", str(tmp_path / "out.mkv"), "--matte", "rvm", option, *value]) == 130
+    assert (jobs[0].cuts, jobs[0].cut_detection) == ((tmp_path / "cuts.txt", True) if value else (None, False))
+
+
 def test_what_cuts_out_sees_the_video_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = tmp_path / "turned.mp4"
     make(Row("mp4", "libx264", "yuv420p", rotation=90), video)

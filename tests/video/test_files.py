@@ -158,3 +158,15 @@ def test_a_video_is_shown_upright_with_square_pixels(tmp_path: Path) -> None:
     info = probe_video(tmp_path / "wide.mp4")
     assert display_size(info) == (48, 128)
     assert next(read_upright(info, 0, 1)).shape == (64, 48, 3)
+
+
+def test_a_colour_matrix_that_is_not_handled_is_named(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.colorspace = 8
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(moving_scene(1, 96, 64)[0][0]).reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    with pytest.raises(InputError, match=r"in.mkv: its colours are in YCgCo, which is not handled; convert them"):
+        probe_video(tmp_path / "in.mkv")
+    assert probe_video(tmp_path / "in.mkv", colorspace="bt709").encoding.matrix == "bt709"

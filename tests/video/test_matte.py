@@ -98,3 +98,15 @@ def test_what_is_not_there_is_named(name: str, tmp_path: Path) -> None:
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no pictures"):
         open_matte(tmp_path)
+
+
+def test_one_is_white_where_no_picture_of_the_mask_has_more(composite: VideoInfo, tmp_path: Path) -> None:
+    for folder, white in (("ones", 1), ("fading", 255)):
+        (tmp_path / folder).mkdir()
+        for number, top in enumerate((0, white, 1)):
+            picture = np.zeros((64, 96), np.uint8)
+            picture[20:40, 30:60] = top
+            cv2.imwrite(str(tmp_path / folder / f"{number}.png"), picture)
+    tops = {folder: [int(matte.max()) for matte in itertools.islice(open_matte(tmp_path / folder).read(composite), 3)]
+            for folder in ("ones", "fading")}  # fmt: skip
+    assert tops == {"ones": [0, 255, 255], "fading": [0, 255, 1]}  # what has all but faded out does not come back

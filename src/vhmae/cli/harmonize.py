@@ -99,7 +99,10 @@ def _harmonize_matted(args: Any, composite: Any, foreground: Any, reference: Any
     """Cut the foreground out first; the mask is gone afterwards."""
     from vhmae.matting.run import made_matte
 
-    options = {"weights": args.matte_weights, "threads": args.threads, "progress": sys.stderr.isatty() and not args.quiet}
+    options = {
+        "weights": args.matte_weights, "threads": args.threads, "cuts": args.cuts, "cut_detection": not args.no_cut_detection,
+        "progress": sys.stderr.isatty() and not args.quiet,
+    }  # fmt: skip
     with made_matte(composite, args.matte, args.output, **options) as mask:
         report = _harmonize_files(args, composite, foreground, reference, mask)
     advice = f"the mask was made by {args.matte}: look at it (vhmae matte {composite} -o matte.mkv --with {args.matte})"

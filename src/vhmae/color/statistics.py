@@ -7,6 +7,7 @@ summed up in ``STATISTICS`` numbers and a coarse joint histogram. Letters: B bat
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import cv2
@@ -145,6 +146,11 @@ def _sort_pixels(values: Tensor) -> Tensor:
     return values.sort(dim=1).values
 
 
+@functools.lru_cache(maxsize=64)
+def _quantile_ranks(count: int, device: torch.device) -> Tensor:
+    return torch.tensor([round(q * (count - 1)) for q in QUANTILES], device=device)
+
+
 def set_statistics(colors: Tensor) -> Tensor:
     """Sum up one pixel set.
 
@@ -161,8 +167,7 @@ def set_statistics(colors: Tensor) -> Tensor:
     luma = luma_of(colors)
     channels = torch.cat([colors, chroma, saturation.unsqueeze(-1), luma.unsqueeze(-1)], dim=-1)  # (B, P, 7)
     ordered = _sort_pixels(channels)
-    picks = [round(q * (colors.shape[1] - 1)) for q in QUANTILES]
-    quantiles = ordered[:, picks].flatten(1)  # (B, 35)
+    quantiles = ordered.index_select(1, _quantile_ranks(colors.shape[1], colors.device)).flatten(1)  # (B, 35)
 
     band = (luma * LUMA_BANDS).long().clamp(0, LUMA_BANDS - 1)
     inside = functional.one_hot(band, LUMA_BANDS).to(colors.dtype)  # (B, P, 4)

@@ -48,6 +48,7 @@ def luma_of(rgb: Tensor) -> Tensor:
 
 
 @functools.cache
+@torch.inference_mode(False)  # a later gradient may need it
 def _luma_weights(device: torch.device, dtype: torch.dtype) -> Tensor:
     return torch.tensor([0.299, 0.587, 0.114], device=device, dtype=dtype)  # made once: a GPU would wait for each copy
 
@@ -142,7 +143,9 @@ class _AffineGrid(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, frames: Tensor, grid: Tensor) -> Tensor:
-        down, across = (_lerp_matrix(cells, size, grid) for cells, size in zip(grid.shape[2:4], frames.shape[-2:], strict=True))
+        down, across = (
+            _lerp_matrix(cells, size, grid.dtype, grid.device) for cells, size in zip(grid.shape[2:4], frames.shape[-2:], strict=True)
+        )
         ctx.save_for_backward(frames, down, across)
         with torch.autocast(device_type=frames.device.type, enabled=False):
             rows = grid.movedim((4, 5), (2, 3)) @ across.T  # (B, T, 3, K, N_y, W)
@@ -166,9 +169,11 @@ class _AffineGrid(torch.autograd.Function):
         return None, cells.unflatten(2, (3, AFFINE)).movedim((2, 3), (4, 5))
 
 
-def _lerp_matrix(cells: int, size: int, like: Tensor) -> Tensor:
+@functools.lru_cache(maxsize=64)
+@torch.inference_mode(False)  # a later gradient may need it
+def _lerp_matrix(cells: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The interpolation of :func:`upsample_grid` along one axis as a matrix (size, cells)."""
-    eye = torch.eye(cells, dtype=like.dtype, device=like.device)
+    eye = torch.eye(cells, dtype=dtype, device=device)
     return functional.interpolate(eye[None], size=size, mode="linear", align_corners=False)[0].T
 
 

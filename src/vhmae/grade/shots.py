@@ -29,6 +29,8 @@ EVERY_FRAMES = 6
 """Frames from one that is looked at to the next."""
 MOST_PIXELS = 400_000
 """Pixels that are kept of a shot; of a longer one, every second is dropped as often as needed."""
+MOST_MEASURED = 8192
+"""Pixels of a graded shot on which grades are measured."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,18 +109,20 @@ def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGr
     """
     analysis = Analysis(job)
     analysis.survey()
-    shots: dict[int, _Shot] = {}
+    grades: list[ShotGrade] = []
+    shot, current = _Shot(0), -1
     seen = damaged = 0
     for (timed, mattes), (change, *_), number in analysis.harmonized(analysis.frames(count=True)):
-        shot = shots.setdefault(number, _Shot(timed.index))
+        if number != current:  # a film has a thousand shots: each is graded as it ends, and few of its pixels are kept
+            grades += shot.grade(len(grades) + 1, every)
+            shot, current = _Shot(timed.index), number
         shot.last = timed.index
         seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
         if change is not None and (not shot.indices or timed.index - shot.indices[-1] >= EVERY_FRAMES):
             shot.look_at(timed.index, timed.image, mattes[0], change)
-    graded = [shot for shot in shots.values() if shot.indices]
-    if not graded:
+    grades += shot.grade(len(grades) + 1, every)
+    if not grades:
         raise InputError(f"{job.composite}: no shot has a foreground to grade; check the mask")
-    grades = [shot.grade(number, every) for number, shot in enumerate(graded, 1)]
     return grades, analysis.info, analysis.warnings(seen, damaged)
 
 
@@ -146,13 +150,18 @@ class _Shot:
             self._kept_one_in *= 2
             self._pixels = [part[::2] for part in self._pixels]
 
-    def grade(self, number: int, every: int | None) -> ShotGrade:
+    def grade(self, number: int, every: int | None) -> list[ShotGrade]:
+        """The shot's grade; none where it has shown no foreground."""
+        if not self.indices:
+            return []
         pixels = torch.from_numpy(np.concatenate(self._pixels))
-        before, after = pixels[:, :3].contiguous(), pixels[:, 3:].contiguous()
+        before, after = pixels[:, :3], pixels[:, 3:]
         whole = fit_transform(before, after)
         keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
         places = torch.tensor(self.indices).repeat_interleave(torch.tensor([len(part) for part in self._pixels]))
-        return ShotGrade(number, self.first, self.last, whole, tuple(keys), before, after, places)
+        step = -(-len(pixels) // MOST_MEASURED)
+        kept = (part[::step].clone() for part in (before, after, places))
+        return [ShotGrade(number, self.first, self.last, whole, tuple(keys), *kept)]
 
     def _key_maps(self, every: int, whole: Tensor) -> list[KeyMap]:
         """Maps fitted to what was seen nearest to each key frame; what no pixel tells is the whole shot's."""

@@ -125,7 +125,9 @@ class LookPath(nn.Module):
         config = self.config
         # Moments and logarithms lose too much in half precision.
         with torch.autocast(device_type=shares.device.type, enabled=False):
-            sets, shares = [sets[index].float() for index in self.seen], shares[:, self.seen]
+            if len(self.seen) < len(statistics.SETS):
+                sets, shares = [sets[index] for index in self.seen], shares[:, self.seen]
+            sets = [colors.float() for colors in sets]
             numbers = torch.cat([*statistics.of_each_set(statistics.set_statistics, sets), shares.float().sqrt()], dim=1)
             cells = torch.cat(statistics.of_each_set(statistics.set_histogram, sets), dim=1)
             numbers = self.normalize(numbers).clamp(-4.0, 4.0)

@@ -51,7 +51,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None) -
     bias = None if key_mask is None else key_mask[:, None, None, :]
     if query.device.type == "cpu" and query.dtype == torch.bfloat16:
         # torch's fused kernel runs bf16 on a CPU at half the rate of plain products (docs/decisions.md, "attention").
-        scores = (query @ key.transpose(-1, -2)) * query.shape[-1] ** -0.5
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
         if bias is not None:
             scores = scores.masked_fill(~bias, -torch.inf)
         return scores.softmax(dim=-1) @ value

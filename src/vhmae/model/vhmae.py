@@ -199,7 +199,8 @@ class VHMAE(nn.Module):
             more = self.look_path.read(recolor_foreground(sets[0], change.overall.float()), sets[1]).coefficients
             return dataclasses.replace(change, overall=change.overall + self.look_path.config.again * more)
         part = mask[..., ::2, ::2]
-        if min(int(part.sum()), int((~part).sum())) >= statistics.PIXELS[0] // 4:  # enough to draw from on either side
+        inside = int(part.sum())
+        if min(inside, part.numel() - inside) >= statistics.PIXELS[0] // 4:  # enough to draw from on either side
             composite, mask = composite[..., ::2, ::2], part
         shown = blend(change.apply(composite), composite, mask).clamp(0.0, 1.0)
         more = self.look_path(shown, mask).coefficients

@@ -7,6 +7,7 @@ background's code values stay exactly what they were.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -91,12 +92,16 @@ class LayeredSource:
         mattes = self.mattes.read(self.foreground, first) if self.mattes is not None else None
         front: TimedFrame | None = None
         matte: Array | None = None
+        at = first - 1
         for timed in read_frames(self.background, first=first):
             while front is None or (not still and front.index < timed.index):
                 front = next(fronts, None)
                 if front is None:
                     raise InputError(f"--foreground {self.foreground.path}: ends before the background; trim the background or pass --end")
-                matte = next(mattes) if mattes is not None else alpha_matte(front.image)
+                # Frames that cannot be decoded leave gaps, which the mattes do not have.
+                gap = max(0, front.index - at - 1)
+                matte = next(itertools.islice(mattes, gap, None)) if mattes is not None else alpha_matte(front.image)
+                at = front.index
             assert matte is not None
             yield self._laid(timed, front.image, matte)
 

@@ -84,17 +84,17 @@ def open_matte(path: Path) -> MatteSource:
     if path.suffix.lower() == ".npz":
         return _open_bits(path)
     if path.suffix.lower() in PICTURES:
-        still = _read_grey(path)
+        still = _levels(_read_grey(path), _is_of_ones([path]))
         return MatteSource(path, None, (still.shape[1], still.shape[0]), lambda _: iter([still]))
     return _open_video(path)
 
 
 def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
-    one = _read_grey(files[0])
+    one, of_ones = _read_grey(files[0]), _is_of_ones(files)
 
     def start(first: int) -> Iterator[Array]:
         for file in files[first:]:
-            picture = _read_grey(file)
+            picture = _levels(_read_grey(file), of_ones)
             if picture.shape != one.shape:
                 raise InputError(f"{file}: is {picture.shape[1]}x{picture.shape[0]}, the first mask is {one.shape[1]}x{one.shape[0]}")
             yield picture
@@ -103,6 +103,7 @@ def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
 
 
 def _read_grey(path: Path) -> Array:
+    """A picture as it is stored: whole numbers, or float32 with 1 for white."""
     if is_exr(path):
         return ExrPicture(path, "mask").matte()
     picture = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
@@ -111,10 +112,21 @@ def _read_grey(path: Path) -> Array:
     if picture.dtype not in (np.uint8, np.uint16):
         if not np.isfinite(picture).all():
             raise InputError(f"{path}: holds values that are no numbers; export the mask again")
-        picture = np.rint(np.clip(picture, 0.0, 1.0) * 65535.0).astype(np.uint16)
-    if picture.max() == 1:  # 1 means foreground too: as a grey level it would be no matte at all
-        picture = picture * picture.dtype.type(np.iinfo(picture.dtype).max)
+        picture = picture.astype(np.float32)
     return picture
+
+
+def _is_of_ones(files: Sequence[Path]) -> bool:
+    """Whether 1 means foreground, all through: as a grey level it would be no matte at all, but of a matte that has all but faded out."""
+    pictures = (_read_grey(file) for file in files)
+    return all(picture.dtype != np.float32 and picture.max() <= 1 for picture in pictures)
+
+
+def _levels(picture: Array, of_ones: bool) -> Array:
+    """A stored picture as uint8 or uint16, white = foreground."""
+    if picture.dtype == np.float32:
+        return np.rint(np.clip(picture, 0.0, 1.0) * np.float32(65535.0)).astype(np.uint16)
+    return picture * picture.dtype.type(np.iinfo(picture.dtype).max) if of_ones else picture
 
 
 def has_alpha(info: VideoInfo) -> bool:
@@ -151,7 +163,7 @@ def alpha_matte(image: PlanarFrame) -> Array:
     alpha = image.planes[3]
     if image.encoding.bits in (8, 16):
         return alpha
-    return np.rint(alpha * (65535.0 / image.top_code)).astype(np.uint16)
+    return np.rint(alpha * np.float32(65535.0 / image.top_code)).astype(np.uint16)
 
 
 def _open_bits(path: Path) -> MatteSource:
@@ -195,19 +207,20 @@ def _array_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 def _open_video(path: Path) -> MatteSource:
     info = probe_video(path, "mask")
+    table = _levels_of_codes(info)
 
     def start(first: int) -> Iterator[Array]:
         for number, frame in enumerate(read_frames(info, first=first), first):
             if frame.index != number:
                 raise InputError(f"{path}: is damaged: its frame {number} cannot be read; export the mask again")
-            yield _video_matte(frame.image.planes, info)
+            luma = frame.image.planes[0]  # for RGB the first plane is green: masks are grey
+            yield cv2.LUT(luma, table) if luma.dtype == np.uint8 else table[luma]
 
     return MatteSource(path, info.frames, (info.width, info.height), start)
 
 
-def _video_matte(planes: Sequence[Array], info: VideoInfo) -> Array:
-    """The luma of a mask frame, stretched from limited range, as uint8 (or uint16 above 8 bits)."""
-    luma = planes[0]  # for RGB the first plane is green: masks are grey
+def _levels_of_codes(info: VideoInfo) -> Array:
+    """What each code value of a mask video's luma stands for, stretched from limited range: uint8 (or uint16 above 8 bits)."""
     bits = info.encoding.bits
     top = 255 if bits == 8 else 65535
     low, span = (0.0, 2.0**bits - 1.0) if info.encoding.full_range else (16.0 * 2 ** (bits - 8), 219.0 * 2 ** (bits - 8))
@@ -215,5 +228,5 @@ def _video_matte(planes: Sequence[Array], info: VideoInfo) -> Array:
     if info.codec not in LOSSLESS:
         edge = DEAD_ZONE * top / 255
         levels = np.where(levels < edge, 0.0, np.where(levels > top - edge, top, levels))
-    table = np.rint(np.clip(levels, 0, top)).astype(np.uint8 if bits == 8 else np.uint16)
-    return table[luma]
+    table: Array = np.rint(np.clip(levels, 0, top)).astype(np.uint8 if bits == 8 else np.uint16)
+    return table

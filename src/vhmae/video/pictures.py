@@ -51,6 +51,7 @@ class PictureWriter(FrameWriter):
         self.verify = verify
         self.frames = 0
         self.left_out = []
+        self._flushed = False
         self._folder = unfinished(output)
         self._parts: list[tuple[Path, Path]] = []
         try:
@@ -79,10 +80,13 @@ class PictureWriter(FrameWriter):
         self.frames += 1
 
     def flush(self) -> None:
+        if self._flushed:
+            return
         for part, _ in self._parts if self.verify else ():
             width, height = self._size(part)
             if (width, height) != (self.source.width, self.source.height):
                 raise VhmaeError(f"{self.output}: a written picture is {width}x{height}; try another kind of picture")
+        self._flushed = True
 
     def finish(self) -> None:
         try:

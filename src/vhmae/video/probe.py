@@ -33,6 +33,7 @@ REPACKED = {
 _MATRICES: dict[int, Matrix] = {
     1: "bt709", 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020",
 }  # fmt: skip
+_OTHER_MATRICES = {7: "SMPTE 240M", 8: "YCgCo", 11: "SMPTE 2085", 13: "chromaticity-derived", 14: "ICtCp"}
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 
@@ -59,6 +60,8 @@ class VideoInfo:
     """How players turn or mirror the picture: nine 32-bit integers, as FFmpeg keeps them. The planes are as stored."""
     timestamps: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
     """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base; None where the file does not say."""
+    time_base: Fraction | None = None
+    """Seconds that a unit of ``timestamps`` stands for."""
     files: tuple[Path, ...] | None = None
     """The pictures of a sequence, in order; None for a video file."""
     numbers: tuple[int, ...] | None = None
@@ -130,6 +133,7 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
             start_seconds=float((min(known) if known else 0) * (stream.time_base or 0)),
             display_matrix=_display_matrix(first),
             timestamps=timestamps if distinct else None,
+            time_base=stream.time_base,
         )
 
 
@@ -163,7 +167,10 @@ def describe_stream(stream: av.VideoStream, path: Path, colorspace: Matrix | Non
         transfer = _HDR_TRANSFERS[int(context.color_trc)]
         raise InputError(f"{path}: is HDR ({transfer}), which is not handled yet; tone-map it to SDR first")
     planar = REPACKED.get(pixel_format, pixel_format)
-    matrix, guessed = _matrix(planar, int(context.colorspace or 2), context.height, colorspace)
+    tag = int(context.colorspace or 2)
+    if tag in _OTHER_MATRICES and colorspace is None and planar.startswith("yuv"):
+        raise InputError(f"{path}: its colours are in {_OTHER_MATRICES[tag]}, which is not handled; convert them to BT.709 first")
+    matrix, guessed = _matrix(planar, tag, context.height, colorspace)
     bits = av.VideoFormat(planar, 2, 2).components[0].bits
     range_told = context.color_range != ColorRange.UNSPECIFIED and not planar.startswith(("yuvj", "gb"))
     full = context.color_range == ColorRange.JPEG if range_told else is_full_untold(planar)
