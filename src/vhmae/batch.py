@@ -20,8 +20,8 @@ from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.harmonizer import STRIDES, HarmonizerSettings
 from vhmae.model.vhmae import VHMAE
 from vhmae.pipeline import HarmonizeJob, harmonize_job
-from vhmae.video.pictures import unfinished
-from vhmae.video.sequence import files_of, has_number, is_pattern
+from vhmae.video.beside import growing_folder
+from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern
 
 Status = Literal["done", "skipped", "failed"]
 REQUIRED = ("composite", "mask", "out")
@@ -99,7 +99,8 @@ def _job(table: Path, line: int, row: dict[str, Any], options: dict[str, Any]) -
 def is_done(job: HarmonizeJob) -> bool:
     """Whether the output is there, younger than all that it is made of. Outputs appear whole or not at all."""
     written = files_of(job.output) if has_number(job.output) and _exists(job.output) else [job.output]
-    if unfinished(job.output).exists() or not all(path.exists() for path in written):
+    in_parts = job.resume or job.output.suffix.lower() in PICTURES
+    if (in_parts and growing_folder(job.output).exists()) or not all(path.exists() for path in written):
         return False
     made = min(path.stat().st_mtime for path in written)
     sources = [file for path in (job.composite, *job.masks) if _exists(path) for file in files_of(path)]

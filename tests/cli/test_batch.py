@@ -22,7 +22,7 @@ from vhmae.harmonizer import HarmonizerSettings
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
 from vhmae.pipeline import HarmonizeJob
-from vhmae.video.pictures import unfinished
+from vhmae.video.beside import growing_folder
 
 FRAMES = 8
 
@@ -78,7 +78,7 @@ def test_pictures_and_several_masks_are_jobs_too(work: Path) -> None:
     assert batch(work, table)[1]["done"] == 1
     assert len(list((work / "out").glob("x.*.png"))) == FRAMES
     assert batch(work, table)[1]["skipped"] == 1
-    unfinished(work / "out" / "x.%03d.png").mkdir()  # as a kill leaves it while the pictures take their places
+    growing_folder(work / "out" / "x.%03d.png").mkdir()  # as a kill leaves it while the pictures take their places
     assert batch(work, table)[1]["done"] == 1
     assert batch(work, table)[1]["skipped"] == 1
 

@@ -213,7 +213,7 @@ def test_interrupted_work_leaves_nothing(number: signal.Signals, tmp_path: Path,
     command = [sys.executable, "-m", "vhmae", "harmonize", str(composite), "--mask", str(tmp_path / "m.png"), "-o", str(out)]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not list(out.parent.glob(".out.part*")) and time.monotonic() < deadline and process.poll() is None:
+    while not list(out.parent.glob(".out.*.part*")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(number)
     _, err = process.communicate(timeout=20)

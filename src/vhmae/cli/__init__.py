@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -15,7 +17,7 @@ from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_
 from vhmae.cli.export import add_export
 from vhmae.cli.harmonize import add_demo, add_harmonize
 from vhmae.cli.matte import add_matte
-from vhmae.cli.parser import Parser
+from vhmae.cli.parser import NOTHING_LEFT, Parser, is_device
 from vhmae.cli.preview import add_preview
 from vhmae.cli.rcvh import add_rcvh
 from vhmae.cli.study import add_study
@@ -38,26 +40,39 @@ def build_parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0 done, 2 what the user can mend, 1 failure during the work, 130 Ctrl-C."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    verbose = resumable = False
+    for name in ("SIGTERM", "SIGHUP"):  # a closed terminal, too, must leave nothing half-written
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
+            signal.signal(getattr(signal, name), _interrupt)
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w", encoding="utf-8") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal cannot show are no failure
+    args: Any = None
+    verbose, kept = False, NOTHING_LEFT
     try:
         args = build_parser().parse_args(arguments)
-        verbose, resumable = args.verbose, getattr(args, "resume", False)
+        verbose, kept = args.verbose, args.kept_when_stopped
+        if getattr(args, "resume", False):
+            kept = "run it again with --resume to go on"
         _check_report(args)
         args.run(args)
+        sys.stdout.flush()
         return 0
     except VhmaeError as error:
         _print_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        _print_error(f"stopped: interrupted; {'run it again with --resume to go on' if resumable else 'nothing half-written was left'}")
+        _print_error(f"stopped: interrupted; {kept}")
         return 130
-    except BrokenPipeError:
-        return 1
+    except BrokenPipeError:  # whoever read what is said has gone: a failure where that is the output, for files are whole by then
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return int(str(getattr(args, "output", None)) == "-")
     except MemoryError:
         _print_error("out of memory: the work did not fit; close other programs or use a smaller size")
         return 1
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            _print_error(f"{error.filename}: its name is too long; choose a shorter one")
+            return InputError.exit_code
         _print_error(f"{error.filename or 'system'}: {error.strerror or error}; check the disk and the permissions")
         return 1
     except Exception as error:
@@ -73,13 +88,16 @@ def _interrupt(signum: int, frame: object) -> None:
 
 def _print_error(message: str) -> None:
     line = " ".join(message.split())
-    print(f"vhmae: error: {line[: LONGEST_ERROR - 20]}", file=sys.stderr)
+    if len(line) > LONGEST_ERROR - 20:  # the end says what to do
+        half = (LONGEST_ERROR - 26) // 2
+        line = f"{line[:half]} ... {line[-half:]}"
+    print(f"vhmae: error: {line}", file=sys.stderr)
 
 
 def _check_report(args: Any) -> None:
     """Refuse a report that cannot be written, or would take another file's place, before the work and not after it."""
     path: Path | None = args.json
-    if path is None:
+    if path is None or (is_device(path) and not path.is_dir()):
         return
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"--json {path}: is a folder or lies in none; give a file in a folder that exists")
@@ -88,6 +106,13 @@ def _check_report(args: Any) -> None:
     named = [value for name, value in vars(args).items() if name != "json"]
     words = [word for value in named for word in (value if isinstance(value, (list, tuple)) else [value])]
     for word in words:
-        other = Path(str(word).partition("=")[2] or str(word)) if isinstance(word, (str, Path)) else None
-        if other is not None and other.resolve() == path.resolve():
+        names = {str(word), str(word).partition("=")[2]} - {""} if isinstance(word, (str, Path)) else set()
+        if any(Path(name).resolve() == path.resolve() for name in names):
             raise InputError(f"--json {path}: is a file of the work itself; choose another name for the report")
+    if path.is_file() and not _looks_like_json(path):  # one of a folder of masks, say
+        raise InputError(f"--json {path}: is there already and is no report; choose another name")
+
+
+def _looks_like_json(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(256).lstrip()[:1] in (b"", b"{", b"[")

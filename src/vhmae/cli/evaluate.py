@@ -24,6 +24,7 @@ from vhmae.errors import InputError
 
 def add_synthesize(commands: Any) -> None:
     parser = add_command(commands, "synthesize", _synthesize, "make an evaluation set of composites from videos with masks")
+    parser.set_defaults(kept_when_stopped="what was made so far stays, without its list; delete the folder to begin anew")
     parser.add_argument("--config", type=Path, metavar="FILE", help="a set by its recipe, see configs/benchmarks/; options overrule it")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where the recipe's paths begin (VHMAE_DATA)")
     parser.add_argument("--videos", type=Path, metavar="DIR", help="NAME.mp4 beside NAME.mask.npz")
@@ -155,5 +156,6 @@ def _fit_constant(args: Any) -> None:
     from vhmae.evaluation.methods import fit_constant
 
     used = fit_constant(args.data, args.looks, args.output)
+    write_report({"schema": 1, "looks": args.looks, "composites": used}, args.json)
     if not args.quiet:
         print(f"{args.output}: fitted '{args.looks}' on {used} composites")

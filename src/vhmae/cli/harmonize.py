@@ -145,7 +145,7 @@ def _harmonize_pipe(args: Any) -> None:
     for name, default in for_files.items():
         if getattr(args, name) != default:
             raise InputError(f"--{name.replace('_', '-')}: is for files, not for pipes; leave it out")
-    if sys.stdin.isatty() or sys.stdout.isatty():
+    if any(stream is None or stream.isatty() or not hasattr(stream, "buffer") for stream in (sys.stdin, sys.stdout)):
         raise InputError(
             "harmonize -: needs a pipe on both sides; as in ffmpeg ... -f yuv4mpegpipe - | vhmae harmonize - ... -o - | ffmpeg ..."
         )
@@ -169,6 +169,7 @@ def _harmonize_pipe(args: Any) -> None:
 
 def add_demo(commands: Any) -> None:
     parser = add_command(commands, "demo", _demo, "build a composite of photographs, harmonize it and show before and after")
+    parser.set_defaults(kept_when_stopped="files that were whole stay in the folder")
     parser.add_argument("-o", "--output", type=Path, default=Path("demo"), metavar="DIR")
     add_device_options(parser)
     add_report_options(parser)

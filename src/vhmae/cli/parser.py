@@ -74,15 +74,31 @@ def read_overrides(words: Sequence[str]) -> dict[str, str]:
 
 
 def write_report(report: dict[str, Any], path: Path | None) -> None:
-    if path is not None:
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-        part.replace(path)
+    if path is None:
+        return
+    text = json.dumps(report, indent=1, allow_nan=False) + "\n"
+    if is_device(path):
+        path.write_text(text, encoding="utf-8")
+        return
+    target = path.resolve()  # a link stays a link
+    part = target.with_name(f".{target.name}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(target)
+
+
+def is_device(path: Path) -> bool:
+    """Whether a path stands for a pipe, a terminal or the like, which is written to and not replaced."""
+    ends = (path, path.readlink()) if path.is_symlink() else (path,)
+    return (path.exists() and not path.is_file()) or any(str(end).startswith(("/dev/", "/proc/")) for end in ends)
+
+
+NOTHING_LEFT = "nothing half-written was left"
+"""What is said when a command is stopped; commands that work into folders say what stays there."""
 
 
 def add_command(commands: Any, name: str, run: Callable[[Any], None], text: str) -> Parser:
     parser: Parser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(run=run, parser=parser, takes_overrides=False)
+    parser.set_defaults(run=run, parser=parser, takes_overrides=False, kept_when_stopped=NOTHING_LEFT)
     return parser
 
 

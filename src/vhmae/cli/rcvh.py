@@ -32,6 +32,7 @@ def add_rcvh(commands: Any) -> None:
 
 def _add_build(steps: Any) -> None:
     parser = add_command(steps, "build", _build, "cut footage, lay foregrounds over backgrounds of other sources")
+    parser.set_defaults(kept_when_stopped="what was built stays; run it again to go on")
     parser.add_argument("--raw", type=Path, required=True, metavar="DIR", help="footage; sources.csv in it (file, source, licence) is read")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the set; what is there already is not made again")
     parser.add_argument("--count", type=positive, default=3148, metavar="N", help="composites (3148)")
@@ -90,6 +91,7 @@ def _build(args: Any) -> None:
 
 def _add_review(steps: Any) -> None:
     parser = add_command(steps, "review", _review, "serve a page to keep or reject each composite, until Ctrl-C")
+    parser.set_defaults(kept_when_stopped="decisions are kept; --export writes them into the manifest")
     parser.add_argument("set", type=Path, metavar="DIR", help="a set that vhmae rcvh build made")
     parser.add_argument("--export", action="store_true", help="write the decisions into the manifest, and serve nothing")
     add_serve_options(parser)

@@ -53,6 +53,7 @@ def _add_create(steps: Any) -> None:
 
 def _add_serve(steps: Any) -> None:
     parser = add_command(steps, "serve", _serve, "serve a study's pages until Ctrl-C")
+    parser.set_defaults(kept_when_stopped="what was handed in is kept; vhmae study report reads it")
     parser.add_argument("study", type=Path, metavar="STUDY")
     add_serve_options(parser)
     add_report_options(parser)

@@ -10,7 +10,7 @@ from vhmae.cli.parser import add_command, add_report_options, write_report
 
 def add_train(commands: Any) -> None:
     parser = add_command(commands, "train", _train, "train a model by a recipe; any key of the recipe is an option: --train.seed 1")
-    parser.set_defaults(takes_overrides=True, overrides={})
+    parser.set_defaults(takes_overrides=True, overrides={}, kept_when_stopped="the run's last checkpoint stays; --resume goes on from it")
     parser.add_argument("--config", type=Path, required=True, metavar="FILE", help="a recipe, see configs/")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN_DIR")
     parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")

@@ -14,6 +14,7 @@ from vhmae.grade.cdl import FORMATS, fit_cdl, require_ocio, write_cdls
 from vhmae.grade.dctl import write_dctl
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
 from vhmae.grade.timeline import require_otio, write_timeline
+from vhmae.video.beside import growing
 from vhmae.video.probe import VideoInfo
 
 Kind = Literal["cube", "dctl", "cdl", "edl", "otio"]
@@ -130,7 +131,7 @@ class _Files:
         return self._add(self.output)
 
     def _add(self, path: Path) -> Path:
-        part = path.with_name(f".{path.stem}.part{path.suffix}")
+        part = growing(path)
         self.named.append(path)
         self._parts.append(part)
         return part

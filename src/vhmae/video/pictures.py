@@ -16,6 +16,7 @@ import numpy as np
 
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError, VhmaeError
+from vhmae.video.beside import Held, growing, growing_folder
 from vhmae.video.encoders import conversion, encoder_options, pixel_format
 from vhmae.video.exr import ExrPicture, changed_light, is_exr, write_changed, write_new
 from vhmae.video.planes import PlanarFrame
@@ -37,11 +38,6 @@ def picture_encoder(output: Path) -> str:
     return ENCODERS[output.suffix.lower()]
 
 
-def unfinished(output: Path) -> Path:
-    """The folder where pictures wait until all of them are written; it is there until all have taken their places."""
-    return output.with_name(f".{output.name.replace('%', '')}.part")
-
-
 class PictureWriter(FrameWriter):
     """Writes each frame as a file; the files take their places when all of them are there."""
 
@@ -52,11 +48,12 @@ class PictureWriter(FrameWriter):
         self.frames = 0
         self.left_out = []
         self._flushed = False
-        self._folder = unfinished(output)
+        self._folder = growing_folder(output)
         self._parts: list[tuple[Path, Path]] = []
         try:
-            shutil.rmtree(self._folder, ignore_errors=True)  # of a run that was killed
-            self._folder.mkdir()
+            self._held = Held(self._folder, output, folder=True)
+            for left in self._folder.iterdir():  # of a run that was killed
+                left.unlink()
         except OSError as error:
             raise InputError(f"{output}: cannot be written beside its place ({error.strerror}); check the permissions") from None
 
@@ -99,6 +96,7 @@ class PictureWriter(FrameWriter):
     def abandon(self) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(self._folder)
+        self._held.let_go()
 
 
 class _FFmpegPictures(PictureWriter):
@@ -175,7 +173,7 @@ def check_still(output: Path, inputs: list[Path]) -> None:
 
 def write_still(path: Path, picture: Array) -> None:
     """Write a picture (H, W, 3) uint8 RGB; it appears whole or not at all."""
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    part = growing(path)
     try:
         written = cv2.imwrite(str(part), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
     except cv2.error:

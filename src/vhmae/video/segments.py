@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from vhmae.errors import InputError
+from vhmae.video.beside import Held, growing_folder
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -37,7 +38,7 @@ class SegmentedWriter(FrameWriter):
             InputError: if parts are there but damaged, without their state, or of another job.
         """
         self.output = output
-        self.folder = output.with_name(f".{output.name}.part")
+        self.folder = growing_folder(output)
         self.source = source
         self.settings = settings
         self.job = job
@@ -46,8 +47,13 @@ class SegmentedWriter(FrameWriter):
         probe = VideoWriter(output, source, **settings)
         self.left_out = probe.left_out
         probe.abandon()
-        self.saved = self._load() if self.folder.exists() else None
-        self.folder.mkdir(exist_ok=True)
+        shutil.rmtree(self._done, ignore_errors=True)
+        self._held = Held(self.folder, output, folder=True)
+        try:
+            self.saved = self._load()
+        except InputError:
+            self._held.let_go()
+            raise
         self._writer: VideoWriter | None = None
         self._joined: VideoWriter | None = None
 
@@ -128,13 +134,20 @@ class SegmentedWriter(FrameWriter):
             self.flush()
         assert self._joined is not None
         self._joined.finish()
-        shutil.rmtree(self.folder)
+        self.folder.replace(self._done)  # a run that is killed from here on leaves nothing to go on from
+        shutil.rmtree(self._done)
+        self._held.let_go()
 
     def abandon(self) -> None:
         """Keep what a later run can go on from."""
         for writer in (self._writer, self._joined):
             if writer is not None:
                 writer.abandon()
+        self._held.let_go()
+
+    @property
+    def _done(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.done")
 
 
 def _digest(path: Path) -> str:

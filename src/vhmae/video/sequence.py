@@ -16,6 +16,7 @@ import numpy as np
 
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
+from vhmae.video.beside import check_apart
 from vhmae.video.exr import ExrPicture, is_exr, probe_exr
 from vhmae.video.planes import frame_of
 from vhmae.video.probe import VideoInfo, describe_stream
@@ -191,6 +192,7 @@ def check_picture_output(output: Path, inputs: list[Path]) -> None:
         raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
     if not os.access(output.parent, os.W_OK):
         raise InputError(f"{output}: the folder {output.parent} cannot be written; choose another or change its permissions")
+    check_apart(output, inputs)
     name = _pattern(output) if has_number(output) else re.compile(re.escape(output.name))
     for source in inputs:
         if source.is_dir() and source.resolve() == output.parent.resolve():

@@ -18,6 +18,7 @@ import av
 import numpy as np
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
+from vhmae.video.beside import Held, check_apart, growing
 from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, pixel_format
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, open_video
@@ -46,6 +47,7 @@ def check_output(output: Path, inputs: list[Path]) -> None:
         raise InputError(f"{output}: is a folder; give the name of a file")
     if not os.access(output.parent, os.W_OK):
         raise InputError(f"{output}: the folder {output.parent} cannot be written; choose another or change its permissions")
+    check_apart(output, inputs)
     for source in inputs:
         if output.exists() and source.exists() and output.samefile(source):
             raise InputError(f"{output}: is one of the inputs; choose another name for the output")
@@ -114,7 +116,7 @@ class VideoWriter(FrameWriter):
             encoded: a file whose video stream is of the kind that :meth:`copy` will bring, instead of frames to encode.
         """
         self.output = output
-        self.part = output.with_name(f".{output.stem}.part{output.suffix}")
+        self.part = growing(output)
         self.source = source
         # The file's own clock: a whole copy keeps it, a cut one begins at zero.
         self.origin = source.start_seconds + start_seconds if start_seconds > 0.0 else 0.0
@@ -129,14 +131,15 @@ class VideoWriter(FrameWriter):
         self._encodes = encoded is None
         encoder = choose_encoder(codec, source)
         options = encoder_options(encoder, crf, preset)
+        name = pixel_format(encoder, source, pix_fmt)
+        self._conversion = conversion(source, name)
         # Pictures have no stream whose tags, audio and times could be kept.
         self._original = open_video(source.path, "composite") if source.files is None else None
         self._time_base = 1 / Fraction(source.fps)
         if self._original is not None:
             self._time_base = self._original.streams.video[0].time_base or self._time_base
         self._last_pts: int | None = None
-        name = pixel_format(encoder, source, pix_fmt)
-        self._conversion = conversion(source, name)
+        self._held = Held(self.part, output)
         try:
             self._container = av.open(f"file:{self.part.absolute()}", "w", options=_CONTAINER_OPTIONS.get(output.suffix.lower(), {}))
             self._stream = self._add_video(encoder, options, name, pictures_only) if encoded is None else self._add_encoded(encoded, name)
@@ -337,6 +340,7 @@ class VideoWriter(FrameWriter):
         except BaseException:
             self.abandon()
             raise
+        self._held.let_go()
         self._close_original()
 
     def abandon(self) -> None:
@@ -347,6 +351,7 @@ class VideoWriter(FrameWriter):
             self._container.close()
         self._close_original()
         self.part.unlink(missing_ok=True)
+        self._held.let_go()
 
     def _close_original(self) -> None:
         if self._original is not None:
