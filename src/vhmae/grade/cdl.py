@@ -55,7 +55,7 @@ def fit_cdl(before: Tensor, after: Tensor, pixels: int = 20_000) -> Cdl:
     optimizer.step(closure)
     numbers = torch.cat([logs[:3].exp(), offset, logs[3:].exp()]).detach()
     # What the text forms can carry: six places, and in an EDL no power of ten, as Python writes less than .0001.
-    values: list[float] = [round(value, 6) if abs(value) >= 1e-4 else 0.0 for value in numbers.tolist()]
+    values: list[Any] = [round(value, 6) if abs(value) >= 1e-4 else 0.0 for value in numbers.tolist()]
     return Cdl((*values[:3],), (*values[3:6],), (*values[6:9],), values[9])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import av
+import numpy as np
 from av.codec.codec import find_best_pix_fmt_of_list
 from av.video.reformatter import ColorRange, Colorspace
 
@@ -15,7 +16,7 @@ from vhmae.video.probe import VideoInfo, untagged_matrix
 ENCODERS = {
     "h264": "libx264", "hevc": "libx265", "vp8": "libvpx", "vp9": "libvpx-vp9", "av1": "libsvtav1", "ffv1": "ffv1", "prores": "prores_ks",
     "mjpeg": "mjpeg", "mpeg4": "mpeg4", "mpeg2video": "mpeg2video", "huffyuv": "huffyuv", "ffvhuff": "ffvhuff", "utvideo": "utvideo",
-    "qtrle": "qtrle", "png": "png", "dnxhd": "dnxhd", "rawvideo": "rawvideo",
+    "qtrle": "qtrle", "png": "png", "dnxhd": "dnxhd", "rawvideo": "rawvideo", "v210": "v210", "cfhd": "cfhd",
 }  # fmt: skip
 CRF_RANGES = {"libx264": (0, 51), "libx265": (0, 51), "libvpx-vp9": (0, 63), "libvpx": (4, 63), "libsvtav1": (0, 63)}
 DEFAULT_CRF = 16
@@ -25,6 +26,7 @@ PRESETS = {"libx264": _X26X_PRESETS, "libx265": _X26X_PRESETS, "libsvtav1": tupl
 _BY_QUANTISER = ("mjpeg", "mpeg4", "mpeg2video")
 _QUANTISER_UNITS = 118  # FF_QP2LAMBDA
 _SWSCALE_MATRIX = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
+_X26X = ("libx264", "libx265")
 RATES_ONLY = ("mpeg4", "mpeg2video")
 """These know frame rates only, no time stamps, and 16 bits of them."""
 
@@ -33,12 +35,24 @@ def choose_encoder(codec: str | None, source: VideoInfo) -> str:
     """The encoder of a codec's or encoder's name; by default that of the source's family."""
     encoder = codec or ("libx264" if source.files is not None else ENCODERS.get(source.codec, "libx264"))
     encoder = ENCODERS.get(encoder, encoder)
+    if encoder in RATES_ONLY and not is_even(source):
+        if codec is not None:
+            raise InputError(f"--codec {codec}: knows even rates only, and the frames of {source.path} are not; take libx264")
+        encoder = "libx264"
     if encoder not in av.codecs_available or av.Codec(encoder, "w").type != "video":
         raise InputError(f"--codec {encoder}: unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks or ffv1")
     return encoder
 
 
-def encoder_options(encoder: str, crf: int | None, preset: str | None) -> dict[str, str]:
+def is_even(source: VideoInfo) -> bool:
+    """Whether a video's frames are shown at an even rate."""
+    if source.timestamps is None or source.time_base is None:
+        return True
+    shown = (source.timestamps - source.timestamps[0]) * float(source.time_base * source.fps)
+    return bool(np.abs(shown - np.arange(len(shown))).max() < 0.5)
+
+
+def encoder_options(encoder: str, crf: int | None, preset: str | None, pix_fmt: str = "", container: str = "") -> dict[str, str]:
     """The encoder's options; what it does not know is refused, since FFmpeg would clamp or ignore it."""
     options: dict[str, str] = {}
     if encoder in CRF_RANGES:
@@ -56,6 +70,11 @@ def encoder_options(encoder: str, crf: int | None, preset: str | None) -> dict[s
         if preset not in known:
             raise InputError(f"--preset {preset}: unknown to {encoder}{did_you_mean(preset, known)}; expected one of {', '.join(known)}")
         options["preset"] = preset
+    if container == ".avi" and encoder in _X26X:
+        options["bf"] = "0"  # AVI knows no time stamps: frames are shown as they are decoded
+    if encoder == "dnxhd":  # DNxHR takes any size; it will not choose among its profiles
+        deep = "10" in pix_fmt
+        options["profile"] = "dnxhr_444" if "444" in pix_fmt or pix_fmt.startswith("gb") else "dnxhr_hqx" if deep else "dnxhr_hq"
     if encoder == "libx265":
         options["x265-params"] = "log-level=error"
     if encoder == "libvpx-vp9":

@@ -34,6 +34,8 @@ _MATRICES: dict[int, Matrix] = {
     1: "bt709", 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020",
 }  # fmt: skip
 _OTHER_MATRICES = {7: "SMPTE 240M", 8: "YCgCo", 11: "SMPTE 2085", 13: "chromaticity-derived", 14: "ICtCp"}
+LARGEST_STEP_BACK = 0.5
+"""Seconds by which time stamps may go back from one packet to the next."""
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 
@@ -62,6 +64,8 @@ class VideoInfo:
     """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base; None where the file does not say."""
     time_base: Fraction | None = None
     """Seconds that a unit of ``timestamps`` stands for."""
+    stamped: bool = False
+    """Whether frames carry their time stamps: else they are counted, and cannot be sought."""
     files: tuple[Path, ...] | None = None
     """The pictures of a sequence, in order; None for a video file."""
     numbers: tuple[int, ...] | None = None
@@ -79,6 +83,8 @@ def check_is_file(path: Path, what: str) -> None:
         raise InputError(f"{path}: is a folder; expected a video file as the {what}")
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path of the {what}")
+    if not path.is_file():
+        raise InputError(f"{path}: is a pipe or a device; expected a file as the {what} (frames come through a pipe by: vhmae harmonize -)")
 
 
 def open_video(path: Path, what: str) -> av.container.InputContainer:
@@ -108,32 +114,48 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
         stream = container.streams.video[0]
         context = stream.codec_context
         ticks = 0
-        times: list[int | None] = []
+        shown: list[int | None] = []
+        decoded: list[int | None] = []
         try:
             for packet in container.demux(stream):  # counted one by one: the packets of a long file would fill the memory
                 if packet.size and not packet.is_discard:
-                    times.append(packet.pts)
+                    shown.append(packet.pts)
+                    decoded.append(packet.dts)
                     ticks += packet.duration or 0
         except av.error.FFmpegError as error:
             raise InputError(f"{path}: is damaged ({_reason(error)}); make it again or repair it") from None
+        tick = stream.time_base or Fraction(0)
+        _check_order(path, decoded, tick)
+        # AVI stores no presentation times: what is read as such is the decoding order, in which no frame can be told from another.
+        stamped = None not in shown and container.format.name != "avi"
+        times = shown if stamped else decoded
         known = [time for time in times if time is not None]
-        timestamps = np.unique(np.array(known, np.int64))
-        # AVI stores no presentation times: what is read as such is the decoding order.
-        distinct = len(timestamps) == len(times) and container.format.name != "avi"
+        timestamps = np.sort(np.array(known, np.int64)) if len(known) == len(times) else None
         first = _first_frame(container, stream) if times else None
         if first is None or not context.width or context.pix_fmt is None:
             raise InputError(f"{path}: has no frames that can be decoded; make it again or repair it")
         info = describe_stream(stream, path, colorspace)
         # The last frame lasts as long as one at the average rate, where nothing else is said.
-        span = float((max(known) - min(known)) * (stream.time_base or 0) + 1 / info.fps) if known else 0.0
+        span = float((max(known) - min(known)) * tick + 1 / info.fps) if known else 0.0
         return dataclasses.replace(
             info,
             frames=len(times),
-            duration_seconds=max(float(ticks * (stream.time_base or 0)), span, 0.0) or len(times) / float(info.fps),
-            start_seconds=float((min(known) if known else 0) * (stream.time_base or 0)),
+            duration_seconds=max(float(ticks * tick), span, 0.0) or len(times) / float(info.fps),
+            start_seconds=float((min(known) if known else 0) * tick),
             display_matrix=_display_matrix(first),
-            timestamps=timestamps if distinct else None,
-            time_base=stream.time_base,
+            timestamps=timestamps,
+            time_base=tick,
+            stamped=stamped,
+        )
+
+
+def _check_order(path: Path, decoded: list[int | None], tick: Fraction) -> None:
+    """Refuse a file whose clock is set back: its later frames would be shown among the earlier ones."""
+    known = np.array([time for time in decoded if time is not None], np.int64)
+    back = np.flatnonzero(np.diff(known) * float(tick) < -LARGEST_STEP_BACK)
+    if len(back):
+        raise InputError(
+            f"{path}: its time stamps go back at frame {int(back[0]) + 1}, as in files put end to end; join them by a tool that mends them"
         )
 
 

@@ -70,7 +70,7 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
         decoder: Any = stream.codec_context if beside is None else av.CodecContext.create(beside, "r")
         decoder.thread_type = "AUTO"
         decoder.thread_count = threads
-        if start and info.timestamps is not None:
+        if start and info.stamped and info.timestamps is not None:
             container.seek(int(info.timestamps[min(start, info.frames - 1)]), stream=stream)
         index = -1
         try:
@@ -81,8 +81,15 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                     continue
                 for frame in frames:
                     index = _number(frame, info, index)
-                    # Without time stamps of its own a file has an even rate.
-                    pts, seconds = (frame.pts, frame.time) if info.timestamps is not None else (None, None)
+                    if (frame.width, frame.height) != (info.width, info.height):
+                        raise InputError(
+                            f"{info.path}: is {info.width}x{info.height}, but {frame.width}x{frame.height} from frame {index} on; "
+                            "cut it there, or bring it to one size first"
+                        )
+                    pts = seconds = None  # without time stamps of its own a file has an even rate
+                    if info.timestamps is not None and info.time_base is not None:
+                        pts = int(info.timestamps[min(index, info.frames - 1)])
+                        seconds = float(pts * info.time_base)
                     yield TimedFrame(index, planar_frame(frame, info), pts, seconds, frame)
         except av.error.FFmpegError as error:
             raise VhmaeError(f"{info.path}: cannot be read after frame {index} ({error.strerror}); repair the file") from None
@@ -90,10 +97,10 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
 
 def _number(frame: av.VideoFrame, info: VideoInfo, before: int) -> int:
     """A frame's number, by its time stamp where the file has them."""
-    if info.timestamps is not None and frame.pts is not None:
-        place = int(np.searchsorted(info.timestamps, frame.pts))
-        if place < info.frames and info.timestamps[place] == frame.pts and place > before:
-            return place
+    if info.timestamps is not None and info.stamped and frame.pts is not None:
+        first, after = (int(np.searchsorted(info.timestamps, frame.pts, side)) for side in ("left", "right"))
+        if first < after and before + 1 < after:
+            return max(first, before + 1)  # frames may share a time stamp
     return before + 1
 
 

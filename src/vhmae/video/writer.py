@@ -19,7 +19,7 @@ import numpy as np
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.video.beside import Held, check_apart, growing
-from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, pixel_format
+from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, is_even, pixel_format
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, open_video
 from vhmae.video.reader import TimedFrame
@@ -130,8 +130,10 @@ class VideoWriter(FrameWriter):
         self._flushed = False
         self._encodes = encoded is None
         encoder = choose_encoder(codec, source)
-        options = encoder_options(encoder, crf, preset)
         name = pixel_format(encoder, source, pix_fmt)
+        if output.suffix.lower() == ".avi" and not is_even(source):
+            raise InputError(f"{output}: .avi holds even rates only, and the frames of {source.path} are not; write an .mkv file")
+        options = encoder_options(encoder, crf, preset, name, output.suffix.lower())
         self._conversion = conversion(source, name)
         # Pictures have no stream whose tags, audio and times could be kept.
         self._original = open_video(source.path, "composite") if source.files is None else None
@@ -163,7 +165,7 @@ class VideoWriter(FrameWriter):
         context = stream.codec_context
         context.width, context.height, context.pix_fmt = source.width, source.height, pix_fmt
         context.time_base = self._time_base
-        if encoder in RATES_ONLY:
+        if encoder in RATES_ONLY or self.output.suffix.lower() == ".avi":
             context.time_base = 1 / Fraction(source.fps).limit_denominator(1001)
         context.thread_type, context.thread_count = "AUTO", 0
         context.flags |= av.codec.context.Flags.global_header if pictures_only else 0  # segments are joined in containers that need it
@@ -254,7 +256,9 @@ class VideoWriter(FrameWriter):
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
-        seconds = Fraction(timed.pts) * self._time_base if timed.pts is not None else Fraction(timed.index) / Fraction(self.source.fps)
+        seconds = Fraction(timed.index) / Fraction(self.source.fps) + Fraction(self.source.start_seconds).limit_denominator(10**6)
+        if timed.pts is not None:
+            seconds = Fraction(timed.pts) * self._time_base
         seconds -= Fraction(self.origin).limit_denominator(10**6)
         pts = round(seconds / self._stream.codec_context.time_base)
         if self._last_pts is not None and pts <= self._last_pts:
