@@ -24,7 +24,7 @@ from vhmae.video.overlap import BusyTimes, run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, describe_stream
 from vhmae.video.reader import planar_frame
-from vhmae.video.tags import encodable
+from vhmae.video.tags import encodable, tag_colors
 
 Array = np.ndarray
 FRAMES_AHEAD = 2
@@ -77,7 +77,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     container = _open(job, stoppable)
     info = describe_stream(container.streams.video[0], Path("-"), job.colorspace)
     mattes.check_fits(info, hold_last=True)
-    writer = _PipeWriter(sink, info, job.raw is not None)
+    writer = _PipeWriter(sink, info, container.streams.video[0], job.raw is not None)
     frames = run_ahead(busy.drawing("decode", _frames(container, info, mattes, job)), FRAMES_AHEAD)
     try:
         for (decoded, image, matte), transform, _ in _harmonized(frames, harmonizer, busy):
@@ -178,10 +178,17 @@ def _harmonized(frames: Iterator[Any], harmonizer: Harmonizer, busy: BusyTimes) 
 class _PipeWriter:
     """Frames into a pipe, in the format they came in; each is pushed out at once."""
 
-    def __init__(self, sink: BinaryIO, info: VideoInfo, raw: bool) -> None:
-        self._container: Any = av.open(sink, "w", format="rawvideo" if raw else "yuv4mpegpipe", options={"flush_packets": "1"})
+    def __init__(self, sink: BinaryIO, info: VideoInfo, source: av.VideoStream, raw: bool) -> None:
+        options = {"flush_packets": "1", "strict": "-1"}  # Y4M of more than 8 bit or with alpha is not in its first description
+        self._container: Any = av.open(sink, "w", format="rawvideo" if raw else "yuv4mpegpipe", options=options)
         self._stream: Any = self._container.add_stream("rawvideo", rate=info.fps)
         self._stream.width, self._stream.height, self._stream.pix_fmt = info.width, info.height, info.pixel_format
+        context = self._stream.codec_context
+        tag_colors(context, info, info.pixel_format, source.codec_context)
+        if source.sample_aspect_ratio:
+            context.sample_aspect_ratio = source.sample_aspect_ratio
+        if hasattr(context, "field_order"):
+            context.field_order = source.codec_context.field_order
         self._count = 0
         self.frame_bytes = 0
         """What a frame takes in the pipe, on either side."""

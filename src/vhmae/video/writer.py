@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import hashlib
 import io
 import os
 import struct
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +17,7 @@ import numpy as np
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.video.beside import Held, check_apart, growing
+from vhmae.video.companions import Companions, Verification, name_alike
 from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, is_even, pixel_format
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, open_video
@@ -27,6 +26,7 @@ from vhmae.video.tags import encodable, tag_colors
 
 Array = np.ndarray
 
+_TELLS_FIELDS = ("ffv1", "huffyuv", "utvideo", "rawvideo", "v210")
 _KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")
 """These say themselves how wide a pixel is; for the others PyAV can tell .mp4 and .mov alone."""
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
@@ -119,14 +119,11 @@ class VideoWriter(FrameWriter):
         self.part = growing(output)
         self.source = source
         # The file's own clock: a whole copy keeps it, a cut one begins at zero.
-        self.origin = source.start_seconds + start_seconds if start_seconds > 0.0 else 0.0
-        self.end = None if end_seconds is None else source.start_seconds + end_seconds
+        self.origin = _exact(source.start_seconds + start_seconds) if start_seconds > 0.0 else Fraction(0)
         self.frames = 0
         self.left_out = []
         self._times: list[Fraction] | None = [] if verify else None
-        self._digests: dict[int, Any] = {}
-        self._begins: dict[int, Fraction] = {}
-        """When the first packet of each copied stream was due."""
+        self._companions: Companions | None = None
         self._flushed = False
         self._encodes = encoded is None
         encoder = choose_encoder(codec, source)
@@ -145,10 +142,13 @@ class VideoWriter(FrameWriter):
         try:
             self._container = av.open(f"file:{self.part.absolute()}", "w", options=_CONTAINER_OPTIONS.get(output.suffix.lower(), {}))
             self._stream = self._add_video(encoder, options, name, pictures_only) if encoded is None else self._add_encoded(encoded, name)
-            self._copied = {} if pictures_only else self._add_other_streams()
+            if self._original is not None and not pictures_only:
+                end = None if end_seconds is None else _exact(source.start_seconds + end_seconds)
+                self._companions = Companions(self._original, self._container, output.suffix.lower(), self.origin, end)
+                self.left_out += self._companions.left_out
             self._container.start_encoding()
-            self._packets = self._other_packets()
-            self._next_packet = next(self._packets, None)
+            if self._companions is not None:
+                self._companions.begin()
         except (av.error.FFmpegError, ValueError, OSError) as error:
             self.abandon()
             reason = str(getattr(error, "strerror", None) or error)
@@ -188,7 +188,20 @@ class VideoWriter(FrameWriter):
             in_container = self.output.suffix.lower() in (".mp4", ".mov", ".m4v")
             if original.sample_aspect_ratio != 1 and not in_container and stream.codec_context.codec.canonical_name not in _KNOWS_SHAPE:
                 self.left_out.append(f"pixels that are not square ({original.sample_aspect_ratio})".replace("/", ":"))
-        stream.metadata.update({key: value for key, value in original.metadata.items() if key in ("language", "title")})
+        name_alike(stream, original)
+        stream.disposition = original.disposition
+        if not self.origin and "timecode" in original.metadata:
+            stream.metadata["timecode"] = original.metadata["timecode"]
+        self._tell_fields(stream, original.codec_context)
+
+    def _tell_fields(self, stream: Any, original: Any) -> None:
+        """Interlaced frames are worked on as they are; which lines belong to which field is told where the encoder lets us."""
+        if getattr(original, "field_order", 0) <= 1:  # not told, or progressive
+            return
+        if stream.codec_context.codec.canonical_name in _TELLS_FIELDS:
+            stream.codec_context.field_order = original.field_order
+        else:
+            self.left_out.append("the marks of interlaced fields")
 
     def _add_encoded(self, encoded: Path, pix_fmt: str) -> Any:
         with open_video(encoded, "segment") as container:
@@ -214,52 +227,17 @@ class VideoWriter(FrameWriter):
                 packet.dts = round(next(ordered) - delay / packet.time_base)
                 if self._times is not None:
                     self._times.append(packet.pts * packet.time_base)
-                self._mux_others_until(float(packet.dts * packet.time_base))
+                self._copy_companions(float(packet.dts * packet.time_base))
                 packet.stream = self._stream
                 self._container.mux_one(packet)
                 self.frames += 1
 
-    def _add_other_streams(self) -> dict[int, Any]:
-        """Audio and subtitles are copied packet by packet, never decoded."""
-        copied = {}
-        for stream in self._original.streams if self._original is not None else ():
-            if stream.type == "audio" or (stream.type == "subtitle" and self._holds_subtitles(stream)):
-                copied[stream.index] = self._container.add_stream_from_template(stream)
-            elif stream.type == "subtitle":
-                self.left_out.append(f"subtitles ({stream.codec_context.name}, stream {stream.index})")
-        return copied
-
-    def _holds_subtitles(self, stream: Any) -> bool:
-        """MP4 and MOV hold subtitles of one kind, Matroska all others."""
-        suffix = self.output.suffix.lower()
-        timed_text = stream.codec_context.name == "mov_text"
-        return timed_text if suffix in (".mp4", ".mov", ".m4v") else suffix == ".mkv" and not timed_text
-
-    def _other_packets(self) -> Iterator[Any]:
-        if not self._copied or self._original is None:
-            return
-        streams = [self._original.streams[index] for index in self._copied]
-        for packet in self._original.demux(streams):
-            if packet.dts is None:
-                continue
-            at = float(packet.pts if packet.pts is not None else packet.dts) * float(packet.time_base)
-            # Encoders prime a stream with packets before time zero: those belong to an uncut file.
-            before = self.origin > 0.0 and at < self.origin - 1e-6
-            if before or (self.end is not None and at >= self.end):
-                continue
-            offset = round(Fraction(self.origin).limit_denominator(10**6) / packet.time_base)
-            if offset:
-                packet.pts = None if packet.pts is None else packet.pts - offset
-                packet.dts -= offset
-            packet.stream = self._copied[packet.stream.index]
-            yield packet
-
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
-        seconds = Fraction(timed.index) / Fraction(self.source.fps) + Fraction(self.source.start_seconds).limit_denominator(10**6)
+        seconds = Fraction(timed.index) / Fraction(self.source.fps) + _exact(self.source.start_seconds)
         if timed.pts is not None:
             seconds = Fraction(timed.pts) * self._time_base
-        seconds -= Fraction(self.origin).limit_denominator(10**6)
+        seconds -= self.origin
         pts = round(seconds / self._stream.codec_context.time_base)
         if self._last_pts is not None and pts <= self._last_pts:
             pts = self._last_pts + 1
@@ -271,7 +249,7 @@ class VideoWriter(FrameWriter):
             frame.colorspace = self._stream.codec_context.colorspace  # some encoders believe the frame, which swscale tags anew
         frame.pts, frame.time_base = pts, self._stream.codec_context.time_base
         frame.pict_type = 0
-        self._mux_others_until(float(seconds))
+        self._copy_companions(float(seconds))
         try:
             self._container.mux(self._stream.encode(frame))
         except av.error.FFmpegError as error:
@@ -280,22 +258,15 @@ class VideoWriter(FrameWriter):
             ) from None
         self.frames += 1
 
-    def _mux_others_until(self, seconds: float) -> None:
-        while self._next_packet is not None:
-            packet = self._next_packet
-            if float(packet.dts) * float(packet.time_base) > seconds:
-                return
-            if self._times is not None:
-                self._digests.setdefault(packet.stream.index, hashlib.sha256()).update(bytes(packet))
-                self._begins.setdefault(packet.stream.index, Fraction(packet.dts) * packet.time_base)
-            self._container.mux_one(packet)
-            self._next_packet = next(self._packets, None)
+    def _copy_companions(self, seconds: float) -> None:
+        if self._companions is not None:
+            self._companions.copy_until(seconds, remembered=self._times is not None)
 
     def flush(self) -> None:
         try:
             if self._encodes:
                 self._container.mux(self._stream.encode(None))
-            self._mux_others_until(float("inf"))
+            self._copy_companions(float("inf"))
             self._container.close()
         except (av.error.FFmpegError, OSError) as error:
             raise VhmaeError(f"{self.output}: writing failed at its end ({error.strerror}); check the space on the disk") from None
@@ -305,8 +276,7 @@ class VideoWriter(FrameWriter):
 
     def _verify(self, meant: list[Fraction]) -> None:
         """Compare the file with what it was meant to hold: its frames by their times, audio and subtitles byte for byte."""
-        digests = {index: hashlib.sha256() for index in self._digests}
-        begins: dict[int, Fraction] = {}
+        others = Verification({}, {}) if self._companions is None else self._companions.verification()
         found = []
         with open_video(self.part, "output") as container:
             stream = container.streams.video[0]
@@ -317,23 +287,20 @@ class VideoWriter(FrameWriter):
                         decoded = bool(packet.decode())
                 if packet.stream.index == stream.index and packet.size and packet.pts is not None:
                     found.append(packet.pts * packet.time_base)
-                elif packet.stream.index in digests and packet.size:
-                    digests[packet.stream.index].update(bytes(packet))
-                    if packet.dts is not None:
-                        begins.setdefault(packet.stream.index, Fraction(packet.dts) * packet.time_base)
+                elif packet.stream.index != stream.index:
+                    others.read(packet)
             tick = stream.time_base or Fraction(0)
         if not decoded:
             raise VhmaeError(f"{self.output}: its frames cannot be decoded; try an .mkv file, or another --codec")
         if len(found) != len(meant):
             raise VhmaeError(f"{self.output}: {len(meant)} frames were written but {len(found)} are in the file; try an .mkv file")
         # Matroska knows no times below zero: sound that begins before the pictures moves all streams, by as much.
-        shifts = {min(found, default=Fraction(0)) - min(meant, default=Fraction(0))}
-        shifts |= {begins[index] - due for index, due in self._begins.items() if index in begins}
-        shift = min(found) - min(meant) if found and len(self._begins) and max(shifts) - min(shifts) <= 2 * tick else Fraction(0)
+        late = min(found, default=Fraction(0)) - min(meant, default=Fraction(0))
+        shift = late if others.shifts and max(abs(late - other) for other in others.shifts) <= 2 * tick else Fraction(0)
         moved = max((abs(a - shift - b) for a, b in zip(sorted(found), sorted(meant), strict=True)), default=Fraction(0))
         if moved > tick:
             raise VhmaeError(f"{self.output}: cannot hold the time stamps (moved by {float(moved):.4f} s); try an .mkv file")
-        if any(digest.digest() != digests[index].digest() for index, digest in self._digests.items()):
+        if others.altered:
             raise VhmaeError(f"{self.output}: audio or subtitles were altered by the container; try the input's own container")
 
     def finish(self) -> None:
@@ -360,6 +327,10 @@ class VideoWriter(FrameWriter):
     def _close_original(self) -> None:
         if self._original is not None:
             self._original.close()
+
+
+def _exact(seconds: float) -> Fraction:
+    return Fraction(seconds).limit_denominator(10**6)
 
 
 def codecs_of(output: Path) -> set[str]:
