@@ -18,6 +18,8 @@ MODEL = "/models/medium"
 
 
 def main() -> None:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+        sys.exit("usage: python tools/fetch_isnet.py FOLDER")
     folder = Path(sys.argv[1])
     target = folder / "isnet.onnx"
     if target.exists():

@@ -106,6 +106,8 @@ def read_weights(model: dict[str, Any], folder: Path) -> dict[str, np.ndarray]:
 
 
 def main() -> None:
+    if len(sys.argv) != 3:
+        sys.exit("usage: python tools/rvm_to_onnx.py MODEL.json OUT.onnx")
     source, target = map(Path, sys.argv[1:])
     conversion = Conversion(source)
     outputs = [f"{name.split(':')[0]}:0" for name in conversion.build()]

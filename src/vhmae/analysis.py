@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vhmae.color.yuv import Matrix
-from vhmae.errors import InputError
+from vhmae.errors import InputError, did_you_mean
 from vhmae.harmonizer import HarmonizerSettings, Released
 from vhmae.model.vhmae import VHMAE
 from vhmae.rendering import ColorChange
@@ -28,6 +28,7 @@ from vhmae.video.reader import TimedFrame, planar_frame, read_frames
 from vhmae.video.sequence import is_pictures, probe_pictures, read_pictures
 
 Array = np.ndarray
+MATRICES = ("bt601", "bt709", "bt2020")
 STAGES = ("decode", "network", "render", "encode")
 
 
@@ -72,6 +73,13 @@ class AnalysisJob(HarmonizerSettings):
     hold_last_mask: bool = False
     strict: bool = False
 
+    def __post_init__(self) -> None:
+        if self.colorspace is not None and self.colorspace not in MATRICES:
+            hint = did_you_mean(self.colorspace, MATRICES)
+            raise InputError(f"--colorspace {self.colorspace}: unknown{hint}; expected {', '.join(MATRICES)}")
+        if self.threads is not None and self.threads < 1:
+            raise InputError(f"--threads {self.threads}: expected at least 1")
+
     def inputs(self) -> dict[str, Path]:
         """The files that the work depends on, by their part in it."""
         masks = {f"mask {place}": mask for place, mask in enumerate(self.masks)}
@@ -97,6 +105,7 @@ class Analysis:
         self.cuts = read_cuts(job.cuts, self.info.frames) if job.cuts else frozenset()
         shown = self.info if self.layers is None else self.layers.foreground
         fits = [mattes.check_fits(shown, job.hold_last_mask) for mattes in self.mattes]
+        fits += [mattes.doubt(shown) for mattes in self.mattes]
         self.first_warnings = [warning for warning in fits if warning] + (self.layers.warnings if self.layers is not None else [])
         detects = job.cut_detection and job.cuts is None
         more: dict[str, Any] = {"cut_detection": detects, "reference": read_still(job.reference) if job.reference else None}

@@ -15,14 +15,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 
-from vhmae.errors import InputError, ShapeError, did_you_mean
+from vhmae.errors import InputError, did_you_mean
 from vhmae.model.heads import Drawing, Transform
 from vhmae.model.precision import DTYPES, Precision, autocast, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
 from vhmae.rendering import KEPT, ColorChange, FrameTransform, KeepingChange, Kept, PixelChange, render_rgb
 from vhmae.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
-from vhmae.survey import Survey, Thumbnail, shows_background, small_mask, thumbnail_of
+from vhmae.survey import Survey, Thumbnail, check_frame, shows_background, small_mask, thumbnail_of
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 
 Array = np.ndarray
@@ -221,9 +221,10 @@ class Harmonizer:
         Args:
             frame: (H, W, 3) RGB, uint8 or float32 in [0, 1].
             mask: (H, W) bool, or a matte in [0, 1] (float) or 0-255 (uint8).
+        Raises:
+            ShapeError: for other shapes, types or values.
         """
-        if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
-            raise ShapeError(f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and {mask.shape}")
+        check_frame(frame, mask)
         ready = self.push((frame, mask), functools.partial(thumbnail_of, frame), mask)
         return _rendered(*ready[0][:2]) if ready else None
 
@@ -283,7 +284,7 @@ class Harmonizer:
         # A frame that cannot be a key frame leaves that to the next one.
         if background and (self._last_key is None or self._index - self._last_key >= self.stride):
             self._last_key = self._index
-            self._window.append(self._key_frame(self._index, thumbnail, matte))
+            self._window.append((self._index, *self._see(thumbnail, matte)))
             if len(self._window) == self.model.config.clip_frames:
                 self._run_window()
         self.borrowed += foreground and not background
@@ -303,9 +304,6 @@ class Harmonizer:
         while self._pending:
             yield self._release()
         self.reset()
-
-    def _key_frame(self, index: int, thumbnail: Thumbnail, matte: Array) -> KeyFrame:
-        return index, *self._see(thumbnail, matte)
 
     def _see(self, thumbnail: Thumbnail, matte: Array) -> tuple[Array, Array]:
         """A frame and its mask at the network's size."""
@@ -356,7 +354,7 @@ class Harmonizer:
             self._run_window()  # with a short lookahead, a shot's first frame cannot wait for the window to fill
             estimates = self._of_shot(shot)
         if not estimates and self.find_background is not None:
-            self._estimates.extendleft(self._estimate(shot, [self._key_frame(index, *self.find_background(payload))]))
+            self._estimates.extendleft(self._estimate(shot, [(index, *self._see(*self.find_background(payload)))]))
             estimates = self._of_shot(shot)
         if not estimates:
             self.unread += 1

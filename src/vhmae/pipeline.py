@@ -8,7 +8,7 @@ import itertools
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vhmae import __version__
 from vhmae.analysis import Analysis, AnalysisJob, Payload, Ready
-from vhmae.errors import InputError
+from vhmae.errors import InputError, did_you_mean
 from vhmae.harmonizer import Snapshot
 from vhmae.model.vhmae import VHMAE
 from vhmae.rendering import RENDERERS, as_matte, render_planes
@@ -60,6 +60,11 @@ class HarmonizeJob(AnalysisJob):
     """Read the written file again and compare its frames, time stamps and audio with what was meant."""
     progress: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layer not in get_args(Layer):
+            raise InputError(f"--layer {self.layer}: unknown{did_you_mean(self.layer, get_args(Layer))}; expected composite or foreground")
+
 
 def harmonize_video(
     composite: str | Path, output: str | Path, *, mask: str | Path | Sequence[str | Path] = (), **options: Any
@@ -78,6 +83,12 @@ def harmonize_video(
         InputError: for what the caller can mend; names the file and the remedy.
     """
     masks = [mask] if isinstance(mask, str | Path) else mask
+    known = {field.name for field in dataclasses.fields(HarmonizeJob)}
+    for name, value in options.items():
+        if name not in known:
+            raise InputError(f"{name}={value!r}: unknown option{did_you_mean(name, known)}; see HarmonizeJob")
+        if name in ("cuts", "reference", "foreground") and isinstance(value, str):
+            options[name] = Path(value)
     return harmonize_job(HarmonizeJob(composite=Path(composite), masks=tuple(map(Path, masks)), output=Path(output), **options))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from vhmae.color.statistics import PixelSets, draw_pixel_sets, merge_pixel_sets
+from vhmae.errors import ShapeError
 from vhmae.rendering import as_matte
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.planes import shrink
@@ -38,6 +39,20 @@ def shows_background(matte: Array) -> bool:
         if np.count_nonzero(looked_at < 0.5 * top) >= MINIMUM_BACKGROUND * looked_at.size:
             return True
     return False
+
+
+def check_frame(frame: Array, mask: Array) -> None:
+    """Refuse a frame and mask that :meth:`Harmonizer.step` does not take."""
+    if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
+        raise ShapeError(f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and {mask.shape}")
+    for what, values, stored in (("frame", frame, (np.uint8,)), ("mask", mask, (np.bool_, np.uint8, np.uint16))):
+        if values.dtype in stored:
+            continue
+        if values.dtype not in (np.float32, np.float64):
+            kinds = ", ".join(np.dtype(kind).name for kind in stored)
+            raise ShapeError(f"expected a {what} of {kinds} or float32 in [0, 1], got {values.dtype}")
+        if not (values.min() >= -0.001 and values.max() <= 1.001):  # false for what is no number, too
+            raise ShapeError(f"expected a {what} in [0, 1], got values from {values.min():g} to {values.max():g}")
 
 
 def thumbnail_of(frame: Array, height: int, width: int) -> Array:

@@ -94,6 +94,10 @@ def _evaluate(args: Any) -> None:
     from vhmae.evaluation.runner import evaluate, natural_drift
     from vhmae.evaluation.tables import format_report
 
+    if args.swap_background and not {"fmse", "fssim"} & set(args.metrics):
+        raise InputError(
+            f"--swap-background: has no target outside the foreground, for {','.join(args.metrics)}; take --metrics fmse,fssim"
+        )
     if args.natural is not None:
         list_clips(args.natural)
     method = find_method(

@@ -93,6 +93,9 @@ def _harmonize(args: Any) -> None:
             print(f"vhmae: warning: {warning}", file=sys.stderr)
         print(f"{args.output}: {report['frames']} frames in {report['seconds']:.1f} s ({report['fps']:.1f} fps), "
               f"mean change {report['mean_change']:.1f} levels, {report['device']} {report['precision']}")  # fmt: skip
+    if args.verbose:
+        stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report["seconds_by_stage"].items())
+        print(f"{stages}; {report['passed_through']} frames without foreground, {report['skipped']} left out", file=sys.stderr)
 
 
 def _harmonize_matted(args: Any, composite: Any, foreground: Any, reference: Any) -> dict[str, Any]:

@@ -168,7 +168,7 @@ def add_report_options(parser: Parser) -> None:
     group = parser.add_argument_group("what is reported")
     group.add_argument("--json", type=Path, metavar="FILE", help="write the report")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    group.add_argument("-v", "--verbose", action="store_true", help="print more")
+    group.add_argument("-v", "--verbose", action="store_true", help="print more: where the time went, and where an internal error lies")
 
 
 def add_serve_options(parser: Parser) -> None:

@@ -117,8 +117,8 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
                 lines.append(_write_composite(recipe, output, clip, index, frames[cut], masks[cut], luts, rng, journal))
     if not lines:
         raise InputError(f"{recipe.videos}: no clip has a foreground share in the range asked for; widen --foreground-ratio or --crop")
-    described = {key: str(value) for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts")}
-    (output / "synthesis.json").write_text(json.dumps({"recipe": described, "composites": journal}, indent=1) + "\n")
+    described = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts")}
+    (output / "synthesis.json").write_text(json.dumps({"recipe": described, "composites": journal}, indent=1, default=str) + "\n")
     (output / TEST_LIST).write_text("\n".join(lines) + "\n")
     return len(lines)
 

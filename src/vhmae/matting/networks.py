@@ -34,7 +34,8 @@ def find_network(way: str, given: Path | None = None) -> Path:
     if not path.is_file():
         told = f"{path}: no such file; " if named else ""
         raise InputError(
-            f"--with {way}: {told}needs a network file: pass --weights FILE, set {variable}, or run make {target} (docs/matting.md)"
+            f"{way}: {told}needs a network file: pass it by --weights (harmonize: --matte-weights), set {variable}, or run make {target} "
+            "(docs/matting.md)"
         )
     return path
 

@@ -15,8 +15,11 @@ PREFIX = "hf:"
 def _hub_class() -> Any:
     try:
         from huggingface_hub import PyTorchModelHubMixin
+        from huggingface_hub.utils import logging
     except ImportError:
         raise InputError(f"{PREFIX}: needs huggingface_hub; install it with: pip install 'vhmae[hub]'") from None
+
+    logging.set_verbosity_error()  # its retries are told by our one line, where they come to nothing
 
     class HubVHMAE(VHMAE, PyTorchModelHubMixin, library_name="vhmae", license="other", tags=["video-harmonization"]):
         def __init__(self, config: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ class Companions:
             if stream.type == "audio" or (stream.type == "subtitle" and self._holds_subtitles(stream)):
                 copied = self._copied[stream.index] = container.add_stream_from_template(stream)
                 name_alike(copied, stream)
-                copied.disposition = stream.disposition
+                copied.disposition = int(stream.disposition)
             elif stream.type == "subtitle":
                 self.left_out.append(f"subtitles ({stream.codec_context.name}, stream {stream.index})")
             elif stream.index != original.streams.video[0].index and not _is_made_anew(stream, bool(chapters)):

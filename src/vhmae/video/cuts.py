@@ -60,7 +60,7 @@ def read_cuts(path: Path, frames: int) -> frozenset[int]:
     cuts = set()
     for number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()
-        if text and not (text.isdecimal() and int(text) < frames):
+        if text and not (text.isdecimal() and len(text) < 10 and int(text) < frames):
             raise InputError(f"--cuts {path}: line {number} is '{text[:40]}'; expected the number of a frame, 0 to {frames - 1}")
         if text:
             cuts.add(int(text))

@@ -32,9 +32,12 @@ ASPECT_TOLERANCE = 0.02
 class MatteSource:
     """A matte for each frame of a composite."""
 
-    def __init__(self, path: Path, frames: int | None, size: tuple[int, int], start: Callable[[int], Iterator[Array]]) -> None:
-        """``start`` gives the mattes from a frame number on."""
+    def __init__(
+        self, path: Path, frames: int | None, size: tuple[int, int], start: Callable[[int], Iterator[Array]], turned: int | None = None
+    ) -> None:
+        """``start`` gives the mattes from a frame number on; ``turned`` is how players turn them, None where the file cannot say."""
         self.path = path
+        self._turned = turned
         self.frames = frames
         """None: one still for all frames."""
         self.width, self.height = size
@@ -47,9 +50,11 @@ class MatteSource:
             InputError: if the source breaks off before its end.
         """
         matte: Array | None = None
+        turns = self._turns(composite)
         number = 0 if self.frames is None else min(first, self.frames - 1)
         for matte in self._start(number):
             number += 1
+            matte = np.ascontiguousarray(np.rot90(matte, turns)) if turns else matte
             if matte.shape != (composite.height, composite.width):
                 shrinks = matte.shape[0] > composite.height
                 how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -60,10 +65,32 @@ class MatteSource:
         while True:
             yield matte
 
+    def _turns(self, composite: VideoInfo) -> int:
+        """Quarters counterclockwise from the mattes' pixels to the composite's, which lie as they are stored."""
+        if self._turned is not None:
+            return (self._turned - composite.turned) // 90 % 4
+        stands = composite.turned % 180 and self._misfit(composite, 0) > ASPECT_TOLERANCE >= self._misfit(composite, 1)
+        return -composite.turned // 90 % 4 if stands else 0
+
+    def _misfit(self, composite: VideoInfo, turns: int) -> float:
+        """How far the aspect of the mattes is from the composite's."""
+        width, height = (self.height, self.width) if turns % 2 else (self.width, self.height)
+        return abs(width / max(1, height) / (composite.width / composite.height) - 1.0)
+
+    def doubt(self, composite: VideoInfo) -> str | None:
+        """What is said where it cannot be told how the mattes lie."""
+        if not composite.turned or self._turned is not None or self._turns(composite):
+            return None
+        if composite.turned % 180 and self._misfit(composite, 1) > ASPECT_TOLERANCE:
+            return None
+        return (
+            f"{composite.path} is turned by its file and {self.path} does not say how it lies: it was taken to lie as the video is stored; "
+            f"where it stands upright, turn it by {-composite.turned % 360} degrees counterclockwise"
+        )
+
     def check_fits(self, composite: VideoInfo, hold_last: bool | None) -> str | None:
         """Refuse a mask of another aspect or length; returns a warning where a length is let pass (None: it never is)."""
-        aspect, expected = self.width / self.height, composite.width / composite.height
-        if abs(aspect / expected - 1.0) > ASPECT_TOLERANCE:
+        if min(self.width, self.height) < 1 or self._misfit(composite, self._turns(composite)) > ASPECT_TOLERANCE:
             raise InputError(
                 f"{self.path}: is {self.width}x{self.height} but {composite.path.name} is {composite.width}x{composite.height}; "
                 "export the mask in the composite's aspect"
@@ -107,7 +134,7 @@ def _read_grey(path: Path) -> Array:
     if is_exr(path):
         return ExrPicture(path, "mask").matte()
     picture = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
-    if picture is None:
+    if picture is None or (path.suffix.lower() in (".jpg", ".jpeg") and b"\xff\xd9" not in path.read_bytes()[-1024:]):
         raise InputError(f"{path}: cannot be read as a picture; export the mask again")
     if picture.dtype not in (np.uint8, np.uint16):
         if not np.isfinite(picture).all():
@@ -216,7 +243,7 @@ def _open_video(path: Path) -> MatteSource:
             luma = frame.image.planes[0]  # for RGB the first plane is green: masks are grey
             yield cv2.LUT(luma, table) if luma.dtype == np.uint8 else table[luma]
 
-    return MatteSource(path, info.frames, (info.width, info.height), start)
+    return MatteSource(path, info.frames, (info.width, info.height), start, info.turned if info.display_matrix is not None else None)
 
 
 def _levels_of_codes(info: VideoInfo) -> Array:

@@ -34,6 +34,9 @@ _MATRICES: dict[int, Matrix] = {
     1: "bt709", 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020",
 }  # fmt: skip
 _OTHER_MATRICES = {7: "SMPTE 240M", 8: "YCgCo", 11: "SMPTE 2085", 13: "chromaticity-derived", 14: "ICtCp"}
+_PROTOCOLS = ("concat:", "pipe:", "http:", "https:", "tcp:", "udp:", "crypto:", "ftp:", "rtmp:", "rtp:", "rtsp:", "srt:")
+_LISTS = {"concat", "hls", "applehttp", "dash", "sdp", "imf"}
+"""FFmpeg's formats that read other files, or reach into a network."""
 LARGEST_STEP_BACK = 0.5
 """Seconds by which time stamps may go back from one packet to the next."""
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
@@ -60,6 +63,8 @@ class VideoInfo:
     """True where the file does not say which matrix its colours use."""
     display_matrix: bytes | None = None
     """How players turn or mirror the picture: nine 32-bit integers, as FFmpeg keeps them. The planes are as stored."""
+    turned: int = 0
+    """Degrees counterclockwise by which players turn the picture, in quarters."""
     timestamps: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
     """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base; None where the file does not say."""
     time_base: Fraction | None = None
@@ -74,11 +79,15 @@ class VideoInfo:
     """OpenEXR: the colours were multiplied by alpha in linear light; they are divided by it as they are read."""
 
 
+def is_address(path: Path) -> bool:
+    """Whether a name means one of FFmpeg's protocols: no path may reach out through one."""
+    return "://" in str(path) or str(path).startswith(_PROTOCOLS)
+
+
 def check_is_file(path: Path, what: str) -> None:
     """Refuse addresses and missing files with a line that says what to do."""
-    text = str(path)
-    if "://" in text or text.startswith(("concat:", "pipe:", "http:", "https:", "tcp:", "udp:", "crypto:")):
-        raise InputError(f"{text}: is an address, not a file; download it first")
+    if is_address(path):
+        raise InputError(f"{path}: is an address, not a file; download it first")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; expected a video file as the {what}")
     if not path.exists():
@@ -95,6 +104,9 @@ def open_video(path: Path, what: str) -> av.container.InputContainer:
         container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: is not a video that can be opened ({_reason(error)}); expected a video as the {what}") from None
+    if set(container.format.name.split(",")) & _LISTS:
+        container.close()
+        raise InputError(f"{path}: is a list of other files; name the video itself as the {what}")
     if not container.streams.video:
         container.close()
         raise InputError(f"{path}: has no video stream; expected a video as the {what}")
@@ -143,6 +155,7 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
             duration_seconds=max(float(ticks * tick), span, 0.0) or len(times) / float(info.fps),
             start_seconds=float((min(known) if known else 0) * tick),
             display_matrix=_display_matrix(first),
+            turned=90 * (round(first.rotation / 90) % 4),
             timestamps=timestamps,
             time_base=tick,
             stamped=stamped,

@@ -20,7 +20,7 @@ from vhmae.video.beside import Held, check_apart, growing
 from vhmae.video.companions import Companions, Verification, name_alike
 from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, is_even, pixel_format
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo, open_video
+from vhmae.video.probe import VideoInfo, is_address, open_video
 from vhmae.video.reader import TimedFrame
 from vhmae.video.tags import encodable, tag_colors
 
@@ -38,6 +38,8 @@ _CONTAINER_OPTIONS = {
 
 def check_output(output: Path, inputs: list[Path]) -> None:
     """Refuse an output that cannot be written, before any work."""
+    if is_address(output):
+        raise InputError(f"{output}: is an address; write a file (./{output.name} where it is the name of one)")
     if output.suffix.lower() not in CONTAINERS:
         hint = did_you_mean(output.suffix, CONTAINERS)
         raise InputError(f"{output}: unknown container '{output.suffix}'{hint}; expected one of {', '.join(CONTAINERS)}")
@@ -189,7 +191,7 @@ class VideoWriter(FrameWriter):
             if original.sample_aspect_ratio != 1 and not in_container and stream.codec_context.codec.canonical_name not in _KNOWS_SHAPE:
                 self.left_out.append(f"pixels that are not square ({original.sample_aspect_ratio})".replace("/", ":"))
         name_alike(stream, original)
-        stream.disposition = original.disposition
+        stream.disposition = int(original.disposition)
         if not self.origin and "timecode" in original.metadata:
             stream.metadata["timecode"] = original.metadata["timecode"]
         self._tell_fields(stream, original.codec_context)
