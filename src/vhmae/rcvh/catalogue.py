@@ -29,11 +29,9 @@ from vhmae.video.browser import (
     write_browser_video,
 )
 from vhmae.video.cuts import THUMBNAIL, CutDetector
-from vhmae.video.matte import MatteSource, open_matte
+from vhmae.video.matte import open_matte
 from vhmae.video.planes import shrink
-from vhmae.video.probe import VideoInfo, probe_video
-from vhmae.video.reader import read_frames
-from vhmae.video.writer import CONTAINERS
+from vhmae.video.probe import VideoInfo
 
 Array = np.ndarray
 
@@ -199,7 +197,7 @@ def _given_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> Path:
     if found is None:
         raise InputError(f"{footage.mattes} has no matte of the name {Path(clip.raw).with_suffix('')}")
     source = open_matte(found)
-    turn = _turn_of(found, source, info)
+    source.check_fits(info, hold_last=None)
     file = footage.matte_file(clip.name).with_name(f".{clip.name}.given.mkv")
     size = (clip.width, clip.height)
     with av.open(f"file:{file.absolute()}", "w") as container:
@@ -207,20 +205,10 @@ def _given_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> Path:
         stream.width, stream.height, stream.pix_fmt = *size, "gray"
         for matte in itertools.islice(source.read(info, clip.first), clip.frames):
             grey = matte if matte.dtype == np.uint8 else (matte // 257).astype(np.uint8)
-            shown: Any = cv2.resize(upright(grey, turn), size, interpolation=cv2.INTER_AREA)
+            shown: Any = cv2.resize(upright(grey, info.turned), size, interpolation=cv2.INTER_AREA)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(shown, format="gray")))
         container.mux(stream.encode(None))
     return file
-
-
-def _turn_of(path: Path, source: MatteSource, info: VideoInfo) -> int:
-    """How a matte is turned upright: as its own file says; else as its video's pixels lie, unless it stands upright already."""
-    video = next(read_frames(info)).decoded.rotation
-    own = next(read_frames(probe_video(path, "matte"))).decoded.rotation if path.suffix.lower() in CONTAINERS else 0
-    turned = round(video / 90) % 2 == 1
-    stands = turned and own == 0 and abs(source.width / source.height * info.width / info.height - 1.0) < 0.02
-    source.check_fits(dataclasses.replace(info, width=info.height, height=info.width) if stands else info, hold_last=None)
-    return 0 if stands else own or video
 
 
 def _is_hard(matte: Path) -> bool:
