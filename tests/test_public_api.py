@@ -43,3 +43,8 @@ def test_a_file_goes_through_harmonize_video(tmp_path: Path) -> None:
     assert (report["frames"], report["quality"]) == (6, "best")
     with pytest.raises(vhmae.InputError, match="gone"):
         vhmae.harmonize_video(tmp_path / "gone.mkv", tmp_path / "out.mkv", mask=mask)
+    (tmp_path / "cuts.txt").write_text("3")
+    vhmae.harmonize_video(composite, tmp_path / "out.mkv", mask=str(mask), cuts=str(tmp_path / "cuts.txt"), threads=1)
+    for wrong in ({"qualty": "best"}, {"layer": "forground"}, {"colorspace": "bt70"}, {"threads": 0}):
+        with pytest.raises(vhmae.InputError, match=next(iter(wrong))):
+            vhmae.harmonize_video(composite, tmp_path / "out.mkv", mask=mask, **wrong)

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -90,6 +91,47 @@ def test_a_turned_picture_stays_turned(tmp_path: Path, bold: Path) -> None:
     assert struct.unpack("<9i", before.display_matrix)[:2] != (65536, 0)
     assert after.display_matrix == before.display_matrix
     assert (after.width, after.height) == (96, 64)
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+@pytest.mark.parametrize("form", ["upright pictures", "upright video", "as stored"])
+def test_masks_of_a_turned_video_lie_as_it_is_shown(
+    degrees: int, form: str, tmp_path: Path, bold: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    masks[:] = False
+    masks[:, 4:24, 6:36] = True
+
+    def write(path: Path, pictures: np.ndarray, turned: int) -> Path:
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=25, options={"qp": "0"})
+            stream.width, stream.height, stream.pix_fmt = pictures.shape[2], pictures.shape[1], "yuv444p"
+            stream.set_display_rotation(turned)
+            for picture in pictures:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))))
+            container.mux(stream.encode(None))
+        return path
+
+    composite = write(tmp_path / "in.mp4", frames, degrees)
+    turns = probe_video(composite).turned // 90
+    grey = np.repeat(masks[..., None], 3, axis=-1).astype(np.uint8) * 255
+    upright = np.rot90(grey, turns, axes=(1, 2))
+    if form == "as stored":
+        mask = write(tmp_path / "m.mp4", grey, degrees)
+    elif form == "upright video":
+        mask = write(tmp_path / "m.mp4", upright, 360)  # with a matrix, which turns nothing
+    else:
+        mask = tmp_path / "m.png"
+        cv2.imwrite(str(mask), np.ascontiguousarray(upright[0]))
+    run = ["harmonize", str(composite), "--mask", str(mask), "-o", str(tmp_path / "out.mkv"), "--codec", "ffv1", "--caution", "0"]
+    assert main([*run, "--weights", str(bold)]) == 0
+    told = "does not say how it lies" in capsys.readouterr().err
+    assert told == (degrees == 180 and probe_video(mask).display_matrix is None if form != "upright pictures" else degrees == 180)
+    if told:
+        return
+    for old, new, hole in zip(decode(composite), decode(tmp_path / "out.mkv"), masks, strict=True):
+        assert np.array_equal(old[0][~hole], new[0][~hole])
+        assert (old[0][hole] != new[0][hole]).mean() > 0.5
 
 
 @pytest.mark.parametrize("pix_fmt", ["gray", "gray10le", "gray16le"])

@@ -180,6 +180,16 @@ def test_wrong_values_are_refused(network: VHMAE) -> None:
         Harmonizer(network, strength=1.5)
     with pytest.raises(ShapeError, match="same size"):
         Harmonizer(network).step(np.zeros((8, 8, 3), np.uint8), np.zeros((8, 9), bool))
+    frame, mask = np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), bool)
+    for odd_frame, odd_mask, told in (
+        (frame, mask.astype(np.int64) * 255, "mask of bool, uint8, uint16 or float32"),
+        (frame, mask + 2.0, "mask in .0, 1., got values from 2 to 2"),
+        (frame + np.float32(128), mask, "frame in .0, 1., got values from 128 to 128"),
+        (np.full((8, 8, 3), np.nan, np.float32), mask, "frame in .0, 1."),
+        (frame.astype(np.uint16), mask, "frame of uint8 or float32"),
+    ):
+        with pytest.raises(ShapeError, match=told):
+            Harmonizer(network).step(odd_frame, odd_mask)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")

@@ -300,7 +300,8 @@ class VideoWriter(FrameWriter):
         late = min(found, default=Fraction(0)) - min(meant, default=Fraction(0))
         shift = late if others.shifts and max(abs(late - other) for other in others.shifts) <= 2 * tick else Fraction(0)
         moved = max((abs(a - shift - b) for a, b in zip(sorted(found), sorted(meant), strict=True)), default=Fraction(0))
-        if moved > tick:
+        # .mp4 and .mov tell in thousandths of a second when the first frame is shown.
+        if moved > max(tick, Fraction(1, 1000)):
             raise VhmaeError(f"{self.output}: cannot hold the time stamps (moved by {float(moved):.4f} s); try an .mkv file")
         if others.altered:
             raise VhmaeError(f"{self.output}: audio or subtitles were altered by the container; try the input's own container")

@@ -1,0 +1,111 @@
+"""What goes along with the pictures: sound, subtitles, chapters, names."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+
+from tests.conftest import moving_scene, packets, write_video
+from vhmae.video.probe import probe_video
+from vhmae.video.reader import read_frames
+from vhmae.video.writer import VideoWriter
+
+CHAPTERS = [(0, 400, "one"), (400, 1000, "two")]
+
+
+@pytest.fixture
+def rich(tmp_path: Path) -> Path:
+    """A second of video with two named sound tracks, of which the second is the default, chapters and a title."""
+    plain = write_video(tmp_path / "plain.mkv", moving_scene(25, 96, 64)[0], audio=True)
+    with av.open(str(plain)) as source, av.open(str(tmp_path / "rich.mkv"), "w") as out:
+        picture, sound = source.streams.video[0], source.streams.audio[0]
+        streams = {picture.index: [out.add_stream_from_template(picture)]}
+        streams[sound.index] = [out.add_stream_from_template(sound) for _ in range(2)]
+        for stream, language, disposition in zip(streams[sound.index], ("eng", "ger"), (0, 1), strict=True):
+            stream.metadata["language"] = language
+            stream.disposition = disposition
+        out.metadata["title"] = "A film"
+        unit = Fraction(1, 1000)
+        chapters = [{"id": n, "start": a, "end": b, "time_base": unit, "metadata": {"title": t}} for n, (a, b, t) in enumerate(CHAPTERS)]
+        out.set_chapters(chapters)  # type: ignore[arg-type]
+        for packet in source.demux():
+            if packet.dts is None:
+                continue
+            data, own = bytes(packet), packet.stream.index
+            for stream in streams[own]:
+                copy = av.Packet(data)
+                copy.pts, copy.dts, copy.time_base, copy.duration = packet.pts, packet.dts, packet.time_base, packet.duration
+                copy.is_keyframe, copy.stream = packet.is_keyframe, stream
+                out.mux(copy)
+    return tmp_path / "rich.mkv"
+
+
+def copied(source: Path, output: Path, **options: object) -> VideoWriter:
+    info = probe_video(source)
+    with VideoWriter(output, info, **options) as writer:  # type: ignore[arg-type]
+        for timed in read_frames(info):
+            writer.write(timed, timed.image.copy())
+    return writer
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mov"])
+def test_names_defaults_and_chapters_are_kept(rich: Path, tmp_path: Path, suffix: str) -> None:
+    output = tmp_path / f"out{suffix}"
+    assert copied(rich, output, codec="libx264").left_out == []
+    with av.open(str(output)) as container:
+        sounds = container.streams.audio
+        assert [(one.metadata.get("language"), int(one.disposition) & 1) for one in sounds] == [("eng", 0), ("ger", 1)]
+        assert container.metadata["title"] == "A film"
+        found = [(round(c["start"] * c["time_base"] * 1000), c["metadata"]["title"]) for c in container.chapters()]
+    assert found == [(0, "one"), (400, "two")]
+
+
+def test_chapters_are_cut_with_the_video(rich: Path, tmp_path: Path) -> None:
+    info = probe_video(rich)
+    with VideoWriter(tmp_path / "out.mkv", info, start_seconds=0.6, end_seconds=0.8) as writer:
+        for timed in read_frames(info):
+            if timed.seconds is not None and 0.599 <= timed.seconds < 0.8:
+                writer.write(timed, timed.image.copy())
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        (chapter,) = container.chapters()
+    assert chapter["metadata"]["title"] == "two"
+    assert [round(float(chapter[key] * chapter["time_base"]), 2) for key in ("start", "end")] == [0.0, 0.2]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_sound_of_a_broadcast_stream_is_kept(suffix: str, tmp_path: Path) -> None:
+    source = write_video(tmp_path / "in.ts", moving_scene(12, 96, 64)[0], codec="libx264", audio=True)
+    copied(source, tmp_path / f"out{suffix}")  # verified by the writer
+    before, after = packets(source, "audio"), packets(tmp_path / f"out{suffix}", "audio")
+    assert len(before) == len(after) > 10
+    assert all(one.endswith(other) and 7 <= len(one) - len(other) <= 9 for one, other in zip(before, after, strict=True))
+
+
+def test_a_picture_that_lies_beside_is_told(rich: Path, tmp_path: Path) -> None:
+    with av.open(str(rich)) as source, av.open(str(tmp_path / "covered.mkv"), "w") as out:
+        streams = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
+        out.add_attachment("cover.png", "image/png", b"no picture, but carried as one")
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                out.mux(packet)
+    (told,) = copied(tmp_path / "covered.mkv", tmp_path / "out.mkv").left_out
+    assert told.startswith(("pictures", "attachment"))
+
+
+@pytest.mark.parametrize(("codec", "kept"), [("ffv1", True), ("libx264", False)])
+def test_fields_are_told_where_the_encoder_can_or_their_loss_is(codec: str, kept: bool, tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.field_order = 2
+        for frame in moving_scene(3, 96, 64)[0]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    writer = copied(tmp_path / "in.mkv", tmp_path / "out.mkv", codec=codec)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert (container.streams.video[0].codec_context.field_order == 2) == kept
+    assert writer.left_out == ([] if kept else ["the marks of interlaced fields"])
