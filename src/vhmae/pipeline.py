@@ -21,7 +21,7 @@ from vhmae.errors import InputError, did_you_mean
 from vhmae.harmonizer import Snapshot
 from vhmae.model.vhmae import VHMAE
 from vhmae.rendering import RENDERERS, as_matte, render_planes
-from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
+from vhmae.video.encoders import ENCODERS, choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
 from vhmae.video.matte import has_alpha, layer_info, layered
 from vhmae.video.overlap import map_ahead, run_ahead
@@ -231,6 +231,11 @@ class _Run(Analysis):
             told.append(f"{self.job.output}: light above 1 became white in {self.tally.cut} frames; .exr pictures keep it")
         if _writes_pictures(self.job) and (sound := sound_codecs(self.info)):
             told.append(f"{self.job.output}: pictures hold no sound ({', '.join(sound)}), which was left out")
+        if self.job.codec is None and self.output_info is None and self.info.files is None and not _writes_pictures(self.job):
+            encoder = choose_encoder(None, self.info)
+            if encoder != ENCODERS.get(self.info.codec):
+                why = "nothing here encodes it" if self.info.codec not in ENCODERS else "its frames are not evenly spaced"
+                told.append(f"{self.job.output}: {self.info.codec} became {encoder}, since {why}; --codec chooses another")
         if self.output_info is not None or not has_alpha(self.info):
             return told
         encoder = picture_encoder(self.job.output) if _writes_pictures(self.job) else choose_encoder(self.job.codec, self.info)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
+
+from vhmae.errors import InputError
 
 _OF_THE_FILE_ITSELF = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
 _QUICKTIME = (".mp4", ".mov", ".m4v")
@@ -14,17 +17,19 @@ _QUICKTIME = (".mp4", ".mov", ".m4v")
 class Companions:
     """The other streams of a file on their way into another one."""
 
-    def __init__(self, original: Any, container: Any, suffix: str, origin: Fraction, end: Fraction | None) -> None:
+    def __init__(self, original: Any, container: Any, output: Path, origin: Fraction, end: Fraction | None) -> None:
         """Add the streams, before the container is begun.
 
         Args:
-            suffix: of the output, which tells what its container can hold.
+            output: the file, whose suffix tells what its container can hold.
             origin, end: seconds of the original's clock at which the output begins and ends; from an origin above zero on, times count
                 from it.
+        Raises:
+            InputError: if the container cannot hold the sound.
         """
         self._original = original
         self._container = container
-        self._suffix = suffix
+        self._suffix = output.suffix.lower()
         self._origin, self._end = origin, end
         self.left_out: list[str] = []
         """What the container cannot hold."""
@@ -34,6 +39,10 @@ class Companions:
         self._copied: dict[int, Any] = {}
         chapters = self._chapters()
         for stream in original.streams:
+            if stream.type == "audio" and stream.codec_context.name not in container.supported_codecs:
+                raise InputError(
+                    f"{output}: cannot hold the sound ({stream.codec_context.name}); take another container: .mkv, .mov or .mp4"
+                )
             if stream.type == "audio" or (stream.type == "subtitle" and self._holds_subtitles(stream)):
                 copied = self._copied[stream.index] = container.add_stream_from_template(stream)
                 name_alike(copied, stream)
@@ -43,7 +52,7 @@ class Companions:
             elif stream.index != original.streams.video[0].index and not _is_made_anew(stream, bool(chapters)):
                 self.left_out.append(f"{'pictures' if stream.type == 'video' else stream.type} (stream {stream.index})")
         container.metadata.update({key: value for key, value in original.metadata.items() if key.lower() not in _OF_THE_FILE_ITSELF})
-        if chapters and suffix == ".avi":
+        if chapters and self._suffix == ".avi":
             self.left_out.append("chapters")
         elif chapters:
             container.set_chapters(chapters)

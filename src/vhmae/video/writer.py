@@ -146,7 +146,7 @@ class VideoWriter(FrameWriter):
             self._stream = self._add_video(encoder, options, name, pictures_only) if encoded is None else self._add_encoded(encoded, name)
             if self._original is not None and not pictures_only:
                 end = None if end_seconds is None else _exact(source.start_seconds + end_seconds)
-                self._companions = Companions(self._original, self._container, output.suffix.lower(), self.origin, end)
+                self._companions = Companions(self._original, self._container, output, self.origin, end)
                 self.left_out += self._companions.left_out
             self._container.start_encoding()
             if self._companions is not None:
