@@ -41,7 +41,7 @@ class Companions:
         for stream in original.streams:
             if stream.type == "audio" and stream.codec_context.name not in container.supported_codecs:
                 raise InputError(
-                    f"{output}: cannot hold the sound ({stream.codec_context.name}); take another container: .mkv, .mov or .mp4"
+                    f"{output}: cannot hold the sound ({stream.codec_context.name}); take another container, or leave the sound out of the composite"
                 )
             if stream.type == "audio" or (stream.type == "subtitle" and self._holds_subtitles(stream)):
                 copied = self._copied[stream.index] = container.add_stream_from_template(stream)
