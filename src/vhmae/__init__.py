@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 __all__ = ["VHMAE", "Harmonizer", "InputError", "Lut3D", "ModelConfig", "VhmaeError", "__version__", "harmonize_video", "load_model"]
 
 
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])
+
+
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'vhmae' has no attribute {name!r}")

@@ -81,6 +81,8 @@ def read_jobs(table: Path, settings: HarmonizerSettings, **options: Any) -> list
 def _job(table: Path, line: int, row: dict[str, Any], options: dict[str, Any]) -> HarmonizeJob:
     if None in row or any(row[name] is None for name in REQUIRED) or not row["composite"] or not row["out"]:
         raise InputError(f"{table}: line {line} does not have the fields of the first line; quote fields with commas")
+    if any("\0" in value for value in row.values() if isinstance(value, str)):
+        raise InputError(f"{table}: line {line} holds a NUL, which no name can; mend the table")
     own = dict(options)
     for name, kind in _KINDS.items():
         text = (row.get(name) or "").strip()

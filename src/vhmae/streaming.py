@@ -101,6 +101,10 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         raise InputError("-: no frame came through the pipe; expected Y4M, or raw video described by --raw")
     seconds = time.monotonic() - began
     warnings = []
+    if writer.aspect not in (None, 0, 1):
+        warnings.append(
+            f"pixels are not square ({writer.aspect.numerator}:{writer.aspect.denominator}), which the stream that goes out does not say"
+        )
     if harmonizer.unread:
         warnings.append(f"{harmonizer.unread} frames stand in shots that had shown no background yet and were left untouched")
     if job.strict and warnings:
@@ -185,8 +189,7 @@ class _PipeWriter:
         self._stream.width, self._stream.height, self._stream.pix_fmt = info.width, info.height, info.pixel_format
         context = self._stream.codec_context
         tag_colors(context, info, info.pixel_format, source.codec_context)
-        if source.sample_aspect_ratio:
-            context.sample_aspect_ratio = source.sample_aspect_ratio
+        self.aspect = source.sample_aspect_ratio or source.codec_context.sample_aspect_ratio
         if hasattr(context, "field_order"):
             context.field_order = source.codec_context.field_order
         self._count = 0

@@ -225,6 +225,8 @@ Location = Path | str
 
 
 def location(text: str) -> Location:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; name a file")
     return text if re.match(r"https?://", text, re.IGNORECASE) else Path(text)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import av
@@ -77,6 +78,8 @@ def encoder_options(encoder: str, crf: int | None, preset: str | None, pix_fmt: 
         options["profile"] = "dnxhr_444" if "444" in pix_fmt or pix_fmt.startswith("gb") else "dnxhr_hqx" if deep else "dnxhr_hq"
     if encoder == "libx265":
         options["x265-params"] = "log-level=error"
+    if encoder == "libsvtav1":
+        os.environ.setdefault("SVT_LOG", "1")  # errors alone: it writes to the terminal by itself
     if encoder == "libvpx-vp9":
         options |= {"b": "0", "row-mt": "1"}
     if encoder in _BY_QUANTISER:
