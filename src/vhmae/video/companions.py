@@ -40,9 +40,8 @@ class Companions:
         chapters = self._chapters()
         for stream in original.streams:
             if stream.type == "audio" and stream.codec_context.name not in container.supported_codecs:
-                raise InputError(
-                    f"{output}: cannot hold the sound ({stream.codec_context.name}); take another container, or leave the sound out of the composite"
-                )
+                name = stream.codec_context.name
+                raise InputError(f"{output}: cannot hold the sound ({name}); take another container, or a composite without it")
             if stream.type == "audio" or (stream.type == "subtitle" and self._holds_subtitles(stream)):
                 copied = self._copied[stream.index] = container.add_stream_from_template(stream)
                 name_alike(copied, stream)
