@@ -6,13 +6,13 @@ import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from vhmae.errors import InputError
 
-try:
-    import fcntl
-except ImportError:  # Windows, where a file that is open cannot be taken away
-    fcntl = None  # type: ignore[assignment]
+locks: Any = None
+with contextlib.suppress(ImportError):  # Windows has none; there a file that is open cannot be taken away
+    import fcntl as locks
 
 
 def growing(output: Path) -> Path:
@@ -44,19 +44,20 @@ class Held:
         """
         self._descriptor: int | None = None
         while self._descriptor is None:
-            if folder:
-                path.mkdir(exist_ok=True)
             try:
-                descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT, 0o666)
-            except FileNotFoundError:  # taken away since it was made
-                continue
-            except (IsADirectoryError, PermissionError):
-                if folder or fcntl is None:
+                if folder:
+                    path.mkdir(exist_ok=True)
+                if locks is None:
                     return
-                raise
+                descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT, 0o666)
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and path.parent.is_dir():
+                    continue  # the run before has taken it away since it was made
+                raise InputError(
+                    f"{output}: cannot be written beside its place ({error.strerror}); check the name and the permissions"
+                ) from None
             try:
-                if fcntl is not None:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locks.flock(descriptor, locks.LOCK_EX | locks.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
                 raise InputError(f"{output}: is being written by another run; wait for it, or choose another name") from None

@@ -133,10 +133,12 @@ class SegmentedWriter(FrameWriter):
         if self._joined is None:
             self.flush()
         assert self._joined is not None
-        self._joined.finish()
-        self.folder.replace(self._done)  # a run that is killed from here on leaves nothing to go on from
-        shutil.rmtree(self._done)
-        self._held.let_go()
+        try:
+            self._joined.finish()
+            self.folder.replace(self._done)  # a run that is killed from here on leaves nothing to go on from
+            shutil.rmtree(self._done)
+        finally:
+            self._held.let_go()
 
     def abandon(self) -> None:
         """Keep what a later run can go on from."""
