@@ -47,9 +47,9 @@ def speed_table() -> str:
     return "\n".join(lines)
 
 
-def video_table(name: str) -> str:
+def video_table() -> str:
     """vhmae harmonize beside a plain transcode."""
-    result = json.loads((RESULTS / f"{name}.json").read_text())
+    result = json.loads((RESULTS / "video.json").read_text())
     lines = [
         f"The mask takes {result['mask_area']:.0%} of the frame.",
         "",

@@ -276,8 +276,7 @@ def blocks() -> dict[str, str]:
         "temporal": temporal_table(),
         "one-look": one_look_table(),
         "training": training_table(),
-        "video": video_table("video"),
-        "video-1080": video_table("video-1080"),
+        "video": video_table(),
         "profile": profile_table(),
         "measured-profile": _measured("profile"),
         "steadiness": steadiness_table(),
@@ -288,7 +287,6 @@ def blocks() -> dict[str, str]:
         "measured-speed": _measured("harmonize"),
         "measured-training": _measured("train"),
         "measured-video": _measured("video"),
-        "measured-video-1080": _measured("video-1080"),
         "measured-steadiness": _measured("steadiness"),
         "measured-one-look": _measured("one_look"),
     }
