@@ -38,3 +38,7 @@ def test_the_packaged_weights_fit_their_recipe() -> None:
     from vhmae.model.weights import read_card
 
     assert read_card("default").config == read_config(Recipe, CONFIGS[0].parent / "tiny-further.yaml").model
+
+
+def test_nothing_after_an_option_is_an_empty_text() -> None:
+    assert read_config(Recipe, CONFIGS[0].parent / "tiny.yaml", {"data.dev_list": ""}).data.dev_list == ""

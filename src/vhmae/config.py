@@ -38,7 +38,7 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
         raise InputError(f"{path}: is {'empty' if tree is None else 'not a YAML recipe'}; expected sections with keys, as in configs/")
     for dotted, text in (overrides or {}).items():
         try:
-            _override(tree, dotted, yaml.safe_load(text))
+            _override(tree, dotted, yaml.safe_load(text) if text else "")
         except yaml.YAMLError:
             raise InputError(f"--{dotted} {text}: is not a YAML value; quote lists and sections as one word") from None
     return build(kind, tree, str(path))

@@ -101,6 +101,7 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
         "end_seconds": job.end, "verify": job.verify,
     }  # fmt: skip
     with _open_writer(run, settings) as writer, _progress(job, run) as advance:
+        begun = writer.frames  # those of a stopped run
         run.survey(advance)
         rendered = run.rendered()
         try:
@@ -124,7 +125,7 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
     return {
         "schema": 1,
         "frames": writer.frames,
-        "fps": round(writer.frames / seconds, 3),
+        "fps": round((writer.frames - begun) / seconds, 3),
         "seconds": round(seconds, 3),
         "seconds_by_stage": {stage: round(spent, 3) for stage, spent in run.busy.seconds.items()},
         "mean_change": round(run.tally.change / max(1, run.tally.changed_frames), 3),
