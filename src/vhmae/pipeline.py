@@ -48,17 +48,23 @@ class HarmonizeJob(AnalysisJob):
     """One video to harmonize; the fields are the options of ``vhmae harmonize``."""
 
     output: Path
+    """The file to write, or a numbered name of pictures."""
     layer: Layer = "composite"
     """"foreground" writes the harmonized foreground alone, with the matte as its alpha channel (straight)."""
     codec: str | None = None
+    """Output codec or encoder; None takes the input's family."""
     crf: int | None = None
+    """Quality of x264, x265, VP9 and AV1; None is 16."""
     preset: str | None = None
+    """Speed preset of the encoder."""
     pix_fmt: str | None = None
+    """Output pixel format; None takes the input's."""
     resume: bool = False
     """Write so that a stopped run can be gone on with, and go on where one was stopped."""
     verify: bool = True
     """Read the written file again and compare its frames, time stamps and audio with what was meant."""
     progress: bool = False
+    """Show a bar on stderr."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -27,11 +27,17 @@ class SynthesisRecipe:
     """What ``vhmae synthesize`` writes; the same values give the same files."""
 
     videos: Path
+    """Folder of clips with masks."""
     luts: Path | None = None
+    """Folder of .cube files."""
     lut_split: Split = "heldout"
+    """Which LUTs are drawn: those kept for testing, or those of training."""
     looks: Literal["one", "two"] = "two"
+    """one: B inside the mask. two: A outside, B inside."""
     shifts: tuple[str, ...] = ("lut", "parametric")
+    """What looks are made of: lut, parametric, lighting, hue."""
     per_video: int = 2
+    """Composites a clip."""
     strength: tuple[float, float] | None = None
     """Without a value: 1 for one look, 0.3 to 1 for two."""
     clean_edge: int | None = None
@@ -43,7 +49,9 @@ class SynthesisRecipe:
     clips: Path | None = None
     """A file with the names of the clips that are taken, one a line; without it, all."""
     frames: int = 20
+    """Frames a composite, spread over the clip."""
     seed: int = 0
+    """The same seed gives the same files."""
 
     def __post_init__(self) -> None:
         for shift in self.shifts:

@@ -56,26 +56,41 @@ class MatteJob:
     """A video to cut out; the fields are the options of ``vhmae matte``."""
 
     video: Path
+    """Video, folder or numbered pictures."""
     output: Path | None
     """The mattes."""
     way: Way
+    """What cuts out: rvm, salient, chroma, plate or file."""
     foreground: Path | None = None
     """The foreground with alpha and its own colours at the edge, where it is wanted."""
     weights: Path | None = None
+    """rvm, salient: the network's file; None looks where docs/matting.md says."""
     ratio: float | None = None
+    """rvm: size inside, of the frame's; None takes 512 pixels on the longer side."""
     steady: bool = True
+    """salient: the median of five frames that are brought over each other."""
     keep_largest: bool = False
+    """Leave out all but the largest part."""
     refine: bool = False
+    """Let the edge follow the picture (guided filter)."""
     key: Literal["auto", "green", "blue"] = "auto"
+    """chroma: the screen's colour."""
     garbage: Path | None = None
+    """chroma: a picture, white where nothing is to be kept."""
     despill: bool = True
+    """chroma: take the screen's light off the foreground."""
     plate: Path | None = None
+    """plate: the scene without its subject, a picture or a video."""
     matte: Path | None = None
     """The ready-made matte of ``file``."""
     cuts: Path | None = None
+    """File with the numbers of the frames that begin a shot."""
     cut_detection: bool = True
+    """False takes the video as one shot."""
     threads: int | None = None
+    """rvm, salient: CPU threads; None takes all."""
     progress: bool = False
+    """Show a bar on stderr."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -28,21 +28,31 @@ class ModelConfig:
     image_size: int = 256
     """Side of the square frames that the network sees."""
     patch_size: int = 16
+    """P, in pixels."""
     clip_frames: int = 8
     """T: frames that the network sees at once; even, or 1."""
     embed_dim: int = 192
+    """D, the encoder's width."""
     encoder_depth: int = 6
+    """Blocks."""
     encoder_heads: int = 3
+    """Heads of attention a block."""
     decoder_dim: int = 192
+    """The decoder's width."""
     decoder_depth: int = 3
+    """Blocks."""
     decoder_heads: int = 3
+    """Heads of attention a block."""
     pattern_dim: int = 384
     """Hidden width of the Pattern Alignment Module."""
     drop_path: float = 0.1
+    """Share of branches left out in training, at the deepest block."""
     head: Literal["pixel", "photometric"] = "photometric"
+    """What the decoder says: pixels (the paper) or colour transforms."""
     content: Literal["pattern", "token"] = "pattern"
     """What stands for masked patches: the Pattern Alignment Module, or MAE's one learned token (Table 2, row A)."""
     masking: MaskingStrategy = "foreground"
+    """What the encoder does not see (Fig. 2)."""
     masking_ratio: float = 0.75
     """Masked share for the strategies other than foreground masking."""
     residual: bool = True

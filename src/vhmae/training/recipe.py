@@ -108,19 +108,28 @@ class TrainConfig:
     """The course of a training run."""
 
     look: LookStage | None = dataclasses.field(default_factory=LookStage)
+    """The look path's own course, before the stages; null leaves it out."""
     stages: tuple[Stage, ...] = ()
+    """What the whole network is trained on, one after the other."""
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
+    """Which losses, and their weights (Eq. 6)."""
     cross_fit: bool = False
     """Fit the look path's members crosswise: none learns from the scenes of its own fold, and the later stages are told
     for each scene what the member that has not seen it says. They learn from its errors on new scenes, not on known ones."""
     look_rate: float = 0.0
     """Learning rate of the look path in the later stages, relative to the rest; 0 freezes it."""
     weight_decay: float = 0.05
+    """Of AdamW."""
     warmup_steps: int = 100
+    """Steps in which a stage's rate rises from nothing."""
     clip_norm: float = 1.0
+    """Largest norm of the gradient."""
     ema: float = 0.999
+    """Share of the moving average that a step keeps; the average is what is saved."""
     seed: int = 0
+    """Of weights, scenes and looks: two runs of one seed are the same run."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of products; auto measures which one is fast."""
     threads: int = 0
     """CPU threads; 0 takes all."""
     accumulate: int = 1
@@ -128,8 +137,11 @@ class TrainConfig:
     compile: bool = False
     """Compile the decoder (torch.compile; on a CPU it needs a C++ compiler)."""
     log_every_steps: int = 20
+    """Steps from one line of the journal to the next."""
     validate_every_steps: int = 500
+    """Steps from one look at the dev clips to the next."""
     checkpoint_every_seconds: float = 120.0
+    """A run that is killed loses at most so much."""
 
     def __post_init__(self) -> None:
         if self.accumulate < 1:

@@ -47,6 +47,7 @@ class VideoInfo:
     """The facts of a video stream that harmonizing needs."""
 
     path: Path
+    """The file, or the name of a sequence."""
     width: int
     height: int
     fps: Fraction
@@ -54,11 +55,15 @@ class VideoInfo:
     frames: int
     """Counted by its packets, without decoding."""
     duration_seconds: float
+    """From the first frame to the end of the last."""
     start_seconds: float
     """When the first frame is shown: files need not begin at zero."""
     codec: str
+    """FFmpeg's name of the codec."""
     pixel_format: str
+    """FFmpeg's name, as stored."""
     encoding: ColorEncoding
+    """How code values stand for colours."""
     guessed_matrix: bool
     """True where the file does not say which matrix its colours use."""
     display_matrix: bytes | None = None
