@@ -129,6 +129,8 @@ class Harmonizer:
         self.device = torch.device(device)
         self.precision: Precision = choose_precision(precision, self.device)
         self.model = model.to(self.device).eval()
+        if model.embed.weight.dtype not in (torch.float32, DTYPES[self.precision]):
+            model.hold_at(DTYPES[self.precision])  # it was held for another harmonizer
         self.quality = quality
         self.strength = strength
         self.caution = caution

@@ -193,7 +193,8 @@ class _PipeWriter:
         if hasattr(context, "field_order"):
             context.field_order = source.codec_context.field_order
         self._count = 0
-        self.frame_bytes = 0
+        form = av.VideoFormat(info.pixel_format, info.width, info.height)
+        self.frame_bytes = sum(part.width * part.height * -(-part.bits // 8) for part in form.components)
         """What a frame takes in the pipe, on either side."""
 
     def write(self, decoded: av.VideoFrame, image: PlanarFrame, same: bool) -> None:
@@ -203,7 +204,7 @@ class _PipeWriter:
         frame.pts, frame.time_base = self._count, 1 / Fraction(self._stream.average_rate or 25)
         self._count += 1
         packets = self._stream.encode(frame)
-        self.frame_bytes = max(self.frame_bytes, *(packet.size for packet in packets))
+        self.frame_bytes = packets[0].size if packets else self.frame_bytes  # some formats store more than their components
         self._container.mux(packets)
 
     def close(self) -> None:

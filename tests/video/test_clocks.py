@@ -129,3 +129,15 @@ def test_frames_are_counted_where_nothing_tells_their_time(tmp_path: Path) -> No
     source = write_video(tmp_path / "in.mjpeg", moving_scene(5, 96, 64)[0], codec="mjpeg", pix_fmt="yuvj420p")
     times = copied(source, tmp_path / "out.mkv")
     assert np.allclose(np.diff(times), 0.04, atol=0.0011)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mpg", ".mkv", ".flv"])
+def test_every_frame_is_found_wherever_reading_begins(suffix: str, tmp_path: Path) -> None:
+    codec = {".mpg": "mpeg2video", ".flv": "flv1"}.get(suffix, "libx264")
+    source = write_video(tmp_path / f"in{suffix}", moving_scene(30, 96, 64)[0], codec=codec)
+    info = probe_video(source)
+    whole = [timed.image.planes[0].copy() for timed in read_frames(info)]
+    for first in (1, 14, 28, 29):
+        found = [(timed.index, timed.image.planes[0].copy()) for timed in read_frames(info, first=first)]
+        assert [index for index, _ in found] == list(range(first, len(whole)))
+        assert all(np.array_equal(luma, whole[index]) for index, luma in found)

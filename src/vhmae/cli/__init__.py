@@ -55,17 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             kept = "run it again with --resume to go on"
         _check_report(args)
         args.run(args)
-        sys.stdout.flush()
-        return 0
+        return _said()
     except VhmaeError as error:
         _print_error(str(error))
         return error.exit_code
     except KeyboardInterrupt:
         _print_error(f"stopped: interrupted; {kept}")
         return 130
-    except BrokenPipeError:  # whoever read what is said has gone: a failure where that is the output, for files are whole by then
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return int(str(getattr(args, "output", None)) == "-")
+    except BrokenPipeError:
+        return 1
     except MemoryError:
         _print_error("out of memory: the work did not fit; close other programs or use a smaller size")
         return 1
@@ -80,6 +78,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         _print_error(f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: run again with -v and report it")
         return 1
+
+
+def _said() -> int:
+    """Bring out what was printed; that nobody reads it any more is no failure of what was done before."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails at its end
+    return 0
 
 
 def _interrupt(signum: int, frame: object) -> None:
@@ -99,6 +106,7 @@ def _check_report(args: Any) -> None:
     path: Path | None = args.json
     if path is None or (is_device(path) and not path.is_dir()):
         return
+    path = path.resolve()
     if path.is_dir() or not path.parent.is_dir():
         raise InputError(f"--json {path}: is a folder or lies in none; give a file in a folder that exists")
     if not os.access(path.parent, os.W_OK):

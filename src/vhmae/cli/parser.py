@@ -78,7 +78,10 @@ def write_report(report: dict[str, Any], path: Path | None) -> None:
         return
     text = json.dumps(report, indent=1, allow_nan=False) + "\n"
     if is_device(path):
-        path.write_text(text, encoding="utf-8")
+        descriptor = _descriptor(path)
+        sys.stdout.flush()
+        with path.open("w", encoding="utf-8") if descriptor is None else os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as device:
+            device.write(text)
         return
     target = path.resolve()  # a link stays a link
     part = target.with_name(f".{target.name}.part")
@@ -88,8 +91,16 @@ def write_report(report: dict[str, Any], path: Path | None) -> None:
 
 def is_device(path: Path) -> bool:
     """Whether a path stands for a pipe, a terminal or the like, which is written to and not replaced."""
-    ends = (path, path.readlink()) if path.is_symlink() else (path,)
-    return (path.exists() and not path.is_file()) or any(str(end).startswith(("/dev/", "/proc/")) for end in ends)
+    return (path.exists() and not path.is_file()) or _descriptor(path) is not None
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of an open file that a path stands for, as /dev/stdout does: opened by its name, it would be cut off."""
+    for end in (path, path.readlink()) if path.is_symlink() else (path,):
+        number = re.fullmatch(r"(?:/dev|/proc/(?:self|thread-self|\d+))/fd/(\d+)", str(end))
+        if number or str(end) in ("/dev/stdout", "/dev/stderr"):
+            return int(number[1]) if number else 1 + (str(end) == "/dev/stderr")
+    return None
 
 
 NOTHING_LEFT = "nothing half-written was left"

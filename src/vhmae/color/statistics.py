@@ -147,6 +147,7 @@ def _sort_pixels(values: Tensor) -> Tensor:
 
 
 @functools.lru_cache(maxsize=64)
+@torch.inference_mode(False)  # a later gradient may need it
 def _quantile_ranks(count: int, device: torch.device) -> Tensor:
     return torch.tensor([round(q * (count - 1)) for q in QUANTILES], device=device)
 

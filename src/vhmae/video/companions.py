@@ -39,18 +39,19 @@ class Companions:
         self._copied: dict[int, Any] = {}
         chapters = self._chapters()
         for stream in original.streams:
-            if stream.type == "audio" and stream.codec_context.name not in container.supported_codecs:
-                name = stream.codec_context.name
+            name = _codec(stream)
+            if stream.type == "audio" and name not in container.supported_codecs:
                 raise InputError(f"{output}: cannot hold the sound ({name}); take another container, or a composite without it")
             if stream.type == "audio" or (stream.type == "subtitle" and self._holds_subtitles(stream)):
                 copied = self._copied[stream.index] = container.add_stream_from_template(stream)
                 name_alike(copied, stream)
                 copied.disposition = int(stream.disposition)
             elif stream.type == "subtitle":
-                self.left_out.append(f"subtitles ({stream.codec_context.name}, stream {stream.index})")
+                self.left_out.append(f"subtitles ({name}, stream {stream.index})")
             elif stream.index != original.streams.video[0].index and not _is_made_anew(stream, bool(chapters)):
                 self.left_out.append(f"{'pictures' if stream.type == 'video' else stream.type} (stream {stream.index})")
-        container.metadata.update({key: value for key, value in original.metadata.items() if key.lower() not in _OF_THE_FILE_ITSELF})
+        left = {*_OF_THE_FILE_ITSELF, *(["timecode"] if origin else [])}
+        container.metadata.update({key: value for key, value in original.metadata.items() if key.lower() not in left})
         if chapters and self._suffix == ".avi":
             self.left_out.append("chapters")
         elif chapters:
@@ -80,8 +81,8 @@ class Companions:
 
     def _holds_subtitles(self, stream: Any) -> bool:
         """MP4 and MOV hold subtitles of one kind, Matroska all others."""
-        timed_text = stream.codec_context.name == "mov_text"
-        return timed_text if self._suffix in _QUICKTIME else self._suffix == ".mkv" and not timed_text
+        timed_text = _codec(stream) == "mov_text"
+        return timed_text if self._suffix in _QUICKTIME else self._suffix == ".mkv" and _codec(stream) not in ("mov_text", "unknown")
 
     def _chapters(self) -> list[Any]:
         """The chapters of the part that is kept, on the output's clock."""
@@ -140,6 +141,10 @@ class Verification:
         return any(digest != self._found[index].digest() for index, digest in self._meant.items())
 
 
+def _codec(stream: Any) -> str:
+    return "unknown" if stream.codec_context is None else str(stream.codec_context.name)
+
+
 def name_alike(stream: Any, original: Any) -> None:
     """Give a stream the language and title of another one."""
     stream.metadata.update({key: value for key, value in original.metadata.items() if key in ("language", "title")})
@@ -153,6 +158,6 @@ def _is_made_anew(stream: Any, chapters: bool) -> bool:
 def _payload(packet: Any) -> bytes:
     """A packet without the header that AAC has in broadcast streams, and loses in files."""
     data = bytes(packet)
-    if packet.stream.codec_context.name != "aac" or data[:1] != b"\xff" or data[1] & 0xF6 != 0xF0:
+    if _codec(packet.stream) != "aac" or data[:1] != b"\xff" or data[1] & 0xF6 != 0xF0:
         return data
     return data[7 if data[1] & 1 else 9 :]

@@ -47,10 +47,10 @@ def choose_encoder(codec: str | None, source: VideoInfo) -> str:
 
 def is_even(source: VideoInfo) -> bool:
     """Whether a video's frames are shown at an even rate."""
-    if source.timestamps is None or source.time_base is None:
+    if source.timestamps is None or len(source.timestamps) < 3:
         return True
-    shown = (source.timestamps - source.timestamps[0]) * float(source.time_base * source.fps)
-    return bool(np.abs(shown - np.arange(len(shown))).max() < 0.5)
+    shown = (source.timestamps - source.timestamps[0]) / max(1, source.timestamps[-1] - source.timestamps[0])
+    return bool(np.abs(shown * (len(shown) - 1) - np.arange(len(shown))).max() < 0.5)
 
 
 def encoder_options(encoder: str, crf: int | None, preset: str | None, pix_fmt: str = "", container: str = "") -> dict[str, str]:

@@ -134,7 +134,7 @@ def _read_grey(path: Path) -> Array:
     if is_exr(path):
         return ExrPicture(path, "mask").matte()
     picture = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
-    if picture is None or (path.suffix.lower() in (".jpg", ".jpeg") and b"\xff\xd9" not in path.read_bytes()[-1024:]):
+    if picture is None or (path.suffix.lower() in (".jpg", ".jpeg") and b"\xff\xd9" not in path.read_bytes()[2:]):
         raise InputError(f"{path}: cannot be read as a picture; export the mask again")
     if picture.dtype not in (np.uint8, np.uint16):
         if not np.isfinite(picture).all():

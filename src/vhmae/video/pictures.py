@@ -55,6 +55,8 @@ class PictureWriter(FrameWriter):
             for left in self._folder.iterdir():  # of a run that was killed
                 left.unlink()
         except OSError as error:
+            if hasattr(self, "_held"):
+                self._held.let_go()
             raise InputError(f"{output}: cannot be written beside its place ({error.strerror}); check the permissions") from None
 
     @abc.abstractmethod

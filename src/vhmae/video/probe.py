@@ -144,10 +144,15 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
         tick = stream.time_base or Fraction(0)
         _check_order(path, decoded, tick)
         # AVI stores no presentation times: what is read as such is the decoding order, in which no frame can be told from another.
-        stamped = None not in shown and container.format.name != "avi"
-        times = shown if stamped else decoded
+        kind = container.format.name
+        times = shown if None not in shown and kind != "avi" else decoded
         known = [time for time in times if time is not None]
         timestamps = np.sort(np.array(known, np.int64)) if len(known) == len(times) else None
+        distinct = timestamps is not None and bool((np.diff(timestamps) > 0).all())
+        # After a seek in a program stream the first stamps are guesses, and so are those that repeat.
+        stamped = distinct and times is shown and kind != "mpeg"
+        if kind == "mpeg" and not distinct:
+            timestamps = None
         first = _first_frame(container, stream) if times else None
         if first is None or not context.width or context.pix_fmt is None:
             raise InputError(f"{path}: has no frames that can be decoded; make it again or repair it")

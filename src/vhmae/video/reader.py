@@ -51,7 +51,7 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
     start, frames = first, _decoded(info, first, threads)
     begun = next(frames, None)
     # Seeking may land behind what it was asked for: the first pictures after a key frame can need those before it.
-    while begun is not None and begun.index > first and start > 0:
+    while start > 0 and (begun is None or begun.index > first):
         frames.close()
         start = max(0, start - max(16, 2 * (first - start)))
         frames = _decoded(info, start, threads)
@@ -88,7 +88,8 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                         )
                     pts = seconds = None  # without time stamps of its own a file has an even rate
                     if info.timestamps is not None and info.time_base is not None:
-                        pts = int(info.timestamps[min(index, info.frames - 1)])
+                        pts = frame.pts if info.stamped else int(info.timestamps[min(index, info.frames - 1)])
+                    if pts is not None and info.time_base is not None:
                         seconds = float(pts * info.time_base)
                     yield TimedFrame(index, planar_frame(frame, info), pts, seconds, frame)
         except av.error.FFmpegError as error:
@@ -98,9 +99,9 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
 def _number(frame: av.VideoFrame, info: VideoInfo, before: int) -> int:
     """A frame's number, by its time stamp where the file has them."""
     if info.timestamps is not None and info.stamped and frame.pts is not None:
-        first, after = (int(np.searchsorted(info.timestamps, frame.pts, side)) for side in ("left", "right"))
-        if first < after and before + 1 < after:
-            return max(first, before + 1)  # frames may share a time stamp
+        place = int(np.searchsorted(info.timestamps, frame.pts))
+        if place < info.frames and info.timestamps[place] == frame.pts and place > before:
+            return place
     return before + 1
 
 

@@ -324,7 +324,6 @@ class VideoWriter(FrameWriter):
         with contextlib.suppress(Exception):
             self._container.close()
         self._close_original()
-        self.part.unlink(missing_ok=True)
         self._held.let_go()
 
     def _close_original(self) -> None:
