@@ -97,11 +97,3 @@ def test_codes_are_clipped_not_wrapped(bits: int) -> None:
     )
     add(frame, np.full((4, 4, 3), 0.5, np.float32), Box(0, 0, 4, 4))
     assert (frame.planes[0] == top).all()
-
-
-@pytest.mark.parametrize("chroma", [(2, 1), (2, 2)])
-def test_colours_do_not_depend_on_where_the_box_lies(chroma: tuple[int, int], rng: np.random.Generator) -> None:
-    frame = random_frame(rng, 33, 37, chroma)
-    whole = frame.rgb_planes(Box(0, 0, 33, 37))
-    for box in (Box(8, 4, 20, 30), Box(0, 0, 16, 16), Box(16, 20, 33, 37)):
-        assert np.array_equal(frame.rgb_planes(box), whole[:, box.rows, box.columns])

@@ -160,13 +160,9 @@ class PlanarFrame:
     def _full_chroma(self, plane: Array, box: Box, height: int, width: int) -> Array:
         if self.chroma_x == self.chroma_y == 1:
             return plane[box.rows, box.columns]
-        rows, columns = self._chroma_rows(box), self._chroma_columns(box)
-        # A sample more on each side: colours at the box's border must not depend on where it lies.
-        above, before = min(1, rows.start), min(1, columns.start)
-        part = plane[rows.start - above : rows.stop + 1, columns.start - before : columns.stop + 1]
+        part = plane[self._chroma_rows(box), self._chroma_columns(box)]
         size = (part.shape[1] * self.chroma_x, part.shape[0] * self.chroma_y)
-        top, left = above * self.chroma_y, before * self.chroma_x
-        return cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)[top : top + height, left : left + width]
+        return cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
 
     def _shrink(self, step: Array, rows: int, columns: int) -> Array:
         """Mean over the pixels of each chroma sample; an odd edge repeats its last pixel."""
