@@ -298,10 +298,11 @@ class VideoWriter(FrameWriter):
             raise VhmaeError(f"{self.output}: {len(meant)} frames were written but {len(found)} are in the file; try an .mkv file")
         # Matroska knows no times below zero: sound that begins before the pictures moves all streams, by as much.
         late = min(found, default=Fraction(0)) - min(meant, default=Fraction(0))
-        shift = late if others.shifts and max(abs(late - other) for other in others.shifts) <= 2 * tick else Fraction(0)
-        moved = max((abs(a - shift - b) for a, b in zip(sorted(found), sorted(meant), strict=True)), default=Fraction(0))
+        together = bool(others.shifts) and max(abs(late - other) for other in others.shifts) <= 2 * tick
         # .mp4 and .mov tell in thousandths of a second when the first frame is shown.
-        if moved > max(tick, Fraction(1, 1000)):
+        shift = late if together or abs(late) <= Fraction(1, 1000) else Fraction(0)
+        moved = max((abs(a - shift - b) for a, b in zip(sorted(found), sorted(meant), strict=True)), default=Fraction(0))
+        if moved > tick:
             raise VhmaeError(f"{self.output}: cannot hold the time stamps (moved by {float(moved):.4f} s); try an .mkv file")
         if others.altered:
             raise VhmaeError(f"{self.output}: audio or subtitles were altered by the container; try the input's own container")
