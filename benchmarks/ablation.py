@@ -2,9 +2,9 @@
 
 python benchmarks/ablation.py --plan configs/ablations/paper.yaml --data DATA --sets SETS -o RUNS [--cache FOLDER] [--json FILE]
 
-A plan names a recipe, what all runs share, seeds, what each run changes, and perhaps a first run whose weights the others start
-from. Stop it at any time: finished runs are skipped and the one that was going on resumes. All runs of the first seed come
-first. SETS holds the sets of configs/benchmarks.
+A plan names a recipe, what all runs share, seeds, runs that take the first seed alone, what each run changes, and perhaps a first run
+whose weights the others start from. Stop it at any time: finished runs are skipped and the one that was going on resumes. All runs of
+the first seed come first. SETS holds the sets of configs/benchmarks.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def runs_of(plan_file: Path, data: Path, cache: Path | None, folder: Path) -> It
         first = run("first", seed, plan["first"], None) if "first" in plan else None
         if first is not None:
             yield first
+        once = plan.get("once", ()) if seed != plan["seeds"][0] else ()
         for name, changes in plan["runs"].items():
+            if name in once:
+                continue
             yield run(name, seed, changes, first.folder / WEIGHTS if first is not None else None)
 
 

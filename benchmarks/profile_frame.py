@@ -73,7 +73,7 @@ def main() -> None:
     window, stride = harmonizer.model.config.clip_frames, STRIDES["balanced"]
     image, matte, size = frames[0].image, mattes[0], harmonizer.model.config.image_size
     keys = [(at * stride, frames[at].image.thumbnail(size, size), small_mask(mattes[at], size)) for at in range(window)]
-    estimates = [estimate for _ in range(8) for estimate in harmonizer._estimate(0, keys)]
+    estimates = [estimate for _ in range(8) for estimate in harmonizer._estimate(0, keys, range(window))]
     reach = harmonizer.latency_frames - stride * (window - 1)
     change = smoothed(estimates, 4, stride * window, reach)
     detector = CutDetector()
@@ -83,7 +83,7 @@ def main() -> None:
         "cut detection": cpu_ms(lambda: detector.step(image.thumbnail(*THUMBNAIL))),
         "is there foreground, is there background": cpu_ms(lambda: (matte.any(), shows_background(matte))),
         "key frames: picture and mask made small": cpu_ms(lambda: (image.thumbnail(size, size), small_mask(matte, size))) / stride,
-        "network": cpu_ms(lambda: harmonizer._estimate(0, keys)) / (stride * window),
+        "network": cpu_ms(lambda: harmonizer._estimate(0, keys, range(window))) / (stride * window),
         "smoothing": cpu_ms(lambda: smoothed(estimates, 4, stride * window, reach)),
         "rendering": cpu_ms(lambda: render_planes(image, matte, change)),
         "planes to the encoder": cpu_ms(lambda: encodable(image, frames[0].decoded)),

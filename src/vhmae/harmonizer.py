@@ -10,7 +10,7 @@ import dataclasses
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -27,6 +27,9 @@ from vhmae.video.cuts import THUMBNAIL, CutDetector
 
 Array = np.ndarray
 Quality = Literal["fast", "balanced", "best"]
+Windows = Literal["auto", "disjoint", "overlapping"]
+"""Disjoint windows ask the network once for each key frame. Overlapping ones do as Fig. 3 has it: key frame t stands in the middle of
+t - (T/2 - 1) .. t + T/2, so that the network is asked once a key frame, T times as often."""
 KeyFrame = tuple[int, Array, Array]
 """Index, frame and mask at the network's size."""
 FindBackground = Callable[[Any], tuple[Thumbnail, Array]]
@@ -34,9 +37,6 @@ FindBackground = Callable[[Any], tuple[Thumbnail, Array]]
 
 STRIDES: dict[str, int] = {"fast": 12, "balanced": 6, "best": 3}
 """Frames from one key frame to the next. ``best`` looks at whole shots beforehand, too, where frames can be gone through twice."""
-CAUTION_LEVELS = 16.0
-"""Half of a change this small, in levels of 255, is left undone: small ones are as often wrong as right
-(docs/decisions.md, "caution" and "shown again")."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,10 @@ class HarmonizerSettings:
 
     quality: Quality = "balanced"
     strength: float = 1.0
-    caution: float = CAUTION_LEVELS
+    caution: float | None = None
+    """Half of a change this small, in levels of 255, is left undone; None is what the weights say."""
+    windows: Windows = "auto"
+    """How key frames are gathered for the network; auto is overlapping for drawn pixels, disjoint for colour maps."""
     keep: tuple[Kept, ...] = ()
     """What of the foreground's colours is left as it is: "hue", "luma", "saturation"."""
     cut_detection: bool = True
@@ -98,7 +101,8 @@ class Harmonizer:
         precision: Precision | Literal["auto"] = "auto",
         quality: Quality = "balanced",
         strength: float = 1.0,
-        caution: float = CAUTION_LEVELS,
+        caution: float | None = None,
+        windows: Windows = "auto",
         lookahead: int | None = None,
         cut_detection: bool = True,
         find_background: FindBackground | None = None,
@@ -119,6 +123,8 @@ class Harmonizer:
             raise InputError(f"--quality {quality}: unknown{did_you_mean(quality, STRIDES)}; expected fast, balanced or best")
         if not 0.0 <= strength <= 1.0:
             raise InputError(f"--strength {strength}: out of range; expected 0 (untouched) to 1 (full)")
+        if caution is None:
+            caution = model.config.usual_caution
         if not 0.0 <= caution <= 255.0:
             raise InputError(f"--caution {caution}: out of range; expected 0 (bold) to 255 levels")
         for name in keep:
@@ -135,7 +141,13 @@ class Harmonizer:
         self.strength = strength
         self.caution = caution
         # Colour maps hold between key frames; drawn pixels belong to one frame alone.
-        self.stride = STRIDES[quality] if model.config.head == "photometric" else 1
+        draws = model.config.head == "pixel"
+        self.stride = 1 if draws else STRIDES[quality]
+        if windows not in get_args(Windows):
+            raise InputError(
+                f"--windows {windows}: unknown{did_you_mean(windows, get_args(Windows))}; expected {', '.join(get_args(Windows))}"
+            )
+        self.overlapping = windows == "overlapping" or (windows == "auto" and draws)
         self._window_frames = self.stride * model.config.clip_frames
         self.latency_frames = self._window_frames + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
         self.cut_detection = cut_detection
@@ -173,6 +185,8 @@ class Harmonizer:
         self._index = 0
         self._last_key: int | None = None
         self._window: list[KeyFrame] = []
+        self._asked = 0
+        """Of the window's key frames, how many have their estimate: the first ones."""
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
         self.surveyed: Survey | None = None
@@ -184,7 +198,7 @@ class Harmonizer:
         numbers = {
             "shot": self._shot, "index": self._index, "last_key": self._last_key, "borrowed": self.borrowed, "unread": self.unread,
             "pending": [[shot, index, foreground] for shot, index, foreground, _ in self._pending],
-            "window": [index for index, _, _ in self._window],
+            "window": [index for index, _, _ in self._window], "asked": self._asked,
             "estimates": [[one.shot, one.index] for one in self._estimates],
         }  # fmt: skip
         arrays = self._cuts.state()
@@ -206,7 +220,7 @@ class Harmonizer:
         self.surveyed = surveyed
         self._cuts.restore(arrays)
         self._shot, self._index, self._last_key = numbers["shot"], numbers["index"], numbers["last_key"]
-        self.borrowed, self.unread = numbers["borrowed"], numbers["unread"]
+        self.borrowed, self.unread, self._asked = numbers["borrowed"], numbers["unread"], numbers["asked"]
         pending = zip(numbers["pending"], payloads, strict=True)
         self._pending = deque((shot, index, foreground, payload) for (shot, index, foreground), payload in pending)
         self._window = [(index, arrays[f"window{at}.frame"], arrays[f"window{at}.mask"]) for at, index in enumerate(numbers["window"])]
@@ -287,8 +301,7 @@ class Harmonizer:
         if background and (self._last_key is None or self._index - self._last_key >= self.stride):
             self._last_key = self._index
             self._window.append((self._index, *self._see(thumbnail, matte)))
-            if len(self._window) == self.model.config.clip_frames:
-                self._run_window()
+            self._run_full_window()
         self.borrowed += foreground and not background
         self._pending.append((self._shot, self._index, foreground, payload))
         self._index += 1
@@ -316,16 +329,34 @@ class Harmonizer:
         return picture, mask
 
     def _run_window(self) -> None:
-        self._estimates.extend(self._estimate(self._shot, self._window))
-        self._window = []
+        """Estimate all key frames that wait for it; the next one begins another window."""
+        self._ask(len(self._window))
+        self._window, self._asked = [], 0
+
+    def _run_full_window(self) -> None:
+        """Where a key frame has filled the window: estimate all of them, or those up to the middle (Fig. 3)."""
+        count = self.model.config.clip_frames
+        if not self.overlapping:
+            if len(self._window) == count:
+                self._run_window()
+            return
+        if len(self._window) > count:
+            del self._window[0]
+            self._asked = max(0, self._asked - 1)
+        if len(self._window) == count:
+            self._ask(max(1, count // 2))
+
+    def _ask(self, stop: int) -> None:
+        """Estimate the window's key frames up to a place, but for those that have their estimate."""
+        if self._asked < stop:
+            self._estimates.extend(self._estimate(self._shot, self._window, range(self._asked, stop)))
+            self._asked = stop
 
     @torch.no_grad()
-    def _estimate(self, shot: int, key_frames: list[KeyFrame]) -> list[Estimate]:
-        """Ask the network: one call for at most a window of key frames."""
-        if not key_frames:
-            return []
-        # The last window of a shot is filled by repeating its last frame.
-        fill = self.model.config.clip_frames - len(key_frames)
+    def _estimate(self, shot: int, key_frames: list[KeyFrame], wanted: range) -> list[Estimate]:
+        """Ask the network: one call for at most a window of key frames, of which some are wanted."""
+        # The last of disjoint windows is filled by repeating its last frame.
+        fill = 0 if self.overlapping else self.model.config.clip_frames - len(key_frames)
         window = key_frames + [key_frames[-1]] * max(0, fill)
         frames = torch.from_numpy(np.stack([frame for _, frame, _ in window])).permute(0, 3, 1, 2)[None].to(self.device)
         masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
@@ -342,7 +373,7 @@ class Harmonizer:
             part, covered = frames, masks
         share = _share_kept(predicted.apply(part) - part, covered, self.caution)
         changes = [change.scaled(share) for change in _changes(predicted, frames)]
-        return [Estimate(shot, index, changes[place]) for place, (index, _, _) in enumerate(key_frames)]
+        return [Estimate(shot, key_frames[place][0], changes[place]) for place in wanted]
 
     def _release(self) -> Released:
         shot, index, foreground, payload = self._pending.popleft()
@@ -352,11 +383,15 @@ class Harmonizer:
         if not foreground:
             return Released(payload, None, shot)
         estimates = self._of_shot(shot)
-        if not estimates and shot == self._shot:
-            self._run_window()  # with a short lookahead, a shot's first frame cannot wait for the window to fill
+        # With a short lookahead, a shot's first frame cannot wait for the window to fill, and no drawn one for its window's middle.
+        if shot == self._shot and not self._is_estimated(estimates, index):
+            if self.overlapping:
+                self._ask(len(self._window))
+            else:
+                self._run_window()
             estimates = self._of_shot(shot)
         if not estimates and self.find_background is not None:
-            self._estimates.extendleft(self._estimate(shot, [(index, *self._see(*self.find_background(payload)))]))
+            self._estimates.extendleft(self._estimate(shot, [(index, *self._see(*self.find_background(payload)))], range(1)))
             estimates = self._of_shot(shot)
         if not estimates:
             self.unread += 1
@@ -367,6 +402,12 @@ class Harmonizer:
 
     def _of_shot(self, shot: int) -> list[Estimate]:
         return [estimate for estimate in self._estimates if estimate.shot == shot]
+
+    def _is_estimated(self, estimates: list[Estimate], index: int) -> bool:
+        """Whether the estimates say what is to be done to a frame: any colour map does, a drawing is of its own frame."""
+        if self.model.config.head == "pixel":
+            return any(one.index >= index for one in estimates)
+        return bool(estimates)
 
     def _is_past(self, index: int) -> bool:
         """Whether the oldest estimate is too old to count at a frame, and a younger one stands in for it."""

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from tests.conftest import moving_scene
 from tests.model.test_vhmae import model
-from vhmae.cli.parser import CAUTION
 from vhmae.errors import InputError, ShapeError
-from vhmae.harmonizer import CAUTION_LEVELS, STRIDES, Harmonizer, KeyFrame, _share_kept
+from vhmae.harmonizer import STRIDES, Harmonizer, KeyFrame, _share_kept
 from vhmae.model.vhmae import VHMAE
 from vhmae.rendering import FrameTransform
 from vhmae.smoothing import Estimate
@@ -136,8 +135,11 @@ def test_the_look_path_is_asked_again_of_what_was_made(monkeypatch: pytest.Monke
     assert not np.array_equal(once, np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks))))
 
 
-def test_the_command_line_is_as_cautious_as_the_harmonizer() -> None:
-    assert CAUTION == CAUTION_LEVELS
+def test_caution_is_what_the_weights_say_unless_the_user_does() -> None:
+    assert Harmonizer(model(), precision="fp32").caution == 16.0
+    assert Harmonizer(model(head="pixel", look=None), precision="fp32").caution == 0.0
+    assert Harmonizer(model(caution=5.0), precision="fp32").caution == 5.0
+    assert Harmonizer(model(caution=5.0), precision="fp32", caution=2.0).caution == 2.0
 
 
 def test_caution_leaves_small_changes_undone_and_strong_ones_alone() -> None:
@@ -166,11 +168,44 @@ def test_the_papers_pixel_head_runs_frame_by_frame() -> None:
     out = np.stack(list(harmonizer.harmonize(frames, masks)))
     assert harmonizer.stride == 1
     assert np.array_equal(out[~masks], frames[~masks])
-    composite = torch.from_numpy(frames[:2]).permute(0, 3, 1, 2)[None].float() / 255
-    with torch.no_grad():
-        drawn = harmonizer.model(composite, torch.from_numpy(masks[:2])[None, :, None]).frames[0]
-    expected = (drawn.clamp(0, 1) * 255).permute(0, 2, 3, 1).numpy()
-    assert np.abs(out[:2] - expected).max() <= 1.0
+    assert np.abs(out - drawn_one_by_one(harmonizer.model, frames, masks)).max() <= 1.0
+
+
+def drawn_one_by_one(network: VHMAE, frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Fig. 3, frame by frame: t is drawn from t - (T/2 - 1) .. t + T/2; at the ends of the shot the window stands still."""
+    count = network.config.clip_frames
+    drawn = []
+    for t in range(len(frames)):
+        first = min(max(t - (count // 2 - 1), 0), max(0, len(frames) - count))
+        window = slice(first, first + count)
+        composite = torch.from_numpy(frames[window]).permute(0, 3, 1, 2)[None].float() / 255
+        with torch.no_grad():
+            result = network(composite, torch.from_numpy(masks[window])[None, :, None]).frames[0, t - first]
+        drawn.append((result.clamp(0, 1) * 255).permute(1, 2, 0).numpy())
+    return np.stack(drawn)
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_a_drawn_frame_stands_in_the_middle_of_its_window(count: int) -> None:
+    """Also in shots that are shorter than a window, where no frame is repeated."""
+    frames, masks = moving_scene(count, 64, 64)
+    network = model(head="pixel", look=None, clip_frames=4)
+    out = np.stack(list(Harmonizer(network, precision="fp32").harmonize(frames, masks)))
+    assert np.abs(out - drawn_one_by_one(network, frames, masks)).max() <= 1.0
+
+
+def test_overlapping_windows_ask_once_a_key_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[int], list[int]]] = []
+
+    def note(self: Harmonizer, shot: int, key_frames: list[KeyFrame], wanted: range) -> list[Estimate]:
+        asked.append(([index for index, *_ in key_frames], list(wanted)))
+        change = FrameTransform(np.zeros((3, 10), np.float32), np.zeros((1, 1, 3, 4), np.float32))
+        return [Estimate(shot, key_frames[place][0], change) for place in wanted]
+
+    monkeypatch.setattr(Harmonizer, "_estimate", note)
+    harmonizer = Harmonizer(model(clip_frames=4), precision="fp32", quality="best", windows="overlapping")
+    list(harmonizer.harmonize(*moving_scene(18, 48, 32)))
+    assert asked == [([0, 3, 6, 9], [0, 1]), ([3, 6, 9, 12], [1]), ([6, 9, 12, 15], [1]), ([6, 9, 12, 15], [2, 3])]
 
 
 def test_wrong_values_are_refused(network: VHMAE) -> None:
@@ -205,9 +240,10 @@ def test_a_gpu_gives_the_frames_of_the_cpu() -> None:
 def test_what_comes_into_sight_comes_in_without_a_step(quality: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
 
-    def noise(self: Harmonizer, shot: int, key_frames: list[KeyFrame]) -> list[Estimate]:
+    def noise(self: Harmonizer, shot: int, key_frames: list[KeyFrame], wanted: range) -> list[Estimate]:
         local = np.zeros((1, 1, 3, 4), np.float32)
-        return [Estimate(shot, index, FrameTransform(rng.normal(size=(3, 10)).astype(np.float32), local)) for index, *_ in key_frames]
+        places = [key_frames[place][0] for place in wanted]
+        return [Estimate(shot, index, FrameTransform(rng.normal(size=(3, 10)).astype(np.float32), local)) for index in places]
 
     monkeypatch.setattr(Harmonizer, "_estimate", noise)
     harmonizer = Harmonizer(model(), precision="fp32", quality=quality, cut_detection=False)  # type: ignore[arg-type]

@@ -19,21 +19,18 @@ def patches() -> tuple[Tensor, Tensor, Tensor]:
 
 def test_reconstruction_matches_the_loop_written_from_equation_1(patches: tuple[Tensor, Tensor, Tensor]) -> None:
     predicted, target, masked = patches
-    literal = mean = 0.0
+    expected = 0.0
     for b in range(2):
         norms = [float(((predicted[b, i] - target[b, i]) ** 2).sum()) for i in range(18) if masked[b, i]]
-        literal += sum(norms) / (2 * 3**2) / 2
-        mean += sum(norm / 12 for norm in norms) / len(norms) / 2
-    assert float(losses.reconstruction_loss(predicted, target, masked, 2, "literal")) == pytest.approx(literal, rel=1e-5)
-    assert float(losses.reconstruction_loss(predicted, target, masked, 2)) == pytest.approx(mean, rel=1e-5)
+        expected += sum(norms) / (2 * 3**2) / 2
+    assert float(losses.reconstruction_loss(predicted, target, masked, 2)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_reconstruction_does_not_see_visible_patches(patches: tuple[Tensor, Tensor, Tensor]) -> None:
     predicted, target, masked = patches
     spoilt = torch.where(masked.unsqueeze(-1), predicted, 100.0)
-    for reduction in ("mean", "literal"):
-        before = losses.reconstruction_loss(predicted, target, masked, 2, reduction)  # type: ignore[arg-type]
-        assert torch.equal(losses.reconstruction_loss(spoilt, target, masked, 2, reduction), before)  # type: ignore[arg-type]
+    before = losses.reconstruction_loss(predicted, target, masked, 2)
+    assert torch.equal(losses.reconstruction_loss(spoilt, target, masked, 2), before)
 
 
 def loop_gram(features: Tensor, valid: Tensor) -> Tensor:
@@ -78,42 +75,58 @@ def test_a_sample_all_foreground_or_all_background_is_not_aligned() -> None:
         assert float(losses.alignment_loss(features, features, masked, 1, reduction)) == 0.0  # type: ignore[arg-type]
 
 
-def loop_balance(video: Tensor, borders_of: int | None = None) -> tuple[float, list[int]]:
-    """Eq. 4-5: the sum of squared differences along x and y, with the number of pairs of each."""
+def loop_balance(video: Tensor, borders_of: int | None = None) -> float:
+    """Eq. 4-5: the sum of squared differences along x and y."""
     batch, frames, channels, height, width = video.shape
-    total, pairs = [0.0, 0.0], [0, 0]
+    total = 0.0
     for b in range(batch):
         for t in range(frames):
             for c in range(channels):
                 for i in range(height):
                     for j in range(width):
                         if i and (borders_of is None or i % borders_of == 0):
-                            total[0] += float(video[b, t, c, i, j] - video[b, t, c, i - 1, j]) ** 2
-                            pairs[0] += 1
+                            total += float(video[b, t, c, i, j] - video[b, t, c, i - 1, j]) ** 2
                         if j and (borders_of is None or j % borders_of == 0):
-                            total[1] += float(video[b, t, c, i, j] - video[b, t, c, i, j - 1]) ** 2
-                            pairs[1] += 1
-    return total[0] / pairs[0] + total[1] / pairs[1], [*pairs, total[0] + total[1]]  # type: ignore[list-item]
+                            total += float(video[b, t, c, i, j] - video[b, t, c, i, j - 1]) ** 2
+    return total
 
 
 def test_balance_matches_the_loop_written_from_equations_4_and_5() -> None:
     torch.manual_seed(0)
     video = torch.rand(2, 2, 3, 8, 12)
-    mean, (_, _, total) = loop_balance(video)
-    assert float(losses.patch_balancing_loss(video, 4)) == pytest.approx(mean, rel=1e-4)
+    total = loop_balance(video)
+    patches = 2 * 2 * (8 // 4) * (12 // 4)  # of all frames of both samples
+    assert float(losses.patch_balancing_loss(video, 4)) == pytest.approx(total / patches, rel=1e-4)
     assert float(losses.patch_balancing_loss(video, 4, reduction="literal")) == pytest.approx(total / 2 / 2, rel=1e-4)
 
 
 def test_border_balance_counts_pairs_across_patch_borders_only() -> None:
     torch.manual_seed(0)
     video = torch.rand(1, 1, 3, 8, 12)
-    mean, _ = loop_balance(video, borders_of=4)
-    assert float(losses.patch_balancing_loss(video, 4, "border")) == pytest.approx(mean, rel=1e-4)
-    inside = video.clone()
-    inside[..., 1::4, 1::4] += 0.0
+    total = loop_balance(video, borders_of=4)
+    assert float(losses.patch_balancing_loss(video, 4, "border")) == pytest.approx(total / 6, rel=1e-4)
     flat = torch.zeros(1, 1, 3, 8, 12)
     flat[..., 1, 1] = 1.0  # a step inside a patch
     assert float(losses.patch_balancing_loss(flat, 4, "border")) == 0.0
+
+
+def test_one_wrong_pixel_costs_as_much_in_equation_1_as_in_equation_4() -> None:
+    """Both count patches, so that a = b = 1 weighs a pixel's error and a step between pixels alike."""
+    wrong = torch.zeros(1, 1, 3, 16, 16)
+    wrong[0, 0, 0, 0, 0] = 0.5
+    patches, target = wrong.reshape(1, 1, -1), torch.zeros(1, 1, 768)
+    error = losses.reconstruction_loss(patches, target, torch.ones(1, 1, dtype=torch.bool), 1)
+    assert float(error) == pytest.approx(0.25)
+    assert float(losses.patch_balancing_loss(wrong, 16)) == pytest.approx(2 * 0.25)  # a step down, and one to the right
+
+
+def test_alignment_leaves_out_background_that_the_encoder_did_not_see(patches: tuple[Tensor, Tensor, Tensor]) -> None:
+    foreground, background, masked = patches
+    visible = ~masked & (torch.arange(18) % 2 == 0)
+    spoilt = torch.where((masked | visible).unsqueeze(-1), background, 100.0)
+    before = losses.alignment_loss(foreground, background, masked, 2, visible=visible)
+    assert float(before) > 0.0
+    assert torch.equal(losses.alignment_loss(foreground, spoilt, masked, 2, visible=visible), before)
 
 
 def test_flat_frame_costs_nothing() -> None:

@@ -280,3 +280,31 @@ def test_given_pixel_sets_are_shown_again_under_the_overall_map() -> None:
         shown = [apply_transform(sets[0], once.overall), sets[1], apply_transform(sets[2], once.overall), sets[3]]
         expected = once.overall + 0.5 * network.look_path.read([colors.clamp(0.0, 1.0) for colors in shown], shares).coefficients
         assert torch.allclose(network.look_again(once, composite, mask, (sets, shares)).overall, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("masking", ["random", "tube", "block", "none"])
+def test_other_maskings_change_the_encoders_view_alone(masking: str) -> None:
+    """The foreground's content comes from the Pattern Alignment Module in all of them, and the same seed hides the same tokens."""
+    composite, mask = window()
+    network = model(masking=masking, head="pixel", look=None)
+    with torch.no_grad():
+        said, again, *others = (network(composite, mask, masking_seed=seed) for seed in (5, 5, *range(6, 12)))
+        plain = model(head="pixel", look=None)(composite, mask)
+    assert torch.equal(said.foreground, plain.foreground)
+    assert torch.allclose(said.foreground_features, plain.foreground_features)
+    assert torch.equal(said.frames, again.frames)
+    assert torch.equal(said.visible_background, ~said.masked & ~said.foreground)
+    if masking == "none":
+        assert not bool(said.masked.any())
+    else:
+        assert not all(torch.equal(said.masked, other.masked) for other in others)
+
+
+def test_content_reaches_the_drawing_where_the_encoder_sees_everything() -> None:
+    composite, mask = window()
+    network = model(masking="none", head="pixel", look=None)
+    with torch.no_grad():
+        before = network(composite, mask).frames
+        for parameter in network.pattern_alignment.parameters():
+            parameter.zero_()
+        assert not torch.allclose(network(composite, mask).frames, before)

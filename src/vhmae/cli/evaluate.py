@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.cli.parser import (
-    CAUTION,
     add_command,
     add_device_options,
     add_report_options,
@@ -82,7 +81,7 @@ def add_evaluate(commands: Any) -> None:
     parser.add_argument("--list", type=Path, metavar="FILE", help="three folders a line (test_list.txt)")
     parser.add_argument("--natural", type=Path, metavar="DIR", help="clips with masks, untouched: how far the method moves them")
     parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"])
-    parser.add_argument("--caution", type=float, default=CAUTION, metavar="LEVELS", help=f"as for harmonize ({CAUTION:g})")
+    parser.add_argument("--caution", type=float, metavar="LEVELS", help="as for harmonize (what the weights say)")
     add_device_options(parser)
     add_report_options(parser)
 

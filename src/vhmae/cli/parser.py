@@ -135,10 +135,6 @@ def add_device_options(parser: Parser) -> None:
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (all)")
 
 
-CAUTION = 16.0
-"""The harmonizer's own default, which cannot be asked without loading torch."""
-
-
 def add_strength_options(parser: Parser) -> None:
     """How much, and how often."""
     parser.add_argument(
@@ -151,9 +147,8 @@ def add_strength_options(parser: Parser) -> None:
     parser.add_argument(
         "--caution",
         type=float,
-        default=CAUTION,
         metavar="LEVELS",
-        help=f"0 is bold; small changes are left undone below this ({CAUTION:g})",
+        help="0 is bold; small changes are left undone below this (what the weights say; 16 for the packaged ones)",
     )
 
 

@@ -19,7 +19,7 @@ from vhmae.color.transfer import match_histograms, monge_kantorovich, reinhard
 from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform, fit_transform
 from vhmae.data.hyoutube import Sample, find_picture, read_list, read_picture
 from vhmae.errors import InputError, did_you_mean
-from vhmae.harmonizer import CAUTION_LEVELS, Harmonizer, Quality
+from vhmae.harmonizer import Harmonizer, Quality
 
 Array = np.ndarray
 CLASSICAL = ("reinhard", "histogram", "mkl")
@@ -57,7 +57,7 @@ class Method:
 
 def find_method(
     name: str, data: Path, weights: str = "default", device: str = "auto", precision: Any = "auto", threads: int | None = None,
-    quality: Quality = "balanced", caution: float = CAUTION_LEVELS, mix: float = 1.0,
+    quality: Quality = "balanced", caution: float | None = None, mix: float = 1.0,
 ) -> Method:  # fmt: skip
     """Find a method by its name.
 

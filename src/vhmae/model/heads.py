@@ -60,6 +60,8 @@ class PixelHead(nn.Module):
         super().__init__()
         self.patch_size = patch_size
         self.project = nn.Linear(dim, 3 * patch_size**2)
+        nn.init.xavier_uniform_(self.project.weight)
+        nn.init.zeros_(self.project.bias)
 
     def forward(self, tokens: Tensor, scene: Tensor, grid: tuple[int, int, int], overall: Tensor) -> Drawing:
         """Draw pixels; takes what :class:`PhotometricHead` does."""
@@ -98,5 +100,8 @@ class PhotometricHead(nn.Module):
 
 
 def blend(prediction: Tensor, composite: Tensor, mask: Tensor) -> Tensor:
-    """Prediction inside the mask, composite outside (visible pixels of masked patches are restored, Sec. 3.3)."""
+    """Prediction inside the mask, composite outside.
+
+    That the visible pixels of masked patches are restored is our choice of the output; Eq. 1 counts patches as they were drawn.
+    """
     return torch.where(mask, prediction, composite)

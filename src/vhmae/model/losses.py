@@ -1,7 +1,8 @@
 """The losses of the paper, one function an equation (Eq. 1-6), and the one that our recipes add.
 
-Each takes plain tensors. ``mean`` averages over tokens and pixels; ``literal`` keeps the paper's sums
-(docs/decisions.md, "reductions"). Letters: B batch, T frames, L tokens, C features, N patches in a row.
+Each takes plain tensors. ``mean`` gives each equation a unit of its own, so that a = b = 1 weighs them as the paper's figures do: Eq. 1
+and 4 count patches, Eq. 2 tokens, Eq. 3 entries; ``literal`` keeps the paper's sums (docs/decisions.md, "reductions").
+Letters: B batch, T frames, L tokens, C features, N patches in a row, P patch side.
 """
 
 from __future__ import annotations
@@ -17,24 +18,21 @@ Reduction = Literal["mean", "literal"]
 BalanceVariant = Literal["total", "border", "target"]
 
 
-def reconstruction_loss(predicted: Tensor, target: Tensor, masked: Tensor, frames: int, reduction: Reduction = "mean") -> Tensor:
-    """Squared error over the masked patches (Eq. 1).
+def reconstruction_loss(predicted: Tensor, target: Tensor, masked: Tensor, frames: int) -> Tensor:
+    """Squared error over the masked patches (Eq. 1), as printed: a patch counts whole, as it was drawn.
 
     Args:
         predicted, target: patches (B, L, 3 * P * P).
         masked: (B, L) bool.
         frames: T.
     Returns:
-        Scalar. ``literal``: the sum over masked patches of their squared norms, over T N^2 (= L), mean over the batch.
-        ``mean``: the mean over masked patches and their values, each sample counting the same.
+        Scalar: the sum over masked patches of the squared norms of their errors, over T N^2 (= L), mean over the batch.
     """
     if predicted.shape != target.shape or masked.shape != predicted.shape[:2]:
         raise ShapeError(f"patches {tuple(predicted.shape)}, {tuple(target.shape)} and mask {tuple(masked.shape)} do not match")
-    squared = (predicted - target).square()
-    if reduction == "literal":
-        tokens_per_frame = predicted.shape[1] // frames
-        return ((squared.sum(-1) * masked).sum(1) / (frames * tokens_per_frame)).mean()
-    return ((squared.mean(-1) * masked).sum(1) / masked.sum(1).clamp_min(1)).mean()
+    tokens_per_frame = predicted.shape[1] // frames
+    norms = (predicted - target).square().sum(-1)  # (B, L)
+    return ((norms * masked).sum(1) / (frames * tokens_per_frame)).mean()
 
 
 def gram_matrix(features: Tensor, valid: Tensor, reduction: Reduction = "mean") -> Tensor:
@@ -53,22 +51,26 @@ def gram_matrix(features: Tensor, valid: Tensor, reduction: Reduction = "mean") 
     return gram / valid.sum(1).clamp_min(1).view(-1, 1, 1)
 
 
-def alignment_loss(foreground: Tensor, background: Tensor, masked: Tensor, frames: int, reduction: Reduction = "mean") -> Tensor:
+def alignment_loss(
+    foreground: Tensor, background: Tensor, masked: Tensor, frames: int, reduction: Reduction = "mean", visible: Tensor | None = None
+) -> Tensor:
     """Squared Frobenius distance of the two Gram matrices (Eq. 3); samples without either side count zero.
 
     Args:
         foreground: F_fore (B, L, C), valid where masked.
-        background: F_back (B, L, C), valid where not masked.
+        background: F_back (B, L, C), valid where visible.
         masked: (B, L) bool.
         frames: T.
+        visible: (B, L) bool; None is all that is not masked.
     Returns:
         Scalar. ``literal``: over T N_mask N_vis with counts per frame; ``mean``: mean over the C x C entries.
     """
-    both = masked.any(1) & (~masked).any(1)
-    difference = gram_matrix(foreground, masked, reduction) - gram_matrix(background, ~masked, reduction)
+    visible = ~masked if visible is None else visible
+    both = masked.any(1) & visible.any(1)
+    difference = gram_matrix(foreground, masked, reduction) - gram_matrix(background, visible, reduction)
     distance = difference.square().sum((1, 2))
     if reduction == "literal":
-        hidden, seen = masked.sum(1) / frames, (~masked).sum(1) / frames
+        hidden, seen = masked.sum(1) / frames, visible.sum(1) / frames
         distance = distance / (frames * (hidden * seen).clamp_min(1.0 / frames**2))
     else:
         distance = distance / difference.shape[-1] ** 2
@@ -90,7 +92,8 @@ def patch_balancing_loss(
             ``target`` takes the difference to the target's gradients, so that texture costs nothing.
         target: (B, T, 3, H, W), for ``target``.
     Returns:
-        Scalar: ``mean`` over pixel pairs, ``literal`` the sum over pixels over T, mean over the batch.
+        Scalar, mean over the batch: the squared differences summed, over T N^2 as in Eq. 1 (``mean``: those of a patch, averaged over
+        patches) or over T (``literal``).
     """
     if harmonized.ndim != 5:
         raise ShapeError(f"expected frames (B, T, 3, H, W), got {tuple(harmonized.shape)}")
@@ -104,12 +107,10 @@ def patch_balancing_loss(
         elif variant == "border":
             borders = torch.arange(patch_size - 1, step.shape[axis], patch_size, device=step.device)
             step = step.index_select(axis, borders)
-        squared = step.square()
-        if reduction == "literal":
-            total = total + squared.sum() / (harmonized.shape[0] * harmonized.shape[1])
-        elif squared.numel():
-            total = total + squared.mean()
-    return total
+        total = total + step.square().sum()
+    batch, frames, _, height, width = harmonized.shape
+    counted = batch * frames
+    return total / (counted if reduction == "literal" else counted * height * width / patch_size**2)
 
 
 def total_loss(

@@ -48,6 +48,13 @@ def foreground_masking(mask: Tensor, patch_size: int) -> Tensor:
     return touched.reshape(len(mask), -1) > 0.5
 
 
+def tokens_to_pixels(tokens: Tensor, frames: Tensor, patch_size: int) -> Tensor:
+    """The pixels of chosen patches: (B, L) bool -> (B, T, 1, H, W) bool, for frames (B, T, 3, H, W)."""
+    batch, count, _, height, width = frames.shape
+    grid = tokens.reshape(batch, count, 1, height // patch_size, width // patch_size)
+    return grid.repeat_interleave(patch_size, dim=-2).repeat_interleave(patch_size, dim=-1)
+
+
 def random_masking(batch: int, frames: int, grid: tuple[int, int], ratio: float, generator: torch.Generator | None = None) -> Tensor:
     """Mask a share of all tokens at random (MAE): (B, L) bool."""
     length = frames * grid[0] * grid[1]

@@ -16,7 +16,7 @@ from vhmae.color.transform import QUADRATIC
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.heads import Drawing, PhotometricHead, PixelHead, Transform, blend
 from vhmae.model.look import LookConfig, LookPath, LookReading, MemberLinear, recolor_foreground
-from vhmae.model.masking import MaskingStrategy, foreground_masking, mask_tokens, patchify
+from vhmae.model.masking import MaskingStrategy, foreground_masking, mask_tokens, patchify, tokens_to_pixels
 from vhmae.model.pattern_alignment import PatternAlignment
 from vhmae.model.transformer import Transformer, position_code
 
@@ -61,6 +61,9 @@ class ModelConfig:
     """The photometric head says, too, how far the look path's transform is to be followed."""
     look: LookConfig | None = dataclasses.field(default_factory=LookConfig)
     """The look path; null is the paper's plain model."""
+    caution: float | None = None
+    """Half of a change this small, in levels of 255, is left undone where the user does not say otherwise: small ones are as often
+    wrong as right (docs/decisions.md, "caution"). null is 16 for colour maps; drawn pixels are taken as they are: 0."""
 
     def __post_init__(self) -> None:
         patch = self.patch_size
@@ -71,9 +74,18 @@ class ModelConfig:
             raise InputError(f"image_size={self.image_size} is not a multiple of patch_size={patch}; try {near} or {near + patch}")
         if self.clip_frames < 1 or (self.clip_frames > 1 and self.clip_frames % 2):
             raise InputError(f"clip_frames={self.clip_frames} is not even; try {self.clip_frames + 1} (or 1 for single frames)")
+        if self.caution is not None and not 0.0 <= self.caution <= 255.0:
+            raise InputError(f"caution={self.caution} is out of range; expected 0 (bold) to 255 levels")
         for part, dim, heads in (("encoder", self.embed_dim, self.encoder_heads), ("decoder", self.decoder_dim, self.decoder_heads)):
             if dim % heads or dim % 8:
                 raise InputError(f"model: the {part}'s width {dim} must be a multiple of 8 and of its heads {heads}")
+
+    @property
+    def usual_caution(self) -> float:
+        """What ``caution`` says, or the head's own: levels of 255."""
+        if self.caution is not None:
+            return self.caution
+        return 16.0 if self.head == "photometric" else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +99,15 @@ class Prediction:
     foreground: Tensor
     """(B, L) bool: patches that a foreground pixel touches; the masked ones under foreground masking."""
     foreground_features: Tensor
-    """F_fore (B, L, D), valid where masked."""
+    """F_fore (B, L, D), valid in the foreground's patches."""
     background_features: Tensor
     """F_back (B, L, D), valid where visible."""
+
+    @property
+    def visible_background(self) -> Tensor:
+        """(B, L) bool: background patches that the encoder saw."""
+        return ~(self.masked | self.foreground)
+
     look: LookReading | None
 
 
@@ -99,6 +117,8 @@ class Harmonized(Prediction):
 
     frames: Tensor
     """(B, T, 3, H, W): prediction inside the mask, composite outside; not clipped."""
+    drawn: Tensor
+    """(B, T, 3, H, W): prediction in the whole of each foreground patch, composite in the others: what Eq. 1 and 4 count."""
 
 
 class VHMAE(nn.Module):
@@ -148,14 +168,18 @@ class VHMAE(nn.Module):
                 module.to(dtype)
         return self
 
-    def forward(self, composite: Tensor, mask: Tensor, jitter: Tensor | None = None, source: Tensor | None = None) -> Harmonized:
+    def forward(
+        self, composite: Tensor, mask: Tensor, jitter: Tensor | None = None, source: Tensor | None = None, masking_seed: int = 0
+    ) -> Harmonized:
         """Harmonize a window of frames; takes what :meth:`predict` does."""
-        prediction = self.predict(composite, mask, jitter, source)
-        return Harmonized(**vars(prediction), frames=blend(prediction.change.apply(composite), composite, mask))
+        prediction = self.predict(composite, mask, jitter, source, masking_seed=masking_seed)
+        changed = prediction.change.apply(composite)
+        patches = tokens_to_pixels(prediction.foreground, composite, self.config.patch_size)
+        return Harmonized(**vars(prediction), frames=blend(changed, composite, mask), drawn=torch.where(patches, changed, composite))
 
     def predict(
         self, composite: Tensor, mask: Tensor, jitter: Tensor | None = None, source: Tensor | None = None,
-        sets: statistics.PixelSets | None = None,
+        sets: statistics.PixelSets | None = None, masking_seed: int = 0,
     ) -> Prediction:  # fmt: skip
         """Say what is to be done to a window of frames.
 
@@ -165,6 +189,7 @@ class VHMAE(nn.Module):
             jitter: random places of the look path's pixel draws, (B, sum(statistics.PIXELS)) in [0, 1) (training only).
             source: (B,) numbers of the scenes' sources: the look path's member that has not seen them answers alone (training only).
             sets: what the look path reads in the place of the window's own colours: those of a whole shot.
+            masking_seed: of the maskings that draw; the same seed hides the same tokens.
         Raises:
             ShapeError: if the shapes do not belong together or do not divide into patches.
         """
@@ -174,7 +199,9 @@ class VHMAE(nn.Module):
         batch, frames, _, height, width = composite.shape
         rows, columns = height // config.patch_size, width // config.patch_size
         patches = patchify(composite, config.patch_size) * 2.0 - 1.0  # (B, L, 3 P P)
-        masked = mask_tokens(config.masking, mask, config.patch_size, config.masking_ratio)  # (B, L)
+        drawn = torch.Generator().manual_seed(masking_seed)
+        foreground = foreground_masking(mask, config.patch_size)  # (B, L)
+        masked = mask_tokens(config.masking, mask, config.patch_size, config.masking_ratio, drawn)  # (B, L)
 
         background = self._encode(patches, ~masked, (frames, rows, columns))
         scene, background_features = background[:, :1], background[:, 1:]
@@ -189,13 +216,15 @@ class VHMAE(nn.Module):
             look = self.look_path.read(*sets) if sets is not None else self.look_path(composite, mask, jitter)
         if look is not None and self.look_path is not None and source is not None:
             look = look.of_member(self.look_path.unseen_by(source))
-        tokens = torch.where(masked.unsqueeze(-1), foreground_features.to(background_features.dtype), background_features)
-        decoded = self._decode(torch.cat([scene, tokens], dim=1), masked, look, (frames, rows, columns))
+        # Maskings change the encoder's view alone: what stands for the foreground is its content in all of them.
+        redrawn = masked | foreground
+        tokens = torch.where(redrawn.unsqueeze(-1), foreground_features.to(background_features.dtype), background_features)
+        decoded = self._decode(torch.cat([scene, tokens], dim=1), redrawn, look, (frames, rows, columns))
         overall = look.coefficients if look is not None else composite.new_zeros(batch, 3, QUADRATIC)
         return Prediction(
             change=self.head(decoded[:, 1:], decoded[:, 0], (frames, rows, columns), overall),
             masked=masked,
-            foreground=masked if config.masking == "foreground" else foreground_masking(mask, config.patch_size),
+            foreground=foreground,
             foreground_features=foreground_features,
             background_features=background_features,
             look=look,

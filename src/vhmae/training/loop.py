@@ -202,7 +202,9 @@ class Trainer:
         batch = make_batch(scenes, looks, np.random.default_rng([train.seed, step, 1]), rows, stage.batch_size)
         generator = torch.Generator(self.device).manual_seed(train.seed * 1_000_003 + step)
         jitter = torch.rand(stage.batch_size, sum(statistics.PIXELS), generator=generator, device=self.device)[rows.start : rows.stop]
-        return batch_losses(self.wrapped, batch, train.loss, self.recipe.model.patch_size, self.state.precision, jitter, train.cross_fit)
+        return batch_losses(
+            self.wrapped, batch, train.loss, self.recipe.model.patch_size, self.state.precision, jitter, train.cross_fit, step
+        )
 
     def _run_stage(
         self, stage: LookStage | Stage, first: int, steps: Iterator[list[Part]], dev: DevSet | None, journal: Journal | None
@@ -287,13 +289,15 @@ class Trainer:
         groups: list[dict[str, object]] = []
         for in_path in (True, False):
             factor = (1.0 if in_path else 0.0) if look else (rate if in_path else 1.0)
-            members = [p for p in self.model.parameters() if (id(p) in path) == in_path]
-            for parameter in members:
+            members = {name: p for name, p in self.model.named_parameters() if (id(p) in path) == in_path}
+            for parameter in members.values():
                 parameter.requires_grad_(factor > 0.0)
             if factor > 0.0 and members:
-                decay = [p for p in members if p.ndim > 1]
+                # By name: tokens and the biases of members held together are matrices, too.
+                decays = {name for name, p in members.items() if name.endswith("weight") and p.ndim > 1}
+                decay, others = ([p for n, p in members.items() if (n in decays) == among] for among in (True, False))
                 groups.append({"params": decay, "weight_decay": self.recipe.train.weight_decay, "factor": factor})
-                groups.append({"params": [p for p in members if p.ndim <= 1], "weight_decay": 0.0, "factor": factor})
+                groups.append({"params": others, "weight_decay": 0.0, "factor": factor})
         betas = (0.9, 0.999) if look else (0.9, 0.95)
         return torch.optim.AdamW(groups, lr=1e-3, betas=betas, fused=self.device.type in ("cpu", "cuda"))
 
@@ -314,7 +318,7 @@ class Trainer:
             "trained_seconds": round(self.state.trained_seconds),
             "seed": self.recipe.train.seed,
             "data": list(self.recipe.data.folders),
-            "licence": "research use only: trained on data with research licences, see MODEL_CARD.md",
+            "licence": self.recipe.data.licence or "not stated: that of the data it was trained on",
         }
         if self.scores:
             facts["dev_scores"] = self.scores

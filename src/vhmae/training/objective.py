@@ -21,19 +21,22 @@ from vhmae.training.sources import LookBank
 
 def batch_losses(
     model: nn.Module, batch: TrainingBatch, config: LossConfig, patch_size: int, precision: Precision = "fp32",
-    jitter: Tensor | None = None, cross_fit: bool = False,
+    jitter: Tensor | None = None, cross_fit: bool = False, masking_seed: int = 0,
 ) -> dict[str, Tensor]:  # fmt: skip
     """The losses of one batch (Eq. 6 and its parts), in fp32; ``loss`` is what is minimised."""
     with autocast(batch.composite.device, precision):
-        result = model(batch.composite, batch.mask, jitter, batch.source if cross_fit else None)
+        result = model(batch.composite, batch.mask, jitter, batch.source if cross_fit else None, masking_seed)
     frames = batch.composite.shape[1]
-    harmonized = result.frames.float()
-    if config.reconstruction == "relative":
+    relative = config.reconstruction == "relative"
+    harmonized = (result.frames if relative else result.drawn).float()
+    if relative:
         reconstruction = losses.relative_error(harmonized, batch.composite, batch.target, batch.region, config.floor, config.harm_weight)
     else:
         predicted, truth = (patchify(video, patch_size) for video in (harmonized, batch.target))
-        reconstruction = losses.reconstruction_loss(predicted, truth, result.foreground, frames, config.reduction)
-    alignment = losses.alignment_loss(result.foreground_features, result.background_features, result.masked, frames, config.reduction)
+        reconstruction = losses.reconstruction_loss(predicted, truth, result.foreground, frames)
+    alignment = losses.alignment_loss(
+        result.foreground_features, result.background_features, result.foreground, frames, config.reduction, result.visible_background
+    )
     balance = losses.patch_balancing_loss(harmonized, patch_size, config.balance, batch.target, config.reduction)
     loss = losses.total_loss(reconstruction, alignment, balance, config.alignment_weight, config.balance_weight)
     return {"loss": loss, "reconstruction": reconstruction, "alignment": alignment, "balance": balance}

@@ -28,6 +28,8 @@ class DataConfig:
     """Bank of LUTs below the root; held-out LUTs are never drawn."""
     dev_list: str = "configs/dev.txt"
     """Clips of the first folder that are kept for validation; empty keeps every 20th of its videos."""
+    licence: str = ""
+    """What the weights say of their licence, which follows from that of the data; empty says that nobody stated one."""
     frames_per_video: int = 24
     cache: str = ""
     """Folder for packs and banks; empty puts them into the run's folder."""
@@ -91,7 +93,7 @@ class Stage:
 class LossConfig:
     """Which losses, and how they are weighed (Eq. 6)."""
 
-    reconstruction: Literal["masked_patches", "relative"] = "relative"
+    reconstruction: Literal["masked_patches", "relative"] = "masked_patches"
     """``masked_patches`` is Eq. 1; ``relative`` is each sample's error over the recoloured region against its composite's."""
     alignment_weight: float = 1.0
     balance_weight: float = 1.0
