@@ -21,8 +21,8 @@ import numpy as np
 import yaml
 from hardware import describe
 
-from vhmae import metrics
 from vhmae.config import read_config
+from vhmae.evaluation import metrics
 from vhmae.evaluation.methods import Clip, Method, find_method
 from vhmae.evaluation.runner import evaluate
 from vhmae.model.weights import count_parameters

@@ -22,9 +22,10 @@ import torch
 from hardware import describe
 
 from vhmae.color.yuv import ColorEncoding
-from vhmae.harmonizer import STRIDES, Harmonizer
-from vhmae.rendering import RENDERERS, ColorChange, render_planes
-from vhmae.video.overlap import map_ahead, run_ahead
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.rendering import RENDERERS, ColorChange, render_planes
+from vhmae.engine.settings import STRIDES
+from vhmae.overlap import map_ahead, run_ahead
 from vhmae.video.planes import PlanarFrame
 
 SIZES = {1080: (1920, 1080), 2160: (3840, 2160)}

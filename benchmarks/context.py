@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 from hardware import describe
 
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.settings import Quality
 from vhmae.evaluation.methods import Clip, Method
 from vhmae.evaluation.runner import evaluate
-from vhmae.harmonizer import Harmonizer, Quality
 from vhmae.model.weights import load_model
 
 SETS = ("dev-two", "dev-large", "dev-mild")

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from tables import ROOT, ablation_runs, clean_scores, trial_scores
 
-from vhmae.harmonizer import Harmonizer
+from vhmae.engine.harmonizer import Harmonizer
 from vhmae.model.masking import mask_tokens
 from vhmae.model.weights import load_model
 from vhmae.video.matte import open_matte

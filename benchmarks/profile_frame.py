@@ -23,10 +23,11 @@ import numpy as np
 from bench_video import CLIP, CRF
 from hardware import describe
 
-from vhmae.harmonizer import STRIDES, Harmonizer
-from vhmae.rendering import as_matte, render_planes
-from vhmae.smoothing import smoothed
-from vhmae.survey import shows_background, small_mask
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.rendering import as_matte, render_planes
+from vhmae.engine.settings import STRIDES
+from vhmae.engine.sight import shows_background, small_mask
+from vhmae.engine.smoothing import smoothed
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.matte import open_matte
 from vhmae.video.probe import probe_video

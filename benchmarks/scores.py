@@ -17,7 +17,7 @@ from typing import Any
 from hardware import describe
 
 from vhmae.config import read_config
-from vhmae.data.synthesize import SynthesisRecipe, synthesize
+from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
 from vhmae.evaluation.methods import Method, find_method
 from vhmae.evaluation.protocols import PROTOCOLS
 from vhmae.evaluation.runner import METRICS, evaluate, natural_drift

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from hardware import describe
 
-from vhmae import metrics
 from vhmae.color.transform import apply_transform, fit_transform
 from vhmae.data.decoded import read_decoded
 from vhmae.data.hyoutube import read_list
-from vhmae.harmonizer import Harmonizer
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.evaluation import metrics
 
 Array = np.ndarray
 WAYS = ("frame by frame", "fast", "balanced", "best")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from vhmae.cluster import TRIES, spread
 from vhmae.errors import InputError
+from vhmae.work.cluster import TRIES, spread
 
 pytestmark = pytest.mark.usefixtures("cluster")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from vhmae.version import __version__
 
 # Imported at first use: `import vhmae` and `vhmae --help` do not wait for torch.
 _HOMES = {
-    "Harmonizer": "vhmae.harmonizer",
-    "harmonize_video": "vhmae.pipeline",
+    "Harmonizer": "vhmae.engine.harmonizer",
+    "harmonize_video": "vhmae.work.harmonize",
     "VHMAE": "vhmae.model.vhmae",
     "ModelConfig": "vhmae.model.vhmae",
     "load_model": "vhmae.model.weights",
@@ -21,11 +21,11 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from vhmae.color.lut import Lut3D
+    from vhmae.engine.harmonizer import Harmonizer
     from vhmae.errors import InputError, VhmaeError
-    from vhmae.harmonizer import Harmonizer
     from vhmae.model.vhmae import VHMAE, ModelConfig
     from vhmae.model.weights import load_model
-    from vhmae.pipeline import harmonize_video
+    from vhmae.work.harmonize import harmonize_video
 
 __all__ = ["VHMAE", "Harmonizer", "InputError", "Lut3D", "ModelConfig", "VhmaeError", "__version__", "harmonize_video", "load_model"]
 

@@ -40,7 +40,7 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
         try:
             _override(tree, dotted, yaml.safe_load(text) if text else "")
         except yaml.YAMLError:
-            raise InputError(f"--{dotted} {text}: is not a YAML value; quote lists and sections as one word") from None
+            raise InputError("is not a YAML value; quote lists and sections as one word", field=dotted, value=text) from None
     return build(kind, tree, str(path))
 
 
@@ -75,7 +75,7 @@ def _override(tree: dict[str, Any], dotted: str, value: Any) -> None:
     for section in sections:
         branch = tree.setdefault(section, {})
         if not isinstance(branch, dict):
-            raise InputError(f"--{dotted}: {section} is a value, not a section; see the recipe's keys")
+            raise InputError(f"{section} is a value, not a section; see the recipe's keys", field=dotted)
         tree = branch
     tree[key] = value
 

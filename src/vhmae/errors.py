@@ -13,6 +13,9 @@ DAMAGED_ARCHIVE = (
 """What numpy and zipfile raise when they read a damaged .npz."""
 
 
+_NOT_TOLD = object()
+
+
 class VhmaeError(Exception):
     """Base of every error that this package raises on purpose."""
 
@@ -20,9 +23,23 @@ class VhmaeError(Exception):
 
 
 class InputError(VhmaeError):
-    """Something the user can mend: an option, a configuration, a file or a mask."""
+    """Something the user can mend: an option, a configuration, a file or a mask.
+
+    Messages name an option by its field, in backticks; the command line puts the flag in its place.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, field: str | None = None, value: object = _NOT_TOLD) -> None:
+        """Say what is wrong.
+
+        Args:
+            field: the option that is wrong, by the name of its field.
+            value: what it was.
+        """
+        self.field = field
+        told = "" if value is _NOT_TOLD else f" {value}"
+        super().__init__(message if field is None else f"`{field}`{told}: {message}")
 
 
 class ShapeError(VhmaeError, ValueError):

@@ -15,14 +15,14 @@ import pytest
 
 from tests.conftest import moving_scene, write_video
 from tests.harmonizer.test_harmonizer import changing_model
-from vhmae.batch import Outcome, Worker, read_jobs, run_batch
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
-from vhmae.harmonizer import HarmonizerSettings
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
-from vhmae.pipeline import HarmonizeJob
-from vhmae.video.beside import growing_folder
+from vhmae.partial_output import growing_folder
+from vhmae.work.batch import Outcome, Worker, run_batch
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.jobs_table import read_jobs
 
 FRAMES = 8
 
@@ -85,7 +85,7 @@ def test_pictures_and_several_masks_are_jobs_too(work: Path) -> None:
 
 def test_options_of_a_line_overrule_those_of_the_command(work: Path) -> None:
     (work / "jobs.csv").write_text("composite,mask,out,strength,crf\none.mkv,one.npz,a.mkv,0.25,\ntwo.mkv,two.npz,b.mkv,,9\n")
-    first, second = read_jobs(work / "jobs.csv", HarmonizerSettings(strength=0.75))
+    first, second = read_jobs(work / "jobs.csv", {"strength": 0.75})
     assert (first.strength, first.crf, second.strength, second.crf) == (0.25, None, 0.75, 9)
 
 
@@ -117,8 +117,8 @@ def _die_of_the_second(job: HarmonizeJob) -> Outcome:
 
 def test_a_killed_worker_loses_its_own_job_alone(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (work / "jobs.csv").write_text(THREE)
-    jobs = read_jobs(work / "jobs.csv", HarmonizerSettings(weights=str(work / "w.safetensors"), precision="fp32"))
-    monkeypatch.setattr("vhmae.batch._work", _die_of_the_second)
+    jobs = read_jobs(work / "jobs.csv", {"weights": str(work / "w.safetensors"), "precision": "fp32"})
+    monkeypatch.setattr("vhmae.work.batch._work", _die_of_the_second)
     outcomes = {Path(outcome.out).name: outcome for outcome in run_batch(jobs, workers=2)}
     assert {name: outcome.status for name, outcome in outcomes.items()} == {"1.mkv": "done", "2.mkv": "failed", "3.mkv": "done"}
     assert "killed" in outcomes["2.mkv"].message
@@ -132,7 +132,7 @@ def test_the_model_is_loaded_once(work: Path, monkeypatch: pytest.MonkeyPatch) -
         loaded.append(name)
         return load_model(name)
 
-    monkeypatch.setattr("vhmae.harmonizer.load_model", load)
+    monkeypatch.setattr("vhmae.engine.harmonizer.load_model", load)
     assert batch(work, "composite,mask,out\none.mkv,one.npz,out/1.mkv\ntwo.mkv,two.npz,out/2.mkv\n")[1]["done"] == 2
     assert loaded == [str(work / "w.safetensors")]
 
@@ -146,7 +146,7 @@ def test_over_a_cluster_a_killed_worker_loses_nothing(work: Path, monkeypatch: p
                 os.kill(os.getpid(), signal.SIGKILL)
             return super().__call__(job)
 
-    monkeypatch.setattr("vhmae.batch.Worker", Mortal)
+    monkeypatch.setattr("vhmae.work.batch.Worker", Mortal)
     monkeypatch.chdir(work)
     code, report = batch(Path(), THREE, "--ray")
     assert code == 1

@@ -12,11 +12,12 @@ import pytest
 
 from tests.conftest import decode, moving_scene, write_video
 from tests.harmonizer.test_harmonizer import changing_model
-from vhmae import harmonize_video, pipeline
+from vhmae import harmonize_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.model.weights import save_model
+from vhmae.work import harmonize as pipeline
 
 FRAMES = 30
 OPTIONS = {"precision": "fp32", "caution": 0.0}

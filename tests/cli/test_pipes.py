@@ -19,7 +19,7 @@ from tests.conftest import decode, moving_scene, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
-from vhmae.streaming import RawFormat
+from vhmae.work.stream import RawFormat
 
 Maker = Callable[..., tuple[Path, Path]]
 FRAMES = 40

@@ -19,17 +19,17 @@ import pytest
 
 from tests.cli.test_cli import error_of
 from tests.conftest import decode, moving_scene, packets, save_bold_weights, write_video
-from vhmae import pipeline
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import TimedFrame
+from vhmae.work import harmonize as pipeline
 
 KILLS = 50
 FRAMES = 90
 
 # A run with short segments, so that a short clip has many of them.
-SCRIPT = "import sys; from vhmae import pipeline; pipeline.CHECKPOINT_FRAMES = 10; from vhmae.cli import main; sys.exit(main(sys.argv[1:]))"
+SCRIPT = "import sys; import vhmae.work.harmonize as h; h.CHECKPOINT_FRAMES = 10; from vhmae.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.fixture(scope="module")

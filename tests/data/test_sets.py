@@ -14,8 +14,8 @@ from tests.conftest import moving_scene, write_video
 from tests.data.test_looks import luts
 from vhmae.color.lut import write_cube
 from vhmae.data.clips import Pack, build_pack, list_clips, read_mask_bits, source_group, write_mask_bits
+from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
 from vhmae.data.hyoutube import read_list
-from vhmae.data.synthesize import SynthesisRecipe, synthesize
 from vhmae.errors import InputError
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from vhmae import metrics
 from vhmae.errors import ShapeError
+from vhmae.evaluation import metrics
 
 
 @pytest.fixture

@@ -132,7 +132,7 @@ def test_a_protocol_agrees_with_its_loop(reference: Callable[[Frame], dict[str, 
 
 def test_co2nets_ssim_agrees_with_its_loop(frame: Frame) -> None:
     found = find_protocol("co2net").score(frame, ["fssim"])["fssim"]
-    from vhmae import metrics
+    from vhmae.evaluation import metrics
 
     composite, target, mask = (triangle_resize(p, True) for p in (frame.composite, frame.target, frame.mask.astype(np.uint8) * 255))
     cover = mask / 255

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vhmae.data.synthesize import SynthesisRecipe, synthesize
+from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate, natural_drift
 

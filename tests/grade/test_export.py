@@ -18,7 +18,6 @@ import torch
 
 from tests.conftest import moving_scene, write_video
 from tests.harmonizer.test_harmonizer import changing_model
-from vhmae.analysis import AnalysisJob
 from vhmae.cli import main
 from vhmae.color.lut import read_cube
 from vhmae.color.transform import apply_transform
@@ -29,7 +28,8 @@ from vhmae.grade.dctl import write_dctl
 from vhmae.grade.export import ExportJob, export_grades
 from vhmae.grade.shots import KeyMap, ShotGrade, bake, grade_shots
 from vhmae.model.weights import save_model
-from vhmae.pipeline import harmonize_video
+from vhmae.work.analysis import AnalysisJob
+from vhmae.work.harmonize import harmonize_video
 
 Array = np.ndarray
 FRAMES = 40

@@ -7,9 +7,9 @@ import pytest
 
 from tests.conftest import moving_scene
 from tests.harmonizer.test_harmonizer import changing_model
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.rendering import LUMA
 from vhmae.errors import InputError
-from vhmae.harmonizer import Harmonizer
-from vhmae.rendering import LUMA
 
 Array = np.ndarray
 

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from tests.conftest import moving_scene
 from tests.model.test_vhmae import model
+from vhmae.engine.estimation import KeyFrame, share_kept
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.settings import STRIDES
+from vhmae.engine.sight import thumbnail_of
+from vhmae.engine.smoothing import Estimate
 from vhmae.errors import InputError, ShapeError
-from vhmae.harmonizer import STRIDES, Harmonizer, KeyFrame, _share_kept
 from vhmae.model.vhmae import VHMAE
-from vhmae.rendering import FrameTransform
-from vhmae.smoothing import Estimate
-from vhmae.survey import thumbnail_of
 
 
 def changing_model() -> VHMAE:
@@ -146,7 +148,7 @@ def test_caution_leaves_small_changes_undone_and_strong_ones_alone() -> None:
     mask = torch.ones(1, 1, 1, 8, 8, dtype=torch.bool)
 
     def kept(levels: float, caution: float) -> float:
-        return _share_kept(torch.full((1, 1, 3, 8, 8), levels / 255.0), mask, caution)
+        return share_kept(torch.full((1, 1, 3, 8, 8), levels / 255.0), mask, caution)
 
     assert kept(6.0, 6.0) == pytest.approx(0.5)
     assert kept(1.0, 6.0) < 0.03

@@ -8,8 +8,8 @@ import torch
 
 from tests.conftest import moving_scene
 from vhmae.color.yuv import ColorEncoding
+from vhmae.engine.rendering import FrameTransform, PixelChange, render_planes, render_rgb
 from vhmae.model.heads import Transform
-from vhmae.rendering import FrameTransform, PixelChange, render_planes, render_rgb
 from vhmae.video.planes import Box, PlanarFrame
 
 

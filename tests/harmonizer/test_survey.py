@@ -11,8 +11,11 @@ import torch
 from tests.conftest import moving_scene
 from tests.harmonizer.test_harmonizer import changing_model
 from vhmae.color.statistics import PIXELS, draw_pixel_sets, merge_pixel_sets
-from vhmae.harmonizer import Harmonizer
-from vhmae.survey import FULL, KEPT, Survey, shows_background, small_mask, thumbnail_of
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.sight import shows_background, small_mask, thumbnail_of
+from vhmae.engine.survey import FRAMES_FULL as FULL
+from vhmae.engine.survey import FRAMES_KEPT as KEPT
+from vhmae.engine.survey import Survey
 
 SIZE = 32
 

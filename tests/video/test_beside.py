@@ -16,7 +16,7 @@ from tests.cli.test_cli import error_of
 from tests.conftest import decode, moving_scene
 from vhmae.cli import main
 from vhmae.errors import InputError
-from vhmae.video.beside import Held, check_apart, growing, growing_folder
+from vhmae.partial_output import Held, check_apart, growing, growing_folder
 
 Maker = Callable[..., tuple[Path, Path]]
 

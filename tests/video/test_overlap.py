@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from vhmae.video.overlap import BusyTimes, map_ahead, run_ahead
+from vhmae.overlap import BusyTimes, map_ahead, run_ahead
 
 
 def test_several_threads_keep_the_order_of_the_items() -> None:
@@ -65,7 +65,7 @@ def test_a_chain_that_ends_early_closes_its_source_and_leaves_no_thread(ends: st
 
 def test_time_that_threads_share_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([10.0, 14.0])
-    monkeypatch.setattr("vhmae.video.overlap.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("vhmae.overlap.time.monotonic", lambda: next(clock))
     busy = BusyTimes(("render",))
     with busy.working("render", 4):
         pass

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vhmae import __version__
 from vhmae.cli.batch import add_batch
 from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
 from vhmae.cli.export import add_export
@@ -22,7 +21,9 @@ from vhmae.cli.preview import add_preview
 from vhmae.cli.rcvh import add_rcvh
 from vhmae.cli.study import add_study
 from vhmae.cli.train import add_train, add_weights
+from vhmae.cli.words import with_flags
 from vhmae.errors import InputError, VhmaeError
+from vhmae.version import __version__
 
 LONGEST_ERROR = 400
 
@@ -57,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.run(args)
         return _said()
     except VhmaeError as error:
-        _print_error(str(error))
+        _print_error(with_flags(str(error)))
         return error.exit_code
     except KeyboardInterrupt:
         _print_error(f"stopped: interrupted; {kept}")

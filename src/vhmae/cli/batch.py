@@ -7,15 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import (
-    add_command,
-    add_device_options,
-    add_report_options,
-    add_strength_options,
-    positive,
-    write_report,
-)
+from vhmae.cli.options import add_options, given_options
+from vhmae.cli.parser import add_command, add_report_options, positive, write_report
+from vhmae.cli.words import with_flags
 from vhmae.errors import VhmaeError
+from vhmae.options import options_of
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.jobs_table import read_jobs
 
 
 def add_batch(commands: Any) -> None:
@@ -24,27 +22,21 @@ def add_batch(commands: Any) -> None:
     parser.add_argument("--workers", type=positive, default=1, metavar="N", help="videos at once, each in a process (1)")
     parser.add_argument("--ray", action="store_true", help="spread the videos over a Ray cluster that shares their folders")
     parser.add_argument("--again", action="store_true", help="do what is done, too")
-    add_strength_options(parser)
-    parser.add_argument("--hold-last-mask", action="store_true", help="let masks that are too short stand still at their ends")
-    parser.add_argument("--resume", action="store_true", help="write so that stopped videos can be gone on with, and go on with them")
-    parser.add_argument("--strict", action="store_true", help="treat warnings as errors")
-    add_device_options(parser)
+    files = [one.name for one in options_of(HarmonizeJob) if one.role != "plain"]
+    add_options(parser, HarmonizeJob, leave_out=[*files, "progress"])
     add_report_options(parser)
 
 
 def _batch(args: Any) -> None:
-    from vhmae.batch import read_jobs, run_batch
-    from vhmae.harmonizer import HarmonizerSettings
+    jobs = read_jobs(args.table, given_options(args, HarmonizeJob))
+    from vhmae.work.batch import run_batch
 
-    names = ("quality", "strength", "caution", "weights", "device", "precision", "threads")
-    settings = HarmonizerSettings(**{name: getattr(args, name) for name in names})
-    jobs = read_jobs(args.table, settings, hold_last_mask=args.hold_last_mask, resume=args.resume, strict=args.strict)
     outcomes = []
     for outcome in run_batch(jobs, args.workers, args.again, args.ray):
         outcomes.append(outcome)
         line = f"{len(outcomes)}/{len(jobs)} {outcome.out}: {outcome.status}"
         line += f", {outcome.frames} frames in {outcome.seconds:.1f} s" if outcome.status == "done" else ""
-        line += f" ({outcome.message})" if outcome.message else ""
+        line += f" ({with_flags(outcome.message)})" if outcome.message else ""
         if outcome.status == "failed":
             print(line, file=sys.stderr)
         elif not args.quiet:

@@ -49,7 +49,7 @@ def add_synthesize(commands: Any) -> None:
 
 def _synthesize(args: Any) -> None:
     from vhmae.config import read_config
-    from vhmae.data.synthesize import SynthesisRecipe, synthesize
+    from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
 
     keys = [field.name for field in dataclasses.fields(SynthesisRecipe)]
     given = {name: getattr(args, name) for name in keys if getattr(args, name) is not None}

@@ -8,7 +8,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -135,41 +134,6 @@ def add_device_options(parser: Parser) -> None:
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (all)")
 
 
-def add_strength_options(parser: Parser) -> None:
-    """How much, and how often."""
-    parser.add_argument(
-        "--quality",
-        default="balanced",
-        choices=["fast", "balanced", "best"],
-        help="how often the network looks; best looks at whole shots first",
-    )
-    parser.add_argument("--strength", type=float, default=1.0, metavar="0..1", help="how far to go (1)")
-    parser.add_argument(
-        "--caution",
-        type=float,
-        metavar="LEVELS",
-        help="0 is bold; small changes are left undone below this (what the weights say; 16 for the packaged ones)",
-    )
-
-
-def add_part_options(parser: Parser) -> None:
-    """Which part of a video, and where its shots begin."""
-    parser.add_argument("--start", type=float, default=0.0, metavar="SECONDS")
-    parser.add_argument("--end", type=float, metavar="SECONDS")
-    parser.add_argument("--cuts", type=Path, metavar="FILE", help="numbers of the frames that begin a shot, one a line")
-    parser.add_argument("--no-cut-detection", action="store_true", help="take the video as one shot")
-
-
-def add_source_options(parser: Parser) -> None:
-    """How the composite and its mask are taken, and what is harmonized to."""
-    parser.add_argument("--rate", type=rate, metavar="N", help="frames a second of pictures (24)")
-    parser.add_argument("--reference", type=location, metavar="PICTURE", help="harmonize to this picture, not to the background")
-    parser.add_argument("--keep", type=names, default=(), metavar="hue,luma,saturation", help="what of the foreground stays as it is")
-    parser.add_argument("--colorspace", choices=["bt601", "bt709", "bt2020"], help="overrules the input's colour matrix")
-    parser.add_argument("--hold-last-mask", action="store_true", help="let a mask that is too short stand still at its end")
-    parser.add_argument("--allow-url", action="store_true", help="fetch what is named by an http or https address")
-
-
 def add_report_options(parser: Parser) -> None:
     group = parser.add_argument_group("what is reported")
     group.add_argument("--json", type=Path, metavar="FILE", help="write the report")
@@ -206,24 +170,6 @@ def check_web(command: str) -> None:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise InputError(f"{command}: needs {error.name}; install it with: pip install 'vhmae[web]'") from None
-
-
-def rate(text: str) -> Fraction:
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        value = Fraction(0)
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a rate of frames, as in 24 or 30000/1001")
-    return value
-
-
-def position(text: str) -> tuple[float, float]:
-    x, comma, y = text.partition(",")
-    try:
-        return float(x), float(y if comma else "")
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not X,Y") from None
 
 
 Location = Path | str

@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
-from vhmae.cli.fetch import fetched
-from vhmae.cli.parser import (
-    add_command,
-    add_device_options,
-    add_report_options,
-    add_source_options,
-    add_strength_options,
-    location,
-    natural,
-    write_report,
-)
+from vhmae.cli.harmonize import add_composite, add_file_options, fetched_inputs, require_output
+from vhmae.cli.options import add_options, given_options
+from vhmae.cli.parser import add_command, add_report_options, write_report
+from vhmae.cli.words import print_warnings
+from vhmae.errors import InputError
+from vhmae.options import build_options
+from vhmae.work.job import PreviewJob
 
 
 def add_preview(commands: Any) -> None:
     parser = add_command(commands, "preview", _preview, "show one frame before and after, the difference and the matte")
-    parser.add_argument("composite", type=location, metavar="COMPOSITE", help="video, picture, folder or sequence (shot.%%04d.png)")
-    parser.add_argument("--mask", type=location, action="append", default=[], help="as for harmonize; several times for several objects")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="SHEET", help="picture to write (.png, .jpg)")
-    parser.add_argument("--frame", type=natural, metavar="N", help="number of the frame, from 0 (the middle one)")
-    add_strength_options(parser)
-    add_source_options(parser)
-    add_device_options(parser)
+    add_composite(parser, "; the background, where --foreground is given")
+    add_options(parser, PreviewJob, leave_out=["composite"])
+    add_file_options(parser)
     add_report_options(parser)
 
 
-def _preview(args: Any) -> None:
-    from vhmae.preview import PreviewJob, preview
+def composite_given(args: Any, values: dict[str, Any]) -> dict[str, Any]:
+    """The options with the composite among them."""
+    if args.composite_given is not None:
+        values["composite"] = args.composite_given
+    if "composite" not in values:
+        raise InputError("COMPOSITE: missing; name the video")
+    require_output(values)
+    return values
 
-    options = (
-        "output", "frame", "quality", "strength", "caution", "rate", "colorspace", "keep",
-        "hold_last_mask", "weights", "device",
-        "precision", "threads",
-    )  # fmt: skip
-    given = {name: getattr(args, name) for name in options}
-    with fetched([args.composite, args.reference, *args.mask], args.allow_url) as (composite, reference, *masks):
-        files: dict[str, Any] = {"composite": composite, "reference": reference, "masks": tuple(masks)}
-        report = preview(PreviewJob(**given, **files))
+
+def _preview(args: Any) -> None:
+    values = composite_given(args, given_options(args, PreviewJob))
+    from vhmae.work.preview import preview
+
+    with fetched_inputs(values, PreviewJob, args.allow_url) as local:
+        report = preview(build_options(PreviewJob, local))
     write_report(report, args.json)
+    print_warnings(report["warnings"], args.quiet)
     if not args.quiet:
-        for warning in report["warnings"]:
-            print(f"vhmae: warning: {warning}", file=sys.stderr)
-        print(f"{args.output}: frame {report['frame']}, mean change {report['mean_change']:.1f} levels")
+        print(f"{values['output']}: frame {report['frame']}, mean change {report['mean_change']:.1f} levels")

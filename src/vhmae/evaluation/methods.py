@@ -18,8 +18,9 @@ import torch
 from vhmae.color.transfer import match_histograms, monge_kantorovich, reinhard
 from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform, fit_transform
 from vhmae.data.hyoutube import Sample, find_picture, read_list, read_picture
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.settings import Quality
 from vhmae.errors import InputError, did_you_mean
-from vhmae.harmonizer import Harmonizer, Quality
 
 Array = np.ndarray
 CLASSICAL = ("reinhard", "histogram", "mkl")

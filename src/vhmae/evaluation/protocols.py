@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from vhmae import metrics
 from vhmae.errors import InputError, did_you_mean
+from vhmae.evaluation import metrics
 
 Array = np.ndarray
 FRAME_METRICS = ("fmse", "mse", "psnr", "fssim")

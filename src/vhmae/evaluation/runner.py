@@ -16,14 +16,14 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from vhmae import metrics
 from vhmae.data.clips import list_clips
 from vhmae.data.decoded import read_decoded
 from vhmae.data.hyoutube import Sample, read_list
 from vhmae.errors import InputError, did_you_mean
+from vhmae.evaluation import metrics
 from vhmae.evaluation.methods import Clip, Method
 from vhmae.evaluation.protocols import FRAME_METRICS, PROTOCOLS, Frame, Protocol
-from vhmae.video.overlap import run_ahead
+from vhmae.overlap import run_ahead
 
 Array = np.ndarray
 METRICS = FRAME_METRICS

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vhmae.engine.rendering import LUMA
 from vhmae.errors import InputError
-from vhmae.rendering import LUMA
 
 FORMATS = {".cc": "ColorCorrection", ".ccc": "ColorCorrectionCollection", ".cdl": "ColorDecisionList"}
 """Suffixes, and OpenColorIO's names of what they hold."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from vhmae.analysis import AnalysisJob
 from vhmae.color.lut import write_cube
 from vhmae.errors import InputError
 from vhmae.grade.cdl import FORMATS, fit_cdl, require_ocio, write_cdls
 from vhmae.grade.dctl import write_dctl
+from vhmae.grade.job import ExportJob
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
 from vhmae.grade.timeline import require_otio, write_timeline
-from vhmae.video.beside import growing
+from vhmae.partial_output import growing
 from vhmae.video.probe import VideoInfo
+from vhmae.work.harmonize import check_strict
 
-Kind = Literal["cube", "dctl", "cdl", "edl", "otio"]
-KINDS: tuple[str, ...] = get_args(Kind)
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "cube": (".cube",), "dctl": (".dctl",), "cdl": tuple(FORMATS), "edl": (".edl",), "otio": (".otio",),
 }  # fmt: skip
@@ -34,16 +32,6 @@ KEY_FRAMES = 24
 """Frames from one key map to the next where a form holds several."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ExportJob(AnalysisJob):
-    """A video whose grades are to be exported; the fields are the options of ``vhmae export``."""
-
-    kind: Kind
-    output: Path
-    key_frames: int | None = None
-    """Frames from one key map to the next: for ``cube`` a numbered set instead of one LUT a shot, for ``dctl`` 24 where it is not given."""
-
-
 def export_grades(job: ExportJob) -> dict[str, Any]:
     """Write the grades of a video's shots and return the report of docs/grades.md.
 
@@ -56,8 +44,7 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     _check(job)
     every = (job.key_frames or KEY_FRAMES) if job.kind == "dctl" else job.key_frames
     grades, info, warnings = grade_shots(job, every)
-    if job.strict and warnings:
-        raise InputError(f"--strict: {warnings[0]}; mend it or leave --strict out")
+    check_strict(job.strict, warnings)
     files = _Files(job.output, len(grades))
     try:
         left = _write(job, grades, info, files)
@@ -148,7 +135,7 @@ class _Files:
 def _check(job: ExportJob) -> None:
     """Refuse an output that cannot be written, before any work."""
     if len(job.masks) > 1:
-        raise InputError(f"--mask {job.masks[1]}: a grade is of one object; export each by itself")
+        raise InputError("a grade is of one object; export each by itself", field="masks", value=job.masks[1])
     known = SUFFIXES[job.kind]
     if job.output.suffix.lower() not in known:
         raise InputError(f"{job.output}: export {job.kind} writes {' or '.join(known)}; give such a name")
@@ -158,7 +145,7 @@ def _check(job: ExportJob) -> None:
         if job.output.exists() and source.exists() and job.output.samefile(source):
             raise InputError(f"{job.output}: is one of the inputs; choose another name for the output")
     if job.key_frames is not None and job.kind not in ("cube", "dctl"):
-        raise InputError(f"--key-frames: {job.kind} holds one grade a shot; leave it out, or export cube or dctl")
+        raise InputError(f"{job.kind} holds one grade a shot; leave it out, or export cube or dctl", field="key_frames")
     if job.kind == "cdl":
         require_ocio()
     if job.kind in ("edl", "otio"):

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vhmae.analysis import Analysis, AnalysisJob
 from vhmae.color.lut import Lut3D
 from vhmae.color.transform import apply_transform, fit_transform
+from vhmae.engine.rendering import ColorChange, as_matte
 from vhmae.errors import InputError
-from vhmae.rendering import ColorChange, as_matte
 from vhmae.video.planes import Box, PlanarFrame
 from vhmae.video.probe import VideoInfo
+from vhmae.work.analysis import open_analysis
+from vhmae.work.job import AnalysisJob
 
 Array = np.ndarray
 CUBE_SIZE = 33
@@ -107,12 +108,12 @@ def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGr
     Raises:
         InputError: for what the caller can mend, as harmonizing does.
     """
-    analysis = Analysis(job)
+    analysis = open_analysis(job)
     analysis.survey()
     grades: list[ShotGrade] = []
     shot, current = _Shot(0), -1
     seen = damaged = 0
-    for (timed, mattes), (change, *_), number in analysis.harmonized(analysis.frames(count=True)):
+    for (timed, mattes), (change, *_), number in analysis.harmonized(analysis.sources.frames(count=True)):
         if number != current:  # a film has a thousand shots: each is graded as it ends, and few of its pixels are kept
             grades += shot.grade(len(grades) + 1, every)
             shot, current = _Shot(timed.index), number
@@ -123,7 +124,7 @@ def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGr
     grades += shot.grade(len(grades) + 1, every)
     if not grades:
         raise InputError(f"{job.composite}: no shot has a foreground to grade; check the mask")
-    return grades, analysis.info, analysis.warnings(seen, damaged)
+    return grades, analysis.sources.info, analysis.warnings(seen, damaged)
 
 
 class _Shot:

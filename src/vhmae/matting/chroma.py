@@ -82,7 +82,7 @@ class ChromaKey(MatteMaker):
         return self._screen is None or purity(screen) >= SAME_SCREEN * purity(self._screen)
 
     def _miss(self, frame: Array) -> None:
-        advice = f"give {'--key green or blue' if self.key == 'auto' else 'the other --key'}, or another way to cut out"
+        advice = f"give {'`key` green or blue' if self.key == 'auto' else 'the other `key`'}, or another way to cut out"
         shown = ", ".join(f"{value:.0f}" for value in _border_color(frame))
         self.complaint = self.complaint or f"no green or blue screen is to be seen (the border's colour is {shown}); {advice}"
 

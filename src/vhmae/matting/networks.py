@@ -34,7 +34,7 @@ def find_network(way: str, given: Path | None = None) -> Path:
     if not path.is_file():
         told = f"{path}: no such file; " if named else ""
         raise InputError(
-            f"{way}: {told}needs a network file: pass it by --weights (harmonize: --matte-weights), set {variable}, or run make {target} "
+            f"{way}: {told}needs a network file: pass it by `weights` (harmonize: `matte_weights`), set {variable}, or run make {target} "
             "(docs/matting.md)"
         )
     return path

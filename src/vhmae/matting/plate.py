@@ -43,7 +43,9 @@ class CleanPlate(MatteMaker):
 
 def _fitted(plate: Array, shape: tuple[int, ...]) -> Array:
     if abs(plate.shape[1] / plate.shape[0] / (shape[1] / shape[0]) - 1.0) > 0.02:
-        raise InputError(f"--plate: is {plate.shape[1]}x{plate.shape[0]}, the video {shape[1]}x{shape[0]}; give a frame of the same shot")
+        raise InputError(
+            f"is {plate.shape[1]}x{plate.shape[0]}, the video {shape[1]}x{shape[0]}; give a frame of the same shot", field="plate"
+        )
     if plate.shape == shape:
         return plate
     return cv2.resize(plate, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)

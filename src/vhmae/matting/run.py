@@ -27,12 +27,12 @@ from vhmae.matting.networks import find_network
 from vhmae.matting.plate import CleanPlate
 from vhmae.matting.rvm import Rvm
 from vhmae.matting.salient import Salient
+from vhmae.overlap import run_ahead
 from vhmae.video.browser import read_upright, upright
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
 from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
 from vhmae.video.matte import MatteSource, open_matte
-from vhmae.video.overlap import run_ahead
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, probe_video, sound_codecs
@@ -125,11 +125,11 @@ def make_maker(job: MatteJob, info: VideoInfo) -> MatteMaker:
         return ChromaKey(job.key, _grey(job.garbage) if job.garbage is not None else None, job.despill)
     if job.way == "plate":
         if job.plate is None:
-            raise InputError("--with plate: needs --plate PICTURE, the scene without its subject")
+            raise InputError("`with` plate: needs `plate` PICTURE, the scene without its subject")
         return CleanPlate(_read_plate(job.plate))
     if job.way == "file":
         if job.matte is None:
-            raise InputError("--with file: needs --matte, the matte that is there already")
+            raise InputError("`with` file: needs `matte`, the matte that is there already")
         source = open_matte(job.matte)
         source.check_fits(info, hold_last=None)
         return ReadyMade(source, info)
@@ -248,9 +248,9 @@ def made_matte(video: Path, way: Way, beside: Path, **options: Any) -> Iterator[
 
 def _nothing_found(way: Way) -> str:
     return {
-        "rvm": "no person was found; try --with salient, which takes any object",
+        "rvm": "no person was found; try `with` salient, which takes any object",
         "salient": "nothing stands out; try another way to cut it out",
-        "chroma": "all of it is screen; give --key green or blue",
+        "chroma": "all of it is screen; give `key` green or blue",
         "plate": "nothing differs from the plate; give the scene without its subject",
         "file": "the matte is empty; white must mark the foreground",
     }[way]
@@ -345,7 +345,7 @@ def _layer_planes(colors: Array, matte: Array) -> PlanarFrame:
 def _grey(path: Path) -> Array:
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if picture is None:
-        raise InputError(f"--garbage {path}: cannot be read as a picture; give one that is white where nothing is to be kept")
+        raise InputError("cannot be read as a picture; give one that is white where nothing is to be kept", field="garbage", value=path)
     return picture.astype(np.float32) / np.float32(255.0)
 
 

@@ -32,7 +32,7 @@ class Rvm(MatteMaker):
             ratio: size that the network sees inside, of the frame's; None chooses by the frame.
         """
         if ratio is not None and not 0.0 < ratio <= 1.0:
-            raise InputError(f"--matte-ratio {ratio}: out of range; expected more than 0, at most 1")
+            raise InputError("out of range; expected more than 0, at most 1", field="matte_ratio", value=ratio)
         inputs = frozenset({"src", "downsample_ratio", *(f"{state}i" for state in STATES)})
         self.network = open_network(weights, inputs, frozenset({"pha", *(f"{state}o" for state in STATES)}), threads)
         self.ratio = ratio

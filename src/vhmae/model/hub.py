@@ -41,7 +41,7 @@ def load_from_hub(name: str) -> VHMAE:
         raise
     except Exception as error:  # the hub's errors have no common base: network, login, names, files
         reason = " ".join(str(error).split())[:160]
-        raise InputError(f"--weights {name}: cannot be loaded ({reason}); check the name and the connection") from None
+        raise InputError(f"cannot be loaded ({reason}); check the name and the connection", field="weights", value=name) from None
     return model.eval()
 
 

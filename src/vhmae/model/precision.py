@@ -47,9 +47,11 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
     if wanted == "auto":
         return fastest_precision(device.type)
     if wanted not in DTYPES:
-        raise InputError(f"--precision {wanted}: unknown{did_you_mean(wanted, ['auto', *DTYPES])}; expected auto, fp32, bf16 or fp16")
+        raise InputError(
+            f"unknown{did_you_mean(wanted, ['auto', *DTYPES])}; expected auto, fp32, bf16 or fp16", field="precision", value=wanted
+        )
     if wanted == "fp16" and device.type == "cpu":
-        raise InputError("--precision fp16: a CPU has no fast fp16; use auto, fp32 or bf16")
+        raise InputError("`precision` fp16: a CPU has no fast fp16; use auto, fp32 or bf16")
     return wanted  # type: ignore[return-value]  # checked against the names above
 
 
@@ -62,12 +64,14 @@ def choose_device(wanted: str) -> torch.device:
     kind, _, number = wanted.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
         raise InputError(
-            f"--device {wanted}: unknown{did_you_mean(kind, ['auto', 'cpu', 'cuda', 'mps'])}; expected auto, cpu, cuda[:N] or mps"
+            f"unknown{did_you_mean(kind, ['auto', 'cpu', 'cuda', 'mps'])}; expected auto, cpu, cuda[:N] or mps",
+            field="device",
+            value=wanted,
         )
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise InputError(f"--device {wanted}: this machine has {torch.cuda.device_count()} CUDA devices; use --device cpu")
+        raise InputError(f"this machine has {torch.cuda.device_count()} CUDA devices; use `device` cpu", field="device", value=wanted)
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise InputError("--device mps: is not available here; use --device cpu")
+        raise InputError("`device` mps: is not available here; use `device` cpu")
     return torch.device(wanted)
 
 

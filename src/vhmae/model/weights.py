@@ -48,7 +48,9 @@ def find_weights(name: str) -> Path:
     if path.is_file():
         raise InputError(f"{name}: is not a {SUFFIX} file; only safetensors are loaded, never pickles")
     raise InputError(
-        f"--weights {name}: unknown{did_you_mean(name, packaged)}; packaged: {', '.join(packaged) or 'none'}, or give a {SUFFIX} file"
+        f"unknown{did_you_mean(name, packaged)}; packaged: {', '.join(packaged) or 'none'}, or give a {SUFFIX} file",
+        field="weights",
+        value=name,
     )
 
 

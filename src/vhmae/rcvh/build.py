@@ -20,7 +20,6 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import track
 
-from vhmae.cluster import spread, with_absolute_paths
 from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.networks import find_network
 from vhmae.matting.run import make_network
@@ -30,6 +29,7 @@ from vhmae.rcvh.figures import draw_statistics
 from vhmae.rcvh.footage import Footage, RawClip, Refusal, raw_files
 from vhmae.rcvh.manifest import add_line, rewrite, write_lines
 from vhmae.rcvh.placement import Silhouette, place
+from vhmae.work.cluster import spread, with_absolute_paths
 
 REFUSED, RECIPE, _LOCK = "refused.jsonl", "recipe.json", ".build.lock"
 NETWORK_BYTES = 4 << 30

@@ -105,7 +105,7 @@ class Trainer:
         if resume:
             self._load(checkpoint)
         elif checkpoint.exists():
-            raise InputError(f"{self.run_dir}: holds a run already; pass --resume to go on, or choose a new folder")
+            raise InputError(f"{self.run_dir}: holds a run already; pass `resume` to go on, or choose a new folder")
         if self.run_dir.exists() and not self.run_dir.is_dir():
             raise InputError(f"{self.run_dir}: is a file; give a folder for the run")
         for planned in self.recipe.train.stages:
@@ -267,7 +267,7 @@ class Trainer:
                 sums[key] = sums.get(key, 0.0) + value.detach() / len(parts)
         means = self.processes.mean(sums)
         if not math.isfinite(means["loss"]):
-            raise VhmaeError(f"{self.run_dir}: the loss is not finite at step {self.state.step}; lower the learning rate and --resume")
+            raise VhmaeError(f"{self.run_dir}: the loss is not finite at step {self.state.step}; lower the learning rate and `resume`")
         nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.train.clip_norm)
         self.optimizer.step()
         # Short averages at first: long ones would remember the untrained weights.
@@ -341,12 +341,12 @@ class Trainer:
 
     def _load(self, path: Path) -> None:
         if not path.exists():
-            raise InputError(f"{path}: no checkpoint to resume from; start without --resume")
+            raise InputError(f"{path}: no checkpoint to resume from; start without `resume`")
         try:
             saved = torch.load(path, map_location=self.device, weights_only=True)
         except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
             reason = " ".join(str(error).split())[:100]
-            raise InputError(f"{path}: is damaged ({reason}); start a new run --from {path.parent / 'weights.safetensors'}") from None
+            raise InputError(f"{path}: is damaged ({reason}); start a new run `from` {path.parent / 'weights.safetensors'}") from None
         recipe = build(Recipe, saved["recipe"], str(path))
         if recipe.model != self.recipe.model:
             raise InputError(f"{path}: belongs to another model configuration; use the recipe it was started with")
@@ -372,5 +372,5 @@ def _start_from(model: VHMAE, weights: str) -> None:
     own = model.state_dict()
     shared = {key: value for key, value in source.items() if key in own and own[key].shape == value.shape}
     if not shared:
-        raise InputError(f"--from {weights}: shares no tensor with the recipe's model; check the model section")
+        raise InputError("shares no tensor with the recipe's model; check the model section", field="from", value=weights)
     model.load_state_dict({**own, **shared})

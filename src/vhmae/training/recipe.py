@@ -48,7 +48,7 @@ class DataConfig:
     def root_path(self) -> Path:
         root = self.root or os.environ.get("VHMAE_DATA", "")
         if not root or not Path(root).is_dir():
-            raise InputError(f"data.root: {root or 'not set'}: no such folder; pass --data.root DIR or set VHMAE_DATA")
+            raise InputError(f"data.root: {root or 'not set'}: no such folder; pass `data.root` DIR or set VHMAE_DATA")
         return Path(root)
 
 

@@ -56,12 +56,14 @@ def read_cuts(path: Path, frames: int) -> frozenset[int]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--cuts {path}: cannot be read ({getattr(error, 'strerror', None) or 'not text'}); give a text file") from None
+        raise InputError(
+            f"cannot be read ({getattr(error, 'strerror', None) or 'not text'}); give a text file", field="cuts", value=path
+        ) from None
     cuts = set()
     for number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()
         if text and not (text.isdecimal() and len(text) < 10 and int(text) < frames):
-            raise InputError(f"--cuts {path}: line {number} is '{text[:40]}'; expected the number of a frame, 0 to {frames - 1}")
+            raise InputError(f"line {number} is '{text[:40]}'; expected the number of a frame, 0 to {frames - 1}", field="cuts", value=path)
         if text:
             cuts.add(int(text))
     return frozenset(cuts)

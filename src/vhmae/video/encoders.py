@@ -38,10 +38,12 @@ def choose_encoder(codec: str | None, source: VideoInfo) -> str:
     encoder = ENCODERS.get(encoder, encoder)
     if encoder in RATES_ONLY and not is_even(source):
         if codec is not None:
-            raise InputError(f"--codec {codec}: knows even rates only, and the frames of {source.path} are not; take libx264")
+            raise InputError(f"knows even rates only, and the frames of {source.path} are not; take libx264", field="codec", value=codec)
         encoder = "libx264"
     if encoder not in av.codecs_available or av.Codec(encoder, "w").type != "video":
-        raise InputError(f"--codec {encoder}: unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks or ffv1")
+        raise InputError(
+            f"unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks or ffv1", field="codec", value=encoder
+        )
     return encoder
 
 
@@ -60,16 +62,18 @@ def encoder_options(encoder: str, crf: int | None, preset: str | None, pix_fmt: 
         low, high = CRF_RANGES[encoder]
         value = DEFAULT_CRF if crf is None else crf
         if not low <= value <= high:
-            raise InputError(f"--crf {crf}: out of range for {encoder}; expected {low} (best) to {high}")
+            raise InputError(f"out of range for {encoder}; expected {low} (best) to {high}", field="crf", value=crf)
         options["crf"] = str(value)
     elif crf is not None:
-        raise InputError(f"--crf {crf}: {encoder} has no such setting; leave it out")
+        raise InputError(f"{encoder} has no such setting; leave it out", field="crf", value=crf)
     if preset is not None:
         known = PRESETS.get(encoder)
         if known is None:
-            raise InputError(f"--preset {preset}: {encoder} has no such setting; leave it out")
+            raise InputError(f"{encoder} has no such setting; leave it out", field="preset", value=preset)
         if preset not in known:
-            raise InputError(f"--preset {preset}: unknown to {encoder}{did_you_mean(preset, known)}; expected one of {', '.join(known)}")
+            raise InputError(
+                f"unknown to {encoder}{did_you_mean(preset, known)}; expected one of {', '.join(known)}", field="preset", value=preset
+            )
         options["preset"] = preset
     if container == ".avi" and encoder in _X26X:
         options["bf"] = "0"  # AVI knows no time stamps: frames are shown as they are decoded
@@ -95,7 +99,7 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
             return av.VideoFormat(wanted, 2, 2).name
         except ValueError:
             hint = did_you_mean(wanted, formats) or f"; {encoder} takes {', '.join(formats[:6]) or 'any that FFmpeg knows'}"
-            raise InputError(f"--pix-fmt {wanted}: unknown{hint}") from None
+            raise InputError(f"unknown{hint}", field="pix_fmt", value=wanted) from None
     if encoder == "mjpeg":  # full range alone
         formats = [name for name in formats if name.startswith("yuvj")]
     own = "rgba" if source.pixel_format == "pal8" else source.pixel_format  # no palette is made for new colours

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import math
 from collections.abc import Iterator
 
 import cv2
@@ -16,32 +15,13 @@ import numpy as np
 
 from vhmae.errors import InputError
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
+from vhmae.video.placement import Placement
 from vhmae.video.planes import Box, PlanarFrame, matte_box
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, read_frames
 from vhmae.video.tags import encodable
 
 Array = np.ndarray
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Placement:
-    """Where a foreground is laid."""
-
-    x: float = 0.0
-    """Pixels of the background from its left border to the foreground's."""
-    y: float = 0.0
-    """Pixels from the top border."""
-    scale: float = 1.0
-    """Pixels of the background for one of the foreground's."""
-    premultiplied: bool = False
-    """The foreground's colours have been multiplied by its alpha."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.x) and math.isfinite(self.y)):
-            raise InputError(f"--position {self.x},{self.y}: is no place; expected two numbers")
-        if not 0.0 < self.scale <= 100.0:
-            raise InputError(f"--scale {self.scale}: out of range; expected more than 0")
 
 
 class LayeredSource:
@@ -69,16 +49,18 @@ class LayeredSource:
         self.mattes = mattes
         self.placement = placement
         if mattes is None and not has_alpha(foreground):
-            raise InputError(f"--foreground {foreground.path}: has no alpha channel; give its --mask")
+            raise InputError("has no alpha channel; give its `masks`", field="foreground", value=foreground.path)
         if foreground.files is None and background.files is None and abs(float(foreground.fps / background.fps) - 1.0) > 0.001:
             raise InputError(
-                f"--foreground {foreground.path}: has {float(foreground.fps):.3f} frames a second, the background "
-                f"{float(background.fps):.3f}; conform one to the other"
+                f"has {float(foreground.fps):.3f} frames a second, the background {float(background.fps):.3f}; conform one to the other",
+                field="foreground",
+                value=foreground.path,
             )
         if 1 < foreground.frames < needed_frames:
             raise InputError(
-                f"--foreground {foreground.path}: has {foreground.frames} frames but {background.path.name} has {background.frames}; "
-                "trim the background or pass --end"
+                f"has {foreground.frames} frames but {background.path.name} has {background.frames}; trim the background or pass `end`",
+                field="foreground",
+                value=foreground.path,
             )
         if foreground.frames > background.frames:
             self.warnings.append(
@@ -97,7 +79,9 @@ class LayeredSource:
             while front is None or (not still and front.index < timed.index):
                 front = next(fronts, None)
                 if front is None:
-                    raise InputError(f"--foreground {self.foreground.path}: ends before the background; trim the background or pass --end")
+                    raise InputError(
+                        "ends before the background; trim the background or pass `end`", field="foreground", value=self.foreground.path
+                    )
                 # Frames that cannot be decoded leave gaps, which the mattes do not have.
                 gap = max(0, front.index - at - 1)
                 matte = next(itertools.islice(mattes, gap, None)) if mattes is not None else alpha_matte(front.image)
@@ -125,7 +109,8 @@ class LayeredSource:
         """A plane of the foreground at its place in the background; nothing where it does not reach."""
         scale = self.placement.scale
         # Centres of pixels, not their corners, are what OpenCV counts from.
-        matrix = np.array([[scale, 0.0, self.placement.x], [0.0, scale, self.placement.y]])
+        left, top = self.placement.position
+        matrix = np.array([[scale, 0.0, left], [0.0, scale, top]])
         matrix[:, 2] += 0.5 * (scale - 1.0)
         return warp_layer(plane, matrix, scale, (back.width, back.height))
 

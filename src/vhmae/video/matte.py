@@ -98,7 +98,7 @@ class MatteSource:
         if self.frames is None or self.frames == composite.frames:
             return None
         if not hold_last:
-            remedy = "trim one" if hold_last is None else "trim one or pass --hold-last-mask"
+            remedy = "trim one" if hold_last is None else "trim one or pass `hold_last_mask`"
             raise InputError(f"{self.path}: has {self.frames} frames but {composite.path.name} has {composite.frames}; {remedy}")
         return f"{self.path} has {self.frames} frames, {composite.path.name} has {composite.frames}: the last mask stands still or is cut"
 
@@ -173,7 +173,7 @@ def layer_info(info: VideoInfo) -> VideoInfo:
     named = planar.replace("yuvj", "yuva").replace("gbrp", "gbrap") if planar.startswith(("yuvj", "gb")) else planar.replace("yuv", "yuva")
     if named not in PLANAR or named == "yuva420p12le" or planar.startswith("gray"):
         raise InputError(
-            f"--layer foreground: {info.path.name} has pixel format {info.pixel_format}, which knows no alpha; convert it first"
+            f"`layer` foreground: {info.path.name} has pixel format {info.pixel_format}, which knows no alpha; convert it first"
         )
     return dataclasses.replace(info, pixel_format=named)
 

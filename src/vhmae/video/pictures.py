@@ -16,7 +16,7 @@ import numpy as np
 
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError, VhmaeError
-from vhmae.video.beside import Held, growing, growing_folder
+from vhmae.partial_output import Held, growing, growing_folder
 from vhmae.video.encoders import conversion, encoder_options, pixel_format
 from vhmae.video.exr import ExrPicture, changed_light, is_exr, write_changed, write_new
 from vhmae.video.planes import PlanarFrame
@@ -107,7 +107,9 @@ class _FFmpegPictures(PictureWriter):
         name = pixel_format(encoder, source, pix_fmt)
         known = [one.name for one in av.Codec(encoder, "w").video_formats or []]
         if known and name not in known:
-            raise InputError(f"--pix-fmt {name}: {output.suffix} pictures cannot hold it; expected one of {', '.join(known[:8])}")
+            raise InputError(
+                f"{output.suffix} pictures cannot hold it; expected one of {', '.join(known[:8])}", field="pix_fmt", value=name
+            )
         self._conversion = conversion(source, name)
         context: Any = av.CodecContext.create(encoder, "w")
         self._encoder = context
@@ -160,7 +162,7 @@ def open_pictures(
 ) -> PictureWriter:  # fmt: skip
     """Open pictures to write; takes what :class:`VideoWriter` does, of which pictures know the pixel format and ``verify``."""
     exr = is_exr(output)
-    for option, value in (("--codec", codec), ("--crf", crf), ("--preset", preset), ("--pix-fmt", pix_fmt if exr else None)):
+    for option, value in (("`codec`", codec), ("`crf`", crf), ("`preset`", preset), ("`pix_fmt`", pix_fmt if exr else None)):
         if value is not None:
             raise InputError(f"{option} {value}: pictures have no such setting, their suffix says what they are; leave it out")
     return _ExrPictures(output, source, verify) if exr else _FFmpegPictures(output, source, pix_fmt, verify)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vhmae.errors import InputError
-from vhmae.video.beside import Held, growing_folder
+from vhmae.partial_output import Held, growing_folder
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -96,7 +96,7 @@ class SegmentedWriter(FrameWriter):
         path = self.folder / STATE
         if not path.exists():
             if any(not one.name.startswith(".") and one.name not in ("00000.nut", "state-1.npz") for one in self.folder.iterdir()):
-                raise InputError(f"--resume: {path} is lost, so it is not known where the run stood; {begin_anew}")
+                raise InputError(f"{path} is lost, so it is not known where the run stood; {begin_anew}", field="resume")
             return None  # stopped before its first checkpoint
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
@@ -110,10 +110,12 @@ class SegmentedWriter(FrameWriter):
                 arrays = {key: file[key] for key in file.files}
             numbers = state["numbers"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"--resume: the state of the stopped run cannot be used ({error}); {begin_anew}") from None
+            raise InputError(f"the state of the stopped run cannot be used ({error}); {begin_anew}", field="resume") from None
         if state["job"] != self.job:
             changed = sorted(key for key in self.job if state["job"].get(key) != self.job[key])
-            raise InputError(f"--resume: the stopped run had another {changed[0] if changed else 'job'}; run it as before, or {begin_anew}")
+            raise InputError(
+                f"the stopped run had another {changed[0] if changed else 'job'}; run it as before, or {begin_anew}", field="resume"
+            )
         self.segments = state["segments"]
         return numbers, arrays
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
-from vhmae.video.beside import check_apart
+from vhmae.partial_output import check_apart
 from vhmae.video.exr import ExrPicture, is_exr, probe_exr
 from vhmae.video.planes import frame_of
 from vhmae.video.probe import VideoInfo, describe_stream

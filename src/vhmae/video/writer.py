@@ -16,9 +16,9 @@ import av
 import numpy as np
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
-from vhmae.video.beside import Held, check_apart, growing
-from vhmae.video.companions import Companions, Verification, name_alike
+from vhmae.partial_output import Held, check_apart, growing
 from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, is_even, pixel_format
+from vhmae.video.passthrough import Companions, Verification, name_alike
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, is_address, open_video
 from vhmae.video.reader import TimedFrame
@@ -155,7 +155,7 @@ class VideoWriter(FrameWriter):
             self.abandon()
             reason = str(getattr(error, "strerror", None) or error)
             odd = source.width % 2 or source.height % 2
-            hint = "its size is odd: try --pix-fmt yuv444p" if odd else "try an .mkv file, or another --codec or --pix-fmt"
+            hint = "its size is odd: try `pix_fmt` yuv444p" if odd else "try an .mkv file, or another `codec` or `pix_fmt`"
             raise InputError(f"{output}: {encoder} with {name} cannot be written to it ({reason}); {hint}") from None
         except BaseException:  # Ctrl-C while the file is opened
             self.abandon()
@@ -293,7 +293,7 @@ class VideoWriter(FrameWriter):
                     others.read(packet)
             tick = stream.time_base or Fraction(0)
         if not decoded:
-            raise VhmaeError(f"{self.output}: its frames cannot be decoded; try an .mkv file, or another --codec")
+            raise VhmaeError(f"{self.output}: its frames cannot be decoded; try an .mkv file, or another `codec`")
         if len(found) != len(meant):
             raise VhmaeError(f"{self.output}: {len(meant)} frames were written but {len(found)} are in the file; try an .mkv file")
         # Matroska knows no times below zero: sound that begins before the pictures moves all streams, by as much.

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 
-from vhmae.rendering import FrameTransform, PixelChange
+from vhmae.engine.rendering import FrameTransform, PixelChange
 
 Array = np.ndarray
 SMOOTHING_FRAMES = 24.0

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from vhmae.analysis import Analysis, AnalysisJob
+from vhmae.engine.rendering import as_matte, render_planes
 from vhmae.errors import InputError
-from vhmae.rendering import as_matte, render_planes
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
+from vhmae.work.analysis import open_analysis
+from vhmae.work.harmonize import check_strict
+from vhmae.work.job import PreviewJob
 
 Array = np.ndarray
 WIDEST_PANEL = 960
@@ -24,15 +24,6 @@ AROUND = 24
 """Frames before and after that are looked at: about what the smoothing over time would weigh."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PreviewJob(AnalysisJob):
-    """A frame to preview; the fields are the options of ``vhmae preview``."""
-
-    output: Path
-    frame: int | None = None
-    """Number of the frame, from 0; None takes the middle one."""
-
-
 def preview(job: PreviewJob) -> dict[str, Any]:
     """Write a sheet of a frame before and after, the difference and the matte; returns the report.
 
@@ -40,12 +31,13 @@ def preview(job: PreviewJob) -> dict[str, Any]:
         InputError: for what the caller can mend.
     """
     check_still(job.output, list(job.inputs().values()))
-    analysis = Analysis(job)
-    number = analysis.info.frames // 2 if job.frame is None else job.frame
-    if not 0 <= number < analysis.info.frames:
-        raise InputError(f"--frame {number}: {job.composite} has frames 0 to {analysis.info.frames - 1}")
+    analysis = open_analysis(job)
+    frames = analysis.sources.info.frames
+    number = frames // 2 if job.frame is None else job.frame
+    if not 0 <= number < frames:
+        raise InputError(f"{job.composite} has frames 0 to {frames - 1}", field="frame", value=number)
     first = max(0, number - AROUND)
-    near = itertools.islice(analysis.frames(first), number - first + AROUND + 1)
+    near = itertools.islice(analysis.sources.frames(first), number - first + AROUND + 1)
     for (timed, mattes), changes, _ in analysis.harmonized(near):
         if timed.index != number:
             continue
@@ -58,8 +50,10 @@ def preview(job: PreviewJob) -> dict[str, Any]:
         cover = np.max([as_matte(matte) for matte in mattes], axis=0)
         write_still(job.output, _sheet(before, after, cover))
         mean_change = round(sum(levels) / len(levels), 3) if levels else 0.0
-        return {"schema": 1, "frame": number, "mean_change": mean_change, "warnings": analysis.warnings()}
-    raise InputError(f"--frame {number}: could not be decoded; choose another")
+        warnings = analysis.warnings()
+        check_strict(job.strict, warnings)
+        return {"schema": 1, "frame": number, "mean_change": mean_change, "warnings": warnings}
+    raise InputError("could not be decoded; choose another", field="frame", value=number)
 
 
 def _sheet(before: Array, after: Array, cover: Array) -> Array:

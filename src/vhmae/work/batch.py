@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import multiprocessing
 import os
@@ -12,25 +11,18 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from vhmae.cluster import spread, with_absolute_paths
-from vhmae.color.yuv import Matrix
-from vhmae.errors import InputError, VhmaeError, did_you_mean
-from vhmae.harmonizer import STRIDES, HarmonizerSettings
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.errors import InputError, VhmaeError
 from vhmae.model.vhmae import VHMAE
-from vhmae.pipeline import HarmonizeJob, harmonize_job
-from vhmae.video.beside import growing_folder
+from vhmae.partial_output import growing_folder
 from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern
+from vhmae.work.cluster import spread, with_absolute_paths
+from vhmae.work.harmonize import harmonize_job
+from vhmae.work.job import HarmonizeJob
 
 Status = Literal["done", "skipped", "failed"]
-REQUIRED = ("composite", "mask", "out")
-_KINDS: dict[str, type] = {
-    "quality": str, "strength": float, "caution": float, "start": float, "end": float, "codec": str, "crf": int, "preset": str,
-    "pix_fmt": str, "colorspace": str,
-}  # fmt: skip
-"""Further columns that a table may have."""
-_CHOICES = {"quality": tuple(STRIDES), "colorspace": get_args(Matrix)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,58 +38,6 @@ class Outcome:
     """The error, or the warnings."""
 
 
-def read_jobs(table: Path, settings: HarmonizerSettings, **options: Any) -> list[HarmonizeJob]:
-    """Read a table (CSV with a heading: composite, mask, out, and options by their names); paths count from its folder.
-
-    Several masks are separated by ``|``; an empty field takes the settings' value.
-
-    Raises:
-        InputError: for a table that cannot be read, or two jobs with one output.
-    """
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or [])
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table}: cannot be read ({getattr(error, 'strerror', None) or error}); give a CSV file") from None
-    missing = [name for name in REQUIRED if name not in columns]
-    if missing:
-        raise InputError(f"{table}: has no column '{missing[0]}'; its first line must name {', '.join(REQUIRED)}")
-    for column in columns:
-        if column not in REQUIRED and column not in _KINDS:
-            raise InputError(f"{table}: column '{column}' is unknown{did_you_mean(column, _KINDS)}; expected {', '.join(_KINDS)}")
-    base = {field.name: getattr(settings, field.name) for field in dataclasses.fields(HarmonizerSettings)}
-    jobs = [_job(table, line, row, {**base, **options}) for line, row in rows]
-    outputs = [job.output.resolve() for job in jobs]
-    for place, (line, _) in enumerate(rows):
-        if outputs.index(outputs[place]) != place:
-            raise InputError(f"{table}: line {line} writes {outputs[place].name}, which another line writes too; give each its own output")
-    if not jobs:
-        raise InputError(f"{table}: holds no job; write one a line")
-    return jobs
-
-
-def _job(table: Path, line: int, row: dict[str, Any], options: dict[str, Any]) -> HarmonizeJob:
-    if None in row or any(row[name] is None for name in REQUIRED) or not row["composite"] or not row["out"]:
-        raise InputError(f"{table}: line {line} does not have the fields of the first line; quote fields with commas")
-    if any("\0" in value for value in row.values() if isinstance(value, str)):
-        raise InputError(f"{table}: line {line} holds a NUL, which no name can; mend the table")
-    own = dict(options)
-    for name, kind in _KINDS.items():
-        text = (row.get(name) or "").strip()
-        known = _CHOICES.get(name, (text,))
-        if text and text not in known:
-            raise InputError(f"{table}: line {line}: {name} '{text}' is unknown{did_you_mean(text, known)}; expected {', '.join(known)}")
-        try:
-            own |= {name: kind(text)} if text else {}
-        except ValueError:
-            raise InputError(f"{table}: line {line}: {name} '{text}' is not a number") from None
-    masks = tuple(table.parent / name.strip() for name in row["mask"].split("|") if name.strip())
-    composite, output = (table.parent / row[name].strip() for name in ("composite", "out"))
-    return HarmonizeJob(composite=composite, masks=masks, output=output, **own)
-
-
 def is_done(job: HarmonizeJob) -> bool:
     """Whether the output is there, younger than all that it is made of. Outputs appear whole or not at all."""
     written = files_of(job.output) if has_number(job.output) and _exists(job.output) else [job.output]
@@ -105,7 +45,7 @@ def is_done(job: HarmonizeJob) -> bool:
     if (in_parts and growing_folder(job.output).exists()) or not all(path.exists() for path in written):
         return False
     made = min(path.stat().st_mtime for path in written)
-    sources = [file for path in (job.composite, *job.masks) if _exists(path) for file in files_of(path)]
+    sources = [file for path in job.inputs().values() if _exists(path) for file in files_of(path)]
     return all(source.stat().st_mtime <= made for source in sources)
 
 
@@ -122,7 +62,7 @@ def run_batch(jobs: list[HarmonizeJob], workers: int = 1, again: bool = False, r
     Args:
         workers: processes; the threads of each are a share of the machine's where the jobs do not say.
         again: do what is done, too.
-        ray: spread the jobs over a Ray cluster (``vhmae.cluster``) instead.
+        ray: spread the jobs over a Ray cluster (``vhmae.work.cluster``) instead.
     """
     todo = []
     for job in jobs:
@@ -154,7 +94,7 @@ class Worker:
         try:
             held = (job.weights, job.device, job.precision)  # a model is held on one device, in one precision
             if held not in self.models:
-                self.models[held] = job.load().model
+                self.models[held] = Harmonizer.from_settings(job).model
             report = harmonize_job(job, self.models[held])
         except VhmaeError as error:
             return outcome("failed", 0, str(error))
@@ -176,7 +116,7 @@ def _over_cluster(jobs: list[HarmonizeJob]) -> Iterator[Outcome]:
 
 def _for_another_folder(job: HarmonizeJob) -> HarmonizeJob:
     weights = str(Path(job.weights).absolute()) if Path(job.weights).is_file() else job.weights
-    return dataclasses.replace(with_absolute_paths(job), masks=tuple(mask.absolute() for mask in job.masks), weights=weights)
+    return dataclasses.replace(with_absolute_paths(job), weights=weights)
 
 
 def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -16,12 +16,11 @@ import torch
 
 from vhmae.color.transform import AFFINE, color_basis
 from vhmae.color.yuv import ColorEncoding
-from vhmae.kernels import recolor_rows
+from vhmae.engine.kernels import recolor_rows
+from vhmae.engine.settings import Kept
 from vhmae.video.planes import Box, PlanarFrame, matte_box
 
 Array = np.ndarray
-Kept = Literal["hue", "luma", "saturation"]
-KEPT: tuple[str, ...] = get_args(Kept)
 RENDERERS = min(4, max(1, (os.cpu_count() or 1) // 4))
 """Threads that render a frame each: where a GPU runs the network, one alone would be what 4K waits for."""
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)

@@ -76,18 +76,18 @@ def spread(make: Callable[[], Worker], work: Sequence[tuple[Any, ...]], gpus: fl
         import ray
         from ray.exceptions import RayError
     except ImportError:
-        raise InputError("--ray: needs Ray; install it with: pip install 'vhmae[cluster]'") from None
+        raise InputError("needs Ray; install it with: pip install 'vhmae[cluster]'", field="ray") from None
     if not work:
         return
     try:
         ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RayError, RuntimeError, ValueError) as error:
-        raise InputError(f"--ray: the cluster cannot be reached ({str(error).splitlines()[0]}); look at RAY_ADDRESS") from None
+        raise InputError(f"the cluster cannot be reached ({str(error).splitlines()[0]}); look at RAY_ADDRESS", field="ray") from None
     ray.data.DataContext.get_current().enable_progress_bars = False
     rows = [{"place": place, "arguments": pickle.dumps(one)} for place, one in enumerate(work)]
     processors = ray.cluster_resources().get("GPU", 0.0) / gpus if gpus else ray.cluster_resources().get("CPU", 1.0)
     if processors < 1:
-        raise InputError("--ray: the cluster has no GPU; leave --device out")
+        raise InputError("the cluster has no GPU; leave `device` out", field="ray")
     tries = ray.remote(num_cpus=0)(_Tries).remote()
     pool = ray.data.ActorPoolStrategy(min_size=1, max_size=min(len(rows), int(processors)), max_tasks_in_flight_per_actor=1)
     actor: Any = _Actor
@@ -101,11 +101,14 @@ def spread(make: Callable[[], Worker], work: Sequence[tuple[Any, ...]], gpus: fl
                 raise result
             yield int(row["place"]), result
     except RayError as error:
-        raise VhmaeError(f"--ray: {str(error).strip().splitlines()[-1]}; look at the cluster, and run it again to go on") from None
+        raise VhmaeError(f"`ray`: {str(error).strip().splitlines()[-1]}; look at the cluster, and run it again to go on") from None
 
 
 def with_absolute_paths(settings: Settings) -> Settings:
     """Settings for a process that works in another folder: a dataclass with its paths made absolute."""
     own = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     paths: dict[str, Any] = {name: value.absolute() for name, value in own.items() if isinstance(value, Path)}
+    for name, value in own.items():
+        if isinstance(value, tuple) and value and all(isinstance(one, Path) for one in value):
+            paths[name] = tuple(one.absolute() for one in value)
     return dataclasses.replace(settings, **paths)

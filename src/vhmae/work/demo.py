@@ -11,17 +11,20 @@ from collections.abc import Iterator
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import av
 import cv2
 import numpy as np
 
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
-from vhmae.harmonizer import Harmonizer
 from vhmae.matting.edges import foreground_colors
-from vhmae.pipeline import HarmonizeJob, harmonize_job
+from vhmae.options import build_options, values_of
 from vhmae.video.reader import read_rgb_frames, to_uint8
+from vhmae.work.harmonize import harmonize_job
+from vhmae.work.job import HarmonizeJob
 
 Array = np.ndarray
 
@@ -57,23 +60,17 @@ SHOTS = (
 )
 
 
-def run_demo(
-    output: Path, *, weights: str = "default", device: str = "auto",
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto", threads: int | None = None,
-) -> dict[str, Any]:  # fmt: skip
+def run_demo(output: Path, settings: HarmonizerSettings) -> dict[str, Any]:
     """Write ``composite.mp4``, ``mask.mp4``, ``harmonized.mp4`` and ``before_after.png``; returns the report."""
-    Harmonizer.from_pretrained(weights, device=device, precision=precision)  # what is wrong with these is told before any work
+    model = Harmonizer.from_settings(settings).model  # what is wrong with these is told before any work
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{output}: cannot be made ({error.strerror}); choose another folder with -o") from None
     composite, mask, harmonized, sheet = (output / name for name in ("composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png"))
     _write_inputs(composite, mask)
-    report = harmonize_job(
-        HarmonizeJob(
-            composite=composite, masks=(mask,), output=harmonized, weights=weights, device=device, precision=precision, threads=threads
-        )
-    )
+    files = {"composite": composite, "masks": (mask,), "output": harmonized}
+    report = harmonize_job(build_options(HarmonizeJob, {**values_of(settings), **files}), model)
     _write_sheet(composite, harmonized, sheet)
     stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report["seconds_by_stage"].items())
     report["lines"] = [

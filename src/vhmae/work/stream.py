@@ -15,16 +15,19 @@ from typing import Any, BinaryIO
 import av
 import numpy as np
 
-from vhmae.color.yuv import Matrix
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError, VhmaeError
-from vhmae.harmonizer import Harmonizer, HarmonizerSettings
-from vhmae.rendering import render_planes
+from vhmae.options import values_to_json
+from vhmae.overlap import BusyTimes, run_ahead
 from vhmae.video.matte import MatteSource, open_matte
-from vhmae.video.overlap import BusyTimes, run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, describe_stream
 from vhmae.video.reader import planar_frame
 from vhmae.video.tags import encodable, tag_colors
+from vhmae.work.harmonize import check_strict
+from vhmae.work.job import StreamJob
+from vhmae.work.report import Report, Tally
 
 Array = np.ndarray
 FRAMES_AHEAD = 2
@@ -45,49 +48,38 @@ class RawFormat:
         """``1920x1080:yuv420p:25`` or ``...:30000/1001``."""
         form = re.fullmatch(r"(\d+)x(\d+):(\w+):(\d+(?:/\d+)?)", text)
         if form is None or not int(form[1]) or not int(form[2]) or 0 in map(int, form[4].split("/")):
-            raise InputError(f"--raw {text}: expected WIDTHxHEIGHT:PIXEL_FORMAT:RATE, as in 1920x1080:yuv420p:25")
+            raise InputError("expected WIDTHxHEIGHT:PIXEL_FORMAT:RATE, as in 1920x1080:yuv420p:25", field="raw", value=text)
         try:
             av.VideoFormat(form[3], 2, 2)
         except ValueError:
-            raise InputError(f"--raw {text}: unknown pixel format {form[3]}; FFmpeg's names are meant, as in yuv420p") from None
+            told = f"unknown pixel format {form[3]}; FFmpeg's names are meant, as in yuv420p"
+            raise InputError(told, field="raw", value=text) from None
         return cls(int(form[1]), int(form[2]), form[3], Fraction(form[4]))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class StreamJob(HarmonizerSettings):
-    """A stream to harmonize."""
-
-    mask: Path
-    raw: RawFormat | None = None
-    """None: the stream is Y4M."""
-    lookahead: int | None = None
-    """Frames that the output may lag behind; None takes what the smoothing can use, 0 is live."""
-    colorspace: Matrix | None = None
-    hold_last_mask: bool = False
-    strict: bool = False
 
 
 def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[str, Any]:
     """Harmonize until the source ends; the sink has the source's format. Returns the report of docs/cli.md."""
     began = time.monotonic()
-    mattes = open_matte(job.mask)
-    harmonizer = job.load(lookahead=job.lookahead)
-    busy, change, changed, passed, written = BusyTimes(STAGES), 0.0, 0, 0, 0
+    if len(job.masks) != 1:
+        raise InputError("a stream takes one; give a video, picture, folder, sequence or .npz", field="masks")
+    raw = RawFormat.parse(job.raw) if job.raw else None
+    mattes = open_matte(job.masks[0])
+    harmonizer = Harmonizer.from_settings(job, lookahead=job.lookahead)
+    busy, tally = BusyTimes(STAGES), Tally()
+    written = 0
     stoppable = _Stoppable(source)
-    container = _open(job, stoppable)
+    container = _open(raw, stoppable)
     info = describe_stream(container.streams.video[0], Path("-"), job.colorspace)
     mattes.check_fits(info, hold_last=True)
-    writer = _PipeWriter(sink, info, container.streams.video[0], job.raw is not None)
+    writer = _PipeWriter(sink, info, container.streams.video[0], raw is not None)
     frames = run_ahead(busy.drawing("decode", _frames(container, info, mattes, job)), FRAMES_AHEAD)
     try:
         for (decoded, image, matte), transform, _ in _harmonized(frames, harmonizer, busy):
-            rendered = image
-            if transform is None:
-                passed += 1
-            else:
+            rendered, moved = image, None
+            if transform is not None:
                 with busy.working("render"):
                     rendered, moved = render_planes(image, matte, transform)
-                change, changed = change + moved, changed + 1
+            tally.count(moved)
             with busy.working("encode"):
                 writer.write(decoded, rendered, same=rendered is image)
             written += 1
@@ -96,26 +88,37 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         frames.close()
         container.close()
     writer.close()
-    _check_whole(stoppable, writer.frame_bytes, written, job.raw is not None)
+    _check_whole(stoppable, writer.frame_bytes, written, raw is not None)
     if not written:
-        raise InputError("-: no frame came through the pipe; expected Y4M, or raw video described by --raw")
+        raise InputError("-: no frame came through the pipe; expected Y4M, or raw video described by `raw`")
     seconds = time.monotonic() - began
-    warnings = []
+    warnings = _warnings(writer, harmonizer)
+    check_strict(job.strict, warnings)
+    return Report(
+        frames=written,
+        fps=round(written / seconds, 3),
+        seconds=round(seconds, 3),
+        seconds_by_stage=busy.rounded(),
+        mean_change=tally.mean_change,
+        passed_through=tally.passed_through,
+        skipped=0,
+        warnings=warnings,
+        device=str(harmonizer.device),
+        precision=harmonizer.precision,
+        quality=job.quality,
+        latency_frames=harmonizer.latency_frames,
+        job=values_to_json(job),
+    ).as_dict()
+
+
+def _warnings(writer: _PipeWriter, harmonizer: Harmonizer) -> list[str]:
+    found = []
     if writer.aspect not in (None, 0, 1):
-        warnings.append(
-            f"pixels are not square ({writer.aspect.numerator}:{writer.aspect.denominator}), which the stream that goes out does not say"
-        )
+        aspect = f"{writer.aspect.numerator}:{writer.aspect.denominator}"
+        found.append(f"pixels are not square ({aspect}), which the stream that goes out does not say")
     if harmonizer.unread:
-        warnings.append(f"{harmonizer.unread} frames stand in shots that had shown no background yet and were left untouched")
-    if job.strict and warnings:
-        raise InputError(f"--strict: {warnings[0]}; mend it or leave --strict out")
-    return {
-        "schema": 1, "frames": written, "fps": round(written / seconds, 3), "seconds": round(seconds, 3),
-        "seconds_by_stage": {stage: round(spent, 3) for stage, spent in busy.seconds.items()},
-        "mean_change": round(change / max(1, changed), 3), "passed_through": passed, "skipped": 0,
-        "warnings": warnings, "device": str(harmonizer.device), "precision": harmonizer.precision,
-        "quality": job.quality, "latency_frames": harmonizer.latency_frames,
-    }  # fmt: skip
+        found.append(f"{harmonizer.unread} frames stand in shots that had shown no background yet and were left untouched")
+    return found
 
 
 class _Stoppable:
@@ -148,8 +151,7 @@ def _check_whole(source: _Stoppable, size: int, frames: int, raw: bool) -> None:
         raise VhmaeError(f"-: the stream ends within frame {frames}, {left} of its {size} bytes came; send it again")
 
 
-def _open(job: StreamJob, source: _Stoppable) -> Any:
-    raw = job.raw
+def _open(raw: RawFormat | None, source: _Stoppable) -> Any:
     options = {}
     if raw is not None:
         options = {"video_size": f"{raw.width}x{raw.height}", "pixel_format": raw.pixel_format, "framerate": str(raw.rate)}
@@ -157,7 +159,7 @@ def _open(job: StreamJob, source: _Stoppable) -> Any:
         return av.open(source, format="yuv4mpegpipe" if raw is None else "rawvideo", options=options)
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"-: is not Y4M ({reason}); pipe it with -f yuv4mpegpipe, or describe raw video by --raw") from None
+        raise InputError(f"-: is not Y4M ({reason}); pipe it with -f yuv4mpegpipe, or describe raw video by `raw`") from None
 
 
 def _frames(container: Any, info: VideoInfo, mattes: MatteSource, job: StreamJob) -> Iterator[tuple[av.VideoFrame, PlanarFrame, Array]]:
@@ -165,7 +167,7 @@ def _frames(container: Any, info: VideoInfo, mattes: MatteSource, job: StreamJob
     try:
         for number, frame in enumerate(container.decode(video=0)):
             if mattes.frames is not None and number >= mattes.frames and not job.hold_last_mask:
-                raise InputError(f"{mattes.path}: has {mattes.frames} frames but the stream goes on; pass --hold-last-mask")
+                raise InputError(f"{mattes.path}: has {mattes.frames} frames but the stream goes on; pass `hold_last_mask`")
             yield frame, planar_frame(frame, info), next(matte_of)
     except av.error.FFmpegError as error:
         raise VhmaeError(f"-: the stream is damaged ({error.strerror}); send it again") from None

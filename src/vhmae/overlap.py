@@ -121,6 +121,10 @@ class BusyTimes:
                 return
             yield item  # type: ignore[misc]  # mypy cannot tell the sentinel apart
 
+    def rounded(self) -> dict[str, float]:
+        """Seconds of each stage, to thousandths."""
+        return {stage: round(spent, 3) for stage, spent in self.seconds.items()}
+
     @property
     def slowest(self) -> str:
         """The stage that worked longest: what the others wait for."""

@@ -10,63 +10,26 @@ import dataclasses
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from vhmae.errors import InputError, did_you_mean
-from vhmae.model.heads import Drawing, Transform
-from vhmae.model.precision import DTYPES, Precision, autocast, choose_device, choose_precision
+from vhmae.engine.estimation import Estimator, KeyFrame
+from vhmae.engine.rendering import ColorChange, FrameTransform, KeepingChange, PixelChange, render_rgb
+from vhmae.engine.settings import STRIDES, HarmonizerSettings, Kept, PrecisionChoice, Quality, Windows
+from vhmae.engine.sight import Thumbnail, check_frame, shows_background, small_mask, thumbnail_of
+from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
+from vhmae.engine.survey import Survey
+from vhmae.errors import InputError
+from vhmae.model.precision import DTYPES, Precision, choose_device
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
-from vhmae.rendering import KEPT, ColorChange, FrameTransform, KeepingChange, Kept, PixelChange, render_rgb
-from vhmae.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
-from vhmae.survey import Survey, Thumbnail, check_frame, shows_background, small_mask, thumbnail_of
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 
 Array = np.ndarray
-Quality = Literal["fast", "balanced", "best"]
-Windows = Literal["auto", "disjoint", "overlapping"]
-"""Disjoint windows ask the network once for each key frame. Overlapping ones do as Fig. 3 has it: key frame t stands in the middle of
-t - (T/2 - 1) .. t + T/2, so that the network is asked once a key frame, T times as often."""
-KeyFrame = tuple[int, Array, Array]
-"""Index, frame and mask at the network's size."""
 FindBackground = Callable[[Any], tuple[Thumbnail, Array]]
 """Payload -> thumbnail and matte of the next frame of its shot that shows background."""
-
-STRIDES: dict[str, int] = {"fast": 12, "balanced": 6, "best": 3}
-"""Frames from one key frame to the next. ``best`` looks at whole shots beforehand, too, where frames can be gone through twice."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class HarmonizerSettings:
-    """How to harmonize, and where: what every way of running the harmonizer has in common."""
-
-    quality: Quality = "balanced"
-    strength: float = 1.0
-    caution: float | None = None
-    """Half of a change this small, in levels of 255, is left undone; None is what the weights say."""
-    windows: Windows = "auto"
-    """How key frames are gathered for the network; auto is overlapping for drawn pixels, disjoint for colour maps."""
-    keep: tuple[Kept, ...] = ()
-    """What of the foreground's colours is left as it is: "hue", "luma", "saturation"."""
-    cut_detection: bool = True
-    weights: str = DEFAULT
-    device: str = "auto"
-    precision: Precision | Literal["auto"] = "auto"
-    threads: int | None = None
-
-    def load(self, **more: Any) -> Harmonizer:
-        """A harmonizer by these settings; ``more`` are further ones of :class:`Harmonizer`, or others in their place."""
-        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(HarmonizerSettings)}
-        settings = {**own, **more}
-        if "model" not in more:
-            return Harmonizer.from_pretrained(**settings)
-        if self.threads:
-            torch.set_num_threads(self.threads)
-        del settings["weights"], settings["threads"]
-        return Harmonizer(**{**settings, "device": choose_device(self.device)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +61,7 @@ class Harmonizer:
         model: VHMAE,
         *,
         device: torch.device | str = "cpu",
-        precision: Precision | Literal["auto"] = "auto",
+        precision: PrecisionChoice = "auto",
         quality: Quality = "balanced",
         strength: float = 1.0,
         caution: float | None = None,
@@ -119,34 +82,19 @@ class Harmonizer:
             reference: (H, W, 3) float32 RGB in [0, 1]: a picture to harmonize to, in the place of the composite's background.
             keep: what of the foreground's colours is left as it is.
         """
-        if quality not in STRIDES:
-            raise InputError(f"--quality {quality}: unknown{did_you_mean(quality, STRIDES)}; expected fast, balanced or best")
-        if not 0.0 <= strength <= 1.0:
-            raise InputError(f"--strength {strength}: out of range; expected 0 (untouched) to 1 (full)")
-        if caution is None:
-            caution = model.config.usual_caution
-        if not 0.0 <= caution <= 255.0:
-            raise InputError(f"--caution {caution}: out of range; expected 0 (bold) to 255 levels")
-        for name in keep:
-            if name not in KEPT:
-                raise InputError(f"--keep {name}: unknown{did_you_mean(name, KEPT)}; expected {', '.join(KEPT)}")
+        settings = HarmonizerSettings(
+            quality=quality, strength=strength, caution=caution, windows=windows, keep=tuple(keep), precision=precision
+        )
         if lookahead is not None and lookahead < 0:
-            raise InputError(f"lookahead={lookahead}: expected 0 (live) or a number of frames")
-        self.device = torch.device(device)
-        self.precision: Precision = choose_precision(precision, self.device)
-        self.model = model.to(self.device).eval()
-        if model.embed.weight.dtype not in (torch.float32, DTYPES[self.precision]):
-            model.hold_at(DTYPES[self.precision])  # it was held for another harmonizer
+            raise InputError("expected 0 (live) or a number of frames", field="lookahead", value=lookahead)
+        self.caution = model.config.usual_caution if caution is None else caution
+        self.estimator = Estimator(model, device, precision, self.caution)
         self.quality = quality
         self.strength = strength
-        self.caution = caution
+        self.keep = settings.keep
         # Colour maps hold between key frames; drawn pixels belong to one frame alone.
         draws = model.config.head == "pixel"
         self.stride = 1 if draws else STRIDES[quality]
-        if windows not in get_args(Windows):
-            raise InputError(
-                f"--windows {windows}: unknown{did_you_mean(windows, get_args(Windows))}; expected {', '.join(get_args(Windows))}"
-            )
         self.overlapping = windows == "overlapping" or (windows == "auto" and draws)
         self._window_frames = self.stride * model.config.clip_frames
         self.latency_frames = self._window_frames + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
@@ -154,12 +102,39 @@ class Harmonizer:
         self.find_background = find_background
         size = model.config.image_size
         self._reference = None if reference is None else thumbnail_of(reference, size, size)
-        self.keep = tuple(keep)
         self.borrowed = 0
         """Frames without background, which took the transform of the nearest frame that has some."""
         self.unread = 0
         """Frames of shots that had shown no background in time: they stay untouched."""
         self.reset()
+
+    @property
+    def model(self) -> VHMAE:
+        return self.estimator.model
+
+    @property
+    def device(self) -> torch.device:
+        return self.estimator.device
+
+    @property
+    def precision(self) -> Precision:
+        return self.estimator.precision
+
+    @classmethod
+    def from_settings(cls, settings: HarmonizerSettings, model: VHMAE | None = None, **more: Any) -> Harmonizer:
+        """A harmonizer by settings.
+
+        Args:
+            model: that of the settings' weights, where it is loaded already.
+            more: what else :class:`Harmonizer` takes, or takes in the settings' place.
+        """
+        own = {field.name: getattr(settings, field.name) for field in dataclasses.fields(HarmonizerSettings)}
+        if model is None:
+            return cls.from_pretrained(**{**own, **more})
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        del own["weights"], own["threads"]
+        return cls(model, **{**own, "device": choose_device(settings.device), **more})
 
     @classmethod
     def from_pretrained(cls, weights: str = DEFAULT, *, device: str = "auto", threads: int | None = None, **options: Any) -> Harmonizer:
@@ -352,28 +327,11 @@ class Harmonizer:
             self._estimates.extend(self._estimate(self._shot, self._window, range(self._asked, stop)))
             self._asked = stop
 
-    @torch.no_grad()
     def _estimate(self, shot: int, key_frames: list[KeyFrame], wanted: range) -> list[Estimate]:
         """Ask the network: one call for at most a window of key frames, of which some are wanted."""
-        # The last of disjoint windows is filled by repeating its last frame.
-        fill = 0 if self.overlapping else self.model.config.clip_frames - len(key_frames)
-        window = key_frames + [key_frames[-1]] * max(0, fill)
-        frames = torch.from_numpy(np.stack([frame for _, frame, _ in window])).permute(0, 3, 1, 2)[None].to(self.device)
-        masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
         sets = self.surveyed.sets_of(shot) if self.surveyed is not None else None
-        if sets is not None:
-            sets = [colors.to(self.device) for colors in sets[0]], sets[1].to(self.device)
-        with autocast(self.device, self.precision):
-            predicted = self.model.predict(frames, masks, sets=sets).change
-            if isinstance(predicted, Transform):
-                predicted = self.model.look_again(predicted, frames, masks, sets)
-        # How much changes over all is seen on every fourth row and column as well.
-        part, covered = (frames, masks) if isinstance(predicted, Drawing) else (frames[..., ::4, ::4], masks[..., ::4, ::4])
-        if not any(mask[::4, ::4].any() for _, _, mask in window):
-            part, covered = frames, masks
-        share = _share_kept(predicted.apply(part) - part, covered, self.caution)
-        changes = [change.scaled(share) for change in _changes(predicted, frames)]
-        return [Estimate(shot, key_frames[place][0], changes[place]) for place in wanted]
+        # The last of disjoint windows is filled by repeating its last frame.
+        return self.estimator.estimate(shot, key_frames, wanted, sets, fill=not self.overlapping)
 
     def _release(self) -> Released:
         shot, index, foreground, payload = self._pending.popleft()
@@ -414,26 +372,6 @@ class Harmonizer:
         first = self._estimates[0]
         others = len(self._estimates) > 1 and self._estimates[1].shot == first.shot and self._estimates[1].index <= index
         return others and first.index < index - 3.0 * SMOOTHING_FRAMES
-
-
-def _changes(predicted: Transform | Drawing, frames: torch.Tensor) -> list[FrameTransform] | list[PixelChange]:
-    """What the network says of each frame of a window."""
-    if isinstance(predicted, Transform):
-        overall = predicted.overall[0].float().cpu().numpy()
-        return [FrameTransform(overall, local) for local in predicted.local[0].float().cpu().numpy()]
-    drawn = (predicted.apply(frames) - frames)[0].float().permute(0, 2, 3, 1).cpu().numpy()
-    return [PixelChange(np.ascontiguousarray(pixels)) for pixels in drawn]
-
-
-def _share_kept(change: torch.Tensor, mask: torch.Tensor, caution: float) -> float:
-    """How much of a change is made: nearly all of a strong one, little of one that is smaller than ``caution`` levels.
-
-    Args:
-        change: (B, T, 3, H, W) in units of [0, 1].
-        mask: (B, T, 1, H, W) bool.
-    """
-    squared = float((change.float().square() * mask).sum() / (3 * mask.sum()).clamp_min(1)) * 255.0**2
-    return squared / (squared + caution**2) if squared + caution**2 > 0.0 else 1.0
 
 
 def _rendered(payload: tuple[Array, Array], transform: ColorChange | None) -> Array:

@@ -1,0 +1,58 @@
+"""What is seen of a frame: small pictures and masks for the network, and whether there is anything to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vhmae.engine.rendering import as_matte
+from vhmae.errors import ShapeError
+from vhmae.video.planes import shrink
+
+Array = np.ndarray
+Thumbnail = Callable[[int, int], Array]
+"""(height, width) -> the frame at this size, (height, width, 3) float32 RGB in [0, 1]."""
+MINIMUM_BACKGROUND = 0.002
+"""A frame with a smaller share of background says nothing of the scene's look."""
+LOOKED_AT = 256
+"""A large matte is looked at in about as many rows and columns first."""
+
+
+def shows_background(matte: Array) -> bool:
+    """Whether a frame shows enough background to be read."""
+    top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(matte.dtype, 1)
+    # A coarse look finds it where there is plenty; where it finds none, a thin strip may lie between its rows.
+    for step in dict.fromkeys((max(2, min(matte.shape) // LOOKED_AT), 2)):
+        looked_at = matte[::step, ::step]
+        if np.count_nonzero(looked_at < 0.5 * top) >= MINIMUM_BACKGROUND * looked_at.size:
+            return True
+    return False
+
+
+def check_frame(frame: Array, mask: Array) -> None:
+    """Refuse a frame and mask that :meth:`Harmonizer.step` does not take."""
+    if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
+        raise ShapeError(f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and {mask.shape}")
+    for what, values, stored in (("frame", frame, (np.uint8,)), ("mask", mask, (np.bool_, np.uint8, np.uint16))):
+        if values.dtype in stored:
+            continue
+        if values.dtype not in (np.float32, np.float64):
+            kinds = ", ".join(np.dtype(kind).name for kind in stored)
+            raise ShapeError(f"expected a {what} of {kinds} or float32 in [0, 1], got {values.dtype}")
+        if not (values.min() >= -0.001 and values.max() <= 1.001):  # false for what is no number, too
+            raise ShapeError(f"expected a {what} in [0, 1], got values from {values.min():g} to {values.max():g}")
+
+
+def thumbnail_of(frame: Array, height: int, width: int) -> Array:
+    """Shrink a frame (H, W, 3), uint8 or float32 in [0, 1], as :data:`Thumbnail` gives it."""
+    small = shrink(frame, height, width)
+    return small.astype(np.float32) / 255.0 if frame.dtype == np.uint8 else small.astype(np.float32)
+
+
+def small_mask(matte: Array, size: int) -> Array:
+    """The mask that the network sees: half-covered pixels count; a subject thinner than that counts wherever it is."""
+    stored = matte.astype(np.float32) if matte.dtype not in (np.uint8, np.uint16) else matte
+    small = as_matte(shrink(stored, size, size))
+    mask = small >= 0.5
+    return mask if mask.any() else small > 0.0

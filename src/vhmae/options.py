@@ -1,0 +1,285 @@
+"""One definition of each option: a field of a frozen dataclass, with its meaning written under it.
+
+The command line's flags, the columns of a table of jobs, the keys of a job file, the report and the
+reference page are read off these fields, so that an option is written in one place. Nothing here
+imports torch: ``vhmae --help`` is made of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import inspect
+import itertools
+import math
+import textwrap
+import types
+import typing
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from vhmae.errors import InputError, did_you_mean
+
+T = TypeVar("T")
+MISSING: Any = dataclasses.MISSING
+Role = Literal["input", "output", "plain"]
+"""What a file is to the work: read (addresses may be fetched), written, or neither."""
+
+
+def option(
+    default: Any = MISSING,
+    *,
+    factory: Any = MISSING,
+    flag: str = "",
+    metavar: str = "",
+    group: str = "",
+    role: Role = "plain",
+    same_frames: bool = False,
+) -> Any:
+    """A field that is an option.
+
+    Args:
+        default, factory: as :func:`dataclasses.field` takes them.
+        flag: its name on the command line, where it is not that of the field; short forms first.
+        metavar: what stands for the value in the help.
+        group: the heading under which the help lists it.
+        role: what a file is to the work.
+        same_frames: whether another value still writes the same frames, so that a stopped run may
+            be resumed with it.
+    """
+    told = {"flag": flag, "metavar": metavar, "group": group, "role": role, "same_frames": same_frames}
+    return dataclasses.field(default=default, default_factory=factory, metadata=told)
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """What is known of an option."""
+
+    name: str
+    """Of the field: what columns, job files and messages call it."""
+    hint: Any
+    """Its type, without ``None``."""
+    default: Any
+    """``MISSING`` where a value must be given."""
+    help: str
+    """What is written under the field, as one line."""
+    flags: tuple[str, ...]
+    metavar: str
+    group: str
+    role: Role
+    same_frames: bool
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words that it takes, where it takes certain words only."""
+        hint = self.hint
+        if typing.get_origin(hint) is tuple:
+            hint = typing.get_args(hint)[0]
+        return typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
+
+    @property
+    def is_switch(self) -> bool:
+        return self.hint is bool
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it takes any number of files."""
+        return typing.get_origin(self.hint) is tuple and typing.get_args(self.hint)[0] is Path
+
+    def parse(self, text: str) -> Any:
+        """The value that a text stands for: of a flag, or of a column.
+
+        Raises:
+            InputError: where it stands for none.
+        """
+        text = text.strip()
+        hint = self.hint
+        try:
+            if self.is_switch:
+                return _switch(text)
+            if self.is_list:
+                return tuple(Path(word.strip()) for word in text.split("|") if word.strip())
+            if typing.get_origin(hint) is tuple:
+                return self._words(text)
+            if self.choices:
+                return self._choice(text)
+            return Fraction(text) if hint is Fraction else hint(text)
+        except (ValueError, ZeroDivisionError):
+            raise self.refuse(text, f"expected {self.expected}") from None
+
+    @property
+    def expected(self) -> str:
+        """What a value looks like, in a word or two."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if typing.get_origin(self.hint) is tuple:
+            return self.metavar or "several words"
+        names = {int: "a whole number", float: "a number", bool: "yes or no", Fraction: "a number"}
+        return names.get(self.hint, "a file" if self.hint is Path else "a word")
+
+    def refuse(self, value: object, why: str) -> InputError:
+        """The error that says what is wrong with a value."""
+        return InputError(why, field=self.name, value=value)
+
+    def check(self, value: Any) -> None:
+        """Refuse words that are unknown and numbers that are none."""
+        words = value if isinstance(value, tuple) else (value,)
+        for word in words:
+            if self.choices and word is not None:
+                self._choice(word)
+            if isinstance(word, float) and math.isnan(word):
+                raise self.refuse(word, "is not a number")
+
+    def to_json(self, value: Any) -> Any:
+        """The value as a job file and a report hold it."""
+        if isinstance(value, tuple):
+            return [self.to_json(one) for one in value]
+        return str(value) if isinstance(value, Path | Fraction) else value
+
+    def from_json(self, value: Any) -> Any:
+        """The value that a job file holds."""
+        if value is None or (self.is_switch and isinstance(value, bool)):
+            return value
+        if isinstance(value, list) and typing.get_origin(self.hint) is tuple:
+            kind = typing.get_args(self.hint)[0]
+            convert = kind if kind in (Path, float) else self._choice
+            return tuple(convert(one) for one in value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            if self.hint in (int, float, Fraction) and (self.hint is not int or value == int(value)):
+                return self.hint(value)
+        elif isinstance(value, str):
+            return self.parse(value)
+        raise self.refuse(value, f"expected {self.expected}")
+
+    def _choice(self, word: str) -> str:
+        if word not in self.choices:
+            known = ", ".join(self.choices)
+            raise self.refuse(word, f"unknown{did_you_mean(word, self.choices)}; expected {known}")
+        return word
+
+    def _words(self, text: str) -> tuple[Any, ...]:
+        kinds = typing.get_args(self.hint)
+        words = [word.strip() for word in text.replace("|", ",").split(",") if word.strip()]
+        if self.choices:
+            return tuple(map(self._choice, words))
+        if kinds[-1] is not Ellipsis and len(words) != len(kinds):
+            raise ValueError
+        return tuple(float(word) for word in words)
+
+
+def _switch(text: str) -> bool:
+    known = {"yes": True, "true": True, "1": True, "on": True}
+    known |= {"no": False, "false": False, "0": False, "off": False}
+    if text.lower() not in known:
+        raise ValueError
+    return known[text.lower()]
+
+
+def options_of(kind: type) -> tuple[Option, ...]:
+    """The options of a dataclass, in their order; those of a field that is a dataclass in its place."""
+    return _options_of(kind)
+
+
+@functools.cache
+def _options_of(kind: Any) -> tuple[Option, ...]:
+    hints, docs = typing.get_type_hints(kind), field_docs(kind)
+    found: list[Option] = []
+    for field in dataclasses.fields(kind):
+        hint = _without_none(hints[field.name])
+        if dataclasses.is_dataclass(hint):
+            found += options_of(typing.cast(type, hint))
+            continue
+        told = field.metadata
+        made: Any = field.default_factory
+        default = field.default if made is MISSING else made()
+        dashed = field.name.replace("_", "-")
+        usual = f"--no-{dashed}" if hint is bool and default is True else f"--{dashed}"
+        found.append(
+            Option(
+                name=field.name,
+                hint=hint,
+                default=default,
+                help=docs.get(field.name, ""),
+                flags=tuple((told.get("flag") or usual).split("/")),
+                metavar=told.get("metavar", ""),
+                group=told.get("group", ""),
+                role=told.get("role", "plain"),
+                same_frames=told.get("same_frames", False),
+            )
+        )
+    return tuple(found)
+
+
+def build_options(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Make a dataclass of its options' values, by their names; those that lack take their defaults."""
+    hints = typing.get_type_hints(kind)
+    own: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # a TypeVar cannot say "dataclass"
+        hint = _without_none(hints[field.name])
+        if dataclasses.is_dataclass(hint):
+            own[field.name] = build_options(typing.cast(type, hint), values)
+        elif field.name in values:
+            own[field.name] = values[field.name]
+    return kind(**own)
+
+
+def values_of(settings: Any) -> dict[str, Any]:
+    """The values of a dataclass's options, by their names: what :func:`build_options` takes."""
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        found |= values_of(value) if dataclasses.is_dataclass(value) else {field.name: value}
+    return found
+
+
+def values_from_json(kind: type, tree: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """The values that a job file holds.
+
+    Raises:
+        InputError: for unknown names and wrong values; names the file.
+    """
+    known = {one.name: one for one in options_of(kind)}
+    found = {}
+    for name, value in tree.items():
+        if name not in known:
+            raise InputError(f"{origin}: unknown option {name}{did_you_mean(name, known)}")
+        try:
+            found[name] = known[name].from_json(value)
+        except InputError as error:
+            raise InputError(f"{origin}: {error}") from None
+    return found
+
+
+def values_to_json(settings: Any) -> dict[str, Any]:
+    """A dataclass's options as a job file and a report hold them."""
+    values = values_of(settings)
+    return {one.name: one.to_json(values[one.name]) for one in options_of(type(settings))}
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """What is written under each field of a dataclass, its bases' included, as one line."""
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if dataclasses.is_dataclass(base):
+            found |= _own_docs(base)
+    return found
+
+
+def _own_docs(kind: Any) -> dict[str, str]:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    found = {}
+    for field, below in itertools.pairwise(tree.body if isinstance(tree, ast.ClassDef) else []):
+        if not (isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)):
+            continue
+        if isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant):
+            found[field.target.id] = " ".join(str(below.value.value).split())
+    return found
+
+
+def _without_none(hint: Any) -> Any:
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):
+        return next(one for one in typing.get_args(hint) if one is not type(None))
+    return hint

@@ -1,0 +1,110 @@
+"""How far the work is: a bar, lines, JSON lines for programs that wrap us, or nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Literal, Self, TextIO
+
+ProgressMode = Literal["auto", "bar", "lines", "json", "none"]
+SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_JSON = 1.0
+
+
+class Progress:
+    """Tells on a stream how much of a piece of work is done; a context manager.
+
+    Call it with the amount that is done. Less than before means that another pass has begun.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        total: int | None,
+        mode: ProgressMode = "auto",
+        note: Callable[[], str] = lambda: "",
+        unit: str = "frames",
+        stream: TextIO | None = None,
+    ) -> None:
+        """Make one.
+
+        Args:
+            what: what is being done, in a word.
+            total: how much there is to do; None is not known.
+            mode: auto is a bar on a terminal and a line every ten seconds elsewhere.
+            note: what else is told of the work at each time.
+            stream: None is stderr.
+        """
+        self.stream = sys.stderr if stream is None else stream
+        if mode == "auto":
+            mode = "bar" if self.stream.isatty() else "lines"
+        self.mode, self.what, self.total, self.note, self.unit = mode, what, total, note, unit
+        self.done = 0
+        self._began = self._told = time.monotonic()
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if self.mode == "bar":
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed}/{task.total}"),
+                TimeRemainingColumn(),
+            )
+            self._bar = Bar(*columns, console=Console(file=self.stream), transient=True)
+            self._task = self._bar.add_task(self.what, total=self.total)
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, done: int) -> None:
+        """Tell how much is done."""
+        if done < self.done:  # another pass over the same
+            self._began = time.monotonic()
+            if self._bar is not None:
+                self._bar.reset(self._task)
+        self.done = done
+        if self.mode == "bar":
+            self._bar.update(self._task, completed=done, description=f"{self.what} {self.note()}".strip())
+        elif self.mode in ("lines", "json"):
+            between = SECONDS_BETWEEN_LINES if self.mode == "lines" else SECONDS_BETWEEN_JSON
+            if time.monotonic() - self._told >= between:
+                self._told = time.monotonic()
+                print(self._line() if self.mode == "lines" else self._json(), file=self.stream, flush=True)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """What the rest takes at the pace so far; None where it cannot be known."""
+        if self.total is None or self.done == 0:
+            return None
+        spent = time.monotonic() - self._began
+        return max(0.0, spent * (self.total - self.done) / self.done)
+
+    def _line(self) -> str:
+        of = "" if not self.total else f" of {self.total} {self.unit} ({100 * self.done // self.total} %)"
+        left = self.seconds_left
+        rest = "" if left is None else f", {_duration(left)} left"
+        note = self.note()
+        return f"vhmae: {self.what}: {self.done}{of}{rest}" + (f", {note}" if note else "")
+
+    def _json(self) -> str:
+        left = self.seconds_left
+        told = {"event": "progress", "what": self.what, "done": self.done, "total": self.total}
+        return json.dumps({**told, "seconds_left": None if left is None else round(left, 1)})
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h {whole % 3600 // 60} min"

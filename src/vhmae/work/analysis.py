@@ -1,0 +1,128 @@
+"""Asking the network what is to be done to a video: what harmonizing, previews and grades begin with."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vhmae.engine.harmonizer import Harmonizer, Released
+from vhmae.engine.rendering import ColorChange
+from vhmae.engine.sight import MINIMUM_BACKGROUND, Thumbnail, shows_background
+from vhmae.errors import InputError
+from vhmae.model.vhmae import VHMAE
+from vhmae.overlap import BusyTimes, run_ahead
+from vhmae.video.cuts import THUMBNAIL, CutDetector
+from vhmae.work.job import AnalysisJob
+from vhmae.work.sources import Payload, Sources, read_still
+
+Array = np.ndarray
+STAGES = ("decode", "network", "render", "encode")
+
+
+class Ready(NamedTuple):
+    """A frame with what is to be done to each of its objects."""
+
+    payload: Payload
+    changes: tuple[ColorChange | None, ...]
+    """None for an object that is not in the frame."""
+    shot: int
+    """Number of its shot, from 0."""
+
+
+class Analysis:
+    """A job's sources, with a harmonizer for each of its objects."""
+
+    def __init__(self, sources: Sources, model: VHMAE | None = None) -> None:
+        """Load what the job names.
+
+        Args:
+            model: that of the job's weights, where it is loaded already.
+        """
+        job = sources.job
+        self.sources = sources
+        self.busy = BusyTimes(STAGES)
+        more: dict[str, Any] = {
+            "cut_detection": job.cut_detection and job.cuts is None,
+            "reference": read_still(job.reference) if job.reference else None,
+        }
+        self.harmonizers: list[Harmonizer] = []
+        for place in range(sources.objects):
+            find = functools.partial(self._find_background, place)
+            harmonizer = Harmonizer.from_settings(job, model, find_background=find, **more)
+            self.harmonizers.append(harmonizer)
+            model = harmonizer.model
+
+    def survey(self, advance: Callable[[int], None] = lambda frames: None) -> None:
+        """Look at whole shots where the quality asks for it, before all frames are harmonized; ``advance`` is told of the frames seen."""
+        wanting = [harmonizer for harmonizer in self.harmonizers if harmonizer.wants_survey and harmonizer.surveyed is None]
+        if not wanting:
+            return
+        surveys = [harmonizer.begin_survey() for harmonizer in wanting]
+        with self.busy.working("network"):
+            for number, (timed, mattes) in enumerate(run_ahead(self.sources.frames(), 2), 1):
+                for survey, matte in zip(surveys, mattes, strict=True):
+                    survey.look_at(timed.image.thumbnail, matte, timed.index in self.sources.cuts)
+                advance(number)
+        for harmonizer, survey in zip(wanting, surveys, strict=True):
+            harmonizer.surveyed = survey
+
+    def harmonized(self, frames: Iterator[Payload]) -> Iterator[Ready]:
+        """Frames with their changes of colour, as they become ready."""
+        for payload in frames:
+            timed = payload.timed
+            with self.busy.working("network"):
+                ready = [
+                    harmonizer.push(payload, timed.image.thumbnail, matte, cut=timed.index in self.sources.cuts)
+                    for harmonizer, matte in zip(self.harmonizers, payload.mattes, strict=True)
+                ]
+            yield from map(_together, zip(*ready, strict=True))
+        rest = zip(*(harmonizer.drain_lazily() for harmonizer in self.harmonizers), strict=True)
+        yield from self.busy.drawing("network", map(_together, rest))
+
+    def _find_background(self, place: int, payload: Payload) -> tuple[Thumbnail, Array]:
+        """Read ahead from a frame without background to the next one of its shot that shows some."""
+        begins, harmonizer = payload.timed, self.harmonizers[place]
+        detector = CutDetector()
+        for timed, mattes in self.sources.frames(begins.index):
+            cut = timed.index in self.sources.cuts
+            if harmonizer.cut_detection:
+                cut = detector.step(timed.image.thumbnail(*THUMBNAIL)) or cut
+            if cut and timed.index > begins.index:
+                break
+            if mattes[place].any() and shows_background(mattes[place]):
+                return timed.image.thumbnail, mattes[place]
+        at = begins.index / float(self.sources.info.fps)
+        raise InputError(
+            f"{self.sources.name_of(place)}: shows no background in the shot at {at:.2f} s (frame {begins.index}); "
+            f"{MINIMUM_BACKGROUND:.1%} of a frame is enough: check the mask there"
+        )
+
+    def warnings(self, seen: int | None = None, damaged: int = 0) -> list[str]:
+        """What the user should know of the work: of frames decoded (None: not all were asked for), and those of them that are damaged."""
+        job, info, found = self.sources.job, self.sources.info, list(self.sources.warnings)
+        lost = 0 if seen is None else info.frames - self.sources.skipped_before - self.sources.skipped_after - seen
+        if lost:
+            found.append(f"{job.composite} is damaged: {lost} of its {info.frames} frames could not be decoded and were left out")
+        if damaged:
+            found.append(f"{job.composite} is damaged: {damaged} of its frames were decoded in part")
+        borrowed = max(harmonizer.borrowed for harmonizer in self.harmonizers)
+        if borrowed:
+            found.append(f"{borrowed} frames show no background and took the transform of the nearest frame that does")
+        if info.guessed_matrix and info.height >= 720:
+            found.append(f"{job.composite} does not say its colour matrix; took {info.encoding.matrix}, `colorspace` overrules it")
+        return found
+
+
+def open_analysis(job: AnalysisJob, model: VHMAE | None = None) -> Analysis:
+    """A job's sources, checked, with its harmonizers."""
+    sources = Sources(job)
+    sources.check()
+    return Analysis(sources, model)
+
+
+def _together(released: tuple[Released, ...]) -> Ready:
+    """What the harmonizers of all objects say of one frame."""
+    return Ready(released[0].payload, tuple(one.change for one in released), released[0].shot)

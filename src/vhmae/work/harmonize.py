@@ -1,0 +1,191 @@
+"""The way of a video: sources -> harmonizers (``analysis``) -> renderer -> writer, overlapped."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+
+from vhmae.engine.harmonizer import Snapshot
+from vhmae.engine.rendering import RENDERERS, as_matte, render_planes
+from vhmae.errors import InputError, did_you_mean
+from vhmae.model.vhmae import VHMAE
+from vhmae.options import build_options, options_of, values_to_json
+from vhmae.overlap import map_ahead, run_ahead
+from vhmae.progress import Progress
+from vhmae.video.matte import layered
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.reader import TimedFrame
+from vhmae.video.segments import SegmentedWriter
+from vhmae.work.analysis import Analysis, Ready
+from vhmae.work.job import HarmonizeJob, HarmonizeOptions
+from vhmae.work.output import Output
+from vhmae.work.report import Report, Tally
+from vhmae.work.resume import Standing, job_identity, restore, snapshot_of
+from vhmae.work.sources import Payload, Sources
+
+Array = np.ndarray
+FRAMES_AHEAD = 4
+"""Frames that wait between two stages: enough to overlap them, few enough for 4K."""
+CHECKPOINT_FRAMES = 250
+"""Frames after which a run that can be resumed closes a segment."""
+
+
+def harmonize_video(
+    composite: str | Path,
+    output: str | Path,
+    *,
+    mask: str | Path | Sequence[str | Path] = (),
+    **options: Unpack[HarmonizeOptions],
+) -> dict[str, Any]:
+    """Harmonize a video file.
+
+    Args:
+        composite: the video whose foreground is to be harmonized.
+        output: the file to write; appears whole or not at all.
+        mask: white where the foreground is, grey where it is soft; a video, a picture, a folder, a
+            sequence or .npz. Several masks are several objects; none takes the composite's own alpha.
+        options: other options of :class:`HarmonizeJob` (``quality``, ``strength``, ``weights``, ...).
+    Returns:
+        The report of docs/cli.md: frames, fps, seconds by stage, mean change, warnings.
+    Raises:
+        InputError: for what the caller can mend; names the file and the remedy.
+    """
+    masks = [mask] if isinstance(mask, str | Path) else mask
+    known = {one.name: one for one in options_of(HarmonizeJob)}
+    given: dict[str, Any] = dict(options)
+    for name, value in given.items():
+        if name not in known:
+            told = f"unknown option{did_you_mean(name, known)}; see HarmonizeJob"
+            raise InputError(told, field=name, value=value)
+        if known[name].hint is Path and isinstance(value, str):
+            given[name] = Path(value)
+        elif isinstance(value, list):
+            given[name] = tuple(value)
+    files = {"composite": Path(composite), "masks": tuple(map(Path, masks)), "output": Path(output)}
+    return harmonize_job(build_options(HarmonizeJob, {**given, **files}))
+
+
+def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, Any]:
+    """Run a job and return its report (docs/cli.md); ``model`` is that of its weights, if it is loaded."""
+    began = time.monotonic()
+    sources = Sources(job)
+    output = Output(job, sources.info)
+    sources.check()
+    analysis = Analysis(sources, model)
+    first = analysis.harmonizers[0]
+    renderer = Renderer(analysis, output)
+    tally = Tally()
+    with output.open(job_identity(job, first) if job.resume else {}) as writer:
+        if isinstance(writer, SegmentedWriter) and writer.saved is not None:
+            renderer.resumed = Standing.of(*writer.saved)
+            tally, sources.skipped_before = renderer.resumed.tally, renderer.resumed.skipped_before
+        begun = writer.frames  # those of a stopped run
+        with Progress("harmonize", sources.info.frames, job.progress, renderer.pace) as progress:
+            analysis.survey(progress)
+            rendered = renderer.rendered()
+            try:
+                for done in rendered:
+                    with analysis.busy.working("encode"):
+                        writer.write(done.timed, done.image)
+                        tally.count(done.moved)
+                        tally.damaged += done.timed.decoded.is_corrupt
+                        tally.cut += done.timed.cut
+                        if done.snapshot is not None and isinstance(writer, SegmentedWriter):
+                            at = (done.timed.index + 1, sources.skipped_before)
+                            writer.checkpoint(*Standing(*at, tally, done.snapshot).saved())
+                    progress(writer.frames + sources.skipped_before)
+            finally:
+                rendered.close()
+        warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
+        for what in writer.left_out:
+            warnings.append(f"{job.output}: {what} cannot be held by the container and were left out")
+        check_strict(job.strict, warnings)
+        with analysis.busy.working("encode"):
+            writer.flush()
+    seconds = time.monotonic() - began
+    return Report(
+        frames=writer.frames,
+        fps=round((writer.frames - begun) / seconds, 3),
+        seconds=round(seconds, 3),
+        seconds_by_stage=analysis.busy.rounded(),
+        mean_change=tally.mean_change,
+        passed_through=tally.passed_through,
+        skipped=sources.skipped_before + sources.skipped_after,
+        warnings=warnings,
+        device=str(first.device),
+        precision=first.precision,
+        quality=job.quality,
+        latency_frames=first.latency_frames,
+        job=values_to_json(job),
+    ).as_dict()
+
+
+def check_strict(strict: bool, warnings: Sequence[str]) -> None:
+    """Refuse warnings where they are to count as errors."""
+    if strict and warnings:
+        raise InputError(f"{warnings[0]}; mend it or leave `strict` out", field="strict")
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """A frame that is ready to be written."""
+
+    timed: TimedFrame
+    image: PlanarFrame
+    moved: float | None
+    """Mean change inside the matte, in levels; None for a frame without foreground."""
+    snapshot: Snapshot | None
+    """The harmonizers' memory after this frame, now and then."""
+
+
+class Renderer:
+    """The stages of a job from its sources to frames to write, each in a thread of its own."""
+
+    def __init__(self, analysis: Analysis, output: Output) -> None:
+        job = output.job
+        self.analysis = analysis
+        self.output = output
+        self.threads = min(RENDERERS, job.threads or RENDERERS)
+        self.resumed: Standing | None = None
+        """Where a stopped run stood, which is resumed."""
+
+    def pace(self) -> str:
+        """What the work waits for."""
+        return f"slowest: {self.analysis.busy.slowest}"
+
+    def rendered(self) -> Generator[Done, None, None]:
+        """The frames to write, in order."""
+        sources, first = self.analysis.sources, self.resumed.next if self.resumed else 0
+        decoded = self.analysis.busy.drawing("decode", sources.frames(first, count=True))
+        changes = run_ahead(self._changes(run_ahead(decoded, FRAMES_AHEAD)), FRAMES_AHEAD)
+        return run_ahead(map_ahead(self._render, changes, self.threads), FRAMES_AHEAD)
+
+    def _changes(self, frames: Iterator[Payload]) -> Iterator[tuple[Ready, Snapshot | None]]:
+        """Frames with their changes of colour, as they become ready."""
+        harmonizers = self.analysis.harmonizers
+        if self.resumed is not None:
+            restore(harmonizers, self.resumed.stream, frames)
+        for number, ready in enumerate(self.analysis.harmonized(frames), 1):
+            due = self.output.job.resume and number % CHECKPOINT_FRAMES == 0
+            yield ready, snapshot_of(harmonizers) if due else None
+
+    def _render(self, changed: tuple[Ready, Snapshot | None]) -> Done:
+        ((timed, mattes), wanted, _), snapshot = changed
+        image, moved = timed.image, []
+        is_layer = self.output.is_layer
+        for matte, change in zip(mattes, wanted, strict=True):
+            if change is not None:
+                # A layer's soft edge is blended by its alpha, not twice.
+                cover = (matte > 0).astype(np.uint8) * np.uint8(255) if is_layer else matte
+                with self.analysis.busy.working("render", self.threads):
+                    image, levels = render_planes(image, cover, change)
+                moved.append(levels)
+        if is_layer:
+            alpha = np.max([as_matte(matte) for matte in mattes], axis=0)
+            image = layered(image, alpha, self.output.info.pixel_format)
+        return Done(timed, image, sum(moved) / len(moved) if moved else None, snapshot)

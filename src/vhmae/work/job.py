@@ -1,0 +1,160 @@
+"""The jobs of a user: what is harmonized, how, and what is written.
+
+Importable without torch. The flags of the commands, the columns of ``vhmae batch``, the keywords of
+:func:`vhmae.harmonize_video`, job files and the report are read off these fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, TypedDict
+
+from vhmae.engine.settings import (
+    HarmonizerSettings,
+    Kept,
+    PrecisionChoice,
+    Quality,
+    Windows,
+)
+from vhmae.errors import InputError
+from vhmae.options import option
+from vhmae.progress import ProgressMode
+from vhmae.video.placement import Placement
+
+Matrix = Literal["bt601", "bt709", "bt2020"]
+Layer = Literal["composite", "foreground"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AnalysisJob(HarmonizerSettings):
+    """A video to look at."""
+
+    composite: Path = option(metavar="COMPOSITE", role="input")
+    """Video, picture, folder or sequence (shot.%04d.png)."""
+    masks: tuple[Path, ...] = option((), flag="--mask", metavar="MASK", role="input")
+    """White where the foreground is, grey where it is soft: a video, picture, folder, sequence or
+    .npz; several times for several objects (the composite's own alpha)."""
+    foreground: Path | None = option(None, metavar="VIDEO", group="two layers in the place of a composite", role="input")
+    """Video or pictures to lay over the composite, which is the background alone then: by their alpha
+    channel, or the mask."""
+    placement: Placement = dataclasses.field(default_factory=Placement)
+    """How the foreground is laid."""
+    start: float = option(0.0, metavar="SECONDS")
+    """From when on frames are kept, counted from the first one."""
+    end: float | None = option(None, metavar="SECONDS")
+    """Up to when frames are kept (the end)."""
+    cuts: Path | None = option(None, metavar="FILE", role="input")
+    """Numbers of the frames that begin a shot, one a line."""
+    colorspace: Matrix | None = None
+    """Overrules the input's colour matrix."""
+    rate: Fraction | None = option(None, metavar="N")
+    """Frames a second of pictures, which do not say (24)."""
+    reference: Path | None = option(None, metavar="PICTURE", role="input")
+    """A picture to harmonize to, in the place of the background."""
+    hold_last_mask: bool = False
+    """Let a mask that is too short stand still at its end."""
+    strict: bool = option(False, same_frames=True)
+    """Treat warnings as errors."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.rate is not None and self.rate <= 0:
+            raise InputError("expected more than 0 frames a second", field="rate", value=self.rate)
+
+    def inputs(self) -> dict[str, Path]:
+        """The files that the work depends on, by their part in it."""
+        masks = {f"mask {place}": mask for place, mask in enumerate(self.masks)}
+        named = {"cuts": self.cuts, "reference": self.reference, "foreground": self.foreground}
+        others = {name: path for name, path in named.items() if path is not None}
+        return {"composite": self.composite, **masks, **others}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HarmonizeJob(AnalysisJob):
+    """A video to harmonize."""
+
+    output: Path = option(flag="-o/--output", metavar="OUT", role="output", same_frames=True)
+    """Video or picture to write, or pictures (frame.%04d.png); it appears whole or not at all."""
+    layer: Layer = "composite"
+    """What to write: foreground is the harmonized foreground alone, with the matte as its alpha."""
+    codec: str | None = option(None, metavar="NAME")
+    """Output codec or encoder (the input's family)."""
+    crf: int | None = option(None, metavar="N")
+    """Quality of x264, x265, VP9 and AV1 (16)."""
+    preset: str | None = option(None, metavar="NAME")
+    """Speed preset of the encoder."""
+    pix_fmt: str | None = option(None, metavar="NAME")
+    """Output pixel format (the input's)."""
+    resume: bool = option(False, same_frames=True)
+    """Write so that a stopped run can be resumed, and resume one that was stopped."""
+    verify: bool = option(True, same_frames=True)
+    """Read the written file again and compare its frames, time stamps and audio with what was meant."""
+    progress: ProgressMode = option("none", same_frames=True)
+    """How it is told how far the work is: auto is a bar on a terminal and lines elsewhere."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreviewJob(AnalysisJob):
+    """A frame to preview."""
+
+    output: Path = option(flag="-o/--output", metavar="SHEET", role="output")
+    """Picture to write (.png, .jpg)."""
+    frame: int | None = option(None, metavar="N")
+    """Number of the frame, from 0 (the middle one)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StreamJob(HarmonizerSettings):
+    """A stream to harmonize, from a pipe into a pipe."""
+
+    masks: tuple[Path, ...] = option((), flag="--mask", metavar="MASK", role="input")
+    """The mask of the stream: a video, picture, folder, sequence or .npz."""
+    raw: str | None = option(None, metavar="WxH:PIX_FMT:RATE", group="pipes")
+    """The pipe carries raw video, as 1920x1080:yuv420p:25 (Y4M)."""
+    lookahead: int | None = option(None, metavar="N", group="pipes")
+    """Frames that the output may lag behind; 0 is live (what the smoothing can use)."""
+    colorspace: Matrix | None = None
+    """Overrules the stream's colour matrix."""
+    hold_last_mask: bool = False
+    """Let a mask that is too short stand still at its end."""
+    strict: bool = False
+    """Treat warnings as errors."""
+
+
+class HarmonizeOptions(TypedDict, total=False):
+    """The keywords of :func:`vhmae.harmonize_video`, for editors: those of :class:`HarmonizeJob` and no
+    others (under test)."""
+
+    quality: Quality
+    strength: float
+    caution: float | None
+    windows: Windows
+    keep: Sequence[Kept]
+    cut_detection: bool
+    weights: str
+    device: str
+    precision: PrecisionChoice
+    threads: int | None
+    foreground: str | Path | None
+    position: tuple[float, float]
+    scale: float
+    premultiplied: bool
+    start: float
+    end: float | None
+    cuts: str | Path | None
+    colorspace: Matrix | None
+    rate: Fraction | float | None
+    reference: str | Path | None
+    hold_last_mask: bool
+    strict: bool
+    layer: Layer
+    codec: str | None
+    crf: int | None
+    preset: str | None
+    pix_fmt: str | None
+    resume: bool
+    verify: bool
+    progress: ProgressMode

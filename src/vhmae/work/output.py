@@ -1,0 +1,99 @@
+"""What a job writes: whether it can be written, by which writer, and what it cannot hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vhmae.errors import InputError
+from vhmae.video.encoders import ENCODERS, choose_encoder, holds_alpha, pixel_format
+from vhmae.video.exr import is_exr
+from vhmae.video.matte import has_alpha, layer_info
+from vhmae.video.pictures import open_pictures, picture_encoder
+from vhmae.video.probe import VideoInfo, sound_codecs
+from vhmae.video.segments import SegmentedWriter
+from vhmae.video.sequence import PICTURES, check_picture_output, has_number
+from vhmae.video.writer import FrameWriter, VideoWriter, check_output
+from vhmae.work.job import HarmonizeJob
+
+LAYER_CODECS = {".mov": "prores_ks", ".mkv": "ffv1"}
+"""What a layer is written as, so that it keeps its alpha, where no codec is named."""
+
+
+class Output:
+    """The output of a job, before it is opened."""
+
+    def __init__(self, job: HarmonizeJob, source: VideoInfo) -> None:
+        """Refuse, before the work, what cannot be written."""
+        self.job = job
+        self.source = source
+        self.is_layer = job.layer == "foreground"
+        self.info = layer_info(source) if self.is_layer else source
+        """The source as it is written: with alpha, where a layer is asked for."""
+        self.is_pictures = job.output.suffix.lower() in PICTURES or job.output.is_dir()
+        inputs = list(job.inputs().values())
+        if self.is_layer and not self._holds_alpha():
+            raise InputError(
+                f"{self.encoder} holds no alpha; take `codec` prores_ks (.mov) or ffv1 (.mkv), or .png pictures",
+                field="layer",
+                value=job.layer,
+            )
+        if not self.is_pictures:
+            check_output(job.output, inputs)
+            return
+        check_picture_output(job.output, inputs)
+        if not has_number(job.output) and source.frames > 1:
+            told = f"is one picture but there are {source.frames} frames; name them as in frame.%04d.png"
+            raise InputError(f"{job.output}: {told}")
+        if job.resume:
+            told = "is for video files; pictures that are there already need not be made again, use `start`"
+            raise InputError(told, field="resume")
+
+    @property
+    def codec(self) -> str | None:
+        """The codec that is asked for; a layer takes one that holds alpha by itself, where there is one."""
+        usual = LAYER_CODECS.get(self.job.output.suffix.lower()) if self.is_layer else None
+        return self.job.codec or usual
+
+    @property
+    def encoder(self) -> str:
+        if self.is_pictures:
+            return picture_encoder(self.job.output)
+        return choose_encoder(self.codec, self.info)
+
+    def _holds_alpha(self) -> bool:
+        return holds_alpha(self.encoder, pixel_format(self.encoder, self.info, self.job.pix_fmt))
+
+    def losses(self, cut: int) -> list[str]:
+        """What of the composite the output cannot hold; ``cut`` frames had light above 1."""
+        job, source = self.job, self.source
+        told = []
+        if cut and not is_exr(job.output):
+            told.append(f"light above 1 became white in {cut} frames; .exr pictures keep it")
+        if self.is_pictures and (sound := sound_codecs(source)):
+            told.append(f"pictures hold no sound ({', '.join(sound)}), which was left out")
+        keeps_codec = job.codec is None and not (self.is_layer or self.is_pictures or source.files is not None)
+        if keeps_codec and self.encoder != ENCODERS.get(source.codec):
+            unknown = source.codec not in ENCODERS
+            why = "nothing here encodes it" if unknown else "its frames are not evenly spaced"
+            told.append(f"{source.codec} became {self.encoder}, since {why}; `codec` chooses another")
+        if not self.is_layer and has_alpha(source) and not self._holds_alpha():
+            told.append(f"{self.encoder} holds no alpha: the composite's alpha channel was left out")
+        return [f"{job.output}: {what}" for what in told]
+
+    def open(self, identity: dict[str, Any]) -> FrameWriter:
+        """The writer; ``identity`` is what makes two runs the same work, where one may be resumed."""
+        job = self.job
+        settings: dict[str, Any] = {
+            "codec": self.codec,
+            "crf": job.crf,
+            "preset": job.preset,
+            "pix_fmt": job.pix_fmt,
+            "start_seconds": job.start,
+            "end_seconds": job.end,
+            "verify": job.verify,
+        }
+        if self.is_pictures:
+            return open_pictures(job.output, self.info, **settings)
+        if job.resume:
+            return SegmentedWriter(job.output, self.info, settings, identity)
+        return VideoWriter(job.output, self.info, **settings)

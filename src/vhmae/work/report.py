@@ -1,0 +1,62 @@
+"""The report of a run (docs/cli.md): what was written, how long it took, and what the user should know."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """What is said of a run."""
+
+    frames: int
+    """Frames written, those before a resumed run's stop included."""
+    fps: float
+    """Frames a second of this run alone."""
+    seconds: float
+    seconds_by_stage: dict[str, float]
+    """Work of each stage, without waiting for the others."""
+    mean_change: float
+    """Mean change inside the matte, in levels of 255, of the frames that have a foreground."""
+    passed_through: int
+    """Frames without foreground."""
+    skipped: int
+    """Frames outside the part that was asked for."""
+    warnings: list[str]
+    device: str
+    precision: str
+    quality: str
+    latency_frames: int
+    """Frames by which the output lags behind the input."""
+    job: dict[str, Any]
+    """The options of the run: what a job file holds."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for JSON."""
+        return {"schema": 1, **dataclasses.asdict(self)}
+
+
+@dataclasses.dataclass
+class Tally:
+    """Counts over the frames that were written."""
+
+    passed_through: int = 0
+    changed_frames: int = 0
+    damaged: int = 0
+    cut: int = 0
+    """Frames of OpenEXR with light above 1."""
+    change: float = 0.0
+    """Sum over frames of the mean change inside the matte, in levels of 255."""
+
+    @property
+    def mean_change(self) -> float:
+        return round(self.change / max(1, self.changed_frames), 3)
+
+    def count(self, levels: float | None) -> None:
+        """Count a frame by its mean change; None is one without foreground."""
+        if levels is None:
+            self.passed_through += 1
+        else:
+            self.changed_frames += 1
+            self.change += levels

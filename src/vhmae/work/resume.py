@@ -1,0 +1,99 @@
+"""What a stopped run needs to be resumed: what makes two runs the same work, and where one stood."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from vhmae.engine.harmonizer import Harmonizer, Snapshot
+from vhmae.errors import InputError
+from vhmae.model.vhmae import VHMAE
+from vhmae.options import options_of, values_to_json
+from vhmae.version import __version__
+from vhmae.video.sequence import files_of
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.report import Tally
+from vhmae.work.sources import Payload
+
+Array = np.ndarray
+
+
+def job_identity(job: HarmonizeJob, harmonizer: Harmonizer) -> dict[str, Any]:
+    """What makes two runs the same work, to the last bit: options, input files, weights, precision."""
+    free = {one.name for one in options_of(type(job)) if one.same_frames}
+    facts = {name: str(value) for name, value in values_to_json(job).items() if name not in free}
+    for name, path in job.inputs().items():
+        stats = [(file.name, file.stat()) for file in files_of(path)]
+        facts[f"{name} file"] = _digest([(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats])
+    weights = _weights_digest(harmonizer.model)
+    return {**facts, "weights": weights, "precision": harmonizer.precision, "version": __version__}
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """Where a run stands after a frame: everything that a later run needs."""
+
+    next: int
+    """Number of the next frame to read."""
+    skipped_before: int
+    tally: Tally
+    stream: Snapshot
+    """The memory of all harmonizers, and the numbers of the frames that wait."""
+
+    def saved(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The numbers, for JSON, and the arrays: what :meth:`of` takes."""
+        numbers = {
+            "next": self.next,
+            "skipped_before": self.skipped_before,
+            "tally": dataclasses.asdict(self.tally),
+            "stream": self.stream.numbers,
+        }
+        return numbers, self.stream.arrays
+
+    @classmethod
+    def of(cls, numbers: dict[str, Any], arrays: dict[str, Array]) -> Standing:
+        tally, stream = Tally(**numbers["tally"]), Snapshot(numbers["stream"], arrays)
+        return cls(numbers["next"], numbers["skipped_before"], tally, stream)
+
+
+def snapshot_of(harmonizers: list[Harmonizer]) -> Snapshot:
+    """The harmonizers' memory, and which frames wait."""
+    own = [harmonizer.snapshot() for harmonizer in harmonizers]
+    waiting = [payload.timed.index for payload in harmonizers[0].waiting]
+    arrays = {f"{place}.{key}": array for place, one in enumerate(own) for key, array in one.arrays.items()}
+    return Snapshot({"objects": [one.numbers for one in own], "waiting": waiting}, arrays)
+
+
+def restore(harmonizers: list[Harmonizer], stream: Snapshot, frames: Iterator[Payload]) -> None:
+    """Give harmonizers the memory of a stopped run; the frames that waited are read again.
+
+    Raises:
+        InputError: where other frames come than waited then.
+    """
+    numbers = stream.numbers["waiting"]
+    waiting = list(itertools.islice(frames, len(numbers)))
+    if [payload.timed.index for payload in waiting] != numbers:
+        told = "the composite is not read as it was before; delete the parts to begin anew"
+        raise InputError(told, field="resume")
+    for place, harmonizer in enumerate(harmonizers):
+        prefix = f"{place}."
+        own = {key.removeprefix(prefix): array for key, array in stream.arrays.items() if key.startswith(prefix)}
+        harmonizer.restore(Snapshot(stream.numbers["objects"][place], own), waiting)
+
+
+def _weights_digest(model: VHMAE) -> str:
+    digest = hashlib.sha256()
+    for key, tensor in sorted(model.state_dict().items()):
+        values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        digest.update(key.encode() + values.tobytes())
+    return digest.hexdigest()
+
+
+def _digest(facts: list[Any]) -> str:
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]

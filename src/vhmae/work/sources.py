@@ -1,0 +1,175 @@
+"""What a job reads: the composite, or its two layers, and the mattes of its objects; and what is wrong with them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from vhmae.engine.sight import shows_background
+from vhmae.errors import InputError
+from vhmae.video.cuts import read_cuts
+from vhmae.video.layers import LayeredSource
+from vhmae.video.matte import MatteSource, alpha_matte, has_alpha, open_matte
+from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.reader import TimedFrame, planar_frame, read_frames
+from vhmae.video.sequence import is_pictures, probe_pictures, read_pictures
+from vhmae.work.job import AnalysisJob
+
+Array = np.ndarray
+
+
+class Payload(NamedTuple):
+    """A frame with the matte of each of its objects."""
+
+    timed: TimedFrame
+    mattes: tuple[Array, ...]
+
+
+class Sources:
+    """The files of a job, opened."""
+
+    def __init__(self, job: AnalysisJob) -> None:
+        """Open them; :meth:`check` goes on from there, once the output is known to be writable."""
+        self.job = job
+        self.info = _probe(job)
+        self.mattes = [open_matte(path) for path in job.masks]
+        self.layers: LayeredSource | None = None
+        if job.foreground is not None:
+            self.layers = _open_layers(job, self.info, self.mattes)
+            self.info = self.layers.background
+        if self.layers is None and not self.mattes and not has_alpha(self.info):
+            raise InputError(f"missing, and {job.composite} has no alpha channel of its own; give a mask of the foreground", field="masks")
+        self.cuts: frozenset[int] = frozenset()
+        self.warnings: list[str] = []
+        self.skipped_before = 0
+        self.skipped_after = 0
+
+    @property
+    def objects(self) -> int:
+        """Foregrounds that are harmonized each by itself."""
+        return 1 if self.layers is not None else max(1, len(self.mattes))
+
+    def check(self) -> None:
+        """Refuse a part that lies outside the video, and masks that do not fit or mark nothing, before the work."""
+        job = self.job
+        _check_range(job, self.info)
+        self.cuts = read_cuts(job.cuts, self.info.frames) if job.cuts else frozenset()
+        shown = self.info if self.layers is None else self.layers.foreground
+        told = [mattes.check_fits(shown, job.hold_last_mask) for mattes in self.mattes]
+        told += [mattes.doubt(shown) for mattes in self.mattes]
+        self.warnings = [warning for warning in told if warning] + (self.layers.warnings if self.layers is not None else [])
+        for place in range(self.objects):
+            self._check_foreground(place)
+
+    def frames(self, first: int = 0, count: bool = False) -> Iterator[Payload]:
+        """The frames within --start and --end from a number on, each with its mattes."""
+        job, info = self.job, self.info
+        begin = max(first, _frame_at(info, job.start))
+        self.skipped_before += (begin - first) if count else 0
+        at = begin - 1
+        for timed, mattes in self._with_mattes(begin):
+            at = timed.index
+            seconds = timed.index / float(info.fps) if timed.seconds is None else timed.seconds - info.start_seconds
+            if job.end is not None and seconds >= job.end - 1e-6:
+                break
+            if seconds < job.start - 1e-6:
+                self.skipped_before += count
+                continue
+            yield Payload(timed, mattes)
+        else:
+            return
+        self.skipped_after += (info.frames - at) if count else 0
+
+    def _with_mattes(self, first: int) -> Iterator[Payload]:
+        """All frames from a number on, each with its mattes."""
+        if self.layers is not None:
+            for timed, matte in self.layers.read(first):
+                yield Payload(timed, (matte,))
+            return
+        sources = [mattes.read(self.info, first) for mattes in self.mattes]
+        at = first - 1
+        for timed in read_frames(self.info, first=first):
+            mattes = tuple(next(itertools.islice(source, timed.index - at - 1, None)) for source in sources)
+            at = timed.index
+            yield Payload(timed, mattes or (alpha_matte(timed.image),))
+
+    def name_of(self, place: int) -> Path:
+        """The file that an object's matte comes from."""
+        return self.job.masks[place] if self.mattes else self.job.foreground or self.job.composite
+
+    def _check_foreground(self, place: int) -> None:
+        """Refuse a mask that marks nothing, or everything, before the work."""
+        job, name = self.job, self.name_of(place)
+        if self.mattes and self.layers is None:
+            source = self.mattes[place]
+            mattes: Iterator[Array] = itertools.islice(source.read(self.info), source.frames or 1)
+        else:
+            mattes = (payload.mattes[0] for payload in self.frames())
+        marked = [shows_background(matte) for matte in itertools.islice((m for m in mattes if m.any()), 1)]
+        if not marked:
+            raise InputError(f"{name}: has no foreground in any frame; white must mark the foreground, check the mask")
+        if job.reference is None and not marked[0] and not any(m.any() and shows_background(m) for m in mattes):
+            raise InputError(f"{name}: covers every frame whole, so nothing of the background is seen; check the mask")
+        if not (job.start or job.end is not None):
+            return
+        frames = 0
+        for payload in self.frames():
+            frames += 1
+            if payload.mattes[place].any():
+                return
+        if not frames:
+            raise InputError(f"`start` {job.start} `end` {job.end}: no frame is shown within; choose a longer part")
+        raise InputError(f"{name}: has no foreground between `start` and `end`; choose another part or check the mask")
+
+
+def _open_layers(job: AnalysisJob, background: VideoInfo, mattes: list[MatteSource]) -> LayeredSource:
+    assert job.foreground is not None
+    if len(mattes) > 1:
+        raise InputError("a foreground layer is one object; lay others over the result", field="masks", value=job.masks[1])
+    path = job.foreground
+    foreground = probe_pictures(path, "foreground") if is_pictures(path) else probe_video(path, "foreground")
+    placement = job.placement
+    if placement.premultiplied and foreground.codec == "exr":  # multiplied in light, not in what a display is sent
+        foreground, placement = dataclasses.replace(foreground, associated=True), dataclasses.replace(placement, premultiplied=False)
+    needed = background.frames if job.end is None else min(background.frames, math.ceil(job.end * float(background.fps)))
+    return LayeredSource(background, foreground, mattes[0] if mattes else None, placement, needed)
+
+
+def _probe(job: AnalysisJob) -> VideoInfo:
+    if is_pictures(job.composite):
+        return probe_pictures(job.composite, "composite", job.colorspace, job.rate)
+    if job.rate is not None:
+        raise InputError(f"is for pictures; {job.composite} has a rate of its own, leave it out", field="rate", value=job.rate)
+    return probe_video(job.composite, "composite", job.colorspace)
+
+
+def read_still(path: Path) -> Array:
+    """Read one picture: (H, W, 3) float32 RGB in [0, 1]."""
+    info = probe_pictures(path, "reference")
+    if info.frames != 1:
+        raise InputError(f"means {info.frames} pictures; name one", field="reference", value=path)
+    _, frame, _ = next(read_pictures(info))
+    return planar_frame(frame, info).rgb()
+
+
+def _frame_at(info: VideoInfo, seconds: float) -> int:
+    """The number of the first frame that is shown so many seconds after the first, or later; 0 where the file does not say."""
+    if info.files is not None:
+        return max(0, math.ceil((seconds - 1e-6) * float(info.fps)))
+    if info.timestamps is None or info.time_base is None:
+        return 0
+    shown = (info.timestamps - info.timestamps[0]) * float(info.time_base)
+    return int(np.searchsorted(shown, seconds - 1e-6))
+
+
+def _check_range(job: AnalysisJob, info: VideoInfo) -> None:
+    if job.start < 0 or not math.isfinite(job.start) or job.start >= info.duration_seconds:
+        raise InputError(f"the video has {info.duration_seconds:.2f} s; choose a start within it", field="start", value=job.start)
+    if job.end is not None and not job.start < job.end:
+        raise InputError(f"lies before `start` {job.start}; choose a later end", field="end", value=job.end)
