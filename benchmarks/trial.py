@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,7 @@ from vhmae.color.lut import apply_luts
 from vhmae.color.transform import AFFINE, LUMA_NODES, QUADRATIC, color_basis, luma_basis
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.model.look import LookConfig, LookPath, MemberLinear
+from vhmae.training.fitting import Course, Part, Trained, fit
 from vhmae.training.sources import LookBank
 
 Basis = Literal["affine", "quadratic", "luma"]
@@ -190,28 +192,39 @@ def _loss_of(trial: Trial, path: LookPath, pairs: Pairs, shares: Sequence[float]
     return ((error + harm) / (untouched + trial.floor)).mean()
 
 
+class TrialStage:
+    """A trial as a stage of training: the look path of its own making, on drawn pixels."""
+
+    name = "trial"
+
+    def __init__(self, trial: Trial, path: LookPath, bank: LookBank, rows: Tensor, looks: LookSampler, seed: int) -> None:
+        self.trial, self.path, self.bank, self.rows, self.looks, self.seed = trial, path, bank, rows, looks, seed
+        self.course = Course(steps=trial.steps, learning_rate=1e-3, ema=0.998, betas=(0.9, 0.999))
+
+    def trained(self) -> list[Trained]:
+        return [Trained(dict(self.path.named_parameters()))]
+
+    def begin(self) -> nn.Module:
+        return self.path.train()
+
+    def parts(self, steps: range) -> Iterator[list[Part]]:
+        for step in steps:
+            rng = np.random.default_rng([self.seed, step, 1])
+            picks = self.rows[torch.from_numpy(rng.integers(len(self.rows), size=self.trial.batch_size))]
+            tables = self.looks.draw_pairs(rng, len(picks))
+            pasted = torch.from_numpy(rng.random(len(picks)) < self.trial.pasted) if self.trial.pasted else None
+            behind = None if pasted is None else torch.where(pasted, picks.roll(1), picks)
+            yield [functools.partial(self._losses, make_pairs(self.bank, picks, *tables, behind))]
+
+    def _losses(self, pairs: Pairs) -> dict[str, Tensor]:
+        return {"loss": loss_of(self.trial, self.path, pairs)}
+
+
 def train(trial: Trial, bank: LookBank, rows: Tensor, looks: LookSampler, seed: int) -> LookPath:
     """Fit a trial's look path; the averaged weights."""
     torch.manual_seed(seed)
     path = make_path(trial)
     average = make_path(trial).eval()
     average.load_state_dict(path.state_dict())
-    optimizer = torch.optim.AdamW(path.parameters(), lr=1e-3, weight_decay=0.05)
-    for step in range(trial.steps):
-        rng = np.random.default_rng([seed, step, 1])
-        picks = rows[torch.from_numpy(rng.integers(len(rows), size=trial.batch_size))]
-        rate = 1e-3 * min(1.0, (step + 1) / 100) * 0.5 * (1.0 + np.cos(np.pi * step / trial.steps))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.zero_grad(set_to_none=True)
-        tables = looks.draw_pairs(rng, len(picks))
-        behind = torch.where(torch.from_numpy(rng.random(len(picks)) < trial.pasted), picks.roll(1), picks) if trial.pasted else None
-        loss_of(trial, path, make_pairs(bank, picks, *tables, behind)).backward()
-        nn.utils.clip_grad_norm_(path.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            for mean, value in zip(average.parameters(), path.parameters(), strict=True):
-                mean.lerp_(value, 1.0 - min(0.998, (step + 1) / (step + 10)))
-            for kept, counted in zip(average.buffers(), path.buffers(), strict=True):
-                kept.copy_(counted)
+    fit(TrialStage(trial, path, bank, rows, looks, seed), path, average)
     return average

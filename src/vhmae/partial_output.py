@@ -1,77 +1,170 @@
-"""Where an output grows: under a hidden name beside its place, held by one run at a time."""
+"""Outputs that appear whole or not at all: they grow under hidden names beside their places.
+
+A file grows as ``.NAME.part-RANDOM.SUFFIX``, a folder as ``.NAME.part-RANDOM``; names that nobody can
+plant a link at. What a resumable run keeps lies in ``.NAME.part`` (:func:`resume_folder`).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+import secrets
+import shutil
+import stat
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from vhmae.errors import InputError
 
 locks: Any = None
-with contextlib.suppress(ImportError):  # Windows has none; there a file that is open cannot be taken away
+with contextlib.suppress(ImportError):  # Windows has none; there a file that is open cannot be removed
     import fcntl as locks
 
-
-def growing(output: Path) -> Path:
-    """The name under which a file grows: ``.NAME.part.SUFFIX``."""
-    return output.with_name(f".{output.name}.part{output.suffix}")
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 
 
-def growing_folder(output: Path) -> Path:
-    """The folder where the parts of an output, or its pictures, wait until all of them are there: ``.NAME.part``."""
-    return output.with_name(f".{output.name.replace('%', '')}.part")
+def partial_name(output: Path) -> Path:
+    """A name under which a file may grow, another one at each call."""
+    return output.with_name(f".{_plain(output)}.part-{secrets.token_hex(6)}{output.suffix}")
+
+
+def resume_folder(output: Path) -> Path:
+    """The folder where a resumable run keeps what it has written: ``.NAME.part``."""
+    return output.with_name(f".{_plain(output)}.part")
+
+
+def lock_file(output: Path) -> Path:
+    """The file that the run which writes an output holds locked: ``.NAME.part-lock``."""
+    return output.with_name(f".{_plain(output)}.part-lock")
+
+
+def has_parts(output: Path) -> bool:
+    """Whether a run is writing an output, or was killed before it was whole."""
+    hidden = f".{_plain(output)}.part"
+    return output.parent.is_dir() and any(path.name.startswith(hidden) for path in output.parent.iterdir())
+
+
+def _plain(output: Path) -> str:
+    return output.name.replace("%", "")
 
 
 def check_apart(output: Path, inputs: Sequence[Path]) -> None:
-    """Refuse inputs that lie where the output would grow: they would be written over."""
-    for place in (growing(output), growing_folder(output)):
-        for source in inputs:
-            if place.exists() and source.exists() and (place.samefile(source) or place.resolve() in source.resolve().parents):
-                raise InputError(f"{source}: lies where {output} grows until it is whole; give it another name")
+    """Refuse inputs that lie where the output grows: they would be written over, or removed."""
+    folder, hidden = resume_folder(output), f".{_plain(output)}.part-"
+    for source in inputs:
+        beside = source.exists() and output.parent.exists() and source.parent.samefile(output.parent)
+        within = folder.exists() and folder.resolve() in (source.resolve(), *source.resolve().parents)
+        if (beside and source.name.startswith(hidden)) or within:
+            raise InputError(f"{source}: lies where {output} grows until it is whole; give it another name")
 
 
-class Held:
-    """A file or folder that no other run writes to as long as this one holds it; a run that is killed lets go."""
+@contextlib.contextmanager
+def whole_file(output: Path) -> Iterator[Path]:
+    """Write a file whole: the body writes the path that it is given.
 
-    def __init__(self, path: Path, output: Path, folder: bool = False) -> None:
-        """Make it, and hold it.
+    Where the body fails, nothing is left, and a file that was there stays as it was.
+    """
+    with _told(output):
+        part = partial_name(output)
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_LINKS, 0o666))
+    try:
+        yield part
+        part.replace(output)
+    finally:
+        part.unlink(missing_ok=True)
 
+
+@contextlib.contextmanager
+def whole_folder(output: Path) -> Iterator[Path]:
+    """Fill a folder whole: the body fills the one that it is given; the output must not be there yet."""
+    with _told(output):
+        part = output.with_name(f".{_plain(output)}.part-{secrets.token_hex(6)}")
+        part.mkdir()
+    try:
+        yield part
+        part.replace(output)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def write_text_whole(output: Path, text: str) -> None:
+    """Write a text file whole, as UTF-8."""
+    with whole_file(output) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _told(output: Path) -> Iterator[None]:
+    """Say of an output what the system says of its part."""
+    try:
+        yield
+    except OSError as error:
+        told = f"cannot be written beside its place ({error.strerror}); check the name and the permissions"
+        raise InputError(f"{output}: {told}") from None
+
+
+class OutputLock:
+    """An output that no other run writes as long as this one holds it; a run that is killed lets go."""
+
+    def __init__(self, output: Path, wait_seconds: float = 0.0) -> None:
+        """Hold it, and clear away what killed runs have left.
+
+        Args:
+            wait_seconds: how long to wait for another run to release it.
         Raises:
             InputError: if another run holds it.
         """
+        self.path = lock_file(output)
         self._descriptor: int | None = None
+        deadline = time.monotonic() + wait_seconds
         while self._descriptor is None:
-            try:
-                if folder:
-                    path.mkdir(exist_ok=True)
-                if locks is None:
-                    return
-                descriptor = os.open(path, os.O_RDONLY if folder else os.O_RDWR | os.O_CREAT, 0o666)
-            except OSError as error:
-                if isinstance(error, FileNotFoundError) and path.parent.is_dir():
-                    continue  # the run before has taken it away since it was made
-                raise InputError(
-                    f"{output}: cannot be written beside its place ({error.strerror}); check the name and the permissions"
-                ) from None
+            if locks is None:
+                return
+            with _told(output):
+                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o666)
             try:
                 locks.flock(descriptor, locks.LOCK_EX | locks.LOCK_NB)
             except BlockingIOError:
                 os.close(descriptor)
-                raise InputError(f"{output}: is being written by another run; wait for it, or choose another name") from None
+                if time.monotonic() < deadline:
+                    time.sleep(0.05)
+                    continue
+                told = "is being written by another run; wait for it, or choose another name"
+                raise InputError(f"{output}: {told}") from None
             except OSError:  # a file system without locks
                 self._descriptor = descriptor
                 return
-            # The run before may have given it its name, or taken it away, between the two calls.
+            # The run before may have removed it between the two calls.
             with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                if os.path.samestat(os.fstat(descriptor), self.path.stat()):
                     self._descriptor = descriptor
-                    return
+                    break
             os.close(descriptor)
+        _clear(output)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         if self._descriptor is not None:
+            self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
+
+    def __enter__(self) -> OutputLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def _clear(output: Path) -> None:
+    """Remove the parts of runs that were killed."""
+    hidden = f".{_plain(output)}.part-"
+    for left in output.parent.iterdir():
+        if not left.name.startswith(hidden) or left == lock_file(output):
+            continue
+        with contextlib.suppress(OSError):
+            if stat.S_ISDIR(left.lstat().st_mode):
+                shutil.rmtree(left)
+            else:
+                left.unlink()

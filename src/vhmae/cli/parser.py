@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vhmae.errors import InputError, did_you_mean
+from vhmae.partial_output import write_text_whole
 
 
 class Parser(argparse.ArgumentParser):
@@ -83,9 +84,7 @@ def write_report(report: dict[str, Any], path: Path | None) -> None:
             device.write(text)
         return
     target = path.resolve()  # a link stays a link
-    part = target.with_name(f".{target.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(target)
+    write_text_whole(target, text)
 
 
 def is_device(path: Path) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 
 from vhmae.data.hyoutube import TRAIN_LIST, read_list
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
+from vhmae.partial_output import whole_file
 
 Array = np.ndarray
 
@@ -139,8 +140,7 @@ class Pack:
         sizes_file = path.with_suffix(".sizes.npy")
         if not sizes_file.exists():  # written last
             sizes, total = [], 0
-            part = path.with_name(f".{path.name}.part")
-            with part.open("wb") as file:
+            with whole_file(path) as part, part.open("wb") as file:
                 for index in range(len(self)):
                     picture = self.picture(index)
                     if total + picture.nbytes > limit_bytes:
@@ -148,7 +148,6 @@ class Pack:
                     file.write(picture.tobytes())
                     sizes.append(picture.shape[:2])
                     total += picture.nbytes
-            part.replace(path)
             np.save(sizes_file, np.array(sizes, np.int64).reshape(-1, 2))
         sizes = [(int(height), int(width)) for height, width in np.load(sizes_file)]
         if sizes:
@@ -180,9 +179,8 @@ class Pack:
         for key, parts in (("pictures", self._pictures), ("labels", self._labels)):
             arrays[key] = np.concatenate(parts) if parts else np.zeros(0, np.uint8)
             arrays[f"{key}_sizes"] = np.array([len(part) for part in parts])
-        part = path.with_name(f".{path.name}.part.npz")
-        np.savez(part, **arrays)  # type: ignore[arg-type]  # numpy types the keywords after its own flags
-        part.replace(path)
+        with whole_file(path) as part:
+            np.savez(part, **arrays)  # type: ignore[arg-type]  # numpy types the keywords after its own flags
 
     @classmethod
     def load(cls, path: Path) -> Pack:

@@ -13,7 +13,7 @@ from vhmae.grade.dctl import write_dctl
 from vhmae.grade.job import ExportJob
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
 from vhmae.grade.timeline import require_otio, write_timeline
-from vhmae.partial_output import growing
+from vhmae.partial_output import partial_name
 from vhmae.video.probe import VideoInfo
 from vhmae.work.harmonize import check_strict
 
@@ -118,7 +118,7 @@ class _Files:
         return self._add(self.output)
 
     def _add(self, path: Path) -> Path:
-        part = growing(path)
+        part = partial_name(path)
         self.named.append(path)
         self._parts.append(part)
         return part

@@ -15,6 +15,7 @@ from vhmae.config import build, to_tree
 from vhmae.errors import InputError, did_you_mean
 from vhmae.model.hub import PREFIX, load_from_hub
 from vhmae.model.vhmae import VHMAE, ModelConfig
+from vhmae.partial_output import whole_file
 
 FORMAT = "vhmae-1"
 DEFAULT = "default"
@@ -95,9 +96,8 @@ def save_model(model: VHMAE, path: Path, facts: dict[str, object], half: bool = 
         small = value.half() if half and value.is_floating_point() else value
         tensors[key] = small.detach().cpu().contiguous()
     metadata = {"format": FORMAT, "model": json.dumps(to_tree(model.config)), "facts": json.dumps(facts)}
-    part = path.with_name(f".{path.name}.part")
-    save_file(tensors, part, metadata)
-    part.replace(path)
+    with whole_file(path) as part:
+        save_file(tensors, part, metadata)
 
 
 def count_parameters(model: torch.nn.Module) -> int:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from vhmae.partial_output import write_text_whole
+
 
 class Journal:
     """Appends to ``journal.jsonl``; after a kill, lines beyond the resumed step are dropped."""
@@ -15,9 +17,7 @@ class Journal:
         self.path = run_dir / "journal.jsonl"
         if self.path.exists():
             kept = [line for line in self.path.read_text().splitlines() if _step_of(line) <= step]
-            part = self.path.with_suffix(".part")
-            part.write_text("".join(f"{line}\n" for line in kept))
-            part.replace(self.path)
+            write_text_whole(self.path, "".join(f"{line}\n" for line in kept))
         self._board = _summary_writer(run_dir / "tensorboard", step)
 
     def write(self, event: str, step: int, **values: Any) -> None:

@@ -8,52 +8,35 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import math
-import os
 import pickle
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from vhmae.color import statistics
 from vhmae.color.lut import read_lut_bank
 from vhmae.config import build, to_tree
 from vhmae.data.looks import LookSampler
-from vhmae.data.synthesis import SceneSampler, StackedScenes, make_batch
+from vhmae.data.synthesis import SceneSampler
 from vhmae.errors import InputError, VhmaeError
 from vhmae.model.precision import Precision, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import count_parameters, load_model, save_model
+from vhmae.partial_output import whole_file
+from vhmae.progress import Progress, ProgressMode
+from vhmae.training.fitting import Fitting, TrainingStage
 from vhmae.training.journal import Journal
-from vhmae.training.objective import batch_losses, look_losses
 from vhmae.training.parallel import Processes
-from vhmae.training.recipe import LookStage, Recipe, Stage
-from vhmae.training.sources import (
-    LookBank,
-    SceneBatches,
-    bank_file,
-    cut_scenes,
-    iterate_batches,
-    load_packs,
-    load_scenes,
-    make_sampler,
-    scenes_folder,
-    split_dev,
-)  # fmt: skip
+from vhmae.training.recipe import Recipe
+from vhmae.training.sources import load_packs, make_sampler, split_dev
+from vhmae.training.stages import LookPathStage, SceneStage, load_bank
 from vhmae.training.validation import DevSet
 
 CHECKPOINT = "checkpoint.pt"
-Part = Callable[[], dict[str, Tensor]]
-"""Computes the losses of a part of a step's batch."""
+Planned = tuple[int, Callable[[], TrainingStage]]
+"""How many steps a stage takes, and what makes it when its time has come."""
 
 
 @dataclasses.dataclass
@@ -86,18 +69,31 @@ class Trainer:
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         if train.compile:
             self.model.decoder.compile()
-        self.wrapped: nn.Module = self.model
-        self.optimizer: torch.optim.Optimizer | None = None
+        self.fitting: Fitting | None = None
+        self._resumed: tuple[int, dict[str, object]] | None = None
+        """A stopped run's step and its optimizer's state."""
         self.scores: dict[str, float] = {}
         self.cache = Path(recipe.data.cache) if recipe.data.cache else run_dir / "cache"
 
     # --- what a run is made of
 
-    def plan(self) -> list[LookStage | Stage]:
+    def plan(self, looks: LookSampler, sampler: SceneSampler) -> list[Planned]:
         """The stages in order."""
-        train = self.recipe.train
-        first: list[LookStage | Stage] = [train.look] if train.look is not None and self.model.look_path is not None else []
-        return [*first, *train.stages]
+        recipe, train = self.recipe, self.recipe.train
+        plan: list[Planned] = []
+        if train.look is not None and self.model.look_path is not None:
+            look = train.look
+
+            def look_stage() -> TrainingStage:
+                bank = load_bank(sampler, look, recipe, self.cache, self.processes).to(self.device)
+                return LookPathStage(look, recipe, self.model, looks, bank)
+
+            plan.append((look.steps, look_stage))
+        more = (self.cache, self.state.precision, self.processes)
+        for stage in train.stages:
+            make = functools.partial(SceneStage, stage, recipe, self.model, looks, sampler, *more)
+            plan.append((stage.steps, make))
+        return plan
 
     def run(self, resume: bool = False) -> RunState:
         """Train to the end of the recipe. A run that is stopped goes on from a checkpoint at most ``checkpoint_every_seconds`` old."""
@@ -130,106 +126,35 @@ class Trainer:
                 torch=torch.__version__,
             )  # fmt: skip
         first = 0
-        for stage in self.plan():
-            last = first + stage.steps
-            if self.state.step < last:
-                if isinstance(stage, LookStage):
-                    steps = self._look_steps(stage, first, self._bank(sampler, stage), looks)
-                else:
-                    steps = self._stage_steps(stage, first, sampler, looks)
-                self._run_stage(stage, first, steps, dev, journal)
-            first = last
+        for steps, make in self.plan(looks, sampler):
+            if self.state.step < first + steps:
+                self._run_stage(make(), first, dev, journal)
+            first += steps
         if journal is not None:
             self.save_weights()
             journal.write("end", self.state.step, trained_seconds=round(self.state.trained_seconds, 1))
         return self.state
 
-    def _bank(self, sampler: SceneSampler, stage: LookStage) -> LookBank:
-        path = self.cache / bank_file(self.recipe.data, self.recipe.scenes, stage, self.recipe.train.seed)
-        if self.processes.leads and not path.exists():
-            LookBank.draw(sampler, stage, self.recipe.train.seed, os.cpu_count() or 1).save(path)
-        self.processes.wait()
-        return LookBank.load(path).to(self.device)
-
-    def _kept_scenes(self, sampler: SceneSampler, stage: Stage) -> StackedScenes:
-        folder = self.cache / scenes_folder(self.recipe.data, self.recipe.scenes, stage, self.recipe.train.seed)
-        if self.processes.leads and not folder.exists():
-            cut_scenes(sampler, stage, self.recipe.train.seed, os.cpu_count() or 1, folder)
-        self.processes.wait()
-        return load_scenes(folder).to(self.device)
-
     # --- one stage
 
-    def _look_steps(self, stage: LookStage, first: int, bank: LookBank, looks: LookSampler) -> Iterator[list[Part]]:
-        """Small enough for every process to do the whole of it."""
-        path = self.model.look_path
-        assert path is not None
-        for step in range(self.state.step, first + stage.steps):
-            rng = np.random.default_rng([self.recipe.train.seed, step, 1])
-            rows = torch.from_numpy(rng.integers(len(bank), size=stage.batch_size))
-            train = self.recipe.train
-            yield [functools.partial(look_losses, path, bank, looks, rows, rng, train.loss, train.cross_fit, stage.shown)]
-
-    def _stage_steps(self, stage: Stage, first: int, sampler: SceneSampler, looks: LookSampler) -> Iterator[list[Part]]:
-        train = self.recipe.train
-        parts = self.processes.rows(stage.batch_size, train.accumulate)
-        own = range(parts[0].start, parts[-1].stop)
-        steps = range(self.state.step, first + stage.steps)
-        for step, scenes in zip(steps, self._scenes(stage, sampler, own, steps), strict=True):
-            yield [
-                functools.partial(
-                    self._scene_losses, scenes.rows(slice(rows.start - own.start, rows.stop - own.start)), looks, step, rows, stage
-                )
-                for rows in parts
-            ]
-
-    def _scenes(self, stage: Stage, sampler: SceneSampler, own: range, steps: range) -> Iterator[StackedScenes]:
-        """The scenes of the steps' rows of a batch, where the model trains."""
-        seed = self.recipe.train.seed
-        if stage.kept_scenes:
-            kept = self._kept_scenes(sampler, stage)
-            for step in steps:
-                picks = np.random.default_rng([seed, step, 2]).integers(len(kept), size=stage.batch_size)
-                yield kept.rows(torch.from_numpy(picks[own.start : own.stop]).to(self.device))
-            return
-        batches = SceneBatches(sampler, seed, own, stage.clip_frames, stage.image_size)
-        for scenes in iterate_batches(batches, steps, self.recipe.data.workers):
-            yield StackedScenes.of(scenes).to(self.device)
-
-    def _scene_losses(self, scenes: StackedScenes, looks: LookSampler, step: int, rows: range, stage: Stage) -> dict[str, Tensor]:
-        """The losses of rows of a step of the whole network; its randomness comes from the seed and the step alone."""
-        train = self.recipe.train
-        batch = make_batch(scenes, looks, np.random.default_rng([train.seed, step, 1]), rows, stage.batch_size)
-        generator = torch.Generator(self.device).manual_seed(train.seed * 1_000_003 + step)
-        jitter = torch.rand(stage.batch_size, sum(statistics.PIXELS), generator=generator, device=self.device)[rows.start : rows.stop]
-        return batch_losses(
-            self.wrapped, batch, train.loss, self.recipe.model.patch_size, self.state.precision, jitter, train.cross_fit, step
-        )
-
-    def _run_stage(
-        self, stage: LookStage | Stage, first: int, steps: Iterator[list[Part]], dev: DevSet | None, journal: Journal | None
-    ) -> None:
-        train = self.recipe.train
-        look = isinstance(stage, LookStage)
-        if self.optimizer is None or self.state.step == first:
-            self.optimizer = self._make_optimizer(look)
-        # Wrapped anew for each stage: which parameters have gradients is settled then.
-        self.wrapped = self.model if look else self.processes.wrap(self.model, self.device)
-        decay = stage.ema if isinstance(stage, LookStage) else train.ema
+    def _run_stage(self, stage: TrainingStage, first: int, dev: DevSet | None, journal: Journal | None) -> None:
+        train, last = self.recipe.train, first + stage.course.steps
+        self.fitting = Fitting(stage, self.model, self.average, self.processes)
+        if self._resumed is not None and first < self._resumed[0] < last:
+            self.fitting.optimizer.load_state_dict(self._resumed[1])
         saved = time.monotonic()
         sums: dict[str, float] = {}
         summed = 0
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
-        console = Console(stderr=True)
-        with Progress(*columns, console=console, transient=True, disable=journal is None or not console.is_terminal) as progress:
-            task = progress.add_task(
-                "look path" if look else f"{stage.image_size} px", total=stage.steps, completed=self.state.step - first
-            )
-            for parts in steps:
+        told = ""
+        mode: ProgressMode = "auto" if journal is not None and sys.stderr.isatty() else "none"
+        with Progress(stage.name, stage.course.steps, mode, lambda: told, "steps") as progress:
+            for parts in stage.parts(range(self.state.step, last)):
                 start = time.monotonic()
-                self._set_rate(stage, self.state.step - first)
                 torch.manual_seed(train.seed * 1_000_003 + self.state.step)
-                values = self._update(parts, look, decay, self.state.step - first)
+                try:
+                    values = self.fitting.update(parts, self.state.step - first)
+                except VhmaeError as error:
+                    raise VhmaeError(f"{self.run_dir}: {error} and `resume`") from None
                 self.state.step += 1
                 self.state.trained_seconds += time.monotonic() - start
                 summed += 1
@@ -238,10 +163,10 @@ class Trainer:
                 if self.state.step % train.log_every_steps == 0 and journal is not None:
                     means = {key: round(value / summed, 6) for key, value in sums.items()}
                     journal.write("train", self.state.step, **means, trained_seconds=round(self.state.trained_seconds, 1))
-                    progress.update(task, description=" ".join(f"{key} {value:.4f}" for key, value in means.items()))
+                    told = " ".join(f"{key} {value:.4f}" for key, value in means.items())
                     sums, summed = {}, 0
-                progress.advance(task)
-                due = self.state.step % train.validate_every_steps == 0 or self.state.step == first + stage.steps
+                progress(self.state.step - first)
+                due = self.state.step % train.validate_every_steps == 0 or self.state.step == last
                 if due and dev is not None and journal is not None:
                     self.scores = dev.score(self.average, self.device, self.state.precision)
                     journal.write("validation", self.state.step, **self.scores)
@@ -250,64 +175,6 @@ class Trainer:
                     self._save()
                     saved = time.monotonic()
         self._save()
-
-    def _update(self, parts: list[Part], look: bool, decay: float, stage_step: int) -> dict[str, float]:
-        """One step of the optimizer and of the averaged weights."""
-        assert self.optimizer is not None
-        self.model.train()
-        if not look and self.model.look_path is not None and self.recipe.train.look_rate == 0.0:
-            self.model.look_path.eval()  # frozen: its running statistics and dropout too
-        self.optimizer.zero_grad(set_to_none=True)
-        sums: dict[str, Any] = {}
-        for number, compute in enumerate(parts, 1):
-            with self.processes.holding(self.wrapped, last=number == len(parts)):
-                values = compute()
-                (values["loss"] / len(parts)).backward()
-            for key, value in values.items():
-                sums[key] = sums.get(key, 0.0) + value.detach() / len(parts)
-        means = self.processes.mean(sums)
-        if not math.isfinite(means["loss"]):
-            raise VhmaeError(f"{self.run_dir}: the loss is not finite at step {self.state.step}; lower the learning rate and `resume`")
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.train.clip_norm)
-        self.optimizer.step()
-        # Short averages at first: long ones would remember the untrained weights.
-        self._average(min(decay, (stage_step + 1) / (stage_step + 10)))
-        return means
-
-    @torch.no_grad()
-    def _average(self, decay: float) -> None:
-        averaged, trained = list(self.average.parameters()), list(self.model.parameters())
-        get_ema_multi_avg_fn(decay)(averaged, trained, None)  # in few kernels
-        for kept, counted in zip(self.average.buffers(), self.model.buffers(), strict=True):
-            kept.copy_(counted)
-
-    def _make_optimizer(self, look: bool) -> torch.optim.Optimizer:
-        """AdamW; biases, norms and tokens without decay; the look path at its own rate."""
-        self.model.zero_grad(set_to_none=True)  # gradients of parameters that are frozen now would still count when clipping
-        path = {id(p) for p in self.model.look_path.parameters()} if self.model.look_path is not None else set()
-        rate = self.recipe.train.look_rate
-        groups: list[dict[str, object]] = []
-        for in_path in (True, False):
-            factor = (1.0 if in_path else 0.0) if look else (rate if in_path else 1.0)
-            members = {name: p for name, p in self.model.named_parameters() if (id(p) in path) == in_path}
-            for parameter in members.values():
-                parameter.requires_grad_(factor > 0.0)
-            if factor > 0.0 and members:
-                # By name: tokens and the biases of members held together are matrices, too.
-                decays = {name for name, p in members.items() if name.endswith("weight") and p.ndim > 1}
-                decay, others = ([p for n, p in members.items() if (n in decays) == among] for among in (True, False))
-                groups.append({"params": decay, "weight_decay": self.recipe.train.weight_decay, "factor": factor})
-                groups.append({"params": others, "weight_decay": 0.0, "factor": factor})
-        betas = (0.9, 0.999) if look else (0.9, 0.95)
-        return torch.optim.AdamW(groups, lr=1e-3, betas=betas, fused=self.device.type in ("cpu", "cuda"))
-
-    def _set_rate(self, stage: LookStage | Stage, step: int) -> None:
-        """Linear warm-up, then a cosine to zero."""
-        assert self.optimizer is not None
-        warmup = min(1.0, (step + 1) / max(1, self.recipe.train.warmup_steps))
-        cosine = 0.5 * (1.0 + math.cos(math.pi * step / stage.steps))
-        for group in self.optimizer.param_groups:
-            group["lr"] = stage.learning_rate * warmup * cosine * group["factor"]
 
     # --- what is kept
 
@@ -325,7 +192,7 @@ class Trainer:
         save_model(self.average, self.run_dir / "weights.safetensors", facts)
 
     def _save(self) -> None:
-        assert self.optimizer is not None
+        assert self.fitting is not None
         if not self.processes.leads:
             return
         state = {
@@ -333,11 +200,10 @@ class Trainer:
             "recipe": to_tree(self.recipe),
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.fitting.optimizer.state_dict(),
         }
-        part = self.run_dir / f".{CHECKPOINT}.part"
-        torch.save(state, part)
-        part.replace(self.run_dir / CHECKPOINT)
+        with whole_file(self.run_dir / CHECKPOINT) as part:
+            torch.save(state, part)
 
     def _load(self, path: Path) -> None:
         if not path.exists():
@@ -346,7 +212,7 @@ class Trainer:
             saved = torch.load(path, map_location=self.device, weights_only=True)
         except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
             reason = " ".join(str(error).split())[:100]
-            raise InputError(f"{path}: is damaged ({reason}); start a new run `from` {path.parent / 'weights.safetensors'}") from None
+            raise InputError(f"{path}: is damaged ({reason}); start a new run from {path.parent / 'weights.safetensors'}") from None
         recipe = build(Recipe, saved["recipe"], str(path))
         if recipe.model != self.recipe.model:
             raise InputError(f"{path}: belongs to another model configuration; use the recipe it was started with")
@@ -358,12 +224,7 @@ class Trainer:
         self.state = RunState(**saved["state"])
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
-        step, first = self.state.step, 0
-        for stage in self.plan():
-            if first < step < first + stage.steps:
-                self.optimizer = self._make_optimizer(isinstance(stage, LookStage))
-                self.optimizer.load_state_dict(saved["optimizer"])
-            first += stage.steps
+        self._resumed = self.state.step, saved["optimizer"]
 
 
 def _start_from(model: VHMAE, weights: str) -> None:

@@ -20,6 +20,7 @@ from vhmae.config import to_tree
 from vhmae.data.clips import Pack, build_pack, read_names, source_group
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler, StackedScenes
 from vhmae.errors import InputError
+from vhmae.partial_output import whole_file
 from vhmae.training.recipe import DataConfig, LookStage, Stage
 
 Array = np.ndarray
@@ -188,9 +189,8 @@ class LookBank:
         return LookBank(*(tensor.to(device) for tensor in (self.pixels, self.region, self.shares, self.source)))
 
     def save(self, path: Path) -> None:
-        part = path.with_name(f".{path.name}.part.npz")
-        np.savez(part, pixels=self.pixels.numpy(), region=self.region.numpy(), shares=self.shares.numpy(), source=self.source.numpy())
-        part.replace(path)
+        with whole_file(path) as part:
+            np.savez(part, pixels=self.pixels.numpy(), region=self.region.numpy(), shares=self.shares.numpy(), source=self.source.numpy())
 
     @classmethod
     def load(cls, path: Path) -> LookBank:

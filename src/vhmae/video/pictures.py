@@ -16,7 +16,7 @@ import numpy as np
 
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError, VhmaeError
-from vhmae.partial_output import Held, growing, growing_folder
+from vhmae.partial_output import OutputLock, partial_name, whole_file
 from vhmae.video.encoders import conversion, encoder_options, pixel_format
 from vhmae.video.exr import ExrPicture, changed_light, is_exr, write_changed, write_new
 from vhmae.video.planes import PlanarFrame
@@ -48,15 +48,13 @@ class PictureWriter(FrameWriter):
         self.frames = 0
         self.left_out = []
         self._flushed = False
-        self._folder = growing_folder(output)
         self._parts: list[tuple[Path, Path]] = []
+        self._lock = OutputLock(output)
+        self._folder = partial_name(output).with_suffix("")
         try:
-            self._held = Held(self._folder, output, folder=True)
-            for left in self._folder.iterdir():  # of a run that was killed
-                left.unlink()
+            self._folder.mkdir()
         except OSError as error:
-            if hasattr(self, "_held"):
-                self._held.let_go()
+            self._lock.release()
             raise InputError(f"{output}: cannot be written beside its place ({error.strerror}); check the permissions") from None
 
     @abc.abstractmethod
@@ -98,7 +96,7 @@ class PictureWriter(FrameWriter):
     def abandon(self) -> None:
         with contextlib.suppress(OSError):
             shutil.rmtree(self._folder)
-        self._held.let_go()
+        self._lock.release()
 
 
 class _FFmpegPictures(PictureWriter):
@@ -177,12 +175,10 @@ def check_still(output: Path, inputs: list[Path]) -> None:
 
 def write_still(path: Path, picture: Array) -> None:
     """Write a picture (H, W, 3) uint8 RGB; it appears whole or not at all."""
-    part = growing(path)
-    try:
-        written = cv2.imwrite(str(part), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-    except cv2.error:
-        written = False
-    if not written:
-        part.unlink(missing_ok=True)
-        raise InputError(f"{path}: cannot be written as a picture; give a .png or .jpg in a folder that can be written")
-    part.replace(path)
+    with whole_file(path) as part:
+        try:
+            written = cv2.imwrite(str(part), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        except cv2.error:
+            written = False
+        if not written:
+            raise InputError(f"{path}: cannot be written as a picture; give a .png or .jpg in a folder that can be written")

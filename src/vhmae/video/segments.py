@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from vhmae.errors import InputError
-from vhmae.partial_output import Held, growing_folder
+from vhmae.partial_output import OutputLock, resume_folder, write_text_whole
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -38,21 +38,27 @@ class SegmentedWriter(FrameWriter):
             InputError: if parts are there but damaged, without their state, or of another job.
         """
         self.output = output
-        self.folder = growing_folder(output)
+        self.folder = resume_folder(output)
         self.source = source
         self.settings = settings
         self.job = job
         self.segments: list[dict[str, Any]] = []
         # What the container cannot hold is told now, not when all is encoded.
-        probe = VideoWriter(output, source, **settings)
-        self.left_out = probe.left_out
-        probe.abandon()
-        shutil.rmtree(self._done, ignore_errors=True)
-        self._held = Held(self.folder, output, folder=True)
+        self._lock = OutputLock(output)
         try:
+            probe = VideoWriter(output, source, lock=self._lock, **settings)
+            self.left_out = probe.left_out
+            probe.abandon()
+            shutil.rmtree(self._done, ignore_errors=True)
+            if self.folder.is_symlink():
+                raise InputError(f"{self.folder}: is a link, where the parts of {output} are kept; remove it")
+            self.folder.mkdir(exist_ok=True)
             self.saved = self._load()
-        except InputError:
-            self._held.let_go()
+        except OSError as error:
+            self._lock.release()
+            raise InputError(f"{output}: cannot be written beside its place ({error.strerror}); check the permissions") from None
+        except BaseException:
+            self._lock.release()
             raise
         self._writer: VideoWriter | None = None
         self._joined: VideoWriter | None = None
@@ -66,7 +72,7 @@ class SegmentedWriter(FrameWriter):
         if self._writer is None:
             path = self.folder / f"{len(self.segments):05d}.nut"
             settings = {**self.settings, "end_seconds": None, "verify": False}
-            self._writer = VideoWriter(path, self.source, pictures_only=True, **settings)
+            self._writer = VideoWriter(path, self.source, pictures_only=True, lock=self._lock, **settings)
         self._writer.write(timed, image)
 
     def checkpoint(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:
@@ -75,9 +81,7 @@ class SegmentedWriter(FrameWriter):
         file = self.folder / f"state-{len(self.segments)}.npz"
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types the keywords after its own flags
         state = {"job": self.job, "segments": self.segments, "numbers": numbers, "arrays": [file.name, _digest(file)]}
-        part = self.folder / f".{STATE}.part"
-        part.write_text(json.dumps(state), encoding="utf-8")
-        part.replace(self.folder / STATE)
+        write_text_whole(self.folder / STATE, json.dumps(state))
         for old in self.folder.glob("state-*.npz"):
             if old != file:
                 old.unlink()
@@ -123,7 +127,7 @@ class SegmentedWriter(FrameWriter):
         """Join the segments with audio and subtitles beside the output, and verify the whole."""
         self._close_segment()
         first = self.folder / self.segments[0]["file"]
-        self._joined = VideoWriter(self.output, self.source, encoded=first, **self.settings)
+        self._joined = VideoWriter(self.output, self.source, encoded=first, lock=self._lock, **self.settings)
         files = [self.folder / segment["file"] for segment in self.segments]
         delay = max(decoding_delay(file) for file in files)
         for file in files:
@@ -140,14 +144,14 @@ class SegmentedWriter(FrameWriter):
             self.folder.replace(self._done)  # a run that is killed from here on leaves nothing to go on from
             shutil.rmtree(self._done)
         finally:
-            self._held.let_go()
+            self._lock.release()
 
     def abandon(self) -> None:
         """Keep what a later run can go on from."""
         for writer in (self._writer, self._joined):
             if writer is not None:
                 writer.abandon()
-        self._held.let_go()
+        self._lock.release()
 
     @property
     def _done(self) -> Path:

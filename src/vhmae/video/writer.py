@@ -16,7 +16,7 @@ import av
 import numpy as np
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
-from vhmae.partial_output import Held, check_apart, growing
+from vhmae.partial_output import OutputLock, check_apart, partial_name
 from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, is_even, pixel_format
 from vhmae.video.passthrough import Companions, Verification, name_alike
 from vhmae.video.planes import PlanarFrame
@@ -108,6 +108,7 @@ class VideoWriter(FrameWriter):
         verify: bool = True,
         pictures_only: bool = False,
         encoded: Path | None = None,
+        lock: OutputLock | None = None,
     ) -> None:
         """Open the output.
 
@@ -116,9 +117,10 @@ class VideoWriter(FrameWriter):
             verify: read the finished file again and compare it with what was written.
             pictures_only: leave audio and subtitles out.
             encoded: a file whose video stream is of the kind that :meth:`copy` will bring, instead of frames to encode.
+            lock: the output's, where the caller holds it already.
         """
         self.output = output
-        self.part = growing(output)
+        self.part = partial_name(output)
         self.source = source
         # The file's own clock: a whole copy keeps it, a cut one begins at zero.
         self.origin = _exact(source.start_seconds + start_seconds) if start_seconds > 0.0 else Fraction(0)
@@ -140,7 +142,7 @@ class VideoWriter(FrameWriter):
         if self._original is not None:
             self._time_base = self._original.streams.video[0].time_base or self._time_base
         self._last_pts: int | None = None
-        self._held = Held(self.part, output)
+        self._lock = OutputLock(output) if lock is None else None
         try:
             self._container = av.open(f"file:{self.part.absolute()}", "w", options=_CONTAINER_OPTIONS.get(output.suffix.lower(), {}))
             self._stream = self._add_video(encoder, options, name, pictures_only) if encoded is None else self._add_encoded(encoded, name)
@@ -315,7 +317,8 @@ class VideoWriter(FrameWriter):
         except BaseException:
             self.abandon()
             raise
-        self._held.let_go()
+        if self._lock is not None:
+            self._lock.release()
         self._close_original()
 
     def abandon(self) -> None:
@@ -325,7 +328,8 @@ class VideoWriter(FrameWriter):
         with contextlib.suppress(Exception):
             self._container.close()
         self._close_original()
-        self._held.let_go()
+        if self._lock is not None:
+            self._lock.release()
 
     def _close_original(self) -> None:
         if self._original is not None:

@@ -16,7 +16,7 @@ from typing import Literal
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError, VhmaeError
 from vhmae.model.vhmae import VHMAE
-from vhmae.partial_output import growing_folder
+from vhmae.partial_output import has_parts
 from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern
 from vhmae.work.cluster import spread, with_absolute_paths
 from vhmae.work.harmonize import harmonize_job
@@ -42,7 +42,7 @@ def is_done(job: HarmonizeJob) -> bool:
     """Whether the output is there, younger than all that it is made of. Outputs appear whole or not at all."""
     written = files_of(job.output) if has_number(job.output) and _exists(job.output) else [job.output]
     in_parts = job.resume or job.output.suffix.lower() in PICTURES
-    if (in_parts and growing_folder(job.output).exists()) or not all(path.exists() for path in written):
+    if (in_parts and has_parts(job.output)) or not all(path.exists() for path in written):
         return False
     made = min(path.stat().st_mtime for path in written)
     sources = [file for path in job.inputs().values() if _exists(path) for file in files_of(path)]

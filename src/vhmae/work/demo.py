@@ -22,6 +22,8 @@ from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.matting.edges import foreground_colors
 from vhmae.options import build_options, values_of
+from vhmae.partial_output import whole_file
+from vhmae.video.pictures import write_still
 from vhmae.video.reader import read_rgb_frames, to_uint8
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
@@ -116,25 +118,22 @@ def _frames() -> Iterator[tuple[Array, Array]]:
 
 
 def _write_inputs(composite: Path, mask: Path) -> None:
-    parts = [path.with_name(f".{path.stem}.part.mp4") for path in (composite, mask)]
-    try:
-        with av.open(f"file:{parts[0].absolute()}", "w") as video, av.open(f"file:{parts[1].absolute()}", "w") as matte_video:
-            picture = _add_stream(video, crf=14)
-            sound = video.add_stream("aac", rate=AUDIO_RATE, layout="stereo")
-            cover = _add_stream(matte_video, crf=8)
-            for frame, matte in _frames():
-                video.mux(picture.encode(_yuv(frame)))
-                matte_video.mux(cover.encode(_yuv(np.repeat(matte[..., None], 3, axis=2))))
-            video.mux(picture.encode(None))
-            matte_video.mux(cover.encode(None))
-            for packet in _chord(sound):
-                video.mux(packet)
-    except BaseException:
-        for part in parts:
-            part.unlink(missing_ok=True)
-        raise
-    for part, path in zip(parts, (composite, mask), strict=True):
-        part.replace(path)
+    with (
+        whole_file(composite) as part,
+        whole_file(mask) as matte_part,
+        av.open(f"file:{part.absolute()}", "w") as video,
+        av.open(f"file:{matte_part.absolute()}", "w") as matte_video,
+    ):
+        picture = _add_stream(video, crf=14)
+        sound = video.add_stream("aac", rate=AUDIO_RATE, layout="stereo")
+        cover = _add_stream(matte_video, crf=8)
+        for frame, matte in _frames():
+            video.mux(picture.encode(_yuv(frame)))
+            matte_video.mux(cover.encode(_yuv(np.repeat(matte[..., None], 3, axis=2))))
+        video.mux(picture.encode(None))
+        matte_video.mux(cover.encode(None))
+        for packet in _chord(sound):
+            video.mux(packet)
 
 
 def _add_stream(container: Any, crf: int) -> Any:
@@ -177,5 +176,4 @@ def _write_sheet(composite: Path, harmonized: Path, sheet: Path) -> None:
         rows.append(np.hstack([before, np.full((HEIGHT, 6, 3), 255, np.uint8), after]))
     rule = np.full((6, rows[0].shape[1], 3), 255, np.uint8)
     picture = np.vstack([rows[0], rule, rows[1]])
-    if not cv2.imwrite(str(sheet), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
-        raise InputError(f"{sheet}: cannot be written; check the folder and the space on the disk")
+    write_still(sheet, picture)

@@ -1,0 +1,171 @@
+"""The stages of ``vhmae train``: the look path alone on drawn pixels, then the whole network on scenes."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vhmae.color import statistics
+from vhmae.data.looks import LookSampler
+from vhmae.data.synthesis import SceneSampler, StackedScenes, make_batch
+from vhmae.model.precision import Precision
+from vhmae.model.vhmae import VHMAE
+from vhmae.training.fitting import Course, Part, Trained
+from vhmae.training.objective import batch_losses, look_losses
+from vhmae.training.parallel import Processes
+from vhmae.training.recipe import LookStage, Recipe, Stage
+from vhmae.training.sources import (
+    LookBank,
+    SceneBatches,
+    bank_file,
+    cut_scenes,
+    iterate_batches,
+    load_scenes,
+    scenes_folder,
+)
+
+
+class LookPathStage:
+    """The look path alone, on a bank of drawn pixels; small enough for every process to do all of it."""
+
+    name = "look path"
+
+    def __init__(self, stage: LookStage, recipe: Recipe, model: VHMAE, looks: LookSampler, bank: LookBank) -> None:
+        train = recipe.train
+        self.stage, self.recipe, self.model, self.looks, self.bank = stage, recipe, model, looks, bank
+        self.course = Course(
+            steps=stage.steps,
+            learning_rate=stage.learning_rate,
+            warmup_steps=train.warmup_steps,
+            weight_decay=train.weight_decay,
+            clip_norm=train.clip_norm,
+            ema=stage.ema,
+            betas=(0.9, 0.999),
+        )
+
+    def trained(self) -> list[Trained]:
+        path, others = split_parameters(self.model)
+        return [Trained(path), Trained(others, rate=0.0)]
+
+    def begin(self) -> nn.Module:
+        return self.model.train()
+
+    def parts(self, steps: range) -> Iterator[list[Part]]:
+        path, train = self.model.look_path, self.recipe.train
+        assert path is not None
+        for step in steps:
+            rng = np.random.default_rng([train.seed, step, 1])
+            rows = torch.from_numpy(rng.integers(len(self.bank), size=self.stage.batch_size))
+            more = (train.loss, train.cross_fit, self.stage.shown)
+            yield [functools.partial(look_losses, path, self.bank, self.looks, rows, rng, *more)]
+
+
+class SceneStage:
+    """The whole network on scenes under freshly drawn looks, at one size and clip length."""
+
+    def __init__(
+        self,
+        stage: Stage,
+        recipe: Recipe,
+        model: VHMAE,
+        looks: LookSampler,
+        sampler: SceneSampler,
+        cache: Path,
+        precision: Precision = "fp32",
+        processes: Processes | None = None,
+    ) -> None:
+        train = recipe.train
+        self.name = f"{stage.image_size} px"
+        self.stage, self.recipe, self.model, self.looks = stage, recipe, model, looks
+        self.sampler, self.cache, self.precision = sampler, cache, precision
+        self.processes = processes or Processes()
+        self.device = next(model.parameters()).device
+        self.course = Course(
+            steps=stage.steps,
+            learning_rate=stage.learning_rate,
+            warmup_steps=train.warmup_steps,
+            weight_decay=train.weight_decay,
+            clip_norm=train.clip_norm,
+            ema=train.ema,
+        )
+        self._wrapped: nn.Module | None = None
+
+    def trained(self) -> list[Trained]:
+        path, others = split_parameters(self.model)
+        return [Trained(path, rate=self.recipe.train.look_rate), Trained(others)]
+
+    def begin(self) -> nn.Module:
+        if self._wrapped is None:  # anew for each stage: which parameters have gradients is settled then
+            self._wrapped = self.processes.wrap(self.model, self.device)
+        self.model.train()
+        if self.model.look_path is not None and self.recipe.train.look_rate == 0.0:
+            self.model.look_path.eval()  # frozen: its running statistics and dropout too
+        return self._wrapped
+
+    def parts(self, steps: range) -> Iterator[list[Part]]:
+        divided = self.processes.rows(self.stage.batch_size, self.recipe.train.accumulate)
+        own = range(divided[0].start, divided[-1].stop)
+        for step, scenes in zip(steps, self._scenes(own, steps), strict=True):
+            places = [slice(rows.start - own.start, rows.stop - own.start) for rows in divided]
+            yield [functools.partial(self._losses, scenes.rows(place), step, rows) for place, rows in zip(places, divided, strict=True)]
+
+    def _scenes(self, own: range, steps: range) -> Iterator[StackedScenes]:
+        """The scenes of this process's rows of the steps' batches, on the device that trains."""
+        seed, stage = self.recipe.train.seed, self.stage
+        if stage.kept_scenes:
+            kept = self._kept_scenes()
+            for step in steps:
+                picks = np.random.default_rng([seed, step, 2]).integers(len(kept), size=stage.batch_size)
+                yield kept.rows(torch.from_numpy(picks[own.start : own.stop]).to(self.device))
+            return
+        batches = SceneBatches(self.sampler, seed, own, stage.clip_frames, stage.image_size)
+        for scenes in iterate_batches(batches, steps, self.recipe.data.workers):
+            yield StackedScenes.of(scenes).to(self.device)
+
+    def _kept_scenes(self) -> StackedScenes:
+        recipe = self.recipe
+        folder = self.cache / scenes_folder(recipe.data, recipe.scenes, self.stage, recipe.train.seed)
+        if self.processes.leads and not folder.exists():
+            cut_scenes(self.sampler, self.stage, recipe.train.seed, os.cpu_count() or 1, folder)
+        self.processes.wait()
+        return load_scenes(folder).to(self.device)
+
+    def _losses(self, scenes: StackedScenes, step: int, rows: range) -> dict[str, Tensor]:
+        """The losses of rows of a step's batch; their randomness comes from the seed and the step alone."""
+        train, size = self.recipe.train, self.stage.batch_size
+        batch = make_batch(scenes, self.looks, np.random.default_rng([train.seed, step, 1]), rows, size)
+        generator = torch.Generator(self.device).manual_seed(train.seed * 1_000_003 + step)
+        jitter = torch.rand(size, sum(statistics.PIXELS), generator=generator, device=self.device)
+        return batch_losses(
+            self.begin(),
+            batch,
+            train.loss,
+            self.recipe.model.patch_size,
+            self.precision,
+            jitter[rows.start : rows.stop],
+            train.cross_fit,
+            step,
+        )
+
+
+def split_parameters(model: VHMAE) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
+    """The parameters of the look path, and the others."""
+    path = {id(p) for p in model.look_path.parameters()} if model.look_path is not None else set()
+    named = dict(model.named_parameters())
+    own = {name: p for name, p in named.items() if id(p) in path}
+    return own, {name: p for name, p in named.items() if name not in own}
+
+
+def load_bank(sampler: SceneSampler, stage: LookStage, recipe: Recipe, cache: Path, processes: Processes) -> LookBank:
+    """The look path's bank: drawn once, then read from the cache."""
+    path = cache / bank_file(recipe.data, recipe.scenes, stage, recipe.train.seed)
+    if processes.leads and not path.exists():
+        LookBank.draw(sampler, stage, recipe.train.seed, os.cpu_count() or 1).save(path)
+    processes.wait()
+    return LookBank.load(path)
