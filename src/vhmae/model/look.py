@@ -110,15 +110,25 @@ class LookPath(nn.Module):
         """The member to which scenes of these sources (B,) belong as its fold, when the members are fitted crosswise: (B,)."""
         return source % self.config.members
 
-    def forward(self, frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> LookReading:
+    def forward(
+        self,
+        frames: Tensor,
+        mask: Tensor,
+        jitter: Tensor | None = None,
+        sets: statistics.PixelSets | None = None,
+        source: Tensor | None = None,
+    ) -> LookReading:
         """Read the look of a window.
 
         Args:
             frames: composite (B, T, 3, H, W) in [0, 1].
             mask: (B, T, 1, H, W) bool.
             jitter: (B, sum(statistics.PIXELS)) in [0, 1): random places for the drawn pixels (training).
+            sets: read in the place of the window's own colours: those of a whole shot.
+            source: (B,) numbers of the scenes' sources: the member that has not seen them answers alone (training).
         """
-        return self.read(*statistics.draw_pixel_sets(frames, mask, jitter))
+        reading = self.read(*(statistics.draw_pixel_sets(frames, mask, jitter) if sets is None else sets))
+        return reading if source is None else reading.of_member(self.unseen_by(source))
 
     def read(self, sets: list[Tensor], shares: Tensor) -> LookReading:
         """Read drawn pixel sets: one (B, P, 3) per set, and their shares (B, S)."""

@@ -5,6 +5,7 @@ Letters: B batch, L tokens, D embedding, P patch side.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -29,3 +30,15 @@ class PatternAlignment(nn.Module):
         """(B, L, 3 * P * P) -> F_fore (B, L, D); only the rows of masked patches are used."""
         features: Tensor = self.mlp(patches)
         return features
+
+
+class LearnedToken(nn.Module):
+    """MAE's one learned token in the place of the content (Table 2, row A in its second reading)."""
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.empty(1, 1, embed_dim).normal_(std=0.02))
+
+    def forward(self, patches: Tensor) -> Tensor:
+        """(B, L, 3 * P * P) -> (B, L, D), the same everywhere."""
+        return self.token.expand(*patches.shape[:2], -1)

@@ -132,6 +132,31 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(dim, heads, rate) for rate in rates)
         self.norm = nn.LayerNorm(dim)
 
+    def encode_packed(self, tokens: Tensor, visible: Tensor, lead: Tensor) -> Tensor:
+        """Encode visible tokens alone, each sample behind a token that is always seen.
+
+        Args:
+            tokens: (S, D), the visible tokens of all samples in a row.
+            visible: (B, L) bool, S of them True.
+            lead: (1, D): a frame without background has this one to attend to.
+        Returns:
+            (B, 1 + L, D), zero where a token is not visible.
+        """
+        keys = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)
+        lengths = keys.sum(dim=1).tolist()
+        rows = tokens.split([length - 1 for length in lengths])
+        led = torch.cat([part for row in rows for part in (lead.to(tokens.dtype), row)])
+        encoded = self(led, None, lengths)
+        # Scatter without an index_put whose gradient sorts: the rows stand in the order of their places already.
+        return encoded.new_zeros(*keys.shape, encoded.shape[-1]).masked_scatter(keys.unsqueeze(-1), encoded)
+
+    def encode_masked(self, tokens: Tensor, visible: Tensor, lead: Tensor) -> Tensor:
+        """As :meth:`encode_packed`, over all tokens (B, L, D) with the others masked as keys: the reference form."""
+        keys = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)
+        led = torch.cat([lead.expand(len(tokens), 1, -1).to(tokens.dtype), tokens], dim=1)
+        encoded: Tensor = self(led, keys)
+        return encoded * keys.unsqueeze(-1)
+
     def forward(self, tokens: Tensor, key_mask: Tensor | None = None, lengths: Sequence[int] | None = None) -> Tensor:
         """Dense or packed tokens, as :class:`Block` takes them."""
         for block in self.blocks:

@@ -17,7 +17,7 @@ from vhmae.errors import InputError, ShapeError
 from vhmae.model.heads import Drawing, PhotometricHead, PixelHead, Transform, blend
 from vhmae.model.look import LookConfig, LookPath, LookReading, MemberLinear, recolor_foreground
 from vhmae.model.masking import MaskingStrategy, foreground_masking, mask_tokens, patchify, tokens_to_pixels
-from vhmae.model.pattern_alignment import PatternAlignment
+from vhmae.model.pattern_alignment import LearnedToken, PatternAlignment
 from vhmae.model.transformer import Transformer, position_code
 
 
@@ -135,8 +135,9 @@ class VHMAE(nn.Module):
         self.embed = nn.Linear(patch_dim, dim)
         self.scene_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.encoder = Transformer(dim, config.encoder_depth, config.encoder_heads, config.drop_path)
-        self.pattern_alignment = PatternAlignment(patch_dim, config.pattern_dim, dim) if config.content == "pattern" else None
-        self.mask_token = nn.Parameter(torch.zeros(1, 1, dim)) if config.content == "token" else None
+        self.pattern_alignment = (
+            PatternAlignment(patch_dim, config.pattern_dim, dim) if config.content == "pattern" else LearnedToken(dim)
+        )
         self.to_decoder = nn.Linear(dim, decoder_dim)
         self.look_path = LookPath(config.look) if config.look else None
         self.look_to_decoder = nn.Linear(config.look.members * config.look.width, decoder_dim) if config.look else None
@@ -155,8 +156,6 @@ class VHMAE(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         nn.init.normal_(self.scene_token, std=0.02)
-        if self.mask_token is not None:
-            nn.init.normal_(self.mask_token, std=0.02)
 
     def hold_at(self, dtype: torch.dtype) -> VHMAE:
         """Hold the weights of products in the type that autocast takes them to at each call: as exact, and a fifth faster on a CPU.
@@ -205,22 +204,14 @@ class VHMAE(nn.Module):
 
         background = self._encode(patches, ~masked, (frames, rows, columns))
         scene, background_features = background[:, :1], background[:, 1:]
-        if self.pattern_alignment is not None:
-            foreground_features = self.pattern_alignment(patches)  # (B, L, D)
-        else:
-            assert self.mask_token is not None
-            foreground_features = self.mask_token.expand_as(background_features)
+        foreground_features = self.pattern_alignment(patches)  # (B, L, D)
+        look = None if self.look_path is None else self.look_path(composite, mask, jitter, sets, source)
 
-        look: LookReading | None = None
-        if self.look_path is not None:
-            look = self.look_path.read(*sets) if sets is not None else self.look_path(composite, mask, jitter)
-        if look is not None and self.look_path is not None and source is not None:
-            look = look.of_member(self.look_path.unseen_by(source))
         # Maskings change the encoder's view alone: what stands for the foreground is its content in all of them.
         redrawn = masked | foreground
         tokens = torch.where(redrawn.unsqueeze(-1), foreground_features.to(background_features.dtype), background_features)
         decoded = self._decode(torch.cat([scene, tokens], dim=1), redrawn, look, (frames, rows, columns))
-        overall = look.coefficients if look is not None else composite.new_zeros(batch, 3, QUADRATIC)
+        overall = composite.new_zeros(batch, 3, QUADRATIC) if look is None else look.coefficients
         return Prediction(
             change=self.head(decoded[:, 1:], decoded[:, 0], (frames, rows, columns), overall),
             masked=masked,
@@ -248,20 +239,10 @@ class VHMAE(nn.Module):
     def _encode(self, patches: Tensor, visible: Tensor, shape: tuple[int, int, int]) -> Tensor:
         """Encode the visible tokens: scene token first, (B, 1 + L, D). Masked tokens are seen by none and stay zero."""
         position = position_code(*shape, self.config.embed_dim, patches.device)
-        # The scene token is always visible, so that a frame without background has a key to attend to.
-        keys = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)
-        if not self.packed or patches.device.type != "cpu":
-            tokens = self.embed(patches) + position
-            tokens = torch.cat([self.scene_token.expand(len(tokens), -1, -1).to(tokens.dtype), tokens], dim=1)
-            dense: Tensor = self.encoder(tokens, keys)
-            return dense * keys.unsqueeze(-1)
-        lengths = keys.sum(dim=1).tolist()
-        embedded = self.embed(patches[visible]) + position.expand(len(patches), -1, -1)[visible]
-        scenes = self.scene_token[0].to(embedded.dtype)
-        rows = embedded.split([length - 1 for length in lengths])
-        encoded = self.encoder(torch.cat([part for row in rows for part in (scenes, row)]), None, lengths)
-        # Scatter without an index_put whose gradient sorts: the rows stand in the order of their places already.
-        return encoded.new_zeros(*keys.shape, encoded.shape[-1]).masked_scatter(keys.unsqueeze(-1), encoded)
+        if self.packed and patches.device.type == "cpu":
+            tokens = self.embed(patches[visible]) + position.expand(len(patches), -1, -1)[visible]  # (S, D)
+            return self.encoder.encode_packed(tokens, visible, self.scene_token[0])
+        return self.encoder.encode_masked(self.embed(patches) + position, visible, self.scene_token[0])
 
     def _decode(self, tokens: Tensor, masked: Tensor, look: LookReading | None, shape: tuple[int, int, int]) -> Tensor:
         """Decode scene, visible and mask tokens together: (B, 1 + L, D)."""
