@@ -105,7 +105,7 @@ def evaluate(
 def _shown(samples: list[Sample], read: Any, swap: bool) -> Iterator[tuple[Sample, Array, Array, Array, Array]]:
     """Each sample with its pictures, and the frames that the method is shown."""
     for number, sample in enumerate(samples):
-        composite, target, mask = read(sample)
+        composite, target, mask, _ = read(sample)
         if not mask.any():
             raise InputError(f"{sample.mask}: has no foreground in any frame; leave this composite out of the list")
         seen = np.where(mask[..., None], composite, _other_background(samples, number, composite.shape, read)) if swap else composite
