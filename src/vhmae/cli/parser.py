@@ -139,6 +139,10 @@ CAUTION = 16.0
 """The harmonizer's own default, which cannot be asked without loading torch."""
 
 
+METHOD_FORMS = "NAME|vhmae:WEIGHTS|folder:PATH|module:function|FILE.py:function|LABEL=ANY"
+"""How a method is written, as vhmae.evaluation.methods reads it; that module, too, would load torch."""
+
+
 def add_strength_options(parser: Parser) -> None:
     """How much, and how often."""
     parser.add_argument(
