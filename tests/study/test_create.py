@@ -53,7 +53,7 @@ def test_the_middle_of_a_clip_is_shown_with_its_colours(small_study: Running, ma
 def test_a_method_may_be_run_instead_of_given(material: Path, tmp_path: Path) -> None:
     job = job_of(material, tmp_path / "study")
     job = dataclasses.replace(
-        job, methods=[("composite", None), ("mkl", None), ("fine", material / "fine")], masks=material / "masks", clips=1
+        job, methods=[("composite", "composite"), ("mkl", "mkl"), ("fine", material / "fine")], masks=material / "masks", clips=1
     )
     description, _ = create_study(job)
     database = open_rows(tmp_path / "study", description, None)
@@ -129,7 +129,7 @@ def test_results_that_do_not_belong_to_their_composite_are_refused(material: Pat
     with pytest.raises(InputError, match="short has no two"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("short", tmp_path / "short")]))
     with pytest.raises(InputError, match="give --mask"):
-        create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("mkl", None)]))
+        create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("mkl", "mkl")]))
     with pytest.raises(InputError, match="needs 2 to 26 methods"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine")]))
     with pytest.raises(InputError, match="name is taken"):

@@ -1,7 +1,7 @@
 """Other people's methods: a function in a module, in a file, or of an installed package.
 
-The function takes ``(composite, mask)``, (T, H, W, 3) uint8 RGB and (T, H, W) bool, and gives frames
-of the composite's shape and type. One that takes a single argument gets the :class:`Clip` instead,
+The function takes ``(composite, mask)``, (T, H, W, 3) uint8 RGB and (T, H, W) bool, and gives
+frames of the composite's shape and type. One that takes a single argument gets the :class:`Clip` instead,
 which knows where the frames lie. It never sees the target.
 """
 
