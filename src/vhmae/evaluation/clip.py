@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.data.digests import settings_digest
 from vhmae.data.hyoutube import Sample
 
 Array = np.ndarray
+PLACES = ("method", "weights", "folder", "function", "precision")
+"""Facts that say where a method came from, or what the machine chose, not what it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,3 +41,10 @@ class Method:
     """False for results made beforehand and for oracles: their background cannot be swapped."""
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """What its results rest on, for reports: settings, and under ``weights_sha256`` its weights."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of its facts but for names of places: a file that was moved is the same file."""
+        return settings_digest(
+            {key: value for key, value in self.facts.items() if key not in PLACES}
+        )

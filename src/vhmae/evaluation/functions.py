@@ -1,8 +1,8 @@
 """Other people's methods: a function in a module, in a file, or of an installed package.
 
 The function takes ``(composite, mask)``, (T, H, W, 3) uint8 RGB and (T, H, W) bool, and gives
-frames of the composite's shape and type. One that takes a single argument gets the :class:`Clip` instead,
-which knows where the frames lie. It never sees the target.
+frames of the composite's shape and type. One that takes a single argument gets the :class:`Clip`
+instead, which knows where the frames lie. It never sees the target.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def _as_method(label: str, found: Any, source: str) -> Method:
         return dataclasses.replace(found, name=label)
     if not callable(found):
         raise InputError(
-            f"--method {source}: is a {type(found).__name__}; "
-            "expected a function of (composite, mask)"
+            f"--method {source}: is no function ({type(found).__name__}); "
+            "name one of (composite, mask)"
         )
     takes_clip = _takes_one(found)
 

@@ -35,6 +35,7 @@ __all__ = ["METHODS", "Clip", "Method", "MethodText", "find_method", "read_metho
 NETWORKS = ("vhmae", "vhmae-look")
 """The network, and its look path alone: the tokens' answer taken out."""
 METHODS = ("composite", "constant", *CLASSICAL, *NETWORKS, *ORACLES)
+_FUNCTION = re.compile(r"(?!(?:vhmae|vhmae-look|folder):)(?:.*\.py|\w+(?:\.\w+)*):[^\W\d]\w*")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +125,8 @@ def find_method(
         method = _find(written.label, source, data, settings, mix)
     if written.labeled:
         method = dataclasses.replace(method, name=written.label)
-    return dataclasses.replace(method, facts={"method": source, **method.facts})
+    kind = source.rpartition(":")[2] if _FUNCTION.fullmatch(source) else source.partition(":")[0]
+    return dataclasses.replace(method, facts={"method": source, "kind": kind, **method.facts})
 
 
 def _find(label: str, source: str, data: Path, settings: NetworkSettings, mix: float) -> Method:
@@ -144,7 +146,7 @@ def _find(label: str, source: str, data: Path, settings: NetworkSettings, mix: f
         return classical_method(source, mix)
     if source in ORACLES:
         return oracle_method(source)
-    if re.fullmatch(r"(.*\.py|\w+(\.\w+)*):[^\W\d]\w*", source):
+    if _FUNCTION.fullmatch(source):
         return function_method(label, source)
     installed = installed_methods()
     if source in installed:

@@ -67,6 +67,7 @@ def network_method(name: str, settings: NetworkSettings, look_alone: bool = Fals
     if look_alone:
         silence_tokens(harmonizer.model, settings.weights)
     facts = {
+        "weights": settings.weights,
         "weights_sha256": weights_digest(settings.weights),
         "quality": settings.quality,
         "caution": harmonizer.caution,

@@ -99,7 +99,7 @@ def evaluate(
         "weights": method.facts.get("weights_sha256"),
         "set": set_digest(samples),
         "protocol": settings_digest(settings),
-        "method": settings_digest(dict(method.facts)),
+        "method": method.digest,
     }
     report["composites_detail"] = detail_of(scores)
     report["seconds"] = {key: round(value, 2) for key, value in dataclasses.asdict(seconds).items()}

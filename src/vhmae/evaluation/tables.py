@@ -20,6 +20,7 @@ def format_difference(row: dict[str, Any]) -> str:
     low, high = told["ci95"]
     what = f"{row['metric']} ratio" if "ratio_difference" in row else row["metric"]
     doubt = "  (the interval holds 0: no claim)" if low <= 0.0 <= high else ""
+    doubt = "  (under 8 videos: no claim)" if row["videos"] < 8 else doubt
     return f"{first} - {second}: {what} {told['mean']:+.3f} [{low:+.3f}, {high:+.3f}], {row['videos']} videos{doubt}"
 
 
