@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 
 from tests.evaluation.test_runner import data  # noqa: F401 - a fixture
+from tests.model.test_vhmae import model
+from vhmae.data.digests import settings_digest
 from vhmae.data.hyoutube import read_list, read_picture, write_jpeg
 from vhmae.errors import InputError
 from vhmae.evaluation.constant import fit_constant
+from vhmae.evaluation.freshness import outdated
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.pooling import (
     RESAMPLES,
@@ -24,6 +27,7 @@ from vhmae.evaluation.pooling import (
 from vhmae.evaluation.protocols import find_protocol
 from vhmae.evaluation.runner import evaluate
 from vhmae.evaluation.tables import format_difference, format_report
+from vhmae.model.weights import save_model
 
 
 def scores_of(rng: np.random.Generator, shift: float = 0.0) -> list[CompositeScore]:
@@ -140,6 +144,26 @@ def test_a_report_says_what_it_rests_on(data: Path) -> None:  # noqa: F811
     assert evaluate(data, method, ("fmse",))["digests"]["set"] != first["digests"]["set"]
     assert find_method("mkl", data, mix=0.5).digest != find_method("mkl", data).digest
     assert find_method("a=mkl", data).digest == find_method("mkl", data).digest
+
+
+def test_a_figure_of_before_is_told_from_one_of_today(
+    data: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    weights = tmp_path / "w.safetensors"
+    save_model(model(), weights, {})
+    report = evaluate(data, find_method(f"vhmae:{weights}", data), ("fmse",))
+    assert outdated(report, data) == ()
+    older = {**report, "settings": {**report["settings"], "version": 0}}
+    older["digests"] = {**report["digests"], "protocol": settings_digest(older["settings"])}
+    assert outdated(older) == ("protocol",)
+    save_model(model(trust=True), weights, {})
+    write_jpeg(next(read_list(data)[1].composite.iterdir()), np.zeros((48, 96, 3), np.uint8))
+    assert outdated(report, data) == ("weights", "set")
+    weights.unlink()
+    assert outdated(report) == ("weights",)
+    assert outdated({"protocol": "clean"}) == ()
+    assert outdated({"protocol": "co2net"}) == ("protocol",)
 
 
 def test_the_terminal_shows_intervals(data: Path) -> None:  # noqa: F811
