@@ -165,8 +165,7 @@ def detail_of(scores: Sequence[CompositeScore]) -> list[dict[str, Any]]:
 def paired_difference(
     first: Mapping[str, Any], second: Mapping[str, Any], name: str = "fmse"
 ) -> dict[str, Any]:
-    """How two reports of one set differ: first minus second, over the composites that both have a
-    value of.
+    """How two reports of one set differ: first minus second, over the composites of both.
 
     Args:
         first, second: reports of ``evaluate``, with their ``composites_detail``.
