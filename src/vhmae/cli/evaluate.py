@@ -120,9 +120,17 @@ def _evaluate(args: Any) -> None:
     reports = []
     for method, folder in zip(methods, folders, strict=True):
         report = evaluate(
-            args.data, method, args.metrics, args.list, args.swap_background, progress, find_protocol(args.protocol), args.cache, args.size,
-            folder,
-        )  # fmt: skip
+            args.data,
+            method,
+            args.metrics,
+            list_file=args.list,
+            swap_background=args.swap_background,
+            progress=progress,
+            protocol=find_protocol(args.protocol),
+            cache=args.cache,
+            size=args.size,
+            write=folder,
+        )
         if args.natural is not None:
             report["natural_drift"] = natural_drift(args.natural, method)
         if not args.quiet:
