@@ -31,7 +31,7 @@ from vhmae.training.recipe import Recipe
 
 WEIGHTS = "weights.safetensors"
 RESULTS = Path(__file__).parent / "results"
-KEPT = ("overall", "ratio", "bins", "thirds", "worse_share", "composites", "videos")
+KEPT = ("overall", "ratio", "ratio_ci95", "bins", "thirds", "worse_share", "composites", "videos", "settings", "digests")
 
 
 @dataclasses.dataclass(frozen=True)

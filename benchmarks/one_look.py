@@ -41,7 +41,8 @@ def main() -> None:
         for name, method in methods.items():
             for swap in (False, True):
                 report = evaluate(data, method, ("fmse",), swap_background=swap, cache=args.cache)
-                rows.append({"data": set_name, "method": name, "swap_background": swap, "ratio": report["ratio"]["fmse"]})
+                row = {"data": set_name, "method": name, "swap_background": swap, "ratio": report["ratio"]["fmse"]}
+                rows.append({**row, "ratio_ci95": report["ratio_ci95"]["fmse"], "digests": report["digests"]})
                 print(rows[-1], flush=True)
     args.json.write_text(json.dumps({"schema": 1, "hardware": describe(), "rows": rows}, indent=1) + "\n")
 

@@ -18,7 +18,8 @@ from hardware import describe
 
 from vhmae.config import read_config
 from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
-from vhmae.evaluation.methods import Method, find_method
+from vhmae.evaluation.methods import NETWORKS, Method, find_method
+from vhmae.evaluation.pooling import paired_difference
 from vhmae.evaluation.protocols import PROTOCOLS
 from vhmae.evaluation.runner import METRICS, evaluate, natural_drift
 from vhmae.evaluation.tables import format_report
@@ -26,13 +27,15 @@ from vhmae.evaluation.tables import format_report
 CONFIGS = Path(__file__).parents[1] / "configs" / "benchmarks"
 SETS = ("val-two", "val-one", "val-edge", "val-mild", "val-large", "val-light")
 METHODS = (
-    "composite", "constant", "reinhard", "reinhard:0.5", "histogram", "histogram:0.5", "mkl", "mkl:0.5", "vhmae", "vhmae:best",
-    "oracle-affine", "oracle-quadratic",
+    "composite", "constant", "reinhard", "reinhard:0.5", "histogram", "histogram:0.5", "mkl", "mkl:0.5", "vhmae", "vhmae-look",
+    "vhmae:best", "oracle-affine", "oracle-quadratic",
 )  # fmt: skip
-"""NAME:MIX goes a part of the way, vhmae:QUALITY is another quality than the one that ships."""
+"""NAME:MIX goes a part of the way, vhmae:QUALITY is another quality than the one that ships; vhmae-look is the look path alone."""
+OURS = "vhmae"
+"""Every other method's difference to this one is kept, over the same composites."""
 LEADING = ("val-two", "val-one")
 """Sets whose finalists get every metric; the first of them every protocol too."""
-FINALISTS = ("composite", "constant", "mkl", "vhmae", "vhmae:best")
+FINALISTS = ("composite", "constant", "mkl", "vhmae", "vhmae-look", "vhmae:best")
 
 
 def method_of(name: str, data: Path, weights: str) -> Method:
@@ -46,7 +49,7 @@ def rows_of(name: str, set_name: str, folder: Path, weights: str, cache: Path | 
     """All that is asked of a method on a set."""
     method = method_of(name, folder, weights)
     leading = set_name in LEADING and name in FINALISTS
-    ours = name.partition(":")[0] == "vhmae"
+    ours = name.partition(":")[0] in NETWORKS
     wanted = (*METRICS, "temporal") if leading and (ours or name == "composite") else METRICS if leading else ("fmse",)
     rows = [evaluate(folder, method, wanted, cache=cache)]
     if ours:
@@ -66,22 +69,30 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "scores.json")
     args = parser.parse_args()
     methods = args.methods.split(",")
-    kept = json.loads(args.json.read_text())["scores"] if args.json.exists() else []
-    rows: list[dict[str, Any]] = [row for row in kept if row["method"] not in methods]
+    kept = json.loads(args.json.read_text()) if args.json.exists() else {"scores": []}
+    rows: list[dict[str, Any]] = [row for row in kept["scores"] if row["method"] not in methods]
+    pairs: list[dict[str, Any]] = [row for row in kept.get("paired", []) if not {*row["methods"]} & {*methods}]
     with tempfile.TemporaryDirectory() as temporary:
         root = args.sets or Path(temporary)
         for set_name in SETS:
             folder = root / set_name
             if not (folder / "test_list.txt").exists():
                 synthesize(read_config(SynthesisRecipe, CONFIGS / f"{set_name}.yaml").below(args.data), folder)
+            leaders = {}
             for name in methods:
                 fresh = rows_of(name, set_name, folder, args.weights, args.cache)
-                if name.startswith("vhmae") and set_name == SETS[0]:
+                if name.partition(":")[0] == OURS and set_name == SETS[0]:
                     fresh[0]["natural_drift"] = natural_drift(args.data / "val", method_of(name, folder, args.weights))
                 print(format_report(fresh[0]), flush=True)
-                rows += fresh
+                leaders[name] = fresh[0]
+                # Rows of composites are what pairs are made of; in the file they would be most of it.
+                rows += [{key: value for key, value in row.items() if key != "composites_detail"} for row in fresh]
+            if OURS in leaders:
+                others = [row for name, row in leaders.items() if name != OURS]
+                pairs += [{"data": set_name, **paired_difference(leaders[OURS], other)} for other in others]
     rows.sort(key=lambda row: (SETS.index(row["data"]), METHODS.index(row["method"]), row["protocol"] != "clean", row["swap_background"]))
-    args.json.write_text(json.dumps({"schema": 1, "hardware": describe(), "weights": args.weights, "scores": rows}, indent=1) + "\n")
+    report = {"schema": 1, "hardware": describe(), "weights": args.weights, "scores": rows, "paired": pairs}
+    args.json.write_text(json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

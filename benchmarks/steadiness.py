@@ -62,7 +62,7 @@ def main() -> None:
         harmonize, grid = way_of(name, args.weights)
         found: dict[str, list[float]] = {}
         for sample in read_list(args.sets / "val-two"):
-            composite, target, mask = read_decoded(sample, args.cache)
+            composite, target, mask, _ = read_decoded(sample, args.cache)
             result = harmonize(composite, mask)
             clip = list(zip(result, composite, target, mask, strict=True))
             bands = np.nanmean([metrics.edge_errors(r, t, m) for r, _, t, m in clip], axis=0)

@@ -16,6 +16,8 @@ from typing import Any
 from scores import FINALISTS, LEADING, SETS
 from speed_tables import RESULTS, engine_table, profile_table, speed_table, training_table, video_table
 
+from vhmae.evaluation.freshness import outdated
+
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/results.md", "docs/one-look.md")
 
@@ -41,6 +43,12 @@ def _named(row: dict[str, Any]) -> str:
     return name + (", background swapped" if row["swap_background"] else "")
 
 
+def _ratio(row: dict[str, Any]) -> str:
+    """A ratio of fMSE with its interval, where the run kept one."""
+    interval = row.get("ratio_ci95", {}).get("fmse")
+    return f"{row['ratio']['fmse']:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+
+
 def _leading() -> list[dict[str, Any]]:
     return [row for row in _scores() if row["data"] in LEADING and row["protocol"] == "clean" and row["method"] in FINALISTS]
 
@@ -54,7 +62,8 @@ def score_table(every_metric: bool) -> str:
         fmse = row["overall"]["fmse"]
         thirds = " / ".join(f"{third['ratio']['fmse']:.2f}" for third in row["thirds"])
         interval = f"{fmse['mean']:.0f} [{fmse['ci95'][0]:.0f}, {fmse['ci95'][1]:.0f}]"
-        cells = [row["data"], _named(row), interval, f"**{row['ratio']['fmse']:.3f}**"]
+        bold, _, between = _ratio(row).partition(" ")
+        cells = [row["data"], _named(row), interval, f"**{bold}** {between}".strip()]
         cells += [thirds, f"{row['worse_share']:.0%}"]
         if every_metric:
             cells += [f"{row['overall'][key]['mean']:.{digits}f}" if key in row["overall"] else "" for key, digits in METRIC_DIGITS]
@@ -83,7 +92,8 @@ def protocol_table() -> str:
     for row in _scores():
         if row["data"] in LEADING and row["method"] in ("composite", "vhmae") and not row["swap_background"]:
             values = [f"{row['overall'][key]['mean']:.{digits}f}" for key, digits in METRIC_DIGITS]
-            cells = [row["data"], row["protocol"], row["method"], f"{row['overall']['fmse']['mean']:.1f}", f"{row['ratio']['fmse']:.3f}"]
+            of_before = " (of before: it has changed)" if "protocol" in outdated(row) else ""
+            cells = [row["data"], row["protocol"] + of_before, row["method"], f"{row['overall']['fmse']['mean']:.1f}", _ratio(row)]
             lines.append("| " + " | ".join([*cells, *values]) + " |")
     return "\n".join(lines)
 
@@ -118,7 +128,20 @@ def bin_table() -> str:
             for part in row["bins"]:
                 few = "" if part["videos"] >= 8 else " (under 8 videos: no claim)"
                 share = f"{part['from']:.0%}-{part['to']:.0%}"
-                lines.append(f"| {row['data']} | {share} | {part['composites']} | {part['videos']} | {part['ratio']['fmse']:.3f}{few} |")
+                lines.append(f"| {row['data']} | {share} | {part['composites']} | {part['videos']} | {_ratio(part)}{few} |")
+    return "\n".join(lines)
+
+
+def paired_table() -> str:
+    """Our method against each other one over the same composites; bold where the interval leaves 0 out."""
+    pairs = json.loads((RESULTS / "scores.json").read_text()).get("paired", [])
+    lines = ["| set | vhmae less | difference of the ratios | composites on which vhmae is better |", "|---|---|---|---|"]
+    for row in pairs:
+        told = row["ratio_difference"]
+        low, high = told["ci95"]
+        mark = "**" if (low > 0.0 or high < 0.0) and row["videos"] >= 8 else ""
+        cells = [row["data"], row["methods"][1], f"{mark}{told['mean']:+.3f}{mark} [{low:+.3f}, {high:+.3f}]"]
+        lines.append("| " + " | ".join([*cells, f"{row['smaller_share']:.0%}"]) + " |")
     return "\n".join(lines)
 
 
@@ -281,6 +304,7 @@ def blocks() -> dict[str, str]:
         "measured-profile": _measured("profile"),
         "steadiness": steadiness_table(),
         "bins": bin_table(),
+        "paired": paired_table(),
         "drift": drift_line(),
         "speed": speed_table(),
         "measured-scores": _measured("scores"),

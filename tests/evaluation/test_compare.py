@@ -13,6 +13,8 @@ from tests.evaluation.test_runner import data  # noqa: F401 - a fixture
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.evaluation.compare import Comparison, compare
+from vhmae.evaluation.methods import find_method
+from vhmae.evaluation.runner import evaluate
 from vhmae.evaluation.sheet import CELL_HEIGHT, Row, make_sheet
 
 
@@ -24,6 +26,16 @@ def test_a_set_shows_input_methods_and_target(data: Path, tmp_path: Path) -> Non
     assert sheet.shape[0] > 4 * CELL_HEIGHT
     with pytest.raises(InputError, match="did you mean v2/object_1"):
         compare(Comparison(output=out, methods=["mkl"], data=data, name="v2/object_11"))
+
+
+def test_results_of_a_whole_set_are_shown_by_their_folder(data: Path, tmp_path: Path) -> None:  # noqa: F811 - the fixture
+    evaluate(data, find_method("mkl", data), ("fmse",), write=tmp_path / "kept")
+    sheets = []
+    for number, method in enumerate(("a=mkl", f"a={tmp_path / 'kept'}", f"a=folder:{tmp_path / 'kept'}")):
+        out = tmp_path / f"{number}.png"
+        assert compare(Comparison(output=out, methods=[method], data=data, name="v2/object_1")) == 3
+        sheets.append(cv2.imread(str(out)))
+    assert all(np.array_equal(sheet, sheets[0]) for sheet in sheets)
 
 
 def test_a_users_clip_is_shown_with_finished_results(tmp_path: Path) -> None:

@@ -14,9 +14,11 @@ from vhmae.color.transform import apply_transform
 from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, read_list, write_jpeg, write_mask
 from vhmae.errors import InputError
 from vhmae.evaluation import metrics
-from vhmae.evaluation.methods import Clip, Method, find_method, fit_constant, read_constant
+from vhmae.evaluation.constant import fit_constant, read_constant
+from vhmae.evaluation.methods import Clip, Method, find_method
+from vhmae.evaluation.pooling import CompositeScore, video_means
 from vhmae.evaluation.protocols import Frame, find_protocol
-from vhmae.evaluation.runner import CompositeScore, evaluate, natural_drift, video_means
+from vhmae.evaluation.runner import evaluate, natural_drift
 from vhmae.evaluation.tables import format_report
 
 

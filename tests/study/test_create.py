@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 
 from tests.conftest import moving_scene, write_video
+from tests.evaluation.test_runner import data  # noqa: F401 - a fixture
 from tests.study.conftest import CLIPS, METHODS, Running, job_of
 from vhmae.errors import InputError
-from vhmae.study.create import create_study
+from vhmae.evaluation.methods import find_method
+from vhmae.evaluation.runner import evaluate
+from vhmae.study.create import StudyJob, create_study
 from vhmae.study.folder import Question, open_rows, read_secrets, read_study
 from vhmae.study.tables import Clip
 from vhmae.video.browser import probe_source, read_upright
@@ -53,7 +56,7 @@ def test_the_middle_of_a_clip_is_shown_with_its_colours(small_study: Running, ma
 def test_a_method_may_be_run_instead_of_given(material: Path, tmp_path: Path) -> None:
     job = job_of(material, tmp_path / "study")
     job = dataclasses.replace(
-        job, methods=[("composite", None), ("mkl", None), ("fine", material / "fine")], masks=material / "masks", clips=1
+        job, methods=[("composite", "composite"), ("mkl", "mkl"), ("fine", material / "fine")], masks=material / "masks", clips=1
     )
     description, _ = create_study(job)
     database = open_rows(tmp_path / "study", description, None)
@@ -63,6 +66,22 @@ def test_a_method_may_be_run_instead_of_given(material: Path, tmp_path: Path) ->
     database.engine.dispose()
     assert np.array_equal(pictures["composite"], pictures["input"])
     assert np.abs(pictures["mkl"] - pictures["input"]).mean() > 1.0
+
+
+def test_a_set_in_the_hyoutube_layout_is_read_with_its_masks(data: Path, tmp_path: Path) -> None:  # noqa: F811
+    evaluate(data, find_method("mkl", data), ("fmse",), write=tmp_path / "mkl")
+    given = [("theirs", tmp_path / "mkl"), ("mkl", "mkl"), ("composite", "composite")]
+    job = StudyJob(input=data, methods=given, output=tmp_path / "study", clips=4, seconds=0.2)
+    description, _ = create_study(job)
+    assert sorted(description.clips) == ["v1/object_1", "v1/object_2", "v2/object_1", "v3/object_1"]
+    database = open_rows(tmp_path / "study", description, None)
+    study = Running(tmp_path / "study", description, read_secrets(tmp_path / "study"), database, "")
+    pictures = {name: np.stack(list(read_upright(probe_source(path, "v"), 0, 3))).astype(float) for name, path in videos(study).items()}
+    database.engine.dispose()
+    # Written, and run here: JPEG is decoded by two libraries.
+    assert np.abs(pictures["theirs"] - pictures["mkl"]).mean() < 1.0 < np.abs(pictures["mkl"] - pictures["input"]).mean()
+    with pytest.raises(InputError, match="holds no results of this set; expected v1/object_1/00000"):
+        create_study(dataclasses.replace(job, methods=[("a", data), ("mkl", "mkl")], output=tmp_path / "other"))
 
 
 def test_stills_become_clips(tmp_path: Path) -> None:
@@ -129,7 +148,7 @@ def test_results_that_do_not_belong_to_their_composite_are_refused(material: Pat
     with pytest.raises(InputError, match="short has no two"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("short", tmp_path / "short")]))
     with pytest.raises(InputError, match="give --mask"):
-        create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("mkl", None)]))
+        create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("mkl", "mkl")]))
     with pytest.raises(InputError, match="needs 2 to 26 methods"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine")]))
     with pytest.raises(InputError, match="name is taken"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vhmae.cli.parser import (
+    METHOD_FORMS,
     add_command,
     add_device_options,
     add_report_options,
@@ -68,20 +71,27 @@ def _synthesize(args: Any) -> None:
 
 def add_evaluate(commands: Any) -> None:
     parser = add_command(commands, "evaluate", _evaluate, "score a method on a data set in the HYouTube layout")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR")
-    methods = "composite, constant, reinhard, histogram, mkl, vhmae, oracle-affine, oracle-quadratic or folder:PATH"
-    parser.add_argument("--method", default="vhmae", metavar="NAME|folder:PATH", help=methods)
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the set")
+    methods = "composite, constant, reinhard, histogram, mkl, vhmae, vhmae-look (its look path alone), oracle-affine, oracle-quadratic"
+    parser.add_argument("--method", action="append", metavar=METHOD_FORMS, help=f"NAME is one of {methods}; repeatable (vhmae)")
     parser.add_argument("--mix", type=float, default=1.0, metavar="0..1", help="how far reinhard, histogram and mkl go (1)")
     protocols = ["clean", "co2net", "vtt", "hinet"]
     parser.add_argument("--protocol", default="clean", choices=protocols, help="how results become numbers: docs/conventions.md (clean)")
-    parser.add_argument("--metrics", type=names, default=("fmse", "mse", "psnr", "fssim"), metavar="fmse,mse,psnr,fssim,temporal")
+    parser.add_argument(
+        "--metrics",
+        type=names,
+        default=("fmse", "mse", "psnr", "fssim"),
+        metavar="fmse,mse,psnr,fssim,temporal",
+        help="what is measured (all but temporal)",
+    )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keep decoded pictures here: the next evaluation is faster")
-    parser.add_argument("--size", type=positive, metavar="N", help="resize pictures to N x N first (as they are)")
+    parser.add_argument("--size", type=positive, metavar="N", help="resize pictures to N x N first, masks stay soft (as they are)")
+    parser.add_argument("--write", type=Path, metavar="DIR", help="leave the frames in a new folder, as folder: and study create read them")
     parser.add_argument("--swap-background", action="store_true", help="put another video's background behind each foreground")
     parser.add_argument("--list", type=Path, metavar="FILE", help="three folders a line (test_list.txt)")
     parser.add_argument("--natural", type=Path, metavar="DIR", help="clips with masks, untouched: how far the method moves them")
-    parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"])
-    parser.add_argument("--caution", type=float, metavar="LEVELS", help="as for harmonize (what the weights say)")
+    parser.add_argument("--quality", default="balanced", choices=["fast", "balanced", "best"], help="of the network (balanced)")
+    parser.add_argument("--caution", type=float, metavar="LEVELS", help="of the network (the weights' own)")
     add_device_options(parser)
     add_report_options(parser)
 
@@ -89,9 +99,10 @@ def add_evaluate(commands: Any) -> None:
 def _evaluate(args: Any) -> None:
     from vhmae.data.clips import list_clips
     from vhmae.evaluation.methods import find_method
+    from vhmae.evaluation.pooling import paired_difference
     from vhmae.evaluation.protocols import find_protocol
     from vhmae.evaluation.runner import evaluate, natural_drift
-    from vhmae.evaluation.tables import format_report
+    from vhmae.evaluation.tables import format_difference, format_report
 
     if args.swap_background and not {"fmse", "fssim"} & set(args.metrics):
         raise InputError(
@@ -99,18 +110,56 @@ def _evaluate(args: Any) -> None:
         )
     if args.natural is not None:
         list_clips(args.natural)
-    method = find_method(
-        args.method, args.data, args.weights, args.device, args.precision, args.threads, args.quality, args.caution, args.mix
-    )
+    where = (args.weights, args.device, args.precision, args.threads, args.quality, args.caution, args.mix)
+    methods = [find_method(text, args.data, *where) for text in args.method or ["vhmae"]]
+    folders = _folders_to_write(args.write, [method.name for method in methods])
     progress = sys.stderr.isatty() and not args.quiet
-    report = evaluate(
-        args.data, method, args.metrics, args.list, args.swap_background, progress, find_protocol(args.protocol), args.cache, args.size
-    )
-    if args.natural is not None:
-        report["natural_drift"] = natural_drift(args.natural, method)
-    write_report(report, args.json)
+    reports = []
+    for method, folder in zip(methods, folders, strict=True):
+        report = evaluate(
+            args.data,
+            method,
+            args.metrics,
+            list_file=args.list,
+            swap_background=args.swap_background,
+            progress=progress,
+            protocol=find_protocol(args.protocol),
+            cache=args.cache,
+            size=args.size,
+            write=folder,
+        )
+        if args.natural is not None:
+            report["natural_drift"] = natural_drift(args.natural, method)
+        if not args.quiet:
+            print(format_report(report), flush=True)
+        reports.append(report)
+    if len(reports) == 1:
+        write_report(reports[0], args.json)
+        return
+    metrics = [name for name in reports[0]["overall"] if all(report["overall"].get(name) for report in reports)]
+    pairs = itertools.combinations(reports, 2)
+    paired = [paired_difference(first, second, name) for first, second in pairs for name in metrics]
+    write_report({"schema": 1, "reports": reports, "paired": paired}, args.json)
     if not args.quiet:
-        print(format_report(report))
+        print("\n".join(format_difference(row) for row in paired))
+
+
+def _folders_to_write(folder: Path | None, names: Sequence[str]) -> list[Path | None]:
+    """Where the frames of each method go: into the folder itself, or of several into folders of their names."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"--method {twice}: is given twice; tell them apart by LABEL={twice}")
+    if folder is None or len(names) == 1:
+        return [folder] * len(names)
+    bad = next((name for name in names if Path(name).name != name or name.startswith(".")), None)
+    if bad is not None:
+        raise InputError(f"--write {folder}: {bad} cannot be the name of a folder; give it one by LABEL={bad}")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"--write {folder}: exists already; choose a new folder")
+    if not folder.absolute().parent.is_dir():
+        raise InputError(f"--write {folder}: the folder {folder.absolute().parent} does not exist; make it first")
+    folder.mkdir(exist_ok=True)
+    return [folder / name for name in names]
 
 
 def add_compare(commands: Any) -> None:
@@ -123,8 +172,8 @@ def add_compare(commands: Any) -> None:
     parser.add_argument(
         "--method",
         action="append",
-        metavar="NAME|LABEL=VIDEO",
-        help="a method as in evaluate, or a finished result; repeatable (vhmae)",
+        metavar=METHOD_FORMS,
+        help="a method as in evaluate, or LABEL=VIDEO for a finished result; repeatable (vhmae)",
     )
     parser.add_argument("--frame", type=natural, metavar="N", help="which frame, from 0 (the middle)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="SHEET.png")
@@ -156,7 +205,7 @@ def add_fit_constant(commands: Any) -> None:
 
 
 def _fit_constant(args: Any) -> None:
-    from vhmae.evaluation.methods import fit_constant
+    from vhmae.evaluation.constant import fit_constant
 
     used = fit_constant(args.data, args.looks, args.output)
     write_report({"schema": 1, "looks": args.looks, "composites": used}, args.json)

@@ -133,6 +133,10 @@ def add_device_options(parser: Parser) -> None:
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (all)")
 
 
+METHOD_FORMS = "NAME|vhmae:WEIGHTS|folder:PATH|module:function|FILE.py:function|LABEL=ANY"
+"""How a method is written, as vhmae.evaluation.methods reads it; that module, too, would load torch."""
+
+
 def add_report_options(parser: Parser) -> None:
     group = parser.add_argument_group("what is reported")
     group.add_argument("--json", type=Path, metavar="FILE", help="write the report")

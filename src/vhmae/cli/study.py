@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.cli.parser import (
+    METHOD_FORMS,
     Parser,
     add_command,
     add_database_option,
@@ -30,12 +31,15 @@ def add_study(commands: Any) -> None:
 
 def _add_create(steps: Any) -> None:
     parser = add_command(steps, "create", _create, "choose clips, cut and transcode them, and make the study's folder")
-    parser.add_argument("--input", type=Path, required=True, metavar="DIR|VIDEO", help="the composites")
+    parser.add_argument("--input", type=Path, required=True, metavar="DIR|VIDEO", help="the composites, or a set in the HYouTube layout")
     parser.add_argument(
-        "--method", action="append", required=True, metavar="NAME=DIR|VIDEO",
-        help="results under the same names; or a NAME of vhmae evaluate, run on the clips with their masks; repeat it",
-    )  # fmt: skip
-    parser.add_argument("--mask", type=Path, metavar="DIR|VIDEO", help="the masks, for methods that are run")
+        "--method",
+        action="append",
+        required=True,
+        metavar=METHOD_FORMS,
+        help="LABEL=DIR or LABEL=VIDEO for results under the same names; or a method as in evaluate, run on the clips; repeat it",
+    )
+    parser.add_argument("--mask", type=Path, metavar="DIR|VIDEO", help="the masks, for methods that are run (a set has its own)")
     parser.add_argument("--clips", type=positive, default=20, metavar="N", help="how many are drawn (20)")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a clip, from its middle (2)")
     parser.add_argument("--lines", type=positive, default=720, metavar="N", help="lines that are shown at most (720)")
@@ -91,9 +95,11 @@ def _create(args: Any) -> None:
         print(f"{made}; start it with: vhmae study serve {args.output}{where}")
 
 
-def _method(text: str) -> tuple[str, Path | None]:
-    name, equals, path = text.partition("=")
-    return name.strip(), Path(path) if equals else None
+def _method(text: str) -> tuple[str, Path | str]:
+    from vhmae.evaluation.methods import read_method_text
+
+    method = read_method_text(text)
+    return method.label, method.finished or method.source
 
 
 def _question(text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,47 +14,77 @@ from vhmae.data.hyoutube import Sample
 from vhmae.errors import InputError
 
 Array = np.ndarray
-PARTS = ("composite", "target", "mask")
+Resizing = Literal["area", "linear"]
+"""How pictures are made smaller. ``area`` averages what a pixel covers, and the mask is where half
+of a pixel or more is foreground; ``linear`` is OpenCV's bilinear filter without antialiasing, as
+CO2Net's loader has it, and the mask is every pixel that any foreground reaches."""
+_FILTERS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
 
 
-def read_decoded(sample: Sample, cache: Path | None = None, size: int | None = None) -> tuple[Array, Array, Array]:
-    """Read a composite as :meth:`Sample.read` does, from a cache where it has been read before.
+class Pictures(NamedTuple):
+    """The pictures of a composite; read-only where they come from a cache."""
+
+    composite: Array
+    """(T, H, W, 3) uint8 RGB."""
+    target: Array
+    """(T, H, W, 3) uint8 RGB."""
+    mask: Array
+    """(T, H, W) bool."""
+    matte: Array
+    """The soft mask: (T, H, W) uint8 in 0-255 as the files have it; once resized float32 in [0,
+    1]."""
+
+
+def read_decoded(sample: Sample, cache: Path | None = None, size: int | None = None, resizing: Resizing = "area") -> Pictures:
+    """Read a composite as :meth:`Sample.read_soft` does, from a cache where it was read before.
 
     Args:
         cache: folder of decoded composites; None decodes anew.
         size: side of the square that pictures are resized to; None leaves them as they are.
-    Returns:
-        Composite and target (T, H, W, 3) uint8 RGB, mask (T, H, W) bool; read-only where they come from a cache.
+        resizing: by which filter.
+    Raises:
+        InputError: for a cache that is a file, and for what :meth:`Sample.read` refuses.
     """
     if cache is not None and cache.exists() and not cache.is_dir():
         raise InputError(f"--cache {cache}: is a file; give a folder")
     if cache is None:
-        return _resized(sample.read(), size)
-    folder = cache / _key(sample, size)
-    if not (folder / f"{PARTS[-1]}.npy").exists():  # written last
+        return _resized(sample, size, resizing)
+    folder = cache / _key(sample, size, resizing)
+    if not (folder / f"{Pictures._fields[-1]}.npy").exists():  # written last
         folder.mkdir(parents=True, exist_ok=True)
-        for name, array in zip(PARTS, _resized(sample.read(), size), strict=True):
+        for name, array in _resized(sample, size, resizing)._asdict().items():
             part = folder / f".{name}.part.npy"
             np.save(part, array)
             part.replace(folder / f"{name}.npy")
-    composite, target, mask = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in PARTS)
-    return composite, target, mask
+    return Pictures(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in Pictures._fields))
 
 
-def _key(sample: Sample, size: int | None) -> str:
+def resize_frames(frames: Array, size: int, resizing: Resizing) -> Array:
+    """Resize frames or mattes (T, H, W[, 3]) to a square of a side; their type stays."""
+    return np.stack([cv2.resize(frame, (size, size), interpolation=_FILTERS[resizing]) for frame in frames])
+
+
+def _key(sample: Sample, size: int | None, resizing: Resizing) -> str:
     """Where a composite lies in a cache: another once its files change."""
     facts = []
     for folder in (folder for folder in (sample.composite, sample.real, sample.mask) if folder is not None):
         stats = [(file.name, file.stat()) for file in sorted(folder.iterdir())]
-        facts.append([str(folder.resolve()), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]])
-    digest = hashlib.sha256(json.dumps([facts, size]).encode()).hexdigest()[:16]
-    return f"{sample.name.replace('/', '__')}-{size or 'full'}-{digest}"
+        facts.append(
+            [
+                str(folder.resolve()),
+                [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats],
+            ]
+        )
+    way = f"{size}-{resizing}" if size else "full"
+    digest = hashlib.sha256(json.dumps([facts, way, Pictures._fields]).encode()).hexdigest()[:16]
+    return f"{sample.name.replace('/', '__')}-{way}-{digest}"
 
 
-def _resized(arrays: tuple[Array, Array, Array], size: int | None) -> tuple[Array, Array, Array]:
+def _resized(sample: Sample, size: int | None, resizing: Resizing) -> Pictures:
+    composite, target, levels = sample.read_soft()
     if size is None:
-        return arrays
-    composite, target, mask = arrays
-    small = [np.stack([cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in clip]) for clip in (composite, target)]
-    holes = [cv2.resize(hole.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0 for hole in mask]
-    return small[0], small[1], np.stack(holes)
+        return Pictures(composite, target, levels > 0, levels)
+    # To [0, 1] first, as CO2Net's loader: where the matte is 1 depends on the order.
+    matte = resize_frames(levels.astype(np.float32) / np.float32(255.0), size, resizing)
+    mask = matte >= 0.5 if resizing == "area" else matte > 0.0
+    return Pictures(resize_frames(composite, size, resizing), resize_frames(target, size, resizing), mask, matte)

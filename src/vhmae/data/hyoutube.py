@@ -46,22 +46,36 @@ class Sample:
         Raises:
             InputError: if there is no target, or pictures are missing or do not fit each other.
         """
+        composite, target, matte = self.read_soft()
+        return composite, target, matte > 0
+
+    def read_soft(self) -> tuple[Array, Array, Array]:
+        """As :meth:`read`, with the mask as the file has it: (T, H, W) uint8, 0-255, grey = soft.
+
+        A file with one value besides 0 (object numbers, palettes) is a hard mask: that value reads as 255.
+        """
         if self.real is None:
             raise InputError(f"{self.name}: is a real composite without a target; use vhmae compare or vhmae study, which need none")
-        composite, mask = self.read_composite()
+        composite, matte = self._read_soft_composite()
         target = np.stack([read_picture(find_picture(self.real, name)) for name in self.frame_names()])
         if target.shape != composite.shape:
             raise InputError(f"{self.real}: frames are {target.shape} but the composite's are {composite.shape}; unpack the set again")
-        return composite, target, mask
+        return composite, target, matte
 
     def read_composite(self) -> tuple[Array, Array]:
         """Read composite and mask alone."""
+        composite, matte = self._read_soft_composite()
+        return composite, matte > 0
+
+    def _read_soft_composite(self) -> tuple[Array, Array]:
         names = self.frame_names()
         composite = np.stack([read_picture(find_picture(self.composite, name)) for name in names])
-        mask = np.stack([read_picture(find_picture(self.mask, name), color=False) > 0 for name in names])
-        if mask.shape != composite.shape[:3]:
-            raise InputError(f"{self.mask}: frames are {mask.shape} but the composite's are {composite.shape[:3]}; unpack the set again")
-        return composite, mask
+        matte = np.stack([read_picture(find_picture(self.mask, name), color=False) for name in names])
+        if matte.shape != composite.shape[:3]:
+            raise InputError(f"{self.mask}: frames are {matte.shape} but the composite's are {composite.shape[:3]}; unpack the set again")
+        if np.count_nonzero(np.bincount(matte.ravel(), minlength=2)[1:]) == 1:
+            matte[matte > 0] = 255
+        return composite, matte
 
 
 def find_picture(folder: Path, stem: str) -> Path:

@@ -141,8 +141,7 @@ class PairSampler:
         first = min(max(at - max(0, frames // 2 - 1), 0), max(0, len(clip.composite) - frames))
         places = [min(first + step, len(clip.composite) - 1) for step in range(frames)]
         composite, target = (
-            np.stack([_resized(read_picture(files[place]), size) for place in places])
-            for files in (clip.composite, clip.target)
+            np.stack([_resized(read_picture(files[place]), size) for place in places]) for files in (clip.composite, clip.target)
         )
         mask = np.stack([_resized(read_picture(clip.mask[place], color=False), size, mask=True) for place in places])
         return PairWindow(composite, target, mask > 0, source)

@@ -12,7 +12,7 @@ import numpy as np
 
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError, did_you_mean
-from vhmae.evaluation.methods import Clip, find_method
+from vhmae.evaluation.methods import Clip, MethodText, find_method, read_method_text
 from vhmae.evaluation.sheet import Row, make_sheet, pick_frames
 from vhmae.model.precision import Precision
 from vhmae.video.matte import open_matte
@@ -31,7 +31,7 @@ class Comparison:
 
     output: Path
     methods: Sequence[str]
-    """Names of methods, or LABEL=VIDEO for finished results."""
+    """Methods as ``find_method`` reads them, or LABEL=VIDEO for finished results."""
     composite: Path | None = None
     mask: Path | None = None
     target: Path | None = None
@@ -49,7 +49,8 @@ def compare(comparison: Comparison) -> int:
     """Write the sheet; returns its number of rows."""
     if not comparison.output.parent.is_dir():
         raise InputError(f"{comparison.output}: the folder {comparison.output.parent} does not exist; make it first")
-    results = [Path(name.partition("=")[2]) for name in comparison.methods if "=" in name]
+    written = [read_method_text(text) for text in comparison.methods]
+    results = [one.finished for one in written]
     for source in (comparison.composite, comparison.mask, comparison.target, *results):
         if source is not None and source.resolve() == comparison.output.resolve():
             raise InputError(f"{comparison.output}: is one of the inputs; choose another name for the sheet")
@@ -58,21 +59,25 @@ def compare(comparison: Comparison) -> int:
     pair = pick_frames(clip, wanted)
     numbers = [first + index for index in pair]
     rows = [Row("input", clip.composite[pair])]
-    for name in comparison.methods:
-        label, equals, path = name.partition("=")
-        if equals:
-            shown = _finished(Path(path), numbers, clip)
-            rows.append(Row(label, shown))
-        else:
-            where = (comparison.weights, comparison.device, comparison.precision, comparison.threads)
-            method = find_method(name, comparison.data or Path(), *where)
-            rows.append(Row(method.name, method.harmonize(clip)[pair]))
+    for text, one in zip(comparison.methods, written, strict=True):
+        shown = _shown(text, one, clip, pair, numbers, comparison)
+        rows.append(Row(one.label, shown))
     reference, error_name = clip.composite, "change, 0 to 64 levels"
     if clip.target is not None:
         rows.append(Row("target", clip.target[pair]))
         reference, error_name = clip.target, "error, 0 to 64 levels"
     write_still(comparison.output, make_sheet(rows, clip.mask[pair], reference[pair], error_name))
     return len(rows)
+
+
+def _shown(text: str, method: MethodText, clip: Clip, pair: list[int], numbers: list[int], comparison: Comparison) -> Array:
+    """The two frames of a method: run, or taken out of a finished result."""
+    if method.finished is not None and not (clip.sample is not None and method.finished.is_dir()):
+        return _finished(method.finished, numbers, clip)
+    if method.finished is not None:  # results of the whole set
+        text = f"{method.label}=folder:{method.finished}"
+    where = (comparison.weights, comparison.device, comparison.precision, comparison.threads)
+    return find_method(text, comparison.data or Path(), *where).harmonize(clip)[pair]
 
 
 def _read_set(comparison: Comparison) -> tuple[Clip, int]:

@@ -11,9 +11,8 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import torch
-from torch.nn import functional
 
+from vhmae.data.decoded import Resizing
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation import metrics
 
@@ -32,6 +31,8 @@ class Frame:
     target: Array
     mask: Array
     """(H, W) bool."""
+    matte: Array | None = None
+    """The soft mask where there is one: (H, W) uint8 in 0-255 or float32 in [0, 1]."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,10 @@ class Protocol:
     """Frame and names out of ``FRAME_METRICS`` -> values; NaN where a frame has no foreground."""
     pooling: Literal["videos", "frames"]
     """``videos``: means over frames, then composites, then videos; ``frames``: the plain mean over all frames."""
+    resizing: Resizing = "area"
+    """How ``--size`` makes pictures smaller."""
+    version: int = 1
+    """Counts up when the protocol's numbers change for the same result: figures of another version are of before."""
 
 
 def _clean(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
@@ -57,13 +62,19 @@ def _clean(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
 
 
 def _co2net(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
-    """At 256x256 with the mask softened by the resizing; fMSE is the *whole frame's* error over the area where the mask is 1."""
-    composite, target, mask = (_shrunk(picture) for picture in (frame.composite, frame.target, frame.mask.astype(np.uint8) * 255))
-    result = _shrunk(frame.result, rounded=False)
-    cover = mask / 255.0
+    """At 256x256 with a soft mask; fMSE is the *whole frame's* error over the area where the mask is 1.
+
+    Source: ``CO2Net/scripts/evaluate_model.py``, ``iharm/data`` and ``iharm/utils/pytorch_ssim.py`` of
+    bcmi/Video-Harmonization-Dataset-HYouTube: ``albumentations.Resize(256, 256)`` on uint8 frames and, as on a picture, on the mask
+    as float32 in [0, 1], which is OpenCV's INTER_LINEAR without antialiasing; the area counts ``mask.astype(uint8)``.
+    """
+    soft = frame.mask if frame.matte is None else frame.matte
+    levels = soft.astype(np.float32) / (np.float32(255.0) if soft.dtype == np.uint8 else np.float32(1.0))
+    cover = _shrunk(levels)
+    result, composite, target = (_shrunk(picture).astype(np.float64) for picture in (frame.result, frame.composite, frame.target))
     blended = np.clip(result * cover[..., None] + composite * (1.0 - cover[..., None]), 0.0, 255.0)
     error = float(np.square(blended - target).mean())
-    area = int((mask == 255.0).sum())
+    area = int(cover.astype(np.uint8).sum(dtype=np.int64))
     values = {"mse": error, "fmse": error * CO2NET_SIZE**2 / area if area else float("nan")}
     if "psnr" in wanted:
         values["psnr"] = metrics.decibels(error, float(blended.max() - blended.min()))
@@ -72,17 +83,13 @@ def _co2net(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
         if cover.any():
             part = metrics.around(cover > 0.0)
             similarity = metrics.ssim_map(blended[part], target[part], (0.01**2, 0.03**2), cv2.BORDER_CONSTANT).mean(axis=-1)
-            values["fssim"] = float((similarity * cover[part]).sum() / cover.sum())
+            values["fssim"] = float((similarity * cover[part]).sum() / cover.sum(dtype=np.float64))
     return {name: values[name] for name in wanted}
 
 
-def _shrunk(picture: Array, rounded: bool = True) -> Array:
-    """Resize to 256x256 as Pillow's bilinear filter does; float64 on the 0-255 scale."""
-    planes = torch.from_numpy(picture.astype(np.float64))
-    planes = planes.permute(2, 0, 1)[None] if picture.ndim == 3 else planes[None, None]
-    small = functional.interpolate(planes, (CO2NET_SIZE, CO2NET_SIZE), mode="bilinear", antialias=True)[0]
-    small = small.round() if rounded else small
-    return (small.permute(1, 2, 0) if picture.ndim == 3 else small[0]).numpy()
+def _shrunk(picture: Array) -> Array:
+    """To 256x256 by OpenCV's bilinear filter without antialiasing; the type stays, uint8 is rounded."""
+    return cv2.resize(picture, (CO2NET_SIZE, CO2NET_SIZE), interpolation=cv2.INTER_LINEAR)
 
 
 def _vtt(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
@@ -105,7 +112,7 @@ def _hinet(frame: Frame, wanted: Sequence[str]) -> dict[str, float]:
 
 PROTOCOLS = {
     "clean": Protocol("clean", _clean, "videos"),
-    "co2net": Protocol("co2net", _co2net, "frames"),
+    "co2net": Protocol("co2net", _co2net, "frames", "linear", version=2),
     "vtt": Protocol("vtt", _vtt, "videos"),
     "hinet": Protocol("hinet", _hinet, "videos"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import itertools
@@ -17,35 +18,22 @@ from rich.console import Console
 from rich.progress import track
 
 from vhmae.data.clips import list_clips
-from vhmae.data.decoded import read_decoded
+from vhmae.data.decoded import Pictures, read_decoded
+from vhmae.data.digests import set_digest, settings_digest
 from vhmae.data.hyoutube import Sample, read_list
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation import metrics
-from vhmae.evaluation.methods import Clip, Method
+from vhmae.evaluation.clip import Clip, Method
+from vhmae.evaluation.pooling import CompositeScore, Pool, bootstrap_interval, detail_of
 from vhmae.evaluation.protocols import FRAME_METRICS, PROTOCOLS, Frame, Protocol
+from vhmae.evaluation.results import ResultWriter
 from vhmae.overlap import run_ahead
 
 Array = np.ndarray
 METRICS = FRAME_METRICS
 TEMPORAL = ("tl_dis", "frtc", "flicker")
 BIN_EDGES = (0.0, 0.05, 0.15, 0.30, 0.50, 0.70, 1.0)
-RESAMPLES = 2000
 FLOW = "dis_medium"
-
-
-@dataclasses.dataclass(frozen=True)
-class CompositeScore:
-    """The scores of one composite: means over its frames."""
-
-    name: str
-    video: str
-    frames: int
-    foreground_ratio: float
-    values: dict[str, float]
-    untouched: dict[str, float]
-    """fmse and mse of the untouched composite, and its temporal metrics where they are asked for."""
-    target: dict[str, float]
-    """The target's own temporal metrics."""
 
 
 @dataclasses.dataclass
@@ -66,6 +54,7 @@ def evaluate(
     protocol: Protocol = PROTOCOLS["clean"],
     cache: Path | None = None,
     size: int | None = None,
+    write: Path | None = None,
 ) -> dict[str, Any]:
     """Score a method; returns the report of docs/cli.md.
 
@@ -75,7 +64,8 @@ def evaluate(
         swap_background: show each foreground before the next other video's pictures; then only foreground metrics count,
             and ratios are still taken to the composite as it was.
         cache: folder of decoded sets, filled on the way.
-        size: side of the square that pictures are resized to before all else.
+        size: side of the square that pictures are resized to before all else, as the protocol does it.
+        write: a new folder for the results' frames, as ``folder:`` reads them.
     """
     began = time.monotonic()
     known = (*METRICS, "temporal")
@@ -88,40 +78,61 @@ def evaluate(
         raise InputError(f"--swap-background: {method.name} was made for the composites as they are; use a method that runs")
     if swap_background:
         wanted = [name for name in wanted if name in ("fmse", "fssim")] or ["fmse"]
+    if swap_background and write is not None:
+        raise InputError("--write: keeps results on the composites as they are; leave --swap-background out")
     samples = read_list(data, list_file)
-    read = functools.partial(read_decoded, cache=cache, size=size)
+    read = functools.partial(read_decoded, cache=cache, size=size, resizing=protocol.resizing)
     seconds, scores = _Seconds(), []
     shown = run_ahead(_shown(samples, read, swap_background), 2)
     steps = track(shown, method.name, len(samples), console=Console(stderr=True), transient=True) if progress else shown
-    for sample, composite, target, mask, seen in steps:
-        clip = Clip(seen, mask, sample, target) if not swap_background else Clip(seen, mask)
-        scores.append(_score(sample, clip, (composite, target, mask), method, wanted, protocol, seconds))
+    with contextlib.nullcontext() if write is None else ResultWriter(write) as writer:
+        for sample, truth, seen in steps:
+            clip = Clip(seen, truth.mask, sample, truth.target) if not swap_background else Clip(seen, truth.mask)
+            harmonized = _harmonized(method, clip, seconds)
+            scores.append(_score(sample, harmonized, truth, wanted, protocol, seconds))
+            if writer is not None:
+                writer.write(sample, harmonized)
     report = _report(scores, method.name, data, wanted, swap_background, protocol)
+    settings = {"protocol": protocol.name, "version": protocol.version, "size": size, "resizing": protocol.resizing if size else None}
+    report |= {"settings": settings, "method_facts": dict(method.facts)}
+    report["digests"] = {
+        "weights": method.facts.get("weights_sha256"),
+        "set": set_digest(samples),
+        "protocol": settings_digest(settings),
+        "method": method.digest,
+    }
+    report["composites_detail"] = detail_of(scores)
     report["seconds"] = {key: round(value, 2) for key, value in dataclasses.asdict(seconds).items()}
     report["seconds"]["all"] = round(time.monotonic() - began, 2)
     return report
 
 
-def _shown(samples: list[Sample], read: Any, swap: bool) -> Iterator[tuple[Sample, Array, Array, Array, Array]]:
+def _shown(samples: list[Sample], read: Any, swap: bool) -> Iterator[tuple[Sample, Pictures, Array]]:
     """Each sample with its pictures, and the frames that the method is shown."""
     for number, sample in enumerate(samples):
-        composite, target, mask = read(sample)
-        if not mask.any():
+        truth: Pictures = read(sample)
+        if not truth.mask.any():
             raise InputError(f"{sample.mask}: has no foreground in any frame; leave this composite out of the list")
-        seen = np.where(mask[..., None], composite, _other_background(samples, number, composite.shape, read)) if swap else composite
-        yield sample, composite, target, mask, seen
+        seen = truth.composite
+        if swap:
+            seen = np.where(truth.mask[..., None], seen, _other_background(samples, number, seen.shape, read))
+        yield sample, truth, seen
 
 
-def _score(
-    sample: Sample, clip: Clip, truth: tuple[Array, Array, Array], method: Method, wanted: Sequence[str], protocol: Protocol,
-    seconds: _Seconds,
-) -> CompositeScore:  # fmt: skip
-    composite, target, mask = truth
+def _harmonized(method: Method, clip: Clip, seconds: _Seconds) -> Array:
+    """What the method makes of a clip: frames of the composite's shape."""
     began = time.monotonic()
     harmonized = method.harmonize(clip)
     seconds.method += time.monotonic() - began
-    if harmonized.shape != composite.shape:
-        raise InputError(f"{method.name}: gave frames {harmonized.shape} for {composite.shape}")
+    if harmonized.shape != clip.composite.shape:
+        raise InputError(f"{method.name}: gave frames {harmonized.shape} for {clip.composite.shape}")
+    return harmonized
+
+
+def _score(
+    sample: Sample, harmonized: Array, truth: Pictures, wanted: Sequence[str], protocol: Protocol, seconds: _Seconds
+) -> CompositeScore:
+    composite, target, mask, _ = truth
     began = time.monotonic()
     names = [name for name in wanted if name in METRICS]
     values = _frame_means(protocol, harmonized, truth, names)
@@ -151,12 +162,12 @@ def _other_background(samples: list[Sample], number: int, shape: tuple[int, ...]
     other = next((sample for sample in order if sample.video != samples[number].video), None)
     if other is None:
         raise InputError("--swap-background: the list has one video only; it needs another to swap with")
-    frames = read(other)[0]
+    frames = read(other).composite
     picks = [frames[index % len(frames)] for index in range(shape[0])]
     return np.stack([cv2.resize(frame, (shape[2], shape[1]), interpolation=cv2.INTER_AREA) for frame in picks])
 
 
-def _frame_means(protocol: Protocol, frames: Array, truth: tuple[Array, Array, Array], wanted: Sequence[str]) -> dict[str, float]:
+def _frame_means(protocol: Protocol, frames: Array, truth: Pictures, wanted: Sequence[str]) -> dict[str, float]:
     rows = [protocol.score(Frame(*pictures), wanted) for pictures in zip(frames, *truth, strict=True)]
     return {name: _mean([row[name] for row in rows]) for name in wanted}
 
@@ -170,69 +181,21 @@ def _mean(values: Sequence[float]) -> float:
 # --- from scores to the report
 
 
-def video_means(scores: Sequence[CompositeScore], name: str, part: str = "values") -> Array:
-    """One mean a video, over its composites that have a value; ``part`` is a field of :class:`CompositeScore`."""
-    return pooled(scores, name, part)[0]
-
-
-def pooled(scores: Sequence[CompositeScore], name: str, part: str = "values", by_frames: bool = False) -> tuple[Array, Array]:
-    """Means and weights of videos: each counts the same, or by its frames."""
-    by_video: dict[str, list[tuple[float, float]]] = {}
-    for score in scores:
-        value = getattr(score, part).get(name, math.nan)
-        if math.isfinite(value):
-            by_video.setdefault(score.video, []).append((value, float(score.frames) if by_frames else 1.0))
-    means = [np.average([v for v, _ in rows], weights=[w for _, w in rows]) for rows in by_video.values()]
-    weights = [sum(w for _, w in rows) if by_frames else 1.0 for rows in by_video.values()]
-    return np.array(means), np.array(weights)
-
-
-def bootstrap_interval(values: Array, weights: Array | None = None, seed: int = 0) -> list[float]:
-    """95 % interval of the mean by bootstrap over videos."""
-    rng = np.random.default_rng(seed)
-    weights = np.ones(len(values)) if weights is None else weights
-    drawn = rng.integers(len(values), size=(RESAMPLES, len(values)))
-    means = (values[drawn] * weights[drawn]).sum(axis=1) / weights[drawn].sum(axis=1)
-    return [round(float(bound), 4) for bound in np.percentile(means, [2.5, 97.5])]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Pool:
-    """Scores, summed up in a protocol's way."""
-
-    scores: Sequence[CompositeScore]
-    by_frames: bool
-
-    def mean(self, name: str, part: str = "values") -> float:
-        values, weights = pooled(self.scores, name, part, self.by_frames)
-        return float(np.average(values, weights=weights)) if len(values) else math.nan
-
-    def summary(self, name: str, part: str = "values") -> dict[str, Any] | None:
-        """Mean and interval; None where no composite has a value."""
-        values, weights = pooled(self.scores, name, part, self.by_frames)
-        if not len(values):
-            return None
-        return {"mean": round(float(np.average(values, weights=weights)), 4), "ci95": bootstrap_interval(values, weights)}
-
-    def ratio(self, name: str) -> float | None:
-        """The ratio of two set means, never the mean of ratios."""
-        base = self.mean(name, "untouched")
-        return round(self.mean(name) / base, 4) if base > 0 else None
-
-
 def _report(scores: list[CompositeScore], method: str, data: Path, wanted: Sequence[str], swap: bool, protocol: Protocol) -> dict[str, Any]:
     by_frames = protocol.pooling == "frames"
-    pool = _Pool(scores, by_frames)
+    pool = Pool(scores, by_frames)
     report: dict[str, Any] = {
         "schema": 1,
         "method": method,
         "data": str(data),
         "protocol": protocol.name,
+        "pooling": protocol.pooling,
         "swap_background": swap,
         "composites": len(scores),
         "videos": len({score.video for score in scores}),
         "overall": {name: pool.summary(name) for name in wanted if name != "temporal"},
         "ratio": {name: pool.ratio(name) for name in ("fmse", "mse") if name in wanted},
+        "ratio_ci95": {name: pool.ratio_interval(name) for name in ("fmse", "mse") if name in wanted},
         "flow": FLOW,
     }
     if "fmse" in wanted:
@@ -252,9 +215,10 @@ def _bins(scores: list[CompositeScore], by_frames: bool) -> list[dict[str, Any]]
     for low, high in itertools.pairwise(BIN_EDGES):
         inside = [s for s in scores if low <= s.foreground_ratio < high or (high == 1.0 and s.foreground_ratio == 1.0)]
         if inside:
-            pool = _Pool(inside, by_frames)
-            row = {"from": low, "to": high, "composites": len(inside), "videos": len({score.video for score in inside})}
-            bins.append({**row, "fmse": pool.summary("fmse"), "ratio": {"fmse": pool.ratio("fmse")}})
+            pool = Pool(inside, by_frames)
+            row: dict[str, Any] = {"from": low, "to": high, "composites": len(inside), "videos": len({score.video for score in inside})}
+            row |= {"fmse": pool.summary("fmse"), "ratio": {"fmse": pool.ratio("fmse")}}
+            bins.append(row | {"ratio_ci95": {"fmse": pool.ratio_interval("fmse")}})
     return bins
 
 
@@ -266,7 +230,9 @@ def _thirds(scores: list[CompositeScore], by_frames: bool) -> list[dict[str, Any
         inside = [ordered[index] for index in part]
         if inside:
             span = [round(inside[0].untouched["fmse"], 3), round(inside[-1].untouched["fmse"], 3)]
-            thirds.append({"composite_fmse": span, "ratio": {"fmse": _Pool(inside, by_frames).ratio("fmse")}})
+            pool = Pool(inside, by_frames)
+            row: dict[str, Any] = {"composite_fmse": span, "ratio": {"fmse": pool.ratio("fmse")}}
+            thirds.append(row | {"ratio_ci95": {"fmse": pool.ratio_interval("fmse")}})
     return thirds
 
 

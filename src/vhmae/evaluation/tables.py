@@ -5,9 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 
-def _number(ratio: float | None) -> str:
-    """A ratio, or a dash where the untouched composites have no error to compare with."""
-    return "-" if ratio is None else f"{ratio:.3f}"
+def _number(row: dict[str, Any], name: str = "fmse") -> str:
+    """A ratio and its interval, or a dash where the untouched composites have no error to compare with."""
+    ratio, interval = row["ratio"].get(name), row.get("ratio_ci95", {}).get(name)
+    if ratio is None:
+        return "-"
+    return f"{ratio:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval is not None else "")
+
+
+def format_difference(row: dict[str, Any]) -> str:
+    """A paired difference as a line; one whose interval holds zero is no claim."""
+    first, second = row["methods"]
+    told = row.get("ratio_difference", row["difference"])
+    low, high = told["ci95"]
+    what = f"{row['metric']} ratio" if "ratio_difference" in row else row["metric"]
+    doubt = "  (the interval holds 0: no claim)" if low <= 0.0 <= high else ""
+    doubt = "  (under 8 videos: no claim)" if row["videos"] < 8 else doubt
+    return f"{first} - {second}: {what} {told['mean']:+.3f} [{low:+.3f}, {high:+.3f}], {row['videos']} videos{doubt}"
 
 
 def format_report(report: dict[str, Any]) -> str:
@@ -19,18 +33,19 @@ def format_report(report: dict[str, Any]) -> str:
         if summary is None:
             continue
         low, high = summary["ci95"]
-        ratio = report["ratio"].get(name)
-        beside = f"  ratio to the composite {ratio:.3f}" if ratio is not None else ""
+        beside = f"  ratio to the composite {_number(report, name)}" if report["ratio"].get(name) is not None else ""
         lines.append(f"  {name:<6}{summary['mean']:10.3f}  [{low:.3f}, {high:.3f}]{beside}")
     for row in report.get("bins", []):
         few = "" if row["videos"] >= 8 else "  (under 8 videos: no claim)"
         share = f"{row['from']:.0%}-{row['to']:.0%}"
-        lines.append(f"  foreground {share:<9} {row['composites']:4d} composites  ratio {_number(row['ratio']['fmse'])}{few}")
+        lines.append(f"  foreground {share:<9} {row['composites']:4d} composites  ratio {_number(row)}{few}")
     if "thirds" in report:
-        thirds = "  ".join(_number(third["ratio"]["fmse"]) for third in report["thirds"])
-        lines.append(f"  thirds by mismatch, weakest first: {thirds}   worse than untouched: {report['worse_share']:.1%}")
+        thirds = "  ".join(_number(third) for third in report["thirds"])
+        lines.append(f"  thirds by mismatch, weakest first: {thirds}")
+        lines.append(f"  worse than untouched: {report['worse_share']:.1%}")
     for name, rows in report.get("temporal", {}).items():
-        beside = "  ".join(f"{row} {summary['mean']:.3f}" for row, summary in rows.items() if summary is not None)
+        told = {row: f"{one['mean']:.3f} [{one['ci95'][0]:.3f}, {one['ci95'][1]:.3f}]" for row, one in rows.items() if one}
+        beside = "  ".join(f"{row} {text}" for row, text in told.items())
         lines.append(f"  {name:<8}{beside}  (flow: {report['flow']})")
     if "seconds" in report:
         spent = report["seconds"]

@@ -135,9 +135,7 @@ class VHMAE(nn.Module):
         self.embed = nn.Linear(patch_dim, dim)
         self.scene_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.encoder = Transformer(dim, config.encoder_depth, config.encoder_heads, config.drop_path)
-        self.pattern_alignment = (
-            PatternAlignment(patch_dim, config.pattern_dim, dim) if config.content == "pattern" else LearnedToken(dim)
-        )
+        self.pattern_alignment = PatternAlignment(patch_dim, config.pattern_dim, dim) if config.content == "pattern" else LearnedToken(dim)
         self.to_decoder = nn.Linear(dim, decoder_dim)
         self.look_path = LookPath(config.look) if config.look else None
         self.look_to_decoder = nn.Linear(config.look.members * config.look.width, decoder_dim) if config.look else None

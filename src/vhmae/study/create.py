@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vhmae.data.hyoutube import TEST_LIST, Sample, read_list
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import Clip as Scene
 from vhmae.evaluation.methods import Method, find_method
@@ -42,12 +43,13 @@ class StudyJob:
     """A study to make; the fields are the options of ``vhmae study create``."""
 
     input: Path
-    """The composites: a folder of videos, of stills and of folders of pictures; or one video."""
-    methods: Sequence[tuple[str, Path | None]]
-    """Names and their results, in folders as the input's; None has a method of ``vhmae evaluate`` run on the clips."""
+    """The composites: a folder of videos, of stills and of folders of pictures; one video; or a set in the HYouTube layout."""
+    methods: Sequence[tuple[str, Path | str]]
+    """Labels, and what they stand for: finished results, in folders as the input's, or a method that ``find_method`` reads and that is
+    run on the clips."""
     output: Path
     masks: Path | None = None
-    """The masks, named as the input's clips: needed by methods that are run."""
+    """The masks, named as the input's clips: needed by methods that are run. A set brings its own."""
     clips: int = 20
     seconds: float = 2.0
     lines: int = 720
@@ -89,7 +91,7 @@ def create_study(job: StudyJob) -> tuple[Description, Secrets]:
     """
     _check(job)
     sources = _choose(job)
-    runs = {name: find_method(name, job.input, job.weights) for name, path in job.methods if path is None}
+    runs = {name: find_method(text, job.input, job.weights) for name, text in job.methods if isinstance(text, str)}
     description = Description(
         id=uuid.uuid4().hex, title=job.title, seed=job.seed, methods=tuple(name for name, _ in job.methods),
         clips=tuple(source.name for source in sources), seconds=job.seconds, questions=tuple(job.questions), consent=job.consent,
@@ -146,9 +148,24 @@ def _check(job: StudyJob) -> None:
         raise InputError(f"{job.output}: exists already; choose a new folder")
     if not job.output.absolute().parent.is_dir():
         raise InputError(f"{job.output}: the folder {job.output.parent} does not exist; make it first")
-    if job.masks is None and any(path is None for _, path in job.methods):
-        bare = next(name for name, path in job.methods if path is None)
+    bare = next((name for name, what in job.methods if isinstance(what, str)), None)
+    if job.masks is None and bare is not None and not _is_set(job.input):
         raise InputError(f"--method {bare}: name its results, {bare}=DIR, or give --mask so that it can be run here")
+
+
+def _is_set(path: Path) -> bool:
+    """Whether a folder is a set in the HYouTube layout."""
+    return (path / TEST_LIST).is_file()
+
+
+def _results_in(path: Path, samples: Sequence[Sample], name: str) -> dict[str, Path]:
+    """Results of a set, as ``vhmae evaluate --write`` leaves them: VIDEO/object_k."""
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; expected the results of {name} as VIDEO/object_k/00000.png")
+    found = {sample.name: path / sample.name for sample in samples if (path / sample.name).is_dir()}
+    if not found:
+        raise InputError(f"{path}: holds no results of this set; expected {samples[0].name}/00000.png and so on")
+    return found
 
 
 def _clips_in(path: Path, what: str) -> dict[str, Path]:
@@ -174,9 +191,16 @@ def _clips_in(path: Path, what: str) -> dict[str, Path]:
 
 def _choose(job: StudyJob) -> list[_Source]:
     """Draw the clips among those that every method has a result of; all are looked at before any is transcoded."""
-    composites = _clips_in(job.input, "the composites")
-    results = {name: _clips_in(path, f"the results of {name}") for name, path in job.methods if path is not None}
+    finished = {name: path for name, path in job.methods if isinstance(path, Path)}
     masks = _clips_in(job.masks, "the masks") if job.masks is not None else None
+    if _is_set(job.input):
+        samples = read_list(job.input)
+        composites = {sample.name: sample.composite for sample in samples}
+        results = {name: _results_in(path, samples, name) for name, path in finished.items()}
+        masks = masks or {sample.name: sample.mask for sample in samples}
+    else:
+        composites = _clips_in(job.input, "the composites")
+        results = {name: _clips_in(path, f"the results of {name}") for name, path in finished.items()}
     others = {**results, **({"--mask": masks} if masks is not None else {})}
     shared = [name for name in composites if all(name in other for other in others.values())]
     if len(shared) < job.clips:

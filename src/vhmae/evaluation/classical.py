@@ -1,0 +1,88 @@
+"""Methods without a network: color statistics carried over, and oracles that know the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from vhmae.color.transfer import match_histograms, monge_kantorovich, reinhard
+from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform, fit_transform
+from vhmae.errors import InputError
+from vhmae.evaluation.clip import Array, Clip, Method
+
+CLASSICAL = ("reinhard", "histogram", "mkl")
+ORACLES = {"oracle-affine": AFFINE, "oracle-quadratic": QUADRATIC}
+"""The best global map with the target known: how much a perfect guess of the look would gain."""
+PIXELS_A_CLIP = 20_000
+"""Colors that fits and statistics are taken from; evenly spaced among the clip's."""
+
+
+def classical_method(name: str, mix: float = 1.0) -> Method:
+    """Reinhard, histogram matching or MKL; ``mix`` is how far they go, 0 (untouched) to 1."""
+    transfer = _TRANSFERS[name]
+    label = name if mix == 1.0 else f"{name}, mix {mix:g}"
+    return Method(label, lambda clip: _transferred(clip, transfer, mix), facts={"mix": mix})
+
+
+def oracle_method(name: str) -> Method:
+    """The best map of ``ORACLES`` for each clip."""
+    size = ORACLES[name]
+    return Method(name, lambda clip: _oracle(clip, size), takes_other_backgrounds=False)
+
+
+def map_method(name: str, coefficients: torch.Tensor) -> Method:
+    """One color map (3, 10) for all clips."""
+    return Method(name, lambda clip: _paste(clip, lambda colors: _mapped(colors, coefficients)))
+
+
+def _spread(colors: Array) -> Array:
+    """Evenly spaced colors of many: (P, 3) float32 in [0, 1]."""
+    picks = np.linspace(0, len(colors) - 1, min(PIXELS_A_CLIP, len(colors))).astype(int)
+    return colors[picks].astype(np.float32) / np.float32(255.0)
+
+
+def _paste(clip: Clip, recolor: Callable[[Array], Array]) -> Array:
+    """Recolor the foreground of a clip: colors (P, 3) float32 in [0, 1] -> the same."""
+    out = clip.composite.copy()
+    mapped = recolor(clip.composite[clip.mask].astype(np.float32) / np.float32(255.0))
+    out[clip.mask] = np.rint(np.clip(mapped, 0.0, 1.0) * 255.0).astype(np.uint8)
+    return out
+
+
+def _mapped(colors: Array, coefficients: torch.Tensor) -> Array:
+    """Apply residual coefficients to colors (P, 3)."""
+    return apply_transform(torch.from_numpy(colors), coefficients.float()).numpy()
+
+
+def _monge_kantorovich(colors: Array, source: Array, reference: Array) -> Array:
+    coefficients = monge_kantorovich(torch.from_numpy(source), torch.from_numpy(reference))
+    return _mapped(colors, coefficients)
+
+
+_TRANSFERS = {"reinhard": reinhard, "histogram": match_histograms, "mkl": _monge_kantorovich}
+
+
+def _transferred(clip: Clip, transfer: Callable[[Array, Array, Array], Array], mix: float) -> Array:
+    """Take the foreground's statistics a part of the way to the background's; one map a clip."""
+    inside, outside = clip.composite[clip.mask], clip.composite[~clip.mask]
+    if len(inside) < 2 or len(outside) < 2:
+        return clip.composite
+    source, reference = _spread(inside), _spread(outside)
+
+    def recolor(colors: Array) -> Array:
+        return colors + np.float32(mix) * (transfer(colors, source, reference) - colors)
+
+    return _paste(clip, recolor)
+
+
+def _oracle(clip: Clip, size: int) -> Array:
+    if clip.target is None:
+        raise InputError("an oracle needs the target; it cannot be used on clips without one")
+    if not clip.mask.any():
+        return clip.composite
+    clips = (clip.composite, clip.target)
+    source, wanted = (torch.from_numpy(_spread(frames[clip.mask])) for frames in clips)
+    coefficients = fit_transform(source, wanted, size, ridge=1e-6)
+    return _paste(clip, lambda colors: _mapped(colors, coefficients))

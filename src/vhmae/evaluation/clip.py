@@ -1,0 +1,48 @@
+"""What a method is given, and what it is: any callable, composite and mask in, frames out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from vhmae.data.digests import settings_digest
+from vhmae.data.hyoutube import Sample
+
+Array = np.ndarray
+PLACES = ("method", "weights", "folder", "function", "precision")
+"""Facts that say where a method came from, or what the machine chose, not what it is."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Clip:
+    """What a method is given."""
+
+    composite: Array
+    """(T, H, W, 3) uint8 RGB."""
+    mask: Array
+    """(T, H, W) bool."""
+    sample: Sample | None = None
+    """Where the clip comes from, as it lies on the disk."""
+    target: Array | None = None
+    """(T, H, W, 3) uint8 RGB: for the oracles alone."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A named method."""
+
+    name: str
+    harmonize: Callable[[Clip], Array]
+    """Clip -> frames (T, H, W, 3) uint8; pixels outside the mask are the composite's."""
+    takes_other_backgrounds: bool = True
+    """False for results made beforehand and for oracles: their background cannot be swapped."""
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What its results rest on, for reports: settings, and under ``weights_sha256`` its weights."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of its facts but for names of places: a file that was moved is the same file."""
+        return settings_digest({key: value for key, value in self.facts.items() if key not in PLACES})

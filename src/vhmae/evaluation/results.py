@@ -1,0 +1,89 @@
+"""Results as folders of frames: ``VIDEO/object_k/00000.png``, named as the composite's frames are.
+
+Whoever has results lays them out so; ``vhmae evaluate --write`` does.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+
+from vhmae.data.hyoutube import Sample, find_picture, read_picture
+from vhmae.errors import InputError
+from vhmae.evaluation.clip import Array, Clip, Method
+
+
+def folder_method(label: str, folder: Path) -> Method:
+    """Results that lie in a folder.
+
+    Raises:
+        InputError: if there is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"--method folder:{folder}: is not a folder; expected results as VIDEO/object_k/00000.png")
+    return Method(
+        label,
+        lambda clip: _read_results(folder, clip),
+        takes_other_backgrounds=False,
+        facts={"folder": str(folder)},
+    )
+
+
+def _read_results(folder: Path, clip: Clip) -> Array:
+    sample = clip.sample
+    if sample is None:
+        raise InputError(f"folder:{folder}: holds results of a list, not of other clips; use a method that runs")
+    pictures = [find_picture(folder / sample.name, name) for name in sample.frame_names()]
+    results = np.stack([read_picture(picture) for picture in pictures])
+    if results.shape != clip.composite.shape:
+        shapes = f"{results.shape[1:3]}, the composite's are {clip.composite.shape[1:3]}"
+        raise InputError(f"{folder / sample.name}: frames are {shapes} (height, width); give the --size they were made at")
+    return results
+
+
+class ResultWriter:
+    """Writes results without loss into a folder, which appears whole at the end or not at all."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin.
+
+        Raises:
+            InputError: if the folder holds something already, or cannot be made where it is to lie.
+        """
+        self.folder = folder
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(f"--write {folder}: exists already; choose a new folder")
+        parent = folder.absolute().parent
+        if not parent.is_dir():
+            raise InputError(f"--write {folder}: the folder {parent} does not exist; make it first")
+        self._part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=parent))
+        self._part.chmod(0o755)  # what only its owner may read would be no result to pass on
+
+    def write(self, sample: Sample, frames: Array) -> None:
+        """Write the frames (T, H, W, 3) uint8 RGB of a composite as PNG."""
+        folder = self._part / sample.name
+        folder.mkdir(parents=True)
+        for name, frame in zip(sample.frame_names(), frames, strict=True):
+            if not cv2.imwrite(str(folder / f"{name}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)):
+                raise InputError(f"--write {self.folder}: cannot be written; check the space on the disk")
+
+    def __enter__(self) -> ResultWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            shutil.rmtree(self._part, ignore_errors=True)
+            return
+        if self.folder.exists():
+            self.folder.rmdir()
+        self._part.rename(self.folder)
