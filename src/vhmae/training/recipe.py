@@ -26,6 +26,10 @@ class DataConfig:
     """How often a scene comes from each folder."""
     luts: str = "luts/hyoutube_luts.npz"
     """Bank of LUTs below the root; held-out LUTs are never drawn."""
+    cameras: str = ""
+    """Bank of camera renderings below the root, for looks.camera and looks.one_scene; held-out scenes are never drawn."""
+    leave_out: str = ""
+    """A file with names of clips and stills, one a line, that no scene is cut from: those of dev and val sets."""
     dev_list: str = "configs/dev.txt"
     """Clips of the first folder that are kept for validation; empty keeps every 20th of its videos."""
     frames_per_video: int = 24
