@@ -21,6 +21,7 @@ from vhmae.data.clips import list_clips
 from vhmae.data.decoded import read_decoded
 from vhmae.data.hyoutube import Sample, read_list
 from vhmae.errors import InputError, did_you_mean
+from vhmae.evaluation import anatomy
 from vhmae.evaluation.methods import Clip, Method
 from vhmae.evaluation.protocols import FRAME_METRICS, PROTOCOLS, Frame, Protocol
 from vhmae.video.overlap import run_ahead
@@ -46,6 +47,8 @@ class CompositeScore:
     """fmse and mse of the untouched composite, and its temporal metrics where they are asked for."""
     target: dict[str, float]
     """The target's own temporal metrics."""
+    parts: dict[str, float] = dataclasses.field(default_factory=dict)
+    """What :func:`vhmae.evaluation.anatomy.measure` says of it."""
 
 
 @dataclasses.dataclass
@@ -133,7 +136,8 @@ def _score(
         untouched |= _over_time(composite, composite, target, mask)
         own = {"tl_dis": metrics.temporal_loss(target, target, mask)}
     seconds.scoring += time.monotonic() - began
-    return CompositeScore(sample.name, sample.video, len(mask), float(mask.mean()), values, untouched, own)
+    parts = anatomy.measure(sample, harmonized, truth)
+    return CompositeScore(sample.name, sample.video, len(mask), float(mask.mean()), values, untouched, own, parts)
 
 
 def _over_time(clip: Array, composite: Array, target: Array, mask: Array) -> dict[str, float]:
@@ -243,7 +247,7 @@ def _report(scores: list[CompositeScore], method: str, data: Path, wanted: Seque
     if "temporal" in wanted:
         rows = {"method": "values", "composite": "untouched", "target": "target"}
         report["temporal"] = {name: {row: pool.summary(name, part) for row, part in rows.items()} for name in TEMPORAL}
-    return report
+    return report | anatomy.summarize(scores, data, lambda part: _Pool(part, by_frames))
 
 
 def _bins(scores: list[CompositeScore], by_frames: bool) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from vhmae.evaluation.anatomy import describe
+
 
 def _number(ratio: float | None) -> str:
     """A ratio, or a dash where the untouched composites have no error to compare with."""
@@ -29,6 +31,7 @@ def format_report(report: dict[str, Any]) -> str:
     if "thirds" in report:
         thirds = "  ".join(_number(third["ratio"]["fmse"]) for third in report["thirds"])
         lines.append(f"  thirds by mismatch, weakest first: {thirds}   worse than untouched: {report['worse_share']:.1%}")
+    lines += describe(report)
     for name, rows in report.get("temporal", {}).items():
         beside = "  ".join(f"{row} {summary['mean']:.3f}" for row, summary in rows.items() if summary is not None)
         lines.append(f"  {name:<8}{beside}  (flow: {report['flow']})")
