@@ -13,9 +13,10 @@ import numpy as np
 
 Array = np.ndarray
 
-CR = (133, 173)
-CB = (77, 127)
-"""Bounds of skin in 8-bit BT.601 chroma."""
+CR = (138, 173)
+CB = (77, 122)
+"""Bounds of skin in 8-bit BT.601 chroma; the map's own begin at 133 and end at 127, where most of
+what they add on street portraits are beige coats and bags."""
 LUMA = (40, 245)
 """Darker and lighter pixels have no chroma to go by."""
 

@@ -135,8 +135,8 @@ def _score(
         values |= _over_time(harmonized, composite, target, mask)
         untouched |= _over_time(composite, composite, target, mask)
         own = {"tl_dis": metrics.temporal_loss(target, target, mask)}
-    seconds.scoring += time.monotonic() - began
     parts = anatomy.measure(sample, harmonized, truth)
+    seconds.scoring += time.monotonic() - began
     return CompositeScore(sample.name, sample.video, len(mask), float(mask.mean()), values, untouched, own, parts)
 
 
