@@ -13,13 +13,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from look_tables import look_blocks
 from scores import FINALISTS, LEADING, SETS
 from speed_tables import RESULTS, engine_table, profile_table, speed_table, training_table, video_table
 
 from vhmae.evaluation.freshness import outdated
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/results.md", "docs/one-look.md")
+PAGES = ("README.md", "docs/results.md", "docs/one-look.md", "docs/looks.md")
 
 
 def _scores() -> list[dict[str, Any]]:
@@ -313,6 +314,8 @@ def blocks() -> dict[str, str]:
         "measured-video": _measured("video"),
         "measured-steadiness": _measured("steadiness"),
         "measured-one-look": _measured("one_look"),
+        "measured-looks": _measured("looks"),
+        **look_blocks(),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vhmae.color.lut import Lut3D
-from vhmae.data.looks import IDENTITY, Lighting, Look, LookMixture, LookSampler, ParametricLook, draw_look
+from vhmae.data.looks import IDENTITY, Lighting, Look, LookMixture, LookSampler, LookSources, ParametricLook, draw_look
 from vhmae.errors import InputError
 
 
@@ -50,7 +50,7 @@ def test_strength_goes_a_part_of_the_way() -> None:
 
 
 def test_drawn_looks_depend_on_the_seed_alone() -> None:
-    bank = luts()
+    bank = LookSources(luts=luts())
     draws = [draw_look(np.random.default_rng(3), bank, ("lut", "parametric"), (0.3, 1.0)) for _ in range(2)]
     assert draws[0].name == draws[1].name
     assert draws[0].strength == draws[1].strength

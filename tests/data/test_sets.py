@@ -182,3 +182,45 @@ def test_decoded_frames_are_kept_under_a_limit(videos: Path, tmp_path: Path) -> 
         for one in (again, other):
             assert all(np.array_equal(one.picture(index), picture) for index, picture in enumerate(expected))
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_recipe_of_portraits_takes_stills_and_keeps_where_skin_is(videos: Path, tmp_path: Path) -> None:
+    stills = tmp_path / "stills"
+    stills.mkdir()
+    picture = np.full((60, 80, 3), (60, 80, 160), np.uint8)
+    picture[10:50, 20:60] = (200, 150, 120)  # skin
+    picture[30:50, 20:60] = (40, 120, 60)  # a green coat
+    labels = np.zeros((60, 80), np.uint8)
+    labels[10:50, 20:60] = 1
+    cv2.imwrite(str(stills / "p__1.jpg"), picture[..., ::-1])
+    cv2.imwrite(str(stills / "p__1.png"), labels)
+    (tmp_path / "names.txt").write_text("p__1\n")
+    recipe = SynthesisRecipe(videos=videos, stills=stills, clips=tmp_path / "names.txt", shifts=("photo",), per_video=2, skin=True)
+    assert synthesize(recipe, tmp_path / "set") == 2
+    sample = read_list(tmp_path / "set")[0]
+    _, _, mask = sample.read()
+    assert mask.shape == (1, 60, 80)
+    skin = cv2.imread(str(tmp_path / "set" / "skin_mask" / "p__1" / "object_1" / "00000.png"), cv2.IMREAD_GRAYSCALE) > 0
+    assert not (skin & ~mask[0]).any()  # the mask was shrunk for the clean edge
+    assert skin[20, 40]
+    assert not skin[40, 40]
+    labels[:] = 0
+    cv2.imwrite(str(stills / "p__1.png"), labels)
+    with pytest.raises(InputError, match=r"under 0.5% foreground; leave this picture out"):
+        synthesize(recipe, tmp_path / "none")
+
+
+def test_sets_of_camera_renderings_name_their_bank(videos: Path, tmp_path: Path) -> None:
+    from tests.data.test_look_kinds import camera_maps
+
+    with pytest.raises(InputError, match="pass --cameras FILE"):
+        SynthesisRecipe(videos=videos, shifts=("camera",))
+    np.savez(tmp_path / "maps.npz", maps=camera_maps(11).numpy())
+    recipe = SynthesisRecipe(videos=Path("videos"), cameras=Path("maps.npz"), shifts=("camera",), frames=2).below(tmp_path)
+    assert synthesize(recipe, tmp_path / "set") == 6
+    journal = json.loads((tmp_path / "set" / "synthesis.json").read_text())
+    assert journal["recipe"]["camera_split"] == "val"
+    for entry in journal["composites"]:
+        scenes = {entry[side]["name"].partition(",")[0] for side in "AB"}
+        assert len(scenes) == 1
+        assert scenes <= {"scene 0", "scene 10"}

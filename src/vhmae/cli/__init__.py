@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vhmae.cli.aligned import add_aligned
 from vhmae.cli.batch import add_batch
 from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
 from vhmae.cli.export import add_export
@@ -33,7 +34,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo)
-    research = (add_evaluate, add_compare, add_synthesize, add_train, add_weights, add_fit_constant, add_rcvh, add_study)
+    research = (add_evaluate, add_compare, add_synthesize, add_aligned, add_train, add_weights, add_fit_constant, add_rcvh, add_study)
     for add in (*harmonizing, *research):
         add(commands)
     return parser

@@ -33,7 +33,12 @@ def add_synthesize(commands: Any) -> None:
     parser.add_argument("--luts", type=Path, metavar="FILE", help=".npz bank or a folder of .cube files")
     parser.add_argument("--lut-split", choices=["train", "heldout", "all"], help="(heldout)")
     parser.add_argument("--looks", choices=["one", "two"], help="(two)")
-    parser.add_argument("--shifts", type=names, metavar="lut,parametric,lighting,hue", help="(lut,parametric)")
+    shifts = "lut, parametric, camera, photo, enhanced_lut, ...; on the foreground alone lighting, hue, haze, noise (lut,parametric)"
+    parser.add_argument("--shifts", type=names, metavar="lut,parametric,...", help=shifts)
+    parser.add_argument("--cameras", type=Path, metavar="FILE", help=".npz bank of camera renderings, for --shifts camera")
+    parser.add_argument("--camera-split", choices=["train", "dev", "val", "all"], help="(val)")
+    parser.add_argument("--stills", type=Path, metavar="DIR", help="NAME.jpg beside NAME.png (labels): clips of one frame")
+    parser.add_argument("--skin", action="store_true", default=None, help="keep where skin is, whose error is then scored apart")
     parser.add_argument("--per-video", type=int, metavar="N", help="composites a video (2)")
     parser.add_argument(
         "--strength", type=value_range, metavar="LOW:HIGH", help="share of the way from the identity (one look 1, two 0.3:1)"

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.data.hyoutube import TRAIN_LIST, read_list
+from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.partial_output import whole_file
 
@@ -62,6 +62,33 @@ class Clip:
         picks = usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).round().astype(int)]
         frames = read_rgb_frames(self.video, picks.tolist())
         return np.stack(frames), mask[picks]
+
+
+@dataclasses.dataclass(frozen=True)
+class Still:
+    """A picture with its label map: a clip of one frame, whose foreground is every labelled pixel."""
+
+    name: str
+    picture: Path
+    labels: Path
+
+    def read(self, limit: int = 1, minimum_foreground: float = 0.005) -> tuple[Array, Array]:
+        """Read the picture as a clip does: (1, H, W, 3) uint8 RGB and (1, H, W) bool."""
+        frame, mask = read_picture(self.picture), read_picture(self.labels, color=False) > 0
+        if frame.shape[:2] != mask.shape:
+            raise InputError(f"{self.labels}: is {mask.shape} but its picture {frame.shape[:2]}; leave this picture out")
+        if mask.mean() < minimum_foreground:
+            raise InputError(f"{self.labels}: has under {minimum_foreground:.1%} foreground; leave this picture out")
+        return frame[None], mask[None]
+
+
+def list_stills(folder: Path) -> list[Still]:
+    """List the pictures of a folder that have a label map, in the order of their names."""
+    pictures = sorted([*folder.glob("*.jpg"), *folder.glob("*.webp")])
+    stills = [Still(path.stem, path, path.with_suffix(".png")) for path in pictures if path.with_suffix(".png").exists()]
+    if not stills:
+        raise InputError(f"{folder}: holds no picture with a label map; expected NAME.jpg beside NAME.png")
+    return stills
 
 
 def list_clips(folder: Path) -> list[Clip]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,15 +12,19 @@ import cv2
 import numpy as np
 import torch
 
-from vhmae.color.lut import Lut3D, Split, read_lut_bank
-from vhmae.data.clips import Clip, list_clips, read_names
-from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, TEST_LIST, write_jpeg, write_mask
-from vhmae.data.looks import IDENTITY, SHIFTS, Lighting, Look, ParametricLook, draw_hue_shifts, draw_look
+from vhmae.color.lut import Split, read_lut_bank
+from vhmae.color.skin import find_skin
+from vhmae.data.clips import Clip, Still, list_clips, list_stills, read_names
+from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, SKIN, TEST_LIST, write_jpeg, write_mask
+from vhmae.data.looks import IDENTITY, LOOKS, SHIFTS, CameraSplit, Look, LookSources, draw_look, read_cameras
+from vhmae.data.looks.spatial import Added, draw_added
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
 from vhmae.errors import InputError, did_you_mean
 
 Array = np.ndarray
 SMALLEST_CROP = 64
+IN_DATA = ("videos", "luts", "cameras", "stills")
+"""Fields of a recipe that are paths below the data."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +40,8 @@ class SynthesisRecipe:
     looks: Literal["one", "two"] = "two"
     """one: B inside the mask. two: A outside, B inside."""
     shifts: tuple[str, ...] = ("lut", "parametric")
-    """What looks are made of: lut, parametric, lighting, hue."""
+    """What looks are made of: kinds of ``LOOKS`` (lut, parametric, camera, photo, ...), and what ``ADDED`` lays over the
+    foreground alone (lighting, hue, haze, noise)."""
     per_video: int = 2
     """Composites a clip."""
     strength: tuple[float, float] | None = None
@@ -52,6 +58,14 @@ class SynthesisRecipe:
     """Frames a composite, spread over the clip."""
     seed: int = 0
     """The same seed gives the same files."""
+    cameras: Path | None = None
+    """Bank of camera renderings, .npz."""
+    camera_split: CameraSplit = "val"
+    """Which of its scenes are drawn: those of training, or those kept for measuring (dev, val)."""
+    stills: Path | None = None
+    """Folder of pictures with label maps that are taken as clips of one frame, after the videos."""
+    skin: bool = False
+    """Also keep where the foreground is skin, found before the looks: its error is then scored apart."""
 
     def __post_init__(self) -> None:
         for shift in self.shifts:
@@ -66,15 +80,18 @@ class SynthesisRecipe:
             raise InputError("--frames and --per-video must be at least 1")
         if "lut" in self.shifts and self.luts is None:
             raise InputError("--shifts lut: needs a LUT bank; pass --luts FILE or use --shifts parametric")
+        if "camera" in self.shifts and self.cameras is None:
+            raise InputError("--shifts camera: needs camera renderings; pass --cameras FILE or use --shifts photo")
 
     def below(self, root: str | Path | None) -> SynthesisRecipe:
         """The recipe with its relative paths taken from a data folder."""
-        relative = [path for path in (self.videos, self.luts) if path is not None and not path.is_absolute()]
+        paths: dict[str, Path] = {name: path for name in IN_DATA if (path := getattr(self, name)) is not None}
+        relative = [path for path in paths.values() if not path.is_absolute()]
         if not relative:
             return self
         if not root:
             raise InputError(f"{relative[0]}: is relative to the data, which is not known; pass --data DIR or set VHMAE_DATA")
-        return dataclasses.replace(self, videos=Path(root, self.videos), luts=None if self.luts is None else Path(root, self.luts))
+        return dataclasses.replace(self, **{name: Path(root, path) for name, path in paths.items()})  # type: ignore[arg-type]  # all are paths
 
     @property
     def strengths(self) -> tuple[float, float]:
@@ -95,10 +112,14 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
         raise InputError(f"{output}: is a file; give a new folder")
     if output.exists() and any(output.iterdir()):
         raise InputError(f"{output}: is not empty; give a new folder, so that no old frames stay in the set")
-    luts = read_lut_bank(recipe.luts, recipe.lut_split) if recipe.luts and "lut" in recipe.shifts else []
+    needed = {LOOKS[shift].needs for shift in recipe.shifts if shift in LOOKS}
+    sources = LookSources(
+        luts=read_lut_bank(recipe.luts, recipe.lut_split) if recipe.luts and "luts" in needed else [],
+        cameras=read_cameras(recipe.cameras, recipe.camera_split) if recipe.cameras and "cameras" in needed else [],
+    )
     lines: list[str] = []
     journal: list[dict[str, object]] = []
-    clips = list_clips(recipe.videos)
+    clips: list[Clip | Still] = [*list_clips(recipe.videos), *(list_stills(recipe.stills) if recipe.stills else [])]
     wanted = read_names(recipe.clips, "--clips") if recipe.clips is not None else {clip.name for clip in clips}
     unknown = wanted - {clip.name for clip in clips}
     if unknown:
@@ -122,36 +143,38 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
             box = (slice(None), slice(None)) if recipe.crop is None else find_crop(masks, float(rng.uniform(*recipe.crop)), recipe.crop)
             if box is not None:
                 cut = (slice(None), *box)
-                lines.append(_write_composite(recipe, output, clip, index, frames[cut], masks[cut], luts, rng, journal))
+                lines.append(_write_composite(recipe, output, clip, index, frames[cut], masks[cut], sources, rng, journal))
     if not lines:
         raise InputError(f"{recipe.videos}: no clip has a foreground share in the range asked for; widen --foreground-ratio or --crop")
-    described = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in ("videos", "luts")}
+    # Keys that a set makes no use of stay out, so that files of sets made before there were such keys are the same.
+    hidden = {*IN_DATA, *(("camera_split",) if recipe.cameras is None else ()), *(() if recipe.skin else ("skin",))}
+    described = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in hidden}
     (output / "synthesis.json").write_text(json.dumps({"recipe": described, "composites": journal}, indent=1, default=str) + "\n")
     (output / TEST_LIST).write_text("\n".join(lines) + "\n")
     return len(lines)
 
 
 def _write_composite(
-    recipe: SynthesisRecipe, output: Path, clip: Clip, index: int, frames: Array, masks: Array,
-    luts: list[Lut3D], rng: np.random.Generator, journal: list[dict[str, object]],
+    recipe: SynthesisRecipe, output: Path, clip: Clip | Still, index: int, frames: Array, masks: Array,
+    sources: LookSources, rng: np.random.Generator, journal: list[dict[str, object]],
 ) -> str:  # fmt: skip
-    background = IDENTITY if recipe.looks == "one" else draw_look(rng, luts, recipe.shifts, recipe.strengths)
-    foreground = draw_look(rng, luts, recipe.shifts, recipe.strengths)
-    lighting = Lighting.draw(rng) if "lighting" in recipe.shifts else None
-    hue = ParametricLook(hue_shifts=draw_hue_shifts(rng)) if "hue" in recipe.shifts else None
+    background = IDENTITY if recipe.looks == "one" else draw_look(rng, sources, recipe.shifts, recipe.strengths)
+    foreground = draw_look(rng, sources, recipe.shifts, recipe.strengths, beside=background)
+    added = draw_added(rng, recipe.shifts)
     target_name = clip.name if background is IDENTITY else f"{clip.name}-look{index + 1}"
-    real = output / REAL / target_name
-    mask = output / MASK / clip.name / f"object_{index + 1}"
-    composite = output / COMPOSITE / clip.name / f"object_{index + 1}"
-    for folder in (real, mask, composite):
+    item = Path(clip.name) / f"object_{index + 1}"
+    real, mask, composite, skin = output / REAL / target_name, output / MASK / item, output / COMPOSITE / item, output / SKIN / item
+    for folder in (real, mask, composite, *((skin,) if recipe.skin else ())):
         folder.mkdir(parents=True, exist_ok=True)
     for number, (frame, hole) in enumerate(zip(frames, masks, strict=True)):
         target = _seen(frame, background)
-        pasted = _seen(frame, foreground, lighting, hue)
+        pasted = _seen(frame, foreground, added, number)
         write_jpeg(real / f"{number:05d}.jpg", target)
         write_mask(mask / f"{number:05d}.png", hole)
         write_jpeg(composite / f"{number:05d}.jpg", np.where(hole[..., None], pasted, target))
-    journal.append({"composite": f"{clip.name}/object_{index + 1}", "A": _describe(background), "B": _describe(foreground)})
+        if recipe.skin:
+            write_mask(skin / f"{number:05d}.png", find_skin(frame, hole))
+    journal.append({"composite": item.as_posix(), "A": _describe(background), "B": _describe(foreground)})
     return " ".join(folder.relative_to(output).as_posix() for folder in (real, mask, composite))
 
 
@@ -185,12 +208,10 @@ def find_crop(masks: Array, share: float, allowed: tuple[float, float]) -> tuple
     return best[1:] if best is not None and allowed[0] <= best[0] <= allowed[1] else None
 
 
-def _seen(frame: Array, look: Look, lighting: Lighting | None = None, hue: ParametricLook | None = None) -> Array:
-    """A frame under a look: uint8 RGB."""
+def _seen(frame: Array, look: Look, added: Sequence[Added] = (), number: int = 0) -> Array:
+    """A frame under a look and what is laid over it: uint8 RGB."""
     colors = look(torch.from_numpy(frame).float() / 255.0)
-    if hue is not None:
-        colors = hue(colors)
-    if lighting is not None:
-        colors = colors * lighting.gain(*frame.shape[:2]).permute(1, 2, 0)
+    for lay in added:
+        colors = lay(colors, number)
     rounded: Array = (colors.clamp(0.0, 1.0) * 255.0).round().byte().numpy()
     return rounded

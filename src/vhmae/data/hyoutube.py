@@ -18,6 +18,8 @@ Array = np.ndarray
 
 TEST_LIST, TRAIN_LIST = "test_list.txt", "train_list.txt"
 REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_videos"
+SKIN = "skin_mask"
+"""Beside the masks in sets that know where skin is, which is ours alone."""
 # The data set's README prints other names than its archive holds; both occur.
 ALIASES = {REAL: ("Ground-truth", "real_video"), MASK: ("Mask",), COMPOSITE: ("Composite", "synthetic_composite_video")}
 

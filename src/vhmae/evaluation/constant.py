@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from vhmae import __version__
 from vhmae.color.transform import QUADRATIC, fit_transform
 from vhmae.data.digests import set_digest
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
+from vhmae.version import __version__
 
 COLORS_A_COMPOSITE = 4000
 """Evenly spaced colors of each foreground, so that each composite counts the same."""

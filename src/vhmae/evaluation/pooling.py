@@ -33,6 +33,8 @@ class CompositeScore:
     for."""
     target: dict[str, float]
     """The target's own temporal metrics."""
+    parts: dict[str, float] = dataclasses.field(default_factory=dict)
+    """What ``anatomy.measure`` says of it."""
 
 
 def pooled(scores: Sequence[CompositeScore], name: str, part: str = "values", by_frames: bool = False) -> tuple[Array, Array]:

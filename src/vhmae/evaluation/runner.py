@@ -22,7 +22,7 @@ from vhmae.data.decoded import Pictures, read_decoded
 from vhmae.data.digests import set_digest, settings_digest
 from vhmae.data.hyoutube import Sample, read_list
 from vhmae.errors import InputError, did_you_mean
-from vhmae.evaluation import metrics
+from vhmae.evaluation import anatomy, metrics
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.evaluation.pooling import CompositeScore, Pool, bootstrap_interval, detail_of
 from vhmae.evaluation.protocols import FRAME_METRICS, PROTOCOLS, Frame, Protocol
@@ -143,8 +143,9 @@ def _score(
         values |= _over_time(harmonized, composite, target, mask)
         untouched |= _over_time(composite, composite, target, mask)
         own = {"tl_dis": metrics.temporal_loss(target, target, mask)}
+    parts = anatomy.measure(sample, harmonized, (composite, target, mask))
     seconds.scoring += time.monotonic() - began
-    return CompositeScore(sample.name, sample.video, len(mask), float(mask.mean()), values, untouched, own)
+    return CompositeScore(sample.name, sample.video, len(mask), float(mask.mean()), values, untouched, own, parts)
 
 
 def _over_time(clip: Array, composite: Array, target: Array, mask: Array) -> dict[str, float]:
@@ -206,7 +207,7 @@ def _report(scores: list[CompositeScore], method: str, data: Path, wanted: Seque
     if "temporal" in wanted:
         rows = {"method": "values", "composite": "untouched", "target": "target"}
         report["temporal"] = {name: {row: pool.summary(name, part) for row, part in rows.items()} for name in TEMPORAL}
-    return report
+    return report | anatomy.summarize(scores, data, lambda part: Pool(part, by_frames))
 
 
 def _bins(scores: list[CompositeScore], by_frames: bool) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from vhmae.evaluation.anatomy import describe
+
 
 def _number(row: dict[str, Any], name: str = "fmse") -> str:
     """A ratio and its interval, or a dash where the untouched composites have no error to compare with."""
@@ -43,6 +45,7 @@ def format_report(report: dict[str, Any]) -> str:
         thirds = "  ".join(_number(third) for third in report["thirds"])
         lines.append(f"  thirds by mismatch, weakest first: {thirds}")
         lines.append(f"  worse than untouched: {report['worse_share']:.1%}")
+    lines += describe(report)
     for name, rows in report.get("temporal", {}).items():
         told = {row: f"{one['mean']:.3f} [{one['ci95'][0]:.3f}, {one['ci95'][1]:.3f}]" for row, one in rows.items() if one}
         beside = "  ".join(f"{row} {text}" for row, text in told.items())

@@ -18,7 +18,7 @@ import torch
 
 from vhmae.color.lut import read_lut_bank
 from vhmae.config import build, to_tree
-from vhmae.data.looks import LookSampler
+from vhmae.data.looks import LookSampler, read_cameras
 from vhmae.data.synthesis import SceneSampler
 from vhmae.errors import InputError, VhmaeError
 from vhmae.model.precision import Precision, choose_device, choose_precision
@@ -115,7 +115,8 @@ class Trainer:
         if self.processes.leads:
             self.processes.wait()
         luts = read_lut_bank(data.root_path / data.luts, "train")
-        looks = LookSampler.from_luts(luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed).to(self.device)
+        cameras = read_cameras(data.root_path / data.cameras, "train") if data.cameras else ()
+        looks = LookSampler.from_luts(luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed, cameras).to(self.device)
         sampler = make_sampler(packs, data, self.recipe.scenes)
         model = self.recipe.model
         dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size) if self.processes.leads else None

@@ -35,13 +35,17 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     cache.mkdir(parents=True, exist_ok=True)
     packs = []
     room = config.decoded_mib << 20
+    left_out = read_names(Path(config.leave_out), "data.leave_out") if config.leave_out else set()
+    mark = f".{_digest(sorted(left_out))}" if left_out else ""
     for folder in config.folders:
         path = cache / _pack_file(config, folder)
         if not path.exists():
             build_pack(config.root_path / folder, config.frames_per_video).save(path)
         pack = Pack.load(path)
+        if left_out:
+            pack = pack.subset(set(pack.names) - left_out)
         if config.decoded_mib:
-            room -= pack.cache_decoded(path.with_name(f"{path.stem}.{room >> 20}.pixels"), room)
+            room -= pack.cache_decoded(path.with_name(f"{path.stem}{mark}.{room >> 20}.pixels"), room)
         packs.append(pack)
     return packs
 
@@ -67,7 +71,8 @@ def scenes_folder(config: DataConfig, scenes: SceneRecipe, stage: Stage, seed: i
 def _drawn_from(config: DataConfig, scenes: SceneRecipe) -> list[Any]:
     """What scenes depend on, but for their number and size."""
     dev = Path(config.dev_list).read_text(encoding="utf-8") if config.dev_list else ""
-    return [[_pack_file(config, folder) for folder in config.folders], list(config.shares), dev, to_tree(scenes)]
+    facts = [[_pack_file(config, folder) for folder in config.folders], list(config.shares), dev, to_tree(scenes)]
+    return [*facts, Path(config.leave_out).read_text(encoding="utf-8")] if config.leave_out else facts
 
 
 def _digest(facts: list[Any]) -> str:

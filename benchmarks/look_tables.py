@@ -1,0 +1,109 @@
+"""Tables of results/looks.json, which look_scores.py writes: sets of real looks, for docs/looks.md."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from speed_tables import RESULTS
+
+from vhmae.evaluation.change import TRAITS
+
+
+def rows() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((RESULTS / "looks.json").read_text())["scores"]
+    return found
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _by_set() -> dict[str, dict[str, dict[str, Any]]]:
+    """Rows by set, then by method."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in rows():
+        found.setdefault(row["data"], {})[row["method"]] = row
+    return found
+
+
+def look_table() -> str:
+    """One row a set: what the packaged weights leave, beside the constant map and the ceilings."""
+    head = ["set", "composites", "videos", "vhmae", "95 %", "weakest / middle / strongest third"]
+    head += ["worse", "constant map", "best affine map", "best quadratic map"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, methods in _by_set().items():
+        row, constant = methods["vhmae"], methods["constant"]
+        thirds = " / ".join(_ratio(third["ratio"]["fmse"]) for third in row["thirds"])
+        fmse, base = row["overall"]["fmse"], row["overall"]["fmse"]["mean"] / row["ratio"]["fmse"]
+        interval = ", ".join(f"{bound / base:.2f}" for bound in fmse["ci95"])
+        cells = [name, str(row["composites"]), str(row["videos"])]
+        cells += [f"**{row['ratio']['fmse']:.3f}**", f"[{interval}]", thirds]
+        cells += [f"{row['worse_share']:.0%}", _ratio(constant["ratio"]["fmse"])]
+        cells += [_ratio(row["ceiling"][key]) for key in ("affine", "quadratic")]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def change_table() -> str:
+    """One row a set: slope and cut of each trait."""
+    lines = ["| set | " + " | ".join(TRAITS) + " |", "|---|" + "---|" * len(TRAITS)]
+    for name, methods in _by_set().items():
+        change = methods["vhmae"]["change"]
+        cells = [f"{change[trait]['slope']:.2f} ({change[trait]['cut']:.0%} of {change[trait]['needed_levels']:.0f})" for trait in TRAITS]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def light_table() -> str:
+    """Sets of real light: the leading composites, then each camera."""
+    lines = ["| set | part | method | composites | ratio | 95 % | worse |", "|" + "---|" * 7]
+    for name, methods in _by_set().items():
+        for method, row in methods.items():
+            parts = [(f"under {row['leading']['below_fmse']:g} fMSE", row["leading"])] if "leading" in row else []
+            parts += [(group["group"], group) for group in row.get("groups", [])]
+            for label, part in parts:
+                interval = ", ".join(f"{bound:.2f}" for bound in part["ratio"]["ci95"] or ())
+                cells = [
+                    name,
+                    label,
+                    method,
+                    str(part["composites"]),
+                    _ratio(part["ratio"]["fmse"]),
+                ]
+                cells += [f"[{interval}]", f"{part['worse_share']:.0%}"]
+                lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def people_lines() -> str:
+    """Skin, and how far people are moved that need nothing."""
+    lines = ["| set | method | composites with skin | skin's ratio | hue off by | untouched |"]
+    lines.append("|" + "---|" * 6)
+    drift = None
+    for name, methods in _by_set().items():
+        for method, row in methods.items():
+            drift = row.get("natural_drift", drift)
+            if "skin" in row:
+                skin, hue = row["skin"], row["skin"]["hue_degrees"]
+                cells = [name, method, str(skin["composites"]), _ratio(skin["ratio"])]
+                cells += [f"{hue['method']:.1f}°", f"{hue['composite']:.1f}°"]
+                lines.append("| " + " | ".join(cells) + " |")
+    if drift is not None:
+        low, high = drift["ci95"]
+        words = f"{drift['mean']:.2f} levels [{low:.2f}, {high:.2f}]"
+        lines += [
+            "",
+            f"Natural drift on the {drift['clips']} untouched clips of val-people: {words}.",
+        ]
+    return "\n".join(lines)
+
+
+def look_blocks() -> dict[str, str]:
+    """Blocks of the pages by their markers."""
+    return {
+        "looks": look_table(),
+        "looks-change": change_table(),
+        "looks-light": light_table(),
+        "looks-people": people_lines(),
+    }

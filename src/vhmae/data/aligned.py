@@ -1,0 +1,193 @@
+"""Composites with true answers out of pictures of one view, taken at other times.
+
+A camera that stands still, a tripod series or a multi-illumination set shows the same surfaces
+under another light. A region of time B laid over time A is a composite whose true answer is known:
+time A itself. No look is made up.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+
+from vhmae.data.hyoutube import (
+    COMPOSITE,
+    MASK,
+    REAL,
+    TEST_LIST,
+    read_picture,
+    write_jpeg,
+    write_mask,
+)
+from vhmae.errors import InputError, did_you_mean
+from vhmae.evaluation import metrics
+
+Array = np.ndarray
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+LEADING_BELOW = 3000.0
+"""Night against day is beyond any grade: composites under this fMSE are the row that leads."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AlignedRecipe:
+    """What ``vhmae aligned`` writes; the same values give the same files."""
+
+    takes: Path
+    """``VIEW/TIME.jpg``: the same view at other times, aligned to a pixel."""
+    masks: Path
+    """``VIEW/NAME.png``: regions of the view, white = foreground."""
+    pairs: Path
+    """VIEW MASK A B a line: region MASK of time B over time A; lines that begin with # are remarks.
+    Three words a line, MASK A B, where the pictures lie in the folder itself."""
+    views: tuple[str, ...] = ()
+    """Which views are taken; all where none is named."""
+    least_fmse: float = 20.0
+    """Composites that differ less from their answer are left out: there is nothing to mend."""
+
+    def below(self, root: str | Path | None) -> AlignedRecipe:
+        """The recipe with its relative paths taken from a data folder."""
+        paths = {name: getattr(self, name) for name in ("takes", "masks", "pairs")}
+        if root:
+            paths = {name: Path(root, path) for name, path in paths.items()}
+        elif not all(path.is_absolute() for path in paths.values()):
+            raise InputError(f"{self.takes}: is relative to the data, which is not known; pass --data DIR or set VHMAE_DATA")
+        return dataclasses.replace(self, **paths)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """One line of the list of pairs."""
+
+    line: int
+    view: str
+    """Empty where the pictures lie in the folder itself."""
+    mask: str
+    background: str
+    foreground: str
+
+
+def read_pairs(path: Path) -> list[Pair]:
+    """Read a list of pairs.
+
+    Raises:
+        InputError: where it cannot be read, a line has another number of words, leads out of the
+            folder or lays a time over itself, or none is left.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise InputError(f"--pairs {path}: cannot be read ({reason}); give lines of VIEW MASK A B") from None
+    pairs = []
+    for number, text in enumerate(lines, 1):
+        words = text.split()
+        if not words or words[0].startswith("#"):
+            continue
+        where = f"--pairs {path}: line {number}"
+        if len(words) not in (3, 4):
+            raise InputError(f"{where} has {len(words)} words; expected VIEW MASK A B (or MASK A B)")
+        if any(".." in Path(word).parts or Path(word).is_absolute() for word in words):
+            raise InputError(f"{where} leads out of the folder; name views, masks and times alone")
+        pair = Pair(number, "" if len(words) == 3 else words[0], *words[-3:])
+        if pair.background == pair.foreground:
+            raise InputError(f"{where} lays {pair.foreground} over itself; name two times")
+        pairs.append(pair)
+    if not pairs:
+        raise InputError(f"--pairs {path}: names no pair; expected VIEW MASK A B a line")
+    return pairs
+
+
+def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
+    """Write a set in the HYouTube layout, one frame a composite; the list is written last.
+
+    A view and mask together are a *video* of the set (intervals are taken over these), and its
+    pairs are the objects.
+
+    Returns:
+        Numbers of composites that were written and that were left out.
+    Raises:
+        InputError: where a folder, picture or mask is missing, sizes differ, or nothing is left.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise InputError(f"{output}: is a file or not empty; give a new folder")
+    for option, folder in (("--takes", recipe.takes), ("--masks", recipe.masks)):
+        if not folder.is_dir():
+            raise InputError(f"{option} {folder}: is not a folder; expected VIEW/NAME pictures in it")
+    pairs = read_pairs(recipe.pairs)
+    known = {pair.view for pair in pairs}
+    for view in recipe.views:
+        if view not in known:
+            hint = did_you_mean(view, known)
+            raise InputError(f"--views {view}: is in no line of {recipe.pairs}{hint}; name others")
+    lines: list[str] = []
+    journal: list[dict[str, object]] = []
+    numbers: dict[str, int] = {}
+    left_out = 0
+    for pair in pairs:
+        if recipe.views and pair.view not in recipe.views:
+            continue
+        target, pasted, mask = _read_pair(recipe, pair)
+        composite = np.where(mask[..., None], pasted, target)
+        error = metrics.fmse(composite, target, mask)
+        if error < recipe.least_fmse:
+            left_out += 1
+            continue
+        name = pair.view or recipe.takes.resolve().name
+        video = f"{name}-{pair.mask}".replace("/", "__")
+        numbers[video] = numbers.get(video, 0) + 1
+        item = f"{video}/object_{numbers[video]}"
+        folders = [output / REAL / item, output / MASK / item, output / COMPOSITE / item]
+        for folder in folders:
+            folder.mkdir(parents=True)
+        write_jpeg(folders[0] / "00000.jpg", target)
+        write_mask(folders[1] / "00000.png", mask)
+        write_jpeg(folders[2] / "00000.jpg", composite)
+        lines.append(" ".join(folder.relative_to(output).as_posix() for folder in folders))
+        times = {"mask": pair.mask, "A": pair.background, "B": pair.foreground}
+        journal.append({"composite": item, "group": name, **times, "fmse": round(error, 2)})
+    if not lines:
+        raise InputError(
+            f"--pairs {recipe.pairs}: leaves no composite of {recipe.least_fmse:g} fMSE or more; "
+            "give pairs that differ more, or a lower --least-fmse"
+        )
+    # "two": neither side is the natural look of the other, as in a set of two looks.
+    described = {"looks": "two", "views": recipe.views, "least_fmse": recipe.least_fmse}
+    report = {"recipe": described, "leading_below_fmse": LEADING_BELOW, "composites": journal}
+    (output / "synthesis.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (output / TEST_LIST).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return len(lines), left_out
+
+
+def _read_pair(recipe: AlignedRecipe, pair: Pair) -> tuple[Array, Array, Array]:
+    """Pictures A and B (H, W, 3) uint8 RGB, and the mask (H, W) bool."""
+    where = f"--pairs {recipe.pairs}: line {pair.line}"
+    paths = [
+        _find(recipe.takes / pair.view, pair.background, f"{where}: A"),
+        _find(recipe.takes / pair.view, pair.foreground, f"{where}: B"),
+        _find(recipe.masks / pair.view, pair.mask, f"{where}: the mask"),
+    ]
+    target, pasted = (read_picture(path) for path in paths[:2])
+    mask = read_picture(paths[2], color=False) > 127
+    for path, picture in ((paths[1], pasted), (paths[2], mask)):
+        if picture.shape[:2] != target.shape[:2]:
+            sizes = [f"{p.shape[1]}x{p.shape[0]}" for p in (picture, target)]
+            raise InputError(
+                f"{path}: is {sizes[0]} but {paths[0].name} is {sizes[1]}; all pictures and masks of a view must be aligned to a pixel"
+            )
+    if not mask.any() or mask.all():
+        share = "no pixel" if not mask.any() else "every pixel"
+        raise InputError(f"{paths[2]}: {share} is white; a region must leave both sides something")
+    return target, pasted, mask
+
+
+def _find(folder: Path, stem: str, where: str) -> Path:
+    """A picture by its name without suffix; a name with its suffix is taken as it is."""
+    for suffix in ("", *SUFFIXES, *(suffix.upper() for suffix in SUFFIXES)):
+        path = folder / f"{stem}{suffix}"
+        if path.is_file():
+            return path
+    raise InputError(f"{where}: {folder / stem} is no picture (.jpg, .png, ...); mend the line")

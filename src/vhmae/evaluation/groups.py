@@ -1,0 +1,124 @@
+"""Parts of a set by its maker's journal: each camera, and composites that a grade can mend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from vhmae.errors import InputError
+
+Array = np.ndarray
+
+RESAMPLES = 2000
+
+
+class Scored(Protocol):
+    """The scores of one composite, as the runner has them."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def video(self) -> str: ...
+    @property
+    def values(self) -> dict[str, float]: ...
+    @property
+    def untouched(self) -> dict[str, float]: ...
+
+
+class Pooled(Protocol):
+    """Scores summed up in a protocol's way, as the runner does it."""
+
+    def mean(self, name: str, part: str = ...) -> float: ...
+    def ratio(self, name: str) -> float | None: ...
+
+
+def read_journal(data: Path) -> dict[str, Any]:
+    """What the maker of a set wrote down (synthesis.json); nothing in sets of others."""
+    path = data / "synthesis.json"
+    if not path.exists():
+        return {}
+    try:
+        journal = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({error}); make the set again") from None
+    return journal if isinstance(journal, dict) else {}
+
+
+def summarize_groups(journal: dict[str, Any], scores: Sequence[Scored], pool: Callable[[Sequence[Any]], Pooled]) -> dict[str, Any]:
+    """Rows of the report: ``leading`` and ``groups``, where the journal knows of such.
+
+    Args:
+        journal: ``composites`` with ``composite``, ``group`` and ``fmse``, and
+            ``leading_below_fmse``.
+        scores: of all composites, with fMSE.
+        pool: sums scores up.
+    """
+    entries = {str(entry.get("composite")): entry for entry in journal.get("composites", [])}
+    known = [(score, entries[score.name]) for score in scores if score.name in entries]
+    report: dict[str, Any] = {}
+    limit = journal.get("leading_below_fmse")
+    if limit is not None:
+        inside = [score for score, entry in known if entry.get("fmse", 0.0) < limit]
+        if inside:
+            report["leading"] = {"below_fmse": limit, **_row(inside, pool)}
+    groups: dict[str, list[Scored]] = {}
+    for score, entry in known:
+        if "group" in entry:
+            groups.setdefault(str(entry["group"]), []).append(score)
+    if groups:
+        report["groups"] = [{"group": name, **_row(rows, pool)} for name, rows in groups.items()]
+    return report
+
+
+def _row(scores: Sequence[Scored], pool: Callable[[Sequence[Any]], Pooled]) -> dict[str, Any]:
+    worse = [score.values["fmse"] > score.untouched["fmse"] for score in scores]
+    return {
+        "composites": len(scores),
+        "videos": len({score.video for score in scores}),
+        "ratio": {"fmse": pool(scores).ratio("fmse"), "ci95": ratio_interval(scores)},
+        "worse_share": round(float(np.mean(worse)), 4),
+    }
+
+
+def ratio_interval(scores: Sequence[Scored], seed: int = 0) -> list[float] | None:
+    """95 % interval of the fMSE ratio by bootstrap over videos, both means drawn together.
+
+    None with one video, where there is nothing to draw from, or where nothing differs.
+    """
+    videos = sorted({score.video for score in scores})
+    means = np.array([_means_of(video, scores) for video in videos])  # (V, 2)
+    if len(videos) < 2 or not (means[:, 1] > 0.0).all():
+        return None
+    drawn = np.random.default_rng(seed).integers(len(videos), size=(RESAMPLES, len(videos)))
+    sums = means[drawn].sum(axis=1)
+    low, high = np.percentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
+    return [round(float(low), 4), round(float(high), 4)]
+
+
+def _means_of(video: str, scores: Sequence[Scored]) -> tuple[float, float]:
+    own = [score for score in scores if score.video == video]
+    method = float(np.mean([score.values["fmse"] for score in own]))
+    return method, float(np.mean([score.untouched["fmse"] for score in own]))
+
+
+def describe_groups(report: dict[str, Any]) -> list[str]:
+    """Lines for a terminal, the leading row first."""
+    lines = []
+    if "leading" in report:
+        row = report["leading"]
+        lines.append(f"  leading, under {row['below_fmse']:g} fMSE: {_words(row)}")
+    lines += [f"  {row['group']}: {_words(row)}" for row in report.get("groups", [])]
+    return lines
+
+
+def _words(row: dict[str, Any]) -> str:
+    ratio, interval = row["ratio"]["fmse"], row["ratio"]["ci95"]
+    words = "ratio -" if ratio is None else f"ratio {ratio:.3f}"
+    if interval is not None:
+        words += f" [{interval[0]:.3f}, {interval[1]:.3f}]"
+    counts = f"{row['composites']} composites of {row['videos']}"
+    return f"{words}, worse than untouched {row['worse_share']:.0%} ({counts})"

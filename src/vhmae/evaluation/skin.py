@@ -1,0 +1,96 @@
+"""Skin by itself: the error that everybody sees, in sets that know where skin is.
+
+A face before a green wall that turns green is a small part of an error over whole foregrounds. Sets
+made with ``skin: true`` keep where skin was before any look (color/skin.py finds it by its chroma);
+error and hue are taken there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vhmae.data.hyoutube import SKIN, Sample, find_picture, read_picture
+
+Array = np.ndarray
+
+FEWEST_PIXELS = 200
+"""Over all frames of a composite; fewer are no skin that anybody sees."""
+GREY_CHROMA = 2.0
+"""Lab chroma under which a color has no hue."""
+
+
+def skin_of(sample: Sample, shape: tuple[int, ...]) -> Array | None:
+    """Where a composite shows skin: (T, H, W) bool, or None in sets that do not say.
+
+    Args:
+        shape: of the mask as it is scored; the skin is resized to it.
+    """
+    parents = sample.mask.parents
+    folder = parents[2] / SKIN / Path(*sample.mask.parts[-2:]) if len(parents) > 2 else None
+    if folder is None or not folder.is_dir():
+        return None
+    size = (shape[2], shape[1])
+    planes = []
+    for name in sample.frame_names():
+        plane = read_picture(find_picture(folder, name), color=False)
+        planes.append(cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST) > 127)
+    return np.stack(planes)
+
+
+def measure_skin(composite: Array, result: Array, target: Array) -> dict[str, float]:
+    """Error and hue of one composite's skin.
+
+    Args: composite, result, target: colors of the same skin pixels, (P, 3) on the 0-255 scale.
+        Returns: ``skin.fmse`` and ``skin.untouched`` in squared levels; ``skin.hue`` and
+        ``skin.untouched_hue``: how far the hue of the mean color is from the target's, in degrees.
+        NaN with too few pixels, or where a mean color is grey.
+    """
+    keys = ("skin.fmse", "skin.untouched", "skin.hue", "skin.untouched_hue")
+    if len(composite) < FEWEST_PIXELS:
+        return dict.fromkeys(keys, math.nan)
+    wanted = target.astype(np.float64)
+    errors = [float(np.square(colors - wanted).mean()) for colors in (result, composite)]
+    return dict(zip(keys, [*errors, hue_error(result, target), hue_error(composite, target)], strict=True))
+
+
+def hue_error(colors: Array, target: Array) -> float:
+    """Angle between the Lab hues of two mean colors, 0 to 180 degrees; NaN where one is grey."""
+    angles = []
+    for values in (colors, target):
+        mean = values.astype(np.float64).mean(axis=0).astype(np.float32) / np.float32(255.0)
+        _, a, b = (float(v) for v in cv2.cvtColor(mean.reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0])
+        if math.hypot(a, b) < GREY_CHROMA:
+            return math.nan
+        angles.append(math.degrees(math.atan2(b, a)))
+    turn = abs(angles[0] - angles[1]) % 360.0
+    return min(turn, 360.0 - turn)
+
+
+def summarize_skin(mean: Callable[[str], float], composites: int) -> dict[str, Any]:
+    """Sum up a set.
+
+    Args:
+        mean: the set's mean of what :func:`measure_skin` returns by that name.
+        composites: how many show skin.
+    """
+    fmse, base = mean("skin.fmse"), mean("skin.untouched")
+    hues = {"method": mean("skin.hue"), "composite": mean("skin.untouched_hue")}
+    return {
+        "composites": composites,
+        "fmse": round(fmse, 4),
+        "ratio": round(fmse / base, 4) if base > 0.0 else None,
+        "hue_degrees": {name: round(hue, 3) if math.isfinite(hue) else None for name, hue in hues.items()},
+    }
+
+
+def describe_skin(skin: dict[str, Any]) -> list[str]:
+    """One line for a terminal."""
+    ratio = "-" if skin["ratio"] is None else f"{skin['ratio']:.3f}"
+    hue, before = ("-" if h is None else f"{h:.1f}" for h in skin["hue_degrees"].values())
+    return [f"  skin ({skin['composites']} composites): ratio {ratio}, hue off by {hue} degrees (untouched {before})"]

@@ -1,0 +1,44 @@
+"""What training leaves out: clips and stills that sets for choosing are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vhmae.data.synthesis import SceneRecipe
+from vhmae.errors import InputError
+from vhmae.training.recipe import DataConfig, LookStage
+from vhmae.training.sources import bank_file, load_packs
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for folder, names in (("one", ("a__1", "a__2")), ("two", ("b__1", "b__2", "b__3"))):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            cv2.imwrite(str(tmp_path / folder / f"{name}.jpg"), np.full((40, 50, 3), 90, np.uint8))
+    return tmp_path
+
+
+def test_named_stills_are_taken_out_of_every_pack(root: Path) -> None:
+    names = root / "names.txt"
+    names.write_text("# kept for choosing\nb__2\na__1\n")
+    config = DataConfig(root=str(root), folders=("one", "two"), shares=(0.5, 0.5), leave_out=str(names), dev_list="")
+    first, second = load_packs(config, root / "cache")
+    assert first.names == ["a__2"]
+    assert second.names == ["b__1", "b__3"]
+    assert [second.picture(index).shape for index in range(len(second))] == [(40, 50, 3)] * 2
+    with pytest.raises(InputError, match=r"data\.leave_out"):
+        load_packs(DataConfig(root=str(root), leave_out=str(root / "none.txt")), root / "cache")
+
+
+def test_a_bank_is_another_one_where_something_is_left_out(root: Path) -> None:
+    names = root / "names.txt"
+    names.write_text("b__2\n")
+    plain = DataConfig(root=str(root), folders=("one",), shares=(1.0,), dev_list="")
+    less = DataConfig(root=str(root), folders=("one",), shares=(1.0,), dev_list="", leave_out=str(names))
+    files = {bank_file(config, SceneRecipe(), LookStage(), 0) for config in (plain, less)}
+    assert len(files) == 2
