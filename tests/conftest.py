@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 
 # Two test processes on two cores: threads of their own would only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -41,6 +43,17 @@ def data_dir() -> Path:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(7)
+
+
+@contextlib.contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Processes begun in here are stopped by an interrupt, though the tests themselves may have been begun so that they ignore it, as the
+    jobs of a script in the background are: what ignores an interrupt hands that on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def moving_scene(frames: int, width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

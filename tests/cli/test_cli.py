@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import decode, moving_scene, packets, save_bold_weights, write_video
+from tests.conftest import decode, heeding_interrupts, moving_scene, packets, save_bold_weights, write_video
 from vhmae import cli
 from vhmae.data.clips import write_mask_bits
 
@@ -211,7 +211,8 @@ def test_interrupted_work_leaves_nothing(number: signal.Signals, tmp_path: Path,
     out.parent.mkdir()
     out.write_bytes(b"old")
     command = [sys.executable, "-m", "vhmae", "harmonize", str(composite), "--mask", str(tmp_path / "m.png"), "-o", str(out)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with heeding_interrupts():
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not list(out.parent.glob(".out.*.part*")) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.02)

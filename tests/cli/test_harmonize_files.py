@@ -94,7 +94,7 @@ def test_a_turned_picture_stays_turned(tmp_path: Path, bold: Path) -> None:
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-@pytest.mark.parametrize("form", ["upright pictures", "upright video", "as stored"])
+@pytest.mark.parametrize("form", ["upright pictures", "upright video", "turned in its own way", "as stored"])
 def test_masks_of_a_turned_video_lie_as_it_is_shown(
     degrees: int, form: str, tmp_path: Path, bold: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -106,27 +106,31 @@ def test_masks_of_a_turned_video_lie_as_it_is_shown(
         with av.open(str(path), "w") as container:
             stream = container.add_stream("libx264", rate=25, options={"qp": "0"})
             stream.width, stream.height, stream.pix_fmt = pictures.shape[2], pictures.shape[1], "yuv444p"
-            stream.set_display_rotation(turned)
+            stream.set_display_rotation(turned)  # counterclockwise; for 0 nothing is written
             for picture in pictures:
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))))
             container.mux(stream.encode(None))
         return path
 
     composite = write(tmp_path / "in.mp4", frames, degrees)
-    turns = probe_video(composite).turned // 90
     grey = np.repeat(masks[..., None], 3, axis=-1).astype(np.uint8) * 255
-    upright = np.rot90(grey, turns, axes=(1, 2))
-    if form == "as stored":
+    upright = np.rot90(grey, degrees // 90, axes=(1, 2))
+    own = {90: 270, 180: 90, 270: 180}[degrees]
+    if form == "turned in its own way":
+        mask = write(tmp_path / "m.mp4", np.rot90(upright, -own // 90, axes=(1, 2)), own)
+        assert probe_video(mask).display_matrix not in (None, probe_video(composite).display_matrix)
+    elif form == "as stored":
         mask = write(tmp_path / "m.mp4", grey, degrees)
     elif form == "upright video":
-        mask = write(tmp_path / "m.mp4", upright, 360)  # with a matrix, which turns nothing
+        mask = write(tmp_path / "m.mp4", upright, 0)
     else:
         mask = tmp_path / "m.png"
         cv2.imwrite(str(mask), np.ascontiguousarray(upright[0]))
     run = ["harmonize", str(composite), "--mask", str(mask), "-o", str(tmp_path / "out.mkv"), "--codec", "ffv1", "--caution", "0"]
     assert main([*run, "--weights", str(bold)]) == 0
     told = "does not say how it lies" in capsys.readouterr().err
-    assert told == (degrees == 180 and probe_video(mask).display_matrix is None if form != "upright pictures" else degrees == 180)
+    # What has no matrix is known to stand upright by its sides, but for a half turn.
+    assert told == (degrees == 180 and form in ("upright pictures", "upright video"))
     if told:
         return
     for old, new, hole in zip(decode(composite), decode(tmp_path / "out.mkv"), masks, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -19,7 +20,9 @@ from tests.conftest import decode, moving_scene, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
-from vhmae.work.stream import RawFormat
+from vhmae.work.harmonize import harmonize_video
+from vhmae.work.job import StreamJob
+from vhmae.work.stream import RawFormat, harmonize_stream
 
 Maker = Callable[..., tuple[Path, Path]]
 FRAMES = 40
@@ -113,11 +116,25 @@ def test_wrong_pipes_get_one_line(work: Path) -> None:
 
 
 def test_a_mask_that_ends_before_the_stream_is_refused(work: Path, tmp_path: Path) -> None:
-    write_mask_bits(moving_scene(30, 96, 64)[1], tmp_path / "short.npz")
+    write_mask_bits(moving_scene(FRAMES - 1, 96, 64)[1], tmp_path / "short.npz")
     run = piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"))
     assert run.returncode == 2
-    assert b"has 30 frames but the stream goes on" in run.stderr
+    assert b"has 39 frames but the stream goes on" in run.stderr
     assert piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"), "--hold-last-mask").returncode == 0
+
+
+def test_a_pipe_reports_the_change_that_the_file_reports(work: Path, tmp_path: Path) -> None:
+    masks = moving_scene(FRAMES, 96, 64)[1]
+    masks[10:30] = False  # frames that nothing is done to do not count in the mean
+    write_mask_bits(masks, tmp_path / "m.npz")
+    weights = str(work / "w.safetensors")
+    whole = harmonize_video(work / "in.mkv", tmp_path / "out.mkv", mask=tmp_path / "m.npz", weights=weights, precision="fp32")
+    (tmp_path / "in.y4m").write_bytes(y4m(work / "in.mkv"))
+    job = StreamJob(masks=(tmp_path / "m.npz",), weights=weights, precision="fp32")
+    with (tmp_path / "in.y4m").open("rb") as source:
+        piped_through = harmonize_stream(job, source, io.BytesIO())
+    assert piped_through["passed_through"] == whole["passed_through"] == 20
+    assert piped_through["mean_change"] == whole["mean_change"] > 1.0
 
 
 @pytest.mark.parametrize("kind", ["yuv4mpegpipe", "rawvideo"])

@@ -27,6 +27,15 @@ def test_sets_lie_where_they_should() -> None:
     assert outer.any()
 
 
+@pytest.mark.parametrize(("height", "width", "ring"), [(64, 128, 2), (128, 64, 2), (160, 320, 6), (320, 160, 6)])
+def test_a_ring_is_as_wide_as_the_shorter_side_says(height: int, width: int, ring: int) -> None:
+    mask = torch.zeros(1, 1, 1, height, width, dtype=torch.bool)
+    mask[..., 20:44, 16:48] = True  # 24 rows of 32 pixels
+    _, _, inner, outer = statistics.pixel_set_masks(mask)[0].sum(dim=1).tolist()
+    assert inner == 24 * 32 - (24 - 2 * ring) * (32 - 2 * ring)
+    assert outer == (24 + 2 * ring) * (32 + 2 * ring) - 24 * 32
+
+
 def test_the_frame_border_is_no_edge() -> None:
     whole = torch.ones(1, 1, 1, 32, 32, dtype=torch.bool)
     assert not statistics.pixel_set_masks(whole)[0, 2:].any()
@@ -70,6 +79,15 @@ def test_statistics_match_numpy() -> None:
     np.testing.assert_allclose(numbers[18:53].reshape(5, 7)[:, :3], quantiles, atol=1e-6)
 
 
+def test_quantiles_hold_the_chromas_over_green_saturation_and_luma() -> None:
+    numbers = statistics.set_statistics(torch.tensor([0.47, 0.22, 0.07]).expand(1, 8, 3))[0].numpy()
+    # With the 0.03 that is added before the logarithm, red is twice as bright as green, and blue two fifths of it.
+    chroma_red, chroma_blue = np.log(0.50 / 0.25), np.log(0.10 / 0.25)
+    saturation, luma = (0.47 - 0.07) / 0.50, 0.299 * 0.47 + 0.587 * 0.22 + 0.114 * 0.07
+    expected = [0.47, 0.22, 0.07, chroma_red, chroma_blue, saturation, luma]
+    np.testing.assert_allclose(numbers[18:53].reshape(5, 7), [expected] * 5, atol=1e-5)
+
+
 def test_statistics_do_not_depend_on_the_order_of_pixels() -> None:
     colors = torch.rand(2, 256, 3)
     shuffled = colors[:, torch.randperm(256)]
@@ -85,6 +103,14 @@ def test_the_fast_sort_is_the_plain_sort() -> None:
 def test_a_histogram_has_unit_length() -> None:
     histogram = statistics.set_histogram(torch.rand(4, 300, 3))
     assert torch.allclose(histogram.square().sum(1), torch.ones(4), atol=1e-5)
+
+
+def test_a_histogram_counts_red_by_planes_green_by_rows_and_blue_by_columns() -> None:
+    colors = torch.tensor([[[0.9, 0.1, 0.5]] + [[0.0, 0.2, 1.0]] * 3])
+    counts = statistics.set_histogram(colors).square().reshape(6, 6, 6)  # sixths of each channel: 0.9 lies in the last, 0.1 in the first
+    assert counts[5, 0, 3] == pytest.approx(0.25)
+    assert counts[0, 1, 5] == pytest.approx(0.75)
+    assert counts.count_nonzero() == 2
 
 
 def test_a_mask_of_another_shape_is_refused() -> None:

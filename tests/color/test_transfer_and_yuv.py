@@ -9,7 +9,7 @@ import torch
 
 from vhmae.color.transfer import monge_kantorovich
 from vhmae.color.transform import apply_transform
-from vhmae.color.yuv import ColorEncoding
+from vhmae.color.yuv import ColorEncoding, Matrix
 
 
 def test_monge_kantorovich_takes_over_mean_and_covariance() -> None:
@@ -41,6 +41,26 @@ def test_decoding_undoes_encoding(matrix: str, full: bool, bits: int) -> None:
 @pytest.mark.parametrize(("rgb", "codes"), [((0, 0, 0), (16, 128, 128)), ((1, 1, 1), (235, 128, 128)), ((1, 0, 0), (63, 102, 240))])
 def test_bt709_gives_the_codes_of_the_standard(rgb: tuple[int, ...], codes: tuple[int, ...]) -> None:
     encode, offset = ColorEncoding("bt709", False).encoding()
+    np.testing.assert_array_equal(np.rint(np.array(rgb) @ encode.T + offset), codes)
+
+
+# Luma and chroma of the standards' weights of red and blue, scaled to 8 and to 10 bits of limited range.
+@pytest.mark.parametrize(
+    ("matrix", "bits", "rgb", "codes"),
+    [
+        ("bt601", 8, (1, 1, 1), (235, 128, 128)),
+        ("bt601", 8, (1, 0, 0), (81, 90, 240)),
+        ("bt601", 8, (0, 0, 1), (41, 240, 110)),
+        ("bt2020", 10, (0, 0, 0), (64, 512, 512)),
+        ("bt2020", 10, (1, 1, 1), (940, 512, 512)),
+        ("bt2020", 10, (1, 0, 0), (294, 387, 960)),
+        ("bt2020", 10, (0, 0, 1), (116, 960, 476)),
+    ],
+)
+def test_bt601_and_bt2020_give_the_codes_of_their_standards(
+    matrix: Matrix, bits: int, rgb: tuple[int, ...], codes: tuple[int, ...]
+) -> None:
+    encode, offset = ColorEncoding(matrix, False, bits).encoding()
     np.testing.assert_array_equal(np.rint(np.array(rgb) @ encode.T + offset), codes)
 
 

@@ -40,6 +40,14 @@ def test_hue_shifts_leave_greys_alone_and_reach_their_hue() -> None:
     assert look(red).std() < 0.01
 
 
+def test_hue_shifts_go_round_from_the_last_knot_to_the_first() -> None:
+    color = torch.tensor([0.8, 0.2, 0.5])  # hue 330 degrees: half way between the last knot, magenta, and the first, red
+    grey = color @ torch.tensor([0.299, 0.587, 0.114])
+    half = grey + 0.5 * (color - grey)
+    for shifts in ((-1.0, 0.0, 0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0, 0.0, -1.0)):
+        assert torch.allclose(ParametricLook(hue_shifts=shifts)(color), half, atol=1e-5)
+
+
 def test_strength_goes_a_part_of_the_way() -> None:
     colors = torch.rand(50, 3)
     look = luts()[0]
@@ -76,3 +84,17 @@ def test_training_pairs_come_in_the_shares_of_the_mixture() -> None:
     assert float(same.float().mean()) == pytest.approx(0.2, abs=0.04)
     again = sampler.draw_pairs(np.random.default_rng(0), 1500)
     assert torch.equal(again[0], background)
+
+
+def test_pools_of_looks_depend_on_their_seed() -> None:
+    first, same, other = (LookSampler.from_luts(luts(), LookMixture(), pool_size=8, seed=seed).pool for seed in (1, 1, 2))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+def test_looks_in_training_go_as_far_as_their_strength_says() -> None:
+    mixture = LookMixture(strength=(0.25, 0.25), one_look=0.0, same_look=0.0)
+    plain = LookSampler.from_luts(luts(), mixture, pool_size=1)
+    expected = plain.grid + 0.25 * (plain.pool[0] - plain.grid)
+    for tables in plain.draw_pairs(np.random.default_rng(0), 3):
+        assert torch.allclose(tables, expected.expand_as(tables), atol=1e-6)

@@ -42,6 +42,14 @@ def test_a_clean_edge_leaves_no_surface_under_both_looks() -> None:
     assert np.array_equal(closed[smaller], frame[smaller])
 
 
+def test_a_clean_edge_is_filled_from_beyond_what_the_subject_has_tinted() -> None:
+    mask = moving_scene(1, 120, 90)[1][0]
+    tinted = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))) > 0  # 4 pixels around it
+    frame = np.where(mask[..., None], [200, 30, 30], np.where(tinted[..., None], [30, 200, 30], [30, 30, 200])).astype(np.uint8)
+    closed, smaller = close_edge(frame, mask, 4)
+    assert (closed[~smaller] == [30, 30, 200]).all()
+
+
 def test_no_edge_to_close_changes_nothing() -> None:
     frame, mask = (array[0] for array in moving_scene(1, 64, 48))
     for pixels, hole in ((0, mask), (3, np.zeros_like(mask))):
@@ -83,6 +91,30 @@ def test_scenes_have_the_size_and_share_asked_for(frames: int) -> None:
         shares.append(scene.region.mean())
     assert min(shares) >= 0.04
     assert max(shares) <= 0.9
+
+
+def leaping_block() -> Pack:
+    """A white block on black that leaps by its own width from frame to frame, with its masks: a mask out of place is seen at once."""
+    masks = np.zeros((10, 96, 240), np.uint8)
+    for number, mask in enumerate(masks):
+        mask[30:62, 24 * number : 24 * number + 24] = 1
+        mask[62:70, 24 * number : 24 * number + 6] = 1  # another shape in a mirror, or turned
+    pictures = [cv2.imencode(".png", np.repeat(mask[..., None] * 255, 3, axis=-1))[1].ravel() for mask in masks]
+    return Pack(["clip"], np.zeros(10, int), pictures, [cv2.imencode(".png", mask)[1].ravel() for mask in masks])
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+def test_a_mask_lies_on_what_it_covers_in_every_frame_turned_and_mirrored_as_it_is(frames: int) -> None:
+    recipe = SceneRecipe(clean_edge=0.0, mask_jitter_pixels=0, inverted=0.0, block=0.0)
+    sampler = SceneSampler([leaping_block()], [1.0], recipe)
+    rng = np.random.default_rng(0)
+    for _ in range(25):
+        scene = sampler.draw(rng, frames, 64)
+        assert (scene.frames == 255).any()
+        for picture, *masks in zip(scene.frames[..., 0], scene.region, scene.mask, strict=True):
+            # The edge is soft in the picture and hard in the mask: a pixel on either side of it may be either.
+            white, black = (cv2.erode((picture == level).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 for level in (255, 0))
+            assert all(mask[white].all() and not mask[black].any() for mask in masks)
 
 
 def test_a_batch_touches_only_the_region() -> None:

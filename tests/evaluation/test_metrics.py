@@ -114,6 +114,33 @@ def test_tone_change_and_flicker_match_their_definitions(clip: tuple[np.ndarray,
     assert np.isnan(metrics.temporal_loss(output[:1], target[:1], mask[:1]))
 
 
+def test_flicker_of_a_moving_subject_matches_a_loop(clip: tuple[np.ndarray, np.ndarray], rng: np.random.Generator) -> None:
+    target = np.stack([clip[0][0]] * 4)
+    target[1:, :, 40:] += np.uint8(2)  # levels that still count as standing still
+    target[1:, :, :20] += np.uint8(3)  # and those that do not
+    mask = clip[1]  # moves on: pixels leave it and others come in
+    composite, output = (rng.integers(0, 256, target.shape).astype(np.uint8) for _ in range(2))
+    total, count = 0.0, 0
+    for t in range(3):
+        for row in range(64):
+            for column in range(96):
+                moved = np.abs(target[t + 1, row, column].astype(int) - target[t, row, column]).max()
+                if mask[t, row, column] and mask[t + 1, row, column] and moved <= 2:
+                    added = [output[i, row, column].astype(int) - composite[i, row, column] for i in (t, t + 1)]
+                    total += np.abs(added[1] - added[0]).sum()
+                    count += 3
+    assert metrics.flicker(output, composite, target, mask) == pytest.approx(total / count, rel=1e-9)
+
+
+def test_tone_is_the_value_of_hsv_the_largest_channel() -> None:
+    target = np.full((2, 8, 8, 3), (100, 50, 20), np.uint8)
+    mask = np.ones((2, 8, 8), bool)
+    for channel, expected in ((0, 36.0), (1, 0.0), (2, 0.0)):  # six levels more in one channel: of red alone the value hears
+        output = target.copy()
+        output[1, ..., channel] += 6
+        assert metrics.foreground_tone_change(output, target, mask) == pytest.approx(expected)
+
+
 def test_seams_and_edges_are_seen() -> None:
     rng = np.random.default_rng(5)
     composite = rng.integers(60, 190, (64, 64, 3)).astype(np.uint8)

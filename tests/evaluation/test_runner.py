@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,7 @@ from vhmae.errors import InputError
 from vhmae.evaluation import metrics
 from vhmae.evaluation.constant import fit_constant, read_constant
 from vhmae.evaluation.methods import Clip, Method, find_method
-from vhmae.evaluation.pooling import CompositeScore, video_means
+from vhmae.evaluation.pooling import CompositeScore, bootstrap_interval, video_means
 from vhmae.evaluation.protocols import Frame, find_protocol
 from vhmae.evaluation.runner import evaluate, natural_drift
 from vhmae.evaluation.tables import format_report
@@ -87,13 +88,30 @@ def test_a_swapped_background_is_that_of_the_next_other_video(data: Path) -> Non
     spy = Method("spy", lambda clip: (seen.append(clip), clip.composite)[1])
     report = evaluate(data, spy, swap_background=True)
     samples = read_list(data)
-    first, other = samples[0].read(), samples[2].read()[0]  # not the second: it is of the same video
-    inside = seen[0].mask
-    assert np.array_equal(seen[0].composite[inside], first[0][first[2]])
-    assert abs(seen[0].composite[~inside].mean() - other.mean()) < 12
+    # The first two are of one video, so the next other one of both is the third; the last goes round to the first.
+    for clip, sample, other in zip(seen, samples, (samples[2], samples[2], samples[3], samples[0]), strict=True):
+        composite, _, mask = sample.read()
+        behind = np.stack([cv2.resize(frame, mask.shape[:0:-1], interpolation=cv2.INTER_AREA) for frame in other.read()[0]])
+        assert np.array_equal(clip.composite, np.where(mask[..., None], composite, behind))
     assert set(report["overall"]) == {"fmse", "fssim"}
     assert report["swap_background"] is True
     assert report["ratio"]["fmse"] == 1.0  # the foreground itself was left alone
+
+
+def test_an_interval_holds_95_percent_by_normal_theory() -> None:
+    values = 5.0 + 2.0 * np.sin(np.arange(400.0) * 1.7)
+    error = values.std() / 400**0.5
+    found = bootstrap_interval(values)
+    assert found == pytest.approx([values.mean() - 1.96 * error, values.mean() + 1.96 * error], abs=0.15 * error)
+
+
+def test_an_interval_of_weighted_means_heeds_the_weights() -> None:
+    wave = np.sin(np.arange(200.0) * 1.7)
+    values, weights = np.concatenate([wave, 10.0 + wave]), np.repeat([1.0, 9.0], 200)  # few frames near 0, many near 10
+    mean = float((weights * values).sum() / weights.sum())
+    error = float(np.sqrt(np.square(weights * (values - mean)).sum()) / weights.sum())  # of a ratio of two sums
+    assert mean == pytest.approx(9.0, abs=0.01)
+    assert bootstrap_interval(values, weights) == pytest.approx([mean - 1.96 * error, mean + 1.96 * error], abs=0.25 * error)
 
 
 def test_results_of_others_are_scored_from_a_folder(data: Path, tmp_path: Path) -> None:
@@ -148,6 +166,9 @@ def test_drift_of_a_method_that_does_nothing_is_nothing(tmp_path: Path) -> None:
     assert natural_drift(tmp_path, find_method("composite", tmp_path))["mean"] == 0.0
     brighter = Method("brighter", lambda clip: np.clip(clip.composite.astype(int) + 3, 0, 255).astype(np.uint8))
     assert natural_drift(tmp_path, brighter)["mean"] == pytest.approx(3.0, abs=0.1)
+    checks = np.where(np.arange(64) % 2, 3, -3)[None, None, :, None]  # as much up as down is drift all the same
+    mixed = Method("mixed", lambda clip: np.clip(clip.composite.astype(int) + checks, 0, 255).astype(np.uint8))
+    assert natural_drift(tmp_path, mixed)["mean"] == pytest.approx(3.0, abs=0.1)
 
 
 def test_unknown_names_get_a_hint(data: Path) -> None:

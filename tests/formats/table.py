@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import struct
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from vhmae.video.probe import REPACKED
 
 FRAMES = 8
 MATRICES = {"bt709": 1, "bt601": 6, "bt2020": 9}
+LUMA_WEIGHTS = {"bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114), "bt2020": (0.2627, 0.0593)}
+"""Of red and blue."""
 LOSSLESS = ("ffv1", "huffyuv", "utvideo", "png", "qtrle", "rawvideo", "ffvhuff")
 
 
@@ -185,9 +188,8 @@ def facts(path: Path) -> Facts:
         )  # fmt: skip
 
 
-def planes(path: Path) -> list[list[np.ndarray]]:
+def _decoded(path: Path) -> Iterator[tuple[av.VideoFormat, list[np.ndarray]]]:
     """Frames as planes; packed formats are repacked plane by plane."""
-    found = []
     with av.open(str(path)) as container:
         for decoded in container.decode(video=0):
             frame = decoded.reformat(format=REPACKED[decoded.format.name]) if decoded.format.name in REPACKED else decoded
@@ -195,8 +197,39 @@ def planes(path: Path) -> list[list[np.ndarray]]:
             rows_of = [
                 np.frombuffer(memoryview(p), np.uint8).reshape(p.height, p.line_size).view(depth)[:, : p.width].copy() for p in frame.planes
             ]
-            found.append(rows_of)
-    return found
+            yield frame.format, rows_of
+
+
+def planes(path: Path) -> list[list[np.ndarray]]:
+    """The planes of all frames."""
+    return [rows_of for _, rows_of in _decoded(path)]
+
+
+def colors(path: Path, row: Row) -> np.ndarray:
+    """What colours a row's frames stand for, (T, H, W, 3) in [0, 1], by the standards' formulas; untagged small video is BT.601."""
+    found = []
+    for form, rows_of in _decoded(path):
+        bits = form.components[0].bits
+        top, step = 2.0**bits - 1.0, 2.0 ** (bits - 8)
+        first, *others = (plane.astype(np.float64) for plane in rows_of)
+        if form.name.startswith("gray"):
+            found.append(np.dstack([first / top] * 3))
+            continue
+        if form.name.startswith("gb"):  # green, blue, red
+            found.append(np.dstack([others[1], first, others[0]]) / top)
+            continue
+        full = row.full_range or form.name.startswith("yuvj")
+        luma = first / top if full else (first - 16.0 * step) / (219.0 * step)
+        height, width = luma.shape
+        across, down = -(-width // others[0].shape[1]), -(-height // others[0].shape[0])
+        blue_part, red_part = (
+            (plane.repeat(down, 0).repeat(across, 1)[:height, :width] - 128.0 * step) / (top if full else 224.0 * step)
+            for plane in others[:2]
+        )
+        of_red, of_blue = LUMA_WEIGHTS[row.matrix or "bt601"]
+        red, blue = luma + 2.0 * (1.0 - of_red) * red_part, luma + 2.0 * (1.0 - of_blue) * blue_part
+        found.append(np.dstack([red, (luma - of_red * red - of_blue * blue) / (1.0 - of_red - of_blue), blue]))
+    return np.stack(found)
 
 
 def page() -> str:

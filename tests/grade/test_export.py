@@ -141,7 +141,7 @@ def test_a_dctl_blends_its_key_maps_as_it_says(tmp_path: Path, frame: int, start
     generator = torch.Generator().manual_seed(0)
     maps = 0.1 * torch.randn(3, 3, 10, generator=generator, dtype=torch.float64)
     keys = tuple(KeyMap(100 + 24 * number, one) for number, one in enumerate(maps))
-    colors = torch.rand(500, 3, generator=generator)
+    colors = 1.6 * torch.rand(500, 3, generator=generator) - 0.2  # below black and above white, as on time lines of log or HDR
     grade = ShotGrade(1, 100, 160, maps[0], keys, colors, colors, torch.zeros(len(colors), dtype=torch.long))
     write_dctl(grade, "a shot\nwith a name in two lines", tmp_path / "look.dctl")
     graded = colors.numpy().copy()
@@ -150,7 +150,7 @@ def test_a_dctl_blends_its_key_maps_as_it_says(tmp_path: Path, frame: int, start
     place = min(max((frame - start) / 24.0, 0.0), 2.0)
     low = min(int(place), 1)
     blended = maps[low] + (place - low) * (maps[low + 1] - maps[low])
-    expected = apply_transform(colors, strength * blended.float()).clamp(0.0, 1.0)
+    expected = apply_transform(colors.clamp(0.0, 1.0), strength * blended.float()).clamp(0.0, 1.0)
     assert np.abs(graded - expected.numpy()).max() < 1e-5
 
 
@@ -174,6 +174,15 @@ def test_opencolorio_reads_the_cdl_and_agrees(work: Path, grades: list[ShotGrade
         ours = fit_cdl(grade.before, grade.after).apply(grade.before[:2000]).numpy()
         assert np.abs(by_ocio(before, transform) - ours).max() < 1e-3
         assert report["shots"][number - 1]["left"] < grade.change_levels
+
+
+def test_a_cdl_ends_at_black_and_white() -> None:
+    strong = Cdl((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 2.0)
+    # Red with the saturation doubled would be (1.79, -0.21, -0.21); greys stay what they are.
+    found = strong.apply(torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.5]]))
+    assert torch.allclose(found, torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.5]]), atol=1e-5)
+    assert found.min() >= 0.0
+    assert found.max() <= 1.0
 
 
 def test_a_cdl_is_found_again() -> None:

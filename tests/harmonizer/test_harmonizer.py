@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.settings import STRIDES
 from vhmae.engine.sight import thumbnail_of
-from vhmae.engine.smoothing import Estimate
+from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.vhmae import VHMAE
 
@@ -118,6 +119,32 @@ def test_a_cut_keeps_the_transforms_of_two_shots_apart(network: VHMAE) -> None:
     assert np.array_equal(joined[8:], run(other, masks))
 
 
+def shots_of(harmonizer: Harmonizer, frames: np.ndarray, masks: np.ndarray, cuts: tuple[int, ...] = ()) -> list[int]:
+    """The number of the shot that each frame is taken for, as far as the stream has got."""
+    released = []
+    for index, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
+        released += harmonizer.push(None, functools.partial(thumbnail_of, frame), mask, index in cuts)
+    return [one.shot for one in released]
+
+
+def test_a_cut_that_is_named_and_found_is_one_cut(network: VHMAE) -> None:
+    frames, masks = moving_scene(4, 64, 48)
+    both, holes = np.concatenate([frames, (255 - frames[:, ::-1]) // 2]), np.concatenate([masks, masks])
+    expected = [0] * 4 + [1] * 4
+    for cuts in ((), (4,)):  # found; named as well
+        assert shots_of(Harmonizer(network, precision="fp32", lookahead=0), both, holes, cuts) == expected
+
+
+def test_a_stream_that_goes_on_finds_the_cut_that_comes_next(network: VHMAE) -> None:
+    frames, masks = moving_scene(4, 64, 48)
+    begun = Harmonizer(network, precision="fp32", lookahead=0)
+    assert shots_of(begun, frames, masks) == [0] * 4
+    resumed = Harmonizer(network, precision="fp32", lookahead=0)
+    resumed.restore(begun.snapshot(), begun.waiting)
+    # The cut lies between the last frame before the stop and the first one after it.
+    assert shots_of(resumed, (255 - frames[:, ::-1]) // 2, masks) == [1] * 4
+
+
 def test_the_network_runs_once_a_window(network: VHMAE, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     predict = VHMAE.predict
@@ -156,6 +183,31 @@ def test_caution_leaves_small_changes_undone_and_strong_ones_alone() -> None:
     assert kept(3.0, 0.0) == 1.0
     assert kept(0.0, 0.0) == 1.0
     assert kept(0.0, 6.0) == 0.0
+
+
+def test_caution_looks_inside_the_mask_alone() -> None:
+    mask = torch.zeros(1, 2, 1, 8, 8, dtype=torch.bool)
+    mask[:, :, :, 2:4, 2:4] = True  # a small subject: 4 of 64 pixels
+
+    def kept(inside: float, outside: float) -> float:
+        levels = torch.where(mask, inside, outside).expand(1, 2, 3, 8, 8)
+        return share_kept(levels / 255.0, mask, 6.0)
+
+    assert kept(6.0, 0.0) == pytest.approx(0.5)
+    assert kept(6.0, 200.0) == pytest.approx(0.5)
+    assert kept(0.0, 200.0) == 0.0
+
+
+def test_strength_is_applied_once(network: VHMAE) -> None:
+    frames, masks = moving_scene(5, 64, 48)
+    shown = frames.astype(np.float32) / 255.0 * 0.6 + 0.2  # far from the limits, where nothing is clipped
+
+    def change(strength: float) -> np.ndarray:
+        harmonizer = Harmonizer(network, precision="fp32", strength=strength, caution=0.0)
+        return np.stack(list(harmonizer.harmonize(shown, masks))) - shown
+
+    assert np.abs(change(1.0)).max() > 0.01
+    np.testing.assert_allclose(change(0.5), change(1.0) / 2, atol=1e-5)
 
 
 def test_strength_zero_is_the_composite(network: VHMAE) -> None:
@@ -254,3 +306,45 @@ def test_what_comes_into_sight_comes_in_without_a_step(quality: str, monkeypatch
     maps = np.stack([one.change.overall for one in released if isinstance(one.change, FrameTransform)])[100:]
     steps = np.sqrt(np.square(np.diff(maps, axis=0)).mean(axis=(1, 2)))
     assert steps.max() < 4.0 * np.median(steps)
+
+
+def estimates(overall: tuple[float, ...], local: tuple[float, ...], step: int = 24) -> list[Estimate]:
+    """Maps of one value each, ``step`` frames apart from frame 0 on."""
+    maps = [
+        FrameTransform(np.full((3, 10), one, np.float32), np.full((2, 2, 3, 4), other, np.float32))
+        for one, other in zip(overall, local, strict=True)
+    ]
+    return [Estimate(0, step * number, change) for number, change in enumerate(maps)]
+
+
+def averages(found: list[Estimate], index: int, window: int, reach: int) -> tuple[float, float]:
+    change = smoothed(found, index, window, reach)
+    assert isinstance(change, FrameTransform)
+    assert len({*change.overall.flat}) == len({*change.local.flat}) == 1
+    return float(change.overall[0, 0]), float(change.local[0, 0, 0, 0])
+
+
+ONE, TWO = math.exp(-0.5), math.exp(-2.0)
+"""A Gaussian's weights one and two deviations away."""
+
+
+def test_the_overall_map_takes_gaussian_weights() -> None:
+    assert SMOOTHING_FRAMES == 24.0
+    three = estimates((1.0, 4.0, 10.0), (0.0, 0.0, 0.0))
+    assert averages(three, 0, 12, 0)[0] == pytest.approx((1.0 + 4.0 * ONE + 10.0 * TWO) / (1.0 + ONE + TWO))
+    assert averages(three, 24, 12, 0)[0] == pytest.approx((1.0 * ONE + 4.0 + 10.0 * ONE) / (1.0 + 2.0 * ONE))
+
+
+def test_estimates_that_come_into_sight_count_more_and_more() -> None:
+    three = estimates((1.0, 4.0, 10.0), (0.0, 0.0, 0.0))
+    # With a reach of 30 frames and a window of 12, what lies 24 ahead has come in by half: (30 - 24) / 12.
+    assert averages(three, 24, 12, 30)[0] == pytest.approx((1.0 * ONE + 4.0 + 10.0 * ONE / 2.0) / (1.5 * ONE + 1.0))
+    assert averages(three, 24, 12, 24)[0] == pytest.approx((1.0 * ONE + 4.0) / (ONE + 1.0))
+
+
+def test_the_local_maps_take_a_triangle_that_is_mirrored_at_the_ends() -> None:
+    three = estimates((0.0, 0.0, 0.0), (1.0, 4.0, 10.0))
+    assert averages(three, 24, 36, 0)[1] == pytest.approx((1.0 / 3 + 4.0 + 10.0 / 3) / (5.0 / 3))
+    # At frame 6 the first estimate weighs 30/36, the second 18/36, and once more 6/36 for its mirror image at frame -24.
+    assert averages(three, 6, 36, 0)[1] == pytest.approx((1.0 * 30 + 4.0 * (18 + 6)) / (30 + 24))
+    assert averages(three, 42, 36, 0)[1] == pytest.approx((4.0 * (18 + 6) + 10.0 * 30) / (30 + 24))

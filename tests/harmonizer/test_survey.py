@@ -61,6 +61,21 @@ def test_shots_are_kept_apart_and_numbered_by_their_cuts() -> None:
     assert survey.sets_of(2) is None
 
 
+def test_a_shot_after_a_long_one_is_read_from_all_its_frames_again() -> None:
+    survey = surveyed(*shot([*range(100), *range(100, 130)]), cuts=(100,))
+    assert levels_of(survey, 1) == list(range(100, 130))
+
+
+def test_half_covered_pixels_count_as_subject_and_fainter_ones_do_not() -> None:
+    matte = np.zeros((16, 16), np.uint8)  # seen at half the size: each pixel of the mask is the mean of four
+    matte[:2, :8] = [[0, 0, 255, 0, 255, 255, 255, 255], [0, 0, 0, 0, 0, 0, 255, 255]]
+    assert small_mask(matte, 8)[0].tolist() == [False, False, True, True] + [False] * 4
+    assert small_mask(matte, 8).sum() == 2
+    assert np.array_equal(small_mask(matte.astype(np.float32) / 255.0, 8), small_mask(matte, 8))
+    matte[:2, 4:8] = 0
+    assert small_mask(matte, 8).sum() == 1  # nothing but a quarter: it is the subject, thin as it is
+
+
 def test_a_shot_that_has_ended_takes_the_room_of_a_few_frames() -> None:
     sets = surveyed(*shot([10] * 100 + [200]), cuts=(100,)).sets_of(0)
     assert sets is not None

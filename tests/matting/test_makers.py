@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from tests.matting.networks import write_rvm, write_salient
 from vhmae.data.clips import list_clips
 from vhmae.errors import InputError
 from vhmae.matting.chroma import ChromaKey
-from vhmae.matting.edges import foreground_colors, largest_part, refined, without_holes
+from vhmae.matting.edges import foreground_colors, largest_part, refined, without_holes, without_specks
 from vhmae.matting.networks import find_network
 from vhmae.matting.plate import CleanPlate
 from vhmae.matting.rvm import WARM_UP, Rvm, inside_ratio
@@ -192,6 +193,38 @@ def test_edge_colours_lose_what_was_behind_them() -> None:
     edge = (alpha > 0.3) & (alpha < 0.9)
     before = np.abs(np.rint(mixed)[edge] - (200, 80, 60)).mean()
     assert np.abs(colors[edge].astype(float) - (200, 80, 60)).mean() < before / 3
+
+
+def test_edge_colours_come_of_a_wide_blur_and_then_a_narrow_one(rng: np.random.Generator) -> None:
+    """Forte 2021 by its equations, before a background that varies: in the other order the colours are others."""
+    alpha = cv2.GaussianBlur(np.pad(np.ones((30, 50), np.float32), 15), (0, 0), 3.0)
+    behind = cv2.resize(rng.integers(0, 256, (6, 8, 3)).astype(np.float32), (80, 60), interpolation=cv2.INTER_CUBIC)
+    frame = np.rint(np.clip(alpha[..., None] * np.array([200.0, 80.0, 60.0]) + (1.0 - alpha[..., None]) * behind, 0, 255)).astype(np.uint8)
+
+    def fused(sizes: tuple[int, int]) -> Array:
+        image, a = frame.astype(np.float32), alpha[..., None]
+        foreground = background = image
+        for size in sizes:
+            share = cv2.blur(alpha, (size, size))[..., None]
+            near = cv2.blur(foreground * a, (size, size)) / (share + 1e-5)
+            background = cv2.blur(background * (1.0 - a), (size, size)) / (1.0 - share + 1e-5)
+            foreground = np.clip(near + a * (image - a * near - (1.0 - a) * background), 0.0, 255.0)
+        return foreground
+
+    found = foreground_colors(frame, alpha)
+    assert np.abs(found - fused((90, 6))).max() <= 1.0
+    assert np.abs(found - fused((6, 90))).max() > 20.0
+
+
+@pytest.mark.parametrize("chosen", [largest_part, without_specks])
+def test_a_faint_haze_does_not_make_one_part_of_two(chosen: Callable[[Array], Array]) -> None:
+    matte = np.zeros((60, 80), np.float32)
+    matte[10:40, 10:40] = 1.0
+    matte[22:25, 60:63] = 1.0  # a speck of 9 pixels beside 900
+    matte[23, 40:60] = 0.2  # and haze that joins them
+    kept = chosen(matte)
+    assert np.array_equal(kept[10:40, 10:40], matte[10:40, 10:40])
+    assert not kept[:, 44:].any()
 
 
 def test_files_that_are_no_networks_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,13 @@ def test_patches_go_back_together(frames: int, rows: int, columns: int, patch: i
     assert torch.equal(unpatchify(patches, tuple(video.shape), patch), video)  # type: ignore[arg-type]
 
 
+def test_a_patch_holds_channel_after_channel_each_row_by_row() -> None:
+    frame = torch.arange(3 * 4 * 6).reshape(1, 1, 3, 4, 6)  # the value at channel c, row y and column x is 24 c + 6 y + x
+    patches = patchify(frame, 2)
+    assert patches[0, 0].tolist() == [0, 1, 6, 7, 24, 25, 30, 31, 48, 49, 54, 55]
+    assert patches[0, 4].tolist() == [14, 15, 20, 21, 38, 39, 44, 45, 62, 63, 68, 69]  # second row of patches, second of three
+
+
 def test_every_patch_that_a_mask_pixel_touches_is_masked() -> None:
     torch.manual_seed(0)
     mask = torch.rand(2, 3, 1, 32, 48) < 0.01
@@ -57,10 +64,16 @@ def test_a_block_is_one_rectangle() -> None:
 
 
 def test_strategies_are_chosen_by_name() -> None:
-    mask = torch.zeros(1, 2, 1, 32, 32, dtype=torch.bool)
-    for strategy in ("random", "tube", "block"):
-        assert mask_tokens(strategy, mask, 16, 0.5).shape == (1, 8)  # type: ignore[arg-type]
-    assert not mask_tokens("foreground", mask, 16).any()
+    mask = torch.zeros(2, 3, 1, 64, 96, dtype=torch.bool)
+    for strategy, choose in (("random", random_masking), ("tube", tube_masking), ("block", block_masking)):
+        torch.manual_seed(0)
+        expected = choose(2, 3, (4, 6), 0.5)
+        torch.manual_seed(0)
+        assert torch.equal(mask_tokens(strategy, mask, 16, 0.5), expected)  # type: ignore[arg-type]
+    mask[1, 2, 0, 63, 95] = True
+    assert mask_tokens("foreground", mask, 16).nonzero().tolist() == [[1, 3 * 4 * 6 - 1]]
+    assert mask_tokens("none", mask, 16).shape == (2, 3 * 4 * 6)
+    assert not mask_tokens("none", mask, 16).any()
 
 
 def test_a_size_that_does_not_divide_is_refused() -> None:

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from vhmae.color import statistics
-from vhmae.color.transform import AFFINE, apply_transform
+from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform
 from vhmae.errors import InputError, ShapeError
-from vhmae.model.look import LookConfig
+from vhmae.model.look import LookConfig, LookPath, LookReading
+from vhmae.model.pattern_alignment import PatternAlignment
 from vhmae.model.transformer import Block, position_code
 from vhmae.model.vhmae import VHMAE, ModelConfig
 
@@ -194,6 +195,52 @@ def test_a_member_alone_speaks_for_the_scenes_that_it_has_not_seen() -> None:
     width = TINY.look.width if TINY.look else 0
     assert torch.equal(alone.look.hidden[0, :width], 2 * together.look.hidden[0, :width])
     assert not alone.look.hidden[0, width:].any()
+
+
+def test_the_look_path_answers_with_the_mean_of_its_members() -> None:
+    members = torch.tensor([1.0, 2.0, 6.0]).view(3, 1, 1, 1).expand(3, 2, 3, QUADRATIC)
+    assert torch.equal(LookReading(members, torch.zeros(2, 3)).coefficients, torch.full((2, 3, QUADRATIC), 3.0))
+
+
+@pytest.mark.parametrize(("usual", "seen"), [(10.0, -4.0), (-10.0, 4.0)])
+def test_statistics_far_from_the_usual_are_held_at_four_deviations(usual: float, seen: float) -> None:
+    path = LookPath(LookConfig(members=2, width=16, histogram_width=8)).eval()
+    path.normalize.running_mean.fill_(usual)  # no statistic of colours comes near this
+    read: list[torch.Tensor] = []
+    path.first.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0][..., : path.normalize.num_features]))
+    with torch.no_grad():
+        path(*window())
+    assert torch.equal(read[0], torch.full_like(read[0], seen))
+
+
+def test_the_pixel_head_adds_what_the_look_path_says() -> None:
+    composite, mask = window()
+    network = model(head="pixel")
+    assert network.look_path is not None
+    with torch.no_grad():
+        before = network(composite, mask).frames
+        # Every member answers: red 0.1 higher, blue 0.2 times the composite's green lower.
+        network.look_path.answer.bias.view(-1, 3, QUADRATIC)[:, 0, 3] = 0.1
+        network.look_path.answer.bias.view(-1, 3, QUADRATIC)[:, 2, 1] = -0.2
+        after = network(composite, mask).frames
+    moved = torch.stack([torch.full_like(composite[:, :, 0], 0.1), torch.zeros_like(composite[:, :, 0]), -0.2 * composite[:, :, 1]], dim=2)
+    assert torch.allclose(after - before, moved * mask, atol=1e-5)
+
+
+def test_pattern_alignment_is_three_layers_with_gelu_between_and_a_norm_behind() -> None:
+    torch.manual_seed(0)
+    module = PatternAlignment(12, 16, 8)
+    first, second, third = (layer for layer in module.modules() if isinstance(layer, torch.nn.Linear))
+
+    def gelu(values: torch.Tensor) -> torch.Tensor:  # a value times the chance that a normal number lies below it
+        return values * 0.5 * (1.0 + torch.erf(values / 2.0**0.5))
+
+    with torch.no_grad():
+        patches = 3.0 * torch.randn(1, 5, 12)
+        plain = third(gelu(second(gelu(first(patches)))))
+        centred = plain - plain.mean(-1, keepdim=True)
+        expected = centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+        assert torch.allclose(module(patches), expected, atol=1e-5)
 
 
 def test_trust_starts_at_one_and_scales_the_look_path_alone() -> None:

@@ -18,7 +18,7 @@ def silhouette(top: int, bottom: int, left: int, right: int) -> Silhouette:
     return Silhouette(mattes, 640, 360)
 
 
-def shown(one: Silhouette, laid, rng: np.random.Generator) -> np.ndarray:  # type: ignore[no-untyped-def]
+def shown(one: Silhouette, laid) -> np.ndarray:  # type: ignore[no-untyped-def]
     """The matte in the background."""
     layer = np.zeros((360, 640, 4), np.uint8)
     layer[..., 3] = np.kron(one.mattes[0], np.ones((4, 4), np.uint8))
@@ -61,7 +61,7 @@ def test_shares_are_what_was_asked_and_what_is_laid() -> None:
     for _ in range(60):
         laid = place(one, SIZE, (0.3, 0.8), rng)
         if laid is not None:
-            cover = shown(one, laid, rng)
+            cover = shown(one, laid)
             assert cover.mean() == pytest.approx(laid.foreground_ratio, abs=0.03)
             whole = one.area * laid.scale**2
             assert cover.sum() / whole >= LEAST_SHOWN - 0.05

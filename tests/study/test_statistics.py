@@ -44,6 +44,13 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     assert 0.89 <= covered / 200 <= 0.99
 
 
+def test_an_interval_leaves_out_a_fortieth_at_either_end() -> None:
+    samples = np.random.default_rng(0).permutation(1001.0 * np.linspace(0.0, 1.0, 1001))
+    assert statistics.interval(np.stack([samples, samples + 3.0], axis=1)) == pytest.approx(
+        np.array([[0.025, 0.025], [0.975, 0.975]]) * 1001.0 + np.array([0.0, 3.0])
+    )
+
+
 def test_personal_means_are_means() -> None:
     ranks = np.array([[1, 2], [2, 1], [1, 2]])
     assert np.allclose(statistics.personal_means(ranks, np.array([0, 0, 1])), [[1.5, 1.5], [1, 2]])
@@ -132,4 +139,5 @@ def test_those_who_answer_before_the_clip_has_played_are_found() -> None:
     length = np.full(5, 2.0)
     assert statistics.too_fast(np.array([0.5, 0.4, 1.9, 5.0, 7.0]), length)
     assert not statistics.too_fast(np.array([0.5, 4.0, 9.0, 5.0, 7.0]), length)
+    assert not statistics.too_fast(np.array([0.5, 1.0, 2.0, 3.0]), length[:4])  # half of them, and one that is just long enough
     assert not statistics.too_fast(np.array([]), np.array([]))

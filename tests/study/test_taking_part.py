@@ -11,6 +11,7 @@ from sqlalchemy import inspect, select
 from starlette.testclient import TestClient
 
 from tests.study.conftest import METHODS, Running, job_of
+from vhmae.study.ballots import Ballots
 from vhmae.study.create import create_study
 from vhmae.study.folder import open_rows
 from vhmae.study.report import read_rankings
@@ -100,6 +101,33 @@ def test_a_clip_that_was_not_played_cannot_be_ranked(study: Running) -> None:
     assert client.post("/api/rankings", json=body).status_code == 422
     assert client.post("/api/playing", json={"ballot": ballot["id"]}).status_code == 204
     assert client.post("/api/rankings", json=body).status_code == 201
+
+
+def test_the_time_that_people_take_counts_from_the_first_play(small_study: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([1_000, 5_000, 31_000])  # when the person enters, and then looks, once or twice
+    monkeypatch.setattr("vhmae.study.ballots.now_ms", lambda: next(clock))
+    ballots = Ballots(small_study.database, small_study.description.id)
+    person = ballots.find(ballots.enter(ANSWERS))
+    assert person is not None
+    ballot = ballots.next(person)
+    assert ballot is not None
+    ballots.playing(person, ballot.id)
+    ballots.playing(person, ballot.id)  # looks twice
+    with small_study.database.reading() as session:
+        assert session.get_one(Ballot, ballot.id).shown_ms == 5_000
+
+
+def test_progress_counts_people_what_is_handed_in_and_all_ballots(small_study: Running) -> None:
+    ballots = Ballots(small_study.database, small_study.description.id)
+    assert ballots.progress() == (0, 0, 0)
+    client = TestClient(small_study.application())
+    enter(client)
+    ballot = next_ballot(client)
+    client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ballot["choices"]})
+    next_ballot(client)  # looked at, not handed in
+    assert ballots.progress() == (1, 1, 3)
+    enter(TestClient(small_study.application()))
+    assert ballots.progress() == (2, 1, 6)
 
 
 def test_another_person_takes_part_on_the_same_device(study: Running) -> None:

@@ -22,6 +22,7 @@ from vhmae.color.lut import write_cube
 from vhmae.config import build, read_config, to_tree
 from vhmae.data.clips import Pack, write_mask_bits
 from vhmae.data.hyoutube import write_jpeg, write_mask
+from vhmae.data.looks import LookSampler
 from vhmae.errors import InputError
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
@@ -160,14 +161,34 @@ def test_takes_of_one_source_never_stand_on_both_sides(tmp_path: Path) -> None:
         split_dev([pack], tmp_path / "dev.txt")
 
 
-def test_training_never_draws_a_held_out_lut(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    splits = []
-    from vhmae.training import loop
+def test_without_a_list_every_twentieth_video_is_kept_out_with_all_its_objects() -> None:
+    names = [f"v{video:02d}/object_{number}" for video in range(60) for number in range(2)]
+    empty = np.zeros(0, np.uint8)
+    first = Pack(names, np.arange(120), [empty] * 120, [empty] * 120)
+    other = Pack(["still"], np.zeros(1, int), [empty], [empty])
+    packs, dev = split_dev([first, other], None)
+    assert dev.names == [f"v{video}/object_{number}" for video in ("00", "20", "40") for number in range(2)]
+    assert packs[0].names == [name for name in names if name not in dev.names]
+    assert packs[1] is other
 
-    read = loop.read_lut_bank
-    monkeypatch.setattr(loop, "read_lut_bank", lambda path, split: (splits.append(split), read(path, split))[1])
+
+def test_training_never_draws_a_held_out_lut(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What looks are drawn from holds the tables of the training split and no others, in training and in its validation."""
+    samplers: list[LookSampler] = []
+    begin = LookSampler.__init__
+
+    def watched(self: LookSampler, tables: torch.Tensor, *rest: object) -> None:
+        begin(self, tables, *rest)  # type: ignore[arg-type]  # handed on as they came
+        samplers.append(self)
+
+    monkeypatch.setattr(LookSampler, "__init__", watched)
     Trainer(recipe(root, look=None, stages=(Stage(steps=1, image_size=48, batch_size=1),)), tmp_path / "run", "cpu").run()
-    assert splits == ["train"]
+    assert len(samplers) >= 2
+    for sampler in samplers:
+        size = len(sampler.grid)
+        kept = torch.stack([lut.resampled(size).table for number, lut in enumerate(luts(6), 1) if number != 5])  # fives are held out
+        assert sampler.luts.shape == kept.shape
+        assert torch.allclose(sampler.luts, kept, atol=1e-5)
 
 
 def test_weights_to_start_from_are_taken_over(root: Path, tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,10 +13,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import decode, moving_scene, packets, write_video
-from vhmae.errors import InputError
+from vhmae.errors import InputError, VhmaeError
 from vhmae.video.browser import display_size, read_upright
 from vhmae.video.cuts import THUMBNAIL, CutDetector
-from vhmae.video.probe import probe_video
+from vhmae.video.probe import open_video, probe_video
 from vhmae.video.reader import read_frames, read_rgb_frames
 from vhmae.video.writer import VideoWriter, check_output
 
@@ -55,13 +57,18 @@ def test_audio_packets_are_copied_byte_for_byte(suffix: str, tmp_path: Path) -> 
     assert len(packets(source, "audio")) > 5
 
 
+TAGS = ("colorspace", "color_primaries", "color_trc", "color_range")
+
+
 def test_colour_tags_are_kept(tmp_path: Path) -> None:
     frames = moving_scene(3, 64, 48)[0]
     with av.open(str(tmp_path / "in.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.codec_context.colorspace = stream.codec_context.color_primaries = stream.codec_context.color_trc = 1
-        stream.codec_context.color_range = 1
+        # Of different numbers, so that none can stand in for another: BT.709, BT.470 BG, gamma 2.2, limited.
+        told = dict(zip(TAGS, (1, 5, 4, 1), strict=True))
+        for name, number in told.items():
+            setattr(stream.codec_context, name, number)
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p", dst_colorspace="ITU709")))
         container.mux(stream.encode(None))
@@ -69,6 +76,10 @@ def test_colour_tags_are_kept(tmp_path: Path) -> None:
     assert (info.encoding.matrix, info.guessed_matrix) == ("bt709", False)
     copy(tmp_path / "in.mp4", tmp_path / "out.mp4")
     assert probe_video(tmp_path / "out.mp4").encoding == info.encoding
+    for name in ("in.mp4", "out.mp4"):
+        with av.open(str(tmp_path / name)) as container:
+            context = container.streams.video[0].codec_context
+            assert {tag: int(getattr(context, tag)) for tag in TAGS} == told
     restored = read_rgb_frames(tmp_path / "out.mp4", [0, 2])
     assert np.abs(restored[0].astype(int) - frames[0]).mean() < 4
 
@@ -80,6 +91,74 @@ def test_untagged_video_is_guessed_by_its_height(tmp_path: Path) -> None:
     assert small.guessed_matrix
     assert large.guessed_matrix
     assert probe_video(tmp_path / "l.mkv", colorspace="bt601").encoding.matrix == "bt601"
+
+
+Packets = list[av.Packet]
+
+
+def remade(path: Path, change: Callable[[Packets, Packets], None]) -> None:
+    """Write a file again with other packets: what a container does that cannot hold what it is given."""
+    again = path.with_name("again.mkv")
+    with av.open(str(path)) as source, av.open(str(again), "w") as out:
+        streams = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
+        found = [packet for packet in source.demux() if packet.size]
+        pictures, sound = ([packet for packet in found if packet.stream.type == kind] for kind in ("video", "audio"))
+        change(pictures, sound)
+        for packet in sorted([*pictures, *sound], key=lambda packet: packet.dts * packet.time_base):
+            packet.stream = streams[0 if packet in pictures else 1]
+            out.mux(packet)
+    again.replace(path)
+
+
+def changed(packet: av.Packet, data: bytes) -> av.Packet:
+    other = av.Packet(data)
+    other.pts, other.dts, other.time_base = packet.pts, packet.dts, packet.time_base
+    return other
+
+
+def move_one(pictures: Packets, sound: Packets) -> None:
+    pictures[5].pts = pictures[5].dts = pictures[5].pts + 3  # milliseconds, which are this container's ticks
+
+
+def alter_sound(pictures: Packets, sound: Packets) -> None:
+    data = bytearray(bytes(sound[4]))
+    data[-1] ^= 1
+    sound[4] = changed(sound[4], bytes(data))
+
+
+def spoil_pictures(pictures: Packets, sound: Packets) -> None:
+    pictures[:] = [changed(packet, bytes(packet.size)) for packet in pictures]
+
+
+def lose_one(pictures: Packets, sound: Packets) -> None:
+    del pictures[5]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (move_one, r"out.mkv: cannot hold the time stamps \(moved by 0.0030 s\)"),
+        (alter_sound, "out.mkv: audio or subtitles were altered by the container"),
+        (spoil_pictures, "out.mkv: its frames cannot be decoded"),
+        (lose_one, "out.mkv: 10 frames were written but 9 are in the file"),
+        (lambda pictures, sound: None, None),
+    ],
+    ids=["a time stamp moved", "sound altered", "pictures spoilt", "a frame lost", "nothing"],
+)
+def test_a_file_that_is_not_what_was_meant_is_refused(
+    change: Callable[[Packets, Packets], None], said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_video(tmp_path / "in.mkv", moving_scene(10, 64, 48)[0], codec="mjpeg", pix_fmt="yuvj420p", audio=True)
+
+    def meddled(path: Path, what: str) -> av.container.InputContainer:
+        if what == "output":  # the finished file, before it is verified
+            remade(path, change)
+        return open_video(path, what)
+
+    monkeypatch.setattr("vhmae.video.writer.open_video", meddled)
+    with pytest.raises(VhmaeError, match=said) if said else contextlib.nullcontext():
+        copy(source, tmp_path / "out.mkv")
+    assert {path.name for path in tmp_path.iterdir()} == ({"in.mkv"} if said else {"in.mkv", "out.mkv"})
 
 
 def test_nothing_is_left_where_writing_fails(tmp_path: Path) -> None:

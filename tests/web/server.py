@@ -11,12 +11,16 @@ import sys
 from collections.abc import Iterator
 from typing import IO
 
+from tests.conftest import heeding_interrupts
+
 
 @contextlib.contextmanager
 def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run ``vhmae ARGUMENTS --port 0``; gives the address and the process."""
     command = [sys.executable, "-m", "vhmae", *arguments, "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}) as process:
+    with heeding_interrupts():
+        begun = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
+    with begun as process:
         try:
             assert process.stdout is not None
             yield _address(process.stdout, process), process

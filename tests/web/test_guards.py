@@ -59,6 +59,9 @@ def test_changes_asked_for_by_other_sites_are_refused(tmp_path: Path) -> None:
     assert client.post("/api/echo", headers={"origin": "https://evil.example"}).status_code == 403
     assert client.post("/api/echo", headers={"sec-fetch-site": "cross-site"}).status_code == 403
     assert client.post("/api/echo", headers={"origin": "http://testserver"}).status_code == 200
+    # Hosts that look alike, at either end.
+    for origin in ("http://evil-testserver", "http://testserver.evil", "http://evil.example/testserver", "http://testserver@evil.example"):
+        assert client.post("/api/echo", headers={"origin": origin}).status_code == 403
 
 
 def test_whoever_asks_too_fast_is_told_to_wait(tmp_path: Path) -> None:
@@ -76,6 +79,15 @@ def test_a_bucket_fills_again_and_forgets_those_unheard_of() -> None:
     for number in range(MOST_ADDRESSES + 5):
         buckets.take(str(number))
     assert len(buckets.left) == MOST_ADDRESSES
+
+
+def test_a_flood_of_addresses_makes_room_for_the_newest_and_forgets_the_oldest() -> None:
+    buckets = Buckets(1, clock=lambda: 0.0)
+    for number in range(MOST_ADDRESSES + 5):
+        assert buckets.take(str(number))
+    assert not buckets.take(str(MOST_ADDRESSES + 4))  # it is still known, and has had its one request
+    assert not buckets.take("5")
+    assert buckets.take("4")  # it was forgotten, so it begins anew
 
 
 def test_static_files_end_at_their_folder(tmp_path: Path) -> None:

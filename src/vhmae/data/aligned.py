@@ -23,7 +23,6 @@ from vhmae.data.hyoutube import (
     write_mask,
 )
 from vhmae.errors import InputError, did_you_mean
-from vhmae.evaluation import metrics
 
 Array = np.ndarray
 
@@ -132,7 +131,7 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
             continue
         target, pasted, mask = _read_pair(recipe, pair)
         composite = np.where(mask[..., None], pasted, target)
-        error = metrics.fmse(composite, target, mask)
+        error = float(np.square(composite[mask].astype(float) - target[mask]).mean())
         if error < recipe.least_fmse:
             left_out += 1
             continue
