@@ -31,7 +31,7 @@ from vhmae.model.precision import DTYPES, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.objective import batch_losses
 from vhmae.training.recipe import Recipe, Stage
-from vhmae.training.sources import SceneBatches, iterate_batches, load_packs, make_sampler, split_dev
+from vhmae.training.sources import Batches, iterate_batches, load_packs, make_sampler, split_dev
 
 ROUNDS = 3
 SHARES = (0.1, 0.3, 0.5, 0.7)
@@ -128,10 +128,10 @@ def measure_training(
 ) -> dict[str, Any]:  # fmt: skip
     """Real scenes through the real loader: rates, waiting, utilisation."""
     data = recipe.data
-    packs, _ = split_dev(load_packs(data, cache), Path(data.dev_list))
+    packs, _ = split_dev(load_packs(data, cache), data.dev_list)
     looks = LookSampler.from_luts(read_lut_bank(data.root_path / data.luts, "train"), recipe.looks, data.looks_pool).to(device)
     sampler = make_sampler(packs, data, recipe.scenes)
-    batches = SceneBatches(sampler, 0, range(stage.batch_size), stage.clip_frames, stage.image_size)
+    batches = Batches(sampler, 0, range(stage.batch_size), stage.clip_frames, stage.image_size)
     step = Step(recipe, device, precision)
     waiting = synthesis = working = 0.0
     scenes: list[Scene] = []

@@ -71,7 +71,7 @@ class Data:
 
     def __init__(self, config: DataConfig, cache: Path, workers: int) -> None:
         self.config, self.cache, self.workers = config, cache, workers
-        self.packs, self.dev_pack = split_dev(load_packs(config, cache), ROOT / config.dev_list)
+        self.packs, self.dev_pack = split_dev(load_packs(config, cache), config.dev_list)
         self.luts = read_lut_bank(config.root_path / config.luts, "train")
         self.dev_looks = LookSampler.from_luts(self.luts, LookMixture(), 512, DEV_SEED)
 
@@ -230,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     plan = yaml.safe_load(args.plan.read_text())
     done = {(row["trial"], row["seed"]) for row in map(json.loads, args.json.read_text().splitlines())} if args.json.exists() else set()
-    data = Data(DataConfig(root=str(args.data), dev_list="configs/dev.txt"), args.cache, args.workers)
+    data = Data(DataConfig(root=str(args.data), dev_list=ROOT / "configs" / "dev.txt"), args.cache, args.workers)
     most = max(build(Trial, {**plan["settings"], **changes}, str(args.plan)).samples for changes in plan["trials"].values())
     for seed in plan["seeds"]:
         for name, changes in plan["trials"].items():

@@ -41,4 +41,4 @@ def test_the_packaged_weights_fit_their_recipe() -> None:
 
 
 def test_nothing_after_an_option_is_an_empty_text() -> None:
-    assert read_config(Recipe, CONFIGS[0].parent / "tiny.yaml", {"data.dev_list": ""}).data.dev_list == ""
+    assert read_config(Recipe, CONFIGS[0].parent / "tiny.yaml", {"data.licence": ""}).data.licence == ""

@@ -36,6 +36,7 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
         raise InputError(f"{path}: is not a YAML recipe ({reason}); mend that place") from None
     if not isinstance(tree, dict):
         raise InputError(f"{path}: is {'empty' if tree is None else 'not a YAML recipe'}; expected sections with keys, as in configs/")
+    _place(kind, tree, path.parent)
     for dotted, text in (overrides or {}).items():
         try:
             _override(tree, dotted, yaml.safe_load(text) if text else "")
@@ -62,8 +63,28 @@ def build(kind: type[T], tree: dict[str, Any], origin: str, prefix: str = "") ->
 def to_tree(config: Any) -> dict[str, Any]:
     """The nested dictionaries of a config: what :func:`build` takes back."""
     tree = dataclasses.asdict(config)
-    plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(tree, default_flow_style=None)) if tree else {}
+    plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_told(tree), default_flow_style=None)) if tree else {}
     return plain
+
+
+def _told(value: Any) -> Any:
+    """Values that YAML knows: paths as text."""
+    if isinstance(value, dict):
+        return {key: _told(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told(one) for one in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def _place(kind: Any, tree: dict[str, Any], folder: Path) -> None:
+    """Let paths in a file count from its folder; those of the command line count from where the user stands."""
+    for name, hint in typing.get_type_hints(kind).items():
+        value, hints = tree.get(name), {hint, *typing.get_args(hint)}
+        inner = next((one for one in hints if dataclasses.is_dataclass(one)), None)
+        if isinstance(value, dict) and inner is not None:
+            _place(inner, value, folder)
+        elif isinstance(value, str) and Path in hints:
+            tree[name] = str(folder / value)
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:

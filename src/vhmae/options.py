@@ -12,7 +12,6 @@ import dataclasses
 import functools
 import inspect
 import itertools
-import math
 import textwrap
 import types
 import typing
@@ -108,7 +107,7 @@ class Option:
                 return self._choice(text)
             return Fraction(text) if hint is Fraction else hint(text)
         except (ValueError, ZeroDivisionError):
-            raise self.refuse(text, f"expected {self.expected}") from None
+            raise self.refuse(text, f"is not {self.expected}") from None
 
     @property
     def expected(self) -> str:
@@ -117,7 +116,7 @@ class Option:
             return ", ".join(self.choices)
         if typing.get_origin(self.hint) is tuple:
             return self.metavar or "several words"
-        names = {int: "a whole number", float: "a number", bool: "yes or no", Fraction: "a number"}
+        names = {int: "a number", float: "a number", bool: "yes or no", Fraction: "a number"}
         return names.get(self.hint, "a file" if self.hint is Path else "a word")
 
     def refuse(self, value: object, why: str) -> InputError:
@@ -125,13 +124,11 @@ class Option:
         return InputError(why, field=self.name, value=value)
 
     def check(self, value: Any) -> None:
-        """Refuse words that are unknown and numbers that are none."""
+        """Refuse words that are unknown."""
         words = value if isinstance(value, tuple) else (value,)
         for word in words:
             if self.choices and word is not None:
                 self._choice(word)
-            if isinstance(word, float) and math.isnan(word):
-                raise self.refuse(word, "is not a number")
 
     def to_json(self, value: Any) -> Any:
         """The value as a job file and a report hold it."""
@@ -152,7 +149,7 @@ class Option:
                 return self.hint(value)
         elif isinstance(value, str):
             return self.parse(value)
-        raise self.refuse(value, f"expected {self.expected}")
+        raise self.refuse(value, f"is not {self.expected}")
 
     def _choice(self, word: str) -> str:
         if word not in self.choices:

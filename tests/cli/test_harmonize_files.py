@@ -308,7 +308,7 @@ def test_what_lies_before_the_start_is_not_read(tmp_path: Path, monkeypatch: pyt
         read.append(first)
         return read_frames(info, first=first)
 
-    monkeypatch.setattr("vhmae.work.analysis.read_frames", counted)
+    monkeypatch.setattr("vhmae.work.sources.read_frames", counted)
     out = tmp_path / "out.mkv"
     harmonize(tmp_path / "in.mkv", "--mask", tmp_path / "m.npz", "-o", out, "--start", 1.2, "--json", tmp_path / "r.json")
     assert set(read) == {30}

@@ -114,7 +114,7 @@ def test_what_differs_from_a_plate_is_cut_out(rng: np.random.Generator) -> None:
     for matte, alpha in zip(CleanPlate(plate).mattes(shown), alphas, strict=True):
         found, true = matte > 0.5, alpha > 0.5
         assert (found & true).sum() / (found | true).sum() > 0.93
-    with pytest.raises(InputError, match="--plate"):
+    with pytest.raises(InputError, match="`plate`"):
         list(CleanPlate(plate[:, :60]).mattes(shown))
 
 
@@ -243,7 +243,7 @@ def test_files_that_are_no_networks_are_refused(tmp_path: Path, monkeypatch: pyt
         Rvm(write_salient(tmp_path / "salient.onnx"))
     with pytest.raises(InputError, match="one picture of a fixed size"):
         Salient(write_rvm(tmp_path / "rvm.onnx"))
-    with pytest.raises(InputError, match="--matte-ratio"):
+    with pytest.raises(InputError, match="`matte_ratio`"):
         Rvm(tmp_path / "rvm.onnx", ratio=2.0)
 
 

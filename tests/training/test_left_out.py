@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 def test_named_stills_are_taken_out_of_every_pack(root: Path) -> None:
     names = root / "names.txt"
     names.write_text("# kept for choosing\nb__2\na__1\n")
-    config = DataConfig(root=str(root), folders=("one", "two"), shares=(0.5, 0.5), leave_out=str(names), dev_list="")
+    config = DataConfig(root=str(root), folders=("one", "two"), shares=(0.5, 0.5), leave_out=names)
     first, second = load_packs(config, root / "cache")
     assert first.names == ["a__2"]
     assert second.names == ["b__1", "b__3"]
@@ -38,7 +38,7 @@ def test_named_stills_are_taken_out_of_every_pack(root: Path) -> None:
 def test_a_bank_is_another_one_where_something_is_left_out(root: Path) -> None:
     names = root / "names.txt"
     names.write_text("b__2\n")
-    plain = DataConfig(root=str(root), folders=("one",), shares=(1.0,), dev_list="")
-    less = DataConfig(root=str(root), folders=("one",), shares=(1.0,), dev_list="", leave_out=str(names))
+    plain = DataConfig(root=str(root), folders=("one",), shares=(1.0,))
+    less = DataConfig(root=str(root), folders=("one",), shares=(1.0,), leave_out=names)
     files = {bank_file(config, SceneRecipe(), LookStage(), 0) for config in (plain, less)}
     assert len(files) == 2

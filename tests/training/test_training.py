@@ -58,7 +58,7 @@ def recipe(root: Path, **train: object) -> Recipe:
         folders=("train",),
         shares=(1.0,),
         luts="luts",
-        dev_list=str(root / "dev.txt"),
+        dev_list=root / "dev.txt",
         cache=str(root / "cache"),
         looks_pool=32,
         workers=0,
@@ -118,7 +118,7 @@ def test_kept_scenes_are_cut_once_and_serve_other_runs_too(root: Path, tmp_path:
     Trainer(kept, tmp_path / "whole", "cpu").run()
     cut = list((root / "cache").glob("scenes.*"))
     assert [np.load(folder / "frames.npy").shape for folder in cut] == [(7, 1, 48, 48, 3)]
-    monkeypatch.setattr("vhmae.training.loop.cut_scenes", lambda *_: pytest.fail("they were cut already"))
+    monkeypatch.setattr("vhmae.training.stages.cut_scenes", lambda *_: pytest.fail("they were cut already"))
     Trainer(kept, tmp_path / "again", "cpu").run()
     assert losses_of(tmp_path / "again") == losses_of(tmp_path / "whole")
     Trainer(dataclasses.replace(kept, train=dataclasses.replace(kept.train, accumulate=3)), tmp_path / "parts", "cpu").run()
@@ -148,7 +148,7 @@ def test_a_run_is_not_overwritten(root: Path, tmp_path: Path) -> None:
 
 def test_dev_clips_are_kept_out_of_training(root: Path) -> None:
     data = recipe(root).data
-    packs, dev = split_dev(load_packs(data, Path(data.cache)), Path(data.dev_list))
+    packs, dev = split_dev(load_packs(data, Path(data.cache)), data.dev_list)
     assert packs[0].names == ["clip0", "clip1", "clip2"]
     assert dev.names == ["clip3"]
 
@@ -366,12 +366,8 @@ def test_the_papers_recipe_starts_on_a_set_in_hyoutubes_layout(tmp_path: Path) -
     data = [
         "--data.root",
         str(tmp_path),
-        "--data.luts",
-        "luts",
         "--data.workers",
         "0",
-        "--data.looks_pool",
-        "8",
         "--train.log_every_steps",
         "1",
     ]

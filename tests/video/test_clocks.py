@@ -68,7 +68,7 @@ def test_an_uneven_rate_is_not_forced_into_a_codec_that_knows_even_ones_alone(tm
     source = restamped(source, tmp_path / "uneven.mkv", times)
     assert copied(source, tmp_path / "out.mkv") == pytest.approx([time / 1000 for time in times], abs=0.0011)
     assert probe_video(tmp_path / "out.mkv").codec == "h264"
-    with pytest.raises(InputError, match=r"--codec mpeg4: knows even rates only, and the frames of .*uneven.mkv are not; take libx264"):
+    with pytest.raises(InputError, match=r"`codec` mpeg4: knows even rates only, and the frames of .*uneven.mkv are not; take libx264"):
         copied(source, tmp_path / "o.mkv", codec="mpeg4")
     with pytest.raises(InputError, match=r"o.avi: .avi holds even rates only"):
         copied(source, tmp_path / "o.avi")

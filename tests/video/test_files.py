@@ -185,7 +185,7 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
             check_output(output, [source])
     with pytest.raises(InputError, match="cannot be written to it"):
         VideoWriter(tmp_path / "out.mp4", probe_video(source), codec="huffyuv")
-    with pytest.raises(InputError, match=r"--codec"):
+    with pytest.raises(InputError, match=r"`codec`"):
         VideoWriter(tmp_path / "out.mkv", probe_video(source), codec="libx265x")
     assert not list(tmp_path.glob(".*"))
 

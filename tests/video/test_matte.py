@@ -127,7 +127,7 @@ def test_another_aspect_is_refused(composite: VideoInfo, tmp_path: Path) -> None
 def test_another_length_is_refused_or_held(composite: VideoInfo, tmp_path: Path) -> None:
     write_mask_bits(masks()[:4], tmp_path / "short.npz")
     source = open_matte(tmp_path / "short.npz")
-    with pytest.raises(InputError, match=r"has 4 frames but composite.mkv has 6; trim one or pass --hold-last-mask"):
+    with pytest.raises(InputError, match=r"has 4 frames but composite.mkv has 6; trim one or pass `hold_last_mask`"):
         source.check_fits(composite, hold_last=False)
     assert "4 frames" in str(source.check_fits(composite, hold_last=True))
     found = list(itertools.islice(source.read(composite), 6))

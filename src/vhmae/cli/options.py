@@ -65,7 +65,7 @@ def _parsed(one: Option, text: str) -> Any:
     try:
         return one.parse(text)
     except InputError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not right; expected {one.expected}") from None
+        raise argparse.ArgumentTypeError(f"'{text}' is not {one.expected}") from None
 
 
 def given_options(args: Any, kind: type) -> dict[str, Any]:

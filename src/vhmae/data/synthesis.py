@@ -109,6 +109,8 @@ class SceneRecipe:
     """Share of scenes with a random block or blob as foreground."""
     stretch: float = 1.8
     """Largest ratio of a crop's sides before it is resized to a square."""
+    whole_frames: bool = False
+    """Take frames whole, resized to a square, as Sec. 4.1 does; the keys of crops then mean nothing."""
 
 
 class SceneSampler:
@@ -182,12 +184,15 @@ class SceneSampler:
             given.append(turned[2])
         scene = Scene(np.stack(frames), np.stack(regions), np.stack(given))
         share, told = scene.region.mean(), scene.mask.mean()
-        usable = 0.8 * recipe.foreground[0] <= share <= 0.9 and 0.005 <= told <= 0.95
+        least, most = (0.0, 1.0) if recipe.whole_frames else (0.8 * recipe.foreground[0], 0.9)
+        usable = least < share < most and (recipe.whole_frames or 0.005 <= told <= 0.95)
         return scene if usable else None
 
     def _boxes(self, rng: np.random.Generator, masks: list[Array], still: bool) -> list[tuple[int, int, int, int]] | None:
         """Crops (top, left, height, width), one a frame, so that the foreground takes a share drawn from the recipe."""
         height, width = masks[0].shape
+        if self.recipe.whole_frames:
+            return [(0, 0, height, width)] * len(masks)
         ys, xs = np.nonzero(masks[len(masks) // 2])
         if len(ys) < 0.002 * height * width:
             return None
@@ -257,6 +262,15 @@ class TrainingBatch:
     """(B, T, 1, S, S) bool: what was recoloured; the loss is taken here."""
     source: Tensor
     """(B,) int64: numbers of the sources."""
+
+    def rows(self, index: slice) -> TrainingBatch:
+        """Some of the samples."""
+        return TrainingBatch(*(tensor[index] for tensor in vars(self).values()))
+
+    def where(self, chosen: Tensor, other: TrainingBatch) -> TrainingBatch:
+        """The samples that are chosen, (B,) bool, and another batch's in the place of the rest."""
+        parts = zip(vars(self).values(), vars(other).values(), strict=True)
+        return TrainingBatch(*(torch.where(chosen.view(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in parts))
 
 
 def compose(frames: Tensor, region: Tensor, background: Tensor, foreground: Tensor) -> tuple[Tensor, Tensor]:

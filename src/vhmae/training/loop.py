@@ -19,6 +19,7 @@ import torch
 from vhmae.color.lut import read_lut_bank
 from vhmae.config import build, to_tree
 from vhmae.data.looks import LookSampler, read_cameras
+from vhmae.data.pairs import PairSampler, read_pairs
 from vhmae.data.synthesis import SceneSampler
 from vhmae.errors import InputError, VhmaeError
 from vhmae.model.precision import Precision, choose_device, choose_precision
@@ -29,7 +30,7 @@ from vhmae.progress import Progress, ProgressMode
 from vhmae.training.fitting import Fitting, TrainingStage
 from vhmae.training.journal import Journal
 from vhmae.training.parallel import Processes
-from vhmae.training.recipe import Recipe
+from vhmae.training.recipe import LookStage, Recipe
 from vhmae.training.sources import load_packs, make_sampler, split_dev
 from vhmae.training.stages import LookPathStage, SceneStage, load_bank
 from vhmae.training.validation import DevSet
@@ -77,23 +78,27 @@ class Trainer:
 
     # --- what a run is made of
 
-    def plan(self, looks: LookSampler, sampler: SceneSampler) -> list[Planned]:
+    def plan(self, looks: LookSampler | None, sampler: SceneSampler | None) -> list[Planned]:
         """The stages in order."""
         recipe, train = self.recipe, self.recipe.train
         plan: list[Planned] = []
         if train.look is not None and self.model.look_path is not None:
-            look = train.look
-
-            def look_stage() -> TrainingStage:
-                bank = load_bank(sampler, look, recipe, self.cache, self.processes).to(self.device)
-                return LookPathStage(look, recipe, self.model, looks, bank)
-
-            plan.append((look.steps, look_stage))
+            if looks is None or sampler is None:
+                raise InputError("train.look: needs scenes; name folders under data.folders, or leave the stage out (null)")
+            plan.append((train.look.steps, functools.partial(self._look_stage, train.look, looks, sampler)))
+        pairs = None
+        if recipe.data.pairs:
+            list_file = recipe.data.root_path / recipe.data.pairs
+            pairs = PairSampler(read_pairs(list_file.parent, list_file))
         more = (self.cache, self.state.precision, self.processes)
         for stage in train.stages:
-            make = functools.partial(SceneStage, stage, recipe, self.model, looks, sampler, *more)
+            make = functools.partial(SceneStage, stage, recipe, self.model, looks, sampler, pairs, *more)
             plan.append((stage.steps, make))
         return plan
+
+    def _look_stage(self, stage: LookStage, looks: LookSampler, sampler: SceneSampler) -> TrainingStage:
+        bank = load_bank(sampler, stage, self.recipe, self.cache, self.processes).to(self.device)
+        return LookPathStage(stage, self.recipe, self.model, looks, bank)
 
     def run(self, resume: bool = False) -> RunState:
         """Train to the end of the recipe. A run that is stopped goes on from a checkpoint at most ``checkpoint_every_seconds`` old."""
@@ -111,15 +116,18 @@ class Trainer:
         data = self.recipe.data
         if not self.processes.leads:
             self.processes.wait()  # the first process makes the packs
-        packs, dev_pack = split_dev(load_packs(data, self.cache), Path(data.dev_list) if data.dev_list else None)
+        packs, dev_pack = split_dev(load_packs(data, self.cache), data.dev_list, data.keep_dev) if data.folders else ([], None)
         if self.processes.leads:
             self.processes.wait()
-        luts = read_lut_bank(data.root_path / data.luts, "train")
+        luts = read_lut_bank(data.root_path / data.luts, data.lut_split) if data.folders else []
         cameras = read_cameras(data.root_path / data.cameras, "train") if data.cameras else ()
-        looks = LookSampler.from_luts(luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed, cameras).to(self.device)
-        sampler = make_sampler(packs, data, self.recipe.scenes)
+        looks = sampler = dev = None
+        if data.folders:
+            looks = LookSampler.from_luts(luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed, cameras).to(self.device)
+            sampler = make_sampler(packs, data, self.recipe.scenes)
         model = self.recipe.model
-        dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size) if self.processes.leads else None
+        if dev_pack is not None and dev_pack.names and self.processes.leads:
+            dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size)
         if journal is not None:
             journal.write(
                 "start", self.state.step, recipe=to_tree(self.recipe), device=str(self.device), precision=self.state.precision,

@@ -24,14 +24,25 @@ class DataConfig:
     """Folders of clips or stills below the root."""
     shares: tuple[float, ...] = (0.45, 0.4, 0.15)
     """How often a scene comes from each folder."""
+    pairs: str = ""
+    """List of composites with their answers, below the root, in the forms of ``data.pairs.read_pairs``; paths in it count from its
+    folder. Empty is none."""
+    pairs_share: float = 0.0
+    """Share of a batch that comes from the pairs; with 1 no scenes are cut, and no folders are needed."""
     luts: str = "luts/hyoutube_luts.npz"
-    """Bank of LUTs below the root; held-out LUTs are never drawn."""
+    """Bank of LUTs below the root."""
+    lut_split: Literal["train", "all"] = "train"
+    """Which LUTs are drawn: all but the held-out ones, or all of them."""
     cameras: str = ""
     """Bank of camera renderings below the root, for looks.camera and looks.one_scene; held-out scenes are never drawn."""
-    leave_out: str = ""
-    """A file with names of clips and stills, one a line, that no scene is cut from: those of dev and val sets."""
-    dev_list: str = "configs/dev.txt"
-    """Clips of the first folder that are kept for validation; empty keeps every 20th of its videos."""
+    leave_out: Path | None = None
+    """A file with names of clips and stills, one a line, that no scene is cut from: those of dev and val sets. In a recipe it counts
+    from the recipe's folder."""
+    dev_list: Path | None = None
+    """A file with names of clips of the first folder that are kept for validation, one a line; null keeps every 20th of its videos.
+    In a recipe it counts from the recipe's folder."""
+    keep_dev: bool = True
+    """Keep clips for validation; false trains on all of them, and scores none."""
     licence: str = ""
     """What the weights say of their licence, which follows from that of the data; empty says that nobody stated one."""
     frames_per_video: int = 24
@@ -45,6 +56,10 @@ class DataConfig:
     """Processes that cut scenes; 0 cuts them in the training process."""
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.pairs_share <= 1.0:
+            raise InputError(f"data.pairs_share={self.pairs_share}: out of range; expected 0 to 1")
+        if (self.pairs_share > 0.0) != bool(self.pairs):
+            raise InputError("data.pairs and data.pairs_share: belong together; give a list and its share, or neither")
         if len(self.folders) != len(self.shares):
             raise InputError(f"data: {len(self.folders)} folders but {len(self.shares)} shares; give one share a folder")
 
@@ -129,9 +144,9 @@ class TrainConfig:
     warmup_steps: int = 100
     """Steps in which a stage's rate rises from nothing."""
     clip_norm: float = 1.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; 0 is no limit."""
     ema: float = 0.999
-    """Share of the moving average that a step keeps; the average is what is saved."""
+    """Share of the moving average that a step keeps; the average is what is saved. 0 saves the weights as they are."""
     seed: int = 0
     """Of weights, scenes and looks: two runs of one seed are the same run."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -35,7 +36,7 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     cache.mkdir(parents=True, exist_ok=True)
     packs = []
     room = config.decoded_mib << 20
-    left_out = read_names(Path(config.leave_out), "data.leave_out") if config.leave_out else set()
+    left_out = read_names(config.leave_out, "data.leave_out") if config.leave_out else set()
     mark = f".{_digest(sorted(left_out))}" if left_out else ""
     for folder in config.folders:
         path = cache / _pack_file(config, folder)
@@ -70,23 +71,25 @@ def scenes_folder(config: DataConfig, scenes: SceneRecipe, stage: Stage, seed: i
 
 def _drawn_from(config: DataConfig, scenes: SceneRecipe) -> list[Any]:
     """What scenes depend on, but for their number and size."""
-    dev = Path(config.dev_list).read_text(encoding="utf-8") if config.dev_list else ""
+    dev = config.dev_list.read_text(encoding="utf-8") if config.dev_list else f"keep {config.keep_dev}"
     facts = [[_pack_file(config, folder) for folder in config.folders], list(config.shares), dev, to_tree(scenes)]
-    return [*facts, Path(config.leave_out).read_text(encoding="utf-8")] if config.leave_out else facts
+    return [*facts, config.leave_out.read_text(encoding="utf-8")] if config.leave_out else facts
 
 
 def _digest(facts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def split_dev(packs: list[Pack], dev_list: Path | None) -> tuple[list[Pack], Pack]:
-    """Take the dev clips out of the first pack: (training packs, dev pack). Without a list, every 20th of its videos."""
+def split_dev(packs: list[Pack], dev_list: Path | None, keep: bool = True) -> tuple[list[Pack], Pack]:
+    """Take the dev clips out of the first pack: (training packs, dev pack). Without a list, every 20th of its videos; or none at all."""
+    if not keep:
+        return packs, packs[0].subset(set())
     if dev_list is None:
         video_of = {name: source_group(name.partition("/")[0]) for name in packs[0].names}  # all objects of a video go together
         kept = set(sorted(set(video_of.values()))[::DEV_EVERY])
         dev = {name for name, video in video_of.items() if video in kept}
         if len(dev) == len(video_of):
-            raise InputError("data.dev_list: empty, and the data is one video, which cannot be split; give more videos")
+            raise InputError("data.dev_list: is not given, and the data is one video, which cannot be split; give more videos")
         return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
     dev = read_names(dev_list, "data.dev_list")
     unknown = dev - set(packs[0].names)
@@ -98,27 +101,30 @@ def split_dev(packs: list[Pack], dev_list: Path | None) -> tuple[list[Pack], Pac
     return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
 
 
-class DrawsScenes(Protocol):
-    """What scenes are drawn from: :class:`SceneSampler`, or whatever else cuts them."""
-
-    def draw(self, rng: np.random.Generator, frames: int, size: int) -> Scene: ...
+Drawn = TypeVar("Drawn", covariant=True)
 
 
-class SceneBatches(Dataset[list[Scene]]):
-    """Item ``step`` holds rows of that step's batch of scenes: the same for a seed, on however many processes."""
+class Draws(Protocol[Drawn]):
+    """What rows of a batch are drawn from."""
 
-    def __init__(self, sampler: DrawsScenes, seed: int, rows: range, frames: int, size: int) -> None:
-        self.sampler = sampler
-        self.seed = seed
-        self.rows = rows
-        self.frames = frames
-        self.size = size
+    def draw(self, rng: np.random.Generator, frames: int, size: int) -> Drawn: ...
 
-    def __getitem__(self, step: int) -> list[Scene]:
+
+@dataclasses.dataclass(frozen=True)
+class Batches(Dataset[list[Drawn]]):
+    """Item ``step`` holds rows of that step's batch: the same for a seed, on however many processes."""
+
+    sampler: Draws[Drawn]
+    seed: int
+    rows: range
+    frames: int
+    size: int
+
+    def __getitem__(self, step: int) -> list[Drawn]:
         return [self.sampler.draw(np.random.default_rng([self.seed, step, row]), self.frames, self.size) for row in self.rows]
 
 
-def iterate_batches(batches: SceneBatches, steps: range, workers: int) -> Iterator[list[Scene]]:
+def iterate_batches(batches: Batches[Drawn], steps: range, workers: int) -> Iterator[list[Drawn]]:
     """The batches of the given steps, cut ahead by worker processes."""
     loader = DataLoader(
         batches, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=4 if workers else None,
@@ -138,7 +144,7 @@ CHUNK = 50
 """Scenes that a worker hands over at once where many are cut beforehand."""
 
 
-def cut_scenes(sampler: DrawsScenes, stage: Stage, seed: int, workers: int, folder: Path) -> None:
+def cut_scenes(sampler: Draws[Scene], stage: Stage, seed: int, workers: int, folder: Path) -> None:
     """Cut the scenes that a stage keeps into a folder of arrays: 6 to 20 ms a scene and process."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -154,13 +160,13 @@ def cut_scenes(sampler: DrawsScenes, stage: Stage, seed: int, workers: int, fold
         raise
 
 
-def _cut_into(part: Path, sampler: DrawsScenes, stage: Stage, seed: int, workers: int) -> None:
+def _cut_into(part: Path, sampler: Draws[Scene], stage: Stage, seed: int, workers: int) -> None:
     part.mkdir()
     count, frames, size = stage.kept_scenes, stage.clip_frames, stage.image_size
     kinds = {"frames": ((frames, size, size, 3), np.uint8), "region": ((frames, size, size), np.bool_),
              "mask": ((frames, size, size), np.bool_), "source": ((), np.int64)}  # fmt: skip
     arrays = {name: np.lib.format.open_memmap(part / f"{name}.npy", "w+", dtype, (count, *shape)) for name, (shape, dtype) in kinds.items()}
-    batches = SceneBatches(sampler, seed, range(CHUNK), frames, size)
+    batches = Batches(sampler, seed, range(CHUNK), frames, size)
     loader = DataLoader(
         batches, batch_size=None, sampler=range(-(-count // CHUNK)), num_workers=workers, worker_init_fn=_one_thread, collate_fn=None
     )
@@ -203,7 +209,7 @@ class LookBank:
             return cls(*(torch.from_numpy(file[key]) for key in ("pixels", "region", "shares", "source")))
 
     @classmethod
-    def draw(cls, sampler: DrawsScenes, stage: LookStage, seed: int, workers: int) -> LookBank:
+    def draw(cls, sampler: Draws[Scene], stage: LookStage, seed: int, workers: int) -> LookBank:
         """Draw the bank: about 6 ms a scene and process."""
         batches = _DrawnPixels(sampler, seed, CHUNK, stage.clip_frames, stage.image_size)
         loader = DataLoader(
@@ -214,8 +220,8 @@ class LookBank:
 
 
 class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
-    def __init__(self, sampler: DrawsScenes, seed: int, chunk: int, frames: int, size: int) -> None:
-        self.scenes = SceneBatches(sampler, seed, range(chunk), frames, size)
+    def __init__(self, sampler: Draws[Scene], seed: int, chunk: int, frames: int, size: int) -> None:
+        self.scenes = Batches(sampler, seed, range(chunk), frames, size)
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         scenes = StackedScenes.of(self.scenes[index])

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ from torch import Tensor, nn
 
 from vhmae.color import statistics
 from vhmae.data.looks import LookSampler
-from vhmae.data.synthesis import SceneSampler, StackedScenes, make_batch
+from vhmae.data.pairs import PairSampler, PairWindow
+from vhmae.data.synthesis import SceneSampler, StackedScenes, TrainingBatch, make_batch
 from vhmae.model.precision import Precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.fitting import Course, Part, Trained
@@ -21,8 +23,8 @@ from vhmae.training.objective import batch_losses, look_losses
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe, Stage
 from vhmae.training.sources import (
+    Batches,
     LookBank,
-    SceneBatches,
     bank_file,
     cut_scenes,
     iterate_batches,
@@ -67,15 +69,16 @@ class LookPathStage:
 
 
 class SceneStage:
-    """The whole network on scenes under freshly drawn looks, at one size and clip length."""
+    """The whole network at one size and clip length, on scenes under freshly drawn looks and on pairs."""
 
     def __init__(
         self,
         stage: Stage,
         recipe: Recipe,
         model: VHMAE,
-        looks: LookSampler,
-        sampler: SceneSampler,
+        looks: LookSampler | None,
+        sampler: SceneSampler | None,
+        pairs: PairSampler | None,
         cache: Path,
         precision: Precision = "fp32",
         processes: Processes | None = None,
@@ -83,7 +86,7 @@ class SceneStage:
         train = recipe.train
         self.name = f"{stage.image_size} px"
         self.stage, self.recipe, self.model, self.looks = stage, recipe, model, looks
-        self.sampler, self.cache, self.precision = sampler, cache, precision
+        self.sampler, self.pairs, self.cache, self.precision = sampler, pairs, cache, precision
         self.processes = processes or Processes()
         self.device = next(model.parameters()).device
         self.course = Course(
@@ -111,12 +114,23 @@ class SceneStage:
     def parts(self, steps: range) -> Iterator[list[Part]]:
         divided = self.processes.rows(self.stage.batch_size, self.recipe.train.accumulate)
         own = range(divided[0].start, divided[-1].stop)
-        for step, scenes in zip(steps, self._scenes(own, steps), strict=True):
-            places = [slice(rows.start - own.start, rows.stop - own.start) for rows in divided]
-            yield [functools.partial(self._losses, scenes.rows(place), step, rows) for place, rows in zip(places, divided, strict=True)]
+        share = self.recipe.data.pairs_share
+        scenes = self._scenes(own, steps) if share < 1.0 else itertools.repeat(None, len(steps))
+        pairs = self._pairs(own, steps) if share > 0.0 else itertools.repeat(None, len(steps))
+        for step, cut, given in zip(steps, scenes, pairs, strict=True):
+            yield [functools.partial(self._losses, cut, given, step, rows, own.start) for rows in divided]
+
+    def _pairs(self, own: range, steps: range) -> Iterator[TrainingBatch]:
+        """Composites with their answers for this process's rows of the steps' batches."""
+        assert self.pairs is not None
+        stage = self.stage
+        batches = Batches(self.pairs, self.recipe.train.seed, own, stage.clip_frames, stage.image_size)
+        for windows in iterate_batches(batches, steps, self.recipe.data.workers):
+            yield batch_of_pairs(windows, self.device)
 
     def _scenes(self, own: range, steps: range) -> Iterator[StackedScenes]:
         """The scenes of this process's rows of the steps' batches, on the device that trains."""
+        assert self.sampler is not None
         seed, stage = self.recipe.train.seed, self.stage
         if stage.kept_scenes:
             kept = self._kept_scenes()
@@ -124,27 +138,47 @@ class SceneStage:
                 picks = np.random.default_rng([seed, step, 2]).integers(len(kept), size=stage.batch_size)
                 yield kept.rows(torch.from_numpy(picks[own.start : own.stop]).to(self.device))
             return
-        batches = SceneBatches(self.sampler, seed, own, stage.clip_frames, stage.image_size)
+        batches = Batches(self.sampler, seed, own, stage.clip_frames, stage.image_size)
         for scenes in iterate_batches(batches, steps, self.recipe.data.workers):
             yield StackedScenes.of(scenes).to(self.device)
 
     def _kept_scenes(self) -> StackedScenes:
         recipe = self.recipe
+        assert self.sampler is not None
         folder = self.cache / scenes_folder(recipe.data, recipe.scenes, self.stage, recipe.train.seed)
         if self.processes.leads and not folder.exists():
             cut_scenes(self.sampler, self.stage, recipe.train.seed, os.cpu_count() or 1, folder)
         self.processes.wait()
         return load_scenes(folder).to(self.device)
 
-    def _losses(self, scenes: StackedScenes, step: int, rows: range) -> dict[str, Tensor]:
+    def _batch(
+        self, scenes: StackedScenes | None, pairs: TrainingBatch | None, step: int, rows: range, first: int
+    ) -> TrainingBatch:
+        """Rows of a step's batch: scenes under looks, pairs, or each row one of both by the pairs' share."""
+        seed, size = self.recipe.train.seed, self.stage.batch_size
+        place = slice(rows.start - first, rows.stop - first)
+        given = None if pairs is None else pairs.rows(place)
+        if scenes is None:
+            assert given is not None
+            return given
+        assert self.looks is not None
+        made = make_batch(scenes.rows(place), self.looks, np.random.default_rng([seed, step, 1]), rows, size)
+        if given is None:
+            return made
+        draws = np.random.default_rng([seed, step, 5]).random(size)[rows.start : rows.stop]
+        chosen = torch.from_numpy(draws < self.recipe.data.pairs_share).to(self.device)
+        return given.where(chosen, made)
+
+    def _losses(
+        self, scenes: StackedScenes | None, pairs: TrainingBatch | None, step: int, rows: range, first: int
+    ) -> dict[str, Tensor]:
         """The losses of rows of a step's batch; their randomness comes from the seed and the step alone."""
         train, size = self.recipe.train, self.stage.batch_size
-        batch = make_batch(scenes, self.looks, np.random.default_rng([train.seed, step, 1]), rows, size)
         generator = torch.Generator(self.device).manual_seed(train.seed * 1_000_003 + step)
         jitter = torch.rand(size, sum(statistics.PIXELS), generator=generator, device=self.device)
         return batch_losses(
             self.begin(),
-            batch,
+            self._batch(scenes, pairs, step, rows, first),
             train.loss,
             self.recipe.model.patch_size,
             self.precision,
@@ -152,6 +186,18 @@ class SceneStage:
             train.cross_fit,
             step,
         )
+
+
+def batch_of_pairs(windows: Sequence[PairWindow], device: torch.device) -> TrainingBatch:
+    """Windows of pairs as a batch, whose mask is the region that was recoloured."""
+
+    def frames(name: str) -> Tensor:
+        stacked = torch.from_numpy(np.stack([getattr(window, name) for window in windows])).to(device)
+        return stacked.permute(0, 1, 4, 2, 3).float() / 255.0
+
+    mask = torch.from_numpy(np.stack([window.mask for window in windows])).unsqueeze(2).to(device)
+    source = torch.tensor([window.source for window in windows], device=device)
+    return TrainingBatch(frames("composite"), frames("target"), mask, mask, source)
 
 
 def split_parameters(model: VHMAE) -> tuple[dict[str, nn.Parameter], dict[str, nn.Parameter]]:
