@@ -75,5 +75,7 @@ def find_comparator(name: str) -> Entry:
     """
     if name not in COMPARATORS:
         known = ", ".join(COMPARATORS)
-        raise InputError(f"{name}: unknown{did_you_mean(name, COMPARATORS)}; expected one of {known}")
+        raise InputError(
+            f"{name}: unknown{did_you_mean(name, COMPARATORS)}; expected one of {known}"
+        )
     return COMPARATORS[name]

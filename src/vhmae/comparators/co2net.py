@@ -1,6 +1,6 @@
 """CO2Net: Deep Video Harmonization with Color Mapping Consistency (Table 1).
 
-Lu, Huang, Niu, Cong, Zhang, IJCAI 2022, Sec. 4 and their Fig. 3. A trained network for pictures,
+Lu, Huang, Niu, Cong, Zhang, IJCAI 2022. A trained network for pictures,
 frozen; for each frame a look-up table from its neighbours (``neighbour_lut.py``); a small network
 that makes one picture of both.
 As in the released code: the composite enters the last blend in [0, 1], all else normalised.
@@ -32,7 +32,7 @@ from vhmae.comparators.neighbour_lut import of_neighbours
 SCHEDULE = Schedule(
     optimizer="adamw",
     learning_rate=1e-5,
-    weight_decay=1e-2,
+    weight_decay=1e-2,  # not stated; what AdamW takes by itself
     batch_size=32,
     epochs=120,
     milestones=(105, 115),
@@ -54,7 +54,7 @@ class Prepared:
 
 
 class Refinement(nn.Module):
-    """One picture of the network's and the table's (Sec. 4.3)."""
+    """One picture of the network's and the table's."""
 
     def __init__(self, feature_channels: int, width: int = 64) -> None:
         super().__init__()
@@ -100,9 +100,7 @@ class Co2Net(Comparator):
         frames, cover = composite.flatten(0, 1), mask.flatten(0, 1).float()
         parts = [
             self.backbone.predict(*pair)
-            for pair in zip(
-                frames.split(FRAMES_AT_ONCE), cover.split(FRAMES_AT_ONCE), strict=True
-            )
+            for pair in zip(frames.split(FRAMES_AT_ONCE), cover.split(FRAMES_AT_ONCE), strict=True)
         ]
         drawn = torch.cat([part.frames for part in parts])
         answers = blend(drawn, frames, cover).clamp(0.0, 1.0)

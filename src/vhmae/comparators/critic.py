@@ -1,7 +1,7 @@
 """The critic of DoveNet and RainNet: does a picture look real, and are both sides of one domain?
 
-Cong et al., CVPR 2020, Sec. 4.2 ("domain verification") and their Fig. 4; the convolutions are the
-partial ones of Liu et al., ECCV 2018, Eq. 1-2. An option: it takes three times the time of the L1
+Cong et al., CVPR 2020 ("domain verification"); the convolutions are the partial ones of Liu et
+al., ECCV 2018. An option: it takes three times the time of the L1
 rows.
 Differs from the publication: below 256 pixels one stride-2 convolution less for each halving; no
 norm on the last map, which is one pixel.
@@ -25,7 +25,7 @@ PENALTY_WEIGHT = 10.0
 
 
 class PartialConvolution(nn.Module):
-    """A 3x3 convolution over the pixels of a region alone (Liu et al., Eq. 1-2)."""
+    """A 3x3 convolution over the pixels of a region alone (Liu et al., ECCV 2018)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ def critic_losses(
     mask: Tensor,
     generator: torch.Generator | None = None,
 ) -> dict[str, Tensor]:
-    """What the critic minimises (Sec. 4.3): hinge losses of both scores, and a gradient penalty.
+    """What the critic minimises: hinge losses of both scores, and a gradient penalty.
 
     Args:
         real, drawn: (F, 3, S, S) in [-1, 1]; ``drawn`` is taken as it is, without its history.

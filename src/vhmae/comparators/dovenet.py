@@ -1,7 +1,7 @@
 """DoveNet: Deep Image Harmonization via Domain Verification (Table 1).
 
-Cong, Zhang, Niu, Liu, Ling, Li, Zhang, CVPR 2020, Sec. 4 and their Fig. 4: an attended U-Net,
-trained by L1 and, with ``critics: true``, by the two scores of a critic (``critic.py``).
+Cong, Zhang, Niu, Liu, Ling, Li, Zhang, CVPR 2020: an attended U-Net, trained by L1 and, with
+``critics: true``, by the two scores of a critic (``critic.py``).
 Differs from the publication: the critic is an option, the plain row is L1 alone; below 256 pixels
 the U-Net loses one level for each halving; instance norm as in the published training command (the
 released weights have batch norm); no norm on the innermost map, which is one pixel.
@@ -37,9 +37,7 @@ class DoveNet(FrameComparator):
         self.unet = UNet(config, inputs=4, decoder_norm=lambda _: PlainNorm(), bias=True)
 
     def predict(self, frames: Tensor, mask: Tensor) -> FramePrediction:
-        values, features = self.unet(
-            torch.cat([self.value_scale.scale(frames), mask], dim=1), mask
-        )
+        values, features = self.unet(torch.cat([self.value_scale.scale(frames), mask], dim=1), mask)
         return FramePrediction(self.value_scale.unscale(values), features)
 
     def frame_losses(

@@ -1,8 +1,8 @@
 """ITH: Image Harmonization with Transformer (Table 1), as HT, and HT+ of its journal version.
 
-Guo, Guo, Zheng, Gu, Zheng, Dong, ICCV 2021, Sec. 3.2 and their Fig. 3 (HT); Guo, Gu, Zheng, Dong,
-Zheng, TPAMI 2022, Sec. 3 (HT+). The disentangled D-HT is left out; the paper does not say which one
-it compares, and figures quoted for "ITH" elsewhere are D-HT's.
+Guo, Guo, Zheng, Gu, Zheng, Dong, ICCV 2021 (HT); Guo, Gu, Zheng, Dong, Zheng, TPAMI (HT+). The
+disentangled D-HT is left out; the paper does not say which one it compares, and figures quoted for
+"ITH" elsewhere are D-HT's.
 Differs from the publication: the position code is made for the size at hand.
 The output is blended with the composite after the loss, where it is scored.
 Letters: F frames, L tokens, D embedding, H and W rows and columns.
@@ -167,17 +167,27 @@ class HarmonyTransformer(_Transformer):
         dim = self.feature_channels = config.dim
         widths = (dim // 4, dim // 2, dim)
         self.embed = nn.Sequential(
-            _convolution(4, widths[0], 7), nn.InstanceNorm2d(widths[0]), nn.LeakyReLU(0.2),
-            _convolution(widths[0], widths[1], 4, 2), nn.InstanceNorm2d(widths[1]), nn.LeakyReLU(0.2),
-            _convolution(widths[1], widths[2], 4, 2), nn.InstanceNorm2d(widths[2]), nn.LeakyReLU(0.2),
+            _convolution(4, widths[0], 7),
+            nn.InstanceNorm2d(widths[0]),
+            nn.LeakyReLU(0.2),
+            _convolution(widths[0], widths[1], 4, 2),
+            nn.InstanceNorm2d(widths[1]),
+            nn.LeakyReLU(0.2),
+            _convolution(widths[1], widths[2], 4, 2),
+            nn.InstanceNorm2d(widths[2]),
+            nn.LeakyReLU(0.2),
         )
         self.layers = Layers(config)
         # Group norm of one group: over all channels and positions, with an affine map a channel.
         self.decode = nn.Sequential(
-            nn.Upsample(scale_factor=2), _convolution(dim, widths[1], 5),
-            nn.GroupNorm(1, widths[1]), nn.LeakyReLU(0.2),
-            nn.Upsample(scale_factor=2), _convolution(widths[1], widths[0], 5),
-            nn.GroupNorm(1, widths[0]), nn.LeakyReLU(0.2),
+            nn.Upsample(scale_factor=2),
+            _convolution(dim, widths[1], 5),
+            nn.GroupNorm(1, widths[1]),
+            nn.LeakyReLU(0.2),
+            nn.Upsample(scale_factor=2),
+            _convolution(widths[1], widths[0], 5),
+            nn.GroupNorm(1, widths[0]),
+            nn.LeakyReLU(0.2),
             _convolution(widths[0], 3, 7),
         )
 

@@ -1,7 +1,7 @@
 """Huang et al.: Temporally Coherent Video Harmonization Using Adversarial Networks (Table 1).
 
 Huang, Xu, Tan, Liu, TIP 2019, as CO2Net's authors build it anew over RainNet and iS2AM for their
-table (Lu et al., IJCAI 2022, Sec. 5.2): a network for pictures that is trained to say of a frame
+table (Lu et al., IJCAI 2022): a network for pictures that is trained to say of a frame
 what it says of the frame before, moved by the flow of the composites. When harmonizing it is that
 network.
 Differs from the publication: flow by DIS in the place of FlowNet2; no disharmony discriminator, as
@@ -87,8 +87,13 @@ def dis_flow(start: Tensor, end: Tensor) -> Tensor:
         pictures = levels.permute(0, 2, 3, 1).cpu().numpy()
         return [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in pictures]
 
-    pairs = zip(grey(start), grey(end), strict=True)
-    found = np.stack([np.asarray(finder.calc(here, there, None)) for here, there in pairs])
+    height, width = start.shape[-2:]
+    found = np.stack(
+        [
+            np.asarray(finder.calc(here, there, np.zeros((height, width, 2), np.float32)))
+            for here, there in zip(grey(start), grey(end), strict=True)
+        ]
+    )
     return torch.from_numpy(found).permute(0, 3, 1, 2).to(start.device)
 
 

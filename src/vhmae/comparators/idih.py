@@ -1,7 +1,7 @@
 """iDIH: the plain encoder-decoder with image fusion (not in Table 1; the cheapest strong row).
 
-Sofiiuk, Popenova, Konushin, WACV 2021, Sec. 3.1, "iDIH": Deep Image Harmonization (Tsai et al.,
-CVPR 2017, Fig. 3) without its semantic branch, and with the attention map of their Fig. 2.
+Sofiiuk, Popenova, Konushin, WACV 2021, "iDIH" of their tables: Deep Image Harmonization (Tsai et
+al., CVPR 2017) without its semantic branch, and with the head that iS2AM has.
 Differs from the publication: below 256 pixels it loses one inner level for each halving, because
 its innermost map is one pixel; the least area of the loss shrinks with the frame.
 Letters: F frames, C channels, H and W rows and columns.

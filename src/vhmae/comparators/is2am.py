@@ -1,7 +1,7 @@
 """iS2AM: Foreground-aware Semantic Representations for Image Harmonization (Table 1).
 
-Sofiiuk, Popenova, Konushin, WACV 2021, Sec. 3.1-3.3 and their Fig. 2; the attention is that of
-S2AM (Cun and Pun, TIP 2020, Fig. 3). The image-fusion head passes the composite on where the
+Sofiiuk, Popenova, Konushin, WACV 2021, "iSSAM" of their tables: a U-Net with the spatial-separated
+attention of S2AM (Cun and Pun, TIP 2020) and a head that passes the composite on where its
 attention map says so. The variants with a pretrained HRNet are left out: their weights are not to
 be had here.
 Differs from the publication: the loss's least foreground area (1,000 pixels of 256 x 256) shrinks
@@ -112,9 +112,7 @@ class Is2amTrunk(nn.Module):
         widths = [width * 2**level for level in range(4)]
         self.encoder = nn.ModuleList(
             _convolutions(inputs, outputs, normalized=level >= 2)
-            for level, (inputs, outputs) in enumerate(
-                zip([4, *widths[:-1]], widths, strict=True)
-            )
+            for level, (inputs, outputs) in enumerate(zip([4, *widths[:-1]], widths, strict=True))
         )
         skips = widths[-2::-1]
         self.reduce = nn.ModuleList(

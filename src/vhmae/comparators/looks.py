@@ -27,27 +27,29 @@ class FixedMixture(LookSampler):
     """Pairs of looks out of LUTs, and of renderings of one camera scene."""
 
     cameras: Tensor
+    share: float
 
     @classmethod
-    def of(cls, looks: LookSampler, cameras: Tensor) -> FixedMixture:
+    def of(cls, looks: LookSampler, cameras: Tensor, share: float = CAMERA_SHARE) -> FixedMixture:
         """Mix in camera renderings.
 
         Args:
             looks: LUTs and a pool that is drawn under ``LUT_MIXTURE``.
             cameras: polynomial maps (scenes, renderings, 9, 3), see :func:`read_camera_maps`.
+            share: of the composites that are camera renderings.
         """
         mixed = cls(looks.luts, looks.pool, looks.mixture)
-        mixed.cameras = cameras.to(looks.pool.device)
+        mixed.cameras, mixed.share = cameras.to(looks.pool.device), share
         return mixed
 
     def to(self, device: torch.device) -> FixedMixture:
-        return FixedMixture.of(super().to(device), self.cameras)
+        return FixedMixture.of(super().to(device), self.cameras, self.share)
 
     def draw_pairs(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
         """Draw the tables of A and B, each (count, n, n, n, 3)."""
         scenes, renderings = self.cameras.shape[:2]
         background, foreground = super().draw_pairs(rng, count)
-        of_camera = rng.random(count) < CAMERA_SHARE
+        of_camera = rng.random(count) < self.share
         scene = rng.integers(scenes, size=count)
         first = rng.integers(renderings, size=count)
         second = (first + rng.integers(1, renderings, size=count)) % renderings  # another one
@@ -84,5 +86,7 @@ def read_camera_maps(path: Path) -> Tensor:
     except DAMAGED_ARCHIVE as error:
         raise InputError(f"{path}: holds no camera renderings ({error})") from None
     if maps.ndim != 4 or maps.shape[1] < 2 or maps.shape[2:] != (9, 3):
-        raise InputError(f"{path}: its maps are {tuple(maps.shape)}; expected (scenes, 2 or more, 9, 3)")
+        raise InputError(
+            f"{path}: its maps are {tuple(maps.shape)}; expected (scenes, 2 or more, 9, 3)"
+        )
     return maps[torch.arange(len(maps)) % 5 != 0]

@@ -20,7 +20,7 @@ def foreground_normalized_mse(
     value_scale: ValueScale,
     minimum_area: float,
 ) -> Tensor:
-    """The whole frame's squared error over the foreground's size ("fn-MSE", Sofiiuk et al., Sec. 3).
+    """The whole frame's squared error over the foreground's size ("fn-MSE", Sofiiuk et al.).
 
     Args:
         predicted: frames blended with the composite, (F, 3, H, W) in [0, 1].

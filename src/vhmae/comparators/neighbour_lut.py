@@ -1,6 +1,6 @@
 """A look-up table from the frames around a frame: the closed form in CO2Net.
 
-Lu, Huang, Niu, Cong, Zhang, IJCAI 2022, Sec. 4.2. Every foreground pixel of the neighbours votes,
+Lu, Huang, Niu, Cong, Zhang, IJCAI 2022. Every foreground pixel of the neighbours votes,
 at the nodes around its colour in the composite, for the colour that it was given.
 Letters: P pixels, T frames, n nodes along an axis.
 """

@@ -1,6 +1,6 @@
 """PCT-Net: Pixel-wise Color Transformation (not in Table 1; the strongest cheap picture method).
 
-Guerreiro, Nakazawa, Stenger, CVPR 2023, Sec. 3 and their Fig. 2, the CNN variant: iS2AM's trunk
+Guerreiro, Nakazawa, Stenger, CVPR 2023, the CNN variant: iS2AM's trunk
 says an affine map of colours for each pixel of a small picture; the maps are enlarged and applied
 to the composite at its full size.
 Differs from the publication: the contrastive style loss (weight 0.01) is left out, since its VGG16
@@ -109,7 +109,7 @@ def _enlarged(maps: Tensor, frames: Tensor) -> Tensor:
 
 
 def apply_maps(values: Tensor, maps: Tensor) -> Tensor:
-    """Apply an affine map of colours to each pixel (Sec. 3.1).
+    """Apply an affine map of colours to each pixel.
 
     Args:
         values: (F, 3, H, W).

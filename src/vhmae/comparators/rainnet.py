@@ -1,8 +1,7 @@
 """RainNet: Region-aware Adaptive Instance Normalization for Image Harmonization (Table 1).
 
-Ling, Xue, Song, Xie, Gu, CVPR 2021, Sec. 3.2 (RAIN, their Fig. 3) and 4.1. DoveNet's U-Net without
-biases whose decoder takes the foreground's statistics to the background's. The mask enters through
-RAIN alone.
+Ling, Xue, Song, Xie, Gu, CVPR 2021: DoveNet's U-Net without biases whose decoder takes the
+foreground's statistics to the background's. The mask enters through RAIN alone.
 Differs from the publication: the critic is an option (``critics: true``), the plain row is L1
 alone; below 256 pixels the U-Net loses one level for each halving; no norm on the innermost map of
 the encoder, which is one pixel; dropout acts in training alone.
@@ -27,7 +26,7 @@ EPS = 1e-5
 
 
 class Rain(nn.Module):
-    """Region-aware adaptive instance normalisation (Sec. 3.2, Eq. 2-4)."""
+    """Region-aware adaptive instance normalisation (RAIN)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

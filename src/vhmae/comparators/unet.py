@@ -1,7 +1,7 @@
 """The U-Net of pix2pix with attention on its outer joins: what DoveNet and RainNet share.
 
-Cong et al., CVPR 2020, Sec. 4.1 (after Isola et al., CVPR 2017); Ling et al., CVPR 2021, Sec. 4.1.
-They differ in what goes in, in the norms and in the biases.
+Cong et al., CVPR 2020, and Ling et al., CVPR 2021, after Isola et al., CVPR 2017. They differ in
+what goes in, in the norms and in the biases.
 Letters: F frames, C channels, H and W rows and columns.
 """
 
@@ -59,7 +59,9 @@ class PlainNorm(nn.Module):
 class Down(nn.Module):
     """One level of the encoder: (F, C, H, W) -> (F, outputs, H / 2, W / 2)."""
 
-    def __init__(self, inputs: int, outputs: int, outermost: bool, innermost: bool, bias: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, outermost: bool, innermost: bool, bias: bool
+    ) -> None:
         super().__init__()
         self.activated = not outermost
         # Instance norm would take the innermost map, which is one pixel, to zero.
