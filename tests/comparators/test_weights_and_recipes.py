@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from tests.comparators.networks import IS2AM, tiny
 from tests.data.test_looks import luts
 from vhmae.comparators.catalogue import COMPARATORS, find_comparator
-from vhmae.comparators.harmonize import harmonize_clip
+from vhmae.comparators.harmonize import harmonize_clip, load_harmonizer
 from vhmae.comparators.is2am import Is2am
 from vhmae.comparators.looks import (
     LUT_MIXTURE,
@@ -75,7 +75,8 @@ def test_a_file_that_says_something_else_is_refused(
         "facts": "{}",
     }
     path = tmp_path / "odd.safetensors"
-    save_file(Is2am(IS2AM).state_dict(), path, {**metadata, **change})
+    tensors = {key: value.contiguous() for key, value in Is2am(IS2AM).state_dict().items()}
+    save_file(tensors, path, {**metadata, **change})
     with pytest.raises(InputError, match=message):
         load_comparator(path)
 
@@ -204,6 +205,21 @@ def test_frames_of_any_size_are_harmonized_inside_the_mask(name: str) -> None:
     assert np.array_equal(nothing, composite)
     with pytest.raises(ShapeError):
         harmonize_clip(tiny(name).eval(), composite, mask[:2], 32)
+
+
+def test_a_weights_file_is_a_callable_at_its_own_size(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    composite = rng.integers(0, 256, (2, 40, 40, 3), dtype=np.uint8)
+    mask = np.zeros((2, 40, 40), bool)
+    mask[:, 10:30] = True
+    model, path = tiny("is2am").eval(), tmp_path / "is2am.safetensors"
+    save_comparator(model, "is2am", IS2AM, path, {"image_size": 16}, half=False)
+    expected = harmonize_clip(model, composite, mask, 16)
+    assert np.array_equal(load_harmonizer(path)(composite, mask), expected)
+    for size in (None, "16", 1 << 40):
+        save_comparator(model, "is2am", IS2AM, path, {"image_size": size})
+        with pytest.raises(InputError, match="size"):
+            load_harmonizer(path)
 
 
 def test_a_change_of_color_is_carried_up_to_the_very_edge() -> None:

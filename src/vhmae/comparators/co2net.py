@@ -6,7 +6,9 @@ that makes one picture of both.
 As in the released code: the composite enters the last blend in [0, 1], all else normalised.
 Differs from the publication: the rate falls by epochs, not by iterations (the released loop takes
 its steps at 105 and 115 *iterations*, which leaves the small network nearly untrained); frames
-without foreground count as having one pixel of it in the loss.
+without foreground count as having one pixel of it in the loss. Not stated: what the set of
+neighbours is at the ends of a clip (here it is cut off), and the values that the error is taken in
+(here normalised ones, as the network's).
 Letters: B batch, T frames, F = B * T, C features, H and W rows and columns.
 """
 

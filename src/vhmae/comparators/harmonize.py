@@ -6,14 +6,32 @@ the frames, so that they keep their detail.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
 import cv2
 import numpy as np
 import torch
 
 from vhmae.comparators.comparator import Comparator
-from vhmae.errors import ShapeError
+from vhmae.comparators.weights import load_comparator
+from vhmae.errors import InputError, ShapeError
 
 Array = np.ndarray
+
+
+def load_harmonizer(path: Path, device: str = "cpu") -> Callable[[Array, Array], Array]:
+    """A weights file as a callable: what :func:`harmonize_clip` takes and gives, without the model.
+
+    Raises:
+        InputError: if the file holds something else, or does not say what size it was trained at.
+    """
+    model, card = load_comparator(path)
+    image_size = card.facts.get("image_size")
+    if not isinstance(image_size, int) or not 8 <= image_size <= 4096:
+        raise InputError(f"{path}: does not say the size that it was trained at; train it again")
+    return functools.partial(harmonize_clip, model.to(device), image_size=image_size)
 
 
 @torch.no_grad()

@@ -6,7 +6,8 @@ what it says of the frame before, moved by the flow of the composites. When harm
 network.
 Differs from the publication: flow by DIS in the place of FlowNet2; no disharmony discriminator, as
 in the version over other networks; each frame of a clip counts as the current one, and the first
-one, which has no frame before it, has no part in the consistency.
+one, which has no frame before it, has no part in the consistency. Not stated: whether the frame
+before learns, too; it does here.
 Two ways of training are of interest, since it is not stated which one was printed: from nothing,
 and a short fine-tuning of the trained network for pictures.
 Letters: B batch, T frames, F frames side by side, H and W rows and columns.

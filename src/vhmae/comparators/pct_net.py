@@ -5,7 +5,8 @@ says an affine map of colours for each pixel of a small picture; the maps are en
 to the composite at its full size.
 Differs from the publication: the contrastive style loss (weight 0.01) is left out, since its VGG16
 weights are not to be had here; the least area of the loss shrinks with the frame; crops and flips
-are the house's own. Not stated: how the rate falls within the CNN's 180 epochs; it stays flat here.
+are the house's own. Not stated: how the rate falls within the CNN's 180 epochs (here it stays
+flat), and the values that the maps act on (here normalised ones, as the network sees them).
 Letters: F frames, H and W rows and columns of the composite, h and w of the small picture.
 """
 

@@ -130,8 +130,6 @@ class ComparatorTrainer:
         self.entry: Entry = find_comparator(recipe.comparator)
         self.state = ComparatorState()
         self.model = build_comparator(recipe).to(self.device)
-        # Convolutions are a quarter faster with channels side by side.
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         trained = [p for p in self.model.parameters() if p.requires_grad]
         self.rate = course.learning_rate or self.entry.schedule.learning_rate
