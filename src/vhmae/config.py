@@ -27,6 +27,22 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
     Raises:
         InputError: if the file cannot be read or is empty, or a key or value is wrong; names the key and the remedy.
     """
+    tree = _read_tree(path)
+    _place(kind, tree, path.parent)
+    for dotted, text in (overrides or {}).items():
+        try:
+            _override(tree, dotted, yaml.safe_load(text) if text else "")
+        except yaml.YAMLError:
+            raise InputError("is not a YAML value; quote lists and sections as one word", field=dotted, value=text) from None
+    return build(kind, tree, str(path))
+
+
+def read_section(path: Path, key: str) -> Any:
+    """One key of a YAML recipe; None where it has none."""
+    return _read_tree(path).get(key)
+
+
+def _read_tree(path: Path) -> dict[str, Any]:
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -36,13 +52,7 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
         raise InputError(f"{path}: is not a YAML recipe ({reason}); mend that place") from None
     if not isinstance(tree, dict):
         raise InputError(f"{path}: is {'empty' if tree is None else 'not a YAML recipe'}; expected sections with keys, as in configs/")
-    _place(kind, tree, path.parent)
-    for dotted, text in (overrides or {}).items():
-        try:
-            _override(tree, dotted, yaml.safe_load(text) if text else "")
-        except yaml.YAMLError:
-            raise InputError("is not a YAML value; quote lists and sections as one word", field=dotted, value=text) from None
-    return build(kind, tree, str(path))
+    return tree
 
 
 def build(kind: type[T], tree: dict[str, Any], origin: str, prefix: str = "") -> T:

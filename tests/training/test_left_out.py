@@ -32,7 +32,7 @@ def test_named_stills_are_taken_out_of_every_pack(root: Path) -> None:
     assert second.names == ["b__1", "b__3"]
     assert [second.picture(index).shape for index in range(len(second))] == [(40, 50, 3)] * 2
     with pytest.raises(InputError, match=r"data\.leave_out"):
-        load_packs(DataConfig(root=str(root), leave_out=str(root / "none.txt")), root / "cache")
+        load_packs(DataConfig(root=str(root), leave_out=root / "none.txt"), root / "cache")
 
 
 def test_a_bank_is_another_one_where_something_is_left_out(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import os
 import subprocess
@@ -26,6 +27,7 @@ from vhmae.data.looks import LookSampler
 from vhmae.errors import InputError
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
+from vhmae.training.fitting import Fitting
 from vhmae.training.loop import Trainer
 from vhmae.training.objective import batch_losses
 from vhmae.training.recipe import DataConfig, LookStage, LossConfig, Recipe, Stage, TrainConfig
@@ -94,15 +96,15 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(root: Path,
 @pytest.mark.parametrize("killed_after", [2, 3, 5, 7])
 def test_a_killed_run_resumes_to_the_same_losses(root: Path, tmp_path: Path, killed_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
     Trainer(recipe(root), tmp_path / "whole", "cpu").run()
-    update = Trainer._update
+    update, steps = Fitting.update, itertools.count()
 
-    def dying(self: Trainer, *args: object) -> dict[str, float]:
-        if self.state.step == killed_after:
+    def dying(self: Fitting, *args: object) -> dict[str, float]:
+        if next(steps) == killed_after:
             raise KeyboardInterrupt
         return update(self, *args)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patched:
-        patched.setattr(Trainer, "_update", dying)
+        patched.setattr(Fitting, "update", dying)
         with pytest.raises(KeyboardInterrupt):
             Trainer(recipe(root), tmp_path / "killed", "cpu").run()
     with (tmp_path / "killed" / "journal.jsonl").open("a") as file:
@@ -137,7 +139,7 @@ def test_a_gpu_trains_every_stage(root: Path, tmp_path: Path) -> None:
 def test_a_run_is_not_overwritten(root: Path, tmp_path: Path) -> None:
     short = recipe(root, look=None, stages=(Stage(steps=1, image_size=48, batch_size=1),))
     Trainer(short, tmp_path / "run", "cpu").run()
-    with pytest.raises(InputError, match="pass --resume"):
+    with pytest.raises(InputError, match="pass `resume`"):
         Trainer(short, tmp_path / "run", "cpu").run()
     with pytest.raises(InputError, match="no checkpoint"):
         Trainer(short, tmp_path / "other", "cpu").run(resume=True)

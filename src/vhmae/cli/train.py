@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.cli.parser import add_command, add_report_options, write_report
+from vhmae.errors import InputError
 
 
 def add_train(commands: Any) -> None:
@@ -20,15 +21,36 @@ def add_train(commands: Any) -> None:
 
 
 def _train(args: Any) -> None:
-    from vhmae.config import read_config
+    from vhmae.config import read_config, read_section
+
+    if read_section(args.config, "comparator") is not None:
+        _train_comparator(args)
+        return
     from vhmae.training.loop import Trainer
     from vhmae.training.recipe import Recipe
 
     recipe = read_config(Recipe, args.config, args.overrides)
     state = Trainer(recipe, args.output, args.device, args.start_from).run(args.resume)
-    write_report({"schema": 1, "steps": state.step, "trained_seconds": state.trained_seconds, "precision": state.precision}, args.json)
+    _tell(args, {"steps": state.step, "trained_seconds": state.trained_seconds, "precision": state.precision})
+
+
+def _train_comparator(args: Any) -> None:
+    """A method of Table 1, by a recipe that names it."""
+    from vhmae.comparators.recipe import ComparatorRecipe
+    from vhmae.comparators.run import train_comparator
+    from vhmae.config import read_config
+
+    if args.start_from is not None:
+        raise InputError("--from: is for our own networks; a compared method takes a backbone in its recipe")
+    recipe = read_config(ComparatorRecipe, args.config, args.overrides)
+    state = train_comparator(recipe, args.output, args.device, args.resume)
+    _tell(args, {"steps": state.step, "trained_seconds": state.trained_seconds, "precision": "fp32"})
+
+
+def _tell(args: Any, facts: dict[str, Any]) -> None:
+    write_report({"schema": 1, **facts}, args.json)
     if not args.quiet:
-        print(f"{args.output}: {state.step} steps in {state.trained_seconds / 60:.1f} minutes, {state.precision}")
+        print(f"{args.output}: {facts['steps']} steps in {facts['trained_seconds'] / 60:.1f} minutes, {facts['precision']}")
 
 
 def add_weights(commands: Any) -> None:

@@ -1,0 +1,89 @@
+"""A trained comparator as a callable: frames and masks of any size in, frames out.
+
+The network sees squares of the size that it was trained at; what it changes there is carried up to
+the frames, so that they keep their detail.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from vhmae.comparators.comparator import Comparator
+from vhmae.comparators.weights import load_comparator
+from vhmae.errors import InputError, ShapeError
+
+Array = np.ndarray
+
+
+def load_harmonizer(path: Path, device: str = "cpu") -> Callable[[Array, Array], Array]:
+    """A weights file as a callable: what :func:`harmonize_clip` takes and gives, without the model.
+
+    Raises:
+        InputError: if the file holds something else, or does not say what size it was trained at.
+    """
+    model, card = load_comparator(path)
+    image_size = card.facts.get("image_size")
+    if not isinstance(image_size, int) or not 8 <= image_size <= 4096:
+        raise InputError(f"{path}: does not say the size that it was trained at; train it again")
+    return functools.partial(harmonize_clip, model.to(device), image_size=image_size)
+
+
+@torch.no_grad()
+def harmonize_clip(model: Comparator, composite: Array, mask: Array, image_size: int) -> Array:
+    """Harmonize a clip.
+
+    Args:
+        model: in evaluation mode.
+        composite: (T, H, W, 3) uint8 RGB.
+        mask: (T, H, W) bool.
+        image_size: side of the square that the model was trained at.
+    Returns:
+        (T, H, W, 3) uint8; pixels outside the mask are the composite's.
+    Raises:
+        ShapeError: if mask and composite do not belong together.
+    """
+    if composite.ndim != 4 or mask.shape != composite.shape[:3]:
+        raise ShapeError(
+            f"expected (T, H, W, 3) and (T, H, W), got {composite.shape} and {mask.shape}"
+        )
+    height, width = mask.shape[1:]
+    side = (image_size, image_size)
+    small = np.stack([cv2.resize(one, side, interpolation=cv2.INTER_AREA) for one in composite])
+    holes = np.stack(
+        [cv2.resize(one.astype(np.uint8), side, interpolation=cv2.INTER_NEAREST) for one in mask]
+    )
+    frames = torch.from_numpy(small).permute(0, 3, 1, 2)[None].float() / 255.0
+    device = next(model.parameters()).device
+    told = torch.from_numpy(holes > 0)[None, :, None]
+    drawn = model(frames.to(device), told.to(device))[0].cpu()
+    change = (drawn - frames[0]).permute(0, 2, 3, 1).numpy()
+    out = composite.copy()
+    for result, moved, hole, inside in zip(out, change, holes, mask, strict=True):
+        grown = _beyond_the_edge(moved, hole)
+        carried = cv2.resize(grown, (width, height), interpolation=cv2.INTER_LINEAR)
+        wanted = result[inside].astype(np.float32) + carried[inside] * 255.0
+        result[inside] = np.rint(np.clip(wanted, 0.0, 255.0)).astype(np.uint8)
+    return out
+
+
+def _beyond_the_edge(change: Array, hole: Array) -> Array:
+    """Continue a change (S, S, 3) outside its mask by the nearest change inside.
+
+    Nothing changes outside; enlarged with that, the foreground's edge would keep half of its old
+    color.
+    """
+    if not hole.any() or hole.all():
+        return change
+    _, label = cv2.distanceTransformWithLabels(
+        1 - hole, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    ys, xs = np.nonzero(hole)
+    nearest = np.zeros(int(label.max()) + 1, np.int64)
+    nearest[label[ys, xs]] = np.arange(len(ys))
+    return change[ys, xs][nearest[label]]

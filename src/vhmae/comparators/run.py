@@ -1,0 +1,30 @@
+"""A compared method trained on the house's own scenes and looks: what ``vhmae train`` does with its recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vhmae.color.lut import read_lut_bank
+from vhmae.comparators.recipe import ComparatorRecipe
+from vhmae.comparators.training import ComparatorState, ComparatorTrainer
+from vhmae.data.looks import LookSampler, read_cameras
+from vhmae.model.precision import choose_device
+from vhmae.training.sources import load_packs, make_sampler, split_dev
+
+
+def train_comparator(
+    recipe: ComparatorRecipe, run_dir: Path, device: str = "auto", resume: bool = False
+) -> ComparatorState:
+    """Train by a recipe, to its end.
+
+    Raises:
+        InputError: for data that is not there, or a folder that holds a run already.
+    """
+    data = recipe.data
+    cache = Path(data.cache) if data.cache else run_dir / "cache"
+    trainer = ComparatorTrainer(recipe, run_dir, str(choose_device(device)))
+    packs, _ = split_dev(load_packs(data, cache), data.dev_list, data.keep_dev)
+    luts = read_lut_bank(data.root_path / data.luts, data.lut_split)
+    cameras = read_cameras(data.root_path / data.cameras, "train") if data.cameras else ()
+    looks = LookSampler.from_luts(luts, recipe.looks, data.looks_pool, recipe.train.seed, cameras)
+    return trainer.run(make_sampler(packs, data, recipe.scenes), looks, resume)

@@ -1,0 +1,279 @@
+"""Training of the compared methods: the house's samplers and moving average, published optimisers.
+
+A step's scenes and looks depend on the seed and the step alone, as in the house's own training, so
+that all methods of one recipe see the same composites.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from vhmae.comparators.catalogue import Entry, find_comparator
+from vhmae.comparators.comparator import SIGNED, Comparator, FrameComparator
+from vhmae.comparators.critic import Critic, adversarial_loss, critic_losses
+from vhmae.comparators.huang import Huang
+from vhmae.comparators.recipe import ComparatorRecipe, Course
+from vhmae.comparators.weights import load_backbone, save_comparator
+from vhmae.config import to_tree
+from vhmae.data.looks import LookSampler
+from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
+from vhmae.errors import InputError, VhmaeError
+
+CHECKPOINT = "checkpoint.pt"
+
+
+class DrawsScenes(Protocol):
+    """What scenes are drawn from: the house's sampler, or whatever else cuts them."""
+
+    def draw(self, rng: np.random.Generator, frames: int, size: int) -> Scene: ...
+
+
+def comparator_losses(
+    model: Comparator,
+    batch: TrainingBatch,
+    critic: Critic | None = None,
+    generator: torch.Generator | None = None,
+) -> dict[str, Tensor]:
+    """The losses of one batch, as the method's publication has them, in fp32.
+
+    Args:
+        model: any compared method.
+        batch: composites, targets and masks; the method sees the mask that a user would give.
+        critic: for DoveNet and RainNet: its two scores join the loss.
+        generator: draws the critic's places between pictures.
+    Returns:
+        ``loss`` is what the method minimises. With a critic, ``critic_loss`` is what the critic
+        minimises; neither has a gradient for the other's parameters, so they may be summed.
+    """
+    if critic is None:
+        return model.losses(batch.composite, batch.mask, batch.target)
+    if not isinstance(model, FrameComparator):
+        raise InputError("critics: this method has none; for dovenet and rainnet")
+    composite, target = batch.composite.flatten(0, 1), batch.target.flatten(0, 1)
+    mask = batch.mask.flatten(0, 1).float()
+    predicted = model.predict(composite, mask)
+    found = model.frame_losses(predicted, composite, mask, target)
+    drawn = SIGNED.scale(model.judged(predicted, composite, mask))
+    critic.requires_grad_(False)
+    adversarial = adversarial_loss(critic, drawn, mask)
+    critic.requires_grad_(True)
+    of_critic = critic_losses(critic, SIGNED.scale(target), drawn, mask, generator)
+    return {
+        **found,
+        "loss": found["loss"] + adversarial,
+        "adversarial": adversarial,
+        **{f"critic_{name}": value for name, value in of_critic.items()},
+    }
+
+
+def draw_batch(
+    sampler: DrawsScenes, looks: LookSampler, course: Course, step: int, device: torch.device
+) -> TrainingBatch:
+    """The batch of a step: the one that the house's own training draws for this seed."""
+    scenes = StackedScenes.of(
+        [
+            sampler.draw(
+                np.random.default_rng([course.seed, step, row]),
+                course.clip_frames,
+                course.image_size,
+            )
+            for row in range(course.batch_size)
+        ]
+    )
+    rng = np.random.default_rng([course.seed, step, 1])
+    return make_batch(scenes.to(device), looks, rng)
+
+
+def build_comparator(recipe: ComparatorRecipe) -> Comparator:
+    """The recipe's network with fresh weights, or on a trained one for pictures."""
+    torch.manual_seed(recipe.train.seed)
+    entry = find_comparator(recipe.comparator)
+    model = entry.build(entry.config.for_size(recipe.train.image_size))
+    if recipe.backbone:
+        load_backbone(model, Path(recipe.backbone))
+    if isinstance(model, Huang):
+        model.checks_flow = recipe.train.checks_flow
+    return model
+
+
+@dataclasses.dataclass
+class ComparatorState:
+    """Where a run stands: everything that a checkpoint keeps beside the tensors."""
+
+    step: int = 0
+    trained_seconds: float = 0.0
+
+
+class ComparatorTrainer:
+    """One run in a folder: ``checkpoint.pt``, ``journal.jsonl``, weights at 1/4, 1/2 and the end.
+
+    ``weights-SAMPLES.safetensors`` are the moving averages after so many samples;
+    ``weights.safetensors`` is the last one.
+    """
+
+    def __init__(self, recipe: ComparatorRecipe, run_dir: Path, device: str = "cpu") -> None:
+        course = recipe.train
+        self.recipe, self.run_dir, self.device = recipe, run_dir, torch.device(device)
+        if course.threads:
+            torch.set_num_threads(course.threads)
+        self.entry: Entry = find_comparator(recipe.comparator)
+        self.state = ComparatorState()
+        self.model = build_comparator(recipe).to(self.device)
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        trained = [p for p in self.model.parameters() if p.requires_grad]
+        self.rate = course.learning_rate or self.entry.schedule.learning_rate
+        self.optimizers = {"model": self.entry.schedule.make_optimizer(trained)}
+        self.critic: Critic | None = None
+        if course.critics:
+            levels = self.entry.config.for_size(course.image_size).levels
+            self.critic = Critic(levels).to(self.device)
+            parameters = list(self.critic.parameters())
+            self.optimizers["critic"] = self.entry.schedule.make_optimizer(parameters)
+
+    def run(
+        self, sampler: DrawsScenes, looks: LookSampler, resume: bool = False
+    ) -> ComparatorState:
+        """Train to the end of the course; a run that was stopped goes on from its checkpoint.
+
+        Raises:
+            InputError: if the folder holds a run already, or none to go on from.
+            VhmaeError: if the loss is not finite.
+        """
+        course = self.recipe.train
+        checkpoint = self.run_dir / CHECKPOINT
+        if resume:
+            self._load(checkpoint)
+        elif checkpoint.exists():
+            raise InputError(f"{self.run_dir}: holds a run already; resume it or take a new folder")
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        self._cut_journal()
+        looks, saved = looks.to(self.device), time.monotonic()
+        sums: dict[str, float] = {}
+        for step in range(self.state.step, course.steps):
+            start = time.monotonic()
+            torch.manual_seed(course.seed * 1_000_003 + step)
+            batch = draw_batch(sampler, looks, course, step, self.device)
+            for name, value in self._update(batch).items():
+                sums[name] = sums.get(name, 0.0) + value / course.log_every_steps
+            self.state.step += 1
+            self.state.trained_seconds += time.monotonic() - start
+            if self.state.step % course.log_every_steps == 0:
+                self._log({name: round(value, 6) for name, value in sums.items()})
+                sums = {}
+            samples = course.kept_steps().get(self.state.step)
+            if samples is not None:
+                self.save_weights(f"weights-{samples}.safetensors", samples)
+            if samples is not None or time.monotonic() - saved > course.checkpoint_every_seconds:
+                self._save()
+                saved = time.monotonic()
+        self.save_weights("weights.safetensors", course.steps * course.batch_size)
+        return self.state
+
+    def _update(self, batch: TrainingBatch) -> dict[str, float]:
+        """One step of the optimisers and of the averaged weights."""
+        course, step = self.recipe.train, self.state.step
+        factor = self.entry.schedule.factor(step / course.steps)
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+            for group in optimizer.param_groups:
+                group["lr"] = self.rate * factor
+        self.model.train()
+        generator = torch.Generator(self.device).manual_seed(course.seed * 1_000_003 + step)
+        losses = comparator_losses(self.model, batch, self.critic, generator)
+        total = losses["loss"] + losses["critic_loss"] if self.critic else losses["loss"]
+        total.backward()
+        values = {name: float(value.detach()) for name, value in losses.items()}
+        if not math.isfinite(float(total.detach())):
+            raise VhmaeError(
+                f"{self.run_dir}: the loss is not finite at step {step}; lower train.learning_rate"
+            )
+        if course.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), course.clip_norm)
+        for optimizer in self.optimizers.values():
+            optimizer.step()
+        # Short averages at first: long ones would remember the untrained weights.
+        self._average(min(course.ema, (step + 1) / (step + 10)))
+        return values
+
+    @torch.no_grad()
+    def _average(self, decay: float) -> None:
+        averaged, trained = list(self.average.parameters()), list(self.model.parameters())
+        get_ema_multi_avg_fn(decay)(averaged, trained, None)
+        for kept, counted in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            kept.copy_(counted)
+
+    # --- what is kept
+
+    def save_weights(self, name: str, samples: int) -> None:
+        """Write the averaged weights."""
+        course = self.recipe.train
+        facts = {
+            "samples": samples,
+            "image_size": course.image_size,
+            "clip_frames": course.clip_frames,
+            "seed": course.seed,
+            "trained_seconds": round(self.state.trained_seconds),
+            "critics": course.critics,
+            "licence": "research use only: trained on data with research licences",
+        }
+        config = self.entry.config.for_size(course.image_size)
+        path = self.run_dir / name
+        save_comparator(self.average, self.recipe.comparator, config, path, facts)
+
+    def _log(self, values: dict[str, float]) -> None:
+        seconds = round(self.state.trained_seconds, 1)
+        line = {"event": "train", "step": self.state.step, **values, "trained_seconds": seconds}
+        with (self.run_dir / "journal.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _cut_journal(self) -> None:
+        """Leave out what a killed run wrote after its last checkpoint."""
+        path = self.run_dir / "journal.jsonl"
+        if path.exists():
+            lines = path.read_text(encoding="utf-8").splitlines()
+            kept = [line for line in lines if _step_of(line) <= self.state.step]
+            path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+    def _modules(self) -> dict[str, nn.Module]:
+        modules: dict[str, nn.Module] = {"model": self.model, "average": self.average}
+        return modules if self.critic is None else {**modules, "critic": self.critic}
+
+    def _save(self) -> None:
+        saved: dict[str, Any] = {"recipe": to_tree(self.recipe)}
+        saved["state"] = dataclasses.asdict(self.state)
+        saved["modules"] = {name: one.state_dict() for name, one in self._modules().items()}
+        saved["optimizers"] = {name: one.state_dict() for name, one in self.optimizers.items()}
+        part = self.run_dir / f".{CHECKPOINT}.part"
+        torch.save(saved, part)
+        part.replace(self.run_dir / CHECKPOINT)
+
+    def _load(self, path: Path) -> None:
+        if not path.exists():
+            raise InputError(f"{path}: no checkpoint to resume from; start without resuming")
+        saved = torch.load(path, map_location=self.device, weights_only=True)
+        if saved["recipe"] != to_tree(self.recipe):
+            raise InputError(f"{path}: belongs to another recipe; resume with the one it has")
+        self.state = ComparatorState(**saved["state"])
+        for name, module in self._modules().items():
+            module.load_state_dict(saved["modules"][name])
+        for name, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(saved["optimizers"][name])
+
+
+def _step_of(line: str) -> float:
+    """The step of a journal's line; a line that was cut short counts as too late."""
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

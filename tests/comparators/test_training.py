@@ -1,0 +1,211 @@
+"""Training the compared methods: the house's batches, published courses, runs that resume."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from tests.comparators.networks import FRAME_METHODS, UNET, clip, tiny
+from tests.data.test_looks import luts
+from vhmae.comparators.catalogue import COMPARATORS, Entry
+from vhmae.comparators.comparator import Schedule
+from vhmae.comparators.critic import Critic
+from vhmae.comparators.recipe import ComparatorRecipe, Course
+from vhmae.comparators.training import (
+    ComparatorTrainer,
+    build_comparator,
+    comparator_losses,
+    draw_batch,
+)
+from vhmae.comparators.weights import load_comparator, save_comparator
+from vhmae.data.looks import LookMixture, LookSampler
+from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
+from vhmae.errors import InputError
+from vhmae.training.sources import Batches
+
+
+class Scenes:
+    """A sampler of smooth scenes with a block, as the house's sampler cuts them from clips."""
+
+    def draw(self, rng: np.random.Generator, frames: int, size: int) -> Scene:
+        rough = torch.from_numpy(rng.random((1, 3, 4, 4), dtype=np.float32))
+        picture = torch.nn.functional.interpolate(rough, (size, size), mode="bilinear")[0]
+        levels = (picture.permute(1, 2, 0) * 255.0).byte().numpy()
+        region = np.zeros((frames, size, size), bool)
+        top = int(rng.integers(size // 2))
+        region[:, top : top + size // 2, size // 4 : 3 * size // 4] = True
+        return Scene(np.stack([levels] * frames), region, region, int(rng.integers(100)))
+
+
+def looks() -> LookSampler:
+    return LookSampler.from_luts(luts(3), LookMixture(), pool_size=8, seed=0)
+
+
+def batch_of(parts: tuple[Tensor, ...]) -> TrainingBatch:
+    composite, mask, target = parts
+    return TrainingBatch(composite, target, mask, mask, torch.zeros(len(composite)).long())
+
+
+@pytest.fixture
+def tiny_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every method of the catalogue as small as in the other tests, at any size."""
+    for name, entry in COMPARATORS.items():
+        kind, sizes = FRAME_METHODS[name.removeprefix("huang-").removeprefix("co2net-")]
+        config = type(sizes)
+        if config is type(UNET):
+            sizes = dataclasses.replace(UNET, levels=4)
+        monkeypatch.setattr(config, "for_size", classmethod(lambda cls, side, sizes=sizes: sizes))
+        monkeypatch.setitem(
+            COMPARATORS, name, Entry(config, entry.build, entry.schedule, kind.__name__)
+        )
+
+
+def recipe(name: str, **course: object) -> ComparatorRecipe:
+    settings = {"samples": 8, "batch_size": 2, "image_size": 16, "log_every_steps": 1, **course}
+    return ComparatorRecipe(comparator=name, train=Course(**settings))  # type: ignore[arg-type]
+
+
+def test_batches_are_those_of_the_houses_own_training() -> None:
+    course, device = Course(batch_size=3, image_size=16, clip_frames=2, seed=5), torch.device("cpu")
+    mine = draw_batch(Scenes(), looks(), course, step=7, device=device)
+    scenes = Batches(Scenes(), 5, range(3), 2, 16)[7]  # type: ignore[arg-type]
+    rng = np.random.default_rng([5, 7, 1])
+    house = make_batch(StackedScenes.of(scenes), looks(), rng, range(3), 3)
+    for name, value in vars(mine).items():
+        assert torch.equal(value, getattr(house, name)), name
+
+
+@pytest.mark.parametrize("name", COMPARATORS)
+def test_losses_fall(name: str) -> None:
+    model, batch = tiny(name).train(), batch_of(clip(batch=1))
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    seen = []
+    for step in range(20):
+        torch.manual_seed(step)
+        loss = comparator_losses(model, batch)["loss"]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        seen.append(float(loss.detach()))
+    assert np.mean(seen[-3:]) < 0.9 * seen[0]
+
+
+@pytest.mark.parametrize("name", ["rainnet", "dovenet"])
+def test_generator_and_critic_do_not_meet_in_their_gradients(name: str) -> None:
+    torch.manual_seed(0)
+    model, critic = tiny(name).train(), Critic(levels=5, width=4)
+    losses = comparator_losses(model, batch_of(clip()), critic)
+    assert losses.keys() >= {"loss", "l1", "adversarial", "critic_loss", "critic_penalty"}
+    torch.testing.assert_close(losses["loss"], 100.0 * losses["l1"] + losses["adversarial"])
+    losses["loss"].backward(retain_graph=True)
+    assert all(parameter.grad is None for parameter in critic.parameters())
+    model.zero_grad()
+    losses["critic_loss"].backward()
+    assert all(parameter.grad is None for parameter in model.parameters())
+    assert any(parameter.grad is not None for parameter in critic.parameters())
+
+
+def test_methods_without_a_critic_say_so() -> None:
+    with pytest.raises(InputError, match="critics"):
+        comparator_losses(tiny("huang-rainnet"), batch_of(clip()), Critic(levels=5, width=4))
+
+
+def test_rates_follow_the_published_courses() -> None:
+    steps = COMPARATORS["is2am"].schedule
+    factors = [steps.factor(epoch / 120) for epoch in (0, 104.9, 105.1, 114.9, 115.1)]
+    assert factors == pytest.approx([1.0, 1.0, 0.1, 0.1, 0.01])
+    line = COMPARATORS["dovenet"].schedule
+    factors = [line.factor(epoch / 200) for epoch in (0, 100, 150, 200)]
+    assert factors == pytest.approx([1.0, 1.0, 0.5, 0.0])
+    assert COMPARATORS["pct-net"].schedule.factor(0.99) == 1.0
+    assert COMPARATORS["co2net-is2am"].schedule.learning_rate == 1e-5
+
+
+def test_the_optimizer_is_the_published_one() -> None:
+    parameters = [torch.nn.Parameter(torch.zeros(1))]
+    adam = COMPARATORS["ht"].schedule.make_optimizer(parameters)
+    assert type(adam) is torch.optim.Adam
+    assert (adam.defaults["lr"], adam.defaults["betas"]) == (1e-4, (0.5, 0.999))
+    other = Schedule(optimizer="adamw", learning_rate=1.0, batch_size=1, epochs=1)
+    assert type(other.make_optimizer(parameters)) is torch.optim.AdamW
+
+
+@pytest.mark.parametrize("name", ["is2am", "rainnet", "huang-rainnet"])
+@pytest.mark.usefixtures("tiny_catalogue")
+def test_a_run_leaves_a_learning_curve_of_weights(name: str, tmp_path: Path) -> None:
+    frames = 2 if name.startswith("huang") else 1
+    state = ComparatorTrainer(recipe(name, clip_frames=frames), tmp_path).run(Scenes(), looks())
+    assert state.step == 4
+    for samples in (2, 4, 8):
+        model, card = load_comparator(tmp_path / f"weights-{samples}.safetensors")
+        assert (card.name, card.facts["samples"]) == (name, samples)
+    last = load_comparator(tmp_path / "weights.safetensors")[0].state_dict()
+    assert all(torch.equal(value, last[key]) for key, value in model.state_dict().items())
+    lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("tiny_catalogue")
+def test_a_killed_run_resumes_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = recipe("rainnet", checkpoint_every_seconds=0.0, critics=True)
+    critic = Critic(levels=4, width=4)
+    monkeypatch.setattr("vhmae.comparators.training.Critic", lambda levels: critic)
+    start = {key: value.clone() for key, value in critic.state_dict().items()}
+    ComparatorTrainer(plan, tmp_path / "whole").run(Scenes(), looks())
+    critic.load_state_dict(start)
+    update = ComparatorTrainer._update
+
+    def dying(self: ComparatorTrainer, batch: TrainingBatch) -> dict[str, float]:
+        if self.state.step == 3:
+            raise KeyboardInterrupt
+        return update(self, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ComparatorTrainer, "_update", dying)
+        with pytest.raises(KeyboardInterrupt):
+            ComparatorTrainer(plan, tmp_path / "killed").run(Scenes(), looks())
+    with (tmp_path / "killed" / "journal.jsonl").open("a") as file:
+        file.write('{"event": "train", "step": 9, "lo')
+    with pytest.raises(InputError, match="holds a run already"):
+        ComparatorTrainer(plan, tmp_path / "killed").run(Scenes(), looks())
+    with pytest.raises(InputError, match="another recipe"):
+        ComparatorTrainer(recipe("rainnet", seed=3), tmp_path / "killed").run(
+            Scenes(), looks(), resume=True
+        )
+    ComparatorTrainer(plan, tmp_path / "killed").run(Scenes(), looks(), resume=True)
+    whole, killed = (
+        load_comparator(tmp_path / name / "weights.safetensors")[0].state_dict()
+        for name in ("whole", "killed")
+    )
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
+    journal = (tmp_path / "killed" / "journal.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in journal] == [1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("tiny_catalogue")
+def test_what_stands_on_a_network_takes_its_trained_weights(tmp_path: Path) -> None:
+    entry = COMPARATORS["is2am"]
+    config = entry.config.for_size(16)
+    trained = entry.build(config)
+    for parameter in trained.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    path = tmp_path / "is2am.safetensors"
+    save_comparator(trained, "is2am", config, path, {})
+    course = Course(image_size=16, clip_frames=2)
+    plan = ComparatorRecipe(comparator="co2net-is2am", backbone=str(path), train=course)
+    model = build_comparator(plan)
+    expected = load_comparator(path)[0].state_dict()
+    assert all(
+        torch.equal(value, expected[key]) for key, value in model.backbone.state_dict().items()
+    )
+    other = ComparatorRecipe(comparator="huang-rainnet", backbone=str(path), train=course)
+    with pytest.raises(InputError, match="not the network"):
+        build_comparator(other)

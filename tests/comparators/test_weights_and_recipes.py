@@ -1,0 +1,190 @@
+"""Weights that name their method, recipes, the fixed mixture of looks, frames of any size."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.comparators.networks import IS2AM, tiny
+from vhmae.comparators.catalogue import COMPARATORS, find_comparator
+from vhmae.comparators.harmonize import harmonize_clip, load_harmonizer
+from vhmae.comparators.is2am import Is2am
+from vhmae.comparators.looks import MIXTURE
+from vhmae.comparators.recipe import ComparatorRecipe, Course
+from vhmae.comparators.weights import FORMAT, load_comparator, read_comparator_card, save_comparator
+from vhmae.config import read_config
+from vhmae.errors import InputError, ShapeError
+
+ROOT = Path(__file__).parents[2]
+CONFIGS = sorted((ROOT / "configs" / "comparators").glob("*.yaml"))
+
+
+def test_weights_come_back_with_their_name_sizes_and_facts(tmp_path: Path) -> None:
+    path = tmp_path / "is2am.safetensors"
+    model = tiny("is2am").eval()
+    model.trunk.encoder[2][1].running_var.fill_(1e6)  # type: ignore[union-attr,index]  # over what fp16 can hold
+    save_comparator(model, "is2am", IS2AM, path, {"samples": 3}, half=False)
+    loaded, card = load_comparator(path)
+    assert (card.name, card.config, card.facts) == ("is2am", IS2AM, {"samples": 3})
+    expected = model.state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in loaded.state_dict().items())
+    assert not loaded.training
+    save_comparator(model, "is2am", IS2AM, path, {})
+    halved = load_comparator(path)[0].state_dict()
+    assert float(halved["trunk.encoder.2.1.running_var"][0]) == 1e6
+    for key, value in halved.items():
+        torch.testing.assert_close(value, expected[key], atol=1e-3, rtol=1e-3)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "vhmae-1"}, "holds no compared method"),
+        ({"comparator": "os.system"}, "unknown"),
+        ({"comparator": "vhmae.cli:main"}, "unknown"),
+        ({"comparator": "idih"}, "unknown key"),
+        ({"config": "{"}, "damaged"),
+        ({"config": "[]"}, "damaged"),
+        ({"config": '{"width": 6}'}, "do not fit"),
+        ({"config": '{"width": "6"}'}, "expected int"),
+        ({"facts": "3"}, "damaged"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused(
+    change: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    metadata = {
+        "format": FORMAT,
+        "comparator": "is2am",
+        "config": json.dumps(dataclasses.asdict(IS2AM)),
+        "facts": "{}",
+    }
+    path = tmp_path / "odd.safetensors"
+    tensors = {key: value.contiguous() for key, value in Is2am(IS2AM).state_dict().items()}
+    save_file(tensors, path, {**metadata, **change})
+    with pytest.raises(InputError, match=message):
+        load_comparator(path)
+
+
+def test_files_that_are_no_safetensors_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "pickle.safetensors"
+    path.write_bytes(b"\x80\x04.")
+    with pytest.raises(InputError, match="cannot be read as safetensors"):
+        read_comparator_card(path)
+
+
+def test_only_names_of_the_catalogue_are_known() -> None:
+    with pytest.raises(InputError, match="did you mean is2am"):
+        find_comparator("is2a")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_recipe_opens_with_its_command_and_builds(path: Path) -> None:
+    command = f"# vhmae train --config configs/comparators/{path.name} "
+    assert path.read_text().startswith(command)
+    recipe = read_config(ComparatorRecipe, path)
+    assert recipe.comparator == path.stem
+    entry = find_comparator(recipe.comparator)
+    with torch.device("meta"):
+        entry.build(entry.config.for_size(recipe.train.image_size))
+
+
+def test_every_method_has_its_recipe_on_the_same_terms() -> None:
+    recipes = {path.stem: read_config(ComparatorRecipe, path) for path in CONFIGS}
+    assert recipes.keys() == COMPARATORS.keys()
+    first = recipes["is2am"]
+    assert first.looks == MIXTURE
+    for name, recipe in recipes.items():
+        assert (recipe.looks, recipe.data, recipe.scenes) == (first.looks, first.data, first.scenes)
+        same = ("image_size", "seed", "ema")
+        assert all(getattr(recipe.train, key) == getattr(first.train, key) for key in same)
+        frames = recipe.train.samples * recipe.train.clip_frames
+        assert (frames == 4000) if name.startswith("co2net") else (recipe.train.samples == 16_000)
+        assert recipe.train.learning_rate is None or name.startswith("co2net")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"comparator": "is2a"}, "did you mean"),
+        ({"comparator": "co2net-is2am", "train": Course(clip_frames=8)}, "needs trained weights"),
+        ({"comparator": "huang-is2am"}, "needs 2 or more"),
+        ({"comparator": "ht", "backbone": "w.safetensors"}, "leave it out"),
+        ({"comparator": "ht", "train": Course(critics=True)}, "has none"),
+    ],
+)
+def test_recipes_that_make_no_sense_are_refused(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        ComparatorRecipe(**settings)  # type: ignore[arg-type]
+
+
+def test_weights_are_kept_at_a_quarter_a_half_and_the_end() -> None:
+    assert Course(samples=16_000, batch_size=16).kept_steps() == {
+        250: 4000,
+        500: 8000,
+        1000: 16_000,
+    }
+    assert Course(samples=3, batch_size=2).kept_steps() == {1: 2, 2: 4}
+
+
+@pytest.mark.parametrize("name", ["is2am", "co2net-rainnet"])
+def test_frames_of_any_size_are_harmonized_inside_the_mask(name: str) -> None:
+    rng = np.random.default_rng(0)
+    composite = rng.integers(0, 256, (3, 50, 70, 3), dtype=np.uint8)
+    mask = np.zeros((3, 50, 70), bool)
+    mask[:, 10:40, 20:50] = True
+    out = harmonize_clip(tiny(name).eval(), composite, mask, 32)
+    assert out.shape == composite.shape
+    assert np.array_equal(out[~mask], composite[~mask])
+    assert not np.array_equal(out[mask], composite[mask])
+    nothing = harmonize_clip(tiny(name).eval(), composite, np.zeros_like(mask), 32)
+    assert np.array_equal(nothing, composite)
+    with pytest.raises(ShapeError):
+        harmonize_clip(tiny(name).eval(), composite, mask[:2], 32)
+
+
+def test_a_weights_file_is_a_callable_at_its_own_size(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    composite = rng.integers(0, 256, (2, 40, 40, 3), dtype=np.uint8)
+    mask = np.zeros((2, 40, 40), bool)
+    mask[:, 10:30] = True
+    model, path = tiny("is2am").eval(), tmp_path / "is2am.safetensors"
+    save_comparator(model, "is2am", IS2AM, path, {"image_size": 16}, half=False)
+    expected = harmonize_clip(model, composite, mask, 16)
+    assert np.array_equal(load_harmonizer(path)(composite, mask), expected)
+    for size in (None, "16", 1 << 40):
+        save_comparator(model, "is2am", IS2AM, path, {"image_size": size})
+        with pytest.raises(InputError, match="size"):
+            load_harmonizer(path)
+
+
+def test_a_change_of_color_is_carried_up_to_the_very_edge() -> None:
+    class Brighter(Is2am):
+        def forward(self, composite: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return torch.where(mask, composite + 0.2, composite)
+
+    composite = np.full((1, 60, 60, 3), 100, np.uint8)
+    mask = np.zeros((1, 60, 60), bool)
+    mask[:, 13:40, 17:44] = True
+    out = harmonize_clip(Brighter(IS2AM), composite, mask, 16)
+    assert set(out[mask].ravel().tolist()) == {151}
+    assert set(out[~mask].ravel().tolist()) == {100}
+
+
+def test_the_main_path_does_not_import_the_compared_methods() -> None:
+    may = ("comparators", "training", "cli")
+    for path in (ROOT / "src" / "vhmae").rglob("*.py"):
+        if path.relative_to(ROOT / "src" / "vhmae").parts[0] in may:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not any(name.startswith("vhmae.comparators") for name in names), path
