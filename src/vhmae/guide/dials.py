@@ -24,7 +24,7 @@ is."""
 UNITS = np.array([1.0, 100.0, 100.0, 1.0, 10.0, 1.0])
 """A full turn of each dial: steps and the pull to 0 are measured in these."""
 GRID = np.stack(np.meshgrid(*[np.linspace(0.0, 1.0, 5)] * 3, indexing="ij"), -1).reshape(-1, 3)
-GRID_SHARE = 0.05
+GRID_SHARE = 0.005
 """How much all colors count beside those of the foreground: a map fitted to a few dark colors alone
 would run wild in light ones, which the next frame may show."""
 RIDGE = 1e-6
