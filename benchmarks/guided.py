@@ -40,6 +40,8 @@ ERRORS = (4.0, 12.0, 24.0)
 """Of the eye, in levels of 255, each channel."""
 GRAY_LEVELS = 12.0
 """A thing with less chroma than this may be called gray."""
+LIKE_LEVELS = 12.0
+"""Nobody says that a thing should look like what it is further from than this, root mean square."""
 JUDGE = 0.3
 """A judge takes a take's error for so much more or less: one deviation."""
 Row = dict[str, Any]
@@ -72,8 +74,9 @@ class User:
             point = Point(kind="target", at=(0, 0), to=_color(goal))
         elif self.kind == "match":
             apart = np.square(left.background - target).sum(axis=1)
-            goal = left.background[int(apart.argmin())]
-            point = Point(kind="match", at=(0, 0), to=(0, 0))
+            if float(apart.min()) <= 3.0 * (LIKE_LEVELS / LEVELS) ** 2:
+                goal = left.background[int(apart.argmin())]
+                point = Point(kind="match", at=(0, 0), to=(0, 0))
         elif self.kind == "neutral":
             if np.ptp(target) * LEVELS <= GRAY_LEVELS:
                 point = Point(kind="neutral", at=(0, 0))

@@ -9,24 +9,33 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from vhmae.data.hyoutube import read_list
-from vhmae.guide.colors import basis, fit_added
+from vhmae.guide.colors import LEVELS, basis, fit_added, rows_at
+from vhmae.guide.fitting import LEFT_OUT, RIDGE, fit_prior
+from vhmae.guide.prior import Prior
+from vhmae.guide.update import MAP_LEVELS
 from vhmae.harmonizer import Harmonizer
+from vhmae.model.weights import find_weights
 from vhmae.rendering import FrameTransform
 from vhmae.survey import thumbnail_of
 from vhmae.video.planes import Box
 
 Array = np.ndarray
-PIXELS_A_FRAME = 1500
+PIXELS_A_FRAME = 300
 """Foreground pixels on which errors are measured."""
 PLACES_A_FRAME = 60
 """Places that a user could point at, on either side."""
+TOLD = 6
+"""Places a composite that decide how often each scale of a prior holds."""
 DISK_LINES = 288
 DISK_RADIUS = 3
 """A place is the mean of a disk this large, in pixels of a frame of ``DISK_LINES`` lines."""
@@ -52,10 +61,18 @@ class Leftover:
     overall: Array
     """(3, 10): the answer's overall map, mean over the frames."""
 
-    def missing(self, ridge: float = 2e-3) -> Array:
-        """The change of the overall map that would bring the answer nearest to the truth: (30,), a
-        ridge fit."""
-        return fit_added(self.composite, self.target - self.answer, ridge)
+    def missing(self) -> Array:
+        """The change of the overall map that brings the answer nearest to the truth: (30,)."""
+        return fit_added(self.composite, self.target - self.answer, RIDGE)
+
+    def told(self, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """What a person whose eye does not err would say of a few places: rows (M, 30), values and
+        variances (M,)."""
+        picks = rng.choice(len(self.places), min(TOLD, len(self.places)), replace=False)
+        shown = self.places[picks]  # (n, 3, 3)
+        rows = np.concatenate([rows_at(composite) for composite in shown[:, 0]])
+        values = (shown[:, 2] - shown[:, 1]).ravel()
+        return rows, values, np.full(len(values), (MAP_LEVELS / LEVELS) ** 2)
 
 
 def read_leftovers(data: Path, harmonizer: Harmonizer, seed: int = 0) -> Iterator[Leftover]:
@@ -72,6 +89,38 @@ def read_leftovers(data: Path, harmonizer: Harmonizer, seed: int = 0) -> Iterato
         composite, target, mask = sample.read()
         rng = np.random.default_rng([seed, number])
         yield _leftover(sample.name, sample.video, composite, target, mask, harmonizer, rng)
+
+
+def fit_prior_to(
+    folders: Sequence[Path], harmonizer: Harmonizer, weights: str, progress: bool = False
+) -> Prior:
+    """Fit a prior to what a harmonizer leaves on several sets, each composite counting the same.
+
+    Args:
+        weights: name or path, for the prior's provenance.
+        progress: show on stderr which set is read.
+    """
+    missing, told = [], []
+    counts: dict[str, int] = {}
+    for folder in folders:
+        rng = np.random.default_rng(0)
+        lefts = read_leftovers(folder, harmonizer)
+        shown = track(lefts, folder.name, console=Console(stderr=True)) if progress else lefts
+        for left in shown:
+            missing.append(left.missing())
+            told.append(left.told(rng))
+            counts[folder.name] = counts.get(folder.name, 0) + 1
+    sha = hashlib.sha256(find_weights(weights).read_bytes()).hexdigest()
+    provenance = {
+        "weights": Path(weights).name,
+        "weights_sha256": sha,
+        "caution": harmonizer.caution,
+        "composites": len(missing),
+        "sets": counts,
+        "ridge": RIDGE,
+        "left_out": LEFT_OUT,
+    }
+    return fit_prior(np.stack(missing), told, provenance)
 
 
 def _leftover(

@@ -1,0 +1,57 @@
+"""``vhmae fit-prior``: what is known beforehand of the change that a network's answers lack."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from vhmae.cli.parser import (
+    CAUTION,
+    add_command,
+    add_device_options,
+    add_report_options,
+    write_report,
+)
+from vhmae.errors import InputError
+
+
+def add_fit_prior(commands: Any) -> None:
+    text = "fit what guided harmonizing knows beforehand: how answers are wrong"
+    parser = add_command(commands, "fit-prior", _fit_prior, text)
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        nargs="+",
+        metavar="DIR",
+        help="sets of composites with targets, of several kinds of look",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--caution", type=float, default=CAUTION, metavar="LEVELS")
+    add_device_options(parser)
+    add_report_options(parser)
+
+
+def _fit_prior(args: Any) -> None:
+    from vhmae.evaluation.leftovers import fit_prior_to
+    from vhmae.harmonizer import Harmonizer
+
+    if not args.output.resolve().parent.is_dir():
+        raise InputError(f"-o {args.output}: its folder does not exist; make it first")
+    if args.output.is_dir():
+        raise InputError(f"-o {args.output}: is a folder; give a file")
+    harmonizer = Harmonizer.from_pretrained(
+        args.weights,
+        device=args.device,
+        precision=args.precision,
+        threads=args.threads,
+        caution=args.caution,
+        cut_detection=False,  # a composite of a set is one shot
+    )
+    progress = sys.stderr.isatty() and not args.quiet
+    prior = fit_prior_to(args.data, harmonizer, args.weights, progress)
+    prior.write(args.output)
+    write_report({"schema": 1, "output": str(args.output), **prior.provenance}, args.json)
+    if not args.quiet:
+        print(f"{args.output}: fitted on {prior.provenance['composites']} composites")
