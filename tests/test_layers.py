@@ -7,8 +7,9 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "vhmae"
 ROWS = {
-    "errors": 0, "config": 0, "assets": 0, "cluster": 1, "kernels": 1, "color": 1, "model": 2, "video": 2, "metrics": 2, "data": 3,
-    "rendering": 3, "smoothing": 4, "survey": 4, "harmonizer": 5, "analysis": 6, "pipeline": 7, "streaming": 7, "grade": 7, "preview": 7,
+    "errors": 0, "config": 0, "assets": 0, "cluster": 1, "kernels": 1, "guide": 1, "color": 1, "model": 2, "video": 2, "metrics": 2,
+    "data": 3, "rendering": 3, "smoothing": 4, "survey": 4, "pointing": 4, "harmonizer": 5,
+    "analysis": 6, "pipeline": 7, "streaming": 7, "grade": 7, "preview": 7,
     "batch": 8, "evaluation": 8, "training": 9, "web": 9, "matting": 9, "demo": 10, "study": 10, "rcvh": 10,
     "cli": 11, "__main__": 12, "__init__": 12,
 }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from vhmae.errors import InputError, did_you_mean
+from vhmae.guide.telling import Telling
 from vhmae.model.heads import Drawing, Transform
 from vhmae.model.precision import DTYPES, Precision, autocast, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
@@ -147,6 +149,7 @@ class Harmonizer:
         """Frames without background, which took the transform of the nearest frame that has some."""
         self.unread = 0
         """Frames of shots that had shown no background in time: they stay untouched."""
+        self.told = Telling()
         self.reset()
 
     @classmethod
@@ -176,6 +179,17 @@ class Harmonizer:
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
         self.surveyed: Survey | None = None
+        self.told.restart()
+
+    def guide(self, change: Array, shot: int | None = None) -> None:
+        """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while frames come, it is blended in."""
+        if self.model.config.head != "photometric":
+            raise InputError("--guide: these weights draw pixels; take weights with a photometric head")
+        self.told.say(change, shot, self._index - len(self._pending) if self._index else -math.inf)
+
+    def answer(self, thumbnail: Thumbnail, matte: Array, shot: int = 0) -> FrameTransform | PixelChange:
+        """What the network says of one frame by itself, without guide and strength; the stream is left as it is."""
+        return self._estimate(shot, [(0, *self._see(thumbnail, matte))])[0].change
 
     # --- what a stopped run needs to go on
 
@@ -362,7 +376,7 @@ class Harmonizer:
             self.unread += 1
             return Released(payload, None, shot)
         change = smoothed(estimates, index, self._window_frames, self.latency_frames - self._window_frames + self.stride)
-        scaled = change.scaled(self.strength)
+        scaled = self.told.added_to(change, shot, index).scaled(self.strength)
         return Released(payload, KeepingChange(scaled, self.keep) if self.keep else scaled, shot)
 
     def _of_shot(self, shot: int) -> list[Estimate]:
