@@ -3,13 +3,18 @@ answers it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import numpy as np
 
 from vhmae.color.transform import AFFINE, QUADRATIC
 from vhmae.errors import InputError
 from vhmae.guide.colors import added
-from vhmae.guide.document import Place, Point
-from vhmae.guide.update import Seen
+from vhmae.guide.decision import Decision, decide
+from vhmae.guide.document import Guide, Place, Point
+from vhmae.guide.prior import Prior
+from vhmae.guide.update import Seen, by_shot
 from vhmae.rendering import FrameTransform, as_matte
 from vhmae.video.planes import Box
 
@@ -18,6 +23,7 @@ DISK_RADIUS = 3.0
 DISK_LINES = 288
 """A place is the mean of a disk of this radius in a frame of so many lines; others in
 proportion."""
+MOST_COLORS = 4096
 INSIDE = 0.5
 """Pixels count whose matte is at least this."""
 
@@ -94,3 +100,76 @@ def see_point(
         if goal is None:
             raise InputError(f"{what}: takes after a place outside the frame; choose another")
     return Seen(point, number, shot, composite, answer, goal)
+
+
+class Shown(NamedTuple):
+    """A frame that a guide names."""
+
+    frame: Array
+    """(H, W, 3) RGB as shown, uint8 or float in [0, 1]."""
+    matte: Array
+    """(H, W), of one object."""
+    answer: FrameTransform
+    """Before strength and without any guide."""
+    shot: int
+
+
+def foreground_colors(frame: Array, matte: Array) -> Array:
+    """Colors of the foreground, evenly spread over it: (P, 3) float64 in [0, 1], P at most
+    ``MOST_COLORS``."""
+    colors = frame[as_matte(matte) >= INSIDE].astype(np.float64)
+    picks = np.linspace(0, len(colors) - 1, min(MOST_COLORS, len(colors))).astype(int)
+    picked: Array = colors[picks]
+    return picked / 255.0 if frame.dtype == np.uint8 else picked
+
+
+def decide_shots(
+    prior: Prior,
+    guide: Guide,
+    show: Callable[[int], Shown],
+    *,
+    thing: int = 1,
+    first: int = 0,
+    strength: float = 1.0,
+) -> dict[int | None, Decision]:
+    """What is added to the maps of an object, shot by shot; give each to ``Harmonizer.guide``.
+
+    Args:
+        show: gives a frame by its number.
+        thing: the object, from 1.
+        first: a frame with foreground, whose colors dials are fitted in where nothing else is said.
+    Returns:
+        Decisions by number of the shot; None stands for all shots. Dials turn the shots that points
+        and choices name, or all of them where none is named.
+    Raises:
+        InputError: where a point lies outside the mask.
+    """
+    seen: list[Seen] = []
+    for number, point in enumerate(guide.points, 1):
+        if point.object == thing:
+            shown = show(point.frame)
+            goal = show(point.goal_frame).frame if point.goal_frame != point.frame else None
+            seen.append(see_point(point, number, shown.shot, *shown[:3], goal))
+    told = {shot: rows for (_, shot), rows in by_shot(seen, guide.shots).items()}
+    named = {shot: next(one.point.frame for one in rows) for shot, rows in told.items()}
+    choices = [choice for choice in guide.choices if choice.object == thing]
+    shot_of = {
+        choice.frame: None if guide.shots == "all" else show(choice.frame).shot
+        for choice in choices
+    }
+    named |= {shot: frame for frame, shot in shot_of.items()}
+    if guide.dials and not named:
+        named = {None: first}
+    decisions = {}
+    for shot, frame in named.items():
+        shown = show(frame)
+        decisions[shot] = decide(
+            prior,
+            told.get(shot, []),
+            choices=[choice for choice in choices if shot_of[choice.frame] == shot],
+            dials=guide.dials,
+            colors=foreground_colors(shown.frame, shown.matte),
+            overall=shown.answer.overall,
+            strength=strength,
+        )
+    return decisions

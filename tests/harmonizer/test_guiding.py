@@ -3,6 +3,10 @@ step."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,11 +16,14 @@ from tests.model.test_vhmae import model
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import decide
-from vhmae.guide.document import Point
+from vhmae.guide.dials import Dials
+from vhmae.guide.document import Choice, Guide, Point
+from vhmae.guide.flags import guide_of_flags
 from vhmae.guide.prior import Prior
+from vhmae.guide.reading import read_guide
 from vhmae.guide.telling import BLENDED_FRAMES, Telling
 from vhmae.harmonizer import Harmonizer
-from vhmae.pointing import disk_mean, map_at, see_point
+from vhmae.pointing import Shown, decide_shots, disk_mean, map_at, see_point
 from vhmae.rendering import FrameTransform
 from vhmae.survey import thumbnail_of
 
@@ -139,3 +146,31 @@ def test_a_disk_is_a_disk() -> None:
     assert disk_mean(picture, (200, 100)) == pytest.approx(np.full(3, 1.1))
     assert disk_mean(picture, (0, 0)) == pytest.approx(np.zeros(3))
     assert disk_mean(picture, (200, 100), np.zeros((288, 400), bool)) is None
+
+
+def test_flags_file_and_api_say_the_same_to_each_shot(tmp_path: Path) -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    prior = Prior(np.eye(SIZE) * 0.1, np.array([0.3, 1.0]), np.array([0.5, 0.5]))
+    own = harmonizer()
+
+    def show(index: int) -> Shown:
+        answer = own.answer(functools.partial(thumbnail_of, frames[index]), masks[index])
+        assert isinstance(answer, FrameTransform)
+        return Shown(frames[index], masks[index], answer, index // 2)
+
+    (y, x), (v, u) = (np.argwhere(masks[index])[400] for index in (0, 3))
+    words = {"target": [f"{x},{y}=#804020"], "neutral": [f"{u},{v}@3"]}
+    flags = guide_of_flags(words, ["exposure=0.25"])
+    flags.write(tmp_path / "guide.json")
+    told = [decide_shots(prior, one, show) for one in (flags, read_guide(tmp_path / "guide.json"))]
+    assert told[0].keys() == {0, 1}
+    for shot in (0, 1):
+        assert np.array_equal(told[0][shot].change, told[1][shot].change)
+        assert told[0][shot].points[0].number == shot + 1
+    everywhere = decide_shots(prior, dataclasses.replace(flags, shots="all"), show)
+    assert everywhere.keys() == {None}
+    assert len(everywhere[None].points) == 2
+    chose = decide_shots(prior, Guide(choices=(Choice(chosen=2, frame=2),)), show)
+    assert chose[1].change == pytest.approx(-show(2).answer.overall.ravel(), abs=1e-6)
+    turned = decide_shots(prior, Guide(dials=Dials(exposure=0.5)), show)
+    assert turned.keys() == {None}
