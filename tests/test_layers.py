@@ -8,7 +8,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "vhmae"
 ROOMS = (
     "version", "errors", "options", "config", "progress", "overlap", "partial_output", "assets",
-    "color", "model", "video", "engine", "matting", "work", "grade", "data", "evaluation", "training", "comparators",
+    "guide", "color", "model", "video", "engine", "matting", "work", "grade", "data", "evaluation", "training", "comparators",
     "web", "rcvh", "study", "cli", "__main__", "__init__",
 )  # fmt: skip
 """From the bottom to the top."""

@@ -85,8 +85,8 @@ class Option:
 
     @property
     def is_list(self) -> bool:
-        """Whether it takes any number of files."""
-        return typing.get_origin(self.hint) is tuple and typing.get_args(self.hint)[0] is Path
+        """Whether it takes any number of files or texts, each by a flag of its own."""
+        return typing.get_origin(self.hint) is tuple and typing.get_args(self.hint)[0] in (Path, str)
 
     def parse(self, text: str) -> Any:
         """The value that a text stands for: of a flag, or of a column.
@@ -100,7 +100,8 @@ class Option:
             if self.is_switch:
                 return _switch(text)
             if self.is_list:
-                return tuple(Path(word.strip()) for word in text.split("|") if word.strip())
+                kind = typing.get_args(hint)[0]
+                return tuple(kind(word.strip()) for word in text.split("|") if word.strip())
             if typing.get_origin(hint) is tuple:
                 return self._words(text)
             if self.choices:
@@ -142,7 +143,7 @@ class Option:
             return value
         if isinstance(value, list) and typing.get_origin(self.hint) is tuple:
             kind = typing.get_args(self.hint)[0]
-            convert = kind if kind in (Path, float) else self._choice
+            convert = kind if kind in (Path, float, str) else self._choice
             return tuple(convert(one) for one in value)
         if isinstance(value, int | float) and not isinstance(value, bool):
             if self.hint in (int, float, Fraction) and (self.hint is not int or value == int(value)):

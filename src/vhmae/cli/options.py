@@ -56,6 +56,8 @@ def _usual(one: Option) -> str:
 def _type(one: Option) -> Callable[[str], Any]:
     if one.role == "input":
         return location
+    if one.is_list:
+        return str
     if one.choices and not one.metavar:
         return str  # argparse tells what is known
     return functools.partial(_parsed, one)

@@ -73,9 +73,7 @@ class ComparatorRecipe:
         find_comparator(self.comparator)
         stands_on_another = self.comparator.startswith(("huang-", "co2net-"))
         if self.backbone and not stands_on_another:
-            raise InputError(
-                f"backbone: {self.comparator} stands on no other network; leave it out"
-            )
+            raise InputError(f"backbone: {self.comparator} stands on no other network; leave it out")
         if self.comparator.startswith("co2net-") and not self.backbone:
             raise InputError(f"backbone: {self.comparator} needs trained weights; give their file")
         if stands_on_another and self.train.clip_frames < 2:

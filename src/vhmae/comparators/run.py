@@ -12,9 +12,7 @@ from vhmae.model.precision import choose_device
 from vhmae.training.sources import load_packs, make_sampler, split_dev
 
 
-def train_comparator(
-    recipe: ComparatorRecipe, run_dir: Path, device: str = "auto", resume: bool = False
-) -> ComparatorState:
+def train_comparator(recipe: ComparatorRecipe, run_dir: Path, device: str = "auto", resume: bool = False) -> ComparatorState:
     """Train by a recipe, to its end.
 
     Raises:

@@ -53,7 +53,7 @@ class AlignedRecipe:
         if root:
             paths = {name: Path(root, path) for name, path in paths.items()}
         elif not all(path.is_absolute() for path in paths.values()):
-            raise InputError(f"{self.takes}: is relative to the data, which is not known; pass --data DIR or set VHMAE_DATA")
+            raise InputError(f"{self.takes}: is relative to the data, which is not known; pass `data` DIR or set VHMAE_DATA")
         return dataclasses.replace(self, **paths)
 
 
@@ -80,13 +80,13 @@ def read_pairs(path: Path) -> list[Pair]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(f"--pairs {path}: cannot be read ({reason}); give lines of VIEW MASK A B") from None
+        raise InputError(f"cannot be read ({reason}); give lines of VIEW MASK A B", field="pairs", value=path) from None
     pairs = []
     for number, text in enumerate(lines, 1):
         words = text.split()
         if not words or words[0].startswith("#"):
             continue
-        where = f"--pairs {path}: line {number}"
+        where = f"`pairs` {path}: line {number}"
         if len(words) not in (3, 4):
             raise InputError(f"{where} has {len(words)} words; expected VIEW MASK A B (or MASK A B)")
         if any(".." in Path(word).parts or Path(word).is_absolute() for word in words):
@@ -96,7 +96,7 @@ def read_pairs(path: Path) -> list[Pair]:
             raise InputError(f"{where} lays {pair.foreground} over itself; name two times")
         pairs.append(pair)
     if not pairs:
-        raise InputError(f"--pairs {path}: names no pair; expected VIEW MASK A B a line")
+        raise InputError("names no pair; expected VIEW MASK A B a line", field="pairs", value=path)
     return pairs
 
 
@@ -113,7 +113,7 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise InputError(f"{output}: is a file or not empty; give a new folder")
-    for option, folder in (("--takes", recipe.takes), ("--masks", recipe.masks)):
+    for option, folder in (("`takes`", recipe.takes), ("`masks`", recipe.masks)):
         if not folder.is_dir():
             raise InputError(f"{option} {folder}: is not a folder; expected VIEW/NAME pictures in it")
     pairs = read_pairs(recipe.pairs)
@@ -121,7 +121,7 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
     for view in recipe.views:
         if view not in known:
             hint = did_you_mean(view, known)
-            raise InputError(f"--views {view}: is in no line of {recipe.pairs}{hint}; name others")
+            raise InputError(f"is in no line of {recipe.pairs}{hint}; name others", field="views", value=view)
     lines: list[str] = []
     journal: list[dict[str, object]] = []
     numbers: dict[str, int] = {}
@@ -150,8 +150,9 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
         journal.append({"composite": item, "group": name, **times, "fmse": round(error, 2)})
     if not lines:
         raise InputError(
-            f"--pairs {recipe.pairs}: leaves no composite of {recipe.least_fmse:g} fMSE or more; "
-            "give pairs that differ more, or a lower --least-fmse"
+            f"leaves no composite of {recipe.least_fmse:g} fMSE or more; give pairs that differ more, or a lower `least_fmse`",
+            field="pairs",
+            value=recipe.pairs,
         )
     # "two": neither side is the natural look of the other, as in a set of two looks.
     described = {"looks": "two", "views": recipe.views, "least_fmse": recipe.least_fmse}
@@ -163,7 +164,7 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
 
 def _read_pair(recipe: AlignedRecipe, pair: Pair) -> tuple[Array, Array, Array]:
     """Pictures A and B (H, W, 3) uint8 RGB, and the mask (H, W) bool."""
-    where = f"--pairs {recipe.pairs}: line {pair.line}"
+    where = f"`pairs` {recipe.pairs}: line {pair.line}"
     paths = [
         _find(recipe.takes / pair.view, pair.background, f"{where}: A"),
         _find(recipe.takes / pair.view, pair.foreground, f"{where}: B"),

@@ -46,7 +46,7 @@ def read_decoded(sample: Sample, cache: Path | None = None, size: int | None = N
         InputError: for a cache that is a file, and for what :meth:`Sample.read` refuses.
     """
     if cache is not None and cache.exists() and not cache.is_dir():
-        raise InputError(f"--cache {cache}: is a file; give a folder")
+        raise InputError("is a file; give a folder", field="cache", value=cache)
     if cache is None:
         return _resized(sample, size, resizing)
     folder = cache / _key(sample, size, resizing)

@@ -70,18 +70,18 @@ class SynthesisRecipe:
     def __post_init__(self) -> None:
         for shift in self.shifts:
             if shift not in SHIFTS:
-                raise InputError(f"--shifts: unknown shift {shift}{did_you_mean(shift, SHIFTS)}; known: {', '.join(SHIFTS)}")
+                raise InputError(f"unknown shift {shift}{did_you_mean(shift, SHIFTS)}; known: {', '.join(SHIFTS)}", field="shifts")
         low, high = self.strengths
         if not 0.0 <= low <= high <= 1.0:
-            raise InputError(f"--strength {low}:{high}: expected LOW:HIGH with 0 <= LOW <= HIGH <= 1")
+            raise InputError(f"`strength` {low}:{high}: expected LOW:HIGH with 0 <= LOW <= HIGH <= 1")
         if self.crop is not None and not 0.0 < self.crop[0] <= self.crop[1] < 1.0:
-            raise InputError(f"--crop {self.crop[0]}:{self.crop[1]}: expected LOW:HIGH with 0 < LOW <= HIGH < 1")
+            raise InputError(f"`crop` {self.crop[0]}:{self.crop[1]}: expected LOW:HIGH with 0 < LOW <= HIGH < 1")
         if self.frames < 1 or self.per_video < 1:
-            raise InputError("--frames and --per-video must be at least 1")
+            raise InputError("`frames` and `per_video` must be at least 1")
         if "lut" in self.shifts and self.luts is None:
-            raise InputError("--shifts lut: needs a LUT bank; pass --luts FILE or use --shifts parametric")
+            raise InputError("`shifts` lut: needs a LUT bank; pass `luts` FILE or use `shifts` parametric")
         if "camera" in self.shifts and self.cameras is None:
-            raise InputError("--shifts camera: needs camera renderings; pass --cameras FILE or use --shifts photo")
+            raise InputError("`shifts` camera: needs camera renderings; pass `cameras` FILE or use `shifts` photo")
 
     def below(self, root: str | Path | None) -> SynthesisRecipe:
         """The recipe with its relative paths taken from a data folder."""
@@ -90,7 +90,7 @@ class SynthesisRecipe:
         if not relative:
             return self
         if not root:
-            raise InputError(f"{relative[0]}: is relative to the data, which is not known; pass --data DIR or set VHMAE_DATA")
+            raise InputError(f"{relative[0]}: is relative to the data, which is not known; pass `data` DIR or set VHMAE_DATA")
         return dataclasses.replace(self, **{name: Path(root, path) for name, path in paths.items()})  # type: ignore[arg-type]  # all are paths
 
     @property
@@ -120,10 +120,10 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
     lines: list[str] = []
     journal: list[dict[str, object]] = []
     clips: list[Clip | Still] = [*list_clips(recipe.videos), *(list_stills(recipe.stills) if recipe.stills else [])]
-    wanted = read_names(recipe.clips, "--clips") if recipe.clips is not None else {clip.name for clip in clips}
+    wanted = read_names(recipe.clips, "`clips`") if recipe.clips is not None else {clip.name for clip in clips}
     unknown = wanted - {clip.name for clip in clips}
     if unknown:
-        raise InputError(f"--clips {recipe.clips}: names {min(unknown)}, which is not in {recipe.videos}; mend the list")
+        raise InputError(f"names {min(unknown)}, which is not in {recipe.videos}; mend the list", field="clips", value=recipe.clips)
     for number, clip in enumerate(clips):
         if clip.name not in wanted:
             continue
@@ -145,7 +145,7 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
                 cut = (slice(None), *box)
                 lines.append(_write_composite(recipe, output, clip, index, frames[cut], masks[cut], sources, rng, journal))
     if not lines:
-        raise InputError(f"{recipe.videos}: no clip has a foreground share in the range asked for; widen --foreground-ratio or --crop")
+        raise InputError(f"{recipe.videos}: no clip has a foreground share in the range asked for; widen `foreground_ratio` or `crop`")
     # Keys that a set makes no use of stay out, so that files of sets made before there were such keys are the same.
     hidden = {*IN_DATA, *(("camera_split",) if recipe.cameras is None else ()), *(() if recipe.skin else ("skin",))}
     described = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in hidden}

@@ -123,7 +123,7 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); give a list by --list") from None
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); give a list by `list`") from None
     samples = []
     for number, line in enumerate(lines, 1):
         words = line.replace("\\", "/").split()

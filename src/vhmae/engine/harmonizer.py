@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from vhmae.engine.sight import Thumbnail, check_frame, shows_background, small_m
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
 from vhmae.engine.survey import Survey
 from vhmae.errors import InputError
+from vhmae.guide.telling import Telling
 from vhmae.model.precision import DTYPES, Precision, choose_device
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
@@ -106,6 +108,7 @@ class Harmonizer:
         """Frames without background, which took the transform of the nearest frame that has some."""
         self.unread = 0
         """Frames of shots that had shown no background in time: they stay untouched."""
+        self.told = Telling()
         self.reset()
 
     @property
@@ -165,6 +168,17 @@ class Harmonizer:
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
         self.surveyed: Survey | None = None
+        self.told.restart()
+
+    def guide(self, change: Array, shot: int | None = None) -> None:
+        """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while frames come, it is blended in."""
+        if self.model.config.head != "photometric":
+            raise InputError("these weights draw pixels; take weights with a photometric head", field="guide")
+        self.told.say(change, shot, self._index - len(self._pending) if self._index else -math.inf)
+
+    def answer(self, thumbnail: Thumbnail, matte: Array, shot: int = 0) -> FrameTransform | PixelChange:
+        """What the network says of one frame by itself, without guide and strength; the stream is left as it is."""
+        return self._estimate(shot, [(0, *self._see(thumbnail, matte))], range(1))[0].change
 
     # --- what a stopped run needs to go on
 
@@ -355,7 +369,7 @@ class Harmonizer:
             self.unread += 1
             return Released(payload, None, shot)
         change = smoothed(estimates, index, self._window_frames, self.latency_frames - self._window_frames + self.stride)
-        scaled = change.scaled(self.strength)
+        scaled = self.told.added_to(change, shot, index).scaled(self.strength)
         return Released(payload, KeepingChange(scaled, self.keep) if self.keep else scaled, shot)
 
     def _of_shot(self, shot: int) -> list[Estimate]:

@@ -85,7 +85,7 @@ def _read_set(comparison: Comparison) -> tuple[Clip, int]:
     samples = {sample.name: sample for sample in read_list(comparison.data)}
     name = comparison.name or next(iter(samples))
     if name not in samples:
-        raise InputError(f"--name {name}: is not in the set{did_you_mean(name, samples)}; the list names them as VIDEO/object_k")
+        raise InputError(f"is not in the set{did_you_mean(name, samples)}; the list names them as VIDEO/object_k", field="name", value=name)
     if samples[name].real is None:
         return Clip(*samples[name].read_composite(), samples[name]), 0
     composite, target, mask = samples[name].read()
@@ -95,13 +95,13 @@ def _read_set(comparison: Comparison) -> tuple[Clip, int]:
 def _read_clip(comparison: Comparison) -> tuple[Clip, int]:
     """The frames around the asked-for one (the middle without), and the number of the first."""
     if comparison.composite is None or comparison.mask is None:
-        raise InputError("compare: needs COMPOSITE and --mask, or --data; name what is to be shown")
+        raise InputError("compare: needs COMPOSITE and `masks`, or `data`; name what is to be shown")
     info = probe_video(comparison.composite)
     mattes = open_matte(comparison.mask)
     mattes.check_fits(info, hold_last=True)
     frame = info.frames // 2 if comparison.frame is None else comparison.frame
     if not 0 <= frame < info.frames:
-        raise InputError(f"--frame {frame}: {comparison.composite} has frames 0 to {info.frames - 1}")
+        raise InputError(f"{comparison.composite} has frames 0 to {info.frames - 1}", field="frame", value=frame)
     first, last = max(0, frame - FRAMES_AROUND), min(info.frames, frame + FRAMES_AROUND + 1)
     frames = [to_uint8(timed.image.rgb()) for timed in itertools.islice(read_frames(info, first=first), last - first)]
     masks = [matte > np.iinfo(matte.dtype).max // 2 for matte in itertools.islice(mattes.read(info, first), len(frames))]

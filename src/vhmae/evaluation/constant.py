@@ -79,7 +79,7 @@ def fit_constant(data: Path, looks: str, output: Path) -> int:
     pairs = (sources, targets)
     colors, wanted = (torch.from_numpy(np.concatenate(part)).double() / 255.0 for part in pairs)
     coefficients = fit_transform(colors, wanted, QUADRATIC, ridge=1e-6)
-    again = ["vhmae", "fit-constant", "--data", str(data), "--looks", looks, "-o", str(output)]
+    again = ["vhmae", "fit-constant", "`data`", str(data), "`looks`", looks, "-o", str(output)]
     fitted[looks] = {
         "composites": len(samples),
         "set_sha256": set_digest(samples),

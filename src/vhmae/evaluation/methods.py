@@ -79,7 +79,7 @@ def read_method_text(text: str) -> MethodText:
         label, source = text, text
     label, source = label.strip(), source.strip()
     if not label or not source:
-        raise InputError(f"--method {text}: is empty on one side; write LABEL=METHOD")
+        raise InputError("is empty on one side; write LABEL=METHOD", field="method", value=text)
     return MethodText(label, source, source != text.strip())
 
 
@@ -107,9 +107,9 @@ def find_method(
     written = read_method_text(text)
     source = written.source
     if not 0.0 <= mix <= 1.0:
-        raise InputError(f"--mix {mix}: out of range; expected 0 (untouched) to 1")
+        raise InputError("out of range; expected 0 (untouched) to 1", field="mix", value=mix)
     if mix != 1.0 and source not in CLASSICAL:
-        raise InputError(f"--mix: {source} has no such setting; it is for {', '.join(CLASSICAL)}")
+        raise InputError(f"{source} has no such setting; it is for {', '.join(CLASSICAL)}", field="mix")
     settings = HarmonizerSettings(
         weights=weights,
         device=device,
@@ -153,6 +153,8 @@ def _find(label: str, source: str, data: Path, settings: HarmonizerSettings, mix
         return installed_method(label, installed[source])
     known = (*METHODS, *installed)
     raise InputError(
-        f"--method {source}: unknown{did_you_mean(source, known)}; expected {', '.join(known)}, "
-        "vhmae:WEIGHTS, folder:PATH, module:function or FILE.py:function"
+        f"unknown{did_you_mean(source, known)}; expected {', '.join(known)}, "
+        "vhmae:WEIGHTS, folder:PATH, module:function or FILE.py:function",
+        field="method",
+        value=source,
     )

@@ -177,7 +177,7 @@ def paired_difference(first: Mapping[str, Any], second: Mapping[str, Any], name:
         if row["name"] in others and row["values"].get(name) is not None and others[row["name"]]["values"].get(name) is not None
     ]
     if not rows:
-        raise InputError(f"{name}: no composite has it in both reports; ask for it by --metrics")
+        raise InputError(f"{name}: no composite has it in both reports; ask for it by `metrics`")
     videos: dict[str, list[tuple[float, float, float, float]]] = {}
     for row, other in rows:
         weight = float(row["frames"]) if first["pooling"] == "frames" else 1.0

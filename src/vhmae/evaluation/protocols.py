@@ -120,5 +120,5 @@ PROTOCOLS = {
 
 def find_protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
-        raise InputError(f"--protocol {name}: unknown{did_you_mean(name, PROTOCOLS)}; expected one of {', '.join(PROTOCOLS)}")
+        raise InputError(f"unknown{did_you_mean(name, PROTOCOLS)}; expected one of {', '.join(PROTOCOLS)}", field="protocol", value=name)
     return PROTOCOLS[name]

@@ -71,15 +71,15 @@ def evaluate(
     known = (*METRICS, "temporal")
     for name in wanted:
         if name not in known:
-            raise InputError(f"--metrics {name}: unknown{did_you_mean(name, known)}; expected some of {', '.join(known)}")
+            raise InputError(f"unknown{did_you_mean(name, known)}; expected some of {', '.join(known)}", field="metrics", value=name)
     if not wanted:
-        raise InputError(f"--metrics: names none; expected some of {', '.join(known)}")
+        raise InputError(f"names none; expected some of {', '.join(known)}", field="metrics")
     if swap_background and not method.takes_other_backgrounds:
-        raise InputError(f"--swap-background: {method.name} was made for the composites as they are; use a method that runs")
+        raise InputError(f"{method.name} was made for the composites as they are; use a method that runs", field="swap_background")
     if swap_background:
         wanted = [name for name in wanted if name in ("fmse", "fssim")] or ["fmse"]
     if swap_background and write is not None:
-        raise InputError("--write: keeps results on the composites as they are; leave --swap-background out")
+        raise InputError("keeps results on the composites as they are; leave `swap_background` out", field="write")
     samples = read_list(data, list_file)
     read = functools.partial(read_decoded, cache=cache, size=size, resizing=protocol.resizing)
     seconds, scores = _Seconds(), []
@@ -162,7 +162,7 @@ def _other_background(samples: list[Sample], number: int, shape: tuple[int, ...]
     order = (samples[(number + step) % count] for step in range(1, count))
     other = next((sample for sample in order if sample.video != samples[number].video), None)
     if other is None:
-        raise InputError("--swap-background: the list has one video only; it needs another to swap with")
+        raise InputError("the list has one video only; it needs another to swap with", field="swap_background")
     frames = read(other).composite
     picks = [frames[index % len(frames)] for index in range(shape[0])]
     return np.stack([cv2.resize(frame, (shape[2], shape[1]), interpolation=cv2.INTER_AREA) for frame in picks])

@@ -51,7 +51,7 @@ def pick_frames(clip: Clip, frame: int) -> list[int]:
     """Two successive frames: the asked-for one and the next; a clip of one frame shows it twice."""
     count = len(clip.mask)
     if not 0 <= frame < count:
-        raise InputError(f"--frame {frame}: the clip has frames 0 to {count - 1}")
+        raise InputError(f"the clip has frames 0 to {count - 1}", field="frame", value=frame)
     first = min(frame, max(0, count - 2))
     return [first, min(first + 1, count - 1)]
 

@@ -20,6 +20,7 @@ from vhmae.errors import InputError
 from vhmae.video.planes import Box, PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.work.analysis import open_analysis
+from vhmae.work.guiding import hear_guide
 from vhmae.work.job import AnalysisJob
 
 Array = np.ndarray
@@ -110,6 +111,7 @@ def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGr
     """
     analysis = open_analysis(job)
     analysis.survey()
+    heard = hear_guide(analysis)
     grades: list[ShotGrade] = []
     shot, current = _Shot(0), -1
     seen = damaged = 0
@@ -124,7 +126,7 @@ def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGr
     grades += shot.grade(len(grades) + 1, every)
     if not grades:
         raise InputError(f"{job.composite}: no shot has a foreground to grade; check the mask")
-    return grades, analysis.sources.info, analysis.warnings(seen, damaged)
+    return grades, analysis.sources.info, analysis.warnings(seen, damaged) + (heard.warnings if heard is not None else [])
 
 
 class _Shot:

@@ -151,9 +151,7 @@ class SceneStage:
         self.processes.wait()
         return load_scenes(folder).to(self.device)
 
-    def _batch(
-        self, scenes: StackedScenes | None, pairs: TrainingBatch | None, step: int, rows: range, first: int
-    ) -> TrainingBatch:
+    def _batch(self, scenes: StackedScenes | None, pairs: TrainingBatch | None, step: int, rows: range, first: int) -> TrainingBatch:
         """Rows of a step's batch: scenes under looks, pairs, or each row one of both by the pairs' share."""
         seed, size = self.recipe.train.seed, self.stage.batch_size
         place = slice(rows.start - first, rows.stop - first)
@@ -169,9 +167,7 @@ class SceneStage:
         chosen = torch.from_numpy(draws < self.recipe.data.pairs_share).to(self.device)
         return given.where(chosen, made)
 
-    def _losses(
-        self, scenes: StackedScenes | None, pairs: TrainingBatch | None, step: int, rows: range, first: int
-    ) -> dict[str, Tensor]:
+    def _losses(self, scenes: StackedScenes | None, pairs: TrainingBatch | None, step: int, rows: range, first: int) -> dict[str, Tensor]:
         """The losses of rows of a step's batch; their randomness comes from the seed and the step alone."""
         train, size = self.recipe.train, self.stage.batch_size
         generator = torch.Generator(self.device).manual_seed(train.seed * 1_000_003 + step)

@@ -22,6 +22,7 @@ from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import TimedFrame
 from vhmae.video.segments import SegmentedWriter
 from vhmae.work.analysis import Analysis, Ready
+from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.job import HarmonizeJob, HarmonizeOptions
 from vhmae.work.output import Output
 from vhmae.work.report import Report, Tally
@@ -64,6 +65,8 @@ def harmonize_video(
             raise InputError(told, field=name, value=value)
         if known[name].hint is Path and isinstance(value, str):
             given[name] = Path(value)
+        elif isinstance(value, str) and known[name].is_list:
+            given[name] = (value,)
         elif isinstance(value, list):
             given[name] = tuple(value)
     files = {"composite": Path(composite), "masks": tuple(map(Path, masks)), "output": Path(output)}
@@ -87,6 +90,7 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
         begun = writer.frames  # those of a stopped run
         with Progress("harmonize", sources.info.frames, job.progress, renderer.pace) as progress:
             analysis.survey(progress)
+            heard = hear_guide(analysis)
             rendered = renderer.rendered()
             try:
                 for done in rendered:
@@ -102,6 +106,7 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
             finally:
                 rendered.close()
         warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
+        warnings += heard.warnings if heard is not None else []
         for what in writer.left_out:
             warnings.append(f"{job.output}: {what} cannot be held by the container and were left out")
         check_strict(job.strict, warnings)
@@ -122,6 +127,7 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
         quality=job.quality,
         latency_frames=first.latency_frames,
         job=values_to_json(job),
+        **guided_report(heard),
     ).as_dict()
 
 

@@ -20,6 +20,7 @@ from vhmae.engine.settings import (
     Windows,
 )
 from vhmae.errors import InputError
+from vhmae.guide.options import GuideOptions
 from vhmae.options import option
 from vhmae.progress import ProgressMode
 from vhmae.video.placement import Placement
@@ -42,6 +43,8 @@ class AnalysisJob(HarmonizerSettings):
     channel, or the mask."""
     placement: Placement = dataclasses.field(default_factory=Placement)
     """How the foreground is laid."""
+    words: GuideOptions = dataclasses.field(default_factory=GuideOptions)
+    """What a person says."""
     start: float = option(0.0, metavar="SECONDS")
     """From when on frames are kept, counted from the first one."""
     end: float | None = option(None, metavar="SECONDS")
@@ -67,7 +70,7 @@ class AnalysisJob(HarmonizerSettings):
     def inputs(self) -> dict[str, Path]:
         """The files that the work depends on, by their part in it."""
         masks = {f"mask {place}": mask for place, mask in enumerate(self.masks)}
-        named = {"cuts": self.cuts, "reference": self.reference, "foreground": self.foreground}
+        named = {"cuts": self.cuts, "reference": self.reference, "foreground": self.foreground, "guide": self.words.guide}
         others = {name: path for name, path in named.items() if path is not None}
         return {"composite": self.composite, **masks, **others}
 
@@ -142,6 +145,13 @@ class HarmonizeOptions(TypedDict, total=False):
     position: tuple[float, float]
     scale: float
     premultiplied: bool
+    guide: str | Path | None
+    match: Sequence[str]
+    target: Sequence[str]
+    keep_color: Sequence[str]
+    neutral: Sequence[str]
+    brightness: Sequence[str]
+    dial: Sequence[str]
     start: float
     end: float | None
     cuts: str | Path | None

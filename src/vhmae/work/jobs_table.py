@@ -100,7 +100,7 @@ def _job(table: Path, line: int, row: dict[str, str], shared: Mapping[str, Any])
             raise InputError(f"{table}: line {line}: {error}") from None
         if isinstance(value, Path):
             value = table.parent / value
-        elif one.is_list:
+        elif one.is_list and one.role == "input":
             value = tuple(table.parent / path for path in value)
         values[one.name] = value
     try:

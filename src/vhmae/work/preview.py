@@ -13,6 +13,7 @@ from vhmae.errors import InputError
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import open_analysis
+from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import PreviewJob
 
@@ -37,6 +38,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
     if not 0 <= number < frames:
         raise InputError(f"{job.composite} has frames 0 to {frames - 1}", field="frame", value=number)
     first = max(0, number - AROUND)
+    heard = hear_guide(analysis, first)
     near = itertools.islice(analysis.sources.frames(first), number - first + AROUND + 1)
     for (timed, mattes), changes, _ in analysis.harmonized(near):
         if timed.index != number:
@@ -50,9 +52,9 @@ def preview(job: PreviewJob) -> dict[str, Any]:
         cover = np.max([as_matte(matte) for matte in mattes], axis=0)
         write_still(job.output, _sheet(before, after, cover))
         mean_change = round(sum(levels) / len(levels), 3) if levels else 0.0
-        warnings = analysis.warnings()
+        warnings = analysis.warnings() + (heard.warnings if heard is not None else [])
         check_strict(job.strict, warnings)
-        return {"schema": 1, "frame": number, "mean_change": mean_change, "warnings": warnings}
+        return {"schema": 1, "frame": number, "mean_change": mean_change, "warnings": warnings, **guided_report(heard)}
     raise InputError("could not be decoded; choose another", field="frame", value=number)
 
 

@@ -32,9 +32,16 @@ class Report:
     job: dict[str, Any]
     """The options of the run: what a job file holds."""
 
+    guide: dict[str, Any] | None = None
+    """What a person said, as a guide file holds it."""
+    guided: list[dict[str, Any]] | None = None
+    """For each point of the guide: what was asked, what came out, what is left."""
+
     def as_dict(self) -> dict[str, Any]:
         """The report for JSON."""
-        return {"schema": 1, **dataclasses.asdict(self)}
+        told = dataclasses.asdict(self)
+        unsaid = [name for name in ("guide", "guided") if told[name] is None]
+        return {"schema": 1, **{name: value for name, value in told.items() if name not in unsaid}}
 
 
 @dataclasses.dataclass

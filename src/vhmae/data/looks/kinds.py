@@ -153,11 +153,11 @@ def draw_look(
     kinds = [shift for shift in shifts if shift in LOOKS]
     if not kinds:
         added, known = " or ".join(f"'{name}'" for name in ADDED), ", ".join(LOOKS)
-        raise InputError(f"--shifts: needs a look beside {added}; add one of {known}")
+        raise InputError(f"needs a look beside {added}; add one of {known}", field="shifts")
     kind = kinds[int(rng.integers(len(kinds)))]
     amount = float(rng.uniform(*strength))
     needs = LOOKS[kind].needs
     if needs and not getattr(sources, needs):
-        raise InputError(f"--shifts {kind}: no {needs} were given; pass --{needs} FILE or another --shifts")
+        raise InputError(f"no {needs} were given; pass --{needs} FILE or another `shifts`", field="shifts", value=kind)
     color_map, name = LOOKS[kind].draw(rng, sources, None if beside is None else beside.map)
     return Look(color_map, amount, name)

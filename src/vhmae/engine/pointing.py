@@ -1,0 +1,169 @@
+"""What a point of a guide means in a frame: the color of its place as it came and as the network
+answers it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from vhmae.color.transform import AFFINE, QUADRATIC
+from vhmae.engine.rendering import FrameTransform, as_matte
+from vhmae.errors import InputError
+from vhmae.guide.colors import added
+from vhmae.guide.decision import Decision, decide
+from vhmae.guide.document import Guide, Place, Point
+from vhmae.guide.prior import Prior
+from vhmae.guide.update import Seen, by_shot
+from vhmae.video.planes import Box
+
+Array = np.ndarray
+DISK_RADIUS = 3.0
+DISK_LINES = 288
+"""A place is the mean of a disk of this radius in a frame of so many lines; others in
+proportion."""
+MOST_COLORS = 4096
+INSIDE = 0.5
+"""Pixels count whose matte is at least this."""
+
+
+def disk_mean(picture: Array, place: Place, inside: Array | None = None) -> Array | None:
+    """The mean color of a small disk.
+
+    Args:
+        picture: (H, W, 3) RGB, uint8 or float in [0, 1].
+        place: column and row.
+        inside: (H, W) bool, the pixels that count; None takes all of the disk.
+    Returns:
+        (3,) float64 in [0, 1]; None where no pixel counts.
+    """
+    height, width = picture.shape[:2]
+    radius = max(1.0, DISK_RADIUS * height / DISK_LINES)
+    column, row = place
+    rows = slice(max(0, round(row - radius)), round(row + radius) + 1)
+    columns = slice(max(0, round(column - radius)), round(column + radius) + 1)
+    y, x = np.ogrid[0:height, 0:width][0][rows], np.arange(width)[None, columns]
+    counts = (x - column) ** 2 + (y - row) ** 2 <= radius**2
+    if inside is not None:
+        counts = counts & inside[rows, columns]
+    if not counts.any():
+        return None
+    mean: Array = picture[rows, columns][counts].astype(np.float64).mean(axis=0)
+    return mean / 255.0 if picture.dtype == np.uint8 else mean
+
+
+def map_at(transform: FrameTransform, place: Place, height: int, width: int) -> Array:
+    """The map of a frame at one pixel, overall and local together: (3, 10) float64."""
+    column, row = (int(np.clip(round(at), 0, size - 1)) for at, size in zip(place, (width, height), strict=True))
+    maps, steps, lower, share = transform.maps(Box(row, column, row + 1, column + 1), height, width)
+    affine = maps[lower[0], :, 0] + share[0] * steps[lower[0], :, 0]  # overall and local terms
+    found = np.zeros((3, QUADRATIC))
+    found[:, :AFFINE] = affine.reshape(3, AFFINE)
+    found[:, AFFINE:] = transform.overall[:, AFFINE:]
+    return found
+
+
+def see_point(
+    point: Point,
+    number: int,
+    shot: int,
+    frame: Array,
+    matte: Array,
+    transform: FrameTransform,
+    goal_frame: Array | None = None,
+) -> Seen:
+    """What a point means.
+
+    Args:
+        number: of the point in its guide, from 1.
+        frame: (H, W, 3) RGB as shown, uint8 or float in [0, 1].
+        matte: (H, W), of the point's object.
+        transform: the network's answer at this frame, before strength and without any guide.
+        goal_frame: the frame that the point takes after; None is its own.
+    Raises:
+        InputError: where the point lies outside the mask.
+    """
+    what = f"point {number} ({point.words()})"
+    composite = disk_mean(frame, point.at, as_matte(matte) >= INSIDE)
+    if composite is None:
+        raise InputError(f"{what}: lies outside the mask; choose a place of the foreground")
+    answer = composite + added(composite, map_at(transform, point.at, *frame.shape[:2]))
+    goal: Array | None = None
+    if point.color is not None:
+        goal = np.array(point.color)
+    elif point.place is not None:
+        goal = disk_mean(frame if goal_frame is None else goal_frame, point.place)
+        if goal is None:
+            raise InputError(f"{what}: takes after a place outside the frame; choose another")
+    return Seen(point, number, shot, composite, answer, goal)
+
+
+class Shown(NamedTuple):
+    """A frame that a guide names."""
+
+    frame: Array
+    """(H, W, 3) RGB as shown, uint8 or float in [0, 1]."""
+    matte: Array
+    """(H, W), of one object."""
+    answer: FrameTransform
+    """Before strength and without any guide."""
+    shot: int
+
+
+def foreground_colors(frame: Array, matte: Array) -> Array:
+    """Colors of the foreground, evenly spread over it: (P, 3) float64 in [0, 1], P at most
+    ``MOST_COLORS``."""
+    colors = frame[as_matte(matte) >= INSIDE].astype(np.float64)
+    picks = np.linspace(0, len(colors) - 1, min(MOST_COLORS, len(colors))).astype(int)
+    picked: Array = colors[picks]
+    return picked / 255.0 if frame.dtype == np.uint8 else picked
+
+
+def decide_shots(
+    prior: Prior,
+    guide: Guide,
+    show: Callable[[int], Shown],
+    *,
+    thing: int = 1,
+    first: int = 0,
+    strength: float = 1.0,
+) -> dict[int | None, Decision]:
+    """What is added to the maps of an object, shot by shot; give each to ``Harmonizer.guide``.
+
+    Args:
+        show: gives a frame by its number.
+        thing: the object, from 1.
+        first: a frame with foreground, whose colors dials are fitted in where nothing else is said.
+    Returns:
+        Decisions by number of the shot; None stands for all shots. Dials turn the shots that points
+        and choices name, or all of them where none is named.
+    Raises:
+        InputError: where a point lies outside the mask.
+    """
+    seen: list[Seen] = []
+    for number, point in enumerate(guide.points, 1):
+        if point.object == thing:
+            shown = show(point.frame)
+            goal = show(point.goal_frame).frame if point.goal_frame != point.frame else None
+            seen.append(see_point(point, number, shown.shot, *shown[:3], goal))
+    told = {shot: rows for (_, shot), rows in by_shot(seen, guide.shots).items()}
+    named = {shot: next(one.point.frame for one in rows) for shot, rows in told.items()}
+    choices = [choice for choice in guide.choices if choice.object == thing]
+    shot_of = {choice.frame: None if guide.shots == "all" else show(choice.frame).shot for choice in choices}
+    named |= {shot: frame for frame, shot in shot_of.items()}
+    if guide.dials and not named:
+        named = {None: first}
+    decisions = {}
+    for shot, frame in named.items():
+        shown = show(frame)
+        decisions[shot] = decide(
+            prior,
+            told.get(shot, []),
+            choices=[choice for choice in choices if shot_of[choice.frame] == shot],
+            dials=guide.dials,
+            colors=foreground_colors(shown.frame, shown.matte),
+            overall=shown.answer.overall,
+            strength=strength,
+        )
+    return decisions

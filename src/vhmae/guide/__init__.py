@@ -1,0 +1,1 @@
+"""What a person says of a shot, and what follows from it: points, choices and dials."""

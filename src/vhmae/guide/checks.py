@@ -1,0 +1,29 @@
+"""What a value of a guide must be: refused in words that stand behind the name of its file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from vhmae.errors import InputError
+
+
+def check_number(value: Any, name: str, low: float, high: float) -> float:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and math.isfinite(value) and low <= value <= high):
+        raise InputError(f"{name} {value}: expected a number from {low:g} to {high:g}")
+    return float(value)
+
+
+def check_count(value: Any, name: str, low: int, high: int | None = None) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < low or value > (high or value):
+        reach = f"from {low} up" if high is None else f"from {low} to {high}"
+        raise InputError(f"{name} {value}: expected a whole number {reach}")
+
+
+def check_place(place: Sequence[float], name: str) -> None:
+    if len(place) != 2:
+        raise InputError(f"{name}: expected a place [x, y]")
+    for value in place:
+        check_number(value, name, 0.0, 1e6)

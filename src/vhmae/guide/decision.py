@@ -1,0 +1,63 @@
+"""From a guide to the change of an object's map in one shot: choices first, then points, then
+dials.
+
+A choice moves where the prior stands and narrows it; points pull from there; dials turn what has
+come of both. Each can be taken back without touching the others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from vhmae.guide.colors import SIZE
+from vhmae.guide.dials import Dials, dial_change
+from vhmae.guide.document import Choice
+from vhmae.guide.prior import Prior
+from vhmae.guide.takes import after, chosen
+from vhmae.guide.update import PointReport, Seen, observe, report, update
+
+Array = np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What is added to the answer's overall map throughout a shot."""
+
+    change: Array
+    """(30,), at full strength."""
+    covariance: Array
+    """(30, 30): what is still not known of it."""
+    points: tuple[PointReport, ...]
+
+
+def decide(
+    prior: Prior,
+    seen: Sequence[Seen],
+    *,
+    choices: Sequence[Choice] = (),
+    dials: Dials | None = None,
+    colors: Array | None = None,
+    overall: Array | None = None,
+    strength: float = 1.0,
+) -> Decision:
+    """Hear all that was said of an object in a shot.
+
+    Args:
+        choices: round by round.
+        colors: (P, 3), of the foreground as it came; needed for choices and dials.
+        overall: (30,) or (3, 10), the answer's map, for them as well.
+        strength: of answer and change; the report tells what comes out.
+    """
+    start, known = np.zeros(SIZE), prior
+    answer = np.zeros(SIZE) if overall is None else np.reshape(overall, SIZE).astype(np.float64)
+    shown = np.zeros((1, 3)) if colors is None else colors
+    if choices:
+        start, known = chosen(prior, shown, answer, choices), after(prior, len(choices))
+    belief = update(known, [observe(one) for one in seen], start)
+    turned = dial_change(shown, answer + belief.mean, dials) if dials else 0.0
+    change = belief.mean + turned
+    rows = report(known, seen, change, strength)
+    return Decision(change, belief.covariance, tuple(rows))

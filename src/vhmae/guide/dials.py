@@ -1,0 +1,186 @@
+"""Six dials of a compositor, in linear light, and the quadratic maps that stand for them.
+
+Dials turn an answer: the map is fitted to what they make of it in the colors of the foreground.
+Read back, a map is the setting that comes nearest to it in these colors, and what is left over. P
+colors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from vhmae.guide.checks import check_number
+from vhmae.guide.colors import LEVELS, LUMA, SIZE, added, basis, from_light, to_light
+
+Array = np.ndarray
+GRAY = 0.18
+"""Middle gray, about which contrast turns."""
+WARM = np.array([0.5, 0.0, -0.5])
+GREEN = np.array([-1.0, 2.0, -1.0]) / 3.0
+"""Stops a channel of temperature and tint at 100; they sum to 0, so that exposure stays what it
+is."""
+UNITS = np.array([1.0, 100.0, 100.0, 1.0, 10.0, 1.0])
+"""A full turn of each dial: steps and the pull to 0 are measured in these."""
+GRID = np.stack(np.meshgrid(*[np.linspace(0.0, 1.0, 5)] * 3, indexing="ij"), -1).reshape(-1, 3)
+GRID_SHARE = 0.005
+"""How much all colors count beside those of the foreground: a map fitted to a few dark colors alone
+would run wild in light ones, which the next frame may show."""
+RIDGE = 1e-6
+PULL = 1e-6
+"""Keeps dials at 0 which the colors say nothing about: the saturation of grays, say."""
+MOST_COLORS = 1024
+
+
+DIAL_RANGES = {
+    "exposure": 8.0,
+    "temperature": 100.0,
+    "tint": 100.0,
+    "contrast": 2.0,
+    "blacks": 50.0,
+    "saturation": 4.0,
+}
+"""How far each dial turns, either way."""
+DIALS = tuple(DIAL_RANGES)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dials:
+    """Six words of a compositor, turned in linear light, in this order."""
+
+    exposure: float = 0.0
+    """Stops."""
+    temperature: float = 0.0
+    """-100 (blue) to 100 (red): 100 is one stop of red against blue."""
+    tint: float = 0.0
+    """-100 (magenta) to 100 (green): 100 is one stop of green against both others."""
+    contrast: float = 0.0
+    """An exponent of 2**contrast about middle gray, .18."""
+    blacks: float = 0.0
+    """Per cent of white that is added."""
+    saturation: float = 0.0
+    """A factor of 2**saturation about luma."""
+
+    def __post_init__(self) -> None:
+        for name, reach in DIAL_RANGES.items():
+            check_number(getattr(self, name), name, -reach, reach)
+
+    def __bool__(self) -> bool:
+        return any(self.values())
+
+    def values(self) -> tuple[float, ...]:
+        """The six, in order."""
+        return tuple(float(getattr(self, name)) for name in DIALS)
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """A map in a compositor's words."""
+
+    dials: Dials
+    change_levels: float
+    """How much the map changes these colors: root mean square, in levels of 255."""
+    left_levels: float
+    """How much of it the dials do not say, likewise."""
+
+
+def turn(colors: Array, dials: Dials) -> Array:
+    """Turn the dials on colors: (..., 3) sRGB-encoded -> the same; white may be exceeded."""
+    return _turn(colors, np.array(dials.values()))
+
+
+def dial_change(colors: Array, overall: Array, dials: Dials) -> Array:
+    """The change of a map that turns its answer as the dials say.
+
+    Args:
+        colors: (P, 3), of the foreground as it came.
+        overall: (30,), the map that is turned.
+    Returns:
+        (30,), to be added to the map.
+    """
+    if not dials:
+        return np.zeros(SIZE)
+    colors = _spread(colors)
+    shown = [colors, GRID]
+    answers = [part + added(part, overall) for part in shown]
+    changes = [turn(answer, dials) - answer for answer in answers]
+    # Rows are repeated by their weight: the grid counts as a share of all.
+    factor = np.sqrt(GRID_SHARE * len(colors) / len(GRID))
+    terms = np.concatenate([basis(colors), factor * basis(GRID)])
+    wanted = np.concatenate([changes[0], factor * changes[1]])
+    normal = terms.T @ terms + RIDGE * len(colors) * np.eye(terms.shape[1])
+    return np.linalg.solve(normal, terms.T @ wanted).T.ravel()
+
+
+def read_dials(colors: Array, overall: Array) -> Reading:
+    """The setting of the dials that comes nearest to a map, by damped least squares
+    (Levenberg-Marquardt).
+
+    Args:
+        colors: (P, 3), of the foreground as it came.
+        overall: (30,).
+    """
+    colors = np.clip(_spread(colors), 0.0, 1.0)
+    change = added(colors, overall)
+    goal = np.clip(colors + change, 0.0, 1.0)
+    setting, error, damping = np.zeros(6), np.inf, 1e-3
+    residual, found = _residual(colors, goal, setting)
+    for _ in range(40):
+        slopes = _slopes(colors, goal, setting)
+        normal = slopes.T @ slopes
+        step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)) + 1e-12 * np.eye(6), -slopes.T @ residual)
+        tried = np.clip(setting + step, -_reach(), _reach())
+        after, error = _residual(colors, goal, tried)
+        if error >= found:
+            damping *= 8.0
+            if damping > 1e6:
+                break
+            continue
+        settled = found - error < 1e-9 * found + 1e-15
+        setting, residual, found, damping = tried, after, error, max(damping / 4.0, 1e-9)
+        if settled:
+            break
+    values = dict(zip(DIALS, (setting * UNITS).tolist(), strict=True))
+    left = _turn(colors, setting * UNITS).clip(0.0, 1.0) - goal
+    return Reading(Dials(**values), _levels(goal - colors), _levels(left))
+
+
+def _turn(colors: Array, values: Array) -> Array:
+    exposure, temperature, tint, contrast, blacks, saturation = values
+    gains = 2.0 ** (exposure + temperature / 100.0 * WARM + tint / 100.0 * GREEN)
+    light = to_light(colors) * gains
+    light = GRAY * (light / GRAY) ** (2.0**contrast) + blacks / 100.0
+    gray = (light @ LUMA)[..., None]
+    return from_light(gray + (light - gray) * 2.0**saturation)
+
+
+def _reach() -> Array:
+    return np.array(list(DIAL_RANGES.values())) / UNITS
+
+
+def _residual(colors: Array, goal: Array, setting: Array) -> tuple[Array, float]:
+    """Differences of all colors and the pull to 0, and the sum of their squares."""
+    apart = (_turn(colors, setting * UNITS).clip(0.0, 1.0) - goal).ravel() / np.sqrt(goal.size)
+    residual = np.concatenate([apart, np.sqrt(PULL) * setting])
+    return residual, float(residual @ residual)
+
+
+def _slopes(colors: Array, goal: Array, setting: Array, step: float = 1e-4) -> Array:
+    """Derivatives of the residual by the dials, in units of full turns, by central differences."""
+    columns = []
+    for dial in range(6):
+        moved = np.zeros(6)
+        moved[dial] = step
+        ahead, behind = (_residual(colors, goal, setting + sign * moved)[0] for sign in (1, -1))
+        columns.append((ahead - behind) / (2.0 * step))
+    return np.stack(columns, axis=1)
+
+
+def _spread(colors: Array) -> Array:
+    picks = np.linspace(0, len(colors) - 1, min(MOST_COLORS, len(colors))).astype(int)
+    return np.asarray(colors, np.float64)[picks]
+
+
+def _levels(difference: Array) -> float:
+    return float(LEVELS * np.sqrt(np.square(difference).mean()))

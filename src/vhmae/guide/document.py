@@ -1,0 +1,270 @@
+"""A guide: what a person says of a video. ``reading`` and ``flags`` make one of a file and of
+options.
+
+Places are in pixels of the composite as shown (upright), the origin top left; frames count from 0,
+objects, rounds and takes from 1.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from vhmae.errors import InputError, did_you_mean
+from vhmae.guide.checks import check_count, check_number, check_place
+from vhmae.guide.dials import DIALS, Dials
+from vhmae.partial_output import write_text_whole
+
+SCHEMA = 1
+Kind = Literal["match", "target", "keep", "neutral", "brightness", "hue"]
+KINDS: tuple[str, ...] = get_args(Kind)
+Shots = Literal["this", "all"]
+Place = tuple[float, float]
+"""Column and row, in pixels."""
+Color = tuple[float, float, float]
+"""sRGB-encoded red, green and blue in [0, 1]."""
+GOALS: dict[str, tuple[str, ...]] = {
+    "match": ("place",),
+    "target": ("color",),
+    "keep": (),
+    "neutral": (),
+    "brightness": ("stops", "place", "color"),
+    "hue": ("place", "color"),
+}
+"""What each kind of point may be told to become."""
+GOAL_FORMS = {"place": "a place [x, y]", "color": 'a color "#rrggbb"', "stops": "a number of stops"}
+MOST_STOPS = 8.0
+MOST_WEIGHT = 100.0
+MOST_TAKES = 64
+MOST_ROUNDS = 9
+
+
+def one_of(known: Sequence[str]) -> str:
+    """``a, b or c``."""
+    return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} or {known[-1]}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Point:
+    """A word about one place of the foreground."""
+
+    kind: Kind
+    at: Place
+    frame: int = 0
+    to: Place | Color | float | None = None
+    """What it should become: the place that it should look like, a color, or how many stops
+    brighter."""
+    to_frame: int | None = None
+    """The frame that a place of ``to`` is in; None is the point's own."""
+    object: int = 1
+    weight: float = 1.0
+    """How sure the person is: 2 counts as much as the same point said twice."""
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            hint = did_you_mean(str(self.kind), KINDS)
+            raise InputError(f"{self.kind}: unknown kind of point{hint}; expected {one_of(KINDS)}")
+        check_place(self.at, "at")
+        allowed = GOALS[self.kind]
+        form = self.goal
+        if form not in allowed and (form is not None or allowed):
+            wanted = one_of([GOAL_FORMS[name] for name in allowed]) if allowed else "nothing"
+            came = "nothing" if form is None else GOAL_FORMS[form]
+            raise InputError(f"{self.kind}: is told {came} to become; expected {wanted}")
+        if self.place is not None:
+            check_place(self.place, "to")
+        elif self.to_frame is not None:
+            raise InputError("to_frame: goes with a place in 'to' alone; leave it out")
+        for value in self.color or ():
+            check_number(value, "color", 0.0, 1.0)
+        if form == "stops":
+            check_number(self.to, "stops", -MOST_STOPS, MOST_STOPS)
+        check_count(self.frame, "frame", 0)
+        check_count(0 if self.to_frame is None else self.to_frame, "to_frame", 0)
+        check_count(self.object, "object", 1)
+        if not check_number(self.weight, "weight", 0.0, MOST_WEIGHT) > 0.0:
+            raise InputError("weight 0: says nothing; leave the point out")
+
+    @property
+    def goal(self) -> str | None:
+        """The form of ``to``: place, color, stops or None."""
+        if self.to is None:
+            return None
+        if self.place is not None:
+            return "place"
+        return "color" if self.color is not None else "stops"
+
+    @property
+    def place(self) -> Place | None:
+        """``to``, where it is a place."""
+        return (self.to[0], self.to[1]) if isinstance(self.to, tuple) and len(self.to) == 2 else None
+
+    @property
+    def color(self) -> Color | None:
+        """``to``, where it is a color."""
+        if not isinstance(self.to, tuple) or len(self.to) != 3:
+            return None
+        return self.to[0], self.to[1], self.to[2]
+
+    @property
+    def stops(self) -> float | None:
+        """``to``, where it is a number of stops."""
+        return None if self.to is None or isinstance(self.to, tuple) else float(self.to)
+
+    @property
+    def goal_frame(self) -> int:
+        """The frame that a place of ``to`` is in."""
+        return self.frame if self.to_frame is None else self.to_frame
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The frames that must be seen to know what the point means."""
+        return tuple(dict.fromkeys((self.frame, self.goal_frame)))
+
+    def words(self) -> str:
+        """The point in a few words, for messages and reports."""
+        where = "{:g},{:g}".format(*self.at) + f" of frame {self.frame}"
+        if self.stops is not None:
+            return f"{where} is {self.stops:+g} stops brighter"
+        if self.color is not None:
+            said = hex_of(self.color)
+        elif self.place is not None:
+            said = "{:g},{:g}".format(*self.place)
+            said += "" if self.goal_frame == self.frame else f" of frame {self.to_frame}"
+        else:
+            return f"{where} " + ("stays as it came" if self.kind == "keep" else "is gray")
+        verbs = {"brightness": "is as bright as", "hue": "has the hue of"}
+        return f"{where} {verbs.get(self.kind, 'looks like')} {said}"
+
+    def to_tree(self) -> dict[str, Any]:
+        tree: dict[str, Any] = {"frame": self.frame, "at": list(self.at), "is": self.kind}
+        if self.color is not None:
+            tree["to"] = hex_of(self.color)
+        elif self.place is not None:
+            tree["to"] = list(self.place)
+        elif self.to is not None:
+            tree["to"] = self.to
+        return tree | _unlike_default(self, ("to_frame", "object", "weight"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Choice:
+    """One take that was chosen out of several."""
+
+    chosen: int
+    """From 1."""
+    frame: int = 0
+    """A frame of the shot: the one that was shown."""
+    round: int = 1
+    """The takes of a later round stand closer, round the one chosen before."""
+    of: int = 6
+    object: int = 1
+
+    def __post_init__(self) -> None:
+        check_count(self.frame, "frame", 0)
+        check_count(self.round, "round", 1, MOST_ROUNDS)
+        check_count(self.of, "of", 4, MOST_TAKES)
+        if self.of % 2:
+            raise InputError(f"of {self.of}: expected an even number of takes, two a direction")
+        check_count(self.chosen, "chosen", 1, self.of)
+        check_count(self.object, "object", 1)
+
+    def to_tree(self) -> dict[str, Any]:
+        names = ("frame", "round", "of", "chosen")
+        return {name: getattr(self, name) for name in names} | _unlike_default(self, ("object",))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Guide:
+    """All that a person says."""
+
+    points: tuple[Point, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    dials: Dials = dataclasses.field(default_factory=Dials)
+    shots: Shots = "this"
+    """Whether a word rules its own shot, or all of them."""
+
+    def __post_init__(self) -> None:
+        if self.shots not in get_args(Shots):
+            raise InputError(f"shots {self.shots!r}: expected this or all")
+        rounds: dict[tuple[int, int], int] = {}
+        for choice in self.choices:
+            key = (choice.frame, choice.object)
+            expected = rounds.get(key, 0) + 1
+            if choice.round != expected:
+                said = f"round {choice.round} of frame {choice.frame}"
+                raise InputError(f"{said}: expected round {expected} next; mend the choices")
+            rounds[key] = expected
+
+    def __bool__(self) -> bool:
+        return bool(self.points or self.choices or self.dials)
+
+    @property
+    def frames(self) -> tuple[int, ...]:
+        """The frames that are named, in order: in files they are read first."""
+        named = {frame for point in self.points for frame in point.frames}
+        return tuple(sorted(named | {choice.frame for choice in self.choices}))
+
+    def joined(self, other: Guide) -> Guide:
+        """This guide and then another; dials add up, and "all" shots in either holds for both."""
+        turned = zip(DIALS, self.dials.values(), other.dials.values(), strict=True)
+        return Guide(
+            points=self.points + other.points,
+            choices=self.choices + other.choices,
+            dials=Dials(**{name: one + more for name, one, more in turned}),
+            shots="all" if "all" in (self.shots, other.shots) else "this",
+        )
+
+    def check_fits(self, width: int, height: int, frames: int | None, objects: int = 1) -> None:
+        """Refuse what the video does not have.
+
+        Args:
+            frames: of the video; None where it is not known (pipes).
+        Raises:
+            InputError: for places outside the frame, and frames or objects that do not exist.
+        """
+        for number, point in enumerate(self.points, 1):
+            what = f"point {number} ({point.words()})"
+            shown = (point.at, point.place)
+            for x, y in (place for place in shown if place is not None):
+                if not (0 <= x < width and 0 <= y < height):
+                    size = f"the frame, which is {width} x {height} pixels"
+                    raise InputError(f"{what}: {x:g},{y:g} lies outside {size}; choose another")
+            _check_there(what, point.frames, point.object, frames, objects)
+        for number, choice in enumerate(self.choices, 1):
+            _check_there(f"choice {number}", (choice.frame,), choice.object, frames, objects)
+
+    def to_tree(self) -> dict[str, Any]:
+        """The guide as its file holds it."""
+        return {
+            "schema": SCHEMA,
+            "points": [point.to_tree() for point in self.points],
+            "choices": [choice.to_tree() for choice in self.choices],
+            "dials": dict(zip(DIALS, self.dials.values(), strict=True)),
+            "shots": self.shots,
+        }
+
+    def write(self, path: Path) -> None:
+        """Write the guide; the file appears whole or not at all."""
+        write_text_whole(path, json.dumps(self.to_tree(), indent=1, allow_nan=False) + "\n")
+
+
+def hex_of(color: Color) -> str:
+    """``#rrggbb`` of a color."""
+    return "#" + "".join(f"{round(255.0 * value):02x}" for value in color)
+
+
+def _unlike_default(one: Point | Choice, names: Sequence[str]) -> dict[str, Any]:
+    usual = {field.name: field.default for field in dataclasses.fields(one)}
+    return {name: getattr(one, name) for name in names if getattr(one, name) != usual[name]}
+
+
+def _check_there(what: str, named: Sequence[int], thing: int, frames: int | None, objects: int) -> None:
+    for frame in named:
+        if frames is not None and frame >= frames:
+            raise InputError(f"{what}: names frame {frame} of a video of {frames}; the last is {frames - 1}")
+    if thing > objects:
+        raise InputError(f"{what}: names object {thing}, but there are masks of {objects}; mend it")

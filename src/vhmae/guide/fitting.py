@@ -1,0 +1,71 @@
+"""Fitting a prior to composites whose truth is known. N composites, K scales."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vhmae.guide.prior import Prior
+from vhmae.guide.update import Gathered
+
+Array = np.ndarray
+SCALES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
+"""Deviations, as parts of the covariance's own."""
+LEFT_OUT = 0.02
+"""Share of the largest changes that the covariance is fitted without: a few extremes would rule
+it."""
+RIDGE = 2e-3
+"""Of the fits that say what an answer lacks (:func:`~vhmae.guide.colors.fit_added`)."""
+EM_STEPS = 200
+
+
+def fit_covariance(missing: Array) -> Array:
+    """The second moments about zero of what answers lack, without the largest.
+
+    Args:
+        missing: (N, 30), ridge fits (:func:`~vhmae.guide.colors.fit_added`).
+    """
+    size = np.square(missing).sum(axis=1)
+    kept = missing[np.argsort(size, kind="stable")[: max(1, round(len(size) * (1.0 - LEFT_OUT)))]]
+    covariance: Array = kept.T @ kept / len(kept)
+    return covariance
+
+
+def fit_weights(likelihoods: Array, steps: int = EM_STEPS) -> Array:
+    """How often each scale holds, by expectation maximization.
+
+    Args:
+        likelihoods: (N, K), the logarithm of how likely each composite's leftover is at each scale.
+    Returns:
+        (K,), sums to 1.
+    """
+    shifted = np.exp(likelihoods - likelihoods.max(axis=1, keepdims=True))  # rows may be scaled
+    weights = np.full(shifted.shape[1], 1.0 / shifted.shape[1])
+    for _ in range(steps):
+        shares = shifted * weights
+        weights = (shares / shares.sum(axis=1, keepdims=True)).mean(axis=0)
+    return weights
+
+
+def fit_prior(
+    missing: Array,
+    told: Sequence[tuple[Array, Array, Array]],
+    provenance: dict[str, Any],
+    scales: Sequence[float] = SCALES,
+) -> Prior:
+    """Fit a prior to composites whose truth is known.
+
+    Args:
+        missing: (N, 30), what each answer lacks.
+        told: for each of N, what a person who knows would say at a few places: rows (M, 30), values
+            (M,) and their
+            variances (M,); they decide how often each scale holds, in the terms in which it will be
+            used.
+    """
+    covariance = fit_covariance(missing)
+    even = Prior(covariance, np.array(scales), np.full(len(scales), 1.0 / len(scales)))
+    found = [Gathered.of(even.root, *one).likelihoods(even.scales) for one in told]
+    return dataclasses.replace(even, weights=fit_weights(np.stack(found)), provenance=provenance)

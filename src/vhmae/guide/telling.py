@@ -1,0 +1,77 @@
+"""What a stream has been told so far, and from which frame it holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+
+from vhmae.guide.colors import TERMS
+
+Array = np.ndarray
+BLENDED_FRAMES = 25.0
+"""Frames over which a word that is said while frames come takes hold: a second or so."""
+
+
+@runtime_checkable
+class Mapped(Protocol):
+    """A change of color with a map of the whole foreground."""
+
+    @property
+    def overall(self) -> Array:
+        """(3, 10) float32."""
+
+
+Change = TypeVar("Change")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Word:
+    shot: int | None
+    begin: float
+    change: Array
+
+
+class Telling:
+    """Changes that are added to the overall maps of shots: the last word takes over from those
+    before it without a step."""
+
+    def __init__(self) -> None:
+        self._words: list[_Word] = []
+
+    def say(self, change: Array, shot: int | None = None, begin: float = -math.inf) -> None:
+        """Tell a shot, in the place of what it was told before.
+
+        Args:
+            change: (30,) or (3, 10), as ``decision`` gives it; zeros take back what was said.
+            shot: its number from 0; None tells all shots.
+            begin: the frame from which the word takes hold; without it, it holds already.
+        """
+        if begin == -math.inf:  # nothing before it will be heard again
+            self._words = [word for word in self._words if shot is not None and word.shot != shot]
+        self._words.append(_Word(shot, begin, np.reshape(change, (3, TERMS)).astype(np.float32)))
+
+    def restart(self) -> None:
+        """Another stream begins: what was said holds for all of it."""
+        words, self._words = self._words, []
+        for word in words:
+            self.say(word.change, word.shot)
+
+    def at(self, shot: int, index: int) -> Array | None:
+        """What is added to the map of a frame: (3, 10) float32; None where nothing was said."""
+        total: Array | None = None
+        for word in self._words:
+            if word.shot in (None, shot):
+                before = np.zeros_like(word.change) if total is None else total
+                share = np.float32(np.clip((index - word.begin) / BLENDED_FRAMES, 0.0, 1.0))
+                total = word.change if share == 1.0 else before + share * (word.change - before)
+        return total
+
+    def added_to(self, change: Change, shot: int, index: int) -> Change:
+        """A frame's change of color with what was said of it; the local maps are left alone."""
+        told = self.at(shot, index)
+        if told is None or not isinstance(change, Mapped):
+            return change
+        return dataclasses.replace(change, overall=change.overall + told)  # type: ignore[type-var]

@@ -1,0 +1,272 @@
+"""Words as observations of the change that an answer lacks, and the update that follows from them.
+
+The change d has the prior d ~ sum_k w_k N(m, s_k^2 L L'); words say H d = r with independent errors
+of variance R. The update is closed form, in the prior's own coordinates z (d = m + L z): with G =
+L'H'R^-1 H L and b = L'H'R^-1 (r - H m),
+
+    z_k = (G + 1 / s_k^2)^-1 b
+    log p_k = log w_k - 1/2 sum log(1 + s_k^2 g) + 1/2 b' z_k + const
+
+g the eigenvalues of G. Only 30 x 30 matrices occur, however many words there are, and what is
+inverted is positive definite whatever they say. (Kalman's update in its information form; Bishop,
+PRML, section 3.3.)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from vhmae.guide.colors import LEVELS, LUMA, SIZE, from_light, rows_at, to_light
+from vhmae.guide.document import Point, Shots
+from vhmae.guide.prior import Prior
+
+Array = np.ndarray
+EYE_LEVELS = 12.0
+"""How far a person's word is off, in levels of 255: one deviation."""
+MAP_LEVELS = 10.0
+"""What no quadratic map of a whole shot can do at one place, likewise."""
+VARIANCE = (EYE_LEVELS**2 + MAP_LEVELS**2) / LEVELS**2
+DEVIATIONS = 3.0
+"""Words that are left over by more than this contradict others."""
+CLIPPED = 0.5 / LEVELS
+"""A color this far outside [0, 1] is cut off visibly."""
+
+COLOR = np.eye(3)
+GRAY = np.array([[-1.0, 1.0, 0.0], [0.0, -1.0, 1.0]])
+"""G - R and B - G."""
+CHROMA = np.eye(3)[[0, 2]] - LUMA
+"""R - Y and B - Y."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """A point as the picture shows it: means over a small disk inside the matte, sRGB-encoded."""
+
+    point: Point
+    number: int
+    """Of the point in its guide, from 1."""
+    shot: int
+    composite: Array
+    """(3,)."""
+    answer: Array
+    """(3,): what the network makes of it at full strength, not clipped."""
+    goal: Array | None = None
+    """(3,): the color that the point is told to take after, as it stands at a place or in a
+    word."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """``measure @ color = wanted`` at a place, whatever the color is made of."""
+
+    measure: Array
+    """(M, 3): the parts of the color that the word is about."""
+    wanted: Array
+    """(M,)."""
+    composite: Array
+    answer: Array
+    variance: float
+
+    @property
+    def rows(self) -> Array:
+        """H: (M, 30)."""
+        return self.measure @ rows_at(self.composite)
+
+    @property
+    def values(self) -> Array:
+        """r: (M,)."""
+        return self.wanted - self.measure @ self.answer
+
+    def made(self, change: Array) -> Array:
+        """The color at the place with a change of the map (30,), not clipped: (3,)."""
+        return self.answer + rows_at(self.composite) @ change
+
+    def left(self, color: Array) -> Array:
+        """What is left to be done where the place has this color: (M,)."""
+        return self.wanted - self.measure @ color
+
+
+def observe(seen: Seen) -> Observation:
+    """What a point says of the change that the answer lacks."""
+    point, answer, goal = seen.point, seen.answer, seen.goal
+    measure = {"neutral": GRAY, "brightness": LUMA[None], "hue": CHROMA}.get(point.kind, COLOR)
+    if point.kind == "keep":
+        wanted = seen.composite
+    elif point.kind == "neutral":
+        wanted = np.zeros(2)
+    elif point.stops is not None:
+        light = to_light(LUMA @ answer) * 2.0**point.stops
+        wanted = from_light(light)[None]
+    else:
+        assert goal is not None, "a point that takes after something"
+        # A hue is told of another brightness, too: the same proportions at the brightness that is
+        # there.
+        scale = 1.0
+        if point.kind == "hue":
+            scale = float(np.clip(LUMA @ answer / max(LUMA @ goal, 1e-3), 0.25, 4.0))
+        wanted = measure @ (scale * goal)
+    return Observation(measure, wanted, seen.composite, answer, VARIANCE / point.weight)
+
+
+@dataclasses.dataclass(frozen=True)
+class Gathered:
+    """All words about one change, in the prior's coordinates."""
+
+    values: Array
+    """(30,): eigenvalues of G."""
+    vectors: Array
+    """(30, 30): its eigenvectors, in columns."""
+    pull: Array
+    """(30,): b in these eigenvectors."""
+
+    @classmethod
+    def of(cls, root: Array, rows: Array, values: Array, variances: Array) -> Gathered:
+        """Gather words.
+
+        Args:
+            root: L, (30, 30).
+            rows, values, variances: H (M, 30), r - H m (M,), the diagonal of R (M,).
+        """
+        scaled = (rows @ root) / np.sqrt(variances)[:, None]
+        found, vectors = np.linalg.eigh(scaled.T @ scaled)
+        pull = vectors.T @ (scaled.T @ (values / np.sqrt(variances)))
+        return cls(np.maximum(found, 0.0), vectors, pull)
+
+    def likelihoods(self, scales: Array) -> Array:
+        """The logarithm of how likely the words are at each scale, (K,), up to one constant."""
+        squared = scales[:, None] ** 2
+        narrowed = squared / (1.0 + squared * self.values)  # (K, 30), the variances of z
+        spread = np.log1p(squared * self.values).sum(axis=1)
+        return 0.5 * (narrowed * self.pull**2).sum(axis=1) - 0.5 * spread
+
+
+@dataclasses.dataclass(frozen=True)
+class Belief:
+    """What is known of the change after the words."""
+
+    mean: Array
+    """(30,)."""
+    covariance: Array
+    """(30, 30)."""
+    weights: Array
+    """(K,): how likely each scale is now."""
+
+
+def update(prior: Prior, told: Sequence[Observation], start: Array | None = None) -> Belief:
+    """The change of the map after all words, in closed form.
+
+    Args:
+        start: m, (30,): where the prior stands; None is no change.
+    """
+    begin = np.zeros(SIZE) if start is None else start
+    squared = prior.scales[:, None] ** 2
+    if not told:
+        return Belief(begin, prior.spread, prior.weights)
+    rows = np.concatenate([one.rows for one in told])
+    values = np.concatenate([one.values for one in told]) - rows @ begin
+    variances = np.concatenate([np.full(len(one.wanted), one.variance) for one in told])
+    gathered = Gathered.of(prior.root, rows, values, variances)
+    with np.errstate(divide="ignore"):  # a scale may have no weight
+        odds = np.log(prior.weights) + gathered.likelihoods(prior.scales)
+    weights = np.exp(odds - odds.max())
+    weights /= weights.sum()
+    narrowed = squared / (1.0 + squared * gathered.values)
+    centers = narrowed * gathered.pull  # (K, 30)
+    center = weights @ centers
+    apart = centers - center
+    within = np.diag(weights @ narrowed) + (apart.T * weights) @ apart
+    basis = prior.root @ gathered.vectors
+    return Belief(begin + basis @ center, basis @ within @ basis.T, weights)
+
+
+# --- objects and shots
+
+Key = tuple[int, int | None]
+"""Object from 1, and number of the shot; None stands for all shots."""
+
+
+def by_shot(seen: Sequence[Seen], shots: Shots) -> dict[Key, list[Seen]]:
+    """Points sorted by what they rule: each its object, in its shot or in all of them."""
+    sorted_: dict[Key, list[Seen]] = {}
+    for one in seen:
+        key = (one.point.object, None if shots == "all" else one.shot)
+        sorted_.setdefault(key, []).append(one)
+    return sorted_
+
+
+def found_for(ruled: Mapping[Key, Array], thing: int, shot: int) -> Array | None:
+    """The change of an object in a shot, out of changes by key; None where nothing was said."""
+    return ruled.get((thing, None), ruled.get((thing, shot)))
+
+
+# --- what came of it
+
+
+@dataclasses.dataclass(frozen=True)
+class PointReport:
+    """What was asked at a point, and what came out."""
+
+    number: int
+    words: str
+    composite: Array
+    """(3,): the color as it came."""
+    answer: Array
+    """(3,): without the guide."""
+    got: Array
+    """(3,): with it, clipped."""
+    levels_left: float
+    """Of what was asked: root mean square over its parts, in levels of 255."""
+    clipped: bool
+    """Whether the color that comes out is cut off at black or white."""
+    contradicts: int | None
+    """Number of another point that asks for something else, where this one is left over by more
+    than three deviations."""
+
+
+def report(prior: Prior, seen: Sequence[Seen], change: Array, strength: float = 1.0) -> list[PointReport]:
+    """What came of points of one object in one shot.
+
+    Args:
+        change: (30,), all that is added to the answer's map: of points, choices and dials.
+        strength: of answer and change, 0 to 1.
+    """
+    told = [observe(one) for one in seen]
+    rows = []
+    for place, (one, word) in enumerate(zip(seen, told, strict=True)):
+        color = one.composite + strength * (word.made(change) - one.composite)
+        got = np.clip(color, 0.0, 1.0)
+        left = float(LEVELS * np.sqrt(np.square(word.left(got)).mean()))
+        clipped = bool((np.abs(color - got) > CLIPPED).any())
+        other = _contradicting(prior, told, place)
+        against = None if other is None else seen[other].number
+        rows.append(
+            PointReport(
+                one.number,
+                one.point.words(),
+                one.composite,
+                one.answer,
+                got,
+                left,
+                clipped,
+                against,
+            )
+        )
+    return rows
+
+
+def _contradicting(prior: Prior, told: Sequence[Observation], place: int) -> int | None:
+    """Which other word keeps this one from being heard, if all together leave it over that alone is
+    not."""
+    word = told[place]
+
+    def unheard(words: Sequence[Observation]) -> float:
+        left = word.left(word.made(update(prior, words).mean))
+        return float(np.abs(left).max()) / np.sqrt(VARIANCE)
+
+    if len(told) < 2 or unheard(told) <= DEVIATIONS or unheard([word]) > DEVIATIONS:
+        return None
+    others = [other for other in range(len(told)) if other != place]
+    return max(others, key=lambda other: unheard([word, told[other]]))

@@ -1,0 +1,188 @@
+"""A guide heard by a job: the frames that it names are read first, so that a word rules its whole shot."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import numpy as np
+
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.pointing import Shown, decide_shots
+from vhmae.engine.rendering import FrameTransform
+from vhmae.errors import InputError
+from vhmae.guide.decision import Decision
+from vhmae.guide.document import Guide, Place, Point
+from vhmae.guide.prior import Prior, prior_beside, read_prior
+from vhmae.model.weights import DEFAULT, find_weights, packaged_weights
+from vhmae.video.cuts import THUMBNAIL, CutDetector
+from vhmae.video.probe import VideoInfo
+from vhmae.video.reader import to_uint8
+from vhmae.work.analysis import Analysis
+from vhmae.work.sources import Payload
+
+Array = np.ndarray
+AROUND = 24
+"""Frames before and after a named one that its answer is smoothed over."""
+WIDENED = 2.0
+"""Weights without a prior of their own take that of the packaged ones, so many times as wide."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Heard:
+    """What came of a guide."""
+
+    guide: dict[str, Any]
+    """The guide, as its file would hold it."""
+    points: list[dict[str, Any]]
+    """For each point: what was asked, what came out, what is left."""
+    warnings: list[str]
+
+
+def hear_guide(analysis: Analysis, first: int = 0) -> Heard | None:
+    """Tell the harmonizers of a job what its guide says; None where it says nothing.
+
+    Args:
+        first: the frame that the stream will begin with; shots are counted from there.
+    Raises:
+        InputError: for places, frames or objects that the video does not have.
+    """
+    sources = analysis.sources
+    guide = sources.job.words.read()
+    if not guide:
+        return None
+    info = sources.info
+    width, height = (info.height, info.width) if info.turned % 180 else (info.width, info.height)
+    guide.check_fits(width, height, info.frames, sources.objects)
+    prior, warnings = find_prior(sources.job.weights)
+    stored = _as_stored(guide, info)
+    seen = _Named(analysis, stored, first)
+    rows: list[dict[str, Any]] = []
+    for place, harmonizer in enumerate(analysis.harmonizers):
+        decisions = decide_shots(
+            prior,
+            stored,
+            lambda number, place=place: seen.shown(number, place),  # type: ignore[misc]
+            thing=place + 1,
+            first=seen.default,
+            strength=harmonizer.strength,
+        )
+        for shot, decision in decisions.items():
+            harmonizer.guide(decision.change, None if shot is None else shot - seen.offset)
+            rows += _rows(decision, guide, place + 1, shot)
+    return Heard(guide.to_tree(), rows, warnings)
+
+
+def find_prior(weights: str) -> tuple[Prior, list[str]]:
+    """The prior of weights, and what is to be said where they have none of their own."""
+    usual = prior_beside(packaged_weights()[DEFAULT])
+    path = usual if weights.startswith("hf:") else prior_beside(find_weights(weights))
+    if path.exists() and not (weights.startswith("hf:")):
+        return read_prior(path), []
+    told = f"{weights}: has no prior of its own ({path.name}); that of the packaged weights was taken, twice as wide"
+    return read_prior(usual).widened(WIDENED), [f"{told}; fit one by vhmae fit-prior"]
+
+
+class _Named:
+    """The frames that a guide names, read once, each with its shot and the network's answer."""
+
+    def __init__(self, analysis: Analysis, guide: Guide, first: int) -> None:
+        self.analysis = analysis
+        self.frames: dict[int, tuple[Payload, int]] = {}
+        self.default = guide.frames[0] if guide.frames else -1
+        self.offset = 0
+        """Cuts before the stream's first frame."""
+        wanted, last = set(guide.frames), max([*guide.frames, first])
+        detects = analysis.harmonizers[0].cut_detection
+        detector, shot = CutDetector(), 0
+        for payload in analysis.sources.frames():
+            index = payload.timed.index
+            cut = index in analysis.sources.cuts
+            if detects:
+                cut = detector.step(payload.timed.image.thumbnail(*THUMBNAIL)) or cut
+            shot += cut
+            self.offset = shot if index <= first else self.offset
+            if self.default < 0 and payload.mattes[0].any():
+                self.default, wanted = index, {index}
+            if index in wanted:
+                self.frames[index] = payload, shot
+            if index >= last and self.default >= 0:
+                break
+        missing = sorted(wanted - self.frames.keys())
+        if missing:
+            raise InputError(f"names frame {missing[0]}, which lies outside `start` and `end`", field="guide")
+        self._answers: dict[tuple[int, int], FrameTransform] = {}
+
+    def shown(self, number: int, place: int) -> Shown:
+        """A frame as an object's points see it."""
+        payload, shot = self.frames[number]
+        matte = payload.mattes[place]
+        if not matte.any():
+            raise InputError(f"frame {number} has no foreground; name another", field="guide")
+        if (number, place) not in self._answers:
+            self._answers[number, place] = self._answer(number, place)
+        frame = to_uint8(payload.timed.image.rgb())
+        return Shown(frame, matte, self._answers[number, place], shot)
+
+    def _answer(self, number: int, place: int) -> FrameTransform:
+        """What the network says of a frame among its neighbors, before strength and any guide."""
+        job, model = self.analysis.sources.job, self.analysis.harmonizers[place].model
+        detects = self.analysis.harmonizers[place].cut_detection
+        plain = dataclasses.replace(job, strength=1.0, keep=())
+        harmonizer = Harmonizer.from_settings(plain, model, cut_detection=detects)
+        first = max(0, number - AROUND)
+        near = itertools.islice(self.analysis.sources.frames(first), number - first + AROUND + 1)
+        released = []
+        for payload in near:
+            timed = payload.timed
+            cut = timed.index in self.analysis.sources.cuts
+            released += harmonizer.push(timed.index, timed.image.thumbnail, payload.mattes[place], cut=cut)
+        for one in itertools.chain(released, harmonizer.drain_lazily()):
+            if one.payload == number and isinstance(one.change, FrameTransform):
+                return one.change
+        raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")
+
+
+def _as_stored(guide: Guide, info: VideoInfo) -> Guide:
+    """The guide with its places where the video stores them: files may tell players to turn frames."""
+    if not info.turned % 360:
+        return guide
+
+    def placed(at: Place) -> Place:
+        x, y = at
+        last_column, last_row = info.width - 1, info.height - 1
+        turns = round(info.turned / 90) % 4
+        return {1: (last_column - y, x), 2: (last_column - x, last_row - y), 3: (y, last_row - x)}[turns]
+
+    def moved(point: Point) -> Point:
+        to = point.to if point.place is None else placed(point.place)
+        return dataclasses.replace(point, at=placed(point.at), to=to)
+
+    return dataclasses.replace(guide, points=tuple(map(moved, guide.points)))
+
+
+def _rows(decision: Decision, guide: Guide, thing: int, shot: int | None) -> list[dict[str, Any]]:
+    def levels(color: Array) -> list[float]:
+        return [round(255.0 * float(value), 2) for value in color]
+
+    return [
+        {
+            "point": row.number,
+            "object": thing,
+            "shot": shot,
+            "asked": guide.points[row.number - 1].words(),
+            "composite": levels(row.composite),
+            "answer": levels(row.answer),
+            "got": levels(row.got),
+            "levels_left": round(row.levels_left, 2),
+            "clipped": row.clipped,
+            "contradicts": row.contradicts,
+        }
+        for row in decision.points
+    ]
+
+
+def guided_report(heard: Heard | None) -> dict[str, Any]:
+    """What a report holds of a guide: the guide, so that flags become a file, and what came of each point."""
+    return {} if heard is None else {"guide": heard.guide, "guided": heard.points}

@@ -1,0 +1,131 @@
+"""Takes stand where the answer is least certain; dials and maps say the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.guide.scenes import colors, like_light, loose_prior
+from vhmae.guide.colors import LUMA, SIZE, added, from_light, to_light
+from vhmae.guide.decision import decide
+from vhmae.guide.dials import DIALS, Dials, dial_change, read_dials, turn
+from vhmae.guide.document import Choice, Point
+from vhmae.guide.prior import Prior
+from vhmae.guide.takes import directions, step_of, takes
+from vhmae.guide.update import Seen
+
+Array = np.ndarray
+
+
+def test_directions_are_the_widest_and_one_deviation(rng: np.random.Generator) -> None:
+    """Against drawn maps: along no other direction of the map's 30 do these colors vary more."""
+    shown = colors(rng)
+    shape = rng.normal(size=(SIZE, SIZE)) * 0.05
+    prior = Prior(shape @ shape.T, np.array([0.5, 2.0]), np.array([0.75, 0.25]))
+    first, second = directions(prior, shown, 2)
+    drawn = rng.normal(size=(4000, SIZE)) @ shape.T * np.sqrt(0.75 * 0.25 + 0.25 * 4.0)
+    moved = (added(shown, one).ravel() for one in drawn)
+    spread = np.linalg.svd(np.stack(list(moved)) / np.sqrt(4000), compute_uv=False)
+    for one, deviation in zip((first, second), spread[:2], strict=True):
+        assert np.linalg.norm(added(shown, one)) == pytest.approx(deviation, rel=0.05)
+    assert abs(added(shown, first).ravel() @ added(shown, second).ravel()) < 1e-9
+
+
+def test_takes_are_the_plain_the_untouched_and_two_a_direction(rng: np.random.Generator) -> None:
+    shown, overall = colors(rng), rng.normal(size=SIZE) * 0.05
+    prior = like_light()
+    found = takes(prior, shown, overall, 6)
+    assert [one.word for one in found[:2]] == ["plain", "untouched"]
+    assert found[2].word == "brighter"
+    assert found[3].word == "darker"
+    assert (added(shown, found[2].change) @ LUMA).mean() > 0.0
+    assert not found[0].change.any()
+    assert found[1].change == pytest.approx(-overall)
+    assert found[4].change == pytest.approx(-found[5].change)
+    again = takes(prior, shown, overall, 8, 2, found[2].change)
+    assert again[0].change == pytest.approx(found[2].change)
+    assert again[2].change - again[0].change == pytest.approx(0.6 * found[2].change)
+    assert len(again) == 8
+    assert [step_of(round_) for round_ in (1, 2, 3)] == [1.0, 0.6, 0.4]
+
+
+def test_a_choice_can_be_taken_back_and_points_pull_from_it(rng: np.random.Generator) -> None:
+    shown, overall = colors(rng), np.zeros(SIZE)
+    prior = loose_prior(0.05)
+    given = {"colors": shown, "overall": overall}
+    picked = takes(prior, shown, overall, 6)[2].change
+    chose = decide(prior, [], choices=[Choice(chosen=3)], **given)  # type: ignore[arg-type]
+    assert chose.change == pytest.approx(picked)
+    assert np.trace(chose.covariance) < np.trace(prior.spread)
+    place = np.array([0.5, 0.4, 0.3])
+    goal = place + added(place, picked)
+    word = Seen(Point(kind="target", at=(0, 0), to=(0.0, 0.0, 0.0)), 1, 0, place, place, goal)
+    both = decide(prior, [word], choices=[Choice(chosen=3)], **given)  # type: ignore[arg-type]
+    assert both.change == pytest.approx(picked)  # the word says what was chosen already
+    assert both.points[0].levels_left < 1e-6
+    assert not decide(prior, [], **given).change.any()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("dials", "light"),
+    [
+        (Dials(exposure=1.0), [0.4, 0.2, 0.1]),
+        (Dials(temperature=100.0), [0.2 * 2**0.5, 0.1, 0.05 / 2**0.5]),
+        (Dials(tint=100.0), [0.2 / 2 ** (1 / 3), 0.1 * 2 ** (2 / 3), 0.05 / 2 ** (1 / 3)]),
+        (Dials(contrast=1.0), [0.2**2 / 0.18, 0.1**2 / 0.18, 0.05**2 / 0.18]),
+        (Dials(blacks=5.0), [0.25, 0.15, 0.1]),
+        (Dials(saturation=1.0), [0.28235, 0.08235, 0.0]),
+    ],
+)
+def test_dials_turn_light(dials: Dials, light: list[float]) -> None:
+    start = from_light(np.array([[0.2, 0.1, 0.05]]))
+    assert to_light(turn(start, dials))[0] == pytest.approx(light, abs=1e-6)
+
+
+def settings(rng: np.random.Generator) -> Dials:
+    turned = rng.normal(0.0, [0.4, 25.0, 12.0, 0.15, 1.5, 0.25])
+    return Dials(**dict(zip(DIALS, turned.tolist(), strict=True)))
+
+
+def test_maps_do_what_dials_say(rng: np.random.Generator) -> None:
+    """Root mean square of the difference in the foreground's colors: half of all settings within
+    2.5 levels of 255, all within 10. A power of light is no quadratic map."""
+    apart = []
+    for _ in range(20):
+        shown, dials = colors(rng), settings(rng)
+        overall = rng.normal(size=SIZE) * 0.02
+        answer = shown + added(shown, overall)
+        wanted = np.clip(turn(answer, dials), 0.0, 1.0)
+        made = np.clip(answer + added(shown, dial_change(shown, overall, dials)), 0.0, 1.0)
+        apart.append(255.0 * np.sqrt(np.square(made - wanted).mean()))
+    assert np.median(apart) < 2.5
+    assert max(apart) < 10.0
+    assert not dial_change(shown, overall, Dials()).any()
+
+
+def test_dials_are_read_back_from_a_map(rng: np.random.Generator) -> None:
+    """Half within .05 stops, 2 and 1 of 100, .06, .4 % and .03; all within eight times of that."""
+    apart, left = [], []
+    for _ in range(20):
+        shown, dials = colors(rng), settings(rng)
+        reading = read_dials(shown, dial_change(shown, np.zeros(SIZE), dials))
+        apart.append(np.abs(np.array(reading.dials.values()) - dials.values()))
+        left.append(reading.left_levels)
+    usual = np.array([0.05, 2.0, 1.0, 0.06, 0.4, 0.03])
+    assert (np.median(apart, axis=0) < usual).all()
+    assert (np.max(apart, axis=0) < 8.0 * usual).all()
+    assert np.median(left) < 2.5
+    assert max(left) < 10.0
+
+
+def test_no_change_reads_as_no_turn(rng: np.random.Generator) -> None:
+    reading = read_dials(colors(rng), np.zeros(SIZE))
+    assert reading.dials.values() == pytest.approx((0.0,) * 6, abs=1e-6)
+    assert max(reading.change_levels, reading.left_levels) < 1e-6
+
+
+def test_grays_say_nothing_of_saturation() -> None:
+    shown = np.repeat(np.linspace(0.1, 0.9, 50)[:, None], 3, axis=1)
+    reading = read_dials(shown, dial_change(shown, np.zeros(SIZE), Dials(exposure=0.5)))
+    assert reading.dials.saturation == pytest.approx(0.0, abs=0.02)
+    assert reading.dials.exposure == pytest.approx(0.5, abs=0.1)

@@ -1,0 +1,170 @@
+"""A guide in the stream: added to the map of the whole shot, never outside the mask, never with a
+step."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import moving_scene
+from tests.harmonizer.test_harmonizer import changing_model
+from tests.model.test_vhmae import model
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.pointing import Shown, decide_shots, disk_mean, map_at, see_point
+from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.survey import thumbnail_of
+from vhmae.errors import InputError
+from vhmae.guide.colors import SIZE, added
+from vhmae.guide.decision import decide
+from vhmae.guide.dials import Dials
+from vhmae.guide.document import Choice, Guide, Point
+from vhmae.guide.flags import guide_of_flags
+from vhmae.guide.prior import Prior
+from vhmae.guide.reading import read_guide
+from vhmae.guide.telling import BLENDED_FRAMES, Telling
+
+WARMER = np.zeros((3, 10))
+WARMER[0, 3], WARMER[2, 3], WARMER[1, 4] = 0.1, -0.05, 0.2
+
+
+def harmonizer(**options: object) -> Harmonizer:
+    return Harmonizer(changing_model(), precision="fp32", caution=0.0, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.5])
+def test_a_change_is_added_inside_the_mask_and_nowhere_else(strength: float) -> None:
+    frames, masks = moving_scene(8, 48, 32)
+    shown = frames.astype(np.float32) / np.float32(255.0) * np.float32(0.5) + np.float32(0.2)
+    own = harmonizer(strength=strength)
+    plain = np.stack(list(own.harmonize(shown, masks)))
+    own.guide(WARMER)
+    guided = np.stack(list(own.harmonize(shown, masks)))
+    assert np.array_equal(guided[~masks], shown[~masks])
+    expected = strength * added(shown[masks], WARMER)
+    assert guided[masks] - plain[masks] == pytest.approx(expected, abs=1e-5)
+    own.guide(np.zeros(SIZE))
+    assert np.array_equal(np.stack(list(own.harmonize(shown, masks))), plain)
+
+
+def test_a_word_said_while_frames_come_is_blended_in() -> None:
+    count = round(BLENDED_FRAMES) + 12
+    frames, masks = moving_scene(1, 48, 32)
+    still = np.repeat(frames[:1].astype(np.float32) / np.float32(512.0) + np.float32(0.25), count, axis=0)
+    reds = []
+    for guided in (False, True):
+        own = harmonizer(lookahead=0)
+        out = []
+        for index, frame in enumerate(still):
+            if index == 6 and guided:
+                own.guide(WARMER)
+            out.append(own.step(frame, masks[0]))
+        reds.append([float(frame[masks[0], 0].mean()) for frame in out if frame is not None])
+    steps = np.diff(np.subtract(reds[1], reds[0]))  # what the guide adds, from frame to frame
+    assert np.abs(steps[:6]).max() < 1e-6
+    assert steps[6:31] == pytest.approx(np.full(25, 0.1 / BLENDED_FRAMES), abs=1e-5)
+    assert np.abs(steps[31:]).max() < 1e-6
+
+
+def test_shots_are_told_apart() -> None:
+    told = Telling()
+    assert told.at(0, 0) is None
+    told.say(WARMER, 1)
+    assert told.at(0, 0) is None
+    assert told.at(1, 0) == pytest.approx(WARMER)
+    told.say(2.0 * WARMER, 1, begin=100)
+    half = told.at(1, 100 + round(BLENDED_FRAMES / 2))
+    assert half == pytest.approx(WARMER * (1.0 + round(BLENDED_FRAMES / 2) / BLENDED_FRAMES))
+    told.say(3.0 * WARMER)
+    assert told.at(0, 0) == pytest.approx(3.0 * WARMER)
+    assert told.at(1, 500) == pytest.approx(3.0 * WARMER)
+    told.restart()
+    assert told.at(1, 0) == pytest.approx(3.0 * WARMER)
+
+
+def test_a_point_comes_out_as_it_was_asked() -> None:
+    """By a prior that knows nothing, a place of the rendered frame gets the color that it was
+    told."""
+    frames, masks = moving_scene(4, 96, 64)
+    own = Harmonizer(model(), precision="fp32")  # it answers with what it is shown
+    asked = (0.5, 0.42, 0.3)
+    place = tuple(float(value) for value in np.argwhere(masks[2])[len(np.argwhere(masks[2])) // 2][::-1])
+    point = Point(kind="target", at=(place[0], place[1]), frame=2, to=asked)
+    answer = own.answer(lambda height, width: thumbnail_of(frames[2], height, width), masks[2])
+    assert isinstance(answer, FrameTransform)
+    seen = see_point(point, 1, 0, frames[2], masks[2], answer)
+    sure = Prior(np.eye(SIZE) * 1e4, np.ones(1), np.ones(1))
+    decision = decide(sure, [seen])
+    assert decision.points[0].levels_left < 0.1
+    own.guide(decision.change)
+    out = list(own.harmonize(frames, masks))
+    came = disk_mean(out[2], point.at, masks[2])
+    assert came == pytest.approx(np.array(asked), abs=2 / 255)
+
+
+def test_the_map_at_a_place_is_what_is_rendered(rng: np.random.Generator) -> None:
+    transform = FrameTransform(
+        (rng.normal(size=(3, 10)) * 0.02).astype(np.float32),
+        (rng.normal(size=(4, 4, 3, 4)) * 0.02).astype(np.float32),
+    )
+    from vhmae.engine.rendering import render_rgb
+
+    frame = rng.uniform(0.3, 0.7, (32, 48, 3)).astype(np.float32)
+    rendered = render_rgb(frame, np.ones((32, 48), bool), transform)
+    for x, y in ((0, 0), (47, 31), (20, 9)):
+        made = frame[y, x] + added(frame[y, x], map_at(transform, (x, y), 32, 48))
+        assert rendered[y, x] == pytest.approx(made, abs=1e-5)
+
+
+def test_points_outside_the_mask_are_refused() -> None:
+    frames, masks = moving_scene(1, 96, 64)
+    flat = FrameTransform(np.zeros((3, 10), np.float32), np.zeros((4, 4, 3, 4), np.float32))
+    point = Point(kind="keep", at=(1, 1))
+    with pytest.raises(InputError, match=r"point 1 \(1,1 of frame 0 stays as it came\): lies outside the mask"):
+        see_point(point, 1, 0, frames[0], masks[0], flat)
+
+
+def test_weights_that_draw_pixels_take_no_guide() -> None:
+    with pytest.raises(InputError, match="draw pixels"):
+        Harmonizer(model(head="pixel")).guide(WARMER)
+
+
+def test_a_disk_is_a_disk() -> None:
+    """In 288 lines its radius is 3: 29 pixels."""
+    picture = np.zeros((288, 400, 3))
+    picture[100, 200] = 29.0
+    picture[97, 200], picture[97, 201] = 2.9, 290.0
+    assert disk_mean(picture, (200, 100)) == pytest.approx(np.full(3, 1.1))
+    assert disk_mean(picture, (0, 0)) == pytest.approx(np.zeros(3))
+    assert disk_mean(picture, (200, 100), np.zeros((288, 400), bool)) is None
+
+
+def test_flags_file_and_api_say_the_same_to_each_shot(tmp_path: Path) -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    prior = Prior(np.eye(SIZE) * 0.1, np.array([0.3, 1.0]), np.array([0.5, 0.5]))
+    own = harmonizer()
+
+    def show(index: int) -> Shown:
+        answer = own.answer(functools.partial(thumbnail_of, frames[index]), masks[index])
+        assert isinstance(answer, FrameTransform)
+        return Shown(frames[index], masks[index], answer, index // 2)
+
+    (y, x), (v, u) = (np.argwhere(masks[index])[400] for index in (0, 3))
+    words = {"target": [f"{x},{y}=#804020"], "neutral": [f"{u},{v}@3"]}
+    flags = guide_of_flags(words, ["exposure=0.25"])
+    flags.write(tmp_path / "guide.json")
+    told = [decide_shots(prior, one, show) for one in (flags, read_guide(tmp_path / "guide.json"))]
+    assert told[0].keys() == {0, 1}
+    for shot in (0, 1):
+        assert np.array_equal(told[0][shot].change, told[1][shot].change)
+        assert told[0][shot].points[0].number == shot + 1
+    everywhere = decide_shots(prior, dataclasses.replace(flags, shots="all"), show)
+    assert everywhere.keys() == {None}
+    assert len(everywhere[None].points) == 2
+    chose = decide_shots(prior, Guide(choices=(Choice(chosen=2, frame=2),)), show)
+    assert chose[1].change == pytest.approx(-show(2).answer.overall.ravel(), abs=1e-6)
+    turned = decide_shots(prior, Guide(dials=Dials(exposure=0.5)), show)
+    assert turned.keys() == {None}
