@@ -23,8 +23,9 @@ import numpy as np
 from bench_video import CLIP, CRF
 from hardware import describe
 
+from vhmae.arrays import to_unit
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.rendering import as_matte, render_planes
+from vhmae.engine.rendering import render_planes
 from vhmae.engine.settings import STRIDES
 from vhmae.engine.sight import shows_background, small_mask
 from vhmae.engine.smoothing import smoothed
@@ -95,7 +96,7 @@ def main() -> None:
             parts[f"encode, {preset}"] = cpu_ms(encoding(pictures, preset, Path(folder) / "out.mp4")) / FRAMES
     result = {
         "schema": 1, "hardware": describe(), "clip": CLIP, "size": [image.width, image.height], "quality": "balanced",
-        "mask_area": round(float(np.mean([as_matte(one).mean() for one in mattes])), 3), "precision": harmonizer.precision,
+        "mask_area": round(float(np.mean([to_unit(one).mean() for one in mattes])), 3), "precision": harmonizer.precision,
         "cpu_ms_per_frame": {name: round(spent, 2) for name, spent in parts.items()},
     }  # fmt: skip
     args.json.write_text(json.dumps(result, indent=1) + "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "vhmae"
 ROOMS = (
-    "version", "errors", "options", "config", "progress", "overlap", "partial_output", "assets",
+    "version", "arrays", "errors", "options", "config", "progress", "overlap", "partial_output", "assets",
     "guide", "color", "model", "video", "engine", "matting", "work", "grade", "data", "evaluation", "training", "comparators",
     "web", "rcvh", "study", "cli", "__main__", "__init__",
 )  # fmt: skip

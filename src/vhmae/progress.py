@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
-from typing import Any, Literal, Self, TextIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Literal, Self, TextIO, TypeVar
 
 ProgressMode = Literal["auto", "bar", "lines", "json", "none"]
+T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_JSON = 1.0
 
@@ -101,6 +102,14 @@ class Progress:
         left = self.seconds_left
         told = {"event": "progress", "what": self.what, "done": self.done, "total": self.total}
         return json.dumps({**told, "seconds_left": None if left is None else round(left, 1)})
+
+
+def tracked(items: Iterable[T], what: str, total: int | None, shown: bool = True, unit: str = "") -> Iterator[T]:
+    """The items, with a bar where there is a terminal."""
+    with Progress(what, total, "auto" if shown and sys.stderr.isatty() else "none", unit=unit) as progress:
+        for number, item in enumerate(items, 1):
+            yield item
+            progress(number)
 
 
 def _duration(seconds: float) -> str:

@@ -43,8 +43,9 @@ def test_a_word_is_the_same_by_flag_by_file_and_by_the_api(clip: tuple[Path, Pat
     assert main([*plain, "-o", str(tmp_path / "file.mkv"), "--guide", str(tmp_path / "guide.json")]) == 0
     harmonize_video(composite, tmp_path / "api.mkv", mask=mask, precision="fp32", target=[said])
     frames = {name: decode(tmp_path / f"{name}.mkv") for name in ("plain", "flag", "file", "api")}
-    for name in ("file", "api"):
-        assert all(np.array_equal(a, b) for one, two in zip(frames["flag"], frames[name], strict=True) for a, b in zip(one, two, strict=True))
+    for name in ("file", "api"):  # to the bit
+        for one, two in zip(frames["flag"], frames[name], strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
     assert any(not np.array_equal(a[0], b[0]) for a, b in zip(frames["plain"], frames["flag"], strict=True))
     point = report["guided"][0]
     wanted = np.array([0xE0, 0xA0, 0x60])

@@ -21,7 +21,8 @@ from vhmae.evaluation.runner import evaluate
 from vhmae.study.create import StudyJob, create_study
 from vhmae.study.folder import Question, open_rows, read_secrets, read_study
 from vhmae.study.tables import Clip
-from vhmae.video.browser import probe_source, read_upright
+from vhmae.video.browser import read_upright
+from vhmae.video.source import probe_source
 
 
 def videos(study: Running) -> dict[str, Path]:

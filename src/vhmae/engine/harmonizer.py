@@ -273,7 +273,7 @@ class Harmonizer:
         Args:
             payload: handed back with its transform.
             thumbnail: called with (height, width) for a small float32 RGB frame.
-            matte: (H, W), as :func:`as_matte` takes it.
+            matte: (H, W), as :func:`vhmae.arrays.to_unit` takes it.
             cut: the frame is known to begin a shot.
         Returns:
             The payloads that are ready (at most one), with no change for frames without foreground.

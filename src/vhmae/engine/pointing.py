@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vhmae.arrays import to_unit
 from vhmae.color.transform import AFFINE, QUADRATIC
-from vhmae.engine.rendering import FrameTransform, as_matte
+from vhmae.engine.rendering import FrameTransform
 from vhmae.errors import InputError
 from vhmae.guide.colors import added
 from vhmae.guide.decision import Decision, decide
@@ -85,7 +86,7 @@ def see_point(
         InputError: where the point lies outside the mask.
     """
     what = f"point {number} ({point.words()})"
-    composite = disk_mean(frame, point.at, as_matte(matte) >= INSIDE)
+    composite = disk_mean(frame, point.at, to_unit(matte) >= INSIDE)
     if composite is None:
         raise InputError(f"{what}: lies outside the mask; choose a place of the foreground")
     answer = composite + added(composite, map_at(transform, point.at, *frame.shape[:2]))
@@ -114,7 +115,7 @@ class Shown(NamedTuple):
 def foreground_colors(frame: Array, matte: Array) -> Array:
     """Colors of the foreground, evenly spread over it: (P, 3) float64 in [0, 1], P at most
     ``MOST_COLORS``."""
-    colors = frame[as_matte(matte) >= INSIDE].astype(np.float64)
+    colors = frame[to_unit(matte) >= INSIDE].astype(np.float64)
     picks = np.linspace(0, len(colors) - 1, min(MOST_COLORS, len(colors))).astype(int)
     picked: Array = colors[picks]
     return picked / 255.0 if frame.dtype == np.uint8 else picked

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 
+from vhmae.arrays import to_unit
 from vhmae.color.transform import AFFINE, color_basis
 from vhmae.color.yuv import ColorEncoding
 from vhmae.engine.kernels import recolor_rows
@@ -170,20 +171,11 @@ def _lerp(cells: int, start: int, stop: int, total: int) -> tuple[Array, Array]:
     return lower, (places - lower).astype(np.float32)
 
 
-def as_matte(mask: Array) -> Array:
-    """A mask of any kind as a matte: float32 in [0, 1]."""
-    if mask.dtype == np.uint8:
-        return mask.astype(np.float32) / np.float32(255.0)
-    if mask.dtype == np.uint16:
-        return mask.astype(np.float32) / np.float32(65535.0)
-    return mask.astype(np.float32)
-
-
 def render_planes(frame: PlanarFrame, matte: Array, transform: ColorChange, plain: bool = False) -> tuple[PlanarFrame, float]:
     """Harmonize a frame in its own planes; the input is left as it is.
 
     Args:
-        matte: (H, W), as :func:`as_matte` takes it; where it is 0, code values stay exactly what they were.
+        matte: (H, W), as :func:`vhmae.arrays.to_unit` takes it; where it is 0, code values stay exactly what they were.
         plain: take the reference way, whatever the transform.
     Returns:
         The rendered frame, and the mean change inside the matte in levels of 0-255.
@@ -191,7 +183,7 @@ def render_planes(frame: PlanarFrame, matte: Array, transform: ColorChange, plai
     box = matte_box(matte, frame.chroma_x, frame.chroma_y)
     if box is None:
         return frame, 0.0
-    cover = as_matte(matte[box.rows, box.columns])
+    cover = to_unit(matte[box.rows, box.columns])
     rendered = frame.copy()
     moved, area = recolor_plainly(transform, rendered, box, cover) if plain else transform.recolor(rendered, box, cover)
     return rendered, moved / max(area, 1e-6) * 255.0 / 3.0
@@ -207,7 +199,7 @@ def render_rgb(frame: Array, matte: Array, transform: ColorChange) -> Array:
     if box is None:
         return frame
     colors = np.ascontiguousarray(frame[box.rows, box.columns].transpose(2, 0, 1), np.float32)
-    change = transform.change(colors, box, *frame.shape[:2]) * as_matte(matte[box.rows, box.columns])
+    change = transform.change(colors, box, *frame.shape[:2]) * to_unit(matte[box.rows, box.columns])
     rendered = frame.copy()
     rendered[box.rows, box.columns] += change.transpose(1, 2, 0)
     return rendered

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vhmae.engine.rendering import as_matte
+from vhmae.arrays import to_unit, top_of
 from vhmae.errors import ShapeError
 from vhmae.video.planes import shrink
 
@@ -21,7 +21,7 @@ LOOKED_AT = 256
 
 def shows_background(matte: Array) -> bool:
     """Whether a frame shows enough background to be read."""
-    top = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(matte.dtype, 1)
+    top = top_of(matte)
     # A coarse look finds it where there is plenty; where it finds none, a thin strip may lie between its rows.
     for step in dict.fromkeys((max(2, min(matte.shape) // LOOKED_AT), 2)):
         looked_at = matte[::step, ::step]
@@ -47,12 +47,12 @@ def check_frame(frame: Array, mask: Array) -> None:
 def thumbnail_of(frame: Array, height: int, width: int) -> Array:
     """Shrink a frame (H, W, 3), uint8 or float32 in [0, 1], as :data:`Thumbnail` gives it."""
     small = shrink(frame, height, width)
-    return small.astype(np.float32) / 255.0 if frame.dtype == np.uint8 else small.astype(np.float32)
+    return to_unit(small)
 
 
 def small_mask(matte: Array, size: int) -> Array:
     """The mask that the network sees: half-covered pixels count; a subject thinner than that counts wherever it is."""
     stored = matte.astype(np.float32) if matte.dtype not in (np.uint8, np.uint16) else matte
-    small = as_matte(shrink(stored, size, size))
+    small = to_unit(shrink(stored, size, size))
     mask = small >= 0.5
     return mask if mask.any() else small > 0.0

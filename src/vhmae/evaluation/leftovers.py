@@ -15,8 +15,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from vhmae.data.hyoutube import read_list
 from vhmae.engine.harmonizer import Harmonizer
@@ -27,6 +25,7 @@ from vhmae.guide.fitting import LEFT_OUT, RIDGE, fit_prior
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import MAP_LEVELS
 from vhmae.model.weights import find_weights
+from vhmae.progress import tracked
 from vhmae.video.planes import Box
 
 Array = np.ndarray
@@ -103,7 +102,7 @@ def fit_prior_to(folders: Sequence[Path], harmonizer: Harmonizer, weights: str, 
     for folder in folders:
         rng = np.random.default_rng(0)
         lefts = read_leftovers(folder, harmonizer)
-        shown = track(lefts, folder.name, console=Console(stderr=True)) if progress else lefts
+        shown = tracked(lefts, folder.name, None, progress)
         for left in shown:
             missing.append(left.missing())
             told.append(left.told(rng))

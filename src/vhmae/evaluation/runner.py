@@ -14,8 +14,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import track
 
 from vhmae.data.clips import list_clips
 from vhmae.data.decoded import Pictures, read_decoded
@@ -28,6 +26,7 @@ from vhmae.evaluation.pooling import CompositeScore, Pool, bootstrap_interval, d
 from vhmae.evaluation.protocols import FRAME_METRICS, PROTOCOLS, Frame, Protocol
 from vhmae.evaluation.results import ResultWriter
 from vhmae.overlap import run_ahead
+from vhmae.progress import tracked
 
 Array = np.ndarray
 METRICS = FRAME_METRICS
@@ -84,7 +83,7 @@ def evaluate(
     read = functools.partial(read_decoded, cache=cache, size=size, resizing=protocol.resizing)
     seconds, scores = _Seconds(), []
     shown = run_ahead(_shown(samples, read, swap_background), 2)
-    steps = track(shown, method.name, len(samples), console=Console(stderr=True), transient=True) if progress else shown
+    steps = tracked(shown, method.name, len(samples), progress)
     with contextlib.nullcontext() if write is None else ResultWriter(write) as writer:
         for sample, truth, seen in steps:
             clip = Clip(seen, truth.mask, sample, truth.target) if not swap_background else Clip(seen, truth.mask)

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vhmae.arrays import to_unit
 from vhmae.color.lut import Lut3D
 from vhmae.color.transform import apply_transform, fit_transform
-from vhmae.engine.rendering import ColorChange, as_matte
+from vhmae.engine.rendering import ColorChange
 from vhmae.errors import InputError
 from vhmae.video.planes import Box, PlanarFrame
 from vhmae.video.probe import VideoInfo
@@ -140,9 +141,9 @@ class _Shot:
 
     def look_at(self, index: int, image: PlanarFrame, matte: Array, change: ColorChange) -> None:
         before = image.sample(SIDE, SIDE)  # (3, S, S)
-        inside = as_matte(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)) >= 0.5
+        inside = to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)) >= 0.5
         if not inside.any():  # thinner than the grid's step
-            inside = as_matte(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)) > 0.0
+            inside = to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)) > 0.0
         if not inside.any():
             return
         after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
+from vhmae.arrays import to_unit
 from vhmae.matting.maker import MatteMaker
 
 Array = np.ndarray
@@ -55,7 +56,7 @@ class ChromaKey(MatteMaker):
                 yield np.zeros(frame.shape[:2], np.float32)
                 continue
             self._channel = channel
-            image = frame.astype(np.float32) / np.float32(255.0)
+            image = to_unit(frame)
             difference = self._difference(image)
             screen = _screen(image, difference)
             if screen is None and (self._screen is None or image.mean() < DARK):  # a fade, or what comes before the screen
@@ -95,7 +96,7 @@ class ChromaKey(MatteMaker):
         """What is left when the screen's share is taken off a pixel; the key channel is held to the mean of the others near the edge."""
         if self._screen is None:
             return frame
-        image = frame.astype(np.float32) / np.float32(255.0)
+        image = to_unit(frame)
         alpha = matte[..., None]
         colors = np.clip((image - (1.0 - alpha) * self._screen) / np.maximum(alpha, 0.05), 0.0, 1.0)
         if self.despill:

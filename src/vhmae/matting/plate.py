@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
+from vhmae.arrays import to_unit
 from vhmae.errors import InputError
 from vhmae.matting.edges import refined, without_holes, without_specks
 from vhmae.matting.maker import MatteMaker
@@ -38,7 +39,7 @@ class CleanPlate(MatteMaker):
 
     def _blurred(self, picture: Array) -> Array:
         sigma = max(0.8, picture.shape[0] / 480.0)
-        return cv2.GaussianBlur(picture.astype(np.float32) / np.float32(255.0), (0, 0), sigma)
+        return cv2.GaussianBlur(to_unit(picture), (0, 0), sigma)
 
 
 def _fitted(plate: Array, shape: tuple[int, ...]) -> Array:

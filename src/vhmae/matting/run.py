@@ -15,9 +15,8 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vhmae.arrays import to_unit
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
 from vhmae.matting.chroma import ChromaKey
@@ -28,6 +27,7 @@ from vhmae.matting.plate import CleanPlate
 from vhmae.matting.rvm import Rvm
 from vhmae.matting.salient import Salient
 from vhmae.overlap import run_ahead
+from vhmae.progress import Progress
 from vhmae.video.browser import read_upright, upright
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
 from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
@@ -35,9 +35,10 @@ from vhmae.video.exr import is_exr
 from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo, probe_video, sound_codecs
+from vhmae.video.probe import VideoInfo, sound_codecs
 from vhmae.video.reader import TimedFrame, read_frames, to_uint8
-from vhmae.video.sequence import PICTURES, check_picture_output, has_number, is_pictures, probe_pictures
+from vhmae.video.sequence import PICTURES, check_picture_output, has_number
+from vhmae.video.source import probe_source
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output, codecs_of
 
 Array = np.ndarray
@@ -196,14 +197,14 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
         InputError: for what the caller can mend; also where the mattes turn out to be empty.
     """
     began = time.monotonic()
-    info = probe_pictures(job.video, "video") if is_pictures(job.video) else probe_video(job.video, "video")
+    info = probe_source(job.video, "video")
     _check_outputs(job, info)
     maker = make_maker(job, info)
     covered, frames = 0.0, 0
     with contextlib.ExitStack() as stack:
         mattes = stack.enter_context(_matte_writer(job.output, info)) if job.output is not None else None
         layer = stack.enter_context(_layer_writer(job.foreground, info)) if job.foreground is not None else None
-        advance = stack.enter_context(_progress(job, info))
+        advance = stack.enter_context(Progress("matte", info.frames, "auto" if job.progress else "none"))
         cut = run_ahead(cut_out(job, info, maker, run_ahead(read_frames(info), FRAMES_AHEAD)), FRAMES_AHEAD)
         try:
             for one in cut:
@@ -346,24 +347,13 @@ def _grey(path: Path) -> Array:
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if picture is None:
         raise InputError("cannot be read as a picture; give one that is white where nothing is to be kept", field="garbage", value=path)
-    return picture.astype(np.float32) / np.float32(255.0)
+    return to_unit(picture)
 
 
 def _read_plate(path: Path) -> Array:
     """One picture, or the mean of a video of the empty scene, which has less noise."""
-    info = probe_pictures(path, "plate") if is_pictures(path) else probe_video(path, "plate")
+    info = probe_source(path, "plate")
     total, count = np.zeros(1, np.float32), min(PLATE_FRAMES, info.frames)
     for frame in read_upright(info, 0, count):
         total = total + frame.astype(np.float32)
     return np.rint(total / count).astype(np.uint8)
-
-
-@contextlib.contextmanager
-def _progress(job: MatteJob, info: VideoInfo) -> Iterator[Any]:
-    if not job.progress:
-        yield lambda frames: None
-        return
-    columns = (TextColumn("matte, {task.completed}/{task.total}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("matte", total=info.frames)
-        yield lambda frames: progress.update(task, completed=frames)

@@ -17,12 +17,11 @@ from typing import Any
 import cv2
 import numpy as np
 from filelock import FileLock, Timeout
-from rich.console import Console
-from rich.progress import track
 
 from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.networks import find_network
 from vhmae.matting.run import make_network
+from vhmae.progress import tracked
 from vhmae.rcvh.catalogue import make_catalogue
 from vhmae.rcvh.composite import Pair, build_composite
 from vhmae.rcvh.figures import draw_statistics
@@ -213,8 +212,7 @@ def _shown(run: Runner, progress: bool, what: str) -> Runner:
     """A runner that shows how far it is."""
 
     def shown(function: Callable[..., Any], work: Work) -> Iterator[Any]:
-        console = Console(stderr=True)
-        yield from track(run(function, work), what, len(work), console=console, transient=True, disable=not progress)
+        yield from tracked(run(function, work), what, len(work), progress)
 
     return shown
 

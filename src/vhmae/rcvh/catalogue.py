@@ -21,7 +21,6 @@ from vhmae.rcvh.footage import NO_MATTE, Footage, RawClip, RawFile, Refusal, fin
 from vhmae.video.browser import (
     STILL_RATE,
     display_size,
-    probe_source,
     read_upright,
     resized,
     shown_size,
@@ -32,6 +31,7 @@ from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.matte import open_matte
 from vhmae.video.planes import shrink
 from vhmae.video.probe import VideoInfo
+from vhmae.video.source import probe_source
 
 Array = np.ndarray
 

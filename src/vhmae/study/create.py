@@ -20,10 +20,11 @@ from vhmae.evaluation.methods import Method, find_method
 from vhmae.study import tables
 from vhmae.study.folder import VIDEOS, Description, Question, Secrets, open_rows, write_study
 from vhmae.study.tables import INPUT
-from vhmae.video.browser import STILL_RATE, display_size, probe_source, read_upright, resized, shown_size, write_browser_video
+from vhmae.video.browser import STILL_RATE, display_size, read_upright, resized, shown_size, write_browser_video
 from vhmae.video.matte import ASPECT_TOLERANCE, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.sequence import PICTURES
+from vhmae.video.source import probe_source
 from vhmae.video.writer import CONTAINERS
 from vhmae.web.application import new_token
 from vhmae.web.database import now_ms

@@ -12,20 +12,14 @@ import cv2
 import numpy as np
 
 from vhmae.errors import InputError
-from vhmae.video.probe import VideoInfo, open_video, probe_video
+from vhmae.video.probe import VideoInfo, open_video
 from vhmae.video.reader import read_frames, to_uint8
-from vhmae.video.sequence import is_pictures, probe_pictures
 
 Array = np.ndarray
 STILL_RATE = Fraction(25)
 """Frames a second of a still that is shown as a video."""
 KEY_FRAME_EVERY = 12
 """Players jump back to the start of a clip, and pages move several videos to the same frame."""
-
-
-def probe_source(path: Path, what: str) -> VideoInfo:
-    """Probe a video or pictures."""
-    return probe_pictures(path, what) if is_pictures(path) else probe_video(path, what)
 
 
 def display_size(info: VideoInfo) -> tuple[int, int]:

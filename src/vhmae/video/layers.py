@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
+from vhmae.arrays import to_unit
 from vhmae.errors import InputError
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
 from vhmae.video.placement import Placement
@@ -91,7 +92,7 @@ class LayeredSource:
 
     def _laid(self, timed: TimedFrame, front: PlanarFrame, matte: Array) -> tuple[TimedFrame, Array]:
         back = timed.image
-        alpha = self._warped(_unit(matte), back)
+        alpha = self._warped(to_unit(matte), back)
         box = matte_box(alpha, back.chroma_x, back.chroma_y)
         cover = np.rint(alpha * np.float32(65535.0)).astype(np.uint16)
         if box is None:
@@ -99,7 +100,7 @@ class LayeredSource:
         weight = alpha[box.rows, box.columns]
         colors = front.rgb_planes(Box(0, 0, front.height, front.width))
         if not self.placement.premultiplied:
-            colors *= _unit(matte)  # before it is warped: what is transparent has no colour to mix in
+            colors *= to_unit(matte)  # before it is warped: what is transparent has no colour to mix in
         shown = np.stack([self._warped(plane, back)[box.rows, box.columns] for plane in colors])
         laid = back.copy()
         laid.add(shown - weight * laid.rgb_planes(box), box)
@@ -132,8 +133,3 @@ def warp_layer(layer: Array, matrix: Array, scale: float, size: tuple[int, int])
         matrix = matrix @ np.array([[across, 0.0, 0.5 * (across - 1.0)], [0.0, down, 0.5 * (down - 1.0)], [0.0, 0.0, 1.0]])
     warped: Array = cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     return warped
-
-
-def _unit(matte: Array) -> Array:
-    top = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}[matte.dtype]
-    return matte.astype(np.float32) / np.float32(top)

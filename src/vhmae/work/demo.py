@@ -17,6 +17,7 @@ import av
 import cv2
 import numpy as np
 
+from vhmae.arrays import to_unit
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
@@ -95,7 +96,7 @@ def _cut_out(name: str) -> tuple[Array, Array]:
     matte = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
     if matte is None:
         raise InputError(f"{file}: the matte is missing from the installation; install the package again")
-    alpha = matte.astype(np.float32) / 255.0
+    alpha = to_unit(matte)
     return foreground_colors(_photograph(name), alpha).astype(np.float32), alpha
 
 

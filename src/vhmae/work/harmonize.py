@@ -10,8 +10,9 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from vhmae.arrays import to_unit
 from vhmae.engine.harmonizer import Snapshot
-from vhmae.engine.rendering import RENDERERS, as_matte, render_planes
+from vhmae.engine.rendering import RENDERERS, render_planes
 from vhmae.errors import InputError, did_you_mean
 from vhmae.model.vhmae import VHMAE
 from vhmae.options import build_options, options_of, values_to_json
@@ -192,6 +193,6 @@ class Renderer:
                     image, levels = render_planes(image, cover, change)
                 moved.append(levels)
         if is_layer:
-            alpha = np.max([as_matte(matte) for matte in mattes], axis=0)
+            alpha = np.max([to_unit(matte) for matte in mattes], axis=0)
             image = layered(image, alpha, self.output.info.pixel_format)
         return Done(timed, image, sum(moved) / len(moved) if moved else None, snapshot)

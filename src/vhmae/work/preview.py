@@ -8,7 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vhmae.engine.rendering import as_matte, render_planes
+from vhmae.arrays import to_unit
+from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
@@ -49,7 +50,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
                 image, moved = render_planes(image, matte, change)
                 levels.append(moved)
         before, after = (to_uint8(one.rgb()) for one in (timed.image, image))
-        cover = np.max([as_matte(matte) for matte in mattes], axis=0)
+        cover = np.max([to_unit(matte) for matte in mattes], axis=0)
         write_still(job.output, _sheet(before, after, cover))
         mean_change = round(sum(levels) / len(levels), 3) if levels else 0.0
         warnings = analysis.warnings() + (heard.warnings if heard is not None else [])

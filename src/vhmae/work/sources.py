@@ -16,9 +16,10 @@ from vhmae.errors import InputError
 from vhmae.video.cuts import read_cuts
 from vhmae.video.layers import LayeredSource
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha, open_matte
-from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, planar_frame, read_frames
-from vhmae.video.sequence import is_pictures, probe_pictures, read_pictures
+from vhmae.video.sequence import probe_pictures, read_pictures
+from vhmae.video.source import probe_source
 from vhmae.work.job import AnalysisJob
 
 Array = np.ndarray
@@ -37,7 +38,7 @@ class Sources:
     def __init__(self, job: AnalysisJob) -> None:
         """Open them; :meth:`check` goes on from there, once the output is known to be writable."""
         self.job = job
-        self.info = _probe(job)
+        self.info = probe_source(job.composite, "composite", job.colorspace, job.rate)
         self.mattes = [open_matte(path) for path in job.masks]
         self.layers: LayeredSource | None = None
         if job.foreground is not None:
@@ -133,20 +134,12 @@ def _open_layers(job: AnalysisJob, background: VideoInfo, mattes: list[MatteSour
     if len(mattes) > 1:
         raise InputError("a foreground layer is one object; lay others over the result", field="masks", value=job.masks[1])
     path = job.foreground
-    foreground = probe_pictures(path, "foreground") if is_pictures(path) else probe_video(path, "foreground")
+    foreground = probe_source(path, "foreground")
     placement = job.placement
     if placement.premultiplied and foreground.codec == "exr":  # multiplied in light, not in what a display is sent
         foreground, placement = dataclasses.replace(foreground, associated=True), dataclasses.replace(placement, premultiplied=False)
     needed = background.frames if job.end is None else min(background.frames, math.ceil(job.end * float(background.fps)))
     return LayeredSource(background, foreground, mattes[0] if mattes else None, placement, needed)
-
-
-def _probe(job: AnalysisJob) -> VideoInfo:
-    if is_pictures(job.composite):
-        return probe_pictures(job.composite, "composite", job.colorspace, job.rate)
-    if job.rate is not None:
-        raise InputError(f"is for pictures; {job.composite} has a rate of its own, leave it out", field="rate", value=job.rate)
-    return probe_video(job.composite, "composite", job.colorspace)
 
 
 def read_still(path: Path) -> Array:

@@ -1,0 +1,28 @@
+"""A source of frames, whatever it is: a video, pictures or one still."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from vhmae.color.yuv import Matrix
+from vhmae.errors import InputError
+from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.sequence import is_pictures, probe_pictures
+
+
+def probe_source(path: Path, what: str, colorspace: Matrix | None = None, rate: Fraction | None = None) -> VideoInfo:
+    """Probe a video or pictures.
+
+    Args:
+        what: what the source is to the work, for messages.
+        colorspace: overrules the matrix that it says.
+        rate: frames a second of pictures, which do not say.
+    Raises:
+        InputError: for what cannot be read, and for a rate of what has one of its own.
+    """
+    if is_pictures(path):
+        return probe_pictures(path, what, colorspace, rate)
+    if rate is not None:
+        raise InputError(f"is for pictures; {path} has a rate of its own, leave it out", field="rate", value=rate)
+    return probe_video(path, what, colorspace)
