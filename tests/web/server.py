@@ -15,7 +15,13 @@ from typing import IO
 @contextlib.contextmanager
 def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run ``vhmae ARGUMENTS --port 0``; gives the address and the process."""
-    command = [sys.executable, "-m", "vhmae", *arguments, "--port", "0"]
+    with serving([sys.executable, "-m", "vhmae", *arguments, "--port", "0"]) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def serving(command: list[str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a command whose first line is the address that it serves at."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}) as process:
         try:
             assert process.stdout is not None
