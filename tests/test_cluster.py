@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -34,6 +35,39 @@ def test_a_killed_actor_is_started_again_and_its_work_is_done_again(tmp_path: Pa
     assert (tmp_path / "tries of 5").read_text() == "x" * TRIES
     killed = 1 + TRIES
     assert len(list(tmp_path.glob("made by *"))) <= (os.cpu_count() or 1) + killed  # and not once a piece of work
+
+
+def listening() -> list[tuple[str, str]]:
+    """What this process and those that it started listen on: (name of the process, address in hexadecimal)."""
+    parents = {}
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if process.name.isdigit():
+                parents[process.name] = (process / "stat").read_text().rpartition(")")[2].split()[1]
+    ours = {str(os.getpid())}
+    while more := {child for child, parent in parents.items() if parent in ours} - ours:
+        ours |= more
+    rows = [line.split() for kind in ("tcp", "tcp6") for line in Path("/proc/net", kind).read_text().splitlines()[1:]]
+    places = {f"socket:[{row[9]}]": row[1].partition(":")[0] for row in rows if row[3] == "0A"}
+    found = []
+    for process in ours:
+        with contextlib.suppress(OSError):
+            for descriptor in Path("/proc", process, "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if str(descriptor.readlink()) in places:
+                        found.append(((Path("/proc") / process / "comm").read_text().strip(), places[str(descriptor.readlink())]))
+    return found
+
+
+def test_a_cluster_of_this_machine_listens_to_this_machine_alone() -> None:
+    def make() -> Callable[..., int]:
+        return lambda number: number + 1
+
+    assert dict(spread(make, [(1,), (2,)])) == {0: 2, 1: 3}
+    found = listening()
+    assert {"gcs_server", "raylet"} <= {name for name, _ in found}
+    loopback = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")
+    assert [(name, place) for name, place in found if place not in loopback] == []
 
 
 def test_an_error_of_the_work_is_told_as_it_was() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import itertools
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,15 @@ import pytest
 import torch
 
 from tests.conftest import moving_scene, write_video
+from tests.grade.test_dctl import in_c
 from tests.harmonizer.test_harmonizer import changing_model
 from vhmae.cli import main
 from vhmae.color.lut import read_cube
-from vhmae.color.transform import apply_transform
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.grade.cdl import Cdl, fit_cdl
-from vhmae.grade.dctl import write_dctl
 from vhmae.grade.export import ExportJob, export_grades
-from vhmae.grade.shots import KeyMap, ShotGrade, bake, grade_shots
+from vhmae.grade.shots import ShotGrade, bake, grade_shots
 from vhmae.model.weights import save_model
 from vhmae.work.analysis import AnalysisJob
 from vhmae.work.harmonize import harmonize_video
@@ -108,50 +106,6 @@ def test_key_frames_give_a_numbered_set(work: Path, tmp_path: Path) -> None:
     keys = [(shot, index) for shot, first in ((1, 0), (2, FRAMES)) for index in range(first, first + FRAMES, 16)]
     assert names == [f"look.shot{shot:03d}.{index:06d}.cube" for shot, index in keys]
     assert all(read_cube(Path(path)).size == 33 for path in report["files"])
-
-
-def in_c(path: Path, folder: Path) -> ctypes.CDLL:
-    """Compile a DCTL's text as C: what the host defines is defined here."""
-    shim = """
-    typedef struct { float x, y, z; } float3;
-    static float3 make_float3(float x, float y, float z) { float3 v = {x, y, z}; return v; }
-    static float _clampf(float v, float lo, float hi) { return v < lo ? lo : v > hi ? hi : v; }
-    #define __DEVICE__
-    #define __CONSTANT__ static const
-    #define DEFINE_UI_PARAMS(name, label, kind, value, ...) float name = value;
-    int TIMELINE_FRAME_INDEX = 0;
-    """
-    tail = """
-    void run(float *rgb, int count, int frame, float how_far, int start) {
-        TIMELINE_FRAME_INDEX = frame; strength = how_far; shot_start = start;
-        for (int i = 0; i < count; i++) {
-            float3 v = transform(1, 1, 0, 0, rgb[3 * i], rgb[3 * i + 1], rgb[3 * i + 2]);
-            rgb[3 * i] = v.x; rgb[3 * i + 1] = v.y; rgb[3 * i + 2] = v.z;
-        }
-    }
-    """
-    source, library = folder / "grade.c", folder / f"{path.stem}.so"
-    source.write_text(shim + path.read_text() + tail)
-    subprocess.run(["cc", "-O1", "-Wall", "-Werror", "-Wno-unused-function", "-shared", "-fPIC", "-o", library, source, "-lm"], check=True)
-    return ctypes.CDLL(str(library))
-
-
-@pytest.mark.parametrize(("frame", "start", "strength"), [(0, 0, 1.0), (12, 0, 1.0), (1012, 1000, 0.4), (30, 0, 1.0), (99, 0, 1.0)])
-def test_a_dctl_blends_its_key_maps_as_it_says(tmp_path: Path, frame: int, start: int, strength: float) -> None:
-    generator = torch.Generator().manual_seed(0)
-    maps = 0.1 * torch.randn(3, 3, 10, generator=generator, dtype=torch.float64)
-    keys = tuple(KeyMap(100 + 24 * number, one) for number, one in enumerate(maps))
-    colors = 1.6 * torch.rand(500, 3, generator=generator) - 0.2  # below black and above white, as on time lines of log or HDR
-    grade = ShotGrade(1, 100, 160, maps[0], keys, colors, colors, torch.zeros(len(colors), dtype=torch.long))
-    write_dctl(grade, "a shot\nwith a name in two lines", tmp_path / "look.dctl")
-    graded = colors.numpy().copy()
-    pointer = graded.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    in_c(tmp_path / "look.dctl", tmp_path).run(pointer, len(colors), frame, ctypes.c_float(strength), start)
-    place = min(max((frame - start) / 24.0, 0.0), 2.0)
-    low = min(int(place), 1)
-    blended = maps[low] + (place - low) * (maps[low + 1] - maps[low])
-    expected = apply_transform(colors.clamp(0.0, 1.0), strength * blended.float()).clamp(0.0, 1.0)
-    assert np.abs(graded - expected.numpy()).max() < 1e-5
 
 
 def test_an_exported_dctl_does_in_c_what_harmonizing_does(work: Path, grades: list[ShotGrade], tmp_path: Path) -> None:

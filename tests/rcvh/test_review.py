@@ -18,11 +18,12 @@ from tests.web.databases import KINDS, fresh_database
 from tests.web.server import served
 from vhmae.cli import main
 from vhmae.data.hyoutube import read_list
-from vhmae.rcvh.decisions import SECRETS, Review, open_secrets, verdict
+from vhmae.rcvh.decisions import SECRETS, Review, verdict
 from vhmae.rcvh.manifest import read_manifest, rewrite
 from vhmae.rcvh.pages import make_review_application
 from vhmae.rcvh.tables import Base
 from vhmae.video.browser import write_browser_video
+from vhmae.web.secrets import open_secrets
 
 __all__ = ["chromium"]
 RATIOS = (0.3, 0.5, 0.7, 0.4)
@@ -179,7 +180,7 @@ def test_one_decision_pressed_twice_at_once_is_one(review: Review) -> None:
 
 def test_a_review_that_is_opened_twice_at_once_has_one_token(made: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        tokens = set(pool.map(lambda _: open_secrets(made).token, range(32)))
+        tokens = set(pool.map(lambda _: open_secrets(made / SECRETS).token, range(32)))
     assert len(tokens) == 1
     assert (made / SECRETS).stat().st_mode & 0o077 == 0
     assert not list(made.glob(f".{SECRETS}.*"))

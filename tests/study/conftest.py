@@ -15,10 +15,11 @@ from tests.conftest import moving_scene, write_video
 from tests.web.browser import chromium
 from tests.web.databases import KINDS, fresh_database
 from vhmae.study.create import StudyJob, create_study
-from vhmae.study.folder import Description, Question, Secrets, open_rows
+from vhmae.study.folder import Description, Question, open_rows
 from vhmae.study.pages import make_study_application
 from vhmae.study.tables import Clip, Stimulus
 from vhmae.web.database import Database
+from vhmae.web.secrets import Secrets
 
 __all__ = ["chromium"]
 METHODS = ("fine", "fair", "poor", "bad")
@@ -37,8 +38,8 @@ class Running:
     database: Database
     url: str
 
-    def application(self, rate: int = 0) -> FastAPI:
-        return make_study_application(self.folder, self.description, self.secrets, self.database, rate)
+    def application(self, rate: int = 0, prefix: str = "") -> FastAPI:
+        return make_study_application(self.folder, self.description, self.secrets, self.database, rate, prefix=prefix)
 
     def methods(self) -> dict[str, str]:
         """Token -> method."""

@@ -19,10 +19,11 @@ from vhmae.errors import InputError
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
 from vhmae.study.create import StudyJob, create_study
-from vhmae.study.folder import Question, open_rows, read_secrets, read_study
+from vhmae.study.folder import SECRETS, Question, open_rows, read_study
 from vhmae.study.tables import Clip
 from vhmae.video.browser import read_upright
 from vhmae.video.source import probe_source
+from vhmae.web.secrets import read_secrets
 
 
 def videos(study: Running) -> dict[str, Path]:
@@ -61,7 +62,7 @@ def test_a_method_may_be_run_instead_of_given(material: Path, tmp_path: Path) ->
     )
     description, _ = create_study(job)
     database = open_rows(tmp_path / "study", description, None)
-    study = Running(tmp_path / "study", description, read_secrets(tmp_path / "study"), database, "")
+    study = Running(tmp_path / "study", description, read_secrets(tmp_path / "study" / SECRETS), database, "")
     found = videos(study)
     pictures = {name: np.stack(list(read_upright(probe_source(path, "v"), 0, 10))).astype(float) for name, path in found.items()}
     database.engine.dispose()
@@ -95,7 +96,7 @@ def test_stills_become_clips(tmp_path: Path) -> None:
     )
     description, _ = create_study(job)
     database = open_rows(tmp_path / "study", description, None)
-    found = videos(Running(tmp_path / "study", description, read_secrets(tmp_path / "study"), database, ""))
+    found = videos(Running(tmp_path / "study", description, read_secrets(tmp_path / "study" / SECRETS), database, ""))
     database.engine.dispose()
     info = probe_source(found["a"], "video")
     assert (info.frames, info.width, info.height) == (25, 64, 46)

@@ -184,7 +184,7 @@ def test_no_page_has_what_axe_finds_wrong_and_none_is_wider_than_its_window(
     page.get_by_label("Token").fill("wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_contain_text("not the study's")
-    page.get_by_label("Token").fill(small_study.secrets.admin_token)
+    page.get_by_label("Token").fill(small_study.secrets.token)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_text("Rankings handed in").wait_for()
     check()

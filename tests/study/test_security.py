@@ -57,7 +57,7 @@ def test_forged_sessions_are_nobodys(small_study: Running) -> None:
 def test_the_organizers_pages_need_the_token(small_study: Running) -> None:
     app = small_study.application()
     client = TestClient(app)
-    token = small_study.secrets.admin_token
+    token = small_study.secrets.token
     assert client.get("/admin").status_code == 401
     assert client.get("/admin?token=wrong").status_code == 401
     assert client.post("/api/admin/session", json={"token": "wrong"}).status_code == 401
@@ -80,7 +80,7 @@ def test_tokens_cannot_be_guessed_by_trying(small_study: Running) -> None:
 
 def test_the_right_token_is_never_too_often(small_study: Running) -> None:
     client = TestClient(small_study.application())
-    bearer = {"authorization": f"Bearer {small_study.secrets.admin_token}"}
+    bearer = {"authorization": f"Bearer {small_study.secrets.token}"}
     codes = {TestClient(client.app).get("/admin/participants.csv", headers=bearer).status_code for _ in range(25)}
     assert codes == {200}
 
@@ -124,7 +124,7 @@ def test_markup_and_queries_in_every_field_are_text(material: Path, tmp_path: Pa
         ballot = next_ballot(client)
         assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": [nasty] * 4}).status_code == 422
         assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ballot["choices"]}).status_code == 201
-        admin = client.get("/admin", headers={"authorization": f"Bearer {secrets.admin_token}"}).text
+        admin = client.get("/admin", headers={"authorization": f"Bearer {secrets.token}"}).text
         assert "<script>alert" not in admin
         database.engine.dispose()
 
@@ -132,10 +132,10 @@ def test_markup_and_queries_in_every_field_are_text(material: Path, tmp_path: Pa
 def test_oversized_bodies_are_refused(small_study: Running) -> None:
     client = TestClient(small_study.application())
     enter(client)
-    assert client.post("/api/rankings", json={"ballot": 1, "ranking": ["x" * 199] * 1000}).status_code == 413
+    assert client.post("/api/rankings", json={"ballot": "a", "ranking": ["x" * 199] * 1000}).status_code == 413
     assert client.post("/api/participants", content=(b"{" * 9000 for _ in range(9))).status_code == 413
-    assert client.post("/api/rankings", json={"ballot": 1, "ranking": ["x"] * 51}).status_code == 422
-    assert client.post("/api/rankings", json={"ballot": 10**30, "ranking": ["x"]}).status_code == 422
+    assert client.post("/api/rankings", json={"ballot": "a", "ranking": ["x"] * 51}).status_code == 422
+    assert client.post("/api/rankings", json={"ballot": "a" * 201, "ranking": ["x"]}).status_code == 422
 
 
 def test_every_call_keeps_to_its_schema(small_study: Running) -> None:

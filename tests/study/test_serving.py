@@ -27,7 +27,7 @@ def options_of(study: Running) -> list[str]:
     return [str(study.folder), "--rate", "0", *(["--database", study.url] if study.url else [])]
 
 
-async def take_part(url: str, seed: int, clips: int = 3) -> list[tuple[int, list[str]]]:
+async def take_part(url: str, seed: int, clips: int = 3) -> list[tuple[str, list[str]]]:
     """One person; gives what was acknowledged."""
     kept = []
     rng = np.random.default_rng(seed)
@@ -44,7 +44,7 @@ async def take_part(url: str, seed: int, clips: int = 3) -> list[tuple[int, list
 
 
 def test_two_hundred_people_at_once_lose_no_ranking(study: Running) -> None:
-    async def crowd(url: str) -> list[list[tuple[int, list[str]]]]:
+    async def crowd(url: str) -> list[list[tuple[str, list[str]]]]:
         return await asyncio.wait_for(asyncio.gather(*(take_part(url, seed) for seed in range(CROWD))), LONGEST_SECONDS)
 
     with served("study", "serve", *options_of(study)) as (url, _):
@@ -53,7 +53,7 @@ def test_two_hundred_people_at_once_lose_no_ranking(study: Running) -> None:
     assert_kept(study, acknowledged)
 
 
-def assert_kept(study: Running, acknowledged: list[tuple[int, list[str]]]) -> None:
+def assert_kept(study: Running, acknowledged: list[tuple[str, list[str]]]) -> None:
     """Every ranking that was acknowledged is there as it was said."""
     from sqlalchemy import select
     from sqlalchemy.orm import selectinload
@@ -63,13 +63,13 @@ def assert_kept(study: Running, acknowledged: list[tuple[int, list[str]]]) -> No
     with study.database.reading() as session:
         token_of = {stimulus.id: stimulus.token for stimulus in session.scalars(select(Stimulus))}
         ballots = session.scalars(select(Ballot).where(Ballot.submitted_ms.is_not(None)).options(selectinload(Ballot.ranks)))
-        kept = {ballot.id: [token_of[rank.stimulus_id] for rank in ballot.ranks] for ballot in ballots}
+        kept = {ballot.token: [token_of[rank.stimulus_id] for rank in ballot.ranks] for ballot in ballots}
     assert all(kept[number] == ranking for number, ranking in acknowledged)
     assert all(len(ranking) == len(METHODS) for ranking in kept.values())  # and none is there in part
 
 
 def test_a_kill_in_the_middle_loses_nothing_that_was_acknowledged(study: Running) -> None:
-    acknowledged: list[tuple[int, list[str]]] = []
+    acknowledged: list[tuple[str, list[str]]] = []
     stop = threading.Event()
 
     def people(url: str) -> None:

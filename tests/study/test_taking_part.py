@@ -11,11 +11,11 @@ from sqlalchemy import inspect, select
 from starlette.testclient import TestClient
 
 from tests.study.conftest import METHODS, Running, job_of
-from vhmae.study.ballots import Ballots
+from vhmae.study.ballots import Ballots, drawn_for
 from vhmae.study.create import create_study
 from vhmae.study.folder import open_rows
 from vhmae.study.report import read_rankings
-from vhmae.study.tables import Ballot, Base, Participant
+from vhmae.study.tables import Ballot, Base, Participant, Study
 
 ANSWERS = {"Screen": "phone", "Years": "3"}
 
@@ -85,7 +85,7 @@ def test_an_incomplete_ranking_is_refused_and_nothing_is_kept(study: Running) ->
         assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": wrong}).status_code == 422
     for odd in (
         {"ballot": ballot["id"]},
-        {"ballot": str(ballot["id"]), "ranking": good},
+        {"ballot": 1, "ranking": good},
         {"ballot": ballot["id"], "ranking": good, "x": 1},
     ):
         assert client.post("/api/rankings", json=odd).status_code == 422
@@ -189,7 +189,7 @@ def test_consent_and_the_organizers_questions_are_needed(study: Running) -> None
         assert session.scalars(select(Participant)).all() == []
 
 
-def test_orders_are_shuffled_for_each_person_and_clip_by_the_seed(study: Running) -> None:
+def test_orders_are_shuffled_for_each_person_and_clip_by_the_studys_secret(study: Running) -> None:
     app = study.application()
     for _ in range(12):
         enter(TestClient(app))
@@ -199,10 +199,11 @@ def test_orders_are_shuffled_for_each_person_and_clip_by_the_seed(study: Running
         assert len(number_of) == 12
         assert len({tuple(ballot.stimulus_order) for ballot in ballots if ballot.clip_id == ballots[0].clip_id}) > 5
         assert len({tuple(b.clip_id for b in ballots if b.participant_id == person) for person in number_of}) > 2
-        # The stored order is the one that seed and number give.
+        # The stored order is the one that secret and number give.
+        secret = session.scalars(select(Study.secret)).one()
         person = ballots[0].participant_id
         clips = sorted({ballot.clip_id for ballot in ballots})
-        drawn = np.random.default_rng([study.description.seed, person]).permutation(len(clips))
+        drawn = drawn_for(secret, person).permutation(len(clips))
         assert [b.clip_id for b in ballots if b.participant_id == person] == [clips[place] for place in drawn]
 
 

@@ -17,7 +17,13 @@ from tests.conftest import heeding_interrupts
 @contextlib.contextmanager
 def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run ``vhmae ARGUMENTS --port 0``; gives the address and the process."""
-    command = [sys.executable, "-m", "vhmae", *arguments, "--port", "0"]
+    with serving([sys.executable, "-m", "vhmae", *arguments, "--port", "0"]) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def serving(command: list[str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """Run a command whose first line is the address that it serves at."""
     with heeding_interrupts():
         begun = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
     with begun as process:

@@ -9,8 +9,10 @@ from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 
 from vhmae.errors import InputError
-from vhmae.web.application import Admission, Site, fingerprint, make_application
+from vhmae.web.admission import Admission
+from vhmae.web.application import Site, make_application
 from vhmae.web.guards import MOST_ADDRESSES, Buckets
+from vhmae.web.secrets import Secrets, fingerprint
 from vhmae.web.serving import listen
 
 
@@ -18,7 +20,7 @@ def make_client(folder: Path, rate: int = 0) -> TestClient:
     for name in ("templates", "static"):
         (folder / name).mkdir(exist_ok=True)
     (folder / "static" / "a.css").write_text("b {}")
-    app, _ = make_application(folder, Site("A <b>title</b>", "secret", "token", "test", rate))
+    app, _ = make_application(folder, Site("A <b>title</b>", Secrets("secret", "token"), "test", rate))
     add_echo(app)
     return TestClient(app)
 

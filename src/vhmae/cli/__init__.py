@@ -75,13 +75,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno == errno.ENAMETOOLONG:
             _print_error(f"{error.filename}: its name is too long; choose a shorter one")
             return InputError.exit_code
+        if error.errno == errno.ELOOP:
+            _print_error(_looped(error.filename))
+            return InputError.exit_code
         _print_error(f"{error.filename or 'system'}: {error.strerror or error}; check the disk and the permissions")
         return 1
     except Exception as error:
+        if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):  # pathlib's way to say ELOOP
+            _print_error(_looped(str(error).removeprefix("Symlink loop from ").strip("'")))
+            return InputError.exit_code
         if verbose:
             raise
         _print_error(f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: run again with -v and report it")
         return 1
+
+
+def _looped(name: object) -> str:
+    return f"{name}: is a link that leads to itself; name the file that is meant"
 
 
 def _said() -> int:

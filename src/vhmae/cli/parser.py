@@ -150,7 +150,14 @@ def add_serve_options(parser: Parser) -> None:
     parser.add_argument("--port", type=natural, default=8000, metavar="N", help="0 takes any that is free (8000)")
     parser.add_argument("--rate", type=natural, default=600, metavar="N", help="requests a minute and address; 0 is no limit (600)")
     parser.add_argument("--https", action="store_true", help="behind a proxy that ends TLS: send cookies over https alone")
+    parser.add_argument("--prefix", type=prefix, default="", metavar="PATH", help="behind a proxy: where it shows the pages, as /study")
     add_database_option(parser)
+
+
+def prefix(text: str) -> str:
+    """``study/`` as ``/study``."""
+    path = text.strip().strip("/")
+    return f"/{path}" if path else ""
 
 
 def add_database_option(parser: Parser) -> None:

@@ -114,5 +114,5 @@ def _review(args: Any) -> None:
             return
         bound = listen(args.host, args.port)
         if not args.quiet:
-            print(f"{address_of(bound)}\ntoken for reviewers: {review.secrets.token}", flush=True)
-        serve(make_review_application(review, args.rate, args.https), bound)
+            print(f"{address_of(bound)}{args.prefix}\ntoken for reviewers: {review.secrets.token}", flush=True)
+        serve(make_review_application(review, args.rate, args.https, args.prefix), bound)

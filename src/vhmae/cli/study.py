@@ -43,7 +43,7 @@ def _add_create(steps: Any) -> None:
     parser.add_argument("--clips", type=positive, default=20, metavar="N", help="how many are drawn (20)")
     parser.add_argument("--seconds", type=float, default=2.0, help="length of a clip, from its middle (2)")
     parser.add_argument("--lines", type=positive, default=720, metavar="N", help="lines that are shown at most (720)")
-    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="draws clips and orders (0)")
+    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="draws the clips (0); orders come of a secret")
     parser.add_argument("--title", default="Which looks most natural?")
     parser.add_argument("--consent", type=Path, metavar="FILE", help="what participants agree to, as text")
     parser.add_argument(
@@ -114,18 +114,18 @@ def _question(text: str) -> Any:
 
 def _serve(args: Any) -> None:
     check_web("study")
-    from vhmae.study.folder import open_rows, read_secrets, read_study
+    from vhmae.study.folder import SECRETS, open_rows, read_study
     from vhmae.study.pages import make_study_application
+    from vhmae.web.secrets import read_secrets
     from vhmae.web.serving import address_of, listen, serve
 
-    description, secrets = read_study(args.study), read_secrets(args.study)
-    database = open_rows(args.study, description, args.database)
-    app = make_study_application(args.study, description, secrets, database, args.rate, args.https)
-    bound = listen(args.host, args.port)
-    where = address_of(bound)
-    if not args.quiet:
-        print(f"{where}\norganizer: {where}/admin (token {secrets.admin_token})", flush=True)
-    with contextlib.closing(database):
+    description, secrets = read_study(args.study), read_secrets(args.study / SECRETS)
+    with contextlib.closing(open_rows(args.study, description, args.database)) as database:
+        app = make_study_application(args.study, description, secrets, database, args.rate, args.https, args.prefix)
+        bound = listen(args.host, args.port)
+        where = f"{address_of(bound)}{args.prefix}"
+        if not args.quiet:
+            print(f"{where}\norganizer: {where}/admin (token {secrets.token})", flush=True)
         serve(app, bound)
 
 

@@ -33,11 +33,12 @@ __DEVICE__ float change_of(int key, int channel, float r, float g, float b)
         + MAPS[at + 7] * r * g + MAPS[at + 8] * g * b + MAPS[at + 9] * b * r;
 }
 
-__DEVICE__ float graded(float value, int key, float share, int channel, float r, float g, float b)
+// What the sliders say is known in transform alone, so it is handed on.
+__DEVICE__ float graded(float value, int key, float share, float how_far, int channel, float r, float g, float b)
 {
     const int next = key + 1 < KEY_COUNT ? key + 1 : key;
     const float change = (1.0f - share) * change_of(key, channel, r, g, b) + share * change_of(next, channel, r, g, b);
-    return _clampf(value + strength * change, 0.0f, 1.0f);
+    return _clampf(value + how_far * change, 0.0f, 1.0f);
 }
 
 __DEVICE__ float3 transform(int p_Width, int p_Height, int p_X, int p_Y, float p_R, float p_G, float p_B)
@@ -50,7 +51,8 @@ __DEVICE__ float3 transform(int p_Width, int p_Height, int p_X, int p_Y, float p
     const float r = _clampf(p_R, 0.0f, 1.0f);
     const float g = _clampf(p_G, 0.0f, 1.0f);
     const float b = _clampf(p_B, 0.0f, 1.0f);
-    return make_float3(graded(r, key, share, 0, r, g, b), graded(g, key, share, 1, r, g, b), graded(b, key, share, 2, r, g, b));
+    return make_float3(graded(r, key, share, strength, 0, r, g, b), graded(g, key, share, strength, 1, r, g, b),
+        graded(b, key, share, strength, 2, r, g, b));
 }
 """
 

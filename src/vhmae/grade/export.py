@@ -11,8 +11,9 @@ from vhmae.errors import InputError
 from vhmae.grade.cdl import FORMATS, fit_cdl, require_ocio, write_cdls
 from vhmae.grade.dctl import write_dctl
 from vhmae.grade.job import ExportJob
+from vhmae.grade.media import Media, media_of, plain
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
-from vhmae.grade.timeline import require_otio, write_timeline
+from vhmae.grade.timeline import require_otio, write_edl, write_otio
 from vhmae.partial_output import partial_name
 from vhmae.video.probe import VideoInfo
 from vhmae.work.harmonize import check_strict
@@ -43,11 +44,18 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     """
     _check(job)
     every = (job.key_frames or KEY_FRAMES) if job.kind == "dctl" else job.key_frames
-    grades, info, warnings = grade_shots(job, every)
+    media: list[Media] = []
+
+    def look_at(info: VideoInfo) -> None:  # what a time line cannot say is refused before the work
+        if job.kind in ("edl", "otio"):
+            media.append(media_of(info, job.output))
+
+    grades, info, warnings = grade_shots(job, every, look_at)
+    warnings = [*warnings, *(warning for one in media for warning in one.warnings)]
     check_strict(job.strict, warnings)
     files = _Files(job.output, len(grades))
     try:
-        left = _write(job, grades, info, files)
+        left = _write(job, grades, info, files, media[0] if media else None)
         files.finish()
     except BaseException:
         files.abandon()
@@ -65,9 +73,9 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _write(job: ExportJob, grades: list[ShotGrade], info: VideoInfo, files: _Files) -> list[float]:
+def _write(job: ExportJob, grades: list[ShotGrade], info: VideoInfo, files: _Files, media: Media | None) -> list[float]:
     """Write the files of a kind; the levels that each shot's grade leaves undone."""
-    note = f"{info.path.name}, harmonized by vhmae"
+    note = f"{plain(info.path.name)}, harmonized by vhmae"
     if job.kind == "cube":
         for grade in grades:
             for key in grade.keys:
@@ -87,12 +95,14 @@ def _write(job: ExportJob, grades: list[ShotGrade], info: VideoInfo, files: _Fil
         else:
             write_cdls(named, note, files.whole())
     else:
-        luts = []
-        if job.kind == "otio":
+        assert media is not None
+        if job.kind == "edl":
+            write_edl(grades, cdls, media, job.output.stem, files.whole())
+        else:
+            luts = [files.named_as(grade.number, ".cube") for grade in grades]
             for grade in grades:
-                luts.append(files.named_as(grade.number, ".cube"))
                 write_cube(grade.lut(), files.part(grade.number, suffix=".cube"))
-        write_timeline(grades, cdls, luts, info, job.output.stem, files.whole())
+            write_otio(grades, cdls, luts, media, job.output.stem, files.whole())
     return [grade.levels_left(cdl.apply(grade.before)) for grade, cdl in zip(grades, cdls, strict=True)]
 
 
@@ -148,5 +158,5 @@ def _check(job: ExportJob) -> None:
         raise InputError(f"{job.kind} holds one grade a shot; leave it out, or export cube or dctl", field="key_frames")
     if job.kind == "cdl":
         require_ocio()
-    if job.kind in ("edl", "otio"):
+    if job.kind == "otio":
         require_otio()

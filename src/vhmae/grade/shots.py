@@ -7,6 +7,7 @@ how much that is, is measured on the pixels themselves. Letters: P pixels.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -100,17 +101,21 @@ def bake(coefficients: Tensor, name: str, size: int = CUBE_SIZE) -> Lut3D:
     return Lut3D(apply_transform(grid.reshape(-1, 3), coefficients.float()).clamp(0.0, 1.0).reshape(grid.shape), name)
 
 
-def grade_shots(job: AnalysisJob, every: int | None = None) -> tuple[list[ShotGrade], VideoInfo, list[str]]:
+def grade_shots(
+    job: AnalysisJob, every: int | None = None, look_at: Callable[[VideoInfo], None] = lambda info: None
+) -> tuple[list[ShotGrade], VideoInfo, list[str]]:
     """Look at a video and fit a map to each of its shots that has a foreground.
 
     Args:
         every: frames from one key map to the next; None takes one map a shot.
+        look_at: is shown the facts of the video before the work, and may refuse them.
     Returns:
         The grades, the facts of the video, and what the user should know.
     Raises:
         InputError: for what the caller can mend, as harmonizing does.
     """
     analysis = open_analysis(job)
+    look_at(analysis.sources.info)
     analysis.survey()
     heard = hear_guide(analysis)
     grades: list[ShotGrade] = []

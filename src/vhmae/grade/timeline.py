@@ -1,4 +1,4 @@
-"""Time lines: one clip a shot with its CDL, as .edl (CMX 3600) or .otio, by OpenTimelineIO."""
+"""Time lines: one clip a shot with its CDL, as .edl (CMX 3600) or, by OpenTimelineIO, as .otio."""
 
 from __future__ import annotations
 
@@ -7,61 +7,107 @@ from typing import Any
 
 from vhmae.errors import InputError
 from vhmae.grade.cdl import Cdl
+from vhmae.grade.media import Media, plain
 from vhmae.grade.shots import ShotGrade
-from vhmae.video.probe import VideoInfo
-
-RATES = (23.976, 24.0, 25.0, 29.97, 30.0, 47.952, 48.0, 50.0, 59.94, 60.0)
-"""Rates that time code can count."""
 
 
-def write_timeline(grades: list[ShotGrade], cdls: list[Cdl], luts: list[Path], info: VideoInfo, name: str, path: Path) -> None:
-    """Write the shots one after the other.
+def write_edl(
+    grades: list[ShotGrade], cdls: list[Cdl], media: Media, name: str, path: Path
+) -> None:
+    """Write the shots one after the other, each at its own place; times are those of the clip.
 
-    Args:
-        luts: a LUT a shot; named in .otio, which an EDL cannot hold.
-    Raises:
-        InputError: where the video's rate has no time code, or OpenTimelineIO is not installed.
+    Its first line says how frames are counted: without it, readers take 29.97 for what they like.
     """
+    count = media.counting
+    frames_are = "DROP FRAME" if count.drop else "NON-DROP FRAME"
+    lines = [f"TITLE: {plain(name)[:70]}", f"FCM: {frames_are}", ""]
+    for event, (grade, cdl) in enumerate(zip(grades, cdls, strict=True), 1):
+        spans = (
+            media.start + grade.first,
+            media.start + grade.last + 1,
+            grade.first,
+            grade.last + 1,
+        )
+        times = " ".join(count.text(number) for number in spans)
+        slope, offset, power = (
+            " ".join(f"{value:.6f}" for value in part)
+            for part in (cdl.slope, cdl.offset, cdl.power)
+        )
+        lines += [
+            f"{event:03d}  {media.reel:<8} V     C        {times}",
+            f"* FROM CLIP NAME:  {media.name}",
+            f"* SHOT: shot{grade.number:03d}",
+            f"*ASC_SOP ({slope}) ({offset}) ({power})",
+            f"*ASC_SAT {cdl.saturation:.6f}",
+        ]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_otio(
+    grades: list[ShotGrade], cdls: list[Cdl], luts: list[Path], media: Media, name: str, path: Path
+) -> None:
+    """Write the shots one after the other, each with its CDL and the name of its LUT."""
     otio = require_otio()
-    rate = _rate(info, path)
 
     def times(start: int, frames: int) -> Any:
-        return otio.opentime.TimeRange(otio.opentime.RationalTime(start, rate), otio.opentime.RationalTime(frames, rate))
+        begins, lasts = (otio.opentime.RationalTime(n, media.rate) for n in (start, frames))
+        return otio.opentime.TimeRange(begins, lasts)
 
     track = otio.schema.Track(name="V1", kind=otio.schema.TrackKind.Video)
     end = 0
-    for index, (grade, cdl) in enumerate(zip(grades, cdls, strict=True)):
-        media = otio.schema.ExternalReference(target_url=str(info.path.name), available_range=times(0, info.frames))
-        frames = grade.last - grade.first + 1
+    for grade, cdl, lut in zip(grades, cdls, luts, strict=True):
         if grade.first > end:  # a shot without a foreground keeps its place
             track.append(otio.schema.Gap(source_range=times(0, grade.first - end)))
         end = grade.last + 1
-        clip = otio.schema.Clip(name=f"shot{grade.number:03d}", media_reference=media, source_range=times(grade.first, frames))
+        clip = otio.schema.Clip(
+            name=f"shot{grade.number:03d}",
+            media_reference=_reference(otio, media, times(media.start, media.frames)),
+            source_range=times(media.start + grade.first, end - grade.first),
+        )
         clip.metadata["cdl"] = {
-            "asc_sop": {"slope": list(cdl.slope), "offset": list(cdl.offset), "power": list(cdl.power)}, "asc_sat": cdl.saturation,
-        }  # fmt: skip
-        if luts:
-            clip.effects.append(otio.schema.Effect(name="LUT", effect_name="LUT", metadata={"vhmae": {"lut": luts[index].name}}))
+            "asc_sop": {
+                "slope": list(cdl.slope),
+                "offset": list(cdl.offset),
+                "power": list(cdl.power),
+            },
+            "asc_sat": cdl.saturation,
+        }
+        effect = otio.schema.Effect(
+            name="LUT", effect_name="LUT", metadata={"vhmae": {"lut": plain(lut.name)}}
+        )
+        clip.effects.append(effect)
         track.append(clip)
-    timeline = otio.schema.Timeline(name=name)
+    timeline = otio.schema.Timeline(name=plain(name))
     timeline.tracks.append(track)
-    adapter = {"adapter_name": "cmx_3600", "rate": rate} if path.suffix.lower() == ".edl" else {"adapter_name": "otio_json"}
-    otio.adapters.write_to_file(timeline, str(path), **adapter)
+    # The library opens no file whose name is no text, so its text is written here.
+    path.write_text(otio.adapters.write_to_string(timeline, "otio_json"), encoding="utf-8")
 
 
-def _rate(info: VideoInfo, path: Path) -> float:
-    rate = float(info.fps)
-    nearest = min(RATES, key=lambda known: abs(known - rate))
-    if abs(nearest - rate) < 0.01:
-        return nearest
-    if path.suffix.lower() == ".edl":
-        raise InputError(f"{info.path}: has {rate:.3f} frames a second, which time code cannot count; export otio, or conform the clip")
-    return rate
+def _reference(otio: Any, media: Media, available: Any) -> Any:
+    """How OpenTimelineIO names a clip: pictures by a pattern, anything else by its address."""
+    named: Any
+    if media.numbering is None:
+        named = otio.schema.ExternalReference(target_url=media.address, available_range=available)
+    else:
+        named = otio.schema.ImageSequenceReference(
+            target_url_base=media.address,
+            name_prefix=plain(media.numbering.prefix),
+            name_suffix=plain(media.numbering.suffix),
+            start_frame=media.start,
+            frame_step=media.numbering.step,
+            rate=media.rate,
+            frame_zero_padding=media.numbering.digits,
+            available_range=available,
+        )
+    named.name = media.name
+    return named
 
 
 def require_otio() -> Any:
     try:
         import opentimelineio
     except ImportError:
-        raise InputError("export edl: OpenTimelineIO is not installed; run: pip install 'vhmae[grade]'") from None
+        raise InputError(
+            "export otio: OpenTimelineIO is not installed; run: pip install 'vhmae[grade]'"
+        ) from None
     return opentimelineio

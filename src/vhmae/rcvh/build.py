@@ -6,7 +6,6 @@ import collections
 import concurrent.futures
 import dataclasses
 import hashlib
-import json
 import multiprocessing
 import os
 import time
@@ -28,6 +27,7 @@ from vhmae.rcvh.figures import draw_statistics
 from vhmae.rcvh.footage import Footage, RawClip, Refusal, raw_files
 from vhmae.rcvh.manifest import add_line, rewrite, write_lines
 from vhmae.rcvh.placement import Silhouette, place
+from vhmae.web.records import read_object
 from vhmae.work.cluster import spread, with_absolute_paths
 
 REFUSED, RECIPE, _LOCK = "refused.jsonl", "recipe.json", ".build.lock"
@@ -83,7 +83,7 @@ def _build(job: BuildJob, footage: Footage) -> dict[str, Any]:
     write_lines(out / REFUSED, [dataclasses.asdict(refusal) for refusal in refusals])
     pairs = plan(job, clips, refusals)
     cut_seconds = time.monotonic() - began
-    done = {line["name"] for line in rewrite(out)}
+    done = {line["name"] for line in rewrite(out, unfinished=True)}
     waiting = [(pair, footage) for pair in pairs if pair.name not in done]
     began = time.monotonic()
     for line in _shown(run, job.progress, "composites")(build_composite, waiting):
@@ -131,10 +131,10 @@ def _check(job: BuildJob) -> None:
     path = out / RECIPE
     if path.exists():
         try:
-            before = json.loads(path.read_text(encoding="utf-8"))
-            changed = [key for key, value in recipe.items() if before.get(key, value) != value]
-        except (ValueError, AttributeError):
-            raise InputError(f"{path}: cannot be read; give a new folder") from None
+            before = read_object(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: cannot be read ({str(error)[:80]}); restore it from a copy, or give a new folder") from None
+        changed = [key for key, value in recipe.items() if before.get(key, value) != value]
         if changed == ["weights"]:
             raise InputError(
                 f"{out}: was begun with other --weights (sha256 {before['weights']}...); go on with those, or give a new folder"

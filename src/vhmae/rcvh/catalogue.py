@@ -32,6 +32,7 @@ from vhmae.video.matte import open_matte
 from vhmae.video.planes import shrink
 from vhmae.video.probe import VideoInfo
 from vhmae.video.source import probe_source
+from vhmae.web.records import NotReadable, parse_json
 
 Array = np.ndarray
 
@@ -54,7 +55,7 @@ def cut_file(footage: Footage, raw: RawFile) -> tuple[list[RawClip], list[Refusa
         info = probe_source(footage.raw / raw.path, "raw video")
         files = [file.stat() for file in (info.files or (footage.raw / raw.path,))]
         state = [[stat.st_size, stat.st_mtime_ns] for stat in files]
-        facts = _read_json(known)
+        facts = _read_facts(known)
         if facts is not None and facts.get("state", state) != state:
             raise InputError(f"{footage.raw / raw.path}: is not the file that was cut before; give it a new name, or build a new set")
         if facts is None:
@@ -75,10 +76,9 @@ def cut_file(footage: Footage, raw: RawFile) -> tuple[list[RawClip], list[Refusa
 def _cut_once(footage: Footage, info: VideoInfo, raw: RawFile, name: str, first: int, count: int) -> tuple[RawClip | None, Refusal | None]:
     """Cut a clip, or read what became of it; one that lacked its matte is looked at again when that is there."""
     record = footage.out / "parts" / "cut" / f"{name}.json"
-    tree = _read_json(record)
-    if tree is not None:
-        clip = build(RawClip, tree["clip"], str(record)) if tree["clip"] is not None else None
-        refusal = Refusal(**tree["refusal"]) if tree["refusal"] is not None else None
+    before = _read_outcome(record)
+    if before is not None:
+        clip, refusal = before
         if refusal is None or refusal.part != NO_MATTE or clip is None or find_matte(footage, clip.raw) is None:
             return clip and dataclasses.replace(clip, source=raw.source, licence=raw.licence), refusal
     clip, refusal = _cut(footage, info, raw, name, first, count)
@@ -94,11 +94,31 @@ def _write_json(path: Path, tree: Any) -> None:
 
 
 def _read_json(path: Path) -> Any:
-    """What a file holds; None where there is none, or a full disk left it empty."""
+    """What a file holds; None where there is none, or it is damaged: these files only spare work that can be done again."""
     try:
-        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
-    except (FileNotFoundError, ValueError):
+        return parse_json(path.read_text(encoding="utf-8", errors="surrogateescape"))
+    except (FileNotFoundError, NotReadable):
         return None
+
+
+def _read_facts(path: Path) -> dict[str, Any] | None:
+    """How a raw file was cut before."""
+    facts = _read_json(path)
+    segments = facts.get("segments") if isinstance(facts, dict) else None
+    if not isinstance(segments, list) or not all(isinstance(one, list) and [type(n) for n in one] == [int, int] for one in segments):
+        return None
+    return facts
+
+
+def _read_outcome(path: Path) -> tuple[RawClip | None, Refusal | None] | None:
+    """What became of a clip."""
+    tree = _read_json(path)
+    try:
+        clip = build(RawClip, tree["clip"], str(path)) if tree["clip"] is not None else None
+        refusal = Refusal(**tree["refusal"]) if tree["refusal"] is not None else None
+    except (InputError, LookupError, TypeError, AttributeError):
+        return None
+    return clip, refusal
 
 
 def _segments(info: VideoInfo, seconds: tuple[float, float]) -> Iterator[tuple[int, int]]:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,20 +11,11 @@ from sqlalchemy import delete, select
 from vhmae.errors import InputError
 from vhmae.rcvh.manifest import read_manifest, rewrite
 from vhmae.rcvh.tables import Composite, Decision
-from vhmae.web.application import new_token
 from vhmae.web.database import Database, now_ms
+from vhmae.web.secrets import open_secrets
 
 DATABASE, SECRETS = "review.db", "review-secrets.json"
 Verdict = Literal["keep", "reject", "undecided"]
-
-
-@dataclasses.dataclass(frozen=True)
-class ReviewSecrets:
-    """What must not leave the set's folder."""
-
-    set_id: str
-    session_key: str
-    token: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,23 +35,6 @@ def verdict(keeps: int, rejects: int) -> Verdict:
     return "undecided" if keeps == rejects else "keep" if keeps > rejects else "reject"
 
 
-def open_secrets(folder: Path) -> ReviewSecrets:
-    """The secrets of a set's review, made at its first opening."""
-    path = folder / SECRETS
-    if not path.exists():
-        secrets = ReviewSecrets(new_token(), new_token(), new_token())
-        handle, part = tempfile.mkstemp(prefix=f".{SECRETS}.", dir=folder)  # readable by its owner alone
-        with open(handle, "w", encoding="utf-8") as file:
-            json.dump(dataclasses.asdict(secrets), file)
-        with contextlib.suppress(FileExistsError):  # another process was first: its secrets count
-            os.link(part, path)
-        os.unlink(part)
-    try:
-        return ReviewSecrets(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read ({str(error)[:80]}); restore it from a copy") from None
-
-
 class Review:
     """The decisions on one set."""
 
@@ -72,25 +42,25 @@ class Review:
         """Open the review of a set, beginning it where there is none.
 
         Raises:
-            InputError: if the folder holds no set.
+            InputError: if the folder holds no set, or its manifest is damaged.
         """
         lines = read_manifest(folder) if folder.is_dir() else []
         if not lines:
             raise InputError(f"{folder}: holds no set of composites; build one with: vhmae rcvh build --raw DIR --matte rvm --out {folder}")
         self.folder = folder
-        self.secrets = open_secrets(folder)
+        self.secrets = open_secrets(folder / SECRETS)
         self.database = Database(url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.rcvh", fresh=True)
         with self.database.writing() as session:
-            known = set(session.scalars(select(Composite.name).where(Composite.set_id == self.secrets.set_id)))
+            known = set(session.scalars(select(Composite.name).where(Composite.set_id == self.secrets.site)))
             session.add_all(
-                Composite(set_id=self.secrets.set_id, name=line["name"], foreground_ratio=line["foreground_ratio"])
+                Composite(set_id=self.secrets.site, name=line["name"], foreground_ratio=line["foreground_ratio"])
                 for line in lines if line["name"] not in known
             )  # fmt: skip
 
     def items(self, reviewer: str) -> list[Item]:
         """All composites in the order of their names."""
         with self.database.reading() as session:
-            own = Composite.set_id == self.secrets.set_id
+            own = Composite.set_id == self.secrets.site
             composites = session.scalars(select(Composite).where(own).order_by(Composite.name)).all()
             decisions = session.scalars(select(Decision).join(Composite).where(own)).all()
             said: dict[int, dict[str, bool]] = {}
@@ -111,7 +81,7 @@ class Review:
             KeyError: if there is no such composite.
         """
         with self.database.writing() as session:
-            own = select(Composite).where(Composite.set_id == self.secrets.set_id, Composite.name == name)
+            own = select(Composite).where(Composite.set_id == self.secrets.site, Composite.name == name)
             composite = session.scalars(own.with_for_update()).one_or_none()  # the same decision may come twice at once
             if composite is None:
                 raise KeyError(name)

@@ -25,7 +25,7 @@ def draw_statistics(lines: list[dict[str, Any]], path: Path) -> None:
     areas.set_xlabel("foreground, % of the frame")
     areas.set_ylabel("composites")
     for part, color in (("foreground", "#21598f"), ("background", "#c9a66b")):
-        sources = [line[part]["source"] for line in lines]
+        sources = [line[part]["source"] for line in lines if part in line]
         counts = sorted((sources.count(source) for source in set(sources)), reverse=True)
         uses.step(range(1, len(counts) + 1), counts, where="mid", color=color, label=f"{part}s: {len(counts)} sources")
     uses.set_xlabel("source, most used first")

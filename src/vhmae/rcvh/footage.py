@@ -6,13 +6,14 @@ import collections
 import csv
 import dataclasses
 import hashlib
+import lzma
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from vhmae.errors import InputError
+from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.rcvh.placement import Silhouette
 from vhmae.video.sequence import PICTURES
 from vhmae.video.writer import CONTAINERS
@@ -87,8 +88,17 @@ class Footage:
         return self.out / "parts" / "foregrounds" / f"{name}.mkv"
 
     def silhouette(self, clip: RawClip) -> Silhouette:
-        with np.load(self.out / "parts" / "silhouettes" / f"{clip.name}.npz") as kept:
-            return Silhouette(kept["mattes"], clip.width, clip.height)
+        path = self.out / "parts" / "silhouettes" / f"{clip.name}.npz"
+        try:
+            with np.load(path) as kept:
+                mattes = kept["mattes"]
+            if mattes.ndim != 3 or mattes.dtype != np.uint8 or not mattes.size:
+                raise ValueError("holds no mattes")
+        except (*DAMAGED_ARCHIVE, lzma.LZMAError) as error:
+            record = self.out / "parts" / "cut" / f"{clip.name}.json"
+            reason = " ".join(str(error).split())[:80]
+            raise InputError(f"{path}: cannot be read ({reason}); remove {record}, and run it again to cut the clip anew") from None
+        return Silhouette(mattes, clip.width, clip.height)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +118,8 @@ def raw_files(footage: Footage) -> list[RawFile]:
     if not raw.is_dir():
         raise InputError(f"--raw {raw}: is not a folder; expected one of videos")
     kinds = (*CONTAINERS, *PICTURES)
-    files = (path for path in raw.rglob("*") if path.suffix.lower() in kinds and not _is_hidden(path.relative_to(raw)))
+    # A link that leads nowhere, or to itself, is no footage.
+    files = (path for path in raw.rglob("*") if path.suffix.lower() in kinds and not _is_hidden(path.relative_to(raw)) and path.exists())
     apart = {out}  # neither the set itself nor mattes that lie among the footage are footage
     if footage.mattes is not None and footage.mattes.resolve() != raw.resolve():
         apart.add(footage.mattes.resolve())

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
 from vhmae.rcvh.composite import VIDEOS
 from vhmae.rcvh.decisions import Review
-from vhmae.web.application import Admission, Pages, Site, make_application
-
-Word = Annotated[str, StringConstraints(max_length=200)]
-
-
-class Body(BaseModel):
-    """What a request brings; nothing beyond it is taken."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class SignIn(Body):
-    """A reviewer comes."""
-
-    name: Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True, pattern=r"^[^\x00-\x1f]+$")]
-    token: Word
+from vhmae.web.admission import Admission, add_sign_in
+from vhmae.web.application import Pages, Site, make_application
+from vhmae.web.bodies import Body, NamedSignIn, Word
 
 
 class Say(Body):
@@ -37,10 +24,10 @@ class Say(Body):
     decision: Literal["keep", "reject"] | None = Field(default=None)
 
 
-def make_review_application(review: Review, rate: int = 600, https_only: bool = False) -> FastAPI:
+def make_review_application(review: Review, rate: int = 600, https_only: bool = False, prefix: str = "") -> FastAPI:
     """The application of one review."""
     secrets = review.secrets
-    site = Site(f"Review of {review.folder.name}", secrets.session_key, secrets.token, f"review-{secrets.set_id[:12]}", rate, https_only)
+    site = Site(f"Review of {review.folder.name}", secrets, f"review-{secrets.site[:12]}", rate, https_only, prefix)
     app, pages = make_application(Path(__file__).parent, site)
     _add_routes(app, pages, review, Admission(secrets.token))
     return app
@@ -60,13 +47,10 @@ def _add_routes(app: FastAPI, pages: Pages, review: Review, admission: Admission
             return pages.show("sign_in.html", 401, heading="Review", explanation=explanation, next="/", asks_name=True)
         return pages.show("review.html", reviewer=reviewer_of(request))
 
-    @app.post("/api/admin/session", status_code=204)
-    def sign_in(request: Request, body: SignIn) -> Response:
-        """Sign in as a reviewer."""
-        if not admission.admit(request, body.token):
-            raise HTTPException(401, "this token is not the review's")
+    def remember(request: Request, body: NamedSignIn) -> None:
         request.session["reviewer"] = body.name
-        return Response(status_code=204)
+
+    add_sign_in(app, admission, NamedSignIn, "this token is not the review's", remember)
 
     @app.get("/media/{name}.mp4", response_class=FileResponse, responses={206: {}, 416: {}})
     def media(request: Request, name: str) -> FileResponse:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,8 +13,9 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from vhmae.study.tables import INPUT, Ballot, Clip, Participant, Rank, Stimulus, Study
-from vhmae.web.application import fingerprint, new_token
 from vhmae.web.database import Database, now_ms
+from vhmae.web.secrets import fingerprint, new_token
+from vhmae.web.trouble import rows_that_fit
 
 
 class NotYours(Exception):
@@ -31,7 +34,8 @@ class Incomplete(Exception):
 class OpenBallot:
     """The next ballot of a participant."""
 
-    id: int
+    id: str
+    """Its token."""
     position: int
     """From 0."""
     total: int
@@ -60,12 +64,16 @@ class Ballots:
             )
             session.add(participant)
             session.flush()
-            rng = np.random.default_rng([study.seed, participant.id])
+            rng = drawn_for(study.secret, participant.id)
             clips = list(study.clips)
             for position, place in enumerate(rng.permutation(len(clips))):
                 ranked = [stimulus.id for stimulus in clips[place].stimuli if stimulus.method != INPUT]
                 order = [ranked[index] for index in rng.permutation(len(ranked))]
-                session.add(Ballot(participant_id=participant.id, clip_id=clips[place].id, position=position, stimulus_order=order))
+                session.add(
+                    Ballot(
+                        token=new_token(), participant_id=participant.id, clip_id=clips[place].id, position=position, stimulus_order=order
+                    )
+                )
         return key
 
     def find(self, key: str) -> int | None:
@@ -76,7 +84,7 @@ class Ballots:
 
     def next(self, participant: int) -> OpenBallot | None:
         """The first ballot that is not handed in yet; None at the end."""
-        with self.database.reading() as session:
+        with self.database.reading() as session, rows_that_fit(self.database.where):
             mine = select(Ballot).where(Ballot.participant_id == participant).order_by(Ballot.position)
             ballots = session.scalars(mine).all()
             ballot = next((one for one in ballots if one.submitted_ms is None), None)
@@ -86,38 +94,38 @@ class Ballots:
             clip = session.get_one(Clip, ballot.clip_id)
             composite = next(stimulus.token for stimulus in clip.stimuli if stimulus.method == INPUT)
             choices = tuple(tokens[number] for number in ballot.stimulus_order)
-            return OpenBallot(ballot.id, ballot.position, len(ballots), composite, choices, clip.frames, clip.fps)
+            return OpenBallot(ballot.token, ballot.position, len(ballots), composite, choices, clip.frames, clip.fps)
 
-    def playing(self, participant: int, ballot_id: int) -> None:
+    def playing(self, participant: int, token: str) -> None:
         """Note that a ballot's videos play now: the time that people take counts from the first such note.
 
         Raises:
             NotYours: nothing is kept.
         """
         with self.database.writing() as session:
-            ballot = _own(session, participant, ballot_id)
+            ballot = _own(session, participant, token)
             if ballot.shown_ms is None:
                 ballot.shown_ms = now_ms()
 
-    def submit(self, participant: int, ballot_id: int, ranking: Sequence[str]) -> None:
+    def submit(self, participant: int, token: str, ranking: Sequence[str]) -> None:
         """Keep a ranking, best first.
 
         Raises:
             NotYours, AlreadyRanked, Incomplete: nothing is kept.
         """
         with self.database.writing() as session:
-            ballot = _own(session, participant, ballot_id)
+            ballot = _own(session, participant, token)
             if ballot.shown_ms is None:
                 raise Incomplete("this clip has not been played yet")
-            number_of = {token: number for number, token in _tokens(session, ballot.clip_id).items()}
-            wanted = {token for token, number in number_of.items() if number in ballot.stimulus_order}
+            number_of = {name: number for number, name in _tokens(session, ballot.clip_id).items()}
+            wanted = {name for name, number in number_of.items() if number in ballot.stimulus_order}
             if len(ranking) != len(wanted) or set(ranking) != wanted:
                 raise Incomplete(f"a ranking names each of the {len(wanted)} results once")
             # One statement decides who was first: two submissions at once cannot both be.
-            open_one = update(Ballot).where(Ballot.id == ballot_id, Ballot.submitted_ms.is_(None)).values(submitted_ms=now_ms())
+            open_one = update(Ballot).where(Ballot.id == ballot.id, Ballot.submitted_ms.is_(None)).values(submitted_ms=now_ms())
             if session.execute(open_one).rowcount == 0:  # type: ignore[attr-defined]  # the result of an update has one
                 raise AlreadyRanked("this clip was ranked before; the first ranking stays")
-            session.add_all(Rank(ballot_id=ballot_id, stimulus_id=number_of[token], rank=place + 1) for place, token in enumerate(ranking))
+            session.add_all(Rank(ballot_id=ballot.id, stimulus_id=number_of[name], rank=place + 1) for place, name in enumerate(ranking))
 
     def progress(self) -> tuple[int, int, int]:
         """Participants, rankings handed in, and how many ballots there are in all."""
@@ -129,15 +137,21 @@ class Ballots:
             ).all()  # fmt: skip
             return len(people), sum(state[0] is not None for state in states), len(states)
 
-    def tokens(self) -> frozenset[str]:
-        """The names of all videos of the study."""
+    def videos(self) -> tuple[list[list[str]], str]:
+        """The names of the videos of each clip, and the study's secret."""
         with self.database.reading() as session:
-            mine = select(Stimulus.token).join(Clip).where(Clip.study_id == self.study_id)
-            return frozenset(session.scalars(mine))
+            study = session.get_one(Study, self.study_id)
+            return [[stimulus.token for stimulus in clip.stimuli] for clip in study.clips], study.secret
 
 
-def _own(session: Session, participant: int, ballot_id: int) -> Ballot:
-    ballot = session.get(Ballot, ballot_id)
+def drawn_for(secret: str, participant: int) -> np.random.Generator:
+    """Where a participant's orders come from: nobody computes them who has not the study's secret."""
+    digest = hmac.digest(secret.encode(), str(participant).encode(), hashlib.sha256)
+    return np.random.default_rng(int.from_bytes(digest, "big"))
+
+
+def _own(session: Session, participant: int, token: str) -> Ballot:
+    ballot = session.scalars(select(Ballot).where(Ballot.token == token)).one_or_none()
     if ballot is None or ballot.participant_id != participant:
         raise NotYours("this clip was not put before you")
     return ballot

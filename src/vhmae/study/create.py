@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import secrets
 import shutil
 import tempfile
 import uuid
@@ -18,7 +19,7 @@ from vhmae.errors import InputError
 from vhmae.evaluation.methods import Clip as Scene
 from vhmae.evaluation.methods import Method, find_method
 from vhmae.study import tables
-from vhmae.study.folder import VIDEOS, Description, Question, Secrets, open_rows, write_study
+from vhmae.study.folder import VIDEOS, Description, Question, open_rows, write_study
 from vhmae.study.tables import INPUT
 from vhmae.video.browser import STILL_RATE, display_size, read_upright, resized, shown_size, write_browser_video
 from vhmae.video.matte import ASPECT_TOLERANCE, open_matte
@@ -26,8 +27,8 @@ from vhmae.video.probe import VideoInfo
 from vhmae.video.sequence import PICTURES
 from vhmae.video.source import probe_source
 from vhmae.video.writer import CONTAINERS
-from vhmae.web.application import new_token
 from vhmae.web.database import now_ms
+from vhmae.web.secrets import Secrets, new_secrets, new_token
 
 Array = np.ndarray
 MOST_METHODS, MOST_QUESTIONS = 26, 50
@@ -98,16 +99,19 @@ def create_study(job: StudyJob) -> tuple[Description, Secrets]:
         clips=tuple(source.name for source in sources), seconds=job.seconds, questions=tuple(job.questions), consent=job.consent,
         own_database=job.database is None,
     )  # fmt: skip
-    secrets = Secrets(new_token(), new_token())
+    made = dataclasses.replace(new_secrets(), site=description.id)
     output = job.output.resolve()
     part = Path(tempfile.mkdtemp(prefix=f".{output.name}.part-", dir=output.parent))
     try:
         (part / VIDEOS).mkdir()
         clips = [_make_clip(number, source, runs, part / VIDEOS, job.lines) for number, source in enumerate(sources)]
-        write_study(part, description, secrets)
+        write_study(part, description, made)
         database = open_rows(part, description, job.database, fresh=True)
         with contextlib.closing(database), database.writing() as session:
-            session.add(tables.Study(id=description.id, title=job.title, seed=job.seed, created_ms=now_ms(), clips=clips))
+            drawn_from = secrets.token_hex(32)
+            session.add(
+                tables.Study(id=description.id, title=job.title, seed=job.seed, secret=drawn_from, created_ms=now_ms(), clips=clips)
+            )
             if job.database is not None:  # the rows are kept only if the folder takes its place
                 session.flush()
                 _take_place(part, output)
@@ -116,7 +120,7 @@ def create_study(job: StudyJob) -> tuple[Description, Secrets]:
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
-    return description, secrets
+    return description, made
 
 
 def _take_place(part: Path, output: Path) -> None:
@@ -147,6 +151,8 @@ def _check(job: StudyJob) -> None:
         raise InputError("--title: expected 1 to 200 letters")
     if job.output.exists() and (not job.output.is_dir() or any(job.output.iterdir())):
         raise InputError(f"{job.output}: exists already; choose a new folder")
+    if job.output.is_symlink() and not job.output.exists():
+        raise InputError(f"{job.output}: is a link that leads nowhere; remove it, or choose a new folder")
     if not job.output.absolute().parent.is_dir():
         raise InputError(f"{job.output}: the folder {job.output.parent} does not exist; make it first")
     bare = next((name for name, what in job.methods if isinstance(what, str)), None)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 from vhmae.config import build
 from vhmae.errors import InputError
 from vhmae.study.tables import Study
 from vhmae.web.database import Database
+from vhmae.web.records import read_object
+from vhmae.web.secrets import Secrets, keep_secrets
 
 DESCRIPTION, SECRETS, VIDEOS, DATABASE = "study.json", "secrets.json", "videos", "study.db"
 
@@ -41,20 +42,11 @@ class Description:
     """The rows lie in the folder's own database; otherwise ``--database`` names it each time, for its password is kept nowhere."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Secrets:
-    """What must not leave the folder."""
-
-    session_key: str
-    admin_token: str
-
-
 def write_study(folder: Path, description: Description, secrets: Secrets) -> None:
     """Write a study's files; the secrets are for the owner's eyes only."""
     text = json.dumps({"schema": 1, **dataclasses.asdict(description)}, indent=1, ensure_ascii=False)
     (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-    with open(os.open(folder / SECRETS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        json.dump(dataclasses.asdict(secrets), file)
+    keep_secrets(folder / SECRETS, secrets)
 
 
 def read_study(folder: Path) -> Description:
@@ -65,22 +57,16 @@ def read_study(folder: Path) -> Description:
     """
     path = folder / DESCRIPTION
     try:
-        tree = json.loads(path.read_text(encoding="utf-8"))
+        tree = read_object(path)
         tree.pop("schema")
         return build(Description, tree, str(path))
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"{folder}: holds no study; make one with: vhmae study create --input DIR --method NAME=DIR -o {folder}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: is damaged ({str(error)[:80]}); restore it from a copy") from None
-
-
-def read_secrets(folder: Path) -> Secrets:
-    """Read a study's secrets."""
-    path = folder / SECRETS
-    try:
-        return Secrets(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path}: cannot be read ({str(error)[:80]}); restore it from a copy") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+    except (ValueError, KeyError) as error:
+        reason = "lacks the key 'schema'" if isinstance(error, KeyError) else str(error)[:80]
+        raise InputError(f"{path}: is damaged ({reason}); restore it from a copy") from None
 
 
 def open_rows(folder: Path, description: Description, url: str | None, fresh: bool = False) -> Database:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from fastapi import FastAPI, HTTPException, Request, Response
-from fastapi.responses import FileResponse, RedirectResponse
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from fastapi.responses import RedirectResponse
+from pydantic import Field
 
 from vhmae.errors import InputError
 from vhmae.study.ballots import AlreadyRanked, Ballots, Incomplete, NotYours
-from vhmae.study.folder import VIDEOS, Description, Question, Secrets
+from vhmae.study.folder import VIDEOS, Description, Question
+from vhmae.study.media import open_videos, video_answer
 from vhmae.study.report import participants_table, rankings_table, read_rankings, study_report
-from vhmae.web.application import Admission, Pages, Site, make_application, own_link
+from vhmae.web.admission import Admission, add_sign_in
+from vhmae.web.application import Pages, Site, make_application, own_link
+from vhmae.web.bodies import Body, SignIn, Word
 from vhmae.web.database import Database
-
-LONGEST_ANSWER = 200
-Word = Annotated[str, StringConstraints(max_length=LONGEST_ANSWER)]
-
-
-class Body(BaseModel):
-    """What a request brings; nothing beyond it is taken."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
+from vhmae.web.secrets import Secrets
+from vhmae.web.sheets import csv_text
 
 
 class Entry(Body):
@@ -40,7 +34,7 @@ class Entry(Body):
 class Ranking(Body):
     """A ballot as it is handed in."""
 
-    ballot: int = Field(ge=1, lt=2**31)
+    ballot: Word
     ranking: list[Word] = Field(min_length=1, max_length=50)
     """Tokens, best first."""
 
@@ -48,20 +42,20 @@ class Ranking(Body):
 class Shown(Body):
     """A ballot whose videos play."""
 
-    ballot: int = Field(ge=1, lt=2**31)
-
-
-class Token(Body):
-    """The organizer signs in."""
-
-    token: Word
+    ballot: Word
 
 
 def make_study_application(
-    folder: Path, description: Description, secrets: Secrets, database: Database, rate: int = 600, https_only: bool = False
+    folder: Path,
+    description: Description,
+    secrets: Secrets,
+    database: Database,
+    rate: int = 600,
+    https_only: bool = False,
+    prefix: str = "",
 ) -> FastAPI:
     """The application of one study."""
-    site = Site(description.title, secrets.session_key, secrets.admin_token, description.id[:12], rate, https_only)
+    site = Site(description.title, secrets, description.id[:12], rate, https_only, prefix)
     app, pages = make_application(Path(__file__).parent, site)
     ballots = Ballots(database, description.id)
     _add_participation(app, pages, ballots, folder, description)
@@ -70,7 +64,8 @@ def make_study_application(
 
 
 def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Path, description: Description) -> None:
-    tokens = ballots.tokens()
+    videos = open_videos(folder / VIDEOS, *ballots.videos())
+    prefix = pages.site.prefix
 
     def participant_of(request: Request) -> int | None:
         key = request.session.get("participant")
@@ -85,7 +80,7 @@ def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Pat
     @app.get("/", include_in_schema=False)
     def start(request: Request) -> Response:
         if participant_of(request) is not None:
-            return RedirectResponse("/rank", 303)
+            return RedirectResponse(f"{prefix}/rank", 303)
         return pages.show("start.html", study=description)
 
     @app.get("/p/{key}", include_in_schema=False)
@@ -94,24 +89,23 @@ def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Pat
         if ballots.find(key) is None:
             raise HTTPException(404, "this personal link is not known; check that it was copied whole")
         request.session["participant"] = key
-        return RedirectResponse("/rank", 303)
+        return RedirectResponse(f"{prefix}/rank", 303)
 
     @app.get("/rank", include_in_schema=False)
     def rank(request: Request) -> Response:
         participant = participant_of(request)
         if participant is None:
-            return RedirectResponse("/", 303)
+            return RedirectResponse(f"{prefix}/", 303)
         link = own_link(request, pages.site, "resume", key=request.session["participant"])
         return pages.show("rank.html", study=description, link=link)
 
-    @app.get("/media/{token}.mp4", response_class=FileResponse, responses={206: {}, 416: {}})
-    def media(request: Request, token: str) -> FileResponse:
+    @app.get("/media/{token}.mp4", response_class=Response, responses={200: {"content": {"video/mp4": {}}}, 206: {}, 416: {}})
+    def media(request: Request, token: str) -> Response:
         if participant_of(request) is None and "admin" not in request.session:
             raise HTTPException(401, "take part first")
-        if token not in tokens:  # so that no other path can be reached
+        if token not in videos:  # so that no other path can be reached
             raise HTTPException(404, "no such video")
-        headers = {"cache-control": "private, max-age=86400, immutable"}
-        return FileResponse(folder / VIDEOS / f"{token}.mp4", media_type="video/mp4", headers=headers)
+        return video_answer(request, videos[token])
 
     @app.post("/api/participants", status_code=201)
     def enter(request: Request, entry: Entry) -> dict[str, str]:
@@ -172,20 +166,15 @@ def _checked(answers: dict[str, str], questions: tuple[Question, ...]) -> dict[s
 
 
 def _add_organizing(app: FastAPI, pages: Pages, ballots: Ballots, database: Database, description: Description) -> None:
-    admission = Admission(pages.site.admin_token)
-
-    @app.post("/api/admin/session", status_code=204)
-    def sign_in(request: Request, body: Token) -> Response:
-        """Sign in as the organizer."""
-        if not admission.admit(request, body.token):
-            raise HTTPException(401, "this token is not the study's")
-        return Response(status_code=204)
+    admission = Admission(pages.site.secrets.token)
+    prefix = pages.site.prefix
+    add_sign_in(app, admission, SignIn, "this token is not the study's")
 
     @app.get("/admin", include_in_schema=False)
     def admin(request: Request, token: str = "") -> Response:
         if token:
             if admission.admit(request, token):
-                return RedirectResponse("/admin", 303)  # so that the token leaves the address
+                return RedirectResponse(f"{prefix}/admin", 303)  # so that the token leaves the address
             raise HTTPException(401, "this token is not the study's")
         if not admission.is_in(request):
             explanation = "The token was printed when the study was made; vhmae study serve prints it again."
@@ -214,7 +203,5 @@ def _add_organizing(app: FastAPI, pages: Pages, ballots: Ballots, database: Data
 
 
 def _download(name: str, rows: Iterable[Sequence[Any]]) -> Response:
-    out = io.StringIO()
-    csv.writer(out).writerows(rows)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(out.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(csv_text(rows), media_type="text/csv; charset=utf-8", headers=headers)

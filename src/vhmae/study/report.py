@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import functools
 import json
@@ -22,6 +21,8 @@ from vhmae.study import statistics
 from vhmae.study.folder import Description
 from vhmae.study.tables import INPUT, Ballot, Clip, Participant
 from vhmae.web.database import Database
+from vhmae.web.sheets import csv_text
+from vhmae.web.trouble import rows_that_fit
 
 Array = np.ndarray
 
@@ -61,9 +62,13 @@ class Rankings:
 
 
 def read_rankings(database: Database, description: Description) -> Rankings:
-    """Read every ranking of a study."""
+    """Read every ranking of a study.
+
+    Raises:
+        DatabaseTrouble: if the database is damaged.
+    """
     rows: list[tuple[int, str, list[int], list[int], float, float]] = []
-    with database.reading() as session:
+    with database.reading() as session, rows_that_fit(database.where):
         wanted = (
             select(Ballot).join(Participant, Participant.id == Ballot.participant_id)
             .where(Participant.study_id == description.id, Ballot.submitted_ms.is_not(None))
@@ -74,17 +79,21 @@ def read_rankings(database: Database, description: Description) -> Rankings:
             rank_of = {rank.stimulus_id: rank.rank for rank in ballot.ranks}
             ranks = [rank_of[number_of[method]] for method in description.methods]
             places = [ballot.stimulus_order.index(number_of[method]) for method in description.methods]
+            if sorted(ranks) != list(range(1, len(ranks) + 1)):
+                raise ValueError("a ranking gives a rank twice, or one that is none")
             assert ballot.submitted_ms is not None
             taken = (ballot.submitted_ms - (ballot.shown_ms or ballot.submitted_ms)) / 1000.0
-            rows.append((ballot.participant_id, ballot.clip.name, ranks, places, taken, ballot.clip.frames / ballot.clip.fps))
-    shape = (len(rows), len(description.methods))
-    return Rankings(
-        methods=description.methods,
-        participants=np.array([row[0] for row in rows], np.int64), clips=tuple(row[1] for row in rows),
-        ranks=np.array([row[2] for row in rows], np.int64).reshape(shape),
-        places=np.array([row[3] for row in rows], np.int64).reshape(shape),
-        seconds=np.array([row[4] for row in rows], np.float64), clip_seconds=np.array([row[5] for row in rows], np.float64),
-    )  # fmt: skip
+            rows.append((ballot.participant_id, str(ballot.clip.name), ranks, places, taken, ballot.clip.frames / ballot.clip.fps))
+        shape = (len(rows), len(description.methods))
+        return Rankings(
+            methods=description.methods,
+            participants=np.array([row[0] for row in rows], np.int64),
+            clips=tuple(row[1] for row in rows),
+            ranks=np.array([row[2] for row in rows], np.int64).reshape(shape),
+            places=np.array([row[3] for row in rows], np.int64).reshape(shape),
+            seconds=np.array([row[4] for row in rows], np.float64),
+            clip_seconds=np.array([row[5] for row in rows], np.float64),
+        )
 
 
 def flags(rankings: Rankings) -> dict[int, list[str]]:
@@ -162,12 +171,13 @@ def participants_table(database: Database, description: Description) -> list[Seq
     rankings = read_rankings(database, description)
     flagged = flags(rankings)
     labels = [question.label for question in description.questions]
-    with database.reading() as session:
-        people = session.scalars(select(Participant).where(Participant.study_id == description.id).order_by(Participant.id)).all()
     rows: list[Sequence[Any]] = [["participant", "rankings", "flags", *labels]]
-    for person in people:
-        handed_in = int((rankings.participants == person.id).sum())
-        rows.append([person.id, handed_in, "; ".join(flagged.get(person.id, [])), *(person.answers.get(label, "") for label in labels)])
+    with database.reading() as session, rows_that_fit(database.where):
+        people = session.scalars(select(Participant).where(Participant.study_id == description.id).order_by(Participant.id)).all()
+        for person in people:
+            handed_in = int((rankings.participants == person.id).sum())
+            said = [str(person.answers.get(label, "")) for label in labels]
+            rows.append([person.id, handed_in, "; ".join(flagged.get(person.id, [])), *said])
     return rows
 
 
@@ -191,8 +201,7 @@ def write_study_report(
             shares += [[row["method"], one["rank"], one["share"], *(one["ci95"] or ("", ""))] for one in row["shares"]]
         tables = {"shares.csv": shares, "rankings.csv": rankings_table(rankings), "participants.csv": participants}
         for name, rows in tables.items():
-            with (part / name).open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows(rows)
+            (part / name).write_text(csv_text(rows), encoding="utf-8", newline="")
         draw_shares(report, part / "shares.png")
         draw_shares(report, part / "shares.svg")
         environment = jinja2.Environment(

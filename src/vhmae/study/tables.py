@@ -24,6 +24,9 @@ class Study(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     title: Mapped[str] = mapped_column(String(200))
     seed: Mapped[int] = mapped_column(BigInteger)
+    """Drew the clips; anybody may know it."""
+    secret: Mapped[str] = mapped_column(String(64), server_default="")
+    """Draws the orders; whoever has it can tell which attempt is whose."""
     created_ms: Mapped[int] = mapped_column(BigInteger)
     clips: Mapped[list[Clip]] = relationship(back_populates="study", order_by="Clip.number")
 
@@ -78,6 +81,8 @@ class Ballot(Base):
     __table_args__ = (UniqueConstraint("participant_id", "clip_id"), UniqueConstraint("participant_id", "position"))
 
     id: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(String(32), unique=True, index=True, server_default="")
+    """What participants know it by: numbers would tell who came when."""
     participant_id: Mapped[int] = mapped_column(ForeignKey("study_participant.id"))
     clip_id: Mapped[int] = mapped_column(ForeignKey("study_clip.id"))
     position: Mapped[int]

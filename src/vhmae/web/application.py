@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import hmac
-import secrets
+import logging
+import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
@@ -19,11 +19,17 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.sessions import SessionMiddleware
 
-from vhmae.web.guards import Buckets, Guards
+from vhmae.errors import InputError
+from vhmae.web.guards import Guards, Prefix
+from vhmae.web.secrets import Secrets
+from vhmae.web.trouble import DatabaseTrouble
 
 WEB = Path(__file__).parent
 SESSION_DAYS = 30
-LOGINS_A_MINUTE = 20
+TOLD_EVERY_SECONDS = 60.0
+"""How often the same trouble is written to the terminal of whoever serves."""
+TAKEN = ("admin", "api", "healthz", "media", "openapi.json", "p", "rank", "static")
+"""First parts of the addresses of our own pages: as a prefix one could not be told from the page."""
 
 
 class Refusal(BaseModel):
@@ -32,7 +38,7 @@ class Refusal(BaseModel):
     detail: str
 
 
-REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refusal} for code in (400, 401, 403, 404, 409, 413, 422, 429)}
+REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refusal} for code in (400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 507)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,15 +46,20 @@ class Site:
     """What a room's pages are served with."""
 
     title: str
-    secret: str
-    """Signs the sessions; whoever has it can make them up."""
-    admin_token: str
+    secrets: Secrets
     name: str
     """Of its cookie: two sites on one host, at different ports, share their cookies."""
     rate: int = 600
     """Requests a minute and address; 0 sets no limit."""
     https_only: bool = False
     """Send the session's cookie over https alone: behind a proxy that ends TLS."""
+    prefix: str = ""
+    """The path, ``/study``, below which a proxy shows the pages; whether the proxy takes it away or leaves it in does not matter."""
+
+    def __post_init__(self) -> None:
+        first = self.prefix.split("/")[1] if self.prefix.startswith("/") else ""
+        if self.prefix and (not re.fullmatch(r"(/[\w.~-]*[\w~][\w.~-]*)+", self.prefix, re.ASCII) or first in TAKEN):
+            raise InputError(f"--prefix {self.prefix}: expected a path as in /study, that is no page of the site's own")
 
 
 class Pages:
@@ -76,10 +87,17 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
     app.mount("/static/web", StaticFiles(directory=WEB / "static"), name="web")
     app.mount("/static/room", StaticFiles(directory=room / "static"), name="room")
     app.add_middleware(
-        SessionMiddleware, secret_key=site.secret, session_cookie=f"session-{site.name}", max_age=SESSION_DAYS * 86400, same_site="lax",
+        SessionMiddleware,
+        secret_key=site.secrets.session_key,
+        session_cookie=f"session-{site.name}",
+        max_age=SESSION_DAYS * 86400,
+        path=site.prefix or "/",
+        same_site="lax",
         https_only=site.https_only,
-    )  # fmt: skip
-    app.add_middleware(Guards, rate=site.rate)  # added last, so it stands first
+    )
+    app.add_middleware(Guards, rate=site.rate)
+    app.add_middleware(Prefix, prefix=site.prefix)  # added last, so it stands first
+    last_told: dict[str, float] = {}
 
     @app.exception_handler(StarletteHTTPException)
     async def refuse(request: Request, error: StarletteHTTPException) -> Response:
@@ -94,8 +112,21 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
             return JSONResponse({"detail": reasons}, 422)
         return pages.show("error.html", 422, status=422, reason=reasons)
 
+    @app.exception_handler(DatabaseTrouble)
+    async def troubled(request: Request, error: DatabaseTrouble) -> Response:
+        said, now = str(error), time.monotonic()
+        if now - last_told.get(said, -TOLD_EVERY_SECONDS) >= TOLD_EVERY_SECONDS:
+            last_told[said] = now
+            logging.getLogger("vhmae.web").warning("vhmae: warning: %s", said)
+        headers = {"retry-after": "30"}
+        if not _wants_page(request):
+            return JSONResponse({"detail": error.public}, error.status, headers=headers)
+        page = pages.show("error.html", error.status, status=error.status, reason=error.public)
+        page.headers.update(headers)
+        return page
+
     @app.get("/healthz", include_in_schema=False)
-    def healthz() -> Mapping[str, str]:
+    async def healthz() -> Mapping[str, str]:  # in no thread: answers, too, while all of them wait for a database
         return {"status": "ok"}
 
     return app, pages
@@ -110,52 +141,3 @@ def own_link(request: Request, site: Site, name: str, **values: str) -> str:
 def _wants_page(request: Request) -> bool:
     """Whether a browser goes somewhere, rather than a page or a program calling."""
     return "text/html" in request.headers.get("accept", "")
-
-
-# --- the organizer
-
-
-def new_token() -> str:
-    """A secret that nobody guesses."""
-    return secrets.token_urlsafe(24)
-
-
-def fingerprint(token: str) -> str:
-    """What a table or a session keeps of a secret: it can be checked, not read back."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-class Admission:
-    """Lets the organizer in, by the token once and by the session from then on."""
-
-    def __init__(self, token: str) -> None:
-        self.fingerprint = fingerprint(token)
-        self.attempts = Buckets(LOGINS_A_MINUTE)
-
-    def admit(self, request: Request, token: str) -> bool:
-        """Check a token that was given; remembers in the session that it was right.
-
-        Raises:
-            HTTPException: 429 after too many attempts.
-        """
-        client = request.client.host if request.client else ""
-        if not self.attempts.has(client):
-            raise HTTPException(429, "too many attempts; wait a minute")
-        if not hmac.compare_digest(fingerprint(token), self.fingerprint):
-            self.attempts.take(client)  # only what is wrong counts
-            return False
-        request.session["admin"] = self.fingerprint
-        return True
-
-    def is_in(self, request: Request) -> bool:
-        """Whether the organizer asks: by session or ``Authorization: Bearer TOKEN``."""
-        kept = request.session.get("admin")
-        if isinstance(kept, str) and hmac.compare_digest(kept, self.fingerprint):
-            return True
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and self.admit(request, token.strip())
-
-    def require(self, request: Request) -> None:
-        """Refuse anybody else."""
-        if not self.is_in(request):
-            raise HTTPException(401, "this page needs the organizer's token", headers={"WWW-Authenticate": "Bearer"})

@@ -14,12 +14,15 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from vhmae.errors import InputError
+from vhmae.web.records import NotReadable, parse_json
+from vhmae.web.trouble import told
 
-LOCK_SECONDS = 30
+LOCK_SECONDS = 15
 """How long a write waits for others before it is refused."""
 
 
@@ -37,14 +40,13 @@ class Database:
             InputError: if the address is none, or nobody answers there.
         """
         self.engine = _connect(url, fresh)
+        self.where = f"--database {_shown(url)}"
         try:
-            with self.engine.execution_options(immediate=True).begin() as connection:
+            with self._told(), self.engine.execution_options(immediate=True).begin() as connection:
+                _check_whole(connection)
                 _migrate(connection, room)
         except CommandError:
-            raise InputError(f"--database {_shown(url)}: was made by a newer vhmae; update this one") from None
-        except (OperationalError, DBAPIError) as error:
-            reason = " ".join(str(error.orig).split())[:160]
-            raise InputError(f"--database {_shown(url)}: cannot be used ({reason}); check the address and that the server runs") from None
+            raise InputError(f"{self.where}: was made by a newer vhmae; update this one") from None
 
     def close(self) -> None:
         """Let go of the database; SQLite folds what it wrote aside into its file."""
@@ -52,16 +54,37 @@ class Database:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that only reads."""
-        with Session(self.engine) as session:
+        """A session that only reads.
+
+        Raises:
+            DatabaseTrouble: where the database cannot be used as things are.
+        """
+        with self._told(), Session(self.engine) as session:
             yield session
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session whose changes are all kept at its end, or none."""
+        """A session whose changes are all kept at its end, or none.
+
+        Raises:
+            DatabaseTrouble: where the database cannot be used as things are; nothing is kept.
+        """
         # SQLite: taking the lock at the start makes writers queue; taking it later can only fail.
-        with Session(self.engine.execution_options(immediate=True), expire_on_commit=False) as session, session.begin():
+        engine = self.engine.execution_options(immediate=True)
+        with self._told(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell in words what a database says in its own."""
+        try:
+            yield
+        except (IntegrityError, DataError):  # these are about what was written, not about the database
+            raise
+        except (DatabaseError, InterfaceError, PoolTimeout, NotReadable) as error:
+            raise told(error, self.where) from None
+        except UnicodeDecodeError:  # names of tables and columns are text, too
+            raise told(NotReadable("bytes in the place of text"), self.where) from None
 
 
 def _connect(url: str, fresh: bool) -> Engine:
@@ -74,7 +97,7 @@ def _connect(url: str, fresh: bool) -> Engine:
             raise InputError(f"--database {_shown(url)}: {kind} is not served; expected sqlite:///FILE or postgresql://...")
         if kind == "sqlite":
             _check_file(url, address.database, fresh)
-        engine = create_engine(address, pool_size=20, max_overflow=40, pool_pre_ping=kind == "postgresql")
+        engine = create_engine(address, pool_size=20, max_overflow=40, pool_pre_ping=kind == "postgresql", json_deserializer=parse_json)
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise InputError(f"--database {_shown(url)}: is no address; expected sqlite:///FILE or postgresql://USER@HOST/NAME") from None
     if kind == "sqlite":
@@ -97,6 +120,14 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # transactions begin where we say so
     for setting in ("foreign_keys=ON", f"busy_timeout={LOCK_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL"):
         connection.execute(f"PRAGMA {setting}")
+
+
+def _check_whole(connection: Connection) -> None:
+    """Have SQLite look at its file, before anybody's work is put into a damaged one."""
+    if connection.dialect.name == "sqlite":
+        said = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+        if said != "ok":
+            raise NotReadable(said.splitlines()[-1])
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -28,6 +28,25 @@ LARGEST_BODY_BYTES = 64 * 1024
 MOST_ADDRESSES = 10_000
 
 
+class Prefix:
+    """Serves an application below a path, whether a proxy leaves the path in an address or takes it away."""
+
+    def __init__(self, app: Application, prefix: str) -> None:
+        self.app = app
+        self.prefix = prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.prefix and scope["type"] == "http":
+            raw = scope.get("raw_path") or scope["path"].encode()
+            whole, whole_raw = self._below(scope["path"]), self._below(raw.decode("latin-1")).encode("latin-1")
+            scope = {**scope, "root_path": self.prefix, "path": whole, "raw_path": whole_raw}
+        await self.app(scope, receive, send)
+
+    def _below(self, path: str) -> str:
+        inside = path == self.prefix or path.startswith(f"{self.prefix}/")
+        return f"{self.prefix}{(path.removeprefix(self.prefix) if inside else path) or '/'}"
+
+
 class Guards:
     """Security headers on every answer; bodies that are too large, requests that come too fast, and changes asked for by other sites
     are refused."""
@@ -57,7 +76,10 @@ class Guards:
         if refusal is not None:
             await _refuse(guarded, *refusal)
             return
-        body = await self._body(scope, receive)
+        try:
+            body = await self._body(scope, receive)
+        except ConnectionResetError:  # nobody is there any more to be answered
+            return
         if body is None:
             await _refuse(guarded, 413, f"the request is larger than {self.largest} bytes")
             return
@@ -69,7 +91,9 @@ class Guards:
             return 429, "too many requests; wait a minute"
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         foreign = "origin" in headers and _host_of(headers["origin"]) != headers.get("host")
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and (foreign or headers.get("sec-fetch-site") == "cross-site"):
+        # Browsers say themselves whose page asks; behind a proxy the host that we are told may be another than the browser's.
+        asked_by = headers.get("sec-fetch-site", "cross-site" if foreign else "none")
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and asked_by not in ("same-origin", "none"):
             return 403, "changes are made from this site's own pages only"
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self.largest:
@@ -77,14 +101,18 @@ class Guards:
         return None
 
     async def _body(self, scope: Scope, receive: Receive) -> Receive | None:
-        """The body, read to its end and counted: a client may understate its length, or give none."""
+        """The body, read to its end and counted: a client may understate its length, or give none.
+
+        Raises:
+            ConnectionResetError: if it breaks off; half a body is none.
+        """
         if scope["method"] in ("GET", "HEAD"):
             return receive
         parts: list[bytes] = []
         while True:
             message = await receive()
             if message["type"] != "http.request":
-                break
+                raise ConnectionResetError
             parts.append(message.get("body", b""))
             if sum(map(len, parts)) > self.largest:
                 return None

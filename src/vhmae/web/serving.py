@@ -8,8 +8,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from vhmae.errors import InputError
+from vhmae.web.connections import Room, in_room, most_connections
 
 LARGEST_WAIT_SECONDS = 5
+QUEUE = 2048
+"""Connections that wait in the system until they are looked at."""
+AT_ONCE = 16
+"""Connections that are taken from the queue at one go: some rounds of them fit into the descriptors that are spared."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -24,7 +29,7 @@ def listen(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, socket.SOCK_STREAM)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
-        bound.listen(2048)  # from now on requests wait, until they are answered
+        bound.listen(QUEUE)  # from now on requests wait, until they are answered
     except (OSError, OverflowError) as error:
         if bound is not None:
             bound.close()
@@ -38,9 +43,24 @@ def address_of(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def serve(app: FastAPI, bound: socket.socket) -> None:
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for one in sockets or []:
+            one.listen(QUEUE)  # the server shortened it to what it takes at one go
+
+
+def serve(app: FastAPI, bound: socket.socket, room: Room | None = None) -> None:
     """Answer requests until the process is told to stop; open requests are answered first."""
+    room = room or Room(most_connections())
     config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=LARGEST_WAIT_SECONDS, backlog=2048
+        app,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=LARGEST_WAIT_SECONDS,
+        backlog=AT_ONCE,
+        http=in_room(room),
+        ws="none",
     )
-    uvicorn.Server(config).run(sockets=[bound])
+    _Server(config).run(sockets=[bound])

@@ -1,7 +1,8 @@
 """Work spread over the machines of a Ray cluster by Ray Data (extra ``vhmae[cluster]``).
 
 Actors keep what they loaded from one piece of work to the next. A killed actor is started again, and its piece is done again.
-The machines must share the folders that the work names. ``RAY_ADDRESS`` names a cluster; without it one is started on this machine.
+The machines must share the folders that the work names. ``RAY_ADDRESS`` names a cluster; without it one is started on this machine,
+for this machine alone: whoever reaches Ray's ports runs what they like.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ TRIES = 3
 """How often a piece of work is begun, at most, that kills its actor: too little memory may be its fault."""
 QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_LOG_LEVEL": "ERROR", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 """Ray's own settings, by its environment: nothing is sent to its makers, and the terminal stays ours."""
+LOOPBACK, _ALONE = "127.0.0.1", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Where Ray tells "no cluster but this machine", it listens on the loopback address; else it takes the machine's address in
+the network in the place of the one that it is given."""
 
 Worker = Callable[..., Any]
 Settings = TypeVar("Settings", bound="DataclassInstance")
@@ -72,15 +76,23 @@ def spread(make: Callable[[], Worker], work: Sequence[tuple[Any, ...]], gpus: fl
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    own = not os.environ.get("RAY_ADDRESS")
+    if own:
+        os.environ[_ALONE] = "0"
     try:
         import ray
+        from ray._private import ray_constants
         from ray.exceptions import RayError
     except ImportError:
         raise InputError("needs Ray; install it with: pip install 'vhmae[cluster]'", field="ray") from None
     if not work:
         return
     try:
-        ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
+        if own and not ray.is_initialized():
+            ray_constants.ENABLE_RAY_CLUSTER = False  # somebody may have imported Ray before us
+            _start_alone(ray)
+        else:
+            ray.init(ignore_reinit_error=True, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RayError, RuntimeError, ValueError) as error:
         raise InputError(f"the cluster cannot be reached ({str(error).splitlines()[0]}); look at RAY_ADDRESS", field="ray") from None
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -102,6 +114,20 @@ def spread(make: Callable[[], Worker], work: Sequence[tuple[Any, ...]], gpus: fl
             yield int(row["place"]), result
     except RayError as error:
         raise VhmaeError(f"`ray`: {str(error).strip().splitlines()[-1]}; look at the cluster, and run it again to go on") from None
+
+
+def _start_alone(ray: Any) -> None:
+    """Start a cluster of this machine that nobody else reaches.
+
+    Raises:
+        InputError: where Ray opens its ports to the network all the same.
+    """
+    options = {"log_to_driver": False, "logging_level": logging.ERROR, "include_dashboard": False}
+    ray.init(address="local", _node_ip_address=LOOPBACK, **options)
+    places = {node["NodeManagerAddress"] for node in ray.nodes()}
+    if places != {LOOPBACK}:
+        ray.shutdown()
+        raise InputError(f"--ray: this Ray listens on {', '.join(sorted(places))}, not on {LOOPBACK} alone; install another version")
 
 
 def with_absolute_paths(settings: Settings) -> Settings:

@@ -1,5 +1,5 @@
 // Shows one composite after the other; K keeps, R rejects, U takes the last decision back.
-import { get, post } from "/static/web/calls.js";
+import { get, here, post } from "../web/calls.js";
 
 const ids = ["state", "low", "high", "export", "problem", "shown", "video", "name", "facts", "back", "reject", "keep", "undo", "forward", "nothing", "progress"];
 const page = Object.fromEntries(ids.map((id) => [id, document.getElementById(id)]));
@@ -23,14 +23,14 @@ function show(item) {
   if (item === null) { page.video.removeAttribute("src"); return; }
   if (page.video.dataset.name !== item.name) {
     page.video.dataset.name = item.name;
-    page.video.src = `/media/${item.name}.mp4`;
+    page.video.src = here(`/media/${item.name}.mp4`);
     page.video.play().catch(() => {});
   }
   page.name.textContent = item.name;
   const mine = item.mine === null ? "not decided" : item.mine ? "kept by you" : "rejected by you";
   page.facts.textContent = `foreground ${Math.round(100 * item.foreground_ratio)} %, ${mine}; in all ${item.keeps} keep, ${item.rejects} reject`;
   const next = items.slice(items.indexOf(item) + 1).find(wanted);
-  if (next) fetch(`/media/${next.name}.mp4`).catch(() => {}); // it will be there when it is wanted
+  if (next) fetch(here(`/media/${next.name}.mp4`)).catch(() => {}); // it will be there when it is wanted
 }
 
 function move(step) {

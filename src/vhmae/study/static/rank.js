@@ -1,5 +1,5 @@
 // One clip after the other: shows it, takes a ranking by taps, drags or keys, hands it in.
-import { get, post } from "/static/web/calls.js";
+import { get, here, post } from "../web/calls.js";
 import { Together } from "./together.js";
 
 const element = (id) => document.getElementById(id);
@@ -25,7 +25,7 @@ function create(tag, attributes = {}, ...children) {
 function card(token, name, place) {
   const video = create("video", { muted: "", playsinline: "", preload: "auto", tabindex: "-1", "aria-label": name });
   video.muted = true; // the attribute alone does not let it start by itself
-  video.dataset.source = `/media/${token}.mp4`;
+  video.dataset.source = here(`/media/${token}.mp4`);
   if (place === null) return create("figure", { class: "card input" }, video, create("figcaption", {}, "As it was pasted"));
   const grip = create("button", { type: "button", class: "grip", "aria-label": `${name}: give it the next free rank, or drag it` }, letter(place));
   grip.addEventListener("click", () => { if (!dragged) toNextRank(place); });
@@ -101,7 +101,7 @@ function drag(down, grip, place) {
 
 async function next() {
   const answer = await get("/api/ballot");
-  if (answer.status === 401) return location.assign("/");
+  if (answer.status === 401) return location.assign(here("/"));
   element("ranking").hidden = false;
   again.hidden = answer.ok;
   problem.textContent = answer.detail;
@@ -161,7 +161,7 @@ function togglePause() {
 }
 
 again.addEventListener("click", next);
-element("other").addEventListener("click", async () => { if ((await post("/api/leave", {})).ok) location.assign("/"); });
+element("other").addEventListener("click", async () => { if ((await post("/api/leave", {})).ok) location.assign(here("/")); });
 submit.addEventListener("click", handIn);
 pause.addEventListener("click", togglePause);
 clear.addEventListener("click", () => { ranking.fill(null); history = []; show(); });

@@ -1,5 +1,5 @@
 // Consent and the organizer's questions.
-import { post } from "/static/web/calls.js";
+import { here, post } from "../web/calls.js";
 
 const form = document.getElementById("enter");
 const problem = document.getElementById("problem");
@@ -15,7 +15,7 @@ form.addEventListener("submit", async (event) => {
   }
   button.disabled = true;
   const answer = await post("/api/participants", { consent: true, answers: Object.fromEntries(new FormData(form)) });
-  if (answer.ok) location.assign("/rank");
+  if (answer.ok) location.assign(here("/rank"));
   else problem.textContent = answer.detail;
   button.disabled = answer.ok;
 });

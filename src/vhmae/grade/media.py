@@ -1,0 +1,170 @@
+"""The clip that a time line is of: what it is called, and the number of its first frame."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import urllib.parse
+from pathlib import Path
+
+from vhmae.errors import InputError
+from vhmae.grade.timecode import Counting, read_timecode, told_in
+from vhmae.video.probe import VideoInfo
+
+RATES = (*(1000 * base / 1001 for base in (24, 30, 48, 60)), 24.0, 25.0, 30.0, 48.0, 50.0, 60.0)
+"""Rates that time code can count."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Numbering:
+    """How the pictures of a sequence are named."""
+
+    prefix: str
+    suffix: str
+    digits: int
+    step: int
+    """From one number to the next."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Media:
+    """A clip, as a time line names it."""
+
+    name: str
+    """Of the file, or of a sequence as ``plate.[1001-1012].png``."""
+    address: str
+    """Of the file or the sequence's folder, from where the time line is written."""
+    rate: float
+    counting: Counting
+    start: int
+    """Number of the first frame: by the clip's own time code or the first picture's number."""
+    frames: int
+    reel: str
+    numbering: Numbering | None
+    """None for a file."""
+    warnings: tuple[str, ...] = ()
+
+
+def media_of(info: VideoInfo, beside: Path) -> Media:
+    """Find out what a time line must say of a clip.
+
+    Args:
+        beside: the time line.
+    Raises:
+        InputError: where it cannot say it.
+    """
+    edl = beside.suffix.lower() == ".edl"
+    rate = _rate(info, edl)
+    base = max(1, round(rate))
+    if info.files is None or info.frames == 1:
+        return _file(info, beside, rate, base)
+    numbering = _numbering(info)
+    assert info.numbers is not None
+    if edl and numbering.step != 1:
+        raise InputError(
+            f"{info.path}: its numbers go up by {numbering.step}, which an EDL cannot say; "
+            "export otio"
+        )
+    folder = info.files[0].parent
+    first, last = (_digits(number, numbering) for number in (info.numbers[0], info.numbers[-1]))
+    return Media(
+        name=plain(f"{numbering.prefix}[{first}-{last}]{numbering.suffix}"),
+        address=_address(folder, beside) + "/",
+        rate=rate,
+        counting=Counting(base),
+        start=info.numbers[0],
+        frames=info.frames,
+        reel=_reel(numbering.prefix),
+        numbering=numbering,
+    )
+
+
+def _file(info: VideoInfo, beside: Path, rate: float, base: int) -> Media:
+    path = info.path if info.files is None else info.files[0]
+    told = told_in(info) if info.files is None else {}
+    start, drop, warnings = 0, False, []
+    if "timecode" in told:
+        read = read_timecode(told["timecode"], base)
+        if read is None:
+            warnings.append(
+                f"{info.path}: its time code {told['timecode'][:20]} is none of {rate:g} frames "
+                "a second; took 00:00:00:00"
+            )
+        start, drop = read or (0, False)
+    return Media(
+        name=plain(path.name),
+        address=_address(path, beside),
+        rate=rate,
+        counting=Counting(base, drop),
+        start=start,
+        frames=info.frames,
+        reel=_reel(told.get("reel_name", path.stem)),
+        numbering=None,
+        warnings=tuple(warnings),
+    )
+
+
+def _rate(info: VideoInfo, edl: bool) -> float:
+    rate = float(info.fps)
+    nearest = min(RATES, key=lambda known: abs(known - rate))
+    if abs(nearest - rate) < 0.01:
+        return nearest
+    if edl:
+        raise InputError(
+            f"{info.path}: has {rate:.3f} frames a second, which time code cannot count; "
+            "export otio, or conform the clip"
+        )
+    return rate
+
+
+def _numbering(info: VideoInfo) -> Numbering:
+    """The one number in the names of pictures that runs from the first to the last."""
+    assert info.files is not None
+    assert info.numbers is not None
+    names = [file.name for file in info.files]
+    steps = {after - before for before, after in zip(info.numbers, info.numbers[1:], strict=False)}
+    for match in reversed(list(re.finditer(r"[0-9]+", names[0]))):
+        step = min(steps)
+        found = Numbering(
+            names[0][: match.start()], names[0][match.end() :], len(match[0]), max(1, step)
+        )
+        made = [f"{found.prefix}{_digits(number, found)}{found.suffix}" for number in info.numbers]
+        if made != names:
+            continue
+        if len(steps) > 1 or step < 1:
+            lost = next(
+                before + step
+                for before, after in zip(info.numbers, info.numbers[1:], strict=False)
+                if after - before != step
+            )
+            raise InputError(
+                f"{info.path}: number {lost} is missing, and a time line counts every number; "
+                "make it again, or number the pictures anew"
+            )
+        return found
+    raise InputError(
+        f"{info.path}: its pictures have no running number, by which a time line names them; "
+        "name them as in plate.1001.png"
+    )
+
+
+def _digits(number: int, numbering: Numbering) -> str:
+    return f"{number:0{numbering.digits}d}"
+
+
+def _address(path: Path, beside: Path) -> str:
+    """A file's address from where the time line lies; bytes that are no text are kept."""
+    relative = os.path.relpath(path.absolute(), beside.absolute().parent)
+    return urllib.parse.quote(os.fsencode(relative.replace(os.sep, "/")))
+
+
+def _reel(name: str) -> str:
+    """A reel's name in eight letters, as CMX 3600 has room for."""
+    return re.sub(r"[^A-Za-z0-9_]", "", name)[:8] or "AX"
+
+
+def plain(text: str) -> str:
+    """A name in one line that every text form can hold: what is no text becomes a question mark."""
+    shown = text.encode("utf-8", "replace").decode("utf-8")
+    return "".join(letter if letter.isprintable() else "?" for letter in shown)

@@ -1,0 +1,129 @@
+"""DCTL: its text compiled as C, with no more known where than the host's language knows there."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vhmae.color.transform import apply_transform
+from vhmae.grade.dctl import write_dctl
+from vhmae.grade.shots import KeyMap, ShotGrade
+
+
+def in_c(path: Path, folder: Path) -> ctypes.CDLL:
+    """Compile a DCTL's text as C: what the host defines is defined here.
+
+    As in the host's language the sliders, and the frame's number, are known in ``transform`` alone:
+    they come as arguments of it, so what uses one without being handed it does not compile.
+    """
+    shim = """
+    typedef struct { float x, y, z; } float3;
+    static float3 make_float3(float x, float y, float z) { float3 v = {x, y, z}; return v; }
+    static float _clampf(float v, float lo, float hi) { return v < lo ? lo : v > hi ? hi : v; }
+    #define __DEVICE__
+    #define __CONSTANT__ static const
+    #define DEFINE_UI_PARAMS(...)
+    """
+    tail = """
+    void run(float *rgb, int count, int frame, float how_far, int start) {
+        for (int i = 0; i < count; i++) {
+            float *p = rgb + 3 * i;
+            float3 v = transform(1, 1, 0, 0, p[0], p[1], p[2], how_far, start, frame);
+            rgb[3 * i] = v.x; rgb[3 * i + 1] = v.y; rgb[3 * i + 2] = v.z;
+        }
+    }
+    """
+    source, library = folder / "grade.c", folder / f"{path.stem}.so"
+    text = path.read_text()
+    assert text.count("float p_B)") == 1
+    given = "float p_B, float strength, int shot_start, int TIMELINE_FRAME_INDEX)"
+    source.write_text(shim + text.replace("float p_B)", given) + tail)
+    subprocess.run(
+        [
+            "cc",
+            "-O1",
+            "-Wall",
+            "-Werror",
+            "-Wno-unused-function",
+            "-shared",
+            "-fPIC",
+            "-o",
+            library,
+            source,
+            "-lm",
+        ],
+        check=True,
+    )
+    return ctypes.CDLL(str(library))
+
+
+def globals_used(text: str) -> set[str]:
+    """What a DCTL must not have: sliders and variables of the host that are used outside
+    ``transform``, and variables of its own that can change."""
+    code = re.sub(r"//[^\n]*", "", text)
+    sliders = set(re.findall(r"DEFINE_UI_PARAMS\(\s*(\w+)", code)) | {"TIMELINE_FRAME_INDEX"}
+    code = re.sub(r"DEFINE_UI_PARAMS\([^\n]*\)", "", code)
+    outside, _, inside = code.partition("__DEVICE__ float3 transform(")
+    assert inside.rstrip().endswith("}")
+    assert "__DEVICE__" not in inside  # nothing stands behind it
+    between = re.sub(r"\{[^{}]*\}", "{}", outside)
+    between = re.sub(r"\{[^{}]*\}", "{}", between)
+    kept = {
+        line.strip()
+        for line in between.splitlines()
+        if "=" in line and "__CONSTANT__" not in line and "(" not in line
+    }
+    return {word for word in re.findall(r"\w+", outside) if word in sliders} | kept
+
+
+def test_a_dctl_uses_its_sliders_where_the_language_knows_them(tmp_path: Path) -> None:
+    maps = torch.zeros(2, 3, 10, dtype=torch.float64)
+    colors = torch.rand(5, 3)
+    keys = tuple(KeyMap(24 * number, one) for number, one in enumerate(maps))
+    write_dctl(
+        ShotGrade(1, 0, 40, maps[0], keys, colors, colors, torch.zeros(5, dtype=torch.long)),
+        "a shot",
+        tmp_path / "a.dctl",
+    )
+    text = (tmp_path / "a.dctl").read_text()
+    assert globals_used(text) == set()
+    for taken in ("strength", "shot_start", "TIMELINE_FRAME_INDEX"):
+        wrong = text.replace("value + how_far * change", f"value + {taken} * change")
+        assert globals_used(wrong) == {taken}
+        (tmp_path / "wrong.dctl").write_text(wrong)
+        with pytest.raises(subprocess.CalledProcessError):
+            in_c(tmp_path / "wrong.dctl", tmp_path)
+    assert globals_used(f"float kept = 1.0f;\n{text}") == {"float kept = 1.0f;"}
+
+
+@pytest.mark.parametrize(
+    ("frame", "start", "strength"),
+    [(0, 0, 1.0), (12, 0, 1.0), (1012, 1000, 0.4), (30, 0, 1.0), (99, 0, 1.0)],
+)
+def test_a_dctl_blends_its_key_maps_as_it_says(
+    tmp_path: Path, frame: int, start: int, strength: float
+) -> None:
+    generator = torch.Generator().manual_seed(0)
+    maps = 0.1 * torch.randn(3, 3, 10, generator=generator, dtype=torch.float64)
+    keys = tuple(KeyMap(100 + 24 * number, one) for number, one in enumerate(maps))
+    colors = 1.6 * torch.rand(500, 3, generator=generator) - 0.2  # below black and above white, as on time lines of log or HDR
+    grade = ShotGrade(
+        1, 100, 160, maps[0], keys, colors, colors, torch.zeros(len(colors), dtype=torch.long)
+    )
+    write_dctl(grade, "a shot\nwith a name in two lines", tmp_path / "look.dctl")
+    graded = colors.numpy().copy()
+    pointer = graded.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+    in_c(tmp_path / "look.dctl", tmp_path).run(
+        pointer, len(colors), frame, ctypes.c_float(strength), start
+    )
+    place = min(max((frame - start) / 24.0, 0.0), 2.0)
+    low = min(int(place), 1)
+    blended = maps[low] + (place - low) * (maps[low + 1] - maps[low])
+    expected = apply_transform(colors.clamp(0.0, 1.0), strength * blended.float()).clamp(0.0, 1.0)
+    assert np.abs(graded - expected.numpy()).max() < 1e-5
