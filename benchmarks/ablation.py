@@ -1,10 +1,13 @@
-"""Train variants of a recipe one after the other, and score each: one JSON line a run (docs/results.md, "The paper's claims").
+"""Train variants of a recipe one after the other, and score each: one JSON line a run
+(docs/results.md, "The paper's claims").
 
-python benchmarks/ablation.py --plan configs/ablations/paper.yaml --data DATA --sets SETS -o RUNS [--cache FOLDER] [--json FILE]
+python benchmarks/ablation.py --plan configs/ablations/paper.yaml --data DATA --sets SETS -o RUNS
+[--cache FOLDER] [--json FILE]
 
-A plan names a recipe, what all runs share, seeds, runs that take the first seed alone, what each run changes, and perhaps a first run
-whose weights the others start from. Stop it at any time: finished runs are skipped and the one that was going on resumes. All runs of
-the first seed come first. SETS holds the sets of configs/benchmarks.
+A plan names a recipe, what all runs share, seeds, runs that take the first seed alone, what each
+run changes, and perhaps a first run whose weights the others start from. Stop it at any time:
+finished runs are skipped and the one that was going on resumes. All runs of the first seed come
+first. SETS holds the sets of configs/benchmarks.
 """
 
 from __future__ import annotations
@@ -31,7 +34,18 @@ from vhmae.training.recipe import Recipe
 
 WEIGHTS = "weights.safetensors"
 RESULTS = Path(__file__).parent / "results"
-KEPT = ("overall", "ratio", "ratio_ci95", "bins", "thirds", "worse_share", "composites", "videos", "settings", "digests")
+KEPT = (
+    "overall",
+    "ratio",
+    "ratio_ci95",
+    "bins",
+    "thirds",
+    "worse_share",
+    "composites",
+    "videos",
+    "settings",
+    "digests",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +66,18 @@ def runs_of(plan_file: Path, data: Path, cache: Path | None, folder: Path) -> It
 
     def run(name: str, seed: int, changes: dict[str, Any], start_from: Path | None) -> Run:
         settings = {**plan["settings"], **changes, **places, "train.seed": seed}
-        recipe = read_config(Recipe, plan_file.parent / plan["recipe"], {key: json.dumps(value) for key, value in settings.items()})
-        return Run(name, seed, recipe, folder / f"{name.replace(', ', '-').replace(' ', '-')}.{seed}", start_from)
+        recipe = read_config(
+            Recipe,
+            plan_file.parent / plan["recipe"],
+            {key: json.dumps(value) for key, value in settings.items()},
+        )
+        return Run(
+            name,
+            seed,
+            recipe,
+            folder / f"{name.replace(', ', '-').replace(' ', '-')}.{seed}",
+            start_from,
+        )
 
     for seed in plan["seeds"]:
         first = run("first", seed, plan["first"], None) if "first" in plan else None
@@ -71,18 +95,25 @@ def with_seams(method: Method, size: int, patch: int, found: list[float]) -> Met
 
     def harmonize(clip: Clip) -> np.ndarray:
         result = method.harmonize(clip)
-        found.extend(metrics.seam_ratio(r, c, m, size // patch) for r, c, m in zip(result, clip.composite, clip.mask, strict=True))
+        found.extend(
+            metrics.seam_ratio(r, c, m, size // patch)
+            for r, c, m in zip(result, clip.composite, clip.mask, strict=True)
+        )
         return result
 
     return dataclasses.replace(method, harmonize=harmonize)
 
 
-def score(weights: Path, plan: dict[str, Any], patch: int, sets: Path, cache: Path | None) -> list[dict[str, Any]]:
+def score(
+    weights: Path, plan: dict[str, Any], patch: int, sets: Path, cache: Path | None
+) -> list[dict[str, Any]]:
     """The reports of one run on the sets of its plan, at the plan's size."""
     reports = []
     for name, wanted in plan["sets"].items():
         seams: list[float] = []
-        method = with_seams(find_method("vhmae", sets / name, str(weights), caution=0.0), plan["size"], patch, seams)
+        method = with_seams(
+            find_method("vhmae", sets / name, str(weights), caution=0.0), plan["size"], patch, seams
+        )
         report = evaluate(sets / name, method, wanted, cache=cache, size=plan["size"])
         kept: dict[str, Any] = {key: report[key] for key in KEPT if key in report}
         reports.append({"set": name, **kept, "seam": round(float(np.nanmean(seams)), 4)})
@@ -91,13 +122,19 @@ def score(weights: Path, plan: dict[str, Any], patch: int, sets: Path, cache: Pa
 
 def train(run: Run) -> Trainer:
     """Train a run to its end, from its checkpoint where it has one."""
-    trainer = Trainer(run.recipe, run.folder, start_from=str(run.start_from) if run.start_from is not None else None)
+    trainer = Trainer(
+        run.recipe,
+        run.folder,
+        start_from=str(run.start_from) if run.start_from is not None else None,
+    )
     trainer.run(resume=(run.folder / CHECKPOINT).exists())
     return trainer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--plan", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", type=Path, required=True)
@@ -107,23 +144,43 @@ def main() -> None:
     args = parser.parse_args()
     lines = args.json or RESULTS / f"ablation-{args.plan.stem}.jsonl"
     plan = yaml.safe_load(args.plan.read_text())
-    done = {(row["run"], row["seed"]) for row in map(json.loads, lines.read_text().splitlines())} if lines.exists() else set()
+    done = (
+        {(row["run"], row["seed"]) for row in map(json.loads, lines.read_text().splitlines())}
+        if lines.exists()
+        else set()
+    )
     for run in runs_of(args.plan, args.data, args.cache, args.output):
         starts_others = run.name == "first" and not (run.folder / WEIGHTS).exists()
         if (run.name, run.seed) in done and not starts_others:
             continue
         trainer = train(run)
         began = time.monotonic()
-        reports = score(run.folder / WEIGHTS, plan, run.recipe.model.patch_size, args.sets, args.cache)
+        reports = score(
+            run.folder / WEIGHTS, plan, run.recipe.model.patch_size, args.sets, args.cache
+        )
         row = {
-            "run": run.name, "seed": run.seed, "steps": trainer.state.step, "parameters": count_parameters(trainer.model),
-            "trained_seconds": round(trainer.state.trained_seconds), "scored_seconds": round(time.monotonic() - began),
-            "precision": trainer.state.precision, "validation": trainer.scores, "scores": reports, "hardware": describe(),
-        }  # fmt: skip
+            "run": run.name,
+            "seed": run.seed,
+            "steps": trainer.state.step,
+            "parameters": count_parameters(trainer.model),
+            "trained_seconds": round(trainer.state.trained_seconds),
+            "scored_seconds": round(time.monotonic() - began),
+            "precision": trainer.state.precision,
+            "validation": trainer.scores,
+            "scores": reports,
+            "hardware": describe(),
+        }
         with lines.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-        (run.folder / CHECKPOINT).unlink()  # several times the weights; a finished run needs them no more
-        print(row["run"], row["seed"], {report["set"]: report["ratio"] for report in reports}, flush=True)
+        (
+            run.folder / CHECKPOINT
+        ).unlink()  # several times the weights; a finished run needs them no more
+        print(
+            row["run"],
+            row["seed"],
+            {report["set"]: report["ratio"] for report in reports},
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

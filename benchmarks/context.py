@@ -1,10 +1,12 @@
-"""How much of a shot the packaged network needs to see: frame size, frames at once, their distance, crop or whole frame.
+"""How much of a shot the packaged network needs to see: frame size, frames at once, their distance,
+crop or whole frame.
 
 python benchmarks/context.py --sets SETS [--cache FOLDER] [--json FILE]
 
 Scored on the dev sets (configs/benchmarks), at the settings that ship; a row changes what its
 block names (frames at once: with a key frame at every frame). The network was trained on two
-frames of 160 and 256 pixels: other sizes and lengths are what it makes of them untrained. About 20 minutes.
+frames of 160 and 256 pixels: other sizes and lengths are what it makes of them untrained. About 20
+    minutes.
 """
 
 from __future__ import annotations
@@ -43,7 +45,8 @@ class View:
     quality: Quality = "balanced"
     """``best`` looks at whole shots first."""
     margin: float | None = None
-    """A crop around the foreground's box, wider by this share of it on each side; None shows the whole frame."""
+    """A crop around the foreground's box, wider by this share of it on each side; None shows the
+    whole frame."""
 
 
 def views() -> dict[str, list[tuple[str, View]]]:
@@ -53,12 +56,16 @@ def views() -> dict[str, list[tuple[str, View]]]:
         "frames at once": [(f"{count} frames", View(frames=count, stride=1)) for count in FRAMES],
         "stride": [(f"every {stride}", View(stride=stride)) for stride in STRIDES],
         "whole shots": [("whole shots first", View(stride=6, quality="best"))],
-        "crop": [("whole frame", View()), *((f"box and {margin:.0%}", View(margin=margin)) for margin in MARGINS)],
+        "crop": [
+            ("whole frame", View()),
+            *((f"box and {margin:.0%}", View(margin=margin)) for margin in MARGINS),
+        ],
     }
 
 
 def crop_of(mask: np.ndarray, margin: float) -> tuple[slice, slice]:
-    """Rows and columns of a box around the foreground of all frames (T, H, W), wider by a share of it."""
+    """Rows and columns of a box around the foreground of all frames (T, H, W), wider by a share of
+    it."""
     found = []
     for other in (2, 1):
         line = np.asarray(mask.any(axis=(0, other)))
@@ -89,10 +96,14 @@ def method_of(view: View) -> Method:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--cache", type=Path, help="folder that keeps decoded sets")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "context.json")
+    parser.add_argument(
+        "--json", type=Path, default=Path(__file__).parent / "results" / "context.json"
+    )
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
     known: dict[View, dict[str, Any]] = {}
@@ -100,11 +111,23 @@ def main() -> None:
         for name, view in listed:
             if view not in known:
                 method = method_of(view)
-                reports = {one: evaluate(args.sets / one, method, ("fmse",), cache=args.cache) for one in SETS}
-                known[view] = {one: {"ratio": report["ratio"]["fmse"], "worse": report["worse_share"]} for one, report in reports.items()}
-            rows.append({"changes": what, "name": name, **dataclasses.asdict(view), "scores": known[view]})
-            print(what, name, {one: score["ratio"] for one, score in known[view].items()}, flush=True)
-    args.json.write_text(json.dumps({"schema": 1, "hardware": describe(), "rows": rows}, indent=1) + "\n")
+                reports = {
+                    one: evaluate(args.sets / one, method, ("fmse",), cache=args.cache)
+                    for one in SETS
+                }
+                known[view] = {
+                    one: {"ratio": report["ratio"]["fmse"], "worse": report["worse_share"]}
+                    for one, report in reports.items()
+                }
+            rows.append(
+                {"changes": what, "name": name, **dataclasses.asdict(view), "scores": known[view]}
+            )
+            print(
+                what, name, {one: score["ratio"] for one, score in known[view].items()}, flush=True
+            )
+    args.json.write_text(
+        json.dumps({"schema": 1, "hardware": describe(), "rows": rows}, indent=1) + "\n"
+    )
 
 
 if __name__ == "__main__":

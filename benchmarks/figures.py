@@ -1,8 +1,9 @@
 """Draws the figures of docs/results.md and docs/paper.md into docs/pictures.
 
 python benchmarks/figures.py results                     plots from benchmarks/results/*.json
-python benchmarks/figures.py masking --demo DEMO         Fig. 2: the maskings, on the demo's photographs
-python benchmarks/figures.py seams --demo DEMO --weights NAME=FILE ...    Fig. 4: what models of the pixel head draw there
+python benchmarks/figures.py masking --demo DEMO         Fig. 2: the maskings, on the demo's
+photographs python benchmarks/figures.py seams --demo DEMO --weights NAME=FILE ...    Fig. 4: what
+models of the pixel head draw there
 
 DEMO is a folder that ``vhmae demo`` wrote: no frame of any data set is drawn.
 """
@@ -37,20 +38,33 @@ FRAMES = (30, 36)
 ENLARGED = 4
 UPRIGHT = 480 / 854
 """Height of a pixel of the demo, squeezed to a square, to its width."""
-COLORS = {"vhmae": "#1f5a94", "constant": "#a9a290", "mkl": "#c8742c", "reinhard": "#8a8a8a", "composite": "#cccccc"}
+COLORS = {
+    "vhmae": "#1f5a94",
+    "constant": "#a9a290",
+    "mkl": "#c8742c",
+    "reinhard": "#8a8a8a",
+    "composite": "#cccccc",
+}
 
 
 def _demo(folder: Path, size: int) -> tuple[Array, Array]:
-    """Two frames of the demo, squeezed to a square: (T, size, size, 3) uint8, (T, size, size) bool."""
+    """Two frames of the demo, squeezed to a square: (T, size, size, 3) uint8, (T, size, size)
+    bool."""
     composite = folder / "composite.mp4"
     info = probe_video(composite)
-    pictures = [cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA) for frame in read_rgb_frames(composite, FRAMES)]
+    pictures = [
+        cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
+        for frame in read_rgb_frames(composite, FRAMES)
+    ]
     mattes = [next(open_matte(folder / "mask.mp4").read(info, number)) for number in FRAMES]
-    return np.stack(pictures), np.stack([cv2.resize(matte, (size, size), interpolation=cv2.INTER_AREA) > 127 for matte in mattes])
+    return np.stack(pictures), np.stack(
+        [cv2.resize(matte, (size, size), interpolation=cv2.INTER_AREA) > 127 for matte in mattes]
+    )
 
 
 def draw_masking(demo: Path) -> Path:
-    """The four maskings of Fig. 2 in two successive frames, at the share that the foreground has."""
+    """The four maskings of Fig. 2 in two successive frames, at the share that the foreground
+    has."""
     pictures, mask = _demo(demo, SIZE)
     given = torch.from_numpy(mask)[None, :, None]
     share = float(mask_tokens("foreground", given, PATCH).float().mean())
@@ -60,7 +74,12 @@ def draw_masking(demo: Path) -> Path:
         shown = pictures.copy()
         if column:
             masked = mask_tokens(name, given, PATCH, share, torch.Generator().manual_seed(3))  # type: ignore[arg-type]
-            hidden = masked.reshape(len(pictures), SIZE // PATCH, SIZE // PATCH).numpy().repeat(PATCH, 1).repeat(PATCH, 2)
+            hidden = (
+                masked.reshape(len(pictures), SIZE // PATCH, SIZE // PATCH)
+                .numpy()
+                .repeat(PATCH, 1)
+                .repeat(PATCH, 2)
+            )
             shown[hidden] = 128
         for row, picture in enumerate(shown):
             axes[row, column].imshow(picture, aspect=UPRIGHT)
@@ -70,7 +89,8 @@ def draw_masking(demo: Path) -> Path:
 
 
 def draw_seams(demo: Path, weights: list[str]) -> Path:
-    """What models draw of one frame, and a part of it enlarged: patch borders show where balancing is missing."""
+    """What models draw of one frame, and a part of it enlarged: patch borders show where balancing
+    is missing."""
     models = {name: load_model(file) for name, _, file in (text.partition("=") for text in weights)}
     size = next(iter(models.values())).config.image_size
     pictures, mask = _demo(demo, size)
@@ -82,11 +102,15 @@ def draw_seams(demo: Path, weights: list[str]) -> Path:
     part = size // ENLARGED + size // 8
     top = max(0, min(size - part, int(rows.mean()) - part // 2))
     left = max(0, min(size - part, int(columns.mean()) - part // 2))
-    figure, axes = pyplot.subplots(2, len(shown), figsize=(3.4 * len(shown), 4.2), layout="constrained")
+    figure, axes = pyplot.subplots(
+        2, len(shown), figsize=(3.4 * len(shown), 4.2), layout="constrained"
+    )
     for column, (name, picture) in enumerate(shown.items()):
         axes[0, column].imshow(picture, aspect=UPRIGHT)
         axes[0, column].set_title(name, fontsize=10)
-        axes[1, column].imshow(picture[top : top + part, left : left + part], interpolation="nearest", aspect=UPRIGHT)
+        axes[1, column].imshow(
+            picture[top : top + part, left : left + part], interpolation="nearest", aspect=UPRIGHT
+        )
         for axis in axes[:, column]:
             axis.set_axis_off()
     return _save(figure, "seams.png")
@@ -102,9 +126,15 @@ def _draw_thirds() -> Path:
     figure, axes = pyplot.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
     for axis, name in zip(axes, ("val-two", "val-one", "val-mild"), strict=True):
         for method in ("vhmae", "constant", "mkl"):
-            row = next(row for row in clean_scores() if (row["data"], row["method"], row["swap_background"]) == (name, method, False))
+            row = next(
+                row
+                for row in clean_scores()
+                if (row["data"], row["method"], row["swap_background"]) == (name, method, False)
+            )
             ratios = [third["ratio"]["fmse"] for third in row["thirds"]]
-            axis.plot(["weakest", "middle", "strongest"], ratios, "o-", color=COLORS[method], label=method)
+            axis.plot(
+                ["weakest", "middle", "strongest"], ratios, "o-", color=COLORS[method], label=method
+            )
         axis.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
         axis.set_yscale("log")
         axis.set_yticks([0.25, 0.5, 1, 2, 4, 8, 16], ["0.25", "0.5", "1", "2", "4", "8", "16"])
@@ -119,9 +149,18 @@ def _draw_thirds() -> Path:
 def _draw_shares() -> Path:
     """By foreground share: bins of at least eight videos."""
     figure, axis = pyplot.subplots(figsize=(5.5, 3.2), layout="constrained")
-    styles = {"val-two": ("o-", "#1f5a94"), "val-one": ("s-", "#c8742c"), "val-large": ("^-", "#4d8b57"), "val-light": ("d-", "#8a5fa8")}
+    styles = {
+        "val-two": ("o-", "#1f5a94"),
+        "val-one": ("s-", "#c8742c"),
+        "val-large": ("^-", "#4d8b57"),
+        "val-light": ("d-", "#8a5fa8"),
+    }
     for name, (style, color) in styles.items():
-        row = next(row for row in clean_scores() if (row["data"], row["method"], row["swap_background"]) == (name, "vhmae", False))
+        row = next(
+            row
+            for row in clean_scores()
+            if (row["data"], row["method"], row["swap_background"]) == (name, "vhmae", False)
+        )
         bins = [one for one in row["bins"] if one["videos"] >= 8]
         centers = [50 * (one["from"] + one["to"]) for one in bins]
         axis.plot(centers, [one["ratio"]["fmse"] for one in bins], style, color=color, label=name)
@@ -129,8 +168,18 @@ def _draw_shares() -> Path:
     for name in ("val-two", "val-large"):
         bins = [[one for one in run[name]["bins"] if one["videos"] >= 8] for run in plain]
         centers = [50 * (one["from"] + one["to"]) for one in bins[0]]
-        means = [float(np.mean([one["ratio"]["fmse"] for one in alike])) for alike in zip(*bins, strict=True)]
-        axis.plot(centers, means, styles[name][0][0] + "--", color=styles[name][1], alpha=0.5, label=f"{name}, plain model at 128 px")
+        means = [
+            float(np.mean([one["ratio"]["fmse"] for one in alike]))
+            for alike in zip(*bins, strict=True)
+        ]
+        axis.plot(
+            centers,
+            means,
+            styles[name][0][0] + "--",
+            color=styles[name][1],
+            alpha=0.5,
+            label=f"{name}, plain model at 128 px",
+        )
     axis.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
     axis.set_ylim(0.0, 2.2)
     axis.set_xlabel("foreground, % of the frame (middle of the bin)")
@@ -144,8 +193,16 @@ def _draw_ablation() -> Path:
     runs = ablation_runs()
     names = list(runs)
     figure, axis = pyplot.subplots(figsize=(7, 3.6), layout="constrained")
-    for name, (style, color) in {"val-two": ("o", "#1f5a94"), "val-one": ("s", "#c8742c"), "val-large": ("^", "#4d8b57")}.items():
-        points = [(place, run[name]["ratio"]["fmse"]) for place, key in enumerate(names) for run in runs[key]]
+    for name, (style, color) in {
+        "val-two": ("o", "#1f5a94"),
+        "val-one": ("s", "#c8742c"),
+        "val-large": ("^", "#4d8b57"),
+    }.items():
+        points = [
+            (place, run[name]["ratio"]["fmse"])
+            for place, key in enumerate(names)
+            for run in runs[key]
+        ]
         axis.plot(*zip(*points, strict=True), style, color=color, label=name, markersize=5)
     axis.axhline(1.0, color="black", linewidth=0.8, linestyle=":")
     axis.set_yscale("log")
@@ -158,16 +215,39 @@ def _draw_ablation() -> Path:
 
 
 def _draw_dial() -> Path:
-    """What being good on strong mismatches costs on weak ones: each curve is one network under more and more caution."""
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), sharex=True, sharey=True, layout="constrained")
-    losses = {"floor 0.003": "#4d8b57", "all": "#1f5a94", "floor 0.2": "#8a5fa8", "squared error": "#c8742c"}
-    curves = [(axes[0], name, 1, color, name.replace("all", "floor 0.03")) for name, color in losses.items()]
+    """What being good on strong mismatches costs on weak ones: each curve is one network under more
+    and more caution."""
+    figure, axes = pyplot.subplots(
+        1, 2, figsize=(9, 3.6), sharex=True, sharey=True, layout="constrained"
+    )
+    losses = {
+        "floor 0.003": "#4d8b57",
+        "all": "#1f5a94",
+        "floor 0.2": "#8a5fa8",
+        "squared error": "#c8742c",
+    }
+    curves = [
+        (axes[0], name, 1, color, name.replace("all", "floor 0.03"))
+        for name, color in losses.items()
+    ]
     times = {1: "shown once", 2: "shown twice", 3: "three times"}
-    curves += [(axes[1], "all", passes, color, label) for (passes, label), color in zip(times.items(), losses.values(), strict=False)]
+    curves += [
+        (axes[1], "all", passes, color, label)
+        for (passes, label), color in zip(times.items(), losses.values(), strict=False)
+    ]
     curves += [(axes[1], "trained shown twice", 2, "#c8742c", "trained and shown twice")]
     for axis, name, passes, color, label in curves:
-        points = [point for point in trial_scores()[name][0]["careful"] if point["passes"] == passes]
-        axis.plot([one["weakest"] for one in points], [one["strongest"] for one in points], "o-", markersize=3, color=color, label=label)
+        points = [
+            point for point in trial_scores()[name][0]["careful"] if point["passes"] == passes
+        ]
+        axis.plot(
+            [one["weakest"] for one in points],
+            [one["strongest"] for one in points],
+            "o-",
+            markersize=3,
+            color=color,
+            label=label,
+        )
     for axis, title in zip(axes, ("losses", "how often the composite is shown"), strict=True):
         axis.axvline(1.0, color="black", linewidth=0.8, linestyle=":")
         axis.set_title(title, fontsize=10)
@@ -185,15 +265,29 @@ def _save(figure: Any, name: str) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("kind", choices=["results", "masking", "seams"])
-    parser.add_argument("--demo", type=Path, default=Path("demo"), help="folder that vhmae demo wrote")
-    parser.add_argument("--weights", nargs="+", default=[], metavar="NAME=FILE", help="seams: models of the pixel head, by their captions")
+    parser.add_argument(
+        "--demo", type=Path, default=Path("demo"), help="folder that vhmae demo wrote"
+    )
+    parser.add_argument(
+        "--weights",
+        nargs="+",
+        default=[],
+        metavar="NAME=FILE",
+        help="seams: models of the pixel head, by their captions",
+    )
     args = parser.parse_args()
     if args.kind == "results":
         drawn = draw_results()
     else:
-        drawn = [draw_masking(args.demo) if args.kind == "masking" else draw_seams(args.demo, args.weights)]
+        drawn = [
+            draw_masking(args.demo)
+            if args.kind == "masking"
+            else draw_seams(args.demo, args.weights)
+        ]
     print("\n".join(str(path.relative_to(ROOT)) for path in drawn))
 
 

@@ -83,7 +83,9 @@ class User:
         else:
             wanted, now = (max(float(LUMA @ color), 1e-3) for color in (target + noise, answer))
             stops = float(np.log2(to_light(np.array(wanted)) / to_light(np.array(now))))
-            point = Point(kind="brightness", at=(0, 0), to=float(np.clip(stops, -MOST_STOPS, MOST_STOPS)))
+            point = Point(
+                kind="brightness", at=(0, 0), to=float(np.clip(stops, -MOST_STOPS, MOST_STOPS))
+            )
         return None if point is None else Seen(point, number, 0, composite, answer, goal)
 
 
@@ -101,7 +103,9 @@ def after_points(prior: Prior, user: User, count: int, left: Leftover, seed: int
     return decide(prior, user.says(left, np.random.default_rng(seed), count)).change
 
 
-def after_choices(prior: Prior, rounds: int, eye: float, points: int, left: Leftover, seed: int) -> Array:
+def after_choices(
+    prior: Prior, rounds: int, eye: float, points: int, left: Leftover, seed: int
+) -> Array:
     """The change that a judge's choices lead to, and points that are said afterwards."""
     rng = np.random.default_rng([seed, 7])
     begin: Array | None = None
@@ -134,7 +138,9 @@ def score(lefts: Sequence[Leftover], guided: Guided, base: Array, seed: int) -> 
 def averaged(rows: Sequence[Row]) -> Row:
     """Over seeds."""
     thirds = np.mean([row["thirds"] for row in rows], axis=0).round(3).tolist()
-    means = {name: round(float(np.mean([row[name] for row in rows])), 4) for name in ("ratio", "worse")}
+    means = {
+        name: round(float(np.mean([row[name] for row in rows])), 4) for name in ("ratio", "worse")
+    }
     return {**means, "thirds": thirds}
 
 
@@ -181,7 +187,9 @@ def _video_mean(values: Array, videos: Sequence[str]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--of", nargs="+", required=True, metavar="NAME")
     parser.add_argument("--weights", default="default")
@@ -197,7 +205,9 @@ def main() -> None:
         lefts = list(read_leftovers(args.sets / name, harmonizer))
         rows = table(lefts, prior, args.seeds)
         seconds = round(seconds_a_point(lefts, prior), 5)
-        sets.append({"data": name, "composites": len(lefts), "seconds_a_point": seconds, "rows": rows})
+        sets.append(
+            {"data": name, "composites": len(lefts), "seconds_a_point": seconds, "rows": rows}
+        )
     report = {"schema": 1, "hardware": describe(), "weights": args.weights, "caution": args.caution}
     text = json.dumps({**report, "seeds": args.seeds, "sets": sets}, indent=1)
     print(text)

@@ -59,20 +59,26 @@ def people_drift(data: Path, weights: str, threads: int | None) -> dict[str, Any
         names = [line for line in PEOPLE.read_text().splitlines() if not line.startswith("#")]
         for name in names:
             for suffix in (".mp4", ".mask.npz"):
-                Path(temporary, f"{name}{suffix}").symlink_to((data / "val" / f"{name}{suffix}").resolve())
+                Path(temporary, f"{name}{suffix}").symlink_to(
+                    (data / "val" / f"{name}{suffix}").resolve()
+                )
         method = find_method("vhmae", Path(temporary), weights, threads=threads)
         return natural_drift(Path(temporary), method)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", type=Path, help="folder that keeps the made sets")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--only", default=",".join(SETS), metavar="SET,...")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "looks.json")
+    parser.add_argument(
+        "--json", type=Path, default=Path(__file__).parent / "results" / "looks.json"
+    )
     args = parser.parse_args()
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     if args.json.exists():
@@ -94,7 +100,9 @@ def main() -> None:
 
 def write(path: Path, rows: dict[tuple[str, str], dict[str, Any]], weights: str) -> None:
     """Write the rows in the order of ``SETS`` and ``METHODS``."""
-    ordered = sorted(rows.values(), key=lambda row: (SETS.index(row["data"]), METHODS.index(row["method"])))
+    ordered = sorted(
+        rows.values(), key=lambda row: (SETS.index(row["data"]), METHODS.index(row["method"]))
+    )
     report = {"schema": 1, "hardware": describe(), "weights": weights, "scores": ordered}
     path.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -1,11 +1,14 @@
 """How near mattes come to given masks, and what they cost (docs/results.md, "Mattes").
 
-python benchmarks/mattes.py --data DATA [--ways rvm,salient,chroma,plate] [--frames 24] [--json FILE]
+python benchmarks/mattes.py --data DATA [--ways rvm,salient,chroma,plate] [--frames 24] [--json
+FILE]
 
-On the clips of DATA/val, whose masks are hard and a few pixels off in places: figures near 1 mean "as good as the mask". ``rvm`` and
-``salient`` cut out the clips themselves, with network files of the user's (docs/matting.md); ``salient`` takes every fourth clip and
-8 frames, since it is slow. ``chroma`` and ``plate`` cut out composites that are made for it: the clip's foreground before a green
-screen with uneven light and spill, and before a still picture, both with noise.
+On the clips of DATA/val, whose masks are hard and a few pixels off in places: figures near 1 mean
+"as good as the mask". ``rvm`` and
+``salient`` cut out the clips themselves, with network files of the user's (docs/matting.md);
+``salient`` takes every fourth clip and 8 frames, since it is slow. ``chroma`` and ``plate`` cut out
+composites that are made for it: the clip's foreground before a green screen with uneven light and
+    spill, and before a still picture, both with noise.
 """
 
 from __future__ import annotations
@@ -50,7 +53,8 @@ def read_clip(video: Path, mask: Path, frames: int) -> tuple[Array, Array]:
 
 
 def on_green(frames: Array, masks: Array, rng: np.random.Generator) -> Array:
-    """The foregrounds before a green screen: light falls off to the sides, and some of it falls on the foreground's rim."""
+    """The foregrounds before a green screen: light falls off to the sides, and some of it falls on
+    the foreground's rim."""
     height, width = masks.shape[1:]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     light = 0.75 + 0.25 * np.cos(2.2 * (x / width - 0.4)) * np.cos(1.4 * (y / height - 0.3))
@@ -81,16 +85,21 @@ def measure(maker: MatteMaker, frames: Iterable[Array], masks: Array) -> dict[st
     found = mattes > 0.5
     return {
         "iou": round(float((found & masks).sum() / max(1, (found | masks).sum())), 4),
-        "mae": round(float(np.abs(mattes - masks).mean()), 4), "ms_a_frame": round(1000.0 * seconds / len(masks), 1),
-    }  # fmt: skip
+        "mae": round(float(np.abs(mattes - masks).mean()), 4),
+        "ms_a_frame": round(1000.0 * seconds / len(masks), 1),
+    }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--ways", default="rvm,salient,chroma,plate")
     parser.add_argument("--frames", type=int, default=24)
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "mattes.json")
+    parser.add_argument(
+        "--json", type=Path, default=Path(__file__).parent / "results" / "mattes.json"
+    )
     args = parser.parse_args()
     kept = json.loads(args.json.read_text())["rows"] if args.json.exists() else []
     ways = args.ways.split(",")
@@ -110,13 +119,26 @@ def main() -> None:
             elif way == "chroma":
                 frames, maker = on_green(frames, masks, rng), ChromaKey()
             else:
-                plate = cv2.resize(plates[(number + 7) % len(plates)], frames.shape[2:0:-1], interpolation=cv2.INTER_AREA)
-                noisy = np.clip(plate + rng.normal(0.0, NOISE / 5.0, plate.shape), 0, 255).astype(np.uint8)  # the mean of 25 frames
+                plate = cv2.resize(
+                    plates[(number + 7) % len(plates)],
+                    frames.shape[2:0:-1],
+                    interpolation=cv2.INTER_AREA,
+                )
+                noisy = np.clip(plate + rng.normal(0.0, NOISE / 5.0, plate.shape), 0, 255).astype(
+                    np.uint8
+                )  # the mean of 25 frames
                 frames, maker = on_plate(frames, masks, plate, rng), CleanPlate(noisy)
-            row = {"with": way, "clip": clip.name, "size": list(frames.shape[2:0:-1]), "frames": len(frames)}
+            row = {
+                "with": way,
+                "clip": clip.name,
+                "size": list(frames.shape[2:0:-1]),
+                "frames": len(frames),
+            }
             rows.append({**row, **measure(maker, frames, masks)})
             print(rows[-1], flush=True)
-        args.json.write_text(json.dumps({"schema": 1, "hardware": describe(), "rows": rows}, indent=1) + "\n")
+        args.json.write_text(
+            json.dumps({"schema": 1, "hardware": describe(), "rows": rows}, indent=1) + "\n"
+        )
 
 
 if __name__ == "__main__":

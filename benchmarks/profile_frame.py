@@ -1,9 +1,11 @@
-"""Where the time of a 1080p frame goes: every part of ``vhmae harmonize`` by itself, in CPU milliseconds a frame (docs/results.md).
+"""Where the time of a 1080p frame goes: every part of ``vhmae harmonize`` by itself, in CPU
+milliseconds a frame (docs/results.md).
 
 python benchmarks/profile_frame.py --data DATA [--json FILE]
 
-Clip and encoder settings are those of bench_video.py, the quality is ``balanced``; parts that run once a key frame or once a window
-are divided by the frames that they serve. About a minute; on an idle machine, or all parts look slower than they are.
+Clip and encoder settings are those of bench_video.py, the quality is ``balanced``; parts that run
+once a key frame or once a window are divided by the frames that they serve. About a minute; on an
+idle machine, or all parts look slower than they are.
 """
 
 from __future__ import annotations
@@ -52,8 +54,14 @@ def cpu_ms(work: Callable[[], object]) -> float:
 def encoding(frames: list[Any], preset: str, path: Path) -> Callable[[], None]:
     def encode() -> None:
         with av.open(str(path), "w") as container:
-            stream: Any = container.add_stream("libx264", rate=25, options={"crf": CRF, "preset": preset})
-            stream.width, stream.height, stream.pix_fmt = frames[0].width, frames[0].height, "yuv420p"
+            stream: Any = container.add_stream(
+                "libx264", rate=25, options={"crf": CRF, "preset": preset}
+            )
+            stream.width, stream.height, stream.pix_fmt = (
+                frames[0].width,
+                frames[0].height,
+                "yuv420p",
+            )
             for number, frame in enumerate(frames):
                 frame.pts, frame.pict_type = number, 0
                 container.mux(stream.encode(frame))
@@ -63,28 +71,45 @@ def encoding(frames: list[Any], preset: str, path: Path) -> Callable[[], None]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "profile.json")
+    parser.add_argument(
+        "--json", type=Path, default=Path(__file__).parent / "results" / "profile.json"
+    )
     args = parser.parse_args()
-    composite, mask = (args.data / "clips" / f"{CLIP}.{kind}.mp4" for kind in ("foreground", "mask"))
+    composite, mask = (
+        args.data / "clips" / f"{CLIP}.{kind}.mp4" for kind in ("foreground", "mask")
+    )
     info, source = probe_video(composite, "composite"), open_matte(mask)
     frames = list(itertools.islice(read_frames(info), FRAMES))
     mattes = list(itertools.islice(source.read(info), FRAMES))
     harmonizer = Harmonizer.from_pretrained()
     window, stride = harmonizer.model.config.clip_frames, STRIDES["balanced"]
     image, matte, size = frames[0].image, mattes[0], harmonizer.model.config.image_size
-    keys = [(at * stride, frames[at].image.thumbnail(size, size), small_mask(mattes[at], size)) for at in range(window)]
-    estimates = [estimate for _ in range(8) for estimate in harmonizer._estimate(0, keys, range(window))]
+    keys = [
+        (at * stride, frames[at].image.thumbnail(size, size), small_mask(mattes[at], size))
+        for at in range(window)
+    ]
+    estimates = [
+        estimate for _ in range(8) for estimate in harmonizer._estimate(0, keys, range(window))
+    ]
     reach = harmonizer.latency_frames - stride * (window - 1)
     change = smoothed(estimates, 4, stride * window, reach)
     detector = CutDetector()
     parts = {
         "decode": cpu_ms(lambda: list(itertools.islice(read_frames(info), FRAMES))) / FRAMES,
-        "decode the mask": cpu_ms(lambda: list(itertools.islice(source.read(info), FRAMES))) / FRAMES,
+        "decode the mask": cpu_ms(lambda: list(itertools.islice(source.read(info), FRAMES)))
+        / FRAMES,
         "cut detection": cpu_ms(lambda: detector.step(image.thumbnail(*THUMBNAIL))),
-        "is there foreground, is there background": cpu_ms(lambda: (matte.any(), shows_background(matte))),
-        "key frames: picture and mask made small": cpu_ms(lambda: (image.thumbnail(size, size), small_mask(matte, size))) / stride,
+        "is there foreground, is there background": cpu_ms(
+            lambda: (matte.any(), shows_background(matte))
+        ),
+        "key frames: picture and mask made small": cpu_ms(
+            lambda: (image.thumbnail(size, size), small_mask(matte, size))
+        )
+        / stride,
         "network": cpu_ms(lambda: harmonizer._estimate(0, keys, range(window))) / (stride * window),
         "smoothing": cpu_ms(lambda: smoothed(estimates, 4, stride * window, reach)),
         "rendering": cpu_ms(lambda: render_planes(image, matte, change)),
@@ -93,12 +118,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         pictures = [encodable(frame.image, frame.decoded) for frame in frames]
         for preset in ("veryfast", "medium"):
-            parts[f"encode, {preset}"] = cpu_ms(encoding(pictures, preset, Path(folder) / "out.mp4")) / FRAMES
+            parts[f"encode, {preset}"] = (
+                cpu_ms(encoding(pictures, preset, Path(folder) / "out.mp4")) / FRAMES
+            )
     result = {
-        "schema": 1, "hardware": describe(), "clip": CLIP, "size": [image.width, image.height], "quality": "balanced",
-        "mask_area": round(float(np.mean([to_unit(one).mean() for one in mattes])), 3), "precision": harmonizer.precision,
+        "schema": 1,
+        "hardware": describe(),
+        "clip": CLIP,
+        "size": [image.width, image.height],
+        "quality": "balanced",
+        "mask_area": round(float(np.mean([to_unit(one).mean() for one in mattes])), 3),
+        "precision": harmonizer.precision,
         "cpu_ms_per_frame": {name: round(spent, 2) for name, spent in parts.items()},
-    }  # fmt: skip
+    }
     args.json.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
 

@@ -1,4 +1,5 @@
-"""The tables of speed and memory: what benchmarks/tables.py puts into the docs from the results of the bench_*.py scripts."""
+"""The tables of speed and memory: what benchmarks/tables.py puts into the docs from the results of
+the bench_*.py scripts."""
 
 from __future__ import annotations
 
@@ -14,20 +15,29 @@ def training_table() -> str:
     training, variants = result["training"], result["variants"]
     rate = ", ".join(f"{name} {value:.0f}" for name, value in result["matrix_gflops"].items())
     lines = [
-        f"`{result['config']}`, {training['image_size']} pixels, {training['clip_frames']} frames, batch {training['batch_size']}, "
+        f"`{result['config']}`, {training['image_size']} pixels, {training['clip_frames']} frames, "
+        f"batch {training['batch_size']}, "
         f"{result['precision']} on {result['device']}; measured matrix rates in GFLOP/s: {rate}.",
         "",
-        f"- {training['samples_per_second']:.2f} samples/s; scenes and looks alone, in one process: "
+        f"- {training['samples_per_second']:.2f} samples/s; scenes and looks alone, in one "
+        "process: "
         f"{training['samples_per_second_without_model_one_process']:.1f}.",
-        f"- Waiting for scenes: {training['waiting_share']:.1%} of the time; looks: {training['synthesis_share']:.1%}.",
-        f"- The step reaches **{training['flop_utilisation']:.0%}** of the measured rate of {result['precision']} products.",
-        "- Seconds a step: " + ", ".join(f"{name} {seconds:.3f}" for name, seconds in variants.items()) + ".",
+        f"- Waiting for scenes: {training['waiting_share']:.1%} of the time; looks: "
+        f"{training['synthesis_share']:.1%}.",
+        f"- The step reaches **{training['flop_utilisation']:.0%}** of the measured rate of "
+        f"{result['precision']} products.",
+        "- Seconds a step: "
+        + ", ".join(f"{name} {seconds:.3f}" for name, seconds in variants.items())
+        + ".",
         "",
         "| foreground | packed, s | key-masked, s | ratio |",
         "|---|---|---|---|",
     ]
     for row in result["by_foreground_share"]:
-        lines.append(f"| {row['foreground']:.0%} | {row['packed']:.3f} | {row['masked']:.3f} | {row['ratio']:.2f} |")
+        lines.append(
+            f"| {row['foreground']:.0%} | {row['packed']:.3f} | {row['masked']:.3f} | "
+            f"{row['ratio']:.2f} |"
+        )
     lines += ["", "| stage | seconds a sample |", "|---|---|"]
     lines += [f"| {row['stage']} | {row['seconds_per_sample']:.4f} |" for row in result["by_size"]]
     return "\n".join(lines)
@@ -37,12 +47,17 @@ def speed_table() -> str:
     """Speed and memory of ``vhmae harmonize`` at 854x480."""
     result = json.loads((RESULTS / "harmonize.json").read_text())
     lines = [
-        "| quality | frames | fps, start-up in | CPU ms a frame | peak memory, MiB | seconds: decode / network / render / encode |",
+        "| quality | frames | fps, start-up in | CPU ms a frame | peak memory, MiB | seconds: "
+        "decode / network / render / encode |",
         "|---|---|---|---|---|---|",
     ]
     for run in result["runs"]:
-        stages = " / ".join(f"{seconds:.1f}" for seconds in run["report"]["seconds_by_stage"].values())
-        numbers = f"{run['fps_with_start_up']:.1f} | {run['cpu_ms_per_frame']:.0f} | {run['peak_mib']}"
+        stages = " / ".join(
+            f"{seconds:.1f}" for seconds in run["report"]["seconds_by_stage"].values()
+        )
+        numbers = (
+            f"{run['fps_with_start_up']:.1f} | {run['cpu_ms_per_frame']:.0f} | {run['peak_mib']}"
+        )
         lines.append(f"| {run['quality']} | {run['frames']} | {numbers} | {stages} |")
     return "\n".join(lines)
 
@@ -53,7 +68,8 @@ def video_table() -> str:
     lines = [
         f"The mask takes {result['mask_area']:.0%} of the frame.",
         "",
-        "| lines | preset | way | frames | fps | ratio to the transcode | CPU ms a frame | CPU ms added | peak memory, MiB |",
+        "| lines | preset | way | frames | fps | ratio to the transcode | CPU ms a frame | CPU ms "
+        "added | peak memory, MiB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for run in result["runs"]:
@@ -64,18 +80,28 @@ def video_table() -> str:
         lines.append("| " + " | ".join(map(str, [*cells, run["peak_mib"]])) + " |")
     if result["long"]:
         long = result["long"]
-        lines += ["", f"{long['frames']} frames at 1080 lines, veryfast, balanced: {long['peak_mib']} MiB."]
+        lines += [
+            "",
+            f"{long['frames']} frames at 1080 lines, veryfast, balanced: {long['peak_mib']} MiB.",
+        ]
     return "\n".join(lines)
 
 
 def profile_table() -> str:
     """CPU time of the parts of a frame's way, now and before they were made faster."""
-    now, before = (json.loads((RESULTS / f"{name}.json").read_text()) for name in ("profile", "profile_before"))
+    now, before = (
+        json.loads((RESULTS / f"{name}.json").read_text()) for name in ("profile", "profile_before")
+    )
     lines = [f"| part | before ({before['hardware']['commit']}) | now |", "|---|---|---|"]
     for part, spent in now["cpu_ms_per_frame"].items():
         lines.append(f"| {part} | {before['cpu_ms_per_frame'][part]:.1f} | {spent:.1f} |")
-    own = {name: sum(v for part, v in one["cpu_ms_per_frame"].items() if "code" not in part) for name, one in (("b", before), ("n", now))}
-    return "\n".join([*lines, f"| all but decoding and encoding | {own['b']:.1f} | **{own['n']:.1f}** |"])
+    own = {
+        name: sum(v for part, v in one["cpu_ms_per_frame"].items() if "code" not in part)
+        for name, one in (("b", before), ("n", now))
+    }
+    return "\n".join(
+        [*lines, f"| all but decoding and encoding | {own['b']:.1f} | **{own['n']:.1f}** |"]
+    )
 
 
 def engine_table() -> str:
@@ -83,12 +109,17 @@ def engine_table() -> str:
     result = json.loads((RESULTS / "engine-gpu.json").read_text())
     hardware = result["hardware"]
     lines = [
-        f"{hardware['gpu']}, {hardware['cores']} cores ({hardware['cpu']}), torch {hardware['torch']}, {hardware['date']}; "
-        f"{result['frames']} frames, {result['renderers']} threads that render; the mask takes {result['rows'][0]['mask_area']:.0%}.",
+        f"{hardware['gpu']}, {hardware['cores']} cores ({hardware['cpu']}), torch "
+        f"{hardware['torch']}, {hardware['date']}; "
+        f"{result['frames']} frames, {result['renderers']} threads that render; the mask takes "
+        f"{result['rows'][0]['mask_area']:.0%}.",
         "",
         "| lines | quality | fps | network, ms a frame | rendering, ms a frame and thread |",
         "|" + "---|" * 5,
     ]
     for row in result["rows"]:
-        lines.append(f"| {row['lines']} | {row['quality']} | **{row['fps']:.0f}** | {row['network_ms']:.1f} | {row['rendering_ms']:.1f} |")
+        lines.append(
+            f"| {row['lines']} | {row['quality']} | **{row['fps']:.0f}** | {row['network_ms']:.1f} "
+            f"| {row['rendering_ms']:.1f} |"
+        )
     return "\n".join(lines)

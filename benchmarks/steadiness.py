@@ -1,4 +1,5 @@
-"""How steady results are over time, at patch borders and along the mask's edge, and what each quality costs (docs/results.md).
+"""How steady results are over time, at patch borders and along the mask's edge, and what each
+quality costs (docs/results.md).
 
 python benchmarks/steadiness.py --sets SETS [--cache FOLDER] [--json FILE]
 
@@ -30,32 +31,43 @@ WAYS = ("frame by frame", "fast", "balanced", "best")
 def way_of(name: str, weights: str) -> tuple[Callable[[Array, Array], Array], int]:
     """A way to harmonize a clip, and the patches in a row of the network's frames."""
     quality: Any = "balanced" if name == "frame by frame" else name
-    harmonizer = Harmonizer.from_pretrained(weights, quality=quality, cut_detection=False)  # the sets' samples are one shot each
+    harmonizer = Harmonizer.from_pretrained(
+        weights, quality=quality, cut_detection=False
+    )  # the sets' samples are one shot each
 
     def whole(frames: Array, masks: Array) -> Array:
         return np.stack(list(harmonizer.harmonize(frames, masks)))
 
     def alone(frames: Array, masks: Array) -> Array:
-        return np.concatenate([whole(frames[i : i + 1], masks[i : i + 1]) for i in range(len(frames))])
+        return np.concatenate(
+            [whole(frames[i : i + 1], masks[i : i + 1]) for i in range(len(frames))]
+        )
 
     config = harmonizer.model.config
     return (alone if name == "frame by frame" else whole), config.image_size // config.patch_size
 
 
 def one_map(result: Array, composite: Array, mask: Array) -> Array:
-    """The nearest result that one colour map for the whole foreground gives: what it shows at patch borders is the picture's own."""
-    source, target = (torch.from_numpy(frame[mask]).double() / 255.0 for frame in (composite, result))
+    """The nearest result that one colour map for the whole foreground gives: what it shows at patch
+    borders is the picture's own."""
+    source, target = (
+        torch.from_numpy(frame[mask]).double() / 255.0 for frame in (composite, result)
+    )
     fitted = composite.astype(np.float64)
     fitted[mask] = 255.0 * apply_transform(source, fit_transform(source, target)).numpy()
     return fitted
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--cache", type=Path)
     parser.add_argument("--weights", default="default")
-    parser.add_argument("--json", type=Path, default=Path(__file__).parent / "results" / "steadiness.json")
+    parser.add_argument(
+        "--json", type=Path, default=Path(__file__).parent / "results" / "steadiness.json"
+    )
     args = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for name in WAYS:
@@ -69,18 +81,30 @@ def main() -> None:
             values = {
                 "fmse": float(np.nanmean([metrics.fmse(r, t, m) for r, _, t, m in clip])),
                 "composite_fmse": float(np.nanmean([metrics.fmse(c, t, m) for _, c, t, m in clip])),
-                "tl_dis": metrics.temporal_loss(result, target, mask), "target_tl_dis": metrics.temporal_loss(target, target, mask),
-                "frtc": metrics.foreground_tone_change(result, target, mask), "flicker": metrics.flicker(result, composite, target, mask),
-                "seam": float(np.nanmean([metrics.seam_ratio(r, c, m, grid) for r, c, _, m in clip])),
-                "seam_global": float(np.nanmean([metrics.seam_ratio(one_map(r, c, m), c, m, grid) for r, c, _, m in clip])),
-                "edge_band": float(bands[0]), "interior": float(bands[1]),
-            }  # fmt: skip
+                "tl_dis": metrics.temporal_loss(result, target, mask),
+                "target_tl_dis": metrics.temporal_loss(target, target, mask),
+                "frtc": metrics.foreground_tone_change(result, target, mask),
+                "flicker": metrics.flicker(result, composite, target, mask),
+                "seam": float(
+                    np.nanmean([metrics.seam_ratio(r, c, m, grid) for r, c, _, m in clip])
+                ),
+                "seam_global": float(
+                    np.nanmean(
+                        [metrics.seam_ratio(one_map(r, c, m), c, m, grid) for r, c, _, m in clip]
+                    )
+                ),
+                "edge_band": float(bands[0]),
+                "interior": float(bands[1]),
+            }
             for key, value in values.items():
                 found.setdefault(key, []).append(value)
         means = {key: round(float(np.nanmean(values)), 4) for key, values in found.items()}
         rows.append({"way": name, **means})
         print(rows[-1], flush=True)
-    args.json.write_text(json.dumps({"schema": 1, "hardware": describe(), "set": "val-two", "rows": rows}, indent=1) + "\n")
+    args.json.write_text(
+        json.dumps({"schema": 1, "hardware": describe(), "set": "val-two", "rows": rows}, indent=1)
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Puts the tables made from benchmarks/results/*.json into README.md and docs/results.md, between their markers.
+"""Puts the tables made from benchmarks/results/*.json into README.md and docs/results.md, between
+their markers.
 
 python benchmarks/tables.py [--check]
 """
@@ -15,7 +16,14 @@ from typing import Any
 
 from look_tables import look_blocks
 from scores import FINALISTS, LEADING, SETS
-from speed_tables import RESULTS, engine_table, profile_table, speed_table, training_table, video_table
+from speed_tables import (
+    RESULTS,
+    engine_table,
+    profile_table,
+    speed_table,
+    training_table,
+    video_table,
+)
 
 from vhmae.evaluation.freshness import outdated
 
@@ -35,7 +43,10 @@ def clean_scores() -> list[dict[str, Any]]:
 
 def _measured(name: str) -> str:
     hardware = json.loads((RESULTS / f"{name}.json").read_text())["hardware"]
-    return f"Measured here on {hardware['cores']} cores ({hardware['cpu']}), {hardware['date']}, by `benchmarks/results/{name}.json`."
+    return (
+        f"Measured here on {hardware['cores']} cores ({hardware['cpu']}), {hardware['date']}, by "
+        f"`benchmarks/results/{name}.json`."
+    )
 
 
 def _named(row: dict[str, Any]) -> str:
@@ -47,16 +58,29 @@ def _named(row: dict[str, Any]) -> str:
 def _ratio(row: dict[str, Any]) -> str:
     """A ratio of fMSE with its interval, where the run kept one."""
     interval = row.get("ratio_ci95", {}).get("fmse")
-    return f"{row['ratio']['fmse']:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
+    return f"{row['ratio']['fmse']:.3f}" + (
+        f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
+    )
 
 
 def _leading() -> list[dict[str, Any]]:
-    return [row for row in _scores() if row["data"] in LEADING and row["protocol"] == "clean" and row["method"] in FINALISTS]
+    return [
+        row
+        for row in _scores()
+        if row["data"] in LEADING and row["protocol"] == "clean" and row["method"] in FINALISTS
+    ]
 
 
 def score_table(every_metric: bool) -> str:
     """One row a leading set and finalist."""
-    head = ["set", "method", "fMSE", "ratio", "weakest / middle / strongest third", "worse than untouched"]
+    head = [
+        "set",
+        "method",
+        "fMSE",
+        "ratio",
+        "weakest / middle / strongest third",
+        "worse than untouched",
+    ]
     head += ["MSE", "PSNR", "fSSIM"] if every_metric else []
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in _leading():
@@ -67,7 +91,10 @@ def score_table(every_metric: bool) -> str:
         cells = [row["data"], _named(row), interval, f"**{bold}** {between}".strip()]
         cells += [thirds, f"{row['worse_share']:.0%}"]
         if every_metric:
-            cells += [f"{row['overall'][key]['mean']:.{digits}f}" if key in row["overall"] else "" for key, digits in METRIC_DIGITS]
+            cells += [
+                f"{row['overall'][key]['mean']:.{digits}f}" if key in row["overall"] else ""
+                for key, digits in METRIC_DIGITS
+            ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -83,40 +110,68 @@ def set_table() -> str:
             worse = "" if row["swap_background"] else f" ({row['worse_share']:.0%})"
             rows.setdefault(_named(row), {})[row["data"]] = f"{row['ratio']['fmse']:.3f}{worse}"
     lines = ["| method | " + " | ".join(SETS) + " |", "|---|" + "---|" * len(SETS)]
-    lines += ["| " + " | ".join([name, *(cells.get(column, "") for column in SETS)]) + " |" for name, cells in rows.items()]
+    lines += [
+        "| " + " | ".join([name, *(cells.get(column, "") for column in SETS)]) + " |"
+        for name, cells in rows.items()
+    ]
     return "\n".join(lines)
 
 
 def protocol_table() -> str:
     """The same results under every protocol."""
-    lines = ["| set | protocol | method | fMSE | ratio | MSE | PSNR | fSSIM |", "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| set | protocol | method | fMSE | ratio | MSE | PSNR | fSSIM |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for row in _scores():
-        if row["data"] in LEADING and row["method"] in ("composite", "vhmae") and not row["swap_background"]:
+        if (
+            row["data"] in LEADING
+            and row["method"] in ("composite", "vhmae")
+            and not row["swap_background"]
+        ):
             values = [f"{row['overall'][key]['mean']:.{digits}f}" for key, digits in METRIC_DIGITS]
             of_before = " (of before: it has changed)" if "protocol" in outdated(row) else ""
-            cells = [row["data"], row["protocol"] + of_before, row["method"], f"{row['overall']['fmse']['mean']:.1f}", _ratio(row)]
+            cells = [
+                row["data"],
+                row["protocol"] + of_before,
+                row["method"],
+                f"{row['overall']['fmse']['mean']:.1f}",
+                _ratio(row),
+            ]
             lines.append("| " + " | ".join([*cells, *values]) + " |")
     return "\n".join(lines)
 
 
 def temporal_table() -> str:
     """Temporal metrics beside the composite's and the target's own."""
-    lines = ["| set | metric | composite | vhmae | vhmae, best | target |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| set | metric | composite | vhmae | vhmae, best | target |",
+        "|---|---|---|---|---|---|",
+    ]
     rows = {(row["data"], row["method"]): row for row in _scores() if "temporal" in row}
     for data in dict.fromkeys(data for data, _ in rows):
         ours, best = rows[data, "vhmae"]["temporal"], rows[data, "vhmae:best"]["temporal"]
         for name, values in ours.items():
             shown = (values["composite"], values["method"], best[name]["method"], values["target"])
-            lines.append(f"| {data} | {name} | " + " | ".join(f"{one['mean']:.2f}" if one else "" for one in shown) + " |")
+            lines.append(
+                f"| {data} | {name} | "
+                + " | ".join(f"{one['mean']:.2f}" if one else "" for one in shown)
+                + " |"
+            )
     return "\n".join(lines)
 
 
 def one_look_table() -> str:
     """docs/one-look.md: what needs no background."""
     rows = json.loads((RESULTS / "one_look.json").read_text())["rows"]
-    lines = ["| method | val-one | val-one, swapped | val-two | val-two, swapped |", "|---|---|---|---|---|"]
+    lines = [
+        "| method | val-one | val-one, swapped | val-two | val-two, swapped |",
+        "|---|---|---|---|---|",
+    ]
     for name in dict.fromkeys(row["method"] for row in rows):
-        cells = [row["ratio"] for row in rows if row["method"] == name]  # val-one, swapped, val-two, swapped
+        cells = [
+            row["ratio"] for row in rows if row["method"] == name
+        ]  # val-one, swapped, val-two, swapped
         lines.append(f"| {name} | " + " | ".join(f"{ratio:.3f}" for ratio in cells) + " |")
     return "\n".join(lines)
 
@@ -129,19 +184,30 @@ def bin_table() -> str:
             for part in row["bins"]:
                 few = "" if part["videos"] >= 8 else " (under 8 videos: no claim)"
                 share = f"{part['from']:.0%}-{part['to']:.0%}"
-                lines.append(f"| {row['data']} | {share} | {part['composites']} | {part['videos']} | {_ratio(part)}{few} |")
+                lines.append(
+                    f"| {row['data']} | {share} | {part['composites']} | {part['videos']} | "
+                    f"{_ratio(part)}{few} |"
+                )
     return "\n".join(lines)
 
 
 def paired_table() -> str:
-    """Our method against each other one over the same composites; bold where the interval leaves 0 out."""
+    """Our method against each other one over the same composites; bold where the interval leaves 0
+    out."""
     pairs = json.loads((RESULTS / "scores.json").read_text()).get("paired", [])
-    lines = ["| set | vhmae less | difference of the ratios | composites on which vhmae is better |", "|---|---|---|---|"]
+    lines = [
+        "| set | vhmae less | difference of the ratios | composites on which vhmae is better |",
+        "|---|---|---|---|",
+    ]
     for row in pairs:
         told = row["ratio_difference"]
         low, high = told["ci95"]
         mark = "**" if (low > 0.0 or high < 0.0) and row["videos"] >= 8 else ""
-        cells = [row["data"], row["methods"][1], f"{mark}{told['mean']:+.3f}{mark} [{low:+.3f}, {high:+.3f}]"]
+        cells = [
+            row["data"],
+            row["methods"][1],
+            f"{mark}{told['mean']:+.3f}{mark} [{low:+.3f}, {high:+.3f}]",
+        ]
         lines.append("| " + " | ".join([*cells, f"{row['smaller_share']:.0%}"]) + " |")
     return "\n".join(lines)
 
@@ -151,7 +217,8 @@ def drift_line() -> str:
     (low, high), (best_low, best_high) = drift["ci95"], best["ci95"]
     return (
         f"Natural drift, the mean change of {drift['clips']} untouched clips inside their masks: "
-        f"**{drift['mean']:.2f}** levels of 255 [{low:.2f}, {high:.2f}]; with `best` {best['mean']:.2f} [{best_low:.2f}, {best_high:.2f}]."
+        f"**{drift['mean']:.2f}** levels of 255 [{low:.2f}, {high:.2f}]; with `best` "
+        f"{best['mean']:.2f} [{best_low:.2f}, {best_high:.2f}]."
     )
 
 
@@ -159,11 +226,18 @@ def steadiness_table() -> str:
     """Qualities against the network on each frame by itself."""
     rows = json.loads((RESULTS / "steadiness.json").read_text())["rows"]
     lines = [
-        "| way | fMSE ratio | tl_dis | over the target's own | frtc | flicker | seam | seam without cells | edge |",
+        "| way | fMSE ratio | tl_dis | over the target's own | frtc | flicker | seam | seam "
+        "without cells | edge |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        cells = [row["fmse"] / row["composite_fmse"], row["tl_dis"], row["tl_dis"] / row["target_tl_dis"], row["frtc"], row["flicker"]]
+        cells = [
+            row["fmse"] / row["composite_fmse"],
+            row["tl_dis"],
+            row["tl_dis"] / row["target_tl_dis"],
+            row["frtc"],
+            row["flicker"],
+        ]
         cells += [row["seam"], row["seam_global"], row["edge_band"] / row["interior"]]
         lines.append(f"| {row['way']} | " + " | ".join(f"{value:.3f}" for value in cells) + " |")
     return "\n".join(lines)
@@ -171,7 +245,9 @@ def steadiness_table() -> str:
 
 def ablation_runs() -> dict[str, list[dict[str, dict[str, Any]]]]:
     """The runs of each variant of the plain model, one a seed: their scores by set."""
-    rows = [json.loads(line) for line in (RESULTS / "ablation-paper.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (RESULTS / "ablation-paper.jsonl").read_text().splitlines()
+    ]
     runs: dict[str, list[dict[str, dict[str, Any]]]] = {row["run"]: [] for row in rows}
     for row in rows:
         runs[row["run"]].append({score["set"]: score for score in row["scores"]})
@@ -180,7 +256,10 @@ def ablation_runs() -> dict[str, list[dict[str, dict[str, Any]]]]:
 
 def ablation_table() -> str:
     """The plain model's variants: means over seeds on val-two, ratios on the other sets."""
-    lines = ["| variant | seeds | fMSE | MSE | PSNR | fSSIM | seam | val-two | val-one | val-large |", "|" + "---|" * 10]
+    lines = [
+        "| variant | seeds | fMSE | MSE | PSNR | fSSIM | seam | val-two | val-one | val-large |",
+        "|" + "---|" * 10,
+    ]
     for name, runs in ablation_runs().items():
         two = [run["val-two"] for run in runs]
 
@@ -191,7 +270,10 @@ def ablation_table() -> str:
         for metric, digits in (("fmse", 0), ("mse", 1), ("psnr", 2), ("fssim", 4)):
             cells.append(f"{mean([score['overall'][metric]['mean'] for score in two]):.{digits}f}")
         cells.append(f"{mean([score['seam'] for score in two]):.2f}")
-        cells += [f"{mean([run[key]['ratio']['fmse'] for run in runs]):.2f}" for key in ("val-two", "val-one", "val-large")]
+        cells += [
+            f"{mean([run[key]['ratio']['fmse'] for run in runs]):.2f}"
+            for key in ("val-two", "val-one", "val-large")
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -207,28 +289,42 @@ def trial_scores() -> dict[str, list[dict[str, Any]]]:
 def trial_table() -> str:
     """What the look path lives on: ratios on dev composites, one row a trial."""
     lines = [
-        "| trial | two looks | weakest / middle / strongest third | worse | swapped | one look | mild | large | whole frames | drift |"
+        "| trial | two looks | weakest / middle / strongest third | worse | swapped | one look | "
+        "mild | large | whole frames | drift |"
     ]
     lines.append("|" + "---|" * 10)
     for name, seeds in trial_scores().items():
 
-        def mean(read: Callable[[dict[str, Any]], float], seeds: list[dict[str, Any]] = seeds) -> float:
+        def mean(
+            read: Callable[[dict[str, Any]], float], seeds: list[dict[str, Any]] = seeds
+        ) -> float:
             return statistics.fmean(map(read, seeds))
 
         thirds = " / ".join(f"{mean(lambda s, i=i: s['two']['thirds'][i]):.2f}" for i in range(3))  # type: ignore[misc]
         ratio, deviation = mean(lambda s: s["two"]["ratio"]), mean(lambda s: s["two"]["se"])
-        cells = [name, f"**{ratio:.3f}** ± {deviation:.3f}", thirds, f"{mean(lambda s: s['two']['worse']):.0%}"]
+        cells = [
+            name,
+            f"**{ratio:.3f}** ± {deviation:.3f}",
+            thirds,
+            f"{mean(lambda s: s['two']['worse']):.0%}",
+        ]
         cells += [f"{mean(lambda s: s['two']['swapped']):.2f}"]
-        cells += [f"{mean(lambda s, key=key: s[key]['ratio']):.3f}" for key in ("one", "mild", "large", "whole")]  # type: ignore[misc]
+        for key in ("one", "mild", "large", "whole"):
+            cells.append(f"{statistics.fmean(seed[key]['ratio'] for seed in seeds):.3f}")
         lines.append("| " + " | ".join([*cells, f"{mean(lambda s: s['drift']):.1f}"]) + " |")
     return "\n".join(lines)
 
 
 def doubt_table() -> str:
     """How well each sign tells where the answer errs, and what being careful by it gives."""
-    names = {"constant": "the size of the change", "members": "spread of the members", "likelihood": "a deviation that is learned"}
+    names = {
+        "constant": "the size of the change",
+        "members": "spread of the members",
+        "likelihood": "a deviation that is learned",
+    }
     lines = [
-        "| sign | rank correlation with the error | weakest third, worse: ratio .02 higher | .05 higher | .1 higher |",
+        "| sign | rank correlation with the error | weakest third, worse: ratio .02 higher | .05 "
+        "higher | .1 higher |",
         "|" + "---|" * 5,
     ]
     for sign, doubt in trial_scores()["with a likelihood"][0]["two"]["doubt"].items():
@@ -238,11 +334,16 @@ def doubt_table() -> str:
 
 
 def token_table(plan: str) -> str:
-    """What the tokens add to the look path, by a plan: dev composites, in brackets the share that ends worse."""
+    """What the tokens add to the look path, by a plan: dev composites, in brackets the share that
+    ends worse."""
     lines = ["| variant | seeds | dev-two | dev-large | dev-mild |", "|" + "---|" * 5]
-    rows = [json.loads(line) for line in (RESULTS / f"ablation-{plan}.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (RESULTS / f"ablation-{plan}.jsonl").read_text().splitlines()
+    ]
     for name in dict.fromkeys(row["run"] for row in rows if row["scores"]):
-        runs = [{score["set"]: score for score in row["scores"]} for row in rows if row["run"] == name]
+        runs = [
+            {score["set"]: score for score in row["scores"]} for row in rows if row["run"] == name
+        ]
         cells = [name.replace("first", "look path alone"), str(len(runs))]
         for key in ("dev-two", "dev-large", "dev-mild"):
             ratio = statistics.fmean(run[key]["ratio"]["fmse"] for run in runs)
@@ -253,7 +354,8 @@ def token_table(plan: str) -> str:
 
 
 def context_table() -> str:
-    """What the packaged network is shown of a shot: dev composites, in brackets the share that ends worse."""
+    """What the packaged network is shown of a shot: dev composites, in brackets the share that ends
+    worse."""
     lines = ["| changed | shown | dev-two | dev-large | dev-mild |", "|" + "---|" * 5]
     for row in json.loads((RESULTS / "context.json").read_text())["rows"]:
         cells = [f"{score['ratio']:.3f} ({score['worse']:.0%})" for score in row["scores"].values()]
@@ -262,23 +364,50 @@ def context_table() -> str:
 
 
 def matte_table() -> str:
-    """Means over clips of each way to cut out; people and other subjects apart for those that look at the picture."""
+    """Means over clips of each way to cut out; people and other subjects apart for those that look
+    at the picture."""
     rows = json.loads((RESULTS / "mattes.json").read_text())["rows"]
-    lines = ["| way | clips | IoU, median (lowest, highest) | alpha error, mean | ms a frame, median |", "|---|---|---|---|---|"]
-    groups: list[tuple[str, str, str | None]] = [("chroma", "chroma, made screens", None), ("plate", "plate, made scenes", None)]
-    groups += [(way, f"{way}, {who}", who) for way in ("rvm", "salient") for who in ("people", "other subjects")]
+    lines = [
+        "| way | clips | IoU, median (lowest, highest) | alpha error, mean | ms a frame, median |",
+        "|---|---|---|---|---|",
+    ]
+    groups: list[tuple[str, str, str | None]] = [
+        ("chroma", "chroma, made screens", None),
+        ("plate", "plate, made scenes", None),
+    ]
+    groups += [
+        (way, f"{way}, {who}", who)
+        for way in ("rvm", "salient")
+        for who in ("people", "other subjects")
+    ]
     for way, label, who in groups:
-        own = [row for row in rows if row["with"] == way and (who is None or (row["clip"] in PEOPLE) == (who == "people"))]
+        own = [
+            row
+            for row in rows
+            if row["with"] == way and (who is None or (row["clip"] in PEOPLE) == (who == "people"))
+        ]
         ious = sorted(row["iou"] for row in own)
-        error, cost = sum(row["mae"] for row in own) / len(own), statistics.median(row["ms_a_frame"] for row in own)
-        lines.append(f"| {label} | {len(own)} | {statistics.median(ious):.3f} ({ious[0]:.3f}, {ious[-1]:.3f}) | {error:.4f} | {cost:.0f} |")
+        error, cost = (
+            sum(row["mae"] for row in own) / len(own),
+            statistics.median(row["ms_a_frame"] for row in own),
+        )
+        lines.append(
+            f"| {label} | {len(own)} | {statistics.median(ious):.3f} ({ious[0]:.3f}, "
+            f"{ious[-1]:.3f}) | {error:.4f} | {cost:.0f} |"
+        )
     return "\n".join(lines)
 
 
 PEOPLE = {
-    "davis__breakdance", "davis__dance-twirl", "davis__parkour", "fresco__music", "latentsync__demo3", "liveportrait__d12",
-    "liveportrait__s18", "rerender__suit",
-}  # fmt: skip
+    "davis__breakdance",
+    "davis__dance-twirl",
+    "davis__parkour",
+    "fresco__music",
+    "latentsync__demo3",
+    "liveportrait__d12",
+    "liveportrait__s18",
+    "rerender__suit",
+}
 """Clips of DATA/val whose subject is people alone, without a vehicle, animal or kite."""
 
 

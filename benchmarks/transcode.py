@@ -1,6 +1,8 @@
-"""What ``vhmae harmonize`` is measured against: decode, perhaps FFmpeg's lut3d, encode, by the same library with the same settings.
+"""What ``vhmae harmonize`` is measured against: decode, perhaps FFmpeg's lut3d, encode, by the same
+library with the same settings.
 
-python benchmarks/transcode.py IN OUT [--crf 18] [--preset veryfast] [--lut FILE.cube] [--decode-only]
+python benchmarks/transcode.py IN OUT [--crf 18] [--preset veryfast] [--lut FILE.cube]
+[--decode-only]
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ import av
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("source", type=Path)
     parser.add_argument("output", type=Path)
     parser.add_argument("--crf", default="18")
@@ -30,7 +34,11 @@ def main() -> None:
                 pass
             return
         with av.open(str(args.output), "w") as container:
-            stream: Any = container.add_stream("libx264", rate=original.average_rate, options={"crf": args.crf, "preset": args.preset})
+            stream: Any = container.add_stream(
+                "libx264",
+                rate=original.average_rate,
+                options={"crf": args.crf, "preset": args.preset},
+            )
             stream.width, stream.height, stream.pix_fmt = original.width, original.height, "yuv420p"
             stream.codec_context.thread_count = 0
             graph = _lut_graph(original, args.lut) if args.lut else None
@@ -46,7 +54,12 @@ def main() -> None:
 
 def _lut_graph(stream: Any, lut: Path) -> Any:
     graph = av.filter.Graph()
-    steps = [graph.add_buffer(template=stream), graph.add("lut3d", str(lut)), graph.add("format", "yuv420p"), graph.add("buffersink")]
+    steps = [
+        graph.add_buffer(template=stream),
+        graph.add("lut3d", str(lut)),
+        graph.add("format", "yuv420p"),
+        graph.add("buffersink"),
+    ]
     for one, other in itertools.pairwise(steps):
         one.link_to(other)
     graph.configure()

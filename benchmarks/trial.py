@@ -1,4 +1,5 @@
-"""One way to train the look path: what a trial of look_trials.py is made of, and how it is fitted to drawn pixels."""
+"""One way to train the look path: what a trial of look_trials.py is made of, and how it is fitted
+to drawn pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +22,12 @@ from vhmae.training.sources import LookBank
 
 Basis = Literal["affine", "quadratic", "luma"]
 TERMS = {"affine": AFFINE, "quadratic": QUADRATIC, "luma": AFFINE * LUMA_NODES}
-NUMBERS = {"moments": range(18), "quantiles": range(18, 53), "luma bands": range(53, 71), "clipped": range(71, 77)}
+NUMBERS = {
+    "moments": range(18),
+    "quantiles": range(18, 53),
+    "luma bands": range(53, 71),
+    "clipped": range(71, 77),
+}
 """Where each kind of number stands among ``statistics.STATISTICS``."""
 
 
@@ -34,7 +40,8 @@ class Trial:
     numbers: tuple[str, ...] = tuple(NUMBERS)
     histograms: bool = True
     basis: Basis = "quadratic"
-    """Of the answer; ``luma`` is an affine map at each of three luma nodes, interpolated: a bilateral grid without places."""
+    """Of the answer; ``luma`` is an affine map at each of three luma nodes, interpolated: a
+    bilateral grid without places."""
     told: Literal["quadratic", "luma"] = "quadratic"
     """The look path's own ``basis``: what stands behind a quadratic answer."""
     members: int = 4
@@ -43,7 +50,8 @@ class Trial:
     batch_size: int = 256
     samples: int = 40000
     loss: Literal["relative", "l1", "lab", "likelihood"] = "relative"
-    """``relative`` to the composite's error + floor (a large floor is the plain squared error); ``lab`` squares distances in CIELAB;
+    """``relative`` to the composite's error + floor (a large floor is the plain squared error);
+    ``lab`` squares distances in CIELAB;
     ``likelihood`` is a Gaussian's, whose deviation each member says, too."""
     floor: float = 0.03
     harm_weight: float = 0.0
@@ -57,7 +65,8 @@ class Trial:
     clip_frames: int = 1
     """Frames that the pixels of a scene are drawn from, in training and on dev."""
     pasted: float = 0.0
-    """Share of training composites whose background is another scene's, under the same look: what pasting does."""
+    """Share of training composites whose background is another scene's, under the same look: what
+    pasting does."""
     passes: int = 1
     """How often training shows a composite, the later times as harmonized so far."""
 
@@ -87,7 +96,9 @@ def make_path(trial: Trial) -> LookPath:
     cells = (seen * float(trial.histograms)).repeat_interleave(statistics.HISTOGRAM_BINS**3)
     path.read_histogram = nn.Sequential(Keep(cells), path.read_histogram)  # type: ignore[assignment]
     terms = TERMS[trial.told if trial.basis == "quadratic" else trial.basis]
-    path.answer = MemberLinear(trial.members, trial.width, 3 * terms + 3 * (trial.loss == "likelihood"))
+    path.answer = MemberLinear(
+        trial.members, trial.width, 3 * terms + 3 * (trial.loss == "likelihood")
+    )
     nn.init.zeros_(path.answer.weight)
     return path
 
@@ -100,7 +111,9 @@ def evaluate_basis(rgb: Tensor, basis: Basis) -> Tensor:
 def to_lab(rgb: Tensor) -> Tensor:
     """sRGB (..., 3) in [0, 1] -> CIELAB over 100, the white of D65."""
     linear = torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp_min(0.0) + 0.055) / 1.055) ** 2.4)
-    matrix = rgb.new_tensor([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    matrix = rgb.new_tensor(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
     xyz = (linear @ matrix.T / rgb.new_tensor([0.9505, 1.0, 1.089])).clamp_min(0.0)
     root = torch.where(xyz > 0.008856, (xyz + 1e-8) ** (1 / 3), 7.787 * xyz + 16 / 116)
     x, y, z = root.unbind(-1)
@@ -129,38 +142,67 @@ class Pairs:
         order = torch.argsort(self.source, stable=True)
         other = order[(torch.argsort(order) + len(order) // 2) % len(order)]
         own = [name in statistics.FOREGROUND_SETS for name in statistics.SETS]
-        sets = [colors if mine else colors[other] for colors, mine in zip(self.sets, own, strict=True)]
+        sets = [
+            colors if mine else colors[other] for colors, mine in zip(self.sets, own, strict=True)
+        ]
         return dataclasses.replace(self, sets=sets)
 
 
-def make_pairs(bank: LookBank, rows: Tensor, background: Tensor, foreground: Tensor, behind: Tensor | None = None) -> Pairs:
-    """Scenes of a bank under drawn looks (``vhmae.training.objective.look_losses``); ``behind`` are other scenes for the backgrounds."""
+def make_pairs(
+    bank: LookBank,
+    rows: Tensor,
+    background: Tensor,
+    foreground: Tensor,
+    behind: Tensor | None = None,
+) -> Pairs:
+    """Scenes of a bank under drawn looks (``vhmae.training.objective.look_losses``); ``behind`` are
+    other scenes for the backgrounds."""
     pixels, region = bank.pixels[rows].float() / 255.0, bank.region[rows]
     if behind is not None:
-        own = torch.cat([torch.full((count,), name in statistics.FOREGROUND_SETS)
-                         for name, count in zip(statistics.SETS, statistics.PIXELS, strict=True)])  # fmt: skip
+        own = torch.cat(
+            [
+                torch.full((count,), name in statistics.FOREGROUND_SETS)
+                for name, count in zip(statistics.SETS, statistics.PIXELS, strict=True)
+            ]
+        )
         pixels = torch.where(own.view(1, -1, 1), pixels, bank.pixels[behind].float() / 255.0)
         region = torch.where((behind == rows).unsqueeze(1), region, region & own)
     target = apply_luts(pixels, background).clamp(0.0, 1.0)
-    composite = torch.where(region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target)
+    composite = torch.where(
+        region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target
+    )
     count = statistics.PIXELS[0]
     weight = region[:, :count].float()
     weight = weight / weight.sum(1, keepdim=True).clamp_min(1.0)
-    return Pairs(list(composite.split(statistics.PIXELS, dim=1)), bank.shares[rows], target[:, :count], weight, bank.source[rows])
+    return Pairs(
+        list(composite.split(statistics.PIXELS, dim=1)),
+        bank.shares[rows],
+        target[:, :count],
+        weight,
+        bank.source[rows],
+    )
 
 
-def answers(path: LookPath, pairs: Pairs, basis: Basis, shares: Sequence[float] = (1.0,)) -> tuple[Tensor, Tensor]:
-    """The members' harmonized colours (M, B, P, 3), and what they say of their error's variance (M, B).
+def answers(
+    path: LookPath, pairs: Pairs, basis: Basis, shares: Sequence[float] = (1.0,)
+) -> tuple[Tensor, Tensor]:
+    """The members' harmonized colours (M, B, P, 3), and what they say of their error's variance (M,
+    B).
 
     Args:
-        shares: one for each time that the composite is shown, each time as harmonized so far: how much of the answer is added.
+        shares: one for each time that the composite is shown, each time as harmonized so far: how
+            much of the answer is added.
     """
     said = path.read(pairs.sets, pairs.shares).member_coefficients
     terms = evaluate_basis(pairs.sets[0][:, :1], basis).shape[-1]
     total = shares[0] * said[..., :terms]
     for share in shares[1:]:
-        shown = [recolored(colors, total.mean(0).detach(), basis) if name in statistics.FOREGROUND_SETS else colors
-                 for name, colors in zip(statistics.SETS, pairs.sets, strict=True)]  # fmt: skip
+        shown = [
+            recolored(colors, total.mean(0).detach(), basis)
+            if name in statistics.FOREGROUND_SETS
+            else colors
+            for name, colors in zip(statistics.SETS, pairs.sets, strict=True)
+        ]
         again = path.read(shown, pairs.shares).member_coefficients
         total = total.mean(0, keepdim=True).detach() + share * again[..., :terms]
     return recolored(pairs.sets[0], total, basis, clip=False), said[..., terms:].sum((-1, -2))
@@ -173,7 +215,9 @@ def recolored(colors: Tensor, coefficients: Tensor, basis: Basis, clip: bool = T
 
 def loss_of(trial: Trial, path: LookPath, pairs: Pairs) -> Tensor:
     if trial.passes > 1:
-        return torch.stack([_loss_of(trial, path, pairs, (1.0,) * count) for count in range(1, trial.passes + 1)]).mean()
+        return torch.stack(
+            [_loss_of(trial, path, pairs, (1.0,) * count) for count in range(1, trial.passes + 1)]
+        ).mean()
     return _loss_of(trial, path, pairs, (1.0,))
 
 
@@ -183,11 +227,19 @@ def _loss_of(trial: Trial, path: LookPath, pairs: Pairs, shares: Sequence[float]
     if trial.loss == "l1":
         return ((harmonized - pairs.target).abs().mean(-1) * pairs.weight).sum(-1).mean()
     if trial.loss == "lab":
-        return ((to_lab(harmonized) - to_lab(pairs.target)).square().mean(-1) * pairs.weight).sum(-1).mean()
+        return (
+            ((to_lab(harmonized) - to_lab(pairs.target)).square().mean(-1) * pairs.weight)
+            .sum(-1)
+            .mean()
+        )
     error = pairs.squared(harmonized)
-    if trial.loss == "likelihood":  # the mean is fitted as ever; the deviation learns from its errors
+    if (
+        trial.loss == "likelihood"
+    ):  # the mean is fitted as ever; the deviation learns from its errors
         spread = (log_variance - 5.0).clamp(-12.0, 2.0)
-        return (error / (untouched + trial.floor)).mean() + 0.1 * (error.detach() * (-spread).exp() + spread).mean()
+        return (error / (untouched + trial.floor)).mean() + 0.1 * (
+            error.detach() * (-spread).exp() + spread
+        ).mean()
     harm = trial.harm_weight * (error - untouched).clamp_min(0.0)
     return ((error + harm) / (untouched + trial.floor)).mean()
 
@@ -197,8 +249,23 @@ class TrialStage:
 
     name = "trial"
 
-    def __init__(self, trial: Trial, path: LookPath, bank: LookBank, rows: Tensor, looks: LookSampler, seed: int) -> None:
-        self.trial, self.path, self.bank, self.rows, self.looks, self.seed = trial, path, bank, rows, looks, seed
+    def __init__(
+        self,
+        trial: Trial,
+        path: LookPath,
+        bank: LookBank,
+        rows: Tensor,
+        looks: LookSampler,
+        seed: int,
+    ) -> None:
+        self.trial, self.path, self.bank, self.rows, self.looks, self.seed = (
+            trial,
+            path,
+            bank,
+            rows,
+            looks,
+            seed,
+        )
         self.course = Course(steps=trial.steps, learning_rate=1e-3, ema=0.998, betas=(0.9, 0.999))
 
     def trained(self) -> list[Trained]:
@@ -210,9 +277,15 @@ class TrialStage:
     def parts(self, steps: range) -> Iterator[list[Part]]:
         for step in steps:
             rng = np.random.default_rng([self.seed, step, 1])
-            picks = self.rows[torch.from_numpy(rng.integers(len(self.rows), size=self.trial.batch_size))]
+            picks = self.rows[
+                torch.from_numpy(rng.integers(len(self.rows), size=self.trial.batch_size))
+            ]
             tables = self.looks.draw_pairs(rng, len(picks))
-            pasted = torch.from_numpy(rng.random(len(picks)) < self.trial.pasted) if self.trial.pasted else None
+            pasted = (
+                torch.from_numpy(rng.random(len(picks)) < self.trial.pasted)
+                if self.trial.pasted
+                else None
+            )
             behind = None if pasted is None else torch.where(pasted, picks.roll(1), picks)
             yield [functools.partial(self._losses, make_pairs(self.bank, picks, *tables, behind))]
 

@@ -1,4 +1,5 @@
-"""Harmonize a stream of frames, one in, one out: here made of random frames, in practice of a camera and its matting.
+"""Harmonize a stream of frames, one in, one out: here made of random frames, in practice of a
+camera and its matting.
 
 python examples/live_stream.py
 """
@@ -15,4 +16,7 @@ for number in range(10):
     frame = rng.integers(60, 200, (360, 640, 3), dtype=np.uint8)
     harmonized = harmonizer.step(frame, mask)
     assert harmonized is not None  # no lookahead: each frame leaves at once
-    print(f"frame {number}: changed by {np.abs(harmonized.astype(int) - frame)[mask].mean():.1f} levels")
+    print(
+        f"frame {number}: changed by {np.abs(harmonized.astype(int) - frame)[mask].mean():.1f} "
+        "levels"
+    )

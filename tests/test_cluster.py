@@ -34,11 +34,14 @@ def test_a_killed_actor_is_started_again_and_its_work_is_done_again(tmp_path: Pa
     assert (tmp_path / "tries of 2").read_text() == "xx"
     assert (tmp_path / "tries of 5").read_text() == "x" * TRIES
     killed = 1 + TRIES
-    assert len(list(tmp_path.glob("made by *"))) <= (os.cpu_count() or 1) + killed  # and not once a piece of work
+    assert (
+        len(list(tmp_path.glob("made by *"))) <= (os.cpu_count() or 1) + killed
+    )  # and not once a piece of work
 
 
 def listening() -> list[tuple[str, str]]:
-    """What this process and those that it started listen on: (name of the process, address in hexadecimal)."""
+    """What this process and those that it started listen on: (name of the process, address in
+    hexadecimal)."""
     parents = {}
     for process in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
@@ -47,7 +50,11 @@ def listening() -> list[tuple[str, str]]:
     ours = {str(os.getpid())}
     while more := {child for child, parent in parents.items() if parent in ours} - ours:
         ours |= more
-    rows = [line.split() for kind in ("tcp", "tcp6") for line in Path("/proc/net", kind).read_text().splitlines()[1:]]
+    rows = [
+        line.split()
+        for kind in ("tcp", "tcp6")
+        for line in Path("/proc/net", kind).read_text().splitlines()[1:]
+    ]
     places = {f"socket:[{row[9]}]": row[1].partition(":")[0] for row in rows if row[3] == "0A"}
     found = []
     for process in ours:
@@ -55,7 +62,12 @@ def listening() -> list[tuple[str, str]]:
             for descriptor in Path("/proc", process, "fd").iterdir():
                 with contextlib.suppress(OSError):
                     if str(descriptor.readlink()) in places:
-                        found.append(((Path("/proc") / process / "comm").read_text().strip(), places[str(descriptor.readlink())]))
+                        found.append(
+                            (
+                                (Path("/proc") / process / "comm").read_text().strip(),
+                                places[str(descriptor.readlink())],
+                            )
+                        )
     return found
 
 

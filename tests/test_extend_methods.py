@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, save_bold_weights, write_video
+from tests.support.scenes import moving_scene, save_bold_weights, write_video
 from vhmae import cli
 from vhmae.data.clips import write_mask_bits
 
@@ -27,7 +27,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "clips").mkdir()
     for number, name in enumerate(("park", "street")):
         frames, masks = moving_scene(9, 96, 64)
-        write_video(folder / "clips" / f"{name}.mp4", np.roll(frames, 9 * number, 2), codec="libx264")
+        write_video(
+            folder / "clips" / f"{name}.mp4", np.roll(frames, 9 * number, 2), codec="libx264"
+        )
         write_mask_bits(np.roll(masks, 9 * number, 2), folder / "clips" / f"{name}.mask.npz")
     for name in "ab":
         (folder / "runs" / name).mkdir(parents=True)
@@ -44,7 +46,9 @@ def blocks(language: str) -> list[str]:
 
 def run(command: list[str], folder: Path) -> str:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, check=False, env=environment
+    )
     assert done.returncode == 0, f"{shlex.join(command)}: {done.stderr}"
     return done.stdout
 
@@ -55,7 +59,9 @@ def test_every_command_and_program_of_the_page_runs(
 ) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    commands = [line for block in blocks("") for line in block.splitlines() if line.startswith("vhmae ")]
+    commands = [
+        line for block in blocks("") for line in block.splitlines() if line.startswith("vhmae ")
+    ]
     assert len(commands) >= 10
     for command in commands:  # here, since each process of its own waits seconds for torch
         assert cli.main(shlex.split(command)[1:]) == 0, f"{command}: {capsys.readouterr().err}"

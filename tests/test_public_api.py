@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import vhmae
-from tests.conftest import moving_scene, write_video
+from tests.support.scenes import moving_scene, write_video
 
 
 def test_every_public_name_is_there() -> None:
@@ -39,12 +39,21 @@ def test_a_file_goes_through_harmonize_video(tmp_path: Path) -> None:
     frames, masks = moving_scene(6, 96, 64)
     composite = write_video(tmp_path / "in.mkv", frames)
     mask = write_video(tmp_path / "mask.mkv", masks.astype(np.uint8) * 255)
-    report = vhmae.harmonize_video(composite, tmp_path / "out.mkv", mask=mask, quality="best", strength=0.5)
+    report = vhmae.harmonize_video(
+        composite, tmp_path / "out.mkv", mask=mask, quality="best", strength=0.5
+    )
     assert (report["frames"], report["quality"]) == (6, "best")
     with pytest.raises(vhmae.InputError, match="gone"):
         vhmae.harmonize_video(tmp_path / "gone.mkv", tmp_path / "out.mkv", mask=mask)
     (tmp_path / "cuts.txt").write_text("3")
-    vhmae.harmonize_video(composite, tmp_path / "out.mkv", mask=str(mask), cuts=str(tmp_path / "cuts.txt"), threads=1)
-    for wrong in ({"qualty": "best"}, {"layer": "forground"}, {"colorspace": "bt70"}, {"threads": 0}):
+    vhmae.harmonize_video(
+        composite, tmp_path / "out.mkv", mask=str(mask), cuts=str(tmp_path / "cuts.txt"), threads=1
+    )
+    for wrong in (
+        {"qualty": "best"},
+        {"layer": "forground"},
+        {"colorspace": "bt70"},
+        {"threads": 0},
+    ):
         with pytest.raises(vhmae.InputError, match=next(iter(wrong))):
             vhmae.harmonize_video(composite, tmp_path / "out.mkv", mask=mask, **wrong)

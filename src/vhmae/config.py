@@ -25,7 +25,8 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
         kind: the dataclass of the whole recipe.
         overrides: dotted keys with YAML values, ``{"train.steps": "3"}``.
     Raises:
-        InputError: if the file cannot be read or is empty, or a key or value is wrong; names the key and the remedy.
+        InputError: if the file cannot be read or is empty, or a key or value is wrong; names the
+            key and the remedy.
     """
     tree = _read_tree(path)
     _place(kind, tree, path.parent)
@@ -33,7 +34,11 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
         try:
             _override(tree, dotted, yaml.safe_load(text) if text else "")
         except yaml.YAMLError:
-            raise InputError("is not a YAML value; quote lists and sections as one word", field=dotted, value=text) from None
+            raise InputError(
+                "is not a YAML value; quote lists and sections as one word",
+                field=dotted,
+                value=text,
+            ) from None
     return build(kind, tree, str(path))
 
 
@@ -51,7 +56,10 @@ def _read_tree(path: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())[:150]
         raise InputError(f"{path}: is not a YAML recipe ({reason}); mend that place") from None
     if not isinstance(tree, dict):
-        raise InputError(f"{path}: is {'empty' if tree is None else 'not a YAML recipe'}; expected sections with keys, as in configs/")
+        raise InputError(
+            f"{path}: is {'empty' if tree is None else 'not a YAML recipe'}; expected sections "
+            "with keys, as in configs/"
+        )
     return tree
 
 
@@ -73,7 +81,9 @@ def build(kind: type[T], tree: dict[str, Any], origin: str, prefix: str = "") ->
 def to_tree(config: Any) -> dict[str, Any]:
     """The nested dictionaries of a config: what :func:`build` takes back."""
     tree = dataclasses.asdict(config)
-    plain: dict[str, Any] = yaml.safe_load(yaml.safe_dump(_told(tree), default_flow_style=None)) if tree else {}
+    plain: dict[str, Any] = (
+        yaml.safe_load(yaml.safe_dump(_told(tree), default_flow_style=None)) if tree else {}
+    )
     return plain
 
 
@@ -86,15 +96,21 @@ def _told(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+BESIDE_RECIPE = {"beside_recipe": True}
+"""Metadata of fields whose paths, in a recipe, count from the recipe's folder."""
+
+
 def _place(kind: Any, tree: dict[str, Any], folder: Path) -> None:
-    """Let paths in a file count from its folder; those of the command line count from where the user stands."""
-    for name, hint in typing.get_type_hints(kind).items():
-        value, hints = tree.get(name), {hint, *typing.get_args(hint)}
-        inner = next((one for one in hints if dataclasses.is_dataclass(one)), None)
-        if isinstance(value, dict) and inner is not None:
-            _place(inner, value, folder)
-        elif isinstance(value, str) and Path in hints:
-            tree[name] = str(folder / value)
+    """Let such paths count from the file's folder; those of the command line count from where the
+    user stands."""
+    hints = typing.get_type_hints(kind)
+    for field in dataclasses.fields(kind):
+        value, hint = tree.get(field.name), hints[field.name]
+        inner = [one for one in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(one)]
+        if isinstance(value, dict) and inner:
+            _place(inner[0], value, folder)
+        elif isinstance(value, str) and field.metadata.get("beside_recipe"):
+            tree[field.name] = str(folder / value)
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
@@ -106,7 +122,9 @@ def _override(tree: dict[str, Any], dotted: str, value: Any) -> None:
     for section in sections:
         branch = tree.setdefault(section, {})
         if not isinstance(branch, dict):
-            raise InputError(f"{section} is a value, not a section; see the recipe's keys", field=dotted)
+            raise InputError(
+                f"{section} is a value, not a section; see the recipe's keys", field=dotted
+            )
         tree = branch
     tree[key] = value
 
@@ -122,18 +140,28 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
     if container is typing.Literal:
         if value not in choices:
             allowed = ", ".join(str(choice) for choice in choices)
-            raise InputError(f"{origin}: {key} is {value!r}; expected one of {allowed}{did_you_mean(str(value), map(str, choices))}")
+            raise InputError(
+                f"{origin}: {key} is {value!r}; expected one of "
+                f"{allowed}{did_you_mean(str(value), map(str, choices))}"
+            )
         return value
     if container in (types.UnionType, typing.Union):
         if value is None:
             return None
-        return _convert(next(choice for choice in choices if choice is not type(None)), value, origin, key)
+        return _convert(
+            next(choice for choice in choices if choice is not type(None)), value, origin, key
+        )
     if container is tuple:
         many = len(choices) == 2 and choices[1] is Ellipsis
         if not isinstance(value, (list, tuple)) or (not many and len(value) != len(choices)):
-            raise InputError(f"{origin}: {key} is {value!r}; expected a list{'' if many else f' of {len(choices)}'}")
+            raise InputError(
+                f"{origin}: {key} is {value!r}; expected a "
+                f"list{'' if many else f' of {len(choices)}'}"
+            )
         inner = [choices[0]] * len(value) if many else choices
-        return tuple(_convert(kind, item, origin, key) for kind, item in zip(inner, value, strict=True))
+        return tuple(
+            _convert(kind, item, origin, key) for kind, item in zip(inner, value, strict=True)
+        )
     if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:
             return float(value)  # YAML reads 1e-3 as text

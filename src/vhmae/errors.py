@@ -8,8 +8,17 @@ import zlib
 from collections.abc import Iterable
 
 DAMAGED_ARCHIVE = (
-    zipfile.BadZipFile, zlib.error, KeyError, ValueError, TypeError, OSError, EOFError, SyntaxError, NotImplementedError, RuntimeError
-)  # fmt: skip
+    zipfile.BadZipFile,
+    zlib.error,
+    KeyError,
+    ValueError,
+    TypeError,
+    OSError,
+    EOFError,
+    SyntaxError,
+    NotImplementedError,
+    RuntimeError,
+)
 """What numpy and zipfile raise when they read a damaged .npz."""
 
 
@@ -30,7 +39,9 @@ class InputError(VhmaeError):
 
     exit_code = 2
 
-    def __init__(self, message: str, *, field: str | None = None, value: object = _NOT_TOLD) -> None:
+    def __init__(
+        self, message: str, *, field: str | None = None, value: object = _NOT_TOLD
+    ) -> None:
         """Say what is wrong.
 
         Args:

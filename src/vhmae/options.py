@@ -49,7 +49,13 @@ def option(
         same_frames: whether another value still writes the same frames, so that a stopped run may
             be resumed with it.
     """
-    told = {"flag": flag, "metavar": metavar, "group": group, "role": role, "same_frames": same_frames}
+    told = {
+        "flag": flag,
+        "metavar": metavar,
+        "group": group,
+        "role": role,
+        "same_frames": same_frames,
+    }
     return dataclasses.field(default=default, default_factory=factory, metadata=told)
 
 
@@ -86,7 +92,10 @@ class Option:
     @property
     def is_list(self) -> bool:
         """Whether it takes any number of files or texts, each by a flag of its own."""
-        return typing.get_origin(self.hint) is tuple and typing.get_args(self.hint)[0] in (Path, str)
+        return typing.get_origin(self.hint) is tuple and typing.get_args(self.hint)[0] in (
+            Path,
+            str,
+        )
 
     def parse(self, text: str) -> Any:
         """The value that a text stands for: of a flag, or of a column.
@@ -146,7 +155,9 @@ class Option:
             convert = kind if kind in (Path, float, str) else self._choice
             return tuple(convert(one) for one in value)
         if isinstance(value, int | float) and not isinstance(value, bool):
-            if self.hint in (int, float, Fraction) and (self.hint is not int or value == int(value)):
+            if self.hint in (int, float, Fraction) and (
+                self.hint is not int or value == int(value)
+            ):
                 return self.hint(value)
         elif isinstance(value, str):
             return self.parse(value)
@@ -177,7 +188,8 @@ def _switch(text: str) -> bool:
 
 
 def options_of(kind: type) -> tuple[Option, ...]:
-    """The options of a dataclass, in their order; those of a field that is a dataclass in its place."""
+    """The options of a dataclass, in their order; those of a field that is a dataclass in its
+    place."""
     return _options_of(kind)
 
 
@@ -212,7 +224,8 @@ def _options_of(kind: Any) -> tuple[Option, ...]:
 
 
 def build_options(kind: type[T], values: Mapping[str, Any]) -> T:
-    """Make a dataclass of its options' values, by their names; those that lack take their defaults."""
+    """Make a dataclass of its options' values, by their names; those that lack take their
+    defaults."""
     hints = typing.get_type_hints(kind)
     own: dict[str, Any] = {}
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # a TypeVar cannot say "dataclass"

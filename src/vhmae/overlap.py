@@ -26,8 +26,8 @@ class _End:
 def run_ahead(items: Iterator[T], size: int) -> Generator[T, None, None]:
     """Draw from ``items`` in a thread, at most ``size`` items ahead.
 
-    An error of the thread is raised here, in its place. Closing the generator (also by an error or Ctrl-C in its consumer)
-    stops the thread, closes ``items`` in it, and waits for both.
+    An error of the thread is raised here, in its place. Closing the generator (also by an error or
+    Ctrl-C in its consumer) stops the thread, closes ``items`` in it, and waits for both.
     """
     handed: queue.Queue[Any] = queue.Queue(size)
     stop = threading.Event()
@@ -64,10 +64,11 @@ def run_ahead(items: Iterator[T], size: int) -> Generator[T, None, None]:
 
 
 def map_ahead(work: Callable[[T], R], items: Iterator[T], threads: int) -> Generator[R, None, None]:
-    """What ``work`` makes of each of the items, in their order; so many of them are worked on at a time.
+    """What ``work`` makes of each of the items, in their order; so many of them are worked on at a
+    time.
 
-    An error, of ``work`` or of ``items``, is raised in its item's place. Closing the generator, or an error, waits for what is being
-    worked on and closes ``items``.
+    An error, of ``work`` or of ``items``, is raised in its item's place. Closing the generator, or
+    an error, waits for what is being worked on and closes ``items``.
     """
     begun: deque[Future[R]] = deque()
     failed: Exception | None = None

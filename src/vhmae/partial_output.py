@@ -1,7 +1,7 @@
 """Outputs that appear whole or not at all: they grow under hidden names beside their places.
 
-A file grows as ``.NAME.part-RANDOM.SUFFIX``, a folder as ``.NAME.part-RANDOM``; names that nobody can
-plant a link at. What a resumable run keeps lies in ``.NAME.part`` (:func:`resume_folder`).
+A file grows as ``.NAME.part-RANDOM.SUFFIX``, a folder as ``.NAME.part-RANDOM``; names that nobody
+can plant a link at. What a resumable run keeps lies in ``.NAME.part`` (:func:`resume_folder`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from typing import Any
 from vhmae.errors import InputError
 
 locks: Any = None
-with contextlib.suppress(ImportError):  # Windows has none; there a file that is open cannot be removed
+with contextlib.suppress(
+    ImportError
+):  # Windows has none; there a file that is open cannot be removed
     import fcntl as locks
 
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
@@ -43,7 +45,9 @@ def lock_file(output: Path) -> Path:
 def has_parts(output: Path) -> bool:
     """Whether a run is writing an output, or was killed before it was whole."""
     hidden = f".{_plain(output)}.part"
-    return output.parent.is_dir() and any(path.name.startswith(hidden) for path in output.parent.iterdir())
+    return output.parent.is_dir() and any(
+        path.name.startswith(hidden) for path in output.parent.iterdir()
+    )
 
 
 def _plain(output: Path) -> str:
@@ -54,10 +58,17 @@ def check_apart(output: Path, inputs: Sequence[Path]) -> None:
     """Refuse inputs that lie where the output grows: they would be written over, or removed."""
     folder, hidden = resume_folder(output), f".{_plain(output)}.part-"
     for source in inputs:
-        beside = source.exists() and output.parent.exists() and source.parent.samefile(output.parent)
-        within = folder.exists() and folder.resolve() in (source.resolve(), *source.resolve().parents)
+        beside = (
+            source.exists() and output.parent.exists() and source.parent.samefile(output.parent)
+        )
+        within = folder.exists() and folder.resolve() in (
+            source.resolve(),
+            *source.resolve().parents,
+        )
         if (beside and source.name.startswith(hidden)) or within:
-            raise InputError(f"{source}: lies where {output} grows until it is whole; give it another name")
+            raise InputError(
+                f"{source}: lies where {output} grows until it is whole; give it another name"
+            )
 
 
 @contextlib.contextmanager
@@ -78,7 +89,8 @@ def whole_file(output: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def whole_folder(output: Path) -> Iterator[Path]:
-    """Fill a folder whole: the body fills the one that it is given; the output must not be there yet."""
+    """Fill a folder whole: the body fills the one that it is given; the output must not be there
+    yet."""
     with _told(output):
         part = output.with_name(f".{_plain(output)}.part-{secrets.token_hex(6)}")
         part.mkdir()
@@ -101,12 +113,16 @@ def _told(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        told = f"cannot be written beside its place ({error.strerror}); check the name and the permissions"
+        told = (
+            f"cannot be written beside its place ({error.strerror}); check the name and the "
+            "permissions"
+        )
         raise InputError(f"{output}: {told}") from None
 
 
 class OutputLock:
-    """An output that no other run writes as long as this one holds it; a run that is killed lets go."""
+    """An output that no other run writes as long as this one holds it; a run that is killed lets
+    go."""
 
     def __init__(self, output: Path, wait_seconds: float = 0.0) -> None:
         """Hold it, and clear away what killed runs have left.

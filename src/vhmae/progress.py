@@ -76,12 +76,18 @@ class Progress:
                 self._bar.reset(self._task)
         self.done = done
         if self.mode == "bar":
-            self._bar.update(self._task, completed=done, description=f"{self.what} {self.note()}".strip())
+            self._bar.update(
+                self._task, completed=done, description=f"{self.what} {self.note()}".strip()
+            )
         elif self.mode in ("lines", "json"):
             between = SECONDS_BETWEEN_LINES if self.mode == "lines" else SECONDS_BETWEEN_JSON
             if time.monotonic() - self._told >= between:
                 self._told = time.monotonic()
-                print(self._line() if self.mode == "lines" else self._json(), file=self.stream, flush=True)
+                print(
+                    self._line() if self.mode == "lines" else self._json(),
+                    file=self.stream,
+                    flush=True,
+                )
 
     @property
     def seconds_left(self) -> float | None:
@@ -92,7 +98,11 @@ class Progress:
         return max(0.0, spent * (self.total - self.done) / self.done)
 
     def _line(self) -> str:
-        of = "" if not self.total else f" of {self.total} {self.unit} ({100 * self.done // self.total} %)"
+        of = (
+            ""
+            if not self.total
+            else f" of {self.total} {self.unit} ({100 * self.done // self.total} %)"
+        )
         left = self.seconds_left
         rest = "" if left is None else f", {_duration(left)} left"
         note = self.note()
@@ -104,9 +114,13 @@ class Progress:
         return json.dumps({**told, "seconds_left": None if left is None else round(left, 1)})
 
 
-def tracked(items: Iterable[T], what: str, total: int | None, shown: bool = True, unit: str = "") -> Iterator[T]:
+def tracked(
+    items: Iterable[T], what: str, total: int | None, shown: bool = True, unit: str = ""
+) -> Iterator[T]:
     """The items, with a bar where there is a terminal."""
-    with Progress(what, total, "auto" if shown and sys.stderr.isatty() else "none", unit=unit) as progress:
+    with Progress(
+        what, total, "auto" if shown and sys.stderr.isatty() else "none", unit=unit
+    ) as progress:
         for number, item in enumerate(items, 1):
             yield item
             progress(number)

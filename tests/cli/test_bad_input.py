@@ -1,4 +1,5 @@
-"""A battery of bad inputs: each gets one clear line and the right exit code within seconds, and leaves nothing half-written."""
+"""A battery of bad inputs: each gets one clear line and the right exit code within seconds, and
+leaves nothing half-written."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import decode, moving_scene, write_video
+from tests.support.scenes import decode, moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 
@@ -24,7 +25,8 @@ FRAMES = 12
 
 
 class Case:
-    """A folder with a good clip and its mask, and the command that is run on what was made of them."""
+    """A folder with a good clip and its mask, and the command that is run on what was made of
+    them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -49,11 +51,17 @@ class Case:
             limits = (self.limit_bytes, self.limit_bytes)
             command = [sys.executable, "-m", "vhmae", *arguments]
             run = subprocess.run(
-                command, capture_output=True, text=True, timeout=120, check=False,
+                command,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits),
-            )  # fmt: skip
+            )
             code, err = run.returncode, run.stderr
-        assert time.monotonic() - began < 6 * SECONDS  # a busy machine takes its time; a hang takes for ever
+        assert (
+            time.monotonic() - began < 6 * SECONDS
+        )  # a busy machine takes its time; a hang takes for ever
         return code, err
 
 
@@ -85,7 +93,9 @@ def sound_only(case: Case) -> None:
     case.composite = case.folder / "sound.mkv"
     with av.open(str(case.composite), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=48000, layout="mono")
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 4800), np.int16), format="s16", layout="mono")
+        frame = av.AudioFrame.from_ndarray(
+            np.zeros((1, 4800), np.int16), format="s16", layout="mono"
+        )
         frame.sample_rate = 48000
         container.mux(stream.encode(frame))
 
@@ -95,7 +105,9 @@ def mask_short(case: Case) -> None:
 
 
 def mask_of_another_rate(case: Case) -> None:
-    case.mask = write_video(case.folder / "m.mkv", np.repeat(case.masks, 2, axis=0).astype(np.uint8) * 255, fps=50)
+    case.mask = write_video(
+        case.folder / "m.mkv", np.repeat(case.masks, 2, axis=0).astype(np.uint8) * 255, fps=50
+    )
 
 
 def mask_white(case: Case) -> None:
@@ -156,7 +168,9 @@ def protocol_in_a_mask(case: Case) -> None:
 
 
 def one_pixel(case: Case) -> None:
-    case.composite = write_video(case.folder / "dot.mkv", np.zeros((4, 1, 1, 3), np.uint8), pix_fmt="yuv444p")
+    case.composite = write_video(
+        case.folder / "dot.mkv", np.zeros((4, 1, 1, 3), np.uint8), pix_fmt="yuv444p"
+    )
     case.mask = case.folder / "dot.png"
     cv2.imwrite(str(case.mask), np.full((1, 1), 255, np.uint8))
 
@@ -186,7 +200,9 @@ CASES: dict[Callable[[Case], None], tuple[int, str]] = {
 
 
 @pytest.mark.parametrize("make", CASES, ids=lambda make: make.__name__)
-def test_a_bad_input_gets_one_line(make: Callable[[Case], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_input_gets_one_line(
+    make: Callable[[Case], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     case = Case(tmp_path)
     make(case)
     before = sorted(path.name for path in case.results.iterdir())
@@ -203,14 +219,18 @@ def test_a_bad_input_gets_one_line(make: Callable[[Case], None], tmp_path: Path,
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_cannot_be_written_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     case = Case(tmp_path)
     case.results.chmod(0o500)
     code, err = case.run(capsys)
     assert (code, "cannot be written" in err) == (2, True)
 
 
-@pytest.mark.parametrize("name", ["with space.mkv", 'it\'s "quoted".mkv', "-dashed.mkv", "ü%d 100%.mkv", "a:b.mkv"])
+@pytest.mark.parametrize(
+    "name", ["with space.mkv", 'it\'s "quoted".mkv', "-dashed.mkv", "ü%d 100%.mkv", "a:b.mkv"]
+)
 def test_odd_names_are_names(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     case = Case(tmp_path)
     composite = case.composite.rename(case.folder / name)

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, write_video
-from tests.harmonizer.test_harmonizer import changing_model
+from tests.support.networks import changing_model
+from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
-from vhmae.partial_output import growing_folder
+from vhmae.partial_output import partial_name
 from vhmae.work.batch import Outcome, Worker, run_batch
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.jobs_table import read_jobs
@@ -40,16 +40,29 @@ def work(tmp_path: Path) -> Path:
 
 def batch(work: Path, text: str, *options: str) -> tuple[int, dict[str, object]]:
     (work / "jobs.csv").write_text(text)
-    common = ["--weights", str(work / "w.safetensors"), "--precision", "fp32", "--json", str(work / "r.json")]
+    common = [
+        "--weights",
+        str(work / "w.safetensors"),
+        "--precision",
+        "fp32",
+        "--json",
+        str(work / "r.json"),
+    ]
     code = main(["batch", str(work / "jobs.csv"), *common, *options])
     return code, json.loads((work / "r.json").read_text()) if (work / "r.json").exists() else {}
 
 
-THREE = "composite,mask,out,strength\none.mkv,one.npz,out/1.mkv,\ngone.mkv,one.npz,out/2.mkv,\ntwo.mkv,two.npz,out/3.mkv,0.5\n"
+THREE = """composite,mask,out,strength
+one.mkv,one.npz,out/1.mkv,
+gone.mkv,one.npz,out/2.mkv,
+two.mkv,two.npz,out/3.mkv,0.5
+"""
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_failure_does_not_stop_the_rest_and_what_is_done_is_skipped(work: Path, workers: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failure_does_not_stop_the_rest_and_what_is_done_is_skipped(
+    work: Path, workers: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     code, report = batch(work, THREE, "--workers", workers)
     assert code == 1
     assert (report["done"], report["skipped"], report["failed"]) == (2, 0, 1)
@@ -78,13 +91,16 @@ def test_pictures_and_several_masks_are_jobs_too(work: Path) -> None:
     assert batch(work, table)[1]["done"] == 1
     assert len(list((work / "out").glob("x.*.png"))) == FRAMES
     assert batch(work, table)[1]["skipped"] == 1
-    growing_folder(work / "out" / "x.%03d.png").mkdir()  # as a kill leaves it while the pictures take their places
+    # As a kill leaves it while the pictures take their places.
+    partial_name(work / "out" / "x.%03d.png").with_suffix("").mkdir()
     assert batch(work, table)[1]["done"] == 1
     assert batch(work, table)[1]["skipped"] == 1
 
 
 def test_options_of_a_line_overrule_those_of_the_command(work: Path) -> None:
-    (work / "jobs.csv").write_text("composite,mask,out,strength,crf\none.mkv,one.npz,a.mkv,0.25,\ntwo.mkv,two.npz,b.mkv,,9\n")
+    (work / "jobs.csv").write_text(
+        "composite,mask,out,strength,crf\none.mkv,one.npz,a.mkv,0.25,\ntwo.mkv,two.npz,b.mkv,,9\n"
+    )
     first, second = read_jobs(work / "jobs.csv", {"strength": 0.75})
     assert (first.strength, first.crf, second.strength, second.crf) == (0.25, None, 0.75, 9)
 
@@ -102,7 +118,9 @@ def test_options_of_a_line_overrule_those_of_the_command(work: Path) -> None:
         ("composite,mask,out\na,b,c.mkv\nd,e,c.mkv\n", "line 3"),
     ],
 )
-def test_a_wrong_table_is_refused_before_any_work(work: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_table_is_refused_before_any_work(
+    work: Path, text: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert batch(work, text)[0] == 2
     error = capsys.readouterr().err
     assert message in error
@@ -115,12 +133,20 @@ def _die_of_the_second(job: HarmonizeJob) -> Outcome:
     return Worker()(job)
 
 
-def test_a_killed_worker_loses_its_own_job_alone(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_worker_loses_its_own_job_alone(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (work / "jobs.csv").write_text(THREE)
-    jobs = read_jobs(work / "jobs.csv", {"weights": str(work / "w.safetensors"), "precision": "fp32"})
+    jobs = read_jobs(
+        work / "jobs.csv", {"weights": str(work / "w.safetensors"), "precision": "fp32"}
+    )
     monkeypatch.setattr("vhmae.work.batch._work", _die_of_the_second)
     outcomes = {Path(outcome.out).name: outcome for outcome in run_batch(jobs, workers=2)}
-    assert {name: outcome.status for name, outcome in outcomes.items()} == {"1.mkv": "done", "2.mkv": "failed", "3.mkv": "done"}
+    assert {name: outcome.status for name, outcome in outcomes.items()} == {
+        "1.mkv": "done",
+        "2.mkv": "failed",
+        "3.mkv": "done",
+    }
     assert "killed" in outcomes["2.mkv"].message
     assert sorted(path.name for path in (work / "out").iterdir()) == ["1.mkv", "3.mkv"]
 
@@ -133,12 +159,19 @@ def test_the_model_is_loaded_once(work: Path, monkeypatch: pytest.MonkeyPatch) -
         return load_model(name)
 
     monkeypatch.setattr("vhmae.engine.harmonizer.load_model", load)
-    assert batch(work, "composite,mask,out\none.mkv,one.npz,out/1.mkv\ntwo.mkv,two.npz,out/2.mkv\n")[1]["done"] == 2
+    assert (
+        batch(work, "composite,mask,out\none.mkv,one.npz,out/1.mkv\ntwo.mkv,two.npz,out/2.mkv\n")[
+            1
+        ]["done"]
+        == 2
+    )
     assert loaded == [str(work / "w.safetensors")]
 
 
 @pytest.mark.usefixtures("cluster")
-def test_over_a_cluster_a_killed_worker_loses_nothing(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_over_a_cluster_a_killed_worker_loses_nothing(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Mortal(Worker):
         def __call__(self, job: HarmonizeJob) -> Outcome:
             if job.output.name == "3.mkv" and not (job.output.parent.parent / "killed").exists():
@@ -151,7 +184,10 @@ def test_over_a_cluster_a_killed_worker_loses_nothing(work: Path, monkeypatch: p
     code, report = batch(Path(), THREE, "--ray")
     assert code == 1
     assert (work / "killed").exists()
-    assert (report["done"], report["failed"]) == (2, 1)  # one of the three names a file that is not there
+    assert (report["done"], report["failed"]) == (
+        2,
+        1,
+    )  # one of the three names a file that is not there
     assert sorted(path.name for path in (work / "out").iterdir()) == ["1.mkv", "3.mkv"]
     assert batch(Path(), THREE, "--ray")[1]["skipped"] == 2
 
@@ -164,8 +200,20 @@ def test_an_interrupt_stops_all_workers_and_leaves_nothing_half_written(work: Pa
         write_mask_bits(masks, work / f"long{number}.npz")
         lines.append(f"long{number}.mkv,long{number}.npz,out/{number}.mkv")
     (work / "jobs.csv").write_text("\n".join(lines) + "\n")
-    command = [sys.executable, "-m", "vhmae", "batch", str(work / "jobs.csv"), "--workers", "2", "--quality", "best"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    command = [
+        sys.executable,
+        "-m",
+        "vhmae",
+        "batch",
+        str(work / "jobs.csv"),
+        "--workers",
+        "2",
+        "--quality",
+        "best",
+    ]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    ) as process:
         deadline = time.monotonic() + 60
         while not list((work / "out").glob(".*")) and time.monotonic() < deadline:
             time.sleep(0.1)

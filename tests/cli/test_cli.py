@@ -19,7 +19,15 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import decode, heeding_interrupts, moving_scene, packets, save_bold_weights, write_video
+from tests.support.commands import error_of
+from tests.support.scenes import (
+    decode,
+    heeding_interrupts,
+    moving_scene,
+    packets,
+    save_bold_weights,
+    write_video,
+)
 from vhmae import cli
 from vhmae.data.clips import write_mask_bits
 
@@ -31,26 +39,18 @@ def vhmae(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedP
     return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
 
 
-def error_of(*arguments: str | Path, capsys: pytest.CaptureFixture[str]) -> str:
-    """Run in this process; check the form of a user's error and return its line."""
-    assert cli.main([str(argument) for argument in arguments]) == 2
-    err = capsys.readouterr().err
-    assert len(err) <= 400
-    assert err.count("\n") <= 4
-    last = err.strip().splitlines()[-1]
-    assert last.startswith("vhmae: error: ")
-    assert "Traceback" not in err
-    assert "usage:" not in err
-    return last
-
-
 def test_help_does_not_wait_for_torch() -> None:
     assert "harmonize" in vhmae("--help").stdout
-    script = "import sys; from vhmae.cli import build_parser as b; b().format_help(); sys.exit(bool({'torch', 'cv2'} & {*sys.modules}))"
+    script = (
+        "import sys; from vhmae.cli import build_parser as b; b().format_help(); "
+        "sys.exit(bool({'torch', 'cv2'} & {*sys.modules}))"
+    )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("command", ["harmonize", "demo", "evaluate", "synthesize", "train", "weights", "fit-constant"])
+@pytest.mark.parametrize(
+    "command", ["harmonize", "demo", "evaluate", "synthesize", "train", "weights", "fit-constant"]
+)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main([command, "--help"])
@@ -58,12 +58,26 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
     assert "usage: vhmae" in capsys.readouterr().out
 
 
-def test_a_video_is_harmonized_with_its_audio_and_background(small_clip: Maker, tmp_path: Path) -> None:
+def test_a_video_is_harmonized_with_its_audio_and_background(
+    small_clip: Maker, tmp_path: Path
+) -> None:
     composite, mask = small_clip(frames=30, width=160, height=90, audio=True)
-    done = vhmae("harmonize", composite, "--mask", mask, "-o", tmp_path / "out.mkv", "--json", tmp_path / "r.json")
+    done = vhmae(
+        "harmonize",
+        composite,
+        "--mask",
+        mask,
+        "-o",
+        tmp_path / "out.mkv",
+        "--json",
+        tmp_path / "r.json",
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "r.json").read_text())
-    keys = "schema frames fps seconds seconds_by_stage mean_change passed_through skipped warnings device precision quality latency_frames"
+    keys = (
+        "schema frames fps seconds seconds_by_stage mean_change passed_through skipped warnings "
+        "device precision quality latency_frames"
+    )
     assert report.keys() >= set(keys.split())
     assert report["frames"] == 30
     assert report["seconds_by_stage"].keys() == {"decode", "network", "render", "encode"}
@@ -92,16 +106,31 @@ def test_ten_bit_backgrounds_stay_bit_exact(small_clip: Maker, tmp_path: Path) -
 def test_a_part_of_a_clip_is_cut_out(small_clip: Maker, tmp_path: Path) -> None:
     composite, mask = small_clip(frames=30, audio=True, suffix=".mp4", codec="libx264")
     run = vhmae(
-        "harmonize", composite, "--mask", mask, "-o", tmp_path / "o.mp4", "--start", "0.4", "--end", "0.8", "--json", tmp_path / "r.json"
+        "harmonize",
+        composite,
+        "--mask",
+        mask,
+        "-o",
+        tmp_path / "o.mp4",
+        "--start",
+        "0.4",
+        "--end",
+        "0.8",
+        "--json",
+        tmp_path / "r.json",
     )
     assert run.returncode == 0, run.stderr
     report = json.loads((tmp_path / "r.json").read_text())
     assert (report["frames"], report["skipped"]) == (10, 20)
     with av.open(str(tmp_path / "o.mp4")) as container:
-        assert float(container.streams.audio[0].duration * container.streams.audio[0].time_base) == pytest.approx(0.4, abs=0.05)
+        assert float(
+            container.streams.audio[0].duration * container.streams.audio[0].time_base
+        ) == pytest.approx(0.4, abs=0.05)
 
 
-def test_wrong_options_get_a_hint(tmp_path: Path, small_clip: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_options_get_a_hint(
+    tmp_path: Path, small_clip: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
     composite, mask = small_clip(frames=2)
     out = tmp_path / "out.mp4"
     run = ("harmonize", composite, "--mask", mask, "-o", out)
@@ -122,7 +151,10 @@ def test_wrong_options_get_a_hint(tmp_path: Path, small_clip: Maker, capsys: pyt
         ((*run, "--threads", "-1"), "--threads"),
         ((*run, "--threads", "0"), "from 1 up"),
         ((*run, "--json", tmp_path / "none" / "r.json"), "--json"),
-        ((*run, "--json", tmp_path / "w.safetensors", "--weights", tmp_path / "w.safetensors"), "is a file of the work itself"),
+        (
+            (*run, "--json", tmp_path / "w.safetensors", "--weights", tmp_path / "w.safetensors"),
+            "is a file of the work itself",
+        ),
         ((*run, "--crf", "9"), "has no such setting"),
         ((*run, "--start", "0.05", "--end", "0.01"), "--end 0.01"),
     ):
@@ -130,7 +162,9 @@ def test_wrong_options_get_a_hint(tmp_path: Path, small_clip: Maker, capsys: pyt
     assert not out.exists()
 
 
-def test_wrong_files_are_named_and_nothing_is_left(tmp_path: Path, small_clip: Maker, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_files_are_named_and_nothing_is_left(
+    tmp_path: Path, small_clip: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
     composite, mask = small_clip(frames=6)
     (tmp_path / "text.mp4").write_text("not a video")
     write_mask_bits(moving_scene(5, 96, 64)[1], tmp_path / "short.npz")
@@ -153,14 +187,24 @@ def test_wrong_files_are_named_and_nothing_is_left(tmp_path: Path, small_clip: M
         (composite, mask, tmp_path / "nowhere" / "out.mkv", "does not exist"),
         (composite, mask, composite, "is one of the inputs"),
     ):
-        assert message in error_of("harmonize", tmp_path / video, "--mask", tmp_path / hole, "-o", target, capsys=capsys)
+        assert message in error_of(
+            "harmonize", tmp_path / video, "--mask", tmp_path / hole, "-o", target, capsys=capsys
+        )
     assert list(out.parent.iterdir()) == []
 
 
 def test_held_masks_are_warned_of(tmp_path: Path, small_clip: Maker) -> None:
     composite, _ = small_clip(frames=6)
     write_mask_bits(moving_scene(5, 96, 64)[1], tmp_path / "short.npz")
-    arguments = ("harmonize", composite, "--mask", tmp_path / "short.npz", "-o", tmp_path / "out.mkv", "--hold-last-mask")
+    arguments = (
+        "harmonize",
+        composite,
+        "--mask",
+        tmp_path / "short.npz",
+        "-o",
+        tmp_path / "out.mkv",
+        "--hold-last-mask",
+    )
     run = vhmae(*arguments)
     assert run.returncode == 0
     assert "has 5 frames" in run.stderr
@@ -183,7 +227,15 @@ def test_a_video_that_is_damaged_in_the_middle_fails_by_name(tmp_path: Path) -> 
             kept.stream = stream
             container.mux(kept)
     cv2.imwrite(str(tmp_path / "m.png"), masks[0].astype(np.uint8) * 255)
-    run = vhmae("harmonize", tmp_path / "in.mkv", "--mask", tmp_path / "m.png", "-o", tmp_path / "out.mkv", "--strict")
+    run = vhmae(
+        "harmonize",
+        tmp_path / "in.mkv",
+        "--mask",
+        tmp_path / "m.png",
+        "-o",
+        tmp_path / "out.mkv",
+        "--strict",
+    )
     assert run.returncode in (1, 2)
     assert run.stderr.strip().splitlines()[-1].startswith("vhmae: error: ")
     assert "in.mkv" in run.stderr
@@ -196,7 +248,16 @@ def test_a_close_up_at_the_start_borrows_from_later(tmp_path: Path) -> None:
     composite = write_video(tmp_path / "in.mkv", frames)
     write_mask_bits(masks, tmp_path / "m.npz")
     save_bold_weights(tmp_path / "w.safetensors")
-    run = vhmae("harmonize", composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--weights", tmp_path / "w.safetensors")
+    run = vhmae(
+        "harmonize",
+        composite,
+        "--mask",
+        tmp_path / "m.npz",
+        "-o",
+        tmp_path / "out.mkv",
+        "--weights",
+        tmp_path / "w.safetensors",
+    )
     assert run.returncode == 0, run.stderr
     assert "50 frames show no background" in run.stderr
     before, after = decode(composite), decode(tmp_path / "out.mkv")
@@ -204,17 +265,33 @@ def test_a_close_up_at_the_start_borrows_from_later(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_work_leaves_nothing(number: signal.Signals, tmp_path: Path, small_clip: Maker) -> None:
+def test_interrupted_work_leaves_nothing(
+    number: signal.Signals, tmp_path: Path, small_clip: Maker
+) -> None:
     composite, _ = small_clip(frames=400, width=320, height=180)
     cv2.imwrite(str(tmp_path / "m.png"), moving_scene(1, 320, 180)[1][0].astype(np.uint8) * 255)
     out = tmp_path / "results" / "out.mkv"
     out.parent.mkdir()
     out.write_bytes(b"old")
-    command = [sys.executable, "-m", "vhmae", "harmonize", str(composite), "--mask", str(tmp_path / "m.png"), "-o", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "vhmae",
+        "harmonize",
+        str(composite),
+        "--mask",
+        str(tmp_path / "m.png"),
+        "-o",
+        str(out),
+    ]
     with heeding_interrupts():
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
-    while not list(out.parent.glob(".out.*.part*")) and time.monotonic() < deadline and process.poll() is None:
+    while (
+        not list(out.parent.glob(".out.*.part*"))
+        and time.monotonic() < deadline
+        and process.poll() is None
+    ):
         time.sleep(0.02)
     process.send_signal(number)
     _, err = process.communicate(timeout=20)
@@ -236,7 +313,9 @@ def test_the_demo_writes_its_four_files(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     names = {"composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png"}
     assert {p.name for p in (tmp_path / "demo").iterdir()} == names
-    composite, harmonized, mask = (tmp_path / "demo" / f"{name}.mp4" for name in ("composite", "harmonized", "mask"))
+    composite, harmonized, mask = (
+        tmp_path / "demo" / f"{name}.mp4" for name in ("composite", "harmonized", "mask")
+    )
     assert packets(composite, "audio") == packets(harmonized, "audio")
     before, after, holes = decode(composite), decode(harmonized), decode(mask)
     assert len(before) == len(after) == 150
@@ -254,9 +333,29 @@ def test_a_set_is_made_and_scored_from_the_command_line(tmp_path: Path) -> None:
         frames, masks = moving_scene(6, 96, 64)
         write_video(videos / f"v{number}.mp4", np.roll(frames, number * 20, 2), codec="libx264")
         write_mask_bits(np.roll(masks, number * 20, 2), videos / f"v{number}.mask.npz")
-    made = vhmae("synthesize", "--videos", videos, "--shifts", "parametric", "--frames", "3", "-o", tmp_path / "set")
+    made = vhmae(
+        "synthesize",
+        "--videos",
+        videos,
+        "--shifts",
+        "parametric",
+        "--frames",
+        "3",
+        "-o",
+        tmp_path / "set",
+    )
     assert made.returncode == 0, made.stderr
-    scored = vhmae("evaluate", "--data", tmp_path / "set", "--method", "vhmae", "--json", tmp_path / "s.json", "--natural", videos)
+    scored = vhmae(
+        "evaluate",
+        "--data",
+        tmp_path / "set",
+        "--method",
+        "vhmae",
+        "--json",
+        tmp_path / "s.json",
+        "--natural",
+        videos,
+    )
     assert scored.returncode == 0, scored.stderr
     report = json.loads((tmp_path / "s.json").read_text())
     assert report["composites"] == 4
@@ -278,7 +377,13 @@ def test_a_set_is_made_and_scored_from_the_command_line(tmp_path: Path) -> None:
 
 def test_no_environment_of_one_machine_is_needed() -> None:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("VHMAE")}
-    run = subprocess.run([sys.executable, "-m", "vhmae", "--version"], capture_output=True, text=True, env=clean, check=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "vhmae", "--version"],
+        capture_output=True,
+        text=True,
+        env=clean,
+        check=True,
+    )
     assert run.stdout.startswith("vhmae ")
 
 
@@ -287,7 +392,9 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         return None
 
 
-def test_addresses_are_fetched_where_they_are_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_addresses_are_fetched_where_they_are_allowed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     frames, masks = moving_scene(6, 96, 64)
     (tmp_path / "served").mkdir()
     write_video(tmp_path / "served" / "in.mkv", frames)
@@ -298,11 +405,15 @@ def test_addresses_are_fetched_where_they_are_allowed(tmp_path: Path, capsys: py
         threading.Thread(target=server.serve_forever, daemon=True).start()
         host = f"http://127.0.0.1:{server.server_address[1]}"
         assert "is an address" in error_of("harmonize", f"{host}/in.mkv", *out, capsys=capsys)
-        assert "cannot be fetched" in error_of("harmonize", f"{host}/gone.mkv", *out, "--allow-url", capsys=capsys)
+        assert "cannot be fetched" in error_of(
+            "harmonize", f"{host}/gone.mkv", *out, "--allow-url", capsys=capsys
+        )
         assert cli.main(["harmonize", f"{host}/in.mkv", *out, "--allow-url"]) == 0
         sheet = ["--mask", str(tmp_path / "m.npz"), "-o", str(tmp_path / "sheet.png"), "-q"]
         assert "is an address" in error_of("preview", f"{host}/in.mkv", *sheet, capsys=capsys)
         assert cli.main(["preview", f"{host}/in.mkv", *sheet, "--allow-url"]) == 0
         server.shutdown()
-    error_of("harmonize", f"concat:{tmp_path / 'served' / 'in.mkv'}", *out, "--allow-url", capsys=capsys)
+    error_of(
+        "harmonize", f"concat:{tmp_path / 'served' / 'in.mkv'}", *out, "--allow-url", capsys=capsys
+    )
     assert len(decode(tmp_path / "out.mkv")) == 6

@@ -1,10 +1,11 @@
-"""``vhmae harmonize`` on files as they come: other clocks, turned pictures, grey pictures, shots that open on a close-up."""
+"""``vhmae harmonize`` on files as they come: other clocks, turned pictures, grey pictures, shots
+that open on a close-up."""
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,12 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import error_of
-from tests.conftest import decode, moving_scene, packets, save_bold_weights, write_video
+from tests.support.commands import error_of, harmonize
+from tests.support.scenes import decode, moving_scene, packets, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
-from vhmae.video.probe import VideoInfo, probe_video
-from vhmae.video.reader import TimedFrame, read_frames
+from vhmae.video.probe import probe_video
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -29,14 +29,12 @@ def bold(tmp_path: Path) -> Path:
     return save_bold_weights(tmp_path / "bold.safetensors")
 
 
-def harmonize(*arguments: object) -> None:
-    assert main(["harmonize", *map(str, arguments), "-q"]) == 0
-
-
 def delayed(source: Path, path: Path, seconds: Fraction) -> Path:
     """The same packets, shown later."""
     with av.open(str(source)) as container, av.open(str(path), "w") as out:
-        streams = {stream.index: out.add_stream_from_template(stream) for stream in container.streams}
+        streams = {
+            stream.index: out.add_stream_from_template(stream) for stream in container.streams
+        }
         for packet in container.demux():
             if packet.dts is None:
                 continue
@@ -53,25 +51,49 @@ def test_start_and_end_count_from_the_first_frame(small_clip: Maker, tmp_path: P
     assert probe_video(late).start_seconds == pytest.approx(7.0, abs=0.03)
     for name, source in (("plain", composite), ("late", late)):
         harmonize(
-            source, "--mask", mask, "-o", tmp_path / f"{name}-out.mkv", "--start", 0.4, "--end", 0.8, "--json", tmp_path / f"{name}.json"
+            source,
+            "--mask",
+            mask,
+            "-o",
+            tmp_path / f"{name}-out.mkv",
+            "--start",
+            0.4,
+            "--end",
+            0.8,
+            "--json",
+            tmp_path / f"{name}.json",
         )
-    plain, shifted = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("plain", "late"))
-    assert (shifted["frames"], shifted["skipped"]) == (plain["frames"], plain["skipped"]) == (10, 20)
+    plain, shifted = (
+        json.loads((tmp_path / f"{name}.json").read_text()) for name in ("plain", "late")
+    )
+    assert (
+        (shifted["frames"], shifted["skipped"]) == (plain["frames"], plain["skipped"]) == (10, 20)
+    )
     first, second = decode(tmp_path / "plain-out.mkv"), decode(tmp_path / "late-out.mkv")
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(first, second, strict=True))
-    assert packets(tmp_path / "late-out.mkv", "audio") == packets(tmp_path / "plain-out.mkv", "audio")
-    harmonize(late, "--mask", mask, "-o", tmp_path / "whole.mkv")  # a whole copy keeps the file's clock
+    assert packets(tmp_path / "late-out.mkv", "audio") == packets(
+        tmp_path / "plain-out.mkv", "audio"
+    )
+    harmonize(
+        late, "--mask", mask, "-o", tmp_path / "whole.mkv"
+    )  # a whole copy keeps the file's clock
     assert probe_video(tmp_path / "whole.mkv").start_seconds == pytest.approx(7.0, abs=0.03)
 
 
-def test_an_empty_part_is_refused_early(small_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_part_is_refused_early(
+    small_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     composite, _ = small_clip(frames=20)
     masks = moving_scene(20, 96, 64)[1]
     masks[5:] = False
     write_mask_bits(masks, tmp_path / "m.npz")
     run = ("harmonize", composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "o.mkv")
-    assert "no frame is shown" in error_of(*run, "--start", "0.045", "--end", "0.055", capsys=capsys)
-    assert "no foreground between --start and --end" in error_of(*run, "--start", "0.4", capsys=capsys)
+    assert "no frame is shown" in error_of(
+        *run, "--start", "0.045", "--end", "0.055", capsys=capsys
+    )
+    assert "no foreground between --start and --end" in error_of(
+        *run, "--start", "0.4", capsys=capsys
+    )
     assert not (tmp_path / "o.mkv").exists()
 
 
@@ -85,7 +107,15 @@ def test_a_turned_picture_stays_turned(tmp_path: Path, bold: Path) -> None:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame)))
         container.mux(stream.encode(None))
     write_mask_bits(masks, tmp_path / "m.npz")
-    harmonize(tmp_path / "in.mp4", "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mp4", "--weights", bold)
+    harmonize(
+        tmp_path / "in.mp4",
+        "--mask",
+        tmp_path / "m.npz",
+        "-o",
+        tmp_path / "out.mp4",
+        "--weights",
+        bold,
+    )
     before, after = probe_video(tmp_path / "in.mp4"), probe_video(tmp_path / "out.mp4")
     assert before.display_matrix is not None
     assert struct.unpack("<9i", before.display_matrix)[:2] != (65536, 0)
@@ -94,7 +124,9 @@ def test_a_turned_picture_stays_turned(tmp_path: Path, bold: Path) -> None:
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])
-@pytest.mark.parametrize("form", ["upright pictures", "upright video", "turned in its own way", "as stored"])
+@pytest.mark.parametrize(
+    "form", ["upright pictures", "upright video", "turned in its own way", "as stored"]
+)
 def test_masks_of_a_turned_video_lie_as_it_is_shown(
     degrees: int, form: str, tmp_path: Path, bold: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,10 +137,16 @@ def test_masks_of_a_turned_video_lie_as_it_is_shown(
     def write(path: Path, pictures: np.ndarray, turned: int) -> Path:
         with av.open(str(path), "w") as container:
             stream = container.add_stream("libx264", rate=25, options={"qp": "0"})
-            stream.width, stream.height, stream.pix_fmt = pictures.shape[2], pictures.shape[1], "yuv444p"
+            stream.width, stream.height, stream.pix_fmt = (
+                pictures.shape[2],
+                pictures.shape[1],
+                "yuv444p",
+            )
             stream.set_display_rotation(turned)  # counterclockwise; for 0 nothing is written
             for picture in pictures:
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture))))
+                container.mux(
+                    stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture)))
+                )
             container.mux(stream.encode(None))
         return path
 
@@ -126,7 +164,18 @@ def test_masks_of_a_turned_video_lie_as_it_is_shown(
     else:
         mask = tmp_path / "m.png"
         cv2.imwrite(str(mask), np.ascontiguousarray(upright[0]))
-    run = ["harmonize", str(composite), "--mask", str(mask), "-o", str(tmp_path / "out.mkv"), "--codec", "ffv1", "--caution", "0"]
+    run = [
+        "harmonize",
+        str(composite),
+        "--mask",
+        str(mask),
+        "-o",
+        str(tmp_path / "out.mkv"),
+        "--codec",
+        "ffv1",
+        "--caution",
+        "0",
+    ]
     assert main([*run, "--weights", str(bold)]) == 0
     told = "does not say how it lies" in capsys.readouterr().err
     # What has no matrix is known to stand upright by its sides, but for a half turn.
@@ -139,11 +188,15 @@ def test_masks_of_a_turned_video_lie_as_it_is_shown(
 
 
 @pytest.mark.parametrize("pix_fmt", ["gray", "gray10le", "gray16le"])
-def test_grey_pictures_stay_exact_outside_the_matte(pix_fmt: str, tmp_path: Path, bold: Path) -> None:
+def test_grey_pictures_stay_exact_outside_the_matte(
+    pix_fmt: str, tmp_path: Path, bold: Path
+) -> None:
     frames, masks = moving_scene(8, 96, 64)
     composite = write_video(tmp_path / "in.mkv", frames, pix_fmt=pix_fmt)
     write_mask_bits(masks, tmp_path / "m.npz")
-    harmonize(composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--weights", bold)
+    harmonize(
+        composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--weights", bold
+    )
     assert probe_video(tmp_path / "out.mkv").pixel_format == pix_fmt
     changed = 0
     for old, new, hole in zip(decode(composite), decode(tmp_path / "out.mkv"), masks, strict=True):
@@ -159,7 +212,12 @@ def test_grey_mattes_of_any_depth_are_read(small_clip: Maker, tmp_path: Path) ->
     for pix_fmt in ("gray", "gray10le", "gray16le"):
         matte = write_video(tmp_path / f"{pix_fmt}.mkv", masks, pix_fmt=pix_fmt)
         harmonize(composite, "--mask", matte, "-o", tmp_path / "o.mkv")
-        assert all(np.array_equal(a[0], b[0]) for a, b in zip(decode(tmp_path / "expected.mkv"), decode(tmp_path / "o.mkv"), strict=True))
+        assert all(
+            np.array_equal(a[0], b[0])
+            for a, b in zip(
+                decode(tmp_path / "expected.mkv"), decode(tmp_path / "o.mkv"), strict=True
+            )
+        )
 
 
 def other_scene(count: int) -> np.ndarray:
@@ -169,13 +227,24 @@ def other_scene(count: int) -> np.ndarray:
     return np.stack([np.roll(still, t, axis=1) for t in range(count)])
 
 
-def test_a_later_shot_that_opens_on_a_close_up_reads_ahead(tmp_path: Path, bold: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_later_shot_that_opens_on_a_close_up_reads_ahead(
+    tmp_path: Path, bold: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     frames, masks = moving_scene(12, 96, 64)
     composite = write_video(tmp_path / "in.mkv", np.concatenate([frames, other_scene(70)]))
     holes = np.concatenate([masks, np.ones((70, 64, 96), bool)])
     holes[72:, :, 40:] = False  # the background of the second shot is seen only after 60 frames
     write_mask_bits(holes, tmp_path / "m.npz")
-    run = ("harmonize", composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--weights", bold)
+    run = (
+        "harmonize",
+        composite,
+        "--mask",
+        tmp_path / "m.npz",
+        "-o",
+        tmp_path / "out.mkv",
+        "--weights",
+        bold,
+    )
     assert main([*map(str, run), "--caution", "0"]) == 0
     assert "60 frames show no background" in capsys.readouterr().err
     before, after = decode(composite), decode(tmp_path / "out.mkv")
@@ -185,46 +254,91 @@ def test_a_later_shot_that_opens_on_a_close_up_reads_ahead(tmp_path: Path, bold:
     assert "shows no background in the shot at 0.48 s (frame 12)" in error_of(*run, capsys=capsys)
 
 
-def test_cuts_can_be_named_or_left_out(tmp_path: Path, bold: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_cuts_can_be_named_or_left_out(
+    tmp_path: Path, bold: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     frames, masks = moving_scene(10, 96, 64)
     composite = write_video(tmp_path / "in.mkv", np.concatenate([frames, other_scene(10)]))
     write_mask_bits(np.concatenate([masks, masks]), tmp_path / "m.npz")
     (tmp_path / "cuts.txt").write_text("# the second shot\n10\n")
     run = (composite, "--mask", tmp_path / "m.npz", "--weights", bold)
-    for name, options in (("found", ()), ("named", ("--cuts", tmp_path / "cuts.txt")), ("one", ("--no-cut-detection",))):
+    for name, options in (
+        ("found", ()),
+        ("named", ("--cuts", tmp_path / "cuts.txt")),
+        ("one", ("--no-cut-detection",)),
+    ):
         harmonize(*run, "-o", tmp_path / f"{name}.mkv", *options)
     found, named, one = (decode(tmp_path / f"{name}.mkv") for name in ("found", "named", "one"))
     assert all(np.array_equal(a[0], b[0]) for a, b in zip(found, named, strict=True))
     assert not all(np.array_equal(a[0], b[0]) for a, b in zip(found, one, strict=True))
-    for text, message in (("20\n", "line 1 is '20'"), ("x\n", "expected the number of a frame, 0 to 19")):
+    for text, message in (
+        ("20\n", "line 1 is '20'"),
+        ("x\n", "expected the number of a frame, 0 to 19"),
+    ):
         (tmp_path / "cuts.txt").write_text(text)
-        assert message in error_of("harmonize", *run, "-o", tmp_path / "o.mkv", "--cuts", tmp_path / "cuts.txt", capsys=capsys)
+        assert message in error_of(
+            "harmonize",
+            *run,
+            "-o",
+            tmp_path / "o.mkv",
+            "--cuts",
+            tmp_path / "cuts.txt",
+            capsys=capsys,
+        )
 
 
-def test_a_mask_video_that_breaks_off_is_refused(small_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mask_video_that_breaks_off_is_refused(
+    small_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     composite, mask = small_clip(frames=12)
     with av.open(str(mask)) as source, av.open(str(tmp_path / "broken.mkv"), "w") as container:
         stream = container.add_stream_from_template(source.streams.video[0])
         for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
             kept = packet if number < 7 else av.Packet(b"\xff" * packet.size)
-            kept.pts, kept.dts, kept.time_base, kept.stream = packet.pts, packet.dts, packet.time_base, stream
+            kept.pts, kept.dts, kept.time_base, kept.stream = (
+                packet.pts,
+                packet.dts,
+                packet.time_base,
+                stream,
+            )
             container.mux(kept)
     run = ("harmonize", composite, "--mask", tmp_path / "broken.mkv", "-o", tmp_path / "out.mkv")
     assert "its frame 7 cannot be read" in error_of(*run, capsys=capsys)
     assert not (tmp_path / "out.mkv").exists()
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("mpeg4", ".mp4"), ("mpeg2video", ".mkv"), ("mjpeg", ".mov")])
-def test_encoders_without_a_quality_scale_are_kept_good(codec: str, suffix: str, small_clip: Maker, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("mpeg4", ".mp4"), ("mpeg2video", ".mkv"), ("mjpeg", ".mov")]
+)
+def test_encoders_without_a_quality_scale_are_kept_good(
+    codec: str, suffix: str, small_clip: Maker, tmp_path: Path
+) -> None:
     composite, mask = small_clip(frames=10)
-    harmonize(composite, "--mask", mask, "-o", tmp_path / f"out{suffix}", "--codec", codec, "--strength", "0")
+    harmonize(
+        composite,
+        "--mask",
+        mask,
+        "-o",
+        tmp_path / f"out{suffix}",
+        "--codec",
+        codec,
+        "--strength",
+        "0",
+    )
     before, after = decode(composite), decode(tmp_path / f"out{suffix}")
     assert len(before) == len(after) == 10
     if codec != "mjpeg":  # mjpeg is full range: other code values
-        assert np.mean([np.abs(a[0].astype(int) - b[0]).mean() for a, b in zip(before, after, strict=True)]) < 2.0
+        assert (
+            np.mean(
+                [np.abs(a[0].astype(int) - b[0]).mean() for a, b in zip(before, after, strict=True)]
+            )
+            < 2.0
+        )
 
 
-@pytest.mark.parametrize(("source", "wanted"), [("bgra", "yuv420p"), ("yuv420p", "gbrp10le"), ("yuv444p", "yuv420p10le")])
+@pytest.mark.parametrize(
+    ("source", "wanted"), [("bgra", "yuv420p"), ("yuv420p", "gbrp10le"), ("yuv444p", "yuv420p10le")]
+)
 def test_another_pixel_format_keeps_the_colours(source: str, wanted: str, tmp_path: Path) -> None:
     from vhmae.video.reader import read_rgb_frames
 
@@ -232,15 +346,29 @@ def test_another_pixel_format_keeps_the_colours(source: str, wanted: str, tmp_pa
     composite = write_video(tmp_path / "in.mkv", frames, pix_fmt=source)
     write_mask_bits(masks, tmp_path / "m.npz")
     harmonize(
-        composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--pix-fmt", wanted, "--codec", "ffv1", "--strength", "0"
+        composite,
+        "--mask",
+        tmp_path / "m.npz",
+        "-o",
+        tmp_path / "out.mkv",
+        "--pix-fmt",
+        wanted,
+        "--codec",
+        "ffv1",
+        "--strength",
+        "0",
     )
     assert probe_video(tmp_path / "out.mkv").pixel_format == wanted
-    before, after = (read_rgb_frames(path, [0, 3])[0].astype(int) for path in (composite, tmp_path / "out.mkv"))
+    before, after = (
+        read_rgb_frames(path, [0, 3])[0].astype(int) for path in (composite, tmp_path / "out.mkv")
+    )
     assert np.abs(before - after).mean() < 2.5
     assert np.abs((before - after).mean((0, 1))).max() < 1.0
 
 
-def test_what_the_encoder_does_not_know_is_refused(small_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_encoder_does_not_know_is_refused(
+    small_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     composite, mask = small_clip(frames=3)
     run = ("harmonize", composite, "--mask", mask, "-o", tmp_path / "out.mp4")
     for options, message in (
@@ -254,103 +382,3 @@ def test_what_the_encoder_does_not_know_is_refused(small_clip: Maker, tmp_path: 
     ):
         assert message in error_of(*run, *options, capsys=capsys)
     assert decode(composite)
-
-
-def test_a_lost_packet_shifts_no_mask(tmp_path: Path, bold: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Frame 5 cannot be decoded: the frames after it still have their own masks, and a warning counts it."""
-    frames, masks = moving_scene(10, 96, 64)
-    whole = write_video(tmp_path / "whole.mkv", frames, gop=1)  # every frame stands alone
-    with av.open(str(whole)) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
-        stream = container.add_stream_from_template(source.streams.video[0])
-        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
-            kept = packet if number != 5 else av.Packet(b"\xff" * packet.size)
-            kept.pts, kept.dts, kept.time_base, kept.stream = packet.pts, packet.dts, packet.time_base, stream
-            container.mux(kept)
-    write_mask_bits(masks, tmp_path / "m.npz")
-    assert main(["harmonize", str(tmp_path / "in.mkv"), "--mask", str(tmp_path / "m.npz"), "-o", str(tmp_path / "out.mkv")]) == 0
-    assert "1 of its 10 frames could not be decoded" in capsys.readouterr().err
-    before, after = decode(whole), decode(tmp_path / "out.mkv")
-    assert len(after) == 9
-    for number, new in zip([0, 1, 2, 3, 4, 6, 7, 8, 9], after, strict=True):
-        assert np.array_equal(before[number][0][~masks[number]], new[0][~masks[number]])
-    strict = ("harmonize", tmp_path / "in.mkv", "--mask", tmp_path / "m.npz", "-o", tmp_path / "strict.mkv", "--strict")
-    assert "--strict" in error_of(*strict, capsys=capsys)
-    assert not (tmp_path / "strict.mkv").exists()
-
-
-def test_avi_keeps_masks_and_frames_together(tmp_path: Path, bold: Path) -> None:
-    """AVI stores no presentation times: with B-frames, what is read as such is the decoding order."""
-    frames, masks = moving_scene(30, 96, 64)
-    composite = write_video(tmp_path / "in.avi", frames, codec="libx264")
-    write_mask_bits(masks, tmp_path / "m.npz")
-    harmonize(composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--codec", "ffv1", "--weights", bold)
-    before, after = decode(composite), decode(tmp_path / "out.mkv")
-    assert len(before) == len(after) == 30
-    for old, new, hole in zip(before, after, masks, strict=True):
-        assert np.array_equal(old[0][~hole], new[0][~hole])
-
-
-def test_a_start_counts_by_time_stamps_not_by_frames(tmp_path: Path) -> None:
-    frames, masks = moving_scene(6, 64, 48)
-    composite = write_video(tmp_path / "in.mkv", frames, pts=[0, 40, 80, 3000, 5000, 9000])
-    write_mask_bits(masks, tmp_path / "m.npz")
-    harmonize(composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv", "--start", 2)
-    assert len(decode(tmp_path / "out.mkv")) == 3
-
-
-def test_what_lies_before_the_start_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    frames, masks = moving_scene(40, 96, 64)
-    write_video(tmp_path / "in.mkv", frames, gop=10)
-    write_mask_bits(masks, tmp_path / "m.npz")
-    read: list[int] = []
-
-    def counted(info: VideoInfo, *, first: int = 0) -> Iterator[TimedFrame]:
-        read.append(first)
-        return read_frames(info, first=first)
-
-    monkeypatch.setattr("vhmae.work.sources.read_frames", counted)
-    out = tmp_path / "out.mkv"
-    harmonize(tmp_path / "in.mkv", "--mask", tmp_path / "m.npz", "-o", out, "--start", 1.2, "--json", tmp_path / "r.json")
-    assert set(read) == {30}
-    assert len(decode(out)) == 10
-    assert json.loads((tmp_path / "r.json").read_text())["warnings"] == []
-
-
-def test_subtitles_that_cannot_be_held_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    frames, masks = moving_scene(6, 64, 48)
-    plain = write_video(tmp_path / "plain.mkv", frames)
-    (tmp_path / "words.srt").write_text("1\n00:00:00,000 --> 00:00:00,200\nhello\n")
-    with av.open(str(plain)) as source, av.open(str(tmp_path / "words.srt")) as words, av.open(str(tmp_path / "in.mkv"), "w") as container:
-        streams = [container.add_stream_from_template(one.streams[0]) for one in (source, words)]
-        for one, stream in zip((source, words), streams, strict=True):
-            for packet in one.demux():
-                if packet.size:
-                    packet.stream = stream
-                    container.mux(packet)
-    write_mask_bits(masks, tmp_path / "m.npz")
-    run = ["harmonize", str(tmp_path / "in.mkv"), "--mask", str(tmp_path / "m.npz")]
-    for name, told in (("a.MKV", False), ("b.mp4", True)):
-        assert main([*run, "-o", str(tmp_path / name), "--codec", "libx264"]) == 0
-        assert ("subtitles (srt, stream 1) cannot be held" in capsys.readouterr().err) == told
-
-
-@pytest.mark.parametrize(
-    ("name", "codec", "kept"), [("a.mp4", "libx264", True), ("a.mkv", "libx264", True), ("a.mkv", "ffv1", False), ("a.webm", "vp9", False)]
-)
-def test_pixels_that_are_not_square_are_kept_or_told(
-    name: str, codec: str, kept: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    frames, masks = moving_scene(4, 64, 48)
-    with av.open(str(tmp_path / "in.mp4"), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        stream.codec_context.sample_aspect_ratio = Fraction(16, 11)
-        for picture in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")))
-        container.mux(stream.encode(None))
-    write_mask_bits(masks, tmp_path / "m.npz")
-    run = ["harmonize", str(tmp_path / "in.mp4"), "--mask", str(tmp_path / "m.npz"), "-o", str(tmp_path / name), "--codec", codec]
-    assert main(run) == 0
-    assert ("pixels that are not square (16:11) cannot be held" in capsys.readouterr().err) != kept
-    with av.open(str(tmp_path / name)) as container:
-        assert (container.streams.video[0].sample_aspect_ratio == Fraction(16, 11)) == kept

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, write_video
-from tests.harmonizer.test_harmonizer import changing_model
+from tests.support.networks import changing_model
+from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.weights import save_model
@@ -27,14 +27,17 @@ SIDE = 40
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A background with sound, and a small foreground: as PNGs with alpha (straight, premultiplied), and as a video with a mask."""
+    """A background with sound, and a small foreground: as PNGs with alpha (straight,
+    premultiplied), and as a video with a mask."""
     folder = tmp_path_factory.mktemp("layers")
     frames, _ = moving_scene(FRAMES, 96, 64)
     write_video(folder / "back.mkv", frames, pix_fmt="yuv444p", audio=True)
     front, alpha = layer()
     for number in range(FRAMES):
         straight = np.dstack([front[..., ::-1], alpha])
-        multiplied = np.dstack([np.rint(front[..., ::-1] * (alpha[..., None] / 255.0)).astype(np.uint8), alpha])
+        multiplied = np.dstack(
+            [np.rint(front[..., ::-1] * (alpha[..., None] / 255.0)).astype(np.uint8), alpha]
+        )
         assert cv2.imwrite(str(folder / f"f.{number:02d}.png"), straight)
         assert cv2.imwrite(str(folder / f"p.{number:02d}.png"), multiplied)
     write_video(folder / "front.mkv", np.stack([front] * FRAMES), pix_fmt="yuv444p")
@@ -53,7 +56,9 @@ def layer() -> tuple[Array, Array]:
 
 def run(work: Path, out: Path, *options: str) -> int:
     weights = ["--weights", str(work / "w.safetensors"), "--precision", "fp32", "-q"]
-    return main(["harmonize", "--background", str(work / "back.mkv"), "-o", str(out), *weights, *options])
+    return main(
+        ["harmonize", "--background", str(work / "back.mkv"), "-o", str(out), *weights, *options]
+    )
 
 
 def laid(back: Array, x: int, y: int) -> Array:
@@ -70,7 +75,10 @@ def test_layers_are_composited_by_their_alpha(work: Path, tmp_path: Path, kind: 
     premultiplied = ("--premultiplied",) if kind.startswith("p") else ()
     front = ("--foreground", str(work / kind), "--position", "30,12")
     assert run(work, tmp_path / "out.mkv", *front, *premultiplied, "--strength", "0") == 0
-    for back, out in zip(*(read_rgb_frames(path, [0, 3]) for path in (work / "back.mkv", tmp_path / "out.mkv")), strict=True):
+    for back, out in zip(
+        *(read_rgb_frames(path, [0, 3]) for path in (work / "back.mkv", tmp_path / "out.mkv")),
+        strict=True,
+    ):
         expected = laid(back, 30, 12)
         assert np.abs(out - expected).max() <= 3.0
         outside = np.ones(back.shape[:2], bool)
@@ -78,11 +86,24 @@ def test_layers_are_composited_by_their_alpha(work: Path, tmp_path: Path, kind: 
         assert np.array_equal(out[outside], back[outside])
 
 
-def test_a_mask_takes_the_place_of_alpha_and_the_layer_is_harmonized(work: Path, tmp_path: Path) -> None:
-    front = ("--foreground", str(work / "front.mkv"), "--mask", str(work / "m.npz"), "--position", "30,12", "--caution", "0")
+def test_a_mask_takes_the_place_of_alpha_and_the_layer_is_harmonized(
+    work: Path, tmp_path: Path
+) -> None:
+    front = (
+        "--foreground",
+        str(work / "front.mkv"),
+        "--mask",
+        str(work / "m.npz"),
+        "--position",
+        "30,12",
+        "--caution",
+        "0",
+    )
     assert run(work, tmp_path / "bare.mkv", *front, "--strength", "0") == 0
     assert run(work, tmp_path / "out.mkv", *front) == 0
-    bare, out = (read_rgb_frames(tmp_path / f"{name}.mkv", [2])[0].astype(int) for name in ("bare", "out"))
+    bare, out = (
+        read_rgb_frames(tmp_path / f"{name}.mkv", [2])[0].astype(int) for name in ("bare", "out")
+    )
     hole = np.zeros((64, 96), bool)
     hole[12 : 12 + SIDE, 30 : 30 + SIDE] = layer()[1] > 127
     assert np.abs(out - bare)[hole].mean() > 1.0
@@ -95,7 +116,10 @@ def test_a_mask_takes_the_place_of_alpha_and_the_layer_is_harmonized(work: Path,
 def test_a_scaled_layer_lies_where_it_should(work: Path, tmp_path: Path, scale: float) -> None:
     front = ("--foreground", str(work / "f.00.png"), "--position", "8,4", "--scale", str(scale))
     assert run(work, tmp_path / "out.mkv", *front, "--strength", "0") == 0
-    back, out = (read_rgb_frames(path, [0])[0].astype(float) for path in (work / "back.mkv", tmp_path / "out.mkv"))
+    back, out = (
+        read_rgb_frames(path, [0])[0].astype(float)
+        for path in (work / "back.mkv", tmp_path / "out.mkv")
+    )
     changed = np.argwhere(np.abs(out - back).max(axis=-1) > 8)
     reach = (17.0 * scale, np.array([4.0, 8.0]) + 20.0 * scale)
     middle = (changed.min(axis=0) + np.minimum(changed.max(axis=0), [63, 95])) / 2.0 + 0.5
@@ -107,28 +131,59 @@ def test_a_scaled_layer_lies_where_it_should(work: Path, tmp_path: Path, scale: 
 
 
 @pytest.mark.parametrize("premultiplied", [False, True])
-def test_a_white_layer_on_white_leaves_no_fringe(work: Path, tmp_path: Path, premultiplied: bool) -> None:
+def test_a_white_layer_on_white_leaves_no_fringe(
+    work: Path, tmp_path: Path, premultiplied: bool
+) -> None:
     white = np.full((2, 64, 96, 3), 255, np.uint8)
     write_video(tmp_path / "white.mkv", white, pix_fmt="yuv444p")
     front = np.zeros((20, 20, 4), np.uint8)
     front[4:16, 4:16] = 255  # transparent black around it
     assert cv2.imwrite(str(tmp_path / "f.png"), front)
-    options = ["--foreground", str(tmp_path / "f.png"), "--position", "-1.5,10.5", "--scale", "1.3", "--strength", "0"]
+    options = [
+        "--foreground",
+        str(tmp_path / "f.png"),
+        "--position",
+        "-1.5,10.5",
+        "--scale",
+        "1.3",
+        "--strength",
+        "0",
+    ]
     options += ["--premultiplied"] if premultiplied else []
-    arguments = ["harmonize", "--background", str(tmp_path / "white.mkv"), "-o", str(tmp_path / "out.mkv"), "-q", *options]
+    arguments = [
+        "harmonize",
+        "--background",
+        str(tmp_path / "white.mkv"),
+        "-o",
+        str(tmp_path / "out.mkv"),
+        "-q",
+        *options,
+    ]
     assert main([*arguments, "--weights", str(work / "w.safetensors")]) == 0
     assert read_rgb_frames(tmp_path / "out.mkv", [0])[0].min() >= 253
 
 
-def test_a_gap_in_the_foreground_shifts_no_mask(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    coded = np.stack([np.full((SIDE, SIDE), 40 * (1 + number), np.uint8) for number in range(FRAMES)])
+def test_a_gap_in_the_foreground_shifts_no_mask(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    coded = np.stack(
+        [np.full((SIDE, SIDE), 40 * (1 + number), np.uint8) for number in range(FRAMES)]
+    )
     for number, matte in enumerate(coded):
         assert cv2.imwrite(str(work / f"coded.{number}.png"), matte)
-    back, front, mattes = probe_video(work / "back.mkv"), probe_video(work / "front.mkv"), open_matte(work / "coded.%d.png")
+    back, front, mattes = (
+        probe_video(work / "back.mkv"),
+        probe_video(work / "front.mkv"),
+        open_matte(work / "coded.%d.png"),
+    )
     source = LayeredSource(back, front, mattes, Placement(), FRAMES)
 
     def with_a_gap(info: VideoInfo, *, first: int = 0) -> Iterator[TimedFrame]:
-        return (timed for timed in read_frames(info, first=first) if info is not front or timed.index != 2)
+        return (
+            timed
+            for timed in read_frames(info, first=first)
+            if info is not front or timed.index != 2
+        )
 
     monkeypatch.setattr("vhmae.video.layers.read_frames", with_a_gap)
     for first in (0, 1, 4):
@@ -138,13 +193,36 @@ def test_a_gap_in_the_foreground_shifts_no_mask(work: Path, monkeypatch: pytest.
 
 def test_one_picture_stands_still_behind_a_moving_foreground(work: Path, tmp_path: Path) -> None:
     assert cv2.imwrite(str(tmp_path / "plate.png"), np.full((64, 96, 3), 90, np.uint8))
-    options = ["--foreground", str(work / "front.mkv"), "--mask", str(work / "m.npz"), "-o", str(tmp_path / "out.mkv"), "-q"]
+    options = [
+        "--foreground",
+        str(work / "front.mkv"),
+        "--mask",
+        str(work / "m.npz"),
+        "-o",
+        str(tmp_path / "out.mkv"),
+        "-q",
+    ]
     weights = ["--weights", str(work / "w.safetensors")]
-    assert main(["harmonize", "--background", str(tmp_path / "plate.png"), *options, *weights, "--codec", "ffv1"]) == 0
+    assert (
+        main(
+            [
+                "harmonize",
+                "--background",
+                str(tmp_path / "plate.png"),
+                *options,
+                *weights,
+                "--codec",
+                "ffv1",
+            ]
+        )
+        == 0
+    )
     assert len(read_rgb_frames(tmp_path / "out.mkv", list(range(FRAMES)))) == FRAMES
 
 
-def test_layers_that_do_not_fit_are_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_layers_that_do_not_fit_are_refused(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     short = tmp_path / "short.%d.png"
     for number in range(3):
         (tmp_path / f"short.{number}.png").write_bytes((work / "f.00.png").read_bytes())

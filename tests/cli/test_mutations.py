@@ -1,4 +1,5 @@
-"""500 seeded mutations of small valid files: whatever is wrong with a file, it is told in one line."""
+"""500 seeded mutations of small valid files: whatever is wrong with a file, it is told in one
+line."""
 
 from __future__ import annotations
 
@@ -9,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, write_video
-from tests.model.test_vhmae import model
+from tests.support.networks import model
+from tests.support.scenes import moving_scene, write_video
 from vhmae.config import read_config
 from vhmae.data.clips import read_mask_bits, write_mask_bits
 from vhmae.errors import VhmaeError
@@ -65,7 +66,9 @@ def valid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(folder / "v.mp4", frames, codec="libx264", audio=True)
     write_mask_bits(masks, folder / "m.npz")
     save_model(model(), folder / "w.safetensors", {})
-    (folder / "r.yaml").write_text((Path(__file__).parents[2] / "configs" / "tiny.yaml").read_text())
+    (folder / "r.yaml").write_text(
+        (Path(__file__).parents[2] / "configs" / "tiny.yaml").read_text()
+    )
     return folder
 
 

@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import decode, moving_scene, write_video
-from tests.harmonizer.test_harmonizer import changing_model
+from tests.support.networks import changing_model
+from tests.support.scenes import decode, moving_scene, write_video
 from vhmae import harmonize_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
@@ -34,11 +34,17 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_mask_bits(masks & ~other, folder / "disc.npz")
     write_mask_bits(other, folder / "block.npz")
     with av.open(str(folder / "alpha.mov"), "w") as container:
-        stream = container.add_stream("prores_ks", rate=25, options={"profile": "4444", "alpha_bits": "16"})
+        stream = container.add_stream(
+            "prores_ks", rate=25, options={"profile": "4444", "alpha_bits": "16"}
+        )
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuva444p10le"
         for frame, mask in zip(frames, masks, strict=True):
             picture = np.dstack([frame, mask.astype(np.uint8) * 255])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgba")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgba")
+                )
+            )
         container.mux(stream.encode(None))
     write_mask_bits(masks, folder / "same.npz")
     save_model(changing_model(), folder / "w.safetensors", {})
@@ -52,21 +58,33 @@ def planes(path: Path) -> list[list[np.ndarray]]:
 def test_each_object_gets_the_change_that_it_gets_alone(work: Path, tmp_path: Path) -> None:
     weights = str(work / "w.safetensors")
     both = [work / "disc.npz", work / "block.npz"]
-    report = harmonize_video(work / "in.mkv", tmp_path / "both.mkv", mask=both, weights=weights, **OPTIONS)
+    report = harmonize_video(
+        work / "in.mkv", tmp_path / "both.mkv", mask=both, weights=weights, **OPTIONS
+    )
     assert report["frames"] == FRAMES
     for name, mask in (("disc", both[0]), ("block", both[1])):
-        harmonize_video(work / "in.mkv", tmp_path / f"{name}.mkv", mask=mask, weights=weights, **OPTIONS)
+        harmonize_video(
+            work / "in.mkv", tmp_path / f"{name}.mkv", mask=mask, weights=weights, **OPTIONS
+        )
     before = planes(work / "in.mkv")
     together, disc, block = (planes(tmp_path / f"{name}.mkv") for name in ("both", "disc", "block"))
     changed = [0, 0]
     for one, all_, first, second in zip(before, together, disc, block, strict=True):
-        luma, joined, alone = one[0].astype(int), all_[0].astype(int), (first[0].astype(int), second[0].astype(int))
+        luma, joined, alone = (
+            one[0].astype(int),
+            all_[0].astype(int),
+            (first[0].astype(int), second[0].astype(int)),
+        )
         assert np.array_equal(joined - luma, alone[0] - luma + (alone[1] - luma))
-        changed = [count + int((part != luma).any()) for count, part in zip(changed, alone, strict=True)]
+        changed = [
+            count + int((part != luma).any()) for count, part in zip(changed, alone, strict=True)
+        ]
     assert changed == [FRAMES, FRAMES - 4]
 
 
-def test_several_objects_go_on_after_a_stop(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_objects_go_on_after_a_stop(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 8)
     both, weights = [work / "disc.npz", work / "block.npz"], str(work / "w.safetensors")
     harmonize_video(work / "in.mkv", tmp_path / "whole.mkv", mask=both, weights=weights, **OPTIONS)
@@ -80,41 +98,91 @@ def test_several_objects_go_on_after_a_stop(work: Path, tmp_path: Path, monkeypa
     with monkeypatch.context() as patched:
         patched.setattr(pipeline.SegmentedWriter, "write", dying)
         with pytest.raises(RuntimeError):
-            harmonize_video(work / "in.mkv", tmp_path / "parts.mkv", mask=both, weights=weights, resume=True, **OPTIONS)
-    harmonize_video(work / "in.mkv", tmp_path / "parts.mkv", mask=both, weights=weights, resume=True, **OPTIONS)
-    for one, other in zip(planes(tmp_path / "whole.mkv"), planes(tmp_path / "parts.mkv"), strict=True):
+            harmonize_video(
+                work / "in.mkv",
+                tmp_path / "parts.mkv",
+                mask=both,
+                weights=weights,
+                resume=True,
+                **OPTIONS,
+            )
+    harmonize_video(
+        work / "in.mkv", tmp_path / "parts.mkv", mask=both, weights=weights, resume=True, **OPTIONS
+    )
+    for one, other in zip(
+        planes(tmp_path / "whole.mkv"), planes(tmp_path / "parts.mkv"), strict=True
+    ):
         assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_a_composites_own_alpha_is_its_mask(work: Path, tmp_path: Path) -> None:
     weights = str(work / "w.safetensors")
-    report = harmonize_video(work / "alpha.mov", tmp_path / "own.mkv", weights=weights, codec="ffv1", **OPTIONS)
-    given = harmonize_video(work / "alpha.mov", tmp_path / "given.mkv", mask=work / "same.npz", weights=weights, codec="ffv1", **OPTIONS)
+    report = harmonize_video(
+        work / "alpha.mov", tmp_path / "own.mkv", weights=weights, codec="ffv1", **OPTIONS
+    )
+    given = harmonize_video(
+        work / "alpha.mov",
+        tmp_path / "given.mkv",
+        mask=work / "same.npz",
+        weights=weights,
+        codec="ffv1",
+        **OPTIONS,
+    )
     assert report["mean_change"] == pytest.approx(given["mean_change"], rel=0.05)
-    own, same, before = planes(tmp_path / "own.mkv"), planes(tmp_path / "given.mkv"), planes(work / "alpha.mov")
+    own, same, before = (
+        planes(tmp_path / "own.mkv"),
+        planes(tmp_path / "given.mkv"),
+        planes(work / "alpha.mov"),
+    )
     for one, other, untouched in zip(own, same, before, strict=True):
-        assert np.abs(one[0].astype(int) - other[0]).max() <= 8  # of 1023 or 4095: ProRes keeps alpha, but not the edge's last bits
+        assert (
+            np.abs(one[0].astype(int) - other[0]).max() <= 8
+        )  # of 1023 or 4095: ProRes keeps alpha, but not the edge's last bits
         assert np.array_equal(one[3], untouched[3])
 
 
-def test_without_mask_or_alpha_nothing_is_done(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_mask_or_alpha_nothing_is_done(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["harmonize", str(work / "in.mkv"), "-o", str(tmp_path / "x.mkv")]) == 2
     assert "--mask: missing" in capsys.readouterr().err
     write_mask_bits(np.zeros((FRAMES, 64, 96), bool), tmp_path / "none.npz")
     with pytest.raises(InputError, match="no foreground"):
-        harmonize_video(work / "in.mkv", tmp_path / "x.mkv", mask=[work / "disc.npz", tmp_path / "none.npz"])
+        harmonize_video(
+            work / "in.mkv", tmp_path / "x.mkv", mask=[work / "disc.npz", tmp_path / "none.npz"]
+        )
     assert not (tmp_path / "x.mkv").exists()
 
 
 def test_the_command_takes_several_masks(work: Path, tmp_path: Path) -> None:
     masks = ["--mask", str(work / "disc.npz"), "--mask", str(work / "block.npz")]
     out = ["-o", str(tmp_path / "x.mkv"), "--json", str(tmp_path / "r.json"), "-q"]
-    assert main(["harmonize", str(work / "in.mkv"), *masks, *out, "--weights", str(work / "w.safetensors"), "--precision", "fp32"]) == 0
+    assert (
+        main(
+            [
+                "harmonize",
+                str(work / "in.mkv"),
+                *masks,
+                *out,
+                "--weights",
+                str(work / "w.safetensors"),
+                "--precision",
+                "fp32",
+            ]
+        )
+        == 0
+    )
     assert json.loads((tmp_path / "r.json").read_text())["frames"] == FRAMES
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("x.mov", {"codec": "prores_ks"}), ("x.mkv", {"codec": "ffv1"}), ("x.%03d.png", {}), ("y.%03d.tif", {})]
+    ("name", "options"),
+    [
+        ("x.mov", {"codec": "prores_ks"}),
+        ("x.mkv", {"codec": "ffv1"}),
+        ("x.%03d.png", {}),
+        ("y.%03d.tif", {}),
+    ],
 )
 def test_the_foreground_alone_has_its_matte_as_alpha_and_gives_the_composite_again(
     work: Path, tmp_path: Path, name: str, options: dict[str, str]
@@ -135,15 +203,27 @@ def test_the_foreground_alone_has_its_matte_as_alpha_and_gives_the_composite_aga
 
 def test_a_layer_needs_an_encoder_with_alpha(work: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no alpha"):
-        harmonize_video(work / "in.mkv", tmp_path / "x.mp4", mask=work / "disc.npz", layer="foreground", codec="libx264")
+        harmonize_video(
+            work / "in.mkv",
+            tmp_path / "x.mp4",
+            mask=work / "disc.npz",
+            layer="foreground",
+            codec="libx264",
+        )
     with pytest.raises(InputError, match="holds no alpha"):
-        harmonize_video(work / "in.mkv", tmp_path / "x.%d.jpg", mask=work / "disc.npz", layer="foreground")
+        harmonize_video(
+            work / "in.mkv", tmp_path / "x.%d.jpg", mask=work / "disc.npz", layer="foreground"
+        )
     assert not list(tmp_path.iterdir())
 
 
 def test_an_alpha_channel_that_is_lost_is_told(work: Path, tmp_path: Path) -> None:
     weights = str(work / "w.safetensors")
-    lost = harmonize_video(work / "alpha.mov", tmp_path / "x.mp4", weights=weights, codec="libx264", **OPTIONS)
+    lost = harmonize_video(
+        work / "alpha.mov", tmp_path / "x.mp4", weights=weights, codec="libx264", **OPTIONS
+    )
     assert any("alpha channel was left out" in warning for warning in lost["warnings"])
-    kept = harmonize_video(work / "alpha.mov", tmp_path / "x.mkv", weights=weights, codec="ffv1", **OPTIONS)
+    kept = harmonize_video(
+        work / "alpha.mov", tmp_path / "x.mkv", weights=weights, codec="ffv1", **OPTIONS
+    )
     assert not any("alpha" in warning for warning in kept["warnings"])

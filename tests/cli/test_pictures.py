@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, write_video
-from tests.harmonizer.test_harmonizer import changing_model
+from tests.support.networks import changing_model
+from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.weights import save_model
@@ -22,13 +22,20 @@ FIRST = 11
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sequences of an odd size in several kinds, numbered from 11, with masks; and the same as a video."""
+    """Sequences of an odd size in several kinds, numbered from 11, with masks; and the same as a
+    video."""
     folder = tmp_path_factory.mktemp("pictures")
     frames, masks = moving_scene(FRAMES, 97, 65)
     for place, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
         number = f"{FIRST + place:04d}"
         deep = frame[..., ::-1].astype(np.uint16) * 257 + 3
-        kinds = {"png": frame[..., ::-1], "tif": frame[..., ::-1], "jpg": frame[..., ::-1], "deep.png": deep, "deep.tif": deep}
+        kinds = {
+            "png": frame[..., ::-1],
+            "tif": frame[..., ::-1],
+            "jpg": frame[..., ::-1],
+            "deep.png": deep,
+            "deep.tif": deep,
+        }
         for name, picture in kinds.items():
             assert cv2.imwrite(str(folder / f"a.{number}.{name}"), picture)
         alpha = np.dstack([frame[..., ::-1], np.full(mask.shape, 77, np.uint8)])
@@ -41,18 +48,35 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(work: Path, composite: str, out: Path, *options: str, mask: str = "m.npz") -> int:
-    arguments = ["harmonize", str(work / composite), "--mask", str(work / mask), "-o", str(out), "--weights", str(work / "w.safetensors")]
+    arguments = [
+        "harmonize",
+        str(work / composite),
+        "--mask",
+        str(work / mask),
+        "-o",
+        str(out),
+        "--weights",
+        str(work / "w.safetensors"),
+    ]
     return main([*arguments, "--precision", "fp32", "--caution", "0", "-q", *options])
 
 
-@pytest.mark.parametrize("kind", ["a.%04d.png", "a.%04d.tif", "a.%04d.deep.png", "a.%04d.deep.tif", "alpha.%04d.png"])
-def test_a_sequence_keeps_its_numbers_its_depth_and_what_is_outside_the_mask(work: Path, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize(
+    "kind", ["a.%04d.png", "a.%04d.tif", "a.%04d.deep.png", "a.%04d.deep.tif", "alpha.%04d.png"]
+)
+def test_a_sequence_keeps_its_numbers_its_depth_and_what_is_outside_the_mask(
+    work: Path, tmp_path: Path, kind: str
+) -> None:
     out = tmp_path / f"out.%04d{Path(kind).suffix}"
     assert run(work, kind, out) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == [out.name % number for number in range(FIRST, FIRST + FRAMES)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        out.name % number for number in range(FIRST, FIRST + FRAMES)
+    ]
     masks = moving_scene(FRAMES, 97, 65)[1]
     for place, mask in enumerate(masks):
-        before, after = (cv2.imread(str(path % (FIRST + place)), -1) for path in (str(work / kind), str(out)))
+        before, after = (
+            cv2.imread(str(path % (FIRST + place)), -1) for path in (str(work / kind), str(out))
+        )
         assert before.dtype == after.dtype
         assert before.shape == after.shape
         assert np.array_equal(before[~mask], after[~mask])
@@ -64,12 +88,17 @@ def test_a_sequence_gives_the_frames_of_the_video(work: Path, tmp_path: Path) ->
     assert run(work, "a.%04d.png", tmp_path / "s.%d.png", mask="m.%04d.png") == 0
     assert run(work, "in.mov", tmp_path / "v.%02d.png") == 0
     for place in range(FRAMES):
-        one, other = cv2.imread(str(tmp_path / f"s.{FIRST + place}.png")), cv2.imread(str(tmp_path / f"v.{place + 1:02d}.png"))
+        one, other = (
+            cv2.imread(str(tmp_path / f"s.{FIRST + place}.png")),
+            cv2.imread(str(tmp_path / f"v.{place + 1:02d}.png")),
+        )
         assert np.abs(one.astype(int) - other).max() <= 1
 
 
 def test_pictures_become_a_video_of_the_rate_that_is_asked_for(work: Path, tmp_path: Path) -> None:
-    assert run(work, "a.%04d.png", tmp_path / "v.mkv", "--rate", "30000/1001", "--codec", "ffv1") == 0
+    assert (
+        run(work, "a.%04d.png", tmp_path / "v.mkv", "--rate", "30000/1001", "--codec", "ffv1") == 0
+    )
     info = probe_video(tmp_path / "v.mkv")
     assert float(info.fps) == pytest.approx(30000 / 1001)
     assert info.frames == FRAMES
@@ -90,11 +119,26 @@ def test_a_jpeg_and_a_folder_are_taken(work: Path, tmp_path: Path) -> None:
 
 
 def test_a_part_of_a_sequence_keeps_its_numbers(work: Path, tmp_path: Path) -> None:
-    assert run(work, "a.%04d.png", tmp_path / "p.%04d.png", "--rate", "10", "--start", "0.2", "--end", "0.4") == 0
+    assert (
+        run(
+            work,
+            "a.%04d.png",
+            tmp_path / "p.%04d.png",
+            "--rate",
+            "10",
+            "--start",
+            "0.2",
+            "--end",
+            "0.4",
+        )
+        == 0
+    )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.0013.png", "p.0014.png"]
 
 
-def test_what_would_be_lost_or_is_wrong_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_would_be_lost_or_is_wrong_is_refused(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for composite, out, options, message in (
         ("a.%04d.png", tmp_path / "one.png", (), "is one picture but there are 6 frames"),
         ("a.%04d.png", work / "a.%04d.png", (), "is an input"),
@@ -105,7 +149,7 @@ def test_what_would_be_lost_or_is_wrong_is_refused(work: Path, tmp_path: Path, c
         ("a.%04d.png", tmp_path / "x.%04d.png", ("--codec", "ffv1"), "--codec"),
         ("in.mov", tmp_path / "x.mkv", ("--rate", "24"), "--rate"),
         ("a.%04d.png", tmp_path / "x.mkv", ("--rate", "0"), "--rate"),
-    ):  # fmt: skip
+    ):
         assert run(work, composite, out, *options) == 2, message
         error = capsys.readouterr().err
         assert message in error
@@ -113,7 +157,9 @@ def test_what_would_be_lost_or_is_wrong_is_refused(work: Path, tmp_path: Path, c
     assert not list(tmp_path.iterdir())
 
 
-def test_numbers_are_those_of_the_pattern_and_gaps_are_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_numbers_are_those_of_the_pattern_and_gaps_are_refused(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     shots, out = tmp_path / "shots", tmp_path / "out"
     shots.mkdir()
     out.mkdir()
@@ -122,13 +168,17 @@ def test_numbers_are_those_of_the_pattern_and_gaps_are_refused(work: Path, tmp_p
     (shots / "s.3_v2.png").write_bytes(b"too few digits to belong to it")
     for composite in (shots / "s.%04d_v2.png",):
         assert run(work, str(composite), out / "o.%d.png") == 0
-        assert sorted(int(path.name.split(".")[1]) for path in out.iterdir()) == list(range(FIRST, FIRST + FRAMES))
+        assert sorted(int(path.name.split(".")[1]) for path in out.iterdir()) == list(
+            range(FIRST, FIRST + FRAMES)
+        )
     (shots / f"s.{FIRST + 2:04d}_v2.png").unlink()
     assert run(work, str(shots / "s.%04d_v2.png"), out / "o.%d.png") == 2
     assert f"number {FIRST + 2} is missing" in capsys.readouterr().err
 
 
-def test_no_input_is_written_over(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_input_is_written_over(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     reference = tmp_path / "ref.png"
     reference.write_bytes((work / f"a.{FIRST:04d}.png").read_bytes())
     before = reference.read_bytes()
@@ -143,31 +193,66 @@ def test_no_input_is_written_over(work: Path, tmp_path: Path, capsys: pytest.Cap
     assert [path.name for path in folder.iterdir()] == ["x1.png"]
 
 
-def test_a_picture_that_its_tag_turns_is_refused(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_picture_that_its_tag_turns_is_refused(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     plain = (work / f"a.{FIRST:04d}.jpg").read_bytes()
     tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
-    (tmp_path / "turned.jpg").write_bytes(plain[:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + plain[2:])
-    assert run(work, str(tmp_path / "turned.jpg"), tmp_path / "x.jpg", mask=f"m.{FIRST:04d}.png") == 2
+    (tmp_path / "turned.jpg").write_bytes(
+        plain[:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + plain[2:]
+    )
+    assert (
+        run(work, str(tmp_path / "turned.jpg"), tmp_path / "x.jpg", mask=f"m.{FIRST:04d}.png") == 2
+    )
     assert "EXIF" in capsys.readouterr().err
 
 
 def test_a_damaged_or_other_picture_in_the_middle_is_named_and_nothing_is_left(
     work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name, data in (("cut", (work / "a.0013.png").read_bytes()[:300]), ("other", (work / "a.0013.deep.png").read_bytes())):
+    for name, data in (
+        ("cut", (work / "a.0013.png").read_bytes()[:300]),
+        ("other", (work / "a.0013.deep.png").read_bytes()),
+    ):
         folder, out = tmp_path / name, tmp_path / f"{name}.out"
         folder.mkdir()
         out.mkdir()
         for number in range(FIRST, FIRST + FRAMES):
-            (folder / f"x.{number}.png").write_bytes((work / f"a.{number:04d}.png").read_bytes() if number != 13 else data)
+            (folder / f"x.{number}.png").write_bytes(
+                (work / f"a.{number:04d}.png").read_bytes() if number != 13 else data
+            )
         assert run(work, str(folder), out / "x.%04d.png") == 2
         assert "x.13.png" in capsys.readouterr().err
         assert not list(out.iterdir())
 
 
-def test_a_preview_shows_the_frame_that_harmonizing_gives(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["--mask", str(work / "m.npz"), "--weights", str(work / "w.safetensors"), "--precision", "fp32", "--caution", "0"]
-    assert main(["preview", str(work / "in.mov"), *arguments, "-o", str(tmp_path / "sheet.png"), "--frame", "3"]) == 0
+def test_a_preview_shows_the_frame_that_harmonizing_gives(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "--mask",
+        str(work / "m.npz"),
+        "--weights",
+        str(work / "w.safetensors"),
+        "--precision",
+        "fp32",
+        "--caution",
+        "0",
+    ]
+    assert (
+        main(
+            [
+                "preview",
+                str(work / "in.mov"),
+                *arguments,
+                "-o",
+                str(tmp_path / "sheet.png"),
+                "--frame",
+                "3",
+            ]
+        )
+        == 0
+    )
     assert "frame 3" in capsys.readouterr().out
     assert run(work, "in.mov", tmp_path / "v.%d.png") == 0
     sheet, after = cv2.imread(str(tmp_path / "sheet.png")), cv2.imread(str(tmp_path / "v.4.png"))
@@ -175,6 +260,21 @@ def test_a_preview_shows_the_frame_that_harmonizing_gives(work: Path, tmp_path: 
     assert np.abs(sheet[35:65, 97:].astype(int) - after[35:]).max() <= 1  # below the panel's name
     mask = moving_scene(FRAMES, 97, 65)[1][3]
     assert np.array_equal(sheet[65 + 35 :, 97:, 0] > 127, mask[35:])
-    for options, message in ((("--frame", "6"), "frames 0 to 5"), (("-o", str(tmp_path / "x.%d.png")), "a sequence")):
-        assert main(["preview", str(work / "in.mov"), *arguments, "-o", str(tmp_path / "y.png"), *options]) == 2
+    for options, message in (
+        (("--frame", "6"), "frames 0 to 5"),
+        (("-o", str(tmp_path / "x.%d.png")), "a sequence"),
+    ):
+        assert (
+            main(
+                [
+                    "preview",
+                    str(work / "in.mov"),
+                    *arguments,
+                    "-o",
+                    str(tmp_path / "y.png"),
+                    *options,
+                ]
+            )
+            == 2
+        )
         assert message in capsys.readouterr().err

@@ -15,8 +15,8 @@ import av
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import error_of
-from tests.conftest import decode, moving_scene, save_bold_weights, write_video
+from tests.support.commands import error_of
+from tests.support.scenes import decode, moving_scene, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
@@ -52,16 +52,46 @@ def y4m(path: Path, kind: str = "yuv4mpegpipe") -> bytes:
 
 def piped(work: Path, data: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
     mask = () if "--mask" in options else ("--mask", str(work / "m.npz"))
-    command = [sys.executable, "-m", "vhmae", "harmonize", "-", "-o", "-", *mask, "--weights", str(work / "w.safetensors")]
-    return subprocess.run([*command, *options], input=data, capture_output=True, timeout=120, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "vhmae",
+        "harmonize",
+        "-",
+        "-o",
+        "-",
+        *mask,
+        "--weights",
+        str(work / "w.safetensors"),
+    ]
+    return subprocess.run(
+        [*command, *options], input=data, capture_output=True, timeout=120, check=False
+    )
 
 
 @pytest.mark.parametrize("kind", ["yuv4mpegpipe", "rawvideo"])
 def test_a_pipe_gives_the_frames_of_the_file(kind: str, work: Path, tmp_path: Path) -> None:
-    files = ("harmonize", work / "in.mkv", "--mask", work / "m.npz", "-o", tmp_path / "out.mkv", "--weights", work / "w.safetensors")
+    files = (
+        "harmonize",
+        work / "in.mkv",
+        "--mask",
+        work / "m.npz",
+        "-o",
+        tmp_path / "out.mkv",
+        "--weights",
+        work / "w.safetensors",
+    )
     assert main([*map(str, files), "--precision", "fp32", "-q"]) == 0
     raw = ("--raw", "96x64:yuv420p:25") if kind == "rawvideo" else ()
-    run = piped(work, y4m(work / "in.mkv", kind), "--precision", "fp32", "--json", str(tmp_path / "r.json"), *raw)
+    run = piped(
+        work,
+        y4m(work / "in.mkv", kind),
+        "--precision",
+        "fp32",
+        "--json",
+        str(tmp_path / "r.json"),
+        *raw,
+    )
     assert run.returncode == 0, run.stderr
     report = json.loads((tmp_path / "r.json").read_text())
     assert report["frames"] == FRAMES
@@ -72,14 +102,29 @@ def test_a_pipe_gives_the_frames_of_the_file(kind: str, work: Path, tmp_path: Pa
     for number, expected in enumerate(decode(tmp_path / "out.mkv")):
         at = number * (head + sum(sizes)) + head
         for plane, size in zip(expected, sizes, strict=True):
-            assert np.array_equal(np.frombuffer(body[at : at + size], np.uint8).reshape(plane.shape), plane)
+            assert np.array_equal(
+                np.frombuffer(body[at : at + size], np.uint8).reshape(plane.shape), plane
+            )
             at += size
 
 
 def test_a_live_pipe_gives_each_frame_at_once(work: Path) -> None:
     data = y4m(work / "in.mkv")
     header, frame = data.index(b"\n") + 1, len(b"FRAME\n") + 64 * 96 * 3 // 2
-    command = [sys.executable, "-m", "vhmae", "harmonize", "-", "--mask", str(work / "m.npz"), "-o", "-", "--lookahead", "0", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "vhmae",
+        "harmonize",
+        "-",
+        "--mask",
+        str(work / "m.npz"),
+        "-o",
+        "-",
+        "--lookahead",
+        "0",
+        "-q",
+    ]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     assert process.stdin
     assert process.stdout
@@ -87,7 +132,8 @@ def test_a_live_pipe_gives_each_frame_at_once(work: Path) -> None:
         process.stdin.write(data[: header + 12 * frame])
         got = b""
         deadline = time.monotonic() + 60
-        # While the input stays open: what was sent comes out, but for the frames that wait between the stages.
+        # While the input stays open: what was sent comes out, but for the frames that wait between
+        # the stages.
         while len(got) < 6 * frame and time.monotonic() < deadline:
             got += process.stdout.read(frame)
         assert len(got) >= 6 * frame
@@ -120,7 +166,12 @@ def test_a_mask_that_ends_before_the_stream_is_refused(work: Path, tmp_path: Pat
     run = piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"))
     assert run.returncode == 2
     assert b"has 39 frames but the stream goes on" in run.stderr
-    assert piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"), "--hold-last-mask").returncode == 0
+    assert (
+        piped(
+            work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"), "--hold-last-mask"
+        ).returncode
+        == 0
+    )
 
 
 def test_a_pipe_reports_the_change_that_the_file_reports(work: Path, tmp_path: Path) -> None:
@@ -128,7 +179,13 @@ def test_a_pipe_reports_the_change_that_the_file_reports(work: Path, tmp_path: P
     masks[10:30] = False  # frames that nothing is done to do not count in the mean
     write_mask_bits(masks, tmp_path / "m.npz")
     weights = str(work / "w.safetensors")
-    whole = harmonize_video(work / "in.mkv", tmp_path / "out.mkv", mask=tmp_path / "m.npz", weights=weights, precision="fp32")
+    whole = harmonize_video(
+        work / "in.mkv",
+        tmp_path / "out.mkv",
+        mask=tmp_path / "m.npz",
+        weights=weights,
+        precision="fp32",
+    )
     (tmp_path / "in.y4m").write_bytes(y4m(work / "in.mkv"))
     job = StreamJob(masks=(tmp_path / "m.npz",), weights=weights, precision="fp32")
     with (tmp_path / "in.y4m").open("rb") as source:
@@ -138,7 +195,9 @@ def test_a_pipe_reports_the_change_that_the_file_reports(work: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("kind", ["yuv4mpegpipe", "rawvideo"])
-def test_a_stream_that_ends_within_a_frame_is_an_error_after_the_whole_frames(work: Path, kind: str) -> None:
+def test_a_stream_that_ends_within_a_frame_is_an_error_after_the_whole_frames(
+    work: Path, kind: str
+) -> None:
     data = y4m(work / "in.mkv", kind)
     raw = ("--raw", "96x64:yuv420p:24") if kind == "rawvideo" else ()
     whole, cut = (piped(work, sent, "--lookahead", "0", *raw) for sent in (data, data[:-100]))
@@ -151,7 +210,10 @@ def test_a_stream_that_ends_within_a_frame_is_an_error_after_the_whole_frames(wo
 
 def test_raw_video_with_unused_bytes_comes_through_whole(work: Path) -> None:
     data = np.random.default_rng(0).integers(0, 255, (2, 64, 96, 4), np.uint8).tobytes()
-    whole, cut = (piped(work, sent, "--lookahead", "0", "--raw", "96x64:bgr0:25", "--hold-last-mask") for sent in (data, data[:-100]))
+    whole, cut = (
+        piped(work, sent, "--lookahead", "0", "--raw", "96x64:bgr0:25", "--hold-last-mask")
+        for sent in (data, data[:-100])
+    )
     assert whole.returncode == 0, whole.stderr
     assert len(whole.stdout) == len(data)
     assert cut.returncode == 1
@@ -159,8 +221,23 @@ def test_raw_video_with_unused_bytes_comes_through_whole(work: Path) -> None:
 
 def test_a_silent_sender_does_not_hold_an_interrupt_up(work: Path) -> None:
     data = y4m(work / "in.mkv")
-    command = [sys.executable, "-m", "vhmae", "harmonize", "-", "--mask", str(work / "m.npz"), "-o", "-", "--lookahead", "0", "-q"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+    command = [
+        sys.executable,
+        "-m",
+        "vhmae",
+        "harmonize",
+        "-",
+        "--mask",
+        str(work / "m.npz"),
+        "-o",
+        "-",
+        "--lookahead",
+        "0",
+        "-q",
+    ]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    )
     assert process.stdin
     assert process.stdout
     process.stdin.write(data[: 5 * 64 * 96 * 3 // 2])  # less than a pipe holds
@@ -177,11 +254,20 @@ def test_strict_pipes_take_warnings_as_errors(work: Path, tmp_path: Path) -> Non
     write_mask_bits(np.ones((FRAMES, 64, 96), bool), tmp_path / "full.npz")
     run = piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "full.npz"))
     assert (run.returncode, b"left untouched" in run.stderr) == (0, True)
-    assert piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "full.npz"), "--strict").returncode == 2
+    assert (
+        piped(
+            work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "full.npz"), "--strict"
+        ).returncode
+        == 2
+    )
 
 
-def test_pipes_and_files_do_not_mix(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "a pipe goes to a pipe" in error_of("harmonize", "-", "--mask", work / "m.npz", "-o", tmp_path / "o.mkv", capsys=capsys)
+def test_pipes_and_files_do_not_mix(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "a pipe goes to a pipe" in error_of(
+        "harmonize", "-", "--mask", work / "m.npz", "-o", tmp_path / "o.mkv", capsys=capsys
+    )
     run = ("harmonize", work / "in.mkv", "--mask", work / "m.npz", "-o", tmp_path / "o.mkv")
     assert "are for pipes" in error_of(*run, "--lookahead", "0", capsys=capsys)
     for text, message in (

@@ -17,8 +17,8 @@ import av
 import numpy as np
 import pytest
 
-from tests.cli.test_cli import error_of
-from tests.conftest import decode, moving_scene, packets, save_bold_weights, write_video
+from tests.support.commands import error_of
+from tests.support.scenes import decode, moving_scene, packets, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.video.planes import PlanarFrame
@@ -29,12 +29,16 @@ KILLS = 50
 FRAMES = 90
 
 # A run with short segments, so that a short clip has many of them.
-SCRIPT = "import sys; import vhmae.work.harmonize as h; h.CHECKPOINT_FRAMES = 10; from vhmae.cli import main; sys.exit(main(sys.argv[1:]))"
+SCRIPT = (
+    "import sys; import vhmae.work.harmonize as h; h.CHECKPOINT_FRAMES = 10; from vhmae.cli import "
+    "main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clip of two shots with sound, its mask, weights that change much, and the result of an unbroken run."""
+    """A clip of two shots with sound, its mask, weights that change much, and the result of an
+    unbroken run."""
     folder = tmp_path_factory.mktemp("resume")
     frames, masks = moving_scene(FRAMES, 96, 64)
     frames[50:] = np.roll(frames[50:, :, ::-1] // 3, 20, axis=1)
@@ -43,18 +47,31 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(folder / "in.mkv", frames, audio=True)
     write_mask_bits(masks, folder / "m.npz")
     save_bold_weights(folder / "w.safetensors")
-    assert main([*arguments(folder, folder / "whole.mkv"), "--json", str(folder / "whole.json")]) == 0
+    assert (
+        main([*arguments(folder, folder / "whole.mkv"), "--json", str(folder / "whole.json")]) == 0
+    )
     return folder
 
 
 def arguments(work: Path, out: Path) -> list[str]:
-    files = ("harmonize", work / "in.mkv", "--mask", work / "m.npz", "-o", out, "--weights", work / "w.safetensors")
+    files = (
+        "harmonize",
+        work / "in.mkv",
+        "--mask",
+        work / "m.npz",
+        "-o",
+        out,
+        "--weights",
+        work / "w.safetensors",
+    )
     return [*map(str, files), "--precision", "fp32", "--threads", "1"]
 
 
 def same_frames(one: Path, other: Path) -> bool:
     pairs = list(zip(decode(one), decode(other), strict=True))
-    return all(np.array_equal(a, b) for left, right in pairs for a, b in zip(left, right, strict=True))
+    return all(
+        np.array_equal(a, b) for left, right in pairs for a, b in zip(left, right, strict=True)
+    )
 
 
 def times(path: Path) -> list[float]:
@@ -87,7 +104,9 @@ def test_an_unbroken_run_in_segments_is_the_plain_run(work: Path, tmp_path: Path
     assert main([*arguments(work, out), "--resume", "--json", str(tmp_path / "r.json")]) == 0
     assert same_frames(out, work / "whole.mkv")
     assert packets(out, "audio") == packets(work / "whole.mkv", "audio")
-    whole, parts = (json.loads(path.read_text()) for path in (work / "whole.json", tmp_path / "r.json"))
+    whole, parts = (
+        json.loads(path.read_text()) for path in (work / "whole.json", tmp_path / "r.json")
+    )
     for key in ("frames", "mean_change", "passed_through", "skipped", "warnings"):
         assert parts[key] == whole[key]
     assert [path.name for path in tmp_path.iterdir() if path.name != "r.json"] == ["out.mkv"]
@@ -95,7 +114,9 @@ def test_an_unbroken_run_in_segments_is_the_plain_run(work: Path, tmp_path: Path
 
 @pytest.mark.usefixtures("short_segments")
 @pytest.mark.parametrize("stopped_at", [0, 9, 10, 33, 64, 79, 89])
-def test_a_stopped_run_goes_on_to_the_same_frames(stopped_at: int, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_run_goes_on_to_the_same_frames(
+    stopped_at: int, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out.mkv"
     stop_at(stopped_at, [*arguments(work, out), "--resume"], monkeypatch)
     assert not out.exists()
@@ -104,24 +125,32 @@ def test_a_stopped_run_goes_on_to_the_same_frames(stopped_at: int, work: Path, t
     assert times(out) == times(work / "whole.mkv")
     assert packets(out, "audio") == packets(work / "whole.mkv", "audio")
     report = json.loads((tmp_path / "r.json").read_text())
-    assert (report["frames"], report["warnings"]) == (FRAMES, json.loads((work / "whole.json").read_text())["warnings"])
+    assert (report["frames"], report["warnings"]) == (
+        FRAMES,
+        json.loads((work / "whole.json").read_text())["warnings"],
+    )
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_best_with_several_renderers_goes_on_to_the_same_frames(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_best_with_several_renderers_goes_on_to_the_same_frames(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pipeline, "RENDERERS", 4)
     options = ["--quality", "best", "--threads", "2"]
     whole, out = tmp_path / "whole.mkv", tmp_path / "out.mkv"
     assert main([*arguments(work, whole), *options, "--json", str(tmp_path / "whole.json")]) == 0
     stop_at(33, [*arguments(work, out), *options, "--resume"], monkeypatch)
-    assert main([*arguments(work, out), *options, "--resume", "--json", str(tmp_path / "r.json")]) == 0
+    assert (
+        main([*arguments(work, out), *options, "--resume", "--json", str(tmp_path / "r.json")]) == 0
+    )
     assert same_frames(out, whole)
     reports = [json.loads((tmp_path / name).read_text()) for name in ("whole.json", "r.json")]
     assert reports[0]["mean_change"] == reports[1]["mean_change"]
 
 
 def test_fifty_kills_lose_nothing(work: Path, tmp_path: Path) -> None:
-    """kill -9 at random moments, run after run, until the clip is done; then from the start again."""
+    """kill -9 at random moments, run after run, until the clip is done; then from the start
+    again."""
     out = tmp_path / "out.mkv"
     command = [sys.executable, "-c", SCRIPT, *arguments(work, out), "--resume", "-q"]
     dice = random.Random(0)
@@ -130,9 +159,16 @@ def test_fifty_kills_lose_nothing(work: Path, tmp_path: Path) -> None:
     deadline = time.monotonic() + 150
     while kills < KILLS and time.monotonic() < deadline:
         # The start-up is forked over once: what is killed is the work.
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
         begun = time.monotonic()
-        while not source.exists() and not out.exists() and process.poll() is None and time.monotonic() - begun < 60:
+        while (
+            not source.exists()
+            and not out.exists()
+            and process.poll() is None
+            and time.monotonic() - begun < 60
+        ):
             time.sleep(0.01)
         time.sleep(dice.uniform(0.0, 0.4))
         os.kill(process.pid, signal.SIGKILL) if process.poll() is None else None
@@ -151,7 +187,9 @@ def test_fifty_kills_lose_nothing(work: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_a_lossy_run_keeps_count_times_and_sound(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lossy_run_keeps_count_times_and_sound(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out.mp4"
     run = [*arguments(work, out), "--codec", "libx264", "--preset", "veryfast"]
     assert main(run) == 0
@@ -198,7 +236,9 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_state_is_an_error(damage: str, stopped: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_state_is_an_error(
+    damage: str, stopped: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
     DAMAGES[damage](stopped)
     line = error_of(*arguments(work, stopped.parent / "out.mkv"), "--resume", capsys=capsys)
@@ -209,7 +249,9 @@ def test_a_damaged_state_is_an_error(damage: str, stopped: Path, work: Path, cap
     assert same_frames(stopped.parent / "out.mkv", work / "whole.mkv")
 
 
-def test_another_job_does_not_go_on_with_it(stopped: Path, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_job_does_not_go_on_with_it(
+    stopped: Path, work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     capsys.readouterr()
     run = arguments(work, stopped.parent / "out.mkv")
     assert "another strength" in error_of(*run, "--resume", "--strength", "0.5", capsys=capsys)
@@ -220,7 +262,9 @@ def open_gops(path: Path, frames: np.ndarray) -> Path:
     """x264 whose key frames are followed by pictures that need those before them."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(
-            "libx264", rate=25, options={"x264-params": "open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0"}
+            "libx264",
+            rate=25,
+            options={"x264-params": "open-gop=1:keyint=10:min-keyint=10:bframes=3:scenecut=0"},
         )
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
         for frame in frames:
@@ -238,13 +282,17 @@ def test_reading_from_any_frame_loses_none(suffix: str, tmp_path: Path) -> None:
     info = probe_video(open_gops(tmp_path / f"open{suffix}", frames))
     whole = [frame.image.planes[0].copy() for frame in read_frames(info)]
     for first in range(45):
-        found = [(frame.index, frame.image.planes[0].copy()) for frame in read_frames(info, first=first)]
+        found = [
+            (frame.index, frame.image.planes[0].copy()) for frame in read_frames(info, first=first)
+        ]
         assert [index for index, _ in found] == list(range(first, 45))
         assert all(np.array_equal(luma, whole[index]) for index, luma in found)
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_a_run_in_half_precision_goes_on_to_the_same_frames(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_in_half_precision_goes_on_to_the_same_frames(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     half = ["--precision", "bf16", "--end", "1.6"]
     assert main([*arguments(work, tmp_path / "whole.mkv"), *half]) == 0
     out = tmp_path / "out.mkv"
@@ -266,24 +314,46 @@ def test_colour_tags_and_names_outlive_segments(told: int, work: Path, tmp_path:
         context.color_range = told
         stream.metadata.update({"language": "deu", "title": "T"})
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p"))
+            )
         container.mux(stream.encode(None))
     write_mask_bits(masks, tmp_path / "m.npz")
-    run = ["harmonize", str(source), "--mask", str(tmp_path / "m.npz"), "-q", "--weights", str(work / "w.safetensors")]
+    run = [
+        "harmonize",
+        str(source),
+        "--mask",
+        str(tmp_path / "m.npz"),
+        "-q",
+        "--weights",
+        str(work / "w.safetensors"),
+    ]
     facts = []
     for name, options in (("plain.mkv", []), ("parts.mkv", ["--resume"])):
         assert main([*run, "-o", str(tmp_path / name), *options]) == 0
         with av.open(str(tmp_path / name)) as container:
             stream = container.streams.video[0]
             context = stream.codec_context
-            tags = [int(value) for value in (context.colorspace, context.color_primaries, context.color_trc, context.color_range)]
+            tags = [
+                int(value)
+                for value in (
+                    context.colorspace,
+                    context.color_primaries,
+                    context.color_trc,
+                    context.color_range,
+                )
+            ]
             facts.append((tags, stream.metadata.get("language"), stream.metadata.get("title")))
     assert facts[0] == facts[1] == ([1, 1, 1, told], "deu", "T")
 
 
 @pytest.mark.usefixtures("short_segments")
-def test_what_the_container_cannot_hold_is_told_before_the_work(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    line = error_of(*arguments(work, tmp_path / "o.webm"), "--codec", "libx264", "--resume", capsys=capsys)
+def test_what_the_container_cannot_hold_is_told_before_the_work(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = error_of(
+        *arguments(work, tmp_path / "o.webm"), "--codec", "libx264", "--resume", capsys=capsys
+    )
     assert "cannot be written to it" in line
     assert not list(tmp_path.iterdir())
 
@@ -300,7 +370,9 @@ def test_other_cuts_are_another_job(
     assert "another cuts file" in error_of(*run, capsys=capsys)
 
 
-def test_a_kill_between_the_first_arrays_and_their_state_begins_again(stopped: Path, work: Path) -> None:
+def test_a_kill_between_the_first_arrays_and_their_state_begins_again(
+    stopped: Path, work: Path
+) -> None:
     for path in stopped.iterdir():
         if path.name != "00000.nut":
             path.unlink()

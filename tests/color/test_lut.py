@@ -67,7 +67,10 @@ def test_held_out_luts_are_the_multiples_of_five() -> None:
 
 
 def test_a_bank_and_a_folder_give_the_same_luts(tmp_path: Path) -> None:
-    tables = {f"lut{number:03d}": np.random.default_rng(number).random((4, 4, 4, 3), np.float32) for number in (1, 2, 5)}
+    tables = {
+        f"lut{number:03d}": np.random.default_rng(number).random((4, 4, 4, 3), np.float32)
+        for number in (1, 2, 5)
+    }
     np.savez(tmp_path / "bank.npz", **tables)
     folder = tmp_path / "luts"
     folder.mkdir()

@@ -22,7 +22,9 @@ from vhmae.color.skin import find_skin
         ("grey", (120, 120, 120), False),
     ],
 )
-def test_skin_of_every_tone_is_found_and_other_things_are_not(name: str, color: tuple[int, int, int], is_skin: bool) -> None:
+def test_skin_of_every_tone_is_found_and_other_things_are_not(
+    name: str, color: tuple[int, int, int], is_skin: bool
+) -> None:
     frame = np.full((12, 16, 3), color, np.uint8)
     mask = np.zeros((12, 16), bool)
     mask[2:10, 3:12] = True

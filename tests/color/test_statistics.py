@@ -27,7 +27,9 @@ def test_sets_lie_where_they_should() -> None:
     assert outer.any()
 
 
-@pytest.mark.parametrize(("height", "width", "ring"), [(64, 128, 2), (128, 64, 2), (160, 320, 6), (320, 160, 6)])
+@pytest.mark.parametrize(
+    ("height", "width", "ring"), [(64, 128, 2), (128, 64, 2), (160, 320, 6), (320, 160, 6)]
+)
 def test_a_ring_is_as_wide_as_the_shorter_side_says(height: int, width: int, ring: int) -> None:
     mask = torch.zeros(1, 1, 1, height, width, dtype=torch.bool)
     mask[..., 20:44, 16:48] = True  # 24 rows of 32 pixels
@@ -74,14 +76,17 @@ def test_statistics_match_numpy() -> None:
     np.testing.assert_allclose(numbers[:3], values.mean(0), atol=1e-5)
     np.testing.assert_allclose(numbers[3:6], values.std(0), atol=1e-4)
     correlation = np.corrcoef(values.T)
-    np.testing.assert_allclose(numbers[6:9], [correlation[0, 1], correlation[1, 2], correlation[2, 0]], atol=1e-4)
+    np.testing.assert_allclose(
+        numbers[6:9], [correlation[0, 1], correlation[1, 2], correlation[2, 0]], atol=1e-4
+    )
     quantiles = np.sort(values, axis=0)[[round(q * 399) for q in statistics.QUANTILES]]
     np.testing.assert_allclose(numbers[18:53].reshape(5, 7)[:, :3], quantiles, atol=1e-6)
 
 
 def test_quantiles_hold_the_chromas_over_green_saturation_and_luma() -> None:
     numbers = statistics.set_statistics(torch.tensor([0.47, 0.22, 0.07]).expand(1, 8, 3))[0].numpy()
-    # With the 0.03 that is added before the logarithm, red is twice as bright as green, and blue two fifths of it.
+    # With the 0.03 that is added before the logarithm, red is twice as bright as green, and blue
+    # two fifths of it.
     chroma_red, chroma_blue = np.log(0.50 / 0.25), np.log(0.10 / 0.25)
     saturation, luma = (0.47 - 0.07) / 0.50, 0.299 * 0.47 + 0.587 * 0.22 + 0.114 * 0.07
     expected = [0.47, 0.22, 0.07, chroma_red, chroma_blue, saturation, luma]
@@ -91,8 +96,12 @@ def test_quantiles_hold_the_chromas_over_green_saturation_and_luma() -> None:
 def test_statistics_do_not_depend_on_the_order_of_pixels() -> None:
     colors = torch.rand(2, 256, 3)
     shuffled = colors[:, torch.randperm(256)]
-    assert torch.allclose(statistics.set_statistics(colors), statistics.set_statistics(shuffled), atol=1e-4)
-    assert torch.allclose(statistics.set_histogram(colors), statistics.set_histogram(shuffled), atol=1e-6)
+    assert torch.allclose(
+        statistics.set_statistics(colors), statistics.set_statistics(shuffled), atol=1e-4
+    )
+    assert torch.allclose(
+        statistics.set_histogram(colors), statistics.set_histogram(shuffled), atol=1e-6
+    )
 
 
 def test_the_fast_sort_is_the_plain_sort() -> None:
@@ -107,7 +116,9 @@ def test_a_histogram_has_unit_length() -> None:
 
 def test_a_histogram_counts_red_by_planes_green_by_rows_and_blue_by_columns() -> None:
     colors = torch.tensor([[[0.9, 0.1, 0.5]] + [[0.0, 0.2, 1.0]] * 3])
-    counts = statistics.set_histogram(colors).square().reshape(6, 6, 6)  # sixths of each channel: 0.9 lies in the last, 0.1 in the first
+    counts = (
+        statistics.set_histogram(colors).square().reshape(6, 6, 6)
+    )  # sixths of each channel: 0.9 lies in the last, 0.1 in the first
     assert counts[5, 0, 3] == pytest.approx(0.25)
     assert counts[0, 1, 5] == pytest.approx(0.75)
     assert counts.count_nonzero() == 2

@@ -38,13 +38,19 @@ def test_decoding_undoes_encoding(matrix: str, full: bool, bits: int) -> None:
     np.testing.assert_allclose(codes @ decode.T + back, rgb, atol=1e-9)
 
 
-@pytest.mark.parametrize(("rgb", "codes"), [((0, 0, 0), (16, 128, 128)), ((1, 1, 1), (235, 128, 128)), ((1, 0, 0), (63, 102, 240))])
-def test_bt709_gives_the_codes_of_the_standard(rgb: tuple[int, ...], codes: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("rgb", "codes"),
+    [((0, 0, 0), (16, 128, 128)), ((1, 1, 1), (235, 128, 128)), ((1, 0, 0), (63, 102, 240))],
+)
+def test_bt709_gives_the_codes_of_the_standard(
+    rgb: tuple[int, ...], codes: tuple[int, ...]
+) -> None:
     encode, offset = ColorEncoding("bt709", False).encoding()
     np.testing.assert_array_equal(np.rint(np.array(rgb) @ encode.T + offset), codes)
 
 
-# Luma and chroma of the standards' weights of red and blue, scaled to 8 and to 10 bits of limited range.
+# Luma and chroma of the standards' weights of red and blue, scaled to 8 and to 10 bits of limited
+# range.
 @pytest.mark.parametrize(
     ("matrix", "bits", "rgb", "codes"),
     [
@@ -65,10 +71,15 @@ def test_bt601_and_bt2020_give_the_codes_of_their_standards(
 
 
 def test_bt601_agrees_with_opencv() -> None:
-    planes = np.random.default_rng(1).integers(60, 190, (12, 8), dtype=np.uint8)  # 8x8 in I420: 12 rows
+    planes = np.random.default_rng(1).integers(
+        60, 190, (12, 8), dtype=np.uint8
+    )  # 8x8 in I420: 12 rows
     expected = cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)
     luma = planes[:8].astype(float)
-    chroma = [planes[8 + 2 * i : 10 + 2 * i].reshape(4, 4).repeat(2, 0).repeat(2, 1).astype(float) for i in range(2)]
+    chroma = [
+        planes[8 + 2 * i : 10 + 2 * i].reshape(4, 4).repeat(2, 0).repeat(2, 1).astype(float)
+        for i in range(2)
+    ]
     decode, offset = ColorEncoding("bt601", False).decoding()
     rgb = np.stack([luma, *chroma], -1) @ decode.T + offset
     np.testing.assert_allclose(np.clip(rgb, 0, 1) * 255, expected, atol=1.0)

@@ -33,14 +33,24 @@ def test_matches_the_polynomial_written_out() -> None:
     k = torch.randn(3, QUADRATIC)
     r, g, b = 0.2, 0.5, 0.8
     terms = [r, g, b, 1.0, r * r, g * g, b * b, r * g, g * b, b * r]
-    expected = [color + sum(float(k[c, i]) * terms[i] for i in range(10)) for c, color in enumerate((r, g, b))]
+    expected = [
+        color + sum(float(k[c, i]) * terms[i] for i in range(10))
+        for c, color in enumerate((r, g, b))
+    ]
     got = apply_transform(torch.tensor([[r, g, b]]), k)[0]
     assert got.tolist() == pytest.approx(expected, abs=1e-6)
 
 
 @settings(max_examples=25, deadline=None)
-@given(rows=st.integers(1, 5), columns=st.integers(1, 5), height=st.integers(5, 40), width=st.integers(5, 40))
-def test_a_constant_grid_is_one_map_everywhere(rows: int, columns: int, height: int, width: int) -> None:
+@given(
+    rows=st.integers(1, 5),
+    columns=st.integers(1, 5),
+    height=st.integers(5, 40),
+    width=st.integers(5, 40),
+)
+def test_a_constant_grid_is_one_map_everywhere(
+    rows: int, columns: int, height: int, width: int
+) -> None:
     coefficients = torch.randn(3, AFFINE)
     frames = torch.rand(1, 2, 3, height, width)
     gridded = apply_grid(frames, coefficients.expand(1, 2, rows, columns, 3, AFFINE))
@@ -90,11 +100,22 @@ def test_affine_maps_along_luma_are_told_as_the_quadratic_nearest_to_them() -> N
     rgb = torch.rand(2, 400, 3, generator=torch.Generator().manual_seed(0))
     basis = luma_basis(rgb)
     assert basis.shape == (2, 400, 12)
-    assert torch.allclose(basis.unflatten(-1, (3, 4)).sum(2), color_basis(rgb, AFFINE), atol=1e-6)  # the levels' weights sum to one
+    assert torch.allclose(
+        basis.unflatten(-1, (3, 4)).sum(2), color_basis(rgb, AFFINE), atol=1e-6
+    )  # the levels' weights sum to one
     own = torch.randn(2, 3, 12, generator=torch.Generator().manual_seed(1)) * 0.1
     told = own @ nearest_transform(rgb, basis).transpose(1, 2)
     wanted = rgb + basis @ own.transpose(1, 2)
-    fitted = torch.stack([fit_transform(colors, target, ridge=1e-5) for colors, target in zip(rgb, wanted, strict=True)])
+    fitted = torch.stack(
+        [
+            fit_transform(colors, target, ridge=1e-5)
+            for colors, target in zip(rgb, wanted, strict=True)
+        ]
+    )
     assert torch.allclose(told, fitted.float(), atol=1e-4)
     one_map = own[..., :4].repeat(1, 1, 3)  # the same at every level is affine, and told as it is
-    assert torch.allclose((one_map @ nearest_transform(rgb, basis).transpose(1, 2))[..., :AFFINE], own[..., :4], atol=2e-3)
+    assert torch.allclose(
+        (one_map @ nearest_transform(rgb, basis).transpose(1, 2))[..., :AFFINE],
+        own[..., :4],
+        atol=2e-3,
+    )

@@ -50,7 +50,9 @@ def clip(batch: int = 2, frames: int = 2, side: int = SIDE, seed: int = 1) -> tu
     """Composite and target (B, T, 3, S, S), mask (B, T, 1, S, S): smooth, a block inside."""
     generator = torch.Generator().manual_seed(seed)
     rough = torch.rand(batch, frames, 3, 4, 4, generator=generator)
-    target = torch.nn.functional.interpolate(rough.flatten(0, 1), (side, side), mode="bicubic", align_corners=True).clamp(0.0, 1.0)
+    target = torch.nn.functional.interpolate(
+        rough.flatten(0, 1), (side, side), mode="bicubic", align_corners=True
+    ).clamp(0.0, 1.0)
     target = target.unflatten(0, (batch, frames))
     mask = torch.zeros(batch, frames, 1, side, side, dtype=torch.bool)
     mask[..., side // 4 : side // 2, side // 4 : 3 * side // 4] = True

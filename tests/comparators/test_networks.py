@@ -108,8 +108,13 @@ def test_the_loss_counts_what_the_publication_counts(name: str) -> None:
     model = tiny(name).eval()
     assert isinstance(model, FrameComparator)
     predicted = model.predict(composite, mask.float())
-    elsewhere = type(predicted)(**{**vars(predicted), "frames": torch.where(mask, predicted.frames, 0.25)})
-    losses = [model.frame_losses(said, composite, mask.float(), target)["loss"].item() for said in (predicted, elsewhere)]
+    elsewhere = type(predicted)(
+        **{**vars(predicted), "frames": torch.where(mask, predicted.frames, 0.25)}
+    )
+    losses = [
+        model.frame_losses(said, composite, mask.float(), target)["loss"].item()
+        for said in (predicted, elsewhere)
+    ]
     assert (losses[0] == pytest.approx(losses[1])) == model.blends_before_loss
     assert model.blends_before_loss == (name not in ("dovenet", "ht", "ht-plus"))
 

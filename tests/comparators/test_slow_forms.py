@@ -199,7 +199,9 @@ def test_attention_of_a_layer_matches_the_loop_and_values_know_no_position() -> 
         joined = []
         for head in range(2):
             part = slice(4 * head, 4 * head + 4)
-            scores = torch.stack([query[token, part] @ key[other, part] / 2.0 for other in range(5)])
+            scores = torch.stack(
+                [query[token, part] @ key[other, part] / 2.0 for other in range(5)]
+            )
             joined.append((scores.softmax(0).unsqueeze(1) * value[:, part]).sum(0))
         rows.append(torch.cat(joined))
     attended = layer.attention_norm(tokens[0] + layer.join_heads(torch.stack(rows)))

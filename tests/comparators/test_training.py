@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from tests.comparators.networks import FRAME_METHODS, UNET, clip, tiny
-from tests.data.test_looks import luts
+from tests.support.looks import luts
 from vhmae.comparators.catalogue import COMPARATORS, Entry
 from vhmae.comparators.comparator import Schedule
 from vhmae.comparators.critic import Critic
@@ -61,7 +61,9 @@ def tiny_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
         if config is type(UNET):
             sizes = dataclasses.replace(UNET, levels=4)
         monkeypatch.setattr(config, "for_size", classmethod(lambda cls, side, sizes=sizes: sizes))
-        monkeypatch.setitem(COMPARATORS, name, Entry(config, entry.build, entry.schedule, kind.__name__))
+        monkeypatch.setitem(
+            COMPARATORS, name, Entry(config, entry.build, entry.schedule, kind.__name__)
+        )
 
 
 def recipe(name: str, **course: object) -> ComparatorRecipe:
@@ -150,7 +152,9 @@ def test_a_run_leaves_a_learning_curve_of_weights(name: str, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("tiny_catalogue")
-def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_resumes_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = recipe("rainnet", checkpoint_every_seconds=0.0, critics=True)
     critic = Critic(levels=4, width=4)
     monkeypatch.setattr("vhmae.comparators.training.Critic", lambda levels: critic)
@@ -173,9 +177,14 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path, monkeypatch: p
     with pytest.raises(InputError, match="holds a run already"):
         ComparatorTrainer(plan, tmp_path / "killed").run(Scenes(), looks())
     with pytest.raises(InputError, match="another recipe"):
-        ComparatorTrainer(recipe("rainnet", seed=3), tmp_path / "killed").run(Scenes(), looks(), resume=True)
+        ComparatorTrainer(recipe("rainnet", seed=3), tmp_path / "killed").run(
+            Scenes(), looks(), resume=True
+        )
     ComparatorTrainer(plan, tmp_path / "killed").run(Scenes(), looks(), resume=True)
-    whole, killed = (load_comparator(tmp_path / name / "weights.safetensors")[0].state_dict() for name in ("whole", "killed"))
+    whole, killed = (
+        load_comparator(tmp_path / name / "weights.safetensors")[0].state_dict()
+        for name in ("whole", "killed")
+    )
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
     journal = (tmp_path / "killed" / "journal.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in journal] == [1, 2, 3, 4]
@@ -194,7 +203,9 @@ def test_what_stands_on_a_network_takes_its_trained_weights(tmp_path: Path) -> N
     plan = ComparatorRecipe(comparator="co2net-is2am", backbone=str(path), train=course)
     model = build_comparator(plan)
     expected = load_comparator(path)[0].state_dict()
-    assert all(torch.equal(value, expected[key]) for key, value in model.backbone.state_dict().items())
+    assert all(
+        torch.equal(value, expected[key]) for key, value in model.backbone.state_dict().items()
+    )
     other = ComparatorRecipe(comparator="huang-rainnet", backbone=str(path), train=course)
     with pytest.raises(InputError, match="not the network"):
         build_comparator(other)

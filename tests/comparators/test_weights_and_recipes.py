@@ -58,7 +58,9 @@ def test_weights_come_back_with_their_name_sizes_and_facts(tmp_path: Path) -> No
         ({"facts": "3"}, "damaged"),
     ],
 )
-def test_a_file_that_says_something_else_is_refused(change: dict[str, str], message: str, tmp_path: Path) -> None:
+def test_a_file_that_says_something_else_is_refused(
+    change: dict[str, str], message: str, tmp_path: Path
+) -> None:
     metadata = {
         "format": FORMAT,
         "comparator": "is2am",

@@ -41,7 +41,9 @@ def recipe(root: Path, text: str, **changes: object) -> AlignedRecipe:
     return AlignedRecipe(takes=root, masks=root, pairs=root / "pairs.txt", **changes)  # type: ignore[arg-type]
 
 
-def test_a_region_of_one_time_lies_over_another_which_is_the_answer(views: Path, tmp_path: Path) -> None:
+def test_a_region_of_one_time_lies_over_another_which_is_the_answer(
+    views: Path, tmp_path: Path
+) -> None:
     text = "# view mask A B\nsquare left dawn noon\nsquare left dusk noon\nharbor top noon dawn\n"
     assert write_aligned(recipe(views, text), tmp_path / "set") == (3, 0)
     samples = read_list(tmp_path / "set")
@@ -92,7 +94,9 @@ def test_pictures_may_lie_in_the_folder_itself(views: Path, tmp_path: Path) -> N
         ("square left dawn broken\n", "cannot be read as a picture"),
     ],
 )
-def test_what_cannot_be_is_one_clear_line(views: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str, message: str) -> None:
+def test_what_cannot_be_is_one_clear_line(
+    views: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
     square = views / "square"
     cv2.imwrite(str(square / "dark.png"), np.zeros((32, 40), np.uint8))
     cv2.imwrite(str(square / "small.png"), np.full((16, 20), 255, np.uint8))
@@ -115,13 +119,17 @@ def test_folders_views_and_outputs_that_do_not_fit_are_refused(views: Path, tmp_
     with pytest.raises(InputError, match="not empty"):
         write_aligned(recipe(views, "square left dawn noon\n"), views)
     missing = AlignedRecipe(takes=tmp_path / "no", masks=views, pairs=views / "pairs.txt")
-    with pytest.raises(InputError, match=r"--takes .*is not a folder"):
+    with pytest.raises(InputError, match=r"`takes` .*is not a folder"):
         write_aligned(missing, tmp_path / "set")
     with pytest.raises(InputError, match="cannot be read"):
-        write_aligned(AlignedRecipe(takes=views, masks=views, pairs=views / "none.txt"), tmp_path / "set")
+        write_aligned(
+            AlignedRecipe(takes=views, masks=views, pairs=views / "none.txt"), tmp_path / "set"
+        )
 
 
-def test_the_command_says_what_it_made(views: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_what_it_made(
+    views: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe(views, "square left noon noon2\nsquare left dusk dawn\nharbor top dusk dawn\n")
     config = tmp_path / "set.yaml"
     config.write_text("takes: views\nmasks: views\npairs: views/pairs.txt\nviews: [square]\n")
@@ -134,10 +142,14 @@ def test_the_command_says_what_it_made(views: Path, tmp_path: Path, capsys: pyte
     assert "--takes: missing" in capsys.readouterr().err
 
 
-def test_the_sets_of_real_light_are_made_of_the_research_data(data_dir: Path, tmp_path: Path) -> None:
+def test_the_sets_of_real_light_are_made_of_the_research_data(
+    data_dir: Path, tmp_path: Path
+) -> None:
     if not (data_dir / "webcams").is_dir():
         pytest.skip(f"{data_dir} holds no fixed cameras (webcams/)")
     configs = Path(__file__).parents[2] / "configs" / "benchmarks"
     made = read_config(AlignedRecipe, configs / "dev-real.yaml").below(data_dir)
     assert sum(write_aligned(made, tmp_path / "dev-real")) == 32
-    assert {sample.video.partition("-")[0] for sample in read_list(tmp_path / "dev-real")} == {"chamonix"}
+    assert {sample.video.partition("-")[0] for sample in read_list(tmp_path / "dev-real")} == {
+        "chamonix"
+    }

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.data.test_looks import luts
+from tests.support.looks import camera_maps, luts
 from vhmae.color.lut import Lut3D, apply_luts
 from vhmae.data.looks import (
     ADDED,
@@ -31,14 +31,6 @@ from vhmae.data.looks import (
 )
 from vhmae.data.looks.spatial import draw_added
 from vhmae.errors import InputError
-
-
-def camera_maps(scenes: int) -> Tensor:
-    """Maps near the identity, another for each scene and rendering."""
-    generator = torch.Generator().manual_seed(0)
-    maps = 0.05 * torch.randn(scenes, 10, 9, 3, generator=generator)
-    maps[:, :, :3] += torch.eye(3)
-    return maps
 
 
 def cameras(scenes: int = 4) -> list[CameraScene]:
@@ -226,7 +218,9 @@ def test_the_mixture_draws_as_before_where_no_new_kind_is_asked_for() -> None:
 
 
 def test_a_share_of_composites_shows_one_scene_in_two_renderings() -> None:
-    mixture = LookMixture(camera=0.5, photo=0.3, lut=0.1, blended_lut=0, graded_lut=0, one_scene=0.4)
+    mixture = LookMixture(
+        camera=0.5, photo=0.3, lut=0.1, blended_lut=0, graded_lut=0, one_scene=0.4
+    )
     assert mixture.shares["parametric"] == pytest.approx(0.1)
     sampler = LookSampler.from_luts(luts(), mixture, 32, 0, cameras())
     background, _ = sampler.draw_pairs(np.random.default_rng(0), 1000)

@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 import torch
 
-from vhmae.color.lut import Lut3D
-from vhmae.data.looks import IDENTITY, Lighting, Look, LookMixture, LookSampler, LookSources, ParametricLook, draw_look
+from tests.support.looks import luts
+from vhmae.data.looks import (
+    IDENTITY,
+    Lighting,
+    Look,
+    LookMixture,
+    LookSampler,
+    LookSources,
+    ParametricLook,
+    draw_look,
+)
 from vhmae.errors import InputError
-
-
-def luts(count: int = 4) -> list[Lut3D]:
-    torch.manual_seed(0)
-    grid = Lut3D.identity(9).table
-    return [Lut3D((grid ** float(gamma)).clamp(0, 1), f"lut{n:03d}") for n, gamma in enumerate(np.linspace(0.6, 1.5, count), 1)]
 
 
 def test_a_neutral_chain_changes_nothing() -> None:
@@ -29,7 +32,9 @@ def test_the_chain_matches_its_steps_written_out() -> None:
     step = (step - 0.5) * 0.9 + 0.5
     grey = step @ [0.299, 0.587, 0.114]
     expected = np.clip(grey + (step - grey) * 1.4, 0, 1)
-    np.testing.assert_allclose(look(torch.tensor(color, dtype=torch.float32)).numpy(), expected, atol=1e-6)
+    np.testing.assert_allclose(
+        look(torch.tensor(color, dtype=torch.float32)).numpy(), expected, atol=1e-6
+    )
 
 
 def test_hue_shifts_leave_greys_alone_and_reach_their_hue() -> None:
@@ -41,7 +46,9 @@ def test_hue_shifts_leave_greys_alone_and_reach_their_hue() -> None:
 
 
 def test_hue_shifts_go_round_from_the_last_knot_to_the_first() -> None:
-    color = torch.tensor([0.8, 0.2, 0.5])  # hue 330 degrees: half way between the last knot, magenta, and the first, red
+    color = torch.tensor(
+        [0.8, 0.2, 0.5]
+    )  # hue 330 degrees: half way between the last knot, magenta, and the first, red
     grey = color @ torch.tensor([0.299, 0.587, 0.114])
     half = grey + 0.5 * (color - grey)
     for shifts in ((-1.0, 0.0, 0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0, 0.0, -1.0)):
@@ -59,7 +66,10 @@ def test_strength_goes_a_part_of_the_way() -> None:
 
 def test_drawn_looks_depend_on_the_seed_alone() -> None:
     bank = LookSources(luts=luts())
-    draws = [draw_look(np.random.default_rng(3), bank, ("lut", "parametric"), (0.3, 1.0)) for _ in range(2)]
+    draws = [
+        draw_look(np.random.default_rng(3), bank, ("lut", "parametric"), (0.3, 1.0))
+        for _ in range(2)
+    ]
     assert draws[0].name == draws[1].name
     assert draws[0].strength == draws[1].strength
     with pytest.raises(InputError, match="beside 'lighting'"):
@@ -87,7 +97,10 @@ def test_training_pairs_come_in_the_shares_of_the_mixture() -> None:
 
 
 def test_pools_of_looks_depend_on_their_seed() -> None:
-    first, same, other = (LookSampler.from_luts(luts(), LookMixture(), pool_size=8, seed=seed).pool for seed in (1, 1, 2))
+    first, same, other = (
+        LookSampler.from_luts(luts(), LookMixture(), pool_size=8, seed=seed).pool
+        for seed in (1, 1, 2)
+    )
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
 

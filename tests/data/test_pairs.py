@@ -26,7 +26,10 @@ def hyoutube(tmp_path: Path) -> Path:
     for frame in range(6):
         write(tmp_path / "real_videos" / "v" / f"{frame:05d}.png", 100 + frame)
         write(tmp_path / "foreground_mask" / "v" / "object_0" / f"{frame:05d}.png", 0)
-        write(tmp_path / "synthetic_composite_videos" / "v" / "object_0" / f"{frame:05d}.png", 200 + frame)
+        write(
+            tmp_path / "synthetic_composite_videos" / "v" / "object_0" / f"{frame:05d}.png",
+            200 + frame,
+        )
     line = "real_videos\\v foreground_mask/v/object_0 synthetic_composite_videos/v/object_0\n"
     (tmp_path / "train_list.txt").write_text(line)
     return tmp_path
@@ -37,9 +40,12 @@ def levels(frames: np.ndarray) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("sample", "frames"), [(0, [0, 1, 2, 3]), (1, [0, 1, 2, 3]), (2, [1, 2, 3, 4]), (3, [2, 3, 4, 5]), (5, [2, 3, 4, 5])]
+    ("sample", "frames"),
+    [(0, [0, 1, 2, 3]), (1, [0, 1, 2, 3]), (2, [1, 2, 3, 4]), (3, [2, 3, 4, 5]), (5, [2, 3, 4, 5])],
 )
-def test_a_sample_is_a_frame_with_its_neighbours(sample: int, frames: list[int], hyoutube: Path) -> None:
+def test_a_sample_is_a_frame_with_its_neighbours(
+    sample: int, frames: list[int], hyoutube: Path
+) -> None:
     sampler = PairSampler(read_pairs(hyoutube, hyoutube / "train_list.txt"))
     assert len(sampler) == 6
     window = sampler.window(sample, 4, 16)
@@ -52,7 +58,10 @@ def test_a_sample_is_a_frame_with_its_neighbours(sample: int, frames: list[int],
 
 def test_flips_and_turns_move_all_parts_alike(hyoutube: Path) -> None:
     sampler = PairSampler(read_pairs(hyoutube, hyoutube / "train_list.txt"))
-    shares = {tuple(sampler.draw(np.random.default_rng(seed), 1, 16).mask[0].mean(axis=0) > 0.5) for seed in range(20)}
+    shares = {
+        tuple(sampler.draw(np.random.default_rng(seed), 1, 16).mask[0].mean(axis=0) > 0.5)
+        for seed in range(20)
+    }
     assert len(shares) > 1  # turned, the mask is a half of columns
     one, again = (sampler.draw(np.random.default_rng(3), 2, 16) for _ in range(2))
     assert np.array_equal(one.composite, again.composite)
@@ -63,7 +72,9 @@ def test_iharmony4_is_read_by_its_names(tmp_path: Path) -> None:
     write(tmp_path / "HCOCO" / "masks" / "c12_345.png", 0)
     write(tmp_path / "HCOCO" / "composite_images" / "c12_345_2.jpg", 180)
     (tmp_path / "IHD_train.txt").write_text("HCOCO/composite_images/c12_345_2.jpg\n")
-    window = PairSampler(read_pairs(tmp_path, tmp_path / "IHD_train.txt"), augment=False).draw(np.random.default_rng(0), 2, 8)
+    window = PairSampler(read_pairs(tmp_path, tmp_path / "IHD_train.txt"), augment=False).draw(
+        np.random.default_rng(0), 2, 8
+    )
     assert levels(window.target) == pytest.approx([90, 90], abs=2)
     assert levels(window.composite) == pytest.approx([180, 180], abs=2)
 
@@ -78,7 +89,11 @@ def test_any_list_of_three_files_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("a b\n", "line 1 has 2 entries"), ("real/x.png m.png c.png\n", "no such picture"), ("", "lists no composite")],
+    [
+        ("a b\n", "line 1 has 2 entries"),
+        ("real/x.png m.png c.png\n", "no such picture"),
+        ("", "lists no composite"),
+    ],
 )
 def test_what_is_wrong_with_a_list_is_told(text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(text)

@@ -10,10 +10,17 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, write_video
-from tests.data.test_looks import luts
+from tests.support.looks import luts
+from tests.support.scenes import moving_scene, write_video
 from vhmae.color.lut import write_cube
-from vhmae.data.clips import Pack, build_pack, list_clips, read_mask_bits, source_group, write_mask_bits
+from vhmae.data.clips import (
+    Pack,
+    build_pack,
+    list_clips,
+    read_mask_bits,
+    source_group,
+    write_mask_bits,
+)
 from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
@@ -67,11 +74,15 @@ def test_takes_of_one_person_are_one_group() -> None:
     assert source_group("davis__bus") != source_group("davis__boat")
 
 
-def test_two_looks_give_each_composite_its_own_target(videos: Path, cubes: Path, tmp_path: Path) -> None:
+def test_two_looks_give_each_composite_its_own_target(
+    videos: Path, cubes: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "two"
     assert synthesize(SynthesisRecipe(videos=videos, luts=cubes, frames=3), out) == 6
     samples = read_list(out)
-    assert [sample.video for sample in samples] == ["a__one"] * 2 + ["a__two"] * 2 + ["b__three"] * 2
+    assert [sample.video for sample in samples] == ["a__one"] * 2 + ["a__two"] * 2 + [
+        "b__three"
+    ] * 2
     assert len({sample.real for sample in samples}) == 6
     composite, target, mask = samples[0].read()
     assert composite.shape == (3, 72, 96, 3)
@@ -85,35 +96,58 @@ def test_two_looks_give_each_composite_its_own_target(videos: Path, cubes: Path,
 
 def test_one_look_shares_the_untouched_target(videos: Path, cubes: Path, tmp_path: Path) -> None:
     out = tmp_path / "one"
-    synthesize(SynthesisRecipe(videos=videos, luts=cubes, looks="one", shifts=("lut",), frames=3), out)
+    synthesize(
+        SynthesisRecipe(videos=videos, luts=cubes, looks="one", shifts=("lut",), frames=3), out
+    )
     samples = read_list(out)
     assert len({sample.real for sample in samples}) == 3
     frames, masks = list_clips(videos)[0].read(3)
     _, target, mask = samples[0].read()
     assert np.array_equal(mask, masks)  # clean edge 0
     assert np.abs(target.astype(int) - frames).mean() < 1.5
-    names = {entry["B"]["name"] for entry in json.loads((out / "synthesis.json").read_text())["composites"]}
+    names = {
+        entry["B"]["name"]
+        for entry in json.loads((out / "synthesis.json").read_text())["composites"]
+    }
     assert names <= {"5", "10"}  # held out
 
 
 def test_the_same_seed_gives_the_same_files(videos: Path, cubes: Path, tmp_path: Path) -> None:
     for name in ("x", "y"):
-        synthesize(SynthesisRecipe(videos=videos, luts=cubes, frames=2, shifts=("lut", "parametric", "lighting"), seed=4), tmp_path / name)
-    files = sorted(p.relative_to(tmp_path / "x") for p in (tmp_path / "x").rglob("*") if p.is_file())
+        synthesize(
+            SynthesisRecipe(
+                videos=videos,
+                luts=cubes,
+                frames=2,
+                shifts=("lut", "parametric", "lighting"),
+                seed=4,
+            ),
+            tmp_path / name,
+        )
+    files = sorted(
+        p.relative_to(tmp_path / "x") for p in (tmp_path / "x").rglob("*") if p.is_file()
+    )
     assert files
     for file in files:
         assert (tmp_path / "x" / file).read_bytes() == (tmp_path / "y" / file).read_bytes()
 
 
-def test_named_clips_alone_are_taken_and_get_the_looks_they_have_among_all(videos: Path, tmp_path: Path) -> None:
+def test_named_clips_alone_are_taken_and_get_the_looks_they_have_among_all(
+    videos: Path, tmp_path: Path
+) -> None:
     (tmp_path / "names.txt").write_text("# two of three\nb__three\na__two\n")
     recipe = SynthesisRecipe(videos=videos, shifts=("parametric",), frames=2)
     assert synthesize(recipe, tmp_path / "all") == 6
-    assert synthesize(dataclasses.replace(recipe, clips=tmp_path / "names.txt"), tmp_path / "some") == 4
+    assert (
+        synthesize(dataclasses.replace(recipe, clips=tmp_path / "names.txt"), tmp_path / "some")
+        == 4
+    )
     for sample in read_list(tmp_path / "some"):
         assert sample.video != "a__one"
         other = tmp_path / "all" / sample.composite.relative_to(tmp_path / "some")
-        assert [path.read_bytes() for path in sorted(sample.composite.iterdir())] == [path.read_bytes() for path in sorted(other.iterdir())]
+        assert [path.read_bytes() for path in sorted(sample.composite.iterdir())] == [
+            path.read_bytes() for path in sorted(other.iterdir())
+        ]
     (tmp_path / "names.txt").write_text("c__four\n")
     with pytest.raises(InputError, match=r"names c__four, which is not in"):
         synthesize(dataclasses.replace(recipe, clips=tmp_path / "names.txt"), tmp_path / "none")
@@ -135,7 +169,13 @@ def test_wrong_recipes_are_refused(videos: Path) -> None:
         SynthesisRecipe(videos=videos)
 
 
-@pytest.mark.parametrize("names", [("real_videos", "foreground_mask", "synthetic_composite_videos"), ("Ground-truth", "Mask", "Composite")])
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("real_videos", "foreground_mask", "synthetic_composite_videos"),
+        ("Ground-truth", "Mask", "Composite"),
+    ],
+)
 def test_both_namings_of_hyoutube_are_read(tmp_path: Path, names: tuple[str, str, str]) -> None:
     picture = np.full((8, 10, 3), 90, np.uint8)
     real, mask, composite = (tmp_path / name for name in names)
@@ -144,8 +184,12 @@ def test_both_namings_of_hyoutube_are_read(tmp_path: Path, names: tuple[str, str
     for number in (0, 5):
         cv2.imwrite(str(real / "v1" / f"{number:05d}.jpg"), picture)
         cv2.imwrite(str(composite / "v1" / "object_0" / f"{number:05d}.jpg"), picture + 20)
-        cv2.imwrite(str(mask / "v1" / "object_0" / f"{number:05d}.png"), np.eye(8, 10, dtype=np.uint8))
-    (tmp_path / "test_list.txt").write_text("real_videos\\v1 foreground_mask\\v1\\object_0 synthetic_composite_videos\\v1\\object_0\n")
+        cv2.imwrite(
+            str(mask / "v1" / "object_0" / f"{number:05d}.png"), np.eye(8, 10, dtype=np.uint8)
+        )
+    (tmp_path / "test_list.txt").write_text(
+        "real_videos\\v1 foreground_mask\\v1\\object_0 synthetic_composite_videos\\v1\\object_0\n"
+    )
     sample = read_list(tmp_path)[0]
     pictures, targets, masks = sample.read()
     assert sample.video == "v1"
@@ -180,11 +224,16 @@ def test_decoded_frames_are_kept_under_a_limit(videos: Path, tmp_path: Path) -> 
         other = build_pack(videos, frames_per_video=4)
         assert other.cache_decoded(path, limit) == kept * size  # from the file
         for one in (again, other):
-            assert all(np.array_equal(one.picture(index), picture) for index, picture in enumerate(expected))
+            assert all(
+                np.array_equal(one.picture(index), picture)
+                for index, picture in enumerate(expected)
+            )
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_recipe_of_portraits_takes_stills_and_keeps_where_skin_is(videos: Path, tmp_path: Path) -> None:
+def test_a_recipe_of_portraits_takes_stills_and_keeps_where_skin_is(
+    videos: Path, tmp_path: Path
+) -> None:
     stills = tmp_path / "stills"
     stills.mkdir()
     picture = np.full((60, 80, 3), (60, 80, 160), np.uint8)
@@ -195,12 +244,25 @@ def test_a_recipe_of_portraits_takes_stills_and_keeps_where_skin_is(videos: Path
     cv2.imwrite(str(stills / "p__1.jpg"), picture[..., ::-1])
     cv2.imwrite(str(stills / "p__1.png"), labels)
     (tmp_path / "names.txt").write_text("p__1\n")
-    recipe = SynthesisRecipe(videos=videos, stills=stills, clips=tmp_path / "names.txt", shifts=("photo",), per_video=2, skin=True)
+    recipe = SynthesisRecipe(
+        videos=videos,
+        stills=stills,
+        clips=tmp_path / "names.txt",
+        shifts=("photo",),
+        per_video=2,
+        skin=True,
+    )
     assert synthesize(recipe, tmp_path / "set") == 2
     sample = read_list(tmp_path / "set")[0]
     _, _, mask = sample.read()
     assert mask.shape == (1, 60, 80)
-    skin = cv2.imread(str(tmp_path / "set" / "skin_mask" / "p__1" / "object_1" / "00000.png"), cv2.IMREAD_GRAYSCALE) > 0
+    skin = (
+        cv2.imread(
+            str(tmp_path / "set" / "skin_mask" / "p__1" / "object_1" / "00000.png"),
+            cv2.IMREAD_GRAYSCALE,
+        )
+        > 0
+    )
     assert not (skin & ~mask[0]).any()  # the mask was shrunk for the clean edge
     assert skin[20, 40]
     assert not skin[40, 40]
@@ -211,12 +273,14 @@ def test_a_recipe_of_portraits_takes_stills_and_keeps_where_skin_is(videos: Path
 
 
 def test_sets_of_camera_renderings_name_their_bank(videos: Path, tmp_path: Path) -> None:
-    from tests.data.test_look_kinds import camera_maps
+    from tests.support.looks import camera_maps
 
-    with pytest.raises(InputError, match="pass --cameras FILE"):
+    with pytest.raises(InputError, match="pass `cameras` FILE"):
         SynthesisRecipe(videos=videos, shifts=("camera",))
     np.savez(tmp_path / "maps.npz", maps=camera_maps(11).numpy())
-    recipe = SynthesisRecipe(videos=Path("videos"), cameras=Path("maps.npz"), shifts=("camera",), frames=2).below(tmp_path)
+    recipe = SynthesisRecipe(
+        videos=Path("videos"), cameras=Path("maps.npz"), shifts=("camera",), frames=2
+    ).below(tmp_path)
     assert synthesize(recipe, tmp_path / "set") == 6
     journal = json.loads((tmp_path / "set" / "synthesis.json").read_text())
     assert journal["recipe"]["camera_split"] == "val"

@@ -7,11 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import moving_scene
-from tests.data.test_looks import luts
+from tests.support.looks import luts
+from tests.support.scenes import moving_scene
 from vhmae.data.clips import Pack
 from vhmae.data.looks import LookMixture, LookSampler
-from vhmae.data.synthesis import SceneRecipe, SceneSampler, StackedScenes, close_edge, compose, make_batch, move_edge
+from vhmae.data.synthesis import (
+    SceneRecipe,
+    SceneSampler,
+    StackedScenes,
+    close_edge,
+    compose,
+    make_batch,
+    move_edge,
+)
 
 
 def packs() -> list[Pack]:
@@ -24,7 +32,12 @@ def packs() -> list[Pack]:
     labels = np.zeros((96, 128), np.uint8)
     labels[20:60, 30:80] = 3
     none = np.zeros(0, np.uint8)
-    clip = Pack(["clip"], np.zeros(6, int), [encode(f) for f in frames], [encode(m.astype(np.uint8), ".png") for m in masks])
+    clip = Pack(
+        ["clip"],
+        np.zeros(6, int),
+        [encode(f) for f in frames],
+        [encode(m.astype(np.uint8), ".png") for m in masks],
+    )
     still = Pack(["still"], np.zeros(1, int), [encode(frames[0])], [encode(labels, ".png")])
     scene = Pack(["scene"], np.zeros(1, int), [encode(frames[1])], [none])
     return [clip, still, scene]
@@ -44,8 +57,12 @@ def test_a_clean_edge_leaves_no_surface_under_both_looks() -> None:
 
 def test_a_clean_edge_is_filled_from_beyond_what_the_subject_has_tinted() -> None:
     mask = moving_scene(1, 120, 90)[1][0]
-    tinted = cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))) > 0  # 4 pixels around it
-    frame = np.where(mask[..., None], [200, 30, 30], np.where(tinted[..., None], [30, 200, 30], [30, 30, 200])).astype(np.uint8)
+    tinted = (
+        cv2.dilate(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))) > 0
+    )  # 4 pixels around it
+    frame = np.where(
+        mask[..., None], [200, 30, 30], np.where(tinted[..., None], [30, 200, 30], [30, 30, 200])
+    ).astype(np.uint8)
     closed, smaller = close_edge(frame, mask, 4)
     assert (closed[~smaller] == [30, 30, 200]).all()
 
@@ -68,7 +85,9 @@ def test_target_is_one_look_and_the_composite_is_two() -> None:
     torch.manual_seed(0)
     frames = torch.rand(2, 1, 3, 8, 8)
     region = torch.rand(2, 1, 1, 8, 8) < 0.5
-    a, b = (torch.stack([lut.resampled(9).table for lut in pair]) for pair in (luts(4)[:2], luts(4)[2:]))
+    a, b = (
+        torch.stack([lut.resampled(9).table for lut in pair]) for pair in (luts(4)[:2], luts(4)[2:])
+    )
     composite, target = compose(frames, region, a, b)
     for index in range(2):
         colors = frames[index, 0].permute(1, 2, 0)
@@ -94,17 +113,28 @@ def test_scenes_have_the_size_and_share_asked_for(frames: int) -> None:
 
 
 def leaping_block() -> Pack:
-    """A white block on black that leaps by its own width from frame to frame, with its masks: a mask out of place is seen at once."""
+    """A white block on black that leaps by its own width from frame to frame, with its masks: a
+    mask out of place is seen at once."""
     masks = np.zeros((10, 96, 240), np.uint8)
     for number, mask in enumerate(masks):
         mask[30:62, 24 * number : 24 * number + 24] = 1
         mask[62:70, 24 * number : 24 * number + 6] = 1  # another shape in a mirror, or turned
-    pictures = [cv2.imencode(".png", np.repeat(mask[..., None] * 255, 3, axis=-1))[1].ravel() for mask in masks]
-    return Pack(["clip"], np.zeros(10, int), pictures, [cv2.imencode(".png", mask)[1].ravel() for mask in masks])
+    pictures = [
+        cv2.imencode(".png", np.repeat(mask[..., None] * 255, 3, axis=-1))[1].ravel()
+        for mask in masks
+    ]
+    return Pack(
+        ["clip"],
+        np.zeros(10, int),
+        pictures,
+        [cv2.imencode(".png", mask)[1].ravel() for mask in masks],
+    )
 
 
 @pytest.mark.parametrize("frames", [1, 4])
-def test_a_mask_lies_on_what_it_covers_in_every_frame_turned_and_mirrored_as_it_is(frames: int) -> None:
+def test_a_mask_lies_on_what_it_covers_in_every_frame_turned_and_mirrored_as_it_is(
+    frames: int,
+) -> None:
     recipe = SceneRecipe(clean_edge=0.0, mask_jitter_pixels=0, inverted=0.0, block=0.0)
     sampler = SceneSampler([leaping_block()], [1.0], recipe)
     rng = np.random.default_rng(0)
@@ -112,8 +142,12 @@ def test_a_mask_lies_on_what_it_covers_in_every_frame_turned_and_mirrored_as_it_
         scene = sampler.draw(rng, frames, 64)
         assert (scene.frames == 255).any()
         for picture, *masks in zip(scene.frames[..., 0], scene.region, scene.mask, strict=True):
-            # The edge is soft in the picture and hard in the mask: a pixel on either side of it may be either.
-            white, black = (cv2.erode((picture == level).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0 for level in (255, 0))
+            # The edge is soft in the picture and hard in the mask: a pixel on either side of it may
+            # be either.
+            white, black = (
+                cv2.erode((picture == level).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+                for level in (255, 0)
+            )
             assert all(mask[white].all() and not mask[black].any() for mask in masks)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene
+from tests.support.scenes import moving_scene
 from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, SKIN, write_jpeg, write_mask
 from vhmae.errors import InputError
 from vhmae.evaluation.anatomy import measure, spread_places
@@ -44,7 +44,9 @@ def test_slope_and_cut_of_an_exposure_that_is_half_made() -> None:
     rows = summarize_change(found.__getitem__)
     assert rows["luma"] == {"needed_levels": 40.0, "slope": 0.5, "cut": 0.75}
     assert rows["chroma"] == {"needed_levels": 0.0, "slope": None, "cut": None}
-    assert describe_change(rows) == ["  made of what was needed (error cut): luma 0.50 (75%), black 0.50 (75%)"]
+    assert describe_change(rows) == [
+        "  made of what was needed (error cut): luma 0.50 (75%), black 0.50 (75%)"
+    ]
 
 
 def test_a_change_beside_what_is_needed_has_no_slope_and_adds_error() -> None:
@@ -62,8 +64,12 @@ def test_a_change_beside_what_is_needed_has_no_slope_and_adds_error() -> None:
 
 
 def test_slopes_of_a_set_weigh_composites_by_what_they_need() -> None:
-    one = measure_change(np.full((4, 3), 100), np.full((4, 3), 100), np.full((4, 3), 130))  # of 30, 0
-    two = measure_change(np.full((4, 3), 100), np.full((4, 3), 110), np.full((4, 3), 110))  # of 10, 10
+    one = measure_change(
+        np.full((4, 3), 100), np.full((4, 3), 100), np.full((4, 3), 130)
+    )  # of 30, 0
+    two = measure_change(
+        np.full((4, 3), 100), np.full((4, 3), 110), np.full((4, 3), 110)
+    )  # of 10, 10
     rows = summarize_change(lambda name: (one[name] + two[name]) / 2)
     assert rows["luma"]["slope"] == pytest.approx(100 / 1000)
     assert rows["luma"]["cut"] == pytest.approx(1 - 900 / 1000)
@@ -80,7 +86,9 @@ def test_a_gain_is_within_reach_of_an_affine_map_and_a_square_of_a_quadratic_one
     rows = summarize_ceiling(squared.__getitem__)
     base = squared["ceiling.untouched"]
     assert rows["affine"] == pytest.approx(squared["ceiling.affine"] / base, abs=1e-4)
-    assert describe_ceiling(rows)[0].startswith("  the best map of each composite would leave: affine 0.")
+    assert describe_ceiling(rows)[0].startswith(
+        "  the best map of each composite would leave: affine 0."
+    )
     same = measure_ceiling(colors, colors)
     assert summarize_ceiling(same.__getitem__) == {"affine": None, "quadratic": None}
 
@@ -122,7 +130,9 @@ def test_places_are_spread_evenly_over_a_mask() -> None:
 
 
 def scored(name: str, method: float, untouched: float) -> CompositeScore:
-    return CompositeScore(name, name.partition("/")[0], 1, 0.1, {"fmse": method}, {"fmse": untouched}, {})
+    return CompositeScore(
+        name, name.partition("/")[0], 1, 0.1, {"fmse": method}, {"fmse": untouched}, {}
+    )
 
 
 @dataclasses.dataclass
@@ -142,7 +152,10 @@ def test_each_camera_and_the_leading_composites_are_rows_of_their_own() -> None:
         scored("a-1/object_2", 4500, 5000),
         scored("b-1/object_1", 90, 60),
     ]
-    entries = [{"composite": score.name, "group": score.name[0], "fmse": score.untouched["fmse"]} for score in scores]
+    entries = [
+        {"composite": score.name, "group": score.name[0], "fmse": score.untouched["fmse"]}
+        for score in scores
+    ]
     journal = {"leading_below_fmse": 3000, "composites": entries}
     report = summarize_groups(journal, scores, Pool)
     assert report["leading"]["composites"] == 2

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, write_video
-from tests.evaluation.test_runner import data  # noqa: F401 - a fixture
+from tests.support.scenes import moving_scene, write_video
+from tests.support.sets import data  # noqa: F401 - a fixture
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.evaluation.compare import Comparison, compare
@@ -20,7 +20,9 @@ from vhmae.evaluation.sheet import CELL_HEIGHT, Row, make_sheet
 
 def test_a_set_shows_input_methods_and_target(data: Path, tmp_path: Path) -> None:  # noqa: F811 - the fixture
     out = tmp_path / "sheet.png"
-    rows = compare(Comparison(output=out, methods=["mkl", "constant"], data=data, name="v2/object_1"))
+    rows = compare(
+        Comparison(output=out, methods=["mkl", "constant"], data=data, name="v2/object_1")
+    )
     assert rows == 4
     sheet = cv2.imread(str(out))
     assert sheet.shape[0] > 4 * CELL_HEIGHT
@@ -31,7 +33,9 @@ def test_a_set_shows_input_methods_and_target(data: Path, tmp_path: Path) -> Non
 def test_results_of_a_whole_set_are_shown_by_their_folder(data: Path, tmp_path: Path) -> None:  # noqa: F811 - the fixture
     evaluate(data, find_method("mkl", data), ("fmse",), write=tmp_path / "kept")
     sheets = []
-    for number, method in enumerate(("a=mkl", f"a={tmp_path / 'kept'}", f"a=folder:{tmp_path / 'kept'}")):
+    for number, method in enumerate(
+        ("a=mkl", f"a={tmp_path / 'kept'}", f"a=folder:{tmp_path / 'kept'}")
+    ):
         out = tmp_path / f"{number}.png"
         assert compare(Comparison(output=out, methods=[method], data=data, name="v2/object_1")) == 3
         sheets.append(cv2.imread(str(out)))
@@ -44,23 +48,46 @@ def test_a_users_clip_is_shown_with_finished_results(tmp_path: Path) -> None:
     result = write_video(tmp_path / "other.mkv", frames // 2)
     write_mask_bits(masks, tmp_path / "m.npz")
     out = tmp_path / "sheet.png"
-    rows = compare(Comparison(output=out, methods=["reinhard", f"theirs={result}"], composite=clip, mask=tmp_path / "m.npz", frame=7))
+    rows = compare(
+        Comparison(
+            output=out,
+            methods=["reinhard", f"theirs={result}"],
+            composite=clip,
+            mask=tmp_path / "m.npz",
+            frame=7,
+        )
+    )
     assert rows == 3
     assert out.exists()
     for wrong, message in (
         ({"frame": 8}, "frames 0 to 7"),
-        ({"mask": None}, "needs COMPOSITE and --mask"),
+        ({"mask": None}, "needs COMPOSITE and `masks`"),
         ({"output": tmp_path / "none" / "s.png"}, "does not exist"),
         ({"output": tmp_path / "s.xyz"}, "cannot be written as a picture"),
     ):
         with pytest.raises(InputError, match=message):
-            compare(Comparison(**{"output": out, "methods": ["mkl"], "composite": clip, "mask": tmp_path / "m.npz", **wrong}))  # type: ignore[arg-type]  # cases of many kinds
+            compare(
+                Comparison(
+                    **{
+                        "output": out,
+                        "methods": ["mkl"],
+                        "composite": clip,
+                        "mask": tmp_path / "m.npz",
+                        **wrong,
+                    }
+                )
+            )  # type: ignore[arg-type]  # cases of many kinds
     assert not list(tmp_path.glob(".*"))
 
 
 def test_the_error_map_is_dark_where_nothing_differs() -> None:
     frames, masks = moving_scene(2, 96, 64)
-    sheet = make_sheet([Row("same", frames), Row("brighter", (frames // 2 + 100).astype(np.uint8))], masks, frames, "error")
+    sheet = make_sheet(
+        [Row("same", frames), Row("brighter", (frames // 2 + 100).astype(np.uint8))],
+        masks,
+        frames,
+        "error",
+    )
     width = round(CELL_HEIGHT * 96 / 64)
     last = sheet[24:, -width:]
     assert last[: CELL_HEIGHT - 40].max() < 10
@@ -72,6 +99,17 @@ def test_a_sheet_never_takes_an_inputs_place(tmp_path: Path) -> None:
     clip = write_video(tmp_path / "in.mkv", frames)
     cv2.imwrite(str(tmp_path / "m.png"), masks[0].astype(np.uint8) * 255)
     with pytest.raises(InputError, match="is one of the inputs"):
-        compare(Comparison(output=tmp_path / "m.png", methods=["mkl"], composite=clip, mask=tmp_path / "m.png"))
+        compare(
+            Comparison(
+                output=tmp_path / "m.png", methods=["mkl"], composite=clip, mask=tmp_path / "m.png"
+            )
+        )
     # A clip of one frame shows it twice.
-    assert compare(Comparison(output=tmp_path / "s.png", methods=["mkl"], composite=clip, mask=tmp_path / "m.png")) == 2
+    assert (
+        compare(
+            Comparison(
+                output=tmp_path / "s.png", methods=["mkl"], composite=clip, mask=tmp_path / "m.png"
+            )
+        )
+        == 2
+    )

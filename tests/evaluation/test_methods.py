@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import moving_scene, save_bold_weights
-from tests.evaluation.test_runner import data  # noqa: F401 - a fixture
-from tests.model.test_vhmae import model
+from tests.support.networks import model
+from tests.support.scenes import moving_scene, save_bold_weights
+from tests.support.sets import data  # noqa: F401 - a fixture
 from vhmae import cli
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
@@ -86,7 +86,9 @@ def clip() -> Clip:
         ("my own = my.py:f", "my own", "my.py:f"),
     ],
 )
-def test_a_label_is_what_stands_before_the_first_equals_sign(text: str, label: str, source: str) -> None:
+def test_a_label_is_what_stands_before_the_first_equals_sign(
+    text: str, label: str, source: str
+) -> None:
     method = read_method_text(text)
     assert (method.label, method.source) == (label, source)
 
@@ -105,7 +107,9 @@ def test_what_a_label_stands_for_is_a_path_where_one_is(folder: Path) -> None:
 
 @pytest.mark.parametrize("source", ["my_methods.py:darker", "my_methods:darker", "{}:darker"])
 @pytest.mark.parametrize("function", ["darker", "of_the_clip"])
-def test_a_function_of_a_file_or_a_module_is_a_method(source: str, function: str, folder: Path, clip: Clip) -> None:
+def test_a_function_of_a_file_or_a_module_is_a_method(
+    source: str, function: str, folder: Path, clip: Clip
+) -> None:
     text = source.format(folder / "my_methods.py").replace("darker", function)
     target = dataclasses.replace(clip, target=clip.composite)
     out = find_method(f"mine={text}", Path()).harmonize(target)
@@ -133,7 +137,7 @@ def test_a_function_cannot_change_what_it_is_scored_against(folder: Path, clip: 
         ("needs.py:f", "needs the module a_library_nobody_has"),
         ("fails.py:f", "cannot be imported .ZeroDivisionError: division by zero, fails.py line 1"),
         ("folder:gone", "is not a folder"),
-        ("vhmae:gone", "--weights gone: unknown"),
+        ("vhmae:gone", "`weights` gone: unknown"),
         ("label=mkll", "did you mean mkl"),
         ("vhmae-lok", "did you mean vhmae-look"),
     ],
@@ -151,12 +155,16 @@ def test_what_is_no_method_says_why(text: str, said: str, folder: Path) -> None:
         ("broken", r"failed \(IndexError: .*, my_methods.py line \d+\)"),
     ],
 )
-def test_a_function_that_fails_says_where(function: str, said: str, folder: Path, clip: Clip) -> None:
+def test_a_function_that_fails_says_where(
+    function: str, said: str, folder: Path, clip: Clip
+) -> None:
     with pytest.raises(InputError, match=said):
         find_method(f"my_methods.py:{function}", Path()).harmonize(clip)
 
 
-def test_installed_packages_offer_methods_by_name(folder: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_packages_offer_methods_by_name(
+    folder: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
     info = folder / "theirs-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
@@ -232,11 +240,13 @@ def test_written_frames_are_read_again_to_the_same_scores(
     first = evaluate(data, find_method("mkl", data), wanted, write=kept)
     again = evaluate(data, find_method(f"folder:{kept}", data), wanted)
     assert again["overall"] == first["overall"]
-    assert {p.parent.relative_to(kept).as_posix() for p in kept.rglob("*.png")} == {sample.name for sample in read_list(data)}
+    assert {p.parent.relative_to(kept).as_posix() for p in kept.rglob("*.png")} == {
+        sample.name for sample in read_list(data)
+    }
     assert not list(tmp_path.glob(".*"))
     with pytest.raises(InputError, match="exists already"):
         evaluate(data, find_method("mkl", data), wanted, write=kept)
-    with pytest.raises(InputError, match="leave --swap-background out"):
+    with pytest.raises(InputError, match="leave `swap_background` out"):
         evaluate(data, find_method("mkl", data), swap_background=True, write=tmp_path / "other")
 
 
@@ -259,7 +269,9 @@ def test_several_methods_are_paired_and_written_apart(
     assert [one["method"] for one in report["reports"]] == ["mine", "composite"]
     (pair,) = report["paired"]
     assert pair["methods"] == ["mine", "composite"]
-    assert pair["ratio_difference"]["mean"] == pytest.approx(report["reports"][0]["ratio"]["fmse"] - 1.0, abs=1e-3)
+    assert pair["ratio_difference"]["mean"] == pytest.approx(
+        report["reports"][0]["ratio"]["fmse"] - 1.0, abs=1e-3
+    )
     assert "mine - composite: fmse ratio" in capsys.readouterr().out
     assert sorted(path.name for path in Path("kept").iterdir()) == ["composite", "mine"]
     assert cli.main([*call, "--method", "composite"]) == 2

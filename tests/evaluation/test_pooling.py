@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.evaluation.test_runner import data  # noqa: F401 - a fixture
-from tests.model.test_vhmae import model
+from tests.support.networks import model
+from tests.support.sets import data  # noqa: F401 - a fixture
 from vhmae.data.digests import settings_digest
 from vhmae.data.hyoutube import read_list, read_picture, write_jpeg
 from vhmae.errors import InputError
@@ -71,7 +71,9 @@ def drawn_by_a_loop(scores: list[CompositeScore], by_frames: bool) -> list[float
 
 
 @pytest.mark.parametrize("by_frames", [False, True])
-def test_a_ratios_interval_draws_both_means_from_the_same_videos(by_frames: bool, rng: np.random.Generator) -> None:
+def test_a_ratios_interval_draws_both_means_from_the_same_videos(
+    by_frames: bool, rng: np.random.Generator
+) -> None:
     scores = scores_of(rng)
     pool = Pool(scores, by_frames)
     interval = pool.ratio_interval("fmse")
@@ -106,7 +108,9 @@ def test_a_small_difference_shows_once_it_is_paired() -> None:
     swapped = paired_difference(report_of(second, "b"), report_of(first, "a"))
     assert swapped["difference"]["mean"] == -found["difference"]["mean"]
     assert "no claim" not in format_difference(found)
-    other = paired_difference(report_of(first, "a"), report_of(scores_of(np.random.default_rng(2)), "c"))
+    other = paired_difference(
+        report_of(first, "a"), report_of(scores_of(np.random.default_rng(2)), "c")
+    )
     assert "holds 0: no claim" in format_difference(other)
 
 

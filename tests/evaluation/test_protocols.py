@@ -49,7 +49,14 @@ def masked_error(a: Array, b: Array, mask: Array) -> tuple[float, float]:
 
 
 def skimage_fssim(a: Array, b: Array, mask: Array) -> float:
-    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 255, "channel_axis": 2, "full": True}
+    options = {
+        "gaussian_weights": True,
+        "sigma": 1.5,
+        "use_sample_covariance": False,
+        "data_range": 255,
+        "channel_axis": 2,
+        "full": True,
+    }
     return float(structural_similarity(a, b, **options)[1][mask].mean())
 
 
@@ -66,7 +73,9 @@ def clean(frame: Frame) -> dict[str, float]:
 
 
 def vtt(frame: Frame) -> dict[str, float]:
-    stored = cv2.imdecode(cv2.imencode(".jpg", frame.result[..., ::-1])[1], cv2.IMREAD_COLOR)[..., ::-1]
+    stored = cv2.imdecode(cv2.imencode(".jpg", frame.result[..., ::-1])[1], cv2.IMREAD_COLOR)[
+        ..., ::-1
+    ]
     a, b = stored.copy(), frame.target.copy()
     a[~frame.mask] = 0
     b[~frame.mask] = 0
@@ -81,9 +90,11 @@ def hinet(frame: Frame) -> dict[str, float]:
 
 
 def bilinear(picture: Array) -> Array:
-    """OpenCV's INTER_LINEAR to 256x256, pixel by pixel: two neighbours a side whatever the scale, edges repeated, no antialiasing.
+    """OpenCV's INTER_LINEAR to 256x256, pixel by pixel: two neighbours a side whatever the scale,
+    edges repeated, no antialiasing.
 
-    Whole levels are interpolated in fixed point, with weights of 11 bits and the lower bits of each step cut off; floats as they are.
+    Whole levels are interpolated in fixed point, with weights of 11 bits and the lower bits of each
+    step cut off; floats as they are.
     """
     height, width = picture.shape[:2]
     out = np.zeros((256, 256, *picture.shape[2:]))
@@ -96,11 +107,22 @@ def bilinear(picture: Array) -> Array:
             left, along = math.floor(x), np.float32(x - math.floor(x))
             if left < 0 or left >= width - 1:
                 left, along = min(max(left, 0), width - 1), np.float32(0.0)
-            corners = [picture[line, min(place, width - 1)] for line in (upper, lower) for place in (left, left + 1)]
+            corners = [
+                picture[line, min(place, width - 1)]
+                for line in (upper, lower)
+                for place in (left, left + 1)
+            ]
             if picture.dtype == np.uint8:
-                near, far, above, below = (round(float(w) * 2048) for w in (1 - along, along, 1 - down, down))
-                lines = [(corners[i].astype(int) * near + corners[i + 1].astype(int) * far) >> 4 for i in (0, 2)]
-                out[row, column] = (((lines[0] * above) >> 16) + ((lines[1] * below) >> 16) + 2) >> 2
+                near, far, above, below = (
+                    round(float(w) * 2048) for w in (1 - along, along, 1 - down, down)
+                )
+                lines = [
+                    (corners[i].astype(int) * near + corners[i + 1].astype(int) * far) >> 4
+                    for i in (0, 2)
+                ]
+                out[row, column] = (
+                    ((lines[0] * above) >> 16) + ((lines[1] * below) >> 16) + 2
+                ) >> 2
             else:
                 lines = [corners[i] * (1 - along) + corners[i + 1] * along for i in (0, 2)]
                 out[row, column] = lines[0] * (1 - down) + lines[1] * down
@@ -108,9 +130,12 @@ def bilinear(picture: Array) -> Array:
 
 
 def co2net(frame: Frame) -> dict[str, float]:
-    """CO2Net's script by the letter: frames as whole levels, the mask as a float, the blend not rounded."""
+    """CO2Net's script by the letter: frames as whole levels, the mask as a float, the blend not
+    rounded."""
     cover = bilinear(frame.mask.astype(float))
-    result, composite, target = (bilinear(picture) for picture in (frame.result, frame.composite, frame.target))
+    result, composite, target = (
+        bilinear(picture) for picture in (frame.result, frame.composite, frame.target)
+    )
     everywhere = area = 0.0
     low, high = 255.0, 0.0
     blended = np.zeros((256, 256, 3))
@@ -118,18 +143,37 @@ def co2net(frame: Frame) -> dict[str, float]:
         for column in range(256):
             area += float(cover[row, column] > 1.0 - 1e-6)
             for channel in range(3):
-                soft = cover[row, column] * result[row, column, channel] + (1 - cover[row, column]) * composite[row, column, channel]
+                soft = (
+                    cover[row, column] * result[row, column, channel]
+                    + (1 - cover[row, column]) * composite[row, column, channel]
+                )
                 blended[row, column, channel] = min(max(soft, 0.0), 255.0)
-                low, high = min(low, blended[row, column, channel]), max(high, blended[row, column, channel])
+                low, high = (
+                    min(low, blended[row, column, channel]),
+                    max(high, blended[row, column, channel]),
+                )
                 everywhere += (blended[row, column, channel] - target[row, column, channel]) ** 2
     error = everywhere / (3 * 256 * 256)
     similarity = slow_similarity(blended, target)
-    fssim = sum(similarity[row, column] * cover[row, column] for row in range(256) for column in range(256)) / cover.sum()
-    return {"mse": error, "fmse": error * 65536 / area, "psnr": 10 * math.log10((high - low) ** 2 / error), "fssim": fssim}
+    fssim = (
+        sum(
+            similarity[row, column] * cover[row, column]
+            for row in range(256)
+            for column in range(256)
+        )
+        / cover.sum()
+    )
+    return {
+        "mse": error,
+        "fmse": error * 65536 / area,
+        "psnr": 10 * math.log10((high - low) ** 2 / error),
+        "fssim": fssim,
+    }
 
 
 def slow_similarity(x: Array, y: Array) -> Array:
-    """SSIM with zeros outside the picture and constants that are not scaled to 255, mean over channels: (256, 256)."""
+    """SSIM with zeros outside the picture and constants that are not scaled to 255, mean over
+    channels: (256, 256)."""
     window = gaussian_window()
     sums = np.zeros((5, 256, 256, 3))
     pictures = [np.pad(p, ((5, 5), (5, 5), (0, 0))) for p in (x, y, x * x, y * y, x * y)]
@@ -144,7 +188,9 @@ def slow_similarity(x: Array, y: Array) -> Array:
 
 
 @pytest.mark.parametrize("reference", [clean, vtt, hinet])
-def test_a_protocol_agrees_with_its_loop(reference: Callable[[Frame], dict[str, float]], frame: Frame) -> None:
+def test_a_protocol_agrees_with_its_loop(
+    reference: Callable[[Frame], dict[str, float]], frame: Frame
+) -> None:
     found = find_protocol(reference.__name__).score(frame, FRAME_METRICS)
     expected = reference(frame)
     for name, value in expected.items():
@@ -155,19 +201,28 @@ def test_a_protocol_agrees_with_its_loop(reference: Callable[[Frame], dict[str, 
 def large_frame(rng: np.random.Generator) -> Frame:
     """A sharp picture, 700x500: where filters with and without antialiasing part."""
     y, x = np.mgrid[0:500, 0:700]
-    target = np.stack([120 + 50 * np.sin(x / 1.7), 110 + 40 * np.cos(y / 1.3), 100 + 30 * np.sin((x + y) / 2.1)], -1)
+    target = np.stack(
+        [120 + 50 * np.sin(x / 1.7), 110 + 40 * np.cos(y / 1.3), 100 + 30 * np.sin((x + y) / 2.1)],
+        -1,
+    )
     target = target + rng.normal(0, 12, target.shape)
     mask = (x - 350) ** 2 + (y - 250) ** 2 < 160**2
-    gain = 1.15 + 0.2 * np.sin(x / 1.9)[..., None]  # light through leaves: the error itself is fine-grained
+    gain = (
+        1.15 + 0.2 * np.sin(x / 1.9)[..., None]
+    )  # light through leaves: the error itself is fine-grained
     composite = np.where(mask[..., None], target * gain, target)
     result = np.where(mask[..., None], 0.5 * composite + 0.5 * target, composite)
-    return Frame(*(np.clip(np.rint(p), 0, 255).astype(np.uint8) for p in (result, composite, target)), mask)
+    return Frame(
+        *(np.clip(np.rint(p), 0, 255).astype(np.uint8) for p in (result, composite, target)), mask
+    )
 
 
 def test_the_rule_is_opencvs(frame: Frame, large_frame: Frame) -> None:
     for picture in (frame.result, large_frame.result):
         resized = cv2.resize(picture, (256, 256), interpolation=cv2.INTER_LINEAR)
-        assert np.abs(bilinear(picture) - resized).mean() < 1e-3  # another build of OpenCV may round a level elsewhere
+        assert (
+            np.abs(bilinear(picture) - resized).mean() < 1e-3
+        )  # another build of OpenCV may round a level elsewhere
 
 
 @pytest.mark.parametrize("name", ["frame", "large_frame"])
@@ -179,30 +234,44 @@ def test_co2net_agrees_with_the_published_rule(name: str, request: pytest.Fixtur
 
 
 def test_co2net_is_harder_than_with_antialiasing(large_frame: Frame) -> None:
-    small = [cv2.resize(p, (256, 256), interpolation=cv2.INTER_AREA) for p in (large_frame.composite, large_frame.target)]
-    untouched = Frame(large_frame.composite, large_frame.composite, large_frame.target, large_frame.mask)
+    small = [
+        cv2.resize(p, (256, 256), interpolation=cv2.INTER_AREA)
+        for p in (large_frame.composite, large_frame.target)
+    ]
+    untouched = Frame(
+        large_frame.composite, large_frame.composite, large_frame.target, large_frame.mask
+    )
     found = find_protocol("co2net").score(untouched, ["mse"])["mse"]
     assert found > 1.02 * float(np.square(small[0].astype(float) - small[1]).mean())
 
 
 def test_co2net_takes_a_soft_mask_as_it_is(frame: Frame) -> None:
-    """At --size 256 frames and matte come resized: the same numbers as from the full size, and grey stays grey."""
+    """At --size 256 frames and matte come resized: the same numbers as from the full size, and grey
+    stays grey."""
     protocol = find_protocol("co2net")
     matte = cv2.resize(frame.mask.astype(np.float32), (256, 256), interpolation=cv2.INTER_LINEAR)
-    small = [cv2.resize(p, (256, 256), interpolation=cv2.INTER_LINEAR) for p in (frame.result, frame.composite, frame.target)]
+    small = [
+        cv2.resize(p, (256, 256), interpolation=cv2.INTER_LINEAR)
+        for p in (frame.result, frame.composite, frame.target)
+    ]
     resized = protocol.score(Frame(*small, matte > 0, matte), FRAME_METRICS)
     assert resized == pytest.approx(protocol.score(frame, FRAME_METRICS), rel=1e-9)
     hard = protocol.score(Frame(*small, matte > 0), FRAME_METRICS)
     assert hard["fmse"] < 0.97 * resized["fmse"]  # the edge counts as area once the mask is hard
     grey = np.where(frame.mask, 128, 0).astype(np.uint8)
-    halved = protocol.score(Frame(frame.result, frame.composite, frame.target, frame.mask, grey), ["mse", "fmse"])
+    halved = protocol.score(
+        Frame(frame.result, frame.composite, frame.target, frame.mask, grey), ["mse", "fmse"]
+    )
     assert math.isnan(halved["fmse"])  # nowhere 1
     assert halved["mse"] > resized["mse"]  # the result is laid in by half
 
 
 def test_protocols_pool_as_their_papers_do() -> None:
     assert {name: find_protocol(name).pooling for name in ("clean", "co2net", "vtt", "hinet")} == {
-        "clean": "videos", "co2net": "frames", "vtt": "videos", "hinet": "videos",
-    }  # fmt: skip
+        "clean": "videos",
+        "co2net": "frames",
+        "vtt": "videos",
+        "hinet": "videos",
+    }
     with pytest.raises(InputError, match="did you mean co2net"):
         find_protocol("co2nett")

@@ -1,4 +1,5 @@
-"""The packaged weights on real video: they harmonize, they read the background, they leave natural clips nearly alone."""
+"""The packaged weights on real video: they harmonize, they read the background, they leave natural
+clips nearly alone."""
 
 from __future__ import annotations
 
@@ -10,7 +11,14 @@ from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate, natural_drift
 
-VIDEOS = ("davis__blackswan", "davis__cows", "davis__libby", "liveportrait__d12", "liveportrait__s18", "rerender__suit")
+VIDEOS = (
+    "davis__blackswan",
+    "davis__cows",
+    "davis__libby",
+    "liveportrait__d12",
+    "liveportrait__s18",
+    "rerender__suit",
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +31,12 @@ def videos(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_packaged_weights_harmonize_and_read_the_background(data_dir: Path, videos: Path, tmp_path: Path) -> None:
-    recipe = SynthesisRecipe(videos=videos, luts=data_dir / "luts" / "hyoutube_luts.npz", frames=4, per_video=3, seed=1)
+def test_the_packaged_weights_harmonize_and_read_the_background(
+    data_dir: Path, videos: Path, tmp_path: Path
+) -> None:
+    recipe = SynthesisRecipe(
+        videos=videos, luts=data_dir / "luts" / "hyoutube_luts.npz", frames=4, per_video=3, seed=1
+    )
     assert synthesize(recipe, tmp_path / "set") == 18
     method = find_method("vhmae", tmp_path / "set", precision="fp32")
     score = evaluate(tmp_path / "set", method, ("fmse",))

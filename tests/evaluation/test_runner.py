@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import moving_scene
+from tests.support.scenes import moving_scene
 from vhmae.color.transform import apply_transform
-from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, read_list, write_jpeg, write_mask
+from vhmae.data.hyoutube import read_list, write_jpeg, write_mask
 from vhmae.errors import InputError
 from vhmae.evaluation import metrics
 from vhmae.evaluation.constant import fit_constant, read_constant
@@ -21,26 +21,6 @@ from vhmae.evaluation.pooling import CompositeScore, bootstrap_interval, video_m
 from vhmae.evaluation.protocols import Frame, find_protocol
 from vhmae.evaluation.runner import evaluate, natural_drift
 from vhmae.evaluation.tables import format_report
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """Three videos, the first with two composites; foregrounds are brightened by 10, 20, 30, 40."""
-    root = tmp_path / "set"
-    lines = []
-    for number, (video, item) in enumerate((("v1", 1), ("v1", 2), ("v2", 1), ("v3", 1)), 1):
-        frames, masks = moving_scene(3, 64 + 16 * number, 48)
-        folders = [root / REAL / video / str(item), root / MASK / video / f"object_{item}", root / COMPOSITE / video / f"object_{item}"]
-        for folder in folders:
-            folder.mkdir(parents=True)
-        for index, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
-            write_jpeg(folders[0] / f"{index:05d}.jpg", frame)
-            write_mask(folders[1] / f"{index:05d}.png", mask)
-            bright = np.clip(frame.astype(int) + 10 * number, 0, 255).astype(np.uint8)
-            write_jpeg(folders[2] / f"{index:05d}.jpg", np.where(mask[..., None], bright, frame))
-        lines.append(" ".join(folder.relative_to(root).as_posix() for folder in folders))
-    (root / "test_list.txt").write_text("\n".join(lines) + "\n")
-    return root
 
 
 def test_the_untouched_composite_has_ratio_one(data: Path) -> None:
@@ -70,13 +50,22 @@ def test_a_ratio_is_the_ratio_of_means(data: Path) -> None:
         CompositeScore("a", "a", 3, 0.1, {"fmse": 10.0}, {"fmse": 100.0, "mse": 1.0}, {}),
         CompositeScore("b", "b", 3, 0.1, {"fmse": 90.0}, {"fmse": 100.0, "mse": 1.0}, {}),
     ]
-    assert video_means(scores, "fmse").mean() / video_means(scores, "fmse", "untouched").mean() == pytest.approx(0.5)
+    assert video_means(scores, "fmse").mean() / video_means(
+        scores, "fmse", "untouched"
+    ).mean() == pytest.approx(0.5)
     undo = Method(
-        "undo", lambda clip: np.where(clip.mask[..., None], clip.composite.astype(int) - 20, clip.composite).clip(0, 255).astype(np.uint8)
+        "undo",
+        lambda clip: (
+            np.where(clip.mask[..., None], clip.composite.astype(int) - 20, clip.composite)
+            .clip(0, 255)
+            .astype(np.uint8)
+        ),
     )
     report = evaluate(data, undo, ("fmse",))
     # Errors of 10, 0, 10, 20 levels where the composites have 10, 20, 30, 40.
-    assert report["ratio"]["fmse"] == pytest.approx(((100 + 0) / 2 + 100 + 400) / ((100 + 400) / 2 + 900 + 1600), abs=0.03)
+    assert report["ratio"]["fmse"] == pytest.approx(
+        ((100 + 0) / 2 + 100 + 400) / ((100 + 400) / 2 + 900 + 1600), abs=0.03
+    )
     assert [third["ratio"]["fmse"] for third in report["thirds"]] == pytest.approx(
         [(100 + 0) / (100 + 400), 100 / 900, 400 / 1600], abs=0.03
     )
@@ -88,10 +77,18 @@ def test_a_swapped_background_is_that_of_the_next_other_video(data: Path) -> Non
     spy = Method("spy", lambda clip: (seen.append(clip), clip.composite)[1])
     report = evaluate(data, spy, swap_background=True)
     samples = read_list(data)
-    # The first two are of one video, so the next other one of both is the third; the last goes round to the first.
-    for clip, sample, other in zip(seen, samples, (samples[2], samples[2], samples[3], samples[0]), strict=True):
+    # The first two are of one video, so the next other one of both is the third; the last goes
+    # round to the first.
+    for clip, sample, other in zip(
+        seen, samples, (samples[2], samples[2], samples[3], samples[0]), strict=True
+    ):
         composite, _, mask = sample.read()
-        behind = np.stack([cv2.resize(frame, mask.shape[:0:-1], interpolation=cv2.INTER_AREA) for frame in other.read()[0]])
+        behind = np.stack(
+            [
+                cv2.resize(frame, mask.shape[:0:-1], interpolation=cv2.INTER_AREA)
+                for frame in other.read()[0]
+            ]
+        )
         assert np.array_equal(clip.composite, np.where(mask[..., None], composite, behind))
     assert set(report["overall"]) == {"fmse", "fssim"}
     assert report["swap_background"] is True
@@ -102,16 +99,25 @@ def test_an_interval_holds_95_percent_by_normal_theory() -> None:
     values = 5.0 + 2.0 * np.sin(np.arange(400.0) * 1.7)
     error = values.std() / 400**0.5
     found = bootstrap_interval(values)
-    assert found == pytest.approx([values.mean() - 1.96 * error, values.mean() + 1.96 * error], abs=0.15 * error)
+    assert found == pytest.approx(
+        [values.mean() - 1.96 * error, values.mean() + 1.96 * error], abs=0.15 * error
+    )
 
 
 def test_an_interval_of_weighted_means_heeds_the_weights() -> None:
     wave = np.sin(np.arange(200.0) * 1.7)
-    values, weights = np.concatenate([wave, 10.0 + wave]), np.repeat([1.0, 9.0], 200)  # few frames near 0, many near 10
+    values, weights = (
+        np.concatenate([wave, 10.0 + wave]),
+        np.repeat([1.0, 9.0], 200),
+    )  # few frames near 0, many near 10
     mean = float((weights * values).sum() / weights.sum())
-    error = float(np.sqrt(np.square(weights * (values - mean)).sum()) / weights.sum())  # of a ratio of two sums
+    error = float(
+        np.sqrt(np.square(weights * (values - mean)).sum()) / weights.sum()
+    )  # of a ratio of two sums
     assert mean == pytest.approx(9.0, abs=0.01)
-    assert bootstrap_interval(values, weights) == pytest.approx([mean - 1.96 * error, mean + 1.96 * error], abs=0.25 * error)
+    assert bootstrap_interval(values, weights) == pytest.approx(
+        [mean - 1.96 * error, mean + 1.96 * error], abs=0.25 * error
+    )
 
 
 def test_results_of_others_are_scored_from_a_folder(data: Path, tmp_path: Path) -> None:
@@ -157,17 +163,23 @@ def test_mkl_takes_over_the_backgrounds_colours(rng: np.random.Generator) -> Non
 
 
 def test_drift_of_a_method_that_does_nothing_is_nothing(tmp_path: Path) -> None:
-    from tests.conftest import write_video
+    from tests.support.scenes import write_video
     from vhmae.data.clips import write_mask_bits
 
     frames, masks = moving_scene(5, 64, 48)
     write_video(tmp_path / "a.mp4", frames, codec="libx264")
     write_mask_bits(masks, tmp_path / "a.mask.npz")
     assert natural_drift(tmp_path, find_method("composite", tmp_path))["mean"] == 0.0
-    brighter = Method("brighter", lambda clip: np.clip(clip.composite.astype(int) + 3, 0, 255).astype(np.uint8))
+    brighter = Method(
+        "brighter", lambda clip: np.clip(clip.composite.astype(int) + 3, 0, 255).astype(np.uint8)
+    )
     assert natural_drift(tmp_path, brighter)["mean"] == pytest.approx(3.0, abs=0.1)
-    checks = np.where(np.arange(64) % 2, 3, -3)[None, None, :, None]  # as much up as down is drift all the same
-    mixed = Method("mixed", lambda clip: np.clip(clip.composite.astype(int) + checks, 0, 255).astype(np.uint8))
+    checks = np.where(np.arange(64) % 2, 3, -3)[
+        None, None, :, None
+    ]  # as much up as down is drift all the same
+    mixed = Method(
+        "mixed", lambda clip: np.clip(clip.composite.astype(int) + checks, 0, 255).astype(np.uint8)
+    )
     assert natural_drift(tmp_path, mixed)["mean"] == pytest.approx(3.0, abs=0.1)
 
 
@@ -182,13 +194,18 @@ def test_unknown_names_get_a_hint(data: Path) -> None:
 def test_classical_methods_go_a_part_of_the_way(name: str, data: Path) -> None:
     composite, _, mask = read_list(data)[3].read()
     clip = Clip(composite, mask)
-    full, half, none = (find_method(name, data, mix=mix).harmonize(clip).astype(float) for mix in (1.0, 0.5, 0.0))
+    full, half, none = (
+        find_method(name, data, mix=mix).harmonize(clip).astype(float) for mix in (1.0, 0.5, 0.0)
+    )
     assert np.array_equal(none, composite)
     assert np.array_equal(full[~mask], composite[~mask])
     unclipped = mask & (full > 2).all(-1) & (full < 253).all(-1)
     assert np.abs(half - (full + composite) / 2)[unclipped].max() <= 1.0
-    assert np.abs(full[mask].mean(0) - composite[~mask].mean(0)).max() < np.abs(composite[mask].mean(0) - composite[~mask].mean(0)).max()
-    with pytest.raises(InputError, match="--mix"):
+    assert (
+        np.abs(full[mask].mean(0) - composite[~mask].mean(0)).max()
+        < np.abs(composite[mask].mean(0) - composite[~mask].mean(0)).max()
+    )
+    with pytest.raises(InputError, match="`mix`"):
         find_method("vhmae", data, mix=0.5)
 
 
@@ -196,13 +213,16 @@ def test_oracles_know_the_target(data: Path) -> None:
     affine = evaluate(data, find_method("oracle-affine", data), ("fmse",))["ratio"]["fmse"]
     quadratic = evaluate(data, find_method("oracle-quadratic", data), ("fmse",))["ratio"]["fmse"]
     assert quadratic <= affine < 0.05
-    with pytest.raises(InputError, match="--swap-background"):
+    with pytest.raises(InputError, match="`swap_background`"):
         evaluate(data, find_method("oracle-affine", data), swap_background=True)
 
 
 def test_a_cache_changes_no_score(data: Path, tmp_path: Path) -> None:
     method = find_method("mkl", data)
-    reports = [evaluate(data, method, ("fmse", "temporal"), cache=cache) for cache in (None, tmp_path / "c", tmp_path / "c")]
+    reports = [
+        evaluate(data, method, ("fmse", "temporal"), cache=cache)
+        for cache in (None, tmp_path / "c", tmp_path / "c")
+    ]
     for report in reports:
         assert report.pop("seconds")["all"] > 0
     assert reports[0] == reports[1] == reports[2]
@@ -218,7 +238,10 @@ def test_a_cache_notices_other_pictures(data: Path, tmp_path: Path) -> None:
     for index, frame in enumerate(target):  # in place: the folder's own time stamp stays
         write_jpeg(sample.composite / f"{index:05d}.jpg", frame)
     with_cache = evaluate(data, find_method("composite", data), ("fmse",), cache=tmp_path / "c")
-    assert with_cache["overall"] == evaluate(data, find_method("composite", data), ("fmse",))["overall"]
+    assert (
+        with_cache["overall"]
+        == evaluate(data, find_method("composite", data), ("fmse",))["overall"]
+    )
 
 
 def test_temporal_metrics_stand_beside_the_composites_and_the_targets(data: Path) -> None:
@@ -237,7 +260,10 @@ def test_frames_count_alike_where_the_protocol_says_so(data: Path) -> None:
     values = []
     for one in read_list(data):
         composite, target, mask = one.read()
-        values += [protocol.score(Frame(composite[i], composite[i], target[i], mask[i]), ["fmse"])["fmse"] for i in range(len(mask))]
+        values += [
+            protocol.score(Frame(composite[i], composite[i], target[i], mask[i]), ["fmse"])["fmse"]
+            for i in range(len(mask))
+        ]
     report = evaluate(data, find_method("composite", data), ("fmse",), protocol=protocol)
     assert report["overall"]["fmse"]["mean"] == pytest.approx(np.mean(values), abs=1e-3)
     assert report["protocol"] == "co2net"

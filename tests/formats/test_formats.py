@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.formats.table import FRAMES, LUMA_WEIGHTS, Row, colors, facts, make, page, planes, rows
-from tests.model.test_vhmae import model
+from tests.support.networks import model
 from vhmae import harmonize_video
 from vhmae.color.transform import QUADRATIC
 from vhmae.data.clips import write_mask_bits
@@ -21,7 +21,8 @@ ROWS = rows()
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Weights that say the same of every picture: more red where there is green, less green where there is red, a quarter less blue."""
+    """Weights that say the same of every picture: more red where there is green, less green where
+    there is red, a quarter less blue."""
     network = model()
     with torch.no_grad():
         bias = network.head.overall.bias.view(3, QUADRATIC)
@@ -54,7 +55,9 @@ def test_a_clip_comes_out_in_kind(row: Row, weights: str, tmp_path: Path) -> Non
     source, output = tmp_path / f"in.{row.container}", tmp_path / f"out.{row.container}"
     masks = make(row, source)
     write_mask_bits(masks, tmp_path / "m.npz")
-    report = harmonize_video(source, output, mask=tmp_path / "m.npz", weights=weights, precision="fp32", caution=0.0)
+    report = harmonize_video(
+        source, output, mask=tmp_path / "m.npz", weights=weights, precision="fp32", caution=0.0
+    )
     assert report["frames"] == FRAMES
     before, after = facts(source), facts(output)
     assert after == before
@@ -66,14 +69,21 @@ def test_a_clip_comes_out_in_kind(row: Row, weights: str, tmp_path: Path) -> Non
         away = cv2.dilate(mask.astype(np.uint8), np.ones((reach, reach), np.uint8)) == 0
         for place, (plane, harmonized) in enumerate(zip(one, other, strict=True)):
             bits = int(plane.max()).bit_length() if plane.dtype == np.uint16 else 8
-            small = cv2.resize(away.astype(np.uint8), plane.shape[::-1], interpolation=cv2.INTER_AREA)
+            small = cv2.resize(
+                away.astype(np.uint8), plane.shape[::-1], interpolation=cv2.INTER_AREA
+            )
             seen = away if plane.shape == away.shape else small == 1
             moved = np.abs(plane.astype(np.int64) - harmonized)[seen] / 2.0 ** max(0, bits - 8)
             assert moved.max() <= row.tolerance, (place, moved.max())
         changed += int((one[0] != other[0]).any())
     assert changed == FRAMES
-    # Inside, away from the edge, colours are those of the change whatever stands for them: means, since codes are whole numbers.
-    inside = np.stack([cv2.erode(mask.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0 for mask in masks])
+    # Inside, away from the edge, colours are those of the change whatever stands for them: means,
+    # since codes are whole numbers.
+    inside = np.stack(
+        [cv2.erode(mask.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0 for mask in masks]
+    )
     shown, made = colors(source, row)[inside], colors(output, row)[inside]
-    error = 255.0 * np.abs(made.mean(axis=0) - recolored(shown, row.pixel_format.startswith("gray")).mean(axis=0))
+    error = 255.0 * np.abs(
+        made.mean(axis=0) - recolored(shown, row.pixel_format.startswith("gray")).mean(axis=0)
+    )
     assert error.max() <= (2.0 if row.tolerance else 0.1), error

@@ -11,56 +11,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.dctl import in_c
 from vhmae.color.transform import apply_transform
 from vhmae.grade.dctl import write_dctl
 from vhmae.grade.shots import KeyMap, ShotGrade
-
-
-def in_c(path: Path, folder: Path) -> ctypes.CDLL:
-    """Compile a DCTL's text as C: what the host defines is defined here.
-
-    As in the host's language the sliders, and the frame's number, are known in ``transform`` alone:
-    they come as arguments of it, so what uses one without being handed it does not compile.
-    """
-    shim = """
-    typedef struct { float x, y, z; } float3;
-    static float3 make_float3(float x, float y, float z) { float3 v = {x, y, z}; return v; }
-    static float _clampf(float v, float lo, float hi) { return v < lo ? lo : v > hi ? hi : v; }
-    #define __DEVICE__
-    #define __CONSTANT__ static const
-    #define DEFINE_UI_PARAMS(...)
-    """
-    tail = """
-    void run(float *rgb, int count, int frame, float how_far, int start) {
-        for (int i = 0; i < count; i++) {
-            float *p = rgb + 3 * i;
-            float3 v = transform(1, 1, 0, 0, p[0], p[1], p[2], how_far, start, frame);
-            rgb[3 * i] = v.x; rgb[3 * i + 1] = v.y; rgb[3 * i + 2] = v.z;
-        }
-    }
-    """
-    source, library = folder / "grade.c", folder / f"{path.stem}.so"
-    text = path.read_text()
-    assert text.count("float p_B)") == 1
-    given = "float p_B, float strength, int shot_start, int TIMELINE_FRAME_INDEX)"
-    source.write_text(shim + text.replace("float p_B)", given) + tail)
-    subprocess.run(
-        [
-            "cc",
-            "-O1",
-            "-Wall",
-            "-Werror",
-            "-Wno-unused-function",
-            "-shared",
-            "-fPIC",
-            "-o",
-            library,
-            source,
-            "-lm",
-        ],
-        check=True,
-    )
-    return ctypes.CDLL(str(library))
 
 
 def globals_used(text: str) -> set[str]:
@@ -112,7 +66,9 @@ def test_a_dctl_blends_its_key_maps_as_it_says(
     generator = torch.Generator().manual_seed(0)
     maps = 0.1 * torch.randn(3, 3, 10, generator=generator, dtype=torch.float64)
     keys = tuple(KeyMap(100 + 24 * number, one) for number, one in enumerate(maps))
-    colors = 1.6 * torch.rand(500, 3, generator=generator) - 0.2  # below black and above white, as on time lines of log or HDR
+    colors = (
+        1.6 * torch.rand(500, 3, generator=generator) - 0.2
+    )  # below black and above white, as on time lines of log or HDR
     grade = ShotGrade(
         1, 100, 160, maps[0], keys, colors, colors, torch.zeros(len(colors), dtype=torch.long)
     )

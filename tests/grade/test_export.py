@@ -15,9 +15,9 @@ import PyOpenColorIO as ocio
 import pytest
 import torch
 
-from tests.conftest import moving_scene, write_video
-from tests.grade.test_dctl import in_c
-from tests.harmonizer.test_harmonizer import changing_model
+from tests.support.dctl import in_c
+from tests.support.networks import changing_model
+from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
 from vhmae.color.lut import read_cube
 from vhmae.data.clips import write_mask_bits
@@ -47,15 +47,25 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def job(work: Path, kind: str, output: Path, **options: object) -> ExportJob:
     return ExportJob(
-        kind=kind, composite=work / "in.mkv", masks=(work / "m.npz",), output=output, weights=str(work / "w.safetensors"), precision="fp32",
-        caution=0.0, **options,
-    )  # type: ignore[arg-type]  # fmt: skip
+        kind=kind,
+        composite=work / "in.mkv",
+        masks=(work / "m.npz",),
+        output=output,
+        weights=str(work / "w.safetensors"),
+        precision="fp32",
+        caution=0.0,
+        **options,
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def grades(work: Path) -> list[ShotGrade]:
     plain = AnalysisJob(
-        composite=work / "in.mkv", masks=(work / "m.npz",), weights=str(work / "w.safetensors"), precision="fp32", caution=0.0
+        composite=work / "in.mkv",
+        masks=(work / "m.npz",),
+        weights=str(work / "w.safetensors"),
+        precision="fp32",
+        caution=0.0,
     )
     return grade_shots(plain)[0]
 
@@ -65,8 +75,15 @@ def by_ffmpeg(colors: Array, cube: Path) -> Array:
     graph = av.filter.Graph()
     codes = np.round(colors[None] * 65535).astype(np.uint16)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(codes), format="rgb48le")
-    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=av.time_base and 1)
-    steps = [source, graph.add("lut3d", f"file={cube}:interp=trilinear"), graph.add("format", "rgb48le"), graph.add("buffersink")]
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=av.time_base and 1
+    )
+    steps = [
+        source,
+        graph.add("lut3d", f"file={cube}:interp=trilinear"),
+        graph.add("format", "rgb48le"),
+        graph.add("buffersink"),
+    ]
     for one, following in itertools.pairwise(steps):
         one.link_to(following)
     graph.configure()
@@ -82,42 +99,66 @@ def by_ocio(colors: Array, transform: ocio.Transform) -> Array:
 
 
 def test_each_shot_has_its_grade_and_the_shots_differ(grades: list[ShotGrade]) -> None:
-    assert [(grade.first, grade.last) for grade in grades] == [(0, FRAMES - 1), (FRAMES, 2 * FRAMES - 1)]
+    assert [(grade.first, grade.last) for grade in grades] == [
+        (0, FRAMES - 1),
+        (FRAMES, 2 * FRAMES - 1),
+    ]
     assert all(grade.change_levels > 2.0 for grade in grades)
     assert not torch.allclose(grades[0].coefficients, grades[1].coefficients, atol=1e-2)
 
 
-def test_a_cube_does_in_ffmpeg_and_opencolorio_what_harmonizing_does(work: Path, grades: list[ShotGrade], tmp_path: Path) -> None:
+def test_a_cube_does_in_ffmpeg_and_opencolorio_what_harmonizing_does(
+    work: Path, grades: list[ShotGrade], tmp_path: Path
+) -> None:
     report = export_grades(job(work, "cube", tmp_path / "look.cube"))
-    assert [Path(path).name for path in report["files"]] == ["look.shot001.cube", "look.shot002.cube"]
+    assert [Path(path).name for path in report["files"]] == [
+        "look.shot001.cube",
+        "look.shot002.cube",
+    ]
     for grade, path, told in zip(grades, map(Path, report["files"]), report["shots"], strict=True):
         before = grade.before[:2000].numpy()
         ours = read_cube(path)(grade.before[:2000]).numpy()
         lut = ocio.FileTransform(str(path), interpolation=ocio.INTERP_LINEAR)
         for graded in (by_ffmpeg(before, path), by_ocio(before, lut)):
             assert np.abs(graded - ours).max() < 0.5 / 255.0
-        assert told["left"] == pytest.approx(grade.levels_left(read_cube(path)(grade.before)), abs=0.01)
+        assert told["left"] == pytest.approx(
+            grade.levels_left(read_cube(path)(grade.before)), abs=0.01
+        )
         assert told["share_left"] < 0.5
 
 
 def test_key_frames_give_a_numbered_set(work: Path, tmp_path: Path) -> None:
     report = export_grades(job(work, "cube", tmp_path / "look.cube", key_frames=16))
     names = [Path(path).name for path in report["files"]]
-    keys = [(shot, index) for shot, first in ((1, 0), (2, FRAMES)) for index in range(first, first + FRAMES, 16)]
+    keys = [
+        (shot, index)
+        for shot, first in ((1, 0), (2, FRAMES))
+        for index in range(first, first + FRAMES, 16)
+    ]
     assert names == [f"look.shot{shot:03d}.{index:06d}.cube" for shot, index in keys]
     assert all(read_cube(Path(path)).size == 33 for path in report["files"])
 
 
-def test_an_exported_dctl_does_in_c_what_harmonizing_does(work: Path, grades: list[ShotGrade], tmp_path: Path) -> None:
+def test_an_exported_dctl_does_in_c_what_harmonizing_does(
+    work: Path, grades: list[ShotGrade], tmp_path: Path
+) -> None:
     report = export_grades(job(work, "dctl", tmp_path / "look.dctl"))
     for grade, path in zip(grades, map(Path, report["files"]), strict=True):
         graded = grade.before.numpy().copy()
-        in_c(path, tmp_path).run(graded.ctypes.data_as(ctypes.POINTER(ctypes.c_float)), len(graded), 20, ctypes.c_float(1.0), 0)
+        in_c(path, tmp_path).run(
+            graded.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
+            len(graded),
+            20,
+            ctypes.c_float(1.0),
+            0,
+        )
         assert grade.levels_left(torch.from_numpy(graded)) < 0.5 * grade.change_levels
 
 
 @pytest.mark.parametrize("suffix", ["cc", "ccc", "cdl"])
-def test_opencolorio_reads_the_cdl_and_agrees(work: Path, grades: list[ShotGrade], tmp_path: Path, suffix: str) -> None:
+def test_opencolorio_reads_the_cdl_and_agrees(
+    work: Path, grades: list[ShotGrade], tmp_path: Path, suffix: str
+) -> None:
     report = export_grades(job(work, "cdl", tmp_path / f"look.{suffix}"))
     assert len(report["files"]) == (2 if suffix == "cc" else 1)
     for number, grade in enumerate(grades, 1):
@@ -148,9 +189,13 @@ def test_a_cdl_is_found_again() -> None:
 
 
 @pytest.mark.parametrize("kind", ["edl", "otio"])
-def test_a_time_line_carries_shots_and_cdl(work: Path, grades: list[ShotGrade], tmp_path: Path, kind: str) -> None:
+def test_a_time_line_carries_shots_and_cdl(
+    work: Path, grades: list[ShotGrade], tmp_path: Path, kind: str
+) -> None:
     report = export_grades(job(work, kind, tmp_path / f"look.{kind}"))
-    timeline = otio.adapters.read_from_file(str(tmp_path / f"look.{kind}"), **({"rate": 25} if kind == "edl" else {}))
+    timeline = otio.adapters.read_from_file(
+        str(tmp_path / f"look.{kind}"), **({"rate": 25} if kind == "edl" else {})
+    )
     clips = list(timeline.find_clips())
     assert [clip.source_range.start_time.to_frames() for clip in clips] == [0, FRAMES]
     assert [clip.source_range.duration.to_frames() for clip in clips] == [FRAMES, FRAMES]
@@ -162,12 +207,25 @@ def test_a_time_line_carries_shots_and_cdl(work: Path, grades: list[ShotGrade], 
     cubes = [name for name in report["files"] if name.endswith(".cube")]
     assert len(cubes) == (2 if kind == "otio" else 0)
     if kind == "otio":
-        assert [clip.effects[0].metadata["vhmae"]["lut"] for clip in clips] == [Path(name).name for name in cubes]
+        assert [clip.effects[0].metadata["vhmae"]["lut"] for clip in clips] == [
+            Path(name).name for name in cubes
+        ]
         assert all(read_cube(Path(name)).size == 33 for name in cubes)
 
 
-def test_the_command_reports_and_leaves_nothing_half_written(work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["--mask", str(work / "m.npz"), "--weights", str(work / "w.safetensors"), "--precision", "fp32", "--caution", "0"]
+def test_the_command_reports_and_leaves_nothing_half_written(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = [
+        "--mask",
+        str(work / "m.npz"),
+        "--weights",
+        str(work / "w.safetensors"),
+        "--precision",
+        "fp32",
+        "--caution",
+        "0",
+    ]
     out = ["-o", str(tmp_path / "look.cube"), "--json", str(tmp_path / "r.json")]
     assert main(["export", "cube", str(work / "in.mkv"), *common, *out, "--no-cut-detection"]) == 0
     report = json.loads((tmp_path / "r.json").read_text())
@@ -175,7 +233,18 @@ def test_the_command_reports_and_leaves_nothing_half_written(work: Path, tmp_pat
     assert "levels" in capsys.readouterr().out
     for arguments, message in (
         (["dctl", str(work / "in.mkv"), *common, "-o", str(tmp_path / "x.cube")], "writes .dctl"),
-        (["edl", str(work / "in.mkv"), *common, "-o", str(tmp_path / "x.edl"), "--key-frames", "3"], "--key-frames"),
+        (
+            [
+                "edl",
+                str(work / "in.mkv"),
+                *common,
+                "-o",
+                str(tmp_path / "x.edl"),
+                "--key-frames",
+                "3",
+            ],
+            "--key-frames",
+        ),
         (["cube", str(work / "none.mkv"), *common, "-o", str(tmp_path / "x.cube")], "no such file"),
         (["lut", str(work / "in.mkv"), *common, "-o", str(tmp_path / "x.cube")], "unknown"),
     ):
@@ -189,7 +258,12 @@ def test_the_command_reports_and_leaves_nothing_half_written(work: Path, tmp_pat
 def test_a_shot_without_foreground_has_no_grade(work: Path, tmp_path: Path) -> None:
     _frames, masks = moving_scene(FRAMES, 96, 64)
     write_mask_bits(np.concatenate([masks, np.zeros_like(masks)]), tmp_path / "half.npz")
-    plain = AnalysisJob(composite=work / "in.mkv", masks=(tmp_path / "half.npz",), weights=str(work / "w.safetensors"), precision="fp32")
+    plain = AnalysisJob(
+        composite=work / "in.mkv",
+        masks=(tmp_path / "half.npz",),
+        weights=str(work / "w.safetensors"),
+        precision="fp32",
+    )
     assert [grade.number for grade in grade_shots(plain)[0]] == [1]
     assert bake(torch.zeros(3, 10), "nothing").table.max() == 1.0
 
@@ -200,29 +274,50 @@ def test_a_shot_that_shows_its_foreground_briefly_is_graded(work: Path, tmp_path
     brief[3:5] = masks[3:5]
     brief[FRAMES + 2, 30:31, 40:41] = True  # one pixel
     write_mask_bits(brief, tmp_path / "brief.npz")
-    plain = AnalysisJob(composite=work / "in.mkv", masks=(tmp_path / "brief.npz",), weights=str(work / "w.safetensors"), precision="fp32")
-    assert [(grade.first, grade.last) for grade in grade_shots(plain)[0]] == [(0, FRAMES - 1), (FRAMES, 2 * FRAMES - 1)]
+    plain = AnalysisJob(
+        composite=work / "in.mkv",
+        masks=(tmp_path / "brief.npz",),
+        weights=str(work / "w.safetensors"),
+        precision="fp32",
+    )
+    assert [(grade.first, grade.last) for grade in grade_shots(plain)[0]] == [
+        (0, FRAMES - 1),
+        (FRAMES, 2 * FRAMES - 1),
+    ]
 
 
-def test_a_shot_without_foreground_keeps_its_place_on_the_time_line(work: Path, tmp_path: Path) -> None:
+def test_a_shot_without_foreground_keeps_its_place_on_the_time_line(
+    work: Path, tmp_path: Path
+) -> None:
     _, masks = moving_scene(FRAMES, 96, 64)
     write_mask_bits(np.concatenate([np.zeros_like(masks), masks[:, ::-1]]), tmp_path / "late.npz")
     late = ExportJob(
-        kind="edl", composite=work / "in.mkv", masks=(tmp_path / "late.npz",), output=tmp_path / "x.edl",
-        weights=str(work / "w.safetensors"), precision="fp32", caution=0.0,
-    )  # fmt: skip
+        kind="edl",
+        composite=work / "in.mkv",
+        masks=(tmp_path / "late.npz",),
+        output=tmp_path / "x.edl",
+        weights=str(work / "w.safetensors"),
+        precision="fp32",
+        caution=0.0,
+    )
     export_grades(late)
-    line = next(line for line in (tmp_path / "x.edl").read_text().splitlines() if line.startswith("001"))
+    line = next(
+        line for line in (tmp_path / "x.edl").read_text().splitlines() if line.startswith("001")
+    )
     assert line.split()[-4:] == ["00:00:01:15", "00:00:03:05", "00:00:01:15", "00:00:03:05"]
 
 
 def test_a_name_that_a_lut_cannot_hold_is_no_fault(work: Path, tmp_path: Path) -> None:
     (tmp_path / 'fil"mé.mkv').write_bytes((work / "in.mkv").read_bytes())
     job_of = ExportJob(
-        kind="cube", composite=tmp_path / 'fil"mé.mkv', masks=(work / "m.npz",), output=tmp_path / "é.cube",
+        kind="cube",
+        composite=tmp_path / 'fil"mé.mkv',
+        masks=(work / "m.npz",),
+        output=tmp_path / "é.cube",
         weights=str(work / "w.safetensors"),
-        cut_detection=False, precision="fp32",
-    )  # fmt: skip
+        cut_detection=False,
+        precision="fp32",
+    )
     assert read_cube(Path(export_grades(job_of)["files"][0])).size == 33
 
 
@@ -242,20 +337,52 @@ def test_a_rate_without_time_code_is_refused_for_an_edl(tmp_path: Path, work: Pa
     assert not list(tmp_path.glob("*.edl"))
 
 
-@pytest.mark.parametrize("clip", ["davis__camel", "davis__dance-twirl", "latentsync__demo3", "liveportrait__s18", "matanyone__street"])
-def test_less_than_a_third_of_the_change_is_left_on_real_clips(clip: str, data_dir: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "clip",
+    [
+        "davis__camel",
+        "davis__dance-twirl",
+        "latentsync__demo3",
+        "liveportrait__s18",
+        "matanyone__street",
+    ],
+)
+def test_less_than_a_third_of_the_change_is_left_on_real_clips(
+    clip: str, data_dir: Path, tmp_path: Path
+) -> None:
     folder = data_dir / "clips"
     assert_little_is_left(folder / f"{clip}.mp4", folder / f"{clip}.mask.npz", tmp_path)
 
 
-def test_less_than_a_third_of_the_change_is_left_on_a_real_paste(data_dir: Path, tmp_path: Path) -> None:
-    background, foreground, mask = (data_dir / "clips" / f"harmonizer__orange.{part}.mp4" for part in ("background", "foreground", "mask"))
+def test_less_than_a_third_of_the_change_is_left_on_a_real_paste(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    background, foreground, mask = (
+        data_dir / "clips" / f"harmonizer__orange.{part}.mp4"
+        for part in ("background", "foreground", "mask")
+    )
     paste = tmp_path / "paste.mp4"
-    harmonize_video(background, paste, mask=mask, foreground=foreground, strength=0.0, preset="veryfast", end=0.4)
+    harmonize_video(
+        background,
+        paste,
+        mask=mask,
+        foreground=foreground,
+        strength=0.0,
+        preset="veryfast",
+        end=0.4,
+    )
     assert_little_is_left(paste, mask, tmp_path, hold_last_mask=True)
 
 
 def assert_little_is_left(video: Path, mask: Path, folder: Path, **more: Any) -> None:
-    job = ExportJob(kind="cube", composite=video, masks=(mask,), output=folder / "x.cube", caution=0.0, end=2.0, **more)
+    job = ExportJob(
+        kind="cube",
+        composite=video,
+        masks=(mask,),
+        output=folder / "x.cube",
+        caution=0.0,
+        end=2.0,
+        **more,
+    )
     report = export_grades(job)
     assert all(shot["share_left"] < 0.35 for shot in report["shots"]), report["shots"]

@@ -16,7 +16,7 @@ import opentimelineio as otio
 import pytest
 import torch
 
-from tests.conftest import moving_scene, write_video
+from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
@@ -24,7 +24,7 @@ from vhmae.grade.cdl import Cdl
 from vhmae.grade.media import media_of
 from vhmae.grade.shots import ShotGrade
 from vhmae.grade.timeline import write_edl, write_otio
-from vhmae.video.browser import probe_source
+from vhmae.video.source import probe_source
 
 FRAMES = 12
 RATES = {

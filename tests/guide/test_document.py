@@ -149,7 +149,7 @@ def test_what_is_no_json_is_refused(text: str, said: str) -> None:
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff\xfe")
     for name in ("missing.json", "picture.png", "."):
-        with pytest.raises(InputError, match=r"--guide .*; "):
+        with pytest.raises(InputError, match=r"`guide` .*; "):
             read_guide(tmp_path / name)
 
 

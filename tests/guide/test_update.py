@@ -178,8 +178,10 @@ def test_points_rule_their_object_and_shot() -> None:
     ]
     own = by_shot(told, "this")
     assert {key: [one.number for one in rows] for key, rows in own.items()} == {
-        (1, 0): [0, 3], (2, 0): [1], (1, 1): [2],
-    }  # fmt: skip
+        (1, 0): [0, 3],
+        (2, 0): [1],
+        (1, 1): [2],
+    }
     everywhere = by_shot(told, "all")
     assert {key: len(rows) for key, rows in everywhere.items()} == {(1, None): 3, (2, None): 1}
     assert found_for({(1, None): PLACE}, 1, 9) is PLACE

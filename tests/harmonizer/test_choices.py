@@ -1,4 +1,5 @@
-"""What a user may choose: another reference than the background, and what of the foreground stays."""
+"""What a user may choose: another reference than the background, and what of the foreground
+stays."""
 
 from __future__ import annotations
 
@@ -7,8 +8,8 @@ import itertools
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene
-from tests.harmonizer.test_harmonizer import changing_model
+from tests.support.networks import changing_model
+from tests.support.scenes import moving_scene
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import LUMA
 from vhmae.errors import InputError
@@ -43,19 +44,31 @@ def test_with_a_reference_no_background_is_needed() -> None:
 PARTS = ("hue", "luma", "saturation")
 
 
-@pytest.mark.parametrize("keep", [names for count in (1, 2, 3) for names in itertools.combinations(PARTS, count)], ids=" ".join)
+@pytest.mark.parametrize(
+    "keep",
+    [names for count in (1, 2, 3) for names in itertools.combinations(PARTS, count)],
+    ids=" ".join,
+)
 def test_what_is_kept_stays_as_it_is(keep: tuple[str, ...]) -> None:
     frames, masks = moving_scene(3, 64, 64)
-    shown = frames.astype(np.float32) / 255.0 * 0.6 + 0.2  # far from the limits, where nothing is clipped
+    shown = (
+        frames.astype(np.float32) / 255.0 * 0.6 + 0.2
+    )  # far from the limits, where nothing is clipped
     plain, kept = harmonized(shown, masks), harmonized(shown, masks, keep=keep)
 
     def parts(colors: Array) -> dict[str, Array]:
         luma = colors @ LUMA
         chroma = colors - luma[..., None]
         length = np.linalg.norm(chroma, axis=-1)
-        return {"luma": luma, "saturation": length, "hue": chroma / np.maximum(length, 1e-3)[..., None]}
+        return {
+            "luma": luma,
+            "saturation": length,
+            "hue": chroma / np.maximum(length, 1e-3)[..., None],
+        }
 
-    before, after, without = (parts(colors[masks].astype(np.float64)) for colors in (shown, kept, plain))
+    before, after, without = (
+        parts(colors[masks].astype(np.float64)) for colors in (shown, kept, plain)
+    )
     colored = before["saturation"] > 0.05
     for name in PARTS:
         assert np.abs(without[name] - before[name])[colored].max() > 0.02

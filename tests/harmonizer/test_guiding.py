@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene
-from tests.harmonizer.test_harmonizer import changing_model
-from tests.model.test_vhmae import model
+from tests.support.networks import changing_model, model
+from tests.support.scenes import moving_scene
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.pointing import Shown, decide_shots, disk_mean, map_at, see_point
 from vhmae.engine.rendering import FrameTransform
-from vhmae.engine.survey import thumbnail_of
+from vhmae.engine.sight import thumbnail_of
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import decide
@@ -53,7 +52,9 @@ def test_a_change_is_added_inside_the_mask_and_nowhere_else(strength: float) -> 
 def test_a_word_said_while_frames_come_is_blended_in() -> None:
     count = round(BLENDED_FRAMES) + 12
     frames, masks = moving_scene(1, 48, 32)
-    still = np.repeat(frames[:1].astype(np.float32) / np.float32(512.0) + np.float32(0.25), count, axis=0)
+    still = np.repeat(
+        frames[:1].astype(np.float32) / np.float32(512.0) + np.float32(0.25), count, axis=0
+    )
     reds = []
     for guided in (False, True):
         own = harmonizer(lookahead=0)
@@ -91,7 +92,9 @@ def test_a_point_comes_out_as_it_was_asked() -> None:
     frames, masks = moving_scene(4, 96, 64)
     own = Harmonizer(model(), precision="fp32")  # it answers with what it is shown
     asked = (0.5, 0.42, 0.3)
-    place = tuple(float(value) for value in np.argwhere(masks[2])[len(np.argwhere(masks[2])) // 2][::-1])
+    place = tuple(
+        float(value) for value in np.argwhere(masks[2])[len(np.argwhere(masks[2])) // 2][::-1]
+    )
     point = Point(kind="target", at=(place[0], place[1]), frame=2, to=asked)
     answer = own.answer(lambda height, width: thumbnail_of(frames[2], height, width), masks[2])
     assert isinstance(answer, FrameTransform)
@@ -123,7 +126,9 @@ def test_points_outside_the_mask_are_refused() -> None:
     frames, masks = moving_scene(1, 96, 64)
     flat = FrameTransform(np.zeros((3, 10), np.float32), np.zeros((4, 4, 3, 4), np.float32))
     point = Point(kind="keep", at=(1, 1))
-    with pytest.raises(InputError, match=r"point 1 \(1,1 of frame 0 stays as it came\): lies outside the mask"):
+    with pytest.raises(
+        InputError, match=r"point 1 \(1,1 of frame 0 stays as it came\): lies outside the mask"
+    ):
         see_point(point, 1, 0, frames[0], masks[0], flat)
 
 

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import moving_scene
-from tests.model.test_vhmae import model
+from tests.support.networks import changing_model, model
+from tests.support.scenes import moving_scene
 from vhmae.engine.estimation import KeyFrame, share_kept
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
@@ -23,23 +23,21 @@ from vhmae.errors import InputError, ShapeError
 from vhmae.model.vhmae import VHMAE
 
 
-def changing_model() -> VHMAE:
-    """A model whose answer depends on what it sees."""
-    network = model()
-    torch.manual_seed(5)
-    for layer in (network.head.local, network.head.overall):
-        torch.nn.init.normal_(layer.weight, std=0.02)
-    return network
-
-
 @pytest.fixture(scope="module")
 def network() -> VHMAE:
     return changing_model()
 
 
 @settings(max_examples=25, deadline=None)
-@given(count=st.integers(1, 20), lookahead=st.integers(0, 12), quality=st.sampled_from(sorted(STRIDES)), empty=st.sets(st.integers(0, 19)))
-def test_every_frame_comes_out_once_and_in_order(count: int, lookahead: int, quality: str, empty: set[int]) -> None:
+@given(
+    count=st.integers(1, 20),
+    lookahead=st.integers(0, 12),
+    quality=st.sampled_from(sorted(STRIDES)),
+    empty=st.sets(st.integers(0, 19)),
+)
+def test_every_frame_comes_out_once_and_in_order(
+    count: int, lookahead: int, quality: str, empty: set[int]
+) -> None:
     harmonizer = Harmonizer(model(), precision="fp32", quality=quality, lookahead=lookahead)  # type: ignore[arg-type]
     frames, masks = moving_scene(count, 48, 32)
     frames[:, 0, 0, 0] = np.arange(count)  # a number on each frame, outside the mask
@@ -55,7 +53,9 @@ def test_every_frame_comes_out_once_and_in_order(count: int, lookahead: int, qua
 
 
 @pytest.mark.parametrize("lookahead", [0, 1, 5])
-def test_frames_leave_after_the_lookahead_and_none_is_left_untouched(network: VHMAE, lookahead: int) -> None:
+def test_frames_leave_after_the_lookahead_and_none_is_left_untouched(
+    network: VHMAE, lookahead: int
+) -> None:
     harmonizer = Harmonizer(network, precision="fp32", lookahead=lookahead)
     assert harmonizer.latency_frames == lookahead
     frames, masks = moving_scene(9, 48, 32)
@@ -119,20 +119,30 @@ def test_a_cut_keeps_the_transforms_of_two_shots_apart(network: VHMAE) -> None:
     assert np.array_equal(joined[8:], run(other, masks))
 
 
-def shots_of(harmonizer: Harmonizer, frames: np.ndarray, masks: np.ndarray, cuts: tuple[int, ...] = ()) -> list[int]:
+def shots_of(
+    harmonizer: Harmonizer, frames: np.ndarray, masks: np.ndarray, cuts: tuple[int, ...] = ()
+) -> list[int]:
     """The number of the shot that each frame is taken for, as far as the stream has got."""
     released = []
     for index, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
-        released += harmonizer.push(None, functools.partial(thumbnail_of, frame), mask, index in cuts)
+        released += harmonizer.push(
+            None, functools.partial(thumbnail_of, frame), mask, index in cuts
+        )
     return [one.shot for one in released]
 
 
 def test_a_cut_that_is_named_and_found_is_one_cut(network: VHMAE) -> None:
     frames, masks = moving_scene(4, 64, 48)
-    both, holes = np.concatenate([frames, (255 - frames[:, ::-1]) // 2]), np.concatenate([masks, masks])
+    both, holes = (
+        np.concatenate([frames, (255 - frames[:, ::-1]) // 2]),
+        np.concatenate([masks, masks]),
+    )
     expected = [0] * 4 + [1] * 4
     for cuts in ((), (4,)):  # found; named as well
-        assert shots_of(Harmonizer(network, precision="fp32", lookahead=0), both, holes, cuts) == expected
+        assert (
+            shots_of(Harmonizer(network, precision="fp32", lookahead=0), both, holes, cuts)
+            == expected
+        )
 
 
 def test_a_stream_that_goes_on_finds_the_cut_that_comes_next(network: VHMAE) -> None:
@@ -148,7 +158,11 @@ def test_a_stream_that_goes_on_finds_the_cut_that_comes_next(network: VHMAE) -> 
 def test_the_network_runs_once_a_window(network: VHMAE, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     predict = VHMAE.predict
-    monkeypatch.setattr(VHMAE, "predict", lambda self, *a, **k: (calls.append(a[0].shape[1]), predict(self, *a, **k))[1])
+    monkeypatch.setattr(
+        VHMAE,
+        "predict",
+        lambda self, *a, **k: (calls.append(a[0].shape[1]), predict(self, *a, **k))[1],
+    )
     frames, masks = moving_scene(24, 48, 32)
     list(Harmonizer(network, precision="fp32", quality="balanced").harmonize(frames, masks))
     assert calls == [2, 2]  # 24 frames, a key frame every 6, two key frames a window
@@ -161,7 +175,10 @@ def test_the_look_path_is_asked_again_of_what_was_made(monkeypatch: pytest.Monke
     torch.nn.init.normal_(made.look_path.answer.weight, std=0.1)
     once = np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks)))
     monkeypatch.setattr(VHMAE, "look_again", lambda self, change, composite, mask, sets: change)
-    assert not np.array_equal(once, np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks))))
+    assert not np.array_equal(
+        once,
+        np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks))),
+    )
 
 
 def test_caution_is_what_the_weights_say_unless_the_user_does() -> None:
@@ -200,7 +217,9 @@ def test_caution_looks_inside_the_mask_alone() -> None:
 
 def test_strength_is_applied_once(network: VHMAE) -> None:
     frames, masks = moving_scene(5, 64, 48)
-    shown = frames.astype(np.float32) / 255.0 * 0.6 + 0.2  # far from the limits, where nothing is clipped
+    shown = (
+        frames.astype(np.float32) / 255.0 * 0.6 + 0.2
+    )  # far from the limits, where nothing is clipped
 
     def change(strength: float) -> np.ndarray:
         harmonizer = Harmonizer(network, precision="fp32", strength=strength, caution=0.0)
@@ -212,7 +231,9 @@ def test_strength_is_applied_once(network: VHMAE) -> None:
 
 def test_strength_zero_is_the_composite(network: VHMAE) -> None:
     frames, masks = moving_scene(5, 48, 32)
-    out = np.stack(list(Harmonizer(network, precision="fp32", strength=0.0).harmonize(frames, masks)))
+    out = np.stack(
+        list(Harmonizer(network, precision="fp32", strength=0.0).harmonize(frames, masks))
+    )
     assert np.array_equal(out, frames)
 
 
@@ -226,7 +247,8 @@ def test_the_papers_pixel_head_runs_frame_by_frame() -> None:
 
 
 def drawn_one_by_one(network: VHMAE, frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Fig. 3, frame by frame: t is drawn from t - (T/2 - 1) .. t + T/2; at the ends of the shot the window stands still."""
+    """Fig. 3, frame by frame: t is drawn from t - (T/2 - 1) .. t + T/2; at the ends of the shot the
+    window stands still."""
     count = network.config.clip_frames
     drawn = []
     for t in range(len(frames)):
@@ -234,7 +256,9 @@ def drawn_one_by_one(network: VHMAE, frames: np.ndarray, masks: np.ndarray) -> n
         window = slice(first, first + count)
         composite = torch.from_numpy(frames[window]).permute(0, 3, 1, 2)[None].float() / 255
         with torch.no_grad():
-            result = network(composite, torch.from_numpy(masks[window])[None, :, None]).frames[0, t - first]
+            result = network(composite, torch.from_numpy(masks[window])[None, :, None]).frames[
+                0, t - first
+            ]
         drawn.append((result.clamp(0, 1) * 255).permute(1, 2, 0).numpy())
     return np.stack(drawn)
 
@@ -251,15 +275,24 @@ def test_a_drawn_frame_stands_in_the_middle_of_its_window(count: int) -> None:
 def test_overlapping_windows_ask_once_a_key_frame(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[list[int], list[int]]] = []
 
-    def note(self: Harmonizer, shot: int, key_frames: list[KeyFrame], wanted: range) -> list[Estimate]:
+    def note(
+        self: Harmonizer, shot: int, key_frames: list[KeyFrame], wanted: range
+    ) -> list[Estimate]:
         asked.append(([index for index, *_ in key_frames], list(wanted)))
         change = FrameTransform(np.zeros((3, 10), np.float32), np.zeros((1, 1, 3, 4), np.float32))
         return [Estimate(shot, key_frames[place][0], change) for place in wanted]
 
     monkeypatch.setattr(Harmonizer, "_estimate", note)
-    harmonizer = Harmonizer(model(clip_frames=4), precision="fp32", quality="best", windows="overlapping")
+    harmonizer = Harmonizer(
+        model(clip_frames=4), precision="fp32", quality="best", windows="overlapping"
+    )
     list(harmonizer.harmonize(*moving_scene(18, 48, 32)))
-    assert asked == [([0, 3, 6, 9], [0, 1]), ([3, 6, 9, 12], [1]), ([6, 9, 12, 15], [1]), ([6, 9, 12, 15], [2, 3])]
+    assert asked == [
+        ([0, 3, 6, 9], [0, 1]),
+        ([3, 6, 9, 12], [1]),
+        ([6, 9, 12, 15], [1]),
+        ([6, 9, 12, 15], [2, 3]),
+    ]
 
 
 def test_wrong_values_are_refused(network: VHMAE) -> None:
@@ -286,29 +319,52 @@ def test_a_gpu_gives_the_frames_of_the_cpu() -> None:
     frames, masks = moving_scene(12, 96, 64)
     results = []
     for device in ("cpu", "cuda"):
-        results.append(list(Harmonizer(changing_model(), device=device, precision="fp32").harmonize(frames, masks)))
+        results.append(
+            list(
+                Harmonizer(changing_model(), device=device, precision="fp32").harmonize(
+                    frames, masks
+                )
+            )
+        )
     assert np.abs(np.stack(results[0]).astype(int) - np.stack(results[1])).max() <= 1
 
 
 @pytest.mark.parametrize("quality", sorted(STRIDES))
-def test_what_comes_into_sight_comes_in_without_a_step(quality: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_into_sight_comes_in_without_a_step(
+    quality: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
 
-    def noise(self: Harmonizer, shot: int, key_frames: list[KeyFrame], wanted: range) -> list[Estimate]:
+    def noise(
+        self: Harmonizer, shot: int, key_frames: list[KeyFrame], wanted: range
+    ) -> list[Estimate]:
         local = np.zeros((1, 1, 3, 4), np.float32)
         places = [key_frames[place][0] for place in wanted]
-        return [Estimate(shot, index, FrameTransform(rng.normal(size=(3, 10)).astype(np.float32), local)) for index in places]
+        return [
+            Estimate(
+                shot, index, FrameTransform(rng.normal(size=(3, 10)).astype(np.float32), local)
+            )
+            for index in places
+        ]
 
     monkeypatch.setattr(Harmonizer, "_estimate", noise)
     harmonizer = Harmonizer(model(), precision="fp32", quality=quality, cut_detection=False)  # type: ignore[arg-type]
     frames, masks = moving_scene(1, 48, 32)
-    released = [one for _ in range(400) for one in harmonizer.push(None, functools.partial(thumbnail_of, frames[0]), masks[0])]
-    maps = np.stack([one.change.overall for one in released if isinstance(one.change, FrameTransform)])[100:]
+    released = [
+        one
+        for _ in range(400)
+        for one in harmonizer.push(None, functools.partial(thumbnail_of, frames[0]), masks[0])
+    ]
+    maps = np.stack(
+        [one.change.overall for one in released if isinstance(one.change, FrameTransform)]
+    )[100:]
     steps = np.sqrt(np.square(np.diff(maps, axis=0)).mean(axis=(1, 2)))
     assert steps.max() < 4.0 * np.median(steps)
 
 
-def estimates(overall: tuple[float, ...], local: tuple[float, ...], step: int = 24) -> list[Estimate]:
+def estimates(
+    overall: tuple[float, ...], local: tuple[float, ...], step: int = 24
+) -> list[Estimate]:
     """Maps of one value each, ``step`` frames apart from frame 0 on."""
     maps = [
         FrameTransform(np.full((3, 10), one, np.float32), np.full((2, 2, 3, 4), other, np.float32))
@@ -331,20 +387,28 @@ ONE, TWO = math.exp(-0.5), math.exp(-2.0)
 def test_the_overall_map_takes_gaussian_weights() -> None:
     assert SMOOTHING_FRAMES == 24.0
     three = estimates((1.0, 4.0, 10.0), (0.0, 0.0, 0.0))
-    assert averages(three, 0, 12, 0)[0] == pytest.approx((1.0 + 4.0 * ONE + 10.0 * TWO) / (1.0 + ONE + TWO))
-    assert averages(three, 24, 12, 0)[0] == pytest.approx((1.0 * ONE + 4.0 + 10.0 * ONE) / (1.0 + 2.0 * ONE))
+    assert averages(three, 0, 12, 0)[0] == pytest.approx(
+        (1.0 + 4.0 * ONE + 10.0 * TWO) / (1.0 + ONE + TWO)
+    )
+    assert averages(three, 24, 12, 0)[0] == pytest.approx(
+        (1.0 * ONE + 4.0 + 10.0 * ONE) / (1.0 + 2.0 * ONE)
+    )
 
 
 def test_estimates_that_come_into_sight_count_more_and_more() -> None:
     three = estimates((1.0, 4.0, 10.0), (0.0, 0.0, 0.0))
-    # With a reach of 30 frames and a window of 12, what lies 24 ahead has come in by half: (30 - 24) / 12.
-    assert averages(three, 24, 12, 30)[0] == pytest.approx((1.0 * ONE + 4.0 + 10.0 * ONE / 2.0) / (1.5 * ONE + 1.0))
+    # With a reach of 30 frames and a window of 12, what lies 24 ahead has come in by half: (30 -
+    # 24) / 12.
+    assert averages(three, 24, 12, 30)[0] == pytest.approx(
+        (1.0 * ONE + 4.0 + 10.0 * ONE / 2.0) / (1.5 * ONE + 1.0)
+    )
     assert averages(three, 24, 12, 24)[0] == pytest.approx((1.0 * ONE + 4.0) / (ONE + 1.0))
 
 
 def test_the_local_maps_take_a_triangle_that_is_mirrored_at_the_ends() -> None:
     three = estimates((0.0, 0.0, 0.0), (1.0, 4.0, 10.0))
     assert averages(three, 24, 36, 0)[1] == pytest.approx((1.0 / 3 + 4.0 + 10.0 / 3) / (5.0 / 3))
-    # At frame 6 the first estimate weighs 30/36, the second 18/36, and once more 6/36 for its mirror image at frame -24.
+    # At frame 6 the first estimate weighs 30/36, the second 18/36, and once more 6/36 for its
+    # mirror image at frame -24.
     assert averages(three, 6, 36, 0)[1] == pytest.approx((1.0 * 30 + 4.0 * (18 + 6)) / (30 + 24))
     assert averages(three, 42, 36, 0)[1] == pytest.approx((4.0 * (18 + 6) + 10.0 * 30) / (30 + 24))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import moving_scene
+from tests.support.scenes import moving_scene
 from vhmae.color.yuv import ColorEncoding
 from vhmae.engine.rendering import FrameTransform, PixelChange, render_planes, render_rgb
 from vhmae.model.heads import Transform
@@ -16,14 +16,17 @@ from vhmae.video.planes import Box, PlanarFrame
 def transform(cells: int = 5, scale: float = 0.05) -> FrameTransform:
     rng = np.random.default_rng(0)
     return FrameTransform(
-        (scale * rng.standard_normal((3, 10))).astype(np.float32), (scale * rng.standard_normal((cells, cells, 3, 4))).astype(np.float32)
+        (scale * rng.standard_normal((3, 10))).astype(np.float32),
+        (scale * rng.standard_normal((cells, cells, 3, 4))).astype(np.float32),
     )
 
 
 def reference(frame: np.ndarray, matte: np.ndarray, change: FrameTransform) -> np.ndarray:
     """The network's own way of applying a transform, then alpha blending: slow and whole."""
     colors = torch.from_numpy(frame.astype(np.float32) / 255).permute(2, 0, 1)[None, None]
-    whole = Transform(torch.from_numpy(change.overall)[None], torch.from_numpy(change.local)[None, None])
+    whole = Transform(
+        torch.from_numpy(change.overall)[None], torch.from_numpy(change.local)[None, None]
+    )
     mapped = whole.apply(colors)[0, 0].clamp(0, 1).permute(1, 2, 0).numpy()
     blended = matte[..., None] * mapped + (1 - matte[..., None]) * frame / 255
     return blended * 255
@@ -32,7 +35,9 @@ def reference(frame: np.ndarray, matte: np.ndarray, change: FrameTransform) -> n
 @pytest.mark.parametrize("size", [(64, 96), (150, 90), (33, 47)])
 def test_the_renderer_agrees_with_the_reference_within_one_level(size: tuple[int, int]) -> None:
     frames, masks = moving_scene(1, size[1], size[0])
-    matte = np.clip(masks[0].astype(np.float32) * np.linspace(0.2, 1.2, size[1]), 0, 1).astype(np.float32)
+    matte = np.clip(masks[0].astype(np.float32) * np.linspace(0.2, 1.2, size[1]), 0, 1).astype(
+        np.float32
+    )
     rendered = render_rgb(frames[0], matte, transform())
     assert np.abs(rendered - reference(frames[0], matte, transform())).max() <= 1.0
     assert np.array_equal(rendered[matte == 0], frames[0][matte == 0])
@@ -42,7 +47,9 @@ def test_planes_and_rgb_render_alike() -> None:
     frames, masks = moving_scene(1, 96, 64)
     encode, offset = ColorEncoding("bt709", True, 8).encoding()
     codes = np.rint(frames[0] / 255.0 @ encode.T + offset).clip(0, 255).astype(np.uint8)
-    planar = PlanarFrame([np.ascontiguousarray(codes[..., i]) for i in range(3)], ColorEncoding("bt709", True, 8))
+    planar = PlanarFrame(
+        [np.ascontiguousarray(codes[..., i]) for i in range(3)], ColorEncoding("bt709", True, 8)
+    )
     matte = masks[0].astype(np.float32)
     rendered, change = render_planes(planar, matte, transform())
     expected = reference(planar.rgb() * 255, matte, transform())
@@ -61,13 +68,23 @@ def test_a_box_sees_the_same_maps_as_the_whole_frame() -> None:
     np.testing.assert_allclose(part, whole[:, box.rows, box.columns], atol=1e-5)
 
 
-LAYOUTS = [((2, 2), 8, "bt709"), ((2, 1), 10, "bt601"), ((1, 1), 12, "bt2020"), ((1, 1), 8, "rgb"), (None, 8, "bt709")]
+LAYOUTS = [
+    ((2, 2), 8, "bt709"),
+    ((2, 1), 10, "bt601"),
+    ((1, 1), 12, "bt2020"),
+    ((1, 1), 8, "rgb"),
+    (None, 8, "bt709"),
+]
 
 
 @pytest.mark.parametrize(("chroma", "bits", "matrix"), LAYOUTS)
 @pytest.mark.parametrize("size", [(64, 96), (33, 47)])
 def test_the_compiled_way_agrees_with_the_plain_one_within_a_level(
-    chroma: tuple[int, int] | None, bits: int, matrix: str, size: tuple[int, int], rng: np.random.Generator
+    chroma: tuple[int, int] | None,
+    bits: int,
+    matrix: str,
+    size: tuple[int, int],
+    rng: np.random.Generator,
 ) -> None:
     depth = np.uint8 if bits == 8 else np.uint16
     height, width = size

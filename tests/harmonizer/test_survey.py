@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import moving_scene
-from tests.harmonizer.test_harmonizer import changing_model
+from tests.support.networks import changing_model
+from tests.support.scenes import moving_scene
 from vhmae.color.statistics import PIXELS, draw_pixel_sets, merge_pixel_sets
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.sight import shows_background, small_mask, thumbnail_of
@@ -67,13 +67,17 @@ def test_a_shot_after_a_long_one_is_read_from_all_its_frames_again() -> None:
 
 
 def test_half_covered_pixels_count_as_subject_and_fainter_ones_do_not() -> None:
-    matte = np.zeros((16, 16), np.uint8)  # seen at half the size: each pixel of the mask is the mean of four
+    matte = np.zeros(
+        (16, 16), np.uint8
+    )  # seen at half the size: each pixel of the mask is the mean of four
     matte[:2, :8] = [[0, 0, 255, 0, 255, 255, 255, 255], [0, 0, 0, 0, 0, 0, 255, 255]]
     assert small_mask(matte, 8)[0].tolist() == [False, False, True, True] + [False] * 4
     assert small_mask(matte, 8).sum() == 2
     assert np.array_equal(small_mask(matte.astype(np.float32) / 255.0, 8), small_mask(matte, 8))
     matte[:2, 4:8] = 0
-    assert small_mask(matte, 8).sum() == 1  # nothing but a quarter: it is the subject, thin as it is
+    assert (
+        small_mask(matte, 8).sum() == 1
+    )  # nothing but a quarter: it is the subject, thin as it is
 
 
 def test_a_shot_that_has_ended_takes_the_room_of_a_few_frames() -> None:
@@ -90,7 +94,9 @@ def test_frames_that_show_one_side_alone_do_not_count() -> None:
 
 
 @pytest.mark.parametrize(("lines", "strip"), [(2160, 7), (2160, 6), (512, 2), (96, 2)])
-def test_a_thin_strip_of_background_is_found_between_the_rows_of_the_coarse_look(lines: int, strip: int) -> None:
+def test_a_thin_strip_of_background_is_found_between_the_rows_of_the_coarse_look(
+    lines: int, strip: int
+) -> None:
     for top in range(8):
         matte = np.full((lines, 96), 255, np.uint8)
         matte[lines // 2 + top : lines // 2 + top + strip] = 0
@@ -100,7 +106,9 @@ def test_a_thin_strip_of_background_is_found_between_the_rows_of_the_coarse_look
 
 def test_best_reads_the_whole_shot_at_every_frame_of_it() -> None:
     frames, masks = moving_scene(30, 64, 48)
-    frames[15:] = np.where(masks[15:, ..., None], frames[15:], 255 - frames[15:] // 2)  # another background is seen later on
+    frames[15:] = np.where(
+        masks[15:, ..., None], frames[15:], 255 - frames[15:] // 2
+    )  # another background is seen later on
     network = changing_model()
     assert network.look_path is not None
     torch.nn.init.normal_(network.look_path.answer.weight, std=0.1)
@@ -120,11 +128,15 @@ def test_best_reads_the_whole_shot_at_every_frame_of_it() -> None:
 def test_the_survey_of_a_window_says_what_the_window_says() -> None:
     frames, masks = moving_scene(2, 64, 48)
     network = changing_model()
-    composite = torch.from_numpy(np.stack([thumbnail_of(frame, SIZE, SIZE) for frame in frames])).permute(0, 3, 1, 2)[None]
+    composite = torch.from_numpy(
+        np.stack([thumbnail_of(frame, SIZE, SIZE) for frame in frames])
+    ).permute(0, 3, 1, 2)[None]
     mask = torch.from_numpy(np.stack([small_mask(hole, SIZE) for hole in masks]))[None, :, None]
     with torch.no_grad():
         told = network.predict(composite, mask, sets=draw_pixel_sets(composite, mask)).change
         assert torch.equal(told.overall, network.predict(composite, mask).change.overall)
-        sets, shares = merge_pixel_sets([draw_pixel_sets(composite[:, t : t + 1], mask[:, t : t + 1]) for t in range(2)])
+        sets, shares = merge_pixel_sets(
+            [draw_pixel_sets(composite[:, t : t + 1], mask[:, t : t + 1]) for t in range(2)]
+        )
     assert [colors.shape[1] for colors in sets] == [1024, 1024, 512, 512]
     assert torch.allclose(shares[0, 0], mask.float().mean())

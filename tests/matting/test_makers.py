@@ -11,12 +11,18 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from tests.conftest import moving_scene
 from tests.matting.networks import write_rvm, write_salient
+from tests.support.scenes import moving_scene
 from vhmae.data.clips import list_clips
 from vhmae.errors import InputError
 from vhmae.matting.chroma import ChromaKey
-from vhmae.matting.edges import foreground_colors, largest_part, refined, without_holes, without_specks
+from vhmae.matting.edges import (
+    foreground_colors,
+    largest_part,
+    refined,
+    without_holes,
+    without_specks,
+)
 from vhmae.matting.networks import find_network
 from vhmae.matting.plate import CleanPlate
 from vhmae.matting.rvm import WARM_UP, Rvm, inside_ratio
@@ -26,15 +32,23 @@ from vhmae.matting.steady import steadied
 Array = np.ndarray
 
 
-def over(screen: Array, frames: Array, masks: Array, rng: np.random.Generator) -> tuple[Array, Array]:
+def over(
+    screen: Array, frames: Array, masks: Array, rng: np.random.Generator
+) -> tuple[Array, Array]:
     """Foregrounds over a screen (H, W, 3), with noise: frames, and their true alphas."""
     alphas = np.stack([cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.0) for mask in masks])
-    mixed = alphas[..., None] * frames + (1.0 - alphas[..., None]) * screen + rng.normal(0.0, 1.5, frames.shape)
+    mixed = (
+        alphas[..., None] * frames
+        + (1.0 - alphas[..., None]) * screen
+        + rng.normal(0.0, 1.5, frames.shape)
+    )
     return np.clip(np.rint(mixed), 0, 255).astype(np.uint8), alphas
 
 
 @pytest.mark.parametrize("color", [(40, 180, 60), (30, 60, 190)], ids=["green", "blue"])
-def test_a_screen_with_uneven_light_is_keyed_and_its_colour_leaves_the_edges(color: tuple[int, ...], rng: np.random.Generator) -> None:
+def test_a_screen_with_uneven_light_is_keyed_and_its_colour_leaves_the_edges(
+    color: tuple[int, ...], rng: np.random.Generator
+) -> None:
     frames, masks = moving_scene(4, 160, 120)
     frames[:] = (150, 140, 150)
     light = np.linspace(0.7, 1.0, 160)[None, :, None]
@@ -45,10 +59,15 @@ def test_a_screen_with_uneven_light_is_keyed_and_its_colour_leaves_the_edges(col
         assert np.abs(matte - alpha).mean() < 0.01
         colors = key.colors(frame, matte)
         edge = (alpha > 0.2) & (alpha < 0.8)
-        assert np.abs(colors[edge].astype(float) - (150, 140, 150)).mean() < np.abs(frame[edge].astype(float) - (150, 140, 150)).mean() / 2
+        assert (
+            np.abs(colors[edge].astype(float) - (150, 140, 150)).mean()
+            < np.abs(frame[edge].astype(float) - (150, 140, 150)).mean() / 2
+        )
 
 
-def test_a_garbage_mask_cuts_away_and_a_scene_without_screen_is_refused(rng: np.random.Generator) -> None:
+def test_a_garbage_mask_cuts_away_and_a_scene_without_screen_is_refused(
+    rng: np.random.Generator,
+) -> None:
     frames, masks = moving_scene(1, 96, 64)
     frames[masks] = (200, 120, 100)
     shown, _ = over(np.array([40.0, 180.0, 60.0]), frames, masks, rng)
@@ -85,8 +104,12 @@ def test_a_greenish_shirt_that_fills_the_frame_is_no_screen(rng: np.random.Gener
     assert min(matte.min() for matte in made[2:]) > 0.7
 
 
-@pytest.mark.parametrize("lights", [(1.0, 0.45, 0.45, 0.45), (1.0, 0.8, 0.6, 0.4, 0.2)], ids=["dimmed", "fading"])
-def test_a_screen_in_less_light_is_the_same_screen(lights: tuple[float, ...], rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(
+    "lights", [(1.0, 0.45, 0.45, 0.45), (1.0, 0.8, 0.6, 0.4, 0.2)], ids=["dimmed", "fading"]
+)
+def test_a_screen_in_less_light_is_the_same_screen(
+    lights: tuple[float, ...], rng: np.random.Generator
+) -> None:
     frames, masks = moving_scene(len(lights), 96, 64)
     frames[masks] = (200, 120, 100)
     shown, alphas = over(np.array([45.0, 180.0, 55.0]), frames, masks, rng)
@@ -108,7 +131,9 @@ def test_two_subjects_before_a_plate_are_kept_and_specks_are_not(rng: np.random.
 def test_what_differs_from_a_plate_is_cut_out(rng: np.random.Generator) -> None:
     frames, masks = moving_scene(3, 160, 120)
     plate = moving_scene(1, 160, 120)[0][0].copy()
-    plate[:] = cv2.GaussianBlur(rng.integers(0, 120, plate.shape).astype(np.float32), (0, 0), 5).astype(np.uint8)
+    plate[:] = cv2.GaussianBlur(
+        rng.integers(0, 120, plate.shape).astype(np.float32), (0, 0), 5
+    ).astype(np.uint8)
     frames[masks] = (230, 200, 180)
     shown, alphas = over(plate.astype(np.float32), frames, masks, rng)
     for matte, alpha in zip(CleanPlate(plate).mattes(shown), alphas, strict=True):
@@ -163,7 +188,10 @@ def test_steadied_mattes_lose_a_dropped_frame_and_follow_motion() -> None:
     broken[5] = 0.0
     steady = np.stack(list(steadied(zip(frames, broken, strict=True))))
     assert len(steady) == 12
-    overlap = [((s > 0.5) & (m > 0.5)).sum() / ((s > 0.5) | (m > 0.5)).sum() for s, m in zip(steady, mattes, strict=True)]
+    overlap = [
+        ((s > 0.5) & (m > 0.5)).sum() / ((s > 0.5) | (m > 0.5)).sum()
+        for s, m in zip(steady, mattes, strict=True)
+    ]
     assert overlap[5] > 0.85
     assert min(overlap) > 0.8
     for count in (1, 2, 3):
@@ -188,7 +216,9 @@ def test_edges() -> None:
 
 def test_edge_colours_lose_what_was_behind_them() -> None:
     alpha = cv2.GaussianBlur(np.pad(np.ones((40, 40), np.float32), 30), (0, 0), 2.0)
-    mixed = alpha[..., None] * np.array([200.0, 80.0, 60.0]) + (1.0 - alpha[..., None]) * np.array([20.0, 160.0, 220.0])
+    mixed = alpha[..., None] * np.array([200.0, 80.0, 60.0]) + (1.0 - alpha[..., None]) * np.array(
+        [20.0, 160.0, 220.0]
+    )
     colors = foreground_colors(np.rint(mixed).astype(np.uint8), alpha)
     edge = (alpha > 0.3) & (alpha < 0.9)
     before = np.abs(np.rint(mixed)[edge] - (200, 80, 60)).mean()
@@ -196,10 +226,19 @@ def test_edge_colours_lose_what_was_behind_them() -> None:
 
 
 def test_edge_colours_come_of_a_wide_blur_and_then_a_narrow_one(rng: np.random.Generator) -> None:
-    """Forte 2021 by its equations, before a background that varies: in the other order the colours are others."""
+    """Forte 2021 by its equations, before a background that varies: in the other order the colours
+    are others."""
     alpha = cv2.GaussianBlur(np.pad(np.ones((30, 50), np.float32), 15), (0, 0), 3.0)
-    behind = cv2.resize(rng.integers(0, 256, (6, 8, 3)).astype(np.float32), (80, 60), interpolation=cv2.INTER_CUBIC)
-    frame = np.rint(np.clip(alpha[..., None] * np.array([200.0, 80.0, 60.0]) + (1.0 - alpha[..., None]) * behind, 0, 255)).astype(np.uint8)
+    behind = cv2.resize(
+        rng.integers(0, 256, (6, 8, 3)).astype(np.float32), (80, 60), interpolation=cv2.INTER_CUBIC
+    )
+    frame = np.rint(
+        np.clip(
+            alpha[..., None] * np.array([200.0, 80.0, 60.0]) + (1.0 - alpha[..., None]) * behind,
+            0,
+            255,
+        )
+    ).astype(np.uint8)
 
     def fused(sizes: tuple[int, int]) -> Array:
         image, a = frame.astype(np.float32), alpha[..., None]
@@ -227,7 +266,9 @@ def test_a_faint_haze_does_not_make_one_part_of_two(chosen: Callable[[Array], Ar
     assert not kept[:, 44:].any()
 
 
-def test_files_that_are_no_networks_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_no_networks_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("VHMAE_RVM", raising=False)
     with pytest.raises(InputError, match="make rvm-weights"):
@@ -250,7 +291,9 @@ def test_files_that_are_no_networks_are_refused(tmp_path: Path, monkeypatch: pyt
 def real(variable: str) -> Path:
     path = os.environ.get(variable)
     if not path:
-        assert not (os.environ.get("CI") and variable == "VHMAE_ISNET"), "VHMAE_ISNET names no file; .ci/run fetches it"
+        assert not (os.environ.get("CI") and variable == "VHMAE_ISNET"), (
+            "VHMAE_ISNET names no file; .ci/run fetches it"
+        )
         pytest.skip(f"{variable} names no network file (docs/matting.md)")
     return Path(path)
 

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import decode, moving_scene, packets, write_video
 from tests.formats.table import Row, make
 from tests.matting.networks import write_rvm
+from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.cli import main
 from vhmae.matting.maker import MatteMaker
 from vhmae.matting.run import MatteJob, matte_video
@@ -28,15 +28,21 @@ def screen(tmp_path: Path) -> tuple[Path, np.ndarray]:
     frames, masks = moving_scene(8, 96, 64)
     frames[masks] = (210, 120, 90)
     frames[~masks] = (40, 180, 60)
-    return write_video(tmp_path / "green.mp4", frames, codec="libx264", pix_fmt="yuv444p", audio=True), masks
+    return write_video(
+        tmp_path / "green.mp4", frames, codec="libx264", pix_fmt="yuv444p", audio=True
+    ), masks
 
 
 @pytest.mark.parametrize("name", ["matte.mkv", "matte.mp4", "matte.webm", "matte.%03d.png"])
-def test_mattes_are_read_back_as_they_were_made(screen: tuple[Path, np.ndarray], tmp_path: Path, name: str) -> None:
+def test_mattes_are_read_back_as_they_were_made(
+    screen: tuple[Path, np.ndarray], tmp_path: Path, name: str
+) -> None:
     video, masks = screen
     assert main(["matte", str(video), "-o", str(tmp_path / name), "--with", "chroma", "-q"]) == 0
     mattes = open_matte(tmp_path / name)
-    read = np.stack([matte for matte, _ in zip(mattes.read(probe_video(video)), masks, strict=False)])
+    read = np.stack(
+        [matte for matte, _ in zip(mattes.read(probe_video(video)), masks, strict=False)]
+    )
     assert mattes.frames == 8
     inner = np.stack([cv2.erode(mask.astype(np.uint8), np.ones((7, 7))) > 0 for mask in masks])
     outer = np.stack([cv2.dilate(mask.astype(np.uint8), np.ones((7, 7))) == 0 for mask in masks])
@@ -49,19 +55,42 @@ def test_mattes_are_read_back_as_they_were_made(screen: tuple[Path, np.ndarray],
 
 @pytest.mark.parametrize("told", [0, 1, 2], ids=["untold", "limited", "full"])
 @pytest.mark.parametrize("name", ["matte.mkv", "matte.mp4", "matte.webm"])
-def test_a_matte_tells_its_own_range_and_not_that_of_its_video(name: str, told: int, tmp_path: Path) -> None:
+def test_a_matte_tells_its_own_range_and_not_that_of_its_video(
+    name: str, told: int, tmp_path: Path
+) -> None:
     video = tmp_path / "video.mp4"
     with av.open(str(video), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 256, 64, "yuv420p"
         stream.codec_context.color_range = told
         for picture in moving_scene(3, 256, 64)[0]:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture).reformat(format="yuv420p", dst_color_range=told or 1)))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(picture).reformat(
+                        format="yuv420p", dst_color_range=told or 1
+                    )
+                )
+            )
         container.mux(stream.encode(None))
     assert probe_video(video).encoding.full_range == (told == 2)
     ramp = np.tile(np.arange(256, dtype=np.uint8), (64, 1))
     cv2.imwrite(str(tmp_path / "ramp.png"), ramp)
-    assert main(["matte", str(video), "--with", "file", "--matte", str(tmp_path / "ramp.png"), "-o", str(tmp_path / name), "-q"]) == 0
+    assert (
+        main(
+            [
+                "matte",
+                str(video),
+                "--with",
+                "file",
+                "--matte",
+                str(tmp_path / "ramp.png"),
+                "-o",
+                str(tmp_path / name),
+                "-q",
+            ]
+        )
+        == 0
+    )
     read = next(open_matte(tmp_path / name).read(probe_video(video)))
     soft = slice(20, 236)  # a lossy codec's black and white are cleaned of noise
     assert np.abs(read.astype(int) - ramp)[:, soft].max() <= (0 if name.endswith("mkv") else 3)
@@ -70,9 +99,14 @@ def test_a_matte_tells_its_own_range_and_not_that_of_its_video(name: str, told: 
 
 
 @pytest.mark.parametrize("name", ["fg.mov", "fg.webm", "fg.mkv", "fg.%03d.png"])
-def test_the_foreground_carries_its_alpha_in_every_container(screen: tuple[Path, np.ndarray], tmp_path: Path, name: str) -> None:
+def test_the_foreground_carries_its_alpha_in_every_container(
+    screen: tuple[Path, np.ndarray], tmp_path: Path, name: str
+) -> None:
     video, masks = screen
-    assert main(["matte", str(video), "--foreground", str(tmp_path / name), "--with", "chroma", "-q"]) == 0
+    assert (
+        main(["matte", str(video), "--foreground", str(tmp_path / name), "--with", "chroma", "-q"])
+        == 0
+    )
     if name.endswith(".png"):
         picture = cv2.imread(str(tmp_path / "fg.004.png"), cv2.IMREAD_UNCHANGED)
         assert picture is not None
@@ -91,28 +125,62 @@ def test_the_foreground_carries_its_alpha_in_every_container(screen: tuple[Path,
     assert np.abs(color[inner].astype(float) - (210, 120, 90)).mean() < 6
 
 
-def test_a_foreground_with_vp9_alpha_is_harmonized_over_a_background(screen: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+def test_a_foreground_with_vp9_alpha_is_harmonized_over_a_background(
+    screen: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
     video, masks = screen
     wall = np.full((8, 64, 96, 3), 70, np.uint8) + np.arange(96, dtype=np.uint8)[:, None]
     back = write_video(tmp_path / "back.mp4", wall, codec="libx264")
     layer = tmp_path / "fg.webm"
     assert main(["matte", str(video), "--foreground", str(layer), "--with", "chroma", "-q"]) == 0
     out = tmp_path / "out.mp4"
-    command = ["harmonize", "--foreground", str(layer), "--background", str(back), "-o", str(out), "-q", "--strength", "0"]
+    command = [
+        "harmonize",
+        "--foreground",
+        str(layer),
+        "--background",
+        str(back),
+        "-o",
+        str(out),
+        "-q",
+        "--strength",
+        "0",
+    ]
     assert main(command) == 0
-    (shown, *_) = [to_uint8(timed.image.rgb()).astype(int) for timed in read_frames(probe_video(out))]
+    (shown, *_) = [
+        to_uint8(timed.image.rgb()).astype(int) for timed in read_frames(probe_video(out))
+    ]
     inside = cv2.erode(masks[0].astype(np.uint8), np.ones((9, 9))) > 0
     outside = cv2.dilate(masks[0].astype(np.uint8), np.ones((9, 9))) == 0
-    assert np.abs(shown[inside].mean(axis=0) - (210, 120, 90)).max() < 12  # the subject, not the wall
+    assert (
+        np.abs(shown[inside].mean(axis=0) - (210, 120, 90)).max() < 12
+    )  # the subject, not the wall
     assert np.abs(shown[outside] - wall[0][outside]).mean() < 4
 
 
-def test_a_given_matte_is_brought_into_another_form(screen: tuple[Path, np.ndarray], tmp_path: Path) -> None:
+def test_a_given_matte_is_brought_into_another_form(
+    screen: tuple[Path, np.ndarray], tmp_path: Path
+) -> None:
     video, masks = screen
     np.savez(tmp_path / "m.npz", bits=np.packbits(masks, axis=-1), shape=np.array(masks.shape))
-    arguments = ["matte", str(video), "-o", str(tmp_path / "out.mkv"), "--with", "file", "--matte", str(tmp_path / "m.npz"), "-q"]
+    arguments = [
+        "matte",
+        str(video),
+        "-o",
+        str(tmp_path / "out.mkv"),
+        "--with",
+        "file",
+        "--matte",
+        str(tmp_path / "m.npz"),
+        "-q",
+    ]
     assert main(arguments) == 0
-    read = [matte for matte, _ in zip(open_matte(tmp_path / "out.mkv").read(probe_video(video)), masks, strict=False)]
+    read = [
+        matte
+        for matte, _ in zip(
+            open_matte(tmp_path / "out.mkv").read(probe_video(video)), masks, strict=False
+        )
+    ]
     assert np.array_equal(np.stack(read) > 127, masks)
 
 
@@ -123,7 +191,17 @@ def test_each_shot_is_cut_out_by_itself(tmp_path: Path) -> None:
     green[~masks], blue[~masks] = (40, 180, 60), (30, 60, 200)
     video = write_video(tmp_path / "both.mkv", np.concatenate([green, blue]), pix_fmt="bgr0")
     assert main(["matte", str(video), "-o", str(tmp_path / "m.mkv"), "--with", "chroma", "-q"]) == 0
-    read = np.stack([matte for matte, _ in zip(open_matte(tmp_path / "m.mkv").read(probe_video(video)), range(12), strict=False)]) > 127
+    read = (
+        np.stack(
+            [
+                matte
+                for matte, _ in zip(
+                    open_matte(tmp_path / "m.mkv").read(probe_video(video)), range(12), strict=False
+                )
+            ]
+        )
+        > 127
+    )
     true = np.concatenate([masks, masks])
     assert ((read & true).sum((1, 2)) / (read | true).sum((1, 2))).min() > 0.95
 
@@ -143,9 +221,13 @@ def test_each_shot_is_cut_out_by_itself(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_work_is_told_before_the_work(
-    screen: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-    arguments: list[str], said: str,
-) -> None:  # fmt: skip
+    screen: tuple[Path, np.ndarray],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    said: str,
+) -> None:
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.iterdir())
     assert main(["matte", "green.mp4", *arguments]) == 2
@@ -153,10 +235,26 @@ def test_what_cannot_work_is_told_before_the_work(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_where_no_person_is_found_another_way_is_named_and_nothing_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_no_person_is_found_another_way_is_named_and_nothing_is_left(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     video = write_video(tmp_path / "dark.mp4", np.zeros((6, 64, 96, 3), np.uint8), codec="libx264")
     weights = write_rvm(tmp_path / "rvm.onnx")
-    assert main(["matte", str(video), "-o", str(tmp_path / "m.mkv"), "--with", "rvm", "--weights", str(weights)]) == 2
+    assert (
+        main(
+            [
+                "matte",
+                str(video),
+                "-o",
+                str(tmp_path / "m.mkv"),
+                "--with",
+                "rvm",
+                "--weights",
+                str(weights),
+            ]
+        )
+        == 2
+    )
     assert "try --with salient" in capsys.readouterr().err
     assert {path.name for path in tmp_path.iterdir()} == {"dark.mp4", "rvm.onnx"}
 
@@ -176,29 +274,47 @@ def test_memory_does_not_grow_with_the_video(screen: tuple[Path, np.ndarray]) ->
             ahead += 1
             yield timed
 
-    for done, _ in enumerate(cut_out(MatteJob(video=video, output=None, way="chroma"), info, ChromaKey(), counted()), 1):
+    for done, _ in enumerate(
+        cut_out(MatteJob(video=video, output=None, way="chroma"), info, ChromaKey(), counted()), 1
+    ):
         assert ahead - done <= 1
     with av.open(str(video)) as container:
         assert done == container.streams.video[0].frames
 
 
-def test_a_mask_is_made_where_none_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_mask_is_made_where_none_is_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     frames, masks = moving_scene(6, 96, 64)
     frames[~masks] = (20, 120, 160)
     frames[masks] = (255, 120, 90)  # the small network takes red for alpha
     video = write_video(tmp_path / "in.mkv", frames, pix_fmt="bgr0")
     weights = write_rvm(tmp_path / "rvm.onnx")
-    arguments = ["harmonize", str(video), "-o", str(tmp_path / "out.mkv"), "--matte", "rvm", "--matte-weights", str(weights)]
+    arguments = [
+        "harmonize",
+        str(video),
+        "-o",
+        str(tmp_path / "out.mkv"),
+        "--matte",
+        "rvm",
+        "--matte-weights",
+        str(weights),
+    ]
     assert main([*arguments, "--caution", "0"]) == 0
     assert "the mask was made by rvm" in capsys.readouterr().err
-    (before, *_), (after, *_) = ([timed.image.rgb() for timed in read_frames(probe_video(path))] for path in (video, tmp_path / "out.mkv"))
+    (before, *_), (after, *_) = (
+        [timed.image.rgb() for timed in read_frames(probe_video(path))]
+        for path in (video, tmp_path / "out.mkv")
+    )
     assert np.abs(after - before)[masks[0]].mean() > 0.002
     assert {path.name for path in tmp_path.iterdir()} == {"in.mkv", "out.mkv", "rvm.onnx"}
     assert main([*arguments, "--mask", str(video)]) == 2
 
 
 @pytest.mark.parametrize("option", ["--no-cut-detection", "--cuts"])
-def test_a_mask_that_is_made_heeds_what_is_said_of_cuts(option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_mask_that_is_made_heeds_what_is_said_of_cuts(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     video = write_video(tmp_path / "in.mkv", moving_scene(6, 96, 64)[0], pix_fmt="bgr0")
     (tmp_path / "cuts.txt").write_text("3\n")
     jobs: list[MatteJob] = []
@@ -209,11 +325,29 @@ def test_a_mask_that_is_made_heeds_what_is_said_of_cuts(option: str, tmp_path: P
 
     monkeypatch.setattr("vhmae.matting.run.matte_video", seen)
     value = [str(tmp_path / "cuts.txt")] if option == "--cuts" else []
-    assert main(["harmonize", str(video), "-o", str(tmp_path / "out.mkv"), "--matte", "rvm", option, *value]) == 130
-    assert (jobs[0].cuts, jobs[0].cut_detection) == ((tmp_path / "cuts.txt", True) if value else (None, False))
+    assert (
+        main(
+            [
+                "harmonize",
+                str(video),
+                "-o",
+                str(tmp_path / "out.mkv"),
+                "--matte",
+                "rvm",
+                option,
+                *value,
+            ]
+        )
+        == 130
+    )
+    assert (jobs[0].cuts, jobs[0].cut_detection) == (
+        (tmp_path / "cuts.txt", True) if value else (None, False)
+    )
 
 
-def test_what_cuts_out_sees_the_video_upright(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cuts_out_sees_the_video_upright(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     video = tmp_path / "turned.mp4"
     make(Row("mp4", "libx264", "yuv420p", rotation=90), video)
     seen: list[tuple[int, ...]] = []
@@ -232,16 +366,28 @@ def test_what_cuts_out_sees_the_video_upright(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("option", "way"), [("--matte-ratio=0", "chroma"), ("--threads=2", "plate"), ("--no-despill", "rvm"), ("--plate=x.png", "salient")]
+    ("option", "way"),
+    [
+        ("--matte-ratio=0", "chroma"),
+        ("--threads=2", "plate"),
+        ("--no-despill", "rvm"),
+        ("--plate=x.png", "salient"),
+    ],
 )
-def test_an_option_of_another_way_is_refused(option: str, way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_of_another_way_is_refused(
+    option: str, way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["matte", "x.mp4", "-o", str(tmp_path / "m.mkv"), "--with", way, option]) == 2
     assert f"not for {way}; leave it out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("option", "name"), [("--foreground", "fg.mkv"), ("-o", "m.mkv")])
 def test_sound_that_a_container_cannot_hold_is_left_out_and_told(
-    screen: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, name: str
+    screen: tuple[Path, np.ndarray],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    name: str,
 ) -> None:
     video = tmp_path / "wma.nut"
     with av.open(str(screen[0])) as source, av.open(str(video), "w") as container:
@@ -253,7 +399,9 @@ def test_sound_that_a_container_cannot_hold_is_left_out_and_told(
                 packet.stream = picture
                 container.mux(packet)
         for start in range(0, 16384, 2048):
-            tone = av.AudioFrame.from_ndarray(np.zeros((2, 2048), np.float32), format="fltp", layout="stereo")
+            tone = av.AudioFrame.from_ndarray(
+                np.zeros((2, 2048), np.float32), format="fltp", layout="stereo"
+            )
             tone.sample_rate, tone.pts, tone.time_base = 44100, start, Fraction(1, 44100)
             container.mux(sound.encode(tone))
         container.mux(sound.encode(None))

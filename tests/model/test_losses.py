@@ -17,16 +17,24 @@ def patches() -> tuple[Tensor, Tensor, Tensor]:
     return torch.rand(2, 18, 12), torch.rand(2, 18, 12), masked
 
 
-def test_reconstruction_matches_the_loop_written_from_equation_1(patches: tuple[Tensor, Tensor, Tensor]) -> None:
+def test_reconstruction_matches_the_loop_written_from_equation_1(
+    patches: tuple[Tensor, Tensor, Tensor],
+) -> None:
     predicted, target, masked = patches
     expected = 0.0
     for b in range(2):
-        norms = [float(((predicted[b, i] - target[b, i]) ** 2).sum()) for i in range(18) if masked[b, i]]
+        norms = [
+            float(((predicted[b, i] - target[b, i]) ** 2).sum()) for i in range(18) if masked[b, i]
+        ]
         expected += sum(norms) / (2 * 3**2) / 2
-    assert float(losses.reconstruction_loss(predicted, target, masked, 2)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.reconstruction_loss(predicted, target, masked, 2)) == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
-def test_reconstruction_does_not_see_visible_patches(patches: tuple[Tensor, Tensor, Tensor]) -> None:
+def test_reconstruction_does_not_see_visible_patches(
+    patches: tuple[Tensor, Tensor, Tensor],
+) -> None:
     predicted, target, masked = patches
     spoilt = torch.where(masked.unsqueeze(-1), predicted, 100.0)
     before = losses.reconstruction_loss(predicted, target, masked, 2)
@@ -42,15 +50,23 @@ def loop_gram(features: Tensor, valid: Tensor) -> Tensor:
     return gram
 
 
-def test_gram_matches_the_loop_written_from_equation_2(patches: tuple[Tensor, Tensor, Tensor]) -> None:
+def test_gram_matches_the_loop_written_from_equation_2(
+    patches: tuple[Tensor, Tensor, Tensor],
+) -> None:
     features, _, masked = patches
     for b in range(2):
         expected = loop_gram(features[b], masked[b])
-        assert torch.allclose(losses.gram_matrix(features, masked, "literal")[b], expected, atol=1e-5)
-        assert torch.allclose(losses.gram_matrix(features, masked)[b], expected / masked[b].sum(), atol=1e-5)
+        assert torch.allclose(
+            losses.gram_matrix(features, masked, "literal")[b], expected, atol=1e-5
+        )
+        assert torch.allclose(
+            losses.gram_matrix(features, masked)[b], expected / masked[b].sum(), atol=1e-5
+        )
 
 
-def test_alignment_matches_the_loop_written_from_equation_3(patches: tuple[Tensor, Tensor, Tensor]) -> None:
+def test_alignment_matches_the_loop_written_from_equation_3(
+    patches: tuple[Tensor, Tensor, Tensor],
+) -> None:
     foreground, background, masked = patches
     literal = mean = 0.0
     for b in range(2):
@@ -58,8 +74,12 @@ def test_alignment_matches_the_loop_written_from_equation_3(patches: tuple[Tenso
         fore, back = loop_gram(foreground[b], masked[b]), loop_gram(background[b], ~masked[b])
         literal += float(((fore - back) ** 2).sum()) / (2 * (hidden / 2) * (seen / 2)) / 2
         mean += float(((fore / hidden - back / seen) ** 2).mean()) / 2
-    assert float(losses.alignment_loss(foreground, background, masked, 2, "literal")) == pytest.approx(literal, rel=1e-4)
-    assert float(losses.alignment_loss(foreground, background, masked, 2)) == pytest.approx(mean, rel=1e-4)
+    assert float(
+        losses.alignment_loss(foreground, background, masked, 2, "literal")
+    ) == pytest.approx(literal, rel=1e-4)
+    assert float(losses.alignment_loss(foreground, background, masked, 2)) == pytest.approx(
+        mean, rel=1e-4
+    )
 
 
 def test_equal_patterns_are_aligned_at_no_cost() -> None:
@@ -97,36 +117,47 @@ def test_balance_matches_the_loop_written_from_equations_4_and_5() -> None:
     total = loop_balance(video)
     patches = 2 * 2 * (8 // 4) * (12 // 4)  # of all frames of both samples
     assert float(losses.patch_balancing_loss(video, 4)) == pytest.approx(total / patches, rel=1e-4)
-    assert float(losses.patch_balancing_loss(video, 4, reduction="literal")) == pytest.approx(total / 2 / 2, rel=1e-4)
+    assert float(losses.patch_balancing_loss(video, 4, reduction="literal")) == pytest.approx(
+        total / 2 / 2, rel=1e-4
+    )
 
 
 def test_border_balance_counts_pairs_across_patch_borders_only() -> None:
     torch.manual_seed(0)
     video = torch.rand(1, 1, 3, 8, 12)
     total = loop_balance(video, borders_of=4)
-    assert float(losses.patch_balancing_loss(video, 4, "border")) == pytest.approx(total / 6, rel=1e-4)
+    assert float(losses.patch_balancing_loss(video, 4, "border")) == pytest.approx(
+        total / 6, rel=1e-4
+    )
     flat = torch.zeros(1, 1, 3, 8, 12)
     flat[..., 1, 1] = 1.0  # a step inside a patch
     assert float(losses.patch_balancing_loss(flat, 4, "border")) == 0.0
 
 
 def test_one_wrong_pixel_costs_as_much_in_equation_1_as_in_equation_4() -> None:
-    """Both count patches, so that a = b = 1 weighs a pixel's error and a step between pixels alike."""
+    """Both count patches, so that a = b = 1 weighs a pixel's error and a step between pixels
+    alike."""
     wrong = torch.zeros(1, 1, 3, 16, 16)
     wrong[0, 0, 0, 0, 0] = 0.5
     patches, target = wrong.reshape(1, 1, -1), torch.zeros(1, 1, 768)
     error = losses.reconstruction_loss(patches, target, torch.ones(1, 1, dtype=torch.bool), 1)
     assert float(error) == pytest.approx(0.25)
-    assert float(losses.patch_balancing_loss(wrong, 16)) == pytest.approx(2 * 0.25)  # a step down, and one to the right
+    assert float(losses.patch_balancing_loss(wrong, 16)) == pytest.approx(
+        2 * 0.25
+    )  # a step down, and one to the right
 
 
-def test_alignment_leaves_out_background_that_the_encoder_did_not_see(patches: tuple[Tensor, Tensor, Tensor]) -> None:
+def test_alignment_leaves_out_background_that_the_encoder_did_not_see(
+    patches: tuple[Tensor, Tensor, Tensor],
+) -> None:
     foreground, background, masked = patches
     visible = ~masked & (torch.arange(18) % 2 == 0)
     spoilt = torch.where((masked | visible).unsqueeze(-1), background, 100.0)
     before = losses.alignment_loss(foreground, background, masked, 2, visible=visible)
     assert float(before) > 0.0
-    assert torch.equal(losses.alignment_loss(foreground, spoilt, masked, 2, visible=visible), before)
+    assert torch.equal(
+        losses.alignment_loss(foreground, spoilt, masked, 2, visible=visible), before
+    )
 
 
 def test_flat_frame_costs_nothing() -> None:
@@ -135,7 +166,9 @@ def test_flat_frame_costs_nothing() -> None:
 
 def test_texture_of_the_target_costs_nothing_in_the_target_variant() -> None:
     target = torch.rand(1, 1, 3, 8, 8)
-    assert float(losses.patch_balancing_loss(target + 0.1, 4, "target", target)) == pytest.approx(0.0, abs=1e-10)
+    assert float(losses.patch_balancing_loss(target + 0.1, 4, "target", target)) == pytest.approx(
+        0.0, abs=1e-10
+    )
     with pytest.raises(ShapeError, match="target frames"):
         losses.patch_balancing_loss(target, 4, "target")
 
@@ -143,7 +176,9 @@ def test_texture_of_the_target_costs_nothing_in_the_target_variant() -> None:
 def test_total_is_the_weighted_sum_of_equation_6() -> None:
     parts = [torch.tensor(value) for value in (1.0, 2.0, 3.0)]
     assert float(losses.total_loss(*parts)) == 6.0
-    assert float(losses.total_loss(*parts, alignment_weight=0.5, balance_weight=0.1)) == pytest.approx(2.3)
+    assert float(
+        losses.total_loss(*parts, alignment_weight=0.5, balance_weight=0.1)
+    ) == pytest.approx(2.3)
 
 
 def test_relative_error_matches_a_loop() -> None:
@@ -162,6 +197,8 @@ def test_relative_error_matches_a_loop() -> None:
 
 def test_shapes_that_do_not_match_are_refused() -> None:
     with pytest.raises(ShapeError, match="do not match"):
-        losses.reconstruction_loss(torch.rand(1, 4, 3), torch.rand(1, 5, 3), torch.ones(1, 4, dtype=torch.bool), 1)
+        losses.reconstruction_loss(
+            torch.rand(1, 4, 3), torch.rand(1, 5, 3), torch.ones(1, 4, dtype=torch.bool), 1
+        )
     with pytest.raises(ShapeError, match=r"B, T, 3, H, W"):
         losses.patch_balancing_loss(torch.rand(3, 8, 8))

@@ -8,11 +8,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vhmae.errors import ShapeError
-from vhmae.model.masking import block_masking, foreground_masking, mask_tokens, patchify, random_masking, tube_masking, unpatchify
+from vhmae.model.masking import (
+    block_masking,
+    foreground_masking,
+    mask_tokens,
+    patchify,
+    random_masking,
+    tube_masking,
+    unpatchify,
+)
 
 
 @settings(max_examples=20, deadline=None)
-@given(frames=st.integers(1, 3), rows=st.integers(1, 4), columns=st.integers(1, 4), patch=st.sampled_from([2, 4, 8]))
+@given(
+    frames=st.integers(1, 3),
+    rows=st.integers(1, 4),
+    columns=st.integers(1, 4),
+    patch=st.sampled_from([2, 4, 8]),
+)
 def test_patches_go_back_together(frames: int, rows: int, columns: int, patch: int) -> None:
     video = torch.rand(2, frames, 3, rows * patch, columns * patch)
     patches = patchify(video, patch)
@@ -21,10 +34,25 @@ def test_patches_go_back_together(frames: int, rows: int, columns: int, patch: i
 
 
 def test_a_patch_holds_channel_after_channel_each_row_by_row() -> None:
-    frame = torch.arange(3 * 4 * 6).reshape(1, 1, 3, 4, 6)  # the value at channel c, row y and column x is 24 c + 6 y + x
+    frame = torch.arange(3 * 4 * 6).reshape(
+        1, 1, 3, 4, 6
+    )  # the value at channel c, row y and column x is 24 c + 6 y + x
     patches = patchify(frame, 2)
     assert patches[0, 0].tolist() == [0, 1, 6, 7, 24, 25, 30, 31, 48, 49, 54, 55]
-    assert patches[0, 4].tolist() == [14, 15, 20, 21, 38, 39, 44, 45, 62, 63, 68, 69]  # second row of patches, second of three
+    assert patches[0, 4].tolist() == [
+        14,
+        15,
+        20,
+        21,
+        38,
+        39,
+        44,
+        45,
+        62,
+        63,
+        68,
+        69,
+    ]  # second row of patches, second of three
 
 
 def test_every_patch_that_a_mask_pixel_touches_is_masked() -> None:
@@ -48,7 +76,9 @@ def test_patches_and_masks_are_in_the_same_order() -> None:
 
 @pytest.mark.parametrize("ratio", [0.0, 0.25, 0.75, 1.0])
 def test_random_masking_hides_the_share_asked_for(ratio: float) -> None:
-    assert random_masking(3, 2, (8, 8), ratio).float().mean(1).tolist() == pytest.approx([ratio] * 3)
+    assert random_masking(3, 2, (8, 8), ratio).float().mean(1).tolist() == pytest.approx(
+        [ratio] * 3
+    )
 
 
 def test_a_tube_is_the_same_in_every_frame() -> None:
@@ -65,7 +95,11 @@ def test_a_block_is_one_rectangle() -> None:
 
 def test_strategies_are_chosen_by_name() -> None:
     mask = torch.zeros(2, 3, 1, 64, 96, dtype=torch.bool)
-    for strategy, choose in (("random", random_masking), ("tube", tube_masking), ("block", block_masking)):
+    for strategy, choose in (
+        ("random", random_masking),
+        ("tube", tube_masking),
+        ("block", block_masking),
+    ):
         torch.manual_seed(0)
         expected = choose(2, 3, (4, 6), 0.5)
         torch.manual_seed(0)

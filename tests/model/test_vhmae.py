@@ -7,30 +7,13 @@ import dataclasses
 import pytest
 import torch
 
+from tests.support.networks import TINY, model, window
 from vhmae.color import statistics
 from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.look import LookConfig, LookPath, LookReading
-from vhmae.model.pattern_alignment import PatternAlignment
+from vhmae.model.pattern_alignment import LearnedToken, PatternAlignment
 from vhmae.model.transformer import Block, position_code
-from vhmae.model.vhmae import VHMAE, ModelConfig
-
-TINY = ModelConfig(
-    image_size=64, clip_frames=2, embed_dim=32, encoder_depth=2, encoder_heads=2, decoder_dim=32, decoder_depth=1, decoder_heads=2,
-    pattern_dim=32, look=LookConfig(members=2, width=16, histogram_width=8),
-)  # fmt: skip
-
-
-def window(seed: int = 0, frames: int = 2, size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    torch.manual_seed(seed)
-    mask = torch.zeros(2, frames, 1, size, size, dtype=torch.bool)
-    mask[:, :, :, 10:30, 20:44] = True
-    return torch.rand(2, frames, 3, size, size), mask
-
-
-def model(**changes: object) -> VHMAE:
-    torch.manual_seed(3)
-    return VHMAE(dataclasses.replace(TINY, **changes)).eval()  # type: ignore[arg-type]
 
 
 def test_the_photometric_head_starts_as_the_identity() -> None:
@@ -43,7 +26,9 @@ def test_the_photometric_head_starts_as_the_identity() -> None:
 def test_pixels_outside_the_mask_are_the_composites(head: str) -> None:
     composite, mask = window()
     network = model(head=head)
-    torch.nn.init.normal_(network.head.local.weight if head == "photometric" else network.head.project.weight)
+    torch.nn.init.normal_(
+        network.head.local.weight if head == "photometric" else network.head.project.weight
+    )
     with torch.no_grad():
         frames = network(composite, mask).frames
     outside = ~mask.expand_as(composite)
@@ -58,8 +43,12 @@ def test_the_encoder_never_sees_the_foreground() -> None:
     with torch.no_grad():
         first, second = network(composite, mask), network(changed, mask)
     visible = ~first.masked
-    assert torch.allclose(first.background_features[visible], second.background_features[visible], atol=1e-5)
-    assert not torch.allclose(first.foreground_features[first.masked], second.foreground_features[first.masked])
+    assert torch.allclose(
+        first.background_features[visible], second.background_features[visible], atol=1e-5
+    )
+    assert not torch.allclose(
+        first.foreground_features[first.masked], second.foreground_features[first.masked]
+    )
 
 
 def test_masked_attention_equals_attention_over_the_visible_tokens_alone() -> None:
@@ -86,11 +75,17 @@ def test_the_packed_encoder_equals_the_masked_one(training: bool) -> None:
         network.packed = packed
         network.zero_grad()
         torch.manual_seed(1)  # the look path's dropout
-        result = network(composite, mask, torch.rand(3, sum(statistics.PIXELS), generator=torch.Generator().manual_seed(1)))
+        result = network(
+            composite,
+            mask,
+            torch.rand(3, sum(statistics.PIXELS), generator=torch.Generator().manual_seed(1)),
+        )
         (result.frames.square().mean() + result.background_features.square().mean()).backward()
         found[packed] = result, [p.grad.clone() for p in network.encoder.parameters()]
     for name in ("frames", "background_features"):
-        assert torch.allclose(getattr(found[True][0], name), getattr(found[False][0], name), atol=1e-5)
+        assert torch.allclose(
+            getattr(found[True][0], name), getattr(found[False][0], name), atol=1e-5
+        )
     for one, other in zip(found[True][1], found[False][1], strict=True):
         assert torch.allclose(one, other, atol=1e-5)
 
@@ -101,7 +96,9 @@ def test_drop_path_drops_whole_samples_of_packed_tokens() -> None:
     torch.manual_seed(0)
     kept = DropPath(0.5).train()(torch.ones(60, 2), [10, 20, 30])
     parts = kept.split([10, 20, 30])
-    assert all(bool((part == part[0, 0]).all()) and float(part[0, 0]) in (0.0, 2.0) for part in parts)
+    assert all(
+        bool((part == part[0, 0]).all()) and float(part[0, 0]) in (0.0, 2.0) for part in parts
+    )
 
 
 @pytest.mark.parametrize("look", [True, False])
@@ -137,7 +134,10 @@ def test_other_sizes_and_clip_lengths_need_no_new_weights(frames: int, size: int
 
 
 def test_places_are_relative_to_the_frame() -> None:
-    small, large = position_code(1, 8, 8, 64).reshape(8, 8, 64), position_code(1, 16, 16, 64).reshape(16, 16, 64)
+    small, large = (
+        position_code(1, 8, 8, 64).reshape(8, 8, 64),
+        position_code(1, 16, 16, 64).reshape(16, 16, 64),
+    )
     between = (large[0::2, 0::2] + large[1::2, 0::2] + large[0::2, 1::2] + large[1::2, 1::2]) / 4
     assert (small - between).abs().mean() < 0.05
     assert (small - large[:8, :8]).abs().mean() > 0.1
@@ -148,7 +148,7 @@ def test_the_learned_token_stands_for_the_pattern_alignment_module() -> None:
     composite, mask = window()
     with torch.no_grad():
         result = network(composite, mask)
-    assert network.pattern_alignment is None
+    assert isinstance(network.pattern_alignment, LearnedToken)
     assert torch.equal(result.foreground_features[0, 0], result.foreground_features[1, -1])
 
 
@@ -167,7 +167,11 @@ def test_the_transform_applies_at_any_size() -> None:
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"image_size": 250}, "try 240 or 256"), ({"clip_frames": 3}, "try 4"), ({"embed_dim": 36, "encoder_heads": 2}, "multiple of 8")],
+    [
+        ({"image_size": 250}, "try 240 or 256"),
+        ({"clip_frames": 3}, "try 4"),
+        ({"embed_dim": 36, "encoder_heads": 2}, "multiple of 8"),
+    ],
 )
 def test_a_wrong_size_is_refused_with_the_remedy(changes: dict[str, int], message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -187,7 +191,10 @@ def test_a_member_alone_speaks_for_the_scenes_that_it_has_not_seen() -> None:
     torch.nn.init.normal_(network.look_path.answer.weight, std=0.1)
     source = torch.tensor([4, 7])  # two members: of the first and of the second fold
     with torch.no_grad():
-        alone, together = network.predict(composite, mask, source=source), network.predict(composite, mask)
+        alone, together = (
+            network.predict(composite, mask, source=source),
+            network.predict(composite, mask),
+        )
     assert alone.look is not None
     assert together.look is not None
     members = together.look.member_coefficients
@@ -199,15 +206,21 @@ def test_a_member_alone_speaks_for_the_scenes_that_it_has_not_seen() -> None:
 
 def test_the_look_path_answers_with_the_mean_of_its_members() -> None:
     members = torch.tensor([1.0, 2.0, 6.0]).view(3, 1, 1, 1).expand(3, 2, 3, QUADRATIC)
-    assert torch.equal(LookReading(members, torch.zeros(2, 3)).coefficients, torch.full((2, 3, QUADRATIC), 3.0))
+    assert torch.equal(
+        LookReading(members, torch.zeros(2, 3)).coefficients, torch.full((2, 3, QUADRATIC), 3.0)
+    )
 
 
 @pytest.mark.parametrize(("usual", "seen"), [(10.0, -4.0), (-10.0, 4.0)])
-def test_statistics_far_from_the_usual_are_held_at_four_deviations(usual: float, seen: float) -> None:
+def test_statistics_far_from_the_usual_are_held_at_four_deviations(
+    usual: float, seen: float
+) -> None:
     path = LookPath(LookConfig(members=2, width=16, histogram_width=8)).eval()
     path.normalize.running_mean.fill_(usual)  # no statistic of colours comes near this
     read: list[torch.Tensor] = []
-    path.first.register_forward_pre_hook(lambda _, inputs: read.append(inputs[0][..., : path.normalize.num_features]))
+    path.first.register_forward_pre_hook(
+        lambda _, inputs: read.append(inputs[0][..., : path.normalize.num_features])
+    )
     with torch.no_grad():
         path(*window())
     assert torch.equal(read[0], torch.full_like(read[0], seen))
@@ -223,16 +236,27 @@ def test_the_pixel_head_adds_what_the_look_path_says() -> None:
         network.look_path.answer.bias.view(-1, 3, QUADRATIC)[:, 0, 3] = 0.1
         network.look_path.answer.bias.view(-1, 3, QUADRATIC)[:, 2, 1] = -0.2
         after = network(composite, mask).frames
-    moved = torch.stack([torch.full_like(composite[:, :, 0], 0.1), torch.zeros_like(composite[:, :, 0]), -0.2 * composite[:, :, 1]], dim=2)
+    moved = torch.stack(
+        [
+            torch.full_like(composite[:, :, 0], 0.1),
+            torch.zeros_like(composite[:, :, 0]),
+            -0.2 * composite[:, :, 1],
+        ],
+        dim=2,
+    )
     assert torch.allclose(after - before, moved * mask, atol=1e-5)
 
 
 def test_pattern_alignment_is_three_layers_with_gelu_between_and_a_norm_behind() -> None:
     torch.manual_seed(0)
     module = PatternAlignment(12, 16, 8)
-    first, second, third = (layer for layer in module.modules() if isinstance(layer, torch.nn.Linear))
+    first, second, third = (
+        layer for layer in module.modules() if isinstance(layer, torch.nn.Linear)
+    )
 
-    def gelu(values: torch.Tensor) -> torch.Tensor:  # a value times the chance that a normal number lies below it
+    def gelu(
+        values: torch.Tensor,
+    ) -> torch.Tensor:  # a value times the chance that a normal number lies below it
         return values * 0.5 * (1.0 + torch.erf(values / 2.0**0.5))
 
     with torch.no_grad():
@@ -313,7 +337,9 @@ def test_thin_sides_of_the_mask_are_shown_again_at_full_size(thin: str) -> None:
         once = network.predict(composite, mask).change
         shown = torch.where(mask, once.apply(composite).clamp(0.0, 1.0), composite)
         expected = once.overall + 0.5 * network.look_path(shown, mask).coefficients
-        assert torch.allclose(network.look_again(once, composite, mask).overall, expected, atol=1e-6)
+        assert torch.allclose(
+            network.look_again(once, composite, mask).overall, expected, atol=1e-6
+        )
 
 
 def test_given_pixel_sets_are_shown_again_under_the_overall_map() -> None:
@@ -324,18 +350,34 @@ def test_given_pixel_sets_are_shown_again_under_the_overall_map() -> None:
     sets, shares = statistics.draw_pixel_sets(composite, mask)
     with torch.no_grad():
         once = network.predict(composite, mask, sets=(sets, shares)).change
-        shown = [apply_transform(sets[0], once.overall), sets[1], apply_transform(sets[2], once.overall), sets[3]]
-        expected = once.overall + 0.5 * network.look_path.read([colors.clamp(0.0, 1.0) for colors in shown], shares).coefficients
-        assert torch.allclose(network.look_again(once, composite, mask, (sets, shares)).overall, expected, atol=1e-6)
+        shown = [
+            apply_transform(sets[0], once.overall),
+            sets[1],
+            apply_transform(sets[2], once.overall),
+            sets[3],
+        ]
+        expected = (
+            once.overall
+            + 0.5
+            * network.look_path.read(
+                [colors.clamp(0.0, 1.0) for colors in shown], shares
+            ).coefficients
+        )
+        assert torch.allclose(
+            network.look_again(once, composite, mask, (sets, shares)).overall, expected, atol=1e-6
+        )
 
 
 @pytest.mark.parametrize("masking", ["random", "tube", "block", "none"])
 def test_other_maskings_change_the_encoders_view_alone(masking: str) -> None:
-    """The foreground's content comes from the Pattern Alignment Module in all of them, and the same seed hides the same tokens."""
+    """The foreground's content comes from the Pattern Alignment Module in all of them, and the same
+    seed hides the same tokens."""
     composite, mask = window()
     network = model(masking=masking, head="pixel", look=None)
     with torch.no_grad():
-        said, again, *others = (network(composite, mask, masking_seed=seed) for seed in (5, 5, *range(6, 12)))
+        said, again, *others = (
+            network(composite, mask, masking_seed=seed) for seed in (5, 5, *range(6, 12))
+        )
         plain = model(head="pixel", look=None)(composite, mask)
     assert torch.equal(said.foreground, plain.foreground)
     assert torch.allclose(said.foreground_features, plain.foreground_features)

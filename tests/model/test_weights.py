@@ -9,10 +9,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.model.test_vhmae import TINY, model, window
+from tests.support.networks import TINY, model, window
 from vhmae.errors import InputError
 from vhmae.model.precision import choose_device, choose_precision
-from vhmae.model.weights import count_parameters, find_weights, load_model, packaged_weights, read_card, save_model
+from vhmae.model.weights import (
+    count_parameters,
+    find_weights,
+    load_model,
+    packaged_weights,
+    read_card,
+    save_model,
+)
 
 
 def test_weights_come_back_with_their_configuration(tmp_path: Path) -> None:
@@ -74,22 +81,29 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 
 
 def test_a_folder_in_the_hubs_form_is_loaded(tmp_path: Path) -> None:
-    from tests.model.test_vhmae import TINY
+    from tests.support.networks import TINY
     from vhmae.model.hub import save_for_hub
     from vhmae.model.vhmae import VHMAE
 
     source = VHMAE(TINY).eval()
     save_for_hub(source, tmp_path / "hub")
-    assert {path.name for path in (tmp_path / "hub").iterdir()} >= {"config.json", "model.safetensors"}
+    assert {path.name for path in (tmp_path / "hub").iterdir()} >= {
+        "config.json",
+        "model.safetensors",
+    }
     loaded = load_model(f"hf:{tmp_path / 'hub'}")
     assert loaded.config == TINY
-    assert all(torch.equal(a, b) for a, b in zip(source.parameters(), loaded.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(source.parameters(), loaded.parameters(), strict=True)
+    )
     (tmp_path / "hub" / "config.json").write_text('{"image_sze": 64}')
     with pytest.raises(InputError, match="did you mean image_size"):
         load_model(f"hf:{tmp_path / 'hub'}")
 
 
 def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # the variable is read at the first import alone
-    with pytest.raises(InputError, match="--weights hf:nobody/nothing: cannot be loaded"):
+    monkeypatch.setattr(
+        "huggingface_hub.constants.HF_HUB_OFFLINE", True
+    )  # the variable is read at the first import alone
+    with pytest.raises(InputError, match="`weights` hf:nobody/nothing: cannot be loaded"):
         load_model("hf:nobody/nothing")

@@ -6,22 +6,18 @@ import json
 import subprocess
 import sys
 import time
-from fractions import Fraction
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import onnx
 import pytest
 
-from tests.conftest import decode, moving_scene, write_video
-from tests.formats.table import Row, make
 from tests.matting.networks import write_rvm
+from tests.support.footage import build_few, few
+from tests.support.scenes import decode, moving_scene, write_video
 from vhmae.cli import main
-from vhmae.data.clips import write_mask_bits
 from vhmae.data.hyoutube import read_list
-from vhmae.rcvh.catalogue import _segments
 from vhmae.rcvh.decisions import Review
 from vhmae.rcvh.manifest import MANIFEST, read_manifest
 from vhmae.video.probe import probe_video
@@ -32,7 +28,9 @@ def clip(number: int, frames: int = 30) -> tuple[np.ndarray, np.ndarray]:
     """A scene that looks like no other, with a subject of its own colour."""
     rng = np.random.default_rng(number)
     pictures, masks = moving_scene(frames, 128, 96)
-    texture = cv2.resize(rng.integers(30, 220, (5, 7, 3)).astype(np.uint8), (128, 96), interpolation=cv2.INTER_CUBIC)
+    texture = cv2.resize(
+        rng.integers(30, 220, (5, 7, 3)).astype(np.uint8), (128, 96), interpolation=cv2.INTER_CUBIC
+    )
     pictures[:] = texture
     pictures[masks] = rng.integers(60, 250, 3)
     return pictures, masks
@@ -40,14 +38,19 @@ def clip(number: int, frames: int = 30) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five sources with mattes; a dark one, one without a subject, a copy of the first, and one of two shots."""
+    """Five sources with mattes; a dark one, one without a subject, a copy of the first, and one of
+    two shots."""
     root = tmp_path_factory.mktemp("footage")
     (root / "raw").mkdir()
     (root / "mattes").mkdir()
 
     def put(name: str, pictures: np.ndarray, masks: np.ndarray) -> None:
         write_video(root / "raw" / f"{name}.mp4", pictures, codec="libx264")
-        np.savez(root / "mattes" / f"{name}.npz", bits=np.packbits(masks, axis=-1), shape=np.array(masks.shape))
+        np.savez(
+            root / "mattes" / f"{name}.npz",
+            bits=np.packbits(masks, axis=-1),
+            shape=np.array(masks.shape),
+        )
 
     for number in range(5):
         put(f"take{number}", *clip(number))
@@ -58,12 +61,23 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (one, one_masks), (two, two_masks) = clip(8), clip(9)
     put("shots", np.concatenate([one, two]), np.concatenate([one_masks, two_masks]))
     put("short", clip(10, 6)[0], clip(10, 6)[1])
-    (root / "raw" / "sources.csv").write_text("file,source,licence\ntake1.mp4,studio,CC0\ntake2.mp4,studio,CC0\n")
+    (root / "raw" / "sources.csv").write_text(
+        "file,source,licence\ntake1.mp4,studio,CC0\ntake2.mp4,studio,CC0\n"
+    )
     return root
 
 
 def arguments(footage: Path, out: Path, count: int = 8, *more: str) -> list[str]:
-    options = ["--matte", "file", "--mattes", str(footage / "mattes"), "--seconds", "1:2", "--foreground-ratio", "0.1:0.8"]
+    options = [
+        "--matte",
+        "file",
+        "--mattes",
+        str(footage / "mattes"),
+        "--seconds",
+        "1:2",
+        "--foreground-ratio",
+        "0.1:0.8",
+    ]
     return [
         "rcvh",
         "build",
@@ -84,7 +98,20 @@ def arguments(footage: Path, out: Path, count: int = 8, *more: str) -> list[str]
 @pytest.fixture(scope="module")
 def built(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built") / "set"
-    assert main(arguments(footage, out, 8, "--sheet", str(out.parent / "sheet.png"), "--json", str(out.parent / "report.json"))) == 0
+    assert (
+        main(
+            arguments(
+                footage,
+                out,
+                8,
+                "--sheet",
+                str(out.parent / "sheet.png"),
+                "--json",
+                str(out.parent / "report.json"),
+            )
+        )
+        == 0
+    )
     return out
 
 
@@ -94,15 +121,29 @@ def test_pairs_are_of_different_sources_and_everything_is_known_of_them(built: P
     for line in lines:
         assert line["foreground"]["source"] != line["background"]["source"]
         assert 0.1 - 0.02 <= line["foreground_ratio"] <= 0.8 + 0.02
-        for part in (line["composite"], line["mask"], line["foreground"]["layer"], line["foreground"]["matte"], line["background"]["clip"]):
+        for part in (
+            line["composite"],
+            line["mask"],
+            line["foreground"]["layer"],
+            line["foreground"]["matte"],
+            line["background"]["clip"],
+        ):
             assert (built / part).is_file()
         assert line["placement"]["scale"] > 0
-    studio = {line[part]["licence"] for line in lines for part in ("foreground", "background") if line[part]["source"] == "studio"}
+    studio = {
+        line[part]["licence"]
+        for line in lines
+        for part in ("foreground", "background")
+        if line[part]["source"] == "studio"
+    }
     assert studio <= {"CC0"}
 
 
 def test_footage_of_no_use_is_refused_with_a_reason(built: Path) -> None:
-    refused = {json.loads(line)["name"]: json.loads(line) for line in (built / "refused.jsonl").read_text().splitlines()}
+    refused = {
+        json.loads(line)["name"]: json.loads(line)
+        for line in (built / "refused.jsonl").read_text().splitlines()
+    }
     assert "too dark" in refused["dark.000"]["reason"]
     assert refused["dark.000"]["part"] == "clip"
     assert refused["empty.000"]["part"] == "foreground"
@@ -127,13 +168,20 @@ def test_a_composite_is_its_parts_laid_together_with_no_change_of_colour(built: 
     assert probe_video(built / line["composite"]).frames == line["frames"]
 
 
-def test_the_set_is_read_in_the_layout_without_a_target(built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_set_is_read_in_the_layout_without_a_target(
+    built: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     samples = read_list(built)
     assert len(samples) == 8
     composite, mask = samples[0].read_composite()
     assert composite.shape[:3] == mask.shape
     assert len(mask) == 20
-    assert main(["compare", "--data", str(built), "--method", "mkl", "-o", str(tmp_path / "sheet.png")]) == 0
+    assert (
+        main(
+            ["compare", "--data", str(built), "--method", "mkl", "-o", str(tmp_path / "sheet.png")]
+        )
+        == 0
+    )
     assert main(["evaluate", "--data", str(built), "--method", "mkl"]) == 2
     assert "without a target" in capsys.readouterr().err
 
@@ -146,7 +194,9 @@ def test_the_report_and_the_pictures(built: Path) -> None:
         assert cv2.imread(str(picture)) is not None
 
 
-def test_what_is_there_is_not_made_again_and_a_larger_set_begins_with_the_smaller(built: Path, footage: Path) -> None:
+def test_what_is_there_is_not_made_again_and_a_larger_set_begins_with_the_smaller(
+    built: Path, footage: Path
+) -> None:
     first = {line["name"]: line for line in read_manifest(built)}
     stamp = (built / first["00000"]["composite"]).stat().st_mtime_ns
     assert main(arguments(footage, built, 10)) == 0
@@ -156,12 +206,26 @@ def test_what_is_there_is_not_made_again_and_a_larger_set_begins_with_the_smalle
     assert (built / first["00000"]["composite"]).stat().st_mtime_ns == stamp
 
 
-def test_few_clips_are_paired_again_and_again(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_few_clips_are_paired_again_and_again(
+    footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     only = tmp_path / "raw"
     only.mkdir()
-    for name in ("take0.mp4", "empty.mp4"):  # one foreground, one background: a pair is taken again where there is no other
+    for name in (
+        "take0.mp4",
+        "empty.mp4",
+    ):  # one foreground, one background: a pair is taken again where there is no other
         (only / name).write_bytes((footage / "raw" / name).read_bytes())
-    options = ["--matte", "file", "--mattes", str(footage / "mattes"), "--seconds", "1:2", "--workers", "1"]
+    options = [
+        "--matte",
+        "file",
+        "--mattes",
+        str(footage / "mattes"),
+        "--seconds",
+        "1:2",
+        "--workers",
+        "1",
+    ]
     command = ["rcvh", "build", "--raw", str(only), "--count", "3", *options]
     assert main([*command, "--out", str(tmp_path / "set"), "--foreground-ratio", "0.1:0.8"]) == 0
     assert len(read_manifest(tmp_path / "set")) == 3
@@ -169,13 +233,17 @@ def test_few_clips_are_paired_again_and_again(footage: Path, tmp_path: Path, cap
 
 
 @pytest.mark.usefixtures("cluster")
-def test_a_set_is_the_same_over_a_cluster(built: Path, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_is_the_same_over_a_cluster(
+    built: Path, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments(footage, Path("set"), 8, "--ray")) == 0
     assert read_manifest(tmp_path / "set") == read_manifest(built)[:8]
 
 
-def test_a_kill_in_the_middle_loses_nothing_and_the_set_comes_out_the_same(built: Path, footage: Path, tmp_path: Path) -> None:
+def test_a_kill_in_the_middle_loses_nothing_and_the_set_comes_out_the_same(
+    built: Path, footage: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "set"
     process = subprocess.Popen([sys.executable, "-m", "vhmae", *arguments(footage, out, 8)])
     deadline = time.monotonic() + 90
@@ -206,42 +274,43 @@ def test_a_kill_in_the_middle_loses_nothing_and_the_set_comes_out_the_same(built
         (["--seconds", "50:60"], "needs a foreground and a background"),
     ],
 )
-def test_what_cannot_work_is_told(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: list[str], said: str) -> None:
+def test_what_cannot_work_is_told(
+    footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: list[str], said: str
+) -> None:
     assert main([*arguments(footage, tmp_path / "set", 4), *changes]) == 2
     line = capsys.readouterr().err.strip()
     assert said in line
     assert len(line.splitlines()) == 1
 
 
-def test_a_set_that_was_begun_otherwise_is_not_gone_on_with(built: Path, footage: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_set_that_was_begun_otherwise_is_not_gone_on_with(
+    built: Path, footage: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(arguments(footage, built, 8, "--seed", "9")) == 2
     assert "was begun with seed 0" in capsys.readouterr().err
 
 
-def few(footage: Path, tmp_path: Path, files: dict[str, str]) -> Path:
-    """Footage of its own: files by their names, with what they are copies of."""
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    for name, source in files.items():
-        (raw / name).write_bytes((footage / source).read_bytes())
-    return raw
-
-
-def build_few(raw: Path, mattes: Path, out: Path, *more: str) -> int:
-    options = ["--count", "3", "--seconds", "1:2", "--foreground-ratio", "0.1:0.8", "--workers", "1", "-q"]
-    return main(["rcvh", "build", "--raw", str(raw), "--out", str(out), "--matte", "file", "--mattes", str(mattes), *options, *more])
-
-
 def test_files_of_one_name_and_mattes_beside_their_videos(footage: Path, tmp_path: Path) -> None:
     raw = few(
-        footage, tmp_path, {"a.mp4": "raw/take0.mp4", "a.mkv": "raw/take1.mp4", "a.mask.npz": "mattes/take0.npz", "b.mp4": "raw/take2.mp4"}
+        footage,
+        tmp_path,
+        {
+            "a.mp4": "raw/take0.mp4",
+            "a.mkv": "raw/take1.mp4",
+            "a.mask.npz": "mattes/take0.npz",
+            "b.mp4": "raw/take2.mp4",
+        },
     )
     (raw / ".trash").mkdir()
     (raw / ".trash" / "c.mp4").write_bytes(b"")
     out = raw / "set"  # among the footage: it is not footage itself
     assert build_few(raw, raw, out) == 0
     assert build_few(raw, raw, out, "--count", "5") == 0
-    clips = {part["raw"]: part["clip"] for line in read_manifest(out) for part in (line["foreground"], line["background"])}
+    clips = {
+        part["raw"]: part["clip"]
+        for line in read_manifest(out)
+        for part in (line["foreground"], line["background"])
+    }
     assert set(clips) <= {"a.mp4", "a.mkv", "b.mp4"}
     assert len(set(clips.values())) == len(clips)
     for line in read_manifest(out):
@@ -261,16 +330,45 @@ def test_a_matte_that_comes_later_is_taken(footage: Path, tmp_path: Path) -> Non
     assert read_manifest(tmp_path / "set")
 
 
-def test_a_network_that_is_missing_is_told_before_any_work(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_that_is_missing_is_told_before_any_work(
+    footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     options = ["--matte", "rvm", "--weights", str(tmp_path / "none.onnx")]
-    assert main(["rcvh", "build", "--raw", str(footage / "raw"), "--out", str(tmp_path / "set"), *options]) == 2
+    assert (
+        main(
+            [
+                "rcvh",
+                "build",
+                "--raw",
+                str(footage / "raw"),
+                "--out",
+                str(tmp_path / "set"),
+                *options,
+            ]
+        )
+        == 2
+    )
     assert "none.onnx: no such file" in capsys.readouterr().err
     assert not (tmp_path / "set").exists()
 
 
-def test_a_set_is_not_gone_on_with_by_another_network(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_set_is_not_gone_on_with_by_another_network(
+    footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     weights = write_rvm(tmp_path / "rvm.onnx")
-    command = ["rcvh", "build", "--raw", str(footage / "raw"), "--out", str(tmp_path / "set"), "--matte", "rvm", "--count", "1", "-q"]
+    command = [
+        "rcvh",
+        "build",
+        "--raw",
+        str(footage / "raw"),
+        "--out",
+        str(tmp_path / "set"),
+        "--matte",
+        "rvm",
+        "--count",
+        "1",
+        "-q",
+    ]
     main([*command, "--workers", "1", "--weights", str(weights)])
     other = tmp_path / "other.onnx"
     model = onnx.load(str(weights))
@@ -301,79 +399,3 @@ def test_a_build_leaves_decisions_as_they_are(footage: Path, tmp_path: Path) -> 
     assert "00001" not in (out / "test_list.txt").read_text()
     assert build_few(raw, mattes, out, "--count", "2") == 0
     assert len(read_manifest(out)) == 4
-
-
-@pytest.mark.parametrize("upright", [False, True])
-def test_a_video_that_is_shown_turned_gets_its_matte_turned(footage: Path, tmp_path: Path, upright: bool) -> None:
-    masks = make(Row("mp4", "libx264", "yuv420p", rotation=90), tmp_path / "turned.mp4")
-    raw = few(footage, tmp_path, {"b.mp4": "raw/take1.mp4"})
-    (tmp_path / "turned.mp4").rename(raw / "turned.mp4")
-    shown = np.rot90(masks, 1, axes=(1, 2))
-    given = shown if upright else masks
-    (tmp_path / "m").mkdir()
-    write_mask_bits(np.ascontiguousarray(given), tmp_path / "m" / "turned.npz")
-    assert build_few(raw, tmp_path / "m", tmp_path / "set", "--seconds", "0.2:1", "--foreground-ratio", "0.05:0.8") == 0
-    first = decode(tmp_path / "set" / "parts" / "mattes" / "turned.000.mkv")[0][0] > 127
-    assert first.shape == shown[0].shape
-    assert (first == shown[0]).mean() > 0.97
-
-
-def test_mattes_among_the_footage_are_not_footage(footage: Path, tmp_path: Path) -> None:
-    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4", "b.mask.mp4": "raw/take2.mp4"})
-    (raw / "mattes").mkdir()
-    (raw / "mattes" / "a.npz").write_bytes((footage / "mattes" / "take0.npz").read_bytes())
-    (raw / "mattes" / "c.mp4").write_bytes((footage / "raw" / "take3.mp4").read_bytes())
-    assert build_few(raw, raw / "mattes", tmp_path / "set") == 0
-    assert {line["background"]["raw"] for line in read_manifest(tmp_path / "set")} == {"b.mp4"}
-
-
-def test_odd_signs_in_a_licence_lose_no_line(footage: Path, tmp_path: Path) -> None:
-    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4", "a.npz": "mattes/take0.npz"})
-    (raw / "sources.csv").write_text("file,source,licence\na.mp4,x,one\u2028two\u0085three\n", encoding="utf-8")
-    assert build_few(raw, raw, tmp_path / "set") == 0
-    assert {line["foreground"]["licence"] for line in read_manifest(tmp_path / "set")} == {"one\u2028two\u0085three"}
-
-
-@pytest.mark.parametrize(
-    ("fps", "frames", "seconds", "expected"),
-    [
-        (25, 1505, (4.0, 4.0), [(100 * part, 100) for part in range(15)]),
-        (25, 230, (2.0, 4.0), [(0, 76), (76, 76), (152, 76)]),
-        (Fraction(1, 10), 3, (2.0, 4.0), [(0, 1), (1, 1), (2, 1)]),
-    ],
-)
-def test_shots_are_cut_into_parts(
-    fps: Fraction, frames: int, seconds: tuple[float, float], expected: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("vhmae.rcvh.catalogue.read_upright", lambda info, first, count: iter([np.zeros((8, 8, 3), np.uint8)] * count))
-    info = SimpleNamespace(files=None, frames=frames, fps=Fraction(fps))
-    assert list(_segments(info, seconds)) == expected  # type: ignore[arg-type]
-
-
-def test_foregrounds_that_are_far_too_small_are_told_soon(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4", "b.npz": "mattes/take1.npz"})
-    (raw / "a.npz").write_bytes((footage / "mattes" / "take0.npz").read_bytes())
-    with np.load(raw / "a.npz") as kept:
-        shape = tuple(kept["shape"])
-    small = np.zeros(shape, bool)
-    small[:, 40:50, 40:54] = True
-    for name in ("a", "b"):
-        write_mask_bits(small, raw / f"{name}.npz")
-    assert build_few(raw, raw, tmp_path / "set", "--count", "3148", "--foreground-ratio", "0.5:0.8") == 2
-    assert "lower it" in capsys.readouterr().err
-
-
-def test_a_file_that_was_replaced_is_not_passed_off_as_the_old_one(footage: Path, tmp_path: Path) -> None:
-    raw = few(
-        footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4", "c.mp4": "raw/take2.mp4", "a.npz": "mattes/take0.npz"}
-    )
-    assert build_few(raw, raw, tmp_path / "set") == 0
-    (raw / "c.mp4").write_bytes((footage / "raw" / "take3.mp4").read_bytes())
-    assert build_few(raw, raw, tmp_path / "set", "--count", "6") == 0
-    assert "not the file that was cut before" in (tmp_path / "set" / "refused.jsonl").read_text()
-    assert all(line["background"]["raw"] != "c.mp4" for line in read_manifest(tmp_path / "set")[3:])
-
-
-def test_options_of_another_way_are_refused(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert build_few(footage / "raw", footage / "mattes", tmp_path / "set", "--key", "green") == 2
-    assert "--key: is for --matte chroma, not for file" in capsys.readouterr().err

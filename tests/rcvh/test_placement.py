@@ -22,14 +22,20 @@ def shown(one: Silhouette, laid) -> np.ndarray:  # type: ignore[no-untyped-def]
     """The matte in the background."""
     layer = np.zeros((360, 640, 4), np.uint8)
     layer[..., 3] = np.kron(one.mattes[0], np.ones((4, 4), np.uint8))
-    _, cover = lay(layer, np.zeros((SIZE[1], SIZE[0], 3), np.uint8), laid.matrix(640), laid.scale, SIZE)
+    _, cover = lay(
+        layer, np.zeros((SIZE[1], SIZE[0], 3), np.uint8), laid.matrix(640), laid.scale, SIZE
+    )
     return cover
 
 
 CUTS = {
-    "free": (20, 70, 60, 100), "bottom": (20, 90, 60, 100), "left": (20, 70, 0, 60), "right and bottom": (30, 90, 90, 160),
-    "left and right": (40, 90, 0, 160), "top": (0, 50, 60, 100),
-}  # fmt: skip
+    "free": (20, 70, 60, 100),
+    "bottom": (20, 90, 60, 100),
+    "left": (20, 70, 0, 60),
+    "right and bottom": (30, 90, 90, 160),
+    "left and right": (40, 90, 0, 160),
+    "top": (0, 50, 60, 100),
+}
 
 
 @pytest.mark.parametrize("name", CUTS)
@@ -74,7 +80,9 @@ def test_shares_are_what_was_asked_and_what_is_laid() -> None:
 def test_heads_stay_in_the_picture() -> None:
     one = silhouette(10, 90, 50, 110)
     rng = np.random.default_rng(1)
-    found = [laid for laid in (place(one, SIZE, (0.3, 0.8), rng) for _ in range(40)) if laid is not None]
+    found = [
+        laid for laid in (place(one, SIZE, (0.3, 0.8), rng) for _ in range(40)) if laid is not None
+    ]
     assert len(found) >= 10
     for laid in found:
         assert laid.y + laid.scale * one.box[1] > -0.06 * SIZE[1]
@@ -83,7 +91,9 @@ def test_heads_stay_in_the_picture() -> None:
 def test_a_place_is_drawn_by_its_seed_and_an_impossible_one_is_none() -> None:
     one = silhouette(20, 90, 50, 110)
     assert place(one, SIZE, (0.3, 0.8), np.random.default_rng(7)) is not None
-    assert place(one, SIZE, (0.3, 0.8), np.random.default_rng(7)) == place(one, SIZE, (0.3, 0.8), np.random.default_rng(7))
+    assert place(one, SIZE, (0.3, 0.8), np.random.default_rng(7)) == place(
+        one, SIZE, (0.3, 0.8), np.random.default_rng(7)
+    )
     assert place(silhouette(40, 44, 40, 44), SIZE, (0.7, 0.8), np.random.default_rng(7)) is None
 
 
@@ -92,7 +102,9 @@ def test_mirroring_and_scaling_put_a_pixel_where_the_matrix_says() -> None:
     layer[20:30, 10:24] = (200, 100, 50, 255)
     back = np.full((128, 192, 3), 30, np.uint8)
     for scale, mirrored in ((1.0, False), (1.0, True), (0.5, False), (2.0, True)):
-        laid = Laid(scale=scale, x=12.0, y=8.0, mirrored=mirrored, kind="standing", foreground_ratio=0.0)
+        laid = Laid(
+            scale=scale, x=12.0, y=8.0, mirrored=mirrored, kind="standing", foreground_ratio=0.0
+        )
         composite, cover = lay(layer, back, laid.matrix(96), scale, (192, 128))
         rows, columns = np.nonzero(cover > 0.5)
         left = 96 - 24 if mirrored else 10
@@ -106,11 +118,15 @@ def test_mirroring_and_scaling_put_a_pixel_where_the_matrix_says() -> None:
 
 @pytest.mark.parametrize("scale", [0.37, 0.5, 0.7, 1.0, 1.6])
 @pytest.mark.parametrize("mirrored", [False, True])
-def test_a_layer_lies_where_its_matrix_says_to_a_tenth_of_a_pixel(scale: float, mirrored: bool) -> None:
+def test_a_layer_lies_where_its_matrix_says_to_a_tenth_of_a_pixel(
+    scale: float, mirrored: bool
+) -> None:
     y, x = np.mgrid[:64, :96]
     spot = np.exp(-((x - 37.3) ** 2 + (y - 24.6) ** 2) / (2.0 * 7.0**2))
     layer = np.dstack([np.full((64, 96, 3), 200.0), 255.0 * spot]).round().astype(np.uint8)
-    laid = Laid(scale=scale, x=12.0, y=8.0, mirrored=mirrored, kind="standing", foreground_ratio=0.0)
+    laid = Laid(
+        scale=scale, x=12.0, y=8.0, mirrored=mirrored, kind="standing", foreground_ratio=0.0
+    )
     _, cover = lay(layer, np.zeros((128, 192, 3), np.uint8), laid.matrix(96), scale, (192, 128))
     rows, columns = np.mgrid[:128, :192]
     center = np.array([(columns * cover).sum(), (rows * cover).sum()]) / cover.sum()

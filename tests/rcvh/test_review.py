@@ -3,75 +3,71 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
 import pytest
 from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
+from tests.support.review import RATIOS
 from tests.web.browser import chromium, violations
-from tests.web.databases import KINDS, fresh_database
 from tests.web.server import served
 from vhmae.cli import main
 from vhmae.data.hyoutube import read_list
 from vhmae.rcvh.decisions import SECRETS, Review, verdict
-from vhmae.rcvh.manifest import read_manifest, rewrite
+from vhmae.rcvh.manifest import read_manifest
 from vhmae.rcvh.pages import make_review_application
 from vhmae.rcvh.tables import Base
-from vhmae.video.browser import write_browser_video
 from vhmae.web.secrets import open_secrets
 
 __all__ = ["chromium"]
-RATIOS = (0.3, 0.5, 0.7, 0.4)
-
-
-@pytest.fixture
-def made(tmp_path: Path) -> Path:
-    """A set of four composites, as far as a review needs it."""
-    out = tmp_path / "set"
-    (out / "composites").mkdir(parents=True)
-    lines = []
-    for number, ratio in enumerate(RATIOS):
-        name = f"{number:05d}"
-        write_browser_video(out / "composites" / f"{name}.mp4", iter(np.full((10, 48, 64, 3), 60 * number, np.uint8)), Fraction(25))
-        for folder in ("synthetic_composite_videos", "foreground_mask"):
-            (out / folder / name / "object_0").mkdir(parents=True)
-        lines.append({"name": name, "foreground_ratio": ratio, "frames": 10, "composite": f"composites/{name}.mp4"})
-    (out / "manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    rewrite(out)
-    return out
-
-
-@pytest.fixture(params=KINDS)
-def review(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> Iterator[Review]:
-    with fresh_database(request.param, tmp_path) as url:
-        opened = Review(made, url)
-        yield opened
-        opened.database.close()
 
 
 def reviewer(review: Review, name: str) -> TestClient:
     client = TestClient(make_review_application(review))
-    assert client.post("/api/admin/session", json={"name": name, "token": review.secrets.token}).status_code == 204
+    assert (
+        client.post(
+            "/api/admin/session", json={"name": name, "token": review.secrets.token}
+        ).status_code
+        == 204
+    )
     return client
 
 
 def test_several_reviewers_decide_and_the_majority_goes_into_the_manifest(review: Review) -> None:
-    votes = {"Ann": ("keep", "reject", "keep", None), "Bo": ("keep", "reject", "reject", None), "Cy": ("keep", "keep", None, None)}
+    votes = {
+        "Ann": ("keep", "reject", "keep", None),
+        "Bo": ("keep", "reject", "reject", None),
+        "Cy": ("keep", "keep", None, None),
+    }
     for name, said in votes.items():
         client = reviewer(review, name)
         for number, decision in enumerate(said):
             if decision:
-                assert client.post("/api/decisions", json={"name": f"{number:05d}", "decision": decision}).status_code == 204
-        mine = [{True: "keep", False: "reject", None: None}[item["mine"]] for item in client.get("/api/composites").json()]
+                assert (
+                    client.post(
+                        "/api/decisions", json={"name": f"{number:05d}", "decision": decision}
+                    ).status_code
+                    == 204
+                )
+        mine = [
+            {True: "keep", False: "reject", None: None}[item["mine"]]
+            for item in client.get("/api/composites").json()
+        ]
         assert mine == list(said)
-    assert reviewer(review, "Ann").post("/api/export").json() == {"keep": 1, "reject": 1, "undecided": 2}
+    assert reviewer(review, "Ann").post("/api/export").json() == {
+        "keep": 1,
+        "reject": 1,
+        "undecided": 2,
+    }
     lines = read_manifest(review.folder)
-    assert [line["review"]["verdict"] for line in lines] == ["keep", "reject", "undecided", "undecided"]
+    assert [line["review"]["verdict"] for line in lines] == [
+        "keep",
+        "reject",
+        "undecided",
+        "undecided",
+    ]
     assert lines[0]["review"] == {"keep": 3, "reject": 0, "verdict": "keep"}
     assert lines[0]["foreground_ratio"] == RATIOS[0]
     assert [sample.video for sample in read_list(review.folder)] == ["00000", "00002", "00003"]
@@ -97,32 +93,57 @@ def test_migrations_make_the_tables_that_the_code_means(review: Review) -> None:
 
 def test_nobody_sees_or_decides_anything_without_the_token(review: Review) -> None:
     client = TestClient(make_review_application(review))
-    assert client.post("/api/admin/session", json={"name": "Eve", "token": "wrong"}).status_code == 401
+    assert (
+        client.post("/api/admin/session", json={"name": "Eve", "token": "wrong"}).status_code == 401
+    )
     assert client.get("/media/00000.mp4").status_code == 401
     assert client.get("/api/composites").status_code == 401
-    assert client.post("/api/decisions", json={"name": "00000", "decision": "keep"}).status_code == 401
+    assert (
+        client.post("/api/decisions", json={"name": "00000", "decision": "keep"}).status_code == 401
+    )
     assert client.post("/api/export").status_code == 401
     inside = reviewer(review, "<script>alert(1)</script>")
     assert "<script>alert" not in inside.get("/").text
     for path in ("/media/../manifest.mp4", "/media/..%2freview.db.mp4", "/media/manifest.mp4"):
         assert inside.get(path).status_code == 404
-    assert inside.post("/api/decisions", json={"name": "'; DROP TABLE review_decision; --", "decision": "keep"}).status_code == 404
-    assert inside.post("/api/decisions", json={"name": "00000", "decision": "burn"}).status_code == 422
+    assert (
+        inside.post(
+            "/api/decisions", json={"name": "'; DROP TABLE review_decision; --", "decision": "keep"}
+        ).status_code
+        == 404
+    )
+    assert (
+        inside.post("/api/decisions", json={"name": "00000", "decision": "burn"}).status_code == 422
+    )
     assert inside.get("/media/00000.mp4", headers={"range": "bytes=0-9"}).status_code == 206
 
 
 def test_verdicts() -> None:
-    assert [verdict(*votes) for votes in ((0, 0), (1, 0), (0, 1), (2, 2), (3, 2))] == ["undecided", "keep", "reject", "undecided", "keep"]
+    assert [verdict(*votes) for votes in ((0, 0), (1, 0), (0, 1), (2, 2), (3, 2))] == [
+        "undecided",
+        "keep",
+        "reject",
+        "undecided",
+        "keep",
+    ]
 
 
-@pytest.mark.parametrize("viewport", [{"width": 1280, "height": 860}, {"width": 390, "height": 844}], ids=["wide", "narrow"])
-def test_a_review_by_keys_in_the_browser(chromium: Browser, made: Path, viewport: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "viewport",
+    [{"width": 1280, "height": 860}, {"width": 390, "height": 844}],
+    ids=["wide", "narrow"],
+)
+def test_a_review_by_keys_in_the_browser(
+    chromium: Browser, made: Path, viewport: dict[str, int]
+) -> None:
     with served("rcvh", "review", str(made)) as (url, _):
         page = chromium.new_page(viewport=viewport)  # type: ignore[arg-type]
         page.goto(url)
         assert violations(page) == []
         page.get_by_label("Your name").fill("Ann")
-        page.get_by_label("Token").fill(json.loads((made / "review-secrets.json").read_text())["token"])
+        page.get_by_label("Token").fill(
+            json.loads((made / "review-secrets.json").read_text())["token"]
+        )
         page.get_by_role("button", name="Sign in").click()
         name, progress = page.locator("#name"), page.locator("#progress")
         expect(name).to_have_text("00000")
@@ -146,7 +167,12 @@ def test_a_review_by_keys_in_the_browser(chromium: Browser, made: Path, viewport
         expect(page.locator("#nothing")).to_be_visible()
         page.close()
     assert main(["rcvh", "review", str(made), "--export", "-q"]) == 0
-    assert [line["review"]["verdict"] for line in read_manifest(made)] == ["keep", "keep", "undecided", "undecided"]
+    assert [line["review"]["verdict"] for line in read_manifest(made)] == [
+        "keep",
+        "keep",
+        "undecided",
+        "undecided",
+    ]
 
 
 def test_a_folder_without_a_set_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from tests.conftest import moving_scene, write_video
+from tests.support.scenes import moving_scene, write_video
 from tests.web.browser import chromium
 from tests.web.databases import KINDS, fresh_database
 from vhmae.study.create import StudyJob, create_study
@@ -39,7 +39,9 @@ class Running:
     url: str
 
     def application(self, rate: int = 0, prefix: str = "") -> FastAPI:
-        return make_study_application(self.folder, self.description, self.secrets, self.database, rate, prefix=prefix)
+        return make_study_application(
+            self.folder, self.description, self.secrets, self.database, rate, prefix=prefix
+        )
 
     def methods(self) -> dict[str, str]:
         """Token -> method."""
@@ -62,14 +64,21 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_video(root / "masks" / f"{clip}.mkv", masks.astype(np.uint8) * 255, fps=FPS)
         for strength, method in enumerate(METHODS):
             changed = frames.copy()
-            changed[masks] = np.clip(changed[masks] + np.array([20 * strength, 0, -20 * strength]), 0, 255)
+            changed[masks] = np.clip(
+                changed[masks] + np.array([20 * strength, 0, -20 * strength]), 0, 255
+            )
             write_video(root / method / f"{clip}.mp4", changed, codec="libx264", fps=FPS)
     return root
 
 
 def job_of(material: Path, output: Path, **changes: object) -> StudyJob:
     values = {"clips": 3, "seconds": 0.2, "questions": QUESTIONS, "seed": 5, **changes}
-    return StudyJob(input=material / "input", methods=[(name, material / name) for name in METHODS], output=output, **values)  # type: ignore[arg-type]
+    return StudyJob(
+        input=material / "input",
+        methods=[(name, material / name) for name in METHODS],
+        output=output,
+        **values,
+    )  # type: ignore[arg-type]
 
 
 @pytest.fixture(params=KINDS)

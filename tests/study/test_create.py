@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, write_video
-from tests.evaluation.test_runner import data  # noqa: F401 - a fixture
 from tests.study.conftest import CLIPS, METHODS, Running, job_of
+from tests.support.scenes import moving_scene, write_video
+from tests.support.sets import data  # noqa: F401 - a fixture
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
@@ -28,7 +28,10 @@ from vhmae.web.secrets import read_secrets
 
 def videos(study: Running) -> dict[str, Path]:
     """METHOD -> the videos of all clips are alike; the last one stands."""
-    return {method: study.folder / "videos" / f"{token}.mp4" for token, method in study.methods().items()}
+    return {
+        method: study.folder / "videos" / f"{token}.mp4"
+        for token, method in study.methods().items()
+    }
 
 
 def test_all_videos_have_equal_frames_and_play_in_browsers(small_study: Running) -> None:
@@ -44,13 +47,17 @@ def test_all_videos_have_equal_frames_and_play_in_browsers(small_study: Running)
         assert times == [Fraction(number, 50) for number in range(10)]
 
 
-def test_the_middle_of_a_clip_is_shown_with_its_colours(small_study: Running, material: Path) -> None:
+def test_the_middle_of_a_clip_is_shown_with_its_colours(
+    small_study: Running, material: Path
+) -> None:
     tokens = small_study.methods()
     with small_study.database.reading() as session:
         clip = session.query(Clip).filter_by(name="two").one()
         token = next(s.token for s in clip.stimuli if s.method == "poor")
     assert tokens[token] == "poor"
-    shown = list(read_upright(probe_source(small_study.folder / "videos" / f"{token}.mp4", "video"), 0, 10))
+    shown = list(
+        read_upright(probe_source(small_study.folder / "videos" / f"{token}.mp4", "video"), 0, 10)
+    )
     meant = list(read_upright(probe_source(material / "poor" / "two.mp4", "video"), 2, 10))
     assert np.abs(np.stack(shown).astype(float) - np.stack(meant)).mean() < 2.0
 
@@ -58,13 +65,21 @@ def test_the_middle_of_a_clip_is_shown_with_its_colours(small_study: Running, ma
 def test_a_method_may_be_run_instead_of_given(material: Path, tmp_path: Path) -> None:
     job = job_of(material, tmp_path / "study")
     job = dataclasses.replace(
-        job, methods=[("composite", "composite"), ("mkl", "mkl"), ("fine", material / "fine")], masks=material / "masks", clips=1
+        job,
+        methods=[("composite", "composite"), ("mkl", "mkl"), ("fine", material / "fine")],
+        masks=material / "masks",
+        clips=1,
     )
     description, _ = create_study(job)
     database = open_rows(tmp_path / "study", description, None)
-    study = Running(tmp_path / "study", description, read_secrets(tmp_path / "study" / SECRETS), database, "")
+    study = Running(
+        tmp_path / "study", description, read_secrets(tmp_path / "study" / SECRETS), database, ""
+    )
     found = videos(study)
-    pictures = {name: np.stack(list(read_upright(probe_source(path, "v"), 0, 10))).astype(float) for name, path in found.items()}
+    pictures = {
+        name: np.stack(list(read_upright(probe_source(path, "v"), 0, 10))).astype(float)
+        for name, path in found.items()
+    }
     database.engine.dispose()
     assert np.array_equal(pictures["composite"], pictures["input"])
     assert np.abs(pictures["mkl"] - pictures["input"]).mean() > 1.0
@@ -77,13 +92,28 @@ def test_a_set_in_the_hyoutube_layout_is_read_with_its_masks(data: Path, tmp_pat
     description, _ = create_study(job)
     assert sorted(description.clips) == ["v1/object_1", "v1/object_2", "v2/object_1", "v3/object_1"]
     database = open_rows(tmp_path / "study", description, None)
-    study = Running(tmp_path / "study", description, read_secrets(tmp_path / "study"), database, "")
-    pictures = {name: np.stack(list(read_upright(probe_source(path, "v"), 0, 3))).astype(float) for name, path in videos(study).items()}
+    study = Running(
+        tmp_path / "study", description, read_secrets(tmp_path / "study" / SECRETS), database, ""
+    )
+    pictures = {
+        name: np.stack(list(read_upright(probe_source(path, "v"), 0, 3))).astype(float)
+        for name, path in videos(study).items()
+    }
     database.engine.dispose()
     # Written, and run here: JPEG is decoded by two libraries.
-    assert np.abs(pictures["theirs"] - pictures["mkl"]).mean() < 1.0 < np.abs(pictures["mkl"] - pictures["input"]).mean()
-    with pytest.raises(InputError, match="holds no results of this set; expected v1/object_1/00000"):
-        create_study(dataclasses.replace(job, methods=[("a", data), ("mkl", "mkl")], output=tmp_path / "other"))
+    assert (
+        np.abs(pictures["theirs"] - pictures["mkl"]).mean()
+        < 1.0
+        < np.abs(pictures["mkl"] - pictures["input"]).mean()
+    )
+    with pytest.raises(
+        InputError, match="holds no results of this set; expected v1/object_1/00000"
+    ):
+        create_study(
+            dataclasses.replace(
+                job, methods=[("a", data), ("mkl", "mkl")], output=tmp_path / "other"
+            )
+        )
 
 
 def test_stills_become_clips(tmp_path: Path) -> None:
@@ -92,11 +122,23 @@ def test_stills_become_clips(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         cv2.imwrite(str(tmp_path / name / "photo.png"), picture[..., ::-1])
     job = dataclasses.replace(
-        job_of(tmp_path, tmp_path / "study"), methods=[("a", tmp_path / "a"), ("b", tmp_path / "b")], clips=1, seconds=1.0, questions=()
+        job_of(tmp_path, tmp_path / "study"),
+        methods=[("a", tmp_path / "a"), ("b", tmp_path / "b")],
+        clips=1,
+        seconds=1.0,
+        questions=(),
     )
     description, _ = create_study(job)
     database = open_rows(tmp_path / "study", description, None)
-    found = videos(Running(tmp_path / "study", description, read_secrets(tmp_path / "study" / SECRETS), database, ""))
+    found = videos(
+        Running(
+            tmp_path / "study",
+            description,
+            read_secrets(tmp_path / "study" / SECRETS),
+            database,
+            "",
+        )
+    )
     database.engine.dispose()
     info = probe_source(found["a"], "video")
     assert (info.frames, info.width, info.height) == (25, 64, 46)
@@ -110,7 +152,10 @@ def test_secrets_are_for_the_owner_alone_and_names_say_nothing(small_study: Runn
 
 
 def test_clips_are_drawn_by_the_seed(material: Path, tmp_path: Path) -> None:
-    chosen = [create_study(job_of(material, tmp_path / f"s{n}", clips=2, seed=seed))[0].clips for n, seed in enumerate((1, 1, 2, 3, 4))]
+    chosen = [
+        create_study(job_of(material, tmp_path / f"s{n}", clips=2, seed=seed))[0].clips
+        for n, seed in enumerate((1, 1, 2, 3, 4))
+    ]
     assert chosen[0] == chosen[1]
     assert len(set(chosen)) > 1
 
@@ -128,14 +173,18 @@ def test_clips_are_drawn_by_the_seed(material: Path, tmp_path: Path) -> None:
         ({"database": "postgresql+psycopg://nobody:hidden@127.0.0.1:1/none"}, "cannot be used"),
     ],
 )
-def test_wrong_options_are_refused_and_nothing_is_left(material: Path, tmp_path: Path, changes: dict[str, object], said: str) -> None:
+def test_wrong_options_are_refused_and_nothing_is_left(
+    material: Path, tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
     with pytest.raises(InputError, match=said) as refused:
         create_study(job_of(material, tmp_path / "study", **changes))
     assert "hidden" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_results_that_do_not_belong_to_their_composite_are_refused(material: Path, tmp_path: Path) -> None:
+def test_results_that_do_not_belong_to_their_composite_are_refused(
+    material: Path, tmp_path: Path
+) -> None:
     frames, _ = moving_scene(14, 64, 48)
     for name, cut in (("short", frames[:12]), ("wide", frames[:, :20])):
         (tmp_path / name).mkdir()
@@ -143,18 +192,36 @@ def test_results_that_do_not_belong_to_their_composite_are_refused(material: Pat
             write_video(tmp_path / name / f"{clip}.mp4", cut, codec="libx264")
     job = job_of(material, tmp_path / "study")
     with pytest.raises(InputError, match=r"has 12 frames but .* has 14"):
-        create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("short", tmp_path / "short")]))
+        create_study(
+            dataclasses.replace(
+                job, methods=[("fine", material / "fine"), ("short", tmp_path / "short")]
+            )
+        )
     with pytest.raises(InputError, match="is shown at 64x20 but"):
-        create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("wide", tmp_path / "wide")]))
+        create_study(
+            dataclasses.replace(
+                job, methods=[("fine", material / "fine"), ("wide", tmp_path / "wide")]
+            )
+        )
     (tmp_path / "short" / "two.mp4").unlink()
     with pytest.raises(InputError, match="short has no two"):
-        create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("short", tmp_path / "short")]))
+        create_study(
+            dataclasses.replace(
+                job, methods=[("fine", material / "fine"), ("short", tmp_path / "short")]
+            )
+        )
     with pytest.raises(InputError, match="give --mask"):
-        create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("mkl", "mkl")]))
+        create_study(
+            dataclasses.replace(job, methods=[("fine", material / "fine"), ("mkl", "mkl")])
+        )
     with pytest.raises(InputError, match="needs 2 to 26 methods"):
         create_study(dataclasses.replace(job, methods=[("fine", material / "fine")]))
     with pytest.raises(InputError, match="name is taken"):
-        create_study(dataclasses.replace(job, methods=[("fine", material / "fine"), ("input", material / "fine")]))
+        create_study(
+            dataclasses.replace(
+                job, methods=[("fine", material / "fine"), ("input", material / "fine")]
+            )
+        )
     assert not (tmp_path / "study").exists()
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from tests.study.conftest import Running
-from tests.study.test_taking_part import next_ballot
+from tests.support.taking_part import next_ballot
 from tests.web.databases import KINDS, fresh_database
 from vhmae.study.folder import SECRETS, open_rows, read_study
 from vhmae.study.report import read_rankings

@@ -15,7 +15,11 @@ from vhmae.study.report import read_rankings, study_report
 
 PEOPLE = 50
 STRENGTHS = np.array([0.62, 0.25, 0.1, 0.03])
-WIDE, SMALL, NARROW = {"width": 1440, "height": 900}, {"width": 640, "height": 480}, {"width": 390, "height": 844}
+WIDE, SMALL, NARROW = (
+    {"width": 1440, "height": 900},
+    {"width": 640, "height": 480},
+    {"width": 390, "height": 844},
+)
 
 
 @pytest.fixture
@@ -42,11 +46,15 @@ def choices(page: Page, number: int) -> list[str]:
     """Tokens in the order of the page, once the clip of that number is there and plays."""
     page.get_by_text(f"Clip {number} of").wait_for()
     page.locator("#stage[data-ready]").wait_for()
-    sources = page.locator(".card:not(.input) video").evaluate_all("videos => videos.map((video) => video.dataset.source)")
+    sources = page.locator(".card:not(.input) video").evaluate_all(
+        "videos => videos.map((video) => video.dataset.source)"
+    )
     return [source.removeprefix("/media/").removesuffix(".mp4") for source in sources]
 
 
-def test_fifty_people_take_part_and_the_report_knows_what_they_like(chromium: Browser, brief_study: Running, brief_url: str) -> None:
+def test_fifty_people_take_part_and_the_report_knows_what_they_like(
+    chromium: Browser, brief_study: Running, brief_url: str
+) -> None:
     method_of = brief_study.methods()
     rng = np.random.default_rng(1)
     said = []
@@ -79,14 +87,19 @@ def test_fifty_people_take_part_and_the_report_knows_what_they_like(chromium: Br
     assert report["friedman"]["p"] < 1e-6
 
 
-def test_a_ranking_by_dragging_by_keys_and_taken_back(chromium: Browser, small_study: Running, url: str) -> None:
+def test_a_ranking_by_dragging_by_keys_and_taken_back(
+    chromium: Browser, small_study: Running, url: str
+) -> None:
     page = chromium.new_page(viewport=WIDE)  # type: ignore[arg-type]
     begin(page, url)
     tokens = choices(page, 1)
     hand_in = page.get_by_role("button", name="Hand in")
     for place, rank in enumerate((3, 1, 4, 2)):
         expect(hand_in).to_be_disabled()
-        grip, slot = page.locator(".grip").nth(place).bounding_box(), page.locator("#slots li").nth(rank - 1).bounding_box()
+        grip, slot = (
+            page.locator(".grip").nth(place).bounding_box(),
+            page.locator("#slots li").nth(rank - 1).bounding_box(),
+        )
         assert grip is not None
         assert slot is not None
         page.mouse.move(grip["x"] + 9, grip["y"] + 9)
@@ -118,7 +131,9 @@ def test_a_ranking_by_dragging_by_keys_and_taken_back(chromium: Browser, small_s
     choices(page, 2)
     method_of = small_study.methods()
     kept = read_rankings(small_study.database, small_study.description)
-    assert [kept.methods[index] for index in np.argsort(kept.ranks[0])] == [method_of[tokens[place]] for place in (2, 3, 0, 1)]
+    assert [kept.methods[index] for index in np.argsort(kept.ranks[0])] == [
+        method_of[tokens[place]] for place in (2, 3, 0, 1)
+    ]
     page.close()
 
 
@@ -146,7 +161,9 @@ def test_all_videos_stay_within_one_frame_of_each_other(chromium: Browser, url: 
     assert late <= 1.0 / FPS, f"nine in ten moments are within {late * FPS:.2f} frames"
     page.get_by_role("button", name="Pause").click()
     page.wait_for_timeout(300)
-    times = page.evaluate("[...document.querySelectorAll('video')].map((video) => video.currentTime)")
+    times = page.evaluate(
+        "[...document.querySelectorAll('video')].map((video) => video.currentTime)"
+    )
     assert max(times) - min(times) < 0.25 / FPS
     page.close()
 
@@ -194,7 +211,9 @@ def test_no_page_has_what_axe_finds_wrong_and_none_is_wider_than_its_window(
     page.close()
 
 
-def test_a_clip_that_cannot_be_loaded_is_not_ranked_and_can_be_tried_again(chromium: Browser, small_study: Running, url: str) -> None:
+def test_a_clip_that_cannot_be_loaded_is_not_ranked_and_can_be_tried_again(
+    chromium: Browser, small_study: Running, url: str
+) -> None:
     page = chromium.new_page(viewport=WIDE)  # type: ignore[arg-type]
     page.route("**/media/**", lambda route: route.abort())
     begin(page, url)

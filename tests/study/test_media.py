@@ -9,9 +9,10 @@ import numpy as np
 from starlette.testclient import TestClient
 
 from tests.study.conftest import Running
-from tests.study.test_taking_part import enter
+from tests.support.taking_part import enter
 from vhmae.study.media import BOX_HEAD, open_videos
-from vhmae.video.browser import probe_source, read_upright
+from vhmae.video.browser import read_upright
+from vhmae.video.source import probe_source
 
 
 def test_a_drawn_out_video_still_plays_and_can_be_read_from_anywhere(

@@ -24,16 +24,24 @@ def made_up(people: int, clips: int, seed: int = 0) -> Rankings:
     count = people * clips
     times = rng.exponential(1.0, (count, 4)) / np.array([0.55, 0.25, 0.15, 0.05])
     return Rankings(
-        methods=METHODS, participants=np.repeat(np.arange(people) + 10, clips), clips=tuple(f"c{n}" for n in range(clips)) * people,
+        methods=METHODS,
+        participants=np.repeat(np.arange(people) + 10, clips),
+        clips=tuple(f"c{n}" for n in range(clips)) * people,
         ranks=times.argsort(axis=1).argsort(axis=1) + 1,
         places=np.stack([rng.permutation(4) for _ in range(count)]),
-        seconds=rng.uniform(4, 20, count), clip_seconds=np.full(count, 2.0),
-    )  # fmt: skip
+        seconds=rng.uniform(4, 20, count),
+        clip_seconds=np.full(count, 2.0),
+    )
 
 
 def test_the_report_recovers_what_people_prefer() -> None:
     report = study_report(made_up(50, 20))
-    assert (report["participants"], report["rankings"], report["clips"], report["flagged"]) == (50, 1000, 20, [])
+    assert (report["participants"], report["rankings"], report["clips"], report["flagged"]) == (
+        50,
+        1000,
+        20,
+        [],
+    )
     strengths = [row["strength"] for row in report["methods"]]
     assert np.allclose(strengths, [0.55, 0.25, 0.15, 0.05], atol=0.03)
     means = [row["mean_rank"]["mean"] for row in report["methods"]]
@@ -69,10 +77,12 @@ def test_one_person_and_nobody_are_no_faults() -> None:
         study_report(nobody.select(np.zeros(4, bool)))
 
 
-def test_the_files_of_a_report(small_study: Running, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_the_files_of_a_report(
+    small_study: Running, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     from starlette.testclient import TestClient
 
-    from tests.study.test_taking_part import enter, next_ballot
+    from tests.support.taking_part import enter, next_ballot
 
     method_of = small_study.methods()
     app = small_study.application()
@@ -86,7 +96,9 @@ def test_the_files_of_a_report(small_study: Running, capsys: pytest.CaptureFixtu
     folder = str(small_study.folder)
     assert main(["study", "report", folder]) == 2  # the test's people were too fast
     assert "--keep-flagged" in capsys.readouterr().err
-    assert main(["study", "report", folder, "--keep-flagged", "--json", str(tmp_path / "r.json")]) == 0
+    assert (
+        main(["study", "report", folder, "--keep-flagged", "--json", str(tmp_path / "r.json")]) == 0
+    )
     assert "fine: mean rank 1.00, ranked first 100 %" in capsys.readouterr().out
     out = small_study.folder / "report"
     report = json.loads((out / "report.json").read_text())
@@ -97,14 +109,18 @@ def test_the_files_of_a_report(small_study: Running, capsys: pytest.CaptureFixtu
     assert picture.std() > 10
     assert "<svg" in (out / "shares.svg").read_text()
     with (out / "shares.csv").open() as file:
-        assert {(row["method"], row["rank"]): float(row["share"]) for row in csv.DictReader(file)}["fine", "1"] == 1.0
+        assert {(row["method"], row["rank"]): float(row["share"]) for row in csv.DictReader(file)}[
+            "fine", "1"
+        ] == 1.0
     with (out / "rankings.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 36
     assert {row["flagged"] for row in rows} == {"1"}
     with (out / "participants.csv").open() as file:
         people = list(csv.DictReader(file))
-    assert [(row["rankings"], row["flags"], row["Screen"], row["Years"]) for row in people] == [("3", "too fast", "phone", "3")] * 3
+    assert [(row["rankings"], row["flags"], row["Screen"], row["Years"]) for row in people] == [
+        ("3", "too fast", "phone", "3")
+    ] * 3
     assert not list(out.glob(".*"))
     assert {row["method"] for row in rows} == set(METHODS)
     page = (out / "index.html").read_text()
@@ -113,12 +129,24 @@ def test_the_files_of_a_report(small_study: Running, capsys: pytest.CaptureFixtu
 
 
 def test_the_figure_takes_any_name(tmp_path: Path) -> None:
-    report = study_report(dataclasses.replace(made_up(5, 4), methods=("cost $5 _{x^ and $6", "方法", "a_b", "<i>")))
+    report = study_report(
+        dataclasses.replace(made_up(5, 4), methods=("cost $5 _{x^ and $6", "方法", "a_b", "<i>"))
+    )
     draw_shares(report, tmp_path / "shares.png")
     assert cv2.imread(str(tmp_path / "shares.png")) is not None
 
 
 def test_ranks_are_named_as_people_say_them() -> None:
     assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111)] == [
-        "1st", "2nd", "3rd", "4th", "11th", "12th", "13th", "21st", "22nd", "101st", "111th",
-    ]  # fmt: skip
+        "1st",
+        "2nd",
+        "3rd",
+        "4th",
+        "11th",
+        "12th",
+        "13th",
+        "21st",
+        "22nd",
+        "101st",
+        "111th",
+    ]

@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from tests.study.conftest import Running, job_of
-from tests.study.test_taking_part import enter, next_ballot
+from tests.support.taking_part import enter, next_ballot
 from vhmae.study.create import create_study
 from vhmae.study.folder import Question, open_rows
 
@@ -29,7 +29,9 @@ NASTY = (
 
 
 def signed(data: dict[str, object], key: str) -> str:
-    return itsdangerous.TimestampSigner(key).sign(base64.b64encode(json.dumps(data).encode())).decode()
+    return (
+        itsdangerous.TimestampSigner(key).sign(base64.b64encode(json.dumps(data).encode())).decode()
+    )
 
 
 def test_forged_sessions_are_nobodys(small_study: Running) -> None:
@@ -61,8 +63,14 @@ def test_the_organizers_pages_need_the_token(small_study: Running) -> None:
     assert client.get("/admin").status_code == 401
     assert client.get("/admin?token=wrong").status_code == 401
     assert client.post("/api/admin/session", json={"token": "wrong"}).status_code == 401
-    assert client.get("/admin/rankings.csv", headers={"authorization": "Bearer wrong"}).status_code == 401
-    assert client.get("/admin/rankings.csv", headers={"authorization": f"Bearer {token}"}).status_code == 200
+    assert (
+        client.get("/admin/rankings.csv", headers={"authorization": "Bearer wrong"}).status_code
+        == 401
+    )
+    assert (
+        client.get("/admin/rankings.csv", headers={"authorization": f"Bearer {token}"}).status_code
+        == 200
+    )
     by_form, by_address = TestClient(app), TestClient(app)
     assert by_form.post("/api/admin/session", json={"token": token}).status_code == 204
     assert "Participants" in by_form.get("/admin").text
@@ -73,7 +81,10 @@ def test_the_organizers_pages_need_the_token(small_study: Running) -> None:
 
 def test_tokens_cannot_be_guessed_by_trying(small_study: Running) -> None:
     client = TestClient(small_study.application())
-    codes = [client.post("/api/admin/session", json={"token": str(number)}).status_code for number in range(25)]
+    codes = [
+        client.post("/api/admin/session", json={"token": str(number)}).status_code
+        for number in range(25)
+    ]
     assert codes[:20] == [401] * 20
     assert set(codes[20:]) == {429}
 
@@ -81,7 +92,10 @@ def test_tokens_cannot_be_guessed_by_trying(small_study: Running) -> None:
 def test_the_right_token_is_never_too_often(small_study: Running) -> None:
     client = TestClient(small_study.application())
     bearer = {"authorization": f"Bearer {small_study.secrets.token}"}
-    codes = {TestClient(client.app).get("/admin/participants.csv", headers=bearer).status_code for _ in range(25)}
+    codes = {
+        TestClient(client.app).get("/admin/participants.csv", headers=bearer).status_code
+        for _ in range(25)
+    }
     assert codes == {200}
 
 
@@ -92,10 +106,20 @@ def test_an_origin_that_is_no_address_is_foreign(small_study: Running) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/media/../secrets.json", "/media/..%2fsecrets.json.mp4", "/media/%2e%2e/study.db", "/media/study.mp4", "/media/.mp4",
-     "/media/%00.mp4",
-     "/static/room/../folder.py", "/static/room/..%2f..%2fstudy%2fpages.py", "/p/../admin", "/secrets.json", "/study.db"],
-)  # fmt: skip
+    [
+        "/media/../secrets.json",
+        "/media/..%2fsecrets.json.mp4",
+        "/media/%2e%2e/study.db",
+        "/media/study.mp4",
+        "/media/.mp4",
+        "/media/%00.mp4",
+        "/static/room/../folder.py",
+        "/static/room/..%2f..%2fstudy%2fpages.py",
+        "/p/../admin",
+        "/secrets.json",
+        "/study.db",
+    ],
+)
 def test_no_path_leaves_the_study(small_study: Running, path: str) -> None:
     client = TestClient(small_study.application())
     enter(client)
@@ -107,7 +131,13 @@ def test_no_path_leaves_the_study(small_study: Running, path: str) -> None:
 def test_markup_and_queries_in_every_field_are_text(material: Path, tmp_path: Path) -> None:
     for number, nasty in enumerate(NASTY):
         folder = tmp_path / str(number)
-        job = job_of(material, folder, title=nasty, consent=nasty, questions=(Question(label=nasty), Question(label="b", choices=(nasty,))))
+        job = job_of(
+            material,
+            folder,
+            title=nasty,
+            consent=nasty,
+            questions=(Question(label=nasty), Question(label="b", choices=(nasty,))),
+        )
         description, secrets = create_study(job)
         database = open_rows(folder, description, None)
         study = Running(folder, description, secrets, database, "")
@@ -122,8 +152,18 @@ def test_markup_and_queries_in_every_field_are_text(material: Path, tmp_path: Pa
             assert answer.status_code == 404
             assert "<script>alert" not in answer.text
         ballot = next_ballot(client)
-        assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": [nasty] * 4}).status_code == 422
-        assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ballot["choices"]}).status_code == 201
+        assert (
+            client.post(
+                "/api/rankings", json={"ballot": ballot["id"], "ranking": [nasty] * 4}
+            ).status_code
+            == 422
+        )
+        assert (
+            client.post(
+                "/api/rankings", json={"ballot": ballot["id"], "ranking": ballot["choices"]}
+            ).status_code
+            == 201
+        )
         admin = client.get("/admin", headers={"authorization": f"Bearer {secrets.token}"}).text
         assert "<script>alert" not in admin
         database.engine.dispose()
@@ -132,10 +172,22 @@ def test_markup_and_queries_in_every_field_are_text(material: Path, tmp_path: Pa
 def test_oversized_bodies_are_refused(small_study: Running) -> None:
     client = TestClient(small_study.application())
     enter(client)
-    assert client.post("/api/rankings", json={"ballot": "a", "ranking": ["x" * 199] * 1000}).status_code == 413
-    assert client.post("/api/participants", content=(b"{" * 9000 for _ in range(9))).status_code == 413
-    assert client.post("/api/rankings", json={"ballot": "a", "ranking": ["x"] * 51}).status_code == 422
-    assert client.post("/api/rankings", json={"ballot": "a" * 201, "ranking": ["x"]}).status_code == 422
+    assert (
+        client.post(
+            "/api/rankings", json={"ballot": "a", "ranking": ["x" * 199] * 1000}
+        ).status_code
+        == 413
+    )
+    assert (
+        client.post("/api/participants", content=(b"{" * 9000 for _ in range(9))).status_code == 413
+    )
+    assert (
+        client.post("/api/rankings", json={"ballot": "a", "ranking": ["x"] * 51}).status_code == 422
+    )
+    assert (
+        client.post("/api/rankings", json={"ballot": "a" * 201, "ranking": ["x"]}).status_code
+        == 422
+    )
 
 
 def test_every_call_keeps_to_its_schema(small_study: Running) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.study.conftest import METHODS, Running
-from tests.study.test_taking_part import ANSWERS
+from tests.support.taking_part import ANSWERS
 from tests.web.server import served
 from vhmae.cli import main
 from vhmae.study.report import read_rankings
@@ -32,12 +32,16 @@ async def take_part(url: str, seed: int, clips: int = 3) -> list[tuple[str, list
     kept = []
     rng = np.random.default_rng(seed)
     async with httpx2.AsyncClient(base_url=url, timeout=LONGEST_SECONDS) as client:
-        (await client.post("/api/participants", json={"consent": True, "answers": ANSWERS})).raise_for_status()
+        (
+            await client.post("/api/participants", json={"consent": True, "answers": ANSWERS})
+        ).raise_for_status()
         for _ in range(clips):
             ballot = (await client.get("/api/ballot")).json()
             (await client.post("/api/playing", json={"ballot": ballot["id"]})).raise_for_status()
             ranking = rng.permutation(ballot["choices"]).tolist()
-            answer = await client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ranking})
+            answer = await client.post(
+                "/api/rankings", json={"ballot": ballot["id"], "ranking": ranking}
+            )
             answer.raise_for_status()
             kept.append((ballot["id"], ranking))
     return kept
@@ -45,7 +49,9 @@ async def take_part(url: str, seed: int, clips: int = 3) -> list[tuple[str, list
 
 def test_two_hundred_people_at_once_lose_no_ranking(study: Running) -> None:
     async def crowd(url: str) -> list[list[tuple[str, list[str]]]]:
-        return await asyncio.wait_for(asyncio.gather(*(take_part(url, seed) for seed in range(CROWD))), LONGEST_SECONDS)
+        return await asyncio.wait_for(
+            asyncio.gather(*(take_part(url, seed) for seed in range(CROWD))), LONGEST_SECONDS
+        )
 
     with served("study", "serve", *options_of(study)) as (url, _):
         acknowledged = [one for person in asyncio.run(crowd(url)) for one in person]
@@ -62,10 +68,19 @@ def assert_kept(study: Running, acknowledged: list[tuple[str, list[str]]]) -> No
 
     with study.database.reading() as session:
         token_of = {stimulus.id: stimulus.token for stimulus in session.scalars(select(Stimulus))}
-        ballots = session.scalars(select(Ballot).where(Ballot.submitted_ms.is_not(None)).options(selectinload(Ballot.ranks)))
-        kept = {ballot.token: [token_of[rank.stimulus_id] for rank in ballot.ranks] for ballot in ballots}
+        ballots = session.scalars(
+            select(Ballot)
+            .where(Ballot.submitted_ms.is_not(None))
+            .options(selectinload(Ballot.ranks))
+        )
+        kept = {
+            ballot.token: [token_of[rank.stimulus_id] for rank in ballot.ranks]
+            for ballot in ballots
+        }
     assert all(kept[number] == ranking for number, ranking in acknowledged)
-    assert all(len(ranking) == len(METHODS) for ranking in kept.values())  # and none is there in part
+    assert all(
+        len(ranking) == len(METHODS) for ranking in kept.values()
+    )  # and none is there in part
 
 
 def test_a_kill_in_the_middle_loses_nothing_that_was_acknowledged(study: Running) -> None:
@@ -121,19 +136,26 @@ def test_ctrl_c_ends_the_server_as_every_command(small_study: Running) -> None:
     [
         (["serve", "nowhere"], "holds no study"),
         (["report", "nowhere"], "holds no study"),
-        (["create", "--input", "nowhere", "--method", "a=b", "--method", "c=d", "-o", "new"], "no such folder"),
+        (
+            ["create", "--input", "nowhere", "--method", "a=b", "--method", "c=d", "-o", "new"],
+            "no such folder",
+        ),
         (["create", "--method", "a=b", "-o", "new"], "--input"),
         (["grow"], "expected one of create, serve, report"),
     ],
 )
-def test_bad_options_get_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_options_get_one_line(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["study", *arguments]) == 2
     line = capsys.readouterr().err.strip()
     assert said in line
     assert len(line.splitlines()) == 1
 
 
-def test_a_study_without_its_rows_is_not_served(small_study: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_without_its_rows_is_not_served(
+    small_study: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
     small_study.database.close()
     (small_study.folder / "study.db").unlink()
     for step in ("report", "serve"):
@@ -149,7 +171,9 @@ def test_what_was_written_is_in_the_file_when_the_server_has_stopped(small_study
     assert not (small_study.folder / "study.db-wal").exists()
 
 
-def test_a_study_whose_rows_lie_elsewhere_asks_for_the_address(study: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_whose_rows_lie_elsewhere_asks_for_the_address(
+    study: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["study", "report", str(study.folder)]) == 2
     assert "--database" in capsys.readouterr().err
     assert len(read_rankings(study.database, study.description).ranks) == 0

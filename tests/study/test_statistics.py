@@ -20,7 +20,9 @@ def sampled(strengths: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
 
 def test_shares_are_counts() -> None:
     ranks = np.array([[1, 2, 3], [1, 3, 2], [2, 1, 3], [1, 2, 3]])
-    assert np.allclose(statistics.rank_shares(ranks), [[0.75, 0.25, 0], [0.25, 0.5, 0.25], [0, 0.25, 0.75]])
+    assert np.allclose(
+        statistics.rank_shares(ranks), [[0.75, 0.25, 0], [0.25, 0.5, 0.25], [0, 0.25, 0.75]]
+    )
 
 
 def test_the_bootstrap_draws_people_with_all_they_said() -> None:
@@ -31,7 +33,9 @@ def test_the_bootstrap_draws_people_with_all_they_said() -> None:
     assert {round(float(value), 3) for value in shares[:, 0, 0]} == {1.0, 0.75, 0.0}
     assert np.mean(shares[:, 0, 0] == 0.75) == pytest.approx(0.5, abs=0.03)
     assert np.allclose(means.sum(axis=1), 3.0)
-    assert np.array_equal(statistics.bootstrap(ranks, who, 10)[0], statistics.bootstrap(ranks, who, 10)[0])
+    assert np.array_equal(
+        statistics.bootstrap(ranks, who, 10)[0], statistics.bootstrap(ranks, who, 10)[0]
+    )
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
@@ -39,7 +43,9 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     covered = 0
     for seed in range(200):
         ranks = sampled(strengths, 60, seed)
-        bounds = statistics.interval(statistics.bootstrap(ranks, np.repeat(np.arange(30), 2), 400, seed)[0])
+        bounds = statistics.interval(
+            statistics.bootstrap(ranks, np.repeat(np.arange(30), 2), 400, seed)[0]
+        )
         covered += bounds[0, 0, 0] <= 0.5 <= bounds[1, 0, 0]
     assert 0.89 <= covered / 200 <= 0.99
 
@@ -60,7 +66,9 @@ def test_friedman_is_the_textbooks() -> None:
     # Without ties chi2 = 12 / (P M (M + 1)) * sum of squared rank sums - 3 P (M + 1).
     ranks = sampled(np.array([0.5, 0.3, 0.1, 0.1]), 20).astype(float)
     people, methods = ranks.shape
-    by_hand = 12 / (people * methods * (methods + 1)) * np.square(ranks.sum(axis=0)).sum() - 3 * people * (methods + 1)
+    by_hand = 12 / (people * methods * (methods + 1)) * np.square(
+        ranks.sum(axis=0)
+    ).sum() - 3 * people * (methods + 1)
     found = statistics.friedman(ranks)
     assert found is not None
     assert found[0] == pytest.approx(by_hand)
@@ -71,7 +79,9 @@ def test_friedman_is_the_textbooks() -> None:
 def test_pairs_that_differ_are_found_and_those_alike_are_not() -> None:
     ranks = sampled(np.array([0.9, 0.05, 0.05]), 40, seed=3)
     means = statistics.personal_means(ranks, np.arange(40))
-    found = {(one, other): corrected for one, other, _, corrected in statistics.wilcoxon_pairs(means)}
+    found = {
+        (one, other): corrected for one, other, _, corrected in statistics.wilcoxon_pairs(means)
+    }
     assert found[0, 1] < 0.001
     assert found[0, 2] < 0.001
     assert found[1, 2] > 0.05
@@ -101,7 +111,9 @@ def test_strengths_have_the_greatest_likelihood() -> None:
     def penalised(free: np.ndarray) -> float:
         logs = np.append(free, 0.0)
         pairs = [(a, b) for a in range(4) for b in range(4) if a != b]
-        return likelihood(ranks, logs) + 0.5 * sum(math.log1p(math.exp(logs[b] - logs[a])) for a, b in pairs)
+        return likelihood(ranks, logs) + 0.5 * sum(
+            math.log1p(math.exp(logs[b] - logs[a])) for a, b in pairs
+        )
 
     best = optimize.minimize(penalised, np.zeros(3)).x
     reference = np.exp(np.append(best, 0.0))
@@ -120,9 +132,13 @@ def test_strengths_are_recovered_and_stay_finite() -> None:
 
 def test_agreement_is_complete_none_or_between() -> None:
     assert statistics.kendalls_w(np.tile([3, 1, 2], (5, 1))) == pytest.approx(1.0)
-    assert statistics.kendalls_w(np.array(list(itertools.permutations([1, 2, 3])))) == pytest.approx(0.0)
+    assert statistics.kendalls_w(
+        np.array(list(itertools.permutations([1, 2, 3])))
+    ) == pytest.approx(0.0)
     # Kendall and Smith 1939: W = 12 S / (m2 (n3 - n)), here S = 2 with m = 2, n = 3.
-    assert statistics.kendalls_w(np.array([[1, 2, 3], [2, 1, 3]])) == pytest.approx(12 * 4.5 / (4 * 24) + 12 * 1.5 / (4 * 24))
+    assert statistics.kendalls_w(np.array([[1, 2, 3], [2, 1, 3]])) == pytest.approx(
+        12 * 4.5 / (4 * 24) + 12 * 1.5 / (4 * 24)
+    )
     assert math.isnan(statistics.kendalls_w(np.array([[1, 2]])))
 
 
@@ -139,5 +155,7 @@ def test_those_who_answer_before_the_clip_has_played_are_found() -> None:
     length = np.full(5, 2.0)
     assert statistics.too_fast(np.array([0.5, 0.4, 1.9, 5.0, 7.0]), length)
     assert not statistics.too_fast(np.array([0.5, 4.0, 9.0, 5.0, 7.0]), length)
-    assert not statistics.too_fast(np.array([0.5, 1.0, 2.0, 3.0]), length[:4])  # half of them, and one that is just long enough
+    assert not statistics.too_fast(
+        np.array([0.5, 1.0, 2.0, 3.0]), length[:4]
+    )  # half of them, and one that is just long enough
     assert not statistics.too_fast(np.array([]), np.array([]))

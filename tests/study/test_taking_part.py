@@ -11,25 +11,12 @@ from sqlalchemy import inspect, select
 from starlette.testclient import TestClient
 
 from tests.study.conftest import METHODS, Running, job_of
+from tests.support.taking_part import ANSWERS, enter, next_ballot
 from vhmae.study.ballots import Ballots, drawn_for
 from vhmae.study.create import create_study
 from vhmae.study.folder import open_rows
 from vhmae.study.report import read_rankings
 from vhmae.study.tables import Ballot, Base, Participant, Study
-
-ANSWERS = {"Screen": "phone", "Years": "3"}
-
-
-def enter(client: TestClient, **changes: Any) -> Any:
-    return client.post("/api/participants", json={"consent": True, "answers": ANSWERS, **changes})
-
-
-def next_ballot(client: TestClient) -> Any:
-    """The next ballot, playing."""
-    ballot = client.get("/api/ballot").json()
-    if not ballot["done"]:
-        assert client.post("/api/playing", json={"ballot": ballot["id"]}).status_code == 204
-    return ballot
 
 
 def test_a_participant_goes_through_all_clips(study: Running) -> None:
@@ -43,7 +30,12 @@ def test_a_participant_goes_through_all_clips(study: Running) -> None:
         assert method_of[ballot["input"]] == "input"
         assert sorted(method_of[token] for token in ballot["choices"]) == sorted(METHODS)
         ranking = sorted(ballot["choices"], key=lambda token: METHODS.index(method_of[token]))
-        assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": ranking}).status_code == 201
+        assert (
+            client.post(
+                "/api/rankings", json={"ballot": ballot["id"], "ranking": ranking}
+            ).status_code
+            == 201
+        )
         seen.append(ballot["input"])
     assert client.get("/api/ballot").json() == {"done": True}
     assert len(set(seen)) == 3
@@ -68,12 +60,23 @@ def test_a_ranking_counts_once_even_when_handed_in_by_many_windows_at_once(study
     ballot = next_ballot(client)
     orders = [np.random.default_rng(n).permutation(ballot["choices"]).tolist() for n in range(8)]
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        codes = list(pool.map(lambda o: client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": o}).status_code, orders))
+        codes = list(
+            pool.map(
+                lambda o: (
+                    client.post(
+                        "/api/rankings", json={"ballot": ballot["id"], "ranking": o}
+                    ).status_code
+                ),
+                orders,
+            )
+        )
     assert sorted(codes) == [201] + [409] * 7
     first = orders[codes.index(201)]
     method_of = study.methods()
     kept = read_rankings(study.database, study.description)
-    assert [kept.methods[index] for index in np.argsort(kept.ranks[0])] == [method_of[token] for token in first]
+    assert [kept.methods[index] for index in np.argsort(kept.ranks[0])] == [
+        method_of[token] for token in first
+    ]
 
 
 def test_an_incomplete_ranking_is_refused_and_nothing_is_kept(study: Running) -> None:
@@ -81,8 +84,19 @@ def test_an_incomplete_ranking_is_refused_and_nothing_is_kept(study: Running) ->
     enter(client)
     ballot = next_ballot(client)
     good = ballot["choices"]
-    for wrong in (good[:3], [*good, good[0]], [good[0]] * 4, [*good[:3], ballot["input"]], [*good[:3], "x' OR 1=1 --"]):
-        assert client.post("/api/rankings", json={"ballot": ballot["id"], "ranking": wrong}).status_code == 422
+    for wrong in (
+        good[:3],
+        [*good, good[0]],
+        [good[0]] * 4,
+        [*good[:3], ballot["input"]],
+        [*good[:3], "x' OR 1=1 --"],
+    ):
+        assert (
+            client.post(
+                "/api/rankings", json={"ballot": ballot["id"], "ranking": wrong}
+            ).status_code
+            == 422
+        )
     for odd in (
         {"ballot": ballot["id"]},
         {"ballot": 1, "ranking": good},
@@ -103,7 +117,9 @@ def test_a_clip_that_was_not_played_cannot_be_ranked(study: Running) -> None:
     assert client.post("/api/rankings", json=body).status_code == 201
 
 
-def test_the_time_that_people_take_counts_from_the_first_play(small_study: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_that_people_take_counts_from_the_first_play(
+    small_study: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     clock = iter([1_000, 5_000, 31_000])  # when the person enters, and then looks, once or twice
     monkeypatch.setattr("vhmae.study.ballots.now_ms", lambda: next(clock))
     ballots = Ballots(small_study.database, small_study.description.id)
@@ -139,9 +155,17 @@ def test_another_person_takes_part_on_the_same_device(study: Running) -> None:
     assert enter(client).status_code == 201
 
 
-def test_two_sites_on_one_host_leave_each_others_people_in(study: Running, material: Any, tmp_path: Any) -> None:
+def test_two_sites_on_one_host_leave_each_others_people_in(
+    study: Running, material: Any, tmp_path: Any
+) -> None:
     description, secrets = create_study(job_of(material, tmp_path / "other"))
-    other = Running(tmp_path / "other", description, secrets, open_rows(tmp_path / "other", description, None), "")
+    other = Running(
+        tmp_path / "other",
+        description,
+        secrets,
+        open_rows(tmp_path / "other", description, None),
+        "",
+    )
     client = TestClient(study.application())
     enter(client)
     elsewhere = TestClient(other.application(), cookies=client.cookies)
@@ -180,9 +204,14 @@ def test_the_personal_link_goes_on_elsewhere(study: Running) -> None:
 def test_consent_and_the_organizers_questions_are_needed(study: Running) -> None:
     client = TestClient(study.application())
     wrong: list[dict[str, Any]] = [
-        {"consent": False}, {"answers": {}}, {"answers": {**ANSWERS, "Name": "x"}}, {"answers": {**ANSWERS, "Screen": "wall"}},
-        {"answers": {**ANSWERS, "Years": " "}}, {"answers": {**ANSWERS, "Years": "x" * 201}}, {"answers": {**ANSWERS, "Years": "\0"}},
-    ]  # fmt: skip
+        {"consent": False},
+        {"answers": {}},
+        {"answers": {**ANSWERS, "Name": "x"}},
+        {"answers": {**ANSWERS, "Screen": "wall"}},
+        {"answers": {**ANSWERS, "Years": " "}},
+        {"answers": {**ANSWERS, "Years": "x" * 201}},
+        {"answers": {**ANSWERS, "Years": "\0"}},
+    ]
     for changes in wrong:
         assert enter(client, **changes).status_code == 422
     with study.database.reading() as session:
@@ -195,16 +224,38 @@ def test_orders_are_shuffled_for_each_person_and_clip_by_the_studys_secret(study
         enter(TestClient(app))
     with study.database.reading() as session:
         ballots = session.scalars(select(Ballot)).all()
-        number_of = {person: n for n, person in enumerate(sorted({ballot.participant_id for ballot in ballots}))}
+        number_of = {
+            person: n
+            for n, person in enumerate(sorted({ballot.participant_id for ballot in ballots}))
+        }
         assert len(number_of) == 12
-        assert len({tuple(ballot.stimulus_order) for ballot in ballots if ballot.clip_id == ballots[0].clip_id}) > 5
-        assert len({tuple(b.clip_id for b in ballots if b.participant_id == person) for person in number_of}) > 2
+        assert (
+            len(
+                {
+                    tuple(ballot.stimulus_order)
+                    for ballot in ballots
+                    if ballot.clip_id == ballots[0].clip_id
+                }
+            )
+            > 5
+        )
+        assert (
+            len(
+                {
+                    tuple(b.clip_id for b in ballots if b.participant_id == person)
+                    for person in number_of
+                }
+            )
+            > 2
+        )
         # The stored order is the one that secret and number give.
         secret = session.scalars(select(Study.secret)).one()
         person = ballots[0].participant_id
         clips = sorted({ballot.clip_id for ballot in ballots})
         drawn = drawn_for(secret, person).permutation(len(clips))
-        assert [b.clip_id for b in ballots if b.participant_id == person] == [clips[place] for place in drawn]
+        assert [b.clip_id for b in ballots if b.participant_id == person] == [
+            clips[place] for place in drawn
+        ]
 
 
 def test_only_the_cookie_of_the_session_is_set_and_nothing_personal_is_kept(study: Running) -> None:
@@ -215,7 +266,13 @@ def test_only_the_cookie_of_the_session_is_set_and_nothing_personal_is_kept(stud
     cookie = answer.headers["set-cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
-    assert {column.name for column in Participant.__table__.columns} == {"id", "study_id", "key_fingerprint", "answers", "consented_ms"}
+    assert {column.name for column in Participant.__table__.columns} == {
+        "id",
+        "study_id",
+        "key_fingerprint",
+        "answers",
+        "consented_ms",
+    }
     with study.database.reading() as session:
         kept = session.scalars(select(Participant)).one()
         assert kept.answers == ANSWERS
@@ -234,11 +291,19 @@ def test_videos_are_for_participants_and_can_be_sought_in(study: Running) -> Non
     assert (part.status_code, part.content) == (206, whole.content[10:20])
 
 
-def test_two_studies_share_a_database_and_keep_apart(study: Running, material: Any, tmp_path: Any) -> None:
+def test_two_studies_share_a_database_and_keep_apart(
+    study: Running, material: Any, tmp_path: Any
+) -> None:
     if not study.url:
         pytest.skip("needs a database by address")
     description, secrets = create_study(job_of(material, tmp_path / "other", database=study.url))
-    other = Running(tmp_path / "other", description, secrets, open_rows(tmp_path / "other", description, study.url), study.url)
+    other = Running(
+        tmp_path / "other",
+        description,
+        secrets,
+        open_rows(tmp_path / "other", description, study.url),
+        study.url,
+    )
     client, elsewhere = TestClient(study.application()), TestClient(other.application())
     link = enter(client).json()["link"]
     assert elsewhere.get(link).status_code == 404

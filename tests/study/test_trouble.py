@@ -15,7 +15,7 @@ from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from tests.study.conftest import Running
-from tests.study.test_taking_part import enter, next_ballot
+from tests.support.taking_part import enter, next_ballot
 from vhmae.cli import main
 from vhmae.study.folder import open_rows
 from vhmae.study.report import read_rankings

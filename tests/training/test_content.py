@@ -1,4 +1,5 @@
-"""What the Pattern Alignment Module says of patches, under the paper's own weights of the losses."""
+"""What the Pattern Alignment Module says of patches, under the paper's own weights of the
+losses."""
 
 from __future__ import annotations
 
@@ -12,9 +13,19 @@ from vhmae.training.objective import batch_losses
 from vhmae.training.recipe import LossConfig
 
 SMALL = ModelConfig(
-    image_size=64, clip_frames=1, embed_dim=48, encoder_depth=2, encoder_heads=3, decoder_dim=48, decoder_depth=1, decoder_heads=3,
-    pattern_dim=96, head="pixel", look=None, drop_path=0.0,
-)  # fmt: skip
+    image_size=64,
+    clip_frames=1,
+    embed_dim=48,
+    encoder_depth=2,
+    encoder_heads=3,
+    decoder_dim=48,
+    decoder_depth=1,
+    decoder_heads=3,
+    pattern_dim=96,
+    head="pixel",
+    look=None,
+    drop_path=0.0,
+)
 
 
 def batch(seed: int) -> TrainingBatch:
@@ -33,12 +44,15 @@ def batch(seed: int) -> TrainingBatch:
 
 @pytest.mark.parametrize(("weight", "collapses"), [(1.0, False), (768.0, True)])
 def test_content_does_not_collapse_at_the_papers_weights(weight: float, collapses: bool) -> None:
-    """With Eq. 1 in patches, a = b = 1 leaves the patches' content apart; 768 is what a mean over the values of a patch made of it."""
+    """With Eq. 1 in patches, a = b = 1 leaves the patches' content apart; 768 is what a mean over
+    the values of a patch made of it."""
     torch.manual_seed(0)
     network = VHMAE(SMALL)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, betas=(0.9, 0.95))
     for step in range(100):
-        values = batch_losses(network, batch(step), LossConfig(alignment_weight=weight, balance_weight=weight), 16)
+        values = batch_losses(
+            network, batch(step), LossConfig(alignment_weight=weight, balance_weight=weight), 16
+        )
         optimizer.zero_grad()
         values["loss"].backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -52,16 +66,26 @@ def test_content_does_not_collapse_at_the_papers_weights(weight: float, collapse
 
 
 def test_equation_1_counts_the_whole_of_a_patch_as_it_was_drawn() -> None:
-    """A patch that the foreground only touches is drawn whole: its visible pixels are restored in the output, after the loss."""
+    """A patch that the foreground only touches is drawn whole: its visible pixels are restored in
+    the output, after the loss."""
     torch.manual_seed(0)
     network = VHMAE(SMALL).eval()
     scene = batch(0)
     with torch.no_grad():
         said = network(scene.composite, scene.mask)
-        patches = functional.max_pool2d(scene.mask.flatten(0, 1).float(), 16).repeat_interleave(16, -1).repeat_interleave(16, -2)
+        patches = (
+            functional.max_pool2d(scene.mask.flatten(0, 1).float(), 16)
+            .repeat_interleave(16, -1)
+            .repeat_interleave(16, -2)
+        )
         inside = patches.reshape(scene.mask.shape).bool()
-        expected = (torch.where(inside, said.change.apply(scene.composite), scene.target) - scene.target).square().sum() / (8 * 16)
+        expected = (
+            torch.where(inside, said.change.apply(scene.composite), scene.target) - scene.target
+        ).square().sum() / (8 * 16)
         found = batch_losses(network, scene, LossConfig(), 16)["reconstruction"]
     assert bool((inside & ~scene.mask).any())
     assert float(found) == pytest.approx(float(expected), rel=1e-4)
-    assert torch.equal(said.frames[~scene.mask.expand_as(said.frames)], scene.composite[~scene.mask.expand_as(said.frames)])
+    assert torch.equal(
+        said.frames[~scene.mask.expand_as(said.frames)],
+        scene.composite[~scene.mask.expand_as(said.frames)],
+    )

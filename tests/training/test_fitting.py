@@ -42,7 +42,9 @@ class LineStage:
             x = torch.rand(16, 1, generator=torch.Generator().manual_seed(step))
 
             def losses(x: Tensor = x) -> dict[str, Tensor]:
-                return {"loss": self.loss_factor * (self.model.layer(x) - 3.0 * x - 1.0).square().mean()}
+                return {
+                    "loss": self.loss_factor * (self.model.layer(x) - 3.0 * x - 1.0).square().mean()
+                }
 
             yield [losses]
 
@@ -50,14 +52,22 @@ class LineStage:
 def test_a_stage_fits_what_it_says() -> None:
     torch.manual_seed(0)
     model, average = Line(), Line()
-    fit(LineStage(model, Course(steps=400, learning_rate=0.1, weight_decay=0.0, ema=0.9)), model, average)
+    fit(
+        LineStage(model, Course(steps=400, learning_rate=0.1, weight_decay=0.0, ema=0.9)),
+        model,
+        average,
+    )
     assert float(average.layer.weight.detach()) == pytest.approx(3.0, abs=0.1)
     assert float(average.layer.bias.detach()) == pytest.approx(1.0, abs=0.1)
 
 
 def test_tokens_and_biases_do_not_decay() -> None:
     model = Line()
-    stage = LineStage(model, Course(steps=10, learning_rate=1.0, warmup_steps=0, weight_decay=0.5), loss_factor=0.0)
+    stage = LineStage(
+        model,
+        Course(steps=10, learning_rate=1.0, warmup_steps=0, weight_decay=0.5),
+        loss_factor=0.0,
+    )
     before = {name: float(value.detach()) for name, value in model.named_parameters()}
     Fitting(stage, model, Line()).update(next(stage.parts(range(1))), 0)
     after = {name: float(value.detach()) for name, value in model.named_parameters()}
@@ -71,7 +81,10 @@ def test_what_is_frozen_is_not_trained() -> None:
     class Frozen(LineStage):
         def trained(self) -> list[Trained]:
             named = dict(self.model.named_parameters())
-            return [Trained({"layer.bias": named["layer.bias"]}), Trained({"layer.weight": named["layer.weight"]}, rate=0.0)]
+            return [
+                Trained({"layer.bias": named["layer.bias"]}),
+                Trained({"layer.weight": named["layer.weight"]}, rate=0.0),
+            ]
 
     stage = Frozen(model, Course(steps=2, learning_rate=0.1))
     before = float(model.layer.weight.detach())

@@ -15,12 +15,13 @@ import pytest
 import torch
 import yaml
 
-from tests.conftest import moving_scene, write_video
-from tests.data.test_looks import luts
-from tests.model.test_vhmae import TINY
+from tests.support.looks import luts
+from tests.support.networks import TINY
+from tests.support.scenes import moving_scene, write_video
+from tests.support.training import journal, losses_of, numbers, plain, recipe
 from vhmae.cli import main
 from vhmae.color.lut import write_cube
-from vhmae.config import build, read_config, to_tree
+from vhmae.config import read_config, to_tree
 from vhmae.data.clips import Pack, write_mask_bits
 from vhmae.data.hyoutube import write_jpeg, write_mask
 from vhmae.data.looks import LookSampler
@@ -30,7 +31,7 @@ from vhmae.model.weights import load_model, save_model
 from vhmae.training.fitting import Fitting
 from vhmae.training.loop import Trainer
 from vhmae.training.objective import batch_losses
-from vhmae.training.recipe import DataConfig, LookStage, LossConfig, Recipe, Stage, TrainConfig
+from vhmae.training.recipe import LookStage, LossConfig, Recipe, Stage
 from vhmae.training.sources import load_packs, split_dev
 
 
@@ -40,8 +41,14 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "train").mkdir()
     for number in range(4):
         frames, masks = moving_scene(6, 96, 72)
-        write_video(folder / "train" / f"clip{number}.mp4", np.roll(frames, number * 7, axis=2), codec="libx264")
-        write_mask_bits(np.roll(masks, number * 7, axis=2), folder / "train" / f"clip{number}.mask.npz")
+        write_video(
+            folder / "train" / f"clip{number}.mp4",
+            np.roll(frames, number * 7, axis=2),
+            codec="libx264",
+        )
+        write_mask_bits(
+            np.roll(masks, number * 7, axis=2), folder / "train" / f"clip{number}.mask.npz"
+        )
     (folder / "luts").mkdir()
     for number, lut in enumerate(luts(6), 1):
         write_cube(lut, folder / "luts" / f"{number}.cube")
@@ -49,44 +56,26 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def recipe(root: Path, **train: object) -> Recipe:
-    course = {
-        "look": LookStage(steps=3, samples=50, batch_size=8, image_size=48),
-        "stages": (Stage(steps=3, image_size=48, batch_size=2), Stage(steps=2, image_size=64, clip_frames=2, batch_size=2)),
-        "precision": "fp32", "log_every_steps": 1, "validate_every_steps": 4, "warmup_steps": 2, "checkpoint_every_seconds": 0.0,
-    }  # fmt: skip
-    data = DataConfig(
-        root=str(root),
-        folders=("train",),
-        shares=(1.0,),
-        luts="luts",
-        dev_list=root / "dev.txt",
-        cache=str(root / "cache"),
-        looks_pool=32,
-        workers=0,
-    )
-    return Recipe(model=TINY, data=data, train=TrainConfig(**{**course, **train}))  # type: ignore[arg-type]
-
-
-def journal(run: Path, event: str = "train") -> list[dict[str, object]]:
-    lines = [json.loads(line) for line in (run / "journal.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["event"] == event]
-
-
-def losses_of(run: Path) -> list[tuple[object, object]]:
-    return [(line["step"], line["loss"]) for line in journal(run)]
-
-
 def test_a_run_goes_through_its_stages_and_leaves_weights(root: Path, tmp_path: Path) -> None:
     state = Trainer(recipe(root), tmp_path / "run", "cpu").run()
     assert state.step == 8
     assert [line["step"] for line in journal(tmp_path / "run")] == list(range(1, 9))
-    assert journal(tmp_path / "run")[-1].keys() >= {"loss", "reconstruction", "alignment", "balance", "trained_seconds"}
-    assert len(journal(tmp_path / "run", "validation")) == 4  # every 4 steps, and at the end of each stage
+    assert journal(tmp_path / "run")[-1].keys() >= {
+        "loss",
+        "reconstruction",
+        "alignment",
+        "balance",
+        "trained_seconds",
+    }
+    assert (
+        len(journal(tmp_path / "run", "validation")) == 4
+    )  # every 4 steps, and at the end of each stage
     assert load_model(str(tmp_path / "run" / "weights.safetensors")).config == TINY
 
 
-def test_the_same_seed_gives_the_same_losses_and_another_seed_others(root: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
+    root: Path, tmp_path: Path
+) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         Trainer(recipe(root, seed=seed), tmp_path / name, "cpu").run()
     assert losses_of(tmp_path / "a") == losses_of(tmp_path / "b")
@@ -94,7 +83,9 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(root: Path,
 
 
 @pytest.mark.parametrize("killed_after", [2, 3, 5, 7])
-def test_a_killed_run_resumes_to_the_same_losses(root: Path, tmp_path: Path, killed_after: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_resumes_to_the_same_losses(
+    root: Path, tmp_path: Path, killed_after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Trainer(recipe(root), tmp_path / "whole", "cpu").run()
     update, steps = Fitting.update, itertools.count()
 
@@ -111,25 +102,44 @@ def test_a_killed_run_resumes_to_the_same_losses(root: Path, tmp_path: Path, kil
         file.write('{"event": "train", "step": 99, "lo')  # half a line
     Trainer(recipe(root), tmp_path / "killed", "cpu").run(resume=True)
     assert losses_of(tmp_path / "killed") == losses_of(tmp_path / "whole")
-    whole, resumed = (load_model(str(tmp_path / name / "weights.safetensors")).state_dict() for name in ("whole", "killed"))
+    whole, resumed = (
+        load_model(str(tmp_path / name / "weights.safetensors")).state_dict()
+        for name in ("whole", "killed")
+    )
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
 
 
-def test_kept_scenes_are_cut_once_and_serve_other_runs_too(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = plain(root, look=None, stages=(Stage(steps=4, image_size=48, batch_size=3, kept_scenes=7),), seed=5)
+def test_kept_scenes_are_cut_once_and_serve_other_runs_too(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = plain(
+        root,
+        look=None,
+        stages=(Stage(steps=4, image_size=48, batch_size=3, kept_scenes=7),),
+        seed=5,
+    )
     Trainer(kept, tmp_path / "whole", "cpu").run()
     cut = list((root / "cache").glob("scenes.*"))
     assert [np.load(folder / "frames.npy").shape for folder in cut] == [(7, 1, 48, 48, 3)]
-    monkeypatch.setattr("vhmae.training.stages.cut_scenes", lambda *_: pytest.fail("they were cut already"))
+    monkeypatch.setattr(
+        "vhmae.training.stages.cut_scenes", lambda *_: pytest.fail("they were cut already")
+    )
     Trainer(kept, tmp_path / "again", "cpu").run()
     assert losses_of(tmp_path / "again") == losses_of(tmp_path / "whole")
-    Trainer(dataclasses.replace(kept, train=dataclasses.replace(kept.train, accumulate=3)), tmp_path / "parts", "cpu").run()
+    Trainer(
+        dataclasses.replace(kept, train=dataclasses.replace(kept.train, accumulate=3)),
+        tmp_path / "parts",
+        "cpu",
+    ).run()
     assert numbers(tmp_path / "parts") == pytest.approx(numbers(tmp_path / "whole"), abs=2e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 def test_a_gpu_trains_every_stage(root: Path, tmp_path: Path) -> None:
-    stages = (Stage(steps=2, image_size=48, batch_size=2), Stage(steps=2, image_size=64, clip_frames=2, batch_size=2, kept_scenes=6))
+    stages = (
+        Stage(steps=2, image_size=48, batch_size=2),
+        Stage(steps=2, image_size=64, clip_frames=2, batch_size=2, kept_scenes=6),
+    )
     for device in ("cpu", "cuda"):
         Trainer(recipe(root, stages=stages), tmp_path / device, device).run()
     # Each device draws its own places and branches: the losses are near each other, not the same.
@@ -143,7 +153,9 @@ def test_a_run_is_not_overwritten(root: Path, tmp_path: Path) -> None:
         Trainer(short, tmp_path / "run", "cpu").run()
     with pytest.raises(InputError, match="no checkpoint"):
         Trainer(short, tmp_path / "other", "cpu").run(resume=True)
-    changed = dataclasses.replace(short, model=dataclasses.replace(TINY, embed_dim=48, encoder_heads=2))
+    changed = dataclasses.replace(
+        short, model=dataclasses.replace(TINY, embed_dim=48, encoder_heads=2)
+    )
     with pytest.raises(InputError, match="another model configuration"):
         Trainer(changed, tmp_path / "run", "cpu").run(resume=True)
 
@@ -169,13 +181,18 @@ def test_without_a_list_every_twentieth_video_is_kept_out_with_all_its_objects()
     first = Pack(names, np.arange(120), [empty] * 120, [empty] * 120)
     other = Pack(["still"], np.zeros(1, int), [empty], [empty])
     packs, dev = split_dev([first, other], None)
-    assert dev.names == [f"v{video}/object_{number}" for video in ("00", "20", "40") for number in range(2)]
+    assert dev.names == [
+        f"v{video}/object_{number}" for video in ("00", "20", "40") for number in range(2)
+    ]
     assert packs[0].names == [name for name in names if name not in dev.names]
     assert packs[1] is other
 
 
-def test_training_never_draws_a_held_out_lut(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What looks are drawn from holds the tables of the training split and no others, in training and in its validation."""
+def test_training_never_draws_a_held_out_lut(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What looks are drawn from holds the tables of the training split and no others, in training
+    and in its validation."""
     samplers: list[LookSampler] = []
     begin = LookSampler.__init__
 
@@ -184,11 +201,17 @@ def test_training_never_draws_a_held_out_lut(root: Path, tmp_path: Path, monkeyp
         samplers.append(self)
 
     monkeypatch.setattr(LookSampler, "__init__", watched)
-    Trainer(recipe(root, look=None, stages=(Stage(steps=1, image_size=48, batch_size=1),)), tmp_path / "run", "cpu").run()
+    Trainer(
+        recipe(root, look=None, stages=(Stage(steps=1, image_size=48, batch_size=1),)),
+        tmp_path / "run",
+        "cpu",
+    ).run()
     assert len(samplers) >= 2
     for sampler in samplers:
         size = len(sampler.grid)
-        kept = torch.stack([lut.resampled(size).table for number, lut in enumerate(luts(6), 1) if number != 5])  # fives are held out
+        kept = torch.stack(
+            [lut.resampled(size).table for number, lut in enumerate(luts(6), 1) if number != 5]
+        )  # fives are held out
         assert sampler.luts.shape == kept.shape
         assert torch.allclose(sampler.luts, kept, atol=1e-5)
 
@@ -199,19 +222,32 @@ def test_weights_to_start_from_are_taken_over(root: Path, tmp_path: Path) -> Non
     source = VHMAE(TINY)
     save_model(source, tmp_path / "w.safetensors", {}, half=False)
     trainer = Trainer(recipe(root), tmp_path / "run", "cpu", str(tmp_path / "w.safetensors"))
-    assert all(torch.equal(a, b) for a, b in zip(source.parameters(), trainer.model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(source.parameters(), trainer.model.parameters(), strict=True)
+    )
 
 
 def test_the_plain_model_of_the_paper_learns_a_batch_by_heart() -> None:
-    from tests.model.test_vhmae import window
+    from tests.support.networks import window
     from vhmae.data.synthesis import TrainingBatch
 
     torch.manual_seed(0)
     network = VHMAE(dataclasses.replace(TINY, head="pixel", look=None, drop_path=0.0))
     composite, mask = window()
-    smooth = torch.nn.functional.interpolate(composite.flatten(0, 1), size=4).repeat_interleave(16, -1).repeat_interleave(16, -2)
+    smooth = (
+        torch.nn.functional.interpolate(composite.flatten(0, 1), size=4)
+        .repeat_interleave(16, -1)
+        .repeat_interleave(16, -2)
+    )
     target = smooth.reshape(composite.shape)
-    batch = TrainingBatch(torch.where(mask, target * 0.5, target), target, mask, mask, torch.zeros(len(target), dtype=torch.long))
+    batch = TrainingBatch(
+        torch.where(mask, target * 0.5, target),
+        target,
+        mask,
+        mask,
+        torch.zeros(len(target), dtype=torch.long),
+    )
     config = LossConfig(reconstruction="masked_patches", alignment_weight=0.1, balance_weight=0.01)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     first = None
@@ -222,49 +258,6 @@ def test_the_plain_model_of_the_paper_learns_a_batch_by_heart() -> None:
         values["loss"].backward()
         optimizer.step()
     assert float(values["reconstruction"].detach()) < 0.2 * first
-
-
-def test_recipes_come_back_from_their_tree() -> None:
-    original = Recipe(model=TINY, train=TrainConfig(stages=(Stage(steps=5),)))
-    assert build(Recipe, to_tree(original), "test") == original
-
-
-@pytest.mark.parametrize(
-    ("text", "overrides", "message"),
-    [
-        ("modle: {}", {}, "did you mean model"),
-        ("model: {imge_size: 256}", {}, "model.imge_size.*did you mean image_size"),
-        ("model: {head: pixl}", {}, "did you mean pixel"),
-        ("model: {image_size: big}", {}, "expected int"),
-        ("train: {stages: [{}]}", {}, "lacks the key train.stages.steps"),
-        ("model: 3", {}, "expected a section"),
-        ("[", {}, "not a YAML recipe"),
-        ("model: {patch_size: 0}", {}, "at least 1"),
-        ("model: {}", {"model.image_size": "["}, "is not a YAML value"),
-        ("model: {}", {"model.image_size.x": "3"}, "is a value, not a section|expected"),
-    ],
-)
-def test_a_wrong_recipe_is_refused_with_the_place(tmp_path: Path, text: str, overrides: dict[str, str], message: str) -> None:
-    (tmp_path / "r.yaml").write_text(text)
-    with pytest.raises(InputError, match=message):
-        read_config(Recipe, tmp_path / "r.yaml", overrides)
-
-
-def test_overrides_win_over_the_file(tmp_path: Path) -> None:
-    (tmp_path / "r.yaml").write_text("train: {seed: 1, stages: [{steps: 3}]}\n")
-    read = read_config(Recipe, tmp_path / "r.yaml", {"train.seed": "7", "train.loss.floor": "1e-2", "model.look": "null"})
-    assert (read.train.seed, read.train.loss.floor, read.model.look) == (7, 0.01, None)
-
-
-def plain(root: Path, **train: object) -> Recipe:
-    """Without what is drawn per process (drop path, dropout), so that numbers can be compared."""
-    course = recipe(root, **train)
-    look = dataclasses.replace(TINY.look, dropout=0.0, histogram_dropout=0.0) if TINY.look else None
-    return dataclasses.replace(course, model=dataclasses.replace(TINY, drop_path=0.0, look=look))
-
-
-def numbers(run: Path) -> list[float]:
-    return [float(str(line["loss"])) for line in journal(run)]
 
 
 def test_a_batch_in_parts_has_the_same_losses(root: Path, tmp_path: Path) -> None:
@@ -279,13 +272,29 @@ def test_two_processes_have_the_losses_of_one(root: Path, tmp_path: Path) -> Non
     Trainer(plain(root), tmp_path / "one", "cpu").run()
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(to_tree(plain(root))))
     command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-        "-m", "vhmae", "train", "--config", str(tmp_path / "r.yaml"), "-o", str(tmp_path / "two"), "--device", "cpu",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "vhmae",
+        "train",
+        "--config",
+        str(tmp_path / "r.yaml"),
+        "-o",
+        str(tmp_path / "two"),
+        "--device",
+        "cpu",
+    ]
     run = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert run.returncode == 0, run.stderr[-2000:]
     assert numbers(tmp_path / "two") == pytest.approx(numbers(tmp_path / "one"), abs=2e-5)
-    one, two = (load_model(str(tmp_path / name / "weights.safetensors")).state_dict() for name in ("one", "two"))
+    one, two = (
+        load_model(str(tmp_path / name / "weights.safetensors")).state_dict()
+        for name in ("one", "two")
+    )
     assert all(torch.allclose(one[key].float(), two[key].float(), atol=2e-3) for key in one)
     assert journal(tmp_path / "two", "start")[0]["processes"] == 2
 
@@ -296,19 +305,27 @@ GOLDEN_TOLERANCE = 0.02
 
 
 def test_thirty_steps_of_tiny_follow_the_golden_curve(root: Path, tmp_path: Path) -> None:
-    """Another curve is another training: if that is meant, write the new one with VHMAE_WRITE_GOLDEN=1."""
+    """Another curve is another training: if that is meant, write the new one with
+    VHMAE_WRITE_GOLDEN=1."""
     tiny = read_config(Recipe, Path(__file__).parents[2] / "configs" / "tiny.yaml")
     look = LookStage(steps=15, samples=100, batch_size=16, image_size=48)
     stages = (Stage(steps=15, image_size=64, clip_frames=2, batch_size=2, learning_rate=5e-4),)
-    course = dataclasses.replace(recipe(root, look=look, stages=stages, validate_every_steps=1000, loss=tiny.train.loss), model=tiny.model)
+    course = dataclasses.replace(
+        recipe(root, look=look, stages=stages, validate_every_steps=1000, loss=tiny.train.loss),
+        model=tiny.model,
+    )
     Trainer(course, tmp_path / "run", "cpu").run()
     found = numbers(tmp_path / "run")
     if os.environ.get("VHMAE_WRITE_GOLDEN"):
         GOLDEN.write_text("".join(f"{value:.6f}\n" for value in found))
-    assert found == pytest.approx([float(line) for line in GOLDEN.read_text().split()], rel=GOLDEN_TOLERANCE)
+    assert found == pytest.approx(
+        [float(line) for line in GOLDEN.read_text().split()], rel=GOLDEN_TOLERANCE
+    )
 
 
-def test_a_damaged_checkpoint_and_a_file_as_run_folder_are_refused(root: Path, tmp_path: Path) -> None:
+def test_a_damaged_checkpoint_and_a_file_as_run_folder_are_refused(
+    root: Path, tmp_path: Path
+) -> None:
     short = recipe(root, look=None, stages=(Stage(steps=1, image_size=48, batch_size=1),))
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "checkpoint.pt").write_bytes(b"PK not a checkpoint")
@@ -335,20 +352,28 @@ def test_another_folder_or_share_gets_a_cache_of_its_own(root: Path) -> None:
 
 
 @pytest.mark.parametrize("cross_fit", [False, True])
-def test_a_run_fitted_crosswise_trains_to_its_end(root: Path, tmp_path: Path, cross_fit: bool) -> None:
+def test_a_run_fitted_crosswise_trains_to_its_end(
+    root: Path, tmp_path: Path, cross_fit: bool
+) -> None:
     trainer = Trainer(recipe(root, cross_fit=cross_fit), tmp_path / "run")
     assert trainer.run().step == 8
-    lines = [json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (tmp_path / "run" / "journal.jsonl").read_text().splitlines()
+    ]
     assert any("unseen_ratio" in line for line in lines) == cross_fit
 
 
 def test_the_papers_recipe_starts_on_a_set_in_hyoutubes_layout(tmp_path: Path) -> None:
-    """As published: backslashes in the list, several objects a video; at a size that a test can bear."""
+    """As published: backslashes in the list, several objects a video; at a size that a test can
+    bear."""
     lines = []
     for number in range(3):
         frames, masks = moving_scene(4, 96, 64)
         for place, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
-            real, inside = tmp_path / "HYouTube/real_videos" / f"v{number}", tmp_path / "HYouTube/foreground_mask" / f"v{number}/object_0"
+            real, inside = (
+                tmp_path / "HYouTube/real_videos" / f"v{number}",
+                tmp_path / "HYouTube/foreground_mask" / f"v{number}/object_0",
+            )
             composite = tmp_path / "HYouTube/synthetic_composite_videos" / f"v{number}/object_0"
             for folder in (real, inside, composite):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -356,14 +381,40 @@ def test_the_papers_recipe_starts_on_a_set_in_hyoutubes_layout(tmp_path: Path) -
             write_jpeg(real / f"{place:05d}.jpg", picture)
             write_jpeg(composite / f"{place:05d}.jpg", picture // 2)
             write_mask(inside / f"{place:05d}.png", np.roll(mask, 9 * number, axis=1))
-        lines.append(f"real_videos\\v{number} foreground_mask\\v{number}\\object_0 synthetic_composite_videos\\v{number}\\object_0\n")
+        lines.append(
+            f"real_videos\\v{number} foreground_mask\\v{number}\\object_0 "
+            f"synthetic_composite_videos\\v{number}\\object_0\n"
+        )
     (tmp_path / "HYouTube" / "train_list.txt").write_text("".join(lines))
     (tmp_path / "luts").mkdir()
     for number, lut in enumerate(luts(6), 1):
         write_cube(lut, tmp_path / "luts" / f"{number}.cube")
-    small = ["--model.embed_dim", "48", "--model.encoder_depth", "1", "--model.encoder_heads", "2", "--model.decoder_dim", "32"]
-    small += ["--model.decoder_depth", "1", "--model.decoder_heads", "2", "--model.pattern_dim", "48", "--model.image_size", "64"]
-    small += ["--train.stages", "[{steps: 2, image_size: 64, clip_frames: 8, batch_size: 2}]", "--train.precision", "fp32"]
+    small = [
+        "--model.embed_dim",
+        "48",
+        "--model.encoder_depth",
+        "1",
+        "--model.encoder_heads",
+        "2",
+        "--model.decoder_dim",
+        "32",
+    ]
+    small += [
+        "--model.decoder_depth",
+        "1",
+        "--model.decoder_heads",
+        "2",
+        "--model.pattern_dim",
+        "48",
+        "--model.image_size",
+        "64",
+    ]
+    small += [
+        "--train.stages",
+        "[{steps: 2, image_size: 64, clip_frames: 8, batch_size: 2}]",
+        "--train.precision",
+        "fp32",
+    ]
     config = Path(__file__).parents[2] / "configs" / "hyoutube_paper.yaml"
     data = [
         "--data.root",

@@ -11,7 +11,7 @@ import numpy as np
 import OpenEXR
 import pytest
 
-from tests.conftest import moving_scene
+from tests.support.scenes import moving_scene
 from vhmae.cli import main
 from vhmae.color.srgb import encoded, linear
 from vhmae.video.exr import carried_back, codes_of, light_of
@@ -20,16 +20,22 @@ FRAMES, WIDTH, HEIGHT = 3, 96, 64
 
 
 def write(path: Path, channels: dict[str, np.ndarray], **header: Any) -> None:
-    OpenEXR.File({"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}, channels).write(str(path))
+    OpenEXR.File(
+        {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header}, channels
+    ).write(str(path))
 
 
 def channels_of(path: Path) -> dict[str, np.ndarray]:
-    return {name: channel.pixels for name, channel in OpenEXR.File(str(path), separate_channels=True).channels().items()}
+    return {
+        name: channel.pixels
+        for name, channel in OpenEXR.File(str(path), separate_channels=True).channels().items()
+    }
 
 
 @pytest.fixture
 def sequence(tmp_path: Path) -> Path:
-    """A sequence of three with a lamp of light 8 in the subject and one outside it, depth beside the colours, and masks."""
+    """A sequence of three with a lamp of light 8 in the subject and one outside it, depth beside
+    the colours, and masks."""
     pictures, masks = moving_scene(FRAMES, WIDTH, HEIGHT)
     for number, (picture, mask) in enumerate(zip(pictures, masks, strict=True), 11):
         light = linear(picture / np.float32(255.0))
@@ -46,7 +52,16 @@ def sequence(tmp_path: Path) -> Path:
 def harmonize(folder: Path, output: str, *more: str, composite: str = "shot.%04d.exr") -> int:
     common = ["--precision", "fp32", "--quality", "best", "--json", str(folder / "r.json")]
     return main(
-        ["harmonize", str(folder / composite), "--mask", str(folder / "matte.%04d.exr"), "-o", str(folder / output), *common, *more]
+        [
+            "harmonize",
+            str(folder / composite),
+            "--mask",
+            str(folder / "matte.%04d.exr"),
+            "-o",
+            str(folder / output),
+            *common,
+            *more,
+        ]
     )
 
 
@@ -76,7 +91,9 @@ def test_a_change_is_carried_back_into_light(kind: type, rng: np.random.Generato
         if before[row, column] == after[row, column]:
             assert out[row, column] == light[row, column]
             continue
-        was, is_now = (float(linear(np.array([codes[row, column] / 65535.0]))[0]) for codes in (before, after))
+        was, is_now = (
+            float(linear(np.array([codes[row, column] / 65535.0]))[0]) for codes in (before, after)
+        )
         expected = own * is_now if own > 1.0 else own + is_now - was
         assert float(out[row, column]) == pytest.approx(expected, rel=2e-3, abs=1e-4)
 
@@ -85,11 +102,15 @@ def test_a_sequence_keeps_what_is_above_one_and_all_that_is_not_its_picture(sequ
     assert harmonize(sequence, "out.%04d.exr") == 0
     assert json.loads((sequence / "r.json").read_text())["warnings"] == []
     for number in range(11, 11 + FRAMES):
-        before, after = (channels_of(sequence / f"{name}.{number:04d}.exr") for name in ("shot", "out"))
+        before, after = (
+            channels_of(sequence / f"{name}.{number:04d}.exr") for name in ("shot", "out")
+        )
         mask = channels_of(sequence / f"matte.{number:04d}.exr")["Y"] > 0
         assert after.keys() == before.keys()
         assert np.array_equal(after["Z"], before["Z"])
-        assert OpenEXR.File(str(sequence / f"out.{number:04d}.exr")).header()["comments"] == "take 7"
+        assert (
+            OpenEXR.File(str(sequence / f"out.{number:04d}.exr")).header()["comments"] == "take 7"
+        )
         for name in "RGB":
             assert after[name].dtype == np.float16
             assert np.array_equal(after[name][~mask], before[name][~mask])
@@ -103,7 +124,10 @@ def test_the_change_is_the_one_that_16_bit_pictures_get(sequence: Path) -> None:
     """Beside the lamps: those are the same display white in both."""
     for number in range(11, 11 + FRAMES):
         shot = channels_of(sequence / f"shot.{number:04d}.exr")
-        cv2.imwrite(str(sequence / f"shot.{number:04d}.png"), np.dstack([codes_of(shot[name]) for name in "BGR"]))
+        cv2.imwrite(
+            str(sequence / f"shot.{number:04d}.png"),
+            np.dstack([codes_of(shot[name]) for name in "BGR"]),
+        )
     assert harmonize(sequence, "out.%04d.exr") == 0
     assert harmonize(sequence, "out.%04d.png", composite="shot.%04d.png") == 0
     picture = cv2.imread(str(sequence / "out.0012.png"), cv2.IMREAD_UNCHANGED)
@@ -111,12 +135,17 @@ def test_the_change_is_the_one_that_16_bit_pictures_get(sequence: Path) -> None:
     inside = channels_of(sequence / "shot.0012.exr")["R"] <= 1.0
     for place, name in enumerate("BGR"):
         codes = codes_of(after[name]).astype(int)
-        assert np.abs(codes - picture[..., place])[inside].max() <= 40  # of 65535: a half float near white is as coarse
+        assert (
+            np.abs(codes - picture[..., place])[inside].max() <= 40
+        )  # of 65535: a half float near white is as coarse
 
 
 def test_other_forms_come_out_in_what_they_hold_and_say_what_they_lose(sequence: Path) -> None:
     assert harmonize(sequence, "out.%04d.png") == 0
-    assert "light above 1 became white in 3 frames" in json.loads((sequence / "r.json").read_text())["warnings"][0]
+    assert (
+        "light above 1 became white in 3 frames"
+        in json.loads((sequence / "r.json").read_text())["warnings"][0]
+    )
     assert cv2.imread(str(sequence / "out.0011.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint16
     assert harmonize(sequence, "out.mov", "--codec", "prores_ks") == 0
     assert harmonize(sequence, "new.%04d.exr", composite="out.%04d.png") == 0
@@ -130,7 +159,10 @@ def test_other_forms_come_out_in_what_they_hold_and_say_what_they_lose(sequence:
 def test_a_layer_is_written_multiplied_by_its_alpha_in_light(sequence: Path) -> None:
     assert harmonize(sequence, "layer.%04d.exr", "--layer", "foreground") == 0
     assert harmonize(sequence, "whole.%04d.exr") == 0
-    layer, whole = channels_of(sequence / "layer.0012.exr"), channels_of(sequence / "whole.0012.exr")
+    layer, whole = (
+        channels_of(sequence / "layer.0012.exr"),
+        channels_of(sequence / "whole.0012.exr"),
+    )
     mask = channels_of(sequence / "matte.0012.exr")["Y"]
     assert np.array_equal(layer["A"] > 0, mask > 0)
     assert float(layer["R"].max()) > 2.0
@@ -144,9 +176,18 @@ def test_a_premultiplied_layer_is_divided_in_light(sequence: Path) -> None:
     colors = {name: (light * alpha).astype(np.float16) for name in "RGB"}
     write(sequence / "fg.exr", {**colors, "A": alpha.astype(np.float16)})
     for number in range(11, 11 + FRAMES):
-        write(sequence / f"bg.{number:04d}.exr", dict.fromkeys("RGB", np.full((HEIGHT, WIDTH), 0.1, np.float16)))
+        write(
+            sequence / f"bg.{number:04d}.exr",
+            dict.fromkeys("RGB", np.full((HEIGHT, WIDTH), 0.1, np.float16)),
+        )
     options = ["--precision", "fp32", "--strength", "0"]
-    layers = ["--foreground", str(sequence / "fg.exr"), "--background", str(sequence / "bg.%04d.exr"), "--premultiplied"]
+    layers = [
+        "--foreground",
+        str(sequence / "fg.exr"),
+        "--background",
+        str(sequence / "bg.%04d.exr"),
+        "--premultiplied",
+    ]
     assert main(["harmonize", *layers, "-o", str(sequence / "laid.%04d.exr"), *options]) == 0
     laid = channels_of(sequence / "laid.0011.exr")["G"]
     mixed = float(linear(0.5 * (encoded(np.float32([0.4])) + encoded(np.float32([0.1]))))[0])
@@ -159,7 +200,10 @@ def test_an_own_alpha_marks_the_foreground(sequence: Path) -> None:
     alpha = channels_of(sequence / "matte.0011.exr")["Y"]
     write(sequence / "still.exr", {**{name: shot[name] for name in "RGB"}, "A": alpha})
     options = ["--precision", "fp32"]
-    assert main(["harmonize", str(sequence / "still.exr"), "-o", str(sequence / "done.exr"), *options]) == 0
+    assert (
+        main(["harmonize", str(sequence / "still.exr"), "-o", str(sequence / "done.exr"), *options])
+        == 0
+    )
     done = channels_of(sequence / "done.exr")
     assert np.array_equal(done["A"], alpha)
     assert np.array_equal(done["R"][alpha == 0], shot["R"][alpha == 0])
@@ -168,9 +212,15 @@ def test_an_own_alpha_marks_the_foreground(sequence: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"no picture", "no OpenEXR"), (None, "R, G and B"), (b"\x76\x2f\x31\x01 cut short", "cannot be read as OpenEXR")],
+    [
+        (b"no picture", "no OpenEXR"),
+        (None, "R, G and B"),
+        (b"\x76\x2f\x31\x01 cut short", "cannot be read as OpenEXR"),
+    ],
 )
-def test_what_cannot_be_read_is_told(sequence: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, said: str) -> None:
+def test_what_cannot_be_read_is_told(
+    sequence: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, said: str
+) -> None:
     if content is None:
         write(sequence / "shot.0011.exr", {"Y": np.zeros((HEIGHT, WIDTH), np.float16)})
     else:
@@ -182,7 +232,9 @@ def test_what_cannot_be_read_is_told(sequence: Path, capsys: pytest.CaptureFixtu
     assert not list(sequence.glob("*out*"))
 
 
-def test_settings_that_the_form_does_not_know_are_refused(sequence: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_settings_that_the_form_does_not_know_are_refused(
+    sequence: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert harmonize(sequence, "out.%04d.exr", "--pix-fmt", "gbrp") == 2
     assert "--pix-fmt gbrp: pictures have no such setting" in capsys.readouterr().err
 
@@ -194,17 +246,40 @@ def test_other_parts_windows_and_what_was_compressed_with_loss(sequence: Path) -
         "displayWindow": (np.int32([0, 0]), np.int32([199, 99])),
     }
     form = {"type": OpenEXR.scanlineimage, **window}
-    beauty = OpenEXR.Part({**form, "compression": OpenEXR.DWAA_COMPRESSION, "name": "beauty"}, {name: shot[name] for name in "RGB"})
-    depth = OpenEXR.Part({**form, "compression": OpenEXR.ZIP_COMPRESSION, "name": "depth"}, {"Z": shot["Z"]})
+    beauty = OpenEXR.Part(
+        {**form, "compression": OpenEXR.DWAA_COMPRESSION, "name": "beauty"},
+        {name: shot[name] for name in "RGB"},
+    )
+    depth = OpenEXR.Part(
+        {**form, "compression": OpenEXR.ZIP_COMPRESSION, "name": "depth"}, {"Z": shot["Z"]}
+    )
     OpenEXR.File([depth, beauty]).write(str(sequence / "parts.exr"))
     mask = sequence / "matte.0011.exr"
     assert (
-        main(["harmonize", str(sequence / "parts.exr"), "--mask", str(mask), "-o", str(sequence / "done.exr"), "--precision", "fp32"]) == 0
+        main(
+            [
+                "harmonize",
+                str(sequence / "parts.exr"),
+                "--mask",
+                str(mask),
+                "-o",
+                str(sequence / "done.exr"),
+                "--precision",
+                "fp32",
+            ]
+        )
+        == 0
     )
-    before, after = (OpenEXR.File(str(sequence / name), separate_channels=True) for name in ("parts.exr", "done.exr"))
+    before, after = (
+        OpenEXR.File(str(sequence / name), separate_channels=True)
+        for name in ("parts.exr", "done.exr")
+    )
     assert [part.name() for part in after.parts] == ["depth", "beauty"]
     assert np.array_equal(after.parts[0].channels["Z"].pixels, shot["Z"])
-    assert [tuple(corner) for corner in after.parts[1].header["dataWindow"]] == [(10, 20), (9 + WIDTH, 19 + HEIGHT)]
+    assert [tuple(corner) for corner in after.parts[1].header["dataWindow"]] == [
+        (10, 20),
+        (9 + WIDTH, 19 + HEIGHT),
+    ]
     outside = channels_of(mask)["Y"] == 0
     for name in "RGB":
         was, is_now = before.parts[1].channels[name].pixels, after.parts[1].channels[name].pixels

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.conftest import decode, moving_scene, packets, write_video
+from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.browser import display_size, read_upright
 from vhmae.video.cuts import THUMBNAIL, CutDetector
@@ -28,7 +28,10 @@ def copy(source: Path, output: Path, **options: object) -> None:
             writer.write(timed, timed.image.copy())  # a copy: through the encoder's own frames
 
 
-@pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p12le", "gbrp10le", "bgra", "yuva420p"])
+@pytest.mark.parametrize(
+    "pix_fmt",
+    ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv444p12le", "gbrp10le", "bgra", "yuva420p"],
+)
 @pytest.mark.parametrize("size", [(96, 64), (97, 63)])
 def test_a_lossless_copy_is_bit_exact(pix_fmt: str, size: tuple[int, int], tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", moving_scene(4, *size)[0], pix_fmt=pix_fmt)
@@ -51,7 +54,9 @@ def test_time_stamps_of_a_variable_rate_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 def test_audio_packets_are_copied_byte_for_byte(suffix: str, tmp_path: Path) -> None:
-    source = write_video(tmp_path / f"in{suffix}", moving_scene(10, 64, 48)[0], codec="libx264", audio=True)
+    source = write_video(
+        tmp_path / f"in{suffix}", moving_scene(10, 64, 48)[0], codec="libx264", audio=True
+    )
     copy(source, tmp_path / f"out{suffix}")
     assert packets(source, "audio") == packets(tmp_path / f"out{suffix}", "audio")
     assert len(packets(source, "audio")) > 5
@@ -65,12 +70,19 @@ def test_colour_tags_are_kept(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "in.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        # Of different numbers, so that none can stand in for another: BT.709, BT.470 BG, gamma 2.2, limited.
+        # Of different numbers, so that none can stand in for another: BT.709, BT.470 BG, gamma 2.2,
+        # limited.
         told = dict(zip(TAGS, (1, 5, 4, 1), strict=True))
         for name, number in told.items():
             setattr(stream.codec_context, name, number)
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p", dst_colorspace="ITU709")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(frame).reformat(
+                        format="yuv420p", dst_colorspace="ITU709"
+                    )
+                )
+            )
         container.mux(stream.encode(None))
     info = probe_video(tmp_path / "in.mp4")
     assert (info.encoding.matrix, info.guessed_matrix) == ("bt709", False)
@@ -97,12 +109,16 @@ Packets = list[av.Packet]
 
 
 def remade(path: Path, change: Callable[[Packets, Packets], None]) -> None:
-    """Write a file again with other packets: what a container does that cannot hold what it is given."""
+    """Write a file again with other packets: what a container does that cannot hold what it is
+    given."""
     again = path.with_name("again.mkv")
     with av.open(str(path)) as source, av.open(str(again), "w") as out:
         streams = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
         found = [packet for packet in source.demux() if packet.size]
-        pictures, sound = ([packet for packet in found if packet.stream.type == kind] for kind in ("video", "audio"))
+        pictures, sound = (
+            [packet for packet in found if packet.stream.type == kind]
+            for kind in ("video", "audio")
+        )
         change(pictures, sound)
         for packet in sorted([*pictures, *sound], key=lambda packet: packet.dts * packet.time_base):
             packet.stream = streams[0 if packet in pictures else 1]
@@ -117,7 +133,9 @@ def changed(packet: av.Packet, data: bytes) -> av.Packet:
 
 
 def move_one(pictures: Packets, sound: Packets) -> None:
-    pictures[5].pts = pictures[5].dts = pictures[5].pts + 3  # milliseconds, which are this container's ticks
+    pictures[5].pts = pictures[5].dts = (
+        pictures[5].pts + 3
+    )  # milliseconds, which are this container's ticks
 
 
 def alter_sound(pictures: Packets, sound: Packets) -> None:
@@ -146,9 +164,18 @@ def lose_one(pictures: Packets, sound: Packets) -> None:
     ids=["a time stamp moved", "sound altered", "pictures spoilt", "a frame lost", "nothing"],
 )
 def test_a_file_that_is_not_what_was_meant_is_refused(
-    change: Callable[[Packets, Packets], None], said: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change: Callable[[Packets, Packets], None],
+    said: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    source = write_video(tmp_path / "in.mkv", moving_scene(10, 64, 48)[0], codec="mjpeg", pix_fmt="yuvj420p", audio=True)
+    source = write_video(
+        tmp_path / "in.mkv",
+        moving_scene(10, 64, 48)[0],
+        codec="mjpeg",
+        pix_fmt="yuvj420p",
+        audio=True,
+    )
 
     def meddled(path: Path, what: str) -> av.container.InputContainer:
         if what == "output":  # the finished file, before it is verified
@@ -158,7 +185,9 @@ def test_a_file_that_is_not_what_was_meant_is_refused(
     monkeypatch.setattr("vhmae.video.writer.open_video", meddled)
     with pytest.raises(VhmaeError, match=said) if said else contextlib.nullcontext():
         copy(source, tmp_path / "out.mkv")
-    assert {path.name for path in tmp_path.iterdir()} == ({"in.mkv"} if said else {"in.mkv", "out.mkv"})
+    assert {path.name for path in tmp_path.iterdir()} == (
+        {"in.mkv"} if said else {"in.mkv", "out.mkv"}
+    )
 
 
 def test_nothing_is_left_where_writing_fails(tmp_path: Path) -> None:
@@ -207,7 +236,9 @@ def test_what_is_no_video_is_named(content: bytes, reason: str, tmp_path: Path) 
 def test_cuts_are_found_and_flashes_are_none() -> None:
     def thumbnails(seed: int, count: int, gain: float = 1.0) -> list[np.ndarray]:
         rng = np.random.default_rng(seed)
-        base = np.kron(rng.random((6, 8, 3)), np.ones((6, 8, 1))).astype(np.float32) * rng.uniform(0.3, 1.0, 3).astype(np.float32)
+        base = np.kron(rng.random((6, 8, 3)), np.ones((6, 8, 1))).astype(np.float32) * rng.uniform(
+            0.3, 1.0, 3
+        ).astype(np.float32)
         return [np.clip(np.roll(base, t, axis=1) * gain, 0, 1) for t in range(count)]
 
     first, second = thumbnails(1, 8), thumbnails(2, 8)
@@ -230,9 +261,15 @@ def test_a_video_is_shown_upright_with_square_pixels(tmp_path: Path) -> None:
         stream = container.add_stream("libx264", rate=25)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         stream.codec_context.sample_aspect_ratio = Fraction(2, 1)
-        stream.set_display_matrix(struct.unpack("<9i", struct.pack("<9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30)))
+        stream.set_display_matrix(
+            struct.unpack("<9i", struct.pack("<9i", 0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30))
+        )
         for picture in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")))
+            container.mux(
+                stream.encode(
+                    av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+                )
+            )
         container.mux(stream.encode(None))
     info = probe_video(tmp_path / "wide.mp4")
     assert display_size(info) == (48, 128)
@@ -244,8 +281,14 @@ def test_a_colour_matrix_that_is_not_handled_is_named(tmp_path: Path) -> None:
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.colorspace = 8
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(moving_scene(1, 96, 64)[0][0]).reformat(format="yuv420p")))
+        container.mux(
+            stream.encode(
+                av.VideoFrame.from_ndarray(moving_scene(1, 96, 64)[0][0]).reformat(format="yuv420p")
+            )
+        )
         container.mux(stream.encode(None))
-    with pytest.raises(InputError, match=r"in.mkv: its colours are in YCgCo, which is not handled; convert them"):
+    with pytest.raises(
+        InputError, match=r"in.mkv: its colours are in YCgCo, which is not handled; convert them"
+    ):
         probe_video(tmp_path / "in.mkv")
     assert probe_video(tmp_path / "in.mkv", colorspace="bt709").encoding.matrix == "bt709"

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.conftest import moving_scene, write_video
+from tests.support.scenes import moving_scene, write_video
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.video.matte import open_matte
@@ -53,42 +53,66 @@ def test_every_form_gives_the_same_mask(form: str, composite: VideoInfo, tmp_pat
         assert np.array_equal(found, expected)
 
 
-@pytest.mark.parametrize(("codec", "expected"), [("libx264", (0, 128, 255)), ("ffv1", (6, 128, 249))])
+@pytest.mark.parametrize(
+    ("codec", "expected"), [("libx264", (0, 128, 255)), ("ffv1", (6, 128, 249))]
+)
 def test_near_black_and_near_white_of_a_lossy_mask_are_black_and_white(
     codec: str, expected: tuple[int, ...], composite: VideoInfo, tmp_path: Path
 ) -> None:
     grey = np.zeros((6, 64, 96), np.uint8)
     grey[..., :32], grey[..., 32:64], grey[..., 64:] = 6, 128, 249
-    matte = next(open_matte(write_video(tmp_path / "m.mkv", grey, codec=codec, pix_fmt="yuv420p")).read(composite))
+    matte = next(
+        open_matte(write_video(tmp_path / "m.mkv", grey, codec=codec, pix_fmt="yuv420p")).read(
+            composite
+        )
+    )
     for number, level in enumerate(expected):
         found = matte[8:56, 32 * number + 8 : 32 * number + 24].astype(int)
         assert np.abs(found - level).max() <= (0 if level in (0, 255) else 2)
 
 
 QUARTERS = {
-    # Where a stored pixel (x, y) is shown, as FFmpeg's display matrix says it; y points down, degrees are counterclockwise.
+    # Where a stored pixel (x, y) is shown, as FFmpeg's display matrix says it; y points down,
+    # degrees are counterclockwise.
     0: (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30),
-    90: (0, -65536, 0, 65536, 0, 0, 0, 0, 1 << 30),  # what is at the right comes to the top: (x, y) -> (y, -x)
+    90: (
+        0,
+        -65536,
+        0,
+        65536,
+        0,
+        0,
+        0,
+        0,
+        1 << 30,
+    ),  # what is at the right comes to the top: (x, y) -> (y, -x)
     180: (-65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30),
     270: (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30),
 }
 
 
 def turned_video(path: Path, upright: np.ndarray, degrees: int) -> VideoInfo:
-    """A lossless video that players show as ``upright`` (T, H, W) once they have turned it by so many degrees counterclockwise."""
+    """A lossless video that players show as ``upright`` (T, H, W) once they have turned it by so
+    many degrees counterclockwise."""
     stored = np.ascontiguousarray(np.rot90(upright, -degrees // 90, axes=(1, 2)))
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=25, options={"qp": "0"})
         stream.width, stream.height, stream.pix_fmt = stored.shape[2], stored.shape[1], "yuv444p"
         stream.set_display_matrix(QUARTERS[degrees])
         for picture in stored:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.repeat(picture[..., None], 3, axis=-1))))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(np.repeat(picture[..., None], 3, axis=-1)))
+            )
         container.mux(stream.encode(None))
     return probe_video(path)
 
 
-@pytest.mark.parametrize(("of_mask", "of_composite"), [(90, 0), (270, 0), (180, 0), (180, 90), (270, 90), (90, 270)])
-def test_a_mask_that_is_turned_otherwise_than_the_composite_lies_as_both_are_shown(of_mask: int, of_composite: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("of_mask", "of_composite"), [(90, 0), (270, 0), (180, 0), (180, 90), (270, 90), (90, 270)]
+)
+def test_a_mask_that_is_turned_otherwise_than_the_composite_lies_as_both_are_shown(
+    of_mask: int, of_composite: int, tmp_path: Path
+) -> None:
     upright = np.zeros((2, 64, 96), np.uint8)
     upright[:, 4:24, 6:36] = 255  # in one corner: every other turn puts it elsewhere
     composite = turned_video(tmp_path / "in.mp4", upright, of_composite)
@@ -127,7 +151,9 @@ def test_another_aspect_is_refused(composite: VideoInfo, tmp_path: Path) -> None
 def test_another_length_is_refused_or_held(composite: VideoInfo, tmp_path: Path) -> None:
     write_mask_bits(masks()[:4], tmp_path / "short.npz")
     source = open_matte(tmp_path / "short.npz")
-    with pytest.raises(InputError, match=r"has 4 frames but composite.mkv has 6; trim one or pass `hold_last_mask`"):
+    with pytest.raises(
+        InputError, match=r"has 4 frames but composite.mkv has 6; trim one or pass `hold_last_mask`"
+    ):
         source.check_fits(composite, hold_last=False)
     assert "4 frames" in str(source.check_fits(composite, hold_last=True))
     found = list(itertools.islice(source.read(composite), 6))
@@ -135,9 +161,13 @@ def test_another_length_is_refused_or_held(composite: VideoInfo, tmp_path: Path)
 
 
 @pytest.mark.parametrize("first", [3, 4, 5])
-def test_a_start_beyond_the_end_of_a_held_mask_finds_its_last_one(first: int, composite: VideoInfo, tmp_path: Path) -> None:
+def test_a_start_beyond_the_end_of_a_held_mask_finds_its_last_one(
+    first: int, composite: VideoInfo, tmp_path: Path
+) -> None:
     write_mask_bits(masks()[:4], tmp_path / "short.npz")
-    found = list(itertools.islice(open_matte(tmp_path / "short.npz").read(composite, first), 6 - first))
+    found = list(
+        itertools.islice(open_matte(tmp_path / "short.npz").read(composite, first), 6 - first)
+    )
     assert all(np.array_equal(matte, masks()[3] * np.uint8(255)) for matte in found)
 
 
@@ -153,13 +183,23 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         open_matte(tmp_path)
 
 
-def test_one_is_white_where_no_picture_of_the_mask_has_more(composite: VideoInfo, tmp_path: Path) -> None:
+def test_one_is_white_where_no_picture_of_the_mask_has_more(
+    composite: VideoInfo, tmp_path: Path
+) -> None:
     for folder, white in (("ones", 1), ("fading", 255)):
         (tmp_path / folder).mkdir()
         for number, top in enumerate((0, white, 1)):
             picture = np.zeros((64, 96), np.uint8)
             picture[20:40, 30:60] = top
             cv2.imwrite(str(tmp_path / folder / f"{number}.png"), picture)
-    tops = {folder: [int(matte.max()) for matte in itertools.islice(open_matte(tmp_path / folder).read(composite), 3)]
-            for folder in ("ones", "fading")}  # fmt: skip
-    assert tops == {"ones": [0, 255, 255], "fading": [0, 255, 1]}  # what has all but faded out does not come back
+    tops = {
+        folder: [
+            int(matte.max())
+            for matte in itertools.islice(open_matte(tmp_path / folder).read(composite), 3)
+        ]
+        for folder in ("ones", "fading")
+    }
+    assert tops == {
+        "ones": [0, 255, 255],
+        "fading": [0, 255, 1],
+    }  # what has all but faded out does not come back

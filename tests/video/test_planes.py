@@ -11,7 +11,9 @@ from vhmae.color.yuv import ColorEncoding
 from vhmae.video.planes import Box, PlanarFrame, matte_box
 
 
-def random_frame(rng: np.random.Generator, height: int, width: int, chroma: tuple[int, int], bits: int = 8) -> PlanarFrame:
+def random_frame(
+    rng: np.random.Generator, height: int, width: int, chroma: tuple[int, int], bits: int = 8
+) -> PlanarFrame:
     depth = np.uint8 if bits == 8 else np.uint16
     sizes = [(height, width), *[(-(-height // chroma[1]), -(-width // chroma[0]))] * 2]
     step = 2 ** (bits - 8)
@@ -26,10 +28,15 @@ def add(frame: PlanarFrame, change: np.ndarray, box: Box) -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    height=st.integers(4, 33), width=st.integers(4, 33), chroma=st.sampled_from([(1, 1), (2, 1), (2, 2)]), bits=st.sampled_from([8, 10]),
+    height=st.integers(4, 33),
+    width=st.integers(4, 33),
+    chroma=st.sampled_from([(1, 1), (2, 1), (2, 2)]),
+    bits=st.sampled_from([8, 10]),
     seed=st.integers(0, 99),
-)  # fmt: skip
-def test_where_nothing_changes_codes_stay_bit_for_bit(height: int, width: int, chroma: tuple[int, int], bits: int, seed: int) -> None:
+)
+def test_where_nothing_changes_codes_stay_bit_for_bit(
+    height: int, width: int, chroma: tuple[int, int], bits: int, seed: int
+) -> None:
     rng = np.random.default_rng(seed)
     frame = random_frame(rng, height, width, chroma, bits)
     matte = np.zeros((height, width), np.float32)
@@ -38,7 +45,12 @@ def test_where_nothing_changes_codes_stay_bit_for_bit(height: int, width: int, c
     box = matte_box(matte, *chroma)
     assert box is not None
     changed = frame.copy()
-    add(changed, np.full((box.bottom - box.top, box.right - box.left, 3), 0.2, np.float32) * matte[box.rows, box.columns, None], box)
+    add(
+        changed,
+        np.full((box.bottom - box.top, box.right - box.left, 3), 0.2, np.float32)
+        * matte[box.rows, box.columns, None],
+        box,
+    )
     for index, (before, after) in enumerate(zip(frame.planes, changed.planes, strict=True)):
         x, y = (1, 1) if index == 0 else chroma
         for row in range(before.shape[0]):
@@ -59,7 +71,10 @@ def test_a_change_is_added_as_the_matrix_says(rng: np.random.Generator) -> None:
 
 def test_chroma_changes_by_the_mean_of_its_pixels() -> None:
     frame = PlanarFrame(
-        [np.full((4, 4), 100, np.uint8), *(np.full((2, 2), 128, np.uint8) for _ in range(2))], ColorEncoding("bt601", False), 2, 2
+        [np.full((4, 4), 100, np.uint8), *(np.full((2, 2), 128, np.uint8) for _ in range(2))],
+        ColorEncoding("bt601", False),
+        2,
+        2,
     )
     change = np.zeros((4, 4, 3), np.float32)
     change[0, 0] = [0.0, 0.0, 0.4]  # one of the four pixels under the first chroma sample
@@ -93,7 +108,11 @@ def test_codes_are_clipped_not_wrapped(bits: int) -> None:
     top = 2**bits - 1
     depth = np.uint8 if bits == 8 else np.uint16
     frame = PlanarFrame(
-        [np.full((4, 4), top - 2, depth), *(np.full((4, 4), 2 ** (bits - 1), depth) for _ in range(2))], ColorEncoding("bt709", True, bits)
+        [
+            np.full((4, 4), top - 2, depth),
+            *(np.full((4, 4), 2 ** (bits - 1), depth) for _ in range(2)),
+        ],
+        ColorEncoding("bt709", True, bits),
     )
     add(frame, np.full((4, 4, 3), 0.5, np.float32), Box(0, 0, 4, 4))
     assert (frame.planes[0] == top).all()

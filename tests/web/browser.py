@@ -12,17 +12,25 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 # Without these Chromium asks its maker's hosts for things in the background.
 QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
-# For a module, not longer: while it runs, its event loop is in the way of tests that have their own.
+# For a module, not longer: while it runs, its event loop is in the way of tests that have their
+# own.
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     found = os.environ.get("VHMAE_CHROMIUM") or shutil.which("chromium")
     if found is None:
         assert not os.environ.get("CI"), "Chromium is missing; .ci/run installs it"
-        pytest.skip("Chromium is not installed (Debian: apt install chromium); VHMAE_CHROMIUM may name it")
+        pytest.skip(
+            "Chromium is not installed (Debian: apt install chromium); VHMAE_CHROMIUM may name it"
+        )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=QUIET)
         yield browser
@@ -31,4 +39,7 @@ def chromium() -> Iterator[Browser]:
 
 def violations(page: Page) -> list[str]:
     """What axe finds wrong with a page."""
-    return [f"{found['id']}: {found['nodes'][0]['html'][:120]}" for found in Axe().run(page).response["violations"]]
+    return [
+        f"{found['id']}: {found['nodes'][0]['html'][:120]}"
+        for found in Axe().run(page).response["violations"]
+    ]

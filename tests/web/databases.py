@@ -23,7 +23,9 @@ def fresh_database(kind: str, folder: Path) -> Iterator[str]:
     server = os.environ.get("VHMAE_TEST_POSTGRESQL")
     if server is None:
         assert not os.environ.get("CI"), "VHMAE_TEST_POSTGRESQL names no server; .ci/run starts one"
-        pytest.skip("VHMAE_TEST_POSTGRESQL names no PostgreSQL server (postgresql+psycopg://USER@HOST/NAME)")
+        pytest.skip(
+            "VHMAE_TEST_POSTGRESQL names no PostgreSQL server (postgresql+psycopg://USER@HOST/NAME)"
+        )
     name = f"test_{uuid.uuid4().hex}"
     address = make_url(server).set(drivername="postgresql+psycopg")
     engine = create_engine(address, isolation_level="AUTOCOMMIT")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO
 
-from tests.conftest import heeding_interrupts
+from tests.support.scenes import heeding_interrupts
 
 
 @contextlib.contextmanager
@@ -25,7 +25,9 @@ def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
 def serving(command: list[str]) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """Run a command whose first line is the address that it serves at."""
     with heeding_interrupts():
-        begun = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
+        begun = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ}
+        )
     with begun as process:
         try:
             assert process.stdout is not None

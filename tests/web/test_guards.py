@@ -20,7 +20,9 @@ def make_client(folder: Path, rate: int = 0) -> TestClient:
     for name in ("templates", "static"):
         (folder / name).mkdir(exist_ok=True)
     (folder / "static" / "a.css").write_text("b {}")
-    app, _ = make_application(folder, Site("A <b>title</b>", Secrets("secret", "token"), "test", rate))
+    app, _ = make_application(
+        folder, Site("A <b>title</b>", Secrets("secret", "token"), "test", rate)
+    )
     add_echo(app)
     return TestClient(app)
 
@@ -33,7 +35,13 @@ def add_echo(app: FastAPI) -> None:
 
 def test_every_answer_carries_the_headers(tmp_path: Path) -> None:
     client = make_client(tmp_path)
-    for path in ("/healthz", "/nowhere", "/static/room/a.css", "/static/web/base.css", "/api/nowhere"):
+    for path in (
+        "/healthz",
+        "/nowhere",
+        "/static/room/a.css",
+        "/static/web/base.css",
+        "/api/nowhere",
+    ):
         headers = client.get(path).headers
         assert "default-src 'none'" in headers["content-security-policy"]
         assert headers["x-content-type-options"] == "nosniff"
@@ -53,7 +61,9 @@ def test_large_bodies_are_refused_whether_they_say_so_or_not(tmp_path: Path) -> 
     client = make_client(tmp_path)
     assert client.post("/api/echo", content=b"x" * 60_000).json() == {"bytes": 60_000}
     assert client.post("/api/echo", content=b"x" * 70_000).status_code == 413
-    assert client.post("/api/echo", content=(b"x" * 10_000 for _ in range(7))).status_code == 413  # chunked: no length is sent
+    assert (
+        client.post("/api/echo", content=(b"x" * 10_000 for _ in range(7))).status_code == 413
+    )  # chunked: no length is sent
 
 
 def test_changes_asked_for_by_other_sites_are_refused(tmp_path: Path) -> None:
@@ -62,7 +72,12 @@ def test_changes_asked_for_by_other_sites_are_refused(tmp_path: Path) -> None:
     assert client.post("/api/echo", headers={"sec-fetch-site": "cross-site"}).status_code == 403
     assert client.post("/api/echo", headers={"origin": "http://testserver"}).status_code == 200
     # Hosts that look alike, at either end.
-    for origin in ("http://evil-testserver", "http://testserver.evil", "http://evil.example/testserver", "http://testserver@evil.example"):
+    for origin in (
+        "http://evil-testserver",
+        "http://testserver.evil",
+        "http://evil.example/testserver",
+        "http://testserver@evil.example",
+    ):
         assert client.post("/api/echo", headers={"origin": origin}).status_code == 403
 
 
@@ -87,7 +102,9 @@ def test_a_flood_of_addresses_makes_room_for_the_newest_and_forgets_the_oldest()
     buckets = Buckets(1, clock=lambda: 0.0)
     for number in range(MOST_ADDRESSES + 5):
         assert buckets.take(str(number))
-    assert not buckets.take(str(MOST_ADDRESSES + 4))  # it is still known, and has had its one request
+    assert not buckets.take(
+        str(MOST_ADDRESSES + 4)
+    )  # it is still known, and has had its one request
     assert not buckets.take("5")
     assert buckets.take("4")  # it was forgotten, so it begins anew
 

@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
-from tests.rcvh.test_review import made, review
 from tests.study.conftest import Running, brief_study, material
+from tests.support.review import made, review
 from tests.web.browser import chromium
 from tests.web.server import served
 from vhmae.cli import main

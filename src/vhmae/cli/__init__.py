@@ -1,4 +1,5 @@
-"""The command line: thin, and quick to answer, since everything heavy is imported by the command that needs it."""
+"""The command line: thin, and quick to answer, since everything heavy is imported by the command
+that needs it."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from vhmae.cli.aligned import add_aligned
 from vhmae.cli.batch import add_batch
@@ -31,7 +32,9 @@ LONGEST_ERROR = 400
 
 
 def build_parser() -> Parser:
-    parser = Parser(prog="vhmae", description="Make a composite video look as if it had been shot at once.")
+    parser = Parser(
+        prog="vhmae", description="Make a composite video look as if it had been shot at once."
+    )
     parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo)
@@ -43,13 +46,16 @@ def build_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0 done, 2 what the user can mend, 1 failure during the work, 130 Ctrl-C."""
+    """Run a command; returns the exit code: 0 done, 2 what the user can mend, 1 failure during the
+    work, 130 Ctrl-C."""
     for name in ("SIGTERM", "SIGHUP"):  # a closed terminal, too, must leave nothing half-written
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN:
             signal.signal(getattr(signal, name), _interrupt)
-    sys.stdout, sys.stderr = (stream or open(os.devnull, "w", encoding="utf-8") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115 - stays open
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # names that a terminal cannot show are no failure
+        sys.stdout.reconfigure(
+            errors="backslashreplace"
+        )  # names that a terminal cannot show are no failure
     args: Any = None
     verbose, kept = False, NOTHING_LEFT
     try:
@@ -69,7 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 1
     except MemoryError:
-        _print_error("out of memory: the work did not fit; close other programs or use a smaller size")
+        _print_error(
+            "out of memory: the work did not fit; close other programs or use a smaller size"
+        )
         return 1
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
@@ -78,15 +86,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno == errno.ELOOP:
             _print_error(_looped(error.filename))
             return InputError.exit_code
-        _print_error(f"{error.filename or 'system'}: {error.strerror or error}; check the disk and the permissions")
+        _print_error(
+            f"{error.filename or 'system'}: {error.strerror or error}; check the disk and the "
+            "permissions"
+        )
         return 1
     except Exception as error:
-        if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop from "):  # pathlib's way to say ELOOP
+        if isinstance(error, RuntimeError) and str(error).startswith(
+            "Symlink loop from "
+        ):  # pathlib's way to say ELOOP
             _print_error(_looped(str(error).removeprefix("Symlink loop from ").strip("'")))
             return InputError.exit_code
         if verbose:
             raise
-        _print_error(f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: run again with -v and report it")
+        _print_error(
+            f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: run again "
+            "with -v and report it"
+        )
         return 1
 
 
@@ -94,12 +110,20 @@ def _looped(name: object) -> str:
     return f"{name}: is a link that leads to itself; name the file that is meant"
 
 
+def _nowhere() -> TextIO:
+    """Where words go that nobody can read: it stays open for as long as the program runs."""
+    return open(os.devnull, "w", encoding="utf-8")
+
+
 def _said() -> int:
-    """Bring out what was printed; that nobody reads it any more is no failure of what was done before."""
+    """Bring out what was printed; that nobody reads it any more is no failure of what was done
+    before."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter fails at its end
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # or the interpreter fails at its end
     return 0
 
 
@@ -116,21 +140,34 @@ def _print_error(message: str) -> None:
 
 
 def _check_report(args: Any) -> None:
-    """Refuse a report that cannot be written, or would take another file's place, before the work and not after it."""
+    """Refuse a report that cannot be written, or would take another file's place, before the work
+    and not after it."""
     path: Path | None = args.json
     if path is None or (is_device(path) and not path.is_dir()):
         return
     path = path.resolve()
     if path.is_dir() or not path.parent.is_dir():
-        raise InputError(f"--json {path}: is a folder or lies in none; give a file in a folder that exists")
+        raise InputError(
+            f"--json {path}: is a folder or lies in none; give a file in a folder that exists"
+        )
     if not os.access(path.parent, os.W_OK):
-        raise InputError(f"--json {path}: the folder {path.parent} cannot be written; choose another")
+        raise InputError(
+            f"--json {path}: the folder {path.parent} cannot be written; choose another"
+        )
     named = [value for name, value in vars(args).items() if name != "json"]
-    words = [word for value in named for word in (value if isinstance(value, (list, tuple)) else [value])]
+    words = [
+        word for value in named for word in (value if isinstance(value, (list, tuple)) else [value])
+    ]
     for word in words:
-        names = {str(word), str(word).partition("=")[2]} - {""} if isinstance(word, (str, Path)) else set()
+        names = (
+            {str(word), str(word).partition("=")[2]} - {""}
+            if isinstance(word, (str, Path))
+            else set()
+        )
         if any(Path(name).resolve() == path.resolve() for name in names):
-            raise InputError(f"--json {path}: is a file of the work itself; choose another name for the report")
+            raise InputError(
+                f"--json {path}: is a file of the work itself; choose another name for the report"
+            )
     if path.is_file() and not _looks_like_json(path):  # one of a folder of masks, say
         raise InputError(f"--json {path}: is there already and is no report; choose another name")
 

@@ -12,10 +12,16 @@ from vhmae.errors import InputError
 
 
 def add_aligned(commands: Any) -> None:
-    text = "make an evaluation set of real light: pictures of one view at other times, regions, pairs"
+    text = (
+        "make an evaluation set of real light: pictures of one view at other times, regions, pairs"
+    )
     parser = add_command(commands, "aligned", _aligned, text)
-    parser.set_defaults(kept_when_stopped="what was made so far stays, without its list; delete the folder")
-    parser.add_argument("--takes", type=Path, metavar="DIR", help="VIEW/TIME.jpg, aligned to a pixel")
+    parser.set_defaults(
+        kept_when_stopped="what was made so far stays, without its list; delete the folder"
+    )
+    parser.add_argument(
+        "--takes", type=Path, metavar="DIR", help="VIEW/TIME.jpg, aligned to a pixel"
+    )
     parser.add_argument("--masks", type=Path, metavar="DIR", help="VIEW/NAME.png, regions in white")
     parser.add_argument(
         "--pairs",
@@ -24,9 +30,15 @@ def add_aligned(commands: Any) -> None:
         help="VIEW MASK A B a line: MASK of time B over time A",
     )
     parser.add_argument("--views", type=names, metavar="VIEW,...", help="which views (all)")
-    parser.add_argument("--least-fmse", type=_error, metavar="N", help="leave out what differs less (20)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a set by its recipe; options overrule it")
-    parser.add_argument("--data", type=Path, metavar="DIR", help="where the recipe's paths begin (VHMAE_DATA)")
+    parser.add_argument(
+        "--least-fmse", type=_error, metavar="N", help="leave out what differs less (20)"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="a set by its recipe; options overrule it"
+    )
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="where the recipe's paths begin (VHMAE_DATA)"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="SET")
     add_report_options(parser)
 

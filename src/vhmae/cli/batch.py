@@ -17,10 +17,27 @@ from vhmae.work.jobs_table import read_jobs
 
 
 def add_batch(commands: Any) -> None:
-    parser = add_command(commands, "batch", _batch, "harmonize the videos of a table, and go on where one fails")
-    parser.add_argument("table", type=Path, metavar="JOBS.csv", help="columns composite, mask, out; and options by their names")
-    parser.add_argument("--workers", type=positive, default=1, metavar="N", help="videos at once, each in a process (1)")
-    parser.add_argument("--ray", action="store_true", help="spread the videos over a Ray cluster that shares their folders")
+    parser = add_command(
+        commands, "batch", _batch, "harmonize the videos of a table, and go on where one fails"
+    )
+    parser.add_argument(
+        "table",
+        type=Path,
+        metavar="JOBS.csv",
+        help="columns composite, mask, out; and options by their names",
+    )
+    parser.add_argument(
+        "--workers",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="videos at once, each in a process (1)",
+    )
+    parser.add_argument(
+        "--ray",
+        action="store_true",
+        help="spread the videos over a Ray cluster that shares their folders",
+    )
     parser.add_argument("--again", action="store_true", help="do what is done, too")
     files = [one.name for one in options_of(HarmonizeJob) if one.role != "plain"]
     add_options(parser, HarmonizeJob, leave_out=[*files, "progress"])
@@ -35,15 +52,26 @@ def _batch(args: Any) -> None:
     for outcome in run_batch(jobs, args.workers, args.again, args.ray):
         outcomes.append(outcome)
         line = f"{len(outcomes)}/{len(jobs)} {outcome.out}: {outcome.status}"
-        line += f", {outcome.frames} frames in {outcome.seconds:.1f} s" if outcome.status == "done" else ""
+        line += (
+            f", {outcome.frames} frames in {outcome.seconds:.1f} s"
+            if outcome.status == "done"
+            else ""
+        )
         line += f" ({with_flags(outcome.message)})" if outcome.message else ""
         if outcome.status == "failed":
             print(line, file=sys.stderr)
         elif not args.quiet:
             print(line)
-    counts = {status: sum(outcome.status == status for outcome in outcomes) for status in ("done", "skipped", "failed")}
-    write_report({"schema": 1, "jobs": [dataclasses.asdict(outcome) for outcome in outcomes], **counts}, args.json)
+    counts = {
+        status: sum(outcome.status == status for outcome in outcomes)
+        for status in ("done", "skipped", "failed")
+    }
+    write_report(
+        {"schema": 1, "jobs": [dataclasses.asdict(outcome) for outcome in outcomes], **counts},
+        args.json,
+    )
     if counts["failed"]:
         raise VhmaeError(
-            f"{args.table}: {counts['failed']} of {len(jobs)} jobs failed; mend them and run it again (what is done is skipped)"
+            f"{args.table}: {counts['failed']} of {len(jobs)} jobs failed; mend them and run it "
+            "again (what is done is skipped)"
         )

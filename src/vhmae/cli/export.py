@@ -14,7 +14,9 @@ from vhmae.options import build_options
 
 
 def add_export(commands: Any) -> None:
-    parser = add_command(commands, "export", _export, "write the grades of a video's shots for another suite")
+    parser = add_command(
+        commands, "export", _export, "write the grades of a video's shots for another suite"
+    )
     text = "cube (LUT), dctl (Resolve), cdl (.cc, .ccc, .cdl), edl or otio"
     parser.add_argument("kind", choices=get_args(Kind), metavar="KIND", help=text)
     add_composite(parser, "; the background, where --foreground is given")
@@ -34,6 +36,9 @@ def _export(args: Any) -> None:
     if args.quiet:
         return
     for shot in report["shots"]:
-        print(f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}: changes the foreground by {shot['change']:.1f} levels, "
-              f"{shot['left']:.1f} are left ({shot['share_left']:.0%})")  # fmt: skip
+        print(
+            f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}: changes the foreground "
+            f"by {shot['change']:.1f} levels, "
+            f"{shot['left']:.1f} are left ({shot['share_left']:.0%})"
+        )
     print(f"{values['output']}: {len(report['files'])} files; not held: {report['dropped']}")

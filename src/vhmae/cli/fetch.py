@@ -1,4 +1,5 @@
-"""``--allow-url``: files named by http(s) addresses are fetched into a temporary folder before the work; other protocols stay refused."""
+"""``--allow-url``: files named by http(s) addresses are fetched into a temporary folder before the
+work; other protocols stay refused."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ TIMEOUT_SECONDS = 30.0
 
 @contextlib.contextmanager
 def fetched(places: Sequence[Location | None], allowed: bool) -> Iterator[list[Path | None]]:
-    """The paths, with files that were fetched in the place of addresses, as long as the context lasts.
+    """The paths, with files that were fetched in the place of addresses, as long as the context
+    lasts.
 
     Raises:
         InputError: for an address that is not allowed, or cannot be fetched.
@@ -28,14 +30,20 @@ def fetched(places: Sequence[Location | None], allowed: bool) -> Iterator[list[P
         if any(isinstance(place, str) for place in places)
         else contextlib.nullcontext("") as folder
     ):
-        yield [_fetch(one, Path(folder) / str(at)) if isinstance(one, str) else one for at, one in enumerate(places)]
+        yield [
+            _fetch(one, Path(folder) / str(at)) if isinstance(one, str) else one
+            for at, one in enumerate(places)
+        ]
 
 
 def refuse_addresses(places: Sequence[Location | None]) -> None:
     """Refuse what is an address and no path."""
     for place in places:
         if isinstance(place, str):
-            raise InputError(f"{place}: is an address, not a file; download it first, or pass --allow-url where files are read")
+            raise InputError(
+                f"{place}: is an address, not a file; download it first, or pass --allow-url where "
+                "files are read"
+            )
 
 
 def _fetch(address: str, folder: Path) -> Path:
@@ -49,21 +57,36 @@ def _fetch(address: str, folder: Path) -> Path:
     if not name:
         raise InputError(f"{address}: names no file; give the address of a video")
     quoted = parts._replace(path=urllib.parse.quote(parts.path, safe="/%:@+,;=~!$&'()*")).geturl()
-    opener = urllib.request.OpenerDirector()  # http and https alone: a redirection to another protocol is no way out
+    opener = (
+        urllib.request.OpenerDirector()
+    )  # http and https alone: a redirection to another protocol is no way out
     for handler in (
-        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler, urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor, urllib.request.HTTPDefaultErrorHandler, urllib.request.UnknownHandler,
-    ):  # fmt: skip
+        urllib.request.ProxyHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.UnknownHandler,
+    ):
         opener.add_handler(handler())
     folder.mkdir()
     try:
-        with opener.open(quoted, timeout=TIMEOUT_SECONDS) as source, (folder / name).open("wb") as file:
+        with (
+            opener.open(quoted, timeout=TIMEOUT_SECONDS) as source,
+            (folder / name).open("wb") as file,
+        ):
             shutil.copyfileobj(source, file)
             expected = source.headers.get("Content-Length")
     except (OSError, ValueError, urllib.error.URLError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise InputError(f"{address}: cannot be fetched ({reason}); download it and name the file") from None
+        raise InputError(
+            f"{address}: cannot be fetched ({reason}); download it and name the file"
+        ) from None
     size = (folder / name).stat().st_size
     if expected is not None and size != int(expected):
-        raise InputError(f"{address}: broke off after {size} of {expected} bytes; fetch it again, or download it and name the file")
+        raise InputError(
+            f"{address}: broke off after {size} of {expected} bytes; fetch it again, or download "
+            "it and name the file"
+        )
     return folder / name

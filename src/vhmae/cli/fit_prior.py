@@ -25,7 +25,9 @@ def add_fit_prior(commands: Any) -> None:
         help="sets of composites with targets, of several kinds of look",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
-    add_options(parser, HarmonizerSettings, only=["caution", "weights", "device", "precision", "threads"])
+    add_options(
+        parser, HarmonizerSettings, only=["caution", "weights", "device", "precision", "threads"]
+    )
     add_report_options(parser)
 
 

@@ -19,13 +19,27 @@ LAYING = ("position", "scale", "premultiplied")
 
 
 def add_harmonize(commands: Any) -> None:
-    parser = add_command(commands, "harmonize", _harmonize, "harmonize the foreground of a composite video")
-    add_composite(parser, "; - for Y4M or raw video by a pipe")
-    parser.add_argument("--background", type=location, metavar="VIDEO", help="what --foreground is laid over, in the place of COMPOSITE")
-    parser.add_argument(
-        "--matte", choices=["rvm", "salient"], help="make the mask here where none is given: people, or whatever stands out; look at it"
+    parser = add_command(
+        commands, "harmonize", _harmonize, "harmonize the foreground of a composite video"
     )
-    parser.add_argument("--matte-weights", type=Path, metavar="FILE", help="the network of --matte (VHMAE_RVM, VHMAE_ISNET)")
+    add_composite(parser, "; - for Y4M or raw video by a pipe")
+    parser.add_argument(
+        "--background",
+        type=location,
+        metavar="VIDEO",
+        help="what --foreground is laid over, in the place of COMPOSITE",
+    )
+    parser.add_argument(
+        "--matte",
+        choices=["rvm", "salient"],
+        help="make the mask here where none is given: people, or whatever stands out; look at it",
+    )
+    parser.add_argument(
+        "--matte-weights",
+        type=Path,
+        metavar="FILE",
+        help="the network of --matte (VHMAE_RVM, VHMAE_ISNET)",
+    )
     add_options(parser, HarmonizeJob, leave_out=["composite"])
     add_options(parser, StreamJob, only=["raw", "lookahead"])
     add_file_options(parser)
@@ -38,8 +52,15 @@ def add_composite(parser: Parser, more: str = "") -> None:
 
 
 def add_file_options(parser: Parser) -> None:
-    parser.add_argument("--job", type=Path, metavar="FILE", help="take options from a JSON file, or from the report of another run")
-    parser.add_argument("--allow-url", action="store_true", help="fetch what is named by an http or https address")
+    parser.add_argument(
+        "--job",
+        type=Path,
+        metavar="FILE",
+        help="take options from a JSON file, or from the report of another run",
+    )
+    parser.add_argument(
+        "--allow-url", action="store_true", help="fetch what is named by an http or https address"
+    )
 
 
 def _harmonize(args: Any) -> None:
@@ -47,34 +68,65 @@ def _harmonize(args: Any) -> None:
         _harmonize_pipe(args)
         return
     if hasattr(args, "raw") or hasattr(args, "lookahead"):
-        raise InputError("--raw and --lookahead: are for pipes; write vhmae harmonize - --mask MASK -o -")
+        raise InputError(
+            "--raw and --lookahead: are for pipes; write vhmae harmonize - --mask MASK -o -"
+        )
     values = given_options(args, HarmonizeJob)
     named = [one for one in (args.composite_given, args.background) if one is not None]
     if named:
         values["composite"] = named[0]
     has_foreground = values.get("foreground") is not None
-    if len(named) > 1 or "composite" not in values or (args.background is not None) > has_foreground:
-        raise InputError("harmonize: needs COMPOSITE, or --foreground and --background; see vhmae harmonize --help")
+    if (
+        len(named) > 1
+        or "composite" not in values
+        or (args.background is not None) > has_foreground
+    ):
+        raise InputError(
+            "harmonize: needs COMPOSITE, or --foreground and --background; see vhmae harmonize "
+            "--help"
+        )
     if has_foreground and args.background is None and args.composite_given is not None:
-        raise InputError("harmonize: needs COMPOSITE, or --foreground and --background; see vhmae harmonize --help")
+        raise InputError(
+            "harmonize: needs COMPOSITE, or --foreground and --background; see vhmae harmonize "
+            "--help"
+        )
     if not has_foreground and any(hasattr(args, name) for name in LAYING):
-        raise InputError("--position, --scale and --premultiplied: say how --foreground is laid; give one, or leave them out")
+        raise InputError(
+            "--position, --scale and --premultiplied: say how --foreground is laid; give one, or "
+            "leave them out"
+        )
     require_output(values)
     values.setdefault("progress", "none" if args.quiet else "auto")
     if values.get("resume") and any(isinstance(one, str) for one in _files(values).values()):
-        raise InputError("--resume: cannot resume with what is fetched anew each time; download it and name the file")
+        raise InputError(
+            "--resume: cannot resume with what is fetched anew each time; download it and name the "
+            "file"
+        )
     if args.matte is not None and (values.get("masks") or has_foreground or values.get("resume")):
-        raise InputError("--matte: makes a mask where none is given, and anew each time; leave out --mask, --foreground and --resume")
+        raise InputError(
+            "--matte: makes a mask where none is given, and anew each time; leave out --mask, "
+            "--foreground and --resume"
+        )
     with fetched_inputs(values, HarmonizeJob, args.allow_url) as local:
         report = _harmonize_matted(args, local) if args.matte is not None else _run(local)
     write_report(report, args.json)
     print_warnings(report["warnings"], args.quiet)
     if not args.quiet:
-        print(f"{values['output']}: {report['frames']} frames in {report['seconds']:.1f} s ({report['fps']:.1f} fps), "
-              f"mean change {report['mean_change']:.1f} levels, {report['device']} {report['precision']}")  # fmt: skip
+        print(
+            f"{values['output']}: {report['frames']} frames in {report['seconds']:.1f} s "
+            f"({report['fps']:.1f} fps), "
+            f"mean change {report['mean_change']:.1f} levels, {report['device']} "
+            f"{report['precision']}"
+        )
     if args.verbose:
-        stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report["seconds_by_stage"].items())
-        print(f"{stages}; {report['passed_through']} frames without foreground, {report['skipped']} left out", file=sys.stderr)
+        stages = ", ".join(
+            f"{stage} {seconds:.1f} s" for stage, seconds in report["seconds_by_stage"].items()
+        )
+        print(
+            f"{stages}; {report['passed_through']} frames without foreground, {report['skipped']} "
+            "left out",
+            file=sys.stderr,
+        )
 
 
 def require_output(values: dict[str, Any]) -> None:
@@ -88,15 +140,22 @@ def _files(values: dict[str, Any]) -> dict[tuple[str, int], Any]:
     for one in options_of(HarmonizeJob):
         value = values.get(one.name)
         if one.role == "input" and value is not None:
-            found |= {(one.name, place): file for place, file in enumerate(value if one.is_list else (value,))}
+            found |= {
+                (one.name, place): file
+                for place, file in enumerate(value if one.is_list else (value,))
+            }
     return found
 
 
 class fetched_inputs:
-    """The options with files that were fetched in the place of addresses, as long as the context lasts."""
+    """The options with files that were fetched in the place of addresses, as long as the context
+    lasts."""
 
     def __init__(self, values: dict[str, Any], kind: type, allowed: bool) -> None:
-        self.values, self.lists = dict(values), {one.name for one in options_of(kind) if one.is_list}
+        self.values, self.lists = (
+            dict(values),
+            {one.name for one in options_of(kind) if one.is_list},
+        )
         self.files = _files(values)
         self.context = fetched(list(self.files.values()), allowed)
 
@@ -128,34 +187,50 @@ def _harmonize_matted(args: Any, values: dict[str, Any]) -> dict[str, Any]:
     from vhmae.matting.run import made_matte
 
     options = {
-        "weights": args.matte_weights, "threads": job.threads, "cuts": job.cuts, "cut_detection": job.cut_detection,
+        "weights": args.matte_weights,
+        "threads": job.threads,
+        "cuts": job.cuts,
+        "cut_detection": job.cut_detection,
         "progress": sys.stderr.isatty() and not args.quiet,
-    }  # fmt: skip
+    }
     with made_matte(job.composite, args.matte, job.output, **options) as mask:
         report = _run({**values, "masks": (mask,)})
-    advice = f"the mask was made by {args.matte}: look at it (vhmae matte {job.composite} -o matte.mkv --with {args.matte})"
+    advice = (
+        f"the mask was made by {args.matte}: look at it (vhmae matte {job.composite} -o matte.mkv "
+        f"--with {args.matte})"
+    )
     return {**report, "warnings": [*report["warnings"], advice]}
 
 
 def _harmonize_pipe(args: Any) -> None:
     """From stdin to stdout: stdout carries the video, so that what is said goes to stderr."""
     if not str(args.composite_given) == str(getattr(args, "output", "")) == "-":
-        raise InputError("harmonize -: a pipe goes to a pipe; write -o - and let the next program write the file")
+        raise InputError(
+            "harmonize -: a pipe goes to a pipe; write -o - and let the next program write the file"
+        )
     for_pipes = {one.name for one in options_of(StreamJob)} | {"output", "progress"}
     for one in options_of(HarmonizeJob):
         if hasattr(args, one.name) and one.name not in for_pipes:
             raise InputError(f"{one.flags[-1]}: is for files, not for pipes; leave it out")
     for name in ("background", "matte", "matte_weights", "job", "allow_url"):
         if getattr(args, name) not in (None, False):
-            raise InputError(f"--{name.replace('_', '-')}: is for files, not for pipes; leave it out")
-    if any(stream is None or stream.isatty() or not hasattr(stream, "buffer") for stream in (sys.stdin, sys.stdout)):
+            raise InputError(
+                f"--{name.replace('_', '-')}: is for files, not for pipes; leave it out"
+            )
+    if any(
+        stream is None or stream.isatty() or not hasattr(stream, "buffer")
+        for stream in (sys.stdin, sys.stdout)
+    ):
         raise InputError(
-            "harmonize -: needs a pipe on both sides; as in ffmpeg ... -f yuv4mpegpipe - | vhmae harmonize - ... -o - | ffmpeg ..."
+            "harmonize -: needs a pipe on both sides; as in ffmpeg ... -f yuv4mpegpipe - | vhmae "
+            "harmonize - ... -o - | ffmpeg ..."
         )
     values = given_options(args, StreamJob)
     refuse_addresses(values.get("masks", ()))
     if len(values.get("masks", ())) != 1:
-        raise InputError("harmonize -: takes one --mask; give a video, picture, folder, sequence or .npz")
+        raise InputError(
+            "harmonize -: takes one --mask; give a video, picture, folder, sequence or .npz"
+        )
     job = build_options(StreamJob, values)
     from vhmae.work.stream import harmonize_stream
 
@@ -168,7 +243,12 @@ def _harmonize_pipe(args: Any) -> None:
 
 
 def add_demo(commands: Any) -> None:
-    parser = add_command(commands, "demo", _demo, "build a composite of photographs, harmonize it and show before and after")
+    parser = add_command(
+        commands,
+        "demo",
+        _demo,
+        "build a composite of photographs, harmonize it and show before and after",
+    )
     parser.set_defaults(kept_when_stopped="files that were whole stay in the folder")
     parser.add_argument("-o", "--output", type=Path, default=Path("demo"), metavar="DIR")
     add_options(parser, HarmonizerSettings, only=["weights", "device", "precision", "threads"])

@@ -14,7 +14,9 @@ from vhmae.errors import InputError
 from vhmae.options import MISSING, Option, options_of, values_from_json
 
 
-def add_options(parser: Parser, kind: type, leave_out: Collection[str] = (), only: Collection[str] | None = None) -> None:
+def add_options(
+    parser: Parser, kind: type, leave_out: Collection[str] = (), only: Collection[str] | None = None
+) -> None:
     """Add the options of a job.
 
     Flags that are not given are not set, so that a job file's values can stand in for them; see
@@ -83,7 +85,8 @@ def given_options(args: Any, kind: type) -> dict[str, Any]:
 
 
 def read_job_file(path: Path, kind: type) -> dict[str, Any]:
-    """The options of a job file: a JSON object of options, or a report that holds them under "job"."""
+    """The options of a job file: a JSON object of options, or a report that holds them under
+    "job"."""
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -93,5 +96,7 @@ def read_job_file(path: Path, kind: type) -> dict[str, Any]:
     if isinstance(tree, dict) and isinstance(tree.get("job"), dict):
         tree = tree["job"]
     if not isinstance(tree, dict):
-        raise InputError(f"{path}: holds no options; give JSON with options by their names, or a report")
+        raise InputError(
+            f"{path}: holds no options; give JSON with options by their names, or a report"
+        )
     return values_from_json(kind, {k: v for k, v in tree.items() if k != "schema"}, str(path))

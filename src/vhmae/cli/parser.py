@@ -26,24 +26,34 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         required = re.match(r"the following arguments are required: (.+)", message)
-        choice = re.match(r"argument (\S+?)(?:/\S+)?: invalid choice: '?(.*?)'? \(choose from (.+)\)", message)
+        choice = re.match(
+            r"argument (\S+?)(?:/\S+)?: invalid choice: '?(.*?)'? \(choose from (.+)\)", message
+        )
         value = re.match(r"argument (\S+?)(?:/\S+)?: (.+)", message)
         if required:
             raise InputError(f"{required[1]}: missing; see {self.prog} --help")
         if choice:
             known = [word.strip(" '") for word in choice[3].split(",")]
-            raise InputError(f"{choice[1]} {choice[2]}: unknown{did_you_mean(choice[2], known)}; expected one of {', '.join(known)}")
+            raise InputError(
+                f"{choice[1]} {choice[2]}: unknown{did_you_mean(choice[2], known)}; expected one "
+                f"of {', '.join(known)}"
+            )
         if value:
             raise InputError(f"{value[1]}: {value[2]}; see {self.prog} --help")
         raise InputError(f"{message}; see {self.prog} --help")
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        parsed, rest = self.parse_known_args(_joined(list(sys.argv[1:] if args is None else args)), namespace)
+        parsed, rest = self.parse_known_args(
+            _joined(list(sys.argv[1:] if args is None else args)), namespace
+        )
         if rest and getattr(parsed, "takes_overrides", False):
             parsed.overrides = read_overrides(rest)
         elif rest:
             command = getattr(parsed, "parser", self)
-            raise InputError(f"{rest[0]}: unknown option{did_you_mean(rest[0], command.options())}; see {command.prog} --help")
+            raise InputError(
+                f"{rest[0]}: unknown option{did_you_mean(rest[0], command.options())}; see "
+                f"{command.prog} --help"
+            )
         return parsed
 
 
@@ -64,7 +74,10 @@ def read_overrides(words: Sequence[str]) -> dict[str, str]:
         key, equals, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or "." not in key:
             known = ["--config", "--resume", "--from", "-o", "--device"]
-            raise InputError(f"{word}: unknown option{did_you_mean(word, known)}; a recipe's keys are set by --section.key value")
+            raise InputError(
+                f"{word}: unknown option{did_you_mean(word, known)}; a recipe's keys are set by "
+                "--section.key value"
+            )
         if not equals:
             if not rest:
                 raise InputError(f"{word}: has no value; write {word} VALUE")
@@ -80,7 +93,11 @@ def write_report(report: dict[str, Any], path: Path | None) -> None:
     if is_device(path):
         descriptor = _descriptor(path)
         sys.stdout.flush()
-        with path.open("w", encoding="utf-8") if descriptor is None else os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as device:
+        with (
+            path.open("w", encoding="utf-8")
+            if descriptor is None
+            else os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as device
+        ):
             device.write(text)
         return
     target = path.resolve()  # a link stays a link
@@ -88,12 +105,14 @@ def write_report(report: dict[str, Any], path: Path | None) -> None:
 
 
 def is_device(path: Path) -> bool:
-    """Whether a path stands for a pipe, a terminal or the like, which is written to and not replaced."""
+    """Whether a path stands for a pipe, a terminal or the like, which is written to and not
+    replaced."""
     return (path.exists() and not path.is_file()) or _descriptor(path) is not None
 
 
 def _descriptor(path: Path) -> int | None:
-    """The number of an open file that a path stands for, as /dev/stdout does: opened by its name, it would be cut off."""
+    """The number of an open file that a path stands for, as /dev/stdout does: opened by its name,
+    it would be cut off."""
     for end in (path, path.readlink()) if path.is_symlink() else (path,):
         number = re.fullmatch(r"(?:/dev|/proc/(?:self|thread-self|\d+))/fd/(\d+)", str(end))
         if number or str(end) in ("/dev/stdout", "/dev/stderr"):
@@ -107,7 +126,9 @@ NOTHING_LEFT = "nothing half-written was left"
 
 def add_command(commands: Any, name: str, run: Callable[[Any], None], text: str) -> Parser:
     parser: Parser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(run=run, parser=parser, takes_overrides=False, kept_when_stopped=NOTHING_LEFT)
+    parser.set_defaults(
+        run=run, parser=parser, takes_overrides=False, kept_when_stopped=NOTHING_LEFT
+    )
     return parser
 
 
@@ -126,7 +147,10 @@ def positive(text: str) -> int:
 def add_device_options(parser: Parser) -> None:
     group = parser.add_argument_group("where the model runs")
     group.add_argument(
-        "--weights", default="default", metavar="NAME|PATH|hf:owner/name", help="packaged, a .safetensors file, or of the hub"
+        "--weights",
+        default="default",
+        metavar="NAME|PATH|hf:owner/name",
+        help="packaged, a .safetensors file, or of the hub",
     )
     group.add_argument("--device", default="auto", help="auto, cpu, cuda[:N] or mps")
     group.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
@@ -134,23 +158,49 @@ def add_device_options(parser: Parser) -> None:
 
 
 METHOD_FORMS = "NAME|vhmae:WEIGHTS|folder:PATH|module:function|FILE.py:function|LABEL=ANY"
-"""How a method is written, as vhmae.evaluation.methods reads it; that module, too, would load torch."""
+"""How a method is written, as vhmae.evaluation.methods reads it; that module, too, would load
+torch."""
 
 
 def add_report_options(parser: Parser) -> None:
     group = parser.add_argument_group("what is reported")
     group.add_argument("--json", type=Path, metavar="FILE", help="write the report")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    group.add_argument("-v", "--verbose", action="store_true", help="print more: where the time went, and where an internal error lies")
+    group.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="print more: where the time went, and where an internal error lies",
+    )
 
 
 def add_serve_options(parser: Parser) -> None:
     """Where pages are served, and their rows kept."""
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen; 0.0.0.0 is everywhere (127.0.0.1)")
-    parser.add_argument("--port", type=natural, default=8000, metavar="N", help="0 takes any that is free (8000)")
-    parser.add_argument("--rate", type=natural, default=600, metavar="N", help="requests a minute and address; 0 is no limit (600)")
-    parser.add_argument("--https", action="store_true", help="behind a proxy that ends TLS: send cookies over https alone")
-    parser.add_argument("--prefix", type=prefix, default="", metavar="PATH", help="behind a proxy: where it shows the pages, as /study")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="where to listen; 0.0.0.0 is everywhere (127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", type=natural, default=8000, metavar="N", help="0 takes any that is free (8000)"
+    )
+    parser.add_argument(
+        "--rate",
+        type=natural,
+        default=600,
+        metavar="N",
+        help="requests a minute and address; 0 is no limit (600)",
+    )
+    parser.add_argument(
+        "--https",
+        action="store_true",
+        help="behind a proxy that ends TLS: send cookies over https alone",
+    )
+    parser.add_argument(
+        "--prefix",
+        type=prefix,
+        default="",
+        metavar="PATH",
+        help="behind a proxy: where it shows the pages, as /study",
+    )
     add_database_option(parser)
 
 
@@ -179,7 +229,9 @@ def check_web(command: str) -> None:
         import scipy  # noqa: F401
         import uvicorn  # noqa: F401
     except ImportError as error:
-        raise InputError(f"{command}: needs {error.name}; install it with: pip install 'vhmae[web]'") from None
+        raise InputError(
+            f"{command}: needs {error.name}; install it with: pip install 'vhmae[web]'"
+        ) from None
 
 
 Location = Path | str

@@ -14,7 +14,12 @@ from vhmae.work.job import PreviewJob
 
 
 def add_preview(commands: Any) -> None:
-    parser = add_command(commands, "preview", _preview, "show one frame before and after, the difference and the matte")
+    parser = add_command(
+        commands,
+        "preview",
+        _preview,
+        "show one frame before and after, the difference and the matte",
+    )
     add_composite(parser, "; the background, where --foreground is given")
     add_options(parser, PreviewJob, leave_out=["composite"])
     add_file_options(parser)
@@ -40,4 +45,7 @@ def _preview(args: Any) -> None:
     write_report(report, args.json)
     print_warnings(report["warnings"], args.quiet)
     if not args.quiet:
-        print(f"{values['output']}: frame {report['frame']}, mean change {report['mean_change']:.1f} levels")
+        print(
+            f"{values['output']}: frame {report['frame']}, mean change {report['mean_change']:.1f} "
+            "levels"
+        )

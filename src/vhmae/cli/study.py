@@ -22,7 +22,11 @@ from vhmae.errors import InputError
 
 
 def add_study(commands: Any) -> None:
-    parser = commands.add_parser("study", help="let people rank results: Fig. 7 of the paper", description="A user study (Sec. 4.5).")
+    parser = commands.add_parser(
+        "study",
+        help="let people rank results: Fig. 7 of the paper",
+        description="A user study (Sec. 4.5).",
+    )
     steps = parser.add_subparsers(metavar="STEP", required=True, parser_class=Parser)
     _add_create(steps)
     _add_serve(steps)
@@ -30,26 +34,67 @@ def add_study(commands: Any) -> None:
 
 
 def _add_create(steps: Any) -> None:
-    parser = add_command(steps, "create", _create, "choose clips, cut and transcode them, and make the study's folder")
-    parser.add_argument("--input", type=Path, required=True, metavar="DIR|VIDEO", help="the composites, or a set in the HYouTube layout")
+    parser = add_command(
+        steps,
+        "create",
+        _create,
+        "choose clips, cut and transcode them, and make the study's folder",
+    )
+    parser.add_argument(
+        "--input",
+        type=Path,
+        required=True,
+        metavar="DIR|VIDEO",
+        help="the composites, or a set in the HYouTube layout",
+    )
     parser.add_argument(
         "--method",
         action="append",
         required=True,
         metavar=METHOD_FORMS,
-        help="LABEL=DIR or LABEL=VIDEO for results under the same names; or a method as in evaluate, run on the clips; repeat it",
+        help="LABEL=DIR or LABEL=VIDEO for results under the same names; or a method as in "
+        "evaluate, run on the clips; repeat it",
     )
-    parser.add_argument("--mask", type=Path, metavar="DIR|VIDEO", help="the masks, for methods that are run (a set has its own)")
-    parser.add_argument("--clips", type=positive, default=20, metavar="N", help="how many are drawn (20)")
-    parser.add_argument("--seconds", type=float, default=2.0, help="length of a clip, from its middle (2)")
-    parser.add_argument("--lines", type=positive, default=720, metavar="N", help="lines that are shown at most (720)")
-    parser.add_argument("--seed", type=natural, default=0, metavar="N", help="draws the clips (0); orders come of a secret")
-    parser.add_argument("--title", default="Which looks most natural?")
-    parser.add_argument("--consent", type=Path, metavar="FILE", help="what participants agree to, as text")
     parser.add_argument(
-        "--ask", action="append", default=[], metavar="QUESTION[:A|B|...]", help="ask each participant; with choices or in free text"
+        "--mask",
+        type=Path,
+        metavar="DIR|VIDEO",
+        help="the masks, for methods that are run (a set has its own)",
     )
-    parser.add_argument("--weights", default="default", metavar="NAME|PATH", help="of vhmae, where it is run")
+    parser.add_argument(
+        "--clips", type=positive, default=20, metavar="N", help="how many are drawn (20)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="length of a clip, from its middle (2)"
+    )
+    parser.add_argument(
+        "--lines",
+        type=positive,
+        default=720,
+        metavar="N",
+        help="lines that are shown at most (720)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=natural,
+        default=0,
+        metavar="N",
+        help="draws the clips (0); orders come of a secret",
+    )
+    parser.add_argument("--title", default="Which looks most natural?")
+    parser.add_argument(
+        "--consent", type=Path, metavar="FILE", help="what participants agree to, as text"
+    )
+    parser.add_argument(
+        "--ask",
+        action="append",
+        default=[],
+        metavar="QUESTION[:A|B|...]",
+        help="ask each participant; with choices or in free text",
+    )
+    parser.add_argument(
+        "--weights", default="default", metavar="NAME|PATH", help="of vhmae, where it is run"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="STUDY")
     add_database_option(parser)
     add_report_options(parser)
@@ -67,7 +112,9 @@ def _add_report(steps: Any) -> None:
     parser = add_command(steps, "report", _report, "figure, tables and tests of what was handed in")
     parser.add_argument("study", type=Path, metavar="STUDY")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="(STUDY/report)")
-    parser.add_argument("--keep-flagged", action="store_true", help="count people who did not look, too")
+    parser.add_argument(
+        "--keep-flagged", action="store_true", help="count people who did not look, too"
+    )
     add_database_option(parser)
     add_report_options(parser)
 
@@ -79,15 +126,31 @@ def _create(args: Any) -> None:
     try:
         consent = args.consent.read_text(encoding="utf-8") if args.consent is not None else CONSENT
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--consent {args.consent}: cannot be read as text ({error}); give a UTF-8 file") from None
+        raise InputError(
+            f"--consent {args.consent}: cannot be read as text ({error}); give a UTF-8 file"
+        ) from None
     description, _ = create_study(
         StudyJob(
-            input=args.input, methods=[_method(text) for text in args.method], output=args.output, masks=args.mask, clips=args.clips,
-            seconds=args.seconds, lines=args.lines, seed=args.seed, title=args.title, consent=consent,
-            questions=[_question(text) for text in args.ask], database=args.database, weights=args.weights,
+            input=args.input,
+            methods=[_method(text) for text in args.method],
+            output=args.output,
+            masks=args.mask,
+            clips=args.clips,
+            seconds=args.seconds,
+            lines=args.lines,
+            seed=args.seed,
+            title=args.title,
+            consent=consent,
+            questions=[_question(text) for text in args.ask],
+            database=args.database,
+            weights=args.weights,
         )
-    )  # fmt: skip
-    facts = {"clips": len(description.clips), "methods": list(description.methods), "study": str(args.output)}
+    )
+    facts = {
+        "clips": len(description.clips),
+        "methods": list(description.methods),
+        "study": str(args.output),
+    }
     write_report({"schema": 1, **facts}, args.json)
     if not args.quiet:
         made = f"{args.output}: {len(description.clips)} clips, {len(description.methods)} methods"
@@ -108,7 +171,10 @@ def _question(text: str) -> Any:
     label, _, choices = " ".join(text.split()).partition(":")
     kept = tuple(choice.strip() for choice in choices.split("|") if choice.strip())
     if not 0 < len(label.strip()) <= 200 or any(len(choice) > 200 for choice in kept):
-        raise InputError(f"--ask {text[:40]}: expected QUESTION or QUESTION:ANSWER|ANSWER, each of 1 to 200 letters")
+        raise InputError(
+            f"--ask {text[:40]}: expected QUESTION or QUESTION:ANSWER|ANSWER, each of 1 to 200 "
+            "letters"
+        )
     return Question(label=label.strip(), choices=kept)
 
 
@@ -121,7 +187,9 @@ def _serve(args: Any) -> None:
 
     description, secrets = read_study(args.study), read_secrets(args.study / SECRETS)
     with contextlib.closing(open_rows(args.study, description, args.database)) as database:
-        app = make_study_application(args.study, description, secrets, database, args.rate, args.https, args.prefix)
+        app = make_study_application(
+            args.study, description, secrets, database, args.rate, args.https, args.prefix
+        )
         bound = listen(args.host, args.port)
         where = f"{address_of(bound)}{args.prefix}"
         if not args.quiet:
@@ -132,15 +200,31 @@ def _serve(args: Any) -> None:
 def _report(args: Any) -> None:
     check_web("study")
     from vhmae.study.folder import open_rows, read_study
-    from vhmae.study.report import participants_table, read_rankings, study_report, write_study_report
+    from vhmae.study.report import (
+        participants_table,
+        read_rankings,
+        study_report,
+        write_study_report,
+    )
 
     description = read_study(args.study)
     with contextlib.closing(open_rows(args.study, description, args.database)) as database:
-        rankings, participants = read_rankings(database, description), participants_table(database, description)
+        rankings, participants = (
+            read_rankings(database, description),
+            participants_table(database, description),
+        )
     report = study_report(rankings, args.keep_flagged)
-    written = write_study_report(args.output or args.study / "report", description.title, report, rankings, participants)
+    written = write_study_report(
+        args.output or args.study / "report", description.title, report, rankings, participants
+    )
     write_report(report, args.json)
     if not args.quiet:
         for row in sorted(report["methods"], key=lambda row: row["mean_rank"]["mean"]):
-            print(f"{row['method']}: mean rank {row['mean_rank']['mean']:.2f}, ranked first {100 * row['shares'][0]['share']:.0f} %")
-        print(f"{written[0]}: {report['participants']} people, {report['rankings']} rankings; {len(report['flagged'])} people flagged")
+            print(
+                f"{row['method']}: mean rank {row['mean_rank']['mean']:.2f}, ranked first "
+                f"{100 * row['shares'][0]['share']:.0f} %"
+            )
+        print(
+            f"{written[0]}: {report['participants']} people, {report['rankings']} rankings; "
+            f"{len(report['flagged'])} people flagged"
+        )

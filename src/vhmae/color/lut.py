@@ -67,9 +67,13 @@ def apply_luts(rgb: Tensor, tables: Tensor) -> Tensor:
         (B, P, 3), not clipped.
     """
     batch, points, _ = rgb.shape
-    grid = (rgb.clamp(0.0, 1.0) * 2.0 - 1.0).reshape(batch, 1, 1, points, 3)  # x is red, the fastest axis
+    grid = (rgb.clamp(0.0, 1.0) * 2.0 - 1.0).reshape(
+        batch, 1, 1, points, 3
+    )  # x is red, the fastest axis
     volume = tables.permute(0, 4, 1, 2, 3)  # (B, 3, blue, green, red)
-    found = functional.grid_sample(volume, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    found = functional.grid_sample(
+        volume, grid, mode="bilinear", padding_mode="border", align_corners=True
+    )
     return found.reshape(batch, 3, points).transpose(1, 2)
 
 
@@ -87,25 +91,44 @@ def read_cube(path: Path) -> Lut3D:
             elif words[0] in ("LUT_1D_SIZE", "LUT_1D_INPUT_RANGE"):
                 raise InputError(f"{path}: has a 1-D table; convert it to a plain 3-D .cube first")
             elif words[0] in ("DOMAIN_MIN", "DOMAIN_MAX", "LUT_3D_INPUT_RANGE"):
-                expected = {"DOMAIN_MIN": [0.0] * 3, "DOMAIN_MAX": [1.0] * 3, "LUT_3D_INPUT_RANGE": [0.0, 1.0]}[words[0]]
+                expected = {
+                    "DOMAIN_MIN": [0.0] * 3,
+                    "DOMAIN_MAX": [1.0] * 3,
+                    "LUT_3D_INPUT_RANGE": [0.0, 1.0],
+                }[words[0]]
                 if [float(word) for word in words[1:]] != expected:
-                    raise InputError(f"{path}: its domain is not 0 to 1; convert it to domain 0 to 1 first")
+                    raise InputError(
+                        f"{path}: its domain is not 0 to 1; convert it to domain 0 to 1 first"
+                    )
             elif words[0][0] in "+-.0123456789":
                 rows.append([float(word) for word in words[:3]])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path of the LUT") from None
     except (ValueError, IndexError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as a .cube file ({error}); export it again") from None
+        raise InputError(
+            f"{path}: cannot be read as a .cube file ({error}); export it again"
+        ) from None
     if size < 2 or len(rows) != size**3:
-        raise InputError(f"{path}: LUT_3D_SIZE {size} asks for {size**3} rows but {len(rows)} were found; export it again")
+        raise InputError(
+            f"{path}: LUT_3D_SIZE {size} asks for {size**3} rows but {len(rows)} were found; "
+            "export it again"
+        )
     return Lut3D(torch.tensor(rows, dtype=torch.float32).reshape(size, size, size, 3), path.stem)
 
 
 def write_cube(lut: Lut3D, path: Path) -> None:
-    """Write a .cube file that Resolve, Premiere, Nuke and ffmpeg load (red fastest, domain 0 to 1)."""
-    title = " ".join(lut.name.replace('"', "'").split()).encode("ascii", "replace").decode()  # all that readers agree on
-    header = f'TITLE "{title}"\nLUT_3D_SIZE {lut.size}\nDOMAIN_MIN 0.0 0.0 0.0\nDOMAIN_MAX 1.0 1.0 1.0\n'
-    rows = "\n".join(f"{red:.7f} {green:.7f} {blue:.7f}" for red, green, blue in lut.table.reshape(-1, 3).tolist())
+    """Write a .cube file that Resolve, Premiere, Nuke and ffmpeg load (red fastest, domain 0 to
+    1)."""
+    title = (
+        " ".join(lut.name.replace('"', "'").split()).encode("ascii", "replace").decode()
+    )  # all that readers agree on
+    header = (
+        f'TITLE "{title}"\nLUT_3D_SIZE {lut.size}\nDOMAIN_MIN 0.0 0.0 0.0\nDOMAIN_MAX 1.0 1.0 1.0\n'
+    )
+    rows = "\n".join(
+        f"{red:.7f} {green:.7f} {blue:.7f}"
+        for red, green, blue in lut.table.reshape(-1, 3).tolist()
+    )
     path.write_text(header + rows + "\n", encoding="ascii")
 
 
@@ -130,11 +153,21 @@ def read_lut_bank(source: Path, split: Split = "all") -> list[Lut3D]:
         try:
             with np.load(source, allow_pickle=False) as bank:
                 names = sorted(name for name in bank.files if in_split(name, split))
-                luts = [Lut3D(torch.from_numpy(bank[name].astype(np.float32)), name) for name in names]
+                luts = [
+                    Lut3D(torch.from_numpy(bank[name].astype(np.float32)), name) for name in names
+                ]
         except FileNotFoundError:
-            raise InputError(f"{source}: no such LUT bank; give an .npz bank or a folder of .cube files") from None
+            raise InputError(
+                f"{source}: no such LUT bank; give an .npz bank or a folder of .cube files"
+            ) from None
         except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"{source}: is not a LUT bank ({error}); give an .npz bank or a folder of .cube files") from None
+            raise InputError(
+                f"{source}: is not a LUT bank ({error}); give an .npz bank or a folder of .cube "
+                "files"
+            ) from None
     if not luts:
-        raise InputError(f"{source}: has no LUT of the split '{split}'; the split goes by the numbers in the names")
+        raise InputError(
+            f"{source}: has no LUT of the split '{split}'; the split goes by the numbers in the "
+            "names"
+        )
     return list(luts)

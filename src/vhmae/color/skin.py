@@ -31,7 +31,10 @@ def find_skin(frame: Array, mask: Array) -> Array:
         (H, W) bool inside the mask; specks are taken out by an opening of 3x3.
     """
     luma, red, blue = cv2.split(cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb))
-    inside = [(plane >= low) & (plane <= high) for plane, (low, high) in ((luma, LUMA), (red, CR), (blue, CB))]
+    inside = [
+        (plane >= low) & (plane <= high)
+        for plane, (low, high) in ((luma, LUMA), (red, CR), (blue, CB))
+    ]
     found = (inside[0] & inside[1] & inside[2] & mask).astype(np.uint8)
     opened = cv2.morphologyEx(found, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     return np.asarray(opened, dtype=bool)

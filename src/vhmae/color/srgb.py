@@ -10,10 +10,18 @@ Array = np.ndarray
 def encoded(light: Array) -> Array:
     """Light in [0, 1] -> sRGB in [0, 1], in float32."""
     light = light.astype(np.float32, copy=False)
-    return np.where(light <= 0.0031308, np.float32(12.92) * light, np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055))
+    return np.where(
+        light <= 0.0031308,
+        np.float32(12.92) * light,
+        np.float32(1.055) * light ** np.float32(1 / 2.4) - np.float32(0.055),
+    )
 
 
 def linear(values: Array) -> Array:
     """sRGB in [0, 1] -> light in [0, 1], in float32."""
     values = values.astype(np.float32, copy=False)
-    return np.where(values <= 0.04045, values / np.float32(12.92), ((values + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4))
+    return np.where(
+        values <= 0.04045,
+        values / np.float32(12.92),
+        ((values + np.float32(0.055)) / np.float32(1.055)) ** np.float32(2.4),
+    )

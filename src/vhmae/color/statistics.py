@@ -1,8 +1,10 @@
 """Masked colour statistics: what a region's colours say about the look that it was seen under.
 
-Four *pixel sets* describe a composite: the foreground, the background, and two rings along the mask's edge, inside and
-outside it. Each set is drawn at evenly spaced ranks of its pixels, so that few pixels stand for all of them, and is
-summed up in ``STATISTICS`` numbers and a coarse joint histogram. Letters: B batch, T frames, P pixels, S sets.
+Four *pixel sets* describe a composite: the foreground, the background, and two rings along the
+    mask's edge, inside and
+outside it. Each set is drawn at evenly spaced ranks of its pixels, so that few pixels stand for all
+of them, and is summed up in ``STATISTICS`` numbers and a coarse joint histogram. Letters: B batch,
+T frames, P pixels, S sets.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ HISTOGRAM_BINS = 6
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LUMA_BANDS = 4
 STATISTICS = 77
-"""Numbers that :func:`set_statistics` returns: 18 moments, 35 quantiles, 18 of luma bands, 6 clipped shares."""
+"""Numbers that :func:`set_statistics` returns: 18 moments, 35 quantiles, 18 of luma bands, 6
+clipped shares."""
 
 PixelSets = tuple[list[Tensor], Tensor]
 """Drawn colours, one (B, P, 3) per set, and the sets' shares of all pixels (B, S)."""
@@ -44,7 +47,10 @@ def dilate(mask: Tensor, radius: int) -> Tensor:
     shape = mask.shape
     if mask.device.type == "cpu":  # OpenCV takes a tenth of the time
         kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
-        grown = [cv2.dilate(plane, kernel) for plane in mask.reshape(-1, *shape[-2:]).numpy().view(np.uint8)]
+        grown = [
+            cv2.dilate(plane, kernel)
+            for plane in mask.reshape(-1, *shape[-2:]).numpy().view(np.uint8)
+        ]
         return torch.from_numpy(np.stack(grown)).reshape(shape) > 0
     planes = mask.reshape(1, -1, *shape[-2:]).float()
     # Two one-dimensional passes: a square window costs its side, not its area.
@@ -54,7 +60,8 @@ def dilate(mask: Tensor, radius: int) -> Tensor:
 
 
 def erode(mask: Tensor, radius: int) -> Tensor:
-    """Shrink a mask by a square of the given radius; the frame's border does not count as background."""
+    """Shrink a mask by a square of the given radius; the frame's border does not count as
+    background."""
     return ~dilate(~mask, radius)
 
 
@@ -75,15 +82,18 @@ def pixel_set_masks(mask: Tensor) -> Tensor:
     return torch.stack([plane, ~plane, inner, outer], dim=1).flatten(2)
 
 
-def draw_pixels(colors: Tensor, members: Tensor, count: int, offset: Tensor | float = 0.5) -> Tensor:
-    """Draw colours of a set at evenly spaced ranks; a smaller set repeats its pixels, an empty one gives zeros.
+def draw_pixels(
+    colors: Tensor, members: Tensor, count: int, offset: Tensor | float = 0.5
+) -> Tensor:
+    """Draw colours of a set at evenly spaced ranks; a smaller set repeats its pixels, an empty one
+    gives zeros.
 
     Args:
         colors: (B, L, C), C = 3 for colours alone.
         members: (B, L) bool.
         count: pixels to draw, P.
-        offset: place of the draw within its rank interval, in [0, 1): 0.5 is the fixed choice of inference; training
-            passes random numbers (B, P).
+        offset: place of the draw within its rank interval, in [0, 1): 0.5 is the fixed choice of
+            inference; training passes random numbers (B, P).
     Returns:
         (B, P, 3).
     """
@@ -107,18 +117,27 @@ def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) 
     members = pixel_set_masks(mask)
     colors = frames.permute(0, 1, 3, 4, 2).flatten(1, 3)
     drawn = []
-    offsets = [0.5] * len(PIXELS) if jitter is None else jitter.to(colors.device).split(list(PIXELS), dim=1)
+    offsets = (
+        [0.5] * len(PIXELS)
+        if jitter is None
+        else jitter.to(colors.device).split(list(PIXELS), dim=1)
+    )
     for index, (count, offset) in enumerate(zip(PIXELS, offsets, strict=True)):
         drawn.append(draw_pixels(colors, members[:, index], count, offset))
     return drawn, members.float().mean(dim=2)
 
 
 def of_each_set(work: Callable[[Tensor], Tensor], sets: Sequence[Tensor]) -> list[Tensor]:
-    """What ``work`` says of each set (B, P, 3) -> (B, F); sets of one size are worked on together, as samples of one batch."""
+    """What ``work`` says of each set (B, P, 3) -> (B, F); sets of one size are worked on together,
+    as samples of one batch."""
     found: dict[int, Tensor] = {}
     for size in {colors.shape[1] for colors in sets}:
         places = [place for place, colors in enumerate(sets) if colors.shape[1] == size]
-        found |= zip(places, work(torch.cat([sets[place] for place in places])).chunk(len(places)), strict=True)
+        found |= zip(
+            places,
+            work(torch.cat([sets[place] for place in places])).chunk(len(places)),
+            strict=True,
+        )
     return [found[place] for place in range(len(sets))]
 
 
@@ -134,12 +153,15 @@ def _moments(colors: Tensor) -> Tensor:
     centred = colors - mean.unsqueeze(1)
     deviation = (centred.square().mean(dim=1) + 1e-6).sqrt()
     unit = centred / deviation.unsqueeze(1)
-    pairs = torch.stack([(unit[..., a] * unit[..., b]).mean(dim=1) for a, b in ((0, 1), (1, 2), (2, 0))], dim=1)
+    pairs = torch.stack(
+        [(unit[..., a] * unit[..., b]).mean(dim=1) for a, b in ((0, 1), (1, 2), (2, 0))], dim=1
+    )
     return torch.cat([mean, deviation, pairs], dim=1)
 
 
 def _sort_pixels(values: Tensor) -> Tensor:
-    """Sort (B, P, F) over the pixels. On a CPU numpy's vectorised sort takes a tenth of torch's time."""
+    """Sort (B, P, F) over the pixels. On a CPU numpy's vectorised sort takes a tenth of torch's
+    time."""
     if values.device.type == "cpu" and not values.requires_grad:
         columns = np.sort(values.transpose(1, 2).contiguous().numpy(), axis=-1)
         return torch.from_numpy(columns).transpose(1, 2)
@@ -158,26 +180,41 @@ def set_statistics(colors: Tensor) -> Tensor:
     Args:
         colors: (B, P, 3) in [0, 1].
     Returns:
-        (B, STATISTICS): moments of RGB and of log(RGB + 0.03); quantiles of RGB, two log chromas, saturation and luma;
-        chromas, saturation and share in four luma bands, with the two chromas' deviations; clipped shares.
+        (B, STATISTICS): moments of RGB and of log(RGB + 0.03); quantiles of RGB, two log chromas,
+            saturation and luma;
+        chromas, saturation and share in four luma bands, with the two chromas' deviations; clipped
+        shares.
     """
     log = (colors + _LOG_OFFSET).log()
-    chroma = torch.stack([log[..., 0] - log[..., 1], log[..., 2] - log[..., 1]], dim=-1)  # (B, P, 2)
+    chroma = torch.stack(
+        [log[..., 0] - log[..., 1], log[..., 2] - log[..., 1]], dim=-1
+    )  # (B, P, 2)
     high, low = colors.amax(-1), colors.amin(-1)
     saturation = (high - low) / (high + _LOG_OFFSET)
     luma = luma_of(colors)
-    channels = torch.cat([colors, chroma, saturation.unsqueeze(-1), luma.unsqueeze(-1)], dim=-1)  # (B, P, 7)
+    channels = torch.cat(
+        [colors, chroma, saturation.unsqueeze(-1), luma.unsqueeze(-1)], dim=-1
+    )  # (B, P, 7)
     ordered = _sort_pixels(channels)
-    quantiles = ordered.index_select(1, _quantile_ranks(colors.shape[1], colors.device)).flatten(1)  # (B, 35)
+    quantiles = ordered.index_select(1, _quantile_ranks(colors.shape[1], colors.device)).flatten(
+        1
+    )  # (B, 35)
 
     band = (luma * LUMA_BANDS).long().clamp(0, LUMA_BANDS - 1)
     inside = functional.one_hot(band, LUMA_BANDS).to(colors.dtype)  # (B, P, 4)
     share = inside.mean(dim=1)
     values = torch.cat([chroma, saturation.unsqueeze(-1)], dim=-1)  # (B, P, 3)
-    banded = (inside.transpose(1, 2) @ values) / colors.shape[1] / (share + 0.02).unsqueeze(-1)  # (B, 4, 3)
+    banded = (
+        (inside.transpose(1, 2) @ values) / colors.shape[1] / (share + 0.02).unsqueeze(-1)
+    )  # (B, 4, 3)
     spread = chroma.std(dim=1)  # (B, 2)
-    clipped = torch.cat([(colors < 0.02).float().mean(dim=1), (colors > 0.98).float().mean(dim=1)], dim=1)
-    return torch.cat([_moments(colors), _moments(log), quantiles, banded.flatten(1), share, spread, clipped], dim=1)
+    clipped = torch.cat(
+        [(colors < 0.02).float().mean(dim=1), (colors > 0.98).float().mean(dim=1)], dim=1
+    )
+    return torch.cat(
+        [_moments(colors), _moments(log), quantiles, banded.flatten(1), share, spread, clipped],
+        dim=1,
+    )
 
 
 def set_histogram(colors: Tensor) -> Tensor:

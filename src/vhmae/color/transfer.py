@@ -16,7 +16,8 @@ def _matrix_power(symmetric: Tensor, power: float, floor: float = 1e-8) -> Tenso
 
 
 def monge_kantorovich(source: Tensor, reference: Tensor) -> Tensor:
-    """The linear Monge-Kantorovitch map (Pitie and Kokaram 2007): takes the source's mean and covariance to the reference's.
+    """The linear Monge-Kantorovitch map (Pitie and Kokaram 2007): takes the source's mean and
+    covariance to the reference's.
 
     Args:
         source, reference: colours (P, 3), (Q, 3) in [0, 1].
@@ -41,22 +42,29 @@ def _check_colors(*many: np.ndarray) -> None:
 
 
 def reinhard(colors: np.ndarray, source: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Reinhard et al. 2001, in CIE Lab: take each channel's mean and deviation from the source's to the reference's.
+    """Reinhard et al. 2001, in CIE Lab: take each channel's mean and deviation from the source's to
+    the reference's.
 
     Args:
-        colors, source, reference: RGB (P, 3), (Q, 3), (R, 3) float32 in [0, 1]; ``source`` is what ``colors`` are drawn from.
+        colors, source, reference: RGB (P, 3), (Q, 3), (R, 3) float32 in [0, 1]; ``source`` is what
+            ``colors`` are drawn from.
     Returns:
         (P, 3) float32, not clipped.
     """
     _check_colors(colors, source, reference)
-    given, before, after = (cv2.cvtColor(c[None].astype(np.float32), cv2.COLOR_RGB2LAB)[0] for c in (colors, source, reference))
+    given, before, after = (
+        cv2.cvtColor(c[None].astype(np.float32), cv2.COLOR_RGB2LAB)[0]
+        for c in (colors, source, reference)
+    )
     scale = after.std(axis=0) / np.maximum(before.std(axis=0), 1e-3)
     moved = (given - before.mean(axis=0)) * scale + after.mean(axis=0)
     result: np.ndarray = cv2.cvtColor(moved[None].astype(np.float32), cv2.COLOR_LAB2RGB)[0]
     return result
 
 
-def match_histograms(colors: np.ndarray, source: np.ndarray, reference: np.ndarray, points: int = 256) -> np.ndarray:
+def match_histograms(
+    colors: np.ndarray, source: np.ndarray, reference: np.ndarray, points: int = 256
+) -> np.ndarray:
     """Histogram matching: take each RGB channel's quantiles from the source's to the reference's.
 
     Args and returns as for :func:`reinhard`.
@@ -65,7 +73,10 @@ def match_histograms(colors: np.ndarray, source: np.ndarray, reference: np.ndarr
     shares = np.linspace(0.0, 1.0, points)
     channels = []
     for channel in range(3):
-        before, after = np.quantile(source[:, channel], shares), np.quantile(reference[:, channel], shares)
+        before, after = (
+            np.quantile(source[:, channel], shares),
+            np.quantile(reference[:, channel], shares),
+        )
         # A value that many pixels share stands for its middle quantile.
         before, where = np.unique(before, return_inverse=True)
         after = np.bincount(where, after) / np.bincount(where)

@@ -1,8 +1,10 @@
 """Colour transforms: polynomial maps of RGB, one for all pixels or one per cell of a grid.
 
-A transform is a tensor of coefficients whose last two axes are (3, K): output channel by basis function.
-K = 10 is the quadratic basis (r, g, b, 1, r^2, g^2, b^2, rg, gb, br), K = 4 its affine part. Coefficients are
-*residuals*: all zeros is the identity. Letters: B batch, T frames, N cells per row of the grid, K basis size.
+A transform is a tensor of coefficients whose last two axes are (3, K): output channel by basis
+function. K = 10 is the quadratic basis (r, g, b, 1, r^2, g^2, b^2, rg, gb, br), K = 4 its affine
+part. Coefficients are
+*residuals*: all zeros is the identity. Letters: B batch, T frames, N cells per row of the grid, K
+    basis size.
 """
 
 from __future__ import annotations
@@ -50,11 +52,14 @@ def luma_of(rgb: Tensor) -> Tensor:
 @functools.cache
 @torch.inference_mode(False)  # a later gradient may need it
 def _luma_weights(device: torch.device, dtype: torch.dtype) -> Tensor:
-    return torch.tensor([0.299, 0.587, 0.114], device=device, dtype=dtype)  # made once: a GPU would wait for each copy
+    return torch.tensor(
+        [0.299, 0.587, 0.114], device=device, dtype=dtype
+    )  # made once: a GPU would wait for each copy
 
 
 def luma_basis(rgb: Tensor) -> Tensor:
-    """Evaluate affine maps along luma: (..., 3) -> (..., LUMA_NODES * AFFINE), the affine terms weighed by how near each level is."""
+    """Evaluate affine maps along luma: (..., 3) -> (..., LUMA_NODES * AFFINE), the affine terms
+    weighed by how near each level is."""
     luma = luma_of(rgb).unsqueeze(-1)
     nodes = torch.linspace(0.0, 1.0, LUMA_NODES, device=rgb.device)
     weight = (1.0 - (luma - nodes).abs() * (LUMA_NODES - 1)).clamp_min(0.0)
@@ -62,7 +67,8 @@ def luma_basis(rgb: Tensor) -> Tensor:
 
 
 def nearest_transform(rgb: Tensor, basis: Tensor, ridge: float = 1e-5) -> Tensor:
-    """The matrix that takes coefficients of another basis to those of the quadratic transform nearest to them on some colours.
+    """The matrix that takes coefficients of another basis to those of the quadratic transform
+    nearest to them on some colours.
 
     Args:
         rgb: (B, P, 3), the colours.
@@ -75,7 +81,9 @@ def nearest_transform(rgb: Tensor, basis: Tensor, ridge: float = 1e-5) -> Tensor
     if device.type == "mps":  # which has no float64
         rgb, basis = rgb.cpu(), basis.cpu()
     own = color_basis(rgb).double()
-    normal = own.transpose(1, 2) @ own + ridge * rgb.shape[1] * torch.eye(QUADRATIC, dtype=torch.float64, device=rgb.device)
+    normal = own.transpose(1, 2) @ own + ridge * rgb.shape[1] * torch.eye(
+        QUADRATIC, dtype=torch.float64, device=rgb.device
+    )
     return torch.linalg.solve(normal, own.transpose(1, 2) @ basis.double()).to(device, rgb.dtype)
 
 
@@ -104,7 +112,9 @@ def upsample_grid(grid: Tensor, height: int, width: int) -> Tensor:
     """
     batch, frames, rows, columns, channels, size = grid.shape
     planes = grid.reshape(batch * frames, rows, columns, channels * size).permute(0, 3, 1, 2)
-    planes = functional.interpolate(planes, size=(height, width), mode="bilinear", align_corners=False)
+    planes = functional.interpolate(
+        planes, size=(height, width), mode="bilinear", align_corners=False
+    )
     return planes.permute(0, 2, 3, 1).reshape(batch, frames, height, width, channels, size)
 
 
@@ -139,12 +149,14 @@ def apply_grid_plainly(frames: Tensor, grid: Tensor) -> Tensor:
 
 
 class _AffineGrid(torch.autograd.Function):
-    """Affine maps, upsampled by two matrix products a plane; the gradient runs the same way back and stores no plane."""
+    """Affine maps, upsampled by two matrix products a plane; the gradient runs the same way back
+    and stores no plane."""
 
     @staticmethod
     def forward(ctx: Any, frames: Tensor, grid: Tensor) -> Tensor:
         down, across = (
-            _lerp_matrix(cells, size, grid.dtype, grid.device) for cells, size in zip(grid.shape[2:4], frames.shape[-2:], strict=True)
+            _lerp_matrix(cells, size, grid.dtype, grid.device)
+            for cells, size in zip(grid.shape[2:4], frames.shape[-2:], strict=True)
         )
         ctx.save_for_backward(frames, down, across)
         with torch.autocast(device_type=frames.device.type, enabled=False):
@@ -153,7 +165,9 @@ class _AffineGrid(torch.autograd.Function):
             for channel in range(3):
                 moved[:, :, channel] += down @ rows[:, :, channel, 3]
                 for term in range(3):
-                    moved[:, :, channel].addcmul_(down @ rows[:, :, channel, term], frames[:, :, term])
+                    moved[:, :, channel].addcmul_(
+                        down @ rows[:, :, channel, term], frames[:, :, term]
+                    )
         return moved
 
     @staticmethod
@@ -161,7 +175,12 @@ class _AffineGrid(torch.autograd.Function):
         (gradient,), (frames, down, across) = gradients, ctx.saved_tensors
         with torch.autocast(device_type=frames.device.type, enabled=False):
             terms = [
-                down.T @ (gradient[:, :, channel] if term == 3 else gradient[:, :, channel] * frames[:, :, term])
+                down.T
+                @ (
+                    gradient[:, :, channel]
+                    if term == 3
+                    else gradient[:, :, channel] * frames[:, :, term]
+                )
                 for channel in range(3)
                 for term in range(AFFINE)
             ]
@@ -177,7 +196,9 @@ def _lerp_matrix(cells: int, size: int, dtype: torch.dtype, device: torch.device
     return functional.interpolate(eye[None], size=size, mode="linear", align_corners=False)[0].T
 
 
-def fit_transform(source: Tensor, target: Tensor, size: int = QUADRATIC, ridge: float = 1e-4) -> Tensor:
+def fit_transform(
+    source: Tensor, target: Tensor, size: int = QUADRATIC, ridge: float = 1e-4
+) -> Tensor:
     """Fit the residual map that takes source colours to target colours, by ridge regression.
 
     Args:
@@ -188,5 +209,7 @@ def fit_transform(source: Tensor, target: Tensor, size: int = QUADRATIC, ridge: 
     """
     basis = color_basis(source.double(), size)
     residual = target.double() - source.double()
-    normal = basis.T @ basis + ridge * len(basis) * torch.eye(size, dtype=torch.float64, device=basis.device)
+    normal = basis.T @ basis + ridge * len(basis) * torch.eye(
+        size, dtype=torch.float64, device=basis.device
+    )
     return torch.linalg.solve(normal, basis.T @ residual).T

@@ -21,7 +21,8 @@ class ColorEncoding:
     bits: int = 8
 
     def decoding(self) -> tuple[np.ndarray, np.ndarray]:
-        """The matrix (3, 3) and offset (3,) with ``rgb = matrix @ codes + offset``, RGB in [0, 1]."""
+        """The matrix (3, 3) and offset (3,) with ``rgb = matrix @ codes + offset``, RGB in [0,
+        1]."""
         encode, offset = self.encoding()
         decode = np.linalg.inv(encode)
         return decode, -decode @ offset

@@ -41,8 +41,12 @@ COMPARATORS: dict[str, Entry] = {
     "is2am": Entry(Is2amConfig, Is2am, is2am.SCHEDULE, "iS2AM"),
     "rainnet": Entry(UNetConfig, RainNet, rainnet.SCHEDULE, "RainNet"),
     "dovenet": Entry(UNetConfig, DoveNet, dovenet.SCHEDULE, "DoveNet"),
-    "ht": Entry(HarmonyTransformerConfig, HarmonyTransformer, harmony_transformer.SCHEDULE, "ITH (HT)"),
-    "ht-plus": Entry(HarmonyTransformerConfig, HarmonyTransformerPlus, harmony_transformer.SCHEDULE, "HT+"),
+    "ht": Entry(
+        HarmonyTransformerConfig, HarmonyTransformer, harmony_transformer.SCHEDULE, "ITH (HT)"
+    ),
+    "ht-plus": Entry(
+        HarmonyTransformerConfig, HarmonyTransformerPlus, harmony_transformer.SCHEDULE, "HT+"
+    ),
     "idih": Entry(IdihConfig, Idih, idih.SCHEDULE, "iDIH"),
     "pct-net": Entry(PctNetConfig, PctNet, pct_net.SCHEDULE, "PCT-Net (CNN)"),
     "huang-rainnet": Entry(
@@ -51,9 +55,15 @@ COMPARATORS: dict[str, Entry] = {
         rainnet.SCHEDULE,
         "Huang et al. (RainNet)",
     ),
-    "huang-is2am": Entry(Is2amConfig, lambda config: Huang(Is2am(config)), is2am.SCHEDULE, "Huang et al. (iS2AM)"),
-    "co2net-rainnet": Entry(UNetConfig, lambda config: Co2Net(RainNet(config)), co2net.SCHEDULE, "CO2Net (RainNet)"),
-    "co2net-is2am": Entry(Is2amConfig, lambda config: Co2Net(Is2am(config)), co2net.SCHEDULE, "CO2Net (iS2AM)"),
+    "huang-is2am": Entry(
+        Is2amConfig, lambda config: Huang(Is2am(config)), is2am.SCHEDULE, "Huang et al. (iS2AM)"
+    ),
+    "co2net-rainnet": Entry(
+        UNetConfig, lambda config: Co2Net(RainNet(config)), co2net.SCHEDULE, "CO2Net (RainNet)"
+    ),
+    "co2net-is2am": Entry(
+        Is2amConfig, lambda config: Co2Net(Is2am(config)), co2net.SCHEDULE, "CO2Net (iS2AM)"
+    ),
 }
 
 
@@ -65,5 +75,7 @@ def find_comparator(name: str) -> Entry:
     """
     if name not in COMPARATORS:
         known = ", ".join(COMPARATORS)
-        raise InputError(f"{name}: unknown{did_you_mean(name, COMPARATORS)}; expected one of {known}")
+        raise InputError(
+            f"{name}: unknown{did_you_mean(name, COMPARATORS)}; expected one of {known}"
+        )
     return COMPARATORS[name]

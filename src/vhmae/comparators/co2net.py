@@ -70,8 +70,12 @@ class Refinement(nn.Module):
 
     def forward(self, prepared: Prepared, composite: Tensor) -> Tensor:
         """Refine: composite (F, 3, H, W) in [0, 1] -> (F, 3, H, W), nominally in [0, 1]."""
-        features = functional.interpolate(prepared.features, composite.shape[-2:], mode="bilinear", align_corners=False)
-        answers, looked_up = (IMAGENET.scale(frames) for frames in (prepared.answers, prepared.looked_up))
+        features = functional.interpolate(
+            prepared.features, composite.shape[-2:], mode="bilinear", align_corners=False
+        )
+        answers, looked_up = (
+            IMAGENET.scale(frames) for frames in (prepared.answers, prepared.looked_up)
+        )
         read = self.read(torch.cat([answers, features, looked_up], dim=1))
         kept = torch.sigmoid(3.0 * self.keep(read))
         return IMAGENET.unscale(kept * composite + (1.0 - kept) * self.draw(read))
@@ -96,7 +100,10 @@ class Co2Net(Comparator):
         """Run the frozen network and the tables; takes what :meth:`forward` does."""
         check_clip(composite, mask)
         frames, cover = composite.flatten(0, 1), mask.flatten(0, 1).float()
-        parts = [self.backbone.predict(*pair) for pair in zip(frames.split(FRAMES_AT_ONCE), cover.split(FRAMES_AT_ONCE), strict=True)]
+        parts = [
+            self.backbone.predict(*pair)
+            for pair in zip(frames.split(FRAMES_AT_ONCE), cover.split(FRAMES_AT_ONCE), strict=True)
+        ]
         drawn = torch.cat([part.frames for part in parts])
         answers = blend(drawn, frames, cover).clamp(0.0, 1.0)
         clips = zip(composite, answers.reshape(composite.shape), mask, strict=True)
@@ -116,4 +123,8 @@ class Co2Net(Comparator):
         """Squared error of the blended frame over the foreground's area, in normalised values."""
         frames, cover = composite.flatten(0, 1), mask.flatten(0, 1).float()
         refined = self.refine(self.prepare(composite, mask), frames, cover)
-        return {"loss": foreground_normalized_mse(refined, target.flatten(0, 1), cover, IMAGENET, minimum_area=0.0)}
+        return {
+            "loss": foreground_normalized_mse(
+                refined, target.flatten(0, 1), cover, IMAGENET, minimum_area=0.0
+            )
+        }

@@ -134,7 +134,9 @@ class FrameComparator(Comparator):
         """
         raise NotImplementedError
 
-    def frame_losses(self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def frame_losses(
+        self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
         """The losses of a prediction.
 
         Args:
@@ -170,7 +172,10 @@ def check_clip(composite: Tensor, mask: Tensor) -> None:
     """Refuse clips and masks that do not belong together."""
     expected = (*composite.shape[:2], 1, *composite.shape[3:])
     if composite.ndim != 5 or composite.shape[2] != 3 or mask.shape != expected:
-        raise ShapeError(f"expected (B, T, 3, H, W) and (B, T, 1, H, W), got {tuple(composite.shape)} and {tuple(mask.shape)}")
+        raise ShapeError(
+            f"expected (B, T, 3, H, W) and (B, T, 1, H, W), got {tuple(composite.shape)} and "
+            f"{tuple(mask.shape)}"
+        )
 
 
 def check_multiple(frames: Tensor, multiple: int, least: int, method: str) -> None:
@@ -178,7 +183,8 @@ def check_multiple(frames: Tensor, multiple: int, least: int, method: str) -> No
     height, width = frames.shape[-2:]
     if height % multiple or width % multiple or min(height, width) < least:
         raise ShapeError(
-            f"{method}: takes sides that are multiples of {multiple} and at least {least}, got {height}x{width}; resize the frames first"
+            f"{method}: takes sides that are multiples of {multiple} and at least {least}, got "
+            f"{height}x{width}; resize the frames first"
         )
 
 

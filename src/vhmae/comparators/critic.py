@@ -105,7 +105,9 @@ class Critic(nn.Module):
     def forward(self, values: Tensor, mask: Tensor) -> Scores:
         """Score pictures (F, 3, S, S) in [-1, 1] with masks (F, 1, S, S)."""
         if values.shape[-2:] != (self.side, self.side):
-            raise ShapeError(f"the critic takes {self.side}x{self.side}, got {tuple(values.shape[-2:])}")
+            raise ShapeError(
+                f"the critic takes {self.side}x{self.side}, got {tuple(values.shape[-2:])}"
+            )
         whole = self.score_whole(self.globally(values, torch.ones_like(mask)))
         sides = self.locally(values, mask) * self.locally(values, 1.0 - mask)
         return Scores(whole.flatten(1), self.score_agreement(sides).flatten(1))
@@ -128,7 +130,10 @@ def critic_losses(
     drawn = drawn.detach()
     of_real, of_drawn = critic(real, mask), critic(drawn, mask)
     hinge = {
-        name: (functional.relu(1.0 - getattr(of_real, name)).mean() + functional.relu(1.0 + getattr(of_drawn, name)).mean())
+        name: (
+            functional.relu(1.0 - getattr(of_real, name)).mean()
+            + functional.relu(1.0 + getattr(of_drawn, name)).mean()
+        )
         for name in ("whole", "agreement")
     }
     place = torch.rand(len(real), 1, 1, 1, generator=generator, device=real.device)

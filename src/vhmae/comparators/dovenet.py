@@ -18,7 +18,9 @@ from vhmae.comparators.comparator import SIGNED, FrameComparator, FramePredictio
 from vhmae.comparators.losses import scaled_l1
 from vhmae.comparators.unet import PlainNorm, UNet, UNetConfig
 
-SCHEDULE = Schedule(learning_rate=2e-4, betas=(0.5, 0.999), batch_size=1, epochs=200, flat_epochs=100)
+SCHEDULE = Schedule(
+    learning_rate=2e-4, betas=(0.5, 0.999), batch_size=1, epochs=200, flat_epochs=100
+)
 L1_WEIGHT = 100.0
 
 
@@ -38,7 +40,9 @@ class DoveNet(FrameComparator):
         values, features = self.unet(torch.cat([self.value_scale.scale(frames), mask], dim=1), mask)
         return FramePrediction(self.value_scale.unscale(values), features)
 
-    def frame_losses(self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def frame_losses(
+        self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
         """100 L1 of the whole frame as drawn, in values of [-1, 1]."""
         l1 = scaled_l1(predicted.frames, target, self.value_scale)
         return {"loss": L1_WEIGHT * l1, "l1": l1}

@@ -49,11 +49,15 @@ def harmonize_clip(model: Comparator, composite: Array, mask: Array, image_size:
         ShapeError: if mask and composite do not belong together.
     """
     if composite.ndim != 4 or mask.shape != composite.shape[:3]:
-        raise ShapeError(f"expected (T, H, W, 3) and (T, H, W), got {composite.shape} and {mask.shape}")
+        raise ShapeError(
+            f"expected (T, H, W, 3) and (T, H, W), got {composite.shape} and {mask.shape}"
+        )
     height, width = mask.shape[1:]
     side = (image_size, image_size)
     small = np.stack([cv2.resize(one, side, interpolation=cv2.INTER_AREA) for one in composite])
-    holes = np.stack([cv2.resize(one.astype(np.uint8), side, interpolation=cv2.INTER_NEAREST) for one in mask])
+    holes = np.stack(
+        [cv2.resize(one.astype(np.uint8), side, interpolation=cv2.INTER_NEAREST) for one in mask]
+    )
     frames = torch.from_numpy(small).permute(0, 3, 1, 2)[None].float() / 255.0
     device = next(model.parameters()).device
     told = torch.from_numpy(holes > 0)[None, :, None]
@@ -76,7 +80,9 @@ def _beyond_the_edge(change: Array, hole: Array) -> Array:
     """
     if not hole.any() or hole.all():
         return change
-    _, label = cv2.distanceTransformWithLabels(1 - hole, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    _, label = cv2.distanceTransformWithLabels(
+        1 - hole, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     ys, xs = np.nonzero(hole)
     nearest = np.zeros(int(label.max()) + 1, np.int64)
     nearest[label[ys, xs]] = np.arange(len(ys))

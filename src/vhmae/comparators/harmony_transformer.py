@@ -27,7 +27,9 @@ from vhmae.comparators.comparator import (
 from vhmae.comparators.losses import scaled_l1
 from vhmae.errors import InputError
 
-SCHEDULE = Schedule(learning_rate=1e-4, betas=(0.5, 0.999), batch_size=None, epochs=60, flat_epochs=30)
+SCHEDULE = Schedule(
+    learning_rate=1e-4, betas=(0.5, 0.999), batch_size=None, epochs=60, flat_epochs=30
+)
 L1_WEIGHT = 100.0
 PATCH = 4
 
@@ -80,7 +82,9 @@ class Layer(nn.Module):
         self.to_value = nn.Linear(dim, dim)
         self.join_heads = nn.Linear(dim, dim)
         self.attention_norm = nn.LayerNorm(dim)
-        self.feed_forward = nn.Sequential(nn.Linear(dim, config.feed_forward), nn.GELU(), nn.Linear(config.feed_forward, dim))
+        self.feed_forward = nn.Sequential(
+            nn.Linear(dim, config.feed_forward), nn.GELU(), nn.Linear(config.feed_forward, dim)
+        )
         self.feed_forward_norm = nn.LayerNorm(dim)
 
     def forward(self, tokens: Tensor, position: Tensor) -> Tensor:
@@ -121,7 +125,9 @@ class Layers(nn.Module):
 
 def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     padding = (kernel - 1) // 2
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=padding, padding_mode="reflect")
+    convolution = nn.Conv2d(
+        inputs, outputs, kernel, stride=stride, padding=padding, padding_mode="reflect"
+    )
     nn.init.normal_(convolution.weight, std=0.02)
     assert convolution.bias is not None
     nn.init.zeros_(convolution.bias)
@@ -144,7 +150,9 @@ class _Transformer(FrameComparator):
         drawn = self.value_scale.unscale(torch.tanh(self.decode(features)))
         return FramePrediction(drawn, features)
 
-    def frame_losses(self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def frame_losses(
+        self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
         """100 L1 of the whole frame as drawn, in values of [-1, 1]."""
         l1 = scaled_l1(predicted.frames, target, self.value_scale)
         return {"loss": L1_WEIGHT * l1, "l1": l1}

@@ -109,7 +109,9 @@ def warp(frames: Tensor, flow: Tensor) -> Tensor:
     across = torch.arange(width, device=flow.device) + flow[:, 0]
     down = torch.arange(height, device=flow.device).unsqueeze(1) + flow[:, 1]
     grid = torch.stack([across / max(width - 1, 1), down / max(height - 1, 1)], dim=-1) * 2.0 - 1.0
-    return functional.grid_sample(frames, grid.to(frames.dtype), mode="bilinear", padding_mode="border", align_corners=True)
+    return functional.grid_sample(
+        frames, grid.to(frames.dtype), mode="bilinear", padding_mode="border", align_corners=True
+    )
 
 
 def agreement(forth: Tensor, back: Tensor) -> Tensor:

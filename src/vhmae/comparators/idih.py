@@ -66,7 +66,9 @@ class Idih(FrameComparator):
         last = len(widths) - 1
         self.encoder = nn.ModuleList()
         for level, (inputs, outputs) in enumerate(zip([4, *widths[:-1]], widths, strict=True)):
-            layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, 4, stride=2, padding=int(level < last))]
+            layers: list[nn.Module] = [
+                nn.Conv2d(inputs, outputs, 4, stride=2, padding=int(level < last))
+            ]
             if level >= 2:
                 layers.append(nn.BatchNorm2d(outputs))
             self.encoder.append(nn.Sequential(*layers, nn.ELU()))
@@ -75,7 +77,9 @@ class Idih(FrameComparator):
             outputs = widths[level - 1] if level else config.last_width
             self.decoder.append(
                 nn.Sequential(
-                    nn.ConvTranspose2d(widths[level], outputs, 4, stride=2, padding=int(level < last)),
+                    nn.ConvTranspose2d(
+                        widths[level], outputs, 4, stride=2, padding=int(level < last)
+                    ),
                     nn.BatchNorm2d(outputs),
                     nn.ELU(),
                 )
@@ -99,7 +103,9 @@ class Idih(FrameComparator):
                 features = features + skips.pop()
         return FramePrediction(self.value_scale.unscale(self.fusion(features, values)), features)
 
-    def frame_losses(self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def frame_losses(
+        self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
         """fn-MSE of the blended frame in normalised values."""
         blended = blend(predicted.frames, composite, mask)
         loss = foreground_normalized_mse(blended, target, mask, self.value_scale, MINIMUM_AREA)

@@ -62,7 +62,9 @@ class ChannelGate(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         hidden = max(channels // 16, 8)
-        self.weigh = nn.Sequential(nn.Linear(2 * channels, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid())
+        self.weigh = nn.Sequential(
+            nn.Linear(2 * channels, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid()
+        )
 
     def forward(self, features: Tensor) -> Tensor:
         pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)  # (F, 2 C)
@@ -94,7 +96,9 @@ class SpatialSeparatedAttention(nn.Module):
 
     def forward(self, features: Tensor, mask: Tensor) -> Tensor:
         """Attend: features (F, C, H, W), mask (F, 1, any, any) -> (F, C, H, W)."""
-        soft = functional.interpolate(mask, features.shape[-2:], mode="bilinear", align_corners=False)
+        soft = functional.interpolate(
+            mask, features.shape[-2:], mode="bilinear", align_corners=False
+        )
         soft = functional.conv2d(soft, self.blur, padding=3)
         foreground = self.change(self.of_foreground(features)) + self.mixed(features)
         return soft * foreground + (1.0 - soft) * self.of_background(features)
@@ -111,7 +115,9 @@ class Is2amTrunk(nn.Module):
             for level, (inputs, outputs) in enumerate(zip([4, *widths[:-1]], widths, strict=True))
         )
         skips = widths[-2::-1]
-        self.reduce = nn.ModuleList(nn.Sequential(nn.Conv2d(2 * skip, skip, 3, padding=1), nn.ReLU()) for skip in skips)
+        self.reduce = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(2 * skip, skip, 3, padding=1), nn.ReLU()) for skip in skips
+        )
         self.join = nn.ModuleList(_convolutions(2 * skip, skip, normalized=True) for skip in skips)
         self.attention = SpatialSeparatedAttention(2 * width)
         # A sixth faster on a CPU with channels side by side; the U-Nets of 4x4 steps are slower so.
@@ -127,7 +133,9 @@ class Is2amTrunk(nn.Module):
         skips.pop()
         for step, (reduce, join) in enumerate(zip(self.reduce, self.join, strict=True)):
             skip = skips.pop()
-            features = functional.interpolate(features, scale_factor=2, mode="bilinear", align_corners=True)
+            features = functional.interpolate(
+                features, scale_factor=2, mode="bilinear", align_corners=True
+            )
             features = torch.cat([skip, reduce(features)], dim=1)
             if step == len(self.join) - 1:  # at full size alone
                 features = self.attention(features, mask)
@@ -171,7 +179,9 @@ class Is2am(FrameComparator):
         features = self.trunk(values, mask)
         return FramePrediction(self.value_scale.unscale(self.fusion(features, values)), features)
 
-    def frame_losses(self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def frame_losses(
+        self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
         """fn-MSE of the blended frame in normalised values."""
         blended = blend(predicted.frames, composite, mask)
         loss = foreground_normalized_mse(blended, target, mask, self.value_scale, MINIMUM_AREA)

@@ -65,7 +65,9 @@ def look_up(table: Tensor, colors: Tensor, nodes: int = NODES) -> tuple[Tensor, 
     return mixed, found.squeeze(1)
 
 
-def of_neighbours(composite: Tensor, answers: Tensor, mask: Tensor, reach: int = 8, nodes: int = NODES) -> Tensor:
+def of_neighbours(
+    composite: Tensor, answers: Tensor, mask: Tensor, reach: int = 8, nodes: int = NODES
+) -> Tensor:
     """Give each frame of a clip what its neighbours' table says.
 
     Args:

@@ -77,7 +77,10 @@ class PctNet(FrameComparator):
         small, small_mask = values, mask
         side = self.config.image_size
         if max(frames.shape[-2:]) > side:
-            small, small_mask = (functional.interpolate(maps, (side, side), mode="bilinear", antialias=True) for maps in (values, mask))
+            small, small_mask = (
+                functional.interpolate(maps, (side, side), mode="bilinear", antialias=True)
+                for maps in (values, mask)
+            )
         features = self.trunk(small, small_mask)
         maps, kept = self.say_maps(features), torch.sigmoid(3.0 * self.keep(features))
         changed = apply_maps(values, _enlarged(maps, frames))
@@ -85,7 +88,9 @@ class PctNet(FrameComparator):
         drawn = self.value_scale.unscale(kept * values + (1.0 - kept) * changed)
         return PctPrediction(drawn, features, maps)
 
-    def frame_losses(self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor) -> dict[str, Tensor]:
+    def frame_losses(
+        self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
         """fn-MSE of the blended frame at full size, and the smoothness of the maps."""
         assert isinstance(predicted, PctPrediction)
         blended = blend(predicted.frames, composite, mask)

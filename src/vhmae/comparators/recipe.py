@@ -65,7 +65,9 @@ class ComparatorRecipe:
     backbone: str = ""
     """Trained weights of the network that Huang et al. and CO2Net stand on; CO2Net needs them."""
     scenes: SceneRecipe = dataclasses.field(default_factory=SceneRecipe)
-    data: DataConfig = dataclasses.field(default_factory=lambda: DataConfig(cameras="looks/wb_maps.npz"))
+    data: DataConfig = dataclasses.field(
+        default_factory=lambda: DataConfig(cameras="looks/wb_maps.npz")
+    )
     looks: LookMixture = MIXTURE
     train: Course = dataclasses.field(default_factory=Course)
 
@@ -73,7 +75,9 @@ class ComparatorRecipe:
         find_comparator(self.comparator)
         stands_on_another = self.comparator.startswith(("huang-", "co2net-"))
         if self.backbone and not stands_on_another:
-            raise InputError(f"backbone: {self.comparator} stands on no other network; leave it out")
+            raise InputError(
+                f"backbone: {self.comparator} stands on no other network; leave it out"
+            )
         if self.comparator.startswith("co2net-") and not self.backbone:
             raise InputError(f"backbone: {self.comparator} needs trained weights; give their file")
         if stands_on_another and self.train.clip_frames < 2:

@@ -1,4 +1,5 @@
-"""A compared method trained on the house's own scenes and looks: what ``vhmae train`` does with its recipe."""
+"""A compared method trained on the house's own scenes and looks: what ``vhmae train`` does with its
+recipe."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from vhmae.model.precision import choose_device
 from vhmae.training.sources import load_packs, make_sampler, split_dev
 
 
-def train_comparator(recipe: ComparatorRecipe, run_dir: Path, device: str = "auto", resume: bool = False) -> ComparatorState:
+def train_comparator(
+    recipe: ComparatorRecipe, run_dir: Path, device: str = "auto", resume: bool = False
+) -> ComparatorState:
     """Train by a recipe, to its end.
 
     Raises:

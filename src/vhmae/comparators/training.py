@@ -77,7 +77,9 @@ def comparator_losses(
     }
 
 
-def draw_batch(sampler: DrawsScenes, looks: LookSampler, course: Course, step: int, device: torch.device) -> TrainingBatch:
+def draw_batch(
+    sampler: DrawsScenes, looks: LookSampler, course: Course, step: int, device: torch.device
+) -> TrainingBatch:
     """The batch of a step: the one that the house's own training draws for this seed."""
     scenes = StackedScenes.of(
         [
@@ -139,7 +141,9 @@ class ComparatorTrainer:
             parameters = list(self.critic.parameters())
             self.optimizers["critic"] = self.entry.schedule.make_optimizer(parameters)
 
-    def run(self, sampler: DrawsScenes, looks: LookSampler, resume: bool = False) -> ComparatorState:
+    def run(
+        self, sampler: DrawsScenes, looks: LookSampler, resume: bool = False
+    ) -> ComparatorState:
         """Train to the end of the course; a run that was stopped goes on from its checkpoint.
 
         Raises:
@@ -191,7 +195,9 @@ class ComparatorTrainer:
         total.backward()
         values = {name: float(value.detach()) for name, value in losses.items()}
         if not math.isfinite(float(total.detach())):
-            raise VhmaeError(f"{self.run_dir}: the loss is not finite at step {step}; lower train.learning_rate")
+            raise VhmaeError(
+                f"{self.run_dir}: the loss is not finite at step {step}; lower train.learning_rate"
+            )
         if course.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), course.clip_norm)
         for optimizer in self.optimizers.values():

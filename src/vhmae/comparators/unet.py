@@ -35,7 +35,10 @@ class UNetConfig:
 
     def __post_init__(self) -> None:
         if self.levels < ATTENDED_JOINS + 1 or self.width < 1:
-            raise InputError(f"levels={self.levels}, width={self.width}; expected at least {ATTENDED_JOINS + 1} levels and 1 channel")
+            raise InputError(
+                f"levels={self.levels}, width={self.width}; expected at least {ATTENDED_JOINS + 1} "
+                "levels and 1 channel"
+            )
 
     @classmethod
     def for_size(cls, image_size: int) -> UNetConfig:
@@ -56,7 +59,9 @@ class PlainNorm(nn.Module):
 class Down(nn.Module):
     """One level of the encoder: (F, C, H, W) -> (F, outputs, H / 2, W / 2)."""
 
-    def __init__(self, inputs: int, outputs: int, outermost: bool, innermost: bool, bias: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, outermost: bool, innermost: bool, bias: bool
+    ) -> None:
         super().__init__()
         self.activated = not outermost
         # Instance norm would take the innermost map, which is one pixel, to zero.
@@ -73,7 +78,9 @@ class Down(nn.Module):
 class Up(nn.Module):
     """One level of the decoder, joined with the encoder's map of the same size."""
 
-    def __init__(self, inputs: int, outputs: int, norm: nn.Module, attended: bool, dropped: bool, bias: bool) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, norm: nn.Module, attended: bool, dropped: bool, bias: bool
+    ) -> None:
         super().__init__()
         self.convolve = nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1, bias=bias)
         self.norm = norm
@@ -94,7 +101,9 @@ class Up(nn.Module):
 class UNet(nn.Module):
     """Encoder and decoder of 4x4 convolutions: frames in, values in [-1, 1] out."""
 
-    def __init__(self, config: UNetConfig, inputs: int, decoder_norm: Callable[[int], nn.Module], bias: bool) -> None:
+    def __init__(
+        self, config: UNetConfig, inputs: int, decoder_norm: Callable[[int], nn.Module], bias: bool
+    ) -> None:
         super().__init__()
         levels = config.levels
         widths = [config.width * min(2**level, WIDEST) for level in range(levels)]

@@ -36,7 +36,9 @@ class ComparatorCard:
     """How it was trained, and the side of the frames (``image_size``)."""
 
 
-def save_comparator(model: Comparator, name: str, config: Any, path: Path, facts: dict[str, Any], half: bool = True) -> None:
+def save_comparator(
+    model: Comparator, name: str, config: Any, path: Path, facts: dict[str, Any], half: bool = True
+) -> None:
     """Write weights with their name and sizes. The file appears whole or not at all.
 
     Args:
@@ -69,16 +71,21 @@ def read_comparator_card(path: Path) -> ComparatorCard:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as safetensors ({error}); train the method again") from None
+        raise InputError(
+            f"{path}: cannot be read as safetensors ({error}); train the method again"
+        ) from None
     if metadata.get("format") != FORMAT:
         raise InputError(
-            f"{path}: holds no compared method (format {metadata.get('format')!r}, expected {FORMAT!r}); train one with configs/comparators"
+            f"{path}: holds no compared method (format {metadata.get('format')!r}, expected "
+            f"{FORMAT!r}); train one with configs/comparators"
         )
     try:
         name, config = metadata["comparator"], json.loads(metadata["config"])
         facts = json.loads(metadata.get("facts", "{}"))
     except (KeyError, ValueError) as error:
-        raise InputError(f"{path}: its description is damaged ({error}); train the method again") from None
+        raise InputError(
+            f"{path}: its description is damaged ({error}); train the method again"
+        ) from None
     if not isinstance(config, dict) or not isinstance(facts, dict):
         raise InputError(f"{path}: its description is damaged; train the method again")
     return ComparatorCard(name, build(find_comparator(name).config, config, str(path)), facts)
@@ -102,9 +109,13 @@ def load_comparator(path: Path) -> tuple[Comparator, ComparatorCard]:
 
 
 def _check_tensors(tensors: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
-    odd = sorted(tensors.keys() ^ expected.keys()) or sorted(key for key, value in tensors.items() if value.shape != expected[key].shape)
+    odd = sorted(tensors.keys() ^ expected.keys()) or sorted(
+        key for key, value in tensors.items() if value.shape != expected[key].shape
+    )
     if odd:
-        raise InputError(f"{path}: its tensors do not fit its description ({odd[0]}); train the method again")
+        raise InputError(
+            f"{path}: its tensors do not fit its description ({odd[0]}); train the method again"
+        )
 
 
 def load_backbone(model: Comparator, path: Path) -> None:
@@ -118,5 +129,8 @@ def load_backbone(model: Comparator, path: Path) -> None:
         raise InputError(f"{path}: this method takes no other network's weights; leave them out")
     trained, card = load_comparator(path)
     if type(trained) is not type(backbone) or trained.config != backbone.config:
-        raise InputError(f"{path}: holds {card.name}, which is not the network that this method stands on; give its own, of the same size")
+        raise InputError(
+            f"{path}: holds {card.name}, which is not the network that this method stands on; give "
+            "its own, of the same size"
+        )
     backbone.load_state_dict(trained.state_dict())

@@ -53,7 +53,10 @@ class AlignedRecipe:
         if root:
             paths = {name: Path(root, path) for name, path in paths.items()}
         elif not all(path.is_absolute() for path in paths.values()):
-            raise InputError(f"{self.takes}: is relative to the data, which is not known; pass `data` DIR or set VHMAE_DATA")
+            raise InputError(
+                f"{self.takes}: is relative to the data, which is not known; pass `data` DIR or "
+                "set VHMAE_DATA"
+            )
         return dataclasses.replace(self, **paths)
 
 
@@ -80,7 +83,9 @@ def read_pairs(path: Path) -> list[Pair]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(f"cannot be read ({reason}); give lines of VIEW MASK A B", field="pairs", value=path) from None
+        raise InputError(
+            f"cannot be read ({reason}); give lines of VIEW MASK A B", field="pairs", value=path
+        ) from None
     pairs = []
     for number, text in enumerate(lines, 1):
         words = text.split()
@@ -88,7 +93,9 @@ def read_pairs(path: Path) -> list[Pair]:
             continue
         where = f"`pairs` {path}: line {number}"
         if len(words) not in (3, 4):
-            raise InputError(f"{where} has {len(words)} words; expected VIEW MASK A B (or MASK A B)")
+            raise InputError(
+                f"{where} has {len(words)} words; expected VIEW MASK A B (or MASK A B)"
+            )
         if any(".." in Path(word).parts or Path(word).is_absolute() for word in words):
             raise InputError(f"{where} leads out of the folder; name views, masks and times alone")
         pair = Pair(number, "" if len(words) == 3 else words[0], *words[-3:])
@@ -115,13 +122,17 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
         raise InputError(f"{output}: is a file or not empty; give a new folder")
     for option, folder in (("`takes`", recipe.takes), ("`masks`", recipe.masks)):
         if not folder.is_dir():
-            raise InputError(f"{option} {folder}: is not a folder; expected VIEW/NAME pictures in it")
+            raise InputError(
+                f"{option} {folder}: is not a folder; expected VIEW/NAME pictures in it"
+            )
     pairs = read_pairs(recipe.pairs)
     known = {pair.view for pair in pairs}
     for view in recipe.views:
         if view not in known:
             hint = did_you_mean(view, known)
-            raise InputError(f"is in no line of {recipe.pairs}{hint}; name others", field="views", value=view)
+            raise InputError(
+                f"is in no line of {recipe.pairs}{hint}; name others", field="views", value=view
+            )
     lines: list[str] = []
     journal: list[dict[str, object]] = []
     numbers: dict[str, int] = {}
@@ -150,7 +161,8 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
         journal.append({"composite": item, "group": name, **times, "fmse": round(error, 2)})
     if not lines:
         raise InputError(
-            f"leaves no composite of {recipe.least_fmse:g} fMSE or more; give pairs that differ more, or a lower `least_fmse`",
+            f"leaves no composite of {recipe.least_fmse:g} fMSE or more; give pairs that differ "
+            "more, or a lower `least_fmse`",
             field="pairs",
             value=recipe.pairs,
         )
@@ -176,7 +188,8 @@ def _read_pair(recipe: AlignedRecipe, pair: Pair) -> tuple[Array, Array, Array]:
         if picture.shape[:2] != target.shape[:2]:
             sizes = [f"{p.shape[1]}x{p.shape[0]}" for p in (picture, target)]
             raise InputError(
-                f"{path}: is {sizes[0]} but {paths[0].name} is {sizes[1]}; all pictures and masks of a view must be aligned to a pixel"
+                f"{path}: is {sizes[0]} but {paths[0].name} is {sizes[1]}; all pictures and masks "
+                "of a view must be aligned to a pixel"
             )
     if not mask.any() or mask.all():
         share = "no pixel" if not mask.any() else "every pixel"

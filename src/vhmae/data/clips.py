@@ -1,8 +1,8 @@
 """Clips with masks: the files of a data folder, and packs of frames that training reads.
 
-A folder holds ``NAME.mp4`` beside ``NAME.mask.npz`` (keys ``bits``: rows packed to bits, ``shape``: (T, H, W)). A pack is
-one .npz of encoded pictures: decoding a JPEG costs a fifth of decoding a video frame, and a pack travels to another
-machine as it is.
+A folder holds ``NAME.mp4`` beside ``NAME.mask.npz`` (keys ``bits``: rows packed to bits, ``shape``:
+(T, H, W)). A pack is one .npz of encoded pictures: decoding a JPEG costs a fifth of decoding a
+video frame, and a pack travels to another machine as it is.
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ def read_mask_bits(path: Path) -> Array:
     except FileNotFoundError:
         raise InputError(f"{path}: no such mask file; check the path") from None
     except DAMAGED_ARCHIVE as error:
-        raise InputError(f"{path}: is not a packed mask with 'bits' and 'shape' ({error})") from None
+        raise InputError(
+            f"{path}: is not a packed mask with 'bits' and 'shape' ({error})"
+        ) from None
 
 
 def write_mask_bits(mask: Array, path: Path) -> None:
     """Write a mask (T, H, W) bool in the packed form."""
-    np.savez_compressed(path, bits=np.packbits(mask.astype(bool), axis=-1), shape=np.array(mask.shape))
+    np.savez_compressed(
+        path, bits=np.packbits(mask.astype(bool), axis=-1), shape=np.array(mask.shape)
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,12 +57,17 @@ class Clip:
         Returns:
             Frames (T, H, W, 3) uint8 RGB and masks (T, H, W) bool.
         """
-        from vhmae.video.reader import read_rgb_frames  # PyAV is needed only where video files are read
+        from vhmae.video.reader import (
+            read_rgb_frames,
+        )  # PyAV is needed only where video files are read
 
         mask = read_mask_bits(self.mask)
         usable = np.flatnonzero(mask.mean(axis=(1, 2)) >= minimum_foreground)
         if not len(usable):
-            raise InputError(f"{self.mask}: no frame has {minimum_foreground:.1%} foreground; leave this clip out")
+            raise InputError(
+                f"{self.mask}: no frame has {minimum_foreground:.1%} foreground; leave this clip "
+                "out"
+            )
         picks = usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).round().astype(int)]
         frames = read_rgb_frames(self.video, picks.tolist())
         return np.stack(frames), mask[picks]
@@ -66,7 +75,8 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True)
 class Still:
-    """A picture with its label map: a clip of one frame, whose foreground is every labelled pixel."""
+    """A picture with its label map: a clip of one frame, whose foreground is every labelled
+    pixel."""
 
     name: str
     picture: Path
@@ -76,18 +86,30 @@ class Still:
         """Read the picture as a clip does: (1, H, W, 3) uint8 RGB and (1, H, W) bool."""
         frame, mask = read_picture(self.picture), read_picture(self.labels, color=False) > 0
         if frame.shape[:2] != mask.shape:
-            raise InputError(f"{self.labels}: is {mask.shape} but its picture {frame.shape[:2]}; leave this picture out")
+            raise InputError(
+                f"{self.labels}: is {mask.shape} but its picture {frame.shape[:2]}; leave this "
+                "picture out"
+            )
         if mask.mean() < minimum_foreground:
-            raise InputError(f"{self.labels}: has under {minimum_foreground:.1%} foreground; leave this picture out")
+            raise InputError(
+                f"{self.labels}: has under {minimum_foreground:.1%} foreground; leave this picture "
+                "out"
+            )
         return frame[None], mask[None]
 
 
 def list_stills(folder: Path) -> list[Still]:
     """List the pictures of a folder that have a label map, in the order of their names."""
     pictures = sorted([*folder.glob("*.jpg"), *folder.glob("*.webp")])
-    stills = [Still(path.stem, path, path.with_suffix(".png")) for path in pictures if path.with_suffix(".png").exists()]
+    stills = [
+        Still(path.stem, path, path.with_suffix(".png"))
+        for path in pictures
+        if path.with_suffix(".png").exists()
+    ]
     if not stills:
-        raise InputError(f"{folder}: holds no picture with a label map; expected NAME.jpg beside NAME.png")
+        raise InputError(
+            f"{folder}: holds no picture with a label map; expected NAME.jpg beside NAME.png"
+        )
     return stills
 
 
@@ -115,7 +137,9 @@ def read_names(path: Path, option: str) -> set[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(f"{option}: {path}: cannot be read ({reason}); give a file with one clip a line") from None
+        raise InputError(
+            f"{option}: {path}: cannot be read ({reason}); give a file with one clip a line"
+        ) from None
     names = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
     if not names:
         raise InputError(f"{option}: {path}: names no clip; give a file with one clip a line")
@@ -130,33 +154,45 @@ def source_group(name: str) -> str:
 
 
 class Pack:
-    """Encoded frames with label maps, grouped by source; read-only, small enough to stay in memory."""
+    """Encoded frames with label maps, grouped by source; read-only, small enough to stay in
+    memory."""
 
-    def __init__(self, names: list[str], source: Array, pictures: list[Array], labels: list[Array]) -> None:
+    def __init__(
+        self, names: list[str], source: Array, pictures: list[Array], labels: list[Array]
+    ) -> None:
         self.names = names
         self.source = source  # (frames,) index into names, ascending
         self._pictures = pictures
         self._labels = labels
         self._decoded: list[Array] = []
         self.frames_of = [np.flatnonzero(source == index) for index in range(len(names))]
-        # Takes of one clip share a number, so that no fold has seen a part of another's scenes; the same in every subset.
-        groups = [source_group(name) if len(rows) > 1 else name for name, rows in zip(names, self.frames_of, strict=True)]
+        # Takes of one clip share a number, so that no fold has seen a part of another's scenes; the
+        # same in every subset.
+        groups = [
+            source_group(name) if len(rows) > 1 else name
+            for name, rows in zip(names, self.frames_of, strict=True)
+        ]
         self.source_numbers = [zlib.crc32(group.encode()) for group in groups]
 
     def __len__(self) -> int:
         return len(self._pictures)
 
     def picture(self, index: int) -> Array:
-        """Decode a frame, or take it from the cache: (H, W, 3) uint8 RGB, read-only where it is cached."""
+        """Decode a frame, or take it from the cache: (H, W, 3) uint8 RGB, read-only where it is
+        cached."""
         if index < len(self._decoded):
             return self._decoded[index]
         picture = cv2.imdecode(self._pictures[index], cv2.IMREAD_COLOR)
         if picture is None:
-            raise InputError(f"{self.names[int(self.source[index])]}: a picture in the pack is damaged; make the pack again")
+            raise InputError(
+                f"{self.names[int(self.source[index])]}: a picture in the pack is damaged; make "
+                "the pack again"
+            )
         return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
 
     def cache_decoded(self, path: Path, limit_bytes: int) -> int:
-        """Keep decoded frames in a memory-mapped file, which all processes share: the first ones, up to a size.
+        """Keep decoded frames in a memory-mapped file, which all processes share: the first ones,
+        up to a size.
 
         Args:
             path: the file; made at the first call, beside it its sizes.
@@ -198,7 +234,9 @@ class Pack:
         position = {old: new for new, old in enumerate(chosen)}
         source = np.array([position[int(self.source[row])] for row in rows], dtype=np.int64)
         names = [self.names[index] for index in chosen]
-        return Pack(names, source, [self._pictures[r] for r in rows], [self._labels[r] for r in rows])
+        return Pack(
+            names, source, [self._pictures[r] for r in rows], [self._labels[r] for r in rows]
+        )
 
     def save(self, path: Path) -> None:
         """Write the pack as one .npz."""
@@ -216,15 +254,27 @@ class Pack:
                 parts = {}
                 for key in ("pictures", "labels"):
                     parts[key] = np.split(file[key], np.cumsum(file[f"{key}_sizes"])[:-1])
-                return cls([str(name) for name in file["names"]], file["source"], parts["pictures"], parts["labels"])
+                return cls(
+                    [str(name) for name in file["names"]],
+                    file["source"],
+                    parts["pictures"],
+                    parts["labels"],
+                )
         except FileNotFoundError:
             raise InputError(f"{path}: no such pack; make it with: vhmae pack") from None
         except DAMAGED_ARCHIVE as error:
-            raise InputError(f"{path}: is not a pack of frames ({error}); make it again with: vhmae pack") from None
+            raise InputError(
+                f"{path}: is not a pack of frames ({error}); make it again with: vhmae pack"
+            ) from None
 
 
 def _encode(picture: Array) -> Array:
-    flags = [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    flags = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        95,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
     return cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags)[1].ravel()
 
 
@@ -239,15 +289,24 @@ def _still_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
     for picture in sorted([*folder.glob("*.jpg"), *folder.glob("*.webp")]):
         label = picture.with_suffix(".png")
         data = np.frombuffer(picture.read_bytes(), np.uint8)
-        yield picture.stem, data, np.frombuffer(label.read_bytes() if label.exists() else b"", np.uint8)
+        yield (
+            picture.stem,
+            data,
+            np.frombuffer(label.read_bytes() if label.exists() else b"", np.uint8),
+        )
 
 
 def _hyoutube_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
-    """Real frames of HYouTube with the masks of their objects; looks are drawn anew, its composites are not read."""
+    """Real frames of HYouTube with the masks of their objects; looks are drawn anew, its composites
+    are not read."""
     for sample in read_list(folder, folder / TRAIN_LIST):
         _, real, masks = sample.read()
         for frame, mask in zip(real, masks, strict=True):
-            yield sample.name, _encode(frame), cv2.imencode(".png", mask.astype(np.uint8))[1].ravel()
+            yield (
+                sample.name,
+                _encode(frame),
+                cv2.imencode(".png", mask.astype(np.uint8))[1].ravel(),
+            )
 
 
 def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
@@ -259,8 +318,13 @@ def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
     else:
         entries = list(_still_entries(folder))
     if not entries:
-        raise InputError(f"{folder}: holds neither clips (NAME.mp4, NAME.mask.npz), pictures (.jpg, .webp) nor {TRAIN_LIST}")
+        raise InputError(
+            f"{folder}: holds neither clips (NAME.mp4, NAME.mask.npz), pictures (.jpg, .webp) nor "
+            f"{TRAIN_LIST}"
+        )
     names = list(dict.fromkeys(name for name, _, _ in entries))
     position = {name: index for index, name in enumerate(names)}
     source = np.array([position[name] for name, _, _ in entries])
-    return Pack(names, source, [picture for _, picture, _ in entries], [label for _, _, label in entries])
+    return Pack(
+        names, source, [picture for _, picture, _ in entries], [label for _, _, label in entries]
+    )

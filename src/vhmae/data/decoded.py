@@ -35,7 +35,9 @@ class Pictures(NamedTuple):
     1]."""
 
 
-def read_decoded(sample: Sample, cache: Path | None = None, size: int | None = None, resizing: Resizing = "area") -> Pictures:
+def read_decoded(
+    sample: Sample, cache: Path | None = None, size: int | None = None, resizing: Resizing = "area"
+) -> Pictures:
     """Read a composite as :meth:`Sample.read_soft` does, from a cache where it was read before.
 
     Args:
@@ -61,13 +63,17 @@ def read_decoded(sample: Sample, cache: Path | None = None, size: int | None = N
 
 def resize_frames(frames: Array, size: int, resizing: Resizing) -> Array:
     """Resize frames or mattes (T, H, W[, 3]) to a square of a side; their type stays."""
-    return np.stack([cv2.resize(frame, (size, size), interpolation=_FILTERS[resizing]) for frame in frames])
+    return np.stack(
+        [cv2.resize(frame, (size, size), interpolation=_FILTERS[resizing]) for frame in frames]
+    )
 
 
 def _key(sample: Sample, size: int | None, resizing: Resizing) -> str:
     """Where a composite lies in a cache: another once its files change."""
     facts = []
-    for folder in (folder for folder in (sample.composite, sample.real, sample.mask) if folder is not None):
+    for folder in (
+        folder for folder in (sample.composite, sample.real, sample.mask) if folder is not None
+    ):
         stats = [(file.name, file.stat()) for file in sorted(folder.iterdir())]
         facts.append(
             [
@@ -87,4 +93,6 @@ def _resized(sample: Sample, size: int | None, resizing: Resizing) -> Pictures:
     # To [0, 1] first, as CO2Net's loader: where the matte is 1 depends on the order.
     matte = resize_frames(levels.astype(np.float32) / np.float32(255.0), size, resizing)
     mask = matte >= 0.5 if resizing == "area" else matte > 0.0
-    return Pictures(resize_frames(composite, size, resizing), resize_frames(target, size, resizing), mask, matte)
+    return Pictures(
+        resize_frames(composite, size, resizing), resize_frames(target, size, resizing), mask, matte
+    )

@@ -16,7 +16,16 @@ from vhmae.color.lut import Split, read_lut_bank
 from vhmae.color.skin import find_skin
 from vhmae.data.clips import Clip, Still, list_clips, list_stills, read_names
 from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, SKIN, TEST_LIST, write_jpeg, write_mask
-from vhmae.data.looks import IDENTITY, LOOKS, SHIFTS, CameraSplit, Look, LookSources, draw_look, read_cameras
+from vhmae.data.looks import (
+    IDENTITY,
+    LOOKS,
+    SHIFTS,
+    CameraSplit,
+    Look,
+    LookSources,
+    draw_look,
+    read_cameras,
+)
 from vhmae.data.looks.spatial import Added, draw_added
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
 from vhmae.errors import InputError, did_you_mean
@@ -40,8 +49,8 @@ class SynthesisRecipe:
     looks: Literal["one", "two"] = "two"
     """one: B inside the mask. two: A outside, B inside."""
     shifts: tuple[str, ...] = ("lut", "parametric")
-    """What looks are made of: kinds of ``LOOKS`` (lut, parametric, camera, photo, ...), and what ``ADDED`` lays over the
-    foreground alone (lighting, hue, haze, noise)."""
+    """What looks are made of: kinds of ``LOOKS`` (lut, parametric, camera, photo, ...), and what
+    ``ADDED`` lays over the foreground alone (lighting, hue, haze, noise)."""
     per_video: int = 2
     """Composites a clip."""
     strength: tuple[float, float] | None = None
@@ -51,7 +60,8 @@ class SynthesisRecipe:
     foreground_ratio: tuple[float, float] = (0.0, 1.0)
     """Clips whose mean foreground lies outside are left out."""
     crop: tuple[float, float] | None = None
-    """Each composite is a crop around the subject, in which it takes a share drawn from this range; left out where none does."""
+    """Each composite is a crop around the subject, in which it takes a share drawn from this range;
+    left out where none does."""
     clips: Path | None = None
     """A file with the names of the clips that are taken, one a line; without it, all."""
     frames: int = 20
@@ -65,32 +75,51 @@ class SynthesisRecipe:
     stills: Path | None = None
     """Folder of pictures with label maps that are taken as clips of one frame, after the videos."""
     skin: bool = False
-    """Also keep where the foreground is skin, found before the looks: its error is then scored apart."""
+    """Also keep where the foreground is skin, found before the looks: its error is then scored
+    apart."""
 
     def __post_init__(self) -> None:
         for shift in self.shifts:
             if shift not in SHIFTS:
-                raise InputError(f"unknown shift {shift}{did_you_mean(shift, SHIFTS)}; known: {', '.join(SHIFTS)}", field="shifts")
+                raise InputError(
+                    f"unknown shift {shift}{did_you_mean(shift, SHIFTS)}; known: "
+                    f"{', '.join(SHIFTS)}",
+                    field="shifts",
+                )
         low, high = self.strengths
         if not 0.0 <= low <= high <= 1.0:
-            raise InputError(f"`strength` {low}:{high}: expected LOW:HIGH with 0 <= LOW <= HIGH <= 1")
+            raise InputError(
+                f"`strength` {low}:{high}: expected LOW:HIGH with 0 <= LOW <= HIGH <= 1"
+            )
         if self.crop is not None and not 0.0 < self.crop[0] <= self.crop[1] < 1.0:
-            raise InputError(f"`crop` {self.crop[0]}:{self.crop[1]}: expected LOW:HIGH with 0 < LOW <= HIGH < 1")
+            raise InputError(
+                f"`crop` {self.crop[0]}:{self.crop[1]}: expected LOW:HIGH with 0 < LOW <= HIGH < 1"
+            )
         if self.frames < 1 or self.per_video < 1:
             raise InputError("`frames` and `per_video` must be at least 1")
         if "lut" in self.shifts and self.luts is None:
-            raise InputError("`shifts` lut: needs a LUT bank; pass `luts` FILE or use `shifts` parametric")
+            raise InputError(
+                "`shifts` lut: needs a LUT bank; pass `luts` FILE or use `shifts` parametric"
+            )
         if "camera" in self.shifts and self.cameras is None:
-            raise InputError("`shifts` camera: needs camera renderings; pass `cameras` FILE or use `shifts` photo")
+            raise InputError(
+                "`shifts` camera: needs camera renderings; pass `cameras` FILE or use `shifts` "
+                "photo"
+            )
 
     def below(self, root: str | Path | None) -> SynthesisRecipe:
         """The recipe with its relative paths taken from a data folder."""
-        paths: dict[str, Path] = {name: path for name in IN_DATA if (path := getattr(self, name)) is not None}
+        paths: dict[str, Path] = {
+            name: path for name in IN_DATA if (path := getattr(self, name)) is not None
+        }
         relative = [path for path in paths.values() if not path.is_absolute()]
         if not relative:
             return self
         if not root:
-            raise InputError(f"{relative[0]}: is relative to the data, which is not known; pass `data` DIR or set VHMAE_DATA")
+            raise InputError(
+                f"{relative[0]}: is relative to the data, which is not known; pass `data` DIR or "
+                "set VHMAE_DATA"
+            )
         return dataclasses.replace(self, **{name: Path(root, path) for name, path in paths.items()})  # type: ignore[arg-type]  # all are paths
 
     @property
@@ -106,24 +135,42 @@ class SynthesisRecipe:
 def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
     """Write an evaluation set; returns the number of composites.
 
-    The folder must be missing or empty; the list is written last, so that a set without one is incomplete.
+    The folder must be missing or empty; the list is written last, so that a set without one is
+    incomplete.
     """
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; give a new folder")
     if output.exists() and any(output.iterdir()):
-        raise InputError(f"{output}: is not empty; give a new folder, so that no old frames stay in the set")
+        raise InputError(
+            f"{output}: is not empty; give a new folder, so that no old frames stay in the set"
+        )
     needed = {LOOKS[shift].needs for shift in recipe.shifts if shift in LOOKS}
     sources = LookSources(
-        luts=read_lut_bank(recipe.luts, recipe.lut_split) if recipe.luts and "luts" in needed else [],
-        cameras=read_cameras(recipe.cameras, recipe.camera_split) if recipe.cameras and "cameras" in needed else [],
+        luts=read_lut_bank(recipe.luts, recipe.lut_split)
+        if recipe.luts and "luts" in needed
+        else [],
+        cameras=read_cameras(recipe.cameras, recipe.camera_split)
+        if recipe.cameras and "cameras" in needed
+        else [],
     )
     lines: list[str] = []
     journal: list[dict[str, object]] = []
-    clips: list[Clip | Still] = [*list_clips(recipe.videos), *(list_stills(recipe.stills) if recipe.stills else [])]
-    wanted = read_names(recipe.clips, "`clips`") if recipe.clips is not None else {clip.name for clip in clips}
+    clips: list[Clip | Still] = [
+        *list_clips(recipe.videos),
+        *(list_stills(recipe.stills) if recipe.stills else []),
+    ]
+    wanted = (
+        read_names(recipe.clips, "`clips`")
+        if recipe.clips is not None
+        else {clip.name for clip in clips}
+    )
     unknown = wanted - {clip.name for clip in clips}
     if unknown:
-        raise InputError(f"names {min(unknown)}, which is not in {recipe.videos}; mend the list", field="clips", value=recipe.clips)
+        raise InputError(
+            f"names {min(unknown)}, which is not in {recipe.videos}; mend the list",
+            field="clips",
+            value=recipe.clips,
+        )
     for number, clip in enumerate(clips):
         if clip.name not in wanted:
             continue
@@ -132,7 +179,9 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
         frames, masks = clip.read(recipe.frames)
         if recipe.edge_pixels:
             pixels = max(1, round(recipe.edge_pixels * frames.shape[1] / REFERENCE_LINES))
-            closed = [close_edge(frame, mask, pixels) for frame, mask in zip(frames, masks, strict=True)]
+            closed = [
+                close_edge(frame, mask, pixels) for frame, mask in zip(frames, masks, strict=True)
+            ]
             frames, masks = np.stack([f for f, _ in closed]), np.stack([m for _, m in closed])
             keep = masks.any(axis=(1, 2))
             frames, masks = frames[keep], masks[keep]
@@ -140,30 +189,66 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
         if not len(frames) or not low <= masks.mean() <= high:
             continue
         for index in range(recipe.per_video):
-            box = (slice(None), slice(None)) if recipe.crop is None else find_crop(masks, float(rng.uniform(*recipe.crop)), recipe.crop)
+            box = (
+                (slice(None), slice(None))
+                if recipe.crop is None
+                else find_crop(masks, float(rng.uniform(*recipe.crop)), recipe.crop)
+            )
             if box is not None:
                 cut = (slice(None), *box)
-                lines.append(_write_composite(recipe, output, clip, index, frames[cut], masks[cut], sources, rng, journal))
+                lines.append(
+                    _write_composite(
+                        recipe, output, clip, index, frames[cut], masks[cut], sources, rng, journal
+                    )
+                )
     if not lines:
-        raise InputError(f"{recipe.videos}: no clip has a foreground share in the range asked for; widen `foreground_ratio` or `crop`")
-    # Keys that a set makes no use of stay out, so that files of sets made before there were such keys are the same.
-    hidden = {*IN_DATA, *(("camera_split",) if recipe.cameras is None else ()), *(() if recipe.skin else ("skin",))}
-    described = {key: value for key, value in dataclasses.asdict(recipe).items() if key not in hidden}
-    (output / "synthesis.json").write_text(json.dumps({"recipe": described, "composites": journal}, indent=1, default=str) + "\n")
+        raise InputError(
+            f"{recipe.videos}: no clip has a foreground share in the range asked for; widen "
+            "`foreground_ratio` or `crop`"
+        )
+    # Keys that a set makes no use of stay out, so that files of sets made before there were such
+    # keys are the same.
+    hidden = {
+        *IN_DATA,
+        *(("camera_split",) if recipe.cameras is None else ()),
+        *(() if recipe.skin else ("skin",)),
+    }
+    described = {
+        key: value for key, value in dataclasses.asdict(recipe).items() if key not in hidden
+    }
+    (output / "synthesis.json").write_text(
+        json.dumps({"recipe": described, "composites": journal}, indent=1, default=str) + "\n"
+    )
     (output / TEST_LIST).write_text("\n".join(lines) + "\n")
     return len(lines)
 
 
 def _write_composite(
-    recipe: SynthesisRecipe, output: Path, clip: Clip | Still, index: int, frames: Array, masks: Array,
-    sources: LookSources, rng: np.random.Generator, journal: list[dict[str, object]],
-) -> str:  # fmt: skip
-    background = IDENTITY if recipe.looks == "one" else draw_look(rng, sources, recipe.shifts, recipe.strengths)
+    recipe: SynthesisRecipe,
+    output: Path,
+    clip: Clip | Still,
+    index: int,
+    frames: Array,
+    masks: Array,
+    sources: LookSources,
+    rng: np.random.Generator,
+    journal: list[dict[str, object]],
+) -> str:
+    background = (
+        IDENTITY
+        if recipe.looks == "one"
+        else draw_look(rng, sources, recipe.shifts, recipe.strengths)
+    )
     foreground = draw_look(rng, sources, recipe.shifts, recipe.strengths, beside=background)
     added = draw_added(rng, recipe.shifts)
     target_name = clip.name if background is IDENTITY else f"{clip.name}-look{index + 1}"
     item = Path(clip.name) / f"object_{index + 1}"
-    real, mask, composite, skin = output / REAL / target_name, output / MASK / item, output / COMPOSITE / item, output / SKIN / item
+    real, mask, composite, skin = (
+        output / REAL / target_name,
+        output / MASK / item,
+        output / COMPOSITE / item,
+        output / SKIN / item,
+    )
     for folder in (real, mask, composite, *((skin,) if recipe.skin else ())):
         folder.mkdir(parents=True, exist_ok=True)
     for number, (frame, hole) in enumerate(zip(frames, masks, strict=True)):
@@ -174,7 +259,9 @@ def _write_composite(
         write_jpeg(composite / f"{number:05d}.jpg", np.where(hole[..., None], pasted, target))
         if recipe.skin:
             write_mask(skin / f"{number:05d}.png", find_skin(frame, hole))
-    journal.append({"composite": item.as_posix(), "A": _describe(background), "B": _describe(foreground)})
+    journal.append(
+        {"composite": item.as_posix(), "A": _describe(background), "B": _describe(foreground)}
+    )
     return " ".join(folder.relative_to(output).as_posix() for folder in (real, mask, composite))
 
 
@@ -182,12 +269,16 @@ def _describe(look: Look) -> dict[str, object]:
     return {"name": look.name, "strength": round(look.strength, 4)}
 
 
-def find_crop(masks: Array, share: float, allowed: tuple[float, float]) -> tuple[slice, slice] | None:
-    """A window of the frames' aspect around the subject, in which it takes as near to a share as can be.
+def find_crop(
+    masks: Array, share: float, allowed: tuple[float, float]
+) -> tuple[slice, slice] | None:
+    """A window of the frames' aspect around the subject, in which it takes as near to a share as
+    can be.
 
     Args:
         masks: (T, H, W) bool; the window stands still.
-        allowed: range of the mean share; None is returned where no window of at least ``SMALLEST_CROP`` lines lies within.
+        allowed: range of the mean share; None is returned where no window of at least
+            ``SMALLEST_CROP`` lines lies within.
     """
     _, height, width = masks.shape
     sums = cv2.integral(masks.mean(axis=0))
@@ -202,7 +293,9 @@ def find_crop(masks: Array, share: float, allowed: tuple[float, float]) -> tuple
         top = min(max(0, round(center[0] - rows / 2)), height - rows)
         left = min(max(0, round(center[1] - columns / 2)), width - columns)
         bottom, right = top + rows, left + columns
-        taken = float(sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]) / (rows * columns)
+        taken = float(
+            sums[bottom, right] - sums[top, right] - sums[bottom, left] + sums[top, left]
+        ) / (rows * columns)
         if best is None or abs(taken - share) < abs(best[0] - share):
             best = taken, slice(top, bottom), slice(left, right)
     return best[1:] if best is not None and allowed[0] <= best[0] <= allowed[1] else None

@@ -1,7 +1,8 @@
 """The HYouTube layout on disk: read real HYouTube, or a set that ``vhmae synthesize`` wrote.
 
 ``real_videos/VIDEO/00000.jpg``, ``foreground_mask/VIDEO/object_k/00000.png``,
-``synthetic_composite_videos/VIDEO/object_k/00000.jpg``; lists hold three folders a line (real, mask, composite).
+``synthetic_composite_videos/VIDEO/object_k/00000.jpg``; lists hold three folders a line (real,
+mask, composite).
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_v
 SKIN = "skin_mask"
 """Beside the masks in sets that know where skin is, which is ours alone."""
 # The data set's README prints other names than its archive holds; both occur.
-ALIASES = {REAL: ("Ground-truth", "real_video"), MASK: ("Mask",), COMPOSITE: ("Composite", "synthetic_composite_video")}
+ALIASES = {
+    REAL: ("Ground-truth", "real_video"),
+    MASK: ("Mask",),
+    COMPOSITE: ("Composite", "synthetic_composite_video"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +42,20 @@ class Sample:
     composite: Path
 
     def frame_names(self) -> list[str]:
-        names = sorted(file.stem for file in self.composite.iterdir() if file.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        names = sorted(
+            file.stem
+            for file in self.composite.iterdir()
+            if file.suffix.lower() in (".jpg", ".jpeg", ".png")
+        )
         if not names:
-            raise InputError(f"{self.composite}: holds no frames; synthesize or unpack the set again")
+            raise InputError(
+                f"{self.composite}: holds no frames; synthesize or unpack the set again"
+            )
         return names
 
     def read(self) -> tuple[Array, Array, Array]:
-        """Read the clip: composite and target (T, H, W, 3) uint8 RGB, mask (T, H, W) bool (every non-zero pixel).
+        """Read the clip: composite and target (T, H, W, 3) uint8 RGB, mask (T, H, W) bool (every
+        non-zero pixel).
 
         Raises:
             InputError: if there is no target, or pictures are missing or do not fit each other.
@@ -54,14 +66,23 @@ class Sample:
     def read_soft(self) -> tuple[Array, Array, Array]:
         """As :meth:`read`, with the mask as the file has it: (T, H, W) uint8, 0-255, grey = soft.
 
-        A file with one value besides 0 (object numbers, palettes) is a hard mask: that value reads as 255.
+        A file with one value besides 0 (object numbers, palettes) is a hard mask: that value reads
+        as 255.
         """
         if self.real is None:
-            raise InputError(f"{self.name}: is a real composite without a target; use vhmae compare or vhmae study, which need none")
+            raise InputError(
+                f"{self.name}: is a real composite without a target; use vhmae compare or vhmae "
+                "study, which need none"
+            )
         composite, matte = self._read_soft_composite()
-        target = np.stack([read_picture(find_picture(self.real, name)) for name in self.frame_names()])
+        target = np.stack(
+            [read_picture(find_picture(self.real, name)) for name in self.frame_names()]
+        )
         if target.shape != composite.shape:
-            raise InputError(f"{self.real}: frames are {target.shape} but the composite's are {composite.shape}; unpack the set again")
+            raise InputError(
+                f"{self.real}: frames are {target.shape} but the composite's are "
+                f"{composite.shape}; unpack the set again"
+            )
         return composite, target, matte
 
     def read_composite(self) -> tuple[Array, Array]:
@@ -72,9 +93,14 @@ class Sample:
     def _read_soft_composite(self) -> tuple[Array, Array]:
         names = self.frame_names()
         composite = np.stack([read_picture(find_picture(self.composite, name)) for name in names])
-        matte = np.stack([read_picture(find_picture(self.mask, name), color=False) for name in names])
+        matte = np.stack(
+            [read_picture(find_picture(self.mask, name), color=False) for name in names]
+        )
         if matte.shape != composite.shape[:3]:
-            raise InputError(f"{self.mask}: frames are {matte.shape} but the composite's are {composite.shape[:3]}; unpack the set again")
+            raise InputError(
+                f"{self.mask}: frames are {matte.shape} but the composite's are "
+                f"{composite.shape[:3]}; unpack the set again"
+            )
         if np.count_nonzero(np.bincount(matte.ravel(), minlength=2)[1:]) == 1:
             matte[matte > 0] = 255
         return composite, matte
@@ -99,7 +125,12 @@ def read_picture(path: Path, color: bool = True) -> Array:
 
 def write_jpeg(path: Path, picture: Array) -> None:
     """Write RGB as JPEG, quality 97, 4:4:4."""
-    flags = [cv2.IMWRITE_JPEG_QUALITY, 97, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    flags = [
+        cv2.IMWRITE_JPEG_QUALITY,
+        97,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+    ]
     if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags):
         raise InputError(f"{path}: cannot be written; check the folder and the space on the disk")
 
@@ -115,7 +146,8 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
 
     Args:
         root: the data set's folder.
-        list_file: three folders a line (real, mask, composite), relative to ``root``; without it ``test_list.txt``.
+        list_file: three folders a line (real, mask, composite), relative to ``root``; without it
+            ``test_list.txt``.
     """
     path = list_file or root / TEST_LIST
     if not root.is_dir():
@@ -123,14 +155,20 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); give a list by `list`") from None
+        raise InputError(
+            f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); give a "
+            "list by `list`"
+        ) from None
     samples = []
     for number, line in enumerate(lines, 1):
         words = line.replace("\\", "/").split()
         if not words:
             continue
         if len(words) != 3:
-            raise InputError(f"{path}: line {number} has {len(words)} entries; expected three folders (real, mask, composite)")
+            raise InputError(
+                f"{path}: line {number} has {len(words)} entries; expected three folders (real, "
+                "mask, composite)"
+            )
         real = None if words[0] == "-" else _existing(root, words[0].strip("/"))
         mask, composite = (_existing(root, word.strip("/")) for word in words[1:])
         parts = Path(words[2].strip("/")).parts

@@ -1,7 +1,8 @@
-"""Composites with their answers as others have made them: HYouTube, iHarmony4, any list of three files.
+"""Composites with their answers as others have made them: HYouTube, iHarmony4, any list of three
+files.
 
-A sample is a frame with its neighbours (Fig. 3), read from the disk when it is drawn. Letters: T frames,
-S side of the square frames.
+A sample is a frame with its neighbours (Fig. 3), read from the disk when it is drawn. Letters: T
+frames, S side of the square frames.
 """
 
 from __future__ import annotations
@@ -47,18 +48,24 @@ class PairWindow:
 def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
     """Read a list of composites with their answers.
 
-    A line names three folders or three pictures (real, mask, composite, as in HYouTube's lists), or one
-    composite of iHarmony4 (``HCOCO/composite_images/c1_2_3.jpg``), whose real picture and mask follow from
-    its name. Paths count from ``root``.
+    A line names three folders or three pictures (real, mask, composite, as in HYouTube's lists), or
+    one composite of iHarmony4 (``HCOCO/composite_images/c1_2_3.jpg``), whose real picture and mask
+    follow from its name. Paths count from ``root``.
 
     Raises:
-        InputError: where the list or a file is missing, or clips do not have as many masks as frames.
+        InputError: where the list or a file is missing, or clips do not have as many masks as
+            frames.
     """
     try:
-        lines = [line.split() for line in list_file.read_text(encoding="utf-8-sig").replace("\\", "/").splitlines()]
+        lines = [
+            line.split()
+            for line in list_file.read_text(encoding="utf-8-sig").replace("\\", "/").splitlines()
+        ]
     except (OSError, UnicodeDecodeError) as error:
         told = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(f"{list_file}: cannot be read ({told}); give a list of composites") from None
+        raise InputError(
+            f"{list_file}: cannot be read ({told}); give a list of composites"
+        ) from None
     words = [line for line in lines if line]
     if words and len(words[0]) == 3 and not Path(words[0][2]).suffix:
         return [_of_folders(*parts) for parts in _folders(root, list_file)]
@@ -71,15 +78,22 @@ def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
         elif len(line) == 3:
             real, mask, composite = line
         else:
-            told = f"line {number} has {len(line)} entries; expected real, mask and composite, or one of iHarmony4"
+            told = (
+                f"line {number} has {len(line)} entries; expected real, mask and composite, or one "
+                "of iHarmony4"
+            )
             raise InputError(f"{list_file}: {told}")
         files = [root / one.lstrip("/") for one in (real, mask, composite)]
         missing = next((file for file in files if not file.is_file()), None)
         if missing is not None:
-            raise InputError(f"{missing}: no such picture, but {list_file} names it in line {number}")
+            raise InputError(
+                f"{missing}: no such picture, but {list_file} names it in line {number}"
+            )
         clips.append(PairedClip(composite, (files[2],), (files[0],), (files[1],)))
     if not clips:
-        raise InputError(f"{list_file}: lists no composite; expected real, mask and composite a line")
+        raise InputError(
+            f"{list_file}: lists no composite; expected real, mask and composite a line"
+        )
     return clips
 
 
@@ -87,19 +101,25 @@ def _folders(root: Path, list_file: Path) -> list[tuple[str, Path, Path, Path]]:
     found = []
     for sample in read_list(root, list_file):
         if sample.real is None:
-            raise InputError(f"{sample.name}: is a real composite without a target; training needs one")
+            raise InputError(
+                f"{sample.name}: is a real composite without a target; training needs one"
+            )
         found.append((sample.name, sample.real, sample.mask, sample.composite))
     return found
 
 
 def _of_folders(name: str, real: Path, mask: Path, composite: Path) -> PairedClip:
-    frames = {file.stem: file for file in sorted(composite.iterdir()) if file.suffix.lower() in PICTURES}
+    frames = {
+        file.stem: file for file in sorted(composite.iterdir()) if file.suffix.lower() in PICTURES
+    }
     others = []
     for folder in (real, mask):
         own = {file.stem: file for file in folder.iterdir() if file.suffix.lower() in PICTURES}
         missing = next((stem for stem in frames if stem not in own), None)
         if missing is not None or not frames:
-            raise InputError(f"{folder}: lacks frame {missing}, which {composite} has; unpack the set again")
+            raise InputError(
+                f"{folder}: lacks frame {missing}, which {composite} has; unpack the set again"
+            )
         others.append(tuple(own[stem] for stem in frames))
     return PairedClip(name, tuple(frames.values()), others[0], others[1])
 
@@ -131,19 +151,28 @@ class PairSampler:
     def draw(self, rng: np.random.Generator, frames: int, size: int) -> PairWindow:
         """Draw a window of ``frames`` frames, whole, at ``size`` x ``size``."""
         window = self.window(int(rng.integers(len(self))), frames, size)
-        return _turned(window, int(rng.integers(4)), bool(rng.integers(2))) if self.augment else window
+        return (
+            _turned(window, int(rng.integers(4)), bool(rng.integers(2))) if self.augment else window
+        )
 
     def window(self, sample: int, frames: int, size: int) -> PairWindow:
-        """A sample: frame t in the middle of t - (T/2 - 1) .. t + T/2; at a clip's ends the window stands."""
+        """A sample: frame t in the middle of t - (T/2 - 1) .. t + T/2; at a clip's ends the window
+        stands."""
         source = int(np.searchsorted(self._ends, sample, side="right"))
         clip = self.clips[source]
         at = sample - (int(self._ends[source]) - len(clip.composite))
         first = min(max(at - max(0, frames // 2 - 1), 0), max(0, len(clip.composite) - frames))
         places = [min(first + step, len(clip.composite) - 1) for step in range(frames)]
         composite, target = (
-            np.stack([_resized(read_picture(files[place]), size) for place in places]) for files in (clip.composite, clip.target)
+            np.stack([_resized(read_picture(files[place]), size) for place in places])
+            for files in (clip.composite, clip.target)
         )
-        mask = np.stack([_resized(read_picture(clip.mask[place], color=False), size, mask=True) for place in places])
+        mask = np.stack(
+            [
+                _resized(read_picture(clip.mask[place], color=False), size, mask=True)
+                for place in places
+            ]
+        )
         return PairWindow(composite, target, mask > 0, source)
 
 

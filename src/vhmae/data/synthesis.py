@@ -1,9 +1,11 @@
-"""Composites made of real pictures: a scene, a mask, two looks (Sec. 4.1 and docs/conventions.md, "two looks").
+"""Composites made of real pictures: a scene, a mask, two looks (Sec. 4.1 and docs/conventions.md,
+"two looks").
 
-target = A(frame); composite = B(frame) inside the mask, A(frame) outside. HYouTube's way (one look) is A = identity.
-A *scene* is what stands before the looks: a crop of real frames, the region that B will recolour, and the mask that the
-network is given (moved by a few pixels, as mattes in practice are). Scenes are cut with OpenCV by the loader; looks are
-applied in batches wherever the model trains.
+target = A(frame); composite = B(frame) inside the mask, A(frame) outside. HYouTube's way (one look)
+is A = identity. A *scene* is what stands before the looks: a crop of real frames, the region that B
+will recolour, and the mask that the network is given (moved by a few pixels, as mattes in practice
+are). Scenes are cut with OpenCV by the loader; looks are applied in batches wherever the model
+trains.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ REFERENCE_LINES = 288
 def close_edge(frame: Array, mask: Array, pixels: int) -> tuple[Array, Array]:
     """Shrink the foreground and fill the band around its old edge from the background side.
 
-    Masks are a few pixels off; without this a strip of one surface would be seen under both looks, which tells the
-    answer and never occurs in a real paste.
+    Masks are a few pixels off; without this a strip of one surface would be seen under both looks,
+    which tells the answer and never occurs in a real paste.
 
     Args:
         frame: (H, W, 3) uint8.
@@ -52,12 +54,16 @@ def close_edge(frame: Array, mask: Array, pixels: int) -> tuple[Array, Array]:
 
 
 def _fill_from_background(frame: Array, band: Array, covered: Array) -> Array:
-    """Copy to each pixel of the band the nearest pixel outside ``covered``, smoothed along the band."""
-    _, label = cv2.distanceTransformWithLabels(covered.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    """Copy to each pixel of the band the nearest pixel outside ``covered``, smoothed along the
+    band."""
+    _, label = cv2.distanceTransformWithLabels(
+        covered.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
     ys, xs = np.nonzero(~covered)
     source = np.zeros((int(label.max()) + 1, 2), np.int64)
     source[label[ys, xs]] = np.stack([ys, xs], axis=1)
-    # All that is covered is filled before it is smoothed: nothing of the foreground may reach the band.
+    # All that is covered is filled before it is smoothed: nothing of the foreground may reach the
+    # band.
     scenery = frame.copy()
     scenery[covered] = frame[source[label[covered], 0], source[label[covered], 1]]
     filled = frame.copy()
@@ -85,7 +91,8 @@ class Scene:
     mask: Array
     """(T, S, S) bool: what the network is told."""
     source: int = 0
-    """Number of the clip (with its other takes) or still that the scene was cut from, as :class:`Pack` counts."""
+    """Number of the clip (with its other takes) or still that the scene was cut from, as
+    :class:`Pack` counts."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -95,7 +102,8 @@ class SceneRecipe:
     foreground: tuple[float, float] = (0.02, 0.8)
     """Share of the crop that the foreground should take."""
     large: float = 0.0
-    """Share of scenes whose foreground takes a share drawn evenly from ``large_foreground``; small ones lead otherwise."""
+    """Share of scenes whose foreground takes a share drawn evenly from ``large_foreground``; small
+    ones lead otherwise."""
     large_foreground: tuple[float, float] = (0.3, 0.8)
     clean_edge: float = 0.75
     """Share of scenes with the edge closed."""
@@ -110,7 +118,8 @@ class SceneRecipe:
     stretch: float = 1.8
     """Largest ratio of a crop's sides before it is resized to a square."""
     whole_frames: bool = False
-    """Take frames whole, resized to a square, as Sec. 4.1 does; the keys of crops then mean nothing."""
+    """Take frames whole, resized to a square, as Sec. 4.1 does; the keys of crops then mean
+    nothing."""
 
 
 class SceneSampler:
@@ -122,7 +131,8 @@ class SceneSampler:
         self.recipe = recipe
 
     def draw(self, rng: np.random.Generator, frames: int, size: int) -> Scene:
-        """Draw a scene of ``frames`` frames of size x size pixels; tries again where a crop has no usable mask."""
+        """Draw a scene of ``frames`` frames of size x size pixels; tries again where a crop has no
+        usable mask."""
         while True:
             pack = self.packs[int(rng.choice(len(self.packs), p=self.weights))]
             chosen = int(rng.integers(len(pack.names)))
@@ -130,7 +140,9 @@ class SceneSampler:
             if scene is not None:
                 return dataclasses.replace(scene, source=pack.source_numbers[chosen])
 
-    def _window(self, rng: np.random.Generator, pack: Pack, chosen: int, frames: int) -> tuple[list[Array], list[Array]]:
+    def _window(
+        self, rng: np.random.Generator, pack: Pack, chosen: int, frames: int
+    ) -> tuple[list[Array], list[Array]]:
         """Frames of one source with the mask of one foreground."""
         rows = pack.frames_of[chosen]
         if len(rows) == 1:  # a still: the same picture, moved by the crop
@@ -141,9 +153,13 @@ class SceneSampler:
         first = int(rng.integers(max(1, len(rows) - stride * (frames - 1))))
         picks = [int(rows[min(first + stride * step, len(rows) - 1)]) for step in range(frames)]
         masks = [pack.labels(pick) for pick in picks]
-        return [pack.picture(pick) for pick in picks], [mask > 0 for mask in masks if mask is not None]
+        return [pack.picture(pick) for pick in picks], [
+            mask > 0 for mask in masks if mask is not None
+        ]
 
-    def _still_mask(self, rng: np.random.Generator, labels: Array | None, shape: tuple[int, int]) -> Array:
+    def _still_mask(
+        self, rng: np.random.Generator, labels: Array | None, shape: tuple[int, int]
+    ) -> Array:
         if labels is None or rng.random() < self.recipe.block:
             return _random_blob(rng, shape)
         present = np.unique(labels)
@@ -155,7 +171,9 @@ class SceneSampler:
             return np.isin(labels, rng.choice(objects, take, replace=False))
         return _neighbouring_regions(rng, labels, objects)
 
-    def _cut(self, rng: np.random.Generator, pictures: list[Array], masks: list[Array], size: int) -> Scene | None:
+    def _cut(
+        self, rng: np.random.Generator, pictures: list[Array], masks: list[Array], size: int
+    ) -> Scene | None:
         recipe = self.recipe
         if rng.random() < recipe.inverted:
             masks = [~mask for mask in masks]
@@ -171,7 +189,11 @@ class SceneSampler:
         shift = round(float(rng.uniform(-1.0, 1.0)) * recipe.mask_jitter_pixels * scale)
         turn, flip = int(rng.choice(4, p=[0.7, 0.1, 0.1, 0.1])), rng.random() < 0.5
         for picture, mask, (top, left, height, width) in zip(pictures, masks, boxes, strict=True):
-            part = cv2.resize(picture[top : top + height, left : left + width], (size, size), interpolation=cv2.INTER_AREA)
+            part = cv2.resize(
+                picture[top : top + height, left : left + width],
+                (size, size),
+                interpolation=cv2.INTER_AREA,
+            )
             hole = mask[top : top + height, left : left + width].astype(np.uint8)
             region = cv2.resize(hole, (size, size), interpolation=cv2.INTER_NEAREST) > 0
             if closed:
@@ -188,8 +210,11 @@ class SceneSampler:
         usable = least < share < most and (recipe.whole_frames or 0.005 <= told <= 0.95)
         return scene if usable else None
 
-    def _boxes(self, rng: np.random.Generator, masks: list[Array], still: bool) -> list[tuple[int, int, int, int]] | None:
-        """Crops (top, left, height, width), one a frame, so that the foreground takes a share drawn from the recipe."""
+    def _boxes(
+        self, rng: np.random.Generator, masks: list[Array], still: bool
+    ) -> list[tuple[int, int, int, int]] | None:
+        """Crops (top, left, height, width), one a frame, so that the foreground takes a share drawn
+        from the recipe."""
         height, width = masks[0].shape
         if self.recipe.whole_frames:
             return [(0, 0, height, width)] * len(masks)
@@ -201,7 +226,9 @@ class SceneSampler:
         if rng.random() < self.recipe.large:
             wanted = float(rng.uniform(*self.recipe.large_foreground))
         area = min(len(ys) / wanted, float(height * width))
-        ratio = float(np.exp(rng.uniform(-np.log(self.recipe.stretch), np.log(self.recipe.stretch))))
+        ratio = float(
+            np.exp(rng.uniform(-np.log(self.recipe.stretch), np.log(self.recipe.stretch)))
+        )
         crop_height = int(np.clip(np.sqrt(area / ratio), min(48, height), height))
         crop_width = int(np.clip(area / crop_height, min(48, width), width))
         pick = int(rng.integers(len(ys)))
@@ -211,7 +238,10 @@ class SceneSampler:
         for step in range(len(masks)):
             if still and step:  # stills are set in motion: pan and zoom
                 zoom = float(rng.uniform(0.97, 1.0))
-                crop_height, crop_width = max(32, int(crop_height * zoom)), max(32, int(crop_width * zoom))
+                crop_height, crop_width = (
+                    max(32, int(crop_height * zoom)),
+                    max(32, int(crop_width * zoom)),
+                )
                 top = int(np.clip(top + rng.normal(0, 0.02) * height, 0, height - crop_height))
                 left = int(np.clip(left + rng.normal(0, 0.02) * width, 0, width - crop_width))
             boxes.append((top, left, crop_height, crop_width))
@@ -270,10 +300,14 @@ class TrainingBatch:
     def where(self, chosen: Tensor, other: TrainingBatch) -> TrainingBatch:
         """The samples that are chosen, (B,) bool, and another batch's in the place of the rest."""
         parts = zip(vars(self).values(), vars(other).values(), strict=True)
-        return TrainingBatch(*(torch.where(chosen.view(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in parts))
+        return TrainingBatch(
+            *(torch.where(chosen.view(-1, *(1,) * (a.ndim - 1)), a, b) for a, b in parts)
+        )
 
 
-def compose(frames: Tensor, region: Tensor, background: Tensor, foreground: Tensor) -> tuple[Tensor, Tensor]:
+def compose(
+    frames: Tensor, region: Tensor, background: Tensor, foreground: Tensor
+) -> tuple[Tensor, Tensor]:
     """Two-look synthesis with baked looks.
 
     Args:
@@ -312,9 +346,14 @@ class StackedScenes:
 
     @classmethod
     def of(cls, scenes: Sequence[Scene]) -> StackedScenes:
-        frames, region, mask = (np.stack([getattr(scene, name) for scene in scenes]) for name in ("frames", "region", "mask"))
+        frames, region, mask = (
+            np.stack([getattr(scene, name) for scene in scenes])
+            for name in ("frames", "region", "mask")
+        )
         source = torch.tensor([scene.source for scene in scenes])
-        return cls(torch.from_numpy(frames), torch.from_numpy(region), torch.from_numpy(mask), source)
+        return cls(
+            torch.from_numpy(frames), torch.from_numpy(region), torch.from_numpy(mask), source
+        )
 
     def to(self, device: torch.device) -> StackedScenes:
         return StackedScenes(*(tensor.to(device) for tensor in vars(self).values()))
@@ -324,13 +363,18 @@ class StackedScenes:
 
 
 def make_batch(
-    scenes: StackedScenes, looks: LookSampler, rng: np.random.Generator, rows: range | None = None, of: int = 0
+    scenes: StackedScenes,
+    looks: LookSampler,
+    rng: np.random.Generator,
+    rows: range | None = None,
+    of: int = 0,
 ) -> TrainingBatch:
     """Turn scenes into a batch of composites under freshly drawn looks, where the scenes lie.
 
     Args:
         looks: on the same device.
-        rows, of: the scenes are these rows of a larger batch, whose numbers are drawn as for the whole.
+        rows, of: the scenes are these rows of a larger batch, whose numbers are drawn as for the
+            whole.
     """
     rows = rows if rows is not None else range(len(scenes))
     part = slice(rows.start, rows.stop)
@@ -339,11 +383,15 @@ def make_batch(
     count = of or len(scenes)
     background, foreground = (table[part] for table in looks.draw_pairs(rng, count))
     composite, target = compose(frames, region, background, foreground)
-    lit = [Lighting.draw(rng) if rng.random() < looks.mixture.lighting else None for _ in range(count)][part]
+    lit = [
+        Lighting.draw(rng) if rng.random() < looks.mixture.lighting else None for _ in range(count)
+    ][part]
     shaded = [index for index, lighting in enumerate(lit) if lighting is not None]
     if shaded:
         height, width = frames.shape[-2:]
-        gain = lighting_gains([one for one in lit if one is not None], height, width, frames.device).unsqueeze(1)
+        gain = lighting_gains(
+            [one for one in lit if one is not None], height, width, frames.device
+        ).unsqueeze(1)
         lighter = (composite[shaded] * gain).clamp(0.0, 1.0)
         composite[shaded] = torch.where(region[shaded], lighter, composite[shaded])
     return TrainingBatch(composite, target, mask, region, scenes.source)

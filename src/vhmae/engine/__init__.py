@@ -1,1 +1,2 @@
-"""What turns frames, masks and a network into harmonized frames: no file is opened and no thread started here."""
+"""What turns frames, masks and a network into harmonized frames: no file is opened and no thread
+started here."""

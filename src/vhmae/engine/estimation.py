@@ -20,7 +20,9 @@ KeyFrame = tuple[int, Array, Array]
 class Estimator:
     """A network on a device, in the precision that the device is fast in."""
 
-    def __init__(self, model: VHMAE, device: torch.device | str, precision: str, caution: float) -> None:
+    def __init__(
+        self, model: VHMAE, device: torch.device | str, precision: str, caution: float
+    ) -> None:
         """Take a model.
 
         Args:
@@ -36,7 +38,12 @@ class Estimator:
 
     @torch.no_grad()
     def estimate(
-        self, shot: int, key_frames: list[KeyFrame], wanted: range, sets: PixelSets | None = None, fill: bool = True
+        self,
+        shot: int,
+        key_frames: list[KeyFrame],
+        wanted: range,
+        sets: PixelSets | None = None,
+        fill: bool = True,
     ) -> list[Estimate]:
         """Ask the network once.
 
@@ -51,8 +58,14 @@ class Estimator:
             return []
         repeated = self.model.config.clip_frames - len(key_frames) if fill else 0
         window = key_frames + [key_frames[-1]] * max(0, repeated)
-        frames = torch.from_numpy(np.stack([frame for _, frame, _ in window])).permute(0, 3, 1, 2)[None].to(self.device)
-        masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(self.device)
+        frames = (
+            torch.from_numpy(np.stack([frame for _, frame, _ in window]))
+            .permute(0, 3, 1, 2)[None]
+            .to(self.device)
+        )
+        masks = torch.from_numpy(np.stack([mask for _, _, mask in window]))[None, :, None].to(
+            self.device
+        )
         if sets is not None:
             sets = [colors.to(self.device) for colors in sets[0]], sets[1].to(self.device)
         with autocast(self.device, self.precision):
@@ -60,7 +73,11 @@ class Estimator:
             if isinstance(predicted, Transform):
                 predicted = self.model.look_again(predicted, frames, masks, sets)
         # How much changes over all is seen on every fourth row and column as well.
-        part, covered = (frames, masks) if isinstance(predicted, Drawing) else (frames[..., ::4, ::4], masks[..., ::4, ::4])
+        part, covered = (
+            (frames, masks)
+            if isinstance(predicted, Drawing)
+            else (frames[..., ::4, ::4], masks[..., ::4, ::4])
+        )
         if not any(mask[::4, ::4].any() for _, _, mask in window):
             part, covered = frames, masks
         share = share_kept(predicted.apply(part) - part, covered, self.caution)
@@ -68,21 +85,28 @@ class Estimator:
         return [Estimate(shot, key_frames[place][0], changes[place]) for place in wanted]
 
 
-def _changes(predicted: Transform | Drawing, frames: torch.Tensor) -> list[FrameTransform] | list[PixelChange]:
+def _changes(
+    predicted: Transform | Drawing, frames: torch.Tensor
+) -> list[FrameTransform] | list[PixelChange]:
     """What the network says of each frame of a window."""
     if isinstance(predicted, Transform):
         overall = predicted.overall[0].float().cpu().numpy()
-        return [FrameTransform(overall, local) for local in predicted.local[0].float().cpu().numpy()]
+        return [
+            FrameTransform(overall, local) for local in predicted.local[0].float().cpu().numpy()
+        ]
     drawn = (predicted.apply(frames) - frames)[0].float().permute(0, 2, 3, 1).cpu().numpy()
     return [PixelChange(np.ascontiguousarray(pixels)) for pixels in drawn]
 
 
 def share_kept(change: torch.Tensor, mask: torch.Tensor, caution: float) -> float:
-    """How much of a change is made: nearly all of a strong one, little of one that is smaller than ``caution`` levels.
+    """How much of a change is made: nearly all of a strong one, little of one that is smaller than
+    ``caution`` levels.
 
     Args:
         change: (B, T, 3, H, W) in units of [0, 1].
         mask: (B, T, 1, H, W) bool.
     """
-    squared = float((change.float().square() * mask).sum() / (3 * mask.sum()).clamp_min(1)) * 255.0**2
+    squared = (
+        float((change.float().square() * mask).sum() / (3 * mask.sum()).clamp_min(1)) * 255.0**2
+    )
     return squared / (squared + caution**2) if squared + caution**2 > 0.0 else 1.0

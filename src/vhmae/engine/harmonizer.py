@@ -1,7 +1,8 @@
 """The harmonizer: frames in, frames out, the network asked once a window of key frames.
 
-The network sees small frames at key frames only; its transforms are smoothed over time and interpolated between them.
-With ``lookahead`` a frame waits for transforms from its future (files); with none, frames leave at once (live).
+The network sees small frames at key frames only; its transforms are smoothed over time and
+interpolated between them. With ``lookahead`` a frame waits for transforms from its future (files);
+with none, frames leave at once (live).
 """
 
 from __future__ import annotations
@@ -17,8 +18,21 @@ import numpy as np
 import torch
 
 from vhmae.engine.estimation import Estimator, KeyFrame
-from vhmae.engine.rendering import ColorChange, FrameTransform, KeepingChange, PixelChange, render_rgb
-from vhmae.engine.settings import STRIDES, HarmonizerSettings, Kept, PrecisionChoice, Quality, Windows
+from vhmae.engine.rendering import (
+    ColorChange,
+    FrameTransform,
+    KeepingChange,
+    PixelChange,
+    render_rgb,
+)
+from vhmae.engine.settings import (
+    STRIDES,
+    HarmonizerSettings,
+    Kept,
+    PrecisionChoice,
+    Quality,
+    Windows,
+)
 from vhmae.engine.sight import Thumbnail, check_frame, shows_background, small_mask, thumbnail_of
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
 from vhmae.engine.survey import Survey
@@ -55,7 +69,8 @@ class Released(NamedTuple):
 class Harmonizer:
     """Harmonizes a stream of frames.
 
-    ``latency_frames`` is the number of frames by which the output lags behind the input: 0 with ``lookahead=0``.
+    ``latency_frames`` is the number of frames by which the output lags behind the input: 0 with
+    ``lookahead=0``.
     """
 
     def __init__(
@@ -77,18 +92,28 @@ class Harmonizer:
         """Make a harmonizer of a model.
 
         Args:
-            lookahead: frames that the output may lag behind; None takes what the smoothing can use, 0 is live.
-            cut_detection: False takes the stream as one shot, but for the cuts that :meth:`push` is told.
-            find_background: asked where a frame must be rendered before its shot has shown any background (files can be
-                read ahead); without it such frames stay untouched.
-            reference: (H, W, 3) float32 RGB in [0, 1]: a picture to harmonize to, in the place of the composite's background.
+            lookahead: frames that the output may lag behind; None takes what the smoothing can use,
+                0 is live.
+            cut_detection: False takes the stream as one shot, but for the cuts that :meth:`push` is
+                told.
+            find_background: asked where a frame must be rendered before its shot has shown any
+                background (files can be read ahead); without it such frames stay untouched.
+            reference: (H, W, 3) float32 RGB in [0, 1]: a picture to harmonize to, in the place of
+                the composite's background.
             keep: what of the foreground's colours is left as it is.
         """
         settings = HarmonizerSettings(
-            quality=quality, strength=strength, caution=caution, windows=windows, keep=tuple(keep), precision=precision
+            quality=quality,
+            strength=strength,
+            caution=caution,
+            windows=windows,
+            keep=tuple(keep),
+            precision=precision,
         )
         if lookahead is not None and lookahead < 0:
-            raise InputError("expected 0 (live) or a number of frames", field="lookahead", value=lookahead)
+            raise InputError(
+                "expected 0 (live) or a number of frames", field="lookahead", value=lookahead
+            )
         self.caution = model.config.usual_caution if caution is None else caution
         self.estimator = Estimator(model, device, precision, self.caution)
         self.quality = quality
@@ -99,13 +124,16 @@ class Harmonizer:
         self.stride = 1 if draws else STRIDES[quality]
         self.overlapping = windows == "overlapping" or (windows == "auto" and draws)
         self._window_frames = self.stride * model.config.clip_frames
-        self.latency_frames = self._window_frames + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
+        self.latency_frames = (
+            self._window_frames + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
+        )
         self.cut_detection = cut_detection
         self.find_background = find_background
         size = model.config.image_size
         self._reference = None if reference is None else thumbnail_of(reference, size, size)
         self.borrowed = 0
-        """Frames without background, which took the transform of the nearest frame that has some."""
+        """Frames without background, which took the transform of the nearest frame that has
+        some."""
         self.unread = 0
         """Frames of shots that had shown no background in time: they stay untouched."""
         self.told = Telling()
@@ -124,14 +152,19 @@ class Harmonizer:
         return self.estimator.precision
 
     @classmethod
-    def from_settings(cls, settings: HarmonizerSettings, model: VHMAE | None = None, **more: Any) -> Harmonizer:
+    def from_settings(
+        cls, settings: HarmonizerSettings, model: VHMAE | None = None, **more: Any
+    ) -> Harmonizer:
         """A harmonizer by settings.
 
         Args:
             model: that of the settings' weights, where it is loaded already.
             more: what else :class:`Harmonizer` takes, or takes in the settings' place.
         """
-        own = {field.name: getattr(settings, field.name) for field in dataclasses.fields(HarmonizerSettings)}
+        own = {
+            field.name: getattr(settings, field.name)
+            for field in dataclasses.fields(HarmonizerSettings)
+        }
         if model is None:
             return cls.from_pretrained(**{**own, **more})
         if settings.threads:
@@ -140,7 +173,14 @@ class Harmonizer:
         return cls(model, **{**own, "device": choose_device(settings.device), **more})
 
     @classmethod
-    def from_pretrained(cls, weights: str = DEFAULT, *, device: str = "auto", threads: int | None = None, **options: Any) -> Harmonizer:
+    def from_pretrained(
+        cls,
+        weights: str = DEFAULT,
+        *,
+        device: str = "auto",
+        threads: int | None = None,
+        **options: Any,
+    ) -> Harmonizer:
         """Load weights by packaged name or path; the model is held in the harmonizer's precision.
 
         Args:
@@ -171,13 +211,19 @@ class Harmonizer:
         self.told.restart()
 
     def guide(self, change: Array, shot: int | None = None) -> None:
-        """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while frames come, it is blended in."""
+        """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while
+        frames come, it is blended in."""
         if self.model.config.head != "photometric":
-            raise InputError("these weights draw pixels; take weights with a photometric head", field="guide")
+            raise InputError(
+                "these weights draw pixels; take weights with a photometric head", field="guide"
+            )
         self.told.say(change, shot, self._index - len(self._pending) if self._index else -math.inf)
 
-    def answer(self, thumbnail: Thumbnail, matte: Array, shot: int = 0) -> FrameTransform | PixelChange:
-        """What the network says of one frame by itself, without guide and strength; the stream is left as it is."""
+    def answer(
+        self, thumbnail: Thumbnail, matte: Array, shot: int = 0
+    ) -> FrameTransform | PixelChange:
+        """What the network says of one frame by itself, without guide and strength; the stream is
+        left as it is."""
         return self._estimate(shot, [(0, *self._see(thumbnail, matte))], range(1))[0].change
 
     # --- what a stopped run needs to go on
@@ -185,16 +231,24 @@ class Harmonizer:
     def snapshot(self) -> Snapshot:
         """Everything the stream remembers, but for the payloads that wait: those are read again."""
         numbers = {
-            "shot": self._shot, "index": self._index, "last_key": self._last_key, "borrowed": self.borrowed, "unread": self.unread,
+            "shot": self._shot,
+            "index": self._index,
+            "last_key": self._last_key,
+            "borrowed": self.borrowed,
+            "unread": self.unread,
             "pending": [[shot, index, foreground] for shot, index, foreground, _ in self._pending],
-            "window": [index for index, _, _ in self._window], "asked": self._asked,
+            "window": [index for index, _, _ in self._window],
+            "asked": self._asked,
             "estimates": [[one.shot, one.index] for one in self._estimates],
-        }  # fmt: skip
+        }
         arrays = self._cuts.state()
         for place, (_, frame, mask) in enumerate(self._window):
             arrays |= {f"window{place}.frame": frame, f"window{place}.mask": mask}
         for place, estimate in enumerate(self._estimates):
-            arrays |= {f"estimate{place}.{name}": value for name, value in dataclasses.asdict(estimate.change).items()}
+            arrays |= {
+                f"estimate{place}.{name}": value
+                for name, value in dataclasses.asdict(estimate.change).items()
+            }
         return Snapshot(numbers, arrays)
 
     @property
@@ -208,14 +262,30 @@ class Harmonizer:
         self.reset()
         self.surveyed = surveyed
         self._cuts.restore(arrays)
-        self._shot, self._index, self._last_key = numbers["shot"], numbers["index"], numbers["last_key"]
-        self.borrowed, self.unread, self._asked = numbers["borrowed"], numbers["unread"], numbers["asked"]
+        self._shot, self._index, self._last_key = (
+            numbers["shot"],
+            numbers["index"],
+            numbers["last_key"],
+        )
+        self.borrowed, self.unread, self._asked = (
+            numbers["borrowed"],
+            numbers["unread"],
+            numbers["asked"],
+        )
         pending = zip(numbers["pending"], payloads, strict=True)
-        self._pending = deque((shot, index, foreground, payload) for (shot, index, foreground), payload in pending)
-        self._window = [(index, arrays[f"window{at}.frame"], arrays[f"window{at}.mask"]) for at, index in enumerate(numbers["window"])]
+        self._pending = deque(
+            (shot, index, foreground, payload) for (shot, index, foreground), payload in pending
+        )
+        self._window = [
+            (index, arrays[f"window{at}.frame"], arrays[f"window{at}.mask"])
+            for at, index in enumerate(numbers["window"])
+        ]
         kind = FrameTransform if self.model.config.head == "photometric" else PixelChange
         for at, (shot, index) in enumerate(numbers["estimates"]):
-            fields = {field.name: arrays[f"estimate{at}.{field.name}"] for field in dataclasses.fields(kind)}
+            fields = {
+                field.name: arrays[f"estimate{at}.{field.name}"]
+                for field in dataclasses.fields(kind)
+            }
             self._estimates.append(Estimate(shot, index, kind(**fields)))
 
     # --- the stream
@@ -240,10 +310,15 @@ class Harmonizer:
     def harmonize(self, frames: Iterable[Array], masks: Iterable[Array]) -> Iterator[Array]:
         """Harmonize a whole clip, lazily: as many frames come out as go in.
 
-        With ``best``, lists and arrays are gone through once before, to look at whole shots; generators cannot be.
+        With ``best``, lists and arrays are gone through once before, to look at whole shots;
+        generators cannot be.
         """
         self.reset()
-        if self.wants_survey and not isinstance(frames, Iterator) and not isinstance(masks, Iterator):
+        if (
+            self.wants_survey
+            and not isinstance(frames, Iterator)
+            and not isinstance(masks, Iterator)
+        ):
             survey = self.begin_survey()
             for frame, mask in zip(frames, masks, strict=True):
                 survey.look_at(functools.partial(thumbnail_of, frame), mask)
@@ -258,16 +333,20 @@ class Harmonizer:
 
     @property
     def wants_survey(self) -> bool:
-        """Whether the quality asks for a look at whole shots, and the network can make use of one."""
+        """Whether the quality asks for a look at whole shots, and the network can make use of
+        one."""
         return self.quality == "best" and self.model.look_path is not None
 
     def begin_survey(self) -> Survey:
-        """A survey that sees frames as this harmonizer does: look at all of the stream, then set ``surveyed``."""
+        """A survey that sees frames as this harmonizer does: look at all of the stream, then set
+        ``surveyed``."""
         return Survey(self._see, self.cut_detection)
 
     # --- the same for any kind of payload (the pipeline's frames are planes)
 
-    def push(self, payload: Any, thumbnail: Thumbnail, matte: Array, cut: bool = False) -> list[Released]:
+    def push(
+        self, payload: Any, thumbnail: Thumbnail, matte: Array, cut: bool = False
+    ) -> list[Released]:
         """Take a frame of any kind.
 
         Args:
@@ -284,7 +363,9 @@ class Harmonizer:
             self._run_window()
             self._shot += 1
             self._last_key = None
-        foreground = bool(matte[::8].any()) or bool(matte.any())  # most mattes tell at the first look
+        foreground = bool(matte[::8].any()) or bool(
+            matte.any()
+        )  # most mattes tell at the first look
         background = foreground and (self._reference is not None or shows_background(matte))
         # A frame that cannot be a key frame leaves that to the next one.
         if background and (self._last_key is None or self._index - self._last_key >= self.stride):
@@ -323,7 +404,8 @@ class Harmonizer:
         self._window, self._asked = [], 0
 
     def _run_full_window(self) -> None:
-        """Where a key frame has filled the window: estimate all of them, or those up to the middle (Fig. 3)."""
+        """Where a key frame has filled the window: estimate all of them, or those up to the middle
+        (Fig. 3)."""
         count = self.model.config.clip_frames
         if not self.overlapping:
             if len(self._window) == count:
@@ -336,13 +418,17 @@ class Harmonizer:
             self._ask(max(1, count // 2))
 
     def _ask(self, stop: int) -> None:
-        """Estimate the window's key frames up to a place, but for those that have their estimate."""
+        """Estimate the window's key frames up to a place, but for those that have their
+        estimate."""
         if self._asked < stop:
-            self._estimates.extend(self._estimate(self._shot, self._window, range(self._asked, stop)))
+            self._estimates.extend(
+                self._estimate(self._shot, self._window, range(self._asked, stop))
+            )
             self._asked = stop
 
     def _estimate(self, shot: int, key_frames: list[KeyFrame], wanted: range) -> list[Estimate]:
-        """Ask the network: one call for at most a window of key frames, of which some are wanted."""
+        """Ask the network: one call for at most a window of key frames, of which some are
+        wanted."""
         sets = self.surveyed.sets_of(shot) if self.surveyed is not None else None
         # The last of disjoint windows is filled by repeating its last frame.
         return self.estimator.estimate(shot, key_frames, wanted, sets, fill=not self.overlapping)
@@ -355,7 +441,8 @@ class Harmonizer:
         if not foreground:
             return Released(payload, None, shot)
         estimates = self._of_shot(shot)
-        # With a short lookahead, a shot's first frame cannot wait for the window to fill, and no drawn one for its window's middle.
+        # With a short lookahead, a shot's first frame cannot wait for the window to fill, and no
+        # drawn one for its window's middle.
         if shot == self._shot and not self._is_estimated(estimates, index):
             if self.overlapping:
                 self._ask(len(self._window))
@@ -363,12 +450,21 @@ class Harmonizer:
                 self._run_window()
             estimates = self._of_shot(shot)
         if not estimates and self.find_background is not None:
-            self._estimates.extendleft(self._estimate(shot, [(index, *self._see(*self.find_background(payload)))], range(1)))
+            self._estimates.extendleft(
+                self._estimate(
+                    shot, [(index, *self._see(*self.find_background(payload)))], range(1)
+                )
+            )
             estimates = self._of_shot(shot)
         if not estimates:
             self.unread += 1
             return Released(payload, None, shot)
-        change = smoothed(estimates, index, self._window_frames, self.latency_frames - self._window_frames + self.stride)
+        change = smoothed(
+            estimates,
+            index,
+            self._window_frames,
+            self.latency_frames - self._window_frames + self.stride,
+        )
         scaled = self.told.added_to(change, shot, index).scaled(self.strength)
         return Released(payload, KeepingChange(scaled, self.keep) if self.keep else scaled, shot)
 
@@ -376,15 +472,21 @@ class Harmonizer:
         return [estimate for estimate in self._estimates if estimate.shot == shot]
 
     def _is_estimated(self, estimates: list[Estimate], index: int) -> bool:
-        """Whether the estimates say what is to be done to a frame: any colour map does, a drawing is of its own frame."""
+        """Whether the estimates say what is to be done to a frame: any colour map does, a drawing
+        is of its own frame."""
         if self.model.config.head == "pixel":
             return any(one.index >= index for one in estimates)
         return bool(estimates)
 
     def _is_past(self, index: int) -> bool:
-        """Whether the oldest estimate is too old to count at a frame, and a younger one stands in for it."""
+        """Whether the oldest estimate is too old to count at a frame, and a younger one stands in
+        for it."""
         first = self._estimates[0]
-        others = len(self._estimates) > 1 and self._estimates[1].shot == first.shot and self._estimates[1].index <= index
+        others = (
+            len(self._estimates) > 1
+            and self._estimates[1].shot == first.shot
+            and self._estimates[1].index <= index
+        )
         return others and first.index < index - 3.0 * SMOOTHING_FRAMES
 
 

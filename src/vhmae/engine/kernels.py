@@ -1,7 +1,9 @@
-"""The renderer's inner loop, compiled: decode, map, blend, encode; a frame's pixels are read and written once.
+"""The renderer's inner loop, compiled: decode, map, blend, encode; a frame's pixels are read and
+written once.
 
-Compiled by numba at first use and kept on the disk. Its answers are those of the plain path in ``rendering`` (within a level, under
-test), at a tenth of the time. A row is worked off in short loops over few arrays, since only such loops become vector code.
+Compiled by numba at first use and kept on the disk. Its answers are those of the plain path in
+``rendering`` (within a level, under test), at a tenth of the time. A row is worked off in short
+loops over few arrays, since only such loops become vector code.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ def _compiled(function: Any) -> Any:
 
 
 @_compiled
-def _decode(y: Array, u: Array, v: Array, a: float, b: float, c: float, offset: float, out: Array) -> None:
+def _decode(
+    y: Array, u: Array, v: Array, a: float, b: float, c: float, offset: float, out: Array
+) -> None:
     """One channel of a row of colours, clipped to [0, 1]."""
     for x in range(len(out)):
         value = a * np.float32(y[x]) + b * np.float32(u[x]) + c * np.float32(v[x]) + offset
@@ -43,17 +47,35 @@ def _multiply_add(base: Array, step: Array, share: float, color: Array, out: Arr
 
 
 @_compiled
-def _quadratic(r: Array, g: Array, b: Array, rr: float, gg: float, bb: float, rg: float, gb: float, br: float, out: Array) -> None:
+def _quadratic(
+    r: Array,
+    g: Array,
+    b: Array,
+    rr: float,
+    gg: float,
+    bb: float,
+    rg: float,
+    gb: float,
+    br: float,
+    out: Array,
+) -> None:
     for x in range(len(out)):
-        out[x] += r[x] * (rr * r[x] + rg * g[x]) + g[x] * (gg * g[x] + gb * b[x]) + b[x] * (bb * b[x] + br * r[x])
+        out[x] += (
+            r[x] * (rr * r[x] + rg * g[x])
+            + g[x] * (gg * g[x] + gb * b[x])
+            + b[x] * (bb * b[x] + br * r[x])
+        )
 
 
 @_compiled
 def _blend(color: Array, cover: Array, out: Array) -> float:
-    """Turn a change into that of the clipped colour under the matte; returns the sum of its absolute values."""
+    """Turn a change into that of the clipped colour under the matte; returns the sum of its
+    absolute values."""
     total = np.float32(0.0)
     for x in range(len(out)):
-        change = (min(max(color[x] + out[x], np.float32(0.0)), np.float32(1.0)) - color[x]) * cover[x]
+        change = (min(max(color[x] + out[x], np.float32(0.0)), np.float32(1.0)) - color[x]) * cover[
+            x
+        ]
         out[x] = change
         total += abs(change)
     return float(total)
@@ -68,14 +90,29 @@ def _encode(r: Array, g: Array, b: Array, m0: float, m1: float, m2: float, out: 
 @_compiled
 def _add(step: Array, limit: float, codes: Array) -> None:
     for x in range(len(codes)):
-        codes[x] = np.int32(min(max(np.float32(codes[x]) + step[x], np.float32(0.0)), limit) + np.float32(0.5))
+        codes[x] = np.int32(
+            min(max(np.float32(codes[x]) + step[x], np.float32(0.0)), limit) + np.float32(0.5)
+        )
 
 
 @_compiled
 def recolor_rows(
-    luma: Array, chroma: Array, cover: Array, top: int, left: int, decode: Array, offset: Array, encode: Array, quadratic: Array,
-    maps: Array, steps: Array, lower: Array, share: Array, limit: float, moved: Array,
-) -> tuple[float, float]:  # fmt: skip
+    luma: Array,
+    chroma: Array,
+    cover: Array,
+    top: int,
+    left: int,
+    decode: Array,
+    offset: Array,
+    encode: Array,
+    quadratic: Array,
+    maps: Array,
+    steps: Array,
+    lower: Array,
+    share: Array,
+    limit: float,
+    moved: Array,
+) -> tuple[float, float]:
     """Recolour the box of a frame whose corner is (top, left), in place.
 
     Args:
@@ -85,8 +122,10 @@ def recolor_rows(
         decode, offset: (3, 3) and (3,) float32: rgb = decode @ codes + offset.
         encode: (3, 3) float32: change of codes = encode @ change of rgb.
         quadratic: (3, 6) float32: the overall map's terms r^2, g^2, b^2, rg, gb, br.
-        maps, steps: (N, 12, w) float32: affine terms at the rows of cells, and their way to the next row.
-        lower, share: (h,) int64 and float32: the row of cells above each row of pixels, and how far it is to the next.
+        maps, steps: (N, 12, w) float32: affine terms at the rows of cells, and their way to the
+            next row.
+        lower, share: (h,) int64 and float32: the row of cells above each row of pixels, and how far
+            it is to the next.
         limit: largest code value.
         moved: (2, h, w) float32, written: the change of chroma at full size.
     Returns:
@@ -113,19 +152,49 @@ def recolor_rows(
         # Rows are taken out one by one: only a row alone is known to lie in one piece.
         r, g, b = room[0, first:last], room[1, first:last], room[2, first:last]
         for c in range(3):
-            _decode(codes, u, v, decode[c, 0], decode[c, 1], decode[c, 2], offset[c], room[c, first:last])
+            _decode(
+                codes,
+                u,
+                v,
+                decode[c, 0],
+                decode[c, 1],
+                decode[c, 2],
+                offset[c],
+                room[c, first:last],
+            )
         for c in range(3):
             out = room[3 + c, first:last]
-            _start(maps[cell, 4 * c + 3, first:last], steps[cell, 4 * c + 3, first:last], share[y], out)
+            _start(
+                maps[cell, 4 * c + 3, first:last], steps[cell, 4 * c + 3, first:last], share[y], out
+            )
             for k in range(3):
-                _multiply_add(maps[cell, 4 * c + k, first:last], steps[cell, 4 * c + k, first:last], share[y], room[k, first:last], out)
+                _multiply_add(
+                    maps[cell, 4 * c + k, first:last],
+                    steps[cell, 4 * c + k, first:last],
+                    share[y],
+                    room[k, first:last],
+                    out,
+                )
             q = quadratic[c]
             _quadratic(r, g, b, q[0], q[1], q[2], q[3], q[4], q[5], out)
             change += _blend(room[c, first:last], m, out)
-        dr, dg, db, step = room[3, first:last], room[4, first:last], room[5, first:last], room[6, first:last]
+        dr, dg, db, step = (
+            room[3, first:last],
+            room[4, first:last],
+            room[5, first:last],
+            room[6, first:last],
+        )
         _encode(dr, dg, db, encode[0, 0], encode[0, 1], encode[0, 2], step)
         _add(step, top_code, codes)
         for c in range(2):
-            _encode(dr, dg, db, encode[c + 1, 0], encode[c + 1, 1], encode[c + 1, 2], moved[c, y, first:last])
+            _encode(
+                dr,
+                dg,
+                db,
+                encode[c + 1, 0],
+                encode[c + 1, 1],
+                encode[c + 1, 2],
+                moved[c, y, first:last],
+            )
         area += m.sum()
     return change, area

@@ -56,7 +56,10 @@ def disk_mean(picture: Array, place: Place, inside: Array | None = None) -> Arra
 
 def map_at(transform: FrameTransform, place: Place, height: int, width: int) -> Array:
     """The map of a frame at one pixel, overall and local together: (3, 10) float64."""
-    column, row = (int(np.clip(round(at), 0, size - 1)) for at, size in zip(place, (width, height), strict=True))
+    column, row = (
+        int(np.clip(round(at), 0, size - 1))
+        for at, size in zip(place, (width, height), strict=True)
+    )
     maps, steps, lower, share = transform.maps(Box(row, column, row + 1, column + 1), height, width)
     affine = maps[lower[0], :, 0] + share[0] * steps[lower[0], :, 0]  # overall and local terms
     found = np.zeros((3, QUADRATIC))
@@ -151,7 +154,10 @@ def decide_shots(
     told = {shot: rows for (_, shot), rows in by_shot(seen, guide.shots).items()}
     named = {shot: next(one.point.frame for one in rows) for shot, rows in told.items()}
     choices = [choice for choice in guide.choices if choice.object == thing]
-    shot_of = {choice.frame: None if guide.shots == "all" else show(choice.frame).shot for choice in choices}
+    shot_of = {
+        choice.frame: None if guide.shots == "all" else show(choice.frame).shot
+        for choice in choices
+    }
     named |= {shot: frame for frame, shot in shot_of.items()}
     if guide.dials and not named:
         named = {None: first}

@@ -1,6 +1,8 @@
-"""Transforms applied to full-size frames: once, inside the matte's box, as a change that is added to what was there.
+"""Transforms applied to full-size frames: once, inside the matte's box, as a change that is added
+to what was there.
 
-Colour maps take the compiled way (``kernels``); ``plain=True`` is the slow reference, written as the equations stand.
+Colour maps take the compiled way (``kernels``); ``plain=True`` is the slow reference, written as
+the equations stand.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from vhmae.video.planes import Box, PlanarFrame, matte_box
 
 Array = np.ndarray
 RENDERERS = min(4, max(1, (os.cpu_count() or 1) // 4))
-"""Threads that render a frame each: where a GPU runs the network, one alone would be what 4K waits for."""
+"""Threads that render a frame each: where a GPU runs the network, one alone would be what 4K waits
+for."""
 LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Rec. 709's weights of red, green and blue."""
 
@@ -59,21 +62,30 @@ class FrameTransform:
     """Colour maps, as the photometric head says them: detail stays, whatever the frame's size."""
 
     overall: Array
-    """(3, 10) float32: residual map of the whole foreground, over the basis of ``color.transform``."""
+    """(3, 10) float32: residual map of the whole foreground, over the basis of
+    ``color.transform``."""
     local: Array
     """(N, N, 3, 4) float32: residual maps per cell, bilinear between the cells' centres."""
 
     def scaled(self, strength: float) -> FrameTransform:
-        return self if strength == 1.0 else FrameTransform(self.overall * strength, self.local * strength)
+        return (
+            self
+            if strength == 1.0
+            else FrameTransform(self.overall * strength, self.local * strength)
+        )
 
     def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
         maps, steps, lower, share = self.maps(box, height, width)
         colors = torch.from_numpy(rgb).permute(1, 2, 0)
-        moved = torch.from_numpy(rgb) + (color_basis(colors)[..., AFFINE:] @ torch.from_numpy(self.overall[:, AFFINE:].T)).permute(2, 0, 1)
+        moved = torch.from_numpy(rgb) + (
+            color_basis(colors)[..., AFFINE:] @ torch.from_numpy(self.overall[:, AFFINE:].T)
+        ).permute(2, 0, 1)
         for channel in range(3):
             for term in range(AFFINE):
                 index = channel * AFFINE + term
-                factor = torch.from_numpy(maps[lower, index] + share[:, None] * steps[lower, index])  # (h, w)
+                factor = torch.from_numpy(
+                    maps[lower, index] + share[:, None] * steps[lower, index]
+                )  # (h, w)
                 moved[channel] += factor if term == 3 else factor * torch.from_numpy(rgb[term])
         return moved.clamp_(0.0, 1.0).sub_(torch.from_numpy(rgb)).numpy()
 
@@ -83,15 +95,26 @@ class FrameTransform:
         quadratic = np.ascontiguousarray(self.overall[:, AFFINE:], np.float32)
         steps = np.empty((2, *cover.shape), np.float32)
         moved, area = recolor_rows(
-            frame.planes[0], frame.chroma(box), np.ascontiguousarray(cover), box.top, box.left, decode, offset, encode, quadratic,
-            *self.maps(box, frame.height, frame.width), frame.top_code, steps,
-        )  # fmt: skip
+            frame.planes[0],
+            frame.chroma(box),
+            np.ascontiguousarray(cover),
+            box.top,
+            box.left,
+            decode,
+            offset,
+            encode,
+            quadratic,
+            *self.maps(box, frame.height, frame.width),
+            frame.top_code,
+            steps,
+        )
         frame.add_chroma(steps, box)
         return moved, area
 
     def maps(self, box: Box, height: int, width: int) -> tuple[Array, Array, Array, Array]:
-        """The affine terms at a box's columns: at each row of cells (N, 12, w), their way to the next row; for each row of pixels
-        the row of cells above it (h,) and how far it is to the next (h,)."""
+        """The affine terms at a box's columns: at each row of cells (N, 12, w), their way to the
+        next row; for each row of pixels the row of cells above it (h,) and how far it is to the
+        next (h,)."""
         rows, columns = self.local.shape[:2]
         before, share = _lerp(columns, box.left, box.right, width)
         pixels = np.arange(len(before))
@@ -99,7 +122,11 @@ class FrameTransform:
         weights[before, pixels] = 1.0 - share
         weights[np.minimum(before + 1, columns - 1), pixels] += share
         # The affine terms of the overall map are the same everywhere: they join the cells'.
-        cells = (self.local + self.overall[:, :AFFINE]).transpose(0, 2, 3, 1).reshape(rows, 3 * AFFINE, columns)
+        cells = (
+            (self.local + self.overall[:, :AFFINE])
+            .transpose(0, 2, 3, 1)
+            .reshape(rows, 3 * AFFINE, columns)
+        )
         cells = np.ascontiguousarray(cells, np.float32)
         lower, down = _lerp(rows, box.top, box.bottom, height)
         return cells @ weights, np.diff(cells, axis=0, append=cells[-1:]) @ weights, lower, down
@@ -107,7 +134,8 @@ class FrameTransform:
 
 @dataclasses.dataclass(frozen=True)
 class PixelChange:
-    """The difference that the paper's pixel head drew at the network's size, interpolated to the frame's."""
+    """The difference that the paper's pixel head drew at the network's size, interpolated to the
+    frame's."""
 
     pixels: Array
     """(S, S, 3) float32, drawn minus composite."""
@@ -130,7 +158,8 @@ class PixelChange:
 class KeepingChange:
     """A change that leaves luma, hue or saturation of each pixel as they are.
 
-    A colour is its luma and, in the plane of equal luma, a vector whose direction is the hue and whose length the saturation.
+    A colour is its luma and, in the plane of equal luma, a vector whose direction is the hue and
+    whose length the saturation.
     """
 
     base: ColorChange
@@ -143,21 +172,27 @@ class KeepingChange:
         moved = rgb + self.base.change(rgb, box, height, width)
         luma, new_luma = (np.tensordot(LUMA, colors, 1)[None] for colors in (rgb, moved))
         chroma, new_chroma = rgb - luma, moved - new_luma
-        length, new_length = (np.sqrt(np.square(part).sum(axis=0, keepdims=True)) for part in (chroma, new_chroma))
+        length, new_length = (
+            np.sqrt(np.square(part).sum(axis=0, keepdims=True)) for part in (chroma, new_chroma)
+        )
         if "hue" in self.keep and "saturation" in self.keep:
             new_chroma = chroma
         elif "hue" in self.keep:  # greys have no hue: they stay grey
             new_chroma = chroma * (new_length / np.maximum(length, 1e-4))
         elif "saturation" in self.keep:
             new_chroma = new_chroma * (length / np.maximum(new_length, 1e-4))
-        changed: Array = np.clip((luma if "luma" in self.keep else new_luma) + new_chroma, 0.0, 1.0) - rgb
+        changed: Array = (
+            np.clip((luma if "luma" in self.keep else new_luma) + new_chroma, 0.0, 1.0) - rgb
+        )
         return changed.astype(np.float32)
 
     def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
         return recolor_plainly(self, frame, box, cover)
 
 
-def recolor_plainly(transform: ColorChange, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+def recolor_plainly(
+    transform: ColorChange, frame: PlanarFrame, box: Box, cover: Array
+) -> tuple[float, float]:
     """As :meth:`ColorChange.recolor`, by the equations as they stand: the reference."""
     change = transform.change(frame.rgb_planes(box), box, frame.height, frame.width) * cover
     frame.add(change, box)
@@ -165,17 +200,21 @@ def recolor_plainly(transform: ColorChange, frame: PlanarFrame, box: Box, cover:
 
 
 def _lerp(cells: int, start: int, stop: int, total: int) -> tuple[Array, Array]:
-    """For pixels ``start`` to ``stop`` of ``total``: the cell centre before each, and how far it is to the next; the ends are held."""
+    """For pixels ``start`` to ``stop`` of ``total``: the cell centre before each, and how far it is
+    to the next; the ends are held."""
     places = np.clip((np.arange(start, stop) + 0.5) * cells / total - 0.5, 0.0, cells - 1.0)
     lower = places.astype(np.int64)
     return lower, (places - lower).astype(np.float32)
 
 
-def render_planes(frame: PlanarFrame, matte: Array, transform: ColorChange, plain: bool = False) -> tuple[PlanarFrame, float]:
+def render_planes(
+    frame: PlanarFrame, matte: Array, transform: ColorChange, plain: bool = False
+) -> tuple[PlanarFrame, float]:
     """Harmonize a frame in its own planes; the input is left as it is.
 
     Args:
-        matte: (H, W), as :func:`vhmae.arrays.to_unit` takes it; where it is 0, code values stay exactly what they were.
+        matte: (H, W), as :func:`vhmae.arrays.to_unit` takes it; where it is 0, code values stay
+            exactly what they were.
         plain: take the reference way, whatever the transform.
     Returns:
         The rendered frame, and the mean change inside the matte in levels of 0-255.
@@ -185,15 +224,22 @@ def render_planes(frame: PlanarFrame, matte: Array, transform: ColorChange, plai
         return frame, 0.0
     cover = to_unit(matte[box.rows, box.columns])
     rendered = frame.copy()
-    moved, area = recolor_plainly(transform, rendered, box, cover) if plain else transform.recolor(rendered, box, cover)
+    moved, area = (
+        recolor_plainly(transform, rendered, box, cover)
+        if plain
+        else transform.recolor(rendered, box, cover)
+    )
     return rendered, moved / max(area, 1e-6) * 255.0 / 3.0
 
 
 def render_rgb(frame: Array, matte: Array, transform: ColorChange) -> Array:
-    """Harmonize an RGB frame (H, W, 3), uint8 or float32 in [0, 1], inside a matte (H, W); the result has the frame's type."""
+    """Harmonize an RGB frame (H, W, 3), uint8 or float32 in [0, 1], inside a matte (H, W); the
+    result has the frame's type."""
     if frame.dtype == np.uint8:
         red, green, blue = (np.ascontiguousarray(frame[..., channel]) for channel in range(3))
-        planes = render_planes(PlanarFrame([green, blue, red], ColorEncoding("rgb", True)), matte, transform)[0].planes
+        planes = render_planes(
+            PlanarFrame([green, blue, red], ColorEncoding("rgb", True)), matte, transform
+        )[0].planes
         return np.dstack([planes[2], planes[0], planes[1]])
     box = matte_box(matte, 1, 1)
     if box is None:

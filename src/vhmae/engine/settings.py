@@ -29,11 +29,12 @@ class HarmonizerSettings:
     strength: float = option(1.0, metavar="0..1")
     """How far to go: 0 is untouched, 1 all of the way."""
     caution: float | None = option(None, metavar="LEVELS")
-    """Half of a change this small, in levels of 255, is left undone; 0 is bold (what the weights say)."""
+    """Half of a change this small, in levels of 255, is left undone; 0 is bold (what the weights
+    say)."""
     windows: Windows = "auto"
-    """How key frames are gathered for the network: disjoint asks once for each; overlapping puts each
-    in the middle of its window (Fig. 3), at so many times the cost; auto is overlapping for drawn
-    pixels, disjoint for colour maps."""
+    """How key frames are gathered for the network: disjoint asks once for each; overlapping puts
+    each in the middle of its window (Fig. 3), at so many times the cost; auto is overlapping for
+    drawn pixels, disjoint for colour maps."""
     keep: tuple[Kept, ...] = option((), metavar="hue,luma,saturation")
     """What of the foreground's colours stays as it is."""
     cut_detection: bool = True
@@ -55,11 +56,17 @@ class HarmonizerSettings:
     def __post_init__(self) -> None:
         check_options(self)
         if not 0.0 <= self.strength <= 1.0:
-            raise InputError("out of range; expected 0 (untouched) to 1 (full)", field="strength", value=self.strength)
+            raise InputError(
+                "out of range; expected 0 (untouched) to 1 (full)",
+                field="strength",
+                value=self.strength,
+            )
         if self.caution is not None and not 0.0 <= self.caution <= 255.0:
-            raise InputError("out of range; expected 0 (bold) to 255 levels", field="caution", value=self.caution)
+            raise InputError(
+                "out of range; expected 0 (bold) to 255 levels", field="caution", value=self.caution
+            )
         if self.threads is not None and self.threads < 1:
-            raise InputError("expected at least 1", field="threads", value=self.threads)
+            raise InputError("expected a number from 1 up", field="threads", value=self.threads)
 
 
 def check_options(settings: HarmonizerSettings) -> None:

@@ -1,4 +1,5 @@
-"""What is seen of a frame: small pictures and masks for the network, and whether there is anything to read."""
+"""What is seen of a frame: small pictures and masks for the network, and whether there is anything
+to read."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ LOOKED_AT = 256
 def shows_background(matte: Array) -> bool:
     """Whether a frame shows enough background to be read."""
     top = top_of(matte)
-    # A coarse look finds it where there is plenty; where it finds none, a thin strip may lie between its rows.
+    # A coarse look finds it where there is plenty; where it finds none, a thin strip may lie
+    # between its rows.
     for step in dict.fromkeys((max(2, min(matte.shape) // LOOKED_AT), 2)):
         looked_at = matte[::step, ::step]
         if np.count_nonzero(looked_at < 0.5 * top) >= MINIMUM_BACKGROUND * looked_at.size:
@@ -33,15 +35,27 @@ def shows_background(matte: Array) -> bool:
 def check_frame(frame: Array, mask: Array) -> None:
     """Refuse a frame and mask that :meth:`Harmonizer.step` does not take."""
     if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
-        raise ShapeError(f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and {mask.shape}")
-    for what, values, stored in (("frame", frame, (np.uint8,)), ("mask", mask, (np.bool_, np.uint8, np.uint16))):
+        raise ShapeError(
+            f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and "
+            f"{mask.shape}"
+        )
+    for what, values, stored in (
+        ("frame", frame, (np.uint8,)),
+        ("mask", mask, (np.bool_, np.uint8, np.uint16)),
+    ):
         if values.dtype in stored:
             continue
         if values.dtype not in (np.float32, np.float64):
             kinds = ", ".join(np.dtype(kind).name for kind in stored)
-            raise ShapeError(f"expected a {what} of {kinds} or float32 in [0, 1], got {values.dtype}")
-        if not (values.min() >= -0.001 and values.max() <= 1.001):  # false for what is no number, too
-            raise ShapeError(f"expected a {what} in [0, 1], got values from {values.min():g} to {values.max():g}")
+            raise ShapeError(
+                f"expected a {what} of {kinds} or float32 in [0, 1], got {values.dtype}"
+            )
+        if not (
+            values.min() >= -0.001 and values.max() <= 1.001
+        ):  # false for what is no number, too
+            raise ShapeError(
+                f"expected a {what} in [0, 1], got values from {values.min():g} to {values.max():g}"
+            )
 
 
 def thumbnail_of(frame: Array, height: int, width: int) -> Array:
@@ -51,7 +65,8 @@ def thumbnail_of(frame: Array, height: int, width: int) -> Array:
 
 
 def small_mask(matte: Array, size: int) -> Array:
-    """The mask that the network sees: half-covered pixels count; a subject thinner than that counts wherever it is."""
+    """The mask that the network sees: half-covered pixels count; a subject thinner than that counts
+    wherever it is."""
     stored = matte.astype(np.float32) if matte.dtype not in (np.uint8, np.uint16) else matte
     small = to_unit(shrink(stored, size, size))
     mask = small >= 0.5

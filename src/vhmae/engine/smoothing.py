@@ -22,22 +22,31 @@ class Estimate:
     change: FrameTransform | PixelChange
 
 
-def smoothed(estimates: list[Estimate], index: int, window: int, reach: int) -> FrameTransform | PixelChange:
-    """The transform of a frame, averaged over the estimates of its shot; drawn pixels are taken from the nearest frame.
+def smoothed(
+    estimates: list[Estimate], index: int, window: int, reach: int
+) -> FrameTransform | PixelChange:
+    """The transform of a frame, averaged over the estimates of its shot; drawn pixels are taken
+    from the nearest frame.
 
-    The overall map takes Gaussian weights, which fall to nothing ``reach`` frames ahead, where estimates come into sight: they would come
-    in with a step. The local maps follow the subject, so they take a triangle as wide as a window
-    on either side: it evens out whatever depends on a frame's place in its window, which a still picture would show.
+    The overall map takes Gaussian weights, which fall to nothing ``reach`` frames ahead, where
+    estimates come into sight: they would come in with a step. The local maps follow the subject, so
+        they take a triangle as wide as a window
+    on either side: it evens out whatever depends on a frame's place in its window, which a still
+        picture would show.
     """
     places = np.array([estimate.index for estimate in estimates], dtype=float)
     distance = np.abs(places - index)
     nearest = estimates[int(distance.argmin())].change
     if isinstance(nearest, PixelChange):
         return nearest
-    maps = [estimate.change for estimate in estimates if isinstance(estimate.change, FrameTransform)]
+    maps = [
+        estimate.change for estimate in estimates if isinstance(estimate.change, FrameTransform)
+    ]
     far = np.exp(-0.5 * ((distance - distance.min()) / SMOOTHING_FRAMES) ** 2)
     if reach > 0:
-        far *= np.where(places > index, np.clip((reach - (places - index)) / min(window, reach), 0.0, 1.0), 1.0)
+        far *= np.where(
+            places > index, np.clip((reach - (places - index)) / min(window, reach), 0.0, 1.0), 1.0
+        )
     if far.sum() <= 0.0:
         far = (distance == distance.min()).astype(float)
 
@@ -54,4 +63,6 @@ def smoothed(estimates: list[Estimate], index: int, window: int, reach: int) -> 
     def mean(weights: Array, values: list[Array]) -> Array:
         return np.tensordot(weights / weights.sum(), np.stack(values), axes=1).astype(np.float32)
 
-    return FrameTransform(mean(far, [one.overall for one in maps]), mean(near, [one.local for one in maps]))
+    return FrameTransform(
+        mean(far, [one.overall for one in maps]), mean(near, [one.local for one in maps])
+    )

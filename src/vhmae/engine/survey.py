@@ -1,7 +1,7 @@
 """What whole shots look like, seen before they are harmonized.
 
-Where the camera or the subject moves, a whole shot shows more background than the few frames that a window holds; what reading it is
-worth stands in docs/decisions.md, "Whole shots".
+Where the camera or the subject moves, a whole shot shows more background than the few frames that a
+window holds; what reading it is worth stands in docs/decisions.md, "Whole shots".
 """
 
 from __future__ import annotations
@@ -19,18 +19,24 @@ Array = np.ndarray
 FRAMES_KEPT = 16
 """Frames of a shot that count at least, if it has as many; twice as many at most, evenly spread."""
 FRAMES_FULL = 4
-"""Frames of which all drawn pixels count; of more frames, every second, third ... pixel does, so that reading takes no longer."""
+"""Frames of which all drawn pixels count; of more frames, every second, third ... pixel does, so
+that reading takes no longer."""
 
 
 class Survey:
-    """The colours of every shot of a stream, drawn from frames spread over it; shots are numbered as the harmonizer numbers them."""
+    """The colours of every shot of a stream, drawn from frames spread over it; shots are numbered
+    as the harmonizer numbers them."""
 
-    def __init__(self, see: Callable[[Thumbnail, Array], tuple[Array, Array]], cut_detection: bool = True) -> None:
+    def __init__(
+        self, see: Callable[[Thumbnail, Array], tuple[Array, Array]], cut_detection: bool = True
+    ) -> None:
         """Begin a survey.
 
         Args:
-            see: a frame's thumbnail and matte as the network sees them, (S, S, 3) float32 and (S, S) bool.
-            cut_detection: False takes the stream as one shot, but for the cuts that :meth:`look_at` is told.
+            see: a frame's thumbnail and matte as the network sees them, (S, S, 3) float32 and (S,
+                S) bool.
+            cut_detection: False takes the stream as one shot, but for the cuts that :meth:`look_at`
+                is told.
         """
         self._see = see
         self._cuts = CutDetector() if cut_detection else None
@@ -43,7 +49,8 @@ class Survey:
         """Take the next frame; the arguments are those of ``Harmonizer.push``."""
         if self._cuts is not None:
             cut = self._cuts.step(thumbnail(*THUMBNAIL)) or cut
-        if cut:  # all that is kept of an ended shot is what will be read: hours of shots take little room
+        # all that is kept of an ended shot is what will be read: hours of shots take little room
+        if cut:
             self._ended.append(_read_as_one(self._shot))
             self._shot, self._usable, self._step = [], 0, 1
         if not (matte.any() and shows_background(matte)):
@@ -55,9 +62,14 @@ class Survey:
     def _draw(self, frame: Array, mask: Array) -> None:
         if mask.all():
             return
-        frames, masks = torch.from_numpy(frame).permute(2, 0, 1)[None, None], torch.from_numpy(mask)[None, None, None]
+        frames, masks = (
+            torch.from_numpy(frame).permute(2, 0, 1)[None, None],
+            torch.from_numpy(mask)[None, None, None],
+        )
         self._shot.append(draw_pixel_sets(frames, masks))
-        if len(self._shot) == 2 * FRAMES_KEPT:  # every other frame goes, and from now on every other is taken
+        if (
+            len(self._shot) == 2 * FRAMES_KEPT
+        ):  # every other frame goes, and from now on every other is taken
             del self._shot[1::2]
             self._step *= 2
 
@@ -71,4 +83,10 @@ class Survey:
 def _read_as_one(frames: list[PixelSets]) -> PixelSets | None:
     """The pixel sets of a shot's frames together, thinned to those of a few."""
     step = max(1, len(frames) // FRAMES_FULL)
-    return merge_pixel_sets([([colors[:, ::step] for colors in sets], shares) for sets, shares in frames]) if frames else None
+    return (
+        merge_pixel_sets(
+            [([colors[:, ::step] for colors in sets], shares) for sets, shares in frames]
+        )
+        if frames
+        else None
+    )

@@ -60,7 +60,9 @@ def _colors(clip: Array, places: Array) -> Array:
     return np.asarray(clip.reshape(-1, 3)[places])
 
 
-def summarize(scores: Sequence[Any], data: Path, pool: Callable[[Sequence[Any]], Pooled]) -> dict[str, Any]:
+def summarize(
+    scores: Sequence[Any], data: Path, pool: Callable[[Sequence[Any]], Pooled]
+) -> dict[str, Any]:
     """The report's further keys.
 
     Args:

@@ -86,5 +86,9 @@ def summarize_change(mean: Callable[[str], float]) -> dict[str, Any]:
 
 def describe_change(rows: dict[str, Any]) -> list[str]:
     """One line for a terminal: slopes, in brackets the cut."""
-    words = [f"{name} {row['slope']:.2f} ({row['cut']:.0%})" for name, row in rows.items() if row["slope"] is not None]
+    words = [
+        f"{name} {row['slope']:.2f} ({row['cut']:.0%})"
+        for name, row in rows.items()
+        if row["slope"] is not None
+    ]
     return [f"  made of what was needed (error cut): {', '.join(words)}"] if words else []

@@ -45,4 +45,6 @@ class Method:
     @property
     def digest(self) -> str:
         """Digest of its facts but for names of places: a file that was moved is the same file."""
-        return settings_digest({key: value for key, value in self.facts.items() if key not in PLACES})
+        return settings_digest(
+            {key: value for key, value in self.facts.items() if key not in PLACES}
+        )

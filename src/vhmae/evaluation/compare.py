@@ -1,4 +1,5 @@
-"""``vhmae compare``: methods side by side, on a composite of a data set or on the user's own clip."""
+"""``vhmae compare``: methods side by side, on a composite of a data set or on the user's own
+clip."""
 
 from __future__ import annotations
 
@@ -48,12 +49,17 @@ class Comparison:
 def compare(comparison: Comparison) -> int:
     """Write the sheet; returns its number of rows."""
     if not comparison.output.parent.is_dir():
-        raise InputError(f"{comparison.output}: the folder {comparison.output.parent} does not exist; make it first")
+        raise InputError(
+            f"{comparison.output}: the folder {comparison.output.parent} does not exist; make it "
+            "first"
+        )
     written = [read_method_text(text) for text in comparison.methods]
     results = [one.finished for one in written]
     for source in (comparison.composite, comparison.mask, comparison.target, *results):
         if source is not None and source.resolve() == comparison.output.resolve():
-            raise InputError(f"{comparison.output}: is one of the inputs; choose another name for the sheet")
+            raise InputError(
+                f"{comparison.output}: is one of the inputs; choose another name for the sheet"
+            )
     clip, first = _read_set(comparison) if comparison.data is not None else _read_clip(comparison)
     wanted = len(clip.mask) // 2 if comparison.frame is None else comparison.frame - first
     pair = pick_frames(clip, wanted)
@@ -70,7 +76,14 @@ def compare(comparison: Comparison) -> int:
     return len(rows)
 
 
-def _shown(text: str, method: MethodText, clip: Clip, pair: list[int], numbers: list[int], comparison: Comparison) -> Array:
+def _shown(
+    text: str,
+    method: MethodText,
+    clip: Clip,
+    pair: list[int],
+    numbers: list[int],
+    comparison: Comparison,
+) -> Array:
     """The two frames of a method: run, or taken out of a finished result."""
     if method.finished is not None and not (clip.sample is not None and method.finished.is_dir()):
         return _finished(method.finished, numbers, clip)
@@ -85,7 +98,12 @@ def _read_set(comparison: Comparison) -> tuple[Clip, int]:
     samples = {sample.name: sample for sample in read_list(comparison.data)}
     name = comparison.name or next(iter(samples))
     if name not in samples:
-        raise InputError(f"is not in the set{did_you_mean(name, samples)}; the list names them as VIDEO/object_k", field="name", value=name)
+        raise InputError(
+            f"is not in the set{did_you_mean(name, samples)}; the list names them as "
+            "VIDEO/object_k",
+            field="name",
+            value=name,
+        )
     if samples[name].real is None:
         return Clip(*samples[name].read_composite(), samples[name]), 0
     composite, target, mask = samples[name].read()
@@ -95,16 +113,26 @@ def _read_set(comparison: Comparison) -> tuple[Clip, int]:
 def _read_clip(comparison: Comparison) -> tuple[Clip, int]:
     """The frames around the asked-for one (the middle without), and the number of the first."""
     if comparison.composite is None or comparison.mask is None:
-        raise InputError("compare: needs COMPOSITE and `masks`, or `data`; name what is to be shown")
+        raise InputError(
+            "compare: needs COMPOSITE and `masks`, or `data`; name what is to be shown"
+        )
     info = probe_video(comparison.composite)
     mattes = open_matte(comparison.mask)
     mattes.check_fits(info, hold_last=True)
     frame = info.frames // 2 if comparison.frame is None else comparison.frame
     if not 0 <= frame < info.frames:
-        raise InputError(f"{comparison.composite} has frames 0 to {info.frames - 1}", field="frame", value=frame)
+        raise InputError(
+            f"{comparison.composite} has frames 0 to {info.frames - 1}", field="frame", value=frame
+        )
     first, last = max(0, frame - FRAMES_AROUND), min(info.frames, frame + FRAMES_AROUND + 1)
-    frames = [to_uint8(timed.image.rgb()) for timed in itertools.islice(read_frames(info, first=first), last - first)]
-    masks = [matte > np.iinfo(matte.dtype).max // 2 for matte in itertools.islice(mattes.read(info, first), len(frames))]
+    frames = [
+        to_uint8(timed.image.rgb())
+        for timed in itertools.islice(read_frames(info, first=first), last - first)
+    ]
+    masks = [
+        matte > np.iinfo(matte.dtype).max // 2
+        for matte in itertools.islice(mattes.read(info, first), len(frames))
+    ]
     target = None
     if comparison.target is not None:
         numbers = list(range(first, first + len(frames)))
@@ -116,5 +144,8 @@ def _finished(path: Path, numbers: list[int], clip: Clip) -> Array:
     """Frames of a finished result."""
     shown = np.stack(read_rgb_frames(path, numbers))
     if shown.shape[1:] != clip.composite.shape[1:]:
-        raise InputError(f"{path}: is {shown.shape[2]}x{shown.shape[1]}, the composite {clip.composite.shape[2]}x{clip.composite.shape[1]}")
+        raise InputError(
+            f"{path}: is {shown.shape[2]}x{shown.shape[1]}, the composite "
+            f"{clip.composite.shape[2]}x{clip.composite.shape[1]}"
+        )
     return shown

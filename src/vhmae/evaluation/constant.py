@@ -32,7 +32,9 @@ def looks_of(data: Path) -> str:
     try:
         return "one" if recipe is None else str(recipe["looks"])
     except (KeyError, TypeError) as error:
-        raise InputError(f"{data}: its recipe says no looks ({error}); synthesize the set again") from None
+        raise InputError(
+            f"{data}: its recipe says no looks ({error}); synthesize the set again"
+        ) from None
 
 
 def _recipe_of(data: Path) -> Any:
@@ -53,7 +55,9 @@ def read_constant(looks: str, path: Path | None = None) -> torch.Tensor:
         coefficients = json.loads(path.read_text(encoding="utf-8"))[looks]["coefficients"]
         return torch.tensor(coefficients, dtype=torch.float64)
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: has no constant map for '{looks}' ({error}); fit it with: vhmae fit-constant") from None
+        raise InputError(
+            f"{path}: has no constant map for '{looks}' ({error}); fit it with: vhmae fit-constant"
+        ) from None
 
 
 def fit_constant(data: Path, looks: str, output: Path) -> int:
@@ -79,7 +83,7 @@ def fit_constant(data: Path, looks: str, output: Path) -> int:
     pairs = (sources, targets)
     colors, wanted = (torch.from_numpy(np.concatenate(part)).double() / 255.0 for part in pairs)
     coefficients = fit_transform(colors, wanted, QUADRATIC, ridge=1e-6)
-    again = ["vhmae", "fit-constant", "`data`", str(data), "`looks`", looks, "-o", str(output)]
+    again = ["vhmae", "fit-constant", "--data", str(data), "--looks", looks, "-o", str(output)]
     fitted[looks] = {
         "composites": len(samples),
         "set_sha256": set_digest(samples),
@@ -103,4 +107,6 @@ def _kept_maps(output: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(output.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
-        raise InputError(f"{output}: holds something else than fitted maps; give another file") from None
+        raise InputError(
+            f"{output}: holds something else than fitted maps; give another file"
+        ) from None

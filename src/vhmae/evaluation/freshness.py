@@ -36,7 +36,9 @@ def outdated(report: Mapping[str, Any], data: Path | None = None) -> tuple[str, 
         if today != digests["weights"]:
             stale.append("weights")
     protocol = PROTOCOLS.get(report["settings"]["protocol"])
-    if protocol is None or digests["protocol"] != settings_digest({**report["settings"], "version": protocol.version}):
+    if protocol is None or digests["protocol"] != settings_digest(
+        {**report["settings"], "version": protocol.version}
+    ):
         stale.append("protocol")
     if data is not None and set_digest(read_list(data)) != digests["set"]:
         stale.append("set")

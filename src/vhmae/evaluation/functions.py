@@ -39,7 +39,11 @@ def installed_method(label: str, point: EntryPoint) -> Method:
     try:
         found = point.load()
     except Exception as error:
-        raise InputError(f"{point.value} cannot be loaded ({_told(error)}); mend that package", field="method", value=point.name) from error
+        raise InputError(
+            f"{point.value} cannot be loaded ({_told(error)}); mend that package",
+            field="method",
+            value=point.name,
+        ) from error
     return _as_method(label, found, point.value)
 
 
@@ -54,7 +58,11 @@ def function_method(label: str, source: str) -> Method:
     found = getattr(module, name, None)
     if found is None:
         known = [key for key, value in vars(module).items() if callable(value)]
-        raise InputError(f"{place} has no {name}{did_you_mean(name, known)}; name a function in it", field="method", value=source)
+        raise InputError(
+            f"{place} has no {name}{did_you_mean(name, known)}; name a function in it",
+            field="method",
+            value=source,
+        )
     return _as_method(label, found, source)
 
 
@@ -66,7 +74,9 @@ def _module_of(place: str, source: str) -> ModuleType:
             return importlib.import_module(place)
         path = Path(place).resolve()
         if not path.is_file():
-            raise InputError(f"there is no file {place}; check the path", field="method", value=source)
+            raise InputError(
+                f"there is no file {place}; check the path", field="method", value=source
+            )
         if str(path.parent) not in sys.path:  # so that it finds its neighbors, as a script does
             sys.path.append(str(path.parent))
         spec = importlib.util.spec_from_file_location(f"_vhmae_method_{path.stem}", path)
@@ -79,32 +89,50 @@ def _module_of(place: str, source: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name == place.partition(".")[0]:
             raise InputError(
-                f"no module {place} is installed or lies here; write FILE.py:function for a file", field="method", value=source
+                f"no module {place} is installed or lies here; write FILE.py:function for a file",
+                field="method",
+                value=source,
             ) from error
-        raise InputError(f"needs the module {error.name}; install it beside vhmae", field="method", value=source) from error
+        raise InputError(
+            f"needs the module {error.name}; install it beside vhmae", field="method", value=source
+        ) from error
     except InputError:
         raise
     except Exception as error:
-        raise InputError(f"cannot be imported ({_told(error)}); mend it", field="method", value=source) from error
+        raise InputError(
+            f"cannot be imported ({_told(error)}); mend it", field="method", value=source
+        ) from error
 
 
 def _as_method(label: str, found: Any, source: str) -> Method:
     if isinstance(found, Method):
         return dataclasses.replace(found, name=label)
     if not callable(found):
-        raise InputError(f"is no function ({type(found).__name__}); name one of (composite, mask)", field="method", value=source)
+        raise InputError(
+            f"is no function ({type(found).__name__}); name one of (composite, mask)",
+            field="method",
+            value=source,
+        )
     takes_clip = _takes_one(found)
 
     def harmonize(clip: Clip) -> Array:
         # Copies, so that a function that works in place does not change what it is scored against.
         composite, mask = np.array(clip.composite), np.array(clip.mask)
         try:
-            frames = found(Clip(composite, mask, clip.sample)) if takes_clip else found(composite, mask)
+            frames = (
+                found(Clip(composite, mask, clip.sample)) if takes_clip else found(composite, mask)
+            )
             frames = np.asarray(frames)
         except Exception as error:
-            raise InputError(f"failed ({_told(error)}); mend it", field="method", value=source) from error
+            raise InputError(
+                f"failed ({_told(error)}); mend it", field="method", value=source
+            ) from error
         if frames.shape != clip.composite.shape or frames.dtype != np.uint8:
-            raise InputError(f"gave {frames.dtype} {frames.shape}; expected uint8 {clip.composite.shape}", field="method", value=source)
+            raise InputError(
+                f"gave {frames.dtype} {frames.shape}; expected uint8 {clip.composite.shape}",
+                field="method",
+                value=source,
+            )
         return frames
 
     return Method(label, harmonize, facts={"function": source, "code_sha256": _code_digest(found)})

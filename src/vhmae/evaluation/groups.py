@@ -48,7 +48,9 @@ def read_journal(data: Path) -> dict[str, Any]:
     return journal if isinstance(journal, dict) else {}
 
 
-def summarize_groups(journal: dict[str, Any], scores: Sequence[Scored], pool: Callable[[Sequence[Any]], Pooled]) -> dict[str, Any]:
+def summarize_groups(
+    journal: dict[str, Any], scores: Sequence[Scored], pool: Callable[[Sequence[Any]], Pooled]
+) -> dict[str, Any]:
     """Rows of the report: ``leading`` and ``groups``, where the journal knows of such.
 
     Args:

@@ -90,7 +90,9 @@ def read_leftovers(data: Path, harmonizer: Harmonizer, seed: int = 0) -> Iterato
         yield _leftover(sample.name, sample.video, composite, target, mask, harmonizer, rng)
 
 
-def fit_prior_to(folders: Sequence[Path], harmonizer: Harmonizer, weights: str, progress: bool = False) -> Prior:
+def fit_prior_to(
+    folders: Sequence[Path], harmonizer: Harmonizer, weights: str, progress: bool = False
+) -> Prior:
     """Fit a prior to what a harmonizer leaves on several sets, each composite counting the same.
 
     Args:
@@ -155,7 +157,9 @@ def _leftover(
     )
 
 
-def _changes(harmonizer: Harmonizer, composite: Array, mask: Array) -> Iterator[tuple[int, FrameTransform]]:
+def _changes(
+    harmonizer: Harmonizer, composite: Array, mask: Array
+) -> Iterator[tuple[int, FrameTransform]]:
     """The transform of each frame that has a foreground, as it would be rendered."""
     harmonizer.reset()
     released = []

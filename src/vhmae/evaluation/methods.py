@@ -109,7 +109,9 @@ def find_method(
     if not 0.0 <= mix <= 1.0:
         raise InputError("out of range; expected 0 (untouched) to 1", field="mix", value=mix)
     if mix != 1.0 and source not in CLASSICAL:
-        raise InputError(f"{source} has no such setting; it is for {', '.join(CLASSICAL)}", field="mix")
+        raise InputError(
+            f"{source} has no such setting; it is for {', '.join(CLASSICAL)}", field="mix"
+        )
     settings = HarmonizerSettings(
         weights=weights,
         device=device,

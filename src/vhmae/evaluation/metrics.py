@@ -1,6 +1,7 @@
 """Metrics on the 0-255 scale (docs/conventions.md, "metrics"): of a frame, and of a clip over time.
 
-Frames are (H, W, 3), masks (H, W) bool; clips have T frames of them. Sums are taken in double precision.
+Frames are (H, W, 3), masks (H, W) bool; clips have T frames of them. Sums are taken in double
+precision.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ _C1, _C2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
 
 def _check_pair(image: Array, target: Array) -> None:
     if image.shape != target.shape or image.ndim != 3 or image.shape[2] != 3:
-        raise ShapeError(f"expected two frames (H, W, 3) of one size, got {image.shape} and {target.shape}")
+        raise ShapeError(
+            f"expected two frames (H, W, 3) of one size, got {image.shape} and {target.shape}"
+        )
 
 
 def mse(image: Array, target: Array) -> float:
@@ -36,7 +39,9 @@ def fmse(image: Array, target: Array, mask: Array) -> float:
 def squared_error(image: Array, target: Array, mask: Array | None = None) -> float:
     """Sum of squared differences, inside a mask if there is one."""
     if image.dtype == target.dtype and image.dtype in (np.uint8, np.float32, np.float64):
-        return float(cv2.norm(image, target, cv2.NORM_L2SQR, None if mask is None else mask.view(np.uint8)))
+        return float(
+            cv2.norm(image, target, cv2.NORM_L2SQR, None if mask is None else mask.view(np.uint8))
+        )
     difference = image.astype(np.float64) - target
     return float(np.square(difference if mask is None else difference[mask]).sum())
 
@@ -48,11 +53,19 @@ def psnr(image: Array, target: Array, peak: float = 255.0) -> float:
 
 def decibels(error: float, peak: float = 255.0) -> float:
     """A mean squared error as a peak signal-to-noise ratio in dB, at most 100."""
-    return min(100.0, 10.0 * float(np.log10(peak**2 / error))) if error > 0.0 and peak > 0.0 else 100.0
+    return (
+        min(100.0, 10.0 * float(np.log10(peak**2 / error))) if error > 0.0 and peak > 0.0 else 100.0
+    )
 
 
-def ssim_map(image: Array, target: Array, constants: tuple[float, float] = (_C1, _C2), border: int = cv2.BORDER_REFLECT) -> Array:
-    """SSIM at each pixel and channel: 11x11 Gaussian of sigma 1.5, (H, W, 3); ``border`` is OpenCV's."""
+def ssim_map(
+    image: Array,
+    target: Array,
+    constants: tuple[float, float] = (_C1, _C2),
+    border: int = cv2.BORDER_REFLECT,
+) -> Array:
+    """SSIM at each pixel and channel: 11x11 Gaussian of sigma 1.5, (H, W, 3); ``border`` is
+    OpenCV's."""
     _check_pair(image, target)
     x, y = image.astype(np.float64), target.astype(np.float64)
     c1, c2 = constants
@@ -77,7 +90,8 @@ def fssim(image: Array, target: Array, mask: Array) -> float:
 
 
 def around(mask: Array) -> tuple[slice, slice]:
-    """The box of a mask and as many pixels around it as SSIM's window reaches: what lies further changes nothing inside."""
+    """The box of a mask and as many pixels around it as SSIM's window reaches: what lies further
+    changes nothing inside."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     reach = 5
     return (
@@ -93,12 +107,14 @@ STATIC_LEVELS = 2
 
 
 def temporal_loss(clip: Array, target: Array, mask: Array) -> float:
-    """TL with DIS flow (``tl_dis``): change of the foreground along the target's motion, mean over pairs of frames.
+    """TL with DIS flow (``tl_dis``): change of the foreground along the target's motion, mean over
+    pairs of frames.
 
-    w = warp(mask) * consistent * mean_c exp(-|warp(target_t) - target_t+1|), TL = 255^2 sum w^2 (warp(clip_t) - clip_t+1)^2 / sum w
-    with colours in [0, 1] and the mean over channels; the flow leads from the target's frame t+1 to t, and a pixel is
-    consistent where the flow back returns to it within a pixel. Published values use FlowNet2: they are not comparable.
-    NaN without two frames of foreground.
+    w = warp(mask) * consistent * mean_c exp(-|warp(target_t) - target_t+1|), TL = 255^2 sum w^2
+    (warp(clip_t) - clip_t+1)^2 / sum w with colours in [0, 1] and the mean over channels; the flow
+    leads from the target's frame t+1 to t, and a pixel is consistent where the flow back returns to
+    it within a pixel. Published values use FlowNet2: they are not comparable. NaN without two
+    frames of foreground.
     """
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in target]
@@ -106,7 +122,10 @@ def temporal_loss(clip: Array, target: Array, mask: Array) -> float:
     for t in range(len(clip) - 1):
         places, consistent = _motion(estimator, grey[t + 1], grey[t])
 
-        before, after = target[t].astype(np.float32) / 255.0, target[t + 1].astype(np.float32) / 255.0
+        before, after = (
+            target[t].astype(np.float32) / 255.0,
+            target[t + 1].astype(np.float32) / 255.0,
+        )
         likeness = np.exp(-np.abs(_warp(before, places) - after)).mean(axis=-1)
         weight = _warp(mask[t].astype(np.float32), places) * consistent * likeness
         total = float(weight.sum())
@@ -117,9 +136,13 @@ def temporal_loss(clip: Array, target: Array, mask: Array) -> float:
 
 
 def _motion(estimator: cv2.DISOpticalFlow, here: Array, there: Array) -> tuple[Array, Array]:
-    """Where each pixel of a picture lies in the other, (H, W, 2) float32, and whether the way back agrees, (H, W) bool."""
+    """Where each pixel of a picture lies in the other, (H, W, 2) float32, and whether the way back
+    agrees, (H, W) bool."""
     nothing = np.zeros((*here.shape, 2), np.float32)
-    flow, back = estimator.calc(here, there, nothing.copy()), estimator.calc(there, here, nothing.copy())
+    flow, back = (
+        estimator.calc(here, there, nothing.copy()),
+        estimator.calc(there, here, nothing.copy()),
+    )
     rows, columns = np.mgrid[0 : here.shape[0], 0 : here.shape[1]].astype(np.float32)
     places = np.dstack([columns, rows]) + flow
     returned = _warp(back, places)
@@ -133,26 +156,35 @@ def _warp(picture: Array, places: Array) -> Array:
 
 
 def foreground_tone_change(clip: Array, target: Array, mask: Array) -> float:
-    """fRTC: squared difference between the clip's and the target's frame-to-frame steps of the foreground's mean value.
+    """fRTC: squared difference between the clip's and the target's frame-to-frame steps of the
+    foreground's mean value.
 
     The value is HSV's, the largest channel. NaN without two frames of foreground.
     """
     steps = []
     for frames in (clip, target):
-        values = [float(frame[inside].max(axis=-1).mean()) if inside.any() else np.nan for frame, inside in zip(frames, mask, strict=True)]
+        values = [
+            float(frame[inside].max(axis=-1).mean()) if inside.any() else np.nan
+            for frame, inside in zip(frames, mask, strict=True)
+        ]
         steps.append(np.diff(values))
     squared = np.square(steps[0] - steps[1])
     return float(np.nanmean(squared)) if np.isfinite(squared).any() else float("nan")
 
 
 def flicker(clip: Array, composite: Array, target: Array, mask: Array) -> float:
-    """Mean change, from frame to frame, of what was added to the composite, on foreground pixels where the target stands still.
+    """Mean change, from frame to frame, of what was added to the composite, on foreground pixels
+    where the target stands still.
 
     NaN where nothing stands still.
     """
     total = count = 0.0
     for t in range(len(clip) - 1):
-        still = (cv2.absdiff(target[t], target[t + 1]).max(axis=-1) <= STATIC_LEVELS) & mask[t] & mask[t + 1]
+        still = (
+            (cv2.absdiff(target[t], target[t + 1]).max(axis=-1) <= STATIC_LEVELS)
+            & mask[t]
+            & mask[t + 1]
+        )
         if still.any():
             added = [clip[i][still].astype(np.int16) - composite[i][still] for i in (t, t + 1)]
             total += float(np.abs(added[1] - added[0]).sum())
@@ -164,15 +196,19 @@ def flicker(clip: Array, composite: Array, target: Array, mask: Array) -> float:
 
 
 def seam_ratio(frame: Array, composite: Array, mask: Array, grid: int) -> float:
-    """Energy of the change's differences across the borders of a grid x grid of cells over that inside cells; 1 without seams.
+    """Energy of the change's differences across the borders of a grid x grid of cells over that
+    inside cells; 1 without seams.
 
-    The change is frame - composite, and pairs count where both pixels are foreground. NaN without such pairs or any change.
+    The change is frame - composite, and pairs count where both pixels are foreground. NaN without
+    such pairs or any change.
     """
     change = frame.astype(np.float64) - composite
     sums = np.zeros((2, 2))  # across borders and inside: energy, pairs
     for axis in (0, 1):
         length = mask.shape[axis]
-        both = np.logical_and(*(np.take(mask, range(start, length - 1 + start), axis) for start in (0, 1)))
+        both = np.logical_and(
+            *(np.take(mask, range(start, length - 1 + start), axis) for start in (0, 1))
+        )
         energy = np.square(np.diff(change, axis=axis)).sum(axis=-1)
         cell = np.arange(length) * grid // length
         border = np.diff(cell) > 0
@@ -185,7 +221,8 @@ def seam_ratio(frame: Array, composite: Array, mask: Array, grid: int) -> float:
 
 
 def edge_errors(frame: Array, target: Array, mask: Array, pixels: int = 5) -> tuple[float, float]:
-    """Mean squared error in a band inside the mask's edge, and in the rest of the foreground; NaN where there is none."""
+    """Mean squared error in a band inside the mask's edge, and in the rest of the foreground; NaN
+    where there is none."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))
     inner = cv2.erode(mask.astype(np.uint8), kernel, borderType=cv2.BORDER_REPLICATE) > 0
     return fmse(frame, target, mask & ~inner), fmse(frame, target, inner)

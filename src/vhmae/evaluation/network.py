@@ -58,7 +58,9 @@ def silence_tokens(model: VHMAE, name: str) -> None:
         InputError: if the weights have no look path.
     """
     if model.look_path is None or not isinstance(model.head, PhotometricHead):
-        raise InputError(f"`method` vhmae-look: {name} has no look path that could answer alone; take vhmae")
+        raise InputError(
+            f"`method` vhmae-look: {name} has no look path that could answer alone; take vhmae"
+        )
     layers = (model.head.overall, model.head.local, model.head.trust)
     with torch.no_grad():
         for layer in layers:

@@ -37,10 +37,14 @@ class CompositeScore:
     """What ``anatomy.measure`` says of it."""
 
 
-def pooled(scores: Sequence[CompositeScore], name: str, part: str = "values", by_frames: bool = False) -> tuple[Array, Array]:
+def pooled(
+    scores: Sequence[CompositeScore], name: str, part: str = "values", by_frames: bool = False
+) -> tuple[Array, Array]:
     """Means and weights of videos: each counts the same, or by its frames."""
     videos = _by_video(scores, name, part, by_frames)
-    return np.array([mean for mean, _ in videos.values()]), np.array([w for _, w in videos.values()])
+    return np.array([mean for mean, _ in videos.values()]), np.array(
+        [w for _, w in videos.values()]
+    )
 
 
 def video_means(scores: Sequence[CompositeScore], name: str, part: str = "values") -> Array:
@@ -49,13 +53,17 @@ def video_means(scores: Sequence[CompositeScore], name: str, part: str = "values
     return pooled(scores, name, part)[0]
 
 
-def _by_video(scores: Sequence[CompositeScore], name: str, part: str, by_frames: bool) -> dict[str, tuple[float, float]]:
+def _by_video(
+    scores: Sequence[CompositeScore], name: str, part: str, by_frames: bool
+) -> dict[str, tuple[float, float]]:
     """Mean and weight of each video that has a value."""
     rows: dict[str, list[tuple[float, float]]] = {}
     for score in scores:
         value = getattr(score, part).get(name, math.nan)
         if math.isfinite(value):
-            rows.setdefault(score.video, []).append((value, float(score.frames) if by_frames else 1.0))
+            rows.setdefault(score.video, []).append(
+                (value, float(score.frames) if by_frames else 1.0)
+            )
     return {
         video: (
             float(np.average([v for v, _ in own], weights=[w for _, w in own])),
@@ -124,7 +132,9 @@ class Pool:
         videos = [video for video in own if video in bases]
         if not videos or not sum(bases[video][0] for video in videos) > 0.0:
             return None
-        (values, counts), (base, base_counts) = (np.array([rows[video] for video in videos]).T for rows in (own, bases))
+        (values, counts), (base, base_counts) = (
+            np.array([rows[video] for video in videos]).T for rows in (own, bases)
+        )
 
         def ratios(drawn: Array) -> Array:
             own_means = _drawn_mean(values, counts, drawn)
@@ -137,7 +147,9 @@ def detail_of(scores: Sequence[CompositeScore]) -> list[dict[str, Any]]:
     """One row a composite for ``--json``: enough to pair methods, and to pool anew. NaN is null."""
 
     def told(values: Mapping[str, float]) -> dict[str, float | None]:
-        return {key: round(value, 4) if math.isfinite(value) else None for key, value in values.items()}
+        return {
+            key: round(value, 4) if math.isfinite(value) else None for key, value in values.items()
+        }
 
     return [
         {
@@ -152,7 +164,9 @@ def detail_of(scores: Sequence[CompositeScore]) -> list[dict[str, Any]]:
     ]
 
 
-def paired_difference(first: Mapping[str, Any], second: Mapping[str, Any], name: str = "fmse") -> dict[str, Any]:
+def paired_difference(
+    first: Mapping[str, Any], second: Mapping[str, Any], name: str = "fmse"
+) -> dict[str, Any]:
     """How two reports of one set differ: first minus second, over the composites of both.
 
     Args:
@@ -169,12 +183,17 @@ def paired_difference(first: Mapping[str, Any], second: Mapping[str, Any], name:
     """
     for part in ("set", "protocol"):
         if first["digests"][part] != second["digests"][part]:
-            raise InputError(f"{first['method']}, {second['method']}: were scored with another {part}; score both in the same way")
+            raise InputError(
+                f"{first['method']}, {second['method']}: were scored with another {part}; score "
+                "both in the same way"
+            )
     others = {row["name"]: row for row in second["composites_detail"]}
     rows = [
         (row, others[row["name"]])
         for row in first["composites_detail"]
-        if row["name"] in others and row["values"].get(name) is not None and others[row["name"]]["values"].get(name) is not None
+        if row["name"] in others
+        and row["values"].get(name) is not None
+        and others[row["name"]]["values"].get(name) is not None
     ]
     if not rows:
         raise InputError(f"{name}: no composite has it in both reports; ask for it by `metrics`")
@@ -190,7 +209,12 @@ def paired_difference(first: Mapping[str, Any], second: Mapping[str, Any], name:
         )
         videos.setdefault(row["video"], []).append(own)
     by_frames = first["pooling"] == "frames"
-    means = np.array([np.average([r[:3] for r in own], axis=0, weights=[r[3] for r in own]) for own in videos.values()])
+    means = np.array(
+        [
+            np.average([r[:3] for r in own], axis=0, weights=[r[3] for r in own])
+            for own in videos.values()
+        ]
+    )
     weights = np.array([sum(r[3] for r in own) if by_frames else 1.0 for own in videos.values()])
 
     def summary(divide: bool) -> dict[str, Any]:
@@ -207,7 +231,9 @@ def paired_difference(first: Mapping[str, Any], second: Mapping[str, Any], name:
         "videos": len(videos),
         "composites": len(rows),
         "difference": summary(divide=False),
-        "smaller_share": round(float(np.mean([r["values"][name] < o["values"][name] for r, o in rows])), 4),
+        "smaller_share": round(
+            float(np.mean([r["values"][name] < o["values"][name] for r, o in rows])), 4
+        ),
     }
     if np.isfinite(means[:, 2]).all() and means[:, 2].sum() > 0.0:
         report["ratio_difference"] = summary(divide=True)

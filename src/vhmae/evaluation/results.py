@@ -25,7 +25,10 @@ def folder_method(label: str, folder: Path) -> Method:
         InputError: if there is no such folder.
     """
     if not folder.is_dir():
-        raise InputError(f"`method` folder:{folder}: is not a folder; expected results as VIDEO/object_k/00000.png")
+        raise InputError(
+            f"`method` folder:{folder}: is not a folder; expected results as "
+            "VIDEO/object_k/00000.png"
+        )
     return Method(
         label,
         lambda clip: _read_results(folder, clip),
@@ -37,12 +40,17 @@ def folder_method(label: str, folder: Path) -> Method:
 def _read_results(folder: Path, clip: Clip) -> Array:
     sample = clip.sample
     if sample is None:
-        raise InputError(f"folder:{folder}: holds results of a list, not of other clips; use a method that runs")
+        raise InputError(
+            f"folder:{folder}: holds results of a list, not of other clips; use a method that runs"
+        )
     pictures = [find_picture(folder / sample.name, name) for name in sample.frame_names()]
     results = np.stack([read_picture(picture) for picture in pictures])
     if results.shape != clip.composite.shape:
         shapes = f"{results.shape[1:3]}, the composite's are {clip.composite.shape[1:3]}"
-        raise InputError(f"{folder / sample.name}: frames are {shapes} (height, width); give the `size` they were made at")
+        raise InputError(
+            f"{folder / sample.name}: frames are {shapes} (height, width); give the `size` they "
+            "were made at"
+        )
     return results
 
 
@@ -60,7 +68,9 @@ class ResultWriter:
             raise InputError("exists already; choose a new folder", field="write", value=folder)
         parent = folder.absolute().parent
         if not parent.is_dir():
-            raise InputError(f"the folder {parent} does not exist; make it first", field="write", value=folder)
+            raise InputError(
+                f"the folder {parent} does not exist; make it first", field="write", value=folder
+            )
         self._part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=parent))
         self._part.chmod(0o755)  # what only its owner may read would be no result to pass on
 
@@ -70,7 +80,11 @@ class ResultWriter:
         folder.mkdir(parents=True)
         for name, frame in zip(sample.frame_names(), frames, strict=True):
             if not cv2.imwrite(str(folder / f"{name}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)):
-                raise InputError("cannot be written; check the space on the disk", field="write", value=self.folder)
+                raise InputError(
+                    "cannot be written; check the space on the disk",
+                    field="write",
+                    value=self.folder,
+                )
 
     def __enter__(self) -> ResultWriter:
         return self

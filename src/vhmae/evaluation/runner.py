@@ -1,4 +1,5 @@
-"""Scores a method on a data set: per frame, then per composite, then per video (docs/conventions.md, "means")."""
+"""Scores a method on a data set: per frame, then per composite, then per video
+(docs/conventions.md, "means")."""
 
 from __future__ import annotations
 
@@ -60,25 +61,36 @@ def evaluate(
     Args:
         data: a set in the HYouTube layout.
         wanted: names out of ``METRICS``, and ``temporal`` for all of ``TEMPORAL``.
-        swap_background: show each foreground before the next other video's pictures; then only foreground metrics count,
-            and ratios are still taken to the composite as it was.
+        swap_background: show each foreground before the next other video's pictures; then only
+            foreground metrics count, and ratios are still taken to the composite as it was.
         cache: folder of decoded sets, filled on the way.
-        size: side of the square that pictures are resized to before all else, as the protocol does it.
+        size: side of the square that pictures are resized to before all else, as the protocol does
+            it.
         write: a new folder for the results' frames, as ``folder:`` reads them.
     """
     began = time.monotonic()
     known = (*METRICS, "temporal")
     for name in wanted:
         if name not in known:
-            raise InputError(f"unknown{did_you_mean(name, known)}; expected some of {', '.join(known)}", field="metrics", value=name)
+            raise InputError(
+                f"unknown{did_you_mean(name, known)}; expected some of {', '.join(known)}",
+                field="metrics",
+                value=name,
+            )
     if not wanted:
         raise InputError(f"names none; expected some of {', '.join(known)}", field="metrics")
     if swap_background and not method.takes_other_backgrounds:
-        raise InputError(f"{method.name} was made for the composites as they are; use a method that runs", field="swap_background")
+        raise InputError(
+            f"{method.name} was made for the composites as they are; use a method that runs",
+            field="swap_background",
+        )
     if swap_background:
         wanted = [name for name in wanted if name in ("fmse", "fssim")] or ["fmse"]
     if swap_background and write is not None:
-        raise InputError("keeps results on the composites as they are; leave `swap_background` out", field="write")
+        raise InputError(
+            "keeps results on the composites as they are; leave `swap_background` out",
+            field="write",
+        )
     samples = read_list(data, list_file)
     read = functools.partial(read_decoded, cache=cache, size=size, resizing=protocol.resizing)
     seconds, scores = _Seconds(), []
@@ -86,13 +98,22 @@ def evaluate(
     steps = tracked(shown, method.name, len(samples), progress)
     with contextlib.nullcontext() if write is None else ResultWriter(write) as writer:
         for sample, truth, seen in steps:
-            clip = Clip(seen, truth.mask, sample, truth.target) if not swap_background else Clip(seen, truth.mask)
+            clip = (
+                Clip(seen, truth.mask, sample, truth.target)
+                if not swap_background
+                else Clip(seen, truth.mask)
+            )
             harmonized = _harmonized(method, clip, seconds)
             scores.append(_score(sample, harmonized, truth, wanted, protocol, seconds))
             if writer is not None:
                 writer.write(sample, harmonized)
     report = _report(scores, method.name, data, wanted, swap_background, protocol)
-    settings = {"protocol": protocol.name, "version": protocol.version, "size": size, "resizing": protocol.resizing if size else None}
+    settings = {
+        "protocol": protocol.name,
+        "version": protocol.version,
+        "size": size,
+        "resizing": protocol.resizing if size else None,
+    }
     report |= {"settings": settings, "method_facts": dict(method.facts)}
     report["digests"] = {
         "weights": method.facts.get("weights_sha256"),
@@ -106,15 +127,22 @@ def evaluate(
     return report
 
 
-def _shown(samples: list[Sample], read: Any, swap: bool) -> Iterator[tuple[Sample, Pictures, Array]]:
+def _shown(
+    samples: list[Sample], read: Any, swap: bool
+) -> Iterator[tuple[Sample, Pictures, Array]]:
     """Each sample with its pictures, and the frames that the method is shown."""
     for number, sample in enumerate(samples):
         truth: Pictures = read(sample)
         if not truth.mask.any():
-            raise InputError(f"{sample.mask}: has no foreground in any frame; leave this composite out of the list")
+            raise InputError(
+                f"{sample.mask}: has no foreground in any frame; leave this composite out of the "
+                "list"
+            )
         seen = truth.composite
         if swap:
-            seen = np.where(truth.mask[..., None], seen, _other_background(samples, number, seen.shape, read))
+            seen = np.where(
+                truth.mask[..., None], seen, _other_background(samples, number, seen.shape, read)
+            )
         yield sample, truth, seen
 
 
@@ -124,12 +152,19 @@ def _harmonized(method: Method, clip: Clip, seconds: _Seconds) -> Array:
     harmonized = method.harmonize(clip)
     seconds.method += time.monotonic() - began
     if harmonized.shape != clip.composite.shape:
-        raise InputError(f"{method.name}: gave frames {harmonized.shape} for {clip.composite.shape}")
+        raise InputError(
+            f"{method.name}: gave frames {harmonized.shape} for {clip.composite.shape}"
+        )
     return harmonized
 
 
 def _score(
-    sample: Sample, harmonized: Array, truth: Pictures, wanted: Sequence[str], protocol: Protocol, seconds: _Seconds
+    sample: Sample,
+    harmonized: Array,
+    truth: Pictures,
+    wanted: Sequence[str],
+    protocol: Protocol,
+    seconds: _Seconds,
 ) -> CompositeScore:
     composite, target, mask, _ = truth
     began = time.monotonic()
@@ -144,7 +179,9 @@ def _score(
         own = {"tl_dis": metrics.temporal_loss(target, target, mask)}
     parts = anatomy.measure(sample, harmonized, (composite, target, mask))
     seconds.scoring += time.monotonic() - began
-    return CompositeScore(sample.name, sample.video, len(mask), float(mask.mean()), values, untouched, own, parts)
+    return CompositeScore(
+        sample.name, sample.video, len(mask), float(mask.mean()), values, untouched, own, parts
+    )
 
 
 def _over_time(clip: Array, composite: Array, target: Array, mask: Array) -> dict[str, float]:
@@ -155,20 +192,31 @@ def _over_time(clip: Array, composite: Array, target: Array, mask: Array) -> dic
     }
 
 
-def _other_background(samples: list[Sample], number: int, shape: tuple[int, ...], read: Any) -> Array:
-    """The frames of the next composite in list order that comes from another video, resized; cyclic."""
+def _other_background(
+    samples: list[Sample], number: int, shape: tuple[int, ...], read: Any
+) -> Array:
+    """The frames of the next composite in list order that comes from another video, resized;
+    cyclic."""
     count = len(samples)
     order = (samples[(number + step) % count] for step in range(1, count))
     other = next((sample for sample in order if sample.video != samples[number].video), None)
     if other is None:
-        raise InputError("the list has one video only; it needs another to swap with", field="swap_background")
+        raise InputError(
+            "the list has one video only; it needs another to swap with", field="swap_background"
+        )
     frames = read(other).composite
     picks = [frames[index % len(frames)] for index in range(shape[0])]
-    return np.stack([cv2.resize(frame, (shape[2], shape[1]), interpolation=cv2.INTER_AREA) for frame in picks])
+    return np.stack(
+        [cv2.resize(frame, (shape[2], shape[1]), interpolation=cv2.INTER_AREA) for frame in picks]
+    )
 
 
-def _frame_means(protocol: Protocol, frames: Array, truth: Pictures, wanted: Sequence[str]) -> dict[str, float]:
-    rows = [protocol.score(Frame(*pictures), wanted) for pictures in zip(frames, *truth, strict=True)]
+def _frame_means(
+    protocol: Protocol, frames: Array, truth: Pictures, wanted: Sequence[str]
+) -> dict[str, float]:
+    rows = [
+        protocol.score(Frame(*pictures), wanted) for pictures in zip(frames, *truth, strict=True)
+    ]
     return {name: _mean([row[name] for row in rows]) for name in wanted}
 
 
@@ -181,7 +229,14 @@ def _mean(values: Sequence[float]) -> float:
 # --- from scores to the report
 
 
-def _report(scores: list[CompositeScore], method: str, data: Path, wanted: Sequence[str], swap: bool, protocol: Protocol) -> dict[str, Any]:
+def _report(
+    scores: list[CompositeScore],
+    method: str,
+    data: Path,
+    wanted: Sequence[str],
+    swap: bool,
+    protocol: Protocol,
+) -> dict[str, Any]:
     by_frames = protocol.pooling == "frames"
     pool = Pool(scores, by_frames)
     report: dict[str, Any] = {
@@ -195,7 +250,9 @@ def _report(scores: list[CompositeScore], method: str, data: Path, wanted: Seque
         "videos": len({score.video for score in scores}),
         "overall": {name: pool.summary(name) for name in wanted if name != "temporal"},
         "ratio": {name: pool.ratio(name) for name in ("fmse", "mse") if name in wanted},
-        "ratio_ci95": {name: pool.ratio_interval(name) for name in ("fmse", "mse") if name in wanted},
+        "ratio_ci95": {
+            name: pool.ratio_interval(name) for name in ("fmse", "mse") if name in wanted
+        },
         "flow": FLOW,
     }
     if "fmse" in wanted:
@@ -205,7 +262,9 @@ def _report(scores: list[CompositeScore], method: str, data: Path, wanted: Seque
         report["worse_share"] = round(float(np.mean(worse)), 4)
     if "temporal" in wanted:
         rows = {"method": "values", "composite": "untouched", "target": "target"}
-        report["temporal"] = {name: {row: pool.summary(name, part) for row, part in rows.items()} for name in TEMPORAL}
+        report["temporal"] = {
+            name: {row: pool.summary(name, part) for row, part in rows.items()} for name in TEMPORAL
+        }
     return report | anatomy.summarize(scores, data, lambda part: Pool(part, by_frames))
 
 
@@ -213,10 +272,19 @@ def _bins(scores: list[CompositeScore], by_frames: bool) -> list[dict[str, Any]]
     """Scores by the mean mask share of the composites."""
     bins = []
     for low, high in itertools.pairwise(BIN_EDGES):
-        inside = [s for s in scores if low <= s.foreground_ratio < high or (high == 1.0 and s.foreground_ratio == 1.0)]
+        inside = [
+            s
+            for s in scores
+            if low <= s.foreground_ratio < high or (high == 1.0 and s.foreground_ratio == 1.0)
+        ]
         if inside:
             pool = Pool(inside, by_frames)
-            row: dict[str, Any] = {"from": low, "to": high, "composites": len(inside), "videos": len({score.video for score in inside})}
+            row: dict[str, Any] = {
+                "from": low,
+                "to": high,
+                "composites": len(inside),
+                "videos": len({score.video for score in inside}),
+            }
             row |= {"fmse": pool.summary("fmse"), "ratio": {"fmse": pool.ratio("fmse")}}
             bins.append(row | {"ratio_ci95": {"fmse": pool.ratio_interval("fmse")}})
     return bins
@@ -237,11 +305,16 @@ def _thirds(scores: list[CompositeScore], by_frames: bool) -> list[dict[str, Any
 
 
 def natural_drift(folder: Path, method: Method, frames: int = 20) -> dict[str, Any]:
-    """How far a method moves clips that need no harmonizing: mean absolute change inside the mask, in levels of 0-255."""
+    """How far a method moves clips that need no harmonizing: mean absolute change inside the mask,
+    in levels of 0-255."""
     drifts = []
     for clip in list_clips(folder):
         natural, mask = clip.read(frames)
         harmonized = method.harmonize(Clip(natural, mask))
         drifts.append(float(np.abs(harmonized[mask].astype(float) - natural[mask]).mean()))
     values = np.array(drifts)
-    return {"mean": round(float(values.mean()), 4), "ci95": bootstrap_interval(values), "clips": len(drifts)}
+    return {
+        "mean": round(float(values.mean()), 4),
+        "ci95": bootstrap_interval(values),
+        "clips": len(drifts),
+    }

@@ -1,4 +1,5 @@
-"""Picture sheets like Figs. 5 and 6: one row a method; two successive frames, an enlarged part, and a map of errors."""
+"""Picture sheets like Figs. 5 and 6: one row a method; two successive frames, an enlarged part, and
+a map of errors."""
 
 from __future__ import annotations
 
@@ -32,13 +33,19 @@ def make_sheet(rows: Sequence[Row], mask: Array, reference: Array, error_name: s
 
     Args:
         mask: (2, H, W) bool; the enlarged part lies around it.
-        reference: (2, H, W, 3) uint8: what errors are taken against (the target, or the input where there is none).
+        reference: (2, H, W, 3) uint8: what errors are taken against (the target, or the input where
+            there is none).
         error_name: heading of the last column.
     Returns:
         (h, w, 3) uint8 RGB.
     """
     top, left, height, width = _zoom_box(mask[0])
-    lines = [_strip([_caption(title) for title in ("frame", "next frame", "enlarged", error_name)], mask.shape[1:])]
+    lines = [
+        _strip(
+            [_caption(title) for title in ("frame", "next frame", "enlarged", error_name)],
+            mask.shape[1:],
+        )
+    ]
     for row in rows:
         part = row.frames[0][top : top + height, left : left + width]
         error = np.abs(row.frames[0].astype(np.float32) - reference[0]).mean(axis=-1)
@@ -69,7 +76,9 @@ def _zoom_box(mask: Array) -> tuple[int, int, int, int]:
 
 def _heat(error: Array) -> Array:
     levels = np.clip(error / LOUDEST_LEVELS * 255.0, 0, 255).astype(np.uint8)
-    return np.ascontiguousarray(np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO))[..., ::-1])
+    return np.ascontiguousarray(
+        np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_INFERNO))[..., ::-1]
+    )
 
 
 def _caption(text: str) -> Array:
@@ -89,11 +98,22 @@ def _strip(cells: Sequence[Array], size: tuple[int, ...], label: str | None = No
             fitted[:, : min(width, cell.shape[1])] = cell[:height, :width]
         else:
             shrinks = cell.shape[0] > height
-            fitted = cv2.resize(cell, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+            fitted = cv2.resize(
+                cell, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+            )
         shown += [fitted, np.full((height, GAP, 3), 255, np.uint8)]
     strip = np.hstack(shown[:-1])
     if label is not None:
         for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(strip, label, (8, height - 10), cv2.FONT_HERSHEY_SIMPLEX, 0.6, color, thickness, cv2.LINE_AA)
+            cv2.putText(
+                strip,
+                label,
+                (8, height - 10),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.6,
+                color,
+                thickness,
+                cv2.LINE_AA,
+            )
         strip = np.vstack([strip, np.full((GAP, strip.shape[1], 3), 255, np.uint8)])
     return strip

@@ -56,7 +56,9 @@ def measure_skin(composite: Array, result: Array, target: Array) -> dict[str, fl
         return dict.fromkeys(keys, math.nan)
     wanted = target.astype(np.float64)
     errors = [float(np.square(colors - wanted).mean()) for colors in (result, composite)]
-    return dict(zip(keys, [*errors, hue_error(result, target), hue_error(composite, target)], strict=True))
+    return dict(
+        zip(keys, [*errors, hue_error(result, target), hue_error(composite, target)], strict=True)
+    )
 
 
 def hue_error(colors: Array, target: Array) -> float:
@@ -85,7 +87,9 @@ def summarize_skin(mean: Callable[[str], float], composites: int) -> dict[str, A
         "composites": composites,
         "fmse": round(fmse, 4),
         "ratio": round(fmse / base, 4) if base > 0.0 else None,
-        "hue_degrees": {name: round(hue, 3) if math.isfinite(hue) else None for name, hue in hues.items()},
+        "hue_degrees": {
+            name: round(hue, 3) if math.isfinite(hue) else None for name, hue in hues.items()
+        },
     }
 
 
@@ -93,4 +97,7 @@ def describe_skin(skin: dict[str, Any]) -> list[str]:
     """One line for a terminal."""
     ratio = "-" if skin["ratio"] is None else f"{skin['ratio']:.3f}"
     hue, before = ("-" if h is None else f"{h:.1f}" for h in skin["hue_degrees"].values())
-    return [f"  skin ({skin['composites']} composites): ratio {ratio}, hue off by {hue} degrees (untouched {before})"]
+    return [
+        f"  skin ({skin['composites']} composites): ratio {ratio}, hue off by {hue} degrees "
+        f"(untouched {before})"
+    ]

@@ -8,11 +8,14 @@ from vhmae.evaluation.anatomy import describe
 
 
 def _number(row: dict[str, Any], name: str = "fmse") -> str:
-    """A ratio and its interval, or a dash where the untouched composites have no error to compare with."""
+    """A ratio and its interval, or a dash where the untouched composites have no error to compare
+    with."""
     ratio, interval = row["ratio"].get(name), row.get("ratio_ci95", {}).get(name)
     if ratio is None:
         return "-"
-    return f"{ratio:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval is not None else "")
+    return f"{ratio:.3f}" + (
+        f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval is not None else ""
+    )
 
 
 def format_difference(row: dict[str, Any]) -> str:
@@ -23,7 +26,10 @@ def format_difference(row: dict[str, Any]) -> str:
     what = f"{row['metric']} ratio" if "ratio_difference" in row else row["metric"]
     doubt = "  (the interval holds 0: no claim)" if low <= 0.0 <= high else ""
     doubt = "  (under 8 videos: no claim)" if row["videos"] < 8 else doubt
-    return f"{first} - {second}: {what} {told['mean']:+.3f} [{low:+.3f}, {high:+.3f}], {row['videos']} videos{doubt}"
+    return (
+        f"{first} - {second}: {what} {told['mean']:+.3f} [{low:+.3f}, {high:+.3f}], "
+        f"{row['videos']} videos{doubt}"
+    )
 
 
 def format_report(report: dict[str, Any]) -> str:
@@ -35,26 +41,42 @@ def format_report(report: dict[str, Any]) -> str:
         if summary is None:
             continue
         low, high = summary["ci95"]
-        beside = f"  ratio to the composite {_number(report, name)}" if report["ratio"].get(name) is not None else ""
+        beside = (
+            f"  ratio to the composite {_number(report, name)}"
+            if report["ratio"].get(name) is not None
+            else ""
+        )
         lines.append(f"  {name:<6}{summary['mean']:10.3f}  [{low:.3f}, {high:.3f}]{beside}")
     for row in report.get("bins", []):
         few = "" if row["videos"] >= 8 else "  (under 8 videos: no claim)"
         share = f"{row['from']:.0%}-{row['to']:.0%}"
-        lines.append(f"  foreground {share:<9} {row['composites']:4d} composites  ratio {_number(row)}{few}")
+        lines.append(
+            f"  foreground {share:<9} {row['composites']:4d} composites  ratio {_number(row)}{few}"
+        )
     if "thirds" in report:
         thirds = "  ".join(_number(third) for third in report["thirds"])
         lines.append(f"  thirds by mismatch, weakest first: {thirds}")
         lines.append(f"  worse than untouched: {report['worse_share']:.1%}")
     lines += describe(report)
     for name, rows in report.get("temporal", {}).items():
-        told = {row: f"{one['mean']:.3f} [{one['ci95'][0]:.3f}, {one['ci95'][1]:.3f}]" for row, one in rows.items() if one}
+        told = {
+            row: f"{one['mean']:.3f} [{one['ci95'][0]:.3f}, {one['ci95'][1]:.3f}]"
+            for row, one in rows.items()
+            if one
+        }
         beside = "  ".join(f"{row} {text}" for row, text in told.items())
         lines.append(f"  {name:<8}{beside}  (flow: {report['flow']})")
     if "seconds" in report:
         spent = report["seconds"]
-        lines.append(f"  {spent['all']:.1f} s: the method {spent['method']:.1f}, scoring {spent['scoring']:.1f}")
+        lines.append(
+            f"  {spent['all']:.1f} s: the method {spent['method']:.1f}, scoring "
+            f"{spent['scoring']:.1f}"
+        )
     if "natural_drift" in report:
         drift = report["natural_drift"]
         low, high = drift["ci95"]
-        lines.append(f"  natural drift {drift['mean']:.2f} levels [{low:.2f}, {high:.2f}] on {drift['clips']} untouched clips")
+        lines.append(
+            f"  natural drift {drift['mean']:.2f} levels [{low:.2f}, {high:.2f}] on "
+            f"{drift['clips']} untouched clips"
+        )
     return "\n".join(lines)

@@ -1,1 +1,2 @@
-"""Grades for other people's suites: what harmonizing does to a shot, as LUTs, DCTL, CDL and time lines."""
+"""Grades for other people's suites: what harmonizing does to a shot, as LUTs, DCTL, CDL and time
+lines."""

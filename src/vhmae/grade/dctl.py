@@ -1,7 +1,8 @@
-"""DCTL: a text file that DaVinci Resolve runs as an effect. A shot's key maps, blended by frame, with a slider for the strength.
+"""DCTL: a text file that DaVinci Resolve runs as an effect. A shot's key maps, blended by frame,
+with a slider for the strength.
 
-The maps themselves are written, not tables baked from them: thirty numbers a key frame in the place of 107,811, and no error of
-interpolation (docs/decisions.md, "grades").
+The maps themselves are written, not tables baked from them: thirty numbers a key frame in the place
+of 107,811, and no error of interpolation (docs/decisions.md, "grades").
 """
 
 from __future__ import annotations
@@ -60,10 +61,18 @@ __DEVICE__ float3 transform(int p_Width, int p_Height, int p_X, int p_Y, float p
 def write_dctl(grade: ShotGrade, title: str, path: Path) -> None:
     """Write a shot's grade as a DCTL effect."""
     maps = ",\n".join(
-        "    " + ", ".join(f"{value:.8f}f" for value in key.coefficients.reshape(-1).tolist()) for key in grade.keys
-    )  # fmt: skip
+        "    " + ", ".join(f"{value:.8f}f" for value in key.coefficients.reshape(-1).tolist())
+        for key in grade.keys
+    )
     head = _HEAD.format(
-        title=" ".join(title.split()), first=grade.first, last=grade.last, count=len(grade.keys), numbers=len(grade.keys) * 3 * QUADRATIC,
-        keys=", ".join(str(key.index - grade.first) for key in grade.keys), maps=maps,
-    )  # fmt: skip
-    path.write_text(head + _BODY.replace("KEY_COUNT", str(len(grade.keys))), encoding="ascii", errors="replace")
+        title=" ".join(title.split()),
+        first=grade.first,
+        last=grade.last,
+        count=len(grade.keys),
+        numbers=len(grade.keys) * 3 * QUADRATIC,
+        keys=", ".join(str(key.index - grade.first) for key in grade.keys),
+        maps=maps,
+    )
+    path.write_text(
+        head + _BODY.replace("KEY_COUNT", str(len(grade.keys))), encoding="ascii", errors="replace"
+    )

@@ -19,14 +19,24 @@ from vhmae.video.probe import VideoInfo
 from vhmae.work.harmonize import check_strict
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
-    "cube": (".cube",), "dctl": (".dctl",), "cdl": tuple(FORMATS), "edl": (".edl",), "otio": (".otio",),
-}  # fmt: skip
+    "cube": (".cube",),
+    "dctl": (".dctl",),
+    "cdl": tuple(FORMATS),
+    "edl": (".edl",),
+    "otio": (".otio",),
+}
 DROPPED = {
     "cube": "what differs from place to place in a frame, and over a shot; the matte",
     "dctl": "what differs from place to place in a frame; the matte",
-    "cdl": "all but slope, offset, power and saturation; what differs from place to place and over a shot; the matte",
+    "cdl": (
+        "all but slope, offset, power and saturation; what differs from place to place and over a "
+        "shot; the matte"
+    ),
     "edl": "all but slope, offset, power and saturation of each shot; LUTs; the matte",
-    "otio": "nothing of CDL and LUT; suites read one of both; what differs from place to place and over a shot; the matte",
+    "otio": (
+        "nothing of CDL and LUT; suites read one of both; what differs from place to place and "
+        "over a shot; the matte"
+    ),
 }
 """What each form cannot hold."""
 KEY_FRAMES = 24
@@ -36,7 +46,8 @@ KEY_FRAMES = 24
 def export_grades(job: ExportJob) -> dict[str, Any]:
     """Write the grades of a video's shots and return the report of docs/grades.md.
 
-    Where there are several shots (or key frames), the files are numbered: ``look.cube`` becomes ``look.shot002.cube``, and
+    Where there are several shots (or key frames), the files are numbered: ``look.cube`` becomes
+    ``look.shot002.cube``, and
     ``look.shot002.000048.cube`` for the map around frame 48.
 
     Raises:
@@ -62,25 +73,38 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
         raise
     shots = [
         {
-            "shot": grade.number, "first": grade.first, "last": grade.last, "change": round(grade.change_levels, 3),
-            "left": round(levels, 3), "share_left": round(levels / max(grade.change_levels, 1e-6), 4),
+            "shot": grade.number,
+            "first": grade.first,
+            "last": grade.last,
+            "change": round(grade.change_levels, 3),
+            "left": round(levels, 3),
+            "share_left": round(levels / max(grade.change_levels, 1e-6), 4),
         }
         for grade, levels in zip(grades, left, strict=True)
-    ]  # fmt: skip
+    ]
     return {
-        "schema": 1, "kind": job.kind, "files": [str(path) for path in files.named], "shots": shots, "dropped": DROPPED[job.kind],
+        "schema": 1,
+        "kind": job.kind,
+        "files": [str(path) for path in files.named],
+        "shots": shots,
+        "dropped": DROPPED[job.kind],
         "warnings": warnings,
-    }  # fmt: skip
+    }
 
 
-def _write(job: ExportJob, grades: list[ShotGrade], info: VideoInfo, files: _Files, media: Media | None) -> list[float]:
+def _write(
+    job: ExportJob, grades: list[ShotGrade], info: VideoInfo, files: _Files, media: Media | None
+) -> list[float]:
     """Write the files of a kind; the levels that each shot's grade leaves undone."""
     note = f"{plain(info.path.name)}, harmonized by vhmae"
     if job.kind == "cube":
         for grade in grades:
             for key in grade.keys:
                 numbered = "" if job.key_frames is None else f".{key.index:06d}"
-                write_cube(bake(key.coefficients, f"{info.path.stem} shot {grade.number}{numbered}"), files.part(grade.number, numbered))
+                write_cube(
+                    bake(key.coefficients, f"{info.path.stem} shot {grade.number}{numbered}"),
+                    files.part(grade.number, numbered),
+                )
         return [grade.levels_left(grade.graded_by_keys(blend=False)) for grade in grades]
     if job.kind == "dctl":
         for grade in grades:
@@ -103,7 +127,9 @@ def _write(job: ExportJob, grades: list[ShotGrade], info: VideoInfo, files: _Fil
             for grade in grades:
                 write_cube(grade.lut(), files.part(grade.number, suffix=".cube"))
             write_otio(grades, cdls, luts, media, job.output.stem, files.whole())
-    return [grade.levels_left(cdl.apply(grade.before)) for grade, cdl in zip(grades, cdls, strict=True)]
+    return [
+        grade.levels_left(cdl.apply(grade.before)) for grade, cdl in zip(grades, cdls, strict=True)
+    ]
 
 
 class _Files:
@@ -117,7 +143,9 @@ class _Files:
 
     def named_as(self, shot: int, suffix: str | None = None, numbered: str = "") -> Path:
         which = f".shot{shot:03d}" if self.shots > 1 else ""
-        return self.output.with_name(f"{self.output.stem}{which}{numbered}{suffix or self.output.suffix}")
+        return self.output.with_name(
+            f"{self.output.stem}{which}{numbered}{suffix or self.output.suffix}"
+        )
 
     def part(self, shot: int, numbered: str = "", suffix: str | None = None) -> Path:
         """Where a shot's file is written for the time being."""
@@ -145,17 +173,29 @@ class _Files:
 def _check(job: ExportJob) -> None:
     """Refuse an output that cannot be written, before any work."""
     if len(job.masks) > 1:
-        raise InputError("a grade is of one object; export each by itself", field="masks", value=job.masks[1])
+        raise InputError(
+            "a grade is of one object; export each by itself", field="masks", value=job.masks[1]
+        )
     known = SUFFIXES[job.kind]
     if job.output.suffix.lower() not in known:
-        raise InputError(f"{job.output}: export {job.kind} writes {' or '.join(known)}; give such a name")
+        raise InputError(
+            f"{job.output}: export {job.kind} writes {' or '.join(known)}; give such a name"
+        )
     if not job.output.parent.is_dir() or not os.access(job.output.parent, os.W_OK):
-        raise InputError(f"{job.output}: the folder {job.output.parent} does not exist or cannot be written; choose another")
+        raise InputError(
+            f"{job.output}: the folder {job.output.parent} does not exist or cannot be written; "
+            "choose another"
+        )
     for source in job.inputs().values():
         if job.output.exists() and source.exists() and job.output.samefile(source):
-            raise InputError(f"{job.output}: is one of the inputs; choose another name for the output")
+            raise InputError(
+                f"{job.output}: is one of the inputs; choose another name for the output"
+            )
     if job.key_frames is not None and job.kind not in ("cube", "dctl"):
-        raise InputError(f"{job.kind} holds one grade a shot; leave it out, or export cube or dctl", field="key_frames")
+        raise InputError(
+            f"{job.kind} holds one grade a shot; leave it out, or export cube or dctl",
+            field="key_frames",
+        )
     if job.kind == "cdl":
         require_ocio()
     if job.kind == "otio":

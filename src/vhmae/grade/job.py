@@ -21,5 +21,5 @@ class ExportJob(AnalysisJob):
     output: Path = option(flag="-o/--output", metavar="FILE", role="output")
     """File to write; numbered where shots are many."""
     key_frames: int | None = option(None, metavar="N")
-    """Frames from one key map to the next: for cube a numbered set instead of one LUT a shot, for dctl
-    how often its map changes (24)."""
+    """Frames from one key map to the next: for cube a numbered set instead of one LUT a shot, for
+    dctl how often its map changes (24)."""

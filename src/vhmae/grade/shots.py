@@ -1,7 +1,8 @@
-"""What harmonizing does to the colours of each shot: pixels before and after, and the colour map that comes nearest.
+"""What harmonizing does to the colours of each shot: pixels before and after, and the colour map
+that comes nearest.
 
-A grade is one map of colours for the whole foreground, so the part of a change that differs from place to place is lost:
-how much that is, is measured on the pixels themselves. Letters: P pixels.
+A grade is one map of colours for the whole foreground, so the part of a change that differs from
+place to place is lost: how much that is, is measured on the pixels themselves. Letters: P pixels.
 """
 
 from __future__ import annotations
@@ -73,21 +74,29 @@ class ShotGrade:
         return _rms(self.after - self.before)
 
     def levels_left(self, graded: Tensor) -> float:
-        """How much of the change a grade leaves undone; ``graded`` is what it makes of ``before``."""
+        """How much of the change a grade leaves undone; ``graded`` is what it makes of
+        ``before``."""
         return _rms(self.after - graded)
 
     def graded_by_keys(self, blend: bool) -> Tensor:
-        """What the key maps make of ``before``: blended by frame, or each frame by the map at or before it."""
+        """What the key maps make of ``before``: blended by frame, or each frame by the map at or
+        before it."""
         keys = torch.tensor([key.index for key in self.keys])
         low = (torch.searchsorted(keys, self.places, right=True) - 1).clamp_min(0)
         high = (low + 1).clamp_max(len(keys) - 1)
-        share = ((self.places - keys[low]) / (keys[high] - keys[low]).clamp_min(1)).clamp(0.0, 1.0) if blend else torch.zeros(len(low))
+        share = (
+            ((self.places - keys[low]) / (keys[high] - keys[low]).clamp_min(1)).clamp(0.0, 1.0)
+            if blend
+            else torch.zeros(len(low))
+        )
         maps = torch.stack([key.coefficients.float() for key in self.keys])
         moved = torch.zeros_like(self.before)
         for index in range(len(keys)):
             weight = (low == index) * (1.0 - share) + (high == index) * share
             rows = weight.nonzero()[:, 0]
-            moved[rows] += weight[rows].unsqueeze(-1) * (apply_transform(self.before[rows], maps[index]) - self.before[rows])
+            moved[rows] += weight[rows].unsqueeze(-1) * (
+                apply_transform(self.before[rows], maps[index]) - self.before[rows]
+            )
         return (self.before + moved).clamp(0.0, 1.0)
 
     def lut(self) -> Lut3D:
@@ -98,11 +107,18 @@ class ShotGrade:
 def bake(coefficients: Tensor, name: str, size: int = CUBE_SIZE) -> Lut3D:
     """A map (3, K) as a 3-D LUT, clipped to [0, 1] as the renderer clips."""
     grid = Lut3D.identity(size).table
-    return Lut3D(apply_transform(grid.reshape(-1, 3), coefficients.float()).clamp(0.0, 1.0).reshape(grid.shape), name)
+    return Lut3D(
+        apply_transform(grid.reshape(-1, 3), coefficients.float())
+        .clamp(0.0, 1.0)
+        .reshape(grid.shape),
+        name,
+    )
 
 
 def grade_shots(
-    job: AnalysisJob, every: int | None = None, look_at: Callable[[VideoInfo], None] = lambda info: None
+    job: AnalysisJob,
+    every: int | None = None,
+    look_at: Callable[[VideoInfo], None] = lambda info: None,
 ) -> tuple[list[ShotGrade], VideoInfo, list[str]]:
     """Look at a video and fit a map to each of its shots that has a foreground.
 
@@ -121,18 +137,28 @@ def grade_shots(
     grades: list[ShotGrade] = []
     shot, current = _Shot(0), -1
     seen = damaged = 0
-    for (timed, mattes), (change, *_), number in analysis.harmonized(analysis.sources.frames(count=True)):
-        if number != current:  # a film has a thousand shots: each is graded as it ends, and few of its pixels are kept
+    for (timed, mattes), (change, *_), number in analysis.harmonized(
+        analysis.sources.frames(count=True)
+    ):
+        if (
+            number != current
+        ):  # a film has a thousand shots: each is graded as it ends, and few of its pixels are kept
             grades += shot.grade(len(grades) + 1, every)
             shot, current = _Shot(timed.index), number
         shot.last = timed.index
         seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
-        if change is not None and (not shot.indices or timed.index - shot.indices[-1] >= EVERY_FRAMES):
+        if change is not None and (
+            not shot.indices or timed.index - shot.indices[-1] >= EVERY_FRAMES
+        ):
             shot.look_at(timed.index, timed.image, mattes[0], change)
     grades += shot.grade(len(grades) + 1, every)
     if not grades:
         raise InputError(f"{job.composite}: no shot has a foreground to grade; check the mask")
-    return grades, analysis.sources.info, analysis.warnings(seen, damaged) + (heard.warnings if heard is not None else [])
+    return (
+        grades,
+        analysis.sources.info,
+        analysis.warnings(seen, damaged) + (heard.warnings if heard is not None else []),
+    )
 
 
 class _Shot:
@@ -146,9 +172,15 @@ class _Shot:
 
     def look_at(self, index: int, image: PlanarFrame, matte: Array, change: ColorChange) -> None:
         before = image.sample(SIDE, SIDE)  # (3, S, S)
-        inside = to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)) >= 0.5
+        inside = (
+            to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
+            >= 0.5
+        )
         if not inside.any():  # thinner than the grid's step
-            inside = to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)) > 0.0
+            inside = (
+                to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+                > 0.0
+            )
         if not inside.any():
             return
         after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
@@ -167,13 +199,16 @@ class _Shot:
         before, after = pixels[:, :3], pixels[:, 3:]
         whole = fit_transform(before, after)
         keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
-        places = torch.tensor(self.indices).repeat_interleave(torch.tensor([len(part) for part in self._pixels]))
+        places = torch.tensor(self.indices).repeat_interleave(
+            torch.tensor([len(part) for part in self._pixels])
+        )
         step = -(-len(pixels) // MOST_MEASURED)
         kept = (part[::step].clone() for part in (before, after, places))
         return [ShotGrade(number, self.first, self.last, whole, tuple(keys), *kept)]
 
     def _key_maps(self, every: int, whole: Tensor) -> list[KeyMap]:
-        """Maps fitted to what was seen nearest to each key frame; what no pixel tells is the whole shot's."""
+        """Maps fitted to what was seen nearest to each key frame; what no pixel tells is the whole
+        shot's."""
         keys = list(range(self.first, self.last + 1, every))
         nearest = np.abs(np.subtract.outer(self.indices, keys)).argmin(axis=1)
         maps: list[KeyMap] = []
@@ -184,7 +219,9 @@ class _Shot:
                 continue
             pixels = torch.from_numpy(np.concatenate(near))
             rest = pixels[:, 3:].double() - apply_transform(pixels[:, :3].double(), whole)
-            maps.append(KeyMap(key, whole + fit_transform(pixels[:, :3], pixels[:, :3].double() + rest)))
+            maps.append(
+                KeyMap(key, whole + fit_transform(pixels[:, :3], pixels[:, :3].double() + rest))
+            )
         return maps
 
 

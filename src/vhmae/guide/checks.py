@@ -17,7 +17,12 @@ def check_number(value: Any, name: str, low: float, high: float) -> float:
 
 
 def check_count(value: Any, name: str, low: int, high: int | None = None) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < low or value > (high or value):
+    if (
+        not isinstance(value, int)
+        or isinstance(value, bool)
+        or value < low
+        or value > (high or value)
+    ):
         reach = f"from {low} up" if high is None else f"from {low} to {high}"
         raise InputError(f"{name} {value}: expected a whole number {reach}")
 

@@ -129,7 +129,9 @@ def read_dials(colors: Array, overall: Array) -> Reading:
     for _ in range(40):
         slopes = _slopes(colors, goal, setting)
         normal = slopes.T @ slopes
-        step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)) + 1e-12 * np.eye(6), -slopes.T @ residual)
+        step = np.linalg.solve(
+            normal + damping * np.diag(np.diag(normal)) + 1e-12 * np.eye(6), -slopes.T @ residual
+        )
         tried = np.clip(setting + step, -_reach(), _reach())
         after, error = _residual(colors, goal, tried)
         if error >= found:

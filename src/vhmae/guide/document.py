@@ -100,7 +100,9 @@ class Point:
     @property
     def place(self) -> Place | None:
         """``to``, where it is a place."""
-        return (self.to[0], self.to[1]) if isinstance(self.to, tuple) and len(self.to) == 2 else None
+        return (
+            (self.to[0], self.to[1]) if isinstance(self.to, tuple) and len(self.to) == 2 else None
+        )
 
     @property
     def color(self) -> Color | None:
@@ -262,9 +264,13 @@ def _unlike_default(one: Point | Choice, names: Sequence[str]) -> dict[str, Any]
     return {name: getattr(one, name) for name in names if getattr(one, name) != usual[name]}
 
 
-def _check_there(what: str, named: Sequence[int], thing: int, frames: int | None, objects: int) -> None:
+def _check_there(
+    what: str, named: Sequence[int], thing: int, frames: int | None, objects: int
+) -> None:
     for frame in named:
         if frames is not None and frame >= frames:
-            raise InputError(f"{what}: names frame {frame} of a video of {frames}; the last is {frames - 1}")
+            raise InputError(
+                f"{what}: names frame {frame} of a video of {frames}; the last is {frames - 1}"
+            )
     if thing > objects:
         raise InputError(f"{what}: names object {thing}, but there are masks of {objects}; mend it")

@@ -91,7 +91,9 @@ def parse_dials(texts: Sequence[str]) -> Dials:
         if name not in DIALS:
             hint = did_you_mean(name, DIALS)
             known = ", ".join(DIALS)
-            raise InputError(f"unknown dial{hint}; expected one of {known}", field="dial", value=text)
+            raise InputError(
+                f"unknown dial{hint}; expected one of {known}", field="dial", value=text
+            )
         if name in turned:
             raise InputError(f"{name} is turned twice; give one of them", field="dial", value=text)
         if not re.fullmatch(NUMBER, value):

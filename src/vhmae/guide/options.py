@@ -30,7 +30,8 @@ class GuideOptions:
     brightness: tuple[str, ...] = option((), metavar="X,Y=STOPS[@FRAME]", group=GROUP)
     """This place should be so many stops brighter; may be repeated."""
     dial: tuple[str, ...] = option((), metavar="NAME=VALUE", group=GROUP)
-    """Turn the answer: exposure, temperature, tint, contrast, blacks or saturation; may be repeated."""
+    """Turn the answer: exposure, temperature, tint, contrast, blacks or saturation; may be
+    repeated."""
 
     def read(self) -> Guide:
         """All that was said.

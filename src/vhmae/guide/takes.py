@@ -37,7 +37,9 @@ class Take:
 
 def step_of(round_: int) -> float:
     """Deviations between the takes of a round, from 1."""
-    return STEPS[round_ - 1] if round_ <= len(STEPS) else STEPS[-1] * (2 / 3) ** (round_ - len(STEPS))
+    return (
+        STEPS[round_ - 1] if round_ <= len(STEPS) else STEPS[-1] * (2 / 3) ** (round_ - len(STEPS))
+    )
 
 
 def directions(prior: Prior, colors: Array, count: int) -> Array:

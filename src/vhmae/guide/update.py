@@ -226,7 +226,9 @@ class PointReport:
     than three deviations."""
 
 
-def report(prior: Prior, seen: Sequence[Seen], change: Array, strength: float = 1.0) -> list[PointReport]:
+def report(
+    prior: Prior, seen: Sequence[Seen], change: Array, strength: float = 1.0
+) -> list[PointReport]:
     """What came of points of one object in one shot.
 
     Args:

@@ -1,4 +1,5 @@
-"""Green and blue screens: a colour-difference key with a screen colour that may differ from place to place."""
+"""Green and blue screens: a colour-difference key with a screen colour that may differ from place
+to place."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ SMALL = 8
 class ChromaKey(MatteMaker):
     """Keys out a green or blue screen, and takes its colour out of the edges."""
 
-    def __init__(self, key: str = "auto", garbage: Array | None = None, despill: bool = True) -> None:
+    def __init__(
+        self, key: str = "auto", garbage: Array | None = None, despill: bool = True
+    ) -> None:
         """Set up a key.
 
         Args:
@@ -59,7 +62,9 @@ class ChromaKey(MatteMaker):
             image = to_unit(frame)
             difference = self._difference(image)
             screen = _screen(image, difference)
-            if screen is None and (self._screen is None or image.mean() < DARK):  # a fade, or what comes before the screen
+            if screen is None and (
+                self._screen is None or image.mean() < DARK
+            ):  # a fade, or what comes before the screen
                 self._miss(frame)
                 yield np.zeros(frame.shape[:2], np.float32)
                 continue
@@ -71,21 +76,32 @@ class ChromaKey(MatteMaker):
             alpha = 1.0 - difference / usual
             alpha = np.clip((alpha - STRETCH[0]) / (STRETCH[1] - STRETCH[0]), 0.0, 1.0)
             if self.garbage is not None:
-                alpha *= 1.0 - cv2.resize(self.garbage, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
+                alpha *= 1.0 - cv2.resize(
+                    self.garbage, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR
+                )
             yield alpha
 
     def _is_as_pure(self, screen: Array) -> bool:
-        """Whether it may be the screen of the frames before, perhaps in less light: something greenish in front of it is paler."""
+        """Whether it may be the screen of the frames before, perhaps in less light: something
+        greenish in front of it is paler."""
 
         def purity(colors: Array) -> float:
-            return float(self._difference(colors).mean()) / max(1e-3, float(colors[..., self._channel].mean()))
+            return float(self._difference(colors).mean()) / max(
+                1e-3, float(colors[..., self._channel].mean())
+            )
 
         return self._screen is None or purity(screen) >= SAME_SCREEN * purity(self._screen)
 
     def _miss(self, frame: Array) -> None:
-        advice = f"give {'`key` green or blue' if self.key == 'auto' else 'the other `key`'}, or another way to cut out"
+        advice = (
+            f"give {'`key` green or blue' if self.key == 'auto' else 'the other `key`'}, or "
+            "another way to cut out"
+        )
         shown = ", ".join(f"{value:.0f}" for value in _border_color(frame))
-        self.complaint = self.complaint or f"no green or blue screen is to be seen (the border's colour is {shown}); {advice}"
+        self.complaint = (
+            self.complaint
+            or f"no green or blue screen is to be seen (the border's colour is {shown}); {advice}"
+        )
 
     def _difference(self, image: Array) -> Array:
         """How much of the key colour a pixel has beyond the others: (H, W)."""
@@ -93,7 +109,8 @@ class ChromaKey(MatteMaker):
         return image[..., self._channel] - np.maximum(image[..., others[0]], image[..., others[1]])
 
     def colors(self, frame: Array, matte: Array) -> Array:
-        """What is left when the screen's share is taken off a pixel; the key channel is held to the mean of the others near the edge."""
+        """What is left when the screen's share is taken off a pixel; the key channel is held to the
+        mean of the others near the edge."""
         if self._screen is None:
             return frame
         image = to_unit(frame)
@@ -103,7 +120,9 @@ class ChromaKey(MatteMaker):
             others = [channel for channel in range(3) if channel != self._channel]
             limit = colors[..., others].mean(axis=-1)
             reach = max(3, frame.shape[0] // 60)
-            near = cv2.dilate((matte < 0.98).astype(np.float32), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+            near = cv2.dilate(
+                (matte < 0.98).astype(np.float32), np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+            )
             near = cv2.blur(near, (2 * reach + 1, 2 * reach + 1))
             spill = np.maximum(colors[..., self._channel] - limit, 0.0)
             colors[..., self._channel] -= near * spill
@@ -131,15 +150,23 @@ def _key_channel(frame: Array) -> int | None:
 def _screen(image: Array, difference: Array) -> Array | None:
     """The screen's colour at every place, seen or not: (H, W, 3); None where there is no screen."""
     shown = difference[difference > 0.02]
-    sure = difference > SURE * np.percentile(shown, 60) if len(shown) else np.zeros(difference.shape, bool)
+    sure = (
+        difference > SURE * np.percentile(shown, 60)
+        if len(shown)
+        else np.zeros(difference.shape, bool)
+    )
     if not sure.any():
         return None
     height, width = difference.shape
     small = (max(1, width // SMALL), max(1, height // SMALL))
     # A pixel beside the foreground holds some of it: the sure ones are taken a little away from it.
-    sure = cv2.erode(sure.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) | ((sure.mean() < 0.01) & sure)
+    sure = cv2.erode(sure.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool) | (
+        (sure.mean() < 0.01) & sure
+    )
     weight = cv2.resize(sure.astype(np.float32), small, interpolation=cv2.INTER_AREA)
-    color = cv2.resize(image * sure[..., None].astype(np.float32), small, interpolation=cv2.INTER_AREA)
+    color = cv2.resize(
+        image * sure[..., None].astype(np.float32), small, interpolation=cv2.INTER_AREA
+    )
     filled, total = color, weight
     for size in (5, 15, 45, 135):  # near places first; wider ones where nothing is near
         blurred, reached = cv2.blur(color, (size, size)), cv2.blur(weight, (size, size))
@@ -147,5 +174,7 @@ def _screen(image: Array, difference: Array) -> Array | None:
         filled, total = filled + lacks[..., None] * blurred, total + lacks * reached
     mean = image[sure].mean(axis=0) if sure.any() else image.reshape(-1, 3).mean(axis=0)
     filled, total = filled + 1e-3 * mean, total + 1e-3
-    spread: Array = cv2.resize(filled / total[..., None], (width, height), interpolation=cv2.INTER_LINEAR)
+    spread: Array = cv2.resize(
+        filled / total[..., None], (width, height), interpolation=cv2.INTER_LINEAR
+    )
     return spread

@@ -1,4 +1,5 @@
-"""What happens at the edge of a matte: colours without what was behind, edges that follow the picture, the largest part alone."""
+"""What happens at the edge of a matte: colours without what was behind, edges that follow the
+picture, the largest part alone."""
 
 from __future__ import annotations
 
@@ -14,13 +15,15 @@ GUIDED_RADIUS, GUIDED_EPSILON = 8, 1e-4
 
 
 def foreground_colors(frame: Array, matte: Array) -> Array:
-    """Estimate foreground colours at soft edges (blur fusion, Forte 2021: a wide pass, then a narrow one).
+    """Estimate foreground colours at soft edges (blur fusion, Forte 2021: a wide pass, then a
+    narrow one).
 
     Args:
         frame: (H, W, 3) uint8 RGB.
         matte: (H, W) float32 in [0, 1].
     Returns:
-        (H, W, 3) uint8: the frame itself where the matte is 0 or 1, except for colours that run out from there.
+        (H, W, 3) uint8: the frame itself where the matte is 0 or 1, except for colours that run out
+            from there.
     """
     box = _box_around(matte)
     if box is None:
@@ -34,7 +37,9 @@ def foreground_colors(frame: Array, matte: Array) -> Array:
         weight = cv2.blur(alpha, (size, size))[..., None]
         near = cv2.blur(foreground * alpha, (size, size)) / (weight + 1e-5)
         far = cv2.blur(background * (1.0 - alpha), (size, size)) / (1.0 - weight + 1e-5)
-        foreground = np.clip(near + alpha * (image - alpha * near - (1.0 - alpha) * far), 0.0, 255.0)
+        foreground = np.clip(
+            near + alpha * (image - alpha * near - (1.0 - alpha) * far), 0.0, 255.0
+        )
         background = far
     out = frame.copy()
     out[rows, columns] = np.rint(foreground)
@@ -54,7 +59,8 @@ def _box_around(matte: Array) -> tuple[slice, slice] | None:
 
 
 def refined(frame: Array, matte: Array) -> Array:
-    """Let the edge of a hard or coarse matte follow the picture (guided filter, He 2010, on luma): (H, W) float32."""
+    """Let the edge of a hard or coarse matte follow the picture (guided filter, He 2010, on luma):
+    (H, W) float32."""
     guide = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255.0
     radius = max(2, round(GUIDED_RADIUS * frame.shape[0] / REFERENCE_LINES))
     size = (2 * radius + 1, 2 * radius + 1)
@@ -63,7 +69,9 @@ def refined(frame: Array, matte: Array) -> Array:
         return cv2.boxFilter(values, cv2.CV_32F, size, borderType=cv2.BORDER_REFLECT)
 
     mean_guide, mean_matte = mean(guide), mean(matte)
-    slope = (mean(guide * matte) - mean_guide * mean_matte) / (mean(guide * guide) - mean_guide**2 + GUIDED_EPSILON)
+    slope = (mean(guide * matte) - mean_guide * mean_matte) / (
+        mean(guide * guide) - mean_guide**2 + GUIDED_EPSILON
+    )
     offset = mean_matte - slope * mean_guide
     return np.clip(mean(slope) * guide + mean(offset), 0.0, 1.0)
 

@@ -13,7 +13,8 @@ Array = np.ndarray
 
 
 class MatteMaker(abc.ABC):
-    """Makes the mattes of a shot. What it remembers lives in the generator: a new shot is a new call."""
+    """Makes the mattes of a shot. What it remembers lives in the generator: a new shot is a new
+    call."""
 
     latency_frames: int = 0
     """How many frames it looks ahead."""
@@ -31,5 +32,6 @@ class MatteMaker(abc.ABC):
         """
 
     def colors(self, frame: Array, matte: Array) -> Array:
-        """The foreground's own colours where it mixes with what was behind it: (H, W, 3) uint8 RGB, straight."""
+        """The foreground's own colours where it mixes with what was behind it: (H, W, 3) uint8 RGB,
+        straight."""
         return foreground_colors(frame, matte)

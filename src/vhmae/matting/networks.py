@@ -1,4 +1,5 @@
-"""The user's network files, run by onnxruntime. None is part of this project; docs/matting.md says where they come from."""
+"""The user's network files, run by onnxruntime. None is part of this project; docs/matting.md says
+where they come from."""
 
 from __future__ import annotations
 
@@ -13,8 +14,12 @@ from vhmae.errors import InputError
 
 Array = np.ndarray
 
-FILES = {"rvm": ("VHMAE_RVM", "rvm_mobilenetv3.onnx", "rvm-weights"), "salient": ("VHMAE_ISNET", "isnet.onnx", "isnet-weights")}
-"""Of each way: the variable that may name its file, and the file that a make target leaves in the folder of models."""
+FILES = {
+    "rvm": ("VHMAE_RVM", "rvm_mobilenetv3.onnx", "rvm-weights"),
+    "salient": ("VHMAE_ISNET", "isnet.onnx", "isnet-weights"),
+}
+"""Of each way: the variable that may name its file, and the file that a make target leaves in the
+folder of models."""
 
 
 def models_folder() -> Path:
@@ -34,7 +39,8 @@ def find_network(way: str, given: Path | None = None) -> Path:
     if not path.is_file():
         told = f"{path}: no such file; " if named else ""
         raise InputError(
-            f"{way}: {told}needs a network file: pass it by `weights` (harmonize: `matte_weights`), set {variable}, or run make {target} "
+            f"{way}: {told}needs a network file: pass it by `weights` (harmonize: "
+            f"`matte_weights`), set {variable}, or run make {target} "
             "(docs/matting.md)"
         )
     return path
@@ -43,7 +49,13 @@ def find_network(way: str, given: Path | None = None) -> Path:
 class Network:
     """A network file, opened; inputs and outputs by name."""
 
-    def __init__(self, path: Path, inputs: frozenset[str], outputs: frozenset[str], threads: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        inputs: frozenset[str],
+        outputs: frozenset[str],
+        threads: int | None = None,
+    ) -> None:
         """Open a file.
 
         Args:
@@ -52,18 +64,28 @@ class Network:
             InputError: if it is no network, or another one.
         """
         if path.suffix.lower() != ".onnx":
-            raise InputError(f"{path}: is not an .onnx file; TorchScript and pickles are not opened, since they may run code")
+            raise InputError(
+                f"{path}: is not an .onnx file; TorchScript and pickles are not opened, since they "
+                "may run code"
+            )
         try:
             import onnxruntime
         except ImportError:
-            raise InputError("matting: needs onnxruntime; install it with: pip install 'vhmae[matting]'") from None
+            raise InputError(
+                "matting: needs onnxruntime; install it with: pip install 'vhmae[matting]'"
+            ) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3
         try:
-            self.session = onnxruntime.InferenceSession(str(path), options, providers=onnxruntime.get_available_providers())
+            self.session = onnxruntime.InferenceSession(
+                str(path), options, providers=onnxruntime.get_available_providers()
+            )
         except Exception as error:
-            raise InputError(f"{path}: cannot be opened as a network ({str(error).splitlines()[0][:120]}); fetch it again") from None
+            raise InputError(
+                f"{path}: cannot be opened as a network ({str(error).splitlines()[0][:120]}); "
+                "fetch it again"
+            ) from None
         self.path = path
         self.inputs = {one.name: one for one in self.session.get_inputs()}
         self.outputs = [one.name for one in self.session.get_outputs()]
@@ -71,7 +93,10 @@ class Network:
         for needed, known in ((inputs, [*self.inputs]), (outputs, self.outputs)):
             missing = needed - set(known)
             if missing:
-                raise InputError(f"{path}: knows {', '.join(known)} but not {min(missing)}; it is another network, choose the right file")
+                raise InputError(
+                    f"{path}: knows {', '.join(known)} but not {min(missing)}; it is another "
+                    "network, choose the right file"
+                )
 
     def kind(self, name: str) -> Any:
         """The numpy type of an input."""
@@ -83,6 +108,9 @@ class Network:
 
 
 @functools.lru_cache(maxsize=2)
-def open_network(path: Path, inputs: frozenset[str], outputs: frozenset[str], threads: int | None) -> Network:
-    """A network of this process: many short videos are cut out by one, which keeps nothing of them."""
+def open_network(
+    path: Path, inputs: frozenset[str], outputs: frozenset[str], threads: int | None
+) -> Network:
+    """A network of this process: many short videos are cut out by one, which keeps nothing of
+    them."""
     return Network(path, inputs, outputs, threads)

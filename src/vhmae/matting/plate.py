@@ -1,4 +1,5 @@
-"""The difference to a clean plate: the same shot without the subject, camera and exposure locked."""
+"""The difference to a clean plate: the same shot without the subject, camera and exposure
+locked."""
 
 from __future__ import annotations
 
@@ -45,7 +46,9 @@ class CleanPlate(MatteMaker):
 def _fitted(plate: Array, shape: tuple[int, ...]) -> Array:
     if abs(plate.shape[1] / plate.shape[0] / (shape[1] / shape[0]) - 1.0) > 0.02:
         raise InputError(
-            f"is {plate.shape[1]}x{plate.shape[0]}, the video {shape[1]}x{shape[0]}; give a frame of the same shot", field="plate"
+            f"is {plate.shape[1]}x{plate.shape[0]}, the video {shape[1]}x{shape[0]}; give a frame "
+            "of the same shot",
+            field="plate",
         )
     if plate.shape == shape:
         return plate

@@ -123,7 +123,9 @@ def make_maker(job: MatteJob, info: VideoInfo) -> MatteMaker:
         InputError: if what it needs is missing.
     """
     if job.way == "chroma":
-        return ChromaKey(job.key, _grey(job.garbage) if job.garbage is not None else None, job.despill)
+        return ChromaKey(
+            job.key, _grey(job.garbage) if job.garbage is not None else None, job.despill
+        )
     if job.way == "plate":
         if job.plate is None:
             raise InputError("`with` plate: needs `plate` PICTURE, the scene without its subject")
@@ -138,7 +140,11 @@ def make_maker(job: MatteJob, info: VideoInfo) -> MatteMaker:
 
 
 def make_network(
-    way: Literal["rvm", "salient"], weights: Path | None, threads: int | None, ratio: float | None = None, steady: bool = True
+    way: Literal["rvm", "salient"],
+    weights: Path | None,
+    threads: int | None,
+    ratio: float | None = None,
+    steady: bool = True,
 ) -> MatteMaker:
     """The maker that is a network.
 
@@ -149,20 +155,26 @@ def make_network(
     return Rvm(path, ratio, threads) if way == "rvm" else Salient(path, steady, threads)
 
 
-def cut_out(job: MatteJob, info: VideoInfo, maker: MatteMaker, frames: Iterator[TimedFrame]) -> Iterator[CutOut]:
+def cut_out(
+    job: MatteJob, info: VideoInfo, maker: MatteMaker, frames: Iterator[TimedFrame]
+) -> Iterator[CutOut]:
     """Frames with their mattes, shot by shot; a maker forgets what it knows at each cut."""
     for shot in _shots(job, info, frames):
         yield from _cut_out_shot(job, maker, shot)
 
 
-def _shots(job: MatteJob, info: VideoInfo, frames: Iterator[TimedFrame]) -> Iterator[Iterator[TimedFrame]]:
+def _shots(
+    job: MatteJob, info: VideoInfo, frames: Iterator[TimedFrame]
+) -> Iterator[Iterator[TimedFrame]]:
     cuts = read_cuts(job.cuts, info.frames) if job.cuts is not None else frozenset()
     detector = CutDetector() if job.cut_detection and job.cuts is None else None
 
     def numbered() -> Iterator[tuple[int, TimedFrame]]:
         shot = 0
         for place, timed in enumerate(frames):
-            cut = timed.index in cuts or (detector is not None and detector.step(timed.image.thumbnail(*THUMBNAIL)))
+            cut = timed.index in cuts or (
+                detector is not None and detector.step(timed.image.thumbnail(*THUMBNAIL))
+            )
             shot += bool(cut and place)
             yield shot, timed
 
@@ -187,7 +199,9 @@ def _cut_out_shot(job: MatteJob, maker: MatteMaker, shot: Iterator[TimedFrame]) 
         matte = refined(rgb, matte) if job.refine else matte
         # Now: a maker knows the colours behind this frame until it goes on to the next.
         colors = maker.colors(rgb, matte) if job.foreground is not None else None
-        yield CutOut(timed, upright(matte, -turned), None if colors is None else upright(colors, -turned))
+        yield CutOut(
+            timed, upright(matte, -turned), None if colors is None else upright(colors, -turned)
+        )
 
 
 def matte_video(job: MatteJob) -> dict[str, Any]:
@@ -202,10 +216,20 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
     maker = make_maker(job, info)
     covered, frames = 0.0, 0
     with contextlib.ExitStack() as stack:
-        mattes = stack.enter_context(_matte_writer(job.output, info)) if job.output is not None else None
-        layer = stack.enter_context(_layer_writer(job.foreground, info)) if job.foreground is not None else None
-        advance = stack.enter_context(Progress("matte", info.frames, "auto" if job.progress else "none"))
-        cut = run_ahead(cut_out(job, info, maker, run_ahead(read_frames(info), FRAMES_AHEAD)), FRAMES_AHEAD)
+        mattes = (
+            stack.enter_context(_matte_writer(job.output, info)) if job.output is not None else None
+        )
+        layer = (
+            stack.enter_context(_layer_writer(job.foreground, info))
+            if job.foreground is not None
+            else None
+        )
+        advance = stack.enter_context(
+            Progress("matte", info.frames, "auto" if job.progress else "none")
+        )
+        cut = run_ahead(
+            cut_out(job, info, maker, run_ahead(read_frames(info), FRAMES_AHEAD)), FRAMES_AHEAD
+        )
         try:
             for one in cut:
                 frames += 1
@@ -224,20 +248,33 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
                 writer.flush()
     seconds = time.monotonic() - began
     written = ((job.output, mattes), (job.foreground, layer))
-    lost = [f"{path}: cannot hold {what}" for path, writer in written if writer is not None for what in writer.left_out]
+    lost = [
+        f"{path}: cannot hold {what}"
+        for path, writer in written
+        if writer is not None
+        for what in writer.left_out
+    ]
     return {
-        "schema": 1, "frames": frames, "fps": round(frames / seconds, 3), "seconds": round(seconds, 3), "with": job.way,
-        "foreground_ratio": round(covered / max(1, frames), 4), "latency_frames": maker.latency_frames,
+        "schema": 1,
+        "frames": frames,
+        "fps": round(frames / seconds, 3),
+        "seconds": round(seconds, 3),
+        "with": job.way,
+        "foreground_ratio": round(covered / max(1, frames), 4),
+        "latency_frames": maker.latency_frames,
         "warnings": _warnings(job, info) + lost,
-    }  # fmt: skip
+    }
 
 
 @contextlib.contextmanager
 def made_matte(video: Path, way: Way, beside: Path, **options: Any) -> Iterator[Path]:
-    """Mattes of a video in a file that is gone afterwards: for commands that need a mask and were given none."""
+    """Mattes of a video in a file that is gone afterwards: for commands that need a mask and were
+    given none."""
     if not beside.absolute().parent.is_dir():
         raise InputError(f"{beside}: the folder {beside.parent} does not exist; make it first")
-    handle, name = tempfile.mkstemp(prefix=f".{beside.stem}.matte-", suffix=".mkv", dir=beside.absolute().parent)
+    handle, name = tempfile.mkstemp(
+        prefix=f".{beside.stem}.matte-", suffix=".mkv", dir=beside.absolute().parent
+    )
     os.close(handle)
     path = Path(name)
     try:
@@ -261,7 +298,11 @@ def _nothing_found(way: Way) -> str:
 
 
 def _check_outputs(job: MatteJob, info: VideoInfo) -> None:
-    inputs = [path for path in (job.video, job.plate, job.matte, job.garbage, job.weights, job.cuts) if path is not None]
+    inputs = [
+        path
+        for path in (job.video, job.plate, job.matte, job.garbage, job.weights, job.cuts)
+        if path is not None
+    ]
     outputs = [path for path in (job.output, job.foreground) if path is not None]
     if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve():
         raise InputError(f"{outputs[1]}: is named twice; give the foreground a file of its own")
@@ -269,16 +310,28 @@ def _check_outputs(job: MatteJob, info: VideoInfo) -> None:
         if _is_picture(output):
             check_picture_output(output, inputs)
             if output == job.output and is_exr(output):
-                raise InputError(f"{output}: mattes are written as .png or .tif pictures; name it so")
+                raise InputError(
+                    f"{output}: mattes are written as .png or .tif pictures; name it so"
+                )
             if not has_number(output) and info.frames > 1:
-                raise InputError(f"{output}: is one picture but there are {info.frames} frames; name them as in frame.%04d.png")
+                raise InputError(
+                    f"{output}: is one picture but there are {info.frames} frames; name them as in "
+                    "frame.%04d.png"
+                )
         else:
             check_output(output, inputs)
     if job.foreground is not None:
-        encoder = picture_encoder(job.foreground) if _is_picture(job.foreground) else ALPHA_CODECS.get(job.foreground.suffix.lower())
+        encoder = (
+            picture_encoder(job.foreground)
+            if _is_picture(job.foreground)
+            else ALPHA_CODECS.get(job.foreground.suffix.lower())
+        )
         source = _layer_info(info)
         if encoder is None or not holds_alpha(encoder, pixel_format(encoder, source, None)):
-            raise InputError(f"{job.foreground}: holds no alpha; take .mov (ProRes 4444), .webm (VP9), .mkv (FFV1) or .png pictures")
+            raise InputError(
+                f"{job.foreground}: holds no alpha; take .mov (ProRes 4444), .webm (VP9), .mkv "
+                "(FFV1) or .png pictures"
+            )
 
 
 def _is_picture(path: Path) -> bool:
@@ -286,18 +339,35 @@ def _is_picture(path: Path) -> bool:
 
 
 def _is_lossy(output: Path | None) -> bool:
-    return output is not None and not _is_picture(output) and MATTE_CODECS.get(output.suffix.lower()) != "ffv1"
+    return (
+        output is not None
+        and not _is_picture(output)
+        and MATTE_CODECS.get(output.suffix.lower()) != "ffv1"
+    )
 
 
 def _matte_writer(output: Path, info: VideoInfo) -> FrameWriter:
-    """FFV1 in grey where the container holds it, which is exact; else luma of limited range, which every program reads alike."""
+    """FFV1 in grey where the container holds it, which is exact; else luma of limited range, which
+    every program reads alike."""
     if _is_lossy(output):
         if info.width % 2 or info.height % 2:
-            raise InputError(f"{output}: holds no odd sizes ({info.width}x{info.height}); take .mkv, which is exact too")
-        source = dataclasses.replace(info, pixel_format="yuv420p", encoding=ColorEncoding("bt709", False), guessed_matrix=False)
+            raise InputError(
+                f"{output}: holds no odd sizes ({info.width}x{info.height}); take .mkv, which is "
+                "exact too"
+            )
+        source = dataclasses.replace(
+            info,
+            pixel_format="yuv420p",
+            encoding=ColorEncoding("bt709", False),
+            guessed_matrix=False,
+        )
         codec = choose_encoder(MATTE_CODECS.get(output.suffix.lower(), "libx264"), source)
-        return VideoWriter(output, source, codec=codec, pictures_only=not _holds_sound(output, info))
-    source = dataclasses.replace(info, pixel_format="gray", encoding=ColorEncoding("bt709", True), guessed_matrix=True)
+        return VideoWriter(
+            output, source, codec=codec, pictures_only=not _holds_sound(output, info)
+        )
+    source = dataclasses.replace(
+        info, pixel_format="gray", encoding=ColorEncoding("bt709", True), guessed_matrix=True
+    )
     if _is_picture(output):
         return open_pictures(output, source)
     return VideoWriter(output, source, codec="ffv1", pictures_only=not _holds_sound(output, info))
@@ -305,7 +375,13 @@ def _matte_writer(output: Path, info: VideoInfo) -> FrameWriter:
 
 def _layer_info(info: VideoInfo) -> VideoInfo:
     # "rawvideo": its colours are new ones, not those of the file with changes.
-    return dataclasses.replace(info, codec="rawvideo", pixel_format="gbrap", encoding=ColorEncoding("rgb", True), guessed_matrix=True)
+    return dataclasses.replace(
+        info,
+        codec="rawvideo",
+        pixel_format="gbrap",
+        encoding=ColorEncoding("rgb", True),
+        guessed_matrix=True,
+    )
 
 
 def _layer_writer(output: Path, info: VideoInfo) -> FrameWriter:
@@ -314,7 +390,9 @@ def _layer_writer(output: Path, info: VideoInfo) -> FrameWriter:
         return open_pictures(output, source)
     codec = ALPHA_CODECS[output.suffix.lower()]
     pix_fmt = "yuva420p" if codec == "libvpx-vp9" else None
-    return VideoWriter(output, source, codec=codec, pix_fmt=pix_fmt, pictures_only=not _holds_sound(output, info))
+    return VideoWriter(
+        output, source, codec=codec, pix_fmt=pix_fmt, pictures_only=not _holds_sound(output, info)
+    )
 
 
 def _holds_sound(output: Path, info: VideoInfo) -> bool:
@@ -325,8 +403,15 @@ def _holds_sound(output: Path, info: VideoInfo) -> bool:
 def _warnings(job: MatteJob, info: VideoInfo) -> list[str]:
     """What is lost."""
     outputs = [path for path in (job.output, job.foreground) if path is not None]
-    silent = [path for path in outputs if sound_codecs(info) and (_is_picture(path) or not _holds_sound(path, info))]
-    return [f"{path}: cannot hold the sound ({', '.join(sound_codecs(info))}), which was left out" for path in silent]
+    silent = [
+        path
+        for path in outputs
+        if sound_codecs(info) and (_is_picture(path) or not _holds_sound(path, info))
+    ]
+    return [
+        f"{path}: cannot hold the sound ({', '.join(sound_codecs(info))}), which was left out"
+        for path in silent
+    ]
 
 
 def _matte_planes(matte: Array, limited: bool) -> PlanarFrame:
@@ -340,13 +425,19 @@ def _matte_planes(matte: Array, limited: bool) -> PlanarFrame:
 
 def _layer_planes(colors: Array, matte: Array) -> PlanarFrame:
     red, green, blue = (colors[..., channel] for channel in range(3))
-    return PlanarFrame([green, blue, red, to_uint8(matte)], ColorEncoding("rgb", True), pixel_format="gbrap")
+    return PlanarFrame(
+        [green, blue, red, to_uint8(matte)], ColorEncoding("rgb", True), pixel_format="gbrap"
+    )
 
 
 def _grey(path: Path) -> Array:
     picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if picture is None:
-        raise InputError("cannot be read as a picture; give one that is white where nothing is to be kept", field="garbage", value=path)
+        raise InputError(
+            "cannot be read as a picture; give one that is white where nothing is to be kept",
+            field="garbage",
+            value=path,
+        )
     return to_unit(picture)
 
 

@@ -1,4 +1,5 @@
-"""Whatever stands out, by a salient-object network of the user's (ISNet, U2-Net and their like), steadied over time."""
+"""Whatever stands out, by a salient-object network of the user's (ISNet, U2-Net and their like),
+steadied over time."""
 
 from __future__ import annotations
 
@@ -26,8 +27,16 @@ class Salient(MatteMaker):
         shape = self.network.inputs[self.input].shape
         found = self.network.shapes[0]
         whole = len(shape) == 4 and isinstance(shape[2], int) and isinstance(shape[3], int)
-        if len(self.network.inputs) != 1 or not whole or shape[1] != 3 or (len(found) == 4 and found[1] not in (1, None)):
-            raise InputError(f"{weights}: does not make one matte of one picture of a fixed size; give ISNet or a network like it")
+        if (
+            len(self.network.inputs) != 1
+            or not whole
+            or shape[1] != 3
+            or (len(found) == 4 and found[1] not in (1, None))
+        ):
+            raise InputError(
+                f"{weights}: does not make one matte of one picture of a fixed size; give ISNet or "
+                "a network like it"
+            )
         self.size = (shape[3], shape[2])
         self.steady = steady
         self.latency_frames = REACH if steady else 0
@@ -40,7 +49,11 @@ class Salient(MatteMaker):
 
     def _matte(self, frame: Array) -> Array:
         kind = self.network.kind(self.input)
-        shrunk = cv2.resize(frame, self.size, interpolation=cv2.INTER_AREA if frame.shape[0] > self.size[1] else cv2.INTER_LINEAR)
+        shrunk = cv2.resize(
+            frame,
+            self.size,
+            interpolation=cv2.INTER_AREA if frame.shape[0] > self.size[1] else cv2.INTER_LINEAR,
+        )
         picture = (shrunk.transpose(2, 0, 1)[None].astype(np.float32) / 255.0 - 0.5).astype(kind)
         found = self.network.run(self.network.outputs[:1], {self.input: picture})[0]
         # Never stretched by its own extremes: an empty scene would become a foreground.

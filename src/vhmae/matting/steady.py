@@ -1,4 +1,5 @@
-"""Mattes that were made frame by frame, steadied: the median of five, each brought to the middle frame by optical flow."""
+"""Mattes that were made frame by frame, steadied: the median of five, each brought to the middle
+frame by optical flow."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ FLOW_LINES = 288
 
 
 def steadied(pairs: Iterable[tuple[Array, Array]]) -> Iterator[Array]:
-    """Steady mattes: frames (H, W, 3) uint8 with mattes (H, W) float32 -> mattes, ``REACH`` frames behind."""
+    """Steady mattes: frames (H, W, 3) uint8 with mattes (H, W) float32 -> mattes, ``REACH`` frames
+    behind."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     near: deque[tuple[Array, Array]] = deque()
     middle = 0  # place in ``near`` of the frame whose turn it is
@@ -39,7 +41,10 @@ def steadied(pairs: Iterable[tuple[Array, Array]]) -> Iterator[Array]:
 
 def _median(near: deque[tuple[Array, Array]], middle: int, estimator: cv2.DISOpticalFlow) -> Array:
     here, own = near[middle]
-    brought = [own if place == middle else _warped(matte, here, there, estimator) for place, (there, matte) in enumerate(near)]
+    brought = [
+        own if place == middle else _warped(matte, here, there, estimator)
+        for place, (there, matte) in enumerate(near)
+    ]
     if len(brought) == 2:  # no median of two
         return own
     return np.median(np.stack(brought), axis=0).astype(np.float32)
@@ -52,7 +57,9 @@ def _warped(matte: Array, here: Array, there: Array, estimator: cv2.DISOpticalFl
     scale = np.array([width / here.shape[1], height / here.shape[0]], np.float32)
     flow = cv2.resize(flow, (width, height), interpolation=cv2.INTER_LINEAR) * scale
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    return cv2.remap(matte, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(
+        matte, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
 
 
 def _small_luma(frame: Array) -> Array:

@@ -30,7 +30,11 @@ class Transform:
     def apply(self, frames: Tensor) -> Tensor:
         """Apply to frames (B, T, 3, H, W) of any size; not clipped."""
         colors = frames.permute(0, 1, 3, 4, 2)
-        overall = apply_transform(colors.flatten(1, 3), self.overall).reshape(colors.shape).permute(0, 1, 4, 2, 3)
+        overall = (
+            apply_transform(colors.flatten(1, 3), self.overall)
+            .reshape(colors.shape)
+            .permute(0, 1, 4, 2, 3)
+        )
         return apply_grid(frames, self.local) - frames + overall
 
 
@@ -63,13 +67,16 @@ class PixelHead(nn.Module):
         nn.init.xavier_uniform_(self.project.weight)
         nn.init.zeros_(self.project.bias)
 
-    def forward(self, tokens: Tensor, scene: Tensor, grid: tuple[int, int, int], overall: Tensor) -> Drawing:
+    def forward(
+        self, tokens: Tensor, scene: Tensor, grid: tuple[int, int, int], overall: Tensor
+    ) -> Drawing:
         """Draw pixels; takes what :class:`PhotometricHead` does."""
         return Drawing(self.project(tokens).float(), self.patch_size, overall)
 
 
 class PhotometricHead(nn.Module):
-    """Colour transforms: one for the whole foreground plus a residual per patch, the identity to start from."""
+    """Colour transforms: one for the whole foreground plus a residual per patch, the identity to
+    start from."""
 
     def __init__(self, dim: int, residual: bool = True, trust: bool = False) -> None:
         super().__init__()
@@ -81,7 +88,9 @@ class PhotometricHead(nn.Module):
                 nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
 
-    def forward(self, tokens: Tensor, scene: Tensor, grid: tuple[int, int, int], overall: Tensor) -> Transform:
+    def forward(
+        self, tokens: Tensor, scene: Tensor, grid: tuple[int, int, int], overall: Tensor
+    ) -> Transform:
         """Predict transforms.
 
         Args:
@@ -91,8 +100,14 @@ class PhotometricHead(nn.Module):
             overall: the look path's transform (B, 3, QUADRATIC).
         """
         if self.trust is not None:  # 1 to start from, never below 0
-            overall = overall * functional.softplus(self.trust(scene).float() + _SOFTPLUS_OF_ONE).unsqueeze(-1)
-        local = tokens.new_zeros(*tokens.shape[:2], 3 * AFFINE) if self.local is None else self.local(tokens)
+            overall = overall * functional.softplus(
+                self.trust(scene).float() + _SOFTPLUS_OF_ONE
+            ).unsqueeze(-1)
+        local = (
+            tokens.new_zeros(*tokens.shape[:2], 3 * AFFINE)
+            if self.local is None
+            else self.local(tokens)
+        )
         return Transform(
             overall=overall + self.overall(scene).float().reshape(-1, 3, QUADRATIC),
             local=local.float().reshape(-1, *grid, 3, AFFINE),
@@ -102,6 +117,7 @@ class PhotometricHead(nn.Module):
 def blend(prediction: Tensor, composite: Tensor, mask: Tensor) -> Tensor:
     """Prediction inside the mask, composite outside.
 
-    That the visible pixels of masked patches are restored is our choice of the output; Eq. 1 counts patches as they were drawn.
+    That the visible pixels of masked patches are restored is our choice of the output; Eq. 1 counts
+    patches as they were drawn.
     """
     return torch.where(mask, prediction, composite)

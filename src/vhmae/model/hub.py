@@ -1,4 +1,5 @@
-"""Weights in the form of the Hugging Face hub: ``config.json`` beside ``model.safetensors``, through the hub's own mixin."""
+"""Weights in the form of the Hugging Face hub: ``config.json`` beside ``model.safetensors``,
+through the hub's own mixin."""
 
 from __future__ import annotations
 
@@ -17,11 +18,20 @@ def _hub_class() -> Any:
         from huggingface_hub import PyTorchModelHubMixin
         from huggingface_hub.utils import logging
     except ImportError:
-        raise InputError(f"{PREFIX}: needs huggingface_hub; install it with: pip install 'vhmae[hub]'") from None
+        raise InputError(
+            f"{PREFIX}: needs huggingface_hub; install it with: pip install 'vhmae[hub]'"
+        ) from None
 
-    logging.set_verbosity_error()  # its retries are told by our one line, where they come to nothing
+    # its retries are told by our one line, where they come to nothing
+    logging.set_verbosity_error()
 
-    class HubVHMAE(VHMAE, PyTorchModelHubMixin, library_name="vhmae", license="other", tags=["video-harmonization"]):
+    class HubVHMAE(
+        VHMAE,
+        PyTorchModelHubMixin,
+        library_name="vhmae",
+        license="other",
+        tags=["video-harmonization"],
+    ):
         def __init__(self, config: dict[str, Any]) -> None:
             super().__init__(build(ModelConfig, config, "config.json"))
 
@@ -29,7 +39,8 @@ def _hub_class() -> Any:
 
 
 def load_from_hub(name: str) -> VHMAE:
-    """Load ``owner/name`` (with ``@revision`` if need be) from the hub, or a folder in its form; in evaluation mode.
+    """Load ``owner/name`` (with ``@revision`` if need be) from the hub, or a folder in its form; in
+    evaluation mode.
 
     Raises:
         InputError: if it cannot be had, or holds another model.
@@ -41,7 +52,11 @@ def load_from_hub(name: str) -> VHMAE:
         raise
     except Exception as error:  # the hub's errors have no common base: network, login, names, files
         reason = " ".join(str(error).split())[:160]
-        raise InputError(f"cannot be loaded ({reason}); check the name and the connection", field="weights", value=name) from None
+        raise InputError(
+            f"cannot be loaded ({reason}); check the name and the connection",
+            field="weights",
+            value=name,
+        ) from None
     return model.eval()
 
 

@@ -1,8 +1,9 @@
 """The look path: from colour statistics of both sides of the mask to a global colour transform.
 
-The tokens of Fig. 3 see content; whether a foreground fits its background is told first of all by the colours of both
-(docs/decisions.md, "look path"). Several small networks ("members") read the statistics of the four pixel sets; the mean
-of their answers is the global transform, their hidden features join the mask tokens and the decoder.
+The tokens of Fig. 3 see content; whether a foreground fits its background is told first of all by
+the colours of both (docs/decisions.md, "look path"). Several small networks ("members") read the
+statistics of the four pixel sets; the mean of their answers is the global transform, their hidden
+features join the mask tokens and the decoder.
 Letters: B batch, M members, F features.
 """
 
@@ -17,7 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vhmae.color import statistics
-from vhmae.color.transform import AFFINE, LUMA_NODES, QUADRATIC, apply_transform, luma_basis, nearest_transform
+from vhmae.color.transform import (
+    AFFINE,
+    LUMA_NODES,
+    QUADRATIC,
+    apply_transform,
+    luma_basis,
+    nearest_transform,
+)
 from vhmae.errors import InputError
 
 Basis = Literal["quadratic", "luma"]
@@ -37,17 +45,21 @@ class LookConfig:
     dropout: float = 0.2
     histogram_dropout: float = 0.3
     again: float = 0.7
-    """When harmonizing, the path is shown the frames once more, as harmonized so far; this share of what it says then is added
-    (docs/decisions.md, "Shown again")."""
+    """When harmonizing, the path is shown the frames once more, as harmonized so far; this share of
+    what it says then is added (docs/decisions.md, "Shown again")."""
     basis: Basis = "quadratic"
-    """What the members answer in: the ten terms of the transform, or affine maps at three levels of luma with straight lines between,
-    told as the transform nearest to them on the foreground's colours (docs/decisions.md, "Affine along luma")."""
+    """What the members answer in: the ten terms of the transform, or affine maps at three levels of
+    luma with straight lines between, told as the transform nearest to them on the foreground's
+    colours (docs/decisions.md, "Affine along luma")."""
     background: bool = True
-    """False hides the background and its ring: what can be told of a foreground alone, for comparisons."""
+    """False hides the background and its ring: what can be told of a foreground alone, for
+    comparisons."""
 
     def __post_init__(self) -> None:
         if self.members < 1 or self.width < 1:
-            raise InputError(f"look: members={self.members}, width={self.width}; both must be at least 1")
+            raise InputError(
+                f"look: members={self.members}, width={self.width}; both must be at least 1"
+            )
         if not 0.0 <= self.again <= 1.0:
             raise InputError(f"look: again={self.again}; expected 0 (shown once) to 1")
 
@@ -80,7 +92,8 @@ class LookReading:
         return self.member_coefficients.mean(dim=0)
 
     def of_member(self, member: Tensor) -> LookReading:
-        """What one member (B,) alone says of each sample; its features stand for those of all, as after dropout."""
+        """What one member (B,) alone says of each sample; its features stand for those of all, as
+        after dropout."""
         members, batch = self.member_coefficients.shape[:2]
         chosen = member.view(1, batch, 1, 1).expand(1, -1, *self.member_coefficients.shape[2:])
         alone = functional.one_hot(member, members).to(self.hidden.dtype) * members  # (B, M)
@@ -94,11 +107,16 @@ class LookPath(nn.Module):
     def __init__(self, config: LookConfig) -> None:
         super().__init__()
         self.config = config
-        self.seen = [index for index, name in enumerate(statistics.SETS) if config.background or name in statistics.FOREGROUND_SETS]
+        self.seen = [
+            index
+            for index, name in enumerate(statistics.SETS)
+            if config.background or name in statistics.FOREGROUND_SETS
+        ]
         sets = len(self.seen)
         numbers = sets * (statistics.STATISTICS + 1)  # one more: the set's share of the frame
         cells = sets * statistics.HISTOGRAM_BINS**3
-        # Without affine: the members' first layers scale; running means make inference independent of the batch.
+        # Without affine: the members' first layers scale; running means make inference independent
+        # of the batch.
         self.normalize = nn.BatchNorm1d(numbers, affine=False)
         self.read_histogram = MemberLinear(config.members, cells, config.histogram_width)
         self.first = MemberLinear(config.members, numbers + config.histogram_width, config.width)
@@ -107,7 +125,8 @@ class LookPath(nn.Module):
         nn.init.zeros_(self.answer.weight)  # the identity to start from
 
     def unseen_by(self, source: Tensor) -> Tensor:
-        """The member to which scenes of these sources (B,) belong as its fold, when the members are fitted crosswise: (B,)."""
+        """The member to which scenes of these sources (B,) belong as its fold, when the members are
+        fitted crosswise: (B,)."""
         return source % self.config.members
 
     def forward(
@@ -123,11 +142,15 @@ class LookPath(nn.Module):
         Args:
             frames: composite (B, T, 3, H, W) in [0, 1].
             mask: (B, T, 1, H, W) bool.
-            jitter: (B, sum(statistics.PIXELS)) in [0, 1): random places for the drawn pixels (training).
+            jitter: (B, sum(statistics.PIXELS)) in [0, 1): random places for the drawn pixels
+                (training).
             sets: read in the place of the window's own colours: those of a whole shot.
-            source: (B,) numbers of the scenes' sources: the member that has not seen them answers alone (training).
+            source: (B,) numbers of the scenes' sources: the member that has not seen them answers
+                alone (training).
         """
-        reading = self.read(*(statistics.draw_pixel_sets(frames, mask, jitter) if sets is None else sets))
+        reading = self.read(
+            *(statistics.draw_pixel_sets(frames, mask, jitter) if sets is None else sets)
+        )
         return reading if source is None else reading.of_member(self.unseen_by(source))
 
     def read(self, sets: list[Tensor], shares: Tensor) -> LookReading:
@@ -138,12 +161,17 @@ class LookPath(nn.Module):
             if len(self.seen) < len(statistics.SETS):
                 sets, shares = [sets[index] for index in self.seen], shares[:, self.seen]
             sets = [colors.float() for colors in sets]
-            numbers = torch.cat([*statistics.of_each_set(statistics.set_statistics, sets), shares.float().sqrt()], dim=1)
+            numbers = torch.cat(
+                [*statistics.of_each_set(statistics.set_statistics, sets), shares.float().sqrt()],
+                dim=1,
+            )
             cells = torch.cat(statistics.of_each_set(statistics.set_histogram, sets), dim=1)
             numbers = self.normalize(numbers).clamp(-4.0, 4.0)
         cells = cells.expand(config.members, -1, -1)
         cells = functional.dropout(cells, config.histogram_dropout, self.training)
-        features = torch.cat([numbers.expand(config.members, -1, -1), self.read_histogram(cells)], dim=-1)
+        features = torch.cat(
+            [numbers.expand(config.members, -1, -1), self.read_histogram(cells)], dim=-1
+        )
         hidden = functional.gelu(self.first(features))
         hidden = functional.dropout(hidden, config.dropout, self.training)
         hidden = functional.gelu(self.second(hidden))  # (M, B, width)
@@ -151,13 +179,18 @@ class LookPath(nn.Module):
         coefficients = answer.float().unflatten(-1, (3, -1))  # (M, B, 3, terms)
         if config.basis == "luma":
             with torch.autocast(device_type=shares.device.type, enabled=False):
-                coefficients = coefficients @ nearest_transform(sets[0], luma_basis(sets[0])).transpose(1, 2)
+                coefficients = coefficients @ nearest_transform(
+                    sets[0], luma_basis(sets[0])
+                ).transpose(1, 2)
         return LookReading(coefficients, hidden.transpose(0, 1).flatten(1))
 
 
 def recolor_foreground(sets: list[Tensor], overall: Tensor) -> list[Tensor]:
-    """Pixel sets (B, P, 3) as they are once an overall map (B, 3, QUADRATIC) has harmonized the foreground's."""
+    """Pixel sets (B, P, 3) as they are once an overall map (B, 3, QUADRATIC) has harmonized the
+    foreground's."""
     return [
-        apply_transform(colors, overall).clamp(0.0, 1.0) if name in statistics.FOREGROUND_SETS else colors
+        apply_transform(colors, overall).clamp(0.0, 1.0)
+        if name in statistics.FOREGROUND_SETS
+        else colors
         for name, colors in zip(statistics.SETS, sets, strict=True)
     ]

@@ -1,7 +1,8 @@
 """The losses of the paper, one function an equation (Eq. 1-6), and the one that our recipes add.
 
-Each takes plain tensors. ``mean`` gives each equation a unit of its own, so that a = b = 1 weighs them as the paper's figures do: Eq. 1
-and 4 count patches, Eq. 2 tokens, Eq. 3 entries; ``literal`` keeps the paper's sums (docs/decisions.md, "reductions").
+Each takes plain tensors. ``mean`` gives each equation a unit of its own, so that a = b = 1 weighs
+them as the paper's figures do: Eq. 1 and 4 count patches, Eq. 2 tokens, Eq. 3 entries; ``literal``
+keeps the paper's sums (docs/decisions.md, "reductions").
 Letters: B batch, T frames, L tokens, C features, N patches in a row, P patch side.
 """
 
@@ -19,17 +20,22 @@ BalanceVariant = Literal["total", "border", "target"]
 
 
 def reconstruction_loss(predicted: Tensor, target: Tensor, masked: Tensor, frames: int) -> Tensor:
-    """Squared error over the masked patches (Eq. 1), as printed: a patch counts whole, as it was drawn.
+    """Squared error over the masked patches (Eq. 1), as printed: a patch counts whole, as it was
+    drawn.
 
     Args:
         predicted, target: patches (B, L, 3 * P * P).
         masked: (B, L) bool.
         frames: T.
     Returns:
-        Scalar: the sum over masked patches of the squared norms of their errors, over T N^2 (= L), mean over the batch.
+        Scalar: the sum over masked patches of the squared norms of their errors, over T N^2 (= L),
+            mean over the batch.
     """
     if predicted.shape != target.shape or masked.shape != predicted.shape[:2]:
-        raise ShapeError(f"patches {tuple(predicted.shape)}, {tuple(target.shape)} and mask {tuple(masked.shape)} do not match")
+        raise ShapeError(
+            f"patches {tuple(predicted.shape)}, {tuple(target.shape)} and mask "
+            f"{tuple(masked.shape)} do not match"
+        )
     tokens_per_frame = predicted.shape[1] // frames
     norms = (predicted - target).square().sum(-1)  # (B, L)
     return ((norms * masked).sum(1) / (frames * tokens_per_frame)).mean()
@@ -52,9 +58,15 @@ def gram_matrix(features: Tensor, valid: Tensor, reduction: Reduction = "mean") 
 
 
 def alignment_loss(
-    foreground: Tensor, background: Tensor, masked: Tensor, frames: int, reduction: Reduction = "mean", visible: Tensor | None = None
+    foreground: Tensor,
+    background: Tensor,
+    masked: Tensor,
+    frames: int,
+    reduction: Reduction = "mean",
+    visible: Tensor | None = None,
 ) -> Tensor:
-    """Squared Frobenius distance of the two Gram matrices (Eq. 3); samples without either side count zero.
+    """Squared Frobenius distance of the two Gram matrices (Eq. 3); samples without either side
+    count zero.
 
     Args:
         foreground: F_fore (B, L, C), valid where masked.
@@ -63,11 +75,14 @@ def alignment_loss(
         frames: T.
         visible: (B, L) bool; None is all that is not masked.
     Returns:
-        Scalar. ``literal``: over T N_mask N_vis with counts per frame; ``mean``: mean over the C x C entries.
+        Scalar. ``literal``: over T N_mask N_vis with counts per frame; ``mean``: mean over the C x
+            C entries.
     """
     visible = ~masked if visible is None else visible
     both = masked.any(1) & visible.any(1)
-    difference = gram_matrix(foreground, masked, reduction) - gram_matrix(background, visible, reduction)
+    difference = gram_matrix(foreground, masked, reduction) - gram_matrix(
+        background, visible, reduction
+    )
     distance = difference.square().sum((1, 2))
     if reduction == "literal":
         hidden, seen = masked.sum(1) / frames, visible.sum(1) / frames
@@ -88,11 +103,14 @@ def patch_balancing_loss(
 
     Args:
         harmonized: (B, T, 3, H, W) in [0, 1], background pasted back.
-        variant: ``total`` is the paper's, over all neighbours; ``border`` counts pairs across patch borders only;
-            ``target`` takes the difference to the target's gradients, so that texture costs nothing.
+        variant: ``total`` is the paper's, over all neighbours; ``border`` counts pairs across patch
+            borders only;
+            ``target`` takes the difference to the target's gradients, so that texture costs
+            nothing.
         target: (B, T, 3, H, W), for ``target``.
     Returns:
-        Scalar, mean over the batch: the squared differences summed, over T N^2 as in Eq. 1 (``mean``: those of a patch, averaged over
+        Scalar, mean over the batch: the squared differences summed, over T N^2 as in Eq. 1
+            (``mean``: those of a patch, averaged over
         patches) or over T (``literal``).
     """
     if harmonized.ndim != 5:
@@ -114,19 +132,29 @@ def patch_balancing_loss(
 
 
 def total_loss(
-    reconstruction: Tensor, alignment: Tensor, balance: Tensor, alignment_weight: float = 1.0, balance_weight: float = 1.0
+    reconstruction: Tensor,
+    alignment: Tensor,
+    balance: Tensor,
+    alignment_weight: float = 1.0,
+    balance_weight: float = 1.0,
 ) -> Tensor:
     """L = L_recon + a L_align + b L_balance (Eq. 6)."""
     return reconstruction + alignment_weight * alignment + balance_weight * balance
 
 
 def relative_error(
-    predicted: Tensor, composite: Tensor, target: Tensor, region: Tensor, floor: float = 0.01, harm_weight: float = 0.0
+    predicted: Tensor,
+    composite: Tensor,
+    target: Tensor,
+    region: Tensor,
+    floor: float = 0.01,
+    harm_weight: float = 0.0,
 ) -> Tensor:
-    """Each sample's error over its region, relative to the untouched composite's (ours, not the paper's).
+    """Each sample's error over its region, relative to the untouched composite's (ours, not the
+    paper's).
 
-    A pixel mean over a batch is ruled by large foregrounds and strong mismatches; this makes mild ones count too
-    (docs/decisions.md, "look path").
+    A pixel mean over a batch is ruled by large foregrounds and strong mismatches; this makes mild
+    ones count too (docs/decisions.md, "look path").
 
     Args:
         predicted, composite, target: (B, T, 3, H, W) in [0, 1].

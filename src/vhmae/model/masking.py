@@ -1,6 +1,7 @@
 """Patches and masking strategies (Sec. 3.3, Fig. 2).
 
-Letters: B batch, T frames, N patches in a row or column, L = T * N * N tokens, P patch side, D = 3 * P * P.
+Letters: B batch, T frames, N patches in a row or column, L = T * N * N tokens, P patch side, D = 3
+    * P * P.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ def patchify(frames: Tensor, patch_size: int) -> Tensor:
     """Cut frames into non-overlapping patches: (B, T, C, H, W) -> (B, L, C * P * P), rows first."""
     batch, count, channels, height, width = frames.shape
     if height % patch_size or width % patch_size:
-        raise ShapeError(f"frames of {height}x{width} do not divide into patches of {patch_size}; resize them first")
+        raise ShapeError(
+            f"frames of {height}x{width} do not divide into patches of {patch_size}; resize them "
+            "first"
+        )
     rows, columns = height // patch_size, width // patch_size
     split = frames.reshape(batch, count, channels, rows, patch_size, columns, patch_size)
-    return split.permute(0, 1, 3, 5, 2, 4, 6).reshape(batch, count * rows * columns, channels * patch_size**2)
+    return split.permute(0, 1, 3, 5, 2, 4, 6).reshape(
+        batch, count * rows * columns, channels * patch_size**2
+    )
 
 
 def unpatchify(patches: Tensor, shape: tuple[int, int, int, int, int], patch_size: int) -> Tensor:
@@ -49,25 +55,44 @@ def foreground_masking(mask: Tensor, patch_size: int) -> Tensor:
 
 
 def tokens_to_pixels(tokens: Tensor, frames: Tensor, patch_size: int) -> Tensor:
-    """The pixels of chosen patches: (B, L) bool -> (B, T, 1, H, W) bool, for frames (B, T, 3, H, W)."""
+    """The pixels of chosen patches: (B, L) bool -> (B, T, 1, H, W) bool, for frames (B, T, 3, H,
+    W)."""
     batch, count, _, height, width = frames.shape
     grid = tokens.reshape(batch, count, 1, height // patch_size, width // patch_size)
     return grid.repeat_interleave(patch_size, dim=-2).repeat_interleave(patch_size, dim=-1)
 
 
-def random_masking(batch: int, frames: int, grid: tuple[int, int], ratio: float, generator: torch.Generator | None = None) -> Tensor:
+def random_masking(
+    batch: int,
+    frames: int,
+    grid: tuple[int, int],
+    ratio: float,
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """Mask a share of all tokens at random (MAE): (B, L) bool."""
     length = frames * grid[0] * grid[1]
     order = torch.rand(batch, length, generator=generator).argsort(dim=1).argsort(dim=1)
     return order < round(ratio * length)
 
 
-def tube_masking(batch: int, frames: int, grid: tuple[int, int], ratio: float, generator: torch.Generator | None = None) -> Tensor:
+def tube_masking(
+    batch: int,
+    frames: int,
+    grid: tuple[int, int],
+    ratio: float,
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """Mask the same random places in every frame (VideoMAE): (B, L) bool."""
     return random_masking(batch, 1, grid, ratio, generator).repeat(1, frames)
 
 
-def block_masking(batch: int, frames: int, grid: tuple[int, int], ratio: float, generator: torch.Generator | None = None) -> Tensor:
+def block_masking(
+    batch: int,
+    frames: int,
+    grid: tuple[int, int],
+    ratio: float,
+    generator: torch.Generator | None = None,
+) -> Tensor:
     """Mask one rectangle of about the given share, the same in every frame: (B, L) bool."""
     rows, columns = grid
     masked = torch.zeros(batch, rows, columns, dtype=torch.bool)
@@ -83,12 +108,18 @@ def block_masking(batch: int, frames: int, grid: tuple[int, int], ratio: float, 
 
 
 def mask_tokens(
-    strategy: MaskingStrategy, mask: Tensor, patch_size: int, ratio: float = 0.75, generator: torch.Generator | None = None
+    strategy: MaskingStrategy,
+    mask: Tensor,
+    patch_size: int,
+    ratio: float = 0.75,
+    generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Choose the masked tokens by one of the strategies of Fig. 2; with ``none`` the encoder sees everything.
+    """Choose the masked tokens by one of the strategies of Fig. 2; with ``none`` the encoder sees
+    everything.
 
     Args:
-        mask: (B, T, 1, H, W) bool; only its shape matters to the strategies other than foreground masking.
+        mask: (B, T, 1, H, W) bool; only its shape matters to the strategies other than foreground
+            masking.
         ratio: masked share, for the other strategies.
     Returns:
         (B, L) bool on the mask's device.
@@ -97,6 +128,13 @@ def mask_tokens(
         return foreground_masking(mask, patch_size)
     batch, frames, _, height, width = mask.shape
     if strategy == "none":
-        return torch.zeros(batch, frames * (height // patch_size) * (width // patch_size), dtype=torch.bool, device=mask.device)
+        return torch.zeros(
+            batch,
+            frames * (height // patch_size) * (width // patch_size),
+            dtype=torch.bool,
+            device=mask.device,
+        )
     choose = {"random": random_masking, "tube": tube_masking, "block": block_masking}[strategy]
-    return choose(batch, frames, (height // patch_size, width // patch_size), ratio, generator).to(mask.device)
+    return choose(batch, frames, (height // patch_size, width // patch_size), ratio, generator).to(
+        mask.device
+    )

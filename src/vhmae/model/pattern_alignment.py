@@ -1,4 +1,5 @@
-"""Pattern Alignment Module: the content of masked patches, in the feature space of the background (Sec. 3.3).
+"""Pattern Alignment Module: the content of masked patches, in the feature space of the background
+(Sec. 3.3).
 
 Letters: B batch, L tokens, D embedding, P patch side.
 """
@@ -12,7 +13,8 @@ from torch import Tensor, nn
 class PatternAlignment(nn.Module):
     """An MLP over raw patches; its output F_fore stands where MAE has one learned mask token.
 
-    Eq. 2-3 (``losses.alignment_loss``) pull its Gram matrix to that of the encoder's background features.
+    Eq. 2-3 (``losses.alignment_loss``) pull its Gram matrix to that of the encoder's background
+    features.
     """
 
     def __init__(self, patch_dim: int, hidden_dim: int, embed_dim: int) -> None:
@@ -33,7 +35,8 @@ class PatternAlignment(nn.Module):
 
 
 class LearnedToken(nn.Module):
-    """MAE's one learned token in the place of the content (Table 2, row A in its second reading)."""
+    """MAE's one learned token in the place of the content (Table 2, row A in its second
+    reading)."""
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()

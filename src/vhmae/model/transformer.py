@@ -1,7 +1,8 @@
 """Transformer blocks, dense or packed, and the fixed position code.
 
-Where samples keep different numbers of tokens, the tokens that count are *packed*: one long row (S, D) with the samples'
-lengths beside it, so that masked tokens cost nothing. Key-masked attention over all tokens is the reference form.
+Where samples keep different numbers of tokens, the tokens that count are *packed*: one long row (S,
+D) with the samples' lengths beside it, so that masked tokens cost nothing. Key-masked attention
+over all tokens is the reference form.
 Letters: B batch, L tokens, S packed tokens, D embedding, H heads.
 """
 
@@ -19,15 +20,19 @@ from vhmae.errors import ShapeError
 REFERENCE_GRID = 16
 """Positions are stated on a grid of this many cells, whatever the frame's size: the paper's N."""
 LONGEST_PADDED = 64
-"""Packed samples of at most this many tokens share one product of attention (docs/decisions.md, "packed tokens")."""
+"""Packed samples of at most this many tokens share one product of attention (docs/decisions.md,
+"packed tokens")."""
 
 
 @functools.lru_cache(maxsize=64)
-def position_code(frames: int, rows: int, columns: int, dim: int, device: torch.device | None = None) -> Tensor:
+def position_code(
+    frames: int, rows: int, columns: int, dim: int, device: torch.device | None = None
+) -> Tensor:
     """Fixed separable sin-cos code in time and space: (frames * rows * columns, dim).
 
-    A quarter of the numbers codes time, the rest the two axes of space in equal parts. Places in space are relative to
-    the frame, so that other sizes need no new weights. Made once for a shape and device: not to be written to.
+    A quarter of the numbers codes time, the rest the two axes of space in equal parts. Places in
+    space are relative to the frame, so that other sizes need no new weights. Made once for a shape
+    and device: not to be written to.
     """
     if dim % 8:
         raise ShapeError(f"embed_dim={dim} is not a multiple of 8; the position code needs that")
@@ -36,7 +41,11 @@ def position_code(frames: int, rows: int, columns: int, dim: int, device: torch.
     down = (torch.arange(rows) + 0.5) * (REFERENCE_GRID / rows)
     x = _axis_code(across, space).view(1, 1, columns, -1).expand(frames, rows, -1, -1)
     y = _axis_code(down, space).view(1, rows, 1, -1).expand(frames, -1, columns, -1)
-    t = _axis_code(torch.arange(frames), dim - 2 * space).view(frames, 1, 1, -1).expand(-1, rows, columns, -1)
+    t = (
+        _axis_code(torch.arange(frames), dim - 2 * space)
+        .view(frames, 1, 1, -1)
+        .expand(-1, rows, columns, -1)
+    )
     return torch.cat([x, y, t], dim=-1).reshape(frames * rows * columns, dim).to(device)
 
 
@@ -47,10 +56,12 @@ def _axis_code(places: Tensor, dim: int) -> Tensor:
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None) -> Tensor:
-    """Scaled dot-product attention (B, H, L, D / H); ``key_mask`` (B, L) is True at the keys that count."""
+    """Scaled dot-product attention (B, H, L, D / H); ``key_mask`` (B, L) is True at the keys that
+    count."""
     bias = None if key_mask is None else key_mask[:, None, None, :]
     if query.device.type == "cpu" and query.dtype == torch.bfloat16:
-        # torch's fused kernel runs bf16 on a CPU at half the rate of plain products (docs/decisions.md, "attention").
+        # torch's fused kernel runs bf16 on a CPU at half the rate of plain products
+        # (docs/decisions.md, "attention").
         scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
         if bias is not None:
             scores = scores.masked_fill(~bias, -torch.inf)
@@ -59,7 +70,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, key_mask: Tensor | None) -
 
 
 def attend_packed(qkv: Tensor, heads: int, lengths: Sequence[int]) -> Tensor:
-    """Attention within each sample of packed tokens: equal to :func:`attend` with the others masked.
+    """Attention within each sample of packed tokens: equal to :func:`attend` with the others
+    masked.
 
     Args:
         qkv: (S, 3 D), queries, keys and values.
@@ -68,7 +80,9 @@ def attend_packed(qkv: Tensor, heads: int, lengths: Sequence[int]) -> Tensor:
     """
     longest = max(lengths)
     if longest > LONGEST_PADDED:
-        return torch.cat([_attend_rows(part[None], heads, None)[0] for part in qkv.split(list(lengths))])
+        return torch.cat(
+            [_attend_rows(part[None], heads, None)[0] for part in qkv.split(list(lengths))]
+        )
     # Short samples are padded to one length: many small products cost more than the padding.
     counts = torch.tensor(lengths, device=qkv.device)
     keep = torch.arange(longest, device=qkv.device) < counts.unsqueeze(1)  # (B, L)
@@ -79,7 +93,9 @@ def attend_packed(qkv: Tensor, heads: int, lengths: Sequence[int]) -> Tensor:
 
 def _attend_rows(qkv: Tensor, heads: int, key_mask: Tensor | None) -> Tensor:
     """Attention of (B, L, 3 D) -> (B, L, D)."""
-    query, key, value = qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)  # (B, H, L, D / H)
+    query, key, value = (
+        qkv.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+    )  # (B, H, L, D / H)
     return attend(query, key, value, key_mask).transpose(1, 2).flatten(2)
 
 
@@ -112,13 +128,22 @@ class Block(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim)
         self.project = nn.Linear(dim, dim)
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = nn.Sequential(nn.Linear(dim, mlp_ratio * dim), nn.GELU(), nn.Linear(mlp_ratio * dim, dim))
+        self.mlp = nn.Sequential(
+            nn.Linear(dim, mlp_ratio * dim), nn.GELU(), nn.Linear(mlp_ratio * dim, dim)
+        )
         self.drop_path = DropPath(drop_path)
 
-    def forward(self, tokens: Tensor, key_mask: Tensor | None = None, lengths: Sequence[int] | None = None) -> Tensor:
-        """(B, L, D) -> (B, L, D), tokens outside ``key_mask`` (B, L) are seen by none; or packed (S, D) with ``lengths``."""
+    def forward(
+        self, tokens: Tensor, key_mask: Tensor | None = None, lengths: Sequence[int] | None = None
+    ) -> Tensor:
+        """(B, L, D) -> (B, L, D), tokens outside ``key_mask`` (B, L) are seen by none; or packed
+        (S, D) with ``lengths``."""
         qkv = self.qkv(self.norm1(tokens))
-        mixed = _attend_rows(qkv, self.heads, key_mask) if lengths is None else attend_packed(qkv, self.heads, lengths)
+        mixed = (
+            _attend_rows(qkv, self.heads, key_mask)
+            if lengths is None
+            else attend_packed(qkv, self.heads, lengths)
+        )
         tokens = tokens + self.drop_path(self.project(mixed), lengths)
         return tokens + self.drop_path(self.mlp(self.norm2(tokens)), lengths)
 
@@ -147,17 +172,23 @@ class Transformer(nn.Module):
         rows = tokens.split([length - 1 for length in lengths])
         led = torch.cat([part for row in rows for part in (lead.to(tokens.dtype), row)])
         encoded = self(led, None, lengths)
-        # Scatter without an index_put whose gradient sorts: the rows stand in the order of their places already.
-        return encoded.new_zeros(*keys.shape, encoded.shape[-1]).masked_scatter(keys.unsqueeze(-1), encoded)
+        # Scatter without an index_put whose gradient sorts: the rows stand in the order of their
+        # places already.
+        return encoded.new_zeros(*keys.shape, encoded.shape[-1]).masked_scatter(
+            keys.unsqueeze(-1), encoded
+        )
 
     def encode_masked(self, tokens: Tensor, visible: Tensor, lead: Tensor) -> Tensor:
-        """As :meth:`encode_packed`, over all tokens (B, L, D) with the others masked as keys: the reference form."""
+        """As :meth:`encode_packed`, over all tokens (B, L, D) with the others masked as keys: the
+        reference form."""
         keys = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)
         led = torch.cat([lead.expand(len(tokens), 1, -1).to(tokens.dtype), tokens], dim=1)
         encoded: Tensor = self(led, keys)
         return encoded * keys.unsqueeze(-1)
 
-    def forward(self, tokens: Tensor, key_mask: Tensor | None = None, lengths: Sequence[int] | None = None) -> Tensor:
+    def forward(
+        self, tokens: Tensor, key_mask: Tensor | None = None, lengths: Sequence[int] | None = None
+    ) -> Tensor:
         """Dense or packed tokens, as :class:`Block` takes them."""
         for block in self.blocks:
             tokens = block(tokens, key_mask, lengths)

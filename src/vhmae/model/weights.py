@@ -47,9 +47,12 @@ def find_weights(name: str) -> Path:
     if path.suffix == SUFFIX and path.is_file():
         return path
     if path.is_file():
-        raise InputError(f"{name}: is not a {SUFFIX} file; only safetensors are loaded, never pickles")
+        raise InputError(
+            f"{name}: is not a {SUFFIX} file; only safetensors are loaded, never pickles"
+        )
     raise InputError(
-        f"unknown{did_you_mean(name, packaged)}; packaged: {', '.join(packaged) or 'none'}, or give a {SUFFIX} file",
+        f"unknown{did_you_mean(name, packaged)}; packaged: {', '.join(packaged) or 'none'}, or "
+        f"give a {SUFFIX} file",
         field="weights",
         value=name,
     )
@@ -62,9 +65,14 @@ def read_card(name: str) -> WeightsCard:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: cannot be read as safetensors ({error}); fetch or train the weights again") from None
+        raise InputError(
+            f"{path}: cannot be read as safetensors ({error}); fetch or train the weights again"
+        ) from None
     if metadata.get("format") != FORMAT:
-        raise InputError(f"{path}: holds no vhmae weights (format {metadata.get('format')!r}, expected {FORMAT!r}); train or fetch them")
+        raise InputError(
+            f"{path}: holds no vhmae weights (format {metadata.get('format')!r}, expected "
+            f"{FORMAT!r}); train or fetch them"
+        )
     config = build(ModelConfig, json.loads(metadata["model"]), str(path))
     return WeightsCard(path, config, json.loads(metadata.get("facts", "{}")))
 
@@ -84,18 +92,26 @@ def load_model(name: str = DEFAULT) -> VHMAE:
     expected = model.state_dict()
     if tensors.keys() != expected.keys():
         odd = sorted(tensors.keys() ^ expected.keys())[0]
-        raise InputError(f"{card.path}: its tensors do not fit its configuration ({odd}); fetch or train the weights again")
+        raise InputError(
+            f"{card.path}: its tensors do not fit its configuration ({odd}); fetch or train the "
+            "weights again"
+        )
     model.load_state_dict({key: value.to(expected[key].dtype) for key, value in tensors.items()})
     return model.eval()
 
 
 def save_model(model: VHMAE, path: Path, facts: dict[str, object], half: bool = True) -> None:
-    """Write weights with their configuration; fp16 by default. The file appears whole or not at all."""
+    """Write weights with their configuration; fp16 by default. The file appears whole or not at
+    all."""
     tensors = {}
     for key, value in model.state_dict().items():
         small = value.half() if half and value.is_floating_point() else value
         tensors[key] = small.detach().cpu().contiguous()
-    metadata = {"format": FORMAT, "model": json.dumps(to_tree(model.config)), "facts": json.dumps(facts)}
+    metadata = {
+        "format": FORMAT,
+        "model": json.dumps(to_tree(model.config)),
+        "facts": json.dumps(facts),
+    }
     with whole_file(path) as part:
         save_file(tensors, part, metadata)
 

@@ -1,4 +1,5 @@
-"""``vhmae rcvh build``: raw footage -> clips and mattes -> pairs -> composites, in parallel, to be gone on with after a kill."""
+"""``vhmae rcvh build``: raw footage -> clips and mattes -> pairs -> composites, in parallel, to be
+gone on with after a kill."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ from vhmae.work.cluster import spread, with_absolute_paths
 
 REFUSED, RECIPE, _LOCK = "refused.jsonl", "recipe.json", ".build.lock"
 NETWORK_BYTES = 4 << 30
-"""What a process takes that runs a salient-object network of 1024 x 1024 (2.8 GiB were measured), with room."""
+"""What a process takes that runs a salient-object network of 1024 x 1024 (2.8 GiB were measured),
+with room."""
 PAIR_TRIES = 60
 """Pairs that are drawn for a composite before it is given up."""
 
@@ -52,7 +54,8 @@ class BuildJob:
 
 
 def default_workers(way: str) -> int:
-    """Processes that a machine bears: one a core, but no more of a large network than its memory holds."""
+    """Processes that a machine bears: one a core, but no more of a large network than its memory
+    holds."""
     cores = os.cpu_count() or 1
     if way != "salient" or not hasattr(os, "sysconf"):
         return cores
@@ -70,9 +73,13 @@ def build_set(job: BuildJob) -> dict[str, Any]:
     _check(job)
     try:
         with FileLock(footage.out / _LOCK, timeout=0, is_singleton=False):
-            return _build(job, dataclasses.replace(footage, threads=1 if job.ray or job.workers > 1 else None))
+            return _build(
+                job, dataclasses.replace(footage, threads=1 if job.ray or job.workers > 1 else None)
+            )
     except Timeout:
-        raise InputError(f"{footage.out}: another process builds it; wait for it, or stop it") from None
+        raise InputError(
+            f"{footage.out}: another process builds it; wait for it, or stop it"
+        ) from None
 
 
 def _build(job: BuildJob, footage: Footage) -> dict[str, Any]:
@@ -92,25 +99,37 @@ def _build(job: BuildJob, footage: Footage) -> dict[str, Any]:
     lines = rewrite(out)
     draw_statistics(lines, out / "statistics.png")
     low, high = job.ratios
-    fewer = f"{len(lines)} of {job.count} composites: foregrounds that cover {low:g} to {high:g} of the frame are rare in this footage"
+    fewer = (
+        f"{len(lines)} of {job.count} composites: foregrounds that cover {low:g} to {high:g} of "
+        "the frame are rare in this footage"
+    )
     return {
-        "schema": 1, "warnings": [fewer] if len(lines) < job.count else [],
-        "composites": len(lines), "built": len(waiting), "clips": len(clips),
-        "foregrounds": sum(clip.matte_ratio is not None for clip in clips), "sources": len({clip.source for clip in clips}),
-        "refused": dict(collections.Counter(refusal.part for refusal in refusals)), "seconds_to_cut": round(cut_seconds, 1),
+        "schema": 1,
+        "warnings": [fewer] if len(lines) < job.count else [],
+        "composites": len(lines),
+        "built": len(waiting),
+        "clips": len(clips),
+        "foregrounds": sum(clip.matte_ratio is not None for clip in clips),
+        "sources": len({clip.source for clip in clips}),
+        "refused": dict(collections.Counter(refusal.part for refusal in refusals)),
+        "seconds_to_cut": round(cut_seconds, 1),
         "composites_a_minute": round(60.0 * len(waiting) / seconds, 1) if waiting else None,
-    }  # fmt: skip
+    }
 
 
 def _check(job: BuildJob) -> None:
     low, high = job.ratios
     shortest, longest = job.footage.seconds
     if not 0.0 < low < high <= 1.0:
-        raise InputError(f"--foreground-ratio {low:g}:{high:g}: expected LOW:HIGH within 0 to 1, as in 0.3:0.8")
+        raise InputError(
+            f"--foreground-ratio {low:g}:{high:g}: expected LOW:HIGH within 0 to 1, as in 0.3:0.8"
+        )
     if not 0.1 <= shortest <= longest <= 60.0:
         raise InputError(f"--seconds {shortest:g}:{longest:g}: expected LOW:HIGH, as in 2:4")
     if job.footage.way == "file" and job.footage.mattes is None:
-        raise InputError("--matte file: needs --mattes DIR, the mattes by the names of the raw files")
+        raise InputError(
+            "--matte file: needs --mattes DIR, the mattes by the names of the raw files"
+        )
     if job.footage.mattes is not None and not job.footage.mattes.is_dir():
         raise InputError(f"--mattes {job.footage.mattes}: is not a folder")
     out = job.footage.out
@@ -122,25 +141,39 @@ def _check(job: BuildJob) -> None:
     weights = None
     if job.footage.way in ("rvm", "salient"):  # told now, and not after the footage is cut
         make_network(job.footage.way, job.footage.weights, None)
-        weights = hashlib.sha256(find_network(job.footage.way, job.footage.weights).read_bytes()).hexdigest()[:16]
+        weights = hashlib.sha256(
+            find_network(job.footage.way, job.footage.weights).read_bytes()
+        ).hexdigest()[:16]
     out.mkdir(exist_ok=True)
     recipe = {
-        "seed": job.seed, "foreground_ratio": list(job.ratios), "seconds": list(job.footage.seconds), "lines": job.footage.lines,
-        "matte": job.footage.way, "key": job.footage.key, "weights": weights,
-    }  # fmt: skip
+        "seed": job.seed,
+        "foreground_ratio": list(job.ratios),
+        "seconds": list(job.footage.seconds),
+        "lines": job.footage.lines,
+        "matte": job.footage.way,
+        "key": job.footage.key,
+        "weights": weights,
+    }
     path = out / RECIPE
     if path.exists():
         try:
             before = read_object(path)
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read ({str(error)[:80]}); restore it from a copy, or give a new folder") from None
+            raise InputError(
+                f"{path}: cannot be read ({str(error)[:80]}); restore it from a copy, or give a "
+                "new folder"
+            ) from None
         changed = [key for key, value in recipe.items() if before.get(key, value) != value]
         if changed == ["weights"]:
             raise InputError(
-                f"{out}: was begun with other --weights (sha256 {before['weights']}...); go on with those, or give a new folder"
+                f"{out}: was begun with other --weights (sha256 {before['weights']}...); go on "
+                "with those, or give a new folder"
             )
         if changed:
-            raise InputError(f"{out}: was begun with {changed[0]} {before.get(changed[0])}; go on with that, or give a new folder")
+            raise InputError(
+                f"{out}: was begun with {changed[0]} {before.get(changed[0])}; go on with that, or "
+                "give a new folder"
+            )
         return
     if any(not one.name.startswith(".") for one in out.iterdir()):
         raise InputError(f"{out}: holds something else; give a new folder")
@@ -148,46 +181,75 @@ def _check(job: BuildJob) -> None:
 
 
 def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[Pair]:
-    """Draw pairs and placements: each number by its own seed, so that a larger set begins with the smaller one.
+    """Draw pairs and placements: each number by its own seed, so that a larger set begins with the
+    smaller one.
 
     Raises:
-        InputError: if there are not enough sources, or foregrounds cannot be laid as large as is asked.
+        InputError: if there are not enough sources, or foregrounds cannot be laid as large as is
+            asked.
     """
     foregrounds = _by_source([clip for clip in clips if clip.matte_ratio is not None])
     backgrounds = _by_source(clips)
     if not foregrounds or len(backgrounds) < 2:
         told = f"; the first refusal: {refusals[0].name} {refusals[0].reason}" if refusals else ""
-        raise InputError(f"--raw {job.footage.raw}: needs a foreground and a background of another source{told} ({REFUSED} lists all)")
+        raise InputError(
+            f"--raw {job.footage.raw}: needs a foreground and a background of another source{told} "
+            f"({REFUSED} lists all)"
+        )
     silhouettes: dict[tuple[str, int], Silhouette] = {}
     pairs: list[Pair] = []
     used: set[tuple[str, str]] = set()
-    possible = sum(len(backgrounds[other]) * len(own) for source, own in foregrounds.items() for other in backgrounds if other != source)
+    possible = sum(
+        len(backgrounds[other]) * len(own)
+        for source, own in foregrounds.items()
+        for other in backgrounds
+        if other != source
+    )
     for number in range(job.count):
         rng = np.random.default_rng([job.seed, number])
         for tried in range(PAIR_TRIES):
             source = _draw(list(foregrounds), rng)
             foreground = _draw(foregrounds[source], rng)
-            background = _draw(backgrounds[_draw([one for one in backgrounds if one != source], rng)], rng)
+            background = _draw(
+                backgrounds[_draw([one for one in backgrounds if one != source], rng)], rng
+            )
             # A pair is taken again once there is no other, or none that could be found.
-            if (foreground.name, background.name) in used and len(used) < possible and tried < PAIR_TRIES // 2:
+            if (
+                (foreground.name, background.name) in used
+                and len(used) < possible
+                and tried < PAIR_TRIES // 2
+            ):
                 continue
             shown = _shown_frames(foreground, background)
             if (foreground.name, shown) not in silhouettes:
                 whole = job.footage.silhouette(foreground)
-                silhouettes[foreground.name, shown] = dataclasses.replace(whole, mattes=whole.mattes[:shown])
-            laid = place(silhouettes[foreground.name, shown], (background.width, background.height), job.ratios, rng)
+                silhouettes[foreground.name, shown] = dataclasses.replace(
+                    whole, mattes=whole.mattes[:shown]
+                )
+            laid = place(
+                silhouettes[foreground.name, shown],
+                (background.width, background.height),
+                job.ratios,
+                rng,
+            )
             if laid is not None:
                 used.add((foreground.name, background.name))
                 pairs.append(Pair(number, foreground, background, laid))
                 break
     if not pairs:
-        raise InputError(f"--foreground-ratio {job.ratios[0]:g}:{job.ratios[1]:g}: no foreground can be laid so large; lower it")
+        raise InputError(
+            f"--foreground-ratio {job.ratios[0]:g}:{job.ratios[1]:g}: no foreground can be laid so "
+            "large; lower it"
+        )
     return pairs
 
 
 def _shown_frames(foreground: RawClip, background: RawClip) -> int:
     """Frames of a foreground that are seen while both last."""
-    return min(foreground.frames, max(1, int(Fraction(background.frames) / background.rate * foreground.rate)))
+    return min(
+        foreground.frames,
+        max(1, int(Fraction(background.frames) / background.rate * foreground.rate)),
+    )
 
 
 def _by_source(clips: list[RawClip]) -> dict[str, list[RawClip]]:
@@ -218,14 +280,17 @@ def _shown(run: Runner, progress: bool, what: str) -> Runner:
 
 
 def _in_processes(workers: int) -> Runner:
-    """Run in processes of one thread each; a worker that dies ends the run, which can be gone on with."""
+    """Run in processes of one thread each; a worker that dies ends the run, which can be gone on
+    with."""
 
     def run(function: Callable[..., Any], work: Work) -> Iterator[Any]:
         if workers == 1 or len(work) < 2:
             yield from (function(*one) for one in work)
             return
         spawn = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        with concurrent.futures.ProcessPoolExecutor(
+            workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,)
+        ) as pool:
             futures = [pool.submit(function, *one) for one in work]
             try:
                 for future in concurrent.futures.as_completed(futures):
@@ -239,7 +304,8 @@ def _in_processes(workers: int) -> Runner:
 
 
 def _through_ray(function: Callable[..., Any], work: Work) -> Iterator[Any]:
-    """Run over a cluster by Ray Data; the folders must be shared by its machines. What a killed worker did is done again."""
+    """Run over a cluster by Ray Data; the folders must be shared by its machines. What a killed
+    worker did is done again."""
 
     def make() -> Callable[..., Any]:
         cv2.setNumThreads(1)

@@ -39,7 +39,8 @@ Array = np.ndarray
 DARKEST = 0.06
 """Mean luma, of 1, under which footage is too dark."""
 LEAST_MATTE = 0.01
-"""Share of its frame that a foreground must fill, in the mean; and in nine of ten frames a third of that."""
+"""Share of its frame that a foreground must fill, in the mean; and in nine of ten frames a third of
+that."""
 SAME_BITS = 4
 """Clips whose three fingerprints of 64 bits differ by no more than this in the mean are one."""
 SILHOUETTE_LINES = 90
@@ -49,7 +50,10 @@ CLIP_CRF = 8
 def cut_file(footage: Footage, raw: RawFile) -> tuple[list[RawClip], list[Refusal]]:
     """Cut one raw file into clips, with mattes; what was cut before is read again, clip by clip."""
     records = footage.out / "parts" / "cut"
-    known = records / f"{hashlib.sha256(raw.path.encode(errors='surrogateescape')).hexdigest()[:16]}.json"
+    known = (
+        records
+        / f"{hashlib.sha256(raw.path.encode(errors='surrogateescape')).hexdigest()[:16]}.json"
+    )
     clips, refusals = [], []
     try:
         info = probe_source(footage.raw / raw.path, "raw video")
@@ -57,9 +61,16 @@ def cut_file(footage: Footage, raw: RawFile) -> tuple[list[RawClip], list[Refusa
         state = [[stat.st_size, stat.st_mtime_ns] for stat in files]
         facts = _read_facts(known)
         if facts is not None and facts.get("state", state) != state:
-            raise InputError(f"{footage.raw / raw.path}: is not the file that was cut before; give it a new name, or build a new set")
+            raise InputError(
+                f"{footage.raw / raw.path}: is not the file that was cut before; give it a new "
+                "name, or build a new set"
+            )
         if facts is None:
-            facts = {"raw": raw.path, "state": state, "segments": list(_segments(info, footage.seconds))}
+            facts = {
+                "raw": raw.path,
+                "state": state,
+                "segments": list(_segments(info, footage.seconds)),
+            }
             _write_json(known, facts)
         segments = facts["segments"]
         for number, (first, count) in enumerate(segments):
@@ -73,16 +84,29 @@ def cut_file(footage: Footage, raw: RawFile) -> tuple[list[RawClip], list[Refusa
     return clips, refusals
 
 
-def _cut_once(footage: Footage, info: VideoInfo, raw: RawFile, name: str, first: int, count: int) -> tuple[RawClip | None, Refusal | None]:
-    """Cut a clip, or read what became of it; one that lacked its matte is looked at again when that is there."""
+def _cut_once(
+    footage: Footage, info: VideoInfo, raw: RawFile, name: str, first: int, count: int
+) -> tuple[RawClip | None, Refusal | None]:
+    """Cut a clip, or read what became of it; one that lacked its matte is looked at again when that
+    is there."""
     record = footage.out / "parts" / "cut" / f"{name}.json"
     before = _read_outcome(record)
     if before is not None:
         clip, refusal = before
-        if refusal is None or refusal.part != NO_MATTE or clip is None or find_matte(footage, clip.raw) is None:
-            return clip and dataclasses.replace(clip, source=raw.source, licence=raw.licence), refusal
+        if (
+            refusal is None
+            or refusal.part != NO_MATTE
+            or clip is None
+            or find_matte(footage, clip.raw) is None
+        ):
+            return clip and dataclasses.replace(
+                clip, source=raw.source, licence=raw.licence
+            ), refusal
     clip, refusal = _cut(footage, info, raw, name, first, count)
-    facts = {"clip": clip and dataclasses.asdict(clip), "refusal": refusal and dataclasses.asdict(refusal)}
+    facts = {
+        "clip": clip and dataclasses.asdict(clip),
+        "refusal": refusal and dataclasses.asdict(refusal),
+    }
     _write_json(record, facts)
     return clip, refusal
 
@@ -94,7 +118,8 @@ def _write_json(path: Path, tree: Any) -> None:
 
 
 def _read_json(path: Path) -> Any:
-    """What a file holds; None where there is none, or it is damaged: these files only spare work that can be done again."""
+    """What a file holds; None where there is none, or it is damaged: these files only spare work
+    that can be done again."""
     try:
         return parse_json(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except (FileNotFoundError, NotReadable):
@@ -105,7 +130,9 @@ def _read_facts(path: Path) -> dict[str, Any] | None:
     """How a raw file was cut before."""
     facts = _read_json(path)
     segments = facts.get("segments") if isinstance(facts, dict) else None
-    if not isinstance(segments, list) or not all(isinstance(one, list) and [type(n) for n in one] == [int, int] for one in segments):
+    if not isinstance(segments, list) or not all(
+        isinstance(one, list) and [type(n) for n in one] == [int, int] for one in segments
+    ):
         return None
     return facts
 
@@ -129,7 +156,10 @@ def _segments(info: VideoInfo, seconds: tuple[float, float]) -> Iterator[tuple[i
     shortest, longest = (max(1, round(bound * info.fps)) for bound in seconds)
     detector, begins = CutDetector(), [0]
     for number, frame in enumerate(read_upright(info, 0, info.frames)):
-        if detector.step(shrink(frame, *THUMBNAIL).astype(np.float32) / np.float32(255.0)) and number:
+        if (
+            detector.step(shrink(frame, *THUMBNAIL).astype(np.float32) / np.float32(255.0))
+            and number
+        ):
             begins.append(number)
     for first, last in itertools.pairwise([*begins, info.frames]):
         length = last - first
@@ -143,7 +173,9 @@ def _segments(info: VideoInfo, seconds: tuple[float, float]) -> Iterator[tuple[i
             yield first + part * share, min(share, longest)
 
 
-def _cut(footage: Footage, info: VideoInfo, raw: RawFile, name: str, first: int, count: int) -> tuple[RawClip | None, Refusal | None]:
+def _cut(
+    footage: Footage, info: VideoInfo, raw: RawFile, name: str, first: int, count: int
+) -> tuple[RawClip | None, Refusal | None]:
     """Cut a clip and make its matte."""
     fps = STILL_RATE if info.files is not None and info.frames == 1 else info.fps
     seen: list[Array] = []
@@ -162,13 +194,23 @@ def _cut(footage: Footage, info: VideoInfo, raw: RawFile, name: str, first: int,
     write_browser_video(part, watched(), fps, CLIP_CRF)
     if float(np.mean(darkness)) < DARKEST:
         part.unlink()
-        return None, Refusal(name, "clip", f"is too dark (mean level {255 * float(np.mean(darkness)):.0f} of 255)")
+        return None, Refusal(
+            name, "clip", f"is too dark (mean level {255 * float(np.mean(darkness)):.0f} of 255)"
+        )
     part.replace(file)
     clip = RawClip(
-        name=name, raw=raw.path, first=first, frames=count, fps=str(fps), width=size[0], height=size[1],
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(), prints=tuple(fingerprint(frame) for frame in seen),
-        source=raw.source, licence=raw.licence,
-    )  # fmt: skip
+        name=name,
+        raw=raw.path,
+        first=first,
+        frames=count,
+        fps=str(fps),
+        width=size[0],
+        height=size[1],
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        prints=tuple(fingerprint(frame) for frame in seen),
+        source=raw.source,
+        licence=raw.licence,
+    )
     try:
         return dataclasses.replace(clip, matte_ratio=_cut_matte(footage, info, clip)), None
     except InputError as error:
@@ -189,11 +231,19 @@ def _cut_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> float:
         way: Way = footage.way
         matte_video(
             MatteJob(
-                video=footage.clip_file(clip.name), output=matte, foreground=foreground, way=way, weights=footage.weights, matte=given,
-                key=footage.key, keep_largest=way in ("rvm", "salient"), refine=given_is_hard, cut_detection=False,
+                video=footage.clip_file(clip.name),
+                output=matte,
+                foreground=foreground,
+                way=way,
+                weights=footage.weights,
+                matte=given,
+                key=footage.key,
+                keep_largest=way in ("rvm", "salient"),
+                refine=given_is_hard,
+                cut_detection=False,
                 threads=footage.threads,
             )
-        )  # fmt: skip
+        )
     finally:
         if given is not None:
             given.unlink(missing_ok=True)
@@ -205,7 +255,9 @@ def _cut_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> float:
     if areas.mean() < LEAST_MATTE or np.percentile(areas, 10) < LEAST_MATTE / 3:
         matte.unlink()
         foreground.unlink()
-        raise InputError(f"the matte is empty or nearly so ({100 * float(areas.mean()):.1f} % of the frame)")
+        raise InputError(
+            f"the matte is empty or nearly so ({100 * float(areas.mean()):.1f} % of the frame)"
+        )
     np.savez_compressed(footage.out / "parts" / "silhouettes" / f"{clip.name}.npz", mattes=mattes)
     return round(float(areas.mean()), 4)
 
@@ -215,7 +267,9 @@ def _given_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> Path:
     assert footage.mattes is not None
     found = find_matte(footage, clip.raw)
     if found is None:
-        raise InputError(f"{footage.mattes} has no matte of the name {Path(clip.raw).with_suffix('')}")
+        raise InputError(
+            f"{footage.mattes} has no matte of the name {Path(clip.raw).with_suffix('')}"
+        )
     source = open_matte(found)
     source.check_fits(info, hold_last=None)
     file = footage.matte_file(clip.name).with_name(f".{clip.name}.given.mkv")
@@ -232,14 +286,18 @@ def _given_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> Path:
 
 
 def _is_hard(matte: Path) -> bool:
-    """Whether a matte knows hardly anything between black and white, so that its edge may follow the picture."""
+    """Whether a matte knows hardly anything between black and white, so that its edge may follow
+    the picture."""
     first = next(open_matte(matte).read(probe_source(matte, "matte")))
     return float(((first > 8) & (first < 247)).mean()) < 0.004
 
 
 def fingerprint(frame: Array) -> int:
-    """64 bits that stay alike when a picture is scaled or encoded anew: which of two neighbours is brighter (dHash)."""
-    small = cv2.resize(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
+    """64 bits that stay alike when a picture is scaled or encoded anew: which of two neighbours is
+    brighter (dHash)."""
+    small = cv2.resize(
+        cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (9, 8), interpolation=cv2.INTER_AREA
+    )
     bits = (small[:, 1:] > small[:, :-1]).ravel()
     return int(np.packbits(bits).view(">u8")[0])
 
@@ -262,13 +320,17 @@ def _alike(one: RawClip, other: RawClip) -> bool:
         return True
     if one.raw == other.raw or len(one.prints) != len(other.prints):
         return False  # neighbours in one file look alike and are of one source anyway
-    return float(np.mean([(a ^ b).bit_count() for a, b in zip(one.prints, other.prints, strict=True)])) <= SAME_BITS
+    return (
+        float(np.mean([(a ^ b).bit_count() for a, b in zip(one.prints, other.prints, strict=True)]))
+        <= SAME_BITS
+    )
 
 
 def make_catalogue(
     footage: Footage, each: Callable[[Callable[..., Any], list[tuple[Any, ...]]], Iterator[Any]]
 ) -> tuple[list[RawClip], list[Refusal]]:
-    """Cut all raw files; ``each`` runs a function over many arguments, in several processes or one."""
+    """Cut all raw files; ``each`` runs a function over many arguments, in several processes or
+    one."""
     for folder in ("clips", "mattes", "foregrounds", "silhouettes", "cut"):
         (footage.out / "parts" / folder).mkdir(parents=True, exist_ok=True)
     clips: list[RawClip] = []
@@ -278,5 +340,9 @@ def make_catalogue(
         clips += found
         refusals += refused
     # Of two that look alike the one with a foreground stays.
-    kept, doubles = without_doubles(sorted(clips, key=lambda clip: (clip.matte_ratio is None, clip.name)))
-    return sorted(kept, key=lambda clip: clip.name), sorted([*refusals, *doubles], key=lambda refusal: refusal.name)
+    kept, doubles = without_doubles(
+        sorted(clips, key=lambda clip: (clip.matte_ratio is None, clip.name))
+    )
+    return sorted(kept, key=lambda clip: clip.name), sorted(
+        [*refusals, *doubles], key=lambda refusal: refusal.name
+    )

@@ -1,4 +1,5 @@
-"""One composite: a foreground laid over a background of another source, with no change of colour."""
+"""One composite: a foreground laid over a background of another source, with no change of
+colour."""
 
 from __future__ import annotations
 
@@ -52,12 +53,15 @@ class Pair:
     @property
     def frames(self) -> int:
         """As long as both last."""
-        lasts = min(Fraction(clip.frames) / clip.rate for clip in (self.foreground, self.background))
+        lasts = min(
+            Fraction(clip.frames) / clip.rate for clip in (self.foreground, self.background)
+        )
         return max(1, int(lasts * self.fps))
 
 
 def composited(pair: Pair, footage: Footage) -> Iterator[tuple[Array, Array]]:
-    """Frames (H, W, 3) uint8 RGB with mattes (H, W) float32; the foreground's frames are taken by time."""
+    """Frames (H, W, 3) uint8 RGB with mattes (H, W) float32; the foreground's frames are taken by
+    time."""
     background = _read_rgb(footage.clip_file(pair.background.name), "rgb24")
     foreground = _read_rgb(footage.foreground_file(pair.foreground.name), "rgba")
     size = (pair.background.width, pair.background.height)
@@ -70,8 +74,11 @@ def composited(pair: Pair, footage: Footage) -> Iterator[tuple[Array, Array]]:
         yield lay(held, back, matrix, pair.laid.scale, size)
 
 
-def lay(layer: Array, back: Array, matrix: Array, scale: float, size: tuple[int, int]) -> tuple[Array, Array]:
-    """Lay a foreground (h, w, 4) uint8, straight alpha, over a background; returns the composite and its matte."""
+def lay(
+    layer: Array, back: Array, matrix: Array, scale: float, size: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Lay a foreground (h, w, 4) uint8, straight alpha, over a background; returns the composite
+    and its matte."""
     alpha = layer[..., 3].astype(np.float32) / np.float32(255.0)
     # Premultiplied: no colour from outside the subject leaks in when it is resized.
     premultiplied = np.dstack([layer[..., :3].astype(np.float32) * alpha[..., None], alpha])
@@ -83,7 +90,8 @@ def lay(layer: Array, back: Array, matrix: Array, scale: float, size: tuple[int,
 
 
 def build_composite(pair: Pair, footage: Footage) -> dict[str, Any]:
-    """Write a composite; its files take their places when all are there. Returns its line of the manifest."""
+    """Write a composite; its files take their places when all are there. Returns its line of the
+    manifest."""
     part = footage.out / f".{pair.name}.part"
     shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
     try:
@@ -96,7 +104,12 @@ def _build_in(part: Path, pair: Pair, footage: Footage) -> dict[str, Any]:
     out = footage.out
     (part / "frames").mkdir(parents=True)
     (part / "masks").mkdir()
-    picks = set(np.linspace(0, pair.frames - 1, min(LAYOUT_FRAMES, pair.frames)).round().astype(int).tolist())
+    picks = set(
+        np.linspace(0, pair.frames - 1, min(LAYOUT_FRAMES, pair.frames))
+        .round()
+        .astype(int)
+        .tolist()
+    )
     covered: list[float] = []
     width, height = pair.background.width, pair.background.height
 
@@ -120,9 +133,11 @@ def _build_in(part: Path, pair: Pair, footage: Footage) -> dict[str, Any]:
         mattes.seek(0)
         write_browser_video(part / "matte.mp4", kept(mattes), pair.fps, CRF)
     places = {
-        part / "frames": out / COMPOSITE / pair.name / OBJECT, part / "masks": out / MASK / pair.name / OBJECT,
-        part / "matte.mp4": out / MATTES / f"{pair.name}.mp4", part / "composite.mp4": out / VIDEOS / f"{pair.name}.mp4",
-    }  # fmt: skip
+        part / "frames": out / COMPOSITE / pair.name / OBJECT,
+        part / "masks": out / MASK / pair.name / OBJECT,
+        part / "matte.mp4": out / MATTES / f"{pair.name}.mp4",
+        part / "composite.mp4": out / VIDEOS / f"{pair.name}.mp4",
+    }
     digest = hashlib.sha256((part / "composite.mp4").read_bytes()).hexdigest()
     for made, place in places.items():
         if place.is_dir():
@@ -132,23 +147,37 @@ def _build_in(part: Path, pair: Pair, footage: Footage) -> dict[str, Any]:
     return manifest_line(pair, footage, frames, float(np.mean(covered)), digest)
 
 
-def manifest_line(pair: Pair, footage: Footage, frames: int, ratio: float, sha256: str) -> dict[str, Any]:
+def manifest_line(
+    pair: Pair, footage: Footage, frames: int, ratio: float, sha256: str
+) -> dict[str, Any]:
     """All that is known of a composite, and where its parts lie (below the set's folder)."""
 
     def part(clip: RawClip) -> dict[str, Any]:
         kept = ("name", "raw", "source", "licence", "first", "frames", "fps", "sha256")
-        return {**{key: getattr(clip, key) for key in kept}, "clip": _below(footage, footage.clip_file(clip.name))}
+        return {
+            **{key: getattr(clip, key) for key in kept},
+            "clip": _below(footage, footage.clip_file(clip.name)),
+        }
 
     foreground = {
-        **part(pair.foreground), "layer": _below(footage, footage.foreground_file(pair.foreground.name)),
+        **part(pair.foreground),
+        "layer": _below(footage, footage.foreground_file(pair.foreground.name)),
         "matte": _below(footage, footage.matte_file(pair.foreground.name)),
-    }  # fmt: skip
+    }
     return {
-        "name": pair.name, "composite": f"{VIDEOS}/{pair.name}.mp4", "mask": f"{MATTES}/{pair.name}.mp4", "frames": frames,
-        "fps": str(pair.fps), "size": [pair.background.width, pair.background.height], "foreground_ratio": round(ratio, 4),
-        "foreground": foreground, "background": part(pair.background), "placement": dataclasses.asdict(pair.laid),
-        "matte_by": footage.way, "sha256": sha256,
-    }  # fmt: skip
+        "name": pair.name,
+        "composite": f"{VIDEOS}/{pair.name}.mp4",
+        "mask": f"{MATTES}/{pair.name}.mp4",
+        "frames": frames,
+        "fps": str(pair.fps),
+        "size": [pair.background.width, pair.background.height],
+        "foreground_ratio": round(ratio, 4),
+        "foreground": foreground,
+        "background": part(pair.background),
+        "placement": dataclasses.asdict(pair.laid),
+        "matte_by": footage.way,
+        "sha256": sha256,
+    }
 
 
 def _below(footage: Footage, path: Path) -> str:
@@ -161,4 +190,8 @@ def _read_rgb(path: Path, form: str) -> Iterator[Array]:
         stream.thread_type = "AUTO"
         for frame in container.decode(stream):
             # The clip is BT.709; the layer holds RGB already.
-            yield frame.to_ndarray(format=form) if form == "rgba" else frame.reformat(format=form, src_colorspace="ITU709").to_ndarray()
+            yield (
+                frame.to_ndarray(format=form)
+                if form == "rgba"
+                else frame.reformat(format=form, src_colorspace="ITU709").to_ndarray()
+            )

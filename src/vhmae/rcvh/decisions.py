@@ -1,4 +1,5 @@
-"""Keep or reject: several reviewers' decisions on the composites of a set, and what they come to."""
+"""Keep or reject: several reviewers' decisions on the composites of a set, and what they come
+to."""
 
 from __future__ import annotations
 
@@ -46,33 +47,50 @@ class Review:
         """
         lines = read_manifest(folder) if folder.is_dir() else []
         if not lines:
-            raise InputError(f"{folder}: holds no set of composites; build one with: vhmae rcvh build --raw DIR --matte rvm --out {folder}")
+            raise InputError(
+                f"{folder}: holds no set of composites; build one with: vhmae rcvh build --raw DIR "
+                f"--matte rvm --out {folder}"
+            )
         self.folder = folder
         self.secrets = open_secrets(folder / SECRETS)
-        self.database = Database(url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.rcvh", fresh=True)
+        self.database = Database(
+            url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.rcvh", fresh=True
+        )
         with self.database.writing() as session:
-            known = set(session.scalars(select(Composite.name).where(Composite.set_id == self.secrets.site)))
+            known = set(
+                session.scalars(select(Composite.name).where(Composite.set_id == self.secrets.site))
+            )
             session.add_all(
-                Composite(set_id=self.secrets.site, name=line["name"], foreground_ratio=line["foreground_ratio"])
-                for line in lines if line["name"] not in known
-            )  # fmt: skip
+                Composite(
+                    set_id=self.secrets.site,
+                    name=line["name"],
+                    foreground_ratio=line["foreground_ratio"],
+                )
+                for line in lines
+                if line["name"] not in known
+            )
 
     def items(self, reviewer: str) -> list[Item]:
         """All composites in the order of their names."""
         with self.database.reading() as session:
             own = Composite.set_id == self.secrets.site
-            composites = session.scalars(select(Composite).where(own).order_by(Composite.name)).all()
+            composites = session.scalars(
+                select(Composite).where(own).order_by(Composite.name)
+            ).all()
             decisions = session.scalars(select(Decision).join(Composite).where(own)).all()
             said: dict[int, dict[str, bool]] = {}
             for decision in decisions:
                 said.setdefault(decision.composite_id, {})[decision.reviewer] = decision.keep
             return [
                 Item(
-                    composite.name, composite.foreground_ratio, (one := said.get(composite.id, {})).get(reviewer),
-                    sum(one.values()), sum(not keep for keep in one.values()),
+                    composite.name,
+                    composite.foreground_ratio,
+                    (one := said.get(composite.id, {})).get(reviewer),
+                    sum(one.values()),
+                    sum(not keep for keep in one.values()),
                 )
                 for composite in composites
-            ]  # fmt: skip
+            ]
 
     def decide(self, reviewer: str, name: str, keep: bool | None) -> None:
         """Keep a reviewer's decision in the place of an earlier one; None takes it back.
@@ -81,21 +99,37 @@ class Review:
             KeyError: if there is no such composite.
         """
         with self.database.writing() as session:
-            own = select(Composite).where(Composite.set_id == self.secrets.site, Composite.name == name)
-            composite = session.scalars(own.with_for_update()).one_or_none()  # the same decision may come twice at once
+            own = select(Composite).where(
+                Composite.set_id == self.secrets.site, Composite.name == name
+            )
+            composite = session.scalars(
+                own.with_for_update()
+            ).one_or_none()  # the same decision may come twice at once
             if composite is None:
                 raise KeyError(name)
-            session.execute(delete(Decision).where(Decision.composite_id == composite.id, Decision.reviewer == reviewer))
+            session.execute(
+                delete(Decision).where(
+                    Decision.composite_id == composite.id, Decision.reviewer == reviewer
+                )
+            )
             if keep is not None:
-                session.add(Decision(composite_id=composite.id, reviewer=reviewer, keep=keep, decided_ms=now_ms()))
+                session.add(
+                    Decision(
+                        composite_id=composite.id, reviewer=reviewer, keep=keep, decided_ms=now_ms()
+                    )
+                )
 
     def export(self) -> dict[str, int]:
-        """Write the decisions into the manifest, and the list of what is kept; returns how many have which verdict."""
+        """Write the decisions into the manifest, and the list of what is kept; returns how many
+        have which verdict."""
         found = {item.name: (item.keeps, item.rejects) for item in self.items("")}
 
         def reviewed(line: dict[str, Any]) -> dict[str, Any]:
             keeps, rejects = found.get(line["name"], (0, 0))  # what was built since is not decided
-            return {**line, "review": {"keep": keeps, "reject": rejects, "verdict": verdict(keeps, rejects)}}
+            return {
+                **line,
+                "review": {"keep": keeps, "reject": rejects, "verdict": verdict(keeps, rejects)},
+            }
 
         lines = rewrite(self.folder, lambda lines: [reviewed(line) for line in lines])
         counts = {"keep": 0, "reject": 0, "undecided": 0}

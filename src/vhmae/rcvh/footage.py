@@ -58,7 +58,8 @@ class Refusal:
 
     name: str
     part: str
-    """"clip" (for nothing at all), "foreground" (as a background only), or "without a matte" (the same, until there is one)."""
+    """"clip" (for nothing at all), "foreground" (as a background only), or "without a matte" (the
+    same, until there is one)."""
     reason: str
 
 
@@ -97,13 +98,17 @@ class Footage:
         except (*DAMAGED_ARCHIVE, lzma.LZMAError) as error:
             record = self.out / "parts" / "cut" / f"{clip.name}.json"
             reason = " ".join(str(error).split())[:80]
-            raise InputError(f"{path}: cannot be read ({reason}); remove {record}, and run it again to cut the clip anew") from None
+            raise InputError(
+                f"{path}: cannot be read ({reason}); remove {record}, and run it again to cut the "
+                "clip anew"
+            ) from None
         return Silhouette(mattes, clip.width, clip.height)
 
 
 @dataclasses.dataclass(frozen=True)
 class RawFile:
-    """A file of the footage, by its path below the folder, and what ``sources.csv`` (file, source, licence) says of it."""
+    """A file of the footage, by its path below the folder, and what ``sources.csv`` (file, source,
+    licence) says of it."""
 
     path: str
     source: str
@@ -119,12 +124,18 @@ def raw_files(footage: Footage) -> list[RawFile]:
         raise InputError(f"--raw {raw}: is not a folder; expected one of videos")
     kinds = (*CONTAINERS, *PICTURES)
     # A link that leads nowhere, or to itself, is no footage.
-    files = (path for path in raw.rglob("*") if path.suffix.lower() in kinds and not _is_hidden(path.relative_to(raw)) and path.exists())
+    files = (
+        path
+        for path in raw.rglob("*")
+        if path.suffix.lower() in kinds and not _is_hidden(path.relative_to(raw)) and path.exists()
+    )
     apart = {out}  # neither the set itself nor mattes that lie among the footage are footage
     if footage.mattes is not None and footage.mattes.resolve() != raw.resolve():
         apart.add(footage.mattes.resolve())
     names = sorted(
-        path.relative_to(raw).as_posix() for path in files if not apart & set(path.resolve().parents) and not path.stem.endswith(".mask")
+        path.relative_to(raw).as_posix()
+        for path in files
+        if not apart & set(path.resolve().parents) and not path.stem.endswith(".mask")
     )
     if not names:
         raise InputError(f"--raw {raw}: holds no videos; expected {', '.join(CONTAINERS)}")
@@ -132,10 +143,19 @@ def raw_files(footage: Footage) -> list[RawFile]:
     shared = collections.Counter(stems.values())
     for name, stem in stems.items():
         if shared[stem] > 1:  # take.mov and take.mp4
-            stems[name] = f"{stem}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:6]}"
+            stems[name] = (
+                f"{stem}-{hashlib.sha256(name.encode(errors='surrogateescape')).hexdigest()[:6]}"
+            )
     told = _read_sources(raw / SOURCES, names)
-    return [RawFile(name, told.get(name, {}).get("source") or name.rpartition(".")[0], told.get(name, {}).get("licence") or "", stems[name])
-            for name in names]  # fmt: skip
+    return [
+        RawFile(
+            name,
+            told.get(name, {}).get("source") or name.rpartition(".")[0],
+            told.get(name, {}).get("licence") or "",
+            stems[name],
+        )
+        for name in names
+    ]
 
 
 def _is_hidden(path: Path) -> bool:
@@ -150,13 +170,23 @@ def _read_sources(table: Path, names: list[str]) -> dict[str, dict[str, str]]:
             reader = csv.DictReader(file)
             rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table}: cannot be read ({getattr(error, 'strerror', None) or error}); save it as CSV in UTF-8") from None
+        raise InputError(
+            f"{table}: cannot be read ({getattr(error, 'strerror', None) or error}); save it as "
+            "CSV in UTF-8"
+        ) from None
     if "file" not in (reader.fieldnames or []):
-        raise InputError(f"{table}: has no column 'file'; its first line must be: file,source,licence")
+        raise InputError(
+            f"{table}: has no column 'file'; its first line must be: file,source,licence"
+        )
     unknown = next((row["file"] for row in rows if row["file"] not in names), None)
     if unknown is not None:
-        raise InputError(f"{table}: names {unknown}, which is not in {table.parent}; mend the column 'file'")
-    return {row["file"]: {key: (row.get(key) or "").strip() for key in ("source", "licence")} for row in rows}
+        raise InputError(
+            f"{table}: names {unknown}, which is not in {table.parent}; mend the column 'file'"
+        )
+    return {
+        row["file"]: {key: (row.get(key) or "").strip() for key in ("source", "licence")}
+        for row in rows
+    }
 
 
 def find_matte(footage: Footage, raw: str) -> Path | None:
@@ -164,5 +194,8 @@ def find_matte(footage: Footage, raw: str) -> Path | None:
     assert footage.mattes is not None
     own = footage.raw / raw
     stem = footage.mattes / Path(raw).with_suffix("")
-    places = [stem.with_name(stem.name + ending) for ending in (".mask.npz", ".mask.mp4", ".mask.mkv", ".npz", *CONTAINERS, *PICTURES, "")]
+    places = [
+        stem.with_name(stem.name + ending)
+        for ending in (".mask.npz", ".mask.mp4", ".mask.mkv", ".npz", *CONTAINERS, *PICTURES, "")
+    ]
     return next((path for path in places if path.exists() and not path.samefile(own)), None)

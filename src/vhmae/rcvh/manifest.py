@@ -1,4 +1,5 @@
-"""A set's manifest (one JSON line a composite) and its list; written by a build, an export of decisions, or both at once."""
+"""A set's manifest (one JSON line a composite) and its list; written by a build, an export of
+decisions, or both at once."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def read_manifest(out: Path, unfinished: bool = False) -> list[Line]:
     """The lines of a set's manifest.
 
     Args:
-        unfinished: leave out a last line that breaks off, as a killed build leaves it: its composite is built again.
+        unfinished: leave out a last line that breaks off, as a killed build leaves it: its
+            composite is built again.
     Raises:
         InputError: for a line that is damaged, by its number; no line is ever passed over.
     """
@@ -40,7 +42,9 @@ def read_manifest(out: Path, unfinished: bool = False) -> list[Line]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); check its permissions") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
     lines: list[Line] = []
     places: dict[str, int] = {}
     for number, text in enumerate(texts, 1):
@@ -50,34 +54,51 @@ def read_manifest(out: Path, unfinished: bool = False) -> list[Line]:
             line = parse_json(text)
             wrong = _wrong(line)
         except NotReadable as error:
-            if number == len(texts) and unfinished:  # every line that was written whole ends with a line break
+            if (
+                number == len(texts) and unfinished
+            ):  # every line that was written whole ends with a line break
                 continue
             line, wrong = {}, str(error)
         if wrong is None and places.setdefault(line["name"], number) != number:
             if line == lines[[one["name"] for one in lines].index(line["name"])]:
                 continue
-            wrong = f"has the name {line['name']}, as line {places[line['name']]} has, and says something else"
+            wrong = (
+                f"has the name {line['name']}, as line {places[line['name']]} has, and says "
+                "something else"
+            )
         if wrong is not None:
-            remedy = "run vhmae rcvh build again to go on" if number == len(texts) else "mend the line, or restore the file from a copy"
+            remedy = (
+                "run vhmae rcvh build again to go on"
+                if number == len(texts)
+                else "mend the line, or restore the file from a copy"
+            )
             raise InputError(f"{path}: line {number} is damaged ({wrong}); {remedy}")
         lines.append(line)
     return lines
 
 
 def _wrong(line: Any) -> str | None:
-    """What keeps a line from being a composite's; a set may come from elsewhere, so its names are looked at, too."""
+    """What keeps a line from being a composite's; a set may come from elsewhere, so its names are
+    looked at, too."""
     if not isinstance(line, dict):
         return f"is a {type(line).__name__}, not keys with values"
     name, ratio = line.get("name"), line.get("foreground_ratio")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return "'name' is no name of a composite, as in 00012"
-    if isinstance(ratio, bool) or not isinstance(ratio, (int, float)) or not math.isfinite(ratio) or not 0.0 <= ratio <= 1.0:
+    if (
+        isinstance(ratio, bool)
+        or not isinstance(ratio, (int, float))
+        or not math.isfinite(ratio)
+        or not 0.0 <= ratio <= 1.0
+    ):
         return "'foreground_ratio' is not a number from 0 to 1"
     review = line.get("review", {})
     if not isinstance(review, dict):
         return "'review' is not what an export of decisions writes"
     for part in ("foreground", "background"):
-        if part in line and not (isinstance(line[part], dict) and isinstance(line[part].get("source"), str)):
+        if part in line and not (
+            isinstance(line[part], dict) and isinstance(line[part].get("source"), str)
+        ):
             return f"'{part}' names no source"
     return None
 
@@ -88,8 +109,13 @@ def add_line(out: Path, line: Line) -> None:
         file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
 
-def rewrite(out: Path, change: Callable[[list[Line]], list[Line]] = lambda lines: lines, unfinished: bool = False) -> list[Line]:
-    """Write the manifest anew, in the order of its names, and the list of what is not rejected; returns the lines.
+def rewrite(
+    out: Path,
+    change: Callable[[list[Line]], list[Line]] = lambda lines: lines,
+    unfinished: bool = False,
+) -> list[Line]:
+    """Write the manifest anew, in the order of its names, and the list of what is not rejected;
+    returns the lines.
 
     Args:
         unfinished: as in :func:`read_manifest`.
@@ -101,20 +127,28 @@ def rewrite(out: Path, change: Callable[[list[Line]], list[Line]] = lambda lines
         known = {line["name"]: line for line in read_manifest(out, unfinished)}
         lines = change([known[name] for name in sorted(known)])
         write_lines(out / MANIFEST, lines)
-        _write_list(out, [line for line in lines if line.get("review", {}).get("verdict") != "reject"])
+        _write_list(
+            out, [line for line in lines if line.get("review", {}).get("verdict") != "reject"]
+        )
     return lines
 
 
 def write_lines(path: Path, lines: list[Line]) -> None:
     """Write a file of JSON lines, whole or not at all."""
     part = path.with_name(f".{path.name}.part")
-    part.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines), encoding="utf-8", errors=_ODD_NAMES)
+    part.write_text(
+        "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
+        encoding="utf-8",
+        errors=_ODD_NAMES,
+    )
     part.replace(path)
 
 
 def _write_list(out: Path, lines: list[Line]) -> None:
     """Write the list of the HYouTube layout: no target (-), mask, composite."""
-    text = "".join(f"- {MASK}/{line['name']}/{OBJECT} {COMPOSITE}/{line['name']}/{OBJECT}\n" for line in lines)
+    text = "".join(
+        f"- {MASK}/{line['name']}/{OBJECT} {COMPOSITE}/{line['name']}/{OBJECT}\n" for line in lines
+    )
     part = out / f".{TEST_LIST}.part"
     part.write_text(text, encoding="utf-8", errors=_ODD_NAMES)
     part.replace(out / TEST_LIST)
@@ -126,4 +160,7 @@ def _alone(out: Path) -> Iterator[None]:
         with FileLock(out / _LOCK, timeout=WAIT_SECONDS, is_singleton=False):
             yield
     except Timeout:
-        raise VhmaeError(f"{out}: another process writes the manifest since {WAIT_SECONDS:.0f} s; look whether it hangs") from None
+        raise VhmaeError(
+            f"{out}: another process writes the manifest since {WAIT_SECONDS:.0f} s; look whether "
+            "it hangs"
+        ) from None

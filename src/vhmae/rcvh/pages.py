@@ -24,10 +24,19 @@ class Say(Body):
     decision: Literal["keep", "reject"] | None = Field(default=None)
 
 
-def make_review_application(review: Review, rate: int = 600, https_only: bool = False, prefix: str = "") -> FastAPI:
+def make_review_application(
+    review: Review, rate: int = 600, https_only: bool = False, prefix: str = ""
+) -> FastAPI:
     """The application of one review."""
     secrets = review.secrets
-    site = Site(f"Review of {review.folder.name}", secrets, f"review-{secrets.site[:12]}", rate, https_only, prefix)
+    site = Site(
+        f"Review of {review.folder.name}",
+        secrets,
+        f"review-{secrets.site[:12]}",
+        rate,
+        https_only,
+        prefix,
+    )
     app, pages = make_application(Path(__file__).parent, site)
     _add_routes(app, pages, review, Admission(secrets.token))
     return app
@@ -43,8 +52,18 @@ def _add_routes(app: FastAPI, pages: Pages, review: Review, admission: Admission
     @app.get("/", include_in_schema=False)
     def start(request: Request) -> Response:
         if not admission.is_in(request):
-            explanation = "The token was printed where the review is served. Your name tells your decisions from others'."
-            return pages.show("sign_in.html", 401, heading="Review", explanation=explanation, next="/", asks_name=True)
+            explanation = (
+                "The token was printed where the review is served. Your name tells your decisions "
+                "from others'."
+            )
+            return pages.show(
+                "sign_in.html",
+                401,
+                heading="Review",
+                explanation=explanation,
+                next="/",
+                asks_name=True,
+            )
         return pages.show("review.html", reviewer=reviewer_of(request))
 
     def remember(request: Request, body: NamedSignIn) -> None:
@@ -60,7 +79,9 @@ def _add_routes(app: FastAPI, pages: Pages, review: Review, admission: Admission
         file = review.folder / VIDEOS / f"{name}.mp4"
         if not file.exists():
             raise HTTPException(404, "its video is gone")
-        headers = {"cache-control": "private, no-cache"}  # every set has a 00000: what is kept is asked for again by its tag
+        headers = {
+            "cache-control": "private, no-cache"
+        }  # every set has a 00000: what is kept is asked for again by its tag
         return FileResponse(file, media_type="video/mp4", headers=headers)
 
     @app.get("/api/composites")

@@ -1,4 +1,5 @@
-"""Who takes part, what is put before them in which order, and what they say; everything else is a page."""
+"""Who takes part, what is put before them in which order, and what they say; everything else is a
+page."""
 
 from __future__ import annotations
 
@@ -60,18 +61,27 @@ class Ballots:
         with self.database.writing() as session:
             study = session.get_one(Study, self.study_id)
             participant = Participant(
-                study_id=self.study_id, key_fingerprint=fingerprint(key), answers=dict(answers), consented_ms=now_ms()
+                study_id=self.study_id,
+                key_fingerprint=fingerprint(key),
+                answers=dict(answers),
+                consented_ms=now_ms(),
             )
             session.add(participant)
             session.flush()
             rng = drawn_for(study.secret, participant.id)
             clips = list(study.clips)
             for position, place in enumerate(rng.permutation(len(clips))):
-                ranked = [stimulus.id for stimulus in clips[place].stimuli if stimulus.method != INPUT]
+                ranked = [
+                    stimulus.id for stimulus in clips[place].stimuli if stimulus.method != INPUT
+                ]
                 order = [ranked[index] for index in rng.permutation(len(ranked))]
                 session.add(
                     Ballot(
-                        token=new_token(), participant_id=participant.id, clip_id=clips[place].id, position=position, stimulus_order=order
+                        token=new_token(),
+                        participant_id=participant.id,
+                        clip_id=clips[place].id,
+                        position=position,
+                        stimulus_order=order,
                     )
                 )
         return key
@@ -79,25 +89,41 @@ class Ballots:
     def find(self, key: str) -> int | None:
         """The participant of a key."""
         with self.database.reading() as session:
-            wanted = (Participant.key_fingerprint == fingerprint(key), Participant.study_id == self.study_id)
+            wanted = (
+                Participant.key_fingerprint == fingerprint(key),
+                Participant.study_id == self.study_id,
+            )
             return session.scalar(select(Participant.id).where(*wanted))
 
     def next(self, participant: int) -> OpenBallot | None:
         """The first ballot that is not handed in yet; None at the end."""
         with self.database.reading() as session, rows_that_fit(self.database.where):
-            mine = select(Ballot).where(Ballot.participant_id == participant).order_by(Ballot.position)
+            mine = (
+                select(Ballot).where(Ballot.participant_id == participant).order_by(Ballot.position)
+            )
             ballots = session.scalars(mine).all()
             ballot = next((one for one in ballots if one.submitted_ms is None), None)
             if ballot is None:
                 return None
             tokens = _tokens(session, ballot.clip_id)
             clip = session.get_one(Clip, ballot.clip_id)
-            composite = next(stimulus.token for stimulus in clip.stimuli if stimulus.method == INPUT)
+            composite = next(
+                stimulus.token for stimulus in clip.stimuli if stimulus.method == INPUT
+            )
             choices = tuple(tokens[number] for number in ballot.stimulus_order)
-            return OpenBallot(ballot.token, ballot.position, len(ballots), composite, choices, clip.frames, clip.fps)
+            return OpenBallot(
+                ballot.token,
+                ballot.position,
+                len(ballots),
+                composite,
+                choices,
+                clip.frames,
+                clip.fps,
+            )
 
     def playing(self, participant: int, token: str) -> None:
-        """Note that a ballot's videos play now: the time that people take counts from the first such note.
+        """Note that a ballot's videos play now: the time that people take counts from the first
+        such note.
 
         Raises:
             NotYours: nothing is kept.
@@ -122,30 +148,43 @@ class Ballots:
             if len(ranking) != len(wanted) or set(ranking) != wanted:
                 raise Incomplete(f"a ranking names each of the {len(wanted)} results once")
             # One statement decides who was first: two submissions at once cannot both be.
-            open_one = update(Ballot).where(Ballot.id == ballot.id, Ballot.submitted_ms.is_(None)).values(submitted_ms=now_ms())
+            open_one = (
+                update(Ballot)
+                .where(Ballot.id == ballot.id, Ballot.submitted_ms.is_(None))
+                .values(submitted_ms=now_ms())
+            )
             if session.execute(open_one).rowcount == 0:  # type: ignore[attr-defined]  # the result of an update has one
                 raise AlreadyRanked("this clip was ranked before; the first ranking stays")
-            session.add_all(Rank(ballot_id=ballot.id, stimulus_id=number_of[name], rank=place + 1) for place, name in enumerate(ranking))
+            session.add_all(
+                Rank(ballot_id=ballot.id, stimulus_id=number_of[name], rank=place + 1)
+                for place, name in enumerate(ranking)
+            )
 
     def progress(self) -> tuple[int, int, int]:
         """Participants, rankings handed in, and how many ballots there are in all."""
         with self.database.reading() as session:
-            people = session.scalars(select(Participant.id).where(Participant.study_id == self.study_id)).all()
+            people = session.scalars(
+                select(Participant.id).where(Participant.study_id == self.study_id)
+            ).all()
             states = session.execute(
-                select(Ballot.submitted_ms).join(Participant, Participant.id == Ballot.participant_id)
+                select(Ballot.submitted_ms)
+                .join(Participant, Participant.id == Ballot.participant_id)
                 .where(Participant.study_id == self.study_id)
-            ).all()  # fmt: skip
+            ).all()
             return len(people), sum(state[0] is not None for state in states), len(states)
 
     def videos(self) -> tuple[list[list[str]], str]:
         """The names of the videos of each clip, and the study's secret."""
         with self.database.reading() as session:
             study = session.get_one(Study, self.study_id)
-            return [[stimulus.token for stimulus in clip.stimuli] for clip in study.clips], study.secret
+            return [
+                [stimulus.token for stimulus in clip.stimuli] for clip in study.clips
+            ], study.secret
 
 
 def drawn_for(secret: str, participant: int) -> np.random.Generator:
-    """Where a participant's orders come from: nobody computes them who has not the study's secret."""
+    """Where a participant's orders come from: nobody computes them who has not the study's
+    secret."""
     digest = hmac.digest(secret.encode(), str(participant).encode(), hashlib.sha256)
     return np.random.default_rng(int.from_bytes(digest, "big"))
 

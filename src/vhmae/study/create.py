@@ -21,7 +21,14 @@ from vhmae.evaluation.methods import Method, find_method
 from vhmae.study import tables
 from vhmae.study.folder import VIDEOS, Description, Question, open_rows, write_study
 from vhmae.study.tables import INPUT
-from vhmae.video.browser import STILL_RATE, display_size, read_upright, resized, shown_size, write_browser_video
+from vhmae.video.browser import (
+    STILL_RATE,
+    display_size,
+    read_upright,
+    resized,
+    shown_size,
+    write_browser_video,
+)
 from vhmae.video.matte import ASPECT_TOLERANCE, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.sequence import PICTURES
@@ -33,10 +40,14 @@ from vhmae.web.secrets import Secrets, new_secrets, new_token
 Array = np.ndarray
 MOST_METHODS, MOST_QUESTIONS = 26, 50
 CONSENT = (
-    "You will see short videos in which a person or an object was pasted into another scene, and several attempts at making colour and "
-    "light of the pasted part fit. For each video, rank the attempts from the most to the least natural.\n\n"
-    "Taking part is voluntary; you may stop at any time. Your rankings, the time that they took, and your answers to the questions below, "
-    "if there are any, are stored without your name. One cookie keeps your place while you take part."
+    "You will see short videos in which a person or an object was pasted into another scene, and "
+    "several attempts at making colour and "
+    "light of the pasted part fit. For each video, rank the attempts from the most to the least "
+    "natural.\n\n"
+    "Taking part is voluntary; you may stop at any time. Your rankings, the time that they took, "
+    "and your answers to the questions below, "
+    "if there are any, are stored without your name. One cookie keeps your place while you take "
+    "part."
 )
 
 
@@ -45,13 +56,15 @@ class StudyJob:
     """A study to make; the fields are the options of ``vhmae study create``."""
 
     input: Path
-    """The composites: a folder of videos, of stills and of folders of pictures; one video; or a set in the HYouTube layout."""
+    """The composites: a folder of videos, of stills and of folders of pictures; one video; or a set
+    in the HYouTube layout."""
     methods: Sequence[tuple[str, Path | str]]
-    """Labels, and what they stand for: finished results, in folders as the input's, or a method that ``find_method`` reads and that is
-    run on the clips."""
+    """Labels, and what they stand for: finished results, in folders as the input's, or a method
+    that ``find_method`` reads and that is run on the clips."""
     output: Path
     masks: Path | None = None
-    """The masks, named as the input's clips: needed by methods that are run. A set brings its own."""
+    """The masks, named as the input's clips: needed by methods that are run. A set brings its
+    own."""
     clips: int = 20
     seconds: float = 2.0
     lines: int = 720
@@ -89,28 +102,49 @@ def create_study(job: StudyJob) -> tuple[Description, Secrets]:
     """Make a study's folder and rows; they appear whole or not at all.
 
     Raises:
-        InputError: if a result is missing or does not belong to its composite, or an option is wrong.
+        InputError: if a result is missing or does not belong to its composite, or an option is
+            wrong.
     """
     _check(job)
     sources = _choose(job)
-    runs = {name: find_method(text, job.input, job.weights) for name, text in job.methods if isinstance(text, str)}
+    runs = {
+        name: find_method(text, job.input, job.weights)
+        for name, text in job.methods
+        if isinstance(text, str)
+    }
     description = Description(
-        id=uuid.uuid4().hex, title=job.title, seed=job.seed, methods=tuple(name for name, _ in job.methods),
-        clips=tuple(source.name for source in sources), seconds=job.seconds, questions=tuple(job.questions), consent=job.consent,
+        id=uuid.uuid4().hex,
+        title=job.title,
+        seed=job.seed,
+        methods=tuple(name for name, _ in job.methods),
+        clips=tuple(source.name for source in sources),
+        seconds=job.seconds,
+        questions=tuple(job.questions),
+        consent=job.consent,
         own_database=job.database is None,
-    )  # fmt: skip
+    )
     made = dataclasses.replace(new_secrets(), site=description.id)
     output = job.output.resolve()
     part = Path(tempfile.mkdtemp(prefix=f".{output.name}.part-", dir=output.parent))
     try:
         (part / VIDEOS).mkdir()
-        clips = [_make_clip(number, source, runs, part / VIDEOS, job.lines) for number, source in enumerate(sources)]
+        clips = [
+            _make_clip(number, source, runs, part / VIDEOS, job.lines)
+            for number, source in enumerate(sources)
+        ]
         write_study(part, description, made)
         database = open_rows(part, description, job.database, fresh=True)
         with contextlib.closing(database), database.writing() as session:
             drawn_from = secrets.token_hex(32)
             session.add(
-                tables.Study(id=description.id, title=job.title, seed=job.seed, secret=drawn_from, created_ms=now_ms(), clips=clips)
+                tables.Study(
+                    id=description.id,
+                    title=job.title,
+                    seed=job.seed,
+                    secret=drawn_from,
+                    created_ms=now_ms(),
+                    clips=clips,
+                )
             )
             if job.database is not None:  # the rows are kept only if the folder takes its place
                 session.flush()
@@ -132,32 +166,49 @@ def _take_place(part: Path, output: Path) -> None:
 def _check(job: StudyJob) -> None:
     names = [name for name, _ in job.methods]
     if not 2 <= len(names) <= MOST_METHODS:
-        raise InputError(f"--method: a ranking needs 2 to {MOST_METHODS} methods, not {len(names)}; repeat --method NAME=DIR")
+        raise InputError(
+            f"--method: a ranking needs 2 to {MOST_METHODS} methods, not {len(names)}; repeat "
+            "--method NAME=DIR"
+        )
     labels = [question.label for question in job.questions]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None or len(labels) > MOST_QUESTIONS:
-        raise InputError(f"--ask {twice or ''}: expected at most {MOST_QUESTIONS} questions, each once")
+        raise InputError(
+            f"--ask {twice or ''}: expected at most {MOST_QUESTIONS} questions, each once"
+        )
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None or INPUT in names:
-        raise InputError(f"--method {doubled or INPUT}: this name is taken; give each method a name of its own")
+        raise InputError(
+            f"--method {doubled or INPUT}: this name is taken; give each method a name of its own"
+        )
     long = next((name for name in names if not 0 < len(name) <= 60), None)
     if long is not None:
         raise InputError(f"--method {long[:30]}...: names have 1 to 60 letters")
     if not 0 <= job.seed < 2**63:
         raise InputError(f"--seed {job.seed}: is too large; expected less than 2^63")
     if job.clips < 1 or not 0.1 <= job.seconds <= 60:
-        raise InputError(f"--clips {job.clips} --seconds {job.seconds:g}: expected 1 clip or more of 0.1 to 60 seconds")
+        raise InputError(
+            f"--clips {job.clips} --seconds {job.seconds:g}: expected 1 clip or more of 0.1 to 60 "
+            "seconds"
+        )
     if not 0 < len(job.title) <= 200:
         raise InputError("--title: expected 1 to 200 letters")
     if job.output.exists() and (not job.output.is_dir() or any(job.output.iterdir())):
         raise InputError(f"{job.output}: exists already; choose a new folder")
     if job.output.is_symlink() and not job.output.exists():
-        raise InputError(f"{job.output}: is a link that leads nowhere; remove it, or choose a new folder")
+        raise InputError(
+            f"{job.output}: is a link that leads nowhere; remove it, or choose a new folder"
+        )
     if not job.output.absolute().parent.is_dir():
-        raise InputError(f"{job.output}: the folder {job.output.parent} does not exist; make it first")
+        raise InputError(
+            f"{job.output}: the folder {job.output.parent} does not exist; make it first"
+        )
     bare = next((name for name, what in job.methods if isinstance(what, str)), None)
     if job.masks is None and bare is not None and not _is_set(job.input):
-        raise InputError(f"--method {bare}: name its results, {bare}=DIR, or give --mask so that it can be run here")
+        raise InputError(
+            f"--method {bare}: name its results, {bare}=DIR, or give --mask so that it can be run "
+            "here"
+        )
 
 
 def _is_set(path: Path) -> bool:
@@ -168,10 +219,14 @@ def _is_set(path: Path) -> bool:
 def _results_in(path: Path, samples: Sequence[Sample], name: str) -> dict[str, Path]:
     """Results of a set, as ``vhmae evaluate --write`` leaves them: VIDEO/object_k."""
     if not path.is_dir():
-        raise InputError(f"{path}: no such folder; expected the results of {name} as VIDEO/object_k/00000.png")
+        raise InputError(
+            f"{path}: no such folder; expected the results of {name} as VIDEO/object_k/00000.png"
+        )
     found = {sample.name: path / sample.name for sample in samples if (path / sample.name).is_dir()}
     if not found:
-        raise InputError(f"{path}: holds no results of this set; expected {samples[0].name}/00000.png and so on")
+        raise InputError(
+            f"{path}: holds no results of this set; expected {samples[0].name}/00000.png and so on"
+        )
     return found
 
 
@@ -180,24 +235,37 @@ def _clips_in(path: Path, what: str) -> dict[str, Path]:
     if path.is_file():
         return {"": path}
     if not path.is_dir():
-        raise InputError(f"{path}: no such folder; expected {what}, a folder of videos or one video")
+        raise InputError(
+            f"{path}: no such folder; expected {what}, a folder of videos or one video"
+        )
     found: dict[str, Path] = {}
     for entry in sorted(path.iterdir()):
-        if entry.name.startswith(".") or not (entry.is_dir() or entry.suffix.lower() in (*CONTAINERS, *PICTURES, ".npz")):
+        if entry.name.startswith(".") or not (
+            entry.is_dir() or entry.suffix.lower() in (*CONTAINERS, *PICTURES, ".npz")
+        ):
             continue
         name = entry.name if entry.is_dir() else entry.stem.removesuffix(".mask")
         if len(name) > 200:
-            raise InputError(f"{path}: {name[:40]}... has a name of {len(name)} letters; shorten it to 200")
+            raise InputError(
+                f"{path}: {name[:40]}... has a name of {len(name)} letters; shorten it to 200"
+            )
         if name in found:
-            raise InputError(f"{path}: holds two clips of the name {name}, {found[name].name} and {entry.name}; remove one")
+            raise InputError(
+                f"{path}: holds two clips of the name {name}, {found[name].name} and {entry.name}; "
+                "remove one"
+            )
         found[name] = entry
     if not found:
-        raise InputError(f"{path}: holds no videos; expected {what} ({', '.join(CONTAINERS)}, pictures, or folders of pictures)")
+        raise InputError(
+            f"{path}: holds no videos; expected {what} ({', '.join(CONTAINERS)}, pictures, or "
+            "folders of pictures)"
+        )
     return found
 
 
 def _choose(job: StudyJob) -> list[_Source]:
-    """Draw the clips among those that every method has a result of; all are looked at before any is transcoded."""
+    """Draw the clips among those that every method has a result of; all are looked at before any is
+    transcoded."""
     finished = {name: path for name, path in job.methods if isinstance(path, Path)}
     masks = _clips_in(job.masks, "the masks") if job.masks is not None else None
     if _is_set(job.input):
@@ -207,30 +275,56 @@ def _choose(job: StudyJob) -> list[_Source]:
         masks = masks or {sample.name: sample.mask for sample in samples}
     else:
         composites = _clips_in(job.input, "the composites")
-        results = {name: _clips_in(path, f"the results of {name}") for name, path in finished.items()}
+        results = {
+            name: _clips_in(path, f"the results of {name}") for name, path in finished.items()
+        }
     others = {**results, **({"--mask": masks} if masks is not None else {})}
     shared = [name for name in composites if all(name in other for other in others.values())]
     if len(shared) < job.clips:
-        lacks = next(((name, label) for name in composites for label, other in others.items() if name not in other), None)
+        lacks = next(
+            (
+                (name, label)
+                for name in composites
+                for label, other in others.items()
+                if name not in other
+            ),
+            None,
+        )
         hint = f"; {lacks[1]} has no {lacks[0]}" if lacks else ""
-        raise InputError(f"{job.input}: {len(shared)} clips have all results, {job.clips} are wanted{hint}; add clips or lower --clips")
+        raise InputError(
+            f"{job.input}: {len(shared)} clips have all results, {job.clips} are wanted{hint}; add "
+            "clips or lower --clips"
+        )
     rng = np.random.default_rng(job.seed)
     chosen = sorted(rng.permutation(len(shared))[: job.clips].tolist())
     return [_examine(job, shared[index], composites, results, masks) for index in chosen]
 
 
 def _examine(
-    job: StudyJob, name: str, composites: dict[str, Path], results: dict[str, dict[str, Path]], masks: dict[str, Path] | None
+    job: StudyJob,
+    name: str,
+    composites: dict[str, Path],
+    results: dict[str, dict[str, Path]],
+    masks: dict[str, Path] | None,
 ) -> _Source:
     info = probe_source(composites[name], "composite")
-    infos = {method: probe_source(paths[name], f"result of {method}") for method, paths in results.items()}
+    infos = {
+        method: probe_source(paths[name], f"result of {method}")
+        for method, paths in results.items()
+    }
     width, height = display_size(info)
     for other in infos.values():
         own_width, own_height = display_size(other)
         if other.frames != info.frames:
-            raise InputError(f"{other.path}: has {other.frames} frames but {info.path} has {info.frames}; results keep every frame")
+            raise InputError(
+                f"{other.path}: has {other.frames} frames but {info.path} has {info.frames}; "
+                "results keep every frame"
+            )
         if abs(own_width / own_height / (width / height) - 1.0) > ASPECT_TOLERANCE:
-            raise InputError(f"{other.path}: is shown at {own_width}x{own_height} but {info.path} at {width}x{height}")
+            raise InputError(
+                f"{other.path}: is shown at {own_width}x{own_height} but {info.path} at "
+                f"{width}x{height}"
+            )
     still = info.files is not None and info.frames == 1
     count = round(job.seconds * (STILL_RATE if still else info.fps))
     count = max(1, count if still else min(info.frames, count))
@@ -240,29 +334,42 @@ def _examine(
     return source
 
 
-def _make_clip(number: int, source: _Source, runs: dict[str, Method], folder: Path, lines: int) -> tables.Clip:
+def _make_clip(
+    number: int, source: _Source, runs: dict[str, Method], folder: Path, lines: int
+) -> tables.Clip:
     """Transcode the input and all results of a clip under names that say nothing."""
     info = source.info
     rate = STILL_RATE if source.is_still else info.fps
     size = shown_size(*display_size(info), lines)
     shown = {INPUT: info, **source.results}
-    made: dict[str, Iterable[Array]] = {method: read_upright(one, source.first, source.count) for method, one in shown.items()}
+    made: dict[str, Iterable[Array]] = {
+        method: read_upright(one, source.first, source.count) for method, one in shown.items()
+    }
     if runs:  # these see the whole clip at once
-        scene = Scene(np.stack(list(read_upright(info, source.first, source.count))), _read_mask(source))
+        scene = Scene(
+            np.stack(list(read_upright(info, source.first, source.count))), _read_mask(source)
+        )
         made |= {method: run.harmonize(scene) for method, run in runs.items()}
     stimuli = []
     for method, frames in made.items():
         token = new_token()
         write_browser_video(folder / f"{token}.mp4", resized(frames, size), rate)
         stimuli.append(tables.Stimulus(method=method, token=token))
-    return tables.Clip(number=number, name=source.name, frames=source.count, fps=float(rate), stimuli=stimuli)
+    return tables.Clip(
+        number=number, name=source.name, frames=source.count, fps=float(rate), stimuli=stimuli
+    )
 
 
 def _read_mask(source: _Source) -> Array:
     """The mask of the frames that are shown: (T, H, W) bool."""
     assert source.mask is not None
     mattes = open_matte(source.mask).read(source.info, source.first)
-    mask = np.stack([matte > np.iinfo(matte.dtype).max // 2 for matte in itertools.islice(mattes, source.count)])
+    mask = np.stack(
+        [matte > np.iinfo(matte.dtype).max // 2 for matte in itertools.islice(mattes, source.count)]
+    )
     if source.info.display_matrix is not None:
-        raise InputError(f"{source.info.path}: is turned by its file; write it upright, or give finished results in the place of methods")
+        raise InputError(
+            f"{source.info.path}: is turned by its file; write it upright, or give finished "
+            "results in the place of methods"
+        )
     return mask

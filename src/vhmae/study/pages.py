@@ -63,7 +63,9 @@ def make_study_application(
     return app
 
 
-def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Path, description: Description) -> None:
+def _add_participation(
+    app: FastAPI, pages: Pages, ballots: Ballots, folder: Path, description: Description
+) -> None:
     videos = open_videos(folder / VIDEOS, *ballots.videos())
     prefix = pages.site.prefix
 
@@ -87,7 +89,9 @@ def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Pat
     def resume(request: Request, key: str) -> Response:
         """The personal link."""
         if ballots.find(key) is None:
-            raise HTTPException(404, "this personal link is not known; check that it was copied whole")
+            raise HTTPException(
+                404, "this personal link is not known; check that it was copied whole"
+            )
         request.session["participant"] = key
         return RedirectResponse(f"{prefix}/rank", 303)
 
@@ -99,7 +103,11 @@ def _add_participation(app: FastAPI, pages: Pages, ballots: Ballots, folder: Pat
         link = own_link(request, pages.site, "resume", key=request.session["participant"])
         return pages.show("rank.html", study=description, link=link)
 
-    @app.get("/media/{token}.mp4", response_class=Response, responses={200: {"content": {"video/mp4": {}}}, 206: {}, 416: {}})
+    @app.get(
+        "/media/{token}.mp4",
+        response_class=Response,
+        responses={200: {"content": {"video/mp4": {}}}, 206: {}, 416: {}},
+    )
     def media(request: Request, token: str) -> Response:
         if participant_of(request) is None and "admin" not in request.session:
             raise HTTPException(401, "take part first")
@@ -165,7 +173,9 @@ def _checked(answers: dict[str, str], questions: tuple[Question, ...]) -> dict[s
     return answers
 
 
-def _add_organizing(app: FastAPI, pages: Pages, ballots: Ballots, database: Database, description: Description) -> None:
+def _add_organizing(
+    app: FastAPI, pages: Pages, ballots: Ballots, database: Database, description: Description
+) -> None:
     admission = Admission(pages.site.secrets.token)
     prefix = pages.site.prefix
     add_sign_in(app, admission, SignIn, "this token is not the study's")
@@ -174,28 +184,53 @@ def _add_organizing(app: FastAPI, pages: Pages, ballots: Ballots, database: Data
     def admin(request: Request, token: str = "") -> Response:
         if token:
             if admission.admit(request, token):
-                return RedirectResponse(f"{prefix}/admin", 303)  # so that the token leaves the address
+                return RedirectResponse(
+                    f"{prefix}/admin", 303
+                )  # so that the token leaves the address
             raise HTTPException(401, "this token is not the study's")
         if not admission.is_in(request):
-            explanation = "The token was printed when the study was made; vhmae study serve prints it again."
-            return pages.show("sign_in.html", 401, heading="The organizer's page", explanation=explanation, next="/admin", asks_name=False)
+            explanation = (
+                "The token was printed when the study was made; vhmae study serve prints it again."
+            )
+            return pages.show(
+                "sign_in.html",
+                401,
+                heading="The organizer's page",
+                explanation=explanation,
+                next="/admin",
+                asks_name=False,
+            )
         people, handed_in, all_ballots = ballots.progress()
         try:
             report, nothing = study_report(read_rankings(database, description), resamples=200), ""
         except InputError as error:
             report, nothing = None, str(error)
         return pages.show(
-            "admin.html", study=description, people=people, handed_in=handed_in, all_ballots=all_ballots, report=report, nothing=nothing,
+            "admin.html",
+            study=description,
+            people=people,
+            handed_in=handed_in,
+            all_ballots=all_ballots,
+            report=report,
+            nothing=nothing,
             start=own_link(request, pages.site, "start"),
-        )  # fmt: skip
+        )
 
-    @app.get("/admin/rankings.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+    @app.get(
+        "/admin/rankings.csv",
+        response_class=Response,
+        responses={200: {"content": {"text/csv": {}}}},
+    )
     def rankings(request: Request) -> Response:
         """Every ranking, one method a line."""
         admission.require(request)
         return _download("rankings.csv", rankings_table(read_rankings(database, description)))
 
-    @app.get("/admin/participants.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+    @app.get(
+        "/admin/participants.csv",
+        response_class=Response,
+        responses={200: {"content": {"text/csv": {}}}},
+    )
     def participants(request: Request) -> Response:
         """Every participant: rankings handed in, flags, answers."""
         admission.require(request)

@@ -46,17 +46,29 @@ class Rankings:
     """(R,)."""
 
     def rows(self) -> Iterator[tuple[int, str, str, int, int, float, int]]:
-        """Participant, clip, method, place on the page from 1, rank, seconds, and whether the person is flagged."""
+        """Participant, clip, method, place on the page from 1, rank, seconds, and whether the
+        person is flagged."""
         flagged = flags(self)
         for row in range(len(self.ranks)):
             for number, method in enumerate(self.methods):
                 place, rank = int(self.places[row, number]) + 1, int(self.ranks[row, number])
                 person = int(self.participants[row])
-                yield person, self.clips[row], method, place, rank, round(float(self.seconds[row]), 3), int(person in flagged)
+                yield (
+                    person,
+                    self.clips[row],
+                    method,
+                    place,
+                    rank,
+                    round(float(self.seconds[row]), 3),
+                    int(person in flagged),
+                )
 
     def select(self, kept: Array) -> Rankings:
         """Some of the rankings: (R,) bool."""
-        picked = {name: getattr(self, name)[kept] for name in ("participants", "ranks", "places", "seconds", "clip_seconds")}
+        picked = {
+            name: getattr(self, name)[kept]
+            for name in ("participants", "ranks", "places", "seconds", "clip_seconds")
+        }
         clips = tuple(clip for clip, keep in zip(self.clips, kept, strict=True) if keep)
         return Rankings(methods=self.methods, clips=clips, **picked)
 
@@ -70,20 +82,39 @@ def read_rankings(database: Database, description: Description) -> Rankings:
     rows: list[tuple[int, str, list[int], list[int], float, float]] = []
     with database.reading() as session, rows_that_fit(database.where):
         wanted = (
-            select(Ballot).join(Participant, Participant.id == Ballot.participant_id)
+            select(Ballot)
+            .join(Participant, Participant.id == Ballot.participant_id)
             .where(Participant.study_id == description.id, Ballot.submitted_ms.is_not(None))
-            .options(selectinload(Ballot.ranks), selectinload(Ballot.clip).selectinload(Clip.stimuli)).order_by(Ballot.id)
-        )  # fmt: skip
+            .options(
+                selectinload(Ballot.ranks), selectinload(Ballot.clip).selectinload(Clip.stimuli)
+            )
+            .order_by(Ballot.id)
+        )
         for ballot in session.scalars(wanted):
-            number_of = {stimulus.method: stimulus.id for stimulus in ballot.clip.stimuli if stimulus.method != INPUT}
+            number_of = {
+                stimulus.method: stimulus.id
+                for stimulus in ballot.clip.stimuli
+                if stimulus.method != INPUT
+            }
             rank_of = {rank.stimulus_id: rank.rank for rank in ballot.ranks}
             ranks = [rank_of[number_of[method]] for method in description.methods]
-            places = [ballot.stimulus_order.index(number_of[method]) for method in description.methods]
+            places = [
+                ballot.stimulus_order.index(number_of[method]) for method in description.methods
+            ]
             if sorted(ranks) != list(range(1, len(ranks) + 1)):
                 raise ValueError("a ranking gives a rank twice, or one that is none")
             assert ballot.submitted_ms is not None
             taken = (ballot.submitted_ms - (ballot.shown_ms or ballot.submitted_ms)) / 1000.0
-            rows.append((ballot.participant_id, str(ballot.clip.name), ranks, places, taken, ballot.clip.frames / ballot.clip.fps))
+            rows.append(
+                (
+                    ballot.participant_id,
+                    str(ballot.clip.name),
+                    ranks,
+                    places,
+                    taken,
+                    ballot.clip.frames / ballot.clip.fps,
+                )
+            )
         shape = (len(rows), len(description.methods))
         return Rankings(
             methods=description.methods,
@@ -109,16 +140,26 @@ def flags(rankings: Rankings) -> dict[int, list[str]]:
     return found
 
 
-def study_report(rankings: Rankings, keep_flagged: bool = False, resamples: int = 2000) -> dict[str, Any]:
+def study_report(
+    rankings: Rankings, keep_flagged: bool = False, resamples: int = 2000
+) -> dict[str, Any]:
     """All numbers of a study; those of flagged people are left out unless they are to be kept.
 
     Raises:
         InputError: if there is nothing to report on.
     """
     flagged = flags(rankings)
-    kept = rankings if keep_flagged else rankings.select(~np.isin(rankings.participants, list(flagged)))
+    kept = (
+        rankings
+        if keep_flagged
+        else rankings.select(~np.isin(rankings.participants, list(flagged)))
+    )
     if not len(kept.ranks):
-        why = "everybody was flagged; --keep-flagged counts them" if len(rankings.ranks) else "nothing was handed in yet"
+        why = (
+            "everybody was flagged; --keep-flagged counts them"
+            if len(rankings.ranks)
+            else "nothing was handed in yet"
+        )
         raise InputError(f"no rankings to report on: {why}")
     rounded = functools.partial(round, ndigits=4)
     people, who = np.unique(kept.participants, return_inverse=True)
@@ -127,7 +168,9 @@ def study_report(rankings: Rankings, keep_flagged: bool = False, resamples: int 
     share_bounds, mean_bounds = statistics.interval(share_draws), statistics.interval(mean_draws)
 
     def bounds(pair: Array) -> list[float] | None:
-        return [rounded(float(bound)) for bound in pair] if len(people) > 1 else None  # one person says nothing of others
+        return (
+            [rounded(float(bound)) for bound in pair] if len(people) > 1 else None
+        )  # one person says nothing of others
 
     means = statistics.personal_means(kept.ranks, who)
     strengths = statistics.plackett_luce(kept.ranks)
@@ -135,29 +178,48 @@ def study_report(rankings: Rankings, keep_flagged: bool = False, resamples: int 
         {
             "method": method,
             "shares": [
-                {"rank": rank + 1, "share": rounded(float(shares[m, rank])), "ci95": bounds(share_bounds[:, m, rank])}
+                {
+                    "rank": rank + 1,
+                    "share": rounded(float(shares[m, rank])),
+                    "ci95": bounds(share_bounds[:, m, rank]),
+                }
                 for rank in range(len(kept.methods))
             ],
-            "mean_rank": {"mean": rounded(float(kept.ranks[:, m].mean())), "ci95": bounds(mean_bounds[:, m])},
+            "mean_rank": {
+                "mean": rounded(float(kept.ranks[:, m].mean())),
+                "ci95": bounds(mean_bounds[:, m]),
+            },
             "strength": rounded(float(strengths[m])),
         }
         for m, method in enumerate(kept.methods)
     ]
     overall = statistics.friedman(means)
     clips = np.array(kept.clips)
-    agreements = [statistics.kendalls_w(kept.ranks[clips == clip]) for clip in sorted(set(kept.clips))]
+    agreements = [
+        statistics.kendalls_w(kept.ranks[clips == clip]) for clip in sorted(set(kept.clips))
+    ]
     known = [agreement for agreement in agreements if not math.isnan(agreement)]
     return {
-        "schema": 1, "participants": len(people), "rankings": len(kept.ranks), "clips": len(set(kept.clips)),
-        "flagged": [{"participant": number, "reasons": reasons} for number, reasons in flagged.items()],
-        "flagged_kept": keep_flagged, "methods": methods,
-        "friedman": None if overall is None else {"statistic": rounded(overall[0]), "p": overall[1]},
+        "schema": 1,
+        "participants": len(people),
+        "rankings": len(kept.ranks),
+        "clips": len(set(kept.clips)),
+        "flagged": [
+            {"participant": number, "reasons": reasons} for number, reasons in flagged.items()
+        ],
+        "flagged_kept": keep_flagged,
+        "methods": methods,
+        "friedman": None
+        if overall is None
+        else {"statistic": rounded(overall[0]), "p": overall[1]},
         "wilcoxon": [
             {"methods": [kept.methods[one], kept.methods[other]], "p": p, "p_holm": corrected}
-            for one, other, p, corrected in (statistics.wilcoxon_pairs(means) if len(people) > 1 else [])
+            for one, other, p, corrected in (
+                statistics.wilcoxon_pairs(means) if len(people) > 1 else []
+            )
         ],
         "kendalls_w": rounded(sum(known) / len(known)) if known else None,
-    }  # fmt: skip
+    }
 
 
 def rankings_table(rankings: Rankings) -> Iterator[Sequence[Any]]:
@@ -173,7 +235,11 @@ def participants_table(database: Database, description: Description) -> list[Seq
     labels = [question.label for question in description.questions]
     rows: list[Sequence[Any]] = [["participant", "rankings", "flags", *labels]]
     with database.reading() as session, rows_that_fit(database.where):
-        people = session.scalars(select(Participant).where(Participant.study_id == description.id).order_by(Participant.id)).all()
+        people = session.scalars(
+            select(Participant)
+            .where(Participant.study_id == description.id)
+            .order_by(Participant.id)
+        ).all()
         for person in people:
             handed_in = int((rankings.participants == person.id).sum())
             said = [str(person.answers.get(label, "")) for label in labels]
@@ -182,9 +248,14 @@ def participants_table(database: Database, description: Description) -> list[Seq
 
 
 def write_study_report(
-    output: Path, title: str, report: dict[str, Any], rankings: Rankings, participants: list[Sequence[Any]]
+    output: Path,
+    title: str,
+    report: dict[str, Any],
+    rankings: Rankings,
+    participants: list[Sequence[Any]],
 ) -> list[Path]:
-    """Write ``report.json``, tables, the figure and ``index.html`` into a folder; they take their places when all are made."""
+    """Write ``report.json``, tables, the figure and ``index.html`` into a folder; they take their
+    places when all are made."""
     import jinja2
 
     from vhmae.study.figure import draw_shares
@@ -193,19 +264,32 @@ def write_study_report(
         output.mkdir(exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=".report.part-", dir=output))
     except OSError as error:
-        raise InputError(f"{output}: cannot be written ({error.strerror}); choose another folder with -o") from None
+        raise InputError(
+            f"{output}: cannot be written ({error.strerror}); choose another folder with -o"
+        ) from None
     try:
-        (part / "report.json").write_text(json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        (part / "report.json").write_text(
+            json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8"
+        )
         shares = [["method", "rank", "share", "low", "high"]]
         for row in report["methods"]:
-            shares += [[row["method"], one["rank"], one["share"], *(one["ci95"] or ("", ""))] for one in row["shares"]]
-        tables = {"shares.csv": shares, "rankings.csv": rankings_table(rankings), "participants.csv": participants}
+            shares += [
+                [row["method"], one["rank"], one["share"], *(one["ci95"] or ("", ""))]
+                for one in row["shares"]
+            ]
+        tables = {
+            "shares.csv": shares,
+            "rankings.csv": rankings_table(rankings),
+            "participants.csv": participants,
+        }
         for name, rows in tables.items():
             (part / name).write_text(csv_text(rows), encoding="utf-8", newline="")
         draw_shares(report, part / "shares.png")
         draw_shares(report, part / "shares.svg")
         environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+            loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
         )
         page = environment.get_template("report.html").render(title=title, report=report)
         (part / "index.html").write_text(page, encoding="utf-8")

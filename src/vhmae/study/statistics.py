@@ -1,7 +1,9 @@
 """What rankings say: the numbers of Fig. 7 and what a reviewer asks beside them.
 
-Letters: R rankings, P participants, M methods. A rank is 1 (best) to M; rankings have no ties. ``who`` (R,) names each ranking's
-participant by a number from 0 to P - 1. People are the unit that is drawn from a population: rankings of one person belong together.
+Letters: R rankings, P participants, M methods. A rank is 1 (best) to M; rankings have no ties.
+    ``who`` (R,) names each ranking's
+participant by a number from 0 to P - 1. People are the unit that is drawn from a population:
+rankings of one person belong together.
 """
 
 from __future__ import annotations
@@ -20,19 +22,24 @@ FLAG_CHANCE = 1e-3
 
 
 def rank_shares(ranks: Array, weights: Array | None = None) -> Array:
-    """How often each method got each rank, of all rankings: (R, M) ranks -> (M, M), [method, rank - 1]."""
+    """How often each method got each rank, of all rankings: (R, M) ranks -> (M, M), [method, rank -
+    1]."""
     hot = ranks[..., None] == np.arange(1, ranks.shape[1] + 1)  # (R, M, M)
     return np.average(hot.astype(np.float64), axis=0, weights=weights)
 
 
-def bootstrap(ranks: Array, who: Array, resamples: int = 2000, seed: int = 0) -> tuple[Array, Array]:
+def bootstrap(
+    ranks: Array, who: Array, resamples: int = 2000, seed: int = 0
+) -> tuple[Array, Array]:
     """Resample the people with all that they said.
 
     Returns:
         Shares (resamples, M, M) as of :func:`rank_shares`, and mean ranks (resamples, M).
     """
     people = int(who.max()) + 1
-    draws = np.random.default_rng(seed).multinomial(people, np.full(people, 1.0 / people), size=resamples)  # how often each is drawn
+    draws = np.random.default_rng(seed).multinomial(
+        people, np.full(people, 1.0 / people), size=resamples
+    )  # how often each is drawn
     counts = np.zeros((people, ranks.shape[1], ranks.shape[1]))
     hot = ranks[..., None] == np.arange(1, ranks.shape[1] + 1)
     np.add.at(counts, who, hot)
@@ -54,7 +61,8 @@ def personal_means(ranks: Array, who: Array) -> Array:
 
 
 def friedman(means: Array) -> tuple[float, float] | None:
-    """Friedman's test over people's mean ranks: (statistic, p); None where it says nothing (under 3 methods or 2 people)."""
+    """Friedman's test over people's mean ranks: (statistic, p); None where it says nothing (under 3
+    methods or 2 people)."""
     if means.shape[0] < 2 or means.shape[1] < 3 or np.allclose(means, means[:, :1]):
         return None
     found = stats.friedmanchisquare(*means.T)
@@ -62,13 +70,16 @@ def friedman(means: Array) -> tuple[float, float] | None:
 
 
 def wilcoxon_pairs(means: Array) -> list[tuple[int, int, float, float]]:
-    """Wilcoxon's signed-rank test of every pair of methods: (one, other, p, p corrected by Holm)."""
+    """Wilcoxon's signed-rank test of every pair of methods: (one, other, p, p corrected by
+    Holm)."""
     pairs = list(itertools.combinations(range(means.shape[1]), 2))
     plain = []
     for one, other in pairs:
         difference = np.round(means[:, one] - means[:, other], 9)
         plain.append(float(stats.wilcoxon(difference).pvalue) if difference.any() else 1.0)
-    return [(*pair, p, corrected) for pair, p, corrected in zip(pairs, plain, holm(plain), strict=True)]
+    return [
+        (*pair, p, corrected) for pair, p, corrected in zip(pairs, plain, holm(plain), strict=True)
+    ]
 
 
 def holm(values: Sequence[float]) -> list[float]:
@@ -82,20 +93,28 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def plackett_luce(ranks: Array, steps: int = 50_000, tolerance: float = 1e-9) -> Array:
-    """Strengths (M,), sum 1: the chance of each method to be ranked first (Plackett-Luce, by Hunter's MM 2004).
+    """Strengths (M,), sum 1: the chance of each method to be ranked first (Plackett-Luce, by
+    Hunter's MM 2004).
 
-    Half a win and half a loss against every other method are added, so that one that never (or always) wins keeps a finite strength.
+    Half a win and half a loss against every other method are added, so that one that never (or
+    always) wins keeps a finite strength.
     """
     methods = ranks.shape[1]
     orders = np.argsort(ranks, axis=1)  # (R, M): best first
-    wins = np.full(methods, 0.5 * (methods - 1))  # how often a method was chosen among those left; the last one is no choice
+    wins = np.full(
+        methods, 0.5 * (methods - 1)
+    )  # how often a method was chosen among those left; the last one is no choice
     np.add.at(wins, orders[:, :-1], 1.0)
     strength = np.full(methods, 1.0 / methods)
     for _ in range(steps):
         ordered = strength[orders]
-        left = np.cumsum(ordered[:, ::-1], axis=1)[:, ::-1]  # (R, M): total strength of those not chosen yet
+        left = np.cumsum(ordered[:, ::-1], axis=1)[
+            :, ::-1
+        ]  # (R, M): total strength of those not chosen yet
         terms = np.cumsum(1.0 / left[:, :-1], axis=1)
-        terms = np.concatenate([terms, terms[:, -1:]], axis=1)  # the last method takes part in every choice
+        terms = np.concatenate(
+            [terms, terms[:, -1:]], axis=1
+        )  # the last method takes part in every choice
         pairs = 1.0 / (strength[:, None] + strength)
         denominators = pairs.sum(axis=1) - pairs.diagonal()
         np.add.at(denominators, orders, terms)
@@ -108,7 +127,8 @@ def plackett_luce(ranks: Array, steps: int = 50_000, tolerance: float = 1e-9) ->
 
 
 def kendalls_w(ranks: Array) -> float:
-    """Agreement of several people on one clip: 0 none, 1 complete; (people, M) ranks; NaN for one person."""
+    """Agreement of several people on one clip: 0 none, 1 complete; (people, M) ranks; NaN for one
+    person."""
     people, methods = ranks.shape
     if people < 2:
         return math.nan
@@ -122,7 +142,8 @@ def kendalls_w(ranks: Array) -> float:
 def always_one_place(first_places: Array, places: int) -> bool:
     """Whether a person's favourites stood at one place of the page too often for chance.
 
-    Orders are shuffled, so whoever looks finds favourites at all places: the count at the most frequent one is binomial.
+    Orders are shuffled, so whoever looks finds favourites at all places: the count at the most
+    frequent one is binomial.
 
     Args:
         first_places: place on the page, from 0, of the method ranked first, one a clip.
@@ -136,5 +157,6 @@ def always_one_place(first_places: Array, places: int) -> bool:
 
 
 def too_fast(seconds: Array, clip_seconds: Array) -> bool:
-    """Whether more than half of a person's answers came before the clip could have been seen once."""
+    """Whether more than half of a person's answers came before the clip could have been seen
+    once."""
     return bool(len(seconds)) and bool(np.mean(seconds < clip_seconds) > 0.5)

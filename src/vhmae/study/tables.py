@@ -78,7 +78,10 @@ class Ballot(Base):
     """A clip as it is put before a participant."""
 
     __tablename__ = "study_ballot"
-    __table_args__ = (UniqueConstraint("participant_id", "clip_id"), UniqueConstraint("participant_id", "position"))
+    __table_args__ = (
+        UniqueConstraint("participant_id", "clip_id"),
+        UniqueConstraint("participant_id", "position"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     token: Mapped[str] = mapped_column(String(32), unique=True, index=True, server_default="")

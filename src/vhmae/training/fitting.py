@@ -1,7 +1,7 @@
 """A model fitted by one stage: optimizer, rate, moving average; one update at a time.
 
-What a stage is stands in :class:`TrainingStage`. ``vhmae train`` runs stages one after the other and keeps
-checkpoints (``training.loop``); trials run one without (``fit``).
+What a stage is stands in :class:`TrainingStage`. ``vhmae train`` runs stages one after the other
+and keeps checkpoints (``training.loop``); trials run one without (``fit``).
 """
 
 from __future__ import annotations
@@ -59,10 +59,12 @@ class TrainingStage(Protocol):
         """What it trains, and what it freezes."""
 
     def begin(self) -> nn.Module:
-        """Make the modules ready to train, at each step; returns the module whose gradients processes share."""
+        """Make the modules ready to train, at each step; returns the module whose gradients
+        processes share."""
 
     def parts(self, steps: range) -> Iterator[list[Part]]:
-        """For each step, counted over the whole run, the parts of its batch: samples and loss in one.
+        """For each step, counted over the whole run, the parts of its batch: samples and loss in
+        one.
 
         Randomness comes from the seed and the step alone.
         """
@@ -71,7 +73,13 @@ class TrainingStage(Protocol):
 class Fitting:
     """A model and its moving average, on the way through one stage."""
 
-    def __init__(self, stage: TrainingStage, model: nn.Module, average: nn.Module, processes: Processes | None = None) -> None:
+    def __init__(
+        self,
+        stage: TrainingStage,
+        model: nn.Module,
+        average: nn.Module,
+        processes: Processes | None = None,
+    ) -> None:
         self.stage = stage
         self.model = model
         self.average = average
@@ -94,10 +102,15 @@ class Fitting:
                 values = compute()
                 (values["loss"] / len(parts)).backward()
             for key, value in values.items():
-                sums[key] = sums.get(key, torch.zeros(())).to(value.device) + value.detach() / len(parts)
+                sums[key] = sums.get(key, torch.zeros(())).to(value.device) + value.detach() / len(
+                    parts
+                )
         means = self.processes.mean(sums)
         if not math.isfinite(means["loss"]):
-            raise VhmaeError(f"the loss is not finite at step {step} of stage {self.stage.name}; lower its learning rate")
+            raise VhmaeError(
+                f"the loss is not finite at step {step} of stage {self.stage.name}; lower its "
+                "learning rate"
+            )
         if course.clip_norm > 0.0:
             nn.utils.clip_grad_norm_(self.model.parameters(), course.clip_norm)
         self.optimizer.step()
@@ -123,24 +136,33 @@ class Fitting:
 
 def make_optimizer(stage: TrainingStage, model: nn.Module) -> torch.optim.Optimizer:
     """AdamW; biases, norms and tokens without decay."""
-    model.zero_grad(set_to_none=True)  # gradients of what is frozen now would still count when clipping
+    model.zero_grad(
+        set_to_none=True
+    )  # gradients of what is frozen now would still count when clipping
     groups: list[dict[str, object]] = []
     for trained in stage.trained():
         for parameter in trained.parameters.values():
             parameter.requires_grad_(trained.rate > 0.0)
         if trained.rate > 0.0 and trained.parameters:
             # By name: tokens, and the biases of members held together, are matrices, too.
-            decays = {n for n, p in trained.parameters.items() if n.endswith("weight") and p.ndim > 1}
+            decays = {
+                n for n, p in trained.parameters.items() if n.endswith("weight") and p.ndim > 1
+            }
             for decay in (True, False):
                 members = [p for n, p in trained.parameters.items() if (n in decays) == decay]
                 weight_decay = stage.course.weight_decay if decay else 0.0
-                groups.append({"params": members, "weight_decay": weight_decay, "factor": trained.rate})
+                groups.append(
+                    {"params": members, "weight_decay": weight_decay, "factor": trained.rate}
+                )
     device = next(model.parameters()).device
-    return torch.optim.AdamW(groups, lr=1e-3, betas=stage.course.betas, fused=device.type in ("cpu", "cuda"))
+    return torch.optim.AdamW(
+        groups, lr=1e-3, betas=stage.course.betas, fused=device.type in ("cpu", "cuda")
+    )
 
 
 def fit(stage: TrainingStage, model: nn.Module, average: nn.Module) -> None:
-    """Run one stage from its first step to its last, without checkpoints; the average is what counts."""
+    """Run one stage from its first step to its last, without checkpoints; the average is what
+    counts."""
     fitting = Fitting(stage, model, average)
     for step, parts in enumerate(stage.parts(range(stage.course.steps))):
         fitting.update(parts, step)

@@ -22,7 +22,12 @@ class Journal:
 
     def write(self, event: str, step: int, **values: Any) -> None:
         """Append one line: what happened, at which step, with its numbers."""
-        line = {"event": event, "step": step, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **values}
+        line = {
+            "event": event,
+            "step": step,
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            **values,
+        }
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         if self._board is not None:

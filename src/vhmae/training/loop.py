@@ -1,6 +1,8 @@
-"""The training loop: stages one after the other, resumable at any step, deterministic for a seed, a precision and a kind of device.
+"""The training loop: stages one after the other, resumable at any step, deterministic for a seed, a
+precision and a kind of device.
 
-Randomness never lives in a generator that would have to be saved: each step seeds its own from (seed, step).
+Randomness never lives in a generator that would have to be saved: each step seeds its own from
+(seed, step).
 """
 
 from __future__ import annotations
@@ -52,15 +54,20 @@ class RunState:
 
 
 class Trainer:
-    """One run of a recipe in a folder: ``checkpoint.pt``, ``journal.jsonl``, ``weights.safetensors``."""
+    """One run of a recipe in a folder: ``checkpoint.pt``, ``journal.jsonl``,
+    ``weights.safetensors``."""
 
-    def __init__(self, recipe: Recipe, run_dir: Path, device: str = "auto", start_from: str | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe, run_dir: Path, device: str = "auto", start_from: str | None = None
+    ) -> None:
         train = recipe.train
         self.recipe = recipe
         self.run_dir = run_dir
         self.device = choose_device(device)
         self.processes = Processes.join(self.device)
-        self.state = RunState(precision=self.processes.agree(choose_precision(train.precision, self.device)))
+        self.state = RunState(
+            precision=self.processes.agree(choose_precision(train.precision, self.device))
+        )
         if train.threads:
             torch.set_num_threads(train.threads)
         torch.manual_seed(train.seed)
@@ -84,29 +91,42 @@ class Trainer:
         plan: list[Planned] = []
         if train.look is not None and self.model.look_path is not None:
             if looks is None or sampler is None:
-                raise InputError("train.look: needs scenes; name folders under data.folders, or leave the stage out (null)")
-            plan.append((train.look.steps, functools.partial(self._look_stage, train.look, looks, sampler)))
+                raise InputError(
+                    "train.look: needs scenes; name folders under data.folders, or leave the stage "
+                    "out (null)"
+                )
+            plan.append(
+                (train.look.steps, functools.partial(self._look_stage, train.look, looks, sampler))
+            )
         pairs = None
         if recipe.data.pairs:
             list_file = recipe.data.root_path / recipe.data.pairs
             pairs = PairSampler(read_pairs(list_file.parent, list_file))
         more = (self.cache, self.state.precision, self.processes)
         for stage in train.stages:
-            make = functools.partial(SceneStage, stage, recipe, self.model, looks, sampler, pairs, *more)
+            make = functools.partial(
+                SceneStage, stage, recipe, self.model, looks, sampler, pairs, *more
+            )
             plan.append((stage.steps, make))
         return plan
 
-    def _look_stage(self, stage: LookStage, looks: LookSampler, sampler: SceneSampler) -> TrainingStage:
+    def _look_stage(
+        self, stage: LookStage, looks: LookSampler, sampler: SceneSampler
+    ) -> TrainingStage:
         bank = load_bank(sampler, stage, self.recipe, self.cache, self.processes).to(self.device)
         return LookPathStage(stage, self.recipe, self.model, looks, bank)
 
     def run(self, resume: bool = False) -> RunState:
-        """Train to the end of the recipe. A run that is stopped goes on from a checkpoint at most ``checkpoint_every_seconds`` old."""
+        """Train to the end of the recipe. A run that is stopped goes on from a checkpoint at most
+        ``checkpoint_every_seconds`` old."""
         checkpoint = self.run_dir / CHECKPOINT
         if resume:
             self._load(checkpoint)
         elif checkpoint.exists():
-            raise InputError(f"{self.run_dir}: holds a run already; pass `resume` to go on, or choose a new folder")
+            raise InputError(
+                f"{self.run_dir}: holds a run already; pass `resume` to go on, or choose a new "
+                "folder"
+            )
         if self.run_dir.exists() and not self.run_dir.is_dir():
             raise InputError(f"{self.run_dir}: is a file; give a folder for the run")
         for planned in self.recipe.train.stages:
@@ -116,24 +136,36 @@ class Trainer:
         data = self.recipe.data
         if not self.processes.leads:
             self.processes.wait()  # the first process makes the packs
-        packs, dev_pack = split_dev(load_packs(data, self.cache), data.dev_list, data.keep_dev) if data.folders else ([], None)
+        packs, dev_pack = (
+            split_dev(load_packs(data, self.cache), data.dev_list, data.keep_dev)
+            if data.folders
+            else ([], None)
+        )
         if self.processes.leads:
             self.processes.wait()
         luts = read_lut_bank(data.root_path / data.luts, data.lut_split) if data.folders else []
         cameras = read_cameras(data.root_path / data.cameras, "train") if data.cameras else ()
         looks = sampler = dev = None
         if data.folders:
-            looks = LookSampler.from_luts(luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed, cameras).to(self.device)
+            looks = LookSampler.from_luts(
+                luts, self.recipe.looks, data.looks_pool, self.recipe.train.seed, cameras
+            ).to(self.device)
             sampler = make_sampler(packs, data, self.recipe.scenes)
         model = self.recipe.model
         if dev_pack is not None and dev_pack.names and self.processes.leads:
             dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size)
         if journal is not None:
             journal.write(
-                "start", self.state.step, recipe=to_tree(self.recipe), device=str(self.device), precision=self.state.precision,
-                parameters=count_parameters(self.model), threads=torch.get_num_threads(), processes=self.processes.count,
+                "start",
+                self.state.step,
+                recipe=to_tree(self.recipe),
+                device=str(self.device),
+                precision=self.state.precision,
+                parameters=count_parameters(self.model),
+                threads=torch.get_num_threads(),
+                processes=self.processes.count,
                 torch=torch.__version__,
-            )  # fmt: skip
+            )
         first = 0
         for steps, make in self.plan(looks, sampler):
             if self.state.step < first + steps:
@@ -141,12 +173,16 @@ class Trainer:
             first += steps
         if journal is not None:
             self.save_weights()
-            journal.write("end", self.state.step, trained_seconds=round(self.state.trained_seconds, 1))
+            journal.write(
+                "end", self.state.step, trained_seconds=round(self.state.trained_seconds, 1)
+            )
         return self.state
 
     # --- one stage
 
-    def _run_stage(self, stage: TrainingStage, first: int, dev: DevSet | None, journal: Journal | None) -> None:
+    def _run_stage(
+        self, stage: TrainingStage, first: int, dev: DevSet | None, journal: Journal | None
+    ) -> None:
         train, last = self.recipe.train, first + stage.course.steps
         self.fitting = Fitting(stage, self.model, self.average, self.processes)
         if self._resumed is not None and first < self._resumed[0] < last:
@@ -171,7 +207,12 @@ class Trainer:
                     sums[key] = sums.get(key, 0.0) + value
                 if self.state.step % train.log_every_steps == 0 and journal is not None:
                     means = {key: round(value / summed, 6) for key, value in sums.items()}
-                    journal.write("train", self.state.step, **means, trained_seconds=round(self.state.trained_seconds, 1))
+                    journal.write(
+                        "train",
+                        self.state.step,
+                        **means,
+                        trained_seconds=round(self.state.trained_seconds, 1),
+                    )
                     told = " ".join(f"{key} {value:.4f}" for key, value in means.items())
                     sums, summed = {}, 0
                 progress(self.state.step - first)
@@ -221,13 +262,22 @@ class Trainer:
             saved = torch.load(path, map_location=self.device, weights_only=True)
         except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
             reason = " ".join(str(error).split())[:100]
-            raise InputError(f"{path}: is damaged ({reason}); start a new run from {path.parent / 'weights.safetensors'}") from None
+            raise InputError(
+                f"{path}: is damaged ({reason}); start a new run from "
+                f"{path.parent / 'weights.safetensors'}"
+            ) from None
         recipe = build(Recipe, saved["recipe"], str(path))
         if recipe.model != self.recipe.model:
-            raise InputError(f"{path}: belongs to another model configuration; use the recipe it was started with")
+            raise InputError(
+                f"{path}: belongs to another model configuration; use the recipe it was started "
+                "with"
+            )
         before = saved["state"]["precision"]
         if before != self.state.precision and self.recipe.train.precision == "auto":
-            change = f"the run was in {before}, this machine is fastest in {self.state.precision}; going on in that"
+            change = (
+                f"the run was in {before}, this machine is fastest in {self.state.precision}; "
+                "going on in that"
+            )
             print(f"vhmae: warning: {change}", file=sys.stderr)
         saved["state"]["precision"] = self.state.precision
         self.state = RunState(**saved["state"])
@@ -240,7 +290,13 @@ def _start_from(model: VHMAE, weights: str) -> None:
     """Start from other weights: tensors of the same name and shape are taken over."""
     source = load_model(weights).state_dict()
     own = model.state_dict()
-    shared = {key: value for key, value in source.items() if key in own and own[key].shape == value.shape}
+    shared = {
+        key: value for key, value in source.items() if key in own and own[key].shape == value.shape
+    }
     if not shared:
-        raise InputError("shares no tensor with the recipe's model; check the model section", field="from", value=weights)
+        raise InputError(
+            "shares no tensor with the recipe's model; check the model section",
+            field="from",
+            value=weights,
+        )
     model.load_state_dict({**own, **shared})

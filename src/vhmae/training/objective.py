@@ -20,42 +20,81 @@ from vhmae.training.sources import LookBank
 
 
 def batch_losses(
-    model: nn.Module, batch: TrainingBatch, config: LossConfig, patch_size: int, precision: Precision = "fp32",
-    jitter: Tensor | None = None, cross_fit: bool = False, masking_seed: int = 0,
-) -> dict[str, Tensor]:  # fmt: skip
+    model: nn.Module,
+    batch: TrainingBatch,
+    config: LossConfig,
+    patch_size: int,
+    precision: Precision = "fp32",
+    jitter: Tensor | None = None,
+    cross_fit: bool = False,
+    masking_seed: int = 0,
+) -> dict[str, Tensor]:
     """The losses of one batch (Eq. 6 and its parts), in fp32; ``loss`` is what is minimised."""
     with autocast(batch.composite.device, precision):
-        result = model(batch.composite, batch.mask, jitter, batch.source if cross_fit else None, masking_seed)
+        result = model(
+            batch.composite, batch.mask, jitter, batch.source if cross_fit else None, masking_seed
+        )
     frames = batch.composite.shape[1]
     relative = config.reconstruction == "relative"
     harmonized = (result.frames if relative else result.drawn).float()
     if relative:
-        reconstruction = losses.relative_error(harmonized, batch.composite, batch.target, batch.region, config.floor, config.harm_weight)
+        reconstruction = losses.relative_error(
+            harmonized,
+            batch.composite,
+            batch.target,
+            batch.region,
+            config.floor,
+            config.harm_weight,
+        )
     else:
         predicted, truth = (patchify(video, patch_size) for video in (harmonized, batch.target))
         reconstruction = losses.reconstruction_loss(predicted, truth, result.foreground, frames)
     alignment = losses.alignment_loss(
-        result.foreground_features, result.background_features, result.foreground, frames, config.reduction, result.visible_background
+        result.foreground_features,
+        result.background_features,
+        result.foreground,
+        frames,
+        config.reduction,
+        result.visible_background,
     )
-    balance = losses.patch_balancing_loss(harmonized, patch_size, config.balance, batch.target, config.reduction)
-    loss = losses.total_loss(reconstruction, alignment, balance, config.alignment_weight, config.balance_weight)
-    return {"loss": loss, "reconstruction": reconstruction, "alignment": alignment, "balance": balance}
+    balance = losses.patch_balancing_loss(
+        harmonized, patch_size, config.balance, batch.target, config.reduction
+    )
+    loss = losses.total_loss(
+        reconstruction, alignment, balance, config.alignment_weight, config.balance_weight
+    )
+    return {
+        "loss": loss,
+        "reconstruction": reconstruction,
+        "alignment": alignment,
+        "balance": balance,
+    }
 
 
 def look_losses(
-    path: LookPath, bank: LookBank, looks: LookSampler, rows: Tensor, rng: np.random.Generator, config: LossConfig,
-    cross_fit: bool = False, shown: int = 1,
-) -> dict[str, Tensor]:  # fmt: skip
-    """The look path's loss on drawn pixels under freshly drawn looks: each member answers for itself.
+    path: LookPath,
+    bank: LookBank,
+    looks: LookSampler,
+    rows: Tensor,
+    rng: np.random.Generator,
+    config: LossConfig,
+    cross_fit: bool = False,
+    shown: int = 1,
+) -> dict[str, Tensor]:
+    """The look path's loss on drawn pixels under freshly drawn looks: each member answers for
+    itself.
 
-    With ``cross_fit``, no member learns from the scenes of its own fold; ``unseen_ratio`` is what it makes of them. With ``shown``
-    of 2 or more, the foreground is shown again as the members' mean has harmonized it so far, and each time counts the same.
+    With ``cross_fit``, no member learns from the scenes of its own fold; ``unseen_ratio`` is what
+    it makes of them. With ``shown`` of 2 or more, the foreground is shown again as the members'
+    mean has harmonized it so far, and each time counts the same.
     """
     pixels = bank.pixels[rows].float() / 255.0
     region = bank.region[rows]
     background, foreground = looks.draw_pairs(rng, len(rows))
     target = apply_luts(pixels, background).clamp(0.0, 1.0)
-    composite = torch.where(region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target)
+    composite = torch.where(
+        region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target
+    )
     sets = list(composite.split(statistics.PIXELS, dim=1))
     count = statistics.PIXELS[0]
     weight = region[:, :count].float()
@@ -65,7 +104,9 @@ def look_losses(
     found = []
     for time in range(shown):
         seen = recolor_foreground(sets, so_far) if time else sets
-        coefficients = so_far + path.read(seen, bank.shares[rows]).member_coefficients  # (M, B, 3, 10)
+        coefficients = (
+            so_far + path.read(seen, bank.shares[rows]).member_coefficients
+        )  # (M, B, 3, 10)
         harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
         error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)
         unseen = path.unseen_by(bank.source[rows].to(error.device)) if cross_fit else None
@@ -74,7 +115,9 @@ def look_losses(
     return {key: torch.stack([losses[key] for losses in found]).mean() for key in found[0]}
 
 
-def _relative_losses(error: Tensor, untouched: Tensor, config: LossConfig, unseen: Tensor | None) -> dict[str, Tensor]:
+def _relative_losses(
+    error: Tensor, untouched: Tensor, config: LossConfig, unseen: Tensor | None
+) -> dict[str, Tensor]:
     """Of the members' errors (M, B): what is minimised, and ratios to the untouched composites'."""
     harm = config.harm_weight * (error - untouched).clamp_min(0.0)
     relative = (error + harm) / (untouched + config.floor)  # (M, B)

@@ -1,7 +1,7 @@
 """Several processes as one: torch's own DistributedDataParallel, started by torchrun.
 
-Every process draws the same numbers for a step and works on its rows of the batch, so that a run on several processes has
-the losses of a run on one.
+Every process draws the same numbers for a step and works on its rows of the batch, so that a run on
+several processes has the losses of a run on one.
 """
 
 from __future__ import annotations
@@ -47,7 +47,8 @@ class Processes:
         share = batch_size // (self.count * parts)
         if share * self.count * parts != batch_size:
             raise InputError(
-                f"batch_size={batch_size} does not divide into {self.count} processes x {parts} parts; "
+                f"batch_size={batch_size} does not divide into {self.count} processes x {parts} "
+                "parts; "
                 f"try {max(1, share) * self.count * parts}"
             )
         begin = self.rank * share * parts
@@ -58,7 +59,9 @@ class Processes:
         if self.count == 1:
             return model
         ids = [device] if device.type == "cuda" else None
-        return DistributedDataParallel(model, device_ids=ids, broadcast_buffers=False, find_unused_parameters=True)
+        return DistributedDataParallel(
+            model, device_ids=ids, broadcast_buffers=False, find_unused_parameters=True
+        )
 
     def holding(self, model: nn.Module, last: bool) -> contextlib.AbstractContextManager[None]:
         """Where a step has several parts, gradients are averaged after the last one."""

@@ -1,4 +1,5 @@
-"""What a training recipe (configs/*.yaml) can say. Units stand in the names; a wrong value is refused with the remedy."""
+"""What a training recipe (configs/*.yaml) can say. Units stand in the names; a wrong value is
+refused with the remedy."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ import os
 from pathlib import Path
 from typing import Literal
 
+from vhmae.config import BESIDE_RECIPE
 from vhmae.data.looks import LookMixture
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
@@ -25,31 +27,35 @@ class DataConfig:
     shares: tuple[float, ...] = (0.45, 0.4, 0.15)
     """How often a scene comes from each folder."""
     pairs: str = ""
-    """List of composites with their answers, below the root, in the forms of ``data.pairs.read_pairs``; paths in it count from its
-    folder. Empty is none."""
+    """List of composites with their answers, below the root, in the forms of
+    ``data.pairs.read_pairs``; paths in it count from its folder. Empty is none."""
     pairs_share: float = 0.0
-    """Share of a batch that comes from the pairs; with 1 no scenes are cut, and no folders are needed."""
+    """Share of a batch that comes from the pairs; with 1 no scenes are cut, and no folders are
+    needed."""
     luts: str = "luts/hyoutube_luts.npz"
     """Bank of LUTs below the root."""
     lut_split: Literal["train", "all"] = "train"
     """Which LUTs are drawn: all but the held-out ones, or all of them."""
     cameras: str = ""
-    """Bank of camera renderings below the root, for looks.camera and looks.one_scene; held-out scenes are never drawn."""
-    leave_out: Path | None = None
-    """A file with names of clips and stills, one a line, that no scene is cut from: those of dev and val sets. In a recipe it counts
-    from the recipe's folder."""
-    dev_list: Path | None = None
-    """A file with names of clips of the first folder that are kept for validation, one a line; null keeps every 20th of its videos.
-    In a recipe it counts from the recipe's folder."""
+    """Bank of camera renderings below the root, for looks.camera and looks.one_scene; held-out
+    scenes are never drawn."""
+    leave_out: Path | None = dataclasses.field(default=None, metadata=BESIDE_RECIPE)
+    """A file with names of clips and stills, one a line, that no scene is cut from: those of dev
+    and val sets. In a recipe it counts from the recipe's folder."""
+    dev_list: Path | None = dataclasses.field(default=None, metadata=BESIDE_RECIPE)
+    """A file with names of clips of the first folder that are kept for validation, one a line; null
+    keeps every 20th of its videos. In a recipe it counts from the recipe's folder."""
     keep_dev: bool = True
     """Keep clips for validation; false trains on all of them, and scores none."""
     licence: str = ""
-    """What the weights say of their licence, which follows from that of the data; empty says that nobody stated one."""
+    """What the weights say of their licence, which follows from that of the data; empty says that
+    nobody stated one."""
     frames_per_video: int = 24
     cache: str = ""
     """Folder for packs and banks; empty puts them into the run's folder."""
     decoded_mib: int = 1024
-    """Size limit of all decoded frames that are kept, memory-mapped, beside the packs; 0 decodes each time."""
+    """Size limit of all decoded frames that are kept, memory-mapped, beside the packs; 0 decodes
+    each time."""
     looks_pool: int = 4096
     """Looks that are baked at the start."""
     workers: int = 1
@@ -59,21 +65,31 @@ class DataConfig:
         if not 0.0 <= self.pairs_share <= 1.0:
             raise InputError(f"data.pairs_share={self.pairs_share}: out of range; expected 0 to 1")
         if (self.pairs_share > 0.0) != bool(self.pairs):
-            raise InputError("data.pairs and data.pairs_share: belong together; give a list and its share, or neither")
+            raise InputError(
+                "data.pairs and data.pairs_share: belong together; give a list and its share, or "
+                "neither"
+            )
         if len(self.folders) != len(self.shares):
-            raise InputError(f"data: {len(self.folders)} folders but {len(self.shares)} shares; give one share a folder")
+            raise InputError(
+                f"data: {len(self.folders)} folders but {len(self.shares)} shares; give one share "
+                "a folder"
+            )
 
     @property
     def root_path(self) -> Path:
         root = self.root or os.environ.get("VHMAE_DATA", "")
         if not root or not Path(root).is_dir():
-            raise InputError(f"data.root: {root or 'not set'}: no such folder; pass `data.root` DIR or set VHMAE_DATA")
+            raise InputError(
+                f"data.root: {root or 'not set'}: no such folder; pass `data.root` DIR or set "
+                "VHMAE_DATA"
+            )
         return Path(root)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LookStage:
-    """First stage: the look path alone, on a bank of drawn pixels under looks drawn anew in each step."""
+    """First stage: the look path alone, on a bank of drawn pixels under looks drawn anew in each
+    step."""
 
     steps: int = 3000
     samples: int = 60000
@@ -85,7 +101,8 @@ class LookStage:
     clip_frames: int = 1
     """Frames that a scene's pixels are drawn from."""
     shown: int = 1
-    """How often a composite is shown, the later times as harmonized so far (docs/decisions.md, "Shown again")."""
+    """How often a composite is shown, the later times as harmonized so far (docs/decisions.md,
+    "Shown again")."""
     ema: float = 0.998
 
     def __post_init__(self) -> None:
@@ -104,8 +121,9 @@ class Stage:
     batch_size: int = 24
     learning_rate: float = 1e-3
     kept_scenes: int = 0
-    """Scenes that are cut beforehand and lie on the device that trains, under new looks each time: for a GPU that trains faster than
-    the CPU cuts. 5 S^2 T bytes each. 0 cuts new scenes for each step."""
+    """Scenes that are cut beforehand and lie on the device that trains, under new looks each time:
+    for a GPU that trains faster than the CPU cuts. 5 S^2 T bytes each. 0 cuts new scenes for each
+    step."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,7 +131,8 @@ class LossConfig:
     """Which losses, and how they are weighed (Eq. 6)."""
 
     reconstruction: Literal["masked_patches", "relative"] = "masked_patches"
-    """``masked_patches`` is Eq. 1; ``relative`` is each sample's error over the recoloured region against its composite's."""
+    """``masked_patches`` is Eq. 1; ``relative`` is each sample's error over the recoloured region
+    against its composite's."""
     alignment_weight: float = 1.0
     balance_weight: float = 1.0
     balance: BalanceVariant = "total"
@@ -135,8 +154,9 @@ class TrainConfig:
     loss: LossConfig = dataclasses.field(default_factory=LossConfig)
     """Which losses, and their weights (Eq. 6)."""
     cross_fit: bool = False
-    """Fit the look path's members crosswise: none learns from the scenes of its own fold, and the later stages are told
-    for each scene what the member that has not seen it says. They learn from its errors on new scenes, not on known ones."""
+    """Fit the look path's members crosswise: none learns from the scenes of its own fold, and the
+    later stages are told for each scene what the member that has not seen it says. They learn from
+    its errors on new scenes, not on known ones."""
     look_rate: float = 0.0
     """Learning rate of the look path in the later stages, relative to the rest; 0 freezes it."""
     weight_decay: float = 0.05
@@ -146,7 +166,8 @@ class TrainConfig:
     clip_norm: float = 1.0
     """Largest norm of the gradient; 0 is no limit."""
     ema: float = 0.999
-    """Share of the moving average that a step keeps; the average is what is saved. 0 saves the weights as they are."""
+    """Share of the moving average that a step keeps; the average is what is saved. 0 saves the
+    weights as they are."""
     seed: int = 0
     """Of weights, scenes and looks: two runs of one seed are the same run."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
@@ -168,7 +189,10 @@ class TrainConfig:
         if self.accumulate < 1:
             raise InputError(f"train.accumulate={self.accumulate}: expected 1 or more parts")
         if self.cross_fit and self.look is not None and self.look.shown > 1:
-            raise InputError("train.cross_fit: is of no use with train.look.shown over 1, which shows what all members say; leave one out")
+            raise InputError(
+                "train.cross_fit: is of no use with train.look.shown over 1, which shows what all "
+                "members say; leave one out"
+            )
         if not self.stages and self.look is None:
             raise InputError("train: has no stages; list at least one under train.stages")
 

@@ -1,4 +1,5 @@
-"""Scenes for training: packs made once, dev clips kept apart, batches that depend on the seed and step alone."""
+"""Scenes for training: packs made once, dev clips kept apart, batches that depend on the seed and
+step alone."""
 
 from __future__ import annotations
 
@@ -46,7 +47,9 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
         if left_out:
             pack = pack.subset(set(pack.names) - left_out)
         if config.decoded_mib:
-            room -= pack.cache_decoded(path.with_name(f"{path.stem}{mark}.{room >> 20}.pixels"), room)
+            room -= pack.cache_decoded(
+                path.with_name(f"{path.stem}{mark}.{room >> 20}.pixels"), room
+            )
         packs.append(pack)
     return packs
 
@@ -59,20 +62,43 @@ def _pack_file(config: DataConfig, folder: str) -> str:
 
 def bank_file(config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: int) -> str:
     """A bank's name in a cache: another wherever another one would be drawn."""
-    facts = ["sources", *_drawn_from(config, scenes), stage.samples, stage.image_size, stage.clip_frames, seed]
+    facts = [
+        "sources",
+        *_drawn_from(config, scenes),
+        stage.samples,
+        stage.image_size,
+        stage.clip_frames,
+        seed,
+    ]
     return f"look_bank.{_digest(facts)}.npz"
 
 
 def scenes_folder(config: DataConfig, scenes: SceneRecipe, stage: Stage, seed: int) -> str:
     """The name of a stage's cut scenes in a cache: another wherever others would be cut."""
-    facts = ["scenes", *_drawn_from(config, scenes), stage.kept_scenes, stage.image_size, stage.clip_frames, seed]
+    facts = [
+        "scenes",
+        *_drawn_from(config, scenes),
+        stage.kept_scenes,
+        stage.image_size,
+        stage.clip_frames,
+        seed,
+    ]
     return f"scenes.{_digest(facts)}"
 
 
 def _drawn_from(config: DataConfig, scenes: SceneRecipe) -> list[Any]:
     """What scenes depend on, but for their number and size."""
-    dev = config.dev_list.read_text(encoding="utf-8") if config.dev_list else f"keep {config.keep_dev}"
-    facts = [[_pack_file(config, folder) for folder in config.folders], list(config.shares), dev, to_tree(scenes)]
+    dev = (
+        config.dev_list.read_text(encoding="utf-8")
+        if config.dev_list
+        else f"keep {config.keep_dev}"
+    )
+    facts = [
+        [_pack_file(config, folder) for folder in config.folders],
+        list(config.shares),
+        dev,
+        to_tree(scenes),
+    ]
     return [*facts, config.leave_out.read_text(encoding="utf-8")] if config.leave_out else facts
 
 
@@ -80,24 +106,39 @@ def _digest(facts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def split_dev(packs: list[Pack], dev_list: Path | None, keep: bool = True) -> tuple[list[Pack], Pack]:
-    """Take the dev clips out of the first pack: (training packs, dev pack). Without a list, every 20th of its videos; or none at all."""
+def split_dev(
+    packs: list[Pack], dev_list: Path | None, keep: bool = True
+) -> tuple[list[Pack], Pack]:
+    """Take the dev clips out of the first pack: (training packs, dev pack). Without a list, every
+    20th of its videos; or none at all."""
     if not keep:
         return packs, packs[0].subset(set())
     if dev_list is None:
-        video_of = {name: source_group(name.partition("/")[0]) for name in packs[0].names}  # all objects of a video go together
+        video_of = {
+            name: source_group(name.partition("/")[0]) for name in packs[0].names
+        }  # all objects of a video go together
         kept = set(sorted(set(video_of.values()))[::DEV_EVERY])
         dev = {name for name, video in video_of.items() if video in kept}
         if len(dev) == len(video_of):
-            raise InputError("data.dev_list: is not given, and the data is one video, which cannot be split; give more videos")
+            raise InputError(
+                "data.dev_list: is not given, and the data is one video, which cannot be split; "
+                "give more videos"
+            )
         return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
     dev = read_names(dev_list, "data.dev_list")
     unknown = dev - set(packs[0].names)
     if unknown:
-        raise InputError(f"data.dev_list: {dev_list}: the data has no clip {sorted(unknown)[0]}; mend the list")
-    shared = {source_group(name) for name in dev} & {source_group(name) for name in set(packs[0].names) - dev}
+        raise InputError(
+            f"data.dev_list: {dev_list}: the data has no clip {sorted(unknown)[0]}; mend the list"
+        )
+    shared = {source_group(name) for name in dev} & {
+        source_group(name) for name in set(packs[0].names) - dev
+    }
     if shared:
-        raise InputError(f"data.dev_list: {dev_list}: takes of {sorted(shared)[0]} stand on both sides; keep whole groups out")
+        raise InputError(
+            f"data.dev_list: {dev_list}: takes of {sorted(shared)[0]} stand on both sides; keep "
+            "whole groups out"
+        )
     return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
 
 
@@ -112,7 +153,8 @@ class Draws(Protocol[Drawn]):
 
 @dataclasses.dataclass(frozen=True)
 class Batches(Dataset[list[Drawn]]):
-    """Item ``step`` holds rows of that step's batch: the same for a seed, on however many processes."""
+    """Item ``step`` holds rows of that step's batch: the same for a seed, on however many
+    processes."""
 
     sampler: Draws[Drawn]
     seed: int
@@ -121,15 +163,23 @@ class Batches(Dataset[list[Drawn]]):
     size: int
 
     def __getitem__(self, step: int) -> list[Drawn]:
-        return [self.sampler.draw(np.random.default_rng([self.seed, step, row]), self.frames, self.size) for row in self.rows]
+        return [
+            self.sampler.draw(np.random.default_rng([self.seed, step, row]), self.frames, self.size)
+            for row in self.rows
+        ]
 
 
 def iterate_batches(batches: Batches[Drawn], steps: range, workers: int) -> Iterator[list[Drawn]]:
     """The batches of the given steps, cut ahead by worker processes."""
     loader = DataLoader(
-        batches, batch_size=None, sampler=steps, num_workers=workers, prefetch_factor=4 if workers else None,
-        worker_init_fn=_one_thread, collate_fn=None,
-    )  # fmt: skip
+        batches,
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_one_thread,
+        collate_fn=None,
+    )
     yield from loader
 
 
@@ -163,12 +213,24 @@ def cut_scenes(sampler: Draws[Scene], stage: Stage, seed: int, workers: int, fol
 def _cut_into(part: Path, sampler: Draws[Scene], stage: Stage, seed: int, workers: int) -> None:
     part.mkdir()
     count, frames, size = stage.kept_scenes, stage.clip_frames, stage.image_size
-    kinds = {"frames": ((frames, size, size, 3), np.uint8), "region": ((frames, size, size), np.bool_),
-             "mask": ((frames, size, size), np.bool_), "source": ((), np.int64)}  # fmt: skip
-    arrays = {name: np.lib.format.open_memmap(part / f"{name}.npy", "w+", dtype, (count, *shape)) for name, (shape, dtype) in kinds.items()}
+    kinds = {
+        "frames": ((frames, size, size, 3), np.uint8),
+        "region": ((frames, size, size), np.bool_),
+        "mask": ((frames, size, size), np.bool_),
+        "source": ((), np.int64),
+    }
+    arrays = {
+        name: np.lib.format.open_memmap(part / f"{name}.npy", "w+", dtype, (count, *shape))
+        for name, (shape, dtype) in kinds.items()
+    }
     batches = Batches(sampler, seed, range(CHUNK), frames, size)
     loader = DataLoader(
-        batches, batch_size=None, sampler=range(-(-count // CHUNK)), num_workers=workers, worker_init_fn=_one_thread, collate_fn=None
+        batches,
+        batch_size=None,
+        sampler=range(-(-count // CHUNK)),
+        num_workers=workers,
+        worker_init_fn=_one_thread,
+        collate_fn=None,
     )
     for number, scenes in enumerate(loader):
         for row, scene in zip(range(number * CHUNK, count), scenes, strict=False):
@@ -180,12 +242,16 @@ def _cut_into(part: Path, sampler: Draws[Scene], stage: Stage, seed: int, worker
 
 def load_scenes(folder: Path) -> StackedScenes:
     """Scenes that :func:`cut_scenes` has cut."""
-    arrays = (torch.from_numpy(np.load(folder / f"{name}.npy")) for name in ("frames", "region", "mask", "source"))
+    arrays = (
+        torch.from_numpy(np.load(folder / f"{name}.npy"))
+        for name in ("frames", "region", "mask", "source")
+    )
     return StackedScenes(*arrays)
 
 
 class LookBank:
-    """Drawn pixels of many scenes before the looks: the look path trains on them at thousands of samples a second."""
+    """Drawn pixels of many scenes before the looks: the look path trains on them at thousands of
+    samples a second."""
 
     def __init__(self, pixels: Tensor, region: Tensor, shares: Tensor, source: Tensor) -> None:
         self.pixels = pixels  # (N, P, 3) uint8, the four sets side by side
@@ -197,36 +263,55 @@ class LookBank:
         return len(self.pixels)
 
     def to(self, device: torch.device) -> LookBank:
-        return LookBank(*(tensor.to(device) for tensor in (self.pixels, self.region, self.shares, self.source)))
+        return LookBank(
+            *(tensor.to(device) for tensor in (self.pixels, self.region, self.shares, self.source))
+        )
 
     def save(self, path: Path) -> None:
         with whole_file(path) as part:
-            np.savez(part, pixels=self.pixels.numpy(), region=self.region.numpy(), shares=self.shares.numpy(), source=self.source.numpy())
+            np.savez(
+                part,
+                pixels=self.pixels.numpy(),
+                region=self.region.numpy(),
+                shares=self.shares.numpy(),
+                source=self.source.numpy(),
+            )
 
     @classmethod
     def load(cls, path: Path) -> LookBank:
         with np.load(path, allow_pickle=False) as file:
-            return cls(*(torch.from_numpy(file[key]) for key in ("pixels", "region", "shares", "source")))
+            return cls(
+                *(torch.from_numpy(file[key]) for key in ("pixels", "region", "shares", "source"))
+            )
 
     @classmethod
     def draw(cls, sampler: Draws[Scene], stage: LookStage, seed: int, workers: int) -> LookBank:
         """Draw the bank: about 6 ms a scene and process."""
         batches = _DrawnPixels(sampler, seed, CHUNK, stage.clip_frames, stage.image_size)
         loader = DataLoader(
-            batches, batch_size=None, sampler=range(-(-stage.samples // CHUNK)), num_workers=workers, worker_init_fn=_one_thread
+            batches,
+            batch_size=None,
+            sampler=range(-(-stage.samples // CHUNK)),
+            num_workers=workers,
+            worker_init_fn=_one_thread,
         )
         parts: Sequence[tuple[Tensor, ...]] = list(loader)
         return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
 
 class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
-    def __init__(self, sampler: Draws[Scene], seed: int, chunk: int, frames: int, size: int) -> None:
+    def __init__(
+        self, sampler: Draws[Scene], seed: int, chunk: int, frames: int, size: int
+    ) -> None:
         self.scenes = Batches(sampler, seed, range(chunk), frames, size)
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         scenes = StackedScenes.of(self.scenes[index])
         mask = scenes.mask.unsqueeze(2)
-        colors = torch.cat([scenes.frames.flatten(1, 3).float(), scenes.region.flatten(1).unsqueeze(-1).float()], dim=-1)
+        colors = torch.cat(
+            [scenes.frames.flatten(1, 3).float(), scenes.region.flatten(1).unsqueeze(-1).float()],
+            dim=-1,
+        )
         members = statistics.pixel_set_masks(mask)
         generator = torch.Generator().manual_seed(index)
         drawn = []
@@ -234,7 +319,12 @@ class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
             offset = torch.rand(len(scenes), count, generator=generator)
             drawn.append(statistics.draw_pixels(colors, members[:, number], count, offset))
         pixels = torch.cat(drawn, dim=1)
-        return pixels[..., :3].byte(), pixels[..., 3] > 0.5, members.float().mean(dim=2), scenes.source
+        return (
+            pixels[..., :3].byte(),
+            pixels[..., 3] > 0.5,
+            members.float().mean(dim=2),
+            scenes.source,
+        )
 
 
 def make_sampler(packs: list[Pack], config: DataConfig, scenes: SceneRecipe) -> SceneSampler:

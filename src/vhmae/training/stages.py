@@ -1,4 +1,5 @@
-"""The stages of ``vhmae train``: the look path alone on drawn pixels, then the whole network on scenes."""
+"""The stages of ``vhmae train``: the look path alone on drawn pixels, then the whole network on
+scenes."""
 
 from __future__ import annotations
 
@@ -34,13 +35,22 @@ from vhmae.training.sources import (
 
 
 class LookPathStage:
-    """The look path alone, on a bank of drawn pixels; small enough for every process to do all of it."""
+    """The look path alone, on a bank of drawn pixels; small enough for every process to do all of
+    it."""
 
     name = "look path"
 
-    def __init__(self, stage: LookStage, recipe: Recipe, model: VHMAE, looks: LookSampler, bank: LookBank) -> None:
+    def __init__(
+        self, stage: LookStage, recipe: Recipe, model: VHMAE, looks: LookSampler, bank: LookBank
+    ) -> None:
         train = recipe.train
-        self.stage, self.recipe, self.model, self.looks, self.bank = stage, recipe, model, looks, bank
+        self.stage, self.recipe, self.model, self.looks, self.bank = (
+            stage,
+            recipe,
+            model,
+            looks,
+            bank,
+        )
         self.course = Course(
             steps=stage.steps,
             learning_rate=stage.learning_rate,
@@ -69,7 +79,8 @@ class LookPathStage:
 
 
 class SceneStage:
-    """The whole network at one size and clip length, on scenes under freshly drawn looks and on pairs."""
+    """The whole network at one size and clip length, on scenes under freshly drawn looks and on
+    pairs."""
 
     def __init__(
         self,
@@ -104,7 +115,9 @@ class SceneStage:
         return [Trained(path, rate=self.recipe.train.look_rate), Trained(others)]
 
     def begin(self) -> nn.Module:
-        if self._wrapped is None:  # anew for each stage: which parameters have gradients is settled then
+        if (
+            self._wrapped is None
+        ):  # anew for each stage: which parameters have gradients is settled then
             self._wrapped = self.processes.wrap(self.model, self.device)
         self.model.train()
         if self.model.look_path is not None and self.recipe.train.look_rate == 0.0:
@@ -118,13 +131,18 @@ class SceneStage:
         scenes = self._scenes(own, steps) if share < 1.0 else itertools.repeat(None, len(steps))
         pairs = self._pairs(own, steps) if share > 0.0 else itertools.repeat(None, len(steps))
         for step, cut, given in zip(steps, scenes, pairs, strict=True):
-            yield [functools.partial(self._losses, cut, given, step, rows, own.start) for rows in divided]
+            yield [
+                functools.partial(self._losses, cut, given, step, rows, own.start)
+                for rows in divided
+            ]
 
     def _pairs(self, own: range, steps: range) -> Iterator[TrainingBatch]:
         """Composites with their answers for this process's rows of the steps' batches."""
         assert self.pairs is not None
         stage = self.stage
-        batches = Batches(self.pairs, self.recipe.train.seed, own, stage.clip_frames, stage.image_size)
+        batches = Batches(
+            self.pairs, self.recipe.train.seed, own, stage.clip_frames, stage.image_size
+        )
         for windows in iterate_batches(batches, steps, self.recipe.data.workers):
             yield batch_of_pairs(windows, self.device)
 
@@ -135,7 +153,9 @@ class SceneStage:
         if stage.kept_scenes:
             kept = self._kept_scenes()
             for step in steps:
-                picks = np.random.default_rng([seed, step, 2]).integers(len(kept), size=stage.batch_size)
+                picks = np.random.default_rng([seed, step, 2]).integers(
+                    len(kept), size=stage.batch_size
+                )
                 yield kept.rows(torch.from_numpy(picks[own.start : own.stop]).to(self.device))
             return
         batches = Batches(self.sampler, seed, own, stage.clip_frames, stage.image_size)
@@ -145,14 +165,24 @@ class SceneStage:
     def _kept_scenes(self) -> StackedScenes:
         recipe = self.recipe
         assert self.sampler is not None
-        folder = self.cache / scenes_folder(recipe.data, recipe.scenes, self.stage, recipe.train.seed)
+        folder = self.cache / scenes_folder(
+            recipe.data, recipe.scenes, self.stage, recipe.train.seed
+        )
         if self.processes.leads and not folder.exists():
             cut_scenes(self.sampler, self.stage, recipe.train.seed, os.cpu_count() or 1, folder)
         self.processes.wait()
         return load_scenes(folder).to(self.device)
 
-    def _batch(self, scenes: StackedScenes | None, pairs: TrainingBatch | None, step: int, rows: range, first: int) -> TrainingBatch:
-        """Rows of a step's batch: scenes under looks, pairs, or each row one of both by the pairs' share."""
+    def _batch(
+        self,
+        scenes: StackedScenes | None,
+        pairs: TrainingBatch | None,
+        step: int,
+        rows: range,
+        first: int,
+    ) -> TrainingBatch:
+        """Rows of a step's batch: scenes under looks, pairs, or each row one of both by the pairs'
+        share."""
         seed, size = self.recipe.train.seed, self.stage.batch_size
         place = slice(rows.start - first, rows.stop - first)
         given = None if pairs is None else pairs.rows(place)
@@ -160,15 +190,25 @@ class SceneStage:
             assert given is not None
             return given
         assert self.looks is not None
-        made = make_batch(scenes.rows(place), self.looks, np.random.default_rng([seed, step, 1]), rows, size)
+        made = make_batch(
+            scenes.rows(place), self.looks, np.random.default_rng([seed, step, 1]), rows, size
+        )
         if given is None:
             return made
         draws = np.random.default_rng([seed, step, 5]).random(size)[rows.start : rows.stop]
         chosen = torch.from_numpy(draws < self.recipe.data.pairs_share).to(self.device)
         return given.where(chosen, made)
 
-    def _losses(self, scenes: StackedScenes | None, pairs: TrainingBatch | None, step: int, rows: range, first: int) -> dict[str, Tensor]:
-        """The losses of rows of a step's batch; their randomness comes from the seed and the step alone."""
+    def _losses(
+        self,
+        scenes: StackedScenes | None,
+        pairs: TrainingBatch | None,
+        step: int,
+        rows: range,
+        first: int,
+    ) -> dict[str, Tensor]:
+        """The losses of rows of a step's batch; their randomness comes from the seed and the step
+        alone."""
         train, size = self.recipe.train, self.stage.batch_size
         generator = torch.Generator(self.device).manual_seed(train.seed * 1_000_003 + step)
         jitter = torch.rand(size, sum(statistics.PIXELS), generator=generator, device=self.device)
@@ -188,7 +228,9 @@ def batch_of_pairs(windows: Sequence[PairWindow], device: torch.device) -> Train
     """Windows of pairs as a batch, whose mask is the region that was recoloured."""
 
     def frames(name: str) -> Tensor:
-        stacked = torch.from_numpy(np.stack([getattr(window, name) for window in windows])).to(device)
+        stacked = torch.from_numpy(np.stack([getattr(window, name) for window in windows])).to(
+            device
+        )
         return stacked.permute(0, 1, 4, 2, 3).float() / 255.0
 
     mask = torch.from_numpy(np.stack([window.mask for window in windows])).unsqueeze(2).to(device)
@@ -204,7 +246,9 @@ def split_parameters(model: VHMAE) -> tuple[dict[str, nn.Parameter], dict[str, n
     return own, {name: p for name, p in named.items() if name not in own}
 
 
-def load_bank(sampler: SceneSampler, stage: LookStage, recipe: Recipe, cache: Path, processes: Processes) -> LookBank:
+def load_bank(
+    sampler: SceneSampler, stage: LookStage, recipe: Recipe, cache: Path, processes: Processes
+) -> LookBank:
     """The look path's bank: drawn once, then read from the cache."""
     path = cache / bank_file(recipe.data, recipe.scenes, stage, recipe.train.seed)
     if processes.leads and not path.exists():

@@ -1,4 +1,5 @@
-"""Validation on the dev clips: whole frames under fixed two-look and one-look pairs of training looks."""
+"""Validation on the dev clips: whole frames under fixed two-look and one-look pairs of training
+looks."""
 
 from __future__ import annotations
 
@@ -34,7 +35,15 @@ class DevScene:
 class DevSet:
     """A fixed set of composites of the dev clips, the same for a seed."""
 
-    def __init__(self, pack: Pack, luts: Sequence[Lut3D], frames: int, size: int, pairs: int = 4, seed: int = 12345) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        luts: Sequence[Lut3D],
+        frames: int,
+        size: int,
+        pairs: int = 4,
+        seed: int = 12345,
+    ) -> None:
         # A pool of its own: the set is the same for every run, whatever its seed and its mixture.
         looks = LookSampler.from_luts(luts, LookMixture(), pool_size=512, seed=seed)
         self.scenes: dict[str, list[DevScene]] = {"two_look": [], "one_look": []}
@@ -44,7 +53,9 @@ class DevSet:
         }
         for number, rows in enumerate(pack.frames_of):
             rng = np.random.default_rng([seed, number])
-            picks = [int(rows[i]) for i in np.linspace(0, len(rows) - 1, frames).round().astype(int)]
+            picks = [
+                int(rows[i]) for i in np.linspace(0, len(rows) - 1, frames).round().astype(int)
+            ]
             pictures = [pack.picture(pick) for pick in picks]
             masks = [labels > 0 for labels in map(pack.labels, picks) if labels is not None]
             for kind, mixture in mixtures.items():
@@ -55,7 +66,8 @@ class DevSet:
 
     @torch.no_grad()
     def score(self, model: VHMAE, device: torch.device, precision: Precision) -> dict[str, float]:
-        """The ratio of the masked errors to the untouched composites', and how many composites got worse."""
+        """The ratio of the masked errors to the untouched composites', and how many composites got
+        worse."""
         was_training = model.training
         model.eval()
         scores: dict[str, float] = {}
@@ -63,7 +75,9 @@ class DevSet:
             errors, untouched = [], []
             for scene in scenes:
                 frames, region = scene.frames.to(device), scene.region.to(device)
-                composite, target = compose(frames, region, scene.background.to(device), scene.foreground.to(device))
+                composite, target = compose(
+                    frames, region, scene.background.to(device), scene.foreground.to(device)
+                )
                 with autocast(device, precision):
                     harmonized = model(composite, region).frames.float().clamp(0.0, 1.0)
                 area = region.sum() * 3.0
@@ -74,16 +88,24 @@ class DevSet:
             scores[f"{kind}_worse_share"] = round(float((error > base).mean()), 4)
             if kind == "two_look":
                 weakest = np.argsort(base)[: len(base) // 3]
-                scores["weakest_third_ratio"] = round(float(error[weakest].sum() / base[weakest].sum()), 4)
+                scores["weakest_third_ratio"] = round(
+                    float(error[weakest].sum() / base[weakest].sum()), 4
+                )
         model.train(was_training)
         return scores
 
 
-def _prepare(pictures: list[Array], masks: list[Array], size: int, closed: bool) -> tuple[torch.Tensor, torch.Tensor]:
+def _prepare(
+    pictures: list[Array], masks: list[Array], size: int, closed: bool
+) -> tuple[torch.Tensor, torch.Tensor]:
     frames, regions = [], []
     for picture, mask in zip(pictures, masks, strict=True):
-        frame, region = close_edge(picture, mask, round(4 * picture.shape[0] / REFERENCE_LINES) if closed else 0)
+        frame, region = close_edge(
+            picture, mask, round(4 * picture.shape[0] / REFERENCE_LINES) if closed else 0
+        )
         frames.append(cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA))
-        regions.append(cv2.resize(region.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0)
+        regions.append(
+            cv2.resize(region.astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST) > 0
+        )
     stack = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)[None].float() / 255.0
     return stack, torch.from_numpy(np.stack(regions))[None, :, None]

@@ -1,4 +1,5 @@
-"""Video as every browser plays it: H.264, 8 bit 4:2:0, BT.709, the index in front, key frames close together."""
+"""Video as every browser plays it: H.264, 8 bit 4:2:0, BT.709, the index in front, key frames close
+together."""
 
 from __future__ import annotations
 
@@ -34,7 +35,8 @@ def display_size(info: VideoInfo) -> tuple[int, int]:
 
 
 def shown_size(width: int, height: int, lines: int) -> tuple[int, int]:
-    """Width and height for at most so many lines (on the shorter side), even as the format needs them."""
+    """Width and height for at most so many lines (on the shorter side), even as the format needs
+    them."""
     scale = min(1.0, lines / min(width, height))
     return max(2, 2 * int(width * scale / 2)), max(2, 2 * int(height * scale / 2))
 
@@ -45,7 +47,10 @@ def read_upright(info: VideoInfo, first: int, count: int) -> Iterator[Array]:
     Raises:
         InputError: if the file breaks off before.
     """
-    frames: Iterator[Array] = (upright(to_uint8(timed.image.rgb()), timed.decoded.rotation) for timed in read_frames(info, first=first))
+    frames: Iterator[Array] = (
+        upright(to_uint8(timed.image.rgb()), timed.decoded.rotation)
+        for timed in read_frames(info, first=first)
+    )
     if info.files is not None and info.frames == 1:
         frames = itertools.repeat(next(frames))
     given = 0
@@ -77,12 +82,19 @@ def write_browser_video(path: Path, frames: Iterator[Array], fps: Fraction, crf:
         stream = container.add_stream("libx264", rate=fps, options=options)
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
-        context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1  # BT.709, limited
+        context.colorspace, context.color_primaries, context.color_trc, context.color_range = (
+            1,
+            1,
+            1,
+            1,
+        )  # BT.709, limited
         for frame in frames:
             if count == 0:
                 stream.height, stream.width = frame.shape[:2]
             rgb = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            picture = rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            picture = rgb.reformat(
+                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+            )
             picture.pts, picture.time_base = count, 1 / fps
             container.mux(stream.encode(picture))
             count += 1

@@ -13,7 +13,8 @@ Array = np.ndarray
 THUMBNAIL = (36, 64)
 """Height and width of the frames that the detector sees."""
 COLORS_MOVED = 0.05
-"""Motion within a shot moves the distribution of colours by less than this (docs/decisions.md, "cuts")."""
+"""Motion within a shot moves the distribution of colours by less than this (docs/decisions.md,
+"cuts")."""
 STRUCTURE_KEPT = 0.8
 """A flash or a fade moves colours further, but the picture stays as it was laid out."""
 
@@ -26,7 +27,8 @@ class CutDetector:
         self._luma: Array | None = None
 
     def step(self, thumbnail: Array) -> bool:
-        """Take the next frame's thumbnail (h, w, 3) float32 RGB in [0, 1]; True if it begins a new shot."""
+        """Take the next frame's thumbnail (h, w, 3) float32 RGB in [0, 1]; True if it begins a new
+        shot."""
         colors, luma = np.sort(thumbnail.reshape(-1, 3).T.copy()), thumbnail.mean(axis=-1).ravel()
         before, structure = self._colors, self._luma
         self._colors, self._luma = colors, luma - luma.mean()
@@ -40,7 +42,11 @@ class CutDetector:
 
     def state(self) -> dict[str, Array]:
         """What the detector remembers."""
-        return {} if self._colors is None or self._luma is None else {"cuts.colors": self._colors, "cuts.luma": self._luma}
+        return (
+            {}
+            if self._colors is None or self._luma is None
+            else {"cuts.colors": self._colors, "cuts.luma": self._luma}
+        )
 
     def restore(self, state: dict[str, Array]) -> None:
         """Remember what another detector did."""
@@ -48,7 +54,8 @@ class CutDetector:
 
 
 def read_cuts(path: Path, frames: int) -> frozenset[int]:
-    """Read the numbers of the frames that begin a shot, counted from 0: one a line, ``#`` begins a remark.
+    """Read the numbers of the frames that begin a shot, counted from 0: one a line, ``#`` begins a
+    remark.
 
     Raises:
         InputError: if the file cannot be read or a line holds no number of the video's frames.
@@ -57,13 +64,20 @@ def read_cuts(path: Path, frames: int) -> frozenset[int]:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"cannot be read ({getattr(error, 'strerror', None) or 'not text'}); give a text file", field="cuts", value=path
+            f"cannot be read ({getattr(error, 'strerror', None) or 'not text'}); give a text file",
+            field="cuts",
+            value=path,
         ) from None
     cuts = set()
     for number, line in enumerate(lines, 1):
         text = line.partition("#")[0].strip()
         if text and not (text.isdecimal() and len(text) < 10 and int(text) < frames):
-            raise InputError(f"line {number} is '{text[:40]}'; expected the number of a frame, 0 to {frames - 1}", field="cuts", value=path)
+            raise InputError(
+                f"line {number} is '{text[:40]}'; expected the number of a frame, 0 to "
+                f"{frames - 1}",
+                field="cuts",
+                value=path,
+            )
         if text:
             cuts.add(int(text))
     return frozenset(cuts)

@@ -15,18 +15,60 @@ from vhmae.video.probe import VideoInfo, untagged_matrix
 
 # The encoder of the same family as the input's codec; what is not here falls to H.264.
 ENCODERS = {
-    "h264": "libx264", "hevc": "libx265", "vp8": "libvpx", "vp9": "libvpx-vp9", "av1": "libsvtav1", "ffv1": "ffv1", "prores": "prores_ks",
-    "mjpeg": "mjpeg", "mpeg4": "mpeg4", "mpeg2video": "mpeg2video", "huffyuv": "huffyuv", "ffvhuff": "ffvhuff", "utvideo": "utvideo",
-    "qtrle": "qtrle", "png": "png", "dnxhd": "dnxhd", "rawvideo": "rawvideo", "v210": "v210", "cfhd": "cfhd",
-}  # fmt: skip
-CRF_RANGES = {"libx264": (0, 51), "libx265": (0, 51), "libvpx-vp9": (0, 63), "libvpx": (4, 63), "libsvtav1": (0, 63)}
+    "h264": "libx264",
+    "hevc": "libx265",
+    "vp8": "libvpx",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "ffv1": "ffv1",
+    "prores": "prores_ks",
+    "mjpeg": "mjpeg",
+    "mpeg4": "mpeg4",
+    "mpeg2video": "mpeg2video",
+    "huffyuv": "huffyuv",
+    "ffvhuff": "ffvhuff",
+    "utvideo": "utvideo",
+    "qtrle": "qtrle",
+    "png": "png",
+    "dnxhd": "dnxhd",
+    "rawvideo": "rawvideo",
+    "v210": "v210",
+    "cfhd": "cfhd",
+}
+CRF_RANGES = {
+    "libx264": (0, 51),
+    "libx265": (0, 51),
+    "libvpx-vp9": (0, 63),
+    "libvpx": (4, 63),
+    "libsvtav1": (0, 63),
+}
 DEFAULT_CRF = 16
-_X26X_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo")
-PRESETS = {"libx264": _X26X_PRESETS, "libx265": _X26X_PRESETS, "libsvtav1": tuple(str(number) for number in range(14))}
-# Encoders that would fall to a low bit rate by default: a fixed quantiser of 2 is their best usual quality.
+_X26X_PRESETS = (
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+)
+PRESETS = {
+    "libx264": _X26X_PRESETS,
+    "libx265": _X26X_PRESETS,
+    "libsvtav1": tuple(str(number) for number in range(14)),
+}
+# Encoders that would fall to a low bit rate by default: a fixed quantiser of 2 is their best usual
+# quality.
 _BY_QUANTISER = ("mjpeg", "mpeg4", "mpeg2video")
 _QUANTISER_UNITS = 118  # FF_QP2LAMBDA
-_SWSCALE_MATRIX = {"bt601": Colorspace.ITU601, "bt709": Colorspace.ITU709, "bt2020": Colorspace.BT2020}
+_SWSCALE_MATRIX = {
+    "bt601": Colorspace.ITU601,
+    "bt709": Colorspace.ITU709,
+    "bt2020": Colorspace.BT2020,
+}
 _X26X = ("libx264", "libx265")
 RATES_ONLY = ("mpeg4", "mpeg2video")
 """These know frame rates only, no time stamps, and 16 bits of them."""
@@ -34,15 +76,24 @@ RATES_ONLY = ("mpeg4", "mpeg2video")
 
 def choose_encoder(codec: str | None, source: VideoInfo) -> str:
     """The encoder of a codec's or encoder's name; by default that of the source's family."""
-    encoder = codec or ("libx264" if source.files is not None else ENCODERS.get(source.codec, "libx264"))
+    encoder = codec or (
+        "libx264" if source.files is not None else ENCODERS.get(source.codec, "libx264")
+    )
     encoder = ENCODERS.get(encoder, encoder)
     if encoder in RATES_ONLY and not is_even(source):
         if codec is not None:
-            raise InputError(f"knows even rates only, and the frames of {source.path} are not; take libx264", field="codec", value=codec)
+            raise InputError(
+                f"knows even rates only, and the frames of {source.path} are not; take libx264",
+                field="codec",
+                value=codec,
+            )
         encoder = "libx264"
     if encoder not in av.codecs_available or av.Codec(encoder, "w").type != "video":
         raise InputError(
-            f"unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks or ffv1", field="codec", value=encoder
+            f"unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks "
+            "or ffv1",
+            field="codec",
+            value=encoder,
         )
     return encoder
 
@@ -51,35 +102,55 @@ def is_even(source: VideoInfo) -> bool:
     """Whether a video's frames are shown at an even rate."""
     if source.timestamps is None or len(source.timestamps) < 3:
         return True
-    shown = (source.timestamps - source.timestamps[0]) / max(1, source.timestamps[-1] - source.timestamps[0])
+    shown = (source.timestamps - source.timestamps[0]) / max(
+        1, source.timestamps[-1] - source.timestamps[0]
+    )
     return bool(np.abs(shown * (len(shown) - 1) - np.arange(len(shown))).max() < 0.5)
 
 
-def encoder_options(encoder: str, crf: int | None, preset: str | None, pix_fmt: str = "", container: str = "") -> dict[str, str]:
-    """The encoder's options; what it does not know is refused, since FFmpeg would clamp or ignore it."""
+def encoder_options(
+    encoder: str, crf: int | None, preset: str | None, pix_fmt: str = "", container: str = ""
+) -> dict[str, str]:
+    """The encoder's options; what it does not know is refused, since FFmpeg would clamp or ignore
+    it."""
     options: dict[str, str] = {}
     if encoder in CRF_RANGES:
         low, high = CRF_RANGES[encoder]
         value = DEFAULT_CRF if crf is None else crf
         if not low <= value <= high:
-            raise InputError(f"out of range for {encoder}; expected {low} (best) to {high}", field="crf", value=crf)
+            raise InputError(
+                f"out of range for {encoder}; expected {low} (best) to {high}",
+                field="crf",
+                value=crf,
+            )
         options["crf"] = str(value)
     elif crf is not None:
         raise InputError(f"{encoder} has no such setting; leave it out", field="crf", value=crf)
     if preset is not None:
         known = PRESETS.get(encoder)
         if known is None:
-            raise InputError(f"{encoder} has no such setting; leave it out", field="preset", value=preset)
+            raise InputError(
+                f"{encoder} has no such setting; leave it out", field="preset", value=preset
+            )
         if preset not in known:
             raise InputError(
-                f"unknown to {encoder}{did_you_mean(preset, known)}; expected one of {', '.join(known)}", field="preset", value=preset
+                f"unknown to {encoder}{did_you_mean(preset, known)}; expected one of "
+                f"{', '.join(known)}",
+                field="preset",
+                value=preset,
             )
         options["preset"] = preset
     if container == ".avi" and encoder in _X26X:
         options["bf"] = "0"  # AVI knows no time stamps: frames are shown as they are decoded
     if encoder == "dnxhd":  # DNxHR takes any size; it will not choose among its profiles
         deep = "10" in pix_fmt
-        options["profile"] = "dnxhr_444" if "444" in pix_fmt or pix_fmt.startswith("gb") else "dnxhr_hqx" if deep else "dnxhr_hq"
+        options["profile"] = (
+            "dnxhr_444"
+            if "444" in pix_fmt or pix_fmt.startswith("gb")
+            else "dnxhr_hqx"
+            if deep
+            else "dnxhr_hq"
+        )
     if encoder == "libx265":
         options["x265-params"] = "log-level=error"
     if encoder == "libsvtav1":
@@ -98,11 +169,16 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
         try:
             return av.VideoFormat(wanted, 2, 2).name
         except ValueError:
-            hint = did_you_mean(wanted, formats) or f"; {encoder} takes {', '.join(formats[:6]) or 'any that FFmpeg knows'}"
+            hint = (
+                did_you_mean(wanted, formats)
+                or f"; {encoder} takes {', '.join(formats[:6]) or 'any that FFmpeg knows'}"
+            )
             raise InputError(f"unknown{hint}", field="pix_fmt", value=wanted) from None
     if encoder == "mjpeg":  # full range alone
         formats = [name for name in formats if name.startswith("yuvj")]
-    own = "rgba" if source.pixel_format == "pal8" else source.pixel_format  # no palette is made for new colours
+    own = (
+        "rgba" if source.pixel_format == "pal8" else source.pixel_format
+    )  # no palette is made for new colours
     if not formats or own in formats:
         return own
     nearest, _ = find_best_pix_fmt_of_list(formats, own, has_alpha=True)
@@ -115,7 +191,8 @@ def holds_alpha(encoder: str, pix_fmt: str) -> bool:
 
 
 def conversion(source: VideoInfo, pix_fmt: str) -> dict[str, Any]:
-    """How swscale is to convert to another pixel format: by the source's matrix and range, not by its own defaults."""
+    """How swscale is to convert to another pixel format: by the source's matrix and range, not by
+    its own defaults."""
     if pix_fmt == source.pixel_format:
         return {}
     encoding, to_rgb = source.encoding, av.VideoFormat(pix_fmt, 2, 2).is_rgb

@@ -1,7 +1,8 @@
 """OpenEXR pictures (extra ``vhmae[exr]``): linear light, half or float, values above 1 kept.
 
-The rest of the package sees them as 16-bit sRGB of what lies in [0, 1]. What it changes there is carried back into the light that the file
-holds (:func:`carried_back`); pixels that it does not change, other channels and other parts stay as they were, bit for bit.
+The rest of the package sees them as 16-bit sRGB of what lies in [0, 1]. What it changes there is
+carried back into the light that the file holds (:func:`carried_back`); pixels that it does not
+change, other channels and other parts stay as they were, bit for bit.
 """
 
 from __future__ import annotations
@@ -25,7 +26,13 @@ _COLORS = "GBR"
 """In the order of FFmpeg's planes."""
 _MAGIC = b"\x76\x2f\x31\x01"
 _LARGEST_HALF = 65504.0
-_LOSSY = ("PXR24_COMPRESSION", "B44_COMPRESSION", "B44A_COMPRESSION", "DWAA_COMPRESSION", "DWAB_COMPRESSION")
+_LOSSY = (
+    "PXR24_COMPRESSION",
+    "B44_COMPRESSION",
+    "B44A_COMPRESSION",
+    "DWAA_COMPRESSION",
+    "DWAB_COMPRESSION",
+)
 
 
 def is_exr(path: Path) -> bool:
@@ -50,12 +57,19 @@ class ExrPicture:
                 raise InputError(f"{path}: is no OpenEXR file; export the {what} again")
             self.file = library.File(str(path), separate_channels=True)
             self.parts = self.file.parts
-            if not self.parts or any(channel.pixels is None for part in self.parts for channel in part.channels.values()):
+            if not self.parts or any(
+                channel.pixels is None for part in self.parts for channel in part.channels.values()
+            ):
                 raise ValueError("its pixels are damaged")
         except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}); check the path of the {what}") from None
+            raise InputError(
+                f"{path}: cannot be read ({error.strerror}); check the path of the {what}"
+            ) from None
         except (RuntimeError, ValueError) as error:
-            raise InputError(f"{path}: cannot be read as OpenEXR ({str(error).splitlines()[0]}); export the {what} again") from None
+            raise InputError(
+                f"{path}: cannot be read as OpenEXR ({str(error).splitlines()[0]}); export the "
+                f"{what} again"
+            ) from None
 
     @property
     def colors(self) -> dict[str, Any]:
@@ -66,13 +80,20 @@ class ExrPicture:
         """
         for part in self.parts:
             channels = part.channels
-            if all(name in channels and channels[name].xSampling == channels[name].ySampling == 1 for name in _COLORS):
+            if all(
+                name in channels and channels[name].xSampling == channels[name].ySampling == 1
+                for name in _COLORS
+            ):
                 return {name: channels[name] for name in (*_COLORS, "A") if name in channels}
         known = ", ".join(name for part in self.parts for name in part.channels)
-        raise InputError(f"{self.path}: has the channels {known}; expected R, G and B; export its picture under these names")
+        raise InputError(
+            f"{self.path}: has the channels {known}; expected R, G and B; export its picture under "
+            "these names"
+        )
 
     def display(self, associated: bool = False) -> tuple[list[Array], bool]:
-        """The picture as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and whether light above 1 was cut off.
+        """The picture as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and
+        whether light above 1 was cut off.
 
         Args:
             associated: the colours were multiplied by alpha, and are divided by it first.
@@ -86,7 +107,9 @@ class ExrPicture:
             light = pixels[name]
             if associated and alpha is not None:
                 cover = alpha.astype(np.float32)
-                light = np.divide(light, cover, out=np.zeros(light.shape, np.float32), where=cover > 0.0)
+                light = np.divide(
+                    light, cover, out=np.zeros(light.shape, np.float32), where=cover > 0.0
+                )
             cut |= bool((light > 1.0).any())
             planes.append(codes_of(light))
         if alpha is not None:
@@ -94,12 +117,15 @@ class ExrPicture:
         return planes, cut
 
     def matte(self) -> Array:
-        """The picture as a matte (uint16): its alpha, else its luminance channel, else its only or its green channel, as they are."""
+        """The picture as a matte (uint16): its alpha, else its luminance channel, else its only or
+        its green channel, as they are."""
         channels = {name: channel for part in self.parts for name, channel in part.channels.items()}
         name = next((name for name in ("A", "Y", "G") if name in channels), next(iter(channels)))
         pixels = np.asarray(channels[name].pixels)
         if not np.isfinite(pixels).all():
-            raise InputError(f"{self.path}: holds values that are no numbers; export the mask again")
+            raise InputError(
+                f"{self.path}: holds values that are no numbers; export the mask again"
+            )
         return _cover(pixels)
 
 
@@ -107,12 +133,16 @@ def _library(path: Path) -> Any:
     try:
         import OpenEXR
     except ImportError:
-        raise InputError(f"{path}: needs OpenEXR; install it with: pip install 'vhmae[exr]'") from None
+        raise InputError(
+            f"{path}: needs OpenEXR; install it with: pip install 'vhmae[exr]'"
+        ) from None
     return OpenEXR
 
 
 def _cover(alpha: Array) -> Array:
-    return np.rint(np.clip(np.nan_to_num(alpha.astype(np.float32)), 0.0, 1.0) * np.float32(TOP)).astype(np.uint16)
+    return np.rint(
+        np.clip(np.nan_to_num(alpha.astype(np.float32)), 0.0, 1.0) * np.float32(TOP)
+    ).astype(np.uint16)
 
 
 @functools.cache
@@ -132,7 +162,8 @@ def _codes(light: Array) -> Array:
 
 
 def codes_of(light: Array) -> Array:
-    """Light (H, W), half or float -> 16-bit sRGB; what is no number is black, what is above 1 white."""
+    """Light (H, W), half or float -> 16-bit sRGB; what is no number is black, what is above 1
+    white."""
     if light.dtype == np.float16:
         table: Array = _code_of_half()[np.ascontiguousarray(light).view(np.uint16)]
         return table
@@ -148,8 +179,8 @@ def light_of(codes: Array) -> Array:
 def carried_back(light: Array, before: Array, after: Array) -> Array:
     """Carry a change of 16-bit sRGB codes back into light.
 
-    Up to 1 the difference is added, so that what the codes rounded away stays; above 1 light is multiplied as it is at 1, so that
-    highlights keep their detail and take on the tint.
+    Up to 1 the difference is added, so that what the codes rounded away stays; above 1 light is
+    multiplied as it is at 1, so that highlights keep their detail and take on the tint.
 
     Args:
         light: (H, W) half or float, what the file holds.
@@ -163,7 +194,9 @@ def carried_back(light: Array, before: Array, after: Array) -> Array:
         own = light[changed].astype(np.float32)
         was, is_now = light_of(before[changed]), light_of(after[changed])
         moved = np.where(own > 1.0, own * is_now, own + (is_now - was))
-        out[changed] = np.clip(moved, -_LARGEST_HALF, _LARGEST_HALF) if light.dtype == np.float16 else moved
+        out[changed] = (
+            np.clip(moved, -_LARGEST_HALF, _LARGEST_HALF) if light.dtype == np.float16 else moved
+        )
     return out
 
 
@@ -173,21 +206,34 @@ def probe_exr(path: Path, shown: Path) -> VideoInfo:
     colors = picture.colors
     height, width = colors["R"].pixels.shape
     return VideoInfo(
-        path=shown, width=width, height=height, fps=Fraction(25), frames=1, duration_seconds=0.0, start_seconds=0.0, codec="exr",
-        pixel_format="gbrap16le" if "A" in colors else "gbrp16le", encoding=ColorEncoding("rgb", True, 16), guessed_matrix=False,
-    )  # fmt: skip
+        path=shown,
+        width=width,
+        height=height,
+        fps=Fraction(25),
+        frames=1,
+        duration_seconds=0.0,
+        start_seconds=0.0,
+        codec="exr",
+        pixel_format="gbrap16le" if "A" in colors else "gbrp16le",
+        encoding=ColorEncoding("rgb", True, 16),
+        guessed_matrix=False,
+    )
 
 
 def changed_light(picture: ExrPicture, after: Sequence[Array]) -> list[Array]:
-    """The light of a picture, red, green, blue, with what was changed of its 16-bit planes green, blue, red."""
+    """The light of a picture, red, green, blue, with what was changed of its 16-bit planes green,
+    blue, red."""
     before, _ = picture.display()
     own = [np.asarray(picture.colors[name].pixels) for name in _COLORS]
-    green, blue, red = (carried_back(*three) for three in zip(own, before[:3], after[:3], strict=True))
+    green, blue, red = (
+        carried_back(*three) for three in zip(own, before[:3], after[:3], strict=True)
+    )
     return [red, green, blue]
 
 
 def write_changed(part: Path, source: Path, after: Sequence[Array]) -> None:
-    """Write a file like another, with what was changed of its picture: all its channels, parts, attributes and depths.
+    """Write a file like another, with what was changed of its picture: all its channels, parts,
+    attributes and depths.
 
     What was compressed with loss is compressed without (ZIP).
     """
@@ -195,17 +241,24 @@ def write_changed(part: Path, source: Path, after: Sequence[Array]) -> None:
     for name, light in zip("RGB", changed_light(picture, after), strict=True):
         picture.colors[name].pixels = light
     library = _library(source)
-    for one in picture.parts:  # written with loss a second time, pixels that nothing changed would change
+    for (
+        one
+    ) in picture.parts:  # written with loss a second time, pixels that nothing changed would change
         if one.header["compression"].name in _LOSSY:
             one.header["compression"] = library.ZIP_COMPRESSION
     picture.file.write(str(part))
 
 
 def write_new(part: Path, light: Array, alpha: Array | None) -> None:
-    """Write light (H, W, 3) as half floats, multiplied by alpha (H, W) in [0, 1] where there is one, as the format has it."""
+    """Write light (H, W, 3) as half floats, multiplied by alpha (H, W) in [0, 1] where there is
+    one, as the format has it."""
     library = _library(part)
     cover = np.float32(1.0) if alpha is None else alpha
-    pixels = {name: (light[..., place] * cover).astype(np.float16) for place, name in enumerate("RGB")}
+    pixels = {
+        name: (light[..., place] * cover).astype(np.float16) for place, name in enumerate("RGB")
+    }
     if alpha is not None:
         pixels["A"] = alpha.astype(np.float16)
-    library.File({"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}, pixels).write(str(part))
+    library.File(
+        {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}, pixels
+    ).write(str(part))

@@ -1,7 +1,8 @@
-"""Two layers composited: a foreground with a matte laid over a background, in the background's own planes.
+"""Two layers composited: a foreground with a matte laid over a background, in the background's own
+planes.
 
-``out = background + alpha (foreground - background)``, added to the planes as a change of colour: where the foreground is not, the
-background's code values stay exactly what they were.
+``out = background + alpha (foreground - background)``, added to the planes as a change of colour:
+where the foreground is not, the background's code values stay exactly what they were.
 """
 
 from __future__ import annotations
@@ -26,10 +27,16 @@ Array = np.ndarray
 
 
 class LayeredSource:
-    """Frames of a background with a foreground laid over them, and the foreground's matte at the background's size."""
+    """Frames of a background with a foreground laid over them, and the foreground's matte at the
+    background's size."""
 
     def __init__(
-        self, background: VideoInfo, foreground: VideoInfo, mattes: MatteSource | None, placement: Placement, needed_frames: int
+        self,
+        background: VideoInfo,
+        foreground: VideoInfo,
+        mattes: MatteSource | None,
+        placement: Placement,
+        needed_frames: int,
     ) -> None:
         """Put the layers together.
 
@@ -40,9 +47,13 @@ class LayeredSource:
         """
         if background.files is not None and background.frames == 1 and foreground.frames > 1:
             background = dataclasses.replace(
-                background, files=background.files * foreground.frames, numbers=None, frames=foreground.frames, fps=foreground.fps,
+                background,
+                files=background.files * foreground.frames,
+                numbers=None,
+                frames=foreground.frames,
+                fps=foreground.fps,
                 duration_seconds=foreground.duration_seconds,
-            )  # fmt: skip
+            )
             needed_frames = foreground.frames
         self.background = background
         self.warnings: list[str] = []
@@ -50,22 +61,31 @@ class LayeredSource:
         self.mattes = mattes
         self.placement = placement
         if mattes is None and not has_alpha(foreground):
-            raise InputError("has no alpha channel; give its `masks`", field="foreground", value=foreground.path)
-        if foreground.files is None and background.files is None and abs(float(foreground.fps / background.fps) - 1.0) > 0.001:
             raise InputError(
-                f"has {float(foreground.fps):.3f} frames a second, the background {float(background.fps):.3f}; conform one to the other",
+                "has no alpha channel; give its `masks`", field="foreground", value=foreground.path
+            )
+        if (
+            foreground.files is None
+            and background.files is None
+            and abs(float(foreground.fps / background.fps) - 1.0) > 0.001
+        ):
+            raise InputError(
+                f"has {float(foreground.fps):.3f} frames a second, the background "
+                f"{float(background.fps):.3f}; conform one to the other",
                 field="foreground",
                 value=foreground.path,
             )
         if 1 < foreground.frames < needed_frames:
             raise InputError(
-                f"has {foreground.frames} frames but {background.path.name} has {background.frames}; trim the background or pass `end`",
+                f"has {foreground.frames} frames but {background.path.name} has "
+                f"{background.frames}; trim the background or pass `end`",
                 field="foreground",
                 value=foreground.path,
             )
         if foreground.frames > background.frames:
             self.warnings.append(
-                f"{foreground.path} has {foreground.frames} frames, {background.path.name} has {background.frames}: the rest is left out"
+                f"{foreground.path} has {foreground.frames} frames, {background.path.name} has "
+                f"{background.frames}: the rest is left out"
             )
 
     def read(self, first: int = 0) -> Iterator[tuple[TimedFrame, Array]]:
@@ -81,16 +101,24 @@ class LayeredSource:
                 front = next(fronts, None)
                 if front is None:
                     raise InputError(
-                        "ends before the background; trim the background or pass `end`", field="foreground", value=self.foreground.path
+                        "ends before the background; trim the background or pass `end`",
+                        field="foreground",
+                        value=self.foreground.path,
                     )
                 # Frames that cannot be decoded leave gaps, which the mattes do not have.
                 gap = max(0, front.index - at - 1)
-                matte = next(itertools.islice(mattes, gap, None)) if mattes is not None else alpha_matte(front.image)
+                matte = (
+                    next(itertools.islice(mattes, gap, None))
+                    if mattes is not None
+                    else alpha_matte(front.image)
+                )
                 at = front.index
             assert matte is not None
             yield self._laid(timed, front.image, matte)
 
-    def _laid(self, timed: TimedFrame, front: PlanarFrame, matte: Array) -> tuple[TimedFrame, Array]:
+    def _laid(
+        self, timed: TimedFrame, front: PlanarFrame, matte: Array
+    ) -> tuple[TimedFrame, Array]:
         back = timed.image
         alpha = self._warped(to_unit(matte), back)
         box = matte_box(alpha, back.chroma_x, back.chroma_y)
@@ -100,14 +128,17 @@ class LayeredSource:
         weight = alpha[box.rows, box.columns]
         colors = front.rgb_planes(Box(0, 0, front.height, front.width))
         if not self.placement.premultiplied:
-            colors *= to_unit(matte)  # before it is warped: what is transparent has no colour to mix in
+            colors *= to_unit(
+                matte
+            )  # before it is warped: what is transparent has no colour to mix in
         shown = np.stack([self._warped(plane, back)[box.rows, box.columns] for plane in colors])
         laid = back.copy()
         laid.add(shown - weight * laid.rgb_planes(box), box)
         return dataclasses.replace(timed, image=laid, decoded=encodable(laid, timed.decoded)), cover
 
     def _warped(self, plane: Array, back: PlanarFrame) -> Array:
-        """A plane of the foreground at its place in the background; nothing where it does not reach."""
+        """A plane of the foreground at its place in the background; nothing where it does not
+        reach."""
         scale = self.placement.scale
         # Centres of pixels, not their corners, are what OpenCV counts from.
         left, top = self.placement.position
@@ -130,6 +161,10 @@ def warp_layer(layer: Array, matrix: Array, scale: float, size: tuple[int, int])
         small = (max(1, round(width * scale)), max(1, round(height * scale)))
         layer = cv2.resize(layer, small, interpolation=cv2.INTER_AREA)
         across, down = width / small[0], height / small[1]
-        matrix = matrix @ np.array([[across, 0.0, 0.5 * (across - 1.0)], [0.0, down, 0.5 * (down - 1.0)], [0.0, 0.0, 1.0]])
-    warped: Array = cv2.warpAffine(layer, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        matrix = matrix @ np.array(
+            [[across, 0.0, 0.5 * (across - 1.0)], [0.0, down, 0.5 * (down - 1.0)], [0.0, 0.0, 1.0]]
+        )
+    warped: Array = cv2.warpAffine(
+        layer, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+    )
     return warped

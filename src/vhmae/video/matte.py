@@ -1,6 +1,8 @@
-"""Masks and mattes from any form: a video, one picture, a folder, a numbered sequence, or packed bits.
+"""Masks and mattes from any form: a video, one picture, a folder, a numbered sequence, or packed
+bits.
 
-Mattes leave here as they are stored (uint8 or uint16, white = foreground), at the composite's size, one a frame.
+Mattes leave here as they are stored (uint8 or uint16, white = foreground), at the composite's size,
+one a frame.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ Array = np.ndarray
 
 LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "rawvideo")
 DEAD_ZONE = 10
-"""A lossy codec leaves noise of a few levels in black and white: values this near to them count as them."""
+"""A lossy codec leaves noise of a few levels in black and white: values this near to them count as
+them."""
 ASPECT_TOLERANCE = 0.02
 
 
@@ -33,9 +36,15 @@ class MatteSource:
     """A matte for each frame of a composite."""
 
     def __init__(
-        self, path: Path, frames: int | None, size: tuple[int, int], start: Callable[[int], Iterator[Array]], turned: int | None = None
+        self,
+        path: Path,
+        frames: int | None,
+        size: tuple[int, int],
+        start: Callable[[int], Iterator[Array]],
+        turned: int | None = None,
     ) -> None:
-        """``start`` gives the mattes from a frame number on; ``turned`` is how players turn them, None where the file cannot say."""
+        """``start`` gives the mattes from a frame number on; ``turned`` is how players turn them,
+        None where the file cannot say."""
         self.path = path
         self._turned = turned
         self.frames = frames
@@ -44,7 +53,8 @@ class MatteSource:
         self._start = start
 
     def read(self, composite: VideoInfo, first: int = 0) -> Iterator[Array]:
-        """Mattes at the composite's size from frame ``first`` on; the last (or only) one without end.
+        """Mattes at the composite's size from frame ``first`` on; the last (or only) one without
+        end.
 
         Raises:
             InputError: if the source breaks off before its end.
@@ -61,15 +71,20 @@ class MatteSource:
                 matte = cv2.resize(matte, (composite.width, composite.height), interpolation=how)
             yield matte
         if matte is None or (self.frames is not None and number < self.frames):
-            raise InputError(f"{self.path}: is damaged: its frame {number} cannot be read; export the mask again")
+            raise InputError(
+                f"{self.path}: is damaged: its frame {number} cannot be read; export the mask again"
+            )
         while True:
             yield matte
 
     def _turns(self, composite: VideoInfo) -> int:
-        """Quarters counterclockwise from the mattes' pixels to the composite's, which lie as they are stored."""
+        """Quarters counterclockwise from the mattes' pixels to the composite's, which lie as they
+        are stored."""
         if self._turned is not None:
             return (self._turned - composite.turned) // 90 % 4
-        stands = composite.turned % 180 and self._misfit(composite, 0) > ASPECT_TOLERANCE >= self._misfit(composite, 1)
+        stands = composite.turned % 180 and self._misfit(
+            composite, 0
+        ) > ASPECT_TOLERANCE >= self._misfit(composite, 1)
         return -composite.turned // 90 % 4 if stands else 0
 
     def _misfit(self, composite: VideoInfo, turns: int) -> float:
@@ -84,23 +99,36 @@ class MatteSource:
         if composite.turned % 180 and self._misfit(composite, 1) > ASPECT_TOLERANCE:
             return None
         return (
-            f"{composite.path} is turned by its file and {self.path} does not say how it lies: it was taken to lie as the video is stored; "
-            f"where it stands upright, turn it by {-composite.turned % 360} degrees counterclockwise"
+            f"{composite.path} is turned by its file and {self.path} does not say how it lies: it "
+            "was taken to lie as the video is stored; "
+            f"where it stands upright, turn it by {-composite.turned % 360} degrees "
+            "counterclockwise"
         )
 
     def check_fits(self, composite: VideoInfo, hold_last: bool | None) -> str | None:
-        """Refuse a mask of another aspect or length; returns a warning where a length is let pass (None: it never is)."""
-        if min(self.width, self.height) < 1 or self._misfit(composite, self._turns(composite)) > ASPECT_TOLERANCE:
+        """Refuse a mask of another aspect or length; returns a warning where a length is let pass
+        (None: it never is)."""
+        if (
+            min(self.width, self.height) < 1
+            or self._misfit(composite, self._turns(composite)) > ASPECT_TOLERANCE
+        ):
             raise InputError(
-                f"{self.path}: is {self.width}x{self.height} but {composite.path.name} is {composite.width}x{composite.height}; "
+                f"{self.path}: is {self.width}x{self.height} but {composite.path.name} is "
+                f"{composite.width}x{composite.height}; "
                 "export the mask in the composite's aspect"
             )
         if self.frames is None or self.frames == composite.frames:
             return None
         if not hold_last:
             remedy = "trim one" if hold_last is None else "trim one or pass `hold_last_mask`"
-            raise InputError(f"{self.path}: has {self.frames} frames but {composite.path.name} has {composite.frames}; {remedy}")
-        return f"{self.path} has {self.frames} frames, {composite.path.name} has {composite.frames}: the last mask stands still or is cut"
+            raise InputError(
+                f"{self.path}: has {self.frames} frames but {composite.path.name} has "
+                f"{composite.frames}; {remedy}"
+            )
+        return (
+            f"{self.path} has {self.frames} frames, {composite.path.name} has {composite.frames}: "
+            "the last mask stands still or is cut"
+        )
 
 
 def open_matte(path: Path) -> MatteSource:
@@ -123,7 +151,10 @@ def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
         for file in files[first:]:
             picture = _levels(_read_grey(file), of_ones)
             if picture.shape != one.shape:
-                raise InputError(f"{file}: is {picture.shape[1]}x{picture.shape[0]}, the first mask is {one.shape[1]}x{one.shape[0]}")
+                raise InputError(
+                    f"{file}: is {picture.shape[1]}x{picture.shape[0]}, the first mask is "
+                    f"{one.shape[1]}x{one.shape[0]}"
+                )
             yield picture
 
     return MatteSource(path, len(files), (one.shape[1], one.shape[0]), start)
@@ -134,7 +165,9 @@ def _read_grey(path: Path) -> Array:
     if is_exr(path):
         return ExrPicture(path, "mask").matte()
     picture = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
-    if picture is None or (path.suffix.lower() in (".jpg", ".jpeg") and b"\xff\xd9" not in path.read_bytes()[2:]):
+    if picture is None or (
+        path.suffix.lower() in (".jpg", ".jpeg") and b"\xff\xd9" not in path.read_bytes()[2:]
+    ):
         raise InputError(f"{path}: cannot be read as a picture; export the mask again")
     if picture.dtype not in (np.uint8, np.uint16):
         if not np.isfinite(picture).all():
@@ -144,7 +177,8 @@ def _read_grey(path: Path) -> Array:
 
 
 def _is_of_ones(files: Sequence[Path]) -> bool:
-    """Whether 1 means foreground, all through: as a grey level it would be no matte at all, but of a matte that has all but faded out."""
+    """Whether 1 means foreground, all through: as a grey level it would be no matte at all, but of
+    a matte that has all but faded out."""
     pictures = (_read_grey(file) for file in files)
     return all(picture.dtype != np.float32 and picture.max() <= 1 for picture in pictures)
 
@@ -170,10 +204,15 @@ def layer_info(info: VideoInfo) -> VideoInfo:
     planar = REPACKED.get(info.pixel_format, info.pixel_format)
     if planar.startswith(("yuva", "gbrap")):
         return dataclasses.replace(info, pixel_format=planar)
-    named = planar.replace("yuvj", "yuva").replace("gbrp", "gbrap") if planar.startswith(("yuvj", "gb")) else planar.replace("yuv", "yuva")
+    named = (
+        planar.replace("yuvj", "yuva").replace("gbrp", "gbrap")
+        if planar.startswith(("yuvj", "gb"))
+        else planar.replace("yuv", "yuva")
+    )
     if named not in PLANAR or named == "yuva420p12le" or planar.startswith("gray"):
         raise InputError(
-            f"`layer` foreground: {info.path.name} has pixel format {info.pixel_format}, which knows no alpha; convert it first"
+            f"`layer` foreground: {info.path.name} has pixel format {info.pixel_format}, which "
+            "knows no alpha; convert it first"
         )
     return dataclasses.replace(info, pixel_format=named)
 
@@ -197,15 +236,22 @@ def _open_bits(path: Path) -> MatteSource:
     try:
         with zipfile.ZipFile(path) as archive:
             with archive.open("shape.npy") as member:
-                frames, height, width = (int(side) for side in np.lib.format.read_array(member, allow_pickle=False))
+                frames, height, width = (
+                    int(side) for side in np.lib.format.read_array(member, allow_pickle=False)
+                )
             with archive.open("bits.npy") as member:
                 shape, dtype = _array_header(member)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path of the mask") from None
     except DAMAGED_ARCHIVE as error:
-        raise InputError(f"{path}: is not a packed mask with 'bits' and 'shape' ({error}); export the mask again") from None
+        raise InputError(
+            f"{path}: is not a packed mask with 'bits' and 'shape' ({error}); export the mask again"
+        ) from None
     if shape != (frames, height, -(-width // 8)) or dtype != np.uint8:
-        raise InputError(f"{path}: its bits {shape} do not fit its shape ({frames}, {height}, {width}); export the mask again")
+        raise InputError(
+            f"{path}: its bits {shape} do not fit its shape ({frames}, {height}, {width}); export "
+            "the mask again"
+        )
 
     def start(first: int) -> Iterator[Array]:
         # Read frame by frame: the whole of a long mask would not fit the memory.
@@ -213,9 +259,13 @@ def _open_bits(path: Path) -> MatteSource:
             _array_header(member)
             for number in range(frames):
                 try:
-                    row = np.frombuffer(member.read(height * shape[2]), np.uint8).reshape(height, shape[2])
+                    row = np.frombuffer(member.read(height * shape[2]), np.uint8).reshape(
+                        height, shape[2]
+                    )
                 except DAMAGED_ARCHIVE:
-                    raise InputError(f"{path}: is damaged at frame {number}; export the mask again") from None
+                    raise InputError(
+                        f"{path}: is damaged at frame {number}; export the mask again"
+                    ) from None
                 if number >= first:
                     yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
 
@@ -225,7 +275,11 @@ def _open_bits(path: Path) -> MatteSource:
 def _array_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Read an .npy header and leave the stream at the first value."""
     version = np.lib.format.read_magic(member)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     shape, fortran, dtype = read(member)
     if fortran:
         raise ValueError("in Fortran order")
@@ -239,18 +293,31 @@ def _open_video(path: Path) -> MatteSource:
     def start(first: int) -> Iterator[Array]:
         for number, frame in enumerate(read_frames(info, first=first), first):
             if frame.index != number:
-                raise InputError(f"{path}: is damaged: its frame {number} cannot be read; export the mask again")
+                raise InputError(
+                    f"{path}: is damaged: its frame {number} cannot be read; export the mask again"
+                )
             luma = frame.image.planes[0]  # for RGB the first plane is green: masks are grey
             yield cv2.LUT(luma, table) if luma.dtype == np.uint8 else table[luma]
 
-    return MatteSource(path, info.frames, (info.width, info.height), start, info.turned if info.display_matrix is not None else None)
+    return MatteSource(
+        path,
+        info.frames,
+        (info.width, info.height),
+        start,
+        info.turned if info.display_matrix is not None else None,
+    )
 
 
 def _levels_of_codes(info: VideoInfo) -> Array:
-    """What each code value of a mask video's luma stands for, stretched from limited range: uint8 (or uint16 above 8 bits)."""
+    """What each code value of a mask video's luma stands for, stretched from limited range: uint8
+    (or uint16 above 8 bits)."""
     bits = info.encoding.bits
     top = 255 if bits == 8 else 65535
-    low, span = (0.0, 2.0**bits - 1.0) if info.encoding.full_range else (16.0 * 2 ** (bits - 8), 219.0 * 2 ** (bits - 8))
+    low, span = (
+        (0.0, 2.0**bits - 1.0)
+        if info.encoding.full_range
+        else (16.0 * 2 ** (bits - 8), 219.0 * 2 ** (bits - 8))
+    )
     levels = (np.arange(1 << bits) - low) * (top / span)
     if info.codec not in LOSSLESS:
         edge = DEAD_ZONE * top / 255

@@ -1,4 +1,5 @@
-"""Frames written as pictures: one still or a numbered sequence, in the depth and channels of their source."""
+"""Frames written as pictures: one still or a numbered sequence, in the depth and channels of their
+source."""
 
 from __future__ import annotations
 
@@ -28,8 +29,15 @@ from vhmae.video.writer import FrameWriter
 
 Array = np.ndarray
 ENCODERS = {
-    ".png": "png", ".tif": "tiff", ".tiff": "tiff", ".jpg": "mjpeg", ".jpeg": "mjpeg", ".bmp": "bmp", ".webp": "libwebp", ".exr": "exr",
-}  # fmt: skip
+    ".png": "png",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".jpg": "mjpeg",
+    ".jpeg": "mjpeg",
+    ".bmp": "bmp",
+    ".webp": "libwebp",
+    ".exr": "exr",
+}
 _LOSSLESS_OPTIONS = {"tiff": {"compression_algo": "deflate"}, "libwebp": {"lossless": "1"}}
 
 
@@ -55,7 +63,10 @@ class PictureWriter(FrameWriter):
             self._folder.mkdir()
         except OSError as error:
             self._lock.release()
-            raise InputError(f"{output}: cannot be written beside its place ({error.strerror}); check the permissions") from None
+            raise InputError(
+                f"{output}: cannot be written beside its place ({error.strerror}); check the "
+                "permissions"
+            ) from None
 
     @abc.abstractmethod
     def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
@@ -71,7 +82,8 @@ class PictureWriter(FrameWriter):
             self._save(part, timed, image)
         except (av.error.FFmpegError, OSError) as error:
             raise VhmaeError(
-                f"{self.output}: writing failed at frame {self.frames} ({error.strerror}); check the space on the disk"
+                f"{self.output}: writing failed at frame {self.frames} ({error.strerror}); check "
+                "the space on the disk"
             ) from None
         self._parts.append((part, numbered(self.output, self.source, timed.index)))
         self.frames += 1
@@ -82,7 +94,10 @@ class PictureWriter(FrameWriter):
         for part, _ in self._parts if self.verify else ():
             width, height = self._size(part)
             if (width, height) != (self.source.width, self.source.height):
-                raise VhmaeError(f"{self.output}: a written picture is {width}x{height}; try another kind of picture")
+                raise VhmaeError(
+                    f"{self.output}: a written picture is {width}x{height}; try another kind of "
+                    "picture"
+                )
         self._flushed = True
 
     def finish(self) -> None:
@@ -106,15 +121,24 @@ class _FFmpegPictures(PictureWriter):
         known = [one.name for one in av.Codec(encoder, "w").video_formats or []]
         if known and name not in known:
             raise InputError(
-                f"{output.suffix} pictures cannot hold it; expected one of {', '.join(known[:8])}", field="pix_fmt", value=name
+                f"{output.suffix} pictures cannot hold it; expected one of {', '.join(known[:8])}",
+                field="pix_fmt",
+                value=name,
             )
         self._conversion = conversion(source, name)
         context: Any = av.CodecContext.create(encoder, "w")
         self._encoder = context
-        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = source.width, source.height, name
+        self._encoder.width, self._encoder.height, self._encoder.pix_fmt = (
+            source.width,
+            source.height,
+            name,
+        )
         self._encoder.time_base = 1 / Fraction(source.fps)
         self._encoder.thread_count = 1  # a picture at once: nothing may wait in the encoder
-        self._encoder.options = {**_LOSSLESS_OPTIONS.get(encoder, {}), **encoder_options(encoder, None, None)}
+        self._encoder.options = {
+            **_LOSSLESS_OPTIONS.get(encoder, {}),
+            **encoder_options(encoder, None, None),
+        }
         super().__init__(output, source, verify)
 
     def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
@@ -124,7 +148,10 @@ class _FFmpegPictures(PictureWriter):
         frame.pts, frame.time_base, frame.pict_type = self.frames, self._encoder.time_base, 0
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
         if not data:
-            raise VhmaeError(f"{self.output}: the encoder gave nothing for frame {self.frames}; try another kind of picture")
+            raise VhmaeError(
+                f"{self.output}: the encoder gave nothing for frame {self.frames}; try another "
+                "kind of picture"
+            )
         part.write_bytes(data)
 
     def _size(self, part: Path) -> tuple[int, int]:
@@ -138,13 +165,25 @@ class _ExrPictures(PictureWriter):
 
     def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
         is_layer = image.pixel_format is not None
-        source = self.source.files[timed.index] if self.source.codec == "exr" and self.source.files is not None else None
+        source = (
+            self.source.files[timed.index]
+            if self.source.codec == "exr" and self.source.files is not None
+            else None
+        )
         try:
             if source is not None and not is_layer:
                 write_changed(part, source, image.planes)
                 return
-            alpha = image.planes[3].astype(np.float32) / np.float32(image.top_code) if len(image.planes) == 4 else None
-            light = linear(image.rgb()) if source is None else np.dstack(changed_light(ExrPicture(source), image.planes))
+            alpha = (
+                image.planes[3].astype(np.float32) / np.float32(image.top_code)
+                if len(image.planes) == 4
+                else None
+            )
+            light = (
+                linear(image.rgb())
+                if source is None
+                else np.dstack(changed_light(ExrPicture(source), image.planes))
+            )
             write_new(part, light, alpha)
         except RuntimeError as error:
             raise OSError(errno.EIO, str(error).splitlines()[0]) from None
@@ -155,15 +194,36 @@ class _ExrPictures(PictureWriter):
 
 
 def open_pictures(
-    output: Path, source: VideoInfo, *, codec: str | None = None, crf: int | None = None, preset: str | None = None,
-    pix_fmt: str | None = None, start_seconds: float = 0.0, end_seconds: float | None = None, verify: bool = True,
-) -> PictureWriter:  # fmt: skip
-    """Open pictures to write; takes what :class:`VideoWriter` does, of which pictures know the pixel format and ``verify``."""
+    output: Path,
+    source: VideoInfo,
+    *,
+    codec: str | None = None,
+    crf: int | None = None,
+    preset: str | None = None,
+    pix_fmt: str | None = None,
+    start_seconds: float = 0.0,
+    end_seconds: float | None = None,
+    verify: bool = True,
+) -> PictureWriter:
+    """Open pictures to write; takes what :class:`VideoWriter` does, of which pictures know the
+    pixel format and ``verify``."""
     exr = is_exr(output)
-    for option, value in (("`codec`", codec), ("`crf`", crf), ("`preset`", preset), ("`pix_fmt`", pix_fmt if exr else None)):
+    for option, value in (
+        ("`codec`", codec),
+        ("`crf`", crf),
+        ("`preset`", preset),
+        ("`pix_fmt`", pix_fmt if exr else None),
+    ):
         if value is not None:
-            raise InputError(f"{option} {value}: pictures have no such setting, their suffix says what they are; leave it out")
-    return _ExrPictures(output, source, verify) if exr else _FFmpegPictures(output, source, pix_fmt, verify)
+            raise InputError(
+                f"{option} {value}: pictures have no such setting, their suffix says what they "
+                "are; leave it out"
+            )
+    return (
+        _ExrPictures(output, source, verify)
+        if exr
+        else _FFmpegPictures(output, source, pix_fmt, verify)
+    )
 
 
 def check_still(output: Path, inputs: list[Path]) -> None:
@@ -181,4 +241,7 @@ def write_still(path: Path, picture: Array) -> None:
         except cv2.error:
             written = False
         if not written:
-            raise InputError(f"{path}: cannot be written as a picture; give a .png or .jpg in a folder that can be written")
+            raise InputError(
+                f"{path}: cannot be written as a picture; give a .png or .jpg in a folder that can "
+                "be written"
+            )

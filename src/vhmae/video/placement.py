@@ -25,6 +25,8 @@ class Placement:
     def __post_init__(self) -> None:
         x, y = self.position
         if not (math.isfinite(x) and math.isfinite(y)):
-            raise InputError("is no place; expected two numbers", field="position", value=f"{x},{y}")
+            raise InputError(
+                "is no place; expected two numbers", field="position", value=f"{x},{y}"
+            )
         if not 0.0 < self.scale <= 100.0:
             raise InputError("out of range; expected more than 0", field="scale", value=self.scale)

@@ -1,6 +1,7 @@
 """Frames as the planes that they were stored in.
 
-A colour change is *added* to the planes: pixels outside the matte keep their exact code values, chroma is never
+A colour change is *added* to the planes: pixels outside the matte keep their exact code values,
+    chroma is never
 resampled where nothing changes, and 8 to 16 bit, limited and full range go one way.
 """
 
@@ -40,7 +41,8 @@ class Box:
 
 
 def matte_box(matte: Array, align_x: int = 2, align_y: int = 2) -> Box | None:
-    """The smallest box around the pixels of a matte above zero, aligned to chroma samples; None if there are none."""
+    """The smallest box around the pixels of a matte above zero, aligned to chroma samples; None if
+    there are none."""
     rows = np.flatnonzero(matte.any(axis=1))
     if not len(rows):
         return None
@@ -48,21 +50,27 @@ def matte_box(matte: Array, align_x: int = 2, align_y: int = 2) -> Box | None:
     height, width = matte.shape
     bottom = min(height, -(-(int(rows[-1]) + 1) // align_y) * align_y)
     right = min(width, -(-(int(columns[-1]) + 1) // align_x) * align_x)
-    return Box(int(rows[0]) // align_y * align_y, int(columns[0]) // align_x * align_x, bottom, right)
+    return Box(
+        int(rows[0]) // align_y * align_y, int(columns[0]) // align_x * align_x, bottom, right
+    )
 
 
 def shrink(picture: Array, height: int, width: int) -> Array:
-    """Shrink a plane (H, W) or a picture (H, W, C) by mean; halves it first as often as that goes, which costs next to nothing."""
+    """Shrink a plane (H, W) or a picture (H, W, C) by mean; halves it first as often as that goes,
+    which costs next to nothing."""
     while picture.shape[0] >= 2 * height and picture.shape[1] >= 2 * width:
         rows, columns = picture.shape[0] // 2, picture.shape[1] // 2
-        picture = cv2.resize(picture[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
+        picture = cv2.resize(
+            picture[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA
+        )
     shrunk: Array = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
     return shrunk
 
 
 @dataclasses.dataclass
 class PlanarFrame:
-    """One frame: planes of code values (luma, two chromas; green, blue, red; or luma alone), and how they stand for colours."""
+    """One frame: planes of code values (luma, two chromas; green, blue, red; or luma alone), and
+    how they stand for colours."""
 
     planes: Sequence[Array]
     encoding: ColorEncoding
@@ -83,29 +91,37 @@ class PlanarFrame:
 
     def rgb(self) -> Array:
         """Convert the frame to RGB: (H, W, 3) float32, in [0, 1]."""
-        return np.ascontiguousarray(self.rgb_planes(Box(0, 0, self.height, self.width)).transpose(1, 2, 0))
+        return np.ascontiguousarray(
+            self.rgb_planes(Box(0, 0, self.height, self.width)).transpose(1, 2, 0)
+        )
 
     def rgb_planes(self, box: Box) -> Array:
-        """Convert a box of the frame, aligned to chroma samples, to RGB: (3, h, w) float32, in [0, 1]."""
+        """Convert a box of the frame, aligned to chroma samples, to RGB: (3, h, w) float32, in [0,
+        1]."""
         luma = self.planes[0][box.rows, box.columns][None]
         return self._decode(np.concatenate([luma, self.chroma(box)]).astype(np.float32))
 
     def chroma(self, box: Box) -> Array:
-        """The chroma of a box at full size (or its second and third planes): (2, h, w) of the planes' type."""
+        """The chroma of a box at full size (or its second and third planes): (2, h, w) of the
+        planes' type."""
         height, width = box.bottom - box.top, box.right - box.left
         if len(self.planes) == 1:
             return np.full((2, height, width), self._neutral, self.planes[0].dtype)
-        return np.stack([self._full_chroma(plane, box, height, width) for plane in self.planes[1:3]])
+        return np.stack(
+            [self._full_chroma(plane, box, height, width) for plane in self.planes[1:3]]
+        )
 
     def thumbnail(self, height: int, width: int) -> Array:
-        """Shrink the planes, then convert: (height, width, 3) float32 RGB in [0, 1], at a fraction of the cost."""
+        """Shrink the planes, then convert: (height, width, 3) float32 RGB in [0, 1], at a fraction
+        of the cost."""
         codes = np.full((3, height, width), self._neutral, np.float32)
         for index, plane in enumerate(self.planes[:3]):
             codes[index] = shrink(plane, height, width)
         return np.ascontiguousarray(self._decode(codes).transpose(1, 2, 0))
 
     def sample(self, height: int, width: int) -> Array:
-        """Colours of single pixels on a grid, (3, height, width) float32 RGB in [0, 1]: no mean of several."""
+        """Colours of single pixels on a grid, (3, height, width) float32 RGB in [0, 1]: no mean of
+        several."""
         codes = np.full((3, height, width), self._neutral, np.float32)
         for index, plane in enumerate(self.planes[:3]):
             codes[index] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST)
@@ -115,7 +131,8 @@ class PlanarFrame:
         """Add a change of colour to a box of the frame, in place.
 
         Args:
-            change: (3, h, w) float32, in units of RGB in [0, 1]; zero leaves code values exactly as they are.
+            change: (3, h, w) float32, in units of RGB in [0, 1]; zero leaves code values exactly as
+                they are.
             box: aligned to chroma samples (:func:`matte_box`).
         """
         matrix, _ = self.encoding.encoding()
@@ -124,8 +141,11 @@ class PlanarFrame:
         self.add_chroma(codes[1:], box)
 
     def add_chroma(self, steps: Array, box: Box) -> None:
-        """Add changes of code values at full size, (2, h, w), to the chroma of a box; each sample takes the mean of its pixels."""
-        for plane, step in zip(self.planes[1:3], steps, strict=False):  # a picture of luma alone has no plane for them
+        """Add changes of code values at full size, (2, h, w), to the chroma of a box; each sample
+        takes the mean of its pixels."""
+        for plane, step in zip(
+            self.planes[1:3], steps, strict=False
+        ):  # a picture of luma alone has no plane for them
             target = plane[self._chroma_rows(box), self._chroma_columns(box)]
             self._add(target, self._shrink(step, *target.shape))
 
@@ -148,7 +168,10 @@ class PlanarFrame:
     def _decode(self, codes: Array) -> Array:
         """Code values (3, h, w) float32 -> RGB in [0, 1]."""
         matrix, offset = self.encoding.decoding()
-        rgb: Array = np.tensordot(matrix.astype(np.float32), codes, 1) + offset.astype(np.float32)[:, None, None]
+        rgb: Array = (
+            np.tensordot(matrix.astype(np.float32), codes, 1)
+            + offset.astype(np.float32)[:, None, None]
+        )
         return np.clip(rgb, 0.0, 1.0, out=rgb)
 
     def _chroma_rows(self, box: Box) -> slice:
@@ -168,7 +191,9 @@ class PlanarFrame:
         """Mean over the pixels of each chroma sample; an odd edge repeats its last pixel."""
         height, width = rows * self.chroma_y, columns * self.chroma_x
         if step.shape != (height, width):
-            step = np.pad(step, ((0, height - step.shape[0]), (0, width - step.shape[1])), mode="edge")
+            step = np.pad(
+                step, ((0, height - step.shape[0]), (0, width - step.shape[1])), mode="edge"
+            )
         step = np.ascontiguousarray(step)
         shrunk: Array = cv2.resize(step, (columns, rows), interpolation=cv2.INTER_AREA)
         return shrunk
@@ -180,6 +205,10 @@ def frame_of(planes: Sequence[Array], pixel_format: str) -> av.VideoFrame:
 
     frame = av.VideoFrame(planes[0].shape[1], planes[0].shape[0], pixel_format)
     for plane, values in zip(frame.planes, planes, strict=True):
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size).view(values.dtype)
+        rows = (
+            np.frombuffer(memoryview(plane), np.uint8)
+            .reshape(plane.height, plane.line_size)
+            .view(values.dtype)
+        )
         rows[:, : plane.width] = values
     return frame

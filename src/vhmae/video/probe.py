@@ -1,4 +1,5 @@
-"""What is in a video file: looked at before any work begins, so that wrong input fails in a second."""
+"""What is in a video file: looked at before any work begins, so that wrong input fails in a
+second."""
 
 from __future__ import annotations
 
@@ -17,24 +18,73 @@ from vhmae.errors import InputError
 
 # Formats that are stored plane by plane; others are repacked without loss before they are read.
 PLANAR = {
-    *(f"yuv{alpha}{kind}p{depth}" for alpha in ("", "a") for kind in ("420", "422", "444") for depth in ("", "10le", "12le")),
+    *(
+        f"yuv{alpha}{kind}p{depth}"
+        for alpha in ("", "a")
+        for kind in ("420", "422", "444")
+        for depth in ("", "10le", "12le")
+    ),
     *(f"yuvj{kind}p" for kind in ("420", "422", "444")),
     *(f"gbr{alpha}p{depth}" for alpha in ("", "a") for depth in ("", "10le", "12le", "16le")),
     *(f"gray{depth}" for depth in ("", "10le", "12le", "16le")),
 }
 REPACKED = {
-    "nv12": "yuv420p", "nv21": "yuv420p", "p010le": "yuv420p10le", "yuyv422": "yuv422p", "uyvy422": "yuv422p",
-    "rgb24": "gbrp", "bgr24": "gbrp", "rgb0": "gbrp", "bgr0": "gbrp", "0rgb": "gbrp", "rgba": "gbrap", "bgra": "gbrap",
-    "argb": "gbrap", "rgb48le": "gbrp16le", "rgba64le": "gbrap16le", "pal8": "gbrap", "rgb48be": "gbrp16le", "rgba64be": "gbrap16le",
-    "gray16be": "gray16le", "monob": "gray", "monow": "gray", "ya8": "gbrap", "ya16be": "gbrap16le", "ya16le": "gbrap16le",
-}  # fmt: skip
+    "nv12": "yuv420p",
+    "nv21": "yuv420p",
+    "p010le": "yuv420p10le",
+    "yuyv422": "yuv422p",
+    "uyvy422": "yuv422p",
+    "rgb24": "gbrp",
+    "bgr24": "gbrp",
+    "rgb0": "gbrp",
+    "bgr0": "gbrp",
+    "0rgb": "gbrp",
+    "rgba": "gbrap",
+    "bgra": "gbrap",
+    "argb": "gbrap",
+    "rgb48le": "gbrp16le",
+    "rgba64le": "gbrap16le",
+    "pal8": "gbrap",
+    "rgb48be": "gbrp16le",
+    "rgba64be": "gbrap16le",
+    "gray16be": "gray16le",
+    "monob": "gray",
+    "monow": "gray",
+    "ya8": "gbrap",
+    "ya16be": "gbrap16le",
+    "ya16le": "gbrap16le",
+}
 
 # Numbers of ITU-T H.273, as files carry them.
 _MATRICES: dict[int, Matrix] = {
-    1: "bt709", 4: "bt601", 5: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020",
-}  # fmt: skip
-_OTHER_MATRICES = {7: "SMPTE 240M", 8: "YCgCo", 11: "SMPTE 2085", 13: "chromaticity-derived", 14: "ICtCp"}
-_PROTOCOLS = ("concat:", "pipe:", "http:", "https:", "tcp:", "udp:", "crypto:", "ftp:", "rtmp:", "rtp:", "rtsp:", "srt:")
+    1: "bt709",
+    4: "bt601",
+    5: "bt601",
+    6: "bt601",
+    9: "bt2020",
+    10: "bt2020",
+}
+_OTHER_MATRICES = {
+    7: "SMPTE 240M",
+    8: "YCgCo",
+    11: "SMPTE 2085",
+    13: "chromaticity-derived",
+    14: "ICtCp",
+}
+_PROTOCOLS = (
+    "concat:",
+    "pipe:",
+    "http:",
+    "https:",
+    "tcp:",
+    "udp:",
+    "crypto:",
+    "ftp:",
+    "rtmp:",
+    "rtp:",
+    "rtsp:",
+    "srt:",
+)
 _LISTS = {"concat", "hls", "applehttp", "dash", "sdp", "imf"}
 """FFmpeg's formats that read other files, or reach into a network."""
 LARGEST_STEP_BACK = 0.5
@@ -67,11 +117,13 @@ class VideoInfo:
     guessed_matrix: bool
     """True where the file does not say which matrix its colours use."""
     display_matrix: bytes | None = None
-    """How players turn or mirror the picture: nine 32-bit integers, as FFmpeg keeps them. The planes are as stored."""
+    """How players turn or mirror the picture: nine 32-bit integers, as FFmpeg keeps them. The
+    planes are as stored."""
     turned: int = 0
     """Degrees counterclockwise by which players turn the picture, in quarters."""
     timestamps: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
-    """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base; None where the file does not say."""
+    """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base;
+    None where the file does not say."""
     time_base: Fraction | None = None
     """Seconds that a unit of ``timestamps`` stands for."""
     stamped: bool = False
@@ -81,7 +133,8 @@ class VideoInfo:
     numbers: tuple[int, ...] | None = None
     """The numbers of the pictures."""
     associated: bool = False
-    """OpenEXR: the colours were multiplied by alpha in linear light; they are divided by it as they are read."""
+    """OpenEXR: the colours were multiplied by alpha in linear light; they are divided by it as they
+    are read."""
 
 
 def is_address(path: Path) -> bool:
@@ -98,7 +151,10 @@ def check_is_file(path: Path, what: str) -> None:
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path of the {what}")
     if not path.is_file():
-        raise InputError(f"{path}: is a pipe or a device; expected a file as the {what} (frames come through a pipe by: vhmae harmonize -)")
+        raise InputError(
+            f"{path}: is a pipe or a device; expected a file as the {what} (frames come through a "
+            "pipe by: vhmae harmonize -)"
+        )
 
 
 def open_video(path: Path, what: str) -> av.container.InputContainer:
@@ -108,7 +164,10 @@ def open_video(path: Path, what: str) -> av.container.InputContainer:
         # The file protocol by name: a path can never reach out through another one.
         container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
-        raise InputError(f"{path}: is not a video that can be opened ({_reason(error)}); expected a video as the {what}") from None
+        raise InputError(
+            f"{path}: is not a video that can be opened ({_reason(error)}); expected a video as "
+            f"the {what}"
+        ) from None
     if set(container.format.name.split(",")) & _LISTS:
         container.close()
         raise InputError(f"{path}: is a list of other files; name the video itself as the {what}")
@@ -134,28 +193,36 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
         shown: list[int | None] = []
         decoded: list[int | None] = []
         try:
-            for packet in container.demux(stream):  # counted one by one: the packets of a long file would fill the memory
+            for packet in container.demux(
+                stream
+            ):  # counted one by one: the packets of a long file would fill the memory
                 if packet.size and not packet.is_discard:
                     shown.append(packet.pts)
                     decoded.append(packet.dts)
                     ticks += packet.duration or 0
         except av.error.FFmpegError as error:
-            raise InputError(f"{path}: is damaged ({_reason(error)}); make it again or repair it") from None
+            raise InputError(
+                f"{path}: is damaged ({_reason(error)}); make it again or repair it"
+            ) from None
         tick = stream.time_base or Fraction(0)
         _check_order(path, decoded, tick)
-        # AVI stores no presentation times: what is read as such is the decoding order, in which no frame can be told from another.
+        # AVI stores no presentation times: what is read as such is the decoding order, in which no
+        # frame can be told from another.
         kind = container.format.name
         times = shown if None not in shown and kind != "avi" else decoded
         known = [time for time in times if time is not None]
         timestamps = np.sort(np.array(known, np.int64)) if len(known) == len(times) else None
         distinct = timestamps is not None and bool((np.diff(timestamps) > 0).all())
-        # After a seek in a program stream the first stamps are guesses, and so are those that repeat.
+        # After a seek in a program stream the first stamps are guesses, and so are those that
+        # repeat.
         stamped = distinct and times is shown and kind != "mpeg"
         if kind == "mpeg" and not distinct:
             timestamps = None
         first = _first_frame(container, stream) if times else None
         if first is None or not context.width or context.pix_fmt is None:
-            raise InputError(f"{path}: has no frames that can be decoded; make it again or repair it")
+            raise InputError(
+                f"{path}: has no frames that can be decoded; make it again or repair it"
+            )
         info = describe_stream(stream, path, colorspace)
         # The last frame lasts as long as one at the average rate, where nothing else is said.
         span = float((max(known) - min(known)) * tick + 1 / info.fps) if known else 0.0
@@ -173,12 +240,14 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
 
 
 def _check_order(path: Path, decoded: list[int | None], tick: Fraction) -> None:
-    """Refuse a file whose clock is set back: its later frames would be shown among the earlier ones."""
+    """Refuse a file whose clock is set back: its later frames would be shown among the earlier
+    ones."""
     known = np.array([time for time in decoded if time is not None], np.int64)
     back = np.flatnonzero(np.diff(known) * float(tick) < -LARGEST_STEP_BACK)
     if len(back):
         raise InputError(
-            f"{path}: its time stamps go back at frame {int(back[0]) + 1}, as in files put end to end; join them by a tool that mends them"
+            f"{path}: its time stamps go back at frame {int(back[0]) + 1}, as in files put end to "
+            "end; join them by a tool that mends them"
         )
 
 
@@ -191,13 +260,23 @@ def sound_codecs(info: VideoInfo) -> list[str]:
 
 
 def alpha_decoder(stream: av.VideoStream) -> str | None:
-    """The decoder that gives a stream's alpha where it lies beside the packets (VP8 and VP9 in .webm and .mkv)."""
-    marked = any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
-    return {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name) if marked else None
+    """The decoder that gives a stream's alpha where it lies beside the packets (VP8 and VP9 in
+    .webm and .mkv)."""
+    marked = any(
+        key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items()
+    )
+    return (
+        {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(stream.codec_context.codec.canonical_name)
+        if marked
+        else None
+    )
 
 
-def describe_stream(stream: av.VideoStream, path: Path, colorspace: Matrix | None = None) -> VideoInfo:
-    """What an open stream says of itself, before any frame is seen: frames and times are left at zero.
+def describe_stream(
+    stream: av.VideoStream, path: Path, colorspace: Matrix | None = None
+) -> VideoInfo:
+    """What an open stream says of itself, before any frame is seen: frames and times are left at
+    zero.
 
     Raises:
         InputError: for a pixel format or transfer that is not handled.
@@ -207,17 +286,27 @@ def describe_stream(stream: av.VideoStream, path: Path, colorspace: Matrix | Non
     if pixel_format == "yuv420p" and alpha_decoder(stream) is not None:
         pixel_format = "yuva420p"
     if pixel_format not in PLANAR and pixel_format not in REPACKED:
-        raise InputError(f"{path}: pixel format {pixel_format} is not handled; convert it to yuv420p or yuv444p10le first")
+        raise InputError(
+            f"{path}: pixel format {pixel_format} is not handled; convert it to yuv420p or "
+            "yuv444p10le first"
+        )
     if int(context.color_trc or 0) in _HDR_TRANSFERS:
         transfer = _HDR_TRANSFERS[int(context.color_trc)]
-        raise InputError(f"{path}: is HDR ({transfer}), which is not handled yet; tone-map it to SDR first")
+        raise InputError(
+            f"{path}: is HDR ({transfer}), which is not handled yet; tone-map it to SDR first"
+        )
     planar = REPACKED.get(pixel_format, pixel_format)
     tag = int(context.colorspace or 2)
     if tag in _OTHER_MATRICES and colorspace is None and planar.startswith("yuv"):
-        raise InputError(f"{path}: its colours are in {_OTHER_MATRICES[tag]}, which is not handled; convert them to BT.709 first")
+        raise InputError(
+            f"{path}: its colours are in {_OTHER_MATRICES[tag]}, which is not handled; convert "
+            "them to BT.709 first"
+        )
     matrix, guessed = _matrix(planar, tag, context.height, colorspace)
     bits = av.VideoFormat(planar, 2, 2).components[0].bits
-    range_told = context.color_range != ColorRange.UNSPECIFIED and not planar.startswith(("yuvj", "gb"))
+    range_told = context.color_range != ColorRange.UNSPECIFIED and not planar.startswith(
+        ("yuvj", "gb")
+    )
     full = context.color_range == ColorRange.JPEG if range_told else is_full_untold(planar)
     return VideoInfo(
         path=path,
@@ -254,9 +343,13 @@ def untagged_matrix(height: int) -> Matrix:
     return "bt709" if height >= 720 else "bt601"
 
 
-def _first_frame(container: av.container.InputContainer, stream: av.VideoStream) -> av.VideoFrame | None:
+def _first_frame(
+    container: av.container.InputContainer, stream: av.VideoStream
+) -> av.VideoFrame | None:
     """The first frame that can be decoded."""
-    with contextlib.suppress(av.error.FFmpegError):  # raw streams cannot be rewound, nor need they be
+    with contextlib.suppress(
+        av.error.FFmpegError
+    ):  # raw streams cannot be rewound, nor need they be
         container.seek(0)
     for packet in container.demux(stream):
         with contextlib.suppress(av.error.FFmpegError):

@@ -50,7 +50,8 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
         return
     start, frames = first, _decoded(info, first, threads)
     begun = next(frames, None)
-    # Seeking may land behind what it was asked for: the first pictures after a key frame can need those before it.
+    # Seeking may land behind what it was asked for: the first pictures after a key frame can need
+    # those before it.
     while start > 0 and (begun is None or begun.index > first):
         frames.close()
         start = max(0, start - max(16, 2 * (first - start)))
@@ -63,11 +64,14 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
 
 
 def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame, None, None]:
-    """All frames from about a number on: where a file can be sought in, those before its key frame are left out."""
+    """All frames from about a number on: where a file can be sought in, those before its key frame
+    are left out."""
     with open_video(info.path, "video") as container:
         stream = container.streams.video[0]
         beside = alpha_decoder(stream)
-        decoder: Any = stream.codec_context if beside is None else av.CodecContext.create(beside, "r")
+        decoder: Any = (
+            stream.codec_context if beside is None else av.CodecContext.create(beside, "r")
+        )
         decoder.thread_type = "AUTO"
         decoder.thread_count = threads
         if start and info.stamped and info.timestamps is not None:
@@ -83,17 +87,25 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                     index = _number(frame, info, index)
                     if (frame.width, frame.height) != (info.width, info.height):
                         raise InputError(
-                            f"{info.path}: is {info.width}x{info.height}, but {frame.width}x{frame.height} from frame {index} on; "
+                            f"{info.path}: is {info.width}x{info.height}, but "
+                            f"{frame.width}x{frame.height} from frame {index} on; "
                             "cut it there, or bring it to one size first"
                         )
                     pts = seconds = None  # without time stamps of its own a file has an even rate
                     if info.timestamps is not None and info.time_base is not None:
-                        pts = frame.pts if info.stamped else int(info.timestamps[min(index, info.frames - 1)])
+                        pts = (
+                            frame.pts
+                            if info.stamped
+                            else int(info.timestamps[min(index, info.frames - 1)])
+                        )
                     if pts is not None and info.time_base is not None:
                         seconds = float(pts * info.time_base)
                     yield TimedFrame(index, planar_frame(frame, info), pts, seconds, frame)
         except av.error.FFmpegError as error:
-            raise VhmaeError(f"{info.path}: cannot be read after frame {index} ({error.strerror}); repair the file") from None
+            raise VhmaeError(
+                f"{info.path}: cannot be read after frame {index} ({error.strerror}); repair the "
+                "file"
+            ) from None
 
 
 def _number(frame: av.VideoFrame, info: VideoInfo, before: int) -> int:
@@ -113,7 +125,11 @@ def planar_frame(frame: av.VideoFrame, info: VideoInfo) -> PlanarFrame:
     depth = np.uint8 if info.encoding.bits == 8 else np.uint16
     planes = []
     for plane in frame.planes:
-        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size).view(depth)
+        rows = (
+            np.frombuffer(memoryview(plane), np.uint8)
+            .reshape(plane.height, plane.line_size)
+            .view(depth)
+        )
         planes.append(rows[:, : plane.width])
     components = frame.format.components
     chroma_x = -(-frame.width // components[1].width) if len(components) > 1 else 1
@@ -122,7 +138,8 @@ def planar_frame(frame: av.VideoFrame, info: VideoInfo) -> PlanarFrame:
 
 
 def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Array]:
-    """Read chosen frames of a small clip as RGB: a list of (H, W, 3) uint8 in the order of ``indexes``."""
+    """Read chosen frames of a small clip as RGB: a list of (H, W, 3) uint8 in the order of
+    ``indexes``."""
     info = probe_video(path)
     wanted = set(indexes)
     found: dict[int, Array] = {}
@@ -133,7 +150,10 @@ def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Array]:
                 break
     missing = wanted - found.keys()
     if missing:
-        raise InputError(f"{path}: has no frame {min(missing)}: it has {info.frames}; give a longer video or an earlier frame")
+        raise InputError(
+            f"{path}: has no frame {min(missing)}: it has {info.frames}; give a longer video or an "
+            "earlier frame"
+        )
     return [found[index] for index in indexes]
 
 

@@ -1,7 +1,9 @@
-"""Output that survives a kill: segments of encoded frames with the state to go on from, joined at the end.
+"""Output that survives a kill: segments of encoded frames with the state to go on from, joined at
+the end.
 
-``.NAME.part/`` beside the output holds ``00000.nut``, ``00001.nut``, ... (NUT keeps any codec and any time base), ``state.json``
-and ``state-N.npz``. A segment is listed in the state only when it is whole; what is not listed is written again.
+``.NAME.part/`` beside the output holds ``00000.nut``, ``00001.nut``, ... (NUT keeps any codec and
+any time base), ``state.json`` and ``state-N.npz``. A segment is listed in the state only when it is
+whole; what is not listed is written again.
 """
 
 from __future__ import annotations
@@ -26,9 +28,12 @@ STATE = "state.json"
 
 
 class SegmentedWriter(FrameWriter):
-    """Writes like :class:`VideoWriter`, with checkpoints; what was written before a kill is not written again."""
+    """Writes like :class:`VideoWriter`, with checkpoints; what was written before a kill is not
+    written again."""
 
-    def __init__(self, output: Path, source: VideoInfo, settings: dict[str, Any], job: dict[str, Any]) -> None:
+    def __init__(
+        self, output: Path, source: VideoInfo, settings: dict[str, Any], job: dict[str, Any]
+    ) -> None:
         """Open or find the parts.
 
         Args:
@@ -51,12 +56,17 @@ class SegmentedWriter(FrameWriter):
             probe.abandon()
             shutil.rmtree(self._done, ignore_errors=True)
             if self.folder.is_symlink():
-                raise InputError(f"{self.folder}: is a link, where the parts of {output} are kept; remove it")
+                raise InputError(
+                    f"{self.folder}: is a link, where the parts of {output} are kept; remove it"
+                )
             self.folder.mkdir(exist_ok=True)
             self.saved = self._load()
         except OSError as error:
             self._lock.release()
-            raise InputError(f"{output}: cannot be written beside its place ({error.strerror}); check the permissions") from None
+            raise InputError(
+                f"{output}: cannot be written beside its place ({error.strerror}); check the "
+                "permissions"
+            ) from None
         except BaseException:
             self._lock.release()
             raise
@@ -66,13 +76,17 @@ class SegmentedWriter(FrameWriter):
     @property
     def frames(self) -> int:  # type: ignore[override]  # counted from the parts
         """Frames written, those before the kill included."""
-        return sum(segment["frames"] for segment in self.segments) + (self._writer.frames if self._writer else 0)
+        return sum(segment["frames"] for segment in self.segments) + (
+            self._writer.frames if self._writer else 0
+        )
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         if self._writer is None:
             path = self.folder / f"{len(self.segments):05d}.nut"
             settings = {**self.settings, "end_seconds": None, "verify": False}
-            self._writer = VideoWriter(path, self.source, pictures_only=True, lock=self._lock, **settings)
+            self._writer = VideoWriter(
+                path, self.source, pictures_only=True, lock=self._lock, **settings
+            )
         self._writer.write(timed, image)
 
     def checkpoint(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:
@@ -80,7 +94,12 @@ class SegmentedWriter(FrameWriter):
         self._close_segment()
         file = self.folder / f"state-{len(self.segments)}.npz"
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types the keywords after its own flags
-        state = {"job": self.job, "segments": self.segments, "numbers": numbers, "arrays": [file.name, _digest(file)]}
+        state = {
+            "job": self.job,
+            "segments": self.segments,
+            "numbers": numbers,
+            "arrays": [file.name, _digest(file)],
+        }
         write_text_whole(self.folder / STATE, json.dumps(state))
         for old in self.folder.glob("state-*.npz"):
             if old != file:
@@ -99,8 +118,14 @@ class SegmentedWriter(FrameWriter):
         begin_anew = f"delete {self.folder} to begin anew"
         path = self.folder / STATE
         if not path.exists():
-            if any(not one.name.startswith(".") and one.name not in ("00000.nut", "state-1.npz") for one in self.folder.iterdir()):
-                raise InputError(f"{path} is lost, so it is not known where the run stood; {begin_anew}", field="resume")
+            if any(
+                not one.name.startswith(".") and one.name not in ("00000.nut", "state-1.npz")
+                for one in self.folder.iterdir()
+            ):
+                raise InputError(
+                    f"{path} is lost, so it is not known where the run stood; {begin_anew}",
+                    field="resume",
+                )
             return None  # stopped before its first checkpoint
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
@@ -114,11 +139,16 @@ class SegmentedWriter(FrameWriter):
                 arrays = {key: file[key] for key in file.files}
             numbers = state["numbers"]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"the state of the stopped run cannot be used ({error}); {begin_anew}", field="resume") from None
+            raise InputError(
+                f"the state of the stopped run cannot be used ({error}); {begin_anew}",
+                field="resume",
+            ) from None
         if state["job"] != self.job:
             changed = sorted(key for key in self.job if state["job"].get(key) != self.job[key])
             raise InputError(
-                f"the stopped run had another {changed[0] if changed else 'job'}; run it as before, or {begin_anew}", field="resume"
+                f"the stopped run had another {changed[0] if changed else 'job'}; run it as "
+                f"before, or {begin_anew}",
+                field="resume",
             )
         self.segments = state["segments"]
         return numbers, arrays
@@ -127,7 +157,9 @@ class SegmentedWriter(FrameWriter):
         """Join the segments with audio and subtitles beside the output, and verify the whole."""
         self._close_segment()
         first = self.folder / self.segments[0]["file"]
-        self._joined = VideoWriter(self.output, self.source, encoded=first, lock=self._lock, **self.settings)
+        self._joined = VideoWriter(
+            self.output, self.source, encoded=first, lock=self._lock, **self.settings
+        )
         files = [self.folder / segment["file"] for segment in self.segments]
         delay = max(decoding_delay(file) for file in files)
         for file in files:
@@ -141,7 +173,9 @@ class SegmentedWriter(FrameWriter):
         assert self._joined is not None
         try:
             self._joined.finish()
-            self.folder.replace(self._done)  # a run that is killed from here on leaves nothing to go on from
+            self.folder.replace(
+                self._done
+            )  # a run that is killed from here on leaves nothing to go on from
             shutil.rmtree(self._done)
         finally:
             self._lock.release()

@@ -11,7 +11,9 @@ from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.sequence import is_pictures, probe_pictures
 
 
-def probe_source(path: Path, what: str, colorspace: Matrix | None = None, rate: Fraction | None = None) -> VideoInfo:
+def probe_source(
+    path: Path, what: str, colorspace: Matrix | None = None, rate: Fraction | None = None
+) -> VideoInfo:
     """Probe a video or pictures.
 
     Args:
@@ -24,5 +26,7 @@ def probe_source(path: Path, what: str, colorspace: Matrix | None = None, rate: 
     if is_pictures(path):
         return probe_pictures(path, what, colorspace, rate)
     if rate is not None:
-        raise InputError(f"is for pictures; {path} has a rate of its own, leave it out", field="rate", value=rate)
+        raise InputError(
+            f"is for pictures; {path} has a rate of its own, leave it out", field="rate", value=rate
+        )
     return probe_video(path, what, colorspace)

@@ -1,4 +1,5 @@
-"""How code values tell what colours they stand for: matrix, primaries, transfer and range, as files and frames carry them."""
+"""How code values tell what colours they stand for: matrix, primaries, transfer and range, as files
+and frames carry them."""
 
 from __future__ import annotations
 
@@ -23,11 +24,14 @@ def tag_colors(context: Any, source: VideoInfo, pix_fmt: str, original: Any) -> 
     Args:
         source: the frames that it is given.
         pix_fmt: what they are converted to.
-        original: the context of the file that they came from, whose tags are kept where they stay right; None without one.
+        original: the context of the file that they came from, whose tags are kept where they stay
+            right; None without one.
     """
     if original is not None:
         _copy_tags(original, context)
-    context.color_range = _range_tag(source.encoding, source.pixel_format, 0 if original is None else original.color_range)
+    context.color_range = _range_tag(
+        source.encoding, source.pixel_format, 0 if original is None else original.color_range
+    )
     converted = conversion(source, pix_fmt)
     if converted and av.VideoFormat(pix_fmt, 2, 2).is_rgb:
         context.colorspace, context.color_range = 0, int(ColorRange.JPEG)
@@ -50,7 +54,8 @@ def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
 
 
 def _range_tag(encoding: ColorEncoding, pixel_format: str, before: int) -> int:
-    """How code values tell their range: by name, but where the original told nothing and nothing needs to be told."""
+    """How code values tell their range: by name, but where the original told nothing and nothing
+    needs to be told."""
     if before == ColorRange.UNSPECIFIED and encoding.full_range == is_full_untold(pixel_format):
         return int(ColorRange.UNSPECIFIED)
     return int(ColorRange.JPEG if encoding.full_range else ColorRange.MPEG)
@@ -58,5 +63,7 @@ def _range_tag(encoding: ColorEncoding, pixel_format: str, before: int) -> int:
 
 def _copy_tags(source: Any, target: Any) -> None:
     for tag in _TAGS:
-        with contextlib.suppress(ValueError, TypeError, AttributeError):  # what FFmpeg knows and PyAV does not
+        with contextlib.suppress(
+            ValueError, TypeError, AttributeError
+        ):  # what FFmpeg knows and PyAV does not
             setattr(target, tag, getattr(source, tag))

@@ -1,4 +1,5 @@
-"""Frames into a video file: colours tagged as they are, time stamps and other streams kept, whole or not at all."""
+"""Frames into a video file: colours tagged as they are, time stamps and other streams kept, whole
+or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +18,15 @@ import numpy as np
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.partial_output import OutputLock, check_apart, partial_name
-from vhmae.video.encoders import RATES_ONLY, choose_encoder, conversion, encoder_options, holds_alpha, is_even, pixel_format
+from vhmae.video.encoders import (
+    RATES_ONLY,
+    choose_encoder,
+    conversion,
+    encoder_options,
+    holds_alpha,
+    is_even,
+    pixel_format,
+)
 from vhmae.video.passthrough import Companions, Verification, name_alike
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, is_address, open_video
@@ -39,16 +48,24 @@ _CONTAINER_OPTIONS = {
 def check_output(output: Path, inputs: list[Path]) -> None:
     """Refuse an output that cannot be written, before any work."""
     if is_address(output):
-        raise InputError(f"{output}: is an address; write a file (./{output.name} where it is the name of one)")
+        raise InputError(
+            f"{output}: is an address; write a file (./{output.name} where it is the name of one)"
+        )
     if output.suffix.lower() not in CONTAINERS:
         hint = did_you_mean(output.suffix, CONTAINERS)
-        raise InputError(f"{output}: unknown container '{output.suffix}'{hint}; expected one of {', '.join(CONTAINERS)}")
+        raise InputError(
+            f"{output}: unknown container '{output.suffix}'{hint}; expected one of "
+            f"{', '.join(CONTAINERS)}"
+        )
     if not output.parent.is_dir():
         raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
     if output.is_dir():
         raise InputError(f"{output}: is a folder; give the name of a file")
     if not os.access(output.parent, os.W_OK):
-        raise InputError(f"{output}: the folder {output.parent} cannot be written; choose another or change its permissions")
+        raise InputError(
+            f"{output}: the folder {output.parent} cannot be written; choose another or change its "
+            "permissions"
+        )
     check_apart(output, inputs)
     for source in inputs:
         if output.exists() and source.exists() and output.samefile(source):
@@ -81,7 +98,12 @@ class FrameWriter(abc.ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if kind is None:
             self.finish()
         else:
@@ -116,14 +138,17 @@ class VideoWriter(FrameWriter):
             start_seconds, end_seconds: what is kept, counted from the first frame of the source.
             verify: read the finished file again and compare it with what was written.
             pictures_only: leave audio and subtitles out.
-            encoded: a file whose video stream is of the kind that :meth:`copy` will bring, instead of frames to encode.
+            encoded: a file whose video stream is of the kind that :meth:`copy` will bring, instead
+                of frames to encode.
             lock: the output's, where the caller holds it already.
         """
         self.output = output
         self.part = partial_name(output)
         self.source = source
         # The file's own clock: a whole copy keeps it, a cut one begins at zero.
-        self.origin = _exact(source.start_seconds + start_seconds) if start_seconds > 0.0 else Fraction(0)
+        self.origin = (
+            _exact(source.start_seconds + start_seconds) if start_seconds > 0.0 else Fraction(0)
+        )
         self.frames = 0
         self.left_out = []
         self._times: list[Fraction] | None = [] if verify else None
@@ -133,7 +158,10 @@ class VideoWriter(FrameWriter):
         encoder = choose_encoder(codec, source)
         name = pixel_format(encoder, source, pix_fmt)
         if output.suffix.lower() == ".avi" and not is_even(source):
-            raise InputError(f"{output}: .avi holds even rates only, and the frames of {source.path} are not; write an .mkv file")
+            raise InputError(
+                f"{output}: .avi holds even rates only, and the frames of {source.path} are not; "
+                "write an .mkv file"
+            )
         options = encoder_options(encoder, crf, preset, name, output.suffix.lower())
         self._conversion = conversion(source, name)
         # Pictures have no stream whose tags, audio and times could be kept.
@@ -144,11 +172,21 @@ class VideoWriter(FrameWriter):
         self._last_pts: int | None = None
         self._lock = OutputLock(output) if lock is None else None
         try:
-            self._container = av.open(f"file:{self.part.absolute()}", "w", options=_CONTAINER_OPTIONS.get(output.suffix.lower(), {}))
-            self._stream = self._add_video(encoder, options, name, pictures_only) if encoded is None else self._add_encoded(encoded, name)
+            self._container = av.open(
+                f"file:{self.part.absolute()}",
+                "w",
+                options=_CONTAINER_OPTIONS.get(output.suffix.lower(), {}),
+            )
+            self._stream = (
+                self._add_video(encoder, options, name, pictures_only)
+                if encoded is None
+                else self._add_encoded(encoded, name)
+            )
             if self._original is not None and not pictures_only:
                 end = None if end_seconds is None else _exact(source.start_seconds + end_seconds)
-                self._companions = Companions(self._original, self._container, output, self.origin, end)
+                self._companions = Companions(
+                    self._original, self._container, output, self.origin, end
+                )
                 self.left_out += self._companions.left_out
             self._container.start_encoding()
             if self._companions is not None:
@@ -157,13 +195,21 @@ class VideoWriter(FrameWriter):
             self.abandon()
             reason = str(getattr(error, "strerror", None) or error)
             odd = source.width % 2 or source.height % 2
-            hint = "its size is odd: try `pix_fmt` yuv444p" if odd else "try an .mkv file, or another `codec` or `pix_fmt`"
-            raise InputError(f"{output}: {encoder} with {name} cannot be written to it ({reason}); {hint}") from None
+            hint = (
+                "its size is odd: try `pix_fmt` yuv444p"
+                if odd
+                else "try an .mkv file, or another `codec` or `pix_fmt`"
+            )
+            raise InputError(
+                f"{output}: {encoder} with {name} cannot be written to it ({reason}); {hint}"
+            ) from None
         except BaseException:  # Ctrl-C while the file is opened
             self.abandon()
             raise
 
-    def _add_video(self, encoder: str, options: dict[str, str], pix_fmt: str, pictures_only: bool) -> Any:
+    def _add_video(
+        self, encoder: str, options: dict[str, str], pix_fmt: str, pictures_only: bool
+    ) -> Any:
         source = self.source
         stream: Any = self._container.add_stream(encoder, rate=source.fps, options=options)
         context = stream.codec_context
@@ -172,10 +218,14 @@ class VideoWriter(FrameWriter):
         if encoder in RATES_ONLY or self.output.suffix.lower() == ".avi":
             context.time_base = 1 / Fraction(source.fps).limit_denominator(1001)
         context.thread_type, context.thread_count = "AUTO", 0
-        context.flags |= av.codec.context.Flags.global_header if pictures_only else 0  # segments are joined in containers that need it
+        context.flags |= (
+            av.codec.context.Flags.global_header if pictures_only else 0
+        )  # segments are joined in containers that need it
         self._tag(stream, pix_fmt)
         if encoder == "libvpx-vp9" and holds_alpha(encoder, pix_fmt):
-            stream.metadata["alpha_mode"] = "1"  # the alpha lies beside the packets: without this nobody looks for it
+            stream.metadata["alpha_mode"] = (
+                "1"  # the alpha lies beside the packets: without this nobody looks for it
+            )
         if source.display_matrix is not None:
             stream.set_display_matrix(struct.unpack("<9i", source.display_matrix))
         stream.time_base = context.time_base
@@ -184,14 +234,25 @@ class VideoWriter(FrameWriter):
     def _tag(self, stream: Any, pix_fmt: str) -> None:
         """What the source says of its pictures, and of the stream."""
         original = self._original.streams.video[0] if self._original is not None else None
-        tag_colors(stream.codec_context, self.source, pix_fmt, None if original is None else original.codec_context)
+        tag_colors(
+            stream.codec_context,
+            self.source,
+            pix_fmt,
+            None if original is None else original.codec_context,
+        )
         if original is None:
             return
         if original.sample_aspect_ratio:
             stream.codec_context.sample_aspect_ratio = original.sample_aspect_ratio
             in_container = self.output.suffix.lower() in (".mp4", ".mov", ".m4v")
-            if original.sample_aspect_ratio != 1 and not in_container and stream.codec_context.codec.canonical_name not in _KNOWS_SHAPE:
-                self.left_out.append(f"pixels that are not square ({original.sample_aspect_ratio})".replace("/", ":"))
+            if (
+                original.sample_aspect_ratio != 1
+                and not in_container
+                and stream.codec_context.codec.canonical_name not in _KNOWS_SHAPE
+            ):
+                self.left_out.append(
+                    f"pixels that are not square ({original.sample_aspect_ratio})".replace("/", ":")
+                )
         name_alike(stream, original)
         stream.disposition = int(original.disposition)
         if not self.origin and "timecode" in original.metadata:
@@ -199,7 +260,8 @@ class VideoWriter(FrameWriter):
         self._tell_fields(stream, original.codec_context)
 
     def _tell_fields(self, stream: Any, original: Any) -> None:
-        """Interlaced frames are worked on as they are; which lines belong to which field is told where the encoder lets us."""
+        """Interlaced frames are worked on as they are; which lines belong to which field is told
+        where the encoder lets us."""
         if getattr(original, "field_order", 0) <= 1:  # not told, or progressive
             return
         if stream.codec_context.codec.canonical_name in _TELLS_FIELDS:
@@ -220,8 +282,9 @@ class VideoWriter(FrameWriter):
         """Bring over the frames of a file as they were encoded.
 
         Args:
-            delay: seconds from a frame's place in decoding order to its time, the same for every file (:func:`decoding_delay`):
-                containers do not keep when the first frames are decoded.
+            delay: seconds from a frame's place in decoding order to its time, the same for every
+                file (:func:`decoding_delay`): containers do not keep when the first frames are
+                decoded.
         """
         with open_video(encoded, "segment") as container:
             ordered = iter(sorted(_presentation_times(encoded)))
@@ -238,7 +301,9 @@ class VideoWriter(FrameWriter):
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
-        seconds = Fraction(timed.index) / Fraction(self.source.fps) + _exact(self.source.start_seconds)
+        seconds = Fraction(timed.index) / Fraction(self.source.fps) + _exact(
+            self.source.start_seconds
+        )
         if timed.pts is not None:
             seconds = Fraction(timed.pts) * self._time_base
         seconds -= self.origin
@@ -250,7 +315,9 @@ class VideoWriter(FrameWriter):
             self._times.append(pts * self._stream.codec_context.time_base)
         if frame.format.name != self._stream.codec_context.pix_fmt:
             frame = frame.reformat(format=self._stream.codec_context.pix_fmt, **self._conversion)
-            frame.colorspace = self._stream.codec_context.colorspace  # some encoders believe the frame, which swscale tags anew
+            frame.colorspace = (
+                self._stream.codec_context.colorspace
+            )  # some encoders believe the frame, which swscale tags anew
         frame.pts, frame.time_base = pts, self._stream.codec_context.time_base
         frame.pict_type = 0
         self._copy_companions(float(seconds))
@@ -258,7 +325,8 @@ class VideoWriter(FrameWriter):
             self._container.mux(self._stream.encode(frame))
         except av.error.FFmpegError as error:
             raise VhmaeError(
-                f"{self.output}: encoding failed at frame {self.frames} ({error.strerror}); check the space on the disk"
+                f"{self.output}: encoding failed at frame {self.frames} ({error.strerror}); check "
+                "the space on the disk"
             ) from None
         self.frames += 1
 
@@ -273,14 +341,20 @@ class VideoWriter(FrameWriter):
             self._copy_companions(float("inf"))
             self._container.close()
         except (av.error.FFmpegError, OSError) as error:
-            raise VhmaeError(f"{self.output}: writing failed at its end ({error.strerror}); check the space on the disk") from None
+            raise VhmaeError(
+                f"{self.output}: writing failed at its end ({error.strerror}); check the space on "
+                "the disk"
+            ) from None
         self._flushed = True
         if self._times is not None:
             self._verify(self._times)
 
     def _verify(self, meant: list[Fraction]) -> None:
-        """Compare the file with what it was meant to hold: its frames by their times, audio and subtitles byte for byte."""
-        others = Verification({}, {}) if self._companions is None else self._companions.verification()
+        """Compare the file with what it was meant to hold: its frames by their times, audio and
+        subtitles byte for byte."""
+        others = (
+            Verification({}, {}) if self._companions is None else self._companions.verification()
+        )
         found = []
         with open_video(self.part, "output") as container:
             stream = container.streams.video[0]
@@ -295,19 +369,36 @@ class VideoWriter(FrameWriter):
                     others.read(packet)
             tick = stream.time_base or Fraction(0)
         if not decoded:
-            raise VhmaeError(f"{self.output}: its frames cannot be decoded; try an .mkv file, or another `codec`")
+            raise VhmaeError(
+                f"{self.output}: its frames cannot be decoded; try an .mkv file, or another `codec`"
+            )
         if len(found) != len(meant):
-            raise VhmaeError(f"{self.output}: {len(meant)} frames were written but {len(found)} are in the file; try an .mkv file")
-        # Matroska knows no times below zero: sound that begins before the pictures moves all streams, by as much.
+            raise VhmaeError(
+                f"{self.output}: {len(meant)} frames were written but {len(found)} are in the "
+                "file; try an .mkv file"
+            )
+        # Matroska knows no times below zero: sound that begins before the pictures moves all
+        # streams, by as much.
         late = min(found, default=Fraction(0)) - min(meant, default=Fraction(0))
-        together = bool(others.shifts) and max(abs(late - other) for other in others.shifts) <= 2 * tick
+        together = (
+            bool(others.shifts) and max(abs(late - other) for other in others.shifts) <= 2 * tick
+        )
         # .mp4 and .mov tell in thousandths of a second when the first frame is shown.
         shift = late if together or abs(late) <= Fraction(1, 1000) else Fraction(0)
-        moved = max((abs(a - shift - b) for a, b in zip(sorted(found), sorted(meant), strict=True)), default=Fraction(0))
+        moved = max(
+            (abs(a - shift - b) for a, b in zip(sorted(found), sorted(meant), strict=True)),
+            default=Fraction(0),
+        )
         if moved > tick:
-            raise VhmaeError(f"{self.output}: cannot hold the time stamps (moved by {float(moved):.4f} s); try an .mkv file")
+            raise VhmaeError(
+                f"{self.output}: cannot hold the time stamps (moved by {float(moved):.4f} s); try "
+                "an .mkv file"
+            )
         if others.altered:
-            raise VhmaeError(f"{self.output}: audio or subtitles were altered by the container; try the input's own container")
+            raise VhmaeError(
+                f"{self.output}: audio or subtitles were altered by the container; try the input's "
+                "own container"
+            )
 
     def finish(self) -> None:
         try:
@@ -323,7 +414,8 @@ class VideoWriter(FrameWriter):
 
     def abandon(self) -> None:
         """Leave nothing behind."""
-        # Gone before it is closed: closing an .mp4 would move its index to the front, which reads a long file twice.
+        # Gone before it is closed: closing an .mp4 would move its index to the front, which reads a
+        # long file twice.
         self.part.unlink(missing_ok=True)
         with contextlib.suppress(Exception):
             self._container.close()
@@ -343,14 +435,20 @@ def _exact(seconds: float) -> Fraction:
 def codecs_of(output: Path) -> set[str]:
     """The codecs that the container of a file can hold, by their names."""
     suffix = output.suffix.lower().removeprefix(".")
-    with av.open(io.BytesIO(), "w", format={"mkv": "matroska", "m4v": "ipod"}.get(suffix, suffix)) as container:
+    with av.open(
+        io.BytesIO(), "w", format={"mkv": "matroska", "m4v": "ipod"}.get(suffix, suffix)
+    ) as container:
         return set(container.supported_codecs)
 
 
 def _presentation_times(encoded: Path) -> list[int]:
     """When the frames of a file are shown, in the order in which they are decoded."""
     with open_video(encoded, "segment") as container:
-        return [packet.pts for packet in container.demux(video=0) if packet.size and packet.pts is not None]
+        return [
+            packet.pts
+            for packet in container.demux(video=0)
+            if packet.size and packet.pts is not None
+        ]
 
 
 def decoding_delay(encoded: Path) -> Fraction:
@@ -358,4 +456,7 @@ def decoding_delay(encoded: Path) -> Fraction:
     times = _presentation_times(encoded)
     with open_video(encoded, "segment") as container:
         time_base = container.streams.video[0].time_base or Fraction(0)
-    return max((early - shown for early, shown in zip(sorted(times), times, strict=True)), default=0) * time_base
+    return (
+        max((early - shown for early, shown in zip(sorted(times), times, strict=True)), default=0)
+        * time_base
+    )

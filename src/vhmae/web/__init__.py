@@ -1,1 +1,2 @@
-"""What the user study and the review of composites share: database, application, sessions, guards (extra ``vhmae[web]``)."""
+"""What the user study and the review of composites share: database, application, sessions, guards
+(extra ``vhmae[web]``)."""

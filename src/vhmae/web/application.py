@@ -1,4 +1,5 @@
-"""The application that every room with pages starts from: templates, static files, signed sessions, errors in words."""
+"""The application that every room with pages starts from: templates, static files, signed sessions,
+errors in words."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ SESSION_DAYS = 30
 TOLD_EVERY_SECONDS = 60.0
 """How often the same trouble is written to the terminal of whoever serves."""
 TAKEN = ("admin", "api", "healthz", "media", "openapi.json", "p", "rank", "static")
-"""First parts of the addresses of our own pages: as a prefix one could not be told from the page."""
+"""First parts of the addresses of our own pages: as a prefix one could not be told from the
+page."""
 
 
 class Refusal(BaseModel):
@@ -38,7 +40,9 @@ class Refusal(BaseModel):
     detail: str
 
 
-REFUSALS: dict[int | str, dict[str, Any]] = {code: {"model": Refusal} for code in (400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 507)}
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    code: {"model": Refusal} for code in (400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 507)
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,12 +58,18 @@ class Site:
     https_only: bool = False
     """Send the session's cookie over https alone: behind a proxy that ends TLS."""
     prefix: str = ""
-    """The path, ``/study``, below which a proxy shows the pages; whether the proxy takes it away or leaves it in does not matter."""
+    """The path, ``/study``, below which a proxy shows the pages; whether the proxy takes it away or
+    leaves it in does not matter."""
 
     def __post_init__(self) -> None:
         first = self.prefix.split("/")[1] if self.prefix.startswith("/") else ""
-        if self.prefix and (not re.fullmatch(r"(/[\w.~-]*[\w~][\w.~-]*)+", self.prefix, re.ASCII) or first in TAKEN):
-            raise InputError(f"--prefix {self.prefix}: expected a path as in /study, that is no page of the site's own")
+        if self.prefix and (
+            not re.fullmatch(r"(/[\w.~-]*[\w~][\w.~-]*)+", self.prefix, re.ASCII) or first in TAKEN
+        ):
+            raise InputError(
+                f"--prefix {self.prefix}: expected a path as in /study, that is no page of the "
+                "site's own"
+            )
 
 
 class Pages:
@@ -67,12 +77,16 @@ class Pages:
 
     def __init__(self, room: Path, site: Site) -> None:
         loader = jinja2.FileSystemLoader([room / "templates", WEB / "templates"])
-        self.environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+        self.environment = jinja2.Environment(
+            loader=loader, autoescape=True, undefined=jinja2.StrictUndefined
+        )
         self.site = site
 
     def show(self, name: str, code: int = 200, **values: Any) -> HTMLResponse:
         """A page."""
-        return HTMLResponse(self.environment.get_template(name).render(site=self.site, **values), code)
+        return HTMLResponse(
+            self.environment.get_template(name).render(site=self.site, **values), code
+        )
 
 
 def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
@@ -81,7 +95,8 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
     Args:
         room: folder of the room, with ``templates`` and ``static`` in it.
     """
-    # The pages of FastAPI that show the schema load scripts from elsewhere; the schema itself stays at /openapi.json.
+    # The pages of FastAPI that show the schema load scripts from elsewhere; the schema itself stays
+    # at /openapi.json.
     app = FastAPI(title=site.title, docs_url=None, redoc_url=None, responses=REFUSALS)
     pages = Pages(room, site)
     app.mount("/static/web", StaticFiles(directory=WEB / "static"), name="web")
@@ -103,11 +118,15 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
     async def refuse(request: Request, error: StarletteHTTPException) -> Response:
         if not _wants_page(request):
             return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
-        return pages.show("error.html", error.status_code, status=error.status_code, reason=error.detail)
+        return pages.show(
+            "error.html", error.status_code, status=error.status_code, reason=error.detail
+        )
 
     @app.exception_handler(RequestValidationError)
     async def misread(request: Request, error: RequestValidationError) -> Response:
-        reasons = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
+        reasons = "; ".join(
+            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]
+        )
         if not _wants_page(request):
             return JSONResponse({"detail": reasons}, 422)
         return pages.show("error.html", 422, status=422, reason=reasons)
@@ -126,7 +145,9 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
         return page
 
     @app.get("/healthz", include_in_schema=False)
-    async def healthz() -> Mapping[str, str]:  # in no thread: answers, too, while all of them wait for a database
+    async def healthz() -> Mapping[
+        str, str
+    ]:  # in no thread: answers, too, while all of them wait for a database
         return {"status": "ok"}
 
     return app, pages

@@ -1,4 +1,5 @@
-"""A real database behind an address: SQLite by default, PostgreSQL by URL; tables are made and changed by migrations."""
+"""A real database behind an address: SQLite by default, PostgreSQL by URL; tables are made and
+changed by migrations."""
 
 from __future__ import annotations
 
@@ -14,7 +15,14 @@ from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, InterfaceError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    NoSuchModuleError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
@@ -79,7 +87,10 @@ class Database:
         """Tell in words what a database says in its own."""
         try:
             yield
-        except (IntegrityError, DataError):  # these are about what was written, not about the database
+        except (
+            IntegrityError,
+            DataError,
+        ):  # these are about what was written, not about the database
             raise
         except (DatabaseError, InterfaceError, PoolTimeout, NotReadable) as error:
             raise told(error, self.where) from None
@@ -94,12 +105,24 @@ def _connect(url: str, fresh: bool) -> Engine:
             address = address.set(drivername="postgresql+psycopg")
         kind = address.get_backend_name()
         if kind not in ("sqlite", "postgresql"):
-            raise InputError(f"--database {_shown(url)}: {kind} is not served; expected sqlite:///FILE or postgresql://...")
+            raise InputError(
+                f"--database {_shown(url)}: {kind} is not served; expected sqlite:///FILE or "
+                "postgresql://..."
+            )
         if kind == "sqlite":
             _check_file(url, address.database, fresh)
-        engine = create_engine(address, pool_size=20, max_overflow=40, pool_pre_ping=kind == "postgresql", json_deserializer=parse_json)
+        engine = create_engine(
+            address,
+            pool_size=20,
+            max_overflow=40,
+            pool_pre_ping=kind == "postgresql",
+            json_deserializer=parse_json,
+        )
     except (ArgumentError, NoSuchModuleError, ValueError):
-        raise InputError(f"--database {_shown(url)}: is no address; expected sqlite:///FILE or postgresql://USER@HOST/NAME") from None
+        raise InputError(
+            f"--database {_shown(url)}: is no address; expected sqlite:///FILE or "
+            "postgresql://USER@HOST/NAME"
+        ) from None
     if kind == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -111,14 +134,21 @@ def _check_file(url: str, name: str | None, fresh: bool) -> None:
         raise InputError(f"--database {url}: names no file; expected sqlite:///FILE")
     file = Path(name)
     if not file.parent.is_dir():
-        raise InputError(f"--database {url}: the folder {file.parent} does not exist; make it first")
+        raise InputError(
+            f"--database {url}: the folder {file.parent} does not exist; make it first"
+        )
     if not fresh and not file.is_file():
         raise InputError(f"{file}: no such database; restore it from a copy, or check the address")
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # transactions begin where we say so
-    for setting in ("foreign_keys=ON", f"busy_timeout={LOCK_SECONDS * 1000}", "journal_mode=WAL", "synchronous=FULL"):
+    for setting in (
+        "foreign_keys=ON",
+        f"busy_timeout={LOCK_SECONDS * 1000}",
+        "journal_mode=WAL",
+        "synchronous=FULL",
+    ):
         connection.execute(f"PRAGMA {setting}")
 
 
@@ -153,7 +183,10 @@ def now_ms() -> int:
 
 def _migrate(connection: Connection, room: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(Path(str(importlib.import_module(room).__file__)).parent / "migrations"))
+    config.set_main_option(
+        "script_location",
+        str(Path(str(importlib.import_module(room).__file__)).parent / "migrations"),
+    )
     config.attributes.update(connection=connection, table=f"{room.rpartition('.')[2]}_version")
     command.upgrade(config, "head")
 
@@ -161,5 +194,9 @@ def _migrate(connection: Connection, room: str) -> None:
 def run_migrations(metadata: MetaData) -> None:
     """What a room's ``migrations/env.py`` calls."""
     attributes = context.config.attributes
-    context.configure(connection=attributes["connection"], target_metadata=metadata, version_table=attributes["table"])
+    context.configure(
+        connection=attributes["connection"],
+        target_metadata=metadata,
+        version_table=attributes["table"],
+    )
     context.run_migrations()

@@ -1,4 +1,5 @@
-"""What stands before every page: headers, limits, and the rule that only our own pages may change anything."""
+"""What stands before every page: headers, limits, and the rule that only our own pages may change
+anything."""
 
 from __future__ import annotations
 
@@ -15,8 +16,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        "media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+        "frame-ancestors 'none'"
+    ),
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
     "referrer-policy": "no-referrer",
@@ -29,7 +33,8 @@ MOST_ADDRESSES = 10_000
 
 
 class Prefix:
-    """Serves an application below a path, whether a proxy leaves the path in an address or takes it away."""
+    """Serves an application below a path, whether a proxy leaves the path in an address or takes it
+    away."""
 
     def __init__(self, app: Application, prefix: str) -> None:
         self.app = app
@@ -38,7 +43,10 @@ class Prefix:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.prefix and scope["type"] == "http":
             raw = scope.get("raw_path") or scope["path"].encode()
-            whole, whole_raw = self._below(scope["path"]), self._below(raw.decode("latin-1")).encode("latin-1")
+            whole, whole_raw = (
+                self._below(scope["path"]),
+                self._below(raw.decode("latin-1")).encode("latin-1"),
+            )
             scope = {**scope, "root_path": self.prefix, "path": whole, "raw_path": whole_raw}
         await self.app(scope, receive, send)
 
@@ -48,10 +56,12 @@ class Prefix:
 
 
 class Guards:
-    """Security headers on every answer; bodies that are too large, requests that come too fast, and changes asked for by other sites
-    are refused."""
+    """Security headers on every answer; bodies that are too large, requests that come too fast, and
+    changes asked for by other sites are refused."""
 
-    def __init__(self, app: Application, rate: int, largest_body_bytes: int = LARGEST_BODY_BYTES) -> None:
+    def __init__(
+        self, app: Application, rate: int, largest_body_bytes: int = LARGEST_BODY_BYTES
+    ) -> None:
         """``rate``: requests a minute and address; 0 sets no limit."""
         self.app = app
         self.largest = largest_body_bytes
@@ -68,7 +78,11 @@ class Guards:
                 extra = {"cache-control": "no-store", **HEADERS}
                 message["headers"] = [
                     *message["headers"],
-                    *((name.encode(), value.encode()) for name, value in extra.items() if name.encode() not in present),
+                    *(
+                        (name.encode(), value.encode())
+                        for name, value in extra.items()
+                        if name.encode() not in present
+                    ),
                 ]
             await send(message)
 
@@ -89,11 +103,18 @@ class Guards:
         client = scope["client"][0] if scope.get("client") else ""
         if not self.buckets.take(client):
             return 429, "too many requests; wait a minute"
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
         foreign = "origin" in headers and _host_of(headers["origin"]) != headers.get("host")
-        # Browsers say themselves whose page asks; behind a proxy the host that we are told may be another than the browser's.
+        # Browsers say themselves whose page asks; behind a proxy the host that we are told may be
+        # another than the browser's.
         asked_by = headers.get("sec-fetch-site", "cross-site" if foreign else "none")
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and asked_by not in ("same-origin", "none"):
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and asked_by not in (
+            "same-origin",
+            "none",
+        ):
             return 403, "changes are made from this site's own pages only"
         length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self.largest:
@@ -135,7 +156,13 @@ def _host_of(origin: str) -> str | None:
 
 async def _refuse(send: Send, status: int, reason: str) -> None:
     body = json.dumps({"detail": reason}).encode()
-    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(b"content-type", b"application/json")],
+        }
+    )
     await send({"type": "http.response.body", "body": body})
 
 

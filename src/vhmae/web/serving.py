@@ -14,7 +14,8 @@ LARGEST_WAIT_SECONDS = 5
 QUEUE = 2048
 """Connections that wait in the system until they are looked at."""
 AT_ONCE = 16
-"""Connections that are taken from the queue at one go: some rounds of them fit into the descriptors that are spared."""
+"""Connections that are taken from the queue at one go: some rounds of them fit into the descriptors
+that are spared."""
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -33,7 +34,9 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         if bound is not None:
             bound.close()
-        raise InputError(f"--host {host} --port {port}: cannot be listened on ({error}); choose another port") from None
+        raise InputError(
+            f"--host {host} --port {port}: cannot be listened on ({error}); choose another port"
+        ) from None
     return bound
 
 

@@ -1,4 +1,5 @@
-"""Asking the network what is to be done to a video: what harmonizing, previews and grades begin with."""
+"""Asking the network what is to be done to a video: what harmonizing, previews and grades begin
+with."""
 
 from __future__ import annotations
 
@@ -56,8 +57,13 @@ class Analysis:
             model = harmonizer.model
 
     def survey(self, advance: Callable[[int], None] = lambda frames: None) -> None:
-        """Look at whole shots where the quality asks for it, before all frames are harmonized; ``advance`` is told of the frames seen."""
-        wanting = [harmonizer for harmonizer in self.harmonizers if harmonizer.wants_survey and harmonizer.surveyed is None]
+        """Look at whole shots where the quality asks for it, before all frames are harmonized;
+        ``advance`` is told of the frames seen."""
+        wanting = [
+            harmonizer
+            for harmonizer in self.harmonizers
+            if harmonizer.wants_survey and harmonizer.surveyed is None
+        ]
         if not wanting:
             return
         surveys = [harmonizer.begin_survey() for harmonizer in wanting]
@@ -75,7 +81,9 @@ class Analysis:
             timed = payload.timed
             with self.busy.working("network"):
                 ready = [
-                    harmonizer.push(payload, timed.image.thumbnail, matte, cut=timed.index in self.sources.cuts)
+                    harmonizer.push(
+                        payload, timed.image.thumbnail, matte, cut=timed.index in self.sources.cuts
+                    )
                     for harmonizer, matte in zip(self.harmonizers, payload.mattes, strict=True)
                 ]
             yield from map(_together, zip(*ready, strict=True))
@@ -83,7 +91,8 @@ class Analysis:
         yield from self.busy.drawing("network", map(_together, rest))
 
     def _find_background(self, place: int, payload: Payload) -> tuple[Thumbnail, Array]:
-        """Read ahead from a frame without background to the next one of its shot that shows some."""
+        """Read ahead from a frame without background to the next one of its shot that shows
+        some."""
         begins, harmonizer = payload.timed, self.harmonizers[place]
         detector = CutDetector()
         for timed, mattes in self.sources.frames(begins.index):
@@ -96,23 +105,40 @@ class Analysis:
                 return timed.image.thumbnail, mattes[place]
         at = begins.index / float(self.sources.info.fps)
         raise InputError(
-            f"{self.sources.name_of(place)}: shows no background in the shot at {at:.2f} s (frame {begins.index}); "
+            f"{self.sources.name_of(place)}: shows no background in the shot at {at:.2f} s (frame "
+            f"{begins.index}); "
             f"{MINIMUM_BACKGROUND:.1%} of a frame is enough: check the mask there"
         )
 
     def warnings(self, seen: int | None = None, damaged: int = 0) -> list[str]:
-        """What the user should know of the work: of frames decoded (None: not all were asked for), and those of them that are damaged."""
+        """What the user should know of the work: of frames decoded (None: not all were asked for),
+        and those of them that are damaged."""
         job, info, found = self.sources.job, self.sources.info, list(self.sources.warnings)
-        lost = 0 if seen is None else info.frames - self.sources.skipped_before - self.sources.skipped_after - seen
+        lost = (
+            0
+            if seen is None
+            else info.frames - self.sources.skipped_before - self.sources.skipped_after - seen
+        )
         if lost:
-            found.append(f"{job.composite} is damaged: {lost} of its {info.frames} frames could not be decoded and were left out")
+            found.append(
+                f"{job.composite} is damaged: {lost} of its {info.frames} frames could not be "
+                "decoded and were left out"
+            )
         if damaged:
-            found.append(f"{job.composite} is damaged: {damaged} of its frames were decoded in part")
+            found.append(
+                f"{job.composite} is damaged: {damaged} of its frames were decoded in part"
+            )
         borrowed = max(harmonizer.borrowed for harmonizer in self.harmonizers)
         if borrowed:
-            found.append(f"{borrowed} frames show no background and took the transform of the nearest frame that does")
+            found.append(
+                f"{borrowed} frames show no background and took the transform of the nearest frame "
+                "that does"
+            )
         if info.guessed_matrix and info.height >= 720:
-            found.append(f"{job.composite} does not say its colour matrix; took {info.encoding.matrix}, `colorspace` overrules it")
+            found.append(
+                f"{job.composite} does not say its colour matrix; took {info.encoding.matrix}, "
+                "`colorspace` overrules it"
+            )
         return found
 
 

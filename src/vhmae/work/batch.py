@@ -1,4 +1,5 @@
-"""``vhmae batch``: a table of jobs, one after the other or several at once; what is done is skipped, what fails does not stop the rest."""
+"""``vhmae batch``: a table of jobs, one after the other or several at once; what is done is
+skipped, what fails does not stop the rest."""
 
 from __future__ import annotations
 
@@ -39,8 +40,11 @@ class Outcome:
 
 
 def is_done(job: HarmonizeJob) -> bool:
-    """Whether the output is there, younger than all that it is made of. Outputs appear whole or not at all."""
-    written = files_of(job.output) if has_number(job.output) and _exists(job.output) else [job.output]
+    """Whether the output is there, younger than all that it is made of. Outputs appear whole or not
+    at all."""
+    written = (
+        files_of(job.output) if has_number(job.output) and _exists(job.output) else [job.output]
+    )
     in_parts = job.resume or job.output.suffix.lower() in PICTURES
     if (in_parts and has_parts(job.output)) or not all(path.exists() for path in written):
         return False
@@ -56,11 +60,14 @@ def _exists(path: Path) -> bool:
         return False
 
 
-def run_batch(jobs: list[HarmonizeJob], workers: int = 1, again: bool = False, ray: bool = False) -> Iterator[Outcome]:
+def run_batch(
+    jobs: list[HarmonizeJob], workers: int = 1, again: bool = False, ray: bool = False
+) -> Iterator[Outcome]:
     """Run jobs; their outcomes as they come.
 
     Args:
-        workers: processes; the threads of each are a share of the machine's where the jobs do not say.
+        workers: processes; the threads of each are a share of the machine's where the jobs do not
+            say.
         again: do what is done, too.
         ray: spread the jobs over a Ray cluster (``vhmae.work.cluster``) instead.
     """
@@ -89,19 +96,40 @@ class Worker:
         began = time.monotonic()
 
         def outcome(status: Status, frames: int, message: str) -> Outcome:
-            return Outcome(str(job.composite), str(job.output), status, frames, round(time.monotonic() - began, 3), message)
+            return Outcome(
+                str(job.composite),
+                str(job.output),
+                status,
+                frames,
+                round(time.monotonic() - began, 3),
+                message,
+            )
 
         try:
-            held = (job.weights, job.device, job.precision)  # a model is held on one device, in one precision
+            held = (
+                job.weights,
+                job.device,
+                job.precision,
+            )  # a model is held on one device, in one precision
             if held not in self.models:
                 self.models[held] = Harmonizer.from_settings(job).model
             report = harmonize_job(job, self.models[held])
         except VhmaeError as error:
             return outcome("failed", 0, str(error))
         except OSError as error:
-            return outcome("failed", 0, f"{error.filename or job.output}: {error.strerror or error}; check the disk and the permissions")
+            return outcome(
+                "failed",
+                0,
+                f"{error.filename or job.output}: {error.strerror or error}; check the disk and "
+                "the permissions",
+            )
         except Exception as error:  # the others go on
-            return outcome("failed", 0, f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: report it")
+            return outcome(
+                "failed",
+                0,
+                f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: "
+                "report it",
+            )
         return outcome("done", report["frames"], "; ".join(report["warnings"]))
 
 
@@ -111,7 +139,9 @@ KILLED = "its process was killed; there may be too little memory"
 def _over_cluster(jobs: list[HarmonizeJob]) -> Iterator[Outcome]:
     gpus = 1.0 if any(job.device.startswith("cuda") for job in jobs) else 0.0
     for place, outcome in spread(Worker, [(_for_another_folder(job),) for job in jobs], gpus):
-        yield outcome or Outcome(str(jobs[place].composite), str(jobs[place].output), "failed", message=KILLED)
+        yield outcome or Outcome(
+            str(jobs[place].composite), str(jobs[place].output), "failed", message=KILLED
+        )
 
 
 def _for_another_folder(job: HarmonizeJob) -> HarmonizeJob:
@@ -123,7 +153,11 @@ def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:
     threads = max(1, (os.cpu_count() or 1) // workers)
     left = [job if job.threads else dataclasses.replace(job, threads=threads) for job in jobs]
     for outcome in _in_pool(left, workers):
-        if outcome is None:  # a worker was killed, and the pool with it: from here on each job has a process of its own
+        if (
+            outcome is None
+            # a worker was killed, and the pool with it: from here on each job has a process of its
+            # own
+        ):
             break
         yield outcome
     for job in list(left):
@@ -132,11 +166,14 @@ def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:
 
 
 def _in_pool(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome | None]:
-    """Outcomes as they come, their jobs taken out of the list; None, and the end, where a worker was killed."""
+    """Outcomes as they come, their jobs taken out of the list; None, and the end, where a worker
+    was killed."""
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
     try:
-        futures: dict[Future[Outcome], HarmonizeJob] = {pool.submit(_work, job): job for job in jobs}
+        futures: dict[Future[Outcome], HarmonizeJob] = {
+            pool.submit(_work, job): job for job in jobs
+        }
         for future in as_completed(futures):
             try:
                 outcome = future.result()
@@ -155,7 +192,8 @@ def _in_pool(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome | None]
 
 
 _stopped = False
-"""In a worker process: that it was told to stop. The jobs that were handed to it ahead are not begun then."""
+"""In a worker process: that it was told to stop. The jobs that were handed to it ahead are not
+begun then."""
 _worker = Worker()
 
 

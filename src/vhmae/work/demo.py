@@ -1,7 +1,8 @@
 """``vhmae demo``: a composite of real photographs, harmonized by the ordinary way.
 
-The photographs ship inside scikit-image (public domain or CC0: NASA, SpaceX, Stefan van der Walt, Rachel Michetti); the
-cut-out mattes ship with this package. Two shots with slow camera moves: an astronaut before a rocket, a cat before coffee.
+The photographs ship inside scikit-image (public domain or CC0: NASA, SpaceX, Stefan van der Walt,
+Rachel Michetti); the cut-out mattes ship with this package. Two shots with slow camera moves: an
+astronaut before a rocket, a cat before coffee.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ AUDIO_RATE = 48_000
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layer:
-    """A photograph that a camera moves over: place of its upper left corner, and scale, from start to end."""
+    """A photograph that a camera moves over: place of its upper left corner, and scale, from start
+    to end."""
 
     photograph: str
     scale: tuple[float, float]
@@ -50,7 +52,8 @@ class Layer:
         return np.array([[scale, 0.0, left], [0.0, scale, top]], np.float64)
 
 
-# Layers are placed so that where a subject is cut by its photograph's border, the border lies outside the frame.
+# Layers are placed so that where a subject is cut by its photograph's border, the border lies
+# outside the frame.
 SHOTS = (
     (
         Layer(photograph="rocket", scale=(1.42, 1.36), left=(-40.0, -8.0), top=(-70.0, -60.0)),
@@ -64,22 +67,35 @@ SHOTS = (
 
 
 def run_demo(output: Path, settings: HarmonizerSettings) -> dict[str, Any]:
-    """Write ``composite.mp4``, ``mask.mp4``, ``harmonized.mp4`` and ``before_after.png``; returns the report."""
-    model = Harmonizer.from_settings(settings).model  # what is wrong with these is told before any work
+    """Write ``composite.mp4``, ``mask.mp4``, ``harmonized.mp4`` and ``before_after.png``; returns
+    the report."""
+    model = Harmonizer.from_settings(
+        settings
+    ).model  # what is wrong with these is told before any work
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{output}: cannot be made ({error.strerror}); choose another folder with -o") from None
-    composite, mask, harmonized, sheet = (output / name for name in ("composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png"))
+        raise InputError(
+            f"{output}: cannot be made ({error.strerror}); choose another folder with -o"
+        ) from None
+    composite, mask, harmonized, sheet = (
+        output / name
+        for name in ("composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png")
+    )
     _write_inputs(composite, mask)
     files = {"composite": composite, "masks": (mask,), "output": harmonized}
     report = harmonize_job(build_options(HarmonizeJob, {**values_of(settings), **files}), model)
     _write_sheet(composite, harmonized, sheet)
-    stages = ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in report["seconds_by_stage"].items())
+    stages = ", ".join(
+        f"{stage} {seconds:.1f} s" for stage, seconds in report["seconds_by_stage"].items()
+    )
     report["lines"] = [
-        f"{composite}: an astronaut before a rocket, a cat before coffee, {WIDTH}x{HEIGHT}, {report['frames']} frames, with sound",
-        f"{harmonized}: harmonized at {report['fps']:.1f} fps on {report['device']} in {report['precision']} ({stages})",
-        f"{sheet}: before and after; mean change {report['mean_change']:.1f} levels inside the mask, nothing outside it",
+        f"{composite}: an astronaut before a rocket, a cat before coffee, {WIDTH}x{HEIGHT}, "
+        f"{report['frames']} frames, with sound",
+        f"{harmonized}: harmonized at {report['fps']:.1f} fps on {report['device']} in "
+        f"{report['precision']} ({stages})",
+        f"{sheet}: before and after; mean change {report['mean_change']:.1f} levels inside the "
+        "mask, nothing outside it",
     ]
     return report
 
@@ -95,7 +111,9 @@ def _cut_out(name: str) -> tuple[Array, Array]:
     file = Path(str(resources.files("vhmae") / "assets" / "demo" / f"{name}.png"))
     matte = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
     if matte is None:
-        raise InputError(f"{file}: the matte is missing from the installation; install the package again")
+        raise InputError(
+            f"{file}: the matte is missing from the installation; install the package again"
+        )
     alpha = to_unit(matte)
     return foreground_colors(_photograph(name), alpha).astype(np.float32), alpha
 
@@ -111,9 +129,17 @@ def _frames() -> Iterator[tuple[Array, Array]]:
             share = number / (count - 1)
             # Premultiplied, so that no colour from outside the subject leaks in when it is scaled.
             layer = np.dstack([subject * alpha[..., None], alpha])
-            moved = cv2.warpAffine(layer, front.placement(share), size, flags=cv2.INTER_CUBIC, borderValue=0)
+            moved = cv2.warpAffine(
+                layer, front.placement(share), size, flags=cv2.INTER_CUBIC, borderValue=0
+            )
             cover = np.clip(moved[..., 3], 0.0, 1.0)
-            backdrop = cv2.warpAffine(scenery, behind.placement(share), size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+            backdrop = cv2.warpAffine(
+                scenery,
+                behind.placement(share),
+                size,
+                flags=cv2.INTER_CUBIC,
+                borderMode=cv2.BORDER_REPLICATE,
+            )
             composite = moved[..., :3] + (1.0 - cover[..., None]) * backdrop
             yield to_uint8(composite / 255.0), to_uint8(cover)
 
@@ -138,10 +164,17 @@ def _write_inputs(composite: Path, mask: Path) -> None:
 
 
 def _add_stream(container: Any, crf: int) -> Any:
-    stream = container.add_stream("libx264", rate=FPS, options={"crf": str(crf), "preset": "veryfast"})
+    stream = container.add_stream(
+        "libx264", rate=FPS, options={"crf": str(crf), "preset": "veryfast"}
+    )
     stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
     context = stream.codec_context
-    context.colorspace, context.color_primaries, context.color_trc, context.color_range = 1, 1, 1, 1  # bt709, limited
+    context.colorspace, context.color_primaries, context.color_trc, context.color_range = (
+        1,
+        1,
+        1,
+        1,
+    )  # bt709, limited
     return stream
 
 
@@ -155,7 +188,10 @@ def _chord(stream: Any) -> Iterator[Any]:
     samples = AUDIO_RATE * SECONDS_A_SHOT
     at = np.arange(samples) / AUDIO_RATE
     swell = np.minimum(1.0, np.minimum(at, at[::-1]) / 0.25)
-    tones = [sum(np.sin(2.0 * np.pi * pitch * at) for pitch in chord) for chord in ((220.0, 277.2, 329.6), (196.0, 246.9, 293.7))]
+    tones = [
+        sum(np.sin(2.0 * np.pi * pitch * at) for pitch in chord)
+        for chord in ((220.0, 277.2, 329.6), (196.0, 246.9, 293.7))
+    ]
     wave = np.concatenate([0.08 * swell * tone for tone in tones]).astype(np.float32)
     for start in range(0, len(wave), 1024):
         part = wave[start : start + 1024]
@@ -170,10 +206,30 @@ def _write_sheet(composite: Path, harmonized: Path, sheet: Path) -> None:
     count = FPS * SECONDS_A_SHOT
     picks = [number * count + count // 2 for number in range(len(SHOTS))]
     rows = []
-    for before, after in zip(read_rgb_frames(composite, picks), read_rgb_frames(harmonized, picks), strict=True):
+    for before, after in zip(
+        read_rgb_frames(composite, picks), read_rgb_frames(harmonized, picks), strict=True
+    ):
         for picture, label in ((before, "before"), (after, "after")):
-            cv2.putText(picture, label, (16, HEIGHT - 18), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (0, 0, 0), 4, cv2.LINE_AA)
-            cv2.putText(picture, label, (16, HEIGHT - 18), cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 1, cv2.LINE_AA)
+            cv2.putText(
+                picture,
+                label,
+                (16, HEIGHT - 18),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.8,
+                (0, 0, 0),
+                4,
+                cv2.LINE_AA,
+            )
+            cv2.putText(
+                picture,
+                label,
+                (16, HEIGHT - 18),
+                cv2.FONT_HERSHEY_SIMPLEX,
+                0.8,
+                (255, 255, 255),
+                1,
+                cv2.LINE_AA,
+            )
         rows.append(np.hstack([before, np.full((HEIGHT, 6, 3), 255, np.uint8), after]))
     rule = np.full((6, rows[0].shape[1], 3), 255, np.uint8)
     picture = np.vstack([rows[0], rule, rows[1]])

@@ -1,4 +1,5 @@
-"""A guide heard by a job: the frames that it names are read first, so that a word rules its whole shot."""
+"""A guide heard by a job: the frames that it names are read first, so that a word rules its whole
+shot."""
 
 from __future__ import annotations
 
@@ -80,7 +81,10 @@ def find_prior(weights: str) -> tuple[Prior, list[str]]:
     path = usual if weights.startswith("hf:") else prior_beside(find_weights(weights))
     if path.exists() and not (weights.startswith("hf:")):
         return read_prior(path), []
-    told = f"{weights}: has no prior of its own ({path.name}); that of the packaged weights was taken, twice as wide"
+    told = (
+        f"{weights}: has no prior of its own ({path.name}); that of the packaged weights was "
+        "taken, twice as wide"
+    )
     return read_prior(usual).widened(WIDENED), [f"{told}; fit one by vhmae fit-prior"]
 
 
@@ -111,7 +115,9 @@ class _Named:
                 break
         missing = sorted(wanted - self.frames.keys())
         if missing:
-            raise InputError(f"names frame {missing[0]}, which lies outside `start` and `end`", field="guide")
+            raise InputError(
+                f"names frame {missing[0]}, which lies outside `start` and `end`", field="guide"
+            )
         self._answers: dict[tuple[int, int], FrameTransform] = {}
 
     def shown(self, number: int, place: int) -> Shown:
@@ -137,7 +143,9 @@ class _Named:
         for payload in near:
             timed = payload.timed
             cut = timed.index in self.analysis.sources.cuts
-            released += harmonizer.push(timed.index, timed.image.thumbnail, payload.mattes[place], cut=cut)
+            released += harmonizer.push(
+                timed.index, timed.image.thumbnail, payload.mattes[place], cut=cut
+            )
         for one in itertools.chain(released, harmonizer.drain_lazily()):
             if one.payload == number and isinstance(one.change, FrameTransform):
                 return one.change
@@ -145,7 +153,8 @@ class _Named:
 
 
 def _as_stored(guide: Guide, info: VideoInfo) -> Guide:
-    """The guide with its places where the video stores them: files may tell players to turn frames."""
+    """The guide with its places where the video stores them: files may tell players to turn
+    frames."""
     if not info.turned % 360:
         return guide
 
@@ -153,7 +162,9 @@ def _as_stored(guide: Guide, info: VideoInfo) -> Guide:
         x, y = at
         last_column, last_row = info.width - 1, info.height - 1
         turns = round(info.turned / 90) % 4
-        return {1: (last_column - y, x), 2: (last_column - x, last_row - y), 3: (y, last_row - x)}[turns]
+        return {1: (last_column - y, x), 2: (last_column - x, last_row - y), 3: (y, last_row - x)}[
+            turns
+        ]
 
     def moved(point: Point) -> Point:
         to = point.to if point.place is None else placed(point.place)
@@ -184,5 +195,6 @@ def _rows(decision: Decision, guide: Guide, thing: int, shot: int | None) -> lis
 
 
 def guided_report(heard: Heard | None) -> dict[str, Any]:
-    """What a report holds of a guide: the guide, so that flags become a file, and what came of each point."""
+    """What a report holds of a guide: the guide, so that flags become a file, and what came of each
+    point."""
     return {} if heard is None else {"guide": heard.guide, "guided": heard.points}

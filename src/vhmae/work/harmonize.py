@@ -50,8 +50,10 @@ def harmonize_video(
         composite: the video whose foreground is to be harmonized.
         output: the file to write; appears whole or not at all.
         mask: white where the foreground is, grey where it is soft; a video, a picture, a folder, a
-            sequence or .npz. Several masks are several objects; none takes the composite's own alpha.
-        options: other options of :class:`HarmonizeJob` (``quality``, ``strength``, ``weights``, ...).
+            sequence or .npz. Several masks are several objects; none takes the composite's own
+            alpha.
+        options: other options of :class:`HarmonizeJob` (``quality``, ``strength``, ``weights``,
+            ...).
     Returns:
         The report of docs/cli.md: frames, fps, seconds by stage, mean change, warnings.
     Raises:
@@ -75,7 +77,8 @@ def harmonize_video(
 
 
 def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, Any]:
-    """Run a job and return its report (docs/cli.md); ``model`` is that of its weights, if it is loaded."""
+    """Run a job and return its report (docs/cli.md); ``model`` is that of its weights, if it is
+    loaded."""
     began = time.monotonic()
     sources = Sources(job)
     output = Output(job, sources.info)
@@ -109,7 +112,9 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
         warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
         warnings += heard.warnings if heard is not None else []
         for what in writer.left_out:
-            warnings.append(f"{job.output}: {what} cannot be held by the container and were left out")
+            warnings.append(
+                f"{job.output}: {what} cannot be held by the container and were left out"
+            )
         check_strict(job.strict, warnings)
         with analysis.busy.working("encode"):
             writer.flush()

@@ -38,9 +38,11 @@ class AnalysisJob(HarmonizerSettings):
     masks: tuple[Path, ...] = option((), flag="--mask", metavar="MASK", role="input")
     """White where the foreground is, grey where it is soft: a video, picture, folder, sequence or
     .npz; several times for several objects (the composite's own alpha)."""
-    foreground: Path | None = option(None, metavar="VIDEO", group="two layers in the place of a composite", role="input")
-    """Video or pictures to lay over the composite, which is the background alone then: by their alpha
-    channel, or the mask."""
+    foreground: Path | None = option(
+        None, metavar="VIDEO", group="two layers in the place of a composite", role="input"
+    )
+    """Video or pictures to lay over the composite, which is the background alone then: by their
+    alpha channel, or the mask."""
     placement: Placement = dataclasses.field(default_factory=Placement)
     """How the foreground is laid."""
     words: GuideOptions = dataclasses.field(default_factory=GuideOptions)
@@ -70,7 +72,12 @@ class AnalysisJob(HarmonizerSettings):
     def inputs(self) -> dict[str, Path]:
         """The files that the work depends on, by their part in it."""
         masks = {f"mask {place}": mask for place, mask in enumerate(self.masks)}
-        named = {"cuts": self.cuts, "reference": self.reference, "foreground": self.foreground, "guide": self.words.guide}
+        named = {
+            "cuts": self.cuts,
+            "reference": self.reference,
+            "foreground": self.foreground,
+            "guide": self.words.guide,
+        }
         others = {name: path for name, path in named.items() if path is not None}
         return {"composite": self.composite, **masks, **others}
 
@@ -94,7 +101,8 @@ class HarmonizeJob(AnalysisJob):
     resume: bool = option(False, same_frames=True)
     """Write so that a stopped run can be resumed, and resume one that was stopped."""
     verify: bool = option(True, same_frames=True)
-    """Read the written file again and compare its frames, time stamps and audio with what was meant."""
+    """Read the written file again and compare its frames, time stamps and audio with what was
+    meant."""
     progress: ProgressMode = option("none", same_frames=True)
     """How it is told how far the work is: auto is a bar on a terminal and lines elsewhere."""
 
@@ -128,8 +136,8 @@ class StreamJob(HarmonizerSettings):
 
 
 class HarmonizeOptions(TypedDict, total=False):
-    """The keywords of :func:`vhmae.harmonize_video`, for editors: those of :class:`HarmonizeJob` and no
-    others (under test)."""
+    """The keywords of :func:`vhmae.harmonize_video`, for editors: those of :class:`HarmonizeJob`
+    and no others (under test)."""
 
     quality: Quality
     strength: float

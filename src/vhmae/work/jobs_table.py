@@ -26,11 +26,12 @@ def columns() -> dict[str, Option]:
 def read_jobs(table: Path, shared: Mapping[str, Any]) -> list[HarmonizeJob]:
     """Read a table with a heading: composite, mask, out, and options by their names.
 
-    Commas, semicolons or tabs separate its fields; UTF-8 and UTF-16 are read, headings in capitals too.
-    Paths count from the table's folder. Several masks are separated by ``|``.
+    Commas, semicolons or tabs separate its fields; UTF-8 and UTF-16 are read, headings in capitals
+    too. Paths count from the table's folder. Several masks are separated by ``|``.
 
     Args:
-        shared: values of options (``options.values_of``) that empty fields and missing columns take.
+        shared: values of options (``options.values_of``) that empty fields and missing columns
+            take.
     Raises:
         InputError: for a table that cannot be read, or two jobs with one output.
     """
@@ -42,7 +43,10 @@ def read_jobs(table: Path, shared: Mapping[str, Any]) -> list[HarmonizeJob]:
     for line, job in jobs:
         output = job.output.resolve()
         if output in seen:
-            told = f"line {line} writes {output.name}, which another line writes too; give each its own output"
+            told = (
+                f"line {line} writes {output.name}, which another line writes too; give each its "
+                "own output"
+            )
             raise InputError(f"{table}: {told}")
         seen.add(output)
     return [job for _, job in jobs]
@@ -60,20 +64,29 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{table}: cannot be read ({reason}); give a CSV file") from None
     names = [name.strip().lower().replace("-", "_") for name in lines[0][1]] if lines else []
-    missing = [name for name in REQUIRED if name not in names and not (name == "mask" and "foreground" in names)]
+    missing = [
+        name
+        for name in REQUIRED
+        if name not in names and not (name == "mask" and "foreground" in names)
+    ]
     if missing:
         told = f"has no column '{missing[0]}'; its first line must name {', '.join(REQUIRED)}"
         raise InputError(f"{table}: {told}")
     known = columns()
     for name in names:
         if name not in known:
-            told = f"column '{name}' is unknown{did_you_mean(name, known)}; expected {', '.join(known)}"
+            told = (
+                f"column '{name}' is unknown{did_you_mean(name, known)}; expected "
+                f"{', '.join(known)}"
+            )
             raise InputError(f"{table}: {told}")
         if names.count(name) > 1:
             raise InputError(f"{table}: has two columns '{name}'; leave one")
     for line, fields in lines[1:]:
         if len(fields) != len(names):
-            told = f"line {line} does not have the fields of the first line; quote fields with commas"
+            told = (
+                f"line {line} does not have the fields of the first line; quote fields with commas"
+            )
             raise InputError(f"{table}: {told}")
         if any("\0" in field for field in fields):
             raise InputError(f"{table}: line {line} holds a NUL, which no name can; mend the table")
@@ -83,7 +96,9 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _decoded(data: bytes) -> str:
     """Text of a spreadsheet: UTF-8, or UTF-16 as Excel writes it."""
     is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return data.decode("utf-16" if is_wide else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    return (
+        data.decode("utf-16" if is_wide else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    )
 
 
 def _job(table: Path, line: int, row: dict[str, str], shared: Mapping[str, Any]) -> HarmonizeJob:

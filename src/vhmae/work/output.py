@@ -33,7 +33,8 @@ class Output:
         inputs = list(job.inputs().values())
         if self.is_layer and not self._holds_alpha():
             raise InputError(
-                f"{self.encoder} holds no alpha; take `codec` prores_ks (.mov) or ffv1 (.mkv), or .png pictures",
+                f"{self.encoder} holds no alpha; take `codec` prores_ks (.mov) or ffv1 (.mkv), or "
+                ".png pictures",
                 field="layer",
                 value=job.layer,
             )
@@ -42,15 +43,22 @@ class Output:
             return
         check_picture_output(job.output, inputs)
         if not has_number(job.output) and source.frames > 1:
-            told = f"is one picture but there are {source.frames} frames; name them as in frame.%04d.png"
+            told = (
+                f"is one picture but there are {source.frames} frames; name them as in "
+                "frame.%04d.png"
+            )
             raise InputError(f"{job.output}: {told}")
         if job.resume:
-            told = "is for video files; pictures that are there already need not be made again, use `start`"
+            told = (
+                "is for video files; pictures that are there already need not be made again, use "
+                "`start`"
+            )
             raise InputError(told, field="resume")
 
     @property
     def codec(self) -> str | None:
-        """The codec that is asked for; a layer takes one that holds alpha by itself, where there is one."""
+        """The codec that is asked for; a layer takes one that holds alpha by itself, where there is
+        one."""
         usual = LAYER_CODECS.get(self.job.output.suffix.lower()) if self.is_layer else None
         return self.job.codec or usual
 
@@ -71,17 +79,24 @@ class Output:
             told.append(f"light above 1 became white in {cut} frames; .exr pictures keep it")
         if self.is_pictures and (sound := sound_codecs(source)):
             told.append(f"pictures hold no sound ({', '.join(sound)}), which was left out")
-        keeps_codec = job.codec is None and not (self.is_layer or self.is_pictures or source.files is not None)
+        keeps_codec = job.codec is None and not (
+            self.is_layer or self.is_pictures or source.files is not None
+        )
         if keeps_codec and self.encoder != ENCODERS.get(source.codec):
             unknown = source.codec not in ENCODERS
             why = "nothing here encodes it" if unknown else "its frames are not evenly spaced"
-            told.append(f"{source.codec} became {self.encoder}, since {why}; `codec` chooses another")
+            told.append(
+                f"{source.codec} became {self.encoder}, since {why}; `codec` chooses another"
+            )
         if not self.is_layer and has_alpha(source) and not self._holds_alpha():
-            told.append(f"{self.encoder} holds no alpha: the composite's alpha channel was left out")
+            told.append(
+                f"{self.encoder} holds no alpha: the composite's alpha channel was left out"
+            )
         return [f"{job.output}: {what}" for what in told]
 
     def open(self, identity: dict[str, Any]) -> FrameWriter:
-        """The writer; ``identity`` is what makes two runs the same work, where one may be resumed."""
+        """The writer; ``identity`` is what makes two runs the same work, where one may be
+        resumed."""
         job = self.job
         settings: dict[str, Any] = {
             "codec": self.codec,

@@ -1,4 +1,5 @@
-"""``vhmae preview``: one frame before and after, what changes and where the matte lies, in seconds, before a long run."""
+"""``vhmae preview``: one frame before and after, what changes and where the matte lies, in seconds,
+before a long run."""
 
 from __future__ import annotations
 
@@ -37,7 +38,9 @@ def preview(job: PreviewJob) -> dict[str, Any]:
     frames = analysis.sources.info.frames
     number = frames // 2 if job.frame is None else job.frame
     if not 0 <= number < frames:
-        raise InputError(f"{job.composite} has frames 0 to {frames - 1}", field="frame", value=number)
+        raise InputError(
+            f"{job.composite} has frames 0 to {frames - 1}", field="frame", value=number
+        )
     first = max(0, number - AROUND)
     heard = hear_guide(analysis, first)
     near = itertools.islice(analysis.sources.frames(first), number - first + AROUND + 1)
@@ -55,7 +58,13 @@ def preview(job: PreviewJob) -> dict[str, Any]:
         mean_change = round(sum(levels) / len(levels), 3) if levels else 0.0
         warnings = analysis.warnings() + (heard.warnings if heard is not None else [])
         check_strict(job.strict, warnings)
-        return {"schema": 1, "frame": number, "mean_change": mean_change, "warnings": warnings, **guided_report(heard)}
+        return {
+            "schema": 1,
+            "frame": number,
+            "mean_change": mean_change,
+            "warnings": warnings,
+            **guided_report(heard),
+        }
     raise InputError("could not be decoded; choose another", field="frame", value=number)
 
 
@@ -63,7 +72,12 @@ def _sheet(before: Array, after: Array, cover: Array) -> Array:
     """Four panels with their names."""
     difference = to_uint8(0.5 + AMPLIFIED * (after.astype(np.float32) - before) / 255.0)
     matte = np.repeat(to_uint8(cover)[..., None], 3, axis=-1)
-    named = (("before", before), ("after", after), (f"difference x{AMPLIFIED:.0f}", difference), ("matte", matte))
+    named = (
+        ("before", before),
+        ("after", after),
+        (f"difference x{AMPLIFIED:.0f}", difference),
+        ("matte", matte),
+    )
     panels = [_panel(name, picture) for name, picture in named]
     return np.vstack([np.hstack(panels[:2]), np.hstack(panels[2:])])
 
@@ -73,5 +87,7 @@ def _panel(name: str, picture: Array) -> Array:
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     shown = np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
     for color, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        cv2.putText(shown, name, (10, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.7, color, thickness, cv2.LINE_AA)
+        cv2.putText(
+            shown, name, (10, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.7, color, thickness, cv2.LINE_AA
+        )
     return shown

@@ -1,4 +1,5 @@
-"""The report of a run (docs/cli.md): what was written, how long it took, and what the user should know."""
+"""The report of a run (docs/cli.md): what was written, how long it took, and what the user should
+know."""
 
 from __future__ import annotations
 

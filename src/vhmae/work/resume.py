@@ -1,4 +1,5 @@
-"""What a stopped run needs to be resumed: what makes two runs the same work, and where one stood."""
+"""What a stopped run needs to be resumed: what makes two runs the same work, and where one
+stood."""
 
 from __future__ import annotations
 
@@ -25,12 +26,15 @@ Array = np.ndarray
 
 
 def job_identity(job: HarmonizeJob, harmonizer: Harmonizer) -> dict[str, Any]:
-    """What makes two runs the same work, to the last bit: options, input files, weights, precision."""
+    """What makes two runs the same work, to the last bit: options, input files, weights,
+    precision."""
     free = {one.name for one in options_of(type(job)) if one.same_frames}
     facts = {name: str(value) for name, value in values_to_json(job).items() if name not in free}
     for name, path in job.inputs().items():
         stats = [(file.name, file.stat()) for file in files_of(path)]
-        facts[f"{name} file"] = _digest([(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats])
+        facts[f"{name} file"] = _digest(
+            [(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats]
+        )
     weights = _weights_digest(harmonizer.model)
     return {**facts, "weights": weights, "precision": harmonizer.precision, "version": __version__}
 
@@ -66,7 +70,11 @@ def snapshot_of(harmonizers: list[Harmonizer]) -> Snapshot:
     """The harmonizers' memory, and which frames wait."""
     own = [harmonizer.snapshot() for harmonizer in harmonizers]
     waiting = [payload.timed.index for payload in harmonizers[0].waiting]
-    arrays = {f"{place}.{key}": array for place, one in enumerate(own) for key, array in one.arrays.items()}
+    arrays = {
+        f"{place}.{key}": array
+        for place, one in enumerate(own)
+        for key, array in one.arrays.items()
+    }
     return Snapshot({"objects": [one.numbers for one in own], "waiting": waiting}, arrays)
 
 
@@ -83,7 +91,11 @@ def restore(harmonizers: list[Harmonizer], stream: Snapshot, frames: Iterator[Pa
         raise InputError(told, field="resume")
     for place, harmonizer in enumerate(harmonizers):
         prefix = f"{place}."
-        own = {key.removeprefix(prefix): array for key, array in stream.arrays.items() if key.startswith(prefix)}
+        own = {
+            key.removeprefix(prefix): array
+            for key, array in stream.arrays.items()
+            if key.startswith(prefix)
+        }
         harmonizer.restore(Snapshot(stream.numbers["objects"][place], own), waiting)
 
 

@@ -1,4 +1,5 @@
-"""What a job reads: the composite, or its two layers, and the mattes of its objects; and what is wrong with them."""
+"""What a job reads: the composite, or its two layers, and the mattes of its objects; and what is
+wrong with them."""
 
 from __future__ import annotations
 
@@ -45,7 +46,11 @@ class Sources:
             self.layers = _open_layers(job, self.info, self.mattes)
             self.info = self.layers.background
         if self.layers is None and not self.mattes and not has_alpha(self.info):
-            raise InputError(f"missing, and {job.composite} has no alpha channel of its own; give a mask of the foreground", field="masks")
+            raise InputError(
+                f"missing, and {job.composite} has no alpha channel of its own; give a mask of the "
+                "foreground",
+                field="masks",
+            )
         self.cuts: frozenset[int] = frozenset()
         self.warnings: list[str] = []
         self.skipped_before = 0
@@ -57,14 +62,17 @@ class Sources:
         return 1 if self.layers is not None else max(1, len(self.mattes))
 
     def check(self) -> None:
-        """Refuse a part that lies outside the video, and masks that do not fit or mark nothing, before the work."""
+        """Refuse a part that lies outside the video, and masks that do not fit or mark nothing,
+        before the work."""
         job = self.job
         _check_range(job, self.info)
         self.cuts = read_cuts(job.cuts, self.info.frames) if job.cuts else frozenset()
         shown = self.info if self.layers is None else self.layers.foreground
         told = [mattes.check_fits(shown, job.hold_last_mask) for mattes in self.mattes]
         told += [mattes.doubt(shown) for mattes in self.mattes]
-        self.warnings = [warning for warning in told if warning] + (self.layers.warnings if self.layers is not None else [])
+        self.warnings = [warning for warning in told if warning] + (
+            self.layers.warnings if self.layers is not None else []
+        )
         for place in range(self.objects):
             self._check_foreground(place)
 
@@ -76,7 +84,11 @@ class Sources:
         at = begin - 1
         for timed, mattes in self._with_mattes(begin):
             at = timed.index
-            seconds = timed.index / float(info.fps) if timed.seconds is None else timed.seconds - info.start_seconds
+            seconds = (
+                timed.index / float(info.fps)
+                if timed.seconds is None
+                else timed.seconds - info.start_seconds
+            )
             if job.end is not None and seconds >= job.end - 1e-6:
                 break
             if seconds < job.start - 1e-6:
@@ -96,7 +108,9 @@ class Sources:
         sources = [mattes.read(self.info, first) for mattes in self.mattes]
         at = first - 1
         for timed in read_frames(self.info, first=first):
-            mattes = tuple(next(itertools.islice(source, timed.index - at - 1, None)) for source in sources)
+            mattes = tuple(
+                next(itertools.islice(source, timed.index - at - 1, None)) for source in sources
+            )
             at = timed.index
             yield Payload(timed, mattes or (alpha_matte(timed.image),))
 
@@ -112,11 +126,23 @@ class Sources:
             mattes: Iterator[Array] = itertools.islice(source.read(self.info), source.frames or 1)
         else:
             mattes = (payload.mattes[0] for payload in self.frames())
-        marked = [shows_background(matte) for matte in itertools.islice((m for m in mattes if m.any()), 1)]
+        marked = [
+            shows_background(matte) for matte in itertools.islice((m for m in mattes if m.any()), 1)
+        ]
         if not marked:
-            raise InputError(f"{name}: has no foreground in any frame; white must mark the foreground, check the mask")
-        if job.reference is None and not marked[0] and not any(m.any() and shows_background(m) for m in mattes):
-            raise InputError(f"{name}: covers every frame whole, so nothing of the background is seen; check the mask")
+            raise InputError(
+                f"{name}: has no foreground in any frame; white must mark the foreground, check "
+                "the mask"
+            )
+        if (
+            job.reference is None
+            and not marked[0]
+            and not any(m.any() and shows_background(m) for m in mattes)
+        ):
+            raise InputError(
+                f"{name}: covers every frame whole, so nothing of the background is seen; check "
+                "the mask"
+            )
         if not (job.start or job.end is not None):
             return
         frames = 0
@@ -125,20 +151,41 @@ class Sources:
             if payload.mattes[place].any():
                 return
         if not frames:
-            raise InputError(f"`start` {job.start} `end` {job.end}: no frame is shown within; choose a longer part")
-        raise InputError(f"{name}: has no foreground between `start` and `end`; choose another part or check the mask")
+            raise InputError(
+                f"`start` {job.start} `end` {job.end}: no frame is shown within; choose a longer "
+                "part"
+            )
+        raise InputError(
+            f"{name}: has no foreground between `start` and `end`; choose another part or check "
+            "the mask"
+        )
 
 
-def _open_layers(job: AnalysisJob, background: VideoInfo, mattes: list[MatteSource]) -> LayeredSource:
+def _open_layers(
+    job: AnalysisJob, background: VideoInfo, mattes: list[MatteSource]
+) -> LayeredSource:
     assert job.foreground is not None
     if len(mattes) > 1:
-        raise InputError("a foreground layer is one object; lay others over the result", field="masks", value=job.masks[1])
+        raise InputError(
+            "a foreground layer is one object; lay others over the result",
+            field="masks",
+            value=job.masks[1],
+        )
     path = job.foreground
     foreground = probe_source(path, "foreground")
     placement = job.placement
-    if placement.premultiplied and foreground.codec == "exr":  # multiplied in light, not in what a display is sent
-        foreground, placement = dataclasses.replace(foreground, associated=True), dataclasses.replace(placement, premultiplied=False)
-    needed = background.frames if job.end is None else min(background.frames, math.ceil(job.end * float(background.fps)))
+    if (
+        placement.premultiplied and foreground.codec == "exr"
+    ):  # multiplied in light, not in what a display is sent
+        foreground, placement = (
+            dataclasses.replace(foreground, associated=True),
+            dataclasses.replace(placement, premultiplied=False),
+        )
+    needed = (
+        background.frames
+        if job.end is None
+        else min(background.frames, math.ceil(job.end * float(background.fps)))
+    )
     return LayeredSource(background, foreground, mattes[0] if mattes else None, placement, needed)
 
 
@@ -152,7 +199,8 @@ def read_still(path: Path) -> Array:
 
 
 def _frame_at(info: VideoInfo, seconds: float) -> int:
-    """The number of the first frame that is shown so many seconds after the first, or later; 0 where the file does not say."""
+    """The number of the first frame that is shown so many seconds after the first, or later; 0
+    where the file does not say."""
     if info.files is not None:
         return max(0, math.ceil((seconds - 1e-6) * float(info.fps)))
     if info.timestamps is None or info.time_base is None:
@@ -163,6 +211,12 @@ def _frame_at(info: VideoInfo, seconds: float) -> int:
 
 def _check_range(job: AnalysisJob, info: VideoInfo) -> None:
     if job.start < 0 or not math.isfinite(job.start) or job.start >= info.duration_seconds:
-        raise InputError(f"the video has {info.duration_seconds:.2f} s; choose a start within it", field="start", value=job.start)
+        raise InputError(
+            f"the video has {info.duration_seconds:.2f} s; choose a start within it",
+            field="start",
+            value=job.start,
+        )
     if job.end is not None and not job.start < job.end:
-        raise InputError(f"lies before `start` {job.start}; choose a later end", field="end", value=job.end)
+        raise InputError(
+            f"lies before `start` {job.start}; choose a later end", field="end", value=job.end
+        )

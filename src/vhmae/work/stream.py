@@ -1,4 +1,5 @@
-"""``vhmae harmonize - -o -``: Y4M or raw video in by a pipe, harmonized frames out by a pipe, with bounded latency."""
+"""``vhmae harmonize - -o -``: Y4M or raw video in by a pipe, harmonized frames out by a pipe, with
+bounded latency."""
 
 from __future__ import annotations
 
@@ -47,8 +48,17 @@ class RawFormat:
     def parse(cls, text: str) -> RawFormat:
         """``1920x1080:yuv420p:25`` or ``...:30000/1001``."""
         form = re.fullmatch(r"(\d+)x(\d+):(\w+):(\d+(?:/\d+)?)", text)
-        if form is None or not int(form[1]) or not int(form[2]) or 0 in map(int, form[4].split("/")):
-            raise InputError("expected WIDTHxHEIGHT:PIXEL_FORMAT:RATE, as in 1920x1080:yuv420p:25", field="raw", value=text)
+        if (
+            form is None
+            or not int(form[1])
+            or not int(form[2])
+            or 0 in map(int, form[4].split("/"))
+        ):
+            raise InputError(
+                "expected WIDTHxHEIGHT:PIXEL_FORMAT:RATE, as in 1920x1080:yuv420p:25",
+                field="raw",
+                value=text,
+            )
         try:
             av.VideoFormat(form[3], 2, 2)
         except ValueError:
@@ -58,10 +68,13 @@ class RawFormat:
 
 
 def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[str, Any]:
-    """Harmonize until the source ends; the sink has the source's format. Returns the report of docs/cli.md."""
+    """Harmonize until the source ends; the sink has the source's format. Returns the report of
+    docs/cli.md."""
     began = time.monotonic()
     if len(job.masks) != 1:
-        raise InputError("a stream takes one; give a video, picture, folder, sequence or .npz", field="masks")
+        raise InputError(
+            "a stream takes one; give a video, picture, folder, sequence or .npz", field="masks"
+        )
     raw = RawFormat.parse(job.raw) if job.raw else None
     mattes = open_matte(job.masks[0])
     harmonizer = Harmonizer.from_settings(job, lookahead=job.lookahead)
@@ -90,7 +103,9 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     writer.close()
     _check_whole(stoppable, writer.frame_bytes, written, raw is not None)
     if not written:
-        raise InputError("-: no frame came through the pipe; expected Y4M, or raw video described by `raw`")
+        raise InputError(
+            "-: no frame came through the pipe; expected Y4M, or raw video described by `raw`"
+        )
     seconds = time.monotonic() - began
     warnings = _warnings(writer, harmonizer)
     check_strict(job.strict, warnings)
@@ -115,14 +130,20 @@ def _warnings(writer: _PipeWriter, harmonizer: Harmonizer) -> list[str]:
     found = []
     if writer.aspect not in (None, 0, 1):
         aspect = f"{writer.aspect.numerator}:{writer.aspect.denominator}"
-        found.append(f"pixels are not square ({aspect}), which the stream that goes out does not say")
+        found.append(
+            f"pixels are not square ({aspect}), which the stream that goes out does not say"
+        )
     if harmonizer.unread:
-        found.append(f"{harmonizer.unread} frames stand in shots that had shown no background yet and were left untouched")
+        found.append(
+            f"{harmonizer.unread} frames stand in shots that had shown no background yet and were "
+            "left untouched"
+        )
     return found
 
 
 class _Stoppable:
-    """A pipe that can be read from until the work is stopped: a read that waits for a silent sender would hold Ctrl-C up."""
+    """A pipe that can be read from until the work is stopped: a read that waits for a silent sender
+    would hold Ctrl-C up."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._descriptor = source.fileno()
@@ -137,37 +158,57 @@ class _Stoppable:
             if select.select([self._descriptor], [], [], 0.2)[0]:
                 data = os.read(self._descriptor, size)
                 self.received += len(data)
-                self.beginning = (self.beginning + data)[:1024] if len(self.beginning) < 1024 else self.beginning
+                self.beginning = (
+                    (self.beginning + data)[:1024] if len(self.beginning) < 1024 else self.beginning
+                )
                 return data
         return b""
 
 
 def _check_whole(source: _Stoppable, size: int, frames: int, raw: bool) -> None:
-    """Refuse a stream that ends within a frame, which the demuxer leaves out without a word; what came whole has been passed on."""
+    """Refuse a stream that ends within a frame, which the demuxer leaves out without a word; what
+    came whole has been passed on."""
     header, first = (b"", b"") if raw else source.beginning.split(b"\n", 2)[:2]
     newline = 0 if raw else 1
     left = source.received - (len(header) + newline) - frames * (len(first) + newline + size)
     if 0 < left < size:
-        raise VhmaeError(f"-: the stream ends within frame {frames}, {left} of its {size} bytes came; send it again")
+        raise VhmaeError(
+            f"-: the stream ends within frame {frames}, {left} of its {size} bytes came; send it "
+            "again"
+        )
 
 
 def _open(raw: RawFormat | None, source: _Stoppable) -> Any:
     options = {}
     if raw is not None:
-        options = {"video_size": f"{raw.width}x{raw.height}", "pixel_format": raw.pixel_format, "framerate": str(raw.rate)}
+        options = {
+            "video_size": f"{raw.width}x{raw.height}",
+            "pixel_format": raw.pixel_format,
+            "framerate": str(raw.rate),
+        }
     try:
-        return av.open(source, format="yuv4mpegpipe" if raw is None else "rawvideo", options=options)
+        return av.open(
+            source, format="yuv4mpegpipe" if raw is None else "rawvideo", options=options
+        )
     except (av.error.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"-: is not Y4M ({reason}); pipe it with -f yuv4mpegpipe, or describe raw video by `raw`") from None
+        raise InputError(
+            f"-: is not Y4M ({reason}); pipe it with -f yuv4mpegpipe, or describe raw video by "
+            "`raw`"
+        ) from None
 
 
-def _frames(container: Any, info: VideoInfo, mattes: MatteSource, job: StreamJob) -> Iterator[tuple[av.VideoFrame, PlanarFrame, Array]]:
+def _frames(
+    container: Any, info: VideoInfo, mattes: MatteSource, job: StreamJob
+) -> Iterator[tuple[av.VideoFrame, PlanarFrame, Array]]:
     matte_of = mattes.read(info)
     try:
         for number, frame in enumerate(container.decode(video=0)):
             if mattes.frames is not None and number >= mattes.frames and not job.hold_last_mask:
-                raise InputError(f"{mattes.path}: has {mattes.frames} frames but the stream goes on; pass `hold_last_mask`")
+                raise InputError(
+                    f"{mattes.path}: has {mattes.frames} frames but the stream goes on; pass "
+                    "`hold_last_mask`"
+                )
             yield frame, planar_frame(frame, info), next(matte_of)
     except av.error.FFmpegError as error:
         raise VhmaeError(f"-: the stream is damaged ({error.strerror}); send it again") from None
@@ -185,10 +226,19 @@ class _PipeWriter:
     """Frames into a pipe, in the format they came in; each is pushed out at once."""
 
     def __init__(self, sink: BinaryIO, info: VideoInfo, source: av.VideoStream, raw: bool) -> None:
-        options = {"flush_packets": "1", "strict": "-1"}  # Y4M of more than 8 bit or with alpha is not in its first description
-        self._container: Any = av.open(sink, "w", format="rawvideo" if raw else "yuv4mpegpipe", options=options)
+        options = {
+            "flush_packets": "1",
+            "strict": "-1",
+        }  # Y4M of more than 8 bit or with alpha is not in its first description
+        self._container: Any = av.open(
+            sink, "w", format="rawvideo" if raw else "yuv4mpegpipe", options=options
+        )
         self._stream: Any = self._container.add_stream("rawvideo", rate=info.fps)
-        self._stream.width, self._stream.height, self._stream.pix_fmt = info.width, info.height, info.pixel_format
+        self._stream.width, self._stream.height, self._stream.pix_fmt = (
+            info.width,
+            info.height,
+            info.pixel_format,
+        )
         context = self._stream.codec_context
         tag_colors(context, info, info.pixel_format, source.codec_context)
         self.aspect = source.sample_aspect_ratio or source.codec_context.sample_aspect_ratio
@@ -196,7 +246,9 @@ class _PipeWriter:
             context.field_order = source.codec_context.field_order
         self._count = 0
         form = av.VideoFormat(info.pixel_format, info.width, info.height)
-        self.frame_bytes = sum(part.width * part.height * -(-part.bits // 8) for part in form.components)
+        self.frame_bytes = sum(
+            part.width * part.height * -(-part.bits // 8) for part in form.components
+        )
         """What a frame takes in the pipe, on either side."""
 
     def write(self, decoded: av.VideoFrame, image: PlanarFrame, same: bool) -> None:
@@ -206,7 +258,9 @@ class _PipeWriter:
         frame.pts, frame.time_base = self._count, 1 / Fraction(self._stream.average_rate or 25)
         self._count += 1
         packets = self._stream.encode(frame)
-        self.frame_bytes = packets[0].size if packets else self.frame_bytes  # some formats store more than their components
+        self.frame_bytes = (
+            packets[0].size if packets else self.frame_bytes
+        )  # some formats store more than their components
         self._container.mux(packets)
 
     def close(self) -> None:

@@ -84,10 +84,13 @@ def read_cameras(path: Path, split: CameraSplit = "all") -> list[CameraScene]:
     except FileNotFoundError:
         raise InputError(f"{path}: no such bank of camera renderings; check its path") from None
     except DAMAGED_ARCHIVE as error:
-        raise InputError(f"{path}: is not a bank of camera renderings with 'maps' ({error}); check its path") from None
+        raise InputError(
+            f"{path}: is not a bank of camera renderings with 'maps' ({error}); check its path"
+        ) from None
     if maps.ndim != 4 or maps.shape[1] < 2 or maps.shape[2:] != (TERMS, 3):
         raise InputError(
-            f"{path}: its maps are {tuple(maps.shape)}, not (scenes, renderings, 9, 3) with two renderings or more; give another bank"
+            f"{path}: its maps are {tuple(maps.shape)}, not (scenes, renderings, 9, 3) with two "
+            "renderings or more; give another bank"
         )
     scenes = [CameraScene(n, maps[n]) for n in range(len(maps)) if in_split(n, split)]
     if not scenes:

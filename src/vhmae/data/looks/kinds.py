@@ -158,6 +158,10 @@ def draw_look(
     amount = float(rng.uniform(*strength))
     needs = LOOKS[kind].needs
     if needs and not getattr(sources, needs):
-        raise InputError(f"no {needs} were given; pass --{needs} FILE or another `shifts`", field="shifts", value=kind)
+        raise InputError(
+            f"no {needs} were given; pass --{needs} FILE or another `shifts`",
+            field="shifts",
+            value=kind,
+        )
     color_map, name = LOOKS[kind].draw(rng, sources, None if beside is None else beside.map)
     return Look(color_map, amount, name)

@@ -56,7 +56,10 @@ class LookMixture:
         for names in ((*LOOKS,), ("one_look", "one_scene", "same_look")):
             shares = [getattr(self, name, 0.0) for name in names]
             if min(shares) < 0.0 or sum(shares) > 1.0 + 1e-9:
-                raise InputError(f"looks: the shares of {', '.join(names)} are {shares}; expected 0 or more, at most 1 in all")
+                raise InputError(
+                    f"looks: the shares of {', '.join(names)} are {shares}; expected 0 or more, at "
+                    "most 1 in all"
+                )
 
     @property
     def shares(self) -> dict[str, float]:
@@ -72,7 +75,9 @@ class LookSampler:
     step); every composite takes two of them at strengths of its own.
     """
 
-    def __init__(self, luts: Tensor, pool: Tensor, mixture: LookMixture, scene_pairs: Tensor | None = None) -> None:
+    def __init__(
+        self, luts: Tensor, pool: Tensor, mixture: LookMixture, scene_pairs: Tensor | None = None
+    ) -> None:
         self.luts = luts  # (LUTs, n, n, n, 3)
         self.pool = pool  # (looks, n, n, n, 3)
         self.mixture = mixture
@@ -94,7 +99,9 @@ class LookSampler:
             InputError: where the mixture asks for renderings and there are none.
         """
         if (mixture.camera > 0.0 or mixture.one_scene > 0.0) and not cameras:
-            raise InputError("looks.camera, looks.one_scene: need camera renderings; set data.cameras to a bank")
+            raise InputError(
+                "looks.camera, looks.one_scene: need camera renderings; set data.cameras to a bank"
+            )
         rng = np.random.default_rng([seed, pool_size])
         tables = [lut.resampled(TABLE_SIZE).table.clamp(0.0, 1.0) for lut in luts]
         named = [Lut3D(table, lut.name) for table, lut in zip(tables, luts, strict=True)]

@@ -53,7 +53,9 @@ class Lighting:
         return cls(angle=float(rng.uniform(0.0, 2.0 * math.pi)), low=ends[0], high=ends[1])
 
 
-def lighting_gains(lights: Sequence[Lighting], height: int, width: int, device: torch.device | None = None) -> Tensor:
+def lighting_gains(
+    lights: Sequence[Lighting], height: int, width: int, device: torch.device | None = None
+) -> Tensor:
     """Gains per pixel of several gradients, (len(lights), 3, height, width)."""
     ramp = _ramps([one.angle for one in lights], height, width, device)
     low = torch.tensor([one.low for one in lights], device=device).view(-1, 3, 1, 1)
@@ -61,7 +63,9 @@ def lighting_gains(lights: Sequence[Lighting], height: int, width: int, device: 
     return low + (high - low) * ramp
 
 
-def _ramps(angles: Sequence[float], height: int, width: int, device: torch.device | None = None) -> Tensor:
+def _ramps(
+    angles: Sequence[float], height: int, width: int, device: torch.device | None = None
+) -> Tensor:
     """Smooth ramps from 0 to 1 across a frame, (len(angles), 1, height, width)."""
     y = torch.linspace(-1.0, 1.0, height, device=device).unsqueeze(1)
     x = torch.linspace(-1.0, 1.0, width, device=device).unsqueeze(0)

@@ -44,7 +44,9 @@ def upgrade() -> None:
     op.create_table(
         "study_ballot",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("participant_id", sa.Integer, sa.ForeignKey("study_participant.id"), nullable=False),
+        sa.Column(
+            "participant_id", sa.Integer, sa.ForeignKey("study_participant.id"), nullable=False
+        ),
         sa.Column("clip_id", sa.Integer, sa.ForeignKey("study_clip.id"), nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
         sa.Column("stimulus_order", sa.JSON, nullable=False),
@@ -63,5 +65,12 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("study_rank", "study_ballot", "study_participant", "study_stimulus", "study_clip", "study"):
+    for table in (
+        "study_rank",
+        "study_ballot",
+        "study_participant",
+        "study_stimulus",
+        "study_clip",
+        "study",
+    ):
         op.drop_table(table)

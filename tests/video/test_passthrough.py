@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from tests.conftest import moving_scene, packets, write_video
+from tests.support.scenes import moving_scene, packets, write_video
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.writer import VideoWriter
@@ -18,18 +18,24 @@ CHAPTERS = [(0, 400, "one"), (400, 1000, "two")]
 
 @pytest.fixture
 def rich(tmp_path: Path) -> Path:
-    """A second of video with two named sound tracks, of which the second is the default, chapters and a title."""
+    """A second of video with two named sound tracks, of which the second is the default, chapters
+    and a title."""
     plain = write_video(tmp_path / "plain.mkv", moving_scene(25, 96, 64)[0], audio=True)
     with av.open(str(plain)) as source, av.open(str(tmp_path / "rich.mkv"), "w") as out:
         picture, sound = source.streams.video[0], source.streams.audio[0]
         streams = {picture.index: [out.add_stream_from_template(picture)]}
         streams[sound.index] = [out.add_stream_from_template(sound) for _ in range(2)]
-        for stream, language, disposition in zip(streams[sound.index], ("eng", "ger"), (0, 1), strict=True):
+        for stream, language, disposition in zip(
+            streams[sound.index], ("eng", "ger"), (0, 1), strict=True
+        ):
             stream.metadata["language"] = language
             stream.disposition = disposition
         out.metadata["title"] = "A film"
         unit = Fraction(1, 1000)
-        chapters = [{"id": n, "start": a, "end": b, "time_base": unit, "metadata": {"title": t}} for n, (a, b, t) in enumerate(CHAPTERS)]
+        chapters = [
+            {"id": n, "start": a, "end": b, "time_base": unit, "metadata": {"title": t}}
+            for n, (a, b, t) in enumerate(CHAPTERS)
+        ]
         out.set_chapters(chapters)  # type: ignore[arg-type]
         for packet in source.demux():
             if packet.dts is None:
@@ -37,7 +43,12 @@ def rich(tmp_path: Path) -> Path:
             data, own = bytes(packet), packet.stream.index
             for stream in streams[own]:
                 copy = av.Packet(data)
-                copy.pts, copy.dts, copy.time_base, copy.duration = packet.pts, packet.dts, packet.time_base, packet.duration
+                copy.pts, copy.dts, copy.time_base, copy.duration = (
+                    packet.pts,
+                    packet.dts,
+                    packet.time_base,
+                    packet.duration,
+                )
                 copy.is_keyframe, copy.stream = packet.is_keyframe, stream
                 out.mux(copy)
     return tmp_path / "rich.mkv"
@@ -57,9 +68,15 @@ def test_names_defaults_and_chapters_are_kept(rich: Path, tmp_path: Path, suffix
     assert copied(rich, output, codec="libx264").left_out == []
     with av.open(str(output)) as container:
         sounds = container.streams.audio
-        assert [(one.metadata.get("language"), int(one.disposition) & 1) for one in sounds] == [("eng", 0), ("ger", 1)]
+        assert [(one.metadata.get("language"), int(one.disposition) & 1) for one in sounds] == [
+            ("eng", 0),
+            ("ger", 1),
+        ]
         assert container.metadata["title"] == "A film"
-        found = [(round(c["start"] * c["time_base"] * 1000), c["metadata"]["title"]) for c in container.chapters()]
+        found = [
+            (round(c["start"] * c["time_base"] * 1000), c["metadata"]["title"])
+            for c in container.chapters()
+        ]
     assert found == [(0, "one"), (400, "two")]
 
 
@@ -72,16 +89,24 @@ def test_chapters_are_cut_with_the_video(rich: Path, tmp_path: Path) -> None:
     with av.open(str(tmp_path / "out.mkv")) as container:
         (chapter,) = container.chapters()
     assert chapter["metadata"]["title"] == "two"
-    assert [round(float(chapter[key] * chapter["time_base"]), 2) for key in ("start", "end")] == [0.0, 0.2]
+    assert [round(float(chapter[key] * chapter["time_base"]), 2) for key in ("start", "end")] == [
+        0.0,
+        0.2,
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_sound_of_a_broadcast_stream_is_kept(suffix: str, tmp_path: Path) -> None:
-    source = write_video(tmp_path / "in.ts", moving_scene(12, 96, 64)[0], codec="libx264", audio=True)
+    source = write_video(
+        tmp_path / "in.ts", moving_scene(12, 96, 64)[0], codec="libx264", audio=True
+    )
     copied(source, tmp_path / f"out{suffix}")  # verified by the writer
     before, after = packets(source, "audio"), packets(tmp_path / f"out{suffix}", "audio")
     assert len(before) == len(after) > 10
-    assert all(one.endswith(other) and 7 <= len(one) - len(other) <= 9 for one, other in zip(before, after, strict=True))
+    assert all(
+        one.endswith(other) and 7 <= len(one) - len(other) <= 9
+        for one, other in zip(before, after, strict=True)
+    )
 
 
 def test_a_picture_that_lies_beside_is_told(rich: Path, tmp_path: Path) -> None:
@@ -97,13 +122,17 @@ def test_a_picture_that_lies_beside_is_told(rich: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("codec", "kept"), [("ffv1", True), ("libx264", False)])
-def test_fields_are_told_where_the_encoder_can_or_their_loss_is(codec: str, kept: bool, tmp_path: Path) -> None:
+def test_fields_are_told_where_the_encoder_can_or_their_loss_is(
+    codec: str, kept: bool, tmp_path: Path
+) -> None:
     with av.open(str(tmp_path / "in.mkv"), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
         stream.codec_context.field_order = 2
         for frame in moving_scene(3, 96, 64)[0]:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p"))
+            )
         container.mux(stream.encode(None))
     writer = copied(tmp_path / "in.mkv", tmp_path / "out.mkv", codec=codec)
     with av.open(str(tmp_path / "out.mkv")) as container:

@@ -1,0 +1,197 @@
+"""Where outputs grow: one run at a time, and never over an input."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.commands import error_of
+from tests.support.scenes import decode, moving_scene
+from vhmae.cli import main
+from vhmae.errors import InputError
+from vhmae.partial_output import (
+    OutputLock,
+    check_apart,
+    lock_file,
+    partial_name,
+    resume_folder,
+    whole_file,
+    whole_folder,
+)
+
+Maker = Callable[..., tuple[Path, Path]]
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    lock = OutputLock(output)
+    told = r"out.mkv: is being written by another run; wait for it, or choose another name"
+    with pytest.raises(InputError, match=told):
+        OutputLock(output)
+    lock.release()
+    with OutputLock(output):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    output = tmp_path / "out.txt"
+    output.write_text("before")
+    with pytest.raises(IsADirectoryError), whole_file(output) as part:
+        (part.write_text("half"), tmp_path.write_text("a folder"))
+    assert output.read_text() == "before"
+    with whole_file(output) as part:
+        assert part.suffix == ".txt"
+        part.write_text("after")
+        assert output.read_text() == "before"
+    assert output.read_text() == "after"
+    assert [path.name for path in tmp_path.iterdir()] == ["out.txt"]
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError), whole_folder(tmp_path / "set") as part:
+        ((part / "one").write_text("half"), tmp_path.write_text("a folder"))
+    assert not list(tmp_path.iterdir())
+    with whole_folder(tmp_path / "set") as part:
+        (part / "one").write_text("whole")
+    assert (tmp_path / "set" / "one").read_text() == "whole"
+
+
+def test_planted_links_are_never_followed(tmp_path: Path) -> None:
+    """Names of parts cannot be guessed, and a lock that is a link is refused."""
+    output, victim = tmp_path / "out.mkv", tmp_path / "victim"
+    victim.write_text("precious")
+    assert partial_name(output) != partial_name(output)
+    lock_file(output).symlink_to(victim)
+    with pytest.raises(InputError, match="cannot be written beside its place"):
+        OutputLock(output)
+    assert victim.read_text() == "precious"
+
+
+def test_what_killed_runs_have_left_is_cleared_away(tmp_path: Path) -> None:
+    output = tmp_path / "out.mkv"
+    partial_name(output).write_text("half a video")
+    partial_name(output).with_suffix("").mkdir()
+    (tmp_path / ".other.mkv.part-1.mkv").write_text("of another run")
+    with OutputLock(output):
+        assert sorted(path.name for path in tmp_path.iterdir()) == [
+            ".other.mkv.part-1.mkv",
+            ".out.mkv.part-lock",
+        ]
+
+
+@pytest.mark.parametrize("options", [[], ["--resume"]])
+@pytest.mark.parametrize("name", ["out.mkv", "out.%03d.png"])
+def test_the_second_run_is_refused_and_the_first_one_unharmed(
+    name: str,
+    options: list[str],
+    tmp_path: Path,
+    small_clip: Maker,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if options and name.endswith("png"):
+        pytest.skip("pictures are not gone on with")
+    composite, mask = small_clip()
+    output = tmp_path / name
+    held = OutputLock(output)
+    line = error_of("harmonize", composite, "--mask", mask, "-o", output, *options, capsys=capsys)
+    assert "is being written by another run" in line
+    held.release()
+    assert (
+        main(["harmonize", str(composite), "--mask", str(mask), "-o", str(output), "-q", *options])
+        == 0
+    )
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_two_runs_at_once_leave_one_whole_file(tmp_path: Path, small_clip: Maker) -> None:
+    composite, _ = small_clip(frames=200, width=320, height=180)
+    cv2.imwrite(str(tmp_path / "m.png"), moving_scene(1, 320, 180)[1][0].astype(np.uint8) * 255)
+    command = [
+        sys.executable,
+        "-m",
+        "vhmae",
+        "harmonize",
+        str(composite),
+        "--mask",
+        str(tmp_path / "m.png"),
+        "-o",
+        str(tmp_path / "out.mkv"),
+    ]
+    first = subprocess.Popen([*command, "-q"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not lock_file(tmp_path / "out.mkv").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    second = subprocess.run(
+        [*command, "-q"], stderr=subprocess.PIPE, text=True, check=False, timeout=120
+    )
+    first.communicate(timeout=120)
+    assert first.returncode == 0
+    assert second.returncode == 2 or not second.stderr  # it came when the first was done
+    assert len(decode(tmp_path / "out.mkv")) == 200
+
+
+def test_an_input_where_the_output_would_grow_is_refused(
+    tmp_path: Path, small_clip: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    composite, mask = small_clip()
+    hidden = partial_name(tmp_path / "out.mkv")
+    hidden.write_bytes(composite.read_bytes())
+    line = error_of("harmonize", hidden, "--mask", mask, "-o", tmp_path / "out.mkv", capsys=capsys)
+    assert "lies where" in line
+    assert hidden.read_bytes() == composite.read_bytes()
+    check_apart(tmp_path / "other.mkv", [hidden])
+    within = resume_folder(tmp_path / "out.mkv") / "a.mkv"
+    within.parent.mkdir()
+    within.write_bytes(composite.read_bytes())
+    with pytest.raises(InputError, match="lies where"):
+        check_apart(tmp_path / "out.mkv", [within])
+
+
+def test_a_report_replaces_nothing_but_a_report(
+    tmp_path: Path, small_clip: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    composite, mask = small_clip()
+    run = [
+        "harmonize",
+        str(composite),
+        "--mask",
+        str(mask),
+        "-o",
+        str(tmp_path / "out.mkv"),
+        "-q",
+        "--json",
+    ]
+    named = tmp_path / "take=1.mkv"
+    named.write_bytes(composite.read_bytes())
+    assert "is a file of the work itself" in error_of(
+        "harmonize", named, *run[2:], named, capsys=capsys
+    )
+    assert "is there already and is no report" in error_of(*run, named, capsys=capsys)
+    (tmp_path / "real.json").write_text("{}")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    assert main([*run, str(tmp_path / "link.json")]) == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert '"frames"' in (tmp_path / "real.json").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="has no /dev/stdout")
+def test_a_report_goes_to_a_device(tmp_path: Path) -> None:
+    (tmp_path / "out").symlink_to("/dev/stdout")
+    for place in ("/dev/stdout", str(tmp_path / "out")):
+        done = subprocess.run(
+            [sys.executable, "-m", "vhmae", "weights", "-q", "--json", place],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0
+        assert '"weights"' in done.stdout
+    assert (tmp_path / "out").is_symlink()
