@@ -101,10 +101,27 @@ def whole_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def write_text_whole(output: Path, text: str) -> None:
-    """Write a text file whole, as UTF-8."""
+def write_text_whole(output: Path, text: str, errors: str = "strict") -> None:
+    """Write a text file whole, as UTF-8; ``errors`` as :func:`open` takes it."""
     with whole_file(output) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors=errors)
+
+
+@contextlib.contextmanager
+def working_folder(output: Path) -> Iterator[Path]:
+    """A hidden folder beside an output, for what is made on the way to it; gone afterwards.
+
+    What killed runs have left of the same output is cleared away first, so that one run at a time
+    may work on an output.
+    """
+    _clear(output)
+    with _told(output):
+        part = output.with_name(f".{_plain(output)}.part-{secrets.token_hex(6)}")
+        part.mkdir()
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextlib.contextmanager

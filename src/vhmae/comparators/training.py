@@ -29,6 +29,7 @@ from vhmae.config import to_tree
 from vhmae.data.looks import LookSampler
 from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
 from vhmae.errors import InputError, VhmaeError
+from vhmae.partial_output import whole_file
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -254,9 +255,8 @@ class ComparatorTrainer:
         saved["state"] = dataclasses.asdict(self.state)
         saved["modules"] = {name: one.state_dict() for name, one in self._modules().items()}
         saved["optimizers"] = {name: one.state_dict() for name, one in self.optimizers.items()}
-        part = self.run_dir / f".{CHECKPOINT}.part"
-        torch.save(saved, part)
-        part.replace(self.run_dir / CHECKPOINT)
+        with whole_file(self.run_dir / CHECKPOINT) as part:
+            torch.save(saved, part)
 
     def _load(self, path: Path) -> None:
         if not path.exists():

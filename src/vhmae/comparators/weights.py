@@ -20,6 +20,7 @@ from vhmae.comparators.catalogue import find_comparator
 from vhmae.comparators.comparator import Comparator
 from vhmae.config import build, to_tree
 from vhmae.errors import InputError
+from vhmae.partial_output import whole_file
 
 FORMAT = "vhmae-comparator-1"
 
@@ -56,9 +57,8 @@ def save_comparator(
         "config": json.dumps(to_tree(config)),
         "facts": json.dumps(facts),
     }
-    part = path.with_name(f".{path.name}.part")
-    save_file(tensors, part, metadata)
-    part.replace(path)
+    with whole_file(path) as part:
+        save_file(tensors, part, metadata)
 
 
 def read_comparator_card(path: Path) -> ComparatorCard:

@@ -12,6 +12,7 @@ import numpy as np
 
 from vhmae.data.hyoutube import Sample
 from vhmae.errors import InputError
+from vhmae.partial_output import whole_file
 
 Array = np.ndarray
 Resizing = Literal["area", "linear"]
@@ -55,9 +56,8 @@ def read_decoded(
     if not (folder / f"{Pictures._fields[-1]}.npy").exists():  # written last
         folder.mkdir(parents=True, exist_ok=True)
         for name, array in _resized(sample, size, resizing)._asdict().items():
-            part = folder / f".{name}.part.npy"
-            np.save(part, array)
-            part.replace(folder / f"{name}.npy")
+            with whole_file(folder / f"{name}.npy") as part:
+                np.save(part, array)
     return Pictures(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in Pictures._fields))
 
 

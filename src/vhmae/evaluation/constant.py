@@ -15,6 +15,7 @@ from vhmae.color.transform import QUADRATIC, fit_transform
 from vhmae.data.digests import set_digest
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
+from vhmae.partial_output import write_text_whole
 from vhmae.version import __version__
 
 COLORS_A_COMPOSITE = 4000
@@ -92,9 +93,7 @@ def fit_constant(data: Path, looks: str, output: Path) -> int:
         "vhmae": __version__,
         "coefficients": coefficients.tolist(),
     }
-    part = output.with_name(f".{output.name}.part")
-    part.write_text(json.dumps(fitted, indent=1) + "\n", encoding="utf-8")
-    part.replace(output)
+    write_text_whole(output, json.dumps(fitted, indent=1) + "\n")
     return len(samples)
 
 

@@ -5,8 +5,6 @@ Whoever has results lays them out so; ``vhmae evaluate --write`` does.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +14,7 @@ import numpy as np
 from vhmae.data.hyoutube import Sample, find_picture, read_picture
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Array, Clip, Method
+from vhmae.partial_output import whole_folder
 
 
 def folder_method(label: str, folder: Path) -> Method:
@@ -71,8 +70,8 @@ class ResultWriter:
             raise InputError(
                 f"the folder {parent} does not exist; make it first", field="write", value=folder
             )
-        self._part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.part-", dir=parent))
-        self._part.chmod(0o755)  # what only its owner may read would be no result to pass on
+        self._growing = whole_folder(folder)
+        self._part = folder
 
     def write(self, sample: Sample, frames: Array) -> None:
         """Write the frames (T, H, W, 3) uint8 RGB of a composite as PNG."""
@@ -87,6 +86,7 @@ class ResultWriter:
                 )
 
     def __enter__(self) -> ResultWriter:
+        self._part = self._growing.__enter__()
         return self
 
     def __exit__(
@@ -95,9 +95,4 @@ class ResultWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            shutil.rmtree(self._part, ignore_errors=True)
-            return
-        if self.folder.exists():
-            self.folder.rmdir()
-        self._part.rename(self.folder)
+        self._growing.__exit__(kind, error, trace)

@@ -16,11 +16,11 @@ from typing import Any
 
 import cv2
 import numpy as np
-from filelock import FileLock, Timeout
 
 from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.networks import find_network
 from vhmae.matting.run import make_network
+from vhmae.partial_output import OutputLock
 from vhmae.progress import tracked
 from vhmae.rcvh.catalogue import make_catalogue
 from vhmae.rcvh.composite import Pair, build_composite
@@ -31,7 +31,7 @@ from vhmae.rcvh.placement import Silhouette, place
 from vhmae.web.records import read_object
 from vhmae.work.cluster import spread, with_absolute_paths
 
-REFUSED, RECIPE, _LOCK = "refused.jsonl", "recipe.json", ".build.lock"
+REFUSED, RECIPE, _LOCK = "refused.jsonl", "recipe.json", "build"
 NETWORK_BYTES = 4 << 30
 """What a process takes that runs a salient-object network of 1024 x 1024 (2.8 GiB were measured),
 with room."""
@@ -72,14 +72,14 @@ def build_set(job: BuildJob) -> dict[str, Any]:
     footage = with_absolute_paths(job.footage)
     _check(job)
     try:
-        with FileLock(footage.out / _LOCK, timeout=0, is_singleton=False):
-            return _build(
-                job, dataclasses.replace(footage, threads=1 if job.ray or job.workers > 1 else None)
-            )
-    except Timeout:
+        lock = OutputLock(footage.out / _LOCK)
+    except InputError:
         raise InputError(
             f"{footage.out}: another process builds it; wait for it, or stop it"
         ) from None
+    with lock:
+        threads = 1 if job.ray or job.workers > 1 else None
+        return _build(job, dataclasses.replace(footage, threads=threads))
 
 
 def _build(job: BuildJob, footage: Footage) -> dict[str, Any]:

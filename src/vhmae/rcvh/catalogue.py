@@ -17,6 +17,7 @@ import numpy as np
 from vhmae.config import build
 from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.run import MatteJob, Way, matte_video
+from vhmae.partial_output import working_folder, write_text_whole
 from vhmae.rcvh.footage import NO_MATTE, Footage, RawClip, RawFile, Refusal, find_matte, raw_files
 from vhmae.video.browser import (
     STILL_RATE,
@@ -112,9 +113,7 @@ def _cut_once(
 
 
 def _write_json(path: Path, tree: Any) -> None:
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(tree), encoding="utf-8", errors="surrogateescape")
-    part.replace(path)
+    write_text_whole(path, json.dumps(tree), errors="surrogateescape")
 
 
 def _read_json(path: Path) -> Any:
@@ -190,14 +189,13 @@ def _cut(
 
     size = shown_size(*display_size(info), footage.lines)
     file = footage.clip_file(name)
-    part = file.with_name(f".{file.stem}.part.mp4")
-    write_browser_video(part, watched(), fps, CLIP_CRF)
-    if float(np.mean(darkness)) < DARKEST:
-        part.unlink()
-        return None, Refusal(
-            name, "clip", f"is too dark (mean level {255 * float(np.mean(darkness)):.0f} of 255)"
-        )
-    part.replace(file)
+    with working_folder(file) as part:
+        write_browser_video(part / file.name, watched(), fps, CLIP_CRF)
+        level = float(np.mean(darkness))
+        if level < DARKEST:
+            told = f"is too dark (mean level {255 * level:.0f} of 255)"
+            return None, Refusal(name, "clip", told)
+        (part / file.name).replace(file)
     clip = RawClip(
         name=name,
         raw=raw.path,

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from vhmae.data.hyoutube import COMPOSITE, MASK, write_jpeg, write_mask
+from vhmae.partial_output import working_folder
 from vhmae.rcvh.footage import Footage, RawClip
 from vhmae.rcvh.placement import Laid
 from vhmae.video.browser import write_browser_video
@@ -92,12 +93,8 @@ def lay(
 def build_composite(pair: Pair, footage: Footage) -> dict[str, Any]:
     """Write a composite; its files take their places when all are there. Returns its line of the
     manifest."""
-    part = footage.out / f".{pair.name}.part"
-    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
-    try:
+    with working_folder(footage.out / pair.name) as part:
         return _build_in(part, pair, footage)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _build_in(part: Path, pair: Pair, footage: Footage) -> dict[str, Any]:

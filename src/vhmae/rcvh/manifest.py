@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from vhmae.data.hyoutube import COMPOSITE, MASK, TEST_LIST
 from vhmae.errors import InputError, VhmaeError
+from vhmae.partial_output import OutputLock, write_text_whole
 from vhmae.rcvh.composite import OBJECT
 from vhmae.web.records import NotReadable, parse_json
 
-MANIFEST, _LOCK = "manifest.jsonl", ".manifest.lock"
+MANIFEST, _LOCK = "manifest.jsonl", "manifest"
 WAIT_SECONDS = 60.0
 _ODD_NAMES = "surrogateescape"
 """Files may have names that are not UTF-8."""
@@ -135,13 +134,8 @@ def rewrite(
 
 def write_lines(path: Path, lines: list[Line]) -> None:
     """Write a file of JSON lines, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(
-        "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
-        encoding="utf-8",
-        errors=_ODD_NAMES,
-    )
-    part.replace(path)
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    write_text_whole(path, text, errors=_ODD_NAMES)
 
 
 def _write_list(out: Path, lines: list[Line]) -> None:
@@ -149,18 +143,17 @@ def _write_list(out: Path, lines: list[Line]) -> None:
     text = "".join(
         f"- {MASK}/{line['name']}/{OBJECT} {COMPOSITE}/{line['name']}/{OBJECT}\n" for line in lines
     )
-    part = out / f".{TEST_LIST}.part"
-    part.write_text(text, encoding="utf-8", errors=_ODD_NAMES)
-    part.replace(out / TEST_LIST)
+    write_text_whole(out / TEST_LIST, text, errors=_ODD_NAMES)
 
 
 @contextlib.contextmanager
 def _alone(out: Path) -> Iterator[None]:
     try:
-        with FileLock(out / _LOCK, timeout=WAIT_SECONDS, is_singleton=False):
-            yield
-    except Timeout:
+        lock = OutputLock(out / _LOCK, WAIT_SECONDS)
+    except InputError:
         raise VhmaeError(
             f"{out}: another process writes the manifest since {WAIT_SECONDS:.0f} s; look whether "
             "it hangs"
         ) from None
+    with lock:
+        yield

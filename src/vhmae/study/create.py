@@ -6,8 +6,6 @@ import contextlib
 import dataclasses
 import itertools
 import secrets
-import shutil
-import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from vhmae.data.hyoutube import TEST_LIST, Sample, read_list
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import Clip as Scene
 from vhmae.evaluation.methods import Method, find_method
+from vhmae.partial_output import working_folder
 from vhmae.study import tables
 from vhmae.study.folder import VIDEOS, Description, Question, open_rows, write_study
 from vhmae.study.tables import INPUT
@@ -125,8 +124,7 @@ def create_study(job: StudyJob) -> tuple[Description, Secrets]:
     )
     made = dataclasses.replace(new_secrets(), site=description.id)
     output = job.output.resolve()
-    part = Path(tempfile.mkdtemp(prefix=f".{output.name}.part-", dir=output.parent))
-    try:
+    with working_folder(output) as part:
         (part / VIDEOS).mkdir()
         clips = [
             _make_clip(number, source, runs, part / VIDEOS, job.lines)
@@ -151,9 +149,6 @@ def create_study(job: StudyJob) -> tuple[Description, Secrets]:
                 _take_place(part, output)
         if job.database is None:
             _take_place(part, output)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
     return description, made
 
 

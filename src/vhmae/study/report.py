@@ -6,8 +6,6 @@ import dataclasses
 import functools
 import json
 import math
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from vhmae.errors import InputError
+from vhmae.partial_output import working_folder
 from vhmae.study import statistics
 from vhmae.study.folder import Description
 from vhmae.study.tables import INPUT, Ballot, Clip, Participant
@@ -262,12 +261,11 @@ def write_study_report(
 
     try:
         output.mkdir(exist_ok=True)
-        part = Path(tempfile.mkdtemp(prefix=".report.part-", dir=output))
     except OSError as error:
         raise InputError(
             f"{output}: cannot be written ({error.strerror}); choose another folder with -o"
         ) from None
-    try:
+    with working_folder(output / "report") as part:
         (part / "report.json").write_text(
             json.dumps(report, indent=1, allow_nan=False) + "\n", encoding="utf-8"
         )
@@ -295,5 +293,3 @@ def write_study_report(
         (part / "index.html").write_text(page, encoding="utf-8")
         names = ("index.html", "report.json", *tables, "shares.png", "shares.svg")
         return [(part / name).replace(output / name) for name in names]
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
