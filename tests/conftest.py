@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-from tests.support.scenes import moving_scene, write_video
-
 # Two test processes on two cores: threads of their own would only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -17,9 +15,18 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.footage import built, footage
+from tests.support.review import made, review
+from tests.support.scenes import bold, moving_scene, write_video
+from tests.support.sets import data
+
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 DATA = Path(os.environ.get("VHMAE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+# Fixtures that several rooms share.
+__all__ = ["bold", "built", "data", "footage", "made", "review"]
 
 
 @pytest.fixture(scope="session")

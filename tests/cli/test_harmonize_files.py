@@ -15,18 +15,12 @@ import numpy as np
 import pytest
 
 from tests.support.commands import error_of, harmonize
-from tests.support.scenes import decode, moving_scene, packets, save_bold_weights, write_video
+from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.video.probe import probe_video
 
 Maker = Callable[..., tuple[Path, Path]]
-
-
-@pytest.fixture
-def bold(tmp_path: Path) -> Path:
-    """Weights that change what they see by a lot."""
-    return save_bold_weights(tmp_path / "bold.safetensors")
 
 
 def delayed(source: Path, path: Path, seconds: Fraction) -> Path:

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tests.support.scenes import moving_scene, write_video
-from tests.support.sets import data  # noqa: F401 - a fixture
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.evaluation.compare import Comparison, compare
@@ -18,7 +17,7 @@ from vhmae.evaluation.runner import evaluate
 from vhmae.evaluation.sheet import CELL_HEIGHT, Row, make_sheet
 
 
-def test_a_set_shows_input_methods_and_target(data: Path, tmp_path: Path) -> None:  # noqa: F811 - the fixture
+def test_a_set_shows_input_methods_and_target(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     rows = compare(
         Comparison(output=out, methods=["mkl", "constant"], data=data, name="v2/object_1")
@@ -30,7 +29,7 @@ def test_a_set_shows_input_methods_and_target(data: Path, tmp_path: Path) -> Non
         compare(Comparison(output=out, methods=["mkl"], data=data, name="v2/object_11"))
 
 
-def test_results_of_a_whole_set_are_shown_by_their_folder(data: Path, tmp_path: Path) -> None:  # noqa: F811 - the fixture
+def test_results_of_a_whole_set_are_shown_by_their_folder(data: Path, tmp_path: Path) -> None:
     evaluate(data, find_method("mkl", data), ("fmse",), write=tmp_path / "kept")
     sheets = []
     for number, method in enumerate(

@@ -13,7 +13,6 @@ import torch
 
 from tests.support.networks import model
 from tests.support.scenes import moving_scene, save_bold_weights
-from tests.support.sets import data  # noqa: F401 - a fixture
 from vhmae import cli
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
@@ -182,7 +181,7 @@ def test_installed_packages_offer_methods_by_name(
 # --- weights
 
 
-def test_two_trainings_stand_side_by_side(data: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_two_trainings_stand_side_by_side(data: Path, tmp_path: Path) -> None:
     bold = save_bold_weights(tmp_path / "bold.safetensors")
     save_model(model(), tmp_path / "idle.safetensors", {})  # the identity
     methods = [f"idle=vhmae:{tmp_path / 'idle.safetensors'}", f"bold=vhmae:{bold}"]
@@ -232,7 +231,7 @@ def test_the_look_path_alone_hears_no_token() -> None:
 
 
 def test_written_frames_are_read_again_to_the_same_scores(
-    data: Path,  # noqa: F811
+    data: Path,
     tmp_path: Path,
 ) -> None:
     wanted = ("fmse", "psnr")
@@ -250,7 +249,7 @@ def test_written_frames_are_read_again_to_the_same_scores(
         evaluate(data, find_method("mkl", data), swap_background=True, write=tmp_path / "other")
 
 
-def test_a_run_that_fails_leaves_no_frames(data: Path, folder: Path) -> None:  # noqa: F811
+def test_a_run_that_fails_leaves_no_frames(data: Path, folder: Path) -> None:
     with pytest.raises(InputError, match="failed"):
         evaluate(data, find_method("my_methods.py:broken", data), write=folder / "kept")
     assert not (folder / "kept").exists()
@@ -258,7 +257,7 @@ def test_a_run_that_fails_leaves_no_frames(data: Path, folder: Path) -> None:  #
 
 
 def test_several_methods_are_paired_and_written_apart(
-    data: Path,  # noqa: F811
+    data: Path,
     folder: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from tests.support.networks import model
-from tests.support.sets import data  # noqa: F401 - a fixture
 from vhmae.data.digests import settings_digest
 from vhmae.data.hyoutube import read_list, read_picture, write_jpeg
 from vhmae.errors import InputError
@@ -124,7 +123,7 @@ def test_reports_that_do_not_belong_together_are_refused(rng: np.random.Generato
         paired_difference(report_of(scores, "a"), report_of(scores, "b"), "psnr")
 
 
-def test_a_report_says_what_it_rests_on(data: Path) -> None:  # noqa: F811
+def test_a_report_says_what_it_rests_on(data: Path) -> None:
     method = find_method("composite", data)
     first = evaluate(data, method, ("fmse",))
     assert first["settings"] == {"protocol": "clean", "version": 1, "size": None, "resizing": None}
@@ -147,7 +146,7 @@ def test_a_report_says_what_it_rests_on(data: Path) -> None:  # noqa: F811
 
 
 def test_a_figure_of_before_is_told_from_one_of_today(
-    data: Path,  # noqa: F811
+    data: Path,
     tmp_path: Path,
 ) -> None:
     weights = tmp_path / "w.safetensors"
@@ -166,7 +165,7 @@ def test_a_figure_of_before_is_told_from_one_of_today(
     assert outdated({"protocol": "co2net"}) == ("protocol",)
 
 
-def test_the_terminal_shows_intervals(data: Path) -> None:  # noqa: F811
+def test_the_terminal_shows_intervals(data: Path) -> None:
     report = evaluate(data, find_method("mkl", data), ("fmse", "temporal"))
     low, high = report["ratio_ci95"]["fmse"]
     text = format_report(report)
@@ -174,7 +173,7 @@ def test_the_terminal_shows_intervals(data: Path) -> None:  # noqa: F811
     assert text.count("[") >= 2 + len(report["bins"]) + len(report["thirds"])
 
 
-def test_a_constant_map_says_what_it_was_fitted_on(data: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_constant_map_says_what_it_was_fitted_on(data: Path, tmp_path: Path) -> None:
     fit_constant(data, "one", tmp_path / "c.json")
     fitted = json.loads((tmp_path / "c.json").read_text())["one"]
     digest = evaluate(data, find_method("composite", data), ("fmse",))["digests"]["set"]

@@ -14,105 +14,14 @@ import onnx
 import pytest
 
 from tests.matting.networks import write_rvm
-from tests.support.footage import build_few, few
-from tests.support.scenes import decode, moving_scene, write_video
+from tests.support.footage import arguments, build_few, few
+from tests.support.scenes import decode
 from vhmae.cli import main
 from vhmae.data.hyoutube import read_list
 from vhmae.rcvh.decisions import Review
 from vhmae.rcvh.manifest import MANIFEST, read_manifest
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_rgb_frames
-
-
-def clip(number: int, frames: int = 30) -> tuple[np.ndarray, np.ndarray]:
-    """A scene that looks like no other, with a subject of its own colour."""
-    rng = np.random.default_rng(number)
-    pictures, masks = moving_scene(frames, 128, 96)
-    texture = cv2.resize(
-        rng.integers(30, 220, (5, 7, 3)).astype(np.uint8), (128, 96), interpolation=cv2.INTER_CUBIC
-    )
-    pictures[:] = texture
-    pictures[masks] = rng.integers(60, 250, 3)
-    return pictures, masks
-
-
-@pytest.fixture(scope="module")
-def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five sources with mattes; a dark one, one without a subject, a copy of the first, and one of
-    two shots."""
-    root = tmp_path_factory.mktemp("footage")
-    (root / "raw").mkdir()
-    (root / "mattes").mkdir()
-
-    def put(name: str, pictures: np.ndarray, masks: np.ndarray) -> None:
-        write_video(root / "raw" / f"{name}.mp4", pictures, codec="libx264")
-        np.savez(
-            root / "mattes" / f"{name}.npz",
-            bits=np.packbits(masks, axis=-1),
-            shape=np.array(masks.shape),
-        )
-
-    for number in range(5):
-        put(f"take{number}", *clip(number))
-    put("again", *clip(0))
-    dark, masks = clip(6)
-    put("dark", dark // 20, masks)
-    put("empty", clip(7)[0], np.zeros_like(masks))
-    (one, one_masks), (two, two_masks) = clip(8), clip(9)
-    put("shots", np.concatenate([one, two]), np.concatenate([one_masks, two_masks]))
-    put("short", clip(10, 6)[0], clip(10, 6)[1])
-    (root / "raw" / "sources.csv").write_text(
-        "file,source,licence\ntake1.mp4,studio,CC0\ntake2.mp4,studio,CC0\n"
-    )
-    return root
-
-
-def arguments(footage: Path, out: Path, count: int = 8, *more: str) -> list[str]:
-    options = [
-        "--matte",
-        "file",
-        "--mattes",
-        str(footage / "mattes"),
-        "--seconds",
-        "1:2",
-        "--foreground-ratio",
-        "0.1:0.8",
-    ]
-    return [
-        "rcvh",
-        "build",
-        "--raw",
-        str(footage / "raw"),
-        "--out",
-        str(out),
-        "--count",
-        str(count),
-        *options,
-        "--workers",
-        "1",
-        "-q",
-        *more,
-    ]
-
-
-@pytest.fixture(scope="module")
-def built(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("built") / "set"
-    assert (
-        main(
-            arguments(
-                footage,
-                out,
-                8,
-                "--sheet",
-                str(out.parent / "sheet.png"),
-                "--json",
-                str(out.parent / "report.json"),
-            )
-        )
-        == 0
-    )
-    return out
 
 
 def test_pairs_are_of_different_sources_and_everything_is_known_of_them(built: Path) -> None:

@@ -14,7 +14,6 @@ import pytest
 
 from tests.study.conftest import CLIPS, METHODS, Running, job_of
 from tests.support.scenes import moving_scene, write_video
-from tests.support.sets import data  # noqa: F401 - a fixture
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
@@ -85,7 +84,7 @@ def test_a_method_may_be_run_instead_of_given(material: Path, tmp_path: Path) ->
     assert np.abs(pictures["mkl"] - pictures["input"]).mean() > 1.0
 
 
-def test_a_set_in_the_hyoutube_layout_is_read_with_its_masks(data: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_a_set_in_the_hyoutube_layout_is_read_with_its_masks(data: Path, tmp_path: Path) -> None:
     evaluate(data, find_method("mkl", data), ("fmse",), write=tmp_path / "mkl")
     given = [("theirs", tmp_path / "mkl"), ("mkl", "mkl"), ("composite", "composite")]
     job = StudyJob(input=data, methods=given, output=tmp_path / "study", clips=4, seconds=0.2)

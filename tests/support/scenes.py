@@ -5,17 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-
-# Two test processes on two cores: threads of their own would only wait for each other.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 import torch
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
@@ -132,3 +128,9 @@ def save_bold_weights(path: Path) -> Path:
         torch.nn.init.normal_(layer.weight, std=0.1)
     save_model(network, path, {})
     return path
+
+
+@pytest.fixture
+def bold(tmp_path: Path) -> Path:
+    """Weights that change what they see by a lot."""
+    return save_bold_weights(tmp_path / "bold.safetensors")

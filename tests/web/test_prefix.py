@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
 from tests.study.conftest import Running, brief_study, material
-from tests.support.review import made, review
 from tests.web.browser import chromium
 from tests.web.server import served
 from vhmae.cli import main
@@ -21,7 +20,7 @@ from vhmae.rcvh.pages import make_review_application
 from vhmae.web.application import Site
 from vhmae.web.secrets import new_secrets
 
-__all__ = ["brief_study", "chromium", "made", "material", "review"]
+__all__ = ["brief_study", "chromium", "material"]
 
 
 @pytest.mark.parametrize("stripped", [False, True])
