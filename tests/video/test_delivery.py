@@ -274,3 +274,40 @@ def test_deeper_codes_of_limited_range_are_multiples(tmp_path: Path) -> None:
     for before, after in zip(*pairs, strict=True):
         assert np.array_equal(before.astype(np.uint16) * 4, after)
     assert not writer.left_out
+
+
+@pytest.mark.parametrize("profile", ["proxy", "lt", "standard", "hq", "4444", "4444xq"])
+def test_a_prores_profile_is_kept(profile: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mov", tmp_path / "out.mov"
+    with av.open(str(source), "w") as container:
+        stream: Any = container.add_stream("prores_ks", rate=25, options={"profile": profile})
+        stream.width, stream.height = 64, 64
+        stream.pix_fmt = "yuv444p10le" if profile.startswith("4444") else "yuv422p10le"
+        frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), format="rgb24")
+        container.mux(stream.encode(frame.reformat(format=stream.pix_fmt)))
+        container.mux(stream.encode(None))
+    rewrite(source, output, "prores_ks")
+    found = []
+    for path in (source, output):
+        with av.open(str(path)) as container_read:
+            found.append(container_read.streams.video[0].codec_context.profile)
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov", ".avi"])
+def test_a_broadcast_clock_begins_at_zero(suffix: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.ts", tmp_path / f"out{suffix}"
+    with av.open(str(source), "w", options={"output_ts_offset": "50000"}) as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        for number in range(5):
+            picture = np.full((64, 64, 3), 40 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    rewrite(source, output, "libx264")
+    written = probe_video(output)
+    assert written.frames == 5
+    assert written.start_seconds < 0.1
+    assert written.duration_seconds < 1.0

@@ -63,6 +63,15 @@ PRESETS = {
 _BY_QUANTISER = ("mjpeg", "mpeg4", "mpeg2video")
 _QUANTISER_UNITS = 118  # FF_QP2LAMBDA
 _X26X = ("libx264", "libx265")
+_PRORES_PROFILES = {
+    "Proxy": "proxy",
+    "LT": "lt",
+    "Standard": "standard",
+    "HQ": "hq",
+    "4444": "4444",
+    "XQ": "4444xq",
+}
+"""FFmpeg's names in files, and in its encoder."""
 _RGB_PICTURES = ("tiff", "libwebp")
 """Readers of these differ in how they take YUV."""
 RATES_ONLY = ("mpeg4", "mpeg2video")
@@ -155,6 +164,18 @@ def encoder_options(
     if encoder in _BY_QUANTISER:
         options |= {"flags": "+qscale", "global_quality": str(2 * _QUANTISER_UNITS)}
     return options
+
+
+def profile_options(encoder: str, profile: str, pix_fmt: str) -> dict[str, str]:
+    """The encoder's option that keeps a source's profile, where it is one of ProRes.
+
+    Args:
+        profile: FFmpeg's name of the source's.
+    """
+    named = _PRORES_PROFILES.get(profile)
+    if encoder != "prores_ks" or named is None or named.startswith("4444") != ("444" in pix_fmt):
+        return {}
+    return {"profile": named}
 
 
 def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:

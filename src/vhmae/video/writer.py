@@ -26,8 +26,9 @@ from vhmae.video.encoders import (
     holds_alpha,
     is_even,
     pixel_format,
+    profile_options,
 )
-from vhmae.video.passthrough import Companions, Verification, name_alike
+from vhmae.video.passthrough import Companions, Verification, broadcast_origin, name_alike
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, is_address, open_video
 from vhmae.video.reader import TimedFrame
@@ -180,6 +181,11 @@ class VideoWriter(FrameWriter):
         self._time_base = 1 / Fraction(source.fps)
         if self._original is not None:
             self._time_base = self._original.streams.video[0].time_base or self._time_base
+            if not self.origin:
+                self.origin = broadcast_origin(self._original)
+            options |= profile_options(
+                encoder, str(self._original.streams.video[0].codec_context.profile or ""), name
+            )
         self._last_pts: int | None = None
         self._lock = OutputLock(output) if lock is None else None
         try:
