@@ -102,8 +102,8 @@ def patches() -> np.ndarray:
     return PATCHES.reshape(2, 4, 3).repeat(SIZE, 0).repeat(SIZE, 1)
 
 
-def write_patches(path: Path, tag: int, full: bool) -> None:
-    """A lossless 4:2:0 file of one frame, its planes by the formulas."""
+def write_patches(path: Path, tag: int, full: bool, frames: int = 1) -> None:
+    """A lossless 4:2:0 file, its planes by the formulas."""
     matrix, offset = coefficients(tag, full)
     codes = np.rint(patches() / 255.0 @ matrix.T + offset).astype(np.uint8)
     with av.open(str(path), "w") as container:
@@ -116,7 +116,9 @@ def write_patches(path: Path, tag: int, full: bool) -> None:
             [codes[..., 0].ravel(), codes[::2, ::2, 1].ravel(), codes[::2, ::2, 2].ravel()]
         )
         frame = av.VideoFrame.from_ndarray(planes.reshape(-1, codes.shape[1]), format="yuv420p")
-        container.mux(stream.encode(frame))
+        for number in range(frames):
+            frame.pts = number
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
@@ -179,7 +181,7 @@ def rewrite(source: Path, output: Path, codec: str | None = None, **options: Any
 
 def check(tmp_path: Path, tag: int, full: bool, container: str, codec: str) -> None:
     source, output = tmp_path / "in.mkv", tmp_path / f"out{container}"
-    write_patches(source, tag, full)
+    write_patches(source, tag, full, frames=3)
     lossy = codec in ("libx264", "libx265", "libvpx", "libvpx-vp9", "libsvtav1")
     writer = rewrite(source, output, codec, crf=4 if lossy else None)
     assert np.abs(shown(source) - PATCHES).max() <= 2.0
