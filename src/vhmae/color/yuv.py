@@ -44,3 +44,14 @@ class ColorEncoding:
             scale = np.array([219.0, 224.0, 224.0]) * step
             offset = np.array([16.0, 128.0, 128.0]) * step
         return np.stack([luma, chroma_blue, chroma_red]) * scale[:, None], offset
+
+
+def recoding(before: ColorEncoding, after: ColorEncoding) -> tuple[np.ndarray, np.ndarray]:
+    """The matrix (3, 3) and offset (3,) from the code values of one encoding to those of another.
+
+    Between two of YUV the chromas of the result do not depend on the luma, since greys have the
+    neutral chroma in all of them: chroma can be recoded at its own size.
+    """
+    decode, bias = before.decoding()
+    encode, offset = after.encoding()
+    return encode @ decode, encode @ bias + offset

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import av
 import numpy as np
 from av.codec.codec import find_best_pix_fmt_of_list
-from av.video.reformatter import ColorRange, Colorspace
 
 from vhmae.errors import InputError, did_you_mean
-from vhmae.video.probe import VideoInfo, untagged_matrix
+from vhmae.video.probe import REPACKED, VideoInfo
 
 # The encoder of the same family as the input's codec; what is not here falls to H.264.
 ENCODERS = {
@@ -64,12 +62,18 @@ PRESETS = {
 # quality.
 _BY_QUANTISER = ("mjpeg", "mpeg4", "mpeg2video")
 _QUANTISER_UNITS = 118  # FF_QP2LAMBDA
-_SWSCALE_MATRIX = {
-    "bt601": Colorspace.ITU601,
-    "bt709": Colorspace.ITU709,
-    "bt2020": Colorspace.BT2020,
-}
 _X26X = ("libx264", "libx265")
+_PRORES_PROFILES = {
+    "Proxy": "proxy",
+    "LT": "lt",
+    "Standard": "standard",
+    "HQ": "hq",
+    "4444": "4444",
+    "XQ": "4444xq",
+}
+"""FFmpeg's names in files, and in its encoder."""
+_RGB_PICTURES = ("tiff", "libwebp")
+"""Readers of these differ in how they take YUV."""
 RATES_ONLY = ("mpeg4", "mpeg2video")
 """These know frame rates only, no time stamps, and 16 bits of them."""
 
@@ -162,12 +166,27 @@ def encoder_options(
     return options
 
 
+def profile_options(encoder: str, profile: str, pix_fmt: str) -> dict[str, str]:
+    """The encoder's option that keeps a source's profile, where it is one of ProRes.
+
+    Args:
+        profile: FFmpeg's name of the source's.
+    """
+    named = _PRORES_PROFILES.get(profile)
+    if encoder != "prores_ks" or named is None or named.startswith("4444") != ("444" in pix_fmt):
+        return {}
+    return {"profile": named}
+
+
 def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
     """The asked-for pixel format; else the source's, or the nearest to it that the encoder has."""
     formats = [one.name for one in av.Codec(encoder, "w").video_formats or []]
     if wanted is not None:
         try:
-            return av.VideoFormat(wanted, 2, 2).name
+            name = av.VideoFormat(wanted, 2, 2).name
+            # JPEG has the full range, whatever the name that is asked for.
+            full = name.replace("yuv", "yuvj") if name.startswith("yuv4") else name
+            return full if encoder == "mjpeg" and full in formats else name
         except ValueError:
             hint = (
                 did_you_mean(wanted, formats)
@@ -176,11 +195,18 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
             raise InputError(f"unknown{hint}", field="pix_fmt", value=wanted) from None
     if encoder == "mjpeg":  # full range alone
         formats = [name for name in formats if name.startswith("yuvj")]
+    if encoder in _RGB_PICTURES:
+        formats = [name for name in formats if "yuv" not in name]
     own = (
         "rgba" if source.pixel_format == "pal8" else source.pixel_format
     )  # no palette is made for new colours
     if not formats or own in formats:
         return own
+    rgb = REPACKED.get(own, own).startswith("gb")
+    if rgb and encoder in _X26X and not (source.width % 2 or source.height % 2):
+        # What every player shows: 4:4:4 and RGB are decoded by few, 10 bit of HEVC by most.
+        deep = encoder == "libx265" and source.encoding.bits > 8
+        return "yuv420p10le" if deep else "yuv420p"
     nearest, _ = find_best_pix_fmt_of_list(formats, own, has_alpha=True)
     return nearest.name if nearest is not None else own
 
@@ -188,23 +214,3 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
 def holds_alpha(encoder: str, pix_fmt: str) -> bool:
     """Whether an encoder keeps an alpha channel."""
     return any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
-
-
-def conversion(source: VideoInfo, pix_fmt: str) -> dict[str, Any]:
-    """How swscale is to convert to another pixel format: by the source's matrix and range, not by
-    its own defaults."""
-    if pix_fmt == source.pixel_format:
-        return {}
-    encoding, to_rgb = source.encoding, av.VideoFormat(pix_fmt, 2, 2).is_rgb
-    matrix = untagged_matrix(source.height) if encoding.matrix == "rgb" else encoding.matrix
-    scale = _SWSCALE_MATRIX[matrix]
-    if to_rgb or pix_fmt.startswith("yuvj"):
-        full = True
-    else:
-        full = encoding.full_range and encoding.matrix != "rgb"
-    return {
-        "src_colorspace": scale,
-        "dst_colorspace": scale,
-        "src_color_range": ColorRange.JPEG if encoding.full_range else ColorRange.MPEG,
-        "dst_color_range": ColorRange.JPEG if full else ColorRange.MPEG,
-    }

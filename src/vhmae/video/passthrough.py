@@ -12,7 +12,16 @@ from typing import Any
 from vhmae.errors import InputError
 
 _OF_THE_FILE_ITSELF = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
+_BROADCAST = ("mpegts", "mpeg")
 _QUICKTIME = (".mp4", ".mov", ".m4v")
+
+
+def broadcast_origin(original: Any) -> Fraction:
+    """When a transport or program stream begins, in seconds of its own clock, which counts from
+    anywhere; zero for files, whose clocks begin with them."""
+    if original.format.name not in _BROADCAST or original.start_time is None:
+        return Fraction(0)
+    return max(Fraction(0), Fraction(original.start_time, 1_000_000))
 
 
 class Companions:

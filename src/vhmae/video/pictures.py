@@ -18,13 +18,14 @@ import numpy as np
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import OutputLock, partial_name, whole_file
-from vhmae.video.encoders import conversion, encoder_options, pixel_format
+from vhmae.video.delivery import delivery
+from vhmae.video.encoders import encoder_options, pixel_format
 from vhmae.video.exr import ExrPicture, changed_light, is_exr, write_changed, write_new
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
+from vhmae.video.recode import delivered
 from vhmae.video.sequence import check_picture_output, has_number, numbered
-from vhmae.video.tags import encodable
 from vhmae.video.writer import FrameWriter
 
 Array = np.ndarray
@@ -125,7 +126,7 @@ class _FFmpegPictures(PictureWriter):
                 field="pix_fmt",
                 value=name,
             )
-        self._conversion = conversion(source, name)
+        self._delivery = delivery(source, encoder, output.suffix.lower(), name)
         context: Any = av.CodecContext.create(encoder, "w")
         self._encoder = context
         self._encoder.width, self._encoder.height, self._encoder.pix_fmt = (
@@ -140,11 +141,14 @@ class _FFmpegPictures(PictureWriter):
             **encoder_options(encoder, None, None),
         }
         super().__init__(output, source, verify)
+        if self._delivery.told is not None:
+            self.left_out.append(
+                f"the background's exact code values ({self._delivery.told}, as pictures of "
+                f"{output.suffix} are read)"
+            )
 
     def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
-        frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
-        if frame.format.name != self._encoder.pix_fmt:
-            frame = frame.reformat(format=self._encoder.pix_fmt, **self._conversion)
+        frame = delivered(timed, image, self._delivery)
         frame.pts, frame.time_base, frame.pict_type = self.frames, self._encoder.time_base, 0
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
         if not data:

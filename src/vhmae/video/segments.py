@@ -85,7 +85,12 @@ class SegmentedWriter(FrameWriter):
             path = self.folder / f"{len(self.segments):05d}.nut"
             settings = {**self.settings, "end_seconds": None, "verify": False}
             self._writer = VideoWriter(
-                path, self.source, pictures_only=True, lock=self._lock, **settings
+                path,
+                self.source,
+                pictures_only=True,
+                container=self.output.suffix.lower(),
+                lock=self._lock,
+                **settings,
             )
         self._writer.write(timed, image)
 

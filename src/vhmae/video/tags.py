@@ -4,21 +4,37 @@ and frames carry them."""
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import av
+import numpy as np
 from av.video.reformatter import ColorRange
 
 from vhmae.color.yuv import ColorEncoding
-from vhmae.video.encoders import conversion
+from vhmae.video.delivery import Delivery, must_say_matrix
 from vhmae.video.planes import PlanarFrame, frame_of
-from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, is_full_untold, untagged_matrix
+from vhmae.video.probe import (
+    PLANAR,
+    REPACKED,
+    VideoInfo,
+    is_full_untold,
+    untagged_matrix,
+)
 
-_MATRIX_TAGS = {"bt601": 6, "bt709": 1, "bt2020": 9}  # ITU-T H.273
+_MATRIX_TAGS = {"bt601": (6, 5, 4), "bt709": (1,), "bt2020": (9, 10)}
+"""Numbers of ITU-T H.273; the first is the one that is written anew."""
+_UNTOLD, _BT709 = 2, 1
 _TAGS = ("colorspace", "color_primaries", "color_trc")
 
 
-def tag_colors(context: Any, source: VideoInfo, pix_fmt: str, original: Any) -> None:
+def tag_colors(
+    context: Any,
+    source: VideoInfo,
+    pix_fmt: str,
+    original: Any,
+    target: Delivery | None = None,
+) -> None:
     """Tag an encoder's context with what its code values will be.
 
     Args:
@@ -26,28 +42,65 @@ def tag_colors(context: Any, source: VideoInfo, pix_fmt: str, original: Any) -> 
         pix_fmt: what they are converted to.
         original: the context of the file that they came from, whose tags are kept where they stay
             right; None without one.
+        target: what is written; None where it is the source's own.
     """
     if original is not None:
         _copy_tags(original, context)
+    encoding = source.encoding if target is None else target.encoding
     context.color_range = _range_tag(
-        source.encoding, source.pixel_format, 0 if original is None else original.color_range
+        encoding, pix_fmt, 0 if original is None else original.color_range
     )
-    converted = conversion(source, pix_fmt)
-    if converted and av.VideoFormat(pix_fmt, 2, 2).is_rgb:
+    if target is None or target.encoding.matrix == source.encoding.matrix == "rgb":
+        return
+    if encoding.matrix == "rgb":
         context.colorspace, context.color_range = 0, int(ColorRange.JPEG)
-    elif converted:
-        if source.encoding.matrix == "rgb":
-            context.colorspace = _MATRIX_TAGS[untagged_matrix(source.height)]
-        elif not source.guessed_matrix:
-            context.colorspace = _MATRIX_TAGS[source.encoding.matrix]
-        context.color_range = int(converted["dst_color_range"])
+        return
+    tag = int(context.colorspace if original is not None else _UNTOLD)
+    if tag not in _MATRIX_TAGS[encoding.matrix]:
+        by_convention = (
+            (source.guessed_matrix or source.encoding.matrix == "rgb")
+            and encoding.matrix == untagged_matrix(source.height)
+            and not must_say_matrix(target)
+        )
+        context.colorspace = (
+            _UNTOLD if by_convention and original is not None else _MATRIX_TAGS[encoding.matrix][0]
+        )
+    if source.encoding.matrix == "rgb":
+        # Computers' pictures are sRGB, whose primaries are BT.709's; as video they are shown
+        # by its curve.
+        context.colorspace = _MATRIX_TAGS[encoding.matrix][0]
+        context.color_range = int(ColorRange.JPEG if encoding.full_range else ColorRange.MPEG)
+        for name in ("color_primaries", "color_trc"):
+            if original is None or int(getattr(context, name)) == _UNTOLD:
+                setattr(context, name, _BT709)
+
+
+def tag_frame(frame: av.VideoFrame, context: Any) -> None:
+    """Tag a frame as the encoder's context is: some encoders believe the frame."""
+    _copy_tags(context, frame)
+    frame.color_range = context.color_range
+
+
+def tag_as(frame: av.VideoFrame, encoding: ColorEncoding, like: av.VideoFrame) -> None:
+    """Tag a frame with what its code values are; primaries and transfer are those of another."""
+    _copy_tags(like, frame)
+    if encoding.matrix == "rgb":
+        frame.colorspace = 0
+    elif int(frame.colorspace) not in _MATRIX_TAGS[encoding.matrix]:
+        frame.colorspace = _MATRIX_TAGS[encoding.matrix][0]
+    frame.color_range = int(ColorRange.JPEG if encoding.full_range else ColorRange.MPEG)
+
+
+def frame_like(like: av.VideoFrame, planes: Sequence[np.ndarray], name: str) -> av.VideoFrame:
+    """Planes as a frame of a pixel format, with the marks of the one that they came from."""
+    return frame_of(planes, name)
 
 
 def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
     """Planes as a frame to encode, tagged like the one they came from."""
     name = image.pixel_format or REPACKED.get(like.format.name, like.format.name)
     assert name in PLANAR
-    frame = frame_of(image.planes, name)
+    frame = frame_like(like, image.planes, name)
     _copy_tags(like, frame)
     frame.color_range = _range_tag(image.encoding, name, like.color_range)
     return frame

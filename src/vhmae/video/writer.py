@@ -18,26 +18,29 @@ import numpy as np
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.partial_output import OutputLock, check_apart, partial_name
+from vhmae.video.delivery import delivery, siting_options
 from vhmae.video.encoders import (
     RATES_ONLY,
     choose_encoder,
-    conversion,
     encoder_options,
     holds_alpha,
     is_even,
     pixel_format,
+    profile_options,
 )
-from vhmae.video.passthrough import Companions, Verification, name_alike
+from vhmae.video.passthrough import Companions, Verification, broadcast_origin, name_alike
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, is_address, open_video
 from vhmae.video.reader import TimedFrame
-from vhmae.video.tags import encodable, tag_colors
+from vhmae.video.recode import delivered
+from vhmae.video.tags import tag_colors, tag_frame
 
 Array = np.ndarray
 
 _TELLS_FIELDS = ("ffv1", "huffyuv", "utvideo", "rawvideo", "v210")
 _KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")
 """These say themselves how wide a pixel is; for the others PyAV can tell .mp4 and .mov alone."""
+_APPLE = (".mp4", ".mov", ".m4v")
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _CONTAINER_OPTIONS = {
     **{suffix: {"movflags": "+faststart"} for suffix in (".mp4", ".mov", ".m4v")},
@@ -130,6 +133,7 @@ class VideoWriter(FrameWriter):
         verify: bool = True,
         pictures_only: bool = False,
         encoded: Path | None = None,
+        container: str | None = None,
         lock: OutputLock | None = None,
     ) -> None:
         """Open the output.
@@ -140,8 +144,10 @@ class VideoWriter(FrameWriter):
             pictures_only: leave audio and subtitles out.
             encoded: a file whose video stream is of the kind that :meth:`copy` will bring, instead
                 of frames to encode.
+            container: suffix of the file that the frames will be brought to; None for this one's.
             lock: the output's, where the caller holds it already.
         """
+        container = container or output.suffix.lower()
         self.output = output
         self.part = partial_name(output)
         self.source = source
@@ -162,13 +168,24 @@ class VideoWriter(FrameWriter):
                 f"{output}: .avi holds even rates only, and the frames of {source.path} are not; "
                 "write an .mkv file"
             )
-        options = encoder_options(encoder, crf, preset, name, output.suffix.lower())
-        self._conversion = conversion(source, name)
+        self._delivery = delivery(source, encoder, container, name)
+        if self._delivery.told is not None:
+            self.left_out.append(
+                f"the background's exact code values ({self._delivery.told}, as {encoder} in "
+                f"{container} is read)"
+            )
+        options = encoder_options(encoder, crf, preset, name, container)
+        options |= siting_options(self._delivery)
         # Pictures have no stream whose tags, audio and times could be kept.
         self._original = open_video(source.path, "composite") if source.files is None else None
         self._time_base = 1 / Fraction(source.fps)
         if self._original is not None:
             self._time_base = self._original.streams.video[0].time_base or self._time_base
+            if not self.origin:
+                self.origin = broadcast_origin(self._original)
+            options |= profile_options(
+                encoder, str(self._original.streams.video[0].codec_context.profile or ""), name
+            )
         self._last_pts: int | None = None
         self._lock = OutputLock(output) if lock is None else None
         try:
@@ -222,6 +239,7 @@ class VideoWriter(FrameWriter):
             av.codec.context.Flags.global_header if pictures_only else 0
         )  # segments are joined in containers that need it
         self._tag(stream, pix_fmt)
+        self._name_for_apple(stream)
         if encoder == "libvpx-vp9" and holds_alpha(encoder, pix_fmt):
             stream.metadata["alpha_mode"] = (
                 "1"  # the alpha lies beside the packets: without this nobody looks for it
@@ -231,6 +249,13 @@ class VideoWriter(FrameWriter):
         stream.time_base = context.time_base
         return stream
 
+    def _name_for_apple(self, stream: Any) -> None:
+        """QuickTime, iOS and Safari play HEVC under one of its two names alone: that of streams
+        whose parameter sets are in the header, as ours are."""
+        context = stream.codec_context
+        if self.output.suffix.lower() in _APPLE and context.codec.canonical_name == "hevc":
+            context.codec_tag = "hvc1"
+
     def _tag(self, stream: Any, pix_fmt: str) -> None:
         """What the source says of its pictures, and of the stream."""
         original = self._original.streams.video[0] if self._original is not None else None
@@ -239,6 +264,7 @@ class VideoWriter(FrameWriter):
             self.source,
             pix_fmt,
             None if original is None else original.codec_context,
+            self._delivery,
         )
         if original is None:
             return
@@ -274,6 +300,7 @@ class VideoWriter(FrameWriter):
             stream: Any = self._container.add_stream_from_template(container.streams.video[0])
             stream.time_base = container.streams.video[0].time_base
         self._tag(stream, pix_fmt)
+        self._name_for_apple(stream)
         if self.source.display_matrix is not None:
             stream.set_display_matrix(struct.unpack("<9i", self.source.display_matrix))
         return stream
@@ -300,7 +327,8 @@ class VideoWriter(FrameWriter):
                 self.frames += 1
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
-        frame = timed.decoded if image is timed.image else encodable(image, timed.decoded)
+        frame = delivered(timed, image, self._delivery)
+        tag_frame(frame, self._stream.codec_context)
         seconds = Fraction(timed.index) / Fraction(self.source.fps) + _exact(
             self.source.start_seconds
         )
@@ -313,11 +341,6 @@ class VideoWriter(FrameWriter):
         self._last_pts = pts
         if self._times is not None:
             self._times.append(pts * self._stream.codec_context.time_base)
-        if frame.format.name != self._stream.codec_context.pix_fmt:
-            frame = frame.reformat(format=self._stream.codec_context.pix_fmt, **self._conversion)
-            frame.colorspace = (
-                self._stream.codec_context.colorspace
-            )  # some encoders believe the frame, which swscale tags anew
         frame.pts, frame.time_base = pts, self._stream.codec_context.time_base
         frame.pict_type = 0
         self._copy_companions(float(seconds))

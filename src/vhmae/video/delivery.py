@@ -1,0 +1,183 @@
+"""What a written file will be read as, by encoder and container: range, matrix, siting of chroma.
+
+A file that cannot say what its code values are is read by convention. What the convention is
+decides what must be written; where that differs from the source, whole frames are recoded, once
+(``recode``). Everything that writes asks here, and nowhere else.
+
+Sources: ITU-T H.264, H.265, H.273 (VUI); AV1 and VP9 bitstream specifications; RFC 6386 9.2 (VP8
+is BT.601 of limited range); JFIF 1.02 (JPEG is BT.601 of full range, chroma centered); SMPTE RDD 36
+(ProRes tells its matrix, range is limited); ISO 13818-2 6.3.6; SMPTE ST 2019-1 (DNxHR); QuickTime's
+``nclc`` tells no range, ISO 23001-8's ``nclx`` and Matroska's ``Colour`` do; AVI tells nothing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal, get_args
+
+import av
+
+from vhmae.color.yuv import ColorEncoding, Matrix
+from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, untagged_matrix
+
+Siting = Literal["left", "center"]
+"""Where a chroma sample lies in its row: at its first pixel, or between its two."""
+
+_ANY = tuple(matrix for matrix in get_args(Matrix) if matrix != "rgb")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Readings:
+    """What a file can say, or will be taken for."""
+
+    matrices: tuple[Matrix, ...]
+    """The first is that of files which say another one."""
+    ranges: tuple[bool, ...]
+    """Full or not; as ``matrices``."""
+
+
+_SAY_ALL = _Readings(_ANY, (False, True))
+_SAY_MATRIX = _Readings(_ANY, (False,))
+# By FFmpeg's names of codecs, not of their encoders.
+_BY_CODEC = {
+    **dict.fromkeys(("h264", "hevc", "vp9", "av1"), _SAY_ALL),
+    **dict.fromkeys(("prores", "mpeg2video"), _SAY_MATRIX),
+    "vp8": _Readings(("bt601",), (False,)),
+    "mpeg1video": _Readings(("bt601",), (False,)),
+    "webp": _Readings(("bt601",), (False,)),
+    "mjpeg": _Readings(("bt601",), (True,)),
+    "utvideo": _Readings(("bt709", "bt601"), (False,)),  # one code each: ULH and ULY
+    "dnxhd": _Readings(("bt709",), (False,)),  # FFmpeg's encoder writes no other into its header
+}
+_BY_CONTAINER = {
+    **dict.fromkeys((".mkv", ".webm", ".mp4", ".m4v"), _SAY_ALL),
+    ".mov": _SAY_MATRIX,
+}
+_CENTERED = ("mjpeg", "webp", "mpeg1video")
+SAYS_SITING = ("h264", "hevc")
+"""These can say another siting than their usual one."""
+_MUST_SAY_MATRIX = ("utvideo",)
+"""These choose their own code by the tag: without one they are read as BT.601 at any size."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Delivery:
+    """What a file's code values will be."""
+
+    codec: str
+    """FFmpeg's name of what the encoder writes."""
+    pixel_format: str
+    """FFmpeg's name, as the encoder takes it."""
+    planar: str
+    """FFmpeg's name of the planes that are repacked into it, without loss but for formats that
+    have no planes of their own here."""
+    encoding: ColorEncoding
+    siting: Siting
+    before: ColorEncoding
+    """That of the source."""
+    siting_before: Siting
+    untouched: bool
+    """Whether the source's code values are written as they are."""
+
+    @property
+    def told(self) -> str | None:
+        """What changes for every pixel, in a few words; None where range and matrix stay."""
+        changes = []
+        if "rgb" not in (self.before.matrix, self.encoding.matrix):
+            if self.before.matrix != self.encoding.matrix:
+                changes.append(f"{_named(self.before.matrix)} to {_named(self.encoding.matrix)}")
+            if self.before.full_range != self.encoding.full_range:
+                ranges = ("limited", "full")
+                changes.append(
+                    f"{ranges[self.before.full_range]} to {ranges[self.encoding.full_range]} range"
+                )
+        return " and ".join(changes) or None
+
+
+def _named(matrix: str) -> str:
+    return f"BT.{matrix.removeprefix('bt')}"
+
+
+def canonical(encoder: str) -> str:
+    """FFmpeg's name of the codec that an encoder writes."""
+    return str(av.Codec(encoder, "w").canonical_name)
+
+
+def siting_options(target: Delivery) -> dict[str, str]:
+    """The encoder's options that say where its chroma lies, where that is not its usual place."""
+    unusual = target.siting != usual_siting(target.codec) and target.planar.startswith(
+        ("yuv42", "yuvj42", "yuva42")
+    )
+    return {"chroma_sample_location": target.siting} if unusual else {}
+
+
+def must_say_matrix(target: Delivery) -> bool:
+    """Whether a file is misread that leaves its matrix to the reader."""
+    return target.codec in _MUST_SAY_MATRIX
+
+
+def usual_siting(codec: str) -> Siting:
+    """Where the chroma of a codec lies if nothing else is said."""
+    return "center" if codec in _CENTERED else "left"
+
+
+def planar_format(pixel_format: str) -> str:
+    """The planar format that holds a pixel format's values."""
+    if pixel_format in PLANAR:
+        return pixel_format
+    if pixel_format in REPACKED:
+        return REPACKED[pixel_format]
+    form = av.VideoFormat(pixel_format, 2, 2)
+    alpha = "a" if any(one.is_alpha for one in form.components) else ""
+    bits = max((one.bits for one in form.components), default=8)
+    if form.is_rgb or form.has_palette or (alpha and len(form.components) == 2):
+        depth = next((deep for deep in (8, 10, 12) if bits <= deep), 16)
+        kind = f"gbr{alpha}p"
+    elif len(form.components) == 1:
+        depth = next((deep for deep in (8, 10, 12) if bits <= deep), 16)
+        kind = "gray"
+    else:
+        depth = next((deep for deep in (8, 10) if bits <= deep), 12)
+        spans = (-(-2 // form.chroma_width(2)), -(-2 // form.chroma_height(2)))
+        kind = f"yuv{alpha}{ {(2, 2): '420', (2, 1): '422'}.get(spans, '444') }p"
+    return kind if depth == 8 else f"{kind}{depth}le"
+
+
+def delivery(source: VideoInfo, encoder: str, container: str, pixel_format: str) -> Delivery:
+    """How frames of a source must be written by an encoder, so that the file is read right.
+
+    Args:
+        container: the file's suffix, in small letters; that of a picture counts as none.
+    """
+    codec, before = canonical(encoder), source.encoding
+    planar = planar_format(pixel_format)
+    bits = av.VideoFormat(planar, 2, 2).components[0].bits
+    untagged = untagged_matrix(source.height)
+    readings = (
+        _BY_CODEC.get(codec) or _BY_CONTAINER.get(container) or _Readings((untagged,), (False,))
+    )
+    own_planar = REPACKED.get(source.pixel_format, source.pixel_format)
+    if planar.startswith("gb"):
+        encoding = ColorEncoding("rgb", True, bits)
+    else:
+        matrix = untagged if before.matrix == "rgb" else before.matrix
+        if matrix not in readings.matrices:
+            matrix = readings.matrices[0]
+        # RGB and greys of pictures have the full range; video of YUV made of them has not.
+        full = (before.full_range and own_planar.startswith("yuv")) or planar.startswith("yuvj")
+        if planar.startswith("gray"):
+            full = before.full_range or not own_planar.startswith("gray")
+        elif full not in readings.ranges:
+            full = readings.ranges[0]
+        encoding = ColorEncoding(matrix, full, bits)
+    siting_before = usual_siting(source.codec)
+    return Delivery(
+        codec,
+        pixel_format,
+        planar,
+        encoding,
+        siting_before if codec in SAYS_SITING else usual_siting(codec),
+        before,
+        siting_before,
+        own_planar.replace("yuvj", "yuv") == planar.replace("yuvj", "yuv") and encoding == before,
+    )
