@@ -142,9 +142,9 @@ class _FFmpegPictures(PictureWriter):
         }
         super().__init__(output, source, verify)
         if self._delivery.told is not None:
-            self.left_out.append(
-                f"the background's exact code values ({self._delivery.told}, as pictures of "
-                f"{output.suffix} are read)"
+            self.recoded = (
+                f"is converted from {self._delivery.told}, as pictures of {output.suffix} are "
+                "read: the background is within rounding of the composite's, not bit for bit"
             )
 
     def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:

@@ -52,7 +52,7 @@ class SegmentedWriter(FrameWriter):
         self._lock = OutputLock(output)
         try:
             probe = VideoWriter(output, source, lock=self._lock, **settings)
-            self.left_out = probe.left_out
+            self.left_out, self.recoded = probe.left_out, probe.recoded
             probe.abandon()
             shutil.rmtree(self._done, ignore_errors=True)
             if self.folder.is_symlink():

@@ -79,6 +79,8 @@ class FrameWriter(abc.ABC):
     """Takes frames one by one; at the end there is the whole file, or none."""
 
     frames: int
+    recoded: str | None = None
+    """What is converted throughout the frame, so that the background is not bit-exact."""
     left_out: list[str]
     """Streams that the container cannot hold."""
 
@@ -170,9 +172,9 @@ class VideoWriter(FrameWriter):
             )
         self._delivery = delivery(source, encoder, container, name)
         if self._delivery.told is not None:
-            self.left_out.append(
-                f"the background's exact code values ({self._delivery.told}, as {encoder} in "
-                f"{container} is read)"
+            self.recoded = (
+                f"is converted from {self._delivery.told}, as {encoder} in {container} is read: "
+                "the background is within rounding of the composite's, not bit for bit"
             )
         options = encoder_options(encoder, crf, preset, name, container)
         options |= siting_options(self._delivery)

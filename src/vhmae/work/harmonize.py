@@ -111,6 +111,8 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
                 rendered.close()
         warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
         warnings += heard.warnings if heard is not None else []
+        if writer.recoded is not None:
+            warnings.append(f"{job.output}: {writer.recoded}")
         for what in writer.left_out:
             warnings.append(
                 f"{job.output}: {what} cannot be held by the container and were left out"
