@@ -3,7 +3,7 @@ to read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,6 +30,37 @@ def shows_background(matte: Array) -> bool:
         if np.count_nonzero(looked_at < 0.5 * top) >= MINIMUM_BACKGROUND * looked_at.size:
             return True
     return False
+
+
+def one_before_another(mattes: Sequence[Array]) -> tuple[tuple[Array, ...], bool]:
+    """What is seen of each object: the later one is in front, so that no pixel's shares exceed one.
+
+    Args:
+        mattes: (H, W) each, as :func:`vhmae.arrays.to_unit` takes them.
+    Returns:
+        The mattes, each less what lies before it, and whether any two overlap.
+    """
+    shown, free, overlap = list(mattes), None, False
+    for place in reversed(range(len(shown) if len(shown) > 1 else 0)):
+        matte = mattes[place]
+        cover = to_unit(matte)
+        if free is not None:
+            hidden = (matte > 0) & (free < 1.0)
+            if hidden.any():
+                overlap = True
+                left = cover[hidden] * free[hidden]
+                whole = matte.dtype in (np.uint8, np.uint16)
+                shown[place] = matte.copy() if whole else cover.copy()
+                # Rounded down: sums of shares stay within one.
+                shown[place][hidden] = np.floor(left * top_of(matte) + 1e-3) if whole else left
+        free = 1.0 - cover if free is None else free * (1.0 - cover)
+    return tuple(shown), overlap
+
+
+def is_of_ones(mask: Array) -> bool:
+    """Whether a mask of whole numbers holds 1 alone beside 0, as masks made of bools do: as a level
+    it would be no mask at all."""
+    return mask.dtype in (np.uint8, np.uint16) and int(mask.max(initial=0)) == 1
 
 
 def check_frame(frame: Array, mask: Array) -> None:
