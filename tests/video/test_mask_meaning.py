@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.scenes import moving_scene, write_video
-from vhmae.engine.sight import one_before_another
+from vhmae.engine.sight import MaskKind, one_before_another
 from vhmae.errors import InputError
 from vhmae.video.mask_meaning import MaskReading
 from vhmae.video.matte import open_matte
@@ -220,3 +220,11 @@ def test_exif_turns_are_those_of_opencv(orientation: int, tmp_path: Path) -> Non
     assert bool(turn) == (orientation > 1)
     assert isinstance(turn, Turn)
     assert np.array_equal(turn.plane(stored), cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+
+
+def test_masks_of_zero_and_one_are_masks_of_bools() -> None:
+    kinds, frame = MaskKind(), np.zeros((8, 8, 3), np.uint8)
+    ones = np.eye(8, dtype=np.uint8)
+    assert np.array_equal(kinds.checked(frame, ones), ones > 0)
+    assert kinds.checked(frame, ones * np.uint8(255)).max() == 255
+    assert kinds.checked(frame, ones).dtype == np.uint8  # all but faded out

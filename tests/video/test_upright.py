@@ -72,8 +72,10 @@ def test_a_matte_and_a_layer_of_a_turned_video_are_upright(phone: Path) -> None:
 @pytest.mark.parametrize("kind", ["yuv420p", "yuv422p", "yuv444p10le", "rgb24", "gray"])
 @pytest.mark.parametrize("turn", [Turn(1), Turn(2), Turn(3), Turn(0, True), Turn(3, True)])
 def test_turned_frames_hold_the_same_colors(kind: str, turn: Turn, tmp_path: Path) -> None:
-    codec = "png" if kind == "rgb24" else "ffv1"
-    path = write_video(tmp_path / "a.mkv", moving_scene(1, 48, 32)[0], codec=codec, pix_fmt=kind)
+    codec, suffix = ("png", ".mov") if kind == "rgb24" else ("ffv1", ".mkv")
+    path = write_video(
+        tmp_path / f"a{suffix}", moving_scene(1, 48, 32)[0], codec=codec, pix_fmt=kind
+    )
     info = probe_video(path)
     frame = next(read_frames(info))
     turned = planar_frame(turned_frame(frame.decoded, turn), info).rgb()

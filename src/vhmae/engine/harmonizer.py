@@ -33,14 +33,7 @@ from vhmae.engine.settings import (
     Quality,
     Windows,
 )
-from vhmae.engine.sight import (
-    Thumbnail,
-    check_frame,
-    is_of_ones,
-    shows_background,
-    small_mask,
-    thumbnail_of,
-)
+from vhmae.engine.sight import MaskKind, Thumbnail, shows_background, small_mask, thumbnail_of
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
 from vhmae.engine.survey import Survey
 from vhmae.errors import InputError
@@ -206,8 +199,7 @@ class Harmonizer:
     def reset(self) -> None:
         """Forget the stream: another one begins."""
         self._cuts = CutDetector()
-        self._has_levels = False
-        """Whether a mask that was taken step by step has held more than 1."""
+        self._masks = MaskKind()
         self._shot = 0
         self._index = 0
         self._last_key: int | None = None
@@ -309,18 +301,9 @@ class Harmonizer:
         Raises:
             ShapeError: for other shapes, types or values.
         """
-        check_frame(frame, mask)
-        mask = self._understood(mask)
+        mask = self._masks.checked(frame, mask)
         ready = self.push((frame, mask), functools.partial(thumbnail_of, frame), mask)
         return _rendered(*ready[0][:2]) if ready else None
-
-    def _understood(self, mask: Array) -> Array:
-        """A mask of ones as bool; a matte that has all but faded out is none."""
-        if self._has_levels or not is_of_ones(mask):
-            whole = mask.dtype in (np.uint8, np.uint16)
-            self._has_levels |= whole and int(mask.max(initial=0)) > 1
-            return mask
-        return mask > 0
 
     def flush(self) -> list[Array]:
         """The frames that are still waiting, in order; the stream begins anew afterwards."""
@@ -340,8 +323,10 @@ class Harmonizer:
         ):
             survey = self.begin_survey()
             for frame, mask in zip(frames, masks, strict=True):
-                survey.look_at(functools.partial(thumbnail_of, frame), self._understood(mask))
-            self.surveyed, self._has_levels = survey, False
+                survey.look_at(
+                    functools.partial(thumbnail_of, frame), self._masks.checked(frame, mask)
+                )
+            self.surveyed, self._masks = survey, MaskKind()
         for frame, mask in zip(frames, masks, strict=True):
             done = self.step(frame, mask)
             if done is not None:

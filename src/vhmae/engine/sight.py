@@ -57,10 +57,24 @@ def one_before_another(mattes: Sequence[Array]) -> tuple[tuple[Array, ...], bool
     return tuple(shown), overlap
 
 
-def is_of_ones(mask: Array) -> bool:
-    """Whether a mask of whole numbers holds 1 alone beside 0, as masks made of bools do: as a level
-    it would be no mask at all."""
-    return mask.dtype in (np.uint8, np.uint16) and int(mask.max(initial=0)) == 1
+class MaskKind:
+    """What the whole numbers of a stream's masks stand for: 1 alone beside 0, as masks made of
+    bools hold it, is white, until a mask has had more; a matte that has all but faded out stays
+    one."""
+
+    def __init__(self) -> None:
+        self._has_levels = False
+
+    def checked(self, frame: Array, mask: Array) -> Array:
+        """The mask of the next frame, as bool where it holds ones.
+
+        Raises:
+            ShapeError: for what :func:`check_frame` refuses.
+        """
+        check_frame(frame, mask)
+        top = int(mask.max(initial=0)) if mask.dtype in (np.uint8, np.uint16) else 0
+        self._has_levels |= top > 1
+        return mask > 0 if top == 1 and not self._has_levels else mask
 
 
 def check_frame(frame: Array, mask: Array) -> None:
