@@ -193,18 +193,21 @@ def test_no_input_is_written_over(
     assert [path.name for path in folder.iterdir()] == ["x1.png"]
 
 
-def test_a_picture_that_its_tag_turns_is_refused(
-    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_picture_that_its_tag_turns_is_written_upright(work: Path, tmp_path: Path) -> None:
     plain = (work / f"a.{FIRST:04d}.jpg").read_bytes()
     tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
     (tmp_path / "turned.jpg").write_bytes(
         plain[:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + plain[2:]
     )
-    assert (
-        run(work, str(tmp_path / "turned.jpg"), tmp_path / "x.jpg", mask=f"m.{FIRST:04d}.png") == 2
-    )
-    assert "EXIF" in capsys.readouterr().err
+    mask = cv2.imread(str(work / f"m.{FIRST:04d}.png"), -1)
+    cv2.imwrite(str(tmp_path / "m.png"), np.rot90(mask, -1))
+    out = tmp_path / "x.png"
+    assert run(work, str(tmp_path / "turned.jpg"), out, mask=str(tmp_path / "m.png")) == 0
+    stored = cv2.imread(str(work / f"a.{FIRST:04d}.jpg"))
+    shown = cv2.imread(str(out)).astype(int)
+    outside = np.rot90(mask, -1) == 0
+    assert shown.shape == (97, 65, 3)
+    assert np.abs(shown - np.rot90(stored, -1))[outside].mean() < 4
 
 
 def test_a_damaged_or_other_picture_in_the_middle_is_named_and_nothing_is_left(

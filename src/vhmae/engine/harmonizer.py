@@ -33,7 +33,7 @@ from vhmae.engine.settings import (
     Quality,
     Windows,
 )
-from vhmae.engine.sight import Thumbnail, check_frame, shows_background, small_mask, thumbnail_of
+from vhmae.engine.sight import MaskKind, Thumbnail, shows_background, small_mask, thumbnail_of
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
 from vhmae.engine.survey import Survey
 from vhmae.errors import InputError
@@ -199,6 +199,7 @@ class Harmonizer:
     def reset(self) -> None:
         """Forget the stream: another one begins."""
         self._cuts = CutDetector()
+        self._masks = MaskKind()
         self._shot = 0
         self._index = 0
         self._last_key: int | None = None
@@ -295,11 +296,12 @@ class Harmonizer:
 
         Args:
             frame: (H, W, 3) RGB, uint8 or float32 in [0, 1].
-            mask: (H, W) bool, or a matte in [0, 1] (float) or 0-255 (uint8).
+            mask: (H, W) bool, or a matte in [0, 1] (float) or 0-255 (uint8); whole numbers of 0 and
+                1 are taken as bool, until a mask of the stream has had more.
         Raises:
             ShapeError: for other shapes, types or values.
         """
-        check_frame(frame, mask)
+        mask = self._masks.checked(frame, mask)
         ready = self.push((frame, mask), functools.partial(thumbnail_of, frame), mask)
         return _rendered(*ready[0][:2]) if ready else None
 
@@ -321,8 +323,10 @@ class Harmonizer:
         ):
             survey = self.begin_survey()
             for frame, mask in zip(frames, masks, strict=True):
-                survey.look_at(functools.partial(thumbnail_of, frame), mask)
-            self.surveyed = survey
+                survey.look_at(
+                    functools.partial(thumbnail_of, frame), self._masks.checked(frame, mask)
+                )
+            self.surveyed, self._masks = survey, MaskKind()
         for frame, mask in zip(frames, masks, strict=True):
             done = self.step(frame, mask)
             if done is not None:

@@ -3,7 +3,7 @@ to read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -30,6 +30,51 @@ def shows_background(matte: Array) -> bool:
         if np.count_nonzero(looked_at < 0.5 * top) >= MINIMUM_BACKGROUND * looked_at.size:
             return True
     return False
+
+
+def one_before_another(mattes: Sequence[Array]) -> tuple[tuple[Array, ...], bool]:
+    """What is seen of each object: the later one is in front, so that no pixel's shares exceed one.
+
+    Args:
+        mattes: (H, W) each, as :func:`vhmae.arrays.to_unit` takes them.
+    Returns:
+        The mattes, each less what lies before it, and whether any two overlap.
+    """
+    shown, free, overlap = list(mattes), None, False
+    for place in reversed(range(len(shown) if len(shown) > 1 else 0)):
+        matte = mattes[place]
+        cover = to_unit(matte)
+        if free is not None:
+            hidden = (matte > 0) & (free < 1.0)
+            if hidden.any():
+                overlap = True
+                left = cover[hidden] * free[hidden]
+                whole = matte.dtype in (np.uint8, np.uint16)
+                shown[place] = matte.copy() if whole else cover.copy()
+                # Rounded down: sums of shares stay within one.
+                shown[place][hidden] = np.floor(left * top_of(matte) + 1e-3) if whole else left
+        free = 1.0 - cover if free is None else free * (1.0 - cover)
+    return tuple(shown), overlap
+
+
+class MaskKind:
+    """What the whole numbers of a stream's masks stand for: 1 alone beside 0, as masks made of
+    bools hold it, is white, until a mask has had more; a matte that has all but faded out stays
+    one."""
+
+    def __init__(self) -> None:
+        self._has_levels = False
+
+    def checked(self, frame: Array, mask: Array) -> Array:
+        """The mask of the next frame, as bool where it holds ones.
+
+        Raises:
+            ShapeError: for what :func:`check_frame` refuses.
+        """
+        check_frame(frame, mask)
+        top = int(mask.max(initial=0)) if mask.dtype in (np.uint8, np.uint16) else 0
+        self._has_levels |= top > 1
+        return mask > 0 if top == 1 and not self._has_levels else mask
 
 
 def check_frame(frame: Array, mask: Array) -> None:

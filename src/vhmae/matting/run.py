@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 
 from vhmae.arrays import to_unit
@@ -34,11 +33,14 @@ from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
 from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.pictures import open_pictures, picture_encoder
+from vhmae.video.placement import KEEPS_TURN
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, sound_codecs
 from vhmae.video.reader import TimedFrame, read_frames, to_uint8
 from vhmae.video.sequence import PICTURES, check_picture_output, has_number
 from vhmae.video.source import probe_source
+from vhmae.video.stills import read_grey
+from vhmae.video.turning import righted
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output, codecs_of
 
 Array = np.ndarray
@@ -212,6 +214,9 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
     """
     began = time.monotonic()
     info = probe_source(job.video, "video")
+    written = [path for path in (job.output, job.foreground) if path is not None]
+    if any(path.suffix.lower() not in KEEPS_TURN for path in written):
+        info = righted(info)
     _check_outputs(job, info)
     maker = make_maker(job, info)
     covered, frames = 0.0, 0
@@ -247,10 +252,10 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
             if writer is not None:
                 writer.flush()
     seconds = time.monotonic() - began
-    written = ((job.output, mattes), (job.foreground, layer))
+    writers = ((job.output, mattes), (job.foreground, layer))
     lost = [
         f"{path}: cannot hold {what}"
-        for path, writer in written
+        for path, writer in writers
         if writer is not None
         for what in writer.left_out
     ]
@@ -431,14 +436,7 @@ def _layer_planes(colors: Array, matte: Array) -> PlanarFrame:
 
 
 def _grey(path: Path) -> Array:
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise InputError(
-            "cannot be read as a picture; give one that is white where nothing is to be kept",
-            field="garbage",
-            value=path,
-        )
-    return to_unit(picture)
+    return to_unit(read_grey(path, "garbage matte"))
 
 
 def _read_plate(path: Path) -> Array:

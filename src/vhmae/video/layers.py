@@ -16,7 +16,9 @@ import numpy as np
 
 from vhmae.arrays import to_unit
 from vhmae.errors import InputError
+from vhmae.video.laying import numbers_told, picked
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
+from vhmae.video.pairing import Pairing, check_partners, pair_up
 from vhmae.video.placement import Placement
 from vhmae.video.planes import Box, PlanarFrame, matte_box
 from vhmae.video.probe import VideoInfo
@@ -37,6 +39,7 @@ class LayeredSource:
         mattes: MatteSource | None,
         placement: Placement,
         needed_frames: int,
+        pair: Pairing = "number",
     ) -> None:
         """Put the layers together.
 
@@ -44,7 +47,11 @@ class LayeredSource:
             background: one picture stands still for as long as the foreground lasts.
             mattes: those of the foreground, at its own size; None takes its alpha channel.
             needed_frames: frames of the background that are asked for.
+            pair: how the pictures of two sequences go together.
         """
+        self.warnings: list[str] = []
+        background, foreground = self._paired(background, foreground, pair)
+        needed_frames = min(needed_frames, background.frames)
         if background.files is not None and background.frames == 1 and foreground.frames > 1:
             background = dataclasses.replace(
                 background,
@@ -56,7 +63,6 @@ class LayeredSource:
             )
             needed_frames = foreground.frames
         self.background = background
-        self.warnings: list[str] = []
         self.foreground = foreground
         self.mattes = mattes
         self.placement = placement
@@ -87,6 +93,29 @@ class LayeredSource:
                 f"{foreground.path} has {foreground.frames} frames, {background.path.name} has "
                 f"{background.frames}: the rest is left out"
             )
+
+    def _paired(
+        self, background: VideoInfo, foreground: VideoInfo, pair: Pairing
+    ) -> tuple[VideoInfo, VideoInfo]:
+        """Two sequences with the pictures in their order that go together."""
+        if background.frames == 1 or foreground.frames == 1:
+            return background, foreground
+        numbers, partners = numbers_told(background), numbers_told(foreground)
+        places, warning = pair_up(
+            (background.path, numbers),
+            (foreground.path, partners),
+            pair,
+            (background.frames, foreground.frames),
+        )
+        self.warnings += [warning] if warning else []
+        if places is None or numbers is None or partners is None:
+            return background, foreground
+        if pair == "overlap":
+            background = picked(background, [at for at, place in enumerate(places) if place >= 0])
+            places = tuple(place for place in places if place >= 0)
+        else:
+            check_partners((background.path, numbers), foreground.path, partners, places)
+        return background, picked(foreground, places)
 
     def read(self, first: int = 0) -> Iterator[tuple[TimedFrame, Array]]:
         """Composited frames with their mattes (uint16), from a number on."""

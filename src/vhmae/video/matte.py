@@ -8,20 +8,31 @@ one a frame.
 from __future__ import annotations
 
 import dataclasses
-import zipfile
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
 
 import cv2
 import numpy as np
 
-from vhmae.errors import DAMAGED_ARCHIVE, InputError
-from vhmae.video.exr import ExrPicture, is_exr
+from vhmae.errors import InputError
+from vhmae.video.exr import is_exr
+from vhmae.video.laying import MatteFacts, check_numbers, check_times, lay, seconds_of
+from vhmae.video.mask_bits import open_bits
+from vhmae.video.mask_meaning import (
+    MaskReading,
+    alpha_varies,
+    meaning_of,
+    scale_of,
+    scaled,
+    told_alpha,
+    told_scale,
+)
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_video
 from vhmae.video.reader import read_frames
-from vhmae.video.sequence import PICTURES, is_pattern, picture_files
+from vhmae.video.sequence import PICTURES, is_pattern, picture_files, told_numbers
+from vhmae.video.stills import picture_bytes, turn_of
 
 Array = np.ndarray
 
@@ -30,6 +41,10 @@ DEAD_ZONE = 10
 """A lossy codec leaves noise of a few levels in black and white: values this near to them count as
 them."""
 ASPECT_TOLERANCE = 0.02
+
+
+USUAL = MaskReading()
+NOTHING_TOLD = MatteFacts()
 
 
 class MatteSource:
@@ -42,6 +57,8 @@ class MatteSource:
         size: tuple[int, int],
         start: Callable[[int], Iterator[Array]],
         turned: int | None = None,
+        reading: MaskReading = USUAL,
+        facts: MatteFacts = NOTHING_TOLD,
     ) -> None:
         """``start`` gives the mattes from a frame number on; ``turned`` is how players turn them,
         None where the file cannot say."""
@@ -51,6 +68,10 @@ class MatteSource:
         """None: one still for all frames."""
         self.width, self.height = size
         self._start = start
+        self.reading = reading
+        self.facts = facts
+        self.warnings = list(facts.warnings)
+        """What the user should know of how the mask was understood."""
 
     def read(self, composite: VideoInfo, first: int = 0) -> Iterator[Array]:
         """Mattes at the composite's size from frame ``first`` on; the last (or only) one without
@@ -59,33 +80,49 @@ class MatteSource:
         Raises:
             InputError: if the source breaks off before its end.
         """
-        matte: Array | None = None
         turns = self._turns(composite)
-        number = 0 if self.frames is None else min(first, self.frames - 1)
-        for matte in self._start(number):
-            number += 1
-            matte = np.ascontiguousarray(np.rot90(matte, turns)) if turns else matte
-            if matte.shape != (composite.height, composite.width):
-                shrinks = matte.shape[0] > composite.height
-                how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-                matte = cv2.resize(matte, (composite.width, composite.height), interpolation=how)
+        laid = lay(composite, self).places
+        stored: Iterator[Array] | None = None
+        at, matte = -1, None
+        for number in itertools.count(first):
+            wanted = min(number, (self.frames or 1) - 1)
+            if laid is not None:
+                place = laid[min(number, len(laid) - 1)]
+                wanted = place if place >= 0 else wanted
+            if wanted == at and matte is not None:
+                yield matte
+                continue
+            if stored is None or wanted < at:
+                stored, at = self._start(wanted), wanted - 1
+            found = next(itertools.islice(stored, wanted - at - 1, None), None)
+            if found is None:
+                raise InputError(
+                    f"{self.path}: is damaged: its frame {wanted} cannot be read; export the mask "
+                    "again"
+                )
+            at, matte = wanted, self._fitted(found, turns, composite)
             yield matte
-        if matte is None or (self.frames is not None and number < self.frames):
-            raise InputError(
-                f"{self.path}: is damaged: its frame {number} cannot be read; export the mask again"
-            )
-        while True:
-            yield matte
+
+    def _fitted(self, matte: Array, turns: int, composite: VideoInfo) -> Array:
+        matte = np.ascontiguousarray(np.rot90(matte, turns)) if turns else matte
+        if matte.shape == (composite.height, composite.width):
+            return matte
+        shrinks = matte.shape[0] > composite.height
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        resized: Array = cv2.resize(matte, (composite.width, composite.height), interpolation=how)
+        return resized
 
     def _turns(self, composite: VideoInfo) -> int:
         """Quarters counterclockwise from the mattes' pixels to the composite's, which lie as they
         are stored."""
         if self._turned is not None:
             return (self._turned - composite.turned) // 90 % 4
-        stands = composite.turned % 180 and self._misfit(
-            composite, 0
-        ) > ASPECT_TOLERANCE >= self._misfit(composite, 1)
-        return -composite.turned // 90 % 4 if stands else 0
+        # Taken to lie as the video is stored, but where it fits the upright picture alone.
+        stored, upright = composite.righted // 90, -composite.turned // 90
+        stands = (
+            self._misfit(composite, stored) > ASPECT_TOLERANCE >= self._misfit(composite, upright)
+        )
+        return (upright if stands else stored) % 4
 
     def _misfit(self, composite: VideoInfo, turns: int) -> float:
         """How far the aspect of the mattes is from the composite's."""
@@ -94,14 +131,18 @@ class MatteSource:
 
     def doubt(self, composite: VideoInfo) -> str | None:
         """What is said where it cannot be told how the mattes lie."""
-        if not composite.turned or self._turned is not None or self._turns(composite):
+        turned = composite.turned + composite.righted
+        if not turned or self._turned is not None:
             return None
-        if composite.turned % 180 and self._misfit(composite, 1) > ASPECT_TOLERANCE:
+        if any(
+            self._misfit(composite, quarters) > ASPECT_TOLERANCE
+            for quarters in (composite.righted // 90, -composite.turned // 90)
+        ):
             return None
         return (
             f"{composite.path} is turned by its file and {self.path} does not say how it lies: it "
             "was taken to lie as the video is stored; "
-            f"where it stands upright, turn it by {-composite.turned % 360} degrees "
+            f"where it stands upright, turn it by {-turned % 360} degrees "
             "counterclockwise"
         )
 
@@ -117,8 +158,15 @@ class MatteSource:
                 f"{composite.width}x{composite.height}; "
                 "export the mask in the composite's aspect"
             )
-        if self.frames is None or self.frames == composite.frames:
+        if self.frames is None:
             return None
+        places, warning = lay(composite, self)
+        if places is not None and self.facts.numbers is not None and warning is None:
+            return check_numbers(composite, self, places, hold_last)
+        if places is not None:
+            return check_times(composite, self, warning, hold_last)
+        if self.frames == composite.frames:
+            return warning
         if not hold_last:
             remedy = "trim one" if hold_last is None else "trim one or pass `hold_last_mask`"
             raise InputError(
@@ -130,64 +178,60 @@ class MatteSource:
             "the last mask stands still or is cut"
         )
 
+    def shared(self, composite: VideoInfo) -> list[int] | None:
+        """The places of the composite's pictures that have a mask of their number; None where they
+        are not paired by number."""
+        places = lay(composite, self).places if composite.files is not None else None
+        if places is None or self.facts.numbers is None:
+            return None
+        return [at for at, place in enumerate(places) if place >= 0]
 
-def open_matte(path: Path) -> MatteSource:
+
+def open_matte(path: Path, reading: MaskReading = USUAL) -> MatteSource:
     """Open a mask of any form; see the module's head."""
     if is_pattern(path) or path.is_dir():
-        return _open_pictures(path, picture_files(path, "mask"))
+        return _open_pictures(path, picture_files(path, "mask", gaps=True), reading)
     check_is_file(path, "mask")
     if path.suffix.lower() == ".npz":
-        return _open_bits(path)
+        frames, size, bits = open_bits(path)
+        return MatteSource(path, frames, size, bits, reading=reading)
     if path.suffix.lower() in PICTURES:
-        still = _levels(_read_grey(path), _is_of_ones([path]))
-        return MatteSource(path, None, (still.shape[1], still.shape[0]), lambda _: iter([still]))
-    return _open_video(path)
+        still = meaning_of(path, [path], reading.label)
+        matte = still.read(path)
+        return MatteSource(
+            path,
+            None,
+            (matte.shape[1], matte.shape[0]),
+            lambda _: iter([matte]),
+            _known_turn(path),
+            reading,
+            MatteFacts(warnings=tuple(still.warnings)),
+        )
+    return _open_video(path, reading)
 
 
-def _open_pictures(path: Path, files: list[Path]) -> MatteSource:
-    one, of_ones = _read_grey(files[0]), _is_of_ones(files)
+def _open_pictures(path: Path, files: list[Path], reading: MaskReading) -> MatteSource:
+    meaning = meaning_of(path, files, reading.label)
+    height, width = meaning.read(files[0]).shape
 
     def start(first: int) -> Iterator[Array]:
         for file in files[first:]:
-            picture = _levels(_read_grey(file), of_ones)
-            if picture.shape != one.shape:
+            picture = meaning.read(file)
+            if picture.shape != (height, width):
                 raise InputError(
                     f"{file}: is {picture.shape[1]}x{picture.shape[0]}, the first mask is "
-                    f"{one.shape[1]}x{one.shape[0]}"
+                    f"{width}x{height}"
                 )
             yield picture
 
-    return MatteSource(path, len(files), (one.shape[1], one.shape[0]), start)
+    facts = MatteFacts(told_numbers(path, files), warnings=tuple(meaning.warnings))
+    turned = _known_turn(files[0])
+    return MatteSource(path, len(files), (width, height), start, turned, reading, facts)
 
 
-def _read_grey(path: Path) -> Array:
-    """A picture as it is stored: whole numbers, or float32 with 1 for white."""
-    if is_exr(path):
-        return ExrPicture(path, "mask").matte()
-    picture = cv2.imread(str(path), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_GRAYSCALE)
-    if picture is None or (
-        path.suffix.lower() in (".jpg", ".jpeg") and b"\xff\xd9" not in path.read_bytes()[2:]
-    ):
-        raise InputError(f"{path}: cannot be read as a picture; export the mask again")
-    if picture.dtype not in (np.uint8, np.uint16):
-        if not np.isfinite(picture).all():
-            raise InputError(f"{path}: holds values that are no numbers; export the mask again")
-        picture = picture.astype(np.float32)
-    return picture
-
-
-def _is_of_ones(files: Sequence[Path]) -> bool:
-    """Whether 1 means foreground, all through: as a grey level it would be no matte at all, but of
-    a matte that has all but faded out."""
-    pictures = (_read_grey(file) for file in files)
-    return all(picture.dtype != np.float32 and picture.max() <= 1 for picture in pictures)
-
-
-def _levels(picture: Array, of_ones: bool) -> Array:
-    """A stored picture as uint8 or uint16, white = foreground."""
-    if picture.dtype == np.float32:
-        return np.rint(np.clip(picture, 0.0, 1.0) * np.float32(65535.0)).astype(np.uint16)
-    return picture * picture.dtype.type(np.iinfo(picture.dtype).max) if of_ones else picture
+def _known_turn(file: Path) -> int | None:
+    """0 for a picture that was turned upright as its EXIF tag says; else it does not say."""
+    return 0 if not is_exr(file) and turn_of(picture_bytes(file, "mask")) else None
 
 
 def has_alpha(info: VideoInfo) -> bool:
@@ -232,63 +276,28 @@ def alpha_matte(image: PlanarFrame) -> Array:
     return np.rint(alpha * np.float32(65535.0 / image.top_code)).astype(np.uint16)
 
 
-def _open_bits(path: Path) -> MatteSource:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            with archive.open("shape.npy") as member:
-                frames, height, width = (
-                    int(side) for side in np.lib.format.read_array(member, allow_pickle=False)
-                )
-            with archive.open("bits.npy") as member:
-                shape, dtype = _array_header(member)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; check the path of the mask") from None
-    except DAMAGED_ARCHIVE as error:
-        raise InputError(
-            f"{path}: is not a packed mask with 'bits' and 'shape' ({error}); export the mask again"
-        ) from None
-    if shape != (frames, height, -(-width // 8)) or dtype != np.uint8:
-        raise InputError(
-            f"{path}: its bits {shape} do not fit its shape ({frames}, {height}, {width}); export "
-            "the mask again"
-        )
-
-    def start(first: int) -> Iterator[Array]:
-        # Read frame by frame: the whole of a long mask would not fit the memory.
-        with zipfile.ZipFile(path) as archive, archive.open("bits.npy") as member:
-            _array_header(member)
-            for number in range(frames):
-                try:
-                    row = np.frombuffer(member.read(height * shape[2]), np.uint8).reshape(
-                        height, shape[2]
-                    )
-                except DAMAGED_ARCHIVE:
-                    raise InputError(
-                        f"{path}: is damaged at frame {number}; export the mask again"
-                    ) from None
-                if number >= first:
-                    yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
-
-    return MatteSource(path, frames, (width, height), start)
-
-
-def _array_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read an .npy header and leave the stream at the first value."""
-    version = np.lib.format.read_magic(member)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran, dtype = read(member)
-    if fortran:
-        raise ValueError("in Fortran order")
-    return shape, dtype
-
-
-def _open_video(path: Path) -> MatteSource:
+def _open_video(path: Path, reading: MaskReading) -> MatteSource:
     info = probe_video(path, "mask")
-    table = _levels_of_codes(info)
+    table, told = _levels_of_codes(info), []
+    plane: Callable[[PlanarFrame], Array] = _grey_plane
+    if has_alpha(info) and info.pixel_format != "pal8":
+        varies = alpha_varies(frame.image.planes[3] for frame in read_frames(info))
+        told, plane = [told_alpha(path, varies)], alpha_matte if varies else _grey_plane
+    reads_alpha = plane is alpha_matte
+
+    def levels(image: PlanarFrame) -> Array:
+        codes = plane(image)
+        if reading.label is not None:
+            return (codes == reading.label).astype(np.uint8) * np.uint8(255)
+        if reads_alpha:
+            return codes
+        return cv2.LUT(codes, table) if codes.dtype == np.uint8 else table[codes]
+
+    scale, ends = scale_of(
+        (levels(frame.image) for frame in read_frames(info)),
+        0 if info.codec in LOSSLESS else DEAD_ZONE,
+    )
+    told += told_scale(path, scale, ends)
 
     def start(first: int) -> Iterator[Array]:
         for number, frame in enumerate(read_frames(info, first=first), first):
@@ -296,16 +305,30 @@ def _open_video(path: Path) -> MatteSource:
                 raise InputError(
                     f"{path}: is damaged: its frame {number} cannot be read; export the mask again"
                 )
-            luma = frame.image.planes[0]  # for RGB the first plane is green: masks are grey
-            yield cv2.LUT(luma, table) if luma.dtype == np.uint8 else table[luma]
+            yield scaled(levels(frame.image), scale, ends)
 
+    stamped = info.timestamps is not None and info.time_base is not None
     return MatteSource(
         path,
         info.frames,
         (info.width, info.height),
         start,
         info.turned if info.display_matrix is not None else None,
+        reading,
+        MatteFacts(None, info.fps, seconds_of(info) if stamped else None, tuple(told)),
     )
+
+
+def _grey_plane(image: PlanarFrame) -> Array:
+    """The luma of a frame; of red, green and blue what is grey, and their brightness elsewhere."""
+    first = image.planes[0]
+    if image.encoding.matrix != "rgb" or len(image.planes) < 3:
+        return first
+    green, blue, red = image.planes[:3]
+    if np.array_equal(green, red) and np.array_equal(green, blue):
+        return first
+    luma = 0.299 * red.astype(np.float32) + 0.587 * green + 0.114 * blue
+    return np.rint(luma).astype(first.dtype)
 
 
 def _levels_of_codes(info: VideoInfo) -> Array:

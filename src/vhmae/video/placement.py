@@ -8,6 +8,8 @@ import math
 from vhmae.errors import InputError
 from vhmae.options import option
 
+KEEPS_TURN = (".mp4", ".mov", ".m4v", ".mkv", ".webm")
+"""Containers that tell players how to turn the picture; for others its pixels are turned."""
 GROUP = "two layers in the place of a composite"
 
 

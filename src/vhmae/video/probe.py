@@ -121,6 +121,9 @@ class VideoInfo:
     planes are as stored."""
     turned: int = 0
     """Degrees counterclockwise by which players turn the picture, in quarters."""
+    righted: int = 0
+    """Degrees counterclockwise by which frames are turned as they are read, so that they are
+    upright; then ``turned`` is 0, and width and height are those of the upright frame."""
     timestamps: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
     """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base;
     None where the file does not say."""

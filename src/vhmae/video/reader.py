@@ -14,6 +14,8 @@ from vhmae.errors import InputError, VhmaeError
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import REPACKED, VideoInfo, alpha_decoder, open_video, probe_video
 from vhmae.video.sequence import read_pictures
+from vhmae.video.stills import Turn
+from vhmae.video.turning import turned_frame
 
 Array = np.ndarray
 
@@ -83,8 +85,9 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                     frames = decoder.decode(packet)
                 except av.error.InvalidDataError:
                     continue
-                for frame in frames:
-                    index = _number(frame, info, index)
+                for stored in frames:
+                    index = _number(stored, info, index)
+                    frame = turned_frame(stored, Turn(info.righted // 90))
                     if (frame.width, frame.height) != (info.width, info.height):
                         raise InputError(
                             f"{info.path}: is {info.width}x{info.height}, but "

@@ -1,29 +1,35 @@
 """Pictures as frames: one still, a folder of pictures, or a numbered sequence
-(``shot.%04d.png``)."""
+(``shot.%04d.png``, ``shot.####.png``, ``shot.1001-1024.png``, ``shot.*.png``)."""
 
 from __future__ import annotations
 
 import dataclasses
-import io
+import fnmatch
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
-import numpy as np
 
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
 from vhmae.partial_output import check_apart
 from vhmae.video.exr import ExrPicture, is_exr, probe_exr
+from vhmae.video.pairing import natural_order, numbers_of
 from vhmae.video.planes import frame_of
 from vhmae.video.probe import VideoInfo, describe_stream
+from vhmae.video.stills import Turn, open_picture
+from vhmae.video.turning import turned_frame, turned_info
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".bmp", ".webp")
-_FORM = re.compile(r"(.*?)%0?(\d*)d(.*)")
+_FORM = re.compile(r"(.*?)%0?([0-9]*)d(.*)")
+_HASHES = re.compile(r"(.*?)(#{2,}|(?<=[._-])#(?=[._-]))(.*)")
+"""One # is a place for a number between dots, underscores or dashes alone: take#2.png is a name."""
+_RANGE = re.compile(r"(.*?)\[?(?<![0-9])([0-9]+)-([0-9]+)\]?(\.[^.]+)")
+_NUKE = re.compile(r"(.*\S) +(-?[0-9]+)-(-?[0-9]+)")
+"""A sequence's name with the first and the last number behind it, as Nuke writes it."""
 DEFAULT_RATE = Fraction(24)
 """Frames a second of a sequence, which does not say."""
 
@@ -34,7 +40,21 @@ def is_pictures(path: Path) -> bool:
 
 
 def is_pattern(path: Path) -> bool:
-    return "%" in path.name and not path.exists()
+    """Whether a path names a sequence, in any of the ways of the module's head."""
+    if path.exists():
+        return False
+    if "%" in path.name:
+        return True
+    ranged = _NUKE.fullmatch(path.name)
+    name = ranged[1] if ranged else path.name
+    if Path(name).suffix.lower() not in PICTURES:
+        return False
+    return (
+        "*" in name
+        or _HASHES.fullmatch(name) is not None
+        or ranged is not None
+        or _RANGE.fullmatch(name) is not None
+    )
 
 
 def files_of(path: Path) -> list[Path]:
@@ -42,51 +62,57 @@ def files_of(path: Path) -> list[Path]:
     return picture_files(path, "picture") if is_pattern(path) or path.is_dir() else [path]
 
 
-def picture_files(path: Path, what: str) -> list[Path]:
+def picture_files(path: Path, what: str, gaps: bool = False) -> list[Path]:
     """The pictures that a path means, in order.
 
+    Args:
+        what: their part in the work, for messages.
+        gaps: let numbers be missing between the first and the last of a sequence.
     Raises:
         InputError: if there are none, or a numbered sequence has a gap.
     """
     if is_pattern(path):
-        return list(sequence_files(path).values())
+        return list(sequence_files(path, gaps).values())
     if not path.is_dir():
         return [path]
-    try:
-        files = sorted(
-            (f for f in path.iterdir() if f.suffix.lower() in PICTURES), key=natural_order
-        )
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); check its permissions"
-        ) from None
+    files = [file for file in _listed(path) if file.suffix.lower() in PICTURES]
     if not files:
         raise InputError(
             f"{path}: holds no pictures; expected a folder of {what} frames "
             f"({', '.join(PICTURES[:3])}, ...)"
         )
-    return files
+    return sorted(files, key=natural_order)
 
 
-def sequence_files(pattern: Path) -> dict[int, Path]:
-    """The files of a numbered sequence (``mask.%04d.png``) by their numbers, in order.
+def sequence_files(pattern: Path, gaps: bool = False) -> dict[int, Path]:
+    """The files of a sequence by their numbers, in order; those of a name with a star count from 1
+    where it does not tell them apart by numbers.
 
     Raises:
         InputError: if there are none, or numbers between the first and the last are missing.
     """
-    name = _pattern(pattern)
-    folder = pattern.parent
-    matches = (
-        [(name.fullmatch(file.name), file) for file in folder.iterdir()] if folder.is_dir() else []
-    )
-    files = {int(match[1]): file for match, file in matches if match is not None}
+    ranged = _NUKE.fullmatch(pattern.name)
+    name = ranged[1] if ranged else pattern.name
+    within = (int(ranged[2]), int(ranged[3])) if ranged else None
+    if _is_starred(name):
+        files = _starred(pattern.with_name(name), name)
+        gaps = True
+    else:
+        if (between := _RANGE.fullmatch(name)) is not None and has_no_place(name):
+            within = (int(between[2]), int(between[3]))
+            name = f"{between[1]}%0{len(between[2])}d{between[4]}"
+        form = _pattern(pattern.with_name(name))
+        matches = [(form.fullmatch(file.name), file) for file in _listed(pattern.parent)]
+        files = {int(match[1]): file for match, file in matches if match is not None}
+    if within is not None:
+        files = {number: file for number, file in files.items() if within[0] <= number <= within[1]}
     if not files:
         raise InputError(
             f"{pattern}: no file of this sequence exists; check the folder and the number of digits"
         )
-    first, last = min(files), max(files)
-    missing = next((number for number in range(first, last) if number not in files), None)
-    if missing is not None:
+    first, last = within or (min(files), max(files))
+    missing = next((number for number in range(first, last + 1) if number not in files), None)
+    if missing is not None and not gaps:
         raise InputError(
             f"{pattern}: number {missing} is missing between {first} and {last}; make it again, or "
             "name its folder instead"
@@ -95,35 +121,84 @@ def sequence_files(pattern: Path) -> dict[int, Path]:
 
 
 def has_number(path: Path) -> bool:
-    """Whether a name has a place for a number, as in shot.%04d.png."""
-    return _FORM.fullmatch(path.name) is not None
+    """Whether a name has a place for a number, as in shot.%04d.png or shot.####.png."""
+    return not has_no_place(path.name)
+
+
+def has_no_place(name: str) -> bool:
+    return _place(name) is None
+
+
+def _place(name: str) -> tuple[str, int, str] | None:
+    """What stands before and after a name's place for a number, and how many digits it has at
+    least (0: as many as it needs)."""
+    form = _FORM.fullmatch(name)
+    if form is not None:
+        return form[1], int(form[2] or 0), form[3]
+    form = _HASHES.fullmatch(name)
+    return None if form is None else (form[1], len(form[2]), form[3])
 
 
 def _pattern(pattern: Path) -> re.Pattern[str]:
-    form = _FORM.fullmatch(pattern.name)
-    if form is None:
-        raise InputError(f"{pattern}: is not a numbered sequence; write it as shot.%04d.png")
-    digits = f"[0-9]{{{form[2]},}}" if form[2] else "0|[1-9][0-9]*"
-    return re.compile(f"{re.escape(form[1])}({digits}){re.escape(form[3])}")
+    place = _place(pattern.name)
+    if place is None:
+        raise InputError(
+            f"{pattern}: is not a numbered sequence; write it as shot.%04d.png or shot.####.png"
+        )
+    before, width, after = place
+    digits = f"[0-9]{{{width},}}" if width else "0|[1-9][0-9]*"
+    if not before or before[-1] in "._":  # elsewhere a minus is a dash of the name
+        digits += f"|-[0-9]{{{max(1, width - 1)},}}"
+    return re.compile(f"{re.escape(before)}({digits}){re.escape(after)}")
 
 
-def natural_order(path: Path) -> list[tuple[int, str]]:
-    return [
-        (int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", path.name)
-    ]
+def _is_starred(name: str) -> bool:
+    return "*" in name and has_no_place(name)
 
 
-def _numbers(path: Path, files: list[Path]) -> tuple[int, ...]:
-    """The numbers of pictures: those of the pattern, or the digits in a folder's names that tell
-    them apart; else counted from 1."""
-    if is_pattern(path):
-        return tuple(sequence_files(path))
-    digits = [re.findall(r"\d+", file.name) for file in files]
-    for place in range(-1, -1 - min(map(len, digits)), -1):
-        numbers = tuple(int(one[place]) for one in digits)
-        if len(set(numbers)) == len(files):
-            return numbers
-    return tuple(range(1, len(files) + 1))
+def _starred(path: Path, name: str) -> dict[int, Path]:
+    form = re.compile(fnmatch.translate(name.replace("[", "[[]").replace("?", "[?]")))
+    found = sorted(
+        (file for file in _listed(path.parent) if form.match(file.name)), key=natural_order
+    )
+    numbers = numbers_of(found) or range(1, len(found) + 1)
+    return dict(zip(numbers, found, strict=True))
+
+
+def _listed(folder: Path) -> list[Path]:
+    """What lies in a folder; nothing where there is none."""
+    try:
+        return list(folder.iterdir()) if folder.is_dir() else []
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
+
+
+def told_numbers(path: Path, files: Sequence[Path]) -> tuple[int, ...] | None:
+    """The numbers that pictures have in their names; None for one picture, and where nothing tells
+    them apart."""
+    if is_pattern(path) and not _is_starred(path.name):
+        at = {file: number for number, file in sequence_files(path, gaps=True).items()}
+        return tuple(at[file] for file in files) if all(file in at for file in files) else None
+    return numbers_of(files) if is_pattern(path) or path.is_dir() else None
+
+
+def older_pictures(output: Path, written: Sequence[int]) -> str | None:
+    """What to say where pictures of the output's name lie there already and will not be replaced:
+    they would be taken for the end of the sequence that is written."""
+    if not has_number(output) or not written:
+        return None
+    form = _pattern(output)
+    matches = [form.fullmatch(file.name) for file in _listed(output.parent)]
+    older = sorted({int(match[1]) for match in matches if match is not None} - set(written))
+    if not older:
+        return None
+    return (
+        f"{output}: {len(older)} older pictures of this name lie there (number {older[0]}"
+        + (f" to {older[-1]}" if len(older) > 1 else "")
+        + "), which are not of this work; delete them"
+    )
 
 
 # --- reading
@@ -140,24 +215,17 @@ def probe_pictures(
         InputError: if there are none, or the first cannot be read.
     """
     files = picture_files(path, what)
-    if not files[0].exists():
-        raise InputError(f"{path}: no such file; check the path of the {what}")
     if is_exr(files[0]):
         info = probe_exr(files[0], path)
     else:
-        container, _ = _open(files[0], what)
+        container, _, turn = open_picture(files[0], what)
         with container:
-            info = describe_stream(container.streams.video[0], path, colorspace)
-    if _is_turned(files[0]):
-        raise InputError(
-            f"{files[0]}: is shown turned by its EXIF tag, which is not handled; turn its pixels, "
-            "and export it again"
-        )
+            info = turned_info(describe_stream(container.streams.video[0], path, colorspace), turn)
     fps = rate or DEFAULT_RATE
     return dataclasses.replace(
         info,
         files=tuple(files),
-        numbers=_numbers(path, files),
+        numbers=told_numbers(path, files) or numbers_of(files) or tuple(range(1, len(files) + 1)),
         frames=len(files),
         fps=fps,
         duration_seconds=len(files) / float(fps),
@@ -165,7 +233,7 @@ def probe_pictures(
 
 
 def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.VideoFrame, bool]]:
-    """The pictures as frames, each with its number, and whether light above 1 was cut off
+    """The pictures as frames, upright, each with its number, and whether light above 1 was cut off
     (OpenEXR).
 
     Raises:
@@ -173,13 +241,14 @@ def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.Vid
     """
     assert info.files is not None
     for index, file in enumerate(info.files[first:], first):
-        cut = False
+        cut, turn = False, Turn()
         if is_exr(file):
             planes, cut = ExrPicture(file, "frame").display(info.associated)
             frame = frame_of(planes, "gbrap16le" if len(planes) == 4 else "gbrp16le")
         else:
-            container, frame = _open(file, "frame")
+            container, frame, turn = open_picture(file, "frame")
             container.close()
+            frame = turned_frame(frame, turn)
         if (frame.width, frame.height, frame.format.name) != (
             info.width,
             info.height,
@@ -191,33 +260,6 @@ def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.Vid
                 f"{info.pixel_format}; export the sequence in one form"
             )
         yield index, frame, cut
-
-
-def _open(file: Path, what: str) -> tuple[av.container.InputContainer, av.VideoFrame]:
-    """Open one picture and decode it: by its bytes, since FFmpeg reads patterns into file names."""
-    try:
-        container = av.open(io.BytesIO(file.read_bytes()), "r")
-        return container, next(iter(container.decode(video=0)))
-    except (av.error.FFmpegError, StopIteration, IndexError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or "no picture in it"
-        raise InputError(
-            f"{file}: cannot be read as a picture ({reason}); export the {what} again"
-        ) from None
-    except OSError as error:
-        raise InputError(
-            f"{file}: cannot be read ({error.strerror}); check the path and the permissions"
-        ) from None
-
-
-def _is_turned(file: Path) -> bool:
-    """Whether a picture's EXIF tag turns it: OpenCV heeds the tag or not, as it is told."""
-    if file.suffix.lower() not in (".jpg", ".jpeg"):
-        return False
-    heeded, stored = (
-        cv2.imread(str(file), cv2.IMREAD_COLOR | flag)
-        for flag in (0, cv2.IMREAD_IGNORE_ORIENTATION)
-    )
-    return heeded is not None and stored is not None and not np.array_equal(heeded, stored)
 
 
 # --- writing
@@ -260,8 +302,9 @@ def check_picture_output(output: Path, inputs: list[Path]) -> None:
 def numbered(output: Path, source: VideoInfo, index: int) -> Path:
     """The name of a frame's picture: with the number of the picture that it came from, or counted
     from 1."""
-    form = _FORM.fullmatch(output.name)
-    if form is None:
+    place = _place(output.name)
+    if place is None:
         return output
+    before, width, after = place
     number = source.numbers[index] if source.numbers is not None else index + 1
-    return output.with_name(f"{form[1]}{number:0{form[2] or 1}d}{form[3]}")
+    return output.with_name(f"{before}{number:0{width or 1}d}{after}")

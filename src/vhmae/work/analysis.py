@@ -128,6 +128,11 @@ class Analysis:
             found.append(
                 f"{job.composite} is damaged: {damaged} of its frames were decoded in part"
             )
+        if self.sources.overlapping:
+            found.append(
+                "masks overlap: where they do, the later one is in front, and its object's change "
+                "is made alone"
+            )
         borrowed = max(harmonizer.borrowed for harmonizer in self.harmonizers)
         if borrowed:
             found.append(

@@ -22,6 +22,7 @@ from vhmae.video.matte import layered
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import TimedFrame
 from vhmae.video.segments import SegmentedWriter
+from vhmae.video.sequence import older_pictures
 from vhmae.work.analysis import Analysis, Ready
 from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.job import HarmonizeJob, HarmonizeOptions
@@ -84,6 +85,10 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
     output = Output(job, sources.info)
     sources.check()
     analysis = Analysis(sources, model)
+    older = None
+    if output.is_pictures:
+        numbers = sources.info.numbers or range(1, sources.info.frames + 1)
+        older = older_pictures(job.output, numbers)
     first = analysis.harmonizers[0]
     renderer = Renderer(analysis, output)
     tally = Tally()
@@ -117,6 +122,7 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
             warnings.append(
                 f"{job.output}: {what} cannot be held by the container and were left out"
             )
+        warnings += [older] if older else []
         check_strict(job.strict, warnings)
         with analysis.busy.working("encode"):
             writer.flush()
@@ -200,6 +206,6 @@ class Renderer:
                     image, levels = render_planes(image, cover, change)
                 moved.append(levels)
         if is_layer:
-            alpha = np.max([to_unit(matte) for matte in mattes], axis=0)
+            alpha = np.minimum(np.sum([to_unit(matte) for matte in mattes], axis=0), 1.0)
             image = layered(image, alpha, self.output.info.pixel_format)
         return Done(timed, image, sum(moved) / len(moved) if moved else None, snapshot)

@@ -23,7 +23,8 @@ from vhmae.errors import InputError
 from vhmae.guide.options import GuideOptions
 from vhmae.options import option
 from vhmae.progress import ProgressMode
-from vhmae.video.placement import Placement
+from vhmae.video.pairing import Pairing
+from vhmae.video.placement import KEEPS_TURN, Placement
 
 Matrix = Literal["bt601", "bt709", "bt2020"]
 Layer = Literal["composite", "foreground"]
@@ -61,6 +62,14 @@ class AnalysisJob(HarmonizerSettings):
     """A picture to harmonize to, in the place of the background."""
     hold_last_mask: bool = False
     """Let a mask that is too short stand still at its end."""
+    mask_label: int | None = option(None, metavar="N")
+    """Number of the object that is the foreground, in masks that hold labels (all but 0)."""
+    mask_rate: Fraction | None = option(None, metavar="N")
+    """Frames a second of masks that do not say and are not those of the video: each frame takes the
+    mask of its time."""
+    pair: Pairing = "number"
+    """How pictures of two sequences go together: by the numbers in their names, in their order, or
+    by number those alone that both have."""
     strict: bool = option(False, same_frames=True)
     """Treat warnings as errors."""
 
@@ -68,6 +77,17 @@ class AnalysisJob(HarmonizerSettings):
         super().__post_init__()
         if self.rate is not None and self.rate <= 0:
             raise InputError("expected more than 0 frames a second", field="rate", value=self.rate)
+        if self.mask_rate is not None and self.mask_rate <= 0:
+            told = "expected more than 0 frames a second"
+            raise InputError(told, field="mask_rate", value=self.mask_rate)
+        if self.mask_label is not None and self.mask_label < 0:
+            raise InputError("expected 0 or more", field="mask_label", value=self.mask_label)
+
+    @property
+    def keeps_turn(self) -> bool:
+        """Whether what is made of the video tells players how it is turned, as the video does;
+        else its pixels are turned."""
+        return self.foreground is None
 
     def inputs(self) -> dict[str, Path]:
         """The files that the work depends on, by their part in it."""
@@ -106,6 +126,10 @@ class HarmonizeJob(AnalysisJob):
     progress: ProgressMode = option("none", same_frames=True)
     """How it is told how far the work is: auto is a bar on a terminal and lines elsewhere."""
 
+    @property
+    def keeps_turn(self) -> bool:
+        return super().keeps_turn and self.output.suffix.lower() in KEEPS_TURN
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PreviewJob(AnalysisJob):
@@ -115,6 +139,10 @@ class PreviewJob(AnalysisJob):
     """Picture to write (.png, .jpg)."""
     frame: int | None = option(None, metavar="N")
     """Number of the frame, from 0 (the middle one)."""
+
+    @property
+    def keeps_turn(self) -> bool:
+        return False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -167,6 +195,9 @@ class HarmonizeOptions(TypedDict, total=False):
     rate: Fraction | float | None
     reference: str | Path | None
     hold_last_mask: bool
+    mask_label: int | None
+    mask_rate: Fraction | float | None
+    pair: Pairing
     strict: bool
     layer: Layer
     codec: str | None

@@ -53,7 +53,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
                 image, moved = render_planes(image, matte, change)
                 levels.append(moved)
         before, after = (to_uint8(one.rgb()) for one in (timed.image, image))
-        cover = np.max([to_unit(matte) for matte in mattes], axis=0)
+        cover = np.minimum(np.sum([to_unit(matte) for matte in mattes], axis=0), 1.0)
         write_still(job.output, _sheet(before, after, cover))
         mean_change = round(sum(levels) / len(levels), 3) if levels else 0.0
         warnings = analysis.warnings() + (heard.warnings if heard is not None else [])

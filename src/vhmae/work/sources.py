@@ -12,15 +12,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vhmae.engine.sight import shows_background
+from vhmae.engine.sight import one_before_another, shows_background
 from vhmae.errors import InputError
 from vhmae.video.cuts import read_cuts
 from vhmae.video.layers import LayeredSource
+from vhmae.video.laying import picked
+from vhmae.video.mask_meaning import MaskReading
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, planar_frame, read_frames
 from vhmae.video.sequence import probe_pictures, read_pictures
 from vhmae.video.source import probe_source
+from vhmae.video.turning import righted
 from vhmae.work.job import AnalysisJob
 
 Array = np.ndarray
@@ -40,11 +43,16 @@ class Sources:
         """Open them; :meth:`check` goes on from there, once the output is known to be writable."""
         self.job = job
         self.info = probe_source(job.composite, "composite", job.colorspace, job.rate)
-        self.mattes = [open_matte(path) for path in job.masks]
+        if not job.keeps_turn:
+            self.info = righted(self.info)
+        reading = MaskReading(job.mask_label, job.mask_rate, job.pair)
+        self.mattes = [open_matte(path, reading) for path in job.masks]
         self.layers: LayeredSource | None = None
         if job.foreground is not None:
             self.layers = _open_layers(job, self.info, self.mattes)
             self.info = self.layers.background
+        elif job.pair == "overlap":
+            self.info = _overlap(self.info, self.mattes)
         if self.layers is None and not self.mattes and not has_alpha(self.info):
             raise InputError(
                 f"missing, and {job.composite} has no alpha channel of its own; give a mask of the "
@@ -53,6 +61,8 @@ class Sources:
             )
         self.cuts: frozenset[int] = frozenset()
         self.warnings: list[str] = []
+        self.overlapping = False
+        """Whether mattes that were read overlap."""
         self.skipped_before = 0
         self.skipped_after = 0
 
@@ -70,6 +80,7 @@ class Sources:
         shown = self.info if self.layers is None else self.layers.foreground
         told = [mattes.check_fits(shown, job.hold_last_mask) for mattes in self.mattes]
         told += [mattes.doubt(shown) for mattes in self.mattes]
+        told += [warning for mattes in self.mattes for warning in mattes.warnings]
         self.warnings = [warning for warning in told if warning] + (
             self.layers.warnings if self.layers is not None else []
         )
@@ -112,7 +123,9 @@ class Sources:
                 next(itertools.islice(source, timed.index - at - 1, None)) for source in sources
             )
             at = timed.index
-            yield Payload(timed, mattes or (alpha_matte(timed.image),))
+            shown, hidden = one_before_another(mattes)
+            self.overlapping |= hidden
+            yield Payload(timed, shown or (alpha_matte(timed.image),))
 
     def name_of(self, place: int) -> Path:
         """The file that an object's matte comes from."""
@@ -161,6 +174,13 @@ class Sources:
         )
 
 
+def _overlap(info: VideoInfo, mattes: list[MatteSource]) -> VideoInfo:
+    """A sequence of the pictures alone that have a mask of their number in each sequence of
+    masks."""
+    shared = [places for one in mattes if (places := one.shared(info)) is not None]
+    return picked(info, sorted(set.intersection(*map(set, shared)))) if shared else info
+
+
 def _open_layers(
     job: AnalysisJob, background: VideoInfo, mattes: list[MatteSource]
 ) -> LayeredSource:
@@ -172,7 +192,7 @@ def _open_layers(
             value=job.masks[1],
         )
     path = job.foreground
-    foreground = probe_source(path, "foreground")
+    foreground = righted(probe_source(path, "foreground"))
     placement = job.placement
     if (
         placement.premultiplied and foreground.codec == "exr"
@@ -186,7 +206,9 @@ def _open_layers(
         if job.end is None
         else min(background.frames, math.ceil(job.end * float(background.fps)))
     )
-    return LayeredSource(background, foreground, mattes[0] if mattes else None, placement, needed)
+    return LayeredSource(
+        background, foreground, mattes[0] if mattes else None, placement, needed, job.pair
+    )
 
 
 def read_still(path: Path) -> Array:

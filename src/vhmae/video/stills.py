@@ -1,0 +1,223 @@
+"""Pictures as the bytes of a file: opened by what they are, and upright.
+
+Names never reach a library: one that is no UTF-8 would crash OpenCV, and FFmpeg, left to guess,
+would take a play list for a picture and open what it lists.
+"""
+
+from __future__ import annotations
+
+import io
+import stat
+import struct
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import cv2
+import numpy as np
+
+from vhmae.errors import InputError
+
+Array = np.ndarray
+_BEGINNINGS = {
+    b"\x89PNG\r\n\x1a\n": "png_pipe",
+    b"\xff\xd8\xff": "jpeg_pipe",
+    b"II*\x00": "tiff_pipe",
+    b"MM\x00*": "tiff_pipe",
+    b"BM": "bmp_pipe",
+}
+"""The first bytes of each kind of picture, and FFmpeg's name of what reads it and nothing else."""
+_ORIENTATION = 0x0112
+_SHORT = 3
+
+
+class Turn(NamedTuple):
+    """How pixels are brought upright: mirrored first, left to right, then turned."""
+
+    quarters: int = 0
+    """Counterclockwise."""
+    mirrored: bool = False
+
+    def plane(self, plane: Array) -> Array:
+        """A plane (H, W) or picture (H, W, C) upright."""
+        shown = plane[:, ::-1] if self.mirrored else plane
+        return np.ascontiguousarray(np.rot90(shown, self.quarters)) if self else plane
+
+    def __bool__(self) -> bool:
+        return bool(self.quarters % 4) or self.mirrored
+
+
+_TURNS = {
+    2: Turn(0, True),
+    3: Turn(2),
+    4: Turn(2, True),
+    5: Turn(1, True),
+    6: Turn(3),
+    7: Turn(3, True),
+    8: Turn(1),
+}
+"""What brings a picture upright, by its EXIF orientation."""
+
+
+def picture_bytes(path: Path, what: str) -> bytes:
+    """The bytes of a picture.
+
+    Args:
+        what: its part in the work, for messages.
+    Raises:
+        InputError: for what is missing, cannot be read, or is no file: a pipe would be waited for,
+            and a device has no end.
+    """
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{path}: is a folder; expected a picture as the {what}")
+        if not stat.S_ISREG(mode):
+            raise InputError(
+                f"{path}: is a pipe or a device; expected a picture file as the {what}"
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; check the path of the {what}") from None
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check the path and the permissions"
+        ) from None
+
+
+def picture_kind(data: bytes) -> str | None:
+    """FFmpeg's name of what reads a picture, by its first bytes; None where it is no picture."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "webp_pipe"
+    return next((kind for begins, kind in _BEGINNINGS.items() if data.startswith(begins)), None)
+
+
+def open_picture(path: Path, what: str) -> tuple[av.container.InputContainer, av.VideoFrame, Turn]:
+    """Open one picture and decode it, as it is stored.
+
+    Returns:
+        The container, its frame, and what brings it upright.
+    Raises:
+        InputError: where it cannot be read as a picture.
+    """
+    data = picture_bytes(path, what)
+    kind = picture_kind(data)
+    if kind is None:
+        raise _unreadable(path, "no picture in it", what)
+    try:
+        container = av.open(io.BytesIO(data), "r", format=kind)
+        return container, next(iter(container.decode(video=0))), turn_of(data)
+    except (av.error.FFmpegError, StopIteration, IndexError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no picture in it"
+        raise _unreadable(path, reason, what) from None
+
+
+def read_stored(path: Path, what: str) -> Array:
+    """A picture as OpenCV has it, all its channels and its depth, upright: (H, W), or (H, W, 3 or
+    4) in the order blue, green, red, alpha; the entries of a palette as their colours.
+
+    Raises:
+        InputError: where it cannot be read as a picture.
+    """
+    data = picture_bytes(path, what)
+    kind = picture_kind(data)
+    picture: Array | None = None
+    # A JPEG that breaks off is filled up with grey by its decoder.
+    if kind is not None and (kind != "jpeg_pipe" or b"\xff\xd9" in data[2:]):
+        try:
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        except cv2.error:
+            picture = None
+    if picture is None:
+        raise _unreadable(path, "no picture in it" if kind is None else "damaged", what)
+    return turn_of(data).plane(picture)
+
+
+def read_grey(path: Path, what: str) -> Array:
+    """A picture's grey levels (H, W), in the depth that it is stored in, upright."""
+    picture = read_stored(path, what)
+    return picture if picture.ndim == 2 else grey_of(picture)
+
+
+def grey_of(picture: Array) -> Array:
+    """Levels of grey (H, W) of blue, green, red (H, W, 3 or 4); greys stay exactly as they are."""
+    if picture.shape[2] == 2:
+        return np.ascontiguousarray(picture[..., 0])
+    colors = np.ascontiguousarray(picture[..., :3])
+    if np.array_equal(colors[..., 0], colors[..., 1]) and np.array_equal(
+        colors[..., 1], colors[..., 2]
+    ):
+        return np.ascontiguousarray(colors[..., 1])
+    grey: Array = cv2.cvtColor(colors, cv2.COLOR_BGR2GRAY)
+    return grey
+
+
+def palette_of(path: Path, what: str) -> tuple[Array, Array] | None:
+    """A PNG picture's entries (H, W) uint8, upright, and their colours (256, 3) uint8 red, green,
+    blue; None where it has no palette, or one that is transparent in places."""
+    data = picture_bytes(path, what)
+    if picture_kind(data) != "png_pipe" or data[25:26] != b"\x03":
+        return None
+    container, frame, turn = open_picture(path, what)
+    container.close()
+    if frame.format.name != "pal8":
+        return None
+    entries, colors = (np.frombuffer(memoryview(plane), np.uint8) for plane in frame.planes[:2])
+    rows = entries.reshape(frame.height, frame.planes[0].line_size)[:, : frame.width]
+    bgra = colors[: 4 * 256].reshape(256, 4)
+    used = np.unique(rows)
+    if (bgra[used, 3] != 255).any():
+        return None
+    return turn.plane(rows.copy()), bgra[:, 2::-1].copy()
+
+
+def turn_of(data: bytes) -> Turn:
+    """What brings a picture upright, as its EXIF tag says; nothing where it says nothing."""
+    orientation = 1
+    for tiff in _exif(data):
+        try:
+            orientation = _orientation(tiff)
+        except struct.error:  # cut short: it says nothing
+            continue
+    return _TURNS.get(orientation, Turn())
+
+
+def _exif(data: bytes) -> Sequence[bytes]:
+    """The EXIF blocks of a picture: each is a TIFF file by itself."""
+    kind = picture_kind(data)
+    if kind == "tiff_pipe":
+        return [data]
+    found = []
+    at = {"png_pipe": 8, "jpeg_pipe": 2, "webp_pipe": 12}.get(kind or "", len(data))
+    while at + 8 <= len(data):
+        if kind == "jpeg_pipe":
+            if data[at] != 0xFF or data[at + 1] in (0xDA, 0xD9):
+                break
+            size = struct.unpack_from(">H", data, at + 2)[0]
+            body = data[at + 4 : at + 2 + size]
+            if data[at + 1] == 0xE1 and body.startswith(b"Exif\0\0"):
+                found.append(body[6:])
+            at += 2 + max(2, size)
+            continue
+        is_png = kind == "png_pipe"
+        name = data[at + 4 : at + 8] if is_png else data[at : at + 4]
+        size = struct.unpack_from(">I" if is_png else "<I", data, at if is_png else at + 4)[0]
+        if name in (b"eXIf", b"EXIF"):
+            found.append(data[at + 8 : at + 8 + size].removeprefix(b"Exif\0\0"))
+        at += 12 + size if is_png else 8 + size + size % 2
+    return found
+
+
+def _orientation(tiff: bytes) -> int:
+    order = "<" if tiff[:2] == b"II" else ">"
+    first = struct.unpack_from(order + "I", tiff, 4)[0]
+    for place in range(struct.unpack_from(order + "H", tiff, first)[0]):
+        tag, kind, _, value = struct.unpack_from(order + "HHIH", tiff, first + 2 + 12 * place)
+        if tag == _ORIENTATION and kind == _SHORT:
+            return int(value)
+    return 1
+
+
+def _unreadable(path: Path, reason: str, what: str) -> InputError:
+    return InputError(f"{path}: cannot be read as a picture ({reason}); export the {what} again")

@@ -1,0 +1,230 @@
+"""What a mask's numbers, colors and alpha stand for, and which matte belongs to which frame."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.scenes import moving_scene, write_video
+from vhmae.engine.sight import MaskKind, one_before_another
+from vhmae.errors import InputError
+from vhmae.video.mask_meaning import MaskReading
+from vhmae.video.matte import open_matte
+from vhmae.video.pairing import natural_order, numbers_of
+from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.video.sequence import older_pictures, probe_pictures, sequence_files
+from vhmae.video.source import probe_source
+from vhmae.video.stills import Turn, turn_of
+
+INSIDE = np.zeros((64, 96), bool)
+INSIDE[16:40, 20:60] = True
+
+
+def first_of(path: Path, reading: MaskReading | None = None) -> tuple[np.ndarray, list[str]]:
+    """The first matte of a mask at its own size, and what is said of it."""
+    source = open_matte(path, reading or MaskReading())
+    return next(source._start(0)), source.warnings
+
+
+def save(path: Path, picture: np.ndarray) -> Path:
+    assert cv2.imwrite(str(path), picture)
+    return path
+
+
+def colored(label_color: tuple[int, int, int]) -> np.ndarray:
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[INSIDE] = label_color[::-1]
+    return picture
+
+
+def test_alpha_that_varies_is_the_mask_and_other_alpha_is_not(tmp_path: Path) -> None:
+    grey = INSIDE.astype(np.uint8) * 255
+    cutout = np.dstack([255 - grey, 255 - grey, 255 - grey, grey])
+    matte, told = first_of(save(tmp_path / "a.png", cutout))
+    assert np.array_equal(matte == 255, INSIDE)
+    assert "alpha channel, which was taken" in told[0]
+    opaque = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
+    matte, told = first_of(save(tmp_path / "b.png", opaque))
+    assert np.array_equal(matte == 255, INSIDE)
+    assert "the same everywhere" in told[0]
+
+
+def test_labels_are_foreground_and_one_can_be_named(tmp_path: Path) -> None:
+    picture = colored((128, 0, 0))
+    picture[50:60, 70:90] = (0, 128, 0)
+    both = picture.any(axis=2)
+    matte, told = first_of(save(tmp_path / "c.png", picture))
+    assert np.array_equal(matte == 255, both)
+    assert "`mask_label`" in told[0]
+    matte, _ = first_of(tmp_path / "c.png", MaskReading(label=1))
+    assert np.array_equal(matte == 255, INSIDE)
+    with pytest.raises(InputError, match=r"`mask_label` 7: is not in .*, which has 0, 1, 2"):
+        open_matte(tmp_path / "c.png", MaskReading(label=7))
+    numbers = INSIDE.astype(np.uint8) * 3
+    matte, told = first_of(save(tmp_path / "n.png", numbers))
+    assert np.array_equal(matte == 255, INSIDE)
+    assert "0 to 3" in told[0]
+
+
+@pytest.mark.parametrize(("deep", "ends"), [(1, (16, 235)), (257, (4112, 60395))])
+def test_levels_of_video_are_stretched(tmp_path: Path, deep: int, ends: tuple[int, int]) -> None:
+    kind = np.uint8 if deep == 1 else np.uint16
+    picture = np.where(INSIDE, ends[1], ends[0]).astype(kind)
+    matte, told = first_of(save(tmp_path / "s.png", picture))
+    assert np.array_equal(matte, INSIDE * np.iinfo(kind).max)
+    assert "stretched" in told[0]
+    picture[0, 0] = 0  # a mask with a true black keeps its levels
+    matte, told = first_of(save(tmp_path / "t.png", picture))
+    assert np.array_equal(matte, picture)
+    assert told == []
+
+
+def test_the_later_of_two_masks_is_in_front() -> None:
+    rear, front = np.zeros((2, 8, 8), np.uint8)
+    rear[:6], front[3:, 2:] = 255, 128
+    (left, right), overlap = one_before_another([rear, front])
+    assert overlap
+    assert np.array_equal(right, front)
+    assert (left.astype(int) + right <= 255).all()
+    assert (left[3:6, 2:] == 127).all()
+    apart = [np.eye(8, dtype=np.uint8) * 255, np.fliplr(np.eye(8, dtype=np.uint8)) * 255]
+    shown, overlap = one_before_another(apart)
+    assert not overlap
+    assert all(np.array_equal(one, other) for one, other in zip(shown, apart, strict=True))
+
+
+@pytest.fixture
+def plates(tmp_path: Path) -> VideoInfo:
+    (tmp_path / "plate").mkdir()
+    for number in (3, 4, 6):
+        save(tmp_path / "plate" / f"p.{number:04d}.png", np.full((8, 8, 3), 90, np.uint8))
+    return probe_source(tmp_path / "plate", "composite")
+
+
+def rotos(folder: Path, *numbers: int) -> Path:
+    folder.mkdir()
+    for number in numbers:
+        save(folder / f"r.{number:04d}.png", np.full((8, 8), 100 + number, np.uint8))
+    return folder
+
+
+def test_pictures_pair_by_their_numbers(plates: VideoInfo, tmp_path: Path) -> None:
+    mask = rotos(tmp_path / "r", 1, 2, 3, 4, 6, 9)
+    for name in (mask, mask / "r.%04d.png", mask / "r.####.png", mask / "r.*.png"):
+        source = open_matte(name)
+        assert source.check_fits(plates, False) is None
+        found = [int(one[0, 0]) for one in itertools.islice(source.read(plates), 3)]
+        assert found == [103, 104, 106]
+    by_order = open_matte(mask, MaskReading(pair="order"))
+    with pytest.raises(InputError, match="has 6 frames but plate has 3"):
+        by_order.check_fits(plates, False)
+
+
+def test_pictures_without_a_partner_are_refused_by_number(
+    plates: VideoInfo, tmp_path: Path
+) -> None:
+    source = open_matte(rotos(tmp_path / "r", 2, 3, 4))
+    with pytest.raises(InputError, match=r"has no number 6, which .* has; it has 2 to 4"):
+        source.check_fits(plates, False)
+    assert "stands still" in str(source.check_fits(plates, True))
+    assert open_matte(tmp_path / "r", MaskReading(pair="overlap")).shared(plates) == [0, 1]
+
+
+def test_numbers_that_share_nothing_pair_by_order(plates: VideoInfo, tmp_path: Path) -> None:
+    source = open_matte(rotos(tmp_path / "r", 100, 101, 102))
+    assert "paired by their order" in str(source.check_fits(plates, False))
+    with pytest.raises(InputError, match="not equally many"):
+        open_matte(rotos(tmp_path / "s", 100, 101)).check_fits(plates, False)
+
+
+def test_names_of_sequences(tmp_path: Path) -> None:
+    for number in (-2, -1, 0, 1, 10):
+        save(tmp_path / f"a.{number:04d}.png", np.zeros((4, 4), np.uint8))
+    files = list(tmp_path.iterdir())
+    assert numbers_of(sorted(files, key=natural_order)) == (-2, -1, 0, 1, 10)
+    assert list(sequence_files(tmp_path / "a.-####.png".replace("-", ""), gaps=True)) == [
+        -2,
+        -1,
+        0,
+        1,
+        10,
+    ]
+    assert list(sequence_files(tmp_path / "a.0000-0001.png")) == [0, 1]
+    assert list(sequence_files(tmp_path / "a.%04d.png -1-1")) == [-1, 0, 1]
+    assert len(sequence_files(tmp_path / "a.*.png")) == 5
+    with pytest.raises(InputError, match="number 2 is missing"):
+        sequence_files(tmp_path / "a.0001-0003.png")
+    told = older_pictures(tmp_path / "a.####.png", range(-2, 5))
+    assert "1 older pictures" in str(told)
+    assert older_pictures(tmp_path / "b.%04d.png", range(3)) is None
+
+
+def test_a_mask_of_another_rate_is_laid_by_time(tmp_path: Path) -> None:
+    composite = probe_video(write_video(tmp_path / "c.mkv", moving_scene(12, 96, 64)[0], fps=24))
+    grey = np.broadcast_to((np.arange(15) * 10 + 20).astype(np.uint8)[:, None, None], (15, 64, 96))
+    path = write_video(tmp_path / "m.mkv", grey, codec="ffv1", pix_fmt="gray", fps=30)
+    expected = [int(number * 30 / 24 + 0.1) for number in range(12)]
+    (tmp_path / "p").mkdir()
+    for number, picture in enumerate(grey):
+        save(tmp_path / "p" / f"{number:02d}.png", picture)
+    for name, reading in (
+        (path, MaskReading()),
+        (tmp_path / "p", MaskReading(rate=Fraction(30))),
+    ):
+        source = open_matte(name, reading)
+        assert "30.000 frames a second" in str(source.check_fits(composite, False))
+        found = [int(one[0, 0]) for one in itertools.islice(source.read(composite), 12)]
+        assert found == [20 + 10 * number for number in expected]
+        later = next(source.read(composite, 7))
+        assert int(later[0, 0]) == 20 + 10 * expected[7]
+
+
+def test_what_is_no_picture_is_not_opened(tmp_path: Path) -> None:
+    for name, data in (
+        ("list.png", b"ffconcat version 1.0\nfile secret.png\n"),
+        ("sdp.jpg", b"v=0\nm=video 45004 RTP/AVP 96\n"),
+    ):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError, match="no picture in it"):
+            probe_pictures(tmp_path / name, "composite")
+        with pytest.raises(InputError, match="no picture in it"):
+            open_matte(tmp_path / name)
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(InputError, match="is a pipe or a device"):
+        probe_pictures(tmp_path / "pipe.png", "composite")
+
+
+def test_names_that_are_no_text_are_read(tmp_path: Path) -> None:
+    data = save(tmp_path / "m.png", INSIDE.astype(np.uint8) * 255).read_bytes()
+    odd = tmp_path / os.fsdecode(b"m\xe9.png")
+    odd.write_bytes(data)
+    assert np.array_equal(first_of(odd)[0] == 255, INSIDE)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_turns_are_those_of_opencv(orientation: int, tmp_path: Path) -> None:
+    plain = np.zeros((24, 40, 3), np.uint8)
+    plain[2:8, 3:15] = 255
+    data = cv2.imencode(".jpg", plain)[1].tobytes()
+    tag = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0%c\0\0\0\0\0\0\0" % orientation
+    data = data[:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + data[2:]
+    encoded = np.frombuffer(data, np.uint8)
+    stored = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    turn = turn_of(data)
+    assert bool(turn) == (orientation > 1)
+    assert isinstance(turn, Turn)
+    assert np.array_equal(turn.plane(stored), cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+
+
+def test_masks_of_zero_and_one_are_masks_of_bools() -> None:
+    kinds, frame = MaskKind(), np.zeros((8, 8, 3), np.uint8)
+    ones = np.eye(8, dtype=np.uint8)
+    assert np.array_equal(kinds.checked(frame, ones), ones > 0)
+    assert kinds.checked(frame, ones * np.uint8(255)).max() == 255
+    assert kinds.checked(frame, ones).dtype == np.uint8  # all but faded out
