@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from tests.support.scenes import moving_scene
-from vhmae.errors import InputError
+from vhmae.errors import InputError, VhmaeError
 from vhmae.video.encoders import ENCODERS
 from vhmae.video.packets import PacketFile, decoding_delay, read_packets
 from vhmae.video.probe import probe_video
@@ -101,7 +101,9 @@ def killed_and_resumed(
         with VideoWriter(plain, info, codec=codec, pix_fmt=pix_fmt) as writer:
             for timed in read_frames(info):
                 writer.write(timed, timed.image.copy())
-    except InputError:
+    except VhmaeError as error:
+        if not isinstance(error, InputError):
+            pytest.skip(f"nor can it be written in one go: {error}")
         with pytest.raises(InputError):
             SegmentedWriter(output, info, {"codec": codec, "pix_fmt": pix_fmt}, {})
         return

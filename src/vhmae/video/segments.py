@@ -2,8 +2,8 @@
 the end.
 
 ``.NAME.part/`` beside the output holds ``00000.packets``, ``00001.packets``, ... (what the encoder
-gave, whatever the codec), ``state.json`` and ``state-N.npz``. A segment is listed in the state only when it is
-whole; what is not listed is written again.
+gave, whatever the codec), ``state.json`` and ``state-N.npz``. A segment is listed in the state only
+when it is whole; what is not listed is written again.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ from vhmae.video.encoders import (
     is_even,
     pixel_format,
 )
-from vhmae.video.passthrough import Companions, Verification, name_alike
 from vhmae.video.packets import PacketFile, presentation_times, read_packets
+from vhmae.video.passthrough import Audio, Companions, Verification, name_alike
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, is_address, open_video
 from vhmae.video.reader import TimedFrame
@@ -128,6 +128,7 @@ class VideoWriter(FrameWriter):
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
         verify: bool = True,
+        audio: Audio = "copy",
         pictures_only: bool = False,
         store: PacketFile | None = None,
         joined: bool = False,
@@ -138,6 +139,7 @@ class VideoWriter(FrameWriter):
         Args:
             start_seconds, end_seconds: what is kept, counted from the first frame of the source.
             verify: read the finished file again and compare it with what was written.
+            audio: what becomes of the sound.
             pictures_only: leave audio and subtitles out.
             store: takes the encoded frames, in the output's place, which is not written then.
             joined: frames come by :meth:`copy`, encoded already by the same settings, instead of
@@ -183,8 +185,9 @@ class VideoWriter(FrameWriter):
             if self._original is not None and not pictures_only:
                 end = None if end_seconds is None else _exact(source.start_seconds + end_seconds)
                 self._companions = Companions(
-                    self._original, self._container, output, self.origin, end
+                    self._original, self._container, output, self.origin, end, audio
                 )
+                self._companions.check(source.path, output)
                 self.left_out += self._companions.left_out
             self._container.start_encoding()
             if self._companions is not None:
