@@ -368,7 +368,12 @@ class Harmonizer:
         )  # most mattes tell at the first look
         background = foreground and (self._reference is not None or shows_background(matte))
         # A frame that cannot be a key frame leaves that to the next one.
-        if background and (self._last_key is None or self._index - self._last_key >= self.stride):
+        blinded = self.cut_detection and self._cuts.blinded
+        if (
+            background
+            and not blinded
+            and (self._last_key is None or self._index - self._last_key >= self.stride)
+        ):
             self._last_key = self._index
             self._window.append((self._index, *self._see(thumbnail, matte)))
             self._run_full_window()
