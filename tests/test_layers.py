@@ -11,6 +11,7 @@ ROOMS = (
     "version",
     "arrays",
     "errors",
+    "memory",
     "options",
     "config",
     "progress",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from collections.abc import Iterable
 DAMAGED_ARCHIVE = (
     zipfile.BadZipFile,
     zlib.error,
+    lzma.LZMAError,
     KeyError,
     ValueError,
     TypeError,

@@ -23,8 +23,14 @@ class _End:
     error: BaseException | None = None
 
 
-def run_ahead(items: Iterator[T], size: int) -> Generator[T, None, None]:
+def run_ahead(
+    items: Iterator[T], size: int, wake: Callable[[], None] = lambda: None
+) -> Generator[T, None, None]:
     """Draw from ``items`` in a thread, at most ``size`` items ahead.
+
+    Args:
+        wake: called before the thread is waited for: ends what ``items`` may wait for without end,
+            such as a pipe whose sender is silent.
 
     An error of the thread is raised here, in its place. Closing the generator (also by an error or
     Ctrl-C in its consumer) stops the thread, closes ``items`` in it, and waits for both.
@@ -57,6 +63,7 @@ def run_ahead(items: Iterator[T], size: int) -> Generator[T, None, None]:
             raise item.error
     finally:
         stop.set()
+        wake()
         while thread.is_alive():
             with contextlib.suppress(queue.Empty):
                 handed.get(timeout=0.05)  # makes room for a thread that waits to hand on

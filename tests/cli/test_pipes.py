@@ -16,7 +16,13 @@ import numpy as np
 import pytest
 
 from tests.support.commands import error_of
-from tests.support.scenes import decode, moving_scene, save_bold_weights, write_video
+from tests.support.scenes import (
+    decode,
+    heeding_interrupts,
+    moving_scene,
+    save_bold_weights,
+    write_video,
+)
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
@@ -219,35 +225,54 @@ def test_raw_video_with_unused_bytes_comes_through_whole(work: Path) -> None:
     assert cut.returncode == 1
 
 
-def test_a_silent_sender_does_not_hold_an_interrupt_up(work: Path) -> None:
-    data = y4m(work / "in.mkv")
-    command = [
-        sys.executable,
-        "-m",
-        "vhmae",
-        "harmonize",
-        "-",
-        "--mask",
-        str(work / "m.npz"),
-        "-o",
-        "-",
-        "--lookahead",
-        "0",
-        "-q",
-    ]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+SENT = {"nothing": 0, "header": 60, "a few frames": 5 * 64 * 96 * 3 // 2}
+"""Bytes of a stream that come before its sender falls silent: less than a pipe holds."""
+
+
+@pytest.mark.parametrize("sent", SENT)
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_silent_sender_does_not_hold_an_interrupt_up(
+    sent: str, by: signal.Signals, work: Path
+) -> None:
+    lookahead = ["--lookahead", "0"] if sent == "a few frames" else []
+    # A word on stderr says that the stream is about to be opened.
+    code = (
+        "import sys, vhmae.work.stream as s; opened = s._open; "
+        "s._open = lambda *a: (print('open', file=sys.stderr, flush=True), opened(*a))[1]; "
+        "from vhmae.cli import main; sys.exit(main(sys.argv[1:]))"
     )
+    run = ["harmonize", "-", "--mask", str(work / "m.npz"), "-o", "-", *lookahead, "-q"]
+    with heeding_interrupts():
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *run],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+        )
     assert process.stdin
     assert process.stdout
-    process.stdin.write(data[: 5 * 64 * 96 * 3 // 2])  # less than a pipe holds
-    process.stdout.read(100)  # it is at work
-    process.send_signal(signal.SIGTERM)
+    assert process.stderr
+    data = y4m(work / "in.mkv")
+    header = data.index(b"\n") + 1
+    process.stdin.write(data[: min(SENT[sent], header) if sent == "header" else SENT[sent]])
+    assert process.stderr.readline() == b"open\n"
+    if lookahead:
+        assert process.stdout.read(100)  # it is at work
+    time.sleep(0.5)
+    process.send_signal(by)
     began = time.monotonic()
-    _, err = process.communicate(timeout=20)
-    assert time.monotonic() - began < 20
+    err = process.stderr.readline()  # the pipe stays open; that it is done is said at once
+    stopped = time.monotonic() - began
+    process.wait(timeout=60)
+    err += process.stderr.read()
+    process.stdin.close()
+    process.stderr.close()
+    process.stdout.close()
+    assert stopped < 5, stopped
     assert process.returncode == 130
-    assert b"Traceback" not in err
+    assert err.count(b"\n") == 1
+    assert b"stopped" in err
 
 
 def test_strict_pipes_take_warnings_as_errors(work: Path, tmp_path: Path) -> None:

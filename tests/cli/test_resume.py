@@ -230,8 +230,8 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "state cut": lambda parts: cut_short(parts / "state.json"),
     "arrays cut": lambda parts: cut_short(next(parts.glob("state-*.npz"))),
     "arrays lost": lambda parts: next(parts.glob("state-*.npz")).unlink(),
-    "segment cut": lambda parts: cut_short(parts / "00001.nut"),
-    "segment lost": lambda parts: (parts / "00002.nut").unlink(),
+    "segment cut": lambda parts: cut_short(parts / "00001.packets"),
+    "segment lost": lambda parts: (parts / "00002.packets").unlink(),
 }
 
 
@@ -374,7 +374,7 @@ def test_a_kill_between_the_first_arrays_and_their_state_begins_again(
     stopped: Path, work: Path
 ) -> None:
     for path in stopped.iterdir():
-        if path.name != "00000.nut":
+        if path.name != "00000.packets":
             path.unlink()
     (stopped / "state-1.npz").write_bytes(b"half")
     assert main([*arguments(work, stopped.parent / "out.mkv"), "--resume"]) == 0

@@ -253,6 +253,39 @@ def test_cuts_are_found_and_flashes_are_none() -> None:
     assert not any(detector.step(t) for t in fade)
 
 
+@pytest.mark.parametrize("frames", [1, 2, 4])
+@pytest.mark.parametrize("kind", ["flash", "white", "black"])
+def test_a_flash_or_a_plain_picture_is_no_shot(kind: str, frames: int) -> None:
+    rng = np.random.default_rng(5)
+    scene = 0.4 + 0.1 * np.kron(rng.random((6, 8, 3)), np.ones((6, 8, 1))).astype(np.float32)
+    lamp = np.zeros_like(scene)
+    lamp[:, 20:] = 0.5  # nearer things get more of the light
+    lit = {"flash": np.clip(scene + lamp, 0, 1), "white": scene * 0 + 1, "black": scene * 0}[kind]
+    other = np.kron(rng.random((6, 8, 3)), np.ones((6, 8, 1))).astype(np.float32)
+    detector = CutDetector()
+    seen = [scene] * 5 + [lit] * frames + [scene] * 5 + [lit] * frames + [other] * 5
+    cuts, blinded = [], []
+    for number, thumbnail in enumerate(seen):
+        if detector.step(thumbnail):
+            cuts.append(number)
+        if detector.blinded:
+            blinded.append(number)
+        again = CutDetector()  # a run that goes on here
+        again.restore(detector.state())
+        detector = again
+    assert cuts == [10 + 2 * frames]
+    assert blinded == [n for at in (5, 10 + frames) for n in range(at, at + frames)]
+
+
+def test_light_that_stays_is_a_cut() -> None:
+    rng = np.random.default_rng(6)
+    dark = 0.2 * np.kron(rng.random((6, 8, 3)), np.ones((6, 8, 1))).astype(np.float32)
+    light = 0.5 + 0.5 * np.kron(rng.random((6, 8, 3)), np.ones((6, 8, 1))).astype(np.float32)
+    detector = CutDetector()
+    found = [n for n, t in enumerate([dark] * 5 + [light] * 9) if detector.step(t)]
+    assert found == [5 + 4]
+
+
 def test_a_video_is_shown_upright_with_square_pixels(tmp_path: Path) -> None:
     frames, _ = moving_scene(3, 64, 48)
     write_video(tmp_path / "plain.mp4", frames, codec="libx264")

@@ -102,6 +102,8 @@ def _harmonize(args: Any) -> None:
             "--resume: cannot resume with what is fetched anew each time; download it and name the "
             "file"
         )
+    if args.matte is not None and values.get("check"):
+        raise InputError("--check: makes no mask; give --mask, or leave out --matte")
     if args.matte is not None and (values.get("masks") or has_foreground or values.get("resume")):
         raise InputError(
             "--matte: makes a mask where none is given, and anew each time; leave out --mask, "
@@ -111,6 +113,9 @@ def _harmonize(args: Any) -> None:
         report = _harmonize_matted(args, local) if args.matte is not None else _run(local)
     write_report(report, args.json)
     print_warnings(report["warnings"], args.quiet)
+    if report.get("check"):
+        print(_foreseen(report))
+        return
     if not args.quiet:
         print(
             f"{values['output']}: {report['frames']} frames in {report['seconds']:.1f} s "
@@ -127,6 +132,17 @@ def _harmonize(args: Any) -> None:
             "left out",
             file=sys.stderr,
         )
+
+
+def _foreseen(report: dict[str, Any]) -> str:
+    """What a run would write, in one line."""
+    sound = ", ".join(report["audio"]) or "none"
+    replaced = "; the file that is there would be replaced" if report["replaces"] else ""
+    return (
+        f"{report['output']}: would be {report['frames']} frames of {report['width']}x"
+        f"{report['height']} at {report['fps']:g} fps, {report['codec']} {report['pixel_format']}, "
+        f"sound {sound}{replaced}"
+    )
 
 
 def require_output(values: dict[str, Any]) -> None:

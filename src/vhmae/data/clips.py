@@ -17,6 +17,7 @@ import numpy as np
 
 from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
+from vhmae.memory import check_archive
 from vhmae.partial_output import whole_file
 
 Array = np.ndarray
@@ -25,6 +26,8 @@ Array = np.ndarray
 def read_mask_bits(path: Path) -> Array:
     """Read a packed mask: (T, H, W) bool."""
     try:
+        # Bits are unpacked to bytes, and those to truth values.
+        check_archive(path, "cut the clip into shorter ones", times=16.0)
         with np.load(path, allow_pickle=False) as file:
             frames, height, width = (int(side) for side in file["shape"])
             return np.unpackbits(file["bits"], axis=-1)[:frames, :height, :width].astype(bool)
@@ -250,6 +253,7 @@ class Pack:
     @classmethod
     def load(cls, path: Path) -> Pack:
         try:
+            check_archive(path, "pack fewer frames")
             with np.load(path, allow_pickle=False) as file:
                 parts = {}
                 for key in ("pictures", "labels"):

@@ -12,12 +12,13 @@ import functools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from vhmae.engine.estimation import Estimator, KeyFrame
+from vhmae.engine.released import Released, Snapshot
 from vhmae.engine.rendering import (
     ColorChange,
     FrameTransform,
@@ -46,24 +47,6 @@ from vhmae.video.cuts import THUMBNAIL, CutDetector
 Array = np.ndarray
 FindBackground = Callable[[Any], tuple[Thumbnail, Array]]
 """Payload -> thumbnail and matte of the next frame of its shot that shows background."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Snapshot:
-    """A stream's memory: numbers for JSON, and arrays."""
-
-    numbers: dict[str, Any]
-    arrays: dict[str, Array]
-
-
-class Released(NamedTuple):
-    """A frame that is ready."""
-
-    payload: Any
-    change: ColorChange | None
-    """What is to be done to it; None where there is no foreground."""
-    shot: int
-    """Number of its shot, from 0."""
 
 
 class Harmonizer:
@@ -372,7 +355,12 @@ class Harmonizer:
         )  # most mattes tell at the first look
         background = foreground and (self._reference is not None or shows_background(matte))
         # A frame that cannot be a key frame leaves that to the next one.
-        if background and (self._last_key is None or self._index - self._last_key >= self.stride):
+        blinded = self.cut_detection and self._cuts.blinded
+        if (
+            background
+            and not blinded
+            and (self._last_key is None or self._index - self._last_key >= self.stride)
+        ):
             self._last_key = self._index
             self._window.append((self._index, *self._see(thumbnail, matte)))
             self._run_full_window()

@@ -402,7 +402,7 @@ def _layer_writer(output: Path, info: VideoInfo) -> FrameWriter:
 
 def _holds_sound(output: Path, info: VideoInfo) -> bool:
     """Whether a container takes a video's sound as it is."""
-    return set(sound_codecs(info)) <= codecs_of(output)
+    return set(sound_codecs(info)) - {"unknown"} <= codecs_of(output)
 
 
 def _warnings(job: MatteJob, info: VideoInfo) -> list[str]:

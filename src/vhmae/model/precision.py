@@ -1,16 +1,25 @@
 """Which precision a device is fast in, found by a short measurement: bf16 on a CPU is 5 times
-faster or 400 times slower."""
+faster or 400 times slower.
+
+What was measured is remembered for the machine (:func:`precision_file`): under load a measurement
+can go either way, and frames that are written in another precision differ by a level.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
+import os
+import platform
 import time
+from pathlib import Path
 from typing import Literal
 
 import torch
 
 from vhmae.errors import InputError, did_you_mean
+from vhmae.partial_output import partial_name
 
 Precision = Literal["fp32", "bf16", "fp16"]
 DTYPES: dict[str, torch.dtype] = {
@@ -35,11 +44,68 @@ def _product_seconds(size: int, repeats: int) -> tuple[float, float]:
 
 @functools.cache
 def fastest_precision(device_type: str) -> Precision:
-    """Measure a matrix product in fp32 and bf16, once a process (under 100 ms)."""
+    """The precision that a kind of device is fast in: on a CPU what was measured when it was first
+    asked for on this machine."""
     if device_type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
     if device_type != "cpu":
         return "fp32"
+    return _remembered() or _remember(_measured()) or _by_units()
+
+
+def precision_file() -> Path:
+    """Where it is remembered which precision this machine's CPU is fast in; deleting it has it
+    measured anew."""
+    facts = [platform.machine(), platform.processor(), torch.__version__, *_cpu_facts()]
+    name = hashlib.sha256(repr(facts).encode()).hexdigest()[:16]  # the folder may be shared
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "vhmae" / "precision" / f"{name}.txt"
+
+
+def _cpu_facts() -> list[str]:
+    """What Linux says of the CPU's model and of its units."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))})
+
+
+def _remembered() -> Precision | None:
+    try:
+        text = precision_file().read_text(encoding="utf-8", errors="replace").strip()
+    except (OSError, RuntimeError):  # no home folder
+        return None
+    return text if text in ("fp32", "bf16") else None  # type: ignore[return-value]
+
+
+def _remember(measured: Precision) -> Precision | None:
+    """Keep what was measured; of several first starts at once, the first one counts for all. None
+    where nothing can be kept."""
+    with contextlib.suppress(OSError, RuntimeError):
+        path = precision_file()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = partial_name(path)
+        try:
+            with part.open("x", encoding="utf-8") as file:
+                file.write(f"{measured}\n")
+            if _remembered() is None:
+                path.unlink(missing_ok=True)  # damaged
+            with contextlib.suppress(FileExistsError):
+                os.link(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    return _remembered()
+
+
+def _by_units() -> Precision:
+    """What is fast by what the CPU says of itself: less sure than a measurement, but the same at
+    each start."""
+    return "bf16" if any("amx_bf16" in line.split() for line in _cpu_facts()) else "fp32"
+
+
+def _measured() -> Precision:
+    """Measure a matrix product in fp32 and bf16 (under 100 ms)."""
     # A small product first: on a CPU without bf16 units a large one would take seconds.
     single, half = _product_seconds(128, 2)
     if half > 4.0 * single:

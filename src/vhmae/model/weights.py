@@ -6,6 +6,7 @@ import dataclasses
 import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,6 +14,7 @@ from safetensors.torch import save_file
 
 from vhmae.config import build, to_tree
 from vhmae.errors import InputError, did_you_mean
+from vhmae.memory import check_memory
 from vhmae.model.hub import PREFIX, load_from_hub
 from vhmae.model.vhmae import VHMAE, ModelConfig
 from vhmae.partial_output import whole_file
@@ -73,8 +75,16 @@ def read_card(name: str) -> WeightsCard:
             f"{path}: holds no vhmae weights (format {metadata.get('format')!r}, expected "
             f"{FORMAT!r}); train or fetch them"
         )
-    config = build(ModelConfig, json.loads(metadata["model"]), str(path))
-    return WeightsCard(path, config, json.loads(metadata.get("facts", "{}")))
+    try:
+        tree = json.loads(metadata["model"])
+        facts = json.loads(metadata.get("facts", "{}"))
+    except (KeyError, ValueError, RecursionError):
+        tree = facts = None
+    if not isinstance(tree, dict) or not isinstance(facts, dict):
+        raise InputError(
+            f"{path}: does not say its configuration; fetch or train the weights again"
+        )
+    return WeightsCard(path, build(ModelConfig, tree, str(path)), facts)
 
 
 def load_model(name: str = DEFAULT) -> VHMAE:
@@ -86,18 +96,48 @@ def load_model(name: str = DEFAULT) -> VHMAE:
     if name.startswith(PREFIX):
         return load_from_hub(name)
     card = read_card(name)
+    _check_head(card)
     model = VHMAE(card.config)
     with safe_open(card.path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
     expected = model.state_dict()
-    if tensors.keys() != expected.keys():
-        odd = sorted(tensors.keys() ^ expected.keys())[0]
-        raise InputError(
-            f"{card.path}: its tensors do not fit its configuration ({odd}); fetch or train the "
-            "weights again"
-        )
     model.load_state_dict({key: value.to(expected[key].dtype) for key, value in tensors.items()})
     return model.eval()
+
+
+def _check_head(card: WeightsCard) -> None:
+    """Refuse a configuration that the tensors do not fit, before anything of its size is made."""
+    with safe_open(card.path, framework="pt") as file:
+        shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
+    config = card.config
+    largest = max([len(shapes), *(side for shape in shapes.values() for side in shape)])
+    # Every width is the side of a tensor, and every block has tensors of its own.
+    named: list[Any] = [config, *([config.look] if config.look is not None else [])]
+    for part in named:
+        for name, value in dataclasses.asdict(part).items():
+            counted = isinstance(value, int) and not isinstance(value, bool)
+            if counted and name not in ("image_size", "clip_frames") and value > largest:
+                raise _misfit(card.path, f"{name} {value}")
+    patches = (config.image_size // config.patch_size) ** 2
+    width = max(config.embed_dim, config.decoder_dim)
+    # The activations of a block at the least: queries, keys, values and what comes of them.
+    check_memory(
+        card.path,
+        16 * config.clip_frames * patches * width,
+        "fetch or train the weights again",
+    )
+    with torch.device("meta"):  # takes no memory
+        expected = VHMAE(config).state_dict()
+    for key in sorted(shapes.keys() | expected.keys()):
+        if key not in shapes or key not in expected or shapes[key] != [*expected[key].shape]:
+            raise _misfit(card.path, key)
+
+
+def _misfit(path: Path, what: str) -> InputError:
+    return InputError(
+        f"{path}: its tensors do not fit its configuration ({what}); fetch or train the weights "
+        "again"
+    )
 
 
 def save_model(model: VHMAE, path: Path, facts: dict[str, object], half: bool = True) -> None:

@@ -19,38 +19,81 @@ STRUCTURE_KEPT = 0.8
 """A flash or a fade moves colours further, but the picture stays as it was laid out."""
 
 
+FLASH_FRAMES = 4
+"""A flash is over after so many frames; what stays brighter than that is another shot."""
+DARKER = 0.02
+"""A flash makes nothing darker by more than this, but for one value in a hundred."""
+PLAIN = 0.004
+"""A frame whose luma deviates by less shows nothing: white, black, or any plain colour."""
+
+
 class CutDetector:
-    """Tells whether a frame begins a new shot: other colours, laid out in another way."""
+    """Tells whether a frame begins a new shot: other colours, laid out in another way.
+
+    A flash, and a fade to white or black, is no shot of its own: the frame after it is compared
+    with the one before it. Light that goes on everywhere and stays is a cut :data:`FLASH_FRAMES`
+    late.
+    """
 
     def __init__(self) -> None:
-        self._colors: Array | None = None
-        self._luma: Array | None = None
+        self._state: dict[str, Array] = {}
+        self._flash = 0
+
+    @property
+    def blinded(self) -> bool:
+        """Whether the last frame is of a flash or shows nothing: its colours say little of its
+        shot."""
+        return self._flash > 0
 
     def step(self, thumbnail: Array) -> bool:
         """Take the next frame's thumbnail (h, w, 3) float32 RGB in [0, 1]; True if it begins a new
         shot."""
-        colors, luma = np.sort(thumbnail.reshape(-1, 3).T.copy()), thumbnail.mean(axis=-1).ravel()
-        before, structure = self._colors, self._luma
-        self._colors, self._luma = colors, luma - luma.mean()
-        if before is None or structure is None or before.shape != colors.shape:
+        luma = thumbnail.mean(axis=-1).ravel()
+        now = {
+            "cuts.colors": np.sort(thumbnail.reshape(-1, 3).T.copy()),
+            "cuts.luma": luma - luma.mean(),
+            "cuts.pixels": thumbnail.reshape(-1, 3).copy(),
+        }
+        before = self._state
+        if not before or before["cuts.colors"].shape != now["cuts.colors"].shape:
+            self._state, self._flash = now, 0
             return False
-        # Sorted values differ by the earth mover's distance of the two distributions.
-        moved = float(np.abs(colors - before).mean())
-        norm = float(np.linalg.norm(structure) * np.linalg.norm(self._luma))
-        kept = float(structure @ self._luma) / norm if norm > 1e-3 else 0.0
-        return moved > COLORS_MOVED and kept < STRUCTURE_KEPT
+        plain = bool(now["cuts.luma"].std() < PLAIN)
+        if not _differs(before, now):
+            # Alike in all, the frame before stays: a fade goes on from where it was.
+            self._state = before if plain and self._flash else now
+            self._flash = self._flash if plain else 0
+            return False
+        darker = float((now["cuts.pixels"] < before["cuts.pixels"] - DARKER).mean())
+        lit = darker <= 0.01 and before["cuts.luma"].std() >= PLAIN
+        if plain and before["cuts.luma"].std() >= PLAIN:
+            self._flash += 1
+            return False
+        if lit and self._flash < FLASH_FRAMES:
+            self._flash += 1
+            return False
+        self._state, self._flash = now, 0
+        return True
 
     def state(self) -> dict[str, Array]:
         """What the detector remembers."""
-        return (
-            {}
-            if self._colors is None or self._luma is None
-            else {"cuts.colors": self._colors, "cuts.luma": self._luma}
-        )
+        return {**self._state, "cuts.flash": np.array(self._flash)} if self._state else {}
 
     def restore(self, state: dict[str, Array]) -> None:
         """Remember what another detector did."""
-        self._colors, self._luma = state.get("cuts.colors"), state.get("cuts.luma")
+        own = {name: state[name] for name in state if name.startswith("cuts.")}
+        self._flash = int(own.pop("cuts.flash", np.array(0)))
+        self._state = own
+
+
+def _differs(before: dict[str, Array], now: dict[str, Array]) -> bool:
+    """Whether two frames are of two shots, but for flashes."""
+    # Sorted values differ by the earth mover's distance of the two distributions.
+    moved = float(np.abs(now["cuts.colors"] - before["cuts.colors"]).mean())
+    structure, other = before["cuts.luma"], now["cuts.luma"]
+    norm = float(np.linalg.norm(structure) * np.linalg.norm(other))
+    kept = float(structure @ other) / norm if norm > 1e-3 else 0.0
+    return moved > COLORS_MOVED and kept < STRUCTURE_KEPT
 
 
 def read_cuts(path: Path, frames: int) -> frozenset[int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
+from vhmae.memory import check_memory, read_array_header
 
 Array = np.ndarray
 
@@ -23,11 +23,14 @@ def open_bits(path: Path) -> tuple[int, tuple[int, int], Callable[[int], Iterato
     try:
         with zipfile.ZipFile(path) as archive:
             with archive.open("shape.npy") as member:
+                if (found := read_array_header(member)[0]) != (3,):
+                    raise ValueError(f"its shape has the form {found}, expected three numbers")
+            with archive.open("shape.npy") as member:
                 frames, height, width = (
                     int(side) for side in np.lib.format.read_array(member, allow_pickle=False)
                 )
             with archive.open("bits.npy") as member:
-                shape, dtype = _array_header(member)
+                shape, dtype = read_array_header(member)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path of the mask") from None
     except DAMAGED_ARCHIVE as error:
@@ -39,11 +42,13 @@ def open_bits(path: Path) -> tuple[int, tuple[int, int], Callable[[int], Iterato
             f"{path}: its bits {shape} do not fit its shape ({frames}, {height}, {width}); export "
             "the mask again"
         )
+    # A frame is unpacked whole, and stretched to white.
+    check_memory(path, 3 * height * width, "export the mask at the composite's size")
 
     def start(first: int) -> Iterator[Array]:
         # Read frame by frame: the whole of a long mask would not fit the memory.
         with zipfile.ZipFile(path) as archive, archive.open("bits.npy") as member:
-            _array_header(member)
+            read_array_header(member)
             for number in range(frames):
                 try:
                     row = np.frombuffer(member.read(height * shape[2]), np.uint8).reshape(
@@ -57,17 +62,3 @@ def open_bits(path: Path) -> tuple[int, tuple[int, int], Callable[[int], Iterato
                     yield np.unpackbits(row, axis=-1)[:, :width] * np.uint8(255)
 
     return frames, (width, height), start
-
-
-def _array_header(member: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Read an .npy header and leave the stream at the first value."""
-    version = np.lib.format.read_magic(member)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    shape, fortran, dtype = read(member)
-    if fortran:
-        raise ValueError("in Fortran order")
-    return shape, dtype

@@ -1,16 +1,27 @@
 """What goes along with the pictures of a video: sound, subtitles, chapters and names, copied and
-never decoded."""
+never decoded, but for sound that is asked for as AAC."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from vhmae.errors import InputError
+import av
 
+from vhmae.errors import InputError, VhmaeError
+
+Audio = Literal["copy", "aac", "none"]
+TRIED_PACKETS = 8
+"""Packets of sound that are written to memory before the work, to see whether they can be."""
+AAC_BITS_PER_CHANNEL = 96_000
+AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+_LAYOUTS = {1: "mono", 2: "stereo"}
 _OF_THE_FILE_ITSELF = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
 _BROADCAST = ("mpegts", "mpeg")
 _QUICKTIME = (".mp4", ".mov", ".m4v")
@@ -28,7 +39,13 @@ class Companions:
     """The other streams of a file on their way into another one."""
 
     def __init__(
-        self, original: Any, container: Any, output: Path, origin: Fraction, end: Fraction | None
+        self,
+        original: Any,
+        container: Any,
+        output: Path,
+        origin: Fraction,
+        end: Fraction | None,
+        audio: Audio = "copy",
     ) -> None:
         """Add the streams, before the container is begun.
 
@@ -36,12 +53,13 @@ class Companions:
             output: the file, whose suffix tells what its container can hold.
             origin, end: seconds of the original's clock at which the output begins and ends; from
                 an origin above zero on, times count from it.
+            audio: what becomes of the sound.
         Raises:
             InputError: if the container cannot hold the sound.
         """
         self._original = original
         self._container = container
-        self._suffix = output.suffix.lower()
+        self._output, self._suffix = output, output.suffix.lower()
         self._origin, self._end = origin, end
         self.left_out: list[str] = []
         """What the container cannot hold."""
@@ -49,17 +67,14 @@ class Companions:
         self._begins: dict[int, Fraction] = {}
         """When the first packet of each stream was due."""
         self._copied: dict[int, Any] = {}
+        self._encoders: dict[int, Any] = {}
+        """Streams of sound that are made anew."""
         chapters = self._chapters()
         for stream in original.streams:
             name = _codec(stream)
-            if stream.type == "audio" and name not in container.supported_codecs:
-                raise InputError(
-                    f"{output}: cannot hold the sound ({name}); take another container, or a "
-                    "composite without it"
-                )
-            if stream.type == "audio" or (
-                stream.type == "subtitle" and self._holds_subtitles(stream)
-            ):
+            if stream.type == "audio":
+                self._add_sound(stream, output, audio)
+            elif stream.type == "subtitle" and self._holds_subtitles(stream):
                 copied = self._copied[stream.index] = container.add_stream_from_template(stream)
                 name_alike(copied, stream)
                 copied.disposition = int(stream.disposition)
@@ -83,9 +98,50 @@ class Companions:
         self._packets = self._read()
         self._next: Any = None
 
+    def _add_sound(self, stream: Any, output: Path, audio: Audio) -> None:
+        """Add a stream of sound as it is asked for; what cannot be decoded can be kept by none."""
+        if audio == "none":
+            return
+        name = _codec(stream)
+        if name == "unknown":
+            known = [one for one in self._original.streams.audio if _codec(one) != "unknown"]
+            if not known:
+                raise InputError(
+                    f"{output}: the sound's codec is unknown here, so that it cannot be kept; pass "
+                    "`audio` none"
+                )
+            self.left_out.append(f"sound of an unknown codec (stream {stream.index})")
+            return
+        written = "aac" if audio == "aac" else name
+        if written not in self._container.supported_codecs:
+            other = (
+                " aac or" if written != "aac" and "aac" in self._container.supported_codecs else ""
+            )
+            raise InputError(
+                f"{output}: cannot hold the sound ({written}); take another container, or pass "
+                f"`audio`{other} none"
+            )
+        if audio == "aac" and name != "aac":
+            copied = self._encoders[stream.index] = added_aac(self._container, stream)
+        else:
+            copied = copied_sound(self._container, stream)
+        self._copied[stream.index] = copied
+        name_alike(copied, stream)
+        copied.disposition = int(stream.disposition)
+
+    def check(self, source: Path, output: Path) -> None:
+        """Refuse sound that the container takes, and fails over when it is written.
+
+        Args:
+            source: the file that the sound comes from.
+        """
+        for index, written in self._copied.items():
+            if written.type == "audio" and index not in self._encoders:
+                check_sound(source, index, output)
+
     def begin(self) -> None:
         """Take up the first packet, once the container is begun."""
-        self._next = next(self._packets, None)
+        self._next = self._drawn()
 
     def copy_until(self, seconds: float, remembered: bool) -> None:
         """Copy what is due up to a time; what is remembered can be verified."""
@@ -100,8 +156,25 @@ class Companions:
                 self._begins.setdefault(
                     packet.stream.index, Fraction(packet.dts) * packet.time_base
                 )
-            self._container.mux_one(packet)
-            self._next = next(self._packets, None)
+            try:
+                self._container.mux_one(packet)
+            except av.error.FFmpegError as error:
+                raise VhmaeError(
+                    f"{self._output}: the {packet.stream.type} could not be written at "
+                    f"{seconds_of(packet):.2f} s ({error.strerror}); repair the composite, or pass "
+                    "`audio` none"
+                ) from None
+            self._next = self._drawn()
+
+    def _drawn(self) -> Any:
+        """The next packet to write, None at the end."""
+        try:
+            return next(self._packets, None)
+        except av.error.FFmpegError as error:
+            raise VhmaeError(
+                f"{self._output}: the sound or the subtitles of the composite are damaged "
+                f"({error.strerror}); repair it, or pass `audio` none"
+            ) from None
 
     def verification(self) -> Verification:
         """What to compare the written file with."""
@@ -152,12 +225,26 @@ class Companions:
             before = self._origin > 0 and at < float(self._origin) - 1e-6
             if before or (self._end is not None and at >= float(self._end)):
                 continue
+            if packet.stream.index in self._encoders:
+                yield from self._made_anew(packet)
+                continue
             offset = round(self._origin / packet.time_base)
             if offset:
                 packet.pts = None if packet.pts is None else packet.pts - offset
                 packet.dts -= offset
             packet.stream = self._copied[packet.stream.index]
             yield packet
+        for encoder in self._encoders.values():
+            yield from encoder.encode(None)
+
+    def _made_anew(self, packet: Any) -> Iterator[Any]:
+        """A packet of sound as AAC; what is damaged is left out, as players do."""
+        encoder = self._encoders[packet.stream.index]
+        with contextlib.suppress(av.error.InvalidDataError):
+            for frame in packet.decode():
+                if frame.pts is not None:
+                    frame.pts -= round(self._origin / frame.time_base)
+                yield from encoder.encode(frame)
 
 
 class Verification:
@@ -187,6 +274,59 @@ class Verification:
     @property
     def altered(self) -> bool:
         return any(digest != self._found[index].digest() for index, digest in self._meant.items())
+
+
+def check_sound(source: Path, index: int, output: Path) -> None:
+    """Refuse a stream of sound that a container fails over, by writing its beginning to memory."""
+    suffix = output.suffix.lower().removeprefix(".")
+    form = {"mkv": "matroska", "m4v": "ipod"}.get(suffix, suffix)
+    with av.open(f"file:{source.absolute()}", metadata_errors="replace") as original:
+        stream: Any = original.streams[index]
+        try:
+            with av.open(io.BytesIO(), "w", format=form) as trial:
+                copied = copied_sound(trial, stream)
+                for packet in itertools.islice(original.demux(stream), TRIED_PACKETS):
+                    if packet.dts is not None:
+                        packet.stream = copied
+                        trial.mux_one(packet)
+        except (av.error.FFmpegError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"{output}: cannot hold the sound ({_codec(stream)}, stream {index}: {reason}); "
+                "pass `audio` aac or none, or take an .mkv file"
+            ) from None
+
+
+def copied_sound(container: Any, stream: Any) -> Any:
+    """A stream that packets of another one are copied into."""
+    copied = container.add_stream_from_template(stream)
+    # .mkv and .avi tell how many channels there are, not which: .mp4 and .mov will know.
+    layout = _LAYOUTS.get(stream.codec_context.channels)
+    if layout is not None and stream.codec_context.layout.name not in _LAYOUTS.values():
+        copied.codec_context.layout = layout
+    return copied
+
+
+def added_aac(container: Any, stream: Any) -> Any:
+    """A stream of AAC that sound is encoded into, at its own rate where AAC has that."""
+    own = stream.codec_context
+    rate = own.sample_rate if own.sample_rate in AAC_RATES else 48000
+    layout = _LAYOUTS.get(own.channels, own.layout.name)
+    added = container.add_stream("aac", rate=rate, layout=layout)
+    added.bit_rate = AAC_BITS_PER_CHANNEL * own.channels
+    try:
+        added.codec_context.open()
+    except (av.error.FFmpegError, ValueError):
+        raise InputError(
+            f"`audio` aac: holds no {own.channels} channels ({layout}) at {rate} Hz; pass `audio` "
+            "copy or none"
+        ) from None
+    return added
+
+
+def seconds_of(packet: Any) -> float:
+    """When a packet is due, in seconds."""
+    return float((packet.dts or 0) * packet.time_base)
 
 
 def _codec(stream: Any) -> str:

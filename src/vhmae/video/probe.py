@@ -259,7 +259,9 @@ def sound_codecs(info: VideoInfo) -> list[str]:
     if info.files is not None:
         return []
     with open_video(info.path, "video") as container:
-        return [stream.codec_context.name for stream in container.streams.audio]
+        # What FFmpeg cannot decode has no codec.
+        known = [stream.codec_context for stream in container.streams.audio]
+        return ["unknown" if context is None else context.name for context in known]
 
 
 def alpha_decoder(stream: av.VideoStream) -> str | None:

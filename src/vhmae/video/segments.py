@@ -1,9 +1,9 @@
 """Output that survives a kill: segments of encoded frames with the state to go on from, joined at
 the end.
 
-``.NAME.part/`` beside the output holds ``00000.nut``, ``00001.nut``, ... (NUT keeps any codec and
-any time base), ``state.json`` and ``state-N.npz``. A segment is listed in the state only when it is
-whole; what is not listed is written again.
+``.NAME.part/`` beside the output holds ``00000.packets``, ``00001.packets``, ... (what the encoder
+gave, whatever the codec), ``state.json`` and ``state-N.npz``. A segment is listed in the state only
+when it is whole; what is not listed is written again.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import numpy as np
 
 from vhmae.errors import InputError
 from vhmae.partial_output import OutputLock, resume_folder, write_text_whole
+from vhmae.video.packets import SUFFIX, PacketFile, decoding_delay
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
-from vhmae.video.writer import FrameWriter, VideoWriter, decoding_delay
+from vhmae.video.writer import FrameWriter, VideoWriter
 
 Array = np.ndarray
 STATE = "state.json"
@@ -71,6 +72,7 @@ class SegmentedWriter(FrameWriter):
             self._lock.release()
             raise
         self._writer: VideoWriter | None = None
+        self._store: PacketFile | None = None
         self._joined: VideoWriter | None = None
 
     @property
@@ -82,13 +84,15 @@ class SegmentedWriter(FrameWriter):
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         if self._writer is None:
-            path = self.folder / f"{len(self.segments):05d}.nut"
-            settings = {**self.settings, "end_seconds": None, "verify": False}
+            path = self.folder / f"{len(self.segments):05d}{SUFFIX}"
+            path.unlink(missing_ok=True)  # of a run that was killed; never followed, if a link
+            self._store = PacketFile(path)
+            settings = {**self.settings, "verify": False}
             self._writer = VideoWriter(
-                path,
+                self.output,
                 self.source,
                 pictures_only=True,
-                container=self.output.suffix.lower(),
+                store=self._store,
                 lock=self._lock,
                 **settings,
             )
@@ -111,11 +115,11 @@ class SegmentedWriter(FrameWriter):
                 old.unlink()
 
     def _close_segment(self) -> None:
-        if self._writer is None:
+        if self._writer is None or self._store is None:
             return
         frames = self._writer.frames
         self._writer.finish()
-        path, self._writer = self._writer.output, None
+        path, self._writer, self._store = self._store.path, None, None
         self.segments.append({"file": path.name, "frames": frames, "digest": _digest(path)})
 
     def _load(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
@@ -124,7 +128,7 @@ class SegmentedWriter(FrameWriter):
         path = self.folder / STATE
         if not path.exists():
             if any(
-                not one.name.startswith(".") and one.name not in ("00000.nut", "state-1.npz")
+                not one.name.startswith(".") and one.name not in (f"00000{SUFFIX}", "state-1.npz")
                 for one in self.folder.iterdir()
             ):
                 raise InputError(
@@ -161,9 +165,8 @@ class SegmentedWriter(FrameWriter):
     def flush(self) -> None:
         """Join the segments with audio and subtitles beside the output, and verify the whole."""
         self._close_segment()
-        first = self.folder / self.segments[0]["file"]
         self._joined = VideoWriter(
-            self.output, self.source, encoded=first, lock=self._lock, **self.settings
+            self.output, self.source, joined=True, lock=self._lock, **self.settings
         )
         files = [self.folder / segment["file"] for segment in self.segments]
         delay = max(decoding_delay(file) for file in files)
@@ -187,6 +190,8 @@ class SegmentedWriter(FrameWriter):
 
     def abandon(self) -> None:
         """Keep what a later run can go on from."""
+        if self._store is not None:
+            self._store.close()
         for writer in (self._writer, self._joined):
             if writer is not None:
                 writer.abandon()

@@ -28,7 +28,8 @@ from vhmae.video.encoders import (
     pixel_format,
     profile_options,
 )
-from vhmae.video.passthrough import Companions, Verification, broadcast_origin, name_alike
+from vhmae.video.packets import PacketFile, presentation_times, read_packets
+from vhmae.video.passthrough import Audio, Companions, Verification, broadcast_origin, name_alike
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, is_address, open_video
 from vhmae.video.reader import TimedFrame
@@ -44,7 +45,6 @@ _APPLE = (".mp4", ".mov", ".m4v")
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _CONTAINER_OPTIONS = {
     **{suffix: {"movflags": "+faststart"} for suffix in (".mp4", ".mov", ".m4v")},
-    ".nut": {"avoid_negative_ts": "disabled"},  # segments keep their times
 }
 
 
@@ -133,9 +133,10 @@ class VideoWriter(FrameWriter):
         start_seconds: float = 0.0,
         end_seconds: float | None = None,
         verify: bool = True,
+        audio: Audio = "copy",
         pictures_only: bool = False,
-        encoded: Path | None = None,
-        container: str | None = None,
+        store: PacketFile | None = None,
+        joined: bool = False,
         lock: OutputLock | None = None,
     ) -> None:
         """Open the output.
@@ -143,13 +144,14 @@ class VideoWriter(FrameWriter):
         Args:
             start_seconds, end_seconds: what is kept, counted from the first frame of the source.
             verify: read the finished file again and compare it with what was written.
+            audio: what becomes of the sound.
             pictures_only: leave audio and subtitles out.
-            encoded: a file whose video stream is of the kind that :meth:`copy` will bring, instead
-                of frames to encode.
-            container: suffix of the file that the frames will be brought to; None for this one's.
+            store: takes the encoded frames, in the output's place, which is not written then.
+            joined: frames come by :meth:`copy`, encoded already by the same settings, instead of
+                frames to encode.
             lock: the output's, where the caller holds it already.
         """
-        container = container or output.suffix.lower()
+        container = output.suffix.lower()
         self.output = output
         self.part = partial_name(output)
         self.source = source
@@ -162,7 +164,7 @@ class VideoWriter(FrameWriter):
         self._times: list[Fraction] | None = [] if verify else None
         self._companions: Companions | None = None
         self._flushed = False
-        self._encodes = encoded is None
+        self._store, self._encodes = store, not joined
         encoder = choose_encoder(codec, source)
         name = pixel_format(encoder, source, pix_fmt)
         if output.suffix.lower() == ".avi" and not is_even(source):
@@ -196,16 +198,13 @@ class VideoWriter(FrameWriter):
                 "w",
                 options=_CONTAINER_OPTIONS.get(output.suffix.lower(), {}),
             )
-            self._stream = (
-                self._add_video(encoder, options, name, pictures_only)
-                if encoded is None
-                else self._add_encoded(encoded, name)
-            )
+            self._stream = self._add_video(encoder, options, name)
             if self._original is not None and not pictures_only:
                 end = None if end_seconds is None else _exact(source.start_seconds + end_seconds)
                 self._companions = Companions(
-                    self._original, self._container, output, self.origin, end
+                    self._original, self._container, output, self.origin, end, audio
                 )
+                self._companions.check(source.path, output)
                 self.left_out += self._companions.left_out
             self._container.start_encoding()
             if self._companions is not None:
@@ -226,9 +225,7 @@ class VideoWriter(FrameWriter):
             self.abandon()
             raise
 
-    def _add_video(
-        self, encoder: str, options: dict[str, str], pix_fmt: str, pictures_only: bool
-    ) -> Any:
+    def _add_video(self, encoder: str, options: dict[str, str], pix_fmt: str) -> Any:
         source = self.source
         stream: Any = self._container.add_stream(encoder, rate=source.fps, options=options)
         context = stream.codec_context
@@ -237,9 +234,6 @@ class VideoWriter(FrameWriter):
         if encoder in RATES_ONLY or self.output.suffix.lower() == ".avi":
             context.time_base = 1 / Fraction(source.fps).limit_denominator(1001)
         context.thread_type, context.thread_count = "AUTO", 0
-        context.flags |= (
-            av.codec.context.Flags.global_header if pictures_only else 0
-        )  # segments are joined in containers that need it
         self._tag(stream, pix_fmt)
         self._name_for_apple(stream)
         if encoder == "libvpx-vp9" and holds_alpha(encoder, pix_fmt):
@@ -297,16 +291,6 @@ class VideoWriter(FrameWriter):
         else:
             self.left_out.append("the marks of interlaced fields")
 
-    def _add_encoded(self, encoded: Path, pix_fmt: str) -> Any:
-        with open_video(encoded, "segment") as container:
-            stream: Any = self._container.add_stream_from_template(container.streams.video[0])
-            stream.time_base = container.streams.video[0].time_base
-        self._tag(stream, pix_fmt)
-        self._name_for_apple(stream)
-        if self.source.display_matrix is not None:
-            stream.set_display_matrix(struct.unpack("<9i", self.source.display_matrix))
-        return stream
-
     def copy(self, encoded: Path, delay: Fraction) -> None:
         """Bring over the frames of a file as they were encoded.
 
@@ -315,18 +299,17 @@ class VideoWriter(FrameWriter):
                 file (:func:`decoding_delay`): containers do not keep when the first frames are
                 decoded.
         """
-        with open_video(encoded, "segment") as container:
-            ordered = iter(sorted(_presentation_times(encoded)))
-            for packet in container.demux(video=0):
-                if not packet.size or packet.pts is None:
-                    continue
-                packet.dts = round(next(ordered) - delay / packet.time_base)
-                if self._times is not None:
-                    self._times.append(packet.pts * packet.time_base)
-                self._copy_companions(float(packet.dts * packet.time_base))
-                packet.stream = self._stream
-                self._container.mux_one(packet)
-                self.frames += 1
+        ordered = iter(sorted(presentation_times(encoded)))
+        for packet in read_packets(encoded):
+            if not packet.size or packet.pts is None:
+                continue
+            packet.dts = round(next(ordered) - delay / packet.time_base)
+            if self._times is not None:
+                self._times.append(packet.pts * packet.time_base)
+            self._copy_companions(float(packet.dts * packet.time_base))
+            packet.stream = self._stream
+            self._container.mux_one(packet)
+            self.frames += 1
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = delivered(timed, image, self._delivery)
@@ -347,13 +330,20 @@ class VideoWriter(FrameWriter):
         frame.pict_type = 0
         self._copy_companions(float(seconds))
         try:
-            self._container.mux(self._stream.encode(frame))
+            self._take(self._stream.encode(frame))
         except av.error.FFmpegError as error:
             raise VhmaeError(
                 f"{self.output}: encoding failed at frame {self.frames} ({error.strerror}); check "
                 "the space on the disk"
             ) from None
         self.frames += 1
+
+    def _take(self, packets: list[Any]) -> None:
+        """Bring encoded frames where they belong."""
+        if self._store is None:
+            self._container.mux(packets)
+        else:
+            self._store.add(packets)
 
     def _copy_companions(self, seconds: float) -> None:
         if self._companions is not None:
@@ -362,7 +352,11 @@ class VideoWriter(FrameWriter):
     def flush(self) -> None:
         try:
             if self._encodes:
-                self._container.mux(self._stream.encode(None))
+                self._take(self._stream.encode(None))
+            if self._store is not None:
+                self._store.close()
+                self._flushed = True
+                return
             self._copy_companions(float("inf"))
             self._container.close()
         except (av.error.FFmpegError, OSError) as error:
@@ -429,6 +423,9 @@ class VideoWriter(FrameWriter):
         try:
             if not self._flushed:
                 self.flush()
+            if self._store is not None:
+                self.abandon()
+                return
             self.part.replace(self.output)
         except BaseException:
             self.abandon()
@@ -464,24 +461,3 @@ def codecs_of(output: Path) -> set[str]:
         io.BytesIO(), "w", format={"mkv": "matroska", "m4v": "ipod"}.get(suffix, suffix)
     ) as container:
         return set(container.supported_codecs)
-
-
-def _presentation_times(encoded: Path) -> list[int]:
-    """When the frames of a file are shown, in the order in which they are decoded."""
-    with open_video(encoded, "segment") as container:
-        return [
-            packet.pts
-            for packet in container.demux(video=0)
-            if packet.size and packet.pts is not None
-        ]
-
-
-def decoding_delay(encoded: Path) -> Fraction:
-    """How long before its time a frame of a file must be decoded, at the most, in seconds."""
-    times = _presentation_times(encoded)
-    with open_video(encoded, "segment") as container:
-        time_base = container.streams.video[0].time_base or Fraction(0)
-    return (
-        max((early - shown for early, shown in zip(sorted(times), times, strict=True)), default=0)
-        * time_base
-    )

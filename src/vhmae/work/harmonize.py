@@ -8,18 +8,21 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
+import av
 import numpy as np
 
 from vhmae.arrays import to_unit
-from vhmae.engine.harmonizer import Snapshot
+from vhmae.engine.released import Snapshot
 from vhmae.engine.rendering import RENDERERS, render_planes
 from vhmae.errors import InputError, did_you_mean
+from vhmae.memory import check_memory
 from vhmae.model.vhmae import VHMAE
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import map_ahead, run_ahead
 from vhmae.progress import Progress
 from vhmae.video.matte import layered
 from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import older_pictures
@@ -28,7 +31,7 @@ from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.job import HarmonizeJob, HarmonizeOptions
 from vhmae.work.output import Output
 from vhmae.work.report import Report, Tally
-from vhmae.work.resume import Standing, job_identity, restore, snapshot_of
+from vhmae.work.resume import Standing, job_identity, restore, snapshot_of, stopped_precision
 from vhmae.work.sources import Payload, Sources
 
 Array = np.ndarray
@@ -81,6 +84,8 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
     """Run a job and return its report (docs/cli.md); ``model`` is that of its weights, if it is
     loaded."""
     began = time.monotonic()
+    if job.resume and job.precision == "auto":
+        job = dataclasses.replace(job, precision=stopped_precision(job.output))
     sources = Sources(job)
     output = Output(job, sources.info)
     sources.check()
@@ -90,6 +95,13 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
         numbers = sources.info.numbers or range(1, sources.info.frames + 1)
         older = older_pictures(job.output, numbers)
     first = analysis.harmonizers[0]
+    check_memory(
+        job.composite,
+        waiting_bytes(output.info, first.latency_frames),
+        "make it smaller, or harmonize a part of it (`start`, `end`) or in `quality` best",
+    )
+    if job.check:
+        return checked(analysis, output, began)
     renderer = Renderer(analysis, output)
     tally = Tally()
     with output.open(job_identity(job, first) if job.resume else {}) as writer:
@@ -118,10 +130,7 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
         warnings += heard.warnings if heard is not None else []
         if writer.recoded is not None:
             warnings.append(f"{job.output}: {writer.recoded}")
-        for what in writer.left_out:
-            warnings.append(
-                f"{job.output}: {what} cannot be held by the container and were left out"
-            )
+        warnings += told_left_out(job.output, writer.left_out)
         warnings += [older] if older else []
         check_strict(job.strict, warnings)
         with analysis.busy.working("encode"):
@@ -143,6 +152,43 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
         job=values_to_json(job),
         **guided_report(heard),
     ).as_dict()
+
+
+def waiting_bytes(info: VideoInfo, latency: int) -> int:
+    """The memory of the frames that wait at once at the least, in bytes: those that the network
+    looks ahead, and those between the stages."""
+    form = av.VideoFormat(info.pixel_format, info.width, info.height)
+    parts = form.components
+    frame = sum(part.width * part.height * -(-part.bits // 8) for part in parts)
+    return min(info.frames, latency + 3 * FRAMES_AHEAD) * frame
+
+
+def checked(analysis: Analysis, output: Output, began: float) -> dict[str, Any]:
+    """The report of a job that is to be refused or described, and not done: docs/cli.md."""
+    job, sources, first = output.job, analysis.sources, analysis.harmonizers[0]
+    left_out = output.check(job_identity(job, first) if job.resume else {})
+    warnings = analysis.warnings() + output.losses(0) + told_left_out(job.output, left_out)
+    check_strict(job.strict, warnings)
+    return {
+        "schema": 1,
+        "check": True,
+        **output.described(),
+        "frames": sources.expected(),
+        "seconds": round(time.monotonic() - began, 3),
+        "warnings": warnings,
+        "device": str(first.device),
+        "precision": first.precision,
+        "quality": job.quality,
+        "latency_frames": first.latency_frames,
+        "job": values_to_json(job),
+    }
+
+
+def told_left_out(output: Path, left_out: Sequence[str]) -> list[str]:
+    """Warnings of what a container cannot hold."""
+    return [
+        f"{output}: {what} cannot be held by the container and were left out" for what in left_out
+    ]
 
 
 def check_strict(strict: bool, warnings: Sequence[str]) -> None:

@@ -26,6 +26,7 @@ from vhmae.progress import ProgressMode
 from vhmae.video.pairing import Pairing
 from vhmae.video.placement import KEEPS_TURN, Placement
 
+Audio = Literal["copy", "aac", "none"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
 Layer = Literal["composite", "foreground"]
 
@@ -120,6 +121,13 @@ class HarmonizeJob(AnalysisJob):
     """Output pixel format (the input's)."""
     resume: bool = option(False, same_frames=True)
     """Write so that a stopped run can be resumed, and resume one that was stopped."""
+    audio: Audio = "copy"
+    """What becomes of the sound: copied as it is, made AAC, or left out."""
+    overwrite: bool = option(True, same_frames=True)
+    """Put the whole file in the place of one that is there already; without, that is refused before
+    the work."""
+    check: bool = option(False, same_frames=True)
+    """Refuse what is to be refused, say what will be written, and stop before the work."""
     verify: bool = option(True, same_frames=True)
     """Read the written file again and compare its frames, time stamps and audio with what was
     meant."""
@@ -205,5 +213,8 @@ class HarmonizeOptions(TypedDict, total=False):
     preset: str | None
     pix_fmt: str | None
     resume: bool
+    audio: Audio
+    overwrite: bool
+    check: bool
     verify: bool
     progress: ProgressMode

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from pathlib import Path
 from typing import Any
 
 from vhmae.errors import InputError
@@ -11,12 +13,22 @@ from vhmae.video.matte import has_alpha, layer_info
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.probe import VideoInfo, sound_codecs
 from vhmae.video.segments import SegmentedWriter
-from vhmae.video.sequence import PICTURES, check_picture_output, has_number
+from vhmae.video.sequence import PICTURES, check_picture_output, files_of, has_number
+from vhmae.video.source import probe_source
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output
 from vhmae.work.job import HarmonizeJob
 
 LAYER_CODECS = {".mov": "prores_ks", ".mkv": "ffv1"}
 """What a layer is written as, so that it keeps its alpha, where no codec is named."""
+
+
+def _is_there(output: Path) -> bool:
+    """Whether anything is there that a run would replace: a file, or any picture of a pattern."""
+    if not has_number(output):
+        return output.is_file()
+    with contextlib.suppress(InputError):
+        return bool(files_of(output))
+    return False
 
 
 class Output:
@@ -31,6 +43,10 @@ class Output:
         """The source as it is written: with alpha, where a layer is asked for."""
         self.is_pictures = job.output.suffix.lower() in PICTURES or job.output.is_dir()
         inputs = list(job.inputs().values())
+        if not job.overwrite and _is_there(job.output):
+            raise InputError(
+                f"{job.output}: is there already; choose another name, or leave out `overwrite`"
+            )
         if self.is_layer and not self._holds_alpha():
             raise InputError(
                 f"{self.encoder} holds no alpha; take `codec` prores_ks (.mov) or ffv1 (.mkv), or "
@@ -77,7 +93,7 @@ class Output:
         told = []
         if cut and not is_exr(job.output):
             told.append(f"light above 1 became white in {cut} frames; .exr pictures keep it")
-        if self.is_pictures and (sound := sound_codecs(source)):
+        if self.is_pictures and job.audio != "none" and (sound := sound_codecs(source)):
             told.append(f"pictures hold no sound ({', '.join(sound)}), which was left out")
         keeps_codec = job.codec is None and not (
             self.is_layer or self.is_pictures or source.files is not None
@@ -92,7 +108,45 @@ class Output:
             told.append(
                 f"{self.encoder} holds no alpha: the composite's alpha channel was left out"
             )
+        if job.foreground is not None and job.audio != "none":
+            told += self._unheard()
         return [f"{job.output}: {what}" for what in told]
+
+    def _unheard(self) -> list[str]:
+        """What is said of a foreground layer's sound, which is not mixed into the background's."""
+        layer = probe_source(self.job.foreground or self.job.composite, "foreground")
+        if not sound_codecs(layer):
+            return []
+        kept = "the background's sound alone is kept"
+        if self.is_pictures or not sound_codecs(self.source):
+            kept = "there is no other"
+        return [f"the sound of {layer.path} was left out, and {kept}; add it to the result"]
+
+    def check(self, identity: dict[str, Any]) -> list[str]:
+        """Refuse what opening the output refuses, and leave nothing behind; returns what its
+        container cannot hold."""
+        writer = self.open(identity)
+        left_out = writer.left_out
+        writer.abandon()
+        if isinstance(writer, SegmentedWriter):
+            with contextlib.suppress(OSError):
+                writer.folder.rmdir()  # but for what a stopped run has left
+        return left_out
+
+    def described(self) -> dict[str, Any]:
+        """What will be written, for a report."""
+        sound = [] if self.is_pictures or self.job.audio == "none" else sound_codecs(self.source)
+        kept = [name for name in sound if name != "unknown"]
+        return {
+            "output": str(self.job.output),
+            "replaces": _is_there(self.job.output),
+            "width": self.info.width,
+            "height": self.info.height,
+            "fps": round(float(self.info.fps), 3),
+            "codec": self.encoder,
+            "pixel_format": pixel_format(self.encoder, self.info, self.job.pix_fmt),
+            "audio": ["aac"] * len(kept) if self.job.audio == "aac" else kept,
+        }
 
     def open(self, identity: dict[str, Any]) -> FrameWriter:
         """The writer; ``identity`` is what makes two runs the same work, where one may be
@@ -109,6 +163,7 @@ class Output:
         }
         if self.is_pictures:
             return open_pictures(job.output, self.info, **settings)
+        settings["audio"] = job.audio
         if job.resume:
             return SegmentedWriter(job.output, self.info, settings, identity)
         return VideoWriter(job.output, self.info, **settings)

@@ -6,17 +6,24 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from vhmae.engine.harmonizer import Harmonizer, Snapshot
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.released import Snapshot
+from vhmae.engine.settings import PrecisionChoice
 from vhmae.errors import InputError
+from vhmae.model.precision import DTYPES
 from vhmae.model.vhmae import VHMAE
 from vhmae.options import options_of, values_to_json
+from vhmae.partial_output import resume_folder
 from vhmae.version import __version__
+from vhmae.video.segments import STATE
 from vhmae.video.sequence import files_of
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.report import Tally
@@ -37,6 +44,17 @@ def job_identity(job: HarmonizeJob, harmonizer: Harmonizer) -> dict[str, Any]:
         )
     weights = _weights_digest(harmonizer.model)
     return {**facts, "weights": weights, "precision": harmonizer.precision, "version": __version__}
+
+
+def stopped_precision(output: Path) -> PrecisionChoice:
+    """The precision of the stopped run that would be resumed: what goes on goes on in it. Without
+    one, that of the machine."""
+    try:
+        state = json.loads((resume_folder(output) / STATE).read_text(encoding="utf-8"))
+        found = state["job"]["precision"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return "auto"  # whatever is wrong with it is said where it is taken up
+    return found if found in DTYPES else "auto"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -87,6 +87,13 @@ class Sources:
         for place in range(self.objects):
             self._check_foreground(place)
 
+    def expected(self) -> int:
+        """Frames within --start and --end, without decoding any."""
+        job, info = self.job, self.info
+        first = _frame_at(info, job.start)
+        last = info.frames if job.end is None else _frame_at(info, job.end)
+        return max(0, min(last or info.frames, info.frames) - first)
+
     def frames(self, first: int = 0, count: bool = False) -> Iterator[Payload]:
         """The frames within --start and --end from a number on, each with its mattes."""
         job, info = self.job, self.info

@@ -9,6 +9,7 @@ import re
 import select
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -81,11 +82,12 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     busy, tally = BusyTimes(STAGES), Tally()
     written = 0
     stoppable = _Stoppable(source)
-    container = _open(raw, stoppable)
+    container = _opened(raw, stoppable)
     info = describe_stream(container.streams.video[0], Path("-"), job.colorspace)
     mattes.check_fits(info, hold_last=True)
     writer = _PipeWriter(sink, info, container.streams.video[0], raw is not None)
-    frames = run_ahead(busy.drawing("decode", _frames(container, info, mattes, job)), FRAMES_AHEAD)
+    decoded = busy.drawing("decode", _frames(container, info, mattes, job))
+    frames = run_ahead(decoded, FRAMES_AHEAD, wake=stoppable.stop)
     try:
         for (decoded, image, matte), transform, _ in _harmonized(frames, harmonizer, busy):
             rendered, moved = image, None
@@ -97,7 +99,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
                 writer.write(decoded, rendered, same=rendered is image)
             written += 1
     finally:
-        stoppable.stopped = True
+        stoppable.stop()
         frames.close()
         container.close()
     writer.close()
@@ -153,6 +155,10 @@ class _Stoppable:
         self.beginning = b""
         """The first of them: Y4M's header, and that of its first frame."""
 
+    def stop(self) -> None:
+        """Let whoever waits for the sender go on: the pipe is at its end."""
+        self.stopped = True
+
     def read(self, size: int) -> bytes:
         while not self.stopped:
             if select.select([self._descriptor], [], [], 0.2)[0]:
@@ -176,6 +182,16 @@ def _check_whole(source: _Stoppable, size: int, frames: int, raw: bool) -> None:
             f"-: the stream ends within frame {frames}, {left} of its {size} bytes came; send it "
             "again"
         )
+
+
+def _opened(raw: RawFormat | None, source: _Stoppable) -> Any:
+    """Open the stream in a thread: PyAV holds an interrupt back that comes within its reading."""
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            return pool.submit(_open, raw, source).result()
+        except BaseException:
+            source.stop()
+            raise
 
 
 def _open(raw: RawFormat | None, source: _Stoppable) -> Any:

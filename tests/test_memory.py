@@ -1,0 +1,125 @@
+"""Small files that stand for more memory than there is are refused by their heads."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.support.networks import model
+from vhmae import memory
+from vhmae.data.clips import Pack, read_mask_bits
+from vhmae.errors import InputError
+from vhmae.memory import available_bytes, check_memory
+from vhmae.model.weights import load_model, save_model
+from vhmae.video.matte import open_matte
+
+
+def array(shape: tuple[int, ...], kind: str, data: bytes = b"") -> bytes:
+    """The head of an .npy of any size, and the beginning of its values."""
+    head = repr({"descr": kind, "fortran_order": False, "shape": shape}).encode()
+    head += b" " * (-(len(head) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data
+
+
+def archive(path: Path, **members: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as file:
+        for name, data in members.items():
+            file.writestr(f"{name}.npy", data)
+    return path
+
+
+def sides(*numbers: int) -> bytes:
+    return array((3,), "<i8", struct.pack("<3q", *numbers))
+
+
+@pytest.fixture
+def little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2**20)
+
+
+def test_what_is_free_is_known() -> None:
+    free = available_bytes()
+    assert free is None or 0 < free < 2**50
+
+
+@pytest.mark.usefixtures("little")
+def test_what_needs_more_than_there_is_is_refused(tmp_path: Path) -> None:
+    check_memory(tmp_path, 2**20, "wait")
+    with pytest.raises(InputError, match=r"needs 3.0 GiB of memory, .* 0.0 GiB are free; wait"):
+        check_memory(tmp_path, 3 * 2**30, "wait")
+
+
+def test_a_shape_that_is_no_three_numbers_is_not_read(tmp_path: Path) -> None:
+    path = archive(tmp_path / "m.npz", shape=array((1 << 40,), "<i8"), bits=array((1, 1, 1), "|u1"))
+    with pytest.raises(InputError, match="three numbers"):
+        open_matte(path)
+    with pytest.raises(InputError, match="GiB of memory"):
+        read_mask_bits(path)
+
+
+def test_a_mask_of_huge_frames_is_refused(tmp_path: Path) -> None:
+    side = 8_000_000
+    bits = array((10, side, side // 8), "|u1")
+    path = archive(tmp_path / "m.npz", shape=sides(10, side, side), bits=bits)
+    for read in (open_matte, read_mask_bits):
+        with pytest.raises(InputError, match="GiB of memory"):
+            read(path)
+
+
+def test_a_pack_of_more_than_the_memory_is_refused(tmp_path: Path) -> None:
+    path = archive(tmp_path / "p.npz", pictures=array((1 << 45,), "|u1"))
+    with pytest.raises(InputError, match="GiB of memory"):
+        Pack.load(path)
+
+
+def changed(source: Path, path: Path, **values: Any) -> Path:
+    """Weights with other words in their head; None takes the word away."""
+    data = source.read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    head = json.loads(data[8 : 8 + size])
+    told = json.loads(head["__metadata__"]["model"])
+    told.update(values)
+    head["__metadata__"]["model"] = json.dumps(told)
+    if not values:
+        del head["__metadata__"]["model"]
+    text = json.dumps(head).encode()
+    text += b" " * (-len(text) % 8)
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + size :])
+    return path
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"embed_dim": 3_000_000},
+        {"decoder_dim": 96},
+        {"encoder_depth": 1_000_000},
+        {"encoder_depth": 3},
+        {"clip_frames": 1_000_000_000},
+        {"image_size": 2**24},
+        {"pattern_dim": 2**40},
+        {"head": "pixel"},
+        {},
+    ],
+    ids=str,
+)
+def test_weights_that_do_not_fit_their_head_are_refused(
+    values: dict[str, Any], tmp_path: Path
+) -> None:
+    save_model(model(), tmp_path / "w.safetensors", {})
+    path = changed(tmp_path / "w.safetensors", tmp_path / "c.safetensors", **values)
+    with pytest.raises(InputError, match=r"configuration|GiB of memory"):
+        load_model(str(path))
+
+
+def test_weights_that_fit_come_back(tmp_path: Path) -> None:
+    network = model()
+    save_model(network, tmp_path / "w.safetensors", {}, half=False)
+    loaded = load_model(str(tmp_path / "w.safetensors"))
+    assert all(map(torch.equal, network.state_dict().values(), loaded.state_dict().values()))
