@@ -15,6 +15,7 @@ ROOMS = (
     "config",
     "progress",
     "overlap",
+    "outside",
     "partial_output",
     "assets",
     "guide",

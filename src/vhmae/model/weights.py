@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from vhmae.config import build, to_tree
 from vhmae.errors import InputError, did_you_mean
-from vhmae.model.hub import PREFIX, load_from_hub
+from vhmae.model.heads import Head
+from vhmae.model.hub import PREFIX, fill, load_from_hub
 from vhmae.model.vhmae import VHMAE, ModelConfig
 from vhmae.partial_output import whole_file
 
@@ -77,26 +78,23 @@ def read_card(name: str) -> WeightsCard:
     return WeightsCard(path, config, json.loads(metadata.get("facts", "{}")))
 
 
-def load_model(name: str = DEFAULT) -> VHMAE:
+def load_model(name: str = DEFAULT, head: type[Head] | None = None) -> VHMAE:
     """Load weights by packaged name, path, or ``hf:owner/name``, in fp32, in evaluation mode.
 
+    Args:
+        head: the class of weights whose head stands outside the package; nothing that a file names
+            is imported.
     Raises:
-        InputError: if the name is unknown, or the file is no safetensors file of this package.
+        InputError: if the name is unknown, the file is no safetensors file of this package, or its
+            head stands outside and is not given.
     """
     if name.startswith(PREFIX):
-        return load_from_hub(name)
+        return load_from_hub(name, head)
     card = read_card(name)
-    model = VHMAE(card.config)
+    model = VHMAE(card.config, head)
     with safe_open(card.path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-    expected = model.state_dict()
-    if tensors.keys() != expected.keys():
-        odd = sorted(tensors.keys() ^ expected.keys())[0]
-        raise InputError(
-            f"{card.path}: its tensors do not fit its configuration ({odd}); fetch or train the "
-            "weights again"
-        )
-    model.load_state_dict({key: value.to(expected[key].dtype) for key, value in tensors.items()})
+    fill(model, tensors, str(card.path))
     return model.eval()
 
 
