@@ -46,6 +46,10 @@ class DataConfig:
     dev_list: Path | None = dataclasses.field(default=None, metadata=BESIDE_RECIPE)
     """A file with names of clips of the first folder that are kept for validation, one a line; null
     keeps every 20th of its videos. In a recipe it counts from the recipe's folder."""
+    together: tuple[str, ...] = ()
+    """Sources whose clips are all takes of one thing, as of one person: of NAME in clips called
+    NAME__SEQUENCE. No split and no fold parts them; takes that differ in a number at their end are
+    known without."""
     keep_dev: bool = True
     """Keep clips for validation; false trains on all of them, and scores none."""
     licence: str = ""

@@ -52,6 +52,10 @@ class MatteSource:
         self.width, self.height = size
         self._start = start
 
+    def stored(self) -> Iterator[Array]:
+        """Mattes as the file has them, at its own size; a still comes once."""
+        return self._start(0)
+
     def read(self, composite: VideoInfo, first: int = 0) -> Iterator[Array]:
         """Mattes at the composite's size from frame ``first`` on; the last (or only) one without
         end.
