@@ -19,6 +19,7 @@ from tests.support.scenes import moving_scene, write_video
 from vhmae import cli
 from vhmae.color.lut import write_cube
 from vhmae.data.clips import list_stills, read_mask_bits
+from vhmae.data.looks import kinds
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -47,7 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, lut in zip(("warm", "night", "faded", "teal"), luts(4), strict=True):
         write_cube(lut, folder / "clips" / f"{name}.cube")
     (folder / "mine.yaml").write_text(blocks("train-your-own.md", "yaml")[0])
-    (folder / "gains.py").write_text(blocks("train-your-own.md", "python")[0])
+    (folder / "gains.py").write_text(blocks("train-your-own.md", "python")[1])
     return folder
 
 
@@ -83,7 +84,10 @@ def test_the_pages_run_as_they_stand(
     assert np.array_equal(read_mask_bits(Path("data/train/park.mask.npz")), masks)
     assert np.array_equal(read_mask_bits(Path("data/train/street.mask.npz")), np.roll(masks, 9, 2))
     assert [still.name for still in list_stills(Path("data/photos"))] == ["desk"]
-    exec(blocks("train-your-own.md", "python")[1], {})
+    exec(blocks("train-your-own.md", "python")[0], {})
+    assert len(vhmae.read_list(Path("sepia-set"))) == 2
+    kinds.LOOKS.pop("sepia")
+    exec(blocks("train-your-own.md", "python")[2], {})
     everything: dict[str, object] = {}
     for block in blocks("python.md", "python"):  # a page is one program
         exec(block, everything)
