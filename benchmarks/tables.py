@@ -49,6 +49,33 @@ def _measured(name: str) -> str:
     )
 
 
+EVALUATED = {
+    "scores": ("scores", "all-scores", "sets", "protocols", "temporal", "bins", "paired", "drift"),
+    "one_look": ("one-look",),
+    "looks": ("looks", "looks-mean", "looks-change", "looks-light", "looks-people"),
+}
+"""Blocks that rest on reports of ``evaluate``, by their result file."""
+
+
+def older(name: str) -> str:
+    """The commit that a result file was measured at, where its digests are not all those of today's
+    package, or rows have none; else nothing."""
+    result = json.loads((RESULTS / f"{name}.json").read_text())
+    rows = result.get("scores", result.get("rows", []))
+    if all(row.get("digests") and not outdated(row) for row in rows):
+        return ""
+    return str(result["hardware"]["commit"])
+
+
+def marked(made: dict[str, str]) -> dict[str, str]:
+    """The blocks, those of an older package with the commit that they were measured at."""
+    commits = {block: older(name) for name, found in EVALUATED.items() for block in found}
+    return {
+        block: f"{text}\n\n*Measured at {commits[block]}.*" if commits.get(block) else text
+        for block, text in made.items()
+    }
+
+
 def _named(row: dict[str, Any]) -> str:
     name, _, setting = row["method"].partition(":")
     name += f", {setting}" if name == "vhmae" and setting else f", mix {setting}" if setting else ""
@@ -450,7 +477,7 @@ def blocks() -> dict[str, str]:
 
 def filled(text: str) -> str:
     """A page with its blocks filled in anew."""
-    made = blocks()
+    made = marked(blocks())
 
     def fill(match: re.Match[str]) -> str:
         return f"<!-- {match[1]} -->\n{made[match[1]]}\n<!-- end -->"

@@ -16,6 +16,7 @@ ROOMS = (
     "config",
     "progress",
     "overlap",
+    "outside",
     "partial_output",
     "assets",
     "guide",

@@ -15,6 +15,16 @@ _HOMES = {
     "VHMAE": "vhmae.model.vhmae",
     "ModelConfig": "vhmae.model.vhmae",
     "load_model": "vhmae.model.weights",
+    "HarmonizerSettings": "vhmae.engine.settings",
+    "HarmonizeJob": "vhmae.work.job",
+    "evaluate": "vhmae.evaluation.runner",
+    "Clip": "vhmae.evaluation.clip",
+    "Method": "vhmae.evaluation.clip",
+    "find_method": "vhmae.evaluation.methods",
+    "read_list": "vhmae.data.hyoutube",
+    "Trainer": "vhmae.training.loop",
+    "Recipe": "vhmae.training.recipe",
+    "read_config": "vhmae.config",
     "Lut3D": "vhmae.color.lut",
     "VhmaeError": "vhmae.errors",
     "InputError": "vhmae.errors",
@@ -22,22 +32,41 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from vhmae.color.lut import Lut3D
+    from vhmae.config import read_config
+    from vhmae.data.hyoutube import read_list
     from vhmae.engine.harmonizer import Harmonizer
+    from vhmae.engine.settings import HarmonizerSettings
     from vhmae.errors import InputError, VhmaeError
+    from vhmae.evaluation.clip import Clip, Method
+    from vhmae.evaluation.methods import find_method
+    from vhmae.evaluation.runner import evaluate
     from vhmae.model.vhmae import VHMAE, ModelConfig
     from vhmae.model.weights import load_model
+    from vhmae.training.loop import Trainer
+    from vhmae.training.recipe import Recipe
     from vhmae.work.harmonize import harmonize_video
+    from vhmae.work.job import HarmonizeJob
 
 __all__ = [
     "VHMAE",
+    "Clip",
+    "HarmonizeJob",
     "Harmonizer",
+    "HarmonizerSettings",
     "InputError",
     "Lut3D",
+    "Method",
     "ModelConfig",
+    "Recipe",
+    "Trainer",
     "VhmaeError",
     "__version__",
+    "evaluate",
+    "find_method",
     "harmonize_video",
     "load_model",
+    "read_config",
+    "read_list",
 ]
 
 

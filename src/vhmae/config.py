@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import yaml
 
 from vhmae.errors import InputError, did_you_mean
+from vhmae.options import field_docs
 
 T = TypeVar("T")
 
@@ -94,6 +95,70 @@ def _told(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_told(one) for one in value]
     return str(value) if isinstance(value, Path) else value
+
+
+@dataclasses.dataclass(frozen=True)
+class Key:
+    """A key of a recipe."""
+
+    name: str
+    """With its sections: ``train.loss.floor``; ``[]`` stands after a list of sections."""
+    kind: str
+    """What a value looks like."""
+    default: str
+    """As YAML; empty where a value must be given."""
+    meaning: str
+    """What is written under the field."""
+
+    def line(self) -> str:
+        given = f"default {self.default}" if self.default else "must be given"
+        return f"{self.name} ({self.kind}; {given})\n    {self.meaning}"
+
+
+def keys_of(kind: Any, prefix: str = "") -> list[Key]:
+    """Every key of a recipe, those of sections in their place."""
+    hints, docs = typing.get_type_hints(kind), field_docs(kind)
+    found = []
+    for field in dataclasses.fields(kind):
+        hint, name = hints[field.name], f"{prefix}{field.name}"
+        inner = [one for one in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(one)]
+        listed = typing.get_origin(hint) is tuple
+        if not inner or listed or hint is not inner[0]:
+            default = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            told = "a section, see below" if dataclasses.is_dataclass(default) else _yaml(default)
+            found.append(Key(name, _worded(hint), told, docs.get(field.name, "")))
+        if inner:
+            found += keys_of(inner[0], f"{name}{'[]' if listed else ''}.")
+    return found
+
+
+def _yaml(value: Any) -> str:
+    if value is dataclasses.MISSING:
+        return ""
+    plain = list(value) if isinstance(value, tuple) else value
+    text: str = yaml.safe_dump(_told(plain), default_flow_style=True, width=1000)
+    return text.removesuffix("\n").removesuffix("\n...").strip()
+
+
+def _worded(hint: Any) -> str:
+    """A type in words."""
+    arguments = typing.get_args(hint)
+    container = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint):
+        return "section"
+    if container is typing.Literal:
+        return "|".join(map(str, arguments))
+    if container in (types.UnionType, typing.Union):
+        inner = [one for one in arguments if one is not type(None)]
+        return " or ".join([*map(_worded, inner), "null"])
+    if container is tuple:
+        if arguments[-1] is Ellipsis:
+            return f"list, each a {_worded(arguments[0])}"
+        return "[" + ", ".join(map(_worded, arguments)) + "]"
+    names = {int: "whole number", float: "number", bool: "true or false", str: "word", Path: "file"}
+    return names.get(hint, "value")
 
 
 BESIDE_RECIPE = {"beside_recipe": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,13 @@ def test_held_out_luts_are_the_multiples_of_five() -> None:
     assert len(heldout) == 20
     assert heldout[0] == "lut005"
     assert not set(heldout) & {name for name in names if in_split(name, "train")}
+
+
+def test_luts_without_numbers_are_held_out_by_a_hash() -> None:
+    names = ["".join(letters) for letters in itertools.product("abcdef", repeat=3)]
+    heldout = [name for name in names if in_split(name, "heldout")]
+    assert 0.12 < len(heldout) / len(names) < 0.28
+    assert {name for name in names if in_split(name, "train")} == set(names) - set(heldout)
 
 
 def test_a_bank_and_a_folder_give_the_same_luts(tmp_path: Path) -> None:

@@ -70,7 +70,9 @@ def test_a_pack_keeps_frames_and_masks(videos: Path, tmp_path: Path) -> None:
 
 
 def test_takes_of_one_person_are_one_group() -> None:
-    assert source_group("asl__again") == source_group("asl__bird")
+    assert source_group("asl__again", ["asl"]) == source_group("asl__bird", ["asl"])
+    assert source_group("asl__again") != source_group("asl__bird")
+    assert source_group("asl__again1") == source_group("asl__again2")
     assert source_group("davis__bus") != source_group("davis__boat")
 
 

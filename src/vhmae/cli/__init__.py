@@ -14,11 +14,13 @@ from typing import Any, TextIO
 
 from vhmae.cli.aligned import add_aligned
 from vhmae.cli.batch import add_batch
+from vhmae.cli.cite import add_cite
 from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
 from vhmae.cli.export import add_export
 from vhmae.cli.fit_prior import add_fit_prior
 from vhmae.cli.harmonize import add_demo, add_harmonize
 from vhmae.cli.matte import add_matte
+from vhmae.cli.pack_mask import add_pack_mask
 from vhmae.cli.parser import NOTHING_LEFT, Parser, is_device
 from vhmae.cli.preview import add_preview
 from vhmae.cli.rcvh import add_rcvh
@@ -39,7 +41,7 @@ def build_parser() -> Parser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo)
     scoring = (add_evaluate, add_compare, add_synthesize, add_aligned)
-    training = (add_train, add_weights, add_fit_constant, add_fit_prior)
+    training = (add_train, add_pack_mask, add_weights, add_cite, add_fit_constant, add_fit_prior)
     for add in (*harmonizing, *scoring, *training, add_rcvh, add_study):
         add(commands)
     return parser

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vhmae.cli.parser import add_command, add_report_options, write_report
+from vhmae.config import keys_of
 from vhmae.errors import InputError
 
 
@@ -29,8 +33,34 @@ def add_train(commands: Any) -> None:
     parser.add_argument(
         "--from", dest="start_from", metavar="NAME|PATH", help="weights to start from"
     )
+    parser.add_argument(
+        "--head",
+        metavar="module:Class|FILE.py:Class",
+        help="a head of your own in the place of the recipe's (docs/train-your-own.md)",
+    )
+    parser.add_argument(
+        "--loss",
+        action="append",
+        default=[],
+        metavar="module:function[=WEIGHT]",
+        help="add a term of your own to the loss, or give one that the recipe names",
+    )
+    parser.add_argument("--keys", action=_Keys, help="list every key of a recipe, and stop")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda[:N] or mps")
     add_report_options(parser)
+
+
+class _Keys(argparse.Action):
+    """Lists the keys of a recipe, as ``--help`` lists options."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str = "") -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from vhmae.training.recipe import Recipe
+
+        print("\n".join(key.line() for key in keys_of(Recipe)))
+        parser.exit()
 
 
 def _train(args: Any) -> None:
@@ -42,8 +72,12 @@ def _train(args: Any) -> None:
     from vhmae.training.loop import Trainer
     from vhmae.training.recipe import Recipe
 
-    recipe = read_config(Recipe, args.config, args.overrides)
-    state = Trainer(recipe, args.output, args.device, args.start_from).run(args.resume)
+    overrides = {**args.overrides, **({"model.head": args.head} if args.head else {})}
+    recipe = read_config(Recipe, args.config, overrides)
+    recipe, terms = _with_terms(recipe, args.loss)
+    head = _outside_head(args.head)
+    trainer = Trainer(recipe, args.output, args.device, args.start_from, head, terms)
+    state = trainer.run(args.resume)
     _tell(
         args,
         {
@@ -52,6 +86,44 @@ def _train(args: Any) -> None:
             "precision": state.precision,
         },
     )
+
+
+def _outside_head(name: str | None) -> Any:
+    """The class behind ``--head``; None where the package has it."""
+    from vhmae.model.heads import HEADS, Head
+    from vhmae.outside import load_outside
+
+    if name is None or name in HEADS:
+        return None
+    found = load_outside(name, "head", "class")
+    if not (isinstance(found, type) and issubclass(found, Head)):
+        raise InputError("is no vhmae.model.heads.Head; derive it", field="head", value=name)
+    return found
+
+
+def _with_terms(recipe: Any, written: Sequence[str]) -> tuple[Any, dict[str, Any]]:
+    """The recipe with the terms that ``--loss`` adds, and those functions by their names."""
+    from vhmae.outside import load_outside
+    from vhmae.training.recipe import LossTerm
+    from vhmae.training.terms import TERMS
+
+    loss, terms = recipe.train.loss, {}
+    for text in written:
+        name, equals, weight = text.partition("=")
+        if name not in TERMS:
+            terms[name] = load_outside(name, "loss", "function")
+        named = {loss.reconstruction, *(one.term for one in loss.more)}
+        if equals or name not in named:
+            try:
+                added = LossTerm(term=name, weight=float(weight) if equals else 1.0)
+            except ValueError:
+                raise InputError(
+                    "its weight is no number; write module:function=0.1", field="loss", value=text
+                ) from None
+            others = tuple(one for one in loss.more if one.term != name)
+            loss = dataclasses.replace(loss, more=(*others, added))
+    train = dataclasses.replace(recipe.train, loss=loss)
+    return dataclasses.replace(recipe, train=train), terms
 
 
 def _train_comparator(args: Any) -> None:
@@ -64,6 +136,8 @@ def _train_comparator(args: Any) -> None:
         raise InputError(
             "--from: is for our own networks; a compared method takes a backbone in its recipe"
         )
+    if args.head or args.loss:
+        raise InputError("--head, --loss: are for our own networks; leave them out")
     recipe = read_config(ComparatorRecipe, args.config, args.overrides)
     state = train_comparator(recipe, args.output, args.device, args.resume)
     _tell(

@@ -139,8 +139,10 @@ def lut_number(name: str) -> int:
 
 
 def in_split(name: str, split: Split) -> bool:
-    """Held-out LUTs are those whose number is a multiple of 5; no training ever sees them."""
-    heldout = lut_number(name) % 5 == 0
+    """Held-out LUTs are those whose number is a multiple of 5; no training ever sees them. Of names
+    without a number a hash decides, for about a fifth of them."""
+    numbered = any(character.isdigit() for character in name)
+    heldout = (lut_number(name) if numbered else zlib.crc32(name.encode())) % 5 == 0
     return split == "all" or heldout == (split == "heldout")
 
 
@@ -167,7 +169,7 @@ def read_lut_bank(source: Path, split: Split = "all") -> list[Lut3D]:
             ) from None
     if not luts:
         raise InputError(
-            f"{source}: has no LUT of the split '{split}'; the split goes by the numbers in the "
-            "names"
+            f"{source}: has no LUT of the split '{split}', which goes by the numbers in the names, "
+            "or their hash; give more LUTs, or take all of them"
         )
     return list(luts)

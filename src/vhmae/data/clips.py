@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import cv2
@@ -21,6 +21,11 @@ from vhmae.memory import check_archive
 from vhmae.partial_output import whole_file
 
 Array = np.ndarray
+
+
+MASK_SUFFIX = ".mask.npz"
+LABEL_SUFFIX = ".mask.png"
+PHOTOGRAPHS = (".jpg", ".jpeg", ".webp", ".png")
 
 
 def read_mask_bits(path: Path) -> Array:
@@ -103,17 +108,32 @@ class Still:
 
 def list_stills(folder: Path) -> list[Still]:
     """List the pictures of a folder that have a label map, in the order of their names."""
-    pictures = sorted([*folder.glob("*.jpg"), *folder.glob("*.webp")])
-    stills = [
-        Still(path.stem, path, path.with_suffix(".png"))
-        for path in pictures
-        if path.with_suffix(".png").exists()
-    ]
+    found = [(path, label_of(path)) for path in list_photographs(folder)]
+    stills = [Still(path.stem, path, label) for path, label in found if label is not None]
     if not stills:
         raise InputError(
-            f"{folder}: holds no picture with a label map; expected NAME.jpg beside NAME.png"
+            f"{folder}: holds no picture with a label map; expected NAME.jpg beside NAME.png, or "
+            f"NAME.png beside NAME{LABEL_SUFFIX}"
         )
     return stills
+
+
+def list_photographs(folder: Path) -> list[Path]:
+    """The pictures of a folder in the order of their names, without those that are label maps: a
+    PNG beside a JPEG or WebP of its name is one, and so is NAME.mask.png."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in PHOTOGRAPHS)
+    others = {path.stem for path in files if path.suffix != ".png"}
+    return [
+        path
+        for path in files
+        if path.suffix != ".png" or not (path.stem in others or path.name.endswith(LABEL_SUFFIX))
+    ]
+
+
+def label_of(picture: Path) -> Path | None:
+    """The label map of a picture; None where it has none."""
+    beside = [picture.with_name(f"{picture.stem}{LABEL_SUFFIX}"), picture.with_suffix(".png")]
+    return next((path for path in beside if path != picture and path.exists()), None)
 
 
 def list_clips(folder: Path) -> list[Clip]:
@@ -149,10 +169,14 @@ def read_names(path: Path, option: str) -> set[str]:
     return names
 
 
-def source_group(name: str) -> str:
-    """The group of takes that a clip belongs to: no group may stand on both sides of a split."""
+def source_group(name: str, together: Collection[str] = ()) -> str:
+    """The group of takes that a clip belongs to: no group may stand on both sides of a split.
+
+    Args:
+        name: ``SOURCE__SEQUENCE``; sequences that differ in the number at their end are takes.
+        together: sources whose clips are all takes of one thing, as of one person.
+    """
     source, _, sequence = name.partition("__")
-    together = {"asl", "samplevideos", "t2vft"}
     return source if source in together else f"{source}__{sequence.rstrip('0123456789')}"
 
 
@@ -161,9 +185,15 @@ class Pack:
     memory."""
 
     def __init__(
-        self, names: list[str], source: Array, pictures: list[Array], labels: list[Array]
+        self,
+        names: list[str],
+        source: Array,
+        pictures: list[Array],
+        labels: list[Array],
+        together: Collection[str] = (),
     ) -> None:
         self.names = names
+        self.together = together  # as source_group takes it
         self.source = source  # (frames,) index into names, ascending
         self._pictures = pictures
         self._labels = labels
@@ -172,7 +202,7 @@ class Pack:
         # Takes of one clip share a number, so that no fold has seen a part of another's scenes; the
         # same in every subset.
         groups = [
-            source_group(name) if len(rows) > 1 else name
+            source_group(name, together) if len(rows) > 1 else name
             for name, rows in zip(names, self.frames_of, strict=True)
         ]
         self.source_numbers = [zlib.crc32(group.encode()) for group in groups]
@@ -237,9 +267,8 @@ class Pack:
         position = {old: new for new, old in enumerate(chosen)}
         source = np.array([position[int(self.source[row])] for row in rows], dtype=np.int64)
         names = [self.names[index] for index in chosen]
-        return Pack(
-            names, source, [self._pictures[r] for r in rows], [self._labels[r] for r in rows]
-        )
+        pictures, labels = ([one[r] for r in rows] for one in (self._pictures, self._labels))
+        return Pack(names, source, pictures, labels, self.together)
 
     def save(self, path: Path) -> None:
         """Write the pack as one .npz."""
@@ -251,7 +280,7 @@ class Pack:
             np.savez(part, **arrays)  # type: ignore[arg-type]  # numpy types the keywords after its own flags
 
     @classmethod
-    def load(cls, path: Path) -> Pack:
+    def load(cls, path: Path, together: Collection[str] = ()) -> Pack:
         try:
             check_archive(path, "pack fewer frames")
             with np.load(path, allow_pickle=False) as file:
@@ -263,12 +292,13 @@ class Pack:
                     file["source"],
                     parts["pictures"],
                     parts["labels"],
+                    together,
                 )
         except FileNotFoundError:
-            raise InputError(f"{path}: no such pack; make it with: vhmae pack") from None
+            raise InputError(f"{path}: no such pack; train again, which makes it") from None
         except DAMAGED_ARCHIVE as error:
             raise InputError(
-                f"{path}: is not a pack of frames ({error}); make it again with: vhmae pack"
+                f"{path}: is not a pack of frames ({error}); delete it: training makes it again"
             ) from None
 
 
@@ -290,13 +320,13 @@ def _video_entries(folder: Path, frames_per_video: int) -> Iterator[tuple[str, A
 
 
 def _still_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
-    for picture in sorted([*folder.glob("*.jpg"), *folder.glob("*.webp")]):
-        label = picture.with_suffix(".png")
+    for picture in list_photographs(folder):
+        label = label_of(picture)
         data = np.frombuffer(picture.read_bytes(), np.uint8)
         yield (
             picture.stem,
             data,
-            np.frombuffer(label.read_bytes() if label.exists() else b"", np.uint8),
+            np.frombuffer(label.read_bytes() if label is not None else b"", np.uint8),
         )
 
 
@@ -323,8 +353,8 @@ def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
         entries = list(_still_entries(folder))
     if not entries:
         raise InputError(
-            f"{folder}: holds neither clips (NAME.mp4, NAME.mask.npz), pictures (.jpg, .webp) nor "
-            f"{TRAIN_LIST}"
+            f"{folder}: holds neither clips (NAME.mp4, NAME.mask.npz), pictures (.jpg, .webp, "
+            f".png) nor {TRAIN_LIST}"
         )
     names = list(dict.fromkeys(name for name, _, _ in entries))
     position = {name: index for index, name in enumerate(names)}

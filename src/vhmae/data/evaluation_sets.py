@@ -19,14 +19,13 @@ from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, SKIN, TEST_LIST, write_jp
 from vhmae.data.looks import (
     IDENTITY,
     LOOKS,
-    SHIFTS,
     CameraSplit,
     Look,
     LookSources,
     draw_look,
     read_cameras,
 )
-from vhmae.data.looks.spatial import Added, draw_added
+from vhmae.data.looks.spatial import ADDED, Added, draw_added
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
 from vhmae.errors import InputError, did_you_mean
 
@@ -79,11 +78,11 @@ class SynthesisRecipe:
     apart."""
 
     def __post_init__(self) -> None:
+        known = (*LOOKS, *ADDED)  # as they are now: a user may have added a kind
         for shift in self.shifts:
-            if shift not in SHIFTS:
+            if shift not in known:
                 raise InputError(
-                    f"unknown shift {shift}{did_you_mean(shift, SHIFTS)}; known: "
-                    f"{', '.join(SHIFTS)}",
+                    f"unknown shift {shift}{did_you_mean(shift, known)}; known: {', '.join(known)}",
                     field="shifts",
                 )
         low, high = self.strengths

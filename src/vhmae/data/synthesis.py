@@ -105,6 +105,7 @@ class SceneRecipe:
     """Share of scenes whose foreground takes a share drawn evenly from ``large_foreground``; small
     ones lead otherwise."""
     large_foreground: tuple[float, float] = (0.3, 0.8)
+    """Shares of the crop that ``large`` means."""
     clean_edge: float = 0.75
     """Share of scenes with the edge closed."""
     clean_edge_pixels: tuple[int, int] = (2, 6)

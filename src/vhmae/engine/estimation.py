@@ -8,7 +8,8 @@ import torch
 from vhmae.color.statistics import PixelSets
 from vhmae.engine.rendering import FrameTransform, PixelChange
 from vhmae.engine.smoothing import Estimate
-from vhmae.model.heads import Drawing, Transform
+from vhmae.errors import InputError
+from vhmae.model.heads import Change
 from vhmae.model.precision import DTYPES, Precision, autocast, choose_precision
 from vhmae.model.vhmae import VHMAE
 
@@ -70,30 +71,32 @@ class Estimator:
             sets = [colors.to(self.device) for colors in sets[0]], sets[1].to(self.device)
         with autocast(self.device, self.precision):
             predicted = self.model.predict(frames, masks, sets=sets).change
-            if isinstance(predicted, Transform):
-                predicted = self.model.look_again(predicted, frames, masks, sets)
+            predicted = self.model.look_again(predicted, frames, masks, sets)
         # How much changes over all is seen on every fourth row and column as well.
         part, covered = (
             (frames, masks)
-            if isinstance(predicted, Drawing)
+            if predicted.maps() is None
             else (frames[..., ::4, ::4], masks[..., ::4, ::4])
         )
         if not any(mask[::4, ::4].any() for _, _, mask in window):
             part, covered = frames, masks
         share = share_kept(predicted.apply(part) - part, covered, self.caution)
+        if predicted.maps() is None and self.model.head.holds_between_key_frames:
+            raise InputError(
+                f"head {self.model.config.head}: says that its changes hold between key frames but "
+                "has no color maps; let maps() return them, or set holds_between_key_frames = False"
+            )
         changes = [change.scaled(share) for change in _changes(predicted, frames)]
         return [Estimate(shot, key_frames[place][0], changes[place]) for place in wanted]
 
 
-def _changes(
-    predicted: Transform | Drawing, frames: torch.Tensor
-) -> list[FrameTransform] | list[PixelChange]:
-    """What the network says of each frame of a window."""
-    if isinstance(predicted, Transform):
-        overall = predicted.overall[0].float().cpu().numpy()
-        return [
-            FrameTransform(overall, local) for local in predicted.local[0].float().cpu().numpy()
-        ]
+def _changes(predicted: Change, frames: torch.Tensor) -> list[FrameTransform] | list[PixelChange]:
+    """What the network says of each frame of a window: color maps where it has them, or what it
+    makes of the pixels seen."""
+    maps = predicted.maps()
+    if maps is not None:
+        overall = maps.overall[0].float().cpu().numpy()
+        return [FrameTransform(overall, local) for local in maps.local[0].float().cpu().numpy()]
     drawn = (predicted.apply(frames) - frames)[0].float().permute(0, 2, 3, 1).cpu().numpy()
     return [PixelChange(np.ascontiguousarray(pixels)) for pixels in drawn]
 

@@ -97,15 +97,15 @@ class Harmonizer:
             raise InputError(
                 "expected 0 (live) or a number of frames", field="lookahead", value=lookahead
             )
-        self.caution = model.config.usual_caution if caution is None else caution
+        self.caution = model.usual_caution if caution is None else caution
         self.estimator = Estimator(model, device, precision, self.caution)
         self.quality = quality
         self.strength = strength
         self.keep = settings.keep
         # Colour maps hold between key frames; drawn pixels belong to one frame alone.
-        draws = model.config.head == "pixel"
-        self.stride = 1 if draws else STRIDES[quality]
-        self.overlapping = windows == "overlapping" or (windows == "auto" and draws)
+        holds = model.head.holds_between_key_frames
+        self.stride = STRIDES[quality] if holds else 1
+        self.overlapping = windows == "overlapping" or (windows == "auto" and not holds)
         self._window_frames = self.stride * model.config.clip_frames
         self.latency_frames = (
             self._window_frames + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
@@ -197,9 +197,9 @@ class Harmonizer:
     def guide(self, change: Array, shot: int | None = None) -> None:
         """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while
         frames come, it is blended in."""
-        if self.model.config.head != "photometric":
+        if not self.model.head.holds_between_key_frames:
             raise InputError(
-                "these weights draw pixels; take weights with a photometric head", field="guide"
+                "these weights draw pixels; take weights that say color maps", field="guide"
             )
         self.told.say(change, shot, self._index - len(self._pending) if self._index else -math.inf)
 
@@ -264,7 +264,8 @@ class Harmonizer:
             (index, arrays[f"window{at}.frame"], arrays[f"window{at}.mask"])
             for at, index in enumerate(numbers["window"])
         ]
-        kind = FrameTransform if self.model.config.head == "photometric" else PixelChange
+        holds = self.model.head.holds_between_key_frames
+        kind = FrameTransform if holds else PixelChange
         for at, (shot, index) in enumerate(numbers["estimates"]):
             fields = {
                 field.name: arrays[f"estimate{at}.{field.name}"]
@@ -466,9 +467,9 @@ class Harmonizer:
     def _is_estimated(self, estimates: list[Estimate], index: int) -> bool:
         """Whether the estimates say what is to be done to a frame: any colour map does, a drawing
         is of its own frame."""
-        if self.model.config.head == "pixel":
-            return any(one.index >= index for one in estimates)
-        return bool(estimates)
+        if self.model.head.holds_between_key_frames:
+            return bool(estimates)
+        return any(one.index >= index for one in estimates)
 
     def _is_past(self, index: int) -> bool:
         """Whether the oldest estimate is too old to count at a frame, and a younger one stands in

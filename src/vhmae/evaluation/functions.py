@@ -8,22 +8,17 @@ instead, which knows where the frames lie. It never sees the target.
 from __future__ import annotations
 
 import dataclasses
-import importlib
-import importlib.util
 import inspect
-import os
-import sys
-import traceback
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from vhmae.data.digests import file_digest
-from vhmae.errors import InputError, did_you_mean
+from vhmae.errors import InputError
 from vhmae.evaluation.clip import Array, Clip, Method
+from vhmae.outside import load_outside, told
 
 GROUP = "vhmae.methods"
 """Entry points of this group are methods by their names."""
@@ -40,7 +35,7 @@ def installed_method(label: str, point: EntryPoint) -> Method:
         found = point.load()
     except Exception as error:
         raise InputError(
-            f"{point.value} cannot be loaded ({_told(error)}); mend that package",
+            f"{point.value} cannot be loaded ({told(error)}); mend that package",
             field="method",
             value=point.name,
         ) from error
@@ -53,55 +48,7 @@ def function_method(label: str, source: str) -> Method:
     Raises:
         InputError: if it is not there, or its module cannot be imported.
     """
-    place, _, name = source.rpartition(":")
-    module = _module_of(place, source)
-    found = getattr(module, name, None)
-    if found is None:
-        known = [key for key, value in vars(module).items() if callable(value)]
-        raise InputError(
-            f"{place} has no {name}{did_you_mean(name, known)}; name a function in it",
-            field="method",
-            value=source,
-        )
-    return _as_method(label, found, source)
-
-
-def _module_of(place: str, source: str) -> ModuleType:
-    try:
-        if not place.endswith(".py"):
-            if os.getcwd() not in sys.path:  # a command's own folder is not the one it is called in
-                sys.path.append(os.getcwd())
-            return importlib.import_module(place)
-        path = Path(place).resolve()
-        if not path.is_file():
-            raise InputError(
-                f"there is no file {place}; check the path", field="method", value=source
-            )
-        if str(path.parent) not in sys.path:  # so that it finds its neighbors, as a script does
-            sys.path.append(str(path.parent))
-        spec = importlib.util.spec_from_file_location(f"_vhmae_method_{path.stem}", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # dataclasses look their module up
-        spec.loader.exec_module(module)
-        return module
-    except ModuleNotFoundError as error:
-        if error.name == place.partition(".")[0]:
-            raise InputError(
-                f"no module {place} is installed or lies here; write FILE.py:function for a file",
-                field="method",
-                value=source,
-            ) from error
-        raise InputError(
-            f"needs the module {error.name}; install it beside vhmae", field="method", value=source
-        ) from error
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"cannot be imported ({_told(error)}); mend it", field="method", value=source
-        ) from error
+    return _as_method(label, load_outside(source, "method", "function"), source)
 
 
 def _as_method(label: str, found: Any, source: str) -> Method:
@@ -125,7 +72,7 @@ def _as_method(label: str, found: Any, source: str) -> Method:
             frames = np.asarray(frames)
         except Exception as error:
             raise InputError(
-                f"failed ({_told(error)}); mend it", field="method", value=source
+                f"failed ({told(error)}); mend it", field="method", value=source
             ) from error
         if frames.shape != clip.composite.shape or frames.dtype != np.uint8:
             raise InputError(
@@ -157,11 +104,3 @@ def _code_digest(function: Any) -> str | None:
     except TypeError:
         return None
     return file_digest(Path(file)) if file is not None and Path(file).is_file() else None
-
-
-def _told(error: Exception) -> str:
-    """An error of somebody else's code in a few words, with its place."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f", {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
-    text = " ".join(str(error).split())[:100]
-    return f"{type(error).__name__}: {text}{where}"

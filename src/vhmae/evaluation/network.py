@@ -6,14 +6,12 @@ import dataclasses
 import hashlib
 
 import numpy as np
-import torch
 
 from vhmae.data.digests import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Array, Clip, Method
-from vhmae.model.heads import PhotometricHead
 from vhmae.model.hub import PREFIX
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import find_weights, load_model
@@ -57,16 +55,10 @@ def silence_tokens(model: VHMAE, name: str) -> None:
     Raises:
         InputError: if the weights have no look path.
     """
-    if model.look_path is None or not isinstance(model.head, PhotometricHead):
+    if model.look_path is None or not model.head.silence():
         raise InputError(
             f"`method` vhmae-look: {name} has no look path that could answer alone; take vhmae"
         )
-    layers = (model.head.overall, model.head.local, model.head.trust)
-    with torch.no_grad():
-        for layer in layers:
-            if layer is not None:
-                layer.weight.zero_()
-                layer.bias.zero_()
 
 
 def weights_digest(name: str) -> str:

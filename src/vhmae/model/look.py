@@ -43,7 +43,9 @@ class LookConfig:
     histogram_width: int = 128
     """Features that a member takes from the histograms."""
     dropout: float = 0.2
+    """Share of hidden features that training leaves out."""
     histogram_dropout: float = 0.3
+    """Share of the histograms' features that training leaves out."""
     again: float = 0.7
     """When harmonizing, the path is shown the frames once more, as harmonized so far; this share of
     what it says then is added (docs/decisions.md, "Shown again")."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vhmae.color import statistics
 from vhmae.color.transform import QUADRATIC
 from vhmae.errors import InputError, ShapeError
-from vhmae.model.heads import Drawing, PhotometricHead, PixelHead, Transform, blend
+from vhmae.model.heads import HEADS, Change, Head, blend, head_class
 from vhmae.model.look import LookConfig, LookPath, LookReading, MemberLinear, recolor_foreground
 from vhmae.model.masking import (
     MaskingStrategy,
@@ -53,8 +53,9 @@ class ModelConfig:
     """Hidden width of the Pattern Alignment Module."""
     drop_path: float = 0.1
     """Share of branches left out in training, at the deepest block."""
-    head: Literal["pixel", "photometric"] = "photometric"
-    """What the decoder says: pixels (the paper) or colour transforms."""
+    head: str = "photometric"
+    """What the decoder says: ``pixel`` (the paper), ``photometric`` (color transforms), or a class
+    outside the package, module:Class, that the command line must name, too (--head)."""
     content: Literal["pattern", "token"] = "pattern"
     """What stands for masked patches: the Pattern Alignment Module, or MAE's one learned token
     (Table 2, row A)."""
@@ -71,11 +72,12 @@ class ModelConfig:
     """The look path; null is the paper's plain model."""
     caution: float | None = None
     """Half of a change this small, in levels of 255, is left undone where the user does not say
-    otherwise: small ones are as often wrong as right (docs/decisions.md, "caution"). null is 16 for
-        colour maps; drawn pixels are taken as they are: 0."""
+    otherwise. null is the head's own: 16 for color maps, 0 for drawn pixels."""
 
     def __post_init__(self) -> None:
         patch = self.patch_size
+        if ":" not in self.head and self.head not in HEADS:
+            head_class(self.head, None)
         if (
             min(
                 patch,
@@ -115,19 +117,12 @@ class ModelConfig:
                     f"{heads}"
                 )
 
-    @property
-    def usual_caution(self) -> float:
-        """What ``caution`` says, or the head's own: levels of 255."""
-        if self.caution is not None:
-            return self.caution
-        return 16.0 if self.head == "photometric" else 0.0
-
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
     """What the network says of a window of frames, and what the losses need."""
 
-    change: Transform | Drawing
+    change: Change
     """What is to be done to the frames, as the head says it."""
     masked: Tensor
     """(B, L) bool: what the encoder does not see."""
@@ -161,7 +156,14 @@ class Harmonized(Prediction):
 class VHMAE(nn.Module):
     """Video harmonization masked autoencoder."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, head: type[Head] | None = None) -> None:
+        """Build an untrained network.
+
+        Args:
+            head: the class that ``config.head`` names, where it stands outside the package.
+        Raises:
+            InputError: where the configuration names such a class and none is given.
+        """
         super().__init__()
         self.config = config
         self.packed = True
@@ -190,11 +192,13 @@ class VHMAE(nn.Module):
             decoder_dim, config.decoder_depth, config.decoder_heads, config.drop_path
         )
         self._initialize()
-        self.head = (
-            PhotometricHead(decoder_dim, config.residual, config.trust)
-            if config.head == "photometric"
-            else PixelHead(decoder_dim, config.patch_size)
-        )
+        self.head: Head = head_class(config.head, head)(decoder_dim, config)
+
+    @property
+    def usual_caution(self) -> float:
+        """What the configuration's ``caution`` says, or the head's own: levels of 255."""
+        own = self.config.caution
+        return self.head.usual_caution if own is None else own
 
     def _initialize(self) -> None:
         """MAE's initialisation: Xavier for linear layers, small normal tokens."""
@@ -308,21 +312,22 @@ class VHMAE(nn.Module):
 
     def look_again(
         self,
-        change: Transform,
+        change: Change,
         composite: Tensor,
         mask: Tensor,
         sets: statistics.PixelSets | None = None,
-    ) -> Transform:
-        """Show the look path what a transform makes of the frames, and add what it finds still
-        wrong; takes what :meth:`predict` does."""
-        if self.look_path is None or self.look_path.config.again == 0.0:
+    ) -> Change:
+        """Show the look path what color maps make of the frames, and add what it finds still wrong;
+        takes what :meth:`predict` does. A change without maps stays as it is."""
+        maps = change.maps()
+        if maps is None or self.look_path is None or self.look_path.config.again == 0.0:
             return change
         if sets is not None:
             more = self.look_path.read(
-                recolor_foreground(sets[0], change.overall.float()), sets[1]
+                recolor_foreground(sets[0], maps.overall.float()), sets[1]
             ).coefficients
             return dataclasses.replace(
-                change, overall=change.overall + self.look_path.config.again * more
+                maps, overall=maps.overall + self.look_path.config.again * more
             )
         part = mask[..., ::2, ::2]
         inside = int(part.sum())
@@ -330,11 +335,9 @@ class VHMAE(nn.Module):
             min(inside, part.numel() - inside) >= statistics.PIXELS[0] // 4
         ):  # enough to draw from on either side
             composite, mask = composite[..., ::2, ::2], part
-        shown = blend(change.apply(composite), composite, mask).clamp(0.0, 1.0)
+        shown = blend(maps.apply(composite), composite, mask).clamp(0.0, 1.0)
         more = self.look_path(shown, mask).coefficients
-        return dataclasses.replace(
-            change, overall=change.overall + self.look_path.config.again * more
-        )
+        return dataclasses.replace(maps, overall=maps.overall + self.look_path.config.again * more)
 
     def _encode(self, patches: Tensor, visible: Tensor, shape: tuple[int, int, int]) -> Tensor:
         """Encode the visible tokens: scene token first, (B, 1 + L, D). Masked tokens are seen by

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 from vhmae.config import build, to_tree
 from vhmae.errors import InputError, did_you_mean
 from vhmae.memory import check_memory
-from vhmae.model.hub import PREFIX, load_from_hub
+from vhmae.model.heads import Head
+from vhmae.model.hub import PREFIX, fill, load_from_hub
 from vhmae.model.vhmae import VHMAE, ModelConfig
 from vhmae.partial_output import whole_file
 
@@ -87,25 +88,28 @@ def read_card(name: str) -> WeightsCard:
     return WeightsCard(path, build(ModelConfig, tree, str(path)), facts)
 
 
-def load_model(name: str = DEFAULT) -> VHMAE:
+def load_model(name: str = DEFAULT, head: type[Head] | None = None) -> VHMAE:
     """Load weights by packaged name, path, or ``hf:owner/name``, in fp32, in evaluation mode.
 
+    Args:
+        head: the class of weights whose head stands outside the package; nothing that a file names
+            is imported.
     Raises:
-        InputError: if the name is unknown, or the file is no safetensors file of this package.
+        InputError: if the name is unknown, the file is no safetensors file of this package, or its
+            head stands outside and is not given.
     """
     if name.startswith(PREFIX):
-        return load_from_hub(name)
+        return load_from_hub(name, head)
     card = read_card(name)
-    _check_head(card)
-    model = VHMAE(card.config)
+    _check_fits(card, head)
+    model = VHMAE(card.config, head)
     with safe_open(card.path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-    expected = model.state_dict()
-    model.load_state_dict({key: value.to(expected[key].dtype) for key, value in tensors.items()})
+    fill(model, tensors, str(card.path))
     return model.eval()
 
 
-def _check_head(card: WeightsCard) -> None:
+def _check_fits(card: WeightsCard, head: type[Head] | None) -> None:
     """Refuse a configuration that the tensors do not fit, before anything of its size is made."""
     with safe_open(card.path, framework="pt") as file:
         shapes = {key: file.get_slice(key).get_shape() for key in file.keys()}  # noqa: SIM118
@@ -127,7 +131,7 @@ def _check_head(card: WeightsCard) -> None:
         "fetch or train the weights again",
     )
     with torch.device("meta"):  # takes no memory
-        expected = VHMAE(config).state_dict()
+        expected = VHMAE(config, head).state_dict()
     for key in sorted(shapes.keys() | expected.keys()):
         if key not in shapes or key not in expected or shapes[key] != [*expected[key].shape]:
             raise _misfit(card.path, key)

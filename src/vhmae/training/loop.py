@@ -13,8 +13,9 @@ import functools
 import pickle
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 
@@ -24,6 +25,7 @@ from vhmae.data.looks import LookSampler, read_cameras
 from vhmae.data.pairs import PairSampler, read_pairs
 from vhmae.data.synthesis import SceneSampler
 from vhmae.errors import InputError, VhmaeError
+from vhmae.model.heads import Head
 from vhmae.model.precision import Precision, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import count_parameters, load_model, save_model
@@ -35,6 +37,7 @@ from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe
 from vhmae.training.sources import load_packs, make_sampler, split_dev
 from vhmae.training.stages import LookPathStage, SceneStage, load_bank
+from vhmae.training.terms import Term, find_term
 from vhmae.training.validation import DevSet
 
 CHECKPOINT = "checkpoint.pt"
@@ -58,8 +61,26 @@ class Trainer:
     ``weights.safetensors``."""
 
     def __init__(
-        self, recipe: Recipe, run_dir: Path, device: str = "auto", start_from: str | None = None
+        self,
+        recipe: Recipe,
+        run_dir: Path,
+        device: str = "auto",
+        start_from: str | None = None,
+        head: type[Head] | None = None,
+        terms: Mapping[str, Term] = MappingProxyType({}),
     ) -> None:
+        """Make a run; nothing is read and written before :meth:`run`.
+
+        Args:
+            run_dir: made where it is missing.
+            device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+            start_from: weights whose tensors of the same name and shape are taken over.
+            head: the class that ``recipe.model.head`` names, where it stands outside the package.
+            terms: loss terms from outside that the recipe names, by those names.
+        Raises:
+            InputError: for a device that is not there, weights that do not fit, and names from
+                outside without what they name.
+        """
         train = recipe.train
         self.recipe = recipe
         self.run_dir = run_dir
@@ -71,9 +92,12 @@ class Trainer:
         if train.threads:
             torch.set_num_threads(train.threads)
         torch.manual_seed(train.seed)
-        self.model = VHMAE(recipe.model).to(self.device)
+        self.model = VHMAE(recipe.model, head).to(self.device)
         if start_from is not None:
-            _start_from(self.model, start_from)
+            _start_from(self.model, start_from, head)
+        self.terms = terms
+        for name in (train.loss.reconstruction, *(one.term for one in train.loss.more)):
+            find_term(name, terms)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         if train.compile:
             self.model.decoder.compile()
@@ -102,7 +126,7 @@ class Trainer:
         if recipe.data.pairs:
             list_file = recipe.data.root_path / recipe.data.pairs
             pairs = PairSampler(read_pairs(list_file.parent, list_file))
-        more = (self.cache, self.state.precision, self.processes)
+        more = (self.cache, self.state.precision, self.processes, self.terms)
         for stage in train.stages:
             make = functools.partial(
                 SceneStage, stage, recipe, self.model, looks, sampler, pairs, *more
@@ -286,9 +310,9 @@ class Trainer:
         self._resumed = self.state.step, saved["optimizer"]
 
 
-def _start_from(model: VHMAE, weights: str) -> None:
+def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> None:
     """Start from other weights: tensors of the same name and shape are taken over."""
-    source = load_model(weights).state_dict()
+    source = load_model(weights, head).state_dict()
     own = model.state_dict()
     shared = {
         key: value for key, value in source.items() if key in own and own[key].shape == value.shape

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -13,10 +16,10 @@ from vhmae.data.looks import LookSampler
 from vhmae.data.synthesis import TrainingBatch
 from vhmae.model import losses
 from vhmae.model.look import LookPath, recolor_foreground
-from vhmae.model.masking import patchify
 from vhmae.model.precision import Precision, autocast
 from vhmae.training.recipe import LossConfig
 from vhmae.training.sources import LookBank
+from vhmae.training.terms import TERMS, WHOLE_PATCHES, Made, Term, find_term
 
 
 def batch_losses(
@@ -28,47 +31,36 @@ def batch_losses(
     jitter: Tensor | None = None,
     cross_fit: bool = False,
     masking_seed: int = 0,
+    given: Mapping[str, Term] = MappingProxyType({}),
 ) -> dict[str, Tensor]:
-    """The losses of one batch (Eq. 6 and its parts), in fp32; ``loss`` is what is minimised."""
+    """The losses of one batch (Eq. 6 and its terms), in fp32; ``loss`` is what is minimised.
+
+    Args:
+        given: terms from outside the package that ``config.more`` names.
+    """
     with autocast(batch.composite.device, precision):
         result = model(
             batch.composite, batch.mask, jitter, batch.source if cross_fit else None, masking_seed
         )
-    frames = batch.composite.shape[1]
-    relative = config.reconstruction == "relative"
-    harmonized = (result.frames if relative else result.drawn).float()
-    if relative:
-        reconstruction = losses.relative_error(
-            harmonized,
-            batch.composite,
-            batch.target,
-            batch.region,
-            config.floor,
-            config.harm_weight,
-        )
-    else:
-        predicted, truth = (patchify(video, patch_size) for video in (harmonized, batch.target))
-        reconstruction = losses.reconstruction_loss(predicted, truth, result.foreground, frames)
-    alignment = losses.alignment_loss(
-        result.foreground_features,
-        result.background_features,
-        result.foreground,
-        frames,
-        config.reduction,
-        result.visible_background,
-    )
-    balance = losses.patch_balancing_loss(
-        harmonized, patch_size, config.balance, batch.target, config.reduction
-    )
-    loss = losses.total_loss(
-        reconstruction, alignment, balance, config.alignment_weight, config.balance_weight
-    )
-    return {
-        "loss": loss,
-        "reconstruction": reconstruction,
-        "alignment": alignment,
-        "balance": balance,
+    whole = config.reconstruction in WHOLE_PATCHES
+    harmonized = (result.drawn if whole else result.frames).float()
+    made = Made(batch, result, harmonized, patch_size, config)
+    terms = {
+        "reconstruction": find_term(config.reconstruction, given)(made),
+        "alignment": TERMS["alignment"](made),
+        "balance": TERMS["balance"](made),
     }
+    loss = losses.total_loss(
+        terms["reconstruction"],
+        terms["alignment"],
+        terms["balance"],
+        config.alignment_weight,
+        config.balance_weight,
+    )
+    for more in config.more:
+        terms[more.term] = find_term(more.term, given)(made)
+        loss = loss + more.weight * terms[more.term]
+    return {"loss": loss, **terms}
 
 
 def look_losses(

@@ -14,6 +14,7 @@ from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
 from vhmae.model.losses import BalanceVariant, Reduction
 from vhmae.model.vhmae import ModelConfig
+from vhmae.training.terms import find_term
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,12 +46,17 @@ class DataConfig:
     dev_list: Path | None = dataclasses.field(default=None, metadata=BESIDE_RECIPE)
     """A file with names of clips of the first folder that are kept for validation, one a line; null
     keeps every 20th of its videos. In a recipe it counts from the recipe's folder."""
+    together: tuple[str, ...] = ()
+    """Sources whose clips are all takes of one thing, as of one person: of NAME in clips called
+    NAME__SEQUENCE. No split and no fold parts them; takes that differ in a number at their end are
+    known without."""
     keep_dev: bool = True
     """Keep clips for validation; false trains on all of them, and scores none."""
     licence: str = ""
     """What the weights say of their licence, which follows from that of the data; empty says that
     nobody stated one."""
     frames_per_video: int = 24
+    """Frames that are taken of each clip, evenly spaced among those with a foreground."""
     cache: str = ""
     """Folder for packs and banks; empty puts them into the run's folder."""
     decoded_mib: int = 1024
@@ -92,10 +98,13 @@ class LookStage:
     step."""
 
     steps: int = 3000
+    """Updates of the weights."""
     samples: int = 60000
     """Scenes in the bank."""
     batch_size: int = 256
+    """Scenes an update."""
     learning_rate: float = 1e-3
+    """The highest rate of AdamW; it falls along a cosine."""
     image_size: int = 160
     """Side of the crops that the pixels are drawn from."""
     clip_frames: int = 1
@@ -104,6 +113,7 @@ class LookStage:
     """How often a composite is shown, the later times as harmonized so far (docs/decisions.md,
     "Shown again")."""
     ema: float = 0.998
+    """Share of the moving average that a step keeps."""
 
     def __post_init__(self) -> None:
         for name in ("shown", "clip_frames"):
@@ -116,10 +126,15 @@ class Stage:
     """A stage of the whole network at one size and clip length."""
 
     steps: int
+    """Updates of the weights."""
     image_size: int = 160
+    """Side of the square frames, a multiple of the patch size."""
     clip_frames: int = 1
+    """Frames that the network sees at once."""
     batch_size: int = 24
+    """Windows an update, over all processes."""
     learning_rate: float = 1e-3
+    """The highest rate of AdamW; it rises over the warm-up and falls along a cosine."""
     kept_scenes: int = 0
     """Scenes that are cut beforehand and lie on the device that trains, under new looks each time:
     for a GPU that trains faster than the CPU cuts. 5 S^2 T bytes each. 0 cuts new scenes for each
@@ -127,20 +142,43 @@ class Stage:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LossTerm:
+    """A further term of the loss."""
+
+    term: str
+    """A name of ``training.terms.TERMS``, or module:function, that the command line must name, too
+    (--loss)."""
+    weight: float = 1.0
+    """What the term is multiplied by."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class LossConfig:
     """Which losses, and how they are weighed (Eq. 6)."""
 
-    reconstruction: Literal["masked_patches", "relative"] = "masked_patches"
-    """``masked_patches`` is Eq. 1; ``relative`` is each sample's error over the recoloured region
-    against its composite's."""
+    reconstruction: str = "masked_patches"
+    """Which term of ``training.terms.TERMS`` leads: ``masked_patches`` is Eq. 1; ``relative`` is
+    each sample's error over the recolored region against its composite's."""
     alignment_weight: float = 1.0
+    """a in Eq. 6: how much the distance of the Gram matrices counts (Eq. 3)."""
     balance_weight: float = 1.0
+    """b in Eq. 6: how much patch balancing counts (Eq. 4)."""
     balance: BalanceVariant = "total"
+    """Patch balancing: ``total`` over all neighbors (the paper), ``border`` across patch borders
+    alone, ``target`` as the difference to the target's gradients."""
     reduction: Reduction = "mean"
+    """``mean`` gives each equation a unit of its own; ``literal`` keeps the paper's sums."""
+    more: tuple[LossTerm, ...] = ()
+    """Further terms, each added with its weight."""
     floor: float = 0.01
     """Added to the composite's error in ``relative``."""
     harm_weight: float = 0.0
     """Extra weight, in ``relative``, of what is worse than the untouched composite."""
+
+    def __post_init__(self) -> None:
+        for name in (self.reconstruction, *(one.term for one in self.more)):
+            if ":" not in name:
+                find_term(name, {})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

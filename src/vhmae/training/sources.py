@@ -43,7 +43,7 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
         path = cache / _pack_file(config, folder)
         if not path.exists():
             build_pack(config.root_path / folder, config.frames_per_video).save(path)
-        pack = Pack.load(path)
+        pack = Pack.load(path, config.together)
         if left_out:
             pack = pack.subset(set(pack.names) - left_out)
         if config.decoded_mib:
@@ -96,6 +96,7 @@ def _drawn_from(config: DataConfig, scenes: SceneRecipe) -> list[Any]:
     facts = [
         [_pack_file(config, folder) for folder in config.folders],
         list(config.shares),
+        list(config.together),
         dev,
         to_tree(scenes),
     ]
@@ -115,7 +116,7 @@ def split_dev(
         return packs, packs[0].subset(set())
     if dev_list is None:
         video_of = {
-            name: source_group(name.partition("/")[0]) for name in packs[0].names
+            name: source_group(name.partition("/")[0], packs[0].together) for name in packs[0].names
         }  # all objects of a video go together
         kept = set(sorted(set(video_of.values()))[::DEV_EVERY])
         dev = {name for name, video in video_of.items() if video in kept}
@@ -131,8 +132,8 @@ def split_dev(
         raise InputError(
             f"data.dev_list: {dev_list}: the data has no clip {sorted(unknown)[0]}; mend the list"
         )
-    shared = {source_group(name) for name in dev} & {
-        source_group(name) for name in set(packs[0].names) - dev
+    shared = {source_group(name, packs[0].together) for name in dev} & {
+        source_group(name, packs[0].together) for name in set(packs[0].names) - dev
     }
     if shared:
         raise InputError(

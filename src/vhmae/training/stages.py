@@ -6,8 +6,9 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -32,6 +33,7 @@ from vhmae.training.sources import (
     load_scenes,
     scenes_folder,
 )
+from vhmae.training.terms import Term
 
 
 class LookPathStage:
@@ -93,8 +95,10 @@ class SceneStage:
         cache: Path,
         precision: Precision = "fp32",
         processes: Processes | None = None,
+        terms: Mapping[str, Term] = MappingProxyType({}),
     ) -> None:
         train = recipe.train
+        self.terms = terms
         self.name = f"{stage.image_size} px"
         self.stage, self.recipe, self.model, self.looks = stage, recipe, model, looks
         self.sampler, self.pairs, self.cache, self.precision = sampler, pairs, cache, precision
@@ -221,6 +225,7 @@ class SceneStage:
             jitter[rows.start : rows.stop],
             train.cross_fit,
             step,
+            self.terms,
         )
 
 

@@ -73,6 +73,10 @@ class MatteSource:
         self.warnings = list(facts.warnings)
         """What the user should know of how the mask was understood."""
 
+    def stored(self) -> Iterator[Array]:
+        """Mattes as the file has them, at its own size; a still comes once."""
+        return self._start(0)
+
     def read(self, composite: VideoInfo, first: int = 0) -> Iterator[Array]:
         """Mattes at the composite's size from frame ``first`` on; the last (or only) one without
         end.

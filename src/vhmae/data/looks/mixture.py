@@ -64,7 +64,8 @@ class LookMixture:
     @property
     def shares(self) -> dict[str, float]:
         """Share of each kind in ``LOOKS``; what the others leave is parametric."""
-        others = {name: float(getattr(self, name)) for name in LOOKS if name != "parametric"}
+        # A kind that somebody added has no share here until the mixture has a field for it.
+        others = {name: float(getattr(self, name, 0.0)) for name in LOOKS if name != "parametric"}
         return {**others, "parametric": max(0.0, 1.0 - sum(others.values()))}
 
 

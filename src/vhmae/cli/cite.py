@@ -1,0 +1,48 @@
+"""``vhmae cite``: what a publication that used this should name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vhmae.cli.parser import add_command, add_report_options, write_report
+from vhmae.version import __version__
+
+PAPER = """@inproceedings{vhmae2024,
+  title     = {Harmony Everything! Masked Autoencoders for Video Harmonization},
+  booktitle = {Proceedings of the 32nd ACM International Conference on Multimedia},
+  year      = {2024},
+  doi       = {10.1145/3664647.3680800},
+  note      = {authors: see the doi}
+}"""
+SOFTWARE = """@software{vhmae,
+  title   = {vhmae: video harmonization with masked autoencoders},
+  author  = {{vhmae developers}},
+  version = {VERSION},
+  license = {Apache-2.0}
+}"""
+
+
+def add_cite(commands: Any) -> None:
+    text = "print what to cite, as BibTeX: the paper, this program, and weights by their digest"
+    parser = add_command(commands, "cite", _cite, text)
+    parser.add_argument(
+        "--weights", metavar="NAME|PATH", help="name these weights, too: their digest and licence"
+    )
+    add_report_options(parser)
+
+
+def _cite(args: Any) -> None:
+    entries = [PAPER, SOFTWARE.replace("VERSION", __version__)]
+    facts: dict[str, Any] = {}
+    if args.weights is not None:
+        from vhmae.data.digests import file_digest
+        from vhmae.model.weights import read_card
+
+        card = read_card(args.weights)
+        facts = {"weights": args.weights, "sha256": file_digest(card.path)}
+        facts["licence"] = str(card.facts.get("licence", "not stated"))
+        entries.append(
+            f"% weights {card.path.name}, SHA-256 {facts['sha256']}; licence: {facts['licence']}"
+        )
+    write_report({"schema": 1, "bibtex": entries, **facts}, args.json)
+    print("\n\n".join(entries))

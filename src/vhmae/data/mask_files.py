@@ -1,0 +1,57 @@
+"""Packed masks made of videos and pictures: what a folder of training clips holds beside each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vhmae.data.clips import MASK_SUFFIX
+from vhmae.errors import InputError
+from vhmae.partial_output import whole_file
+from vhmae.video.matte import open_matte
+
+Array = np.ndarray
+
+
+def pack_masks(sources: Sequence[Path], output: Path) -> tuple[int, int, int]:
+    """Write masks as one packed file; it appears whole or not at all.
+
+    Args:
+        sources: in their order: videos, pictures (one frame each), folders or numbered sequences of
+            pictures. What is half white or more is foreground.
+        output: ``NAME.mask.npz``, beside ``NAME.mp4``.
+    Returns:
+        Frames, height and width.
+    Raises:
+        InputError: if a mask cannot be read or has another size than the first, or no frame has a
+            foreground.
+    """
+    if not output.name.endswith(MASK_SUFFIX):
+        raise InputError(f"ends in {output.suffix!r}; write NAME{MASK_SUFFIX}", field="output")
+    rows: list[Array] = []
+    shape: tuple[int, ...] | None = None
+    some = False
+    for source, mask in _masks(sources):
+        shape = shape or mask.shape
+        if mask.shape != shape:
+            raise InputError(
+                f"{source}: is {mask.shape[1]}x{mask.shape[0]}, the first mask is "
+                f"{shape[1]}x{shape[0]}; export all at one size"
+            )
+        some = some or bool(mask.any())
+        rows.append(np.packbits(mask, axis=-1))
+    if shape is None or not some:
+        raise InputError(f"{sources[0]}: no frame has a foreground; the foreground must be white")
+    height, width = int(shape[0]), int(shape[1])
+    with whole_file(output) as part, part.open("wb") as file:
+        np.savez_compressed(file, bits=np.stack(rows), shape=np.array([len(rows), height, width]))
+    return len(rows), height, width
+
+
+def _masks(sources: Sequence[Path]) -> Iterator[tuple[Path, Array]]:
+    for source in sources:
+        for matte in open_matte(source).stored():
+            top = 1.0 if matte.dtype.kind == "f" else float(np.iinfo(matte.dtype).max)
+            yield source, matte >= 0.5 * top

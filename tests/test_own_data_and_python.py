@@ -1,0 +1,123 @@
+"""The pages on training on one's own clips and on Python: run as they stand, in a fresh folder."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+import vhmae
+from tests.support.commands import error_of
+from tests.support.looks import luts
+from tests.support.scenes import moving_scene, write_video
+from vhmae import cli
+from vhmae.color.lut import write_cube
+from vhmae.data.clips import list_stills, read_mask_bits
+from vhmae.data.looks import kinds
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """A page's blocks of a language; those without one are commands."""
+    text = (DOCS / page).read_text()
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    return [block for name, block in found if name == language]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stranger's folder: what the page says that it holds."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "clips" / "street-masks").mkdir(parents=True)
+    frames, masks = moving_scene(6, 96, 72)
+    white = masks.astype(np.uint8) * 255
+    write_video(folder / "clips" / "park.mp4", frames, codec="libx264")
+    write_video(folder / "clips" / "street.mp4", np.roll(frames, 9, 2), codec="libx264")
+    write_video(folder / "clips" / "park-mask.mkv", white)
+    for number, mask in enumerate(np.roll(white, 9, 2)):
+        cv2.imwrite(str(folder / "clips" / "street-masks" / f"{number:03d}.png"), mask)
+    cv2.imwrite(str(folder / "clips" / "desk.png"), frames[0])
+    cv2.imwrite(str(folder / "clips" / "desk.mask.png"), white[0])
+    for name, lut in zip(("warm", "night", "faded", "teal"), luts(4), strict=True):
+        write_cube(lut, folder / "clips" / f"{name}.cube")
+    (folder / "mine.yaml").write_text(blocks("train-your-own.md", "yaml")[0])
+    (folder / "gains.py").write_text(blocks("train-your-own.md", "python")[1])
+    return folder
+
+
+def done(line: str) -> int:
+    """Run a line of the page, in this process: one of its own would wait seconds for torch."""
+    command, *words = shlex.split(line)
+    if command == "vhmae":
+        try:
+            return cli.main(words)
+        except SystemExit as left:  # --keys
+            return int(left.code or 0)
+    if command == "mkdir":
+        for word in words[1:]:
+            Path(word).mkdir(parents=True)
+    else:
+        assert command == "cp"
+        for word in words[:-1]:
+            shutil.copy(word, words[-1])
+    return 0
+
+
+@pytest.mark.timeout(600)
+def test_the_pages_run_as_they_stand(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(folder)])
+    lines = [line for block in blocks("train-your-own.md", "") for line in block.splitlines()]
+    assert len(lines) >= 12
+    for line in lines:
+        assert done(line) == 0, f"{line}: {capsys.readouterr().err}"
+    _, masks = moving_scene(6, 96, 72)
+    assert np.array_equal(read_mask_bits(Path("data/train/park.mask.npz")), masks)
+    assert np.array_equal(read_mask_bits(Path("data/train/street.mask.npz")), np.roll(masks, 9, 2))
+    assert [still.name for still in list_stills(Path("data/photos"))] == ["desk"]
+    exec(blocks("train-your-own.md", "python")[0], {})
+    assert len(vhmae.read_list(Path("sepia-set"))) == 2
+    kinds.LOOKS.pop("sepia")
+    exec(blocks("train-your-own.md", "python")[2], {})
+    everything: dict[str, object] = {}
+    for block in blocks("python.md", "python"):  # a page is one program
+        exec(block, everything)
+    assert Path("runs/python/weights.safetensors").exists()
+
+
+def test_the_page_names_all_that_is_offered() -> None:
+    page = (DOCS / "python.md").read_text()
+    assert [name for name in vhmae.__all__ if f"`{name}`" not in page] == ["__version__"]
+    assert (Path(vhmae.__file__).parent / "py.typed").exists()
+
+
+def test_masks_that_cannot_be_packed_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, picture in (("black", np.zeros((8, 8))), ("white", np.full((6, 8), 255))):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    black, white, out = tmp_path / "black.png", tmp_path / "white.png", tmp_path / "o.mask.npz"
+    for masks, target, word in (
+        ([black], out, "must be white"),
+        ([white, black], out, "at one size"),
+        ([white], tmp_path / "o.npz", "NAME.mask.npz"),
+        ([white], tmp_path / "gone" / "o.mask.npz", "make it first"),
+    ):
+        assert word in error_of("pack-mask", *masks, "-o", target, capsys=capsys)
+    assert not out.exists()
+
+
+def test_cite_names_paper_program_and_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["cite", "--weights", "default"]) == 0
+    told = capsys.readouterr().out
+    for word in ("10.1145/3664647.3680800", vhmae.__version__, "SHA-256", "research use"):
+        assert word in told
