@@ -14,6 +14,7 @@ from typing import Any, TextIO
 
 from vhmae.cli.aligned import add_aligned
 from vhmae.cli.batch import add_batch
+from vhmae.cli.doctor import add_doctor
 from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
 from vhmae.cli.export import add_export
 from vhmae.cli.fit_prior import add_fit_prior
@@ -40,7 +41,7 @@ def build_parser() -> Parser:
     harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo)
     scoring = (add_evaluate, add_compare, add_synthesize, add_aligned)
     training = (add_train, add_weights, add_fit_constant, add_fit_prior)
-    for add in (*harmonizing, *scoring, *training, add_rcvh, add_study):
+    for add in (*harmonizing, *scoring, *training, add_rcvh, add_study, add_doctor):
         add(commands)
     return parser
 
