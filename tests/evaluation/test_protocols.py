@@ -16,6 +16,11 @@ from vhmae.evaluation.protocols import FRAME_METRICS, Frame, find_protocol
 Array = np.ndarray
 
 
+def frame_of(result: Array, composite: Array, target: Array, *masks: Array) -> Frame:
+    pictures = [np.clip(np.rint(p), 0, 255).astype(np.uint8) for p in (result, composite, target)]
+    return Frame(pictures[0], pictures[1], pictures[2], *masks)
+
+
 @pytest.fixture
 def frame(rng: np.random.Generator) -> Frame:
     """A smooth picture, its recoloured composite and a result between them, 96x80."""
@@ -25,8 +30,7 @@ def frame(rng: np.random.Generator) -> Frame:
     shifted = target * [1.2, 0.9, 0.8] + 12
     composite = np.where(mask[..., None], shifted, target + rng.integers(-1, 2, target.shape))
     result = np.where(mask[..., None], 0.4 * shifted + 0.6 * target, composite)
-    pictures = [np.clip(np.rint(p), 0, 255).astype(np.uint8) for p in (result, composite, target)]
-    return Frame(*pictures, mask)
+    return frame_of(result, composite, target, mask)
 
 
 def gaussian_window() -> Array:
@@ -73,10 +77,9 @@ def clean(frame: Frame) -> dict[str, float]:
 
 
 def vtt(frame: Frame) -> dict[str, float]:
-    stored = cv2.imdecode(cv2.imencode(".jpg", frame.result[..., ::-1])[1], cv2.IMREAD_COLOR)[
-        ..., ::-1
-    ]
-    a, b = stored.copy(), frame.target.copy()
+    stored = cv2.imdecode(cv2.imencode(".jpg", frame.result[..., ::-1])[1], cv2.IMREAD_COLOR)
+    assert stored is not None
+    a, b = stored[..., ::-1].copy(), frame.target.copy()
     a[~frame.mask] = 0
     b[~frame.mask] = 0
     return clean(Frame(a, frame.composite, b, frame.mask))
@@ -189,9 +192,7 @@ def large_frame(rng: np.random.Generator) -> Frame:
     )  # light through leaves: the error itself is fine-grained
     composite = np.where(mask[..., None], target * gain, target)
     result = np.where(mask[..., None], 0.5 * composite + 0.5 * target, composite)
-    return Frame(
-        *(np.clip(np.rint(p), 0, 255).astype(np.uint8) for p in (result, composite, target)), mask
-    )
+    return frame_of(result, composite, target, mask)
 
 
 def test_the_rule_is_opencvs(frame: Frame, large_frame: Frame) -> None:
@@ -231,9 +232,9 @@ def test_co2net_takes_a_soft_mask_as_it_is(frame: Frame) -> None:
         cv2.resize(p, (256, 256), interpolation=cv2.INTER_LINEAR)
         for p in (frame.result, frame.composite, frame.target)
     ]
-    resized = protocol.score(Frame(*small, matte > 0, matte), FRAME_METRICS)
+    resized = protocol.score(frame_of(*small, matte > 0, matte), FRAME_METRICS)
     assert resized == pytest.approx(protocol.score(frame, FRAME_METRICS), rel=1e-9)
-    hard = protocol.score(Frame(*small, matte > 0), FRAME_METRICS)
+    hard = protocol.score(frame_of(*small, matte > 0), FRAME_METRICS)
     assert hard["fmse"] < 0.97 * resized["fmse"]  # the edge counts as area once the mask is hard
     grey = np.where(frame.mask, 128, 0).astype(np.uint8)
     halved = protocol.score(
