@@ -1,24 +1,49 @@
-# make demo: set-up, then the demo.   make test: set-up, then everything that CI runs.
+# make demo: the package, then the demo.   make test: what tests need, then lint, types and tests.   make test-long: the slow ones.
 PYTHON ?= python3
-# On a machine with a GPU, name the build that fits it: make setup TORCH="torch --index-url URL"
+# On a machine with a GPU, name the build that fits it: make demo TORCH="torch --index-url URL"
 TORCH ?= $(shell grep '^torch==' constraints.txt)
+# CI installs by digest (.ci/run): the same versions, for Linux on x86-64 with torch's CPU build.
+LOCK ?=
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
+# Which tests, for make check: make check TESTS=tests/video
+TESTS ?=
 
 # Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
 MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 
-.PHONY: setup demo test lint types check rvm-weights isnet-weights clean
+.PHONY: setup demo test test-long lint types check lock rvm-weights isnet-weights clean
 
-setup: $(VENV)/installed
+# What all that works on the code needs.
+setup: $(VENV)/dev
 
-$(VENV)/installed: pyproject.toml constraints.txt
+# What users have: the package and what it depends on.
+$(VENV)/package: pyproject.toml constraints.txt $(LOCK)
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check $(TORCH)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+ifeq ($(LOCK),)
+	$(PIP) install $(TORCH)
+	$(PIP) install --constraint constraints.txt --editable .
+else
+	$(PIP) install --require-hashes --requirement $(LOCK)
+	$(PIP) install --no-deps --no-build-isolation --editable .
+endif
 	touch $@
 
-demo: setup
+$(VENV)/dev: $(VENV)/package
+ifeq ($(LOCK),)
+	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+endif
+	touch $@
+
+# The lock file anew, from constraints.txt; needs uv.
+lock:
+	uv pip compile --quiet --generate-hashes --no-annotate --extra dev --constraint constraints.txt \
+	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --index-strategy unsafe-best-match \
+	  --index https://download.pytorch.org/whl/cpu --custom-compile-command 'make lock' \
+	  --output-file requirements.lock pyproject.toml
+
+demo: $(VENV)/package
 	$(BIN)/vhmae demo
 
 lint: setup
@@ -30,10 +55,14 @@ types: setup
 
 # Three on two cores: browsers and servers are waited for.
 check: setup
-	$(BIN)/pytest -n 3 --dist loadfile
+	$(BIN)/pytest -n 3 --dist loadfile $(TESTS)
 
 # pytest last: its closing line ends the output.
 test: lint types check
+
+# Full tables, 500 voters, clusters' crowds: before a release, and after changes of what they cover.
+test-long: setup
+	$(BIN)/pytest -n 2 --dist loadfile -m long --timeout=900 $(TESTS)
 
 rvm-weights:
 	tools/fetch_rvm.sh $(MODELS)

@@ -1,18 +1,111 @@
-"""Every recipe in configs/ opens with its command, is valid, and names only clips that make sense
-together."""
+"""Every file of configs/ opens with its command, is valid, and is checked somewhere: recipes and
+plans here, evaluation sets in test_benchmark_sets.py, compared methods in
+comparators/test_weights_and_recipes.py."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import ablation
 import pytest
 import torch
+import yaml
+from trial import Trial, make_path
 
-from vhmae.config import read_config
+from vhmae.config import build, read_config
+from vhmae.data.clips import read_names
+from vhmae.data.evaluation_sets import SynthesisRecipe
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.recipe import Recipe
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "configs"
+CONFIGS = sorted(FOLDER.glob("*.yaml"))
+PLANS = [FOLDER / "ablations" / f"{name}.yaml" for name in ("gpu", "paper", "tokens")]
+TRIALS = FOLDER / "ablations" / "look.yaml"
+SCORES = {"fmse", "mse", "psnr", "fssim"}
+
+
+def load(path: Path) -> dict[str, Any]:
+    tree: dict[str, Any] = yaml.safe_load(path.read_text())
+    return tree
+
+
+class EveryKeyOnce(yaml.SafeLoader):
+    """YAML lets the last of two equal keys win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = Counter(self.construct_object(key, deep=True) for key, _ in node.value)
+        assert max(keys.values(), default=1) == 1, f"{keys.most_common(1)} at {node.start_mark}"
+        return super().construct_mapping(node, deep)
+
+
+def test_no_config_is_left_unchecked() -> None:
+    """A new folder, or a new kind of plan, needs a test of its own."""
+    checked = {*CONFIGS, *PLANS, TRIALS}
+    for kind in ("benchmarks", "comparators"):  # every file of these, by tests of their own
+        checked |= {*(FOLDER / kind).glob("*.yaml")}
+    assert {*FOLDER.rglob("*.y*ml")} == checked
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_a_config_says_each_key_once_and_opens_with_its_command(path: Path) -> None:
+    yaml.load(path.read_text(), EveryKeyOnce)
+    command, meaning = path.read_text().splitlines()[:2]
+    assert command.startswith(("# vhmae ", "# python benchmarks/"))
+    assert meaning.startswith("# ")
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.txt")), ids=lambda path: path.stem)
+def test_a_list_names_clips_once_and_a_config_reads_it(path: Path) -> None:
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    assert len(lines) == len(set(lines)) == len(read_names(path, ""))
+    configs = "".join(one.read_text() for one in FOLDER.rglob("*.yaml"))
+    assert path.name in configs
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda path: path.stem)
+def test_a_plan_of_ablations_is_valid_in_every_run(path: Path, tmp_path: Path) -> None:
+    file = path.relative_to(ROOT)
+    command = f"# python benchmarks/ablation.py --plan {file} --data DATA --sets SETS -o RUNS"
+    assert path.read_text().splitlines()[0] == command
+    plan = load(path)
+    known = {"recipe", "size", "seeds", "once", "sets", "settings", "first", "runs"}
+    assert plan.keys() <= known
+    assert set(plan.get("once", ())) <= plan["runs"].keys()
+    for name, scores in plan["sets"].items():
+        read_config(SynthesisRecipe, FOLDER / "benchmarks" / f"{name}.yaml")
+        assert set(scores) <= SCORES
+    runs = list(ablation.runs_of(path, tmp_path, None, tmp_path))
+    assert len({run.folder for run in runs}) == len(runs)  # none writes over another
+    assert {run.name for run in runs} - {"first"} == plan["runs"].keys()
+    for run in runs:
+        with torch.device("meta"):
+            VHMAE(run.recipe.model)
+        assert run.recipe.train.stages or run.recipe.train.look is not None
+
+
+def test_runs_of_a_plan_differ_from_one_another(tmp_path: Path) -> None:
+    for path in PLANS:
+        first = [r for r in ablation.runs_of(path, tmp_path, None, tmp_path) if r.seed == 0]
+        recipes = [run.recipe for run in first]
+        assert all(one not in recipes[:at] for at, one in enumerate(recipes)), path
+
+
+def test_the_plan_of_looks_is_valid_in_every_trial() -> None:
+    assert TRIALS.read_text().startswith("# python benchmarks/look_trials.py --data DATA ")
+    plan = load(TRIALS)
+    assert plan.keys() == {"seeds", "settings", "trials"}
+    trials = [
+        build(Trial, {**plan["settings"], **changes}, name)
+        for name, changes in plan["trials"].items()
+    ]
+    assert all(one not in trials[:at] for at, one in enumerate(trials))
+    for trial in trials:
+        with torch.device("meta"):
+            make_path(trial)
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
@@ -31,7 +124,7 @@ def test_a_recipe_opens_with_its_command_and_builds(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["paper.yaml", "hyoutube_paper.yaml"])
 def test_the_papers_recipe_is_the_papers(name: str) -> None:
-    recipe = read_config(Recipe, CONFIGS[0].parent / name)
+    recipe = read_config(Recipe, FOLDER / name)
     model, loss = recipe.model, recipe.train.loss
     assert (model.head, model.look, model.masking, model.content) == (
         "pixel",
@@ -56,14 +149,8 @@ def test_the_papers_recipe_is_the_papers(name: str) -> None:
 def test_the_packaged_weights_fit_their_recipe() -> None:
     from vhmae.model.weights import read_card
 
-    assert (
-        read_card("default").config
-        == read_config(Recipe, CONFIGS[0].parent / "tiny-further.yaml").model
-    )
+    assert read_card("default").config == read_config(Recipe, FOLDER / "tiny-further.yaml").model
 
 
 def test_nothing_after_an_option_is_an_empty_text() -> None:
-    assert (
-        read_config(Recipe, CONFIGS[0].parent / "tiny.yaml", {"data.licence": ""}).data.licence
-        == ""
-    )
+    assert read_config(Recipe, FOLDER / "tiny.yaml", {"data.licence": ""}).data.licence == ""

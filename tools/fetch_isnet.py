@@ -7,6 +7,7 @@ non-commercial terms: for your own use, not to be passed on with this project.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 
 PACKAGE = "@imgly/background-removal-data@1.4.5"
 MODEL = "/models/medium"
+SHA256 = "b6e8497ba978a6f5fbb647e419d2696cd80df5a23cb6a8ea532021911bd76acb"
+"""Of the finished file: what came by the network is looked at before it is used."""
 
 
 def main() -> None:
@@ -24,6 +27,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     target = folder / "isnet.onnx"
     if target.exists():
+        check(target)
         print(f"{target} is there already")
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,8 +52,20 @@ def main() -> None:
                 key=lambda chunk: chunk["offsets"][0],
             ):
                 out.write(read(chunk["hash"]))
+        check(part)
         part.rename(target)
     print(target)
+
+
+def check(path: Path) -> None:
+    """End with an error where a file is not the network that is meant."""
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != SHA256:
+        sys.exit(
+            f"{path}: its SHA-256 is {found}, expected {SHA256}; it is damaged or another network: "
+            "remove it and fetch it again"
+        )
 
 
 if __name__ == "__main__":

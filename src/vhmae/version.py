@@ -1,5 +1,5 @@
-"""The version of this package, for what must not import all of it."""
+"""The version of this package: the one place, from which the wheel takes it, too."""
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

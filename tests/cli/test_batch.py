@@ -168,6 +168,7 @@ def test_the_model_is_loaded_once(work: Path, monkeypatch: pytest.MonkeyPatch) -
     assert loaded == [str(work / "w.safetensors")]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("cluster")
 def test_over_a_cluster_a_killed_worker_loses_nothing(
     work: Path, monkeypatch: pytest.MonkeyPatch

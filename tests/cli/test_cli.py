@@ -48,16 +48,6 @@ def test_help_does_not_wait_for_torch() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
-@pytest.mark.parametrize(
-    "command", ["harmonize", "demo", "evaluate", "synthesize", "train", "weights", "fit-constant"]
-)
-def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        cli.main([command, "--help"])
-    assert stop.value.code == 0
-    assert "usage: vhmae" in capsys.readouterr().out
-
-
 def test_a_video_is_harmonized_with_its_audio_and_background(
     small_clip: Maker, tmp_path: Path
 ) -> None:

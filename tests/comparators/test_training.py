@@ -81,7 +81,14 @@ def test_batches_are_those_of_the_houses_own_training() -> None:
         assert torch.equal(value, getattr(house, name)), name
 
 
-@pytest.mark.parametrize("name", COMPARATORS)
+QUICK = ("is2am", "co2net-is2am")
+"""Of each kind of training one, an image's and a clip's; the others learn in `test-long`."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in COMPARATORS],
+)
 def test_losses_fall(name: str) -> None:
     model, batch = tiny(name).train(), batch_of(clip(batch=1))
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -51,8 +52,12 @@ def write_salient(path: Path, size: int = 32) -> Path:
 
 
 def _save(
-    path: Path, nodes: list[onnx.NodeProto], inputs: list, outputs: list, constants: list
-) -> Path:  # type: ignore[type-arg]
+    path: Path,
+    nodes: list[onnx.NodeProto],
+    inputs: list[Any],
+    outputs: list[Any],
+    constants: list[Any],
+) -> Path:
     graph = helper.make_graph(nodes, "small", inputs, outputs, constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     onnx.checker.check_model(model)

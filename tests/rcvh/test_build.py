@@ -141,6 +141,7 @@ def test_few_clips_are_paired_again_and_again(
     assert "warning" not in capsys.readouterr().err
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("cluster")
 def test_a_set_is_the_same_over_a_cluster(
     built: Path, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -52,6 +52,7 @@ def choices(page: Page, number: int) -> list[str]:
     return [source.removeprefix("/media/").removesuffix(".mp4") for source in sources]
 
 
+@pytest.mark.long
 def test_fifty_people_take_part_and_the_report_knows_what_they_like(
     chromium: Browser, brief_study: Running, brief_url: str
 ) -> None:

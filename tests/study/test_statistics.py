@@ -59,7 +59,9 @@ def test_an_interval_leaves_out_a_fortieth_at_either_end() -> None:
 
 def test_personal_means_are_means() -> None:
     ranks = np.array([[1, 2], [2, 1], [1, 2]])
-    assert np.allclose(statistics.personal_means(ranks, np.array([0, 0, 1])), [[1.5, 1.5], [1, 2]])
+    assert np.allclose(
+        statistics.personal_means(ranks, np.array([0, 0, 1])), [[1.5, 1.5], [1.0, 2.0]]
+    )
 
 
 def test_friedman_is_the_textbooks() -> None:

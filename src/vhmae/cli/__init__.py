@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from vhmae.cli.aligned import add_aligned
 from vhmae.cli.batch import add_batch
 from vhmae.cli.cite import add_cite
+from vhmae.cli.doctor import add_doctor
 from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
 from vhmae.cli.export import add_export
 from vhmae.cli.fit_prior import add_fit_prior
@@ -42,7 +43,7 @@ def build_parser() -> Parser:
     harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo)
     scoring = (add_evaluate, add_compare, add_synthesize, add_aligned)
     training = (add_train, add_pack_mask, add_weights, add_cite, add_fit_constant, add_fit_prior)
-    for add in (*harmonizing, *scoring, *training, add_rcvh, add_study):
+    for add in (*harmonizing, *scoring, *training, add_rcvh, add_study, add_doctor):
         add(commands)
     return parser
 

@@ -1,8 +1,8 @@
 """``vhmae demo``: a composite of real photographs, harmonized by the ordinary way.
 
-The photographs ship inside scikit-image (public domain or CC0: NASA, SpaceX, Stefan van der Walt,
-Rachel Michetti); the cut-out mattes ship with this package. Two shots with slow camera moves: an
-astronaut before a rocket, a cat before coffee.
+The photographs (public domain or CC0: NASA, SpaceX, Stefan van der Walt, Rachel Michetti) and the
+cut-out mattes ship with this package. Two shots with slow camera moves: an astronaut before a
+rocket, a cat before coffee.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ class Layer:
     to end."""
 
     photograph: str
+    """A file of ``assets/demo/photographs``; a subject's matte has its name, one folder up."""
     scale: tuple[float, float]
     left: tuple[float, float]
     top: tuple[float, float]
@@ -56,12 +57,12 @@ class Layer:
 # outside the frame.
 SHOTS = (
     (
-        Layer(photograph="rocket", scale=(1.42, 1.36), left=(-40.0, -8.0), top=(-70.0, -60.0)),
-        Layer(photograph="astronaut", scale=(1.0, 1.04), left=(250.0, 205.0), top=(-1.0, -8.0)),
+        Layer(photograph="rocket.jpg", scale=(1.42, 1.36), left=(-40.0, -8.0), top=(-70.0, -60.0)),
+        Layer(photograph="astronaut.png", scale=(1.0, 1.04), left=(250.0, 205.0), top=(-1.0, -8.0)),
     ),
     (
-        Layer(photograph="coffee", scale=(1.46, 1.52), left=(-12.0, -40.0), top=(-40.0, -60.0)),
-        Layer(photograph="chelsea", scale=(1.64, 1.7), left=(-2.0, -14.0), top=(-4.0, -14.0)),
+        Layer(photograph="coffee.png", scale=(1.46, 1.52), left=(-12.0, -40.0), top=(-40.0, -60.0)),
+        Layer(photograph="chelsea.png", scale=(1.64, 1.7), left=(-2.0, -14.0), top=(-4.0, -14.0)),
     ),
 )
 
@@ -101,20 +102,23 @@ def run_demo(output: Path, settings: HarmonizerSettings) -> dict[str, Any]:
 
 
 def _photograph(name: str) -> Array:
-    from skimage import data
+    """RGB (H, W, 3) uint8."""
+    return np.ascontiguousarray(_picture(f"photographs/{name}", cv2.IMREAD_COLOR)[..., ::-1])
 
-    return np.asarray(getattr(data, name)())
+
+def _picture(name: str, kind: int) -> Array:
+    file = Path(str(resources.files("vhmae") / "assets" / "demo" / name))
+    picture = cv2.imread(str(file), kind)
+    if picture is None:
+        raise InputError(
+            f"{file}: the picture is missing from the installation; install the package again"
+        )
+    return picture
 
 
 def _cut_out(name: str) -> tuple[Array, Array]:
     """A photograph's subject: colours free of the old background, and alpha in [0, 1]."""
-    file = Path(str(resources.files("vhmae") / "assets" / "demo" / f"{name}.png"))
-    matte = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
-    if matte is None:
-        raise InputError(
-            f"{file}: the matte is missing from the installation; install the package again"
-        )
-    alpha = to_unit(matte)
+    alpha = to_unit(_picture(name, cv2.IMREAD_GRAYSCALE))
     return foreground_colors(_photograph(name), alpha).astype(np.float32), alpha
 
 

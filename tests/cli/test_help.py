@@ -1,0 +1,47 @@
+"""Every command, and every command of a command, explains itself: they are read off the parser."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+import pytest
+
+from vhmae import cli
+from vhmae.cli import build_parser
+
+
+def commands_of(
+    parser: argparse.ArgumentParser, words: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    """A parser and all that it hands over to, with the words that lead there."""
+    yield words, parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, inner in action.choices.items():
+                yield from commands_of(inner, (*words, name))
+
+
+COMMANDS = list(commands_of(build_parser()))
+
+
+@pytest.mark.parametrize("words", [words for words, _ in COMMANDS], ids=" ".join)
+def test_every_command_explains_itself(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main([*words, "--help"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith(" ".join(("usage: vhmae", *words)))
+
+
+def test_commands_of_commands_are_among_them() -> None:
+    found = {words for words, _ in COMMANDS}
+    assert {(), ("demo",), ("doctor",), ("study", "create"), ("rcvh", "build")} <= found
+
+
+@pytest.mark.parametrize(("words", "parser"), COMMANDS[1:])
+def test_every_command_says_what_it_does(
+    words: tuple[str, ...], parser: argparse.ArgumentParser
+) -> None:
+    assert parser.description, words
