@@ -47,6 +47,10 @@ class DataConfig:
     keeps every 20th of its videos. In a recipe it counts from the recipe's folder."""
     keep_dev: bool = True
     """Keep clips for validation; false trains on all of them, and scores none."""
+    prior_sets: tuple[str, ...] = ()
+    """Sets of dev composites with their answers, below the root: at its end a run fits to them what
+    guided harmonizing knows beforehand, and puts it beside the weights. Empty fits none; vhmae
+    fit-prior does it later."""
     licence: str = ""
     """What the weights say of their licence, which follows from that of the data; empty says that
     nobody stated one."""

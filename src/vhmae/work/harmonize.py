@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from vhmae.arrays import to_unit
-from vhmae.engine.harmonizer import Snapshot
+from vhmae.engine.memory import Snapshot
 from vhmae.engine.rendering import RENDERERS, render_planes
 from vhmae.errors import InputError, did_you_mean
 from vhmae.model.vhmae import VHMAE

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from vhmae.engine.harmonizer import Harmonizer, Snapshot
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.memory import Snapshot
 from vhmae.errors import InputError
 from vhmae.model.vhmae import VHMAE
 from vhmae.options import options_of, values_to_json
