@@ -248,7 +248,7 @@ class Harmonizer:
 
     def snapshot(self) -> memory.Snapshot:
         """Everything the stream remembers, but for the payloads that wait: those are read again."""
-        numbers = {
+        numbers: dict[str, Any] = {
             "shot": self._shot,
             "index": self._index,
             "last_key": self._last_key,

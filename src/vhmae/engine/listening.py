@@ -27,7 +27,7 @@ Look = Callable[[Any], tuple[Array, Array]]
 
 
 class _Came(NamedTuple):
-    index: int
+    number: int
     payload: Any
     answer: FrameTransform
     shot: int
@@ -91,18 +91,18 @@ class Listener:
         named = set(self.guide.frames)
         shown = {index: one for index, one in before._shown.items() if index in named}
         last = before._last
-        if last is not None and last.index in named and last.index not in shown:
-            shown[last.index] = self._show(last)
+        if last is not None and last.number in named and last.number not in shown:
+            shown[last.number] = self._show(last)
         for frame in sorted(named - shown.keys()):
             if frame < released:
-                known = last is not None and last.index >= 0
+                known = last is not None and last.number >= 0
                 usual = f"frame {released - 1} or a later one" if known else "a later one"
                 raise InputError(f"frame {frame} has passed; name {usual}", field="guide")
         self._shown, self._last = shown, last
         if last is None:
             return
-        if not self.guide.frames and self.guide.dials and last.index >= 0:
-            self._shown = {last.index: self._show(last)}
+        if not self.guide.frames and self.guide.dials and last.number >= 0:
+            self._shown = {last.number: self._show(last)}
         self._decide(last.shot, released - 1)
         for shot in before.decisions.keys() - self.decisions.keys():  # what was taken back
             if shot in (None, last.shot):

@@ -26,7 +26,7 @@ class Snapshot:
 
 def window_arrays(window: Sequence[KeyFrame]) -> Arrays:
     """The pictures of key frames that wait; their numbers are kept apart."""
-    arrays = {}
+    arrays: Arrays = {}
     for place, (_, frame, mask) in enumerate(window):
         arrays |= {f"window{place}.frame": frame, f"window{place}.mask": mask}
     return arrays

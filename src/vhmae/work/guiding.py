@@ -74,8 +74,10 @@ class Hearing:
         """Look at the frames; arguments and errors as of :func:`hear_guide`."""
         sources = analysis.sources
         info = sources.info
-        sides = (info.width, info.height)
-        guide.check_fits(*sides[:: -1 if info.turned % 180 else 1], info.frames, sources.objects)
+        width, height = info.width, info.height
+        if info.turned % 180:
+            width, height = height, width
+        guide.check_fits(width, height, info.frames, sources.objects)
         self.analysis = analysis
         self.prior, self.warnings = find_prior(sources.job.weights)
         self.named = Named(analysis, guide, first)
