@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.cli.test_resume import same_frames, stop_at
 from tests.support.commands import error_of
 from tests.support.scenes import decode, moving_scene
 from vhmae import harmonize_video
 from vhmae.cli import main
+from vhmae.work import harmonize as pipeline
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -117,6 +119,19 @@ def test_a_preview_hears_the_word_too(clip: tuple[Path, Path], tmp_path: Path) -
         assert main([*run, "-o", str(tmp_path / "sheet.png"), *more]) == 0
         changes.append(json.loads((tmp_path / "r.json").read_text())["mean_change"])
     assert changes[1] > changes[0] + 5.0
+
+
+def test_a_run_that_is_resumed_hears_the_same(
+    small_clip: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composite, mask = small_clip(frames=24)
+    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 8)
+    run = ["harmonize", str(composite), "--mask", str(mask), "--precision", "fp32", "-q"]
+    run += ["--dial", "exposure=-1", "--resume", "-o"]
+    assert main([*run, str(tmp_path / "whole.mkv")]) == 0
+    stop_at(18, [*run, str(tmp_path / "out.mkv")], monkeypatch)
+    assert main([*run, str(tmp_path / "out.mkv")]) == 0
+    assert same_frames(tmp_path / "whole.mkv", tmp_path / "out.mkv")
 
 
 @pytest.mark.parametrize(

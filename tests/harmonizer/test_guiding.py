@@ -40,12 +40,12 @@ def test_a_change_is_added_inside_the_mask_and_nowhere_else(strength: float) -> 
     shown = frames.astype(np.float32) / np.float32(255.0) * np.float32(0.5) + np.float32(0.2)
     own = harmonizer(strength=strength)
     plain = np.stack(list(own.harmonize(shown, masks)))
-    own.guide(WARMER)
+    own.tell(WARMER)
     guided = np.stack(list(own.harmonize(shown, masks)))
     assert np.array_equal(guided[~masks], shown[~masks])
     expected = strength * added(shown[masks], WARMER)
     assert guided[masks] - plain[masks] == pytest.approx(expected, abs=1e-5)
-    own.guide(np.zeros(SIZE))
+    own.tell(np.zeros(SIZE))
     assert np.array_equal(np.stack(list(own.harmonize(shown, masks))), plain)
 
 
@@ -61,7 +61,7 @@ def test_a_word_said_while_frames_come_is_blended_in() -> None:
         out = []
         for index, frame in enumerate(still):
             if index == 6 and guided:
-                own.guide(WARMER)
+                own.tell(WARMER)
             out.append(own.step(frame, masks[0]))
         reds.append([float(frame[masks[0], 0].mean()) for frame in out if frame is not None])
     steps = np.diff(np.subtract(reds[1], reds[0]))  # what the guide adds, from frame to frame
@@ -102,7 +102,7 @@ def test_a_point_comes_out_as_it_was_asked() -> None:
     sure = Prior(np.eye(SIZE) * 1e4, np.ones(1), np.ones(1))
     decision = decide(sure, [seen])
     assert decision.points[0].levels_left < 0.1
-    own.guide(decision.change)
+    own.tell(decision.change)
     out = list(own.harmonize(frames, masks))
     came = disk_mean(out[2], point.at, masks[2])
     assert came == pytest.approx(np.array(asked), abs=2 / 255)
@@ -134,7 +134,7 @@ def test_points_outside_the_mask_are_refused() -> None:
 
 def test_weights_that_draw_pixels_take_no_guide() -> None:
     with pytest.raises(InputError, match="draw pixels"):
-        Harmonizer(model(head="pixel")).guide(WARMER)
+        Harmonizer(model(head="pixel")).tell(WARMER)
 
 
 def test_a_disk_is_a_disk() -> None:

@@ -19,6 +19,7 @@ from vhmae.cli.doctor import add_doctor
 from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
 from vhmae.cli.export import add_export
 from vhmae.cli.fit_prior import add_fit_prior
+from vhmae.cli.guided import add_alternatives, add_diagnose
 from vhmae.cli.harmonize import add_demo, add_harmonize
 from vhmae.cli.matte import add_matte
 from vhmae.cli.pack_mask import add_pack_mask
@@ -41,9 +42,10 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo)
+    guiding = (add_diagnose, add_alternatives)
     scoring = (add_evaluate, add_compare, add_synthesize, add_aligned)
     training = (add_train, add_pack_mask, add_weights, add_cite, add_fit_constant, add_fit_prior)
-    for add in (*harmonizing, *scoring, *training, add_rcvh, add_study, add_doctor):
+    for add in (*harmonizing, *guiding, *scoring, *training, add_rcvh, add_study, add_doctor):
         add(commands)
     return parser
 

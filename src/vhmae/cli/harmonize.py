@@ -242,7 +242,7 @@ def _harmonize_pipe(args: Any) -> None:
             "harmonize - ... -o - | ffmpeg ..."
         )
     values = given_options(args, StreamJob)
-    refuse_addresses(values.get("masks", ()))
+    refuse_addresses([*values.get("masks", ()), values.get("guide")])
     if len(values.get("masks", ())) != 1:
         raise InputError(
             "harmonize -: takes one --mask; give a video, picture, folder, sequence or .npz"

@@ -26,13 +26,14 @@ def add_preview(commands: Any) -> None:
     add_report_options(parser)
 
 
-def composite_given(args: Any, values: dict[str, Any]) -> dict[str, Any]:
+def composite_given(args: Any, values: dict[str, Any], has_output: bool = True) -> dict[str, Any]:
     """The options with the composite among them."""
     if args.composite_given is not None:
         values["composite"] = args.composite_given
     if "composite" not in values:
         raise InputError("COMPOSITE: missing; name the video")
-    require_output(values)
+    if has_output:
+        require_output(values)
     return values
 
 

@@ -17,13 +17,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from vhmae.engine import memory
 from vhmae.engine.estimation import Estimator, KeyFrame
-from vhmae.engine.released import Released, Snapshot
+from vhmae.engine.listening import Listener, Look
+from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import (
     ColorChange,
     FrameTransform,
     KeepingChange,
     PixelChange,
+    Released,
     render_rgb,
 )
 from vhmae.engine.settings import (
@@ -35,9 +38,11 @@ from vhmae.engine.settings import (
     Windows,
 )
 from vhmae.engine.sight import MaskKind, Thumbnail, shows_background, small_mask, thumbnail_of
-from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
+from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, is_past, smoothed
 from vhmae.engine.survey import Survey
 from vhmae.errors import InputError
+from vhmae.guide.document import Guide
+from vhmae.guide.prior import Prior
 from vhmae.guide.telling import Telling
 from vhmae.model.precision import DTYPES, Precision, choose_device
 from vhmae.model.vhmae import VHMAE
@@ -119,7 +124,9 @@ class Harmonizer:
         some."""
         self.unread = 0
         """Frames of shots that had shown no background in time: they stay untouched."""
-        self.told = Telling()
+        self.weights = DEFAULT
+        """Where the model came from, which says what prior belongs to it."""
+        self.listener = Listener(Guide(), None, lambda said: said, Telling())
         self.reset()
 
     @property
@@ -153,7 +160,9 @@ class Harmonizer:
         if settings.threads:
             torch.set_num_threads(settings.threads)
         del own["weights"], own["threads"]
-        return cls(model, **{**own, "device": choose_device(settings.device), **more})
+        harmonizer = cls(model, **{**own, "device": choose_device(settings.device), **more})
+        harmonizer.weights = settings.weights
+        return harmonizer
 
     @classmethod
     def from_pretrained(
@@ -177,6 +186,7 @@ class Harmonizer:
             torch.set_num_threads(threads)
         harmonizer = cls(load_model(weights), device=choose_device(device), **options)
         harmonizer.model.hold_at(DTYPES[harmonizer.precision])
+        harmonizer.weights = weights
         return harmonizer
 
     def reset(self) -> None:
@@ -192,16 +202,41 @@ class Harmonizer:
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
         self.surveyed: Survey | None = None
-        self.told.restart()
+        self.listener.restart()
 
-    def guide(self, change: Array, shot: int | None = None) -> None:
+    def guide(
+        self, guide: Guide, prior: Prior | None = None, look: Look = lambda said: said
+    ) -> None:
+        """Hear what a person says of the stream, in the place of what was said before.
+
+        Points and choices name frames by their number in the stream: the one that came out last,
+        or later ones. A word acts from its frame on, blended in over a second; that of a shot's
+        first frame holds for all of it.
+
+        Args:
+            prior: None is that of the weights.
+            look: payload of :meth:`push` -> frame and matte; :meth:`step` needs none.
+        Raises:
+            InputError: for a frame that has passed; later, where a point lies outside the mask.
+        """
+        self._require_maps()
+        known = find_prior(self.weights)[0] if prior is None else prior
+        listener = Listener(guide, known, look, self.listener.telling, self.strength)
+        listener.take_over(self.listener, self._index - len(self._pending))
+        self.listener = listener
+
+    def tell(self, change: Array, shot: int | None = None) -> None:
         """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while
         frames come, it is blended in."""
+        self._require_maps()
+        begin = self._index - len(self._pending) if self._index else -math.inf
+        self.listener.telling.say(change, shot, begin)
+
+    def _require_maps(self) -> None:
         if not self.model.head.holds_between_key_frames:
             raise InputError(
                 "these weights draw pixels; take weights that say color maps", field="guide"
             )
-        self.told.say(change, shot, self._index - len(self._pending) if self._index else -math.inf)
 
     def answer(
         self, thumbnail: Thumbnail, matte: Array, shot: int = 0
@@ -212,9 +247,9 @@ class Harmonizer:
 
     # --- what a stopped run needs to go on
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> memory.Snapshot:
         """Everything the stream remembers, but for the payloads that wait: those are read again."""
-        numbers = {
+        numbers: dict[str, Any] = {
             "shot": self._shot,
             "index": self._index,
             "last_key": self._last_key,
@@ -225,53 +260,32 @@ class Harmonizer:
             "asked": self._asked,
             "estimates": [[one.shot, one.index] for one in self._estimates],
         }
-        arrays = self._cuts.state()
-        for place, (_, frame, mask) in enumerate(self._window):
-            arrays |= {f"window{place}.frame": frame, f"window{place}.mask": mask}
-        for place, estimate in enumerate(self._estimates):
-            arrays |= {
-                f"estimate{place}.{name}": value
-                for name, value in dataclasses.asdict(estimate.change).items()
-            }
-        return Snapshot(numbers, arrays)
+        numbers["heard"], arrays = self.listener.state()
+        arrays |= self._cuts.state()
+        arrays |= memory.window_arrays(self._window) | memory.estimate_arrays(self._estimates)
+        return memory.Snapshot(numbers, arrays)
 
     @property
     def waiting(self) -> list[Any]:
         """The payloads that wait, in order."""
         return [payload for *_, payload in self._pending]
 
-    def restore(self, snapshot: Snapshot, payloads: Sequence[Any]) -> None:
+    def restore(self, snapshot: memory.Snapshot, payloads: Sequence[Any]) -> None:
         """Go on from a snapshot; ``payloads`` are those that waited then, in order."""
         numbers, arrays, surveyed = snapshot.numbers, snapshot.arrays, self.surveyed
         self.reset()
         self.surveyed = surveyed
         self._cuts.restore(arrays)
-        self._shot, self._index, self._last_key = (
-            numbers["shot"],
-            numbers["index"],
-            numbers["last_key"],
-        )
-        self.borrowed, self.unread, self._asked = (
-            numbers["borrowed"],
-            numbers["unread"],
-            numbers["asked"],
-        )
+        self.listener.restore(numbers["heard"], arrays)
+        self._shot, self._index = numbers["shot"], numbers["index"]
+        self._last_key, self._asked = numbers["last_key"], numbers["asked"]
+        self.borrowed, self.unread = numbers["borrowed"], numbers["unread"]
         pending = zip(numbers["pending"], payloads, strict=True)
-        self._pending = deque(
-            (shot, index, foreground, payload) for (shot, index, foreground), payload in pending
-        )
-        self._window = [
-            (index, arrays[f"window{at}.frame"], arrays[f"window{at}.mask"])
-            for at, index in enumerate(numbers["window"])
-        ]
+        self._pending.extend((*place, payload) for place, payload in pending)
+        self._window = memory.window_of(numbers["window"], arrays)
         holds = self.model.head.holds_between_key_frames
         kind = FrameTransform if holds else PixelChange
-        for at, (shot, index) in enumerate(numbers["estimates"]):
-            fields = {
-                field.name: arrays[f"estimate{at}.{field.name}"]
-                for field in dataclasses.fields(kind)
-            }
-            self._estimates.append(Estimate(shot, index, kind(**fields)))
+        self._estimates.extend(memory.estimates_of(kind, numbers["estimates"], arrays))
 
     # --- the stream
 
@@ -300,11 +314,8 @@ class Harmonizer:
         generators cannot be.
         """
         self.reset()
-        if (
-            self.wants_survey
-            and not isinstance(frames, Iterator)
-            and not isinstance(masks, Iterator)
-        ):
+        again = not isinstance(frames, Iterator) and not isinstance(masks, Iterator)
+        if self.wants_survey and again:
             survey = self.begin_survey()
             for frame, mask in zip(frames, masks, strict=True):
                 survey.look_at(
@@ -429,7 +440,9 @@ class Harmonizer:
     def _release(self) -> Released:
         shot, index, foreground, payload = self._pending.popleft()
         # What lies far enough behind is not asked for again.
-        while self._estimates and (self._estimates[0].shot < shot or self._is_past(index)):
+        while self._estimates and (
+            self._estimates[0].shot < shot or is_past(self._estimates, index)
+        ):
             self._estimates.popleft()
         if not foreground:
             return Released(payload, None, shot)
@@ -458,8 +471,15 @@ class Harmonizer:
             self._window_frames,
             self.latency_frames - self._window_frames + self.stride,
         )
-        scaled = self.told.added_to(change, shot, index).scaled(self.strength)
-        return Released(payload, KeepingChange(scaled, self.keep) if self.keep else scaled, shot)
+        if isinstance(change, FrameTransform):
+            self.listener.hear(index, payload, change, shot)
+        told = self.listener.telling.added_to(change, shot, index)
+        return Released(payload, self.finished(told), shot)
+
+    def finished(self, change: ColorChange) -> ColorChange:
+        """A change that is said in full, with this harmonizer's strength and what it keeps."""
+        scaled = change.scaled(self.strength)
+        return KeepingChange(scaled, self.keep) if self.keep else scaled
 
     def _of_shot(self, shot: int) -> list[Estimate]:
         return [estimate for estimate in self._estimates if estimate.shot == shot]
@@ -470,17 +490,6 @@ class Harmonizer:
         if self.model.head.holds_between_key_frames:
             return bool(estimates)
         return any(one.index >= index for one in estimates)
-
-    def _is_past(self, index: int) -> bool:
-        """Whether the oldest estimate is too old to count at a frame, and a younger one stands in
-        for it."""
-        first = self._estimates[0]
-        others = (
-            len(self._estimates) > 1
-            and self._estimates[1].shot == first.shot
-            and self._estimates[1].index <= index
-        )
-        return others and first.index < index - 3.0 * SMOOTHING_FRAMES
 
 
 def _rendered(payload: tuple[Array, Array], transform: ColorChange | None) -> Array:

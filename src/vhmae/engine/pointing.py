@@ -3,7 +3,7 @@ answers it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -132,13 +132,16 @@ def decide_shots(
     thing: int = 1,
     first: int = 0,
     strength: float = 1.0,
+    came: Container[int] | None = None,
 ) -> dict[int | None, Decision]:
-    """What is added to the maps of an object, shot by shot; give each to ``Harmonizer.guide``.
+    """What is added to the maps of an object, shot by shot; give each to ``Harmonizer.tell``.
 
     Args:
         show: gives a frame by its number.
         thing: the object, from 1.
         first: a frame with foreground, whose colors dials are fitted in where nothing else is said.
+        came: numbers of the frames that can be shown by now; what names others is left out, and
+            dials wait for it. None is all.
     Returns:
         Decisions by number of the shot; None stands for all shots. Dials turn the shots that points
         and choices name, or all of them where none is named.
@@ -147,19 +150,23 @@ def decide_shots(
     """
     seen: list[Seen] = []
     for number, point in enumerate(guide.points, 1):
-        if point.object == thing:
+        if point.object == thing and _has_come(point.frames, came):
             shown = show(point.frame)
             goal = show(point.goal_frame).frame if point.goal_frame != point.frame else None
             seen.append(see_point(point, number, shown.shot, *shown[:3], goal))
     told = {shot: rows for (_, shot), rows in by_shot(seen, guide.shots).items()}
     named = {shot: next(one.point.frame for one in rows) for shot, rows in told.items()}
-    choices = [choice for choice in guide.choices if choice.object == thing]
+    choices = [
+        choice
+        for choice in guide.choices
+        if choice.object == thing and _has_come((choice.frame,), came)
+    ]
     shot_of = {
         choice.frame: None if guide.shots == "all" else show(choice.frame).shot
         for choice in choices
     }
     named |= {shot: frame for frame, shot in shot_of.items()}
-    if guide.dials and not named:
+    if guide.dials and not named and (came is None or not guide.frames):
         named = {None: first}
     decisions = {}
     for shot, frame in named.items():
@@ -174,3 +181,7 @@ def decide_shots(
             strength=strength,
         )
     return decisions
+
+
+def _has_come(frames: Iterable[int], came: Container[int] | None) -> bool:
+    return came is None or all(frame in came for frame in frames)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
@@ -55,6 +55,16 @@ class ColorChange(Protocol):
         Returns:
             The sums of the absolute changes of colour and of the matte.
         """
+
+
+class Released(NamedTuple):
+    """A frame that is ready."""
+
+    payload: Any
+    change: ColorChange | None
+    """What is to be done to it; None where there is no foreground."""
+    shot: int
+    """Number of its shot, from 0."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -66,3 +67,11 @@ def smoothed(
     return FrameTransform(
         mean(far, [one.overall for one in maps]), mean(near, [one.local for one in maps])
     )
+
+
+def is_past(estimates: Sequence[Estimate], index: int) -> bool:
+    """Whether the oldest estimate is too old to count at a frame, and a younger one stands in for
+    it."""
+    first = estimates[0]
+    others = len(estimates) > 1 and estimates[1].shot == first.shot and estimates[1].index <= index
+    return others and first.index < index - 3.0 * SMOOTHING_FRAMES

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from vhmae.guide.checks import check_number
-from vhmae.guide.colors import LEVELS, LUMA, SIZE, added, basis, from_light, to_light
+from vhmae.guide.colors import LEVELS, LUMA, SIZE, TERMS, added, basis, from_light, to_light
 
 Array = np.ndarray
 GRAY = 0.18
@@ -114,16 +114,24 @@ def dial_change(colors: Array, overall: Array, dials: Dials) -> Array:
 
 
 def read_dials(colors: Array, overall: Array) -> Reading:
-    """The setting of the dials that comes nearest to a map, by damped least squares
-    (Levenberg-Marquardt).
+    """The setting of the dials that comes nearest to a map.
 
     Args:
         colors: (P, 3), of the foreground as it came.
         overall: (30,).
     """
     colors = np.clip(_spread(colors), 0.0, 1.0)
-    change = added(colors, overall)
-    goal = np.clip(colors + change, 0.0, 1.0)
+    return fit_dials(colors, colors + added(colors, overall))
+
+
+def fit_dials(colors: Array, after: Array) -> Reading:
+    """The setting of the dials that comes nearest to a change of colors, by damped least squares
+    (Levenberg-Marquardt).
+
+    Args:
+        colors, after: (P, 3), as they came and as they come out.
+    """
+    colors, goal = (np.clip(_spread(part), 0.0, 1.0) for part in (colors, after))
     setting, error, damping = np.zeros(6), np.inf, 1e-3
     residual, found = _residual(colors, goal, setting)
     for _ in range(40):
@@ -146,6 +154,32 @@ def read_dials(colors: Array, overall: Array) -> Reading:
     values = dict(zip(DIALS, (setting * UNITS).tolist(), strict=True))
     left = _turn(colors, setting * UNITS).clip(0.0, 1.0) - goal
     return Reading(Dials(**values), _levels(goal - colors), _levels(left))
+
+
+def dial_deviations(colors: Array, dials: Dials, covariance: Array) -> Dials:
+    """How far each dial may be off where the map that it was read off is not known for certain.
+
+    The reading is taken as linear about its setting: to the first order, its error is that of
+    least squares over these colors.
+
+    Args:
+        colors: (P, 3), of the foreground as it came.
+        covariance: (30, 30), of the map.
+    Returns:
+        One deviation of each dial; no more than the dial turns.
+    """
+    colors = np.clip(_spread(colors), 0.0, 1.0)
+    setting = np.array(dials.values()) / UNITS
+    goal = _turn(colors, setting * UNITS).clip(0.0, 1.0)
+    slopes = _slopes(colors, goal, setting)
+    # The residual's rows are the colors' channels, then the pull's; a map moves the former alone.
+    moved = np.kron(basis(colors), np.eye(3)).reshape(len(colors), 3, TERMS, 3)
+    by_map = moved.transpose(0, 1, 3, 2).reshape(3 * len(colors), SIZE) / np.sqrt(3 * len(colors))
+    normal = slopes.T @ slopes + 1e-12 * np.eye(6)
+    read = np.linalg.solve(normal, slopes[: len(by_map)].T @ by_map)
+    spread = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", read, covariance, read), 0.0))
+    found = np.minimum(spread, _reach()) * UNITS
+    return Dials(**dict(zip(DIALS, found.tolist(), strict=True)))
 
 
 def _turn(colors: Array, values: Array) -> Array:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -58,6 +59,24 @@ class Telling:
         words, self._words = self._words, []
         for word in words:
             self.say(word.change, word.shot)
+
+    def clear(self) -> None:
+        """Nothing was said."""
+        self._words = []
+
+    def state(self) -> tuple[list[list[Any]], list[Array]]:
+        """What was said, for :meth:`restore`: shot and first frame of each word for JSON (None:
+        all shots, from ever), and the changes."""
+        facts = [
+            [word.shot, None if word.begin == -math.inf else word.begin] for word in self._words
+        ]
+        return facts, [word.change for word in self._words]
+
+    def restore(self, facts: Sequence[Sequence[Any]], changes: Sequence[Array]) -> None:
+        self._words = [
+            _Word(shot, -math.inf if begin is None else begin, change)
+            for (shot, begin), change in zip(facts, changes, strict=True)
+        ]
 
     def at(self, shot: int, index: int) -> Array | None:
         """What is added to the map of a frame: (3, 10) float32; None where nothing was said."""

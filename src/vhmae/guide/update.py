@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -186,6 +187,7 @@ def update(prior: Prior, told: Sequence[Observation], start: Array | None = None
 
 Key = tuple[int, int | None]
 """Object from 1, and number of the shot; None stands for all shots."""
+Ruled = TypeVar("Ruled")
 
 
 def by_shot(seen: Sequence[Seen], shots: Shots) -> dict[Key, list[Seen]]:
@@ -197,8 +199,8 @@ def by_shot(seen: Sequence[Seen], shots: Shots) -> dict[Key, list[Seen]]:
     return sorted_
 
 
-def found_for(ruled: Mapping[Key, Array], thing: int, shot: int) -> Array | None:
-    """The change of an object in a shot, out of changes by key; None where nothing was said."""
+def found_for(ruled: Mapping[Key, Ruled], thing: int, shot: int) -> Ruled | None:
+    """What holds for an object in a shot, such as its change; None where nothing was said."""
     return ruled.get((thing, None), ruled.get((thing, shot)))
 
 

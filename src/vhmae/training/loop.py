@@ -21,10 +21,14 @@ import torch
 
 from vhmae.color.lut import read_lut_bank
 from vhmae.config import build, to_tree
+from vhmae.data.hyoutube import read_list
 from vhmae.data.looks import LookSampler, read_cameras
 from vhmae.data.pairs import PairSampler, read_pairs
 from vhmae.data.synthesis import SceneSampler
+from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError, VhmaeError
+from vhmae.evaluation.leftovers import fit_prior_to
+from vhmae.guide.prior import prior_beside
 from vhmae.model.heads import Head
 from vhmae.model.precision import Precision, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
@@ -41,6 +45,7 @@ from vhmae.training.terms import Term, find_term
 from vhmae.training.validation import DevSet
 
 CHECKPOINT = "checkpoint.pt"
+WEIGHTS = "weights.safetensors"
 Planned = tuple[int, Callable[[], TrainingStage]]
 """How many steps a stage takes, and what makes it when its time has come."""
 
@@ -153,6 +158,8 @@ class Trainer:
             )
         if self.run_dir.exists() and not self.run_dir.is_dir():
             raise InputError(f"{self.run_dir}: is a file; give a folder for the run")
+        for name in self.recipe.data.prior_sets:  # refused before the work, not after it
+            read_list(self.recipe.data.root_path / name)
         for planned in self.recipe.train.stages:
             self.processes.rows(planned.batch_size, self.recipe.train.accumulate)
         self.run_dir.mkdir(parents=True, exist_ok=True)
@@ -197,6 +204,7 @@ class Trainer:
             first += steps
         if journal is not None:
             self.save_weights()
+            self._fit_prior(journal)
             journal.write(
                 "end", self.state.step, trained_seconds=round(self.state.trained_seconds, 1)
             )
@@ -263,7 +271,23 @@ class Trainer:
         }
         if self.scores:
             facts["dev_scores"] = self.scores
-        save_model(self.average, self.run_dir / "weights.safetensors", facts)
+        save_model(self.average, self.run_dir / WEIGHTS, facts)
+
+    def _fit_prior(self, journal: Journal) -> None:
+        """Fit what guided harmonizing knows beforehand, where the recipe names sets for it."""
+        data, weights = self.recipe.data, self.run_dir / WEIGHTS
+        if not data.prior_sets:
+            return
+        harmonizer = Harmonizer.from_pretrained(
+            str(weights),
+            device=str(self.device),
+            precision=self.state.precision,
+            cut_detection=False,
+        )
+        folders = [data.root_path / name for name in data.prior_sets]
+        prior = fit_prior_to(folders, harmonizer, str(weights))
+        prior.write(prior_beside(weights))
+        journal.write("prior", self.state.step, composites=prior.provenance["composites"])
 
     def _save(self) -> None:
         assert self.fitting is not None

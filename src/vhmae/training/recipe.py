@@ -52,6 +52,10 @@ class DataConfig:
     known without."""
     keep_dev: bool = True
     """Keep clips for validation; false trains on all of them, and scores none."""
+    prior_sets: tuple[str, ...] = ()
+    """Sets of dev composites with their answers, below the root: at its end a run fits to them what
+    guided harmonizing knows beforehand, and puts it beside the weights. Empty fits none; vhmae
+    fit-prior does it later."""
     licence: str = ""
     """What the weights say of their licence, which follows from that of the data; empty says that
     nobody stated one."""

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.released import Released
-from vhmae.engine.rendering import ColorChange
+from vhmae.engine.rendering import ColorChange, Released
 from vhmae.engine.sight import MINIMUM_BACKGROUND, Thumbnail, shows_background
 from vhmae.errors import InputError
 from vhmae.model.vhmae import VHMAE

@@ -11,23 +11,23 @@ import numpy as np
 
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.pointing import Shown, decide_shots
+from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import FrameTransform
 from vhmae.errors import InputError
 from vhmae.guide.decision import Decision
 from vhmae.guide.document import Guide, Place, Point
-from vhmae.guide.prior import Prior, prior_beside, read_prior
-from vhmae.model.weights import DEFAULT, find_weights, packaged_weights
+from vhmae.guide.prior import Prior
+from vhmae.guide.update import Key
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import Analysis
+from vhmae.work.job import StreamJob
 from vhmae.work.sources import Payload
 
 Array = np.ndarray
 AROUND = 24
 """Frames before and after a named one that its answer is smoothed over."""
-WIDENED = 2.0
-"""Weights without a prior of their own take that of the packaged ones, so many times as wide."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Heard:
     points: list[dict[str, Any]]
     """For each point: what was asked, what came out, what is left."""
     warnings: list[str]
+    unknown: dict[Key, Prior]
+    """What is still not known of the answers that something was said of."""
 
 
 def hear_guide(analysis: Analysis, first: int = 0) -> Heard | None:
@@ -49,46 +51,51 @@ def hear_guide(analysis: Analysis, first: int = 0) -> Heard | None:
     Raises:
         InputError: for places, frames or objects that the video does not have.
     """
-    sources = analysis.sources
-    guide = sources.job.words.read()
+    guide = analysis.sources.job.words.read()
     if not guide:
         return None
-    info = sources.info
-    width, height = (info.height, info.width) if info.turned % 180 else (info.width, info.height)
-    guide.check_fits(width, height, info.frames, sources.objects)
-    prior, warnings = find_prior(sources.job.weights)
-    stored = _as_stored(guide, info)
-    seen = _Named(analysis, stored, first)
+    hearing = Hearing(analysis, guide, first)
     rows: list[dict[str, Any]] = []
+    unknown: dict[Key, Prior] = {}
     for place, harmonizer in enumerate(analysis.harmonizers):
-        decisions = decide_shots(
-            prior,
-            stored,
-            lambda number, place=place: seen.shown(number, place),  # type: ignore[misc]
+        for shot, decision in hearing.decide(guide, place).items():
+            own = None if shot is None else shot - hearing.named.offset
+            harmonizer.tell(decision.change, own)
+            rows += guided_rows(decision, guide, place + 1, shot)
+            unknown[place + 1, own] = Prior(decision.covariance, np.ones(1), np.ones(1))
+    return Heard(guide.to_tree(), rows, hearing.warnings, unknown)
+
+
+class Hearing:
+    """The frames that a guide names, looked at once: what follows from it, and from others that
+    name these frames alone."""
+
+    def __init__(self, analysis: Analysis, guide: Guide, first: int = 0) -> None:
+        """Look at the frames; arguments and errors as of :func:`hear_guide`."""
+        sources = analysis.sources
+        info = sources.info
+        width, height = info.width, info.height
+        if info.turned % 180:
+            width, height = height, width
+        guide.check_fits(width, height, info.frames, sources.objects)
+        self.analysis = analysis
+        self.prior, self.warnings = find_prior(sources.job.weights)
+        self.named = Named(analysis, guide, first)
+
+    def decide(self, guide: Guide, place: int) -> dict[int | None, Decision]:
+        """What is added to the maps of an object (from 0), by number of the shot; None stands for
+        all shots."""
+        return decide_shots(
+            self.prior,
+            _as_stored(guide, self.analysis.sources.info),
+            lambda number: self.named.shown(number, place),
             thing=place + 1,
-            first=seen.default,
-            strength=harmonizer.strength,
+            first=self.named.default,
+            strength=self.analysis.harmonizers[place].strength,
         )
-        for shot, decision in decisions.items():
-            harmonizer.guide(decision.change, None if shot is None else shot - seen.offset)
-            rows += _rows(decision, guide, place + 1, shot)
-    return Heard(guide.to_tree(), rows, warnings)
 
 
-def find_prior(weights: str) -> tuple[Prior, list[str]]:
-    """The prior of weights, and what is to be said where they have none of their own."""
-    usual = prior_beside(packaged_weights()[DEFAULT])
-    path = usual if weights.startswith("hf:") else prior_beside(find_weights(weights))
-    if path.exists() and not (weights.startswith("hf:")):
-        return read_prior(path), []
-    told = (
-        f"{weights}: has no prior of its own ({path.name}); that of the packaged weights was "
-        "taken, twice as wide"
-    )
-    return read_prior(usual).widened(WIDENED), [f"{told}; fit one by vhmae fit-prior"]
-
-
-class _Named:
+class Named:
     """The frames that a guide names, read once, each with its shot and the network's answer."""
 
     def __init__(self, analysis: Analysis, guide: Guide, first: int) -> None:
@@ -173,7 +180,11 @@ def _as_stored(guide: Guide, info: VideoInfo) -> Guide:
     return dataclasses.replace(guide, points=tuple(map(moved, guide.points)))
 
 
-def _rows(decision: Decision, guide: Guide, thing: int, shot: int | None) -> list[dict[str, Any]]:
+def guided_rows(
+    decision: Decision, guide: Guide, thing: int, shot: int | None
+) -> list[dict[str, Any]]:
+    """What came of each point, for reports."""
+
     def levels(color: Array) -> list[float]:
         return [round(255.0 * float(value), 2) for value in color]
 
@@ -198,3 +209,37 @@ def guided_report(heard: Heard | None) -> dict[str, Any]:
     """What a report holds of a guide: the guide, so that flags become a file, and what came of each
     point."""
     return {} if heard is None else {"guide": heard.guide, "guided": heard.points}
+
+
+# --- streams, of which nobody knows what comes
+
+
+def hear_stream(job: StreamJob, harmonizer: Harmonizer, info: VideoInfo) -> None:
+    """Have a harmonizer of a stream's frames (anything, planes, matte) hear the job's guide.
+
+    Raises:
+        InputError: for places or objects that the stream does not have.
+    """
+    guide = job.words.read()
+    if guide:
+        guide.check_fits(info.width, info.height, None)
+        harmonizer.guide(guide, look=lambda payload: (to_uint8(payload[1].rgb()), payload[2]))
+
+
+def stream_report(harmonizer: Harmonizer) -> dict[str, Any]:
+    """As :func:`guided_report`, at the end of a stream."""
+    guide, decisions = harmonizer.listener.guide, harmonizer.listener.decisions
+    if not guide:
+        return {}
+    rows = [row for shot, one in decisions.items() for row in guided_rows(one, guide, 1, shot)]
+    return {"guide": guide.to_tree(), "guided": rows}
+
+
+def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
+    """What a user should know of the guide at the end of a stream."""
+    listener = harmonizer.listener
+    if not listener.guide:
+        return []
+    frames = ", ".join(map(str, listener.unheard))
+    told = f"`guide`: frames {frames} did not come or show no foreground: what names them was not "
+    return [*find_prior(job.weights)[1], *([f"{told}heard"] if frames else [])]

@@ -12,7 +12,7 @@ import av
 import numpy as np
 
 from vhmae.arrays import to_unit
-from vhmae.engine.released import Snapshot
+from vhmae.engine.memory import Snapshot
 from vhmae.engine.rendering import RENDERERS, render_planes
 from vhmae.errors import InputError, did_you_mean
 from vhmae.memory import check_memory

@@ -154,11 +154,31 @@ class PreviewJob(AnalysisJob):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class AlternativesJob(AnalysisJob):
+    """Takes of a shot to choose from."""
+
+    output: Path = option(flag="-o/--output", metavar="SHEET", role="output")
+    """Picture to write (.png, .jpg); the guide of take N lies beside it, SHEET.takeN.json."""
+    count: int = option(6, metavar="N")
+    """Takes: the answer (or the one chosen last), the untouched composite, and two a direction in
+    which the answer is not certain."""
+    chosen: int | None = option(None, metavar="N")
+    """Choose this take of the last sheet, and show finer ones about it; 0 takes back the last
+    choice of the guide."""
+    frame: int | None = option(None, metavar="N")
+    """Number of the frame to show, from 0 (that of the last choice, or the middle one)."""
+    object: int = option(1, metavar="N")
+    """Which mask's foreground it is about, from 1."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class StreamJob(HarmonizerSettings):
     """A stream to harmonize, from a pipe into a pipe."""
 
     masks: tuple[Path, ...] = option((), flag="--mask", metavar="MASK", role="input")
     """The mask of the stream: a video, picture, folder, sequence or .npz."""
+    words: GuideOptions = dataclasses.field(default_factory=GuideOptions)
+    """What a person says; a word acts from the frame that it names on."""
     raw: str | None = option(None, metavar="WxH:PIX_FMT:RATE", group="pipes")
     """The pipe carries raw video, as 1920x1080:yuv420p:25 (Y4M)."""
     lookahead: int | None = option(None, metavar="N", group="pipes")

@@ -78,11 +78,12 @@ def _sheet(before: Array, after: Array, cover: Array) -> Array:
         (f"difference x{AMPLIFIED:.0f}", difference),
         ("matte", matte),
     )
-    panels = [_panel(name, picture) for name, picture in named]
+    panels = [panel(name, picture) for name, picture in named]
     return np.vstack([np.hstack(panels[:2]), np.hstack(panels[2:])])
 
 
-def _panel(name: str, picture: Array) -> Array:
+def panel(name: str, picture: Array) -> Array:
+    """A picture (H, W, 3) uint8, small enough for a sheet, with its name in a corner."""
     scale = min(1.0, WIDEST_PANEL / picture.shape[1])
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     shown = np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.released import Snapshot
+from vhmae.engine.memory import Snapshot
 from vhmae.engine.settings import PrecisionChoice
 from vhmae.errors import InputError
 from vhmae.model.precision import DTYPES

@@ -27,6 +27,7 @@ from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, describe_stream
 from vhmae.video.reader import planar_frame
 from vhmae.video.tags import encodable, tag_colors
+from vhmae.work.guiding import hear_stream, stream_report, stream_warnings
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import StreamJob
 from vhmae.work.report import Report, Tally
@@ -85,6 +86,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     container = _opened(raw, stoppable)
     info = describe_stream(container.streams.video[0], Path("-"), job.colorspace)
     mattes.check_fits(info, hold_last=True)
+    hear_stream(job, harmonizer, info)
     writer = _PipeWriter(sink, info, container.streams.video[0], raw is not None)
     decoded = busy.drawing("decode", _frames(container, info, mattes, job))
     frames = run_ahead(decoded, FRAMES_AHEAD, wake=stoppable.stop)
@@ -109,7 +111,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
             "-: no frame came through the pipe; expected Y4M, or raw video described by `raw`"
         )
     seconds = time.monotonic() - began
-    warnings = _warnings(writer, harmonizer)
+    warnings = [*_warnings(writer, harmonizer), *stream_warnings(job, harmonizer)]
     check_strict(job.strict, warnings)
     return Report(
         frames=written,
@@ -125,6 +127,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         quality=job.quality,
         latency_frames=harmonizer.latency_frames,
         job=values_to_json(job),
+        **stream_report(harmonizer),
     ).as_dict()
 
 

@@ -1,0 +1,188 @@
+"""``vhmae alternatives``: numbered takes of a frame on a sheet, and beside it the guide that gives
+each."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vhmae.engine.pointing import foreground_colors
+from vhmae.engine.rendering import ColorChange, render_planes
+from vhmae.errors import InputError
+from vhmae.guide.decision import Decision
+from vhmae.guide.document import Choice, Guide
+from vhmae.guide.reading import read_guide
+from vhmae.guide.takes import chosen, takes
+from vhmae.video.pictures import check_still, write_still
+from vhmae.video.reader import to_uint8
+from vhmae.work.analysis import Analysis, open_analysis
+from vhmae.work.guiding import Hearing
+from vhmae.work.harmonize import check_strict
+from vhmae.work.job import AlternativesJob
+from vhmae.work.preview import panel
+
+Array = np.ndarray
+
+
+def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
+    """Write a sheet of takes and the guide of each; returns the report of docs/cli.md.
+
+    Raises:
+        InputError: for what the caller can mend.
+    """
+    check_still(job.output, list(job.inputs().values()))
+    analysis = open_analysis(job)
+    guide = _chosen_so_far(job, job.words.read(), analysis)
+    asked = _next_choice(job, guide, analysis)
+    guides = [
+        dataclasses.replace(
+            guide, choices=(*guide.choices, dataclasses.replace(asked, chosen=number))
+        )
+        for number in range(1, job.count + 1)
+    ]
+    paths = [take_file(job.output, number) for number in range(1, job.count + 1)]
+    _check_free(paths, list(job.inputs().values()))
+    hearing = Hearing(analysis, guides[0])
+    warnings = [*analysis.warnings(), *hearing.warnings]
+    check_strict(job.strict, warnings)
+    words = _words(hearing, guide, asked)
+    pictures, rows = [], []
+    for number, (one, path, word) in enumerate(zip(guides, paths, words, strict=True), 1):
+        picture, levels = _rendered(hearing, one, asked.frame)
+        pictures.append(panel(f"{number} {word}", picture))
+        rows.append(
+            {"take": number, "word": word, "guide": str(path), "mean_change": round(levels, 3)}
+        )
+    for one, path in zip(guides, paths, strict=True):
+        one.write(path)
+    write_still(job.output, _sheet(pictures))
+    return {
+        "schema": 1,
+        "frame": asked.frame,
+        "object": asked.object,
+        "round": asked.round,
+        "takes": rows,
+        "guide": guide.to_tree(),
+        "warnings": warnings,
+    }
+
+
+def take_file(sheet: Path, number: int) -> Path:
+    """Where the guide of a take lies: ``sheet.take3.json`` beside ``sheet.png``."""
+    return sheet.with_name(f"{sheet.stem}.take{number}.json")
+
+
+def _frame(job: AlternativesJob, guide: Guide, analysis: Analysis) -> int:
+    """The frame that is shown."""
+    frames = analysis.sources.info.frames
+    named = [choice.frame for choice in guide.choices if choice.object == job.object]
+    usual = named[-1] if named else frames // 2
+    number = usual if job.frame is None else job.frame
+    if not 0 <= number < frames:
+        told = f"{job.composite} has frames 0 to {frames - 1}"
+        raise InputError(told, field="frame", value=number)
+    return number
+
+
+def _made(job: AlternativesJob, guide: Guide, frame: int) -> list[Choice]:
+    """The choices that were made at a frame."""
+    return [one for one in guide.choices if (one.frame, one.object) == (frame, job.object)]
+
+
+def _chosen_so_far(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Guide:
+    """The guide with what is chosen now, or without what is taken back."""
+    objects = analysis.sources.objects
+    if not 1 <= job.object <= objects:
+        told = f"there are masks of {objects}"
+        raise InputError(told, field="object", value=job.object)
+    frame = _frame(job, guide, analysis)
+    made = _made(job, guide, frame)
+    if job.chosen is None:
+        return guide
+    if job.chosen == 0:
+        if not made:
+            told = "nothing was chosen at this frame that could be taken back; give the `guide`"
+            raise InputError(told, field="chosen", value=0)
+        kept = tuple(one for one in guide.choices if one is not made[-1])
+        return dataclasses.replace(guide, choices=kept)
+    choice = _choice(job, frame, len(made) + 1, job.chosen)
+    return dataclasses.replace(guide, choices=(*guide.choices, choice))
+
+
+def _next_choice(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Choice:
+    """The choice that the sheet asks for."""
+    # What is taken back may have named the frame.
+    frame = _frame(job, job.words.read() if job.chosen == 0 else guide, analysis)
+    return _choice(job, frame, len(_made(job, guide, frame)) + 1, 1)
+
+
+def _choice(job: AlternativesJob, frame: int, round_: int, take: int) -> Choice:
+    try:
+        return Choice(chosen=take, frame=frame, round=round_, of=job.count, object=job.object)
+    except InputError as error:
+        said = str(error)
+        field = "chosen" if said.startswith("chosen") else "count"
+        raise InputError(said, field=field) from None
+
+
+def _words(hearing: Hearing, guide: Guide, asked: Choice) -> list[str]:
+    """What each take is, in a word."""
+    shown = hearing.named.shown(asked.frame, asked.object - 1)
+    colors = foreground_colors(shown.frame, shown.matte)
+    overall = shown.answer.overall.ravel().astype(np.float64)
+    made = [one for one in guide.choices if one.object == asked.object]
+    made = [one for one in made if one.frame == asked.frame]
+    start = chosen(hearing.prior, colors, overall, made) if made else None
+    found = takes(hearing.prior, colors, overall, asked.of, asked.round, start)
+    return [take.word for take in found]
+
+
+def _rendered(hearing: Hearing, guide: Guide, frame: int) -> tuple[Array, float]:
+    """A frame as a guide makes it, (H, W, 3) uint8, and its mean change in levels."""
+    payload, shot = hearing.named.frames[frame]
+    image, levels = payload.timed.image, []
+    for place, harmonizer in enumerate(hearing.analysis.harmonizers):
+        if not payload.mattes[place].any():
+            continue
+        decisions = hearing.decide(guide, place)
+        shown = hearing.named.shown(frame, place)
+        change = _with(shown.answer, decisions.get(None, decisions.get(shot)))
+        image, moved = render_planes(image, payload.mattes[place], harmonizer.finished(change))
+        levels.append(moved)
+    return to_uint8(image.rgb()), sum(levels) / max(1, len(levels))
+
+
+def _with(answer: Any, decision: Decision | None) -> ColorChange:
+    if decision is None:
+        return answer
+    added = decision.change.reshape(answer.overall.shape).astype(np.float32)
+    return dataclasses.replace(answer, overall=answer.overall + added)
+
+
+def _sheet(pictures: list[Array]) -> Array:
+    """Pictures of one size in rows, about as many as there are columns."""
+    columns = math.ceil(math.sqrt(len(pictures)))
+    blank = np.full_like(pictures[0], 128)
+    rows = []
+    for first in range(0, len(pictures), columns):
+        row = pictures[first : first + columns]
+        rows.append(np.hstack(row + [blank] * (columns - len(row))))
+    return np.vstack(rows)
+
+
+def _check_free(paths: list[Path], inputs: list[Path]) -> None:
+    """Refuse to write over what is read, and over what is no guide."""
+    for path in paths:
+        if not path.exists():
+            continue
+        if any(source.exists() and path.samefile(source) for source in inputs):
+            raise InputError(f"{path}: is the guide of a take and read here; name another sheet")
+        try:
+            read_guide(path)
+        except InputError:
+            told = "is there already and is no guide; name another sheet"
+            raise InputError(f"{path}: {told}") from None

@@ -1,0 +1,203 @@
+"""``vhmae diagnose`` and ``vhmae alternatives``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.support.commands import error_of
+from tests.support.scenes import decode, moving_scene, save_bold_weights, write_video
+from vhmae.cli import main
+from vhmae.data.clips import write_mask_bits
+from vhmae.guide.colors import SIZE
+from vhmae.guide.prior import Prior, prior_beside
+from vhmae.guide.reading import read_guide
+
+Maker = Callable[..., tuple[Path, Path]]
+
+
+@pytest.fixture
+def clip(small_clip: Maker) -> tuple[Path, Path]:
+    return small_clip(frames=8)
+
+
+def told(tmp_path: Path, *command: object) -> dict[str, Any]:
+    run = [*map(str, command), "--precision", "fp32", "-q", "--json", str(tmp_path / "r.json")]
+    assert main(run) == 0
+    found: dict[str, Any] = json.loads((tmp_path / "r.json").read_text())
+    return found
+
+
+def test_a_dial_that_is_turned_is_read_again(clip: tuple[Path, Path], tmp_path: Path) -> None:
+    composite, mask = clip
+    run = ("diagnose", composite, "--mask", mask)
+    plain, turned = (
+        told(tmp_path, *run, *more)["shots"][0]
+        for more in ((), ("--dial", "exposure=+0.5", "--dial", "temperature=-20"))
+    )
+    assert turned["exposure"] - plain["exposure"] == pytest.approx(0.5, abs=0.05)
+    # Dials are turned on top of the answer's own contrast and saturation: not quite additive.
+    assert turned["temperature"] - plain["temperature"] == pytest.approx(-20, abs=6)
+    assert (plain["shot"], plain["object"], plain["first"], plain["last"]) == (1, 1, 0, 7)
+    assert turned["change_levels"] > turned["left_levels"]
+    assert 0.5 <= plain["sure"] <= 1.0
+    assert plain["deviations"]["exposure"] > 0.05
+
+
+def test_points_make_it_surer(clip: tuple[Path, Path], tmp_path: Path) -> None:
+    composite, mask = clip
+    ys, xs = np.nonzero(moving_scene(8, 96, 64)[1][3])
+    x, y = int(np.median(xs)), int(np.median(ys))
+    run = ("diagnose", composite, "--mask", mask)
+    plain, guided = (
+        told(tmp_path, *run, *more)["shots"][0] for more in ((), ("--target", f"{x},{y}=#a08060@3"))
+    )
+    assert guided["deviations"]["exposure"] < 0.8 * plain["deviations"]["exposure"]
+
+
+def test_each_shot_and_each_object_is_told_of(tmp_path: Path) -> None:
+    frames, masks = moving_scene(16, 96, 64)
+    frames[8:] = np.roll(frames[8:, :, ::-1] // 3, 20, axis=1)
+    write_video(tmp_path / "in.mkv", frames)
+    write_mask_bits(masks, tmp_path / "a.npz")
+    write_mask_bits(masks[:, ::-1, ::-1], tmp_path / "b.npz")
+    (tmp_path / "cuts.txt").write_text("8\n")
+    both = ("--mask", tmp_path / "a.npz", "--mask", tmp_path / "b.npz")
+    report = told(tmp_path, "diagnose", tmp_path / "in.mkv", *both, "--cuts", tmp_path / "cuts.txt")
+    assert [(row["shot"], row["object"], row["first"]) for row in report["shots"]] == [
+        (1, 1, 0),
+        (1, 2, 0),
+        (2, 1, 8),
+        (2, 2, 8),
+    ]
+
+
+@pytest.mark.parametrize(("deviation", "nothing"), [(1e-4, False), (30.0, True)])
+def test_nothing_is_to_be_done_where_the_answer_is_not_to_be_trusted(
+    deviation: float,
+    nothing: bool,
+    clip: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    composite, mask = clip
+    weights = save_bold_weights(tmp_path / "w.safetensors")
+    prior = Prior(np.eye(SIZE) * deviation**2, np.ones(1), np.ones(1))
+    prior.write(prior_beside(weights))
+    run = ["diagnose", str(composite), "--mask", str(mask), "--weights", str(weights)]
+    assert main([*run, "--json", str(tmp_path / "r.json"), "--strict"]) == 0
+    shot = json.loads((tmp_path / "r.json").read_text())["shots"][0]
+    assert shot["nothing_to_do"] is nothing
+    assert (shot["gain"] <= shot["risk"]) is nothing
+    line = capsys.readouterr().out
+    assert line.startswith("shot 1, frames 0-7: ")
+    assert ("nothing to do" in line) is nothing
+
+
+def test_a_take_is_what_its_guide_gives(clip: tuple[Path, Path], tmp_path: Path) -> None:
+    composite, mask = clip
+    files = (composite, "--mask", mask)
+    sheet = tmp_path / "sheet.png"
+    report = told(tmp_path, "alternatives", *files, "-o", sheet, "--frame", 4)
+    assert [row["word"] for row in report["takes"]][:4] == [
+        "plain",
+        "untouched",
+        "brighter",
+        "darker",
+    ]
+    assert report["takes"][1]["mean_change"] < 1.0  # but for what differs from place to place
+    picture = cv2.cvtColor(cv2.imread(str(sheet)), cv2.COLOR_BGR2RGB)
+    assert picture.shape == (2 * 64, 3 * 96, 3)
+    for number in (1, 3):
+        guide = tmp_path / f"sheet.take{number}.json"
+        one = told(tmp_path, "preview", *files, "-o", tmp_path / "p.png", "--frame", 4)
+        one = told(
+            tmp_path, "preview", *files, "-o", tmp_path / "p.png", "--frame", 4, "--guide", guide
+        )
+        assert one["mean_change"] == report["takes"][number - 1]["mean_change"]
+        assert one["guide"]["choices"] == [{"frame": 4, "round": 1, "of": 6, "chosen": number}]
+
+
+def test_rounds_are_finer_and_can_be_taken_back(clip: tuple[Path, Path], tmp_path: Path) -> None:
+    composite, mask = clip
+    run = ("alternatives", composite, "--mask", mask, "--frame", 4)
+    first = told(tmp_path, *run, "-o", tmp_path / "a.png")
+    second = told(tmp_path, *run, "-o", tmp_path / "b.png", "--chosen", 3)
+    assert second["round"] == 2
+    assert second["takes"][0]["word"] == "as chosen"
+    changes = [row["mean_change"] for row in second["takes"]]
+    assert changes[0] == first["takes"][2]["mean_change"]
+    assert changes[1] == first["takes"][1]["mean_change"]
+    # The same by the guide of the take, which names the frame.
+    same = told(tmp_path, *run[:4], "-o", tmp_path / "c.png", "--guide", tmp_path / "a.take3.json")
+    assert (same["round"], same["frame"]) == (2, 4)
+    assert [row["mean_change"] for row in same["takes"]] == changes
+    assert read_guide(tmp_path / "c.take5.json") == read_guide(tmp_path / "b.take5.json")
+    back = told(
+        tmp_path,
+        *(*run[:4], "-o", tmp_path / "d.png", "--guide", tmp_path / "a.take3.json"),
+        *("--chosen", 0),
+    )
+    assert [row["mean_change"] for row in back["takes"]] == [
+        row["mean_change"] for row in first["takes"]
+    ]
+
+
+def test_points_and_dials_of_a_guide_stay_in_its_takes(
+    clip: tuple[Path, Path], tmp_path: Path
+) -> None:
+    composite, mask = clip
+    run = ("alternatives", composite, "--mask", mask, "-o", tmp_path / "s.png", "--count", 4)
+    report = told(tmp_path, *run, "--dial", "exposure=-1")
+    assert len(report["takes"]) == 4
+    assert not (tmp_path / "s.take5.json").exists()
+    guide = read_guide(tmp_path / "s.take1.json")
+    assert guide.dials.exposure == -1.0
+    out = tmp_path / "out.mkv"
+    files = ("harmonize", composite, "--mask", mask, "-o", out)
+    told(tmp_path, *files, "--guide", tmp_path / "s.take1.json")
+    masks = moving_scene(8, 96, 64)[1]
+    for before, after, hole in zip(decode(composite), decode(out), masks, strict=True):
+        assert np.array_equal(before[0][~hole], after[0][~hole])
+        assert after[0][hole].mean() < before[0][hole].mean() - 5.0
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--count", "5"], "--count: of 5: expected an even number"),
+        (["--count", "2"], "expected a whole number from 4"),
+        (["--chosen", "7"], "--chosen: chosen 7: expected a whole number from 1 to 6"),
+        (["--chosen", "0"], "--chosen 0: nothing was chosen"),
+        (["--frame", "8"], "has frames 0 to 7"),
+        (["--object", "2"], "--object 2: there are masks of 1"),
+    ],
+)
+def test_what_cannot_be_shown_is_one_line(
+    flags: list[str],
+    said: str,
+    clip: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = ("alternatives", clip[0], "--mask", clip[1], "-o", tmp_path / "s.png", *flags)
+    assert said in error_of(*run, capsys=capsys)
+    assert not list(tmp_path.glob("s.*"))
+
+
+def test_nothing_that_is_no_guide_is_written_over(
+    clip: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ("alternatives", clip[0], "--mask", clip[1], "-o", tmp_path / "s.png")
+    (tmp_path / "s.take2.json").write_text("{}")
+    assert "is no guide" in error_of(*run, capsys=capsys)
+    (tmp_path / "s.take2.json").unlink()
+    assert main([*map(str, run), "-q"]) == 0
+    more = ("--guide", tmp_path / "s.take2.json")
+    assert "name another sheet" in error_of(*run, *more, capsys=capsys)

@@ -1,0 +1,58 @@
+"""Weights have a prior beside them, or take the packaged one with care."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.commands import error_of
+from tests.support.scenes import moving_scene, save_bold_weights, write_video
+from vhmae.data.clips import write_mask_bits
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.priors import find_prior
+from vhmae.guide.colors import SIZE
+from vhmae.guide.document import Guide, Point
+from vhmae.guide.prior import Prior, prior_beside
+from vhmae.model.weights import DEFAULT
+
+
+def test_weights_without_a_prior_take_the_packaged_one_twice_as_wide(tmp_path: Path) -> None:
+    usual, nothing = find_prior(DEFAULT)
+    assert not nothing
+    weights = save_bold_weights(tmp_path / "own.safetensors")
+    found, told = find_prior(str(weights))
+    assert found.spread == pytest.approx(4.0 * usual.spread)
+    assert len(told) == 1
+    assert "no own.prior.json beside it" in told[0]
+    assert told[0].endswith("twice as wide; fit one by vhmae fit-prior")
+    of_hub, told = find_prior("hf:someone/weights")
+    assert of_hub.spread == pytest.approx(found.spread)
+    assert "has no prior of its own" in told[0]
+
+
+def test_a_prior_beside_the_weights_is_theirs(tmp_path: Path) -> None:
+    weights = save_bold_weights(tmp_path / "own.safetensors")
+    own = Prior(np.eye(SIZE) * 0.25, np.ones(1), np.ones(1))
+    own.write(prior_beside(weights))
+    found, told = find_prior(str(weights))
+    assert not told
+    assert found.spread == pytest.approx(own.spread)
+    harmonizer = Harmonizer.from_pretrained(str(weights), device="cpu", precision="fp32")
+    harmonizer.guide(Guide(points=(Point(kind="neutral", at=(1, 1)),)))
+    assert harmonizer.listener.prior is not None
+    assert harmonizer.listener.prior.spread == pytest.approx(own.spread)
+
+
+def test_the_warning_is_heeded_where_warnings_are_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, masks = moving_scene(2, 96, 64)
+    composite = write_video(tmp_path / "in.mkv", frames)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    weights = save_bold_weights(tmp_path / "own.safetensors")
+    files = ("harmonize", composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv")
+    more = ("--weights", weights, "--precision", "fp32", "--dial", "exposure=1", "--strict")
+    assert "has no prior of its own" in error_of(*files, *more, capsys=capsys)
+    assert not (tmp_path / "out.mkv").exists()
