@@ -104,12 +104,6 @@ def mask_short(case: Case) -> None:
     write_mask_bits(case.masks[:-1], case.mask)
 
 
-def mask_of_another_rate(case: Case) -> None:
-    case.mask = write_video(
-        case.folder / "m.mkv", np.repeat(case.masks, 2, axis=0).astype(np.uint8) * 255, fps=50
-    )
-
-
 def mask_white(case: Case) -> None:
     write_mask_bits(np.ones_like(case.masks), case.mask)
 
@@ -182,7 +176,6 @@ CASES: dict[Callable[[Case], None], tuple[int, str]] = {
     text: (2, "text.mov: is not a video"),
     sound_only: (2, "sound.mkv: has no video stream"),
     mask_short: (2, "has 11 frames but in.mkv has 12; trim one or pass --hold-last-mask"),
-    mask_of_another_rate: (2, "has 24 frames but in.mkv has 12"),
     mask_white: (2, "covers every frame whole"),
     mask_black: (2, "has no foreground in any frame"),
     mask_of_nan: (2, "m.tiff: holds values that are no numbers"),

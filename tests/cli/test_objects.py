@@ -198,7 +198,9 @@ def test_the_foreground_alone_has_its_matte_as_alpha_and_gives_the_composite_aga
     mask[4:20, 60:90] = False
     assert np.abs(layer[..., 3] - mask * 255.0).max() <= 2
     whole = cv2.imread(str(tmp_path / "whole.001.png"))[..., ::-1]
-    assert np.abs(layer[..., :3] - whole)[mask].mean() < (4.0 if name.endswith(".mov") else 1.5)
+    # FFmpeg's own conversion of 4:2:0, with which the layer is read here, repeats chroma samples
+    limit = {".mov": 4.0, ".mkv": 2.5}.get(Path(name).suffix, 1.5)
+    assert np.abs(layer[..., :3] - whole)[mask].mean() < limit
 
 
 def test_a_layer_needs_an_encoder_with_alpha(work: Path, tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_pictures_are_read_as_their_source(
     read = centers([pixels[..., channel] for channel in range(3)])
     error = np.abs(read - shown(source)).max()
     assert error <= 2.0
-    assert bool(writer.left_out) == (suffix == ".jpg")
+    assert bool(writer.recoded) == (suffix == ".jpg")
 
 
 @pytest.mark.parametrize("bits", [8, 10, 12])

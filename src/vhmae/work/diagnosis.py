@@ -41,7 +41,7 @@ def diagnose(job: AnalysisJob) -> dict[str, Any]:
     analysis = open_analysis(job)
     analysis.survey()
     heard = hear_guide(analysis)
-    draws = analysis.harmonizers[0].model.config.head == "pixel"
+    draws = not analysis.harmonizers[0].model.head.holds_between_key_frames
     prior, told = (None, []) if draws else find_prior(job.weights)
     rows: list[dict[str, Any]] = []
     seen = damaged = 0
