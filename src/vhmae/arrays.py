@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+Array = np.ndarray
+"""An array whose shape and range the docstring says."""
 Frame = NDArray[np.uint8]
 """(H, W, 3) sRGB-encoded RGB, 0-255."""
 Frames = NDArray[np.uint8]

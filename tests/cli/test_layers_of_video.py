@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.networks import changing_model
 from tests.support.scenes import moving_scene, write_video
+from vhmae.arrays import Array
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.weights import save_model
@@ -20,7 +21,6 @@ from vhmae.video.matte import open_matte
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.reader import TimedFrame, read_frames, read_rgb_frames
 
-Array = np.ndarray
 FRAMES = 6
 SIDE = 40
 

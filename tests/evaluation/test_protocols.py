@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.evaluation.protocols import FRAME_METRICS, Frame, find_protocol
-
-Array = np.ndarray
 
 
 def frame_of(result: Array, composite: Array, target: Array, *masks: Array) -> Frame:

@@ -18,6 +18,7 @@ import torch
 from tests.support.dctl import in_c
 from tests.support.networks import changing_model
 from tests.support.scenes import moving_scene, write_video
+from vhmae.arrays import Array
 from vhmae.cli import main
 from vhmae.color.lut import read_cube
 from vhmae.data.clips import write_mask_bits
@@ -29,7 +30,6 @@ from vhmae.model.weights import save_model
 from vhmae.work.analysis import AnalysisJob
 from vhmae.work.harmonize import harmonize_video
 
-Array = np.ndarray
 FRAMES = 40
 
 

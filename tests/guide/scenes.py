@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.guide.colors import SIZE, TERMS
 from vhmae.guide.prior import Prior
-
-Array = np.ndarray
 
 
 def loose_prior(deviation: float = 0.3, scales: tuple[float, ...] = (1.0,)) -> Prior:

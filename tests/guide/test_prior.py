@@ -15,8 +15,6 @@ from vhmae.guide.colors import SIZE, rows_at
 from vhmae.guide.fitting import fit_covariance, fit_prior, fit_weights
 from vhmae.guide.prior import prior_beside, read_prior
 
-Array = np.ndarray
-
 
 def test_a_prior_is_read_as_it_was_written(tmp_path: Path, rng: np.random.Generator) -> None:
     shape = rng.normal(size=(SIZE, SIZE))

@@ -14,8 +14,6 @@ from vhmae.guide.prior import Prior
 from vhmae.guide.takes import directions, step_of, takes
 from vhmae.guide.update import Seen
 
-Array = np.ndarray
-
 
 def test_directions_are_the_widest_and_one_deviation(rng: np.random.Generator) -> None:
     """Against drawn maps: along no other direction of the map's 30 do these colors vary more."""

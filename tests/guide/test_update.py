@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.guide.scenes import loose_prior
+from vhmae.arrays import Array
 from vhmae.guide.colors import LUMA, SIZE, added, basis, fit_added, rows_at
 from vhmae.guide.document import Kind, Point
 from vhmae.guide.prior import Prior
@@ -20,7 +21,6 @@ from vhmae.guide.update import (
     update,
 )
 
-Array = np.ndarray
 PLACE = np.array([0.5, 0.4, 0.3])
 ANSWER = np.array([0.45, 0.45, 0.35])
 

@@ -10,11 +10,10 @@ import pytest
 
 from tests.support.networks import changing_model
 from tests.support.scenes import moving_scene
+from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import LUMA
 from vhmae.errors import InputError
-
-Array = np.ndarray
 
 
 def harmonized(frames: Array, masks: Array, **options: object) -> Array:

@@ -13,6 +13,7 @@ from onnx import TensorProto
 
 from tests.matting.networks import write_rvm, write_salient
 from tests.support.scenes import moving_scene
+from vhmae.arrays import Array
 from vhmae.data.clips import list_clips
 from vhmae.errors import InputError
 from vhmae.matting.chroma import ChromaKey
@@ -28,8 +29,6 @@ from vhmae.matting.plate import CleanPlate
 from vhmae.matting.rvm import WARM_UP, Rvm, inside_ratio
 from vhmae.matting.salient import Salient
 from vhmae.matting.steady import steadied
-
-Array = np.ndarray
 
 
 def over(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-Array = np.ndarray
+from vhmae.arrays import Array
 
 CR = (138, 173)
 CB = (77, 122)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from vhmae.arrays import Array
 
 
 def encoded(light: Array) -> Array:

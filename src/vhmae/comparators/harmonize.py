@@ -14,11 +14,10 @@ import cv2
 import numpy as np
 import torch
 
+from vhmae.arrays import Array
 from vhmae.comparators.comparator import Comparator
 from vhmae.comparators.weights import load_comparator
 from vhmae.errors import InputError, ShapeError
-
-Array = np.ndarray
 
 
 def load_harmonizer(path: Path, device: str = "cpu") -> Callable[[Array, Array], Array]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import (
     COMPOSITE,
     MASK,
@@ -23,8 +24,6 @@ from vhmae.data.hyoutube import (
     write_mask,
 )
 from vhmae.errors import InputError, did_you_mean
-
-Array = np.ndarray
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 LEADING_BELOW = 3000.0

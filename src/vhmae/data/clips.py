@@ -15,13 +15,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.memory import check_archive
 from vhmae.partial_output import whole_file
-
-Array = np.ndarray
-
 
 MASK_SUFFIX = ".mask.npz"
 LABEL_SUFFIX = ".mask.png"

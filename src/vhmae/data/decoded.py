@@ -10,11 +10,11 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import Sample
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
 
-Array = np.ndarray
 Resizing = Literal["area", "linear"]
 """How pictures are made smaller. ``area`` averages what a pixel covers, and the mask is where half
 of a pixel or more is foreground; ``linear`` is OpenCV's bilinear filter without antialiasing, as

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import torch
 
+from vhmae.arrays import Array
 from vhmae.color.lut import Split, read_lut_bank
 from vhmae.color.skin import find_skin
 from vhmae.data.clips import Clip, Still, list_clips, list_stills, read_names
@@ -29,7 +30,6 @@ from vhmae.data.looks.spatial import ADDED, Added, draw_added
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
 from vhmae.errors import InputError, did_you_mean
 
-Array = np.ndarray
 SMALLEST_CROP = 64
 IN_DATA = ("videos", "luts", "cameras", "stills")
 """Fields of a recipe that are paths below the data."""

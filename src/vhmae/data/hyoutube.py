@@ -13,9 +13,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
-
-Array = np.ndarray
 
 TEST_LIST, TRAIN_LIST = "test_list.txt", "train_list.txt"
 REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_videos"

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.clips import MASK_SUFFIX
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
 from vhmae.video.matte import open_matte
-
-Array = np.ndarray
 
 
 def pack_masks(sources: Sequence[Path], output: Path) -> tuple[int, int, int]:

@@ -18,11 +18,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vhmae.arrays import Array
 from vhmae.color.lut import apply_luts
 from vhmae.data.clips import Pack
 from vhmae.data.looks import Lighting, LookSampler, lighting_gains
-
-Array = np.ndarray
 
 REFERENCE_LINES = 288
 """Clean edges and mask jitter are stated in pixels of a frame with this many lines."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from vhmae.arrays import Array
 from vhmae.color.statistics import PixelSets
 from vhmae.engine.rendering import FrameTransform, PixelChange
 from vhmae.engine.smoothing import Estimate
@@ -13,7 +14,6 @@ from vhmae.model.heads import Change
 from vhmae.model.precision import DTYPES, Precision, autocast, choose_precision
 from vhmae.model.vhmae import VHMAE
 
-Array = np.ndarray
 KeyFrame = tuple[int, Array, Array]
 """Index, frame (S, S, 3) float32 RGB in [0, 1] and mask (S, S) bool at the network's size."""
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vhmae.arrays import Array
 from vhmae.engine import memory
 from vhmae.engine.estimation import Estimator, KeyFrame
 from vhmae.engine.listening import Listener, Look
@@ -49,7 +50,6 @@ from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import DEFAULT, load_model
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 
-Array = np.ndarray
 FindBackground = Callable[[Any], tuple[Thumbnail, Array]]
 """Payload -> thumbnail and matte of the next frame of its shot that shows background."""
 

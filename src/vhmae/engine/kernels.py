@@ -13,7 +13,7 @@ from typing import Any
 import numba
 import numpy as np
 
-Array = np.ndarray
+from vhmae.arrays import Array
 
 
 def _compiled(function: Any) -> Any:

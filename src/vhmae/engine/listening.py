@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.engine.pointing import Shown, decide_shots
 from vhmae.engine.rendering import FrameTransform
 from vhmae.errors import InputError
@@ -21,7 +22,6 @@ from vhmae.guide.document import Guide
 from vhmae.guide.prior import Prior
 from vhmae.guide.telling import Telling
 
-Array = np.ndarray
 Look = Callable[[Any], tuple[Array, Array]]
 """Payload -> its frame (H, W, 3) RGB as shown, and its matte (H, W)."""
 

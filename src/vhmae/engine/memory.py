@@ -6,13 +6,11 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
+from vhmae.arrays import Array
 from vhmae.engine.estimation import KeyFrame
 from vhmae.engine.rendering import FrameTransform, PixelChange
 from vhmae.engine.smoothing import Estimate
 
-Array = np.ndarray
 Arrays = dict[str, Array]
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.color.transform import AFFINE, QUADRATIC
 from vhmae.engine.rendering import FrameTransform
 from vhmae.errors import InputError
@@ -19,7 +19,6 @@ from vhmae.guide.prior import Prior
 from vhmae.guide.update import Seen, by_shot
 from vhmae.video.planes import Box
 
-Array = np.ndarray
 DISK_RADIUS = 3.0
 DISK_LINES = 288
 """A place is the mean of a disk of this radius in a frame of so many lines; others in

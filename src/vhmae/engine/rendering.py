@@ -16,14 +16,13 @@ import cv2
 import numpy as np
 import torch
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.color.transform import AFFINE, color_basis
 from vhmae.color.yuv import ColorEncoding
 from vhmae.engine.kernels import recolor_rows
 from vhmae.engine.settings import Kept
 from vhmae.video.planes import Box, PlanarFrame, matte_box
 
-Array = np.ndarray
 RENDERERS = min(4, max(1, (os.cpu_count() or 1) // 4))
 """Threads that render a frame each: where a GPU runs the network, one alone would be what 4K waits
 for."""

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from vhmae.arrays import to_unit, top_of
+from vhmae.arrays import Array, to_unit, top_of
 from vhmae.errors import ShapeError
 from vhmae.video.planes import shrink
 
-Array = np.ndarray
 Thumbnail = Callable[[int, int], Array]
 """(height, width) -> the frame at this size, (height, width, 3) float32 RGB in [0, 1]."""
 MINIMUM_BACKGROUND = 0.002

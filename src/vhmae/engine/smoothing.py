@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.engine.rendering import FrameTransform, PixelChange
 
-Array = np.ndarray
 SMOOTHING_FRAMES = 24.0
 """Standard deviation of the weights with which transforms are averaged over time, in frames."""
 

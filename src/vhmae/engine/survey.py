@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 
+from vhmae.arrays import Array
 from vhmae.color.statistics import PixelSets, draw_pixel_sets, merge_pixel_sets
 from vhmae.engine.sight import Thumbnail, shows_background
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 
-Array = np.ndarray
 FRAMES_KEPT = 16
 """Frames of a shot that count at least, if it has as many; twice as many at most, evenly spread."""
 FRAMES_FULL = 4

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import Sample
 from vhmae.evaluation.ceiling import describe_ceiling, measure_ceiling, summarize_ceiling
 from vhmae.evaluation.change import describe_change, measure_change, summarize_change
 from vhmae.evaluation.groups import Pooled, describe_groups, read_journal, summarize_groups
 from vhmae.evaluation.skin import describe_skin, measure_skin, skin_of, summarize_skin
-
-Array = np.ndarray
 
 PIXELS = 20_000
 """Foreground pixels of a clip that are looked at, evenly spaced."""

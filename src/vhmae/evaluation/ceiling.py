@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from vhmae.arrays import Array
 from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform, fit_transform
-
-Array = np.ndarray
 
 MAPS = {"affine": AFFINE, "quadratic": QUADRATIC}
 RIDGE = 1e-6

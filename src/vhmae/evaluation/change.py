@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-Array = np.ndarray
+from vhmae.arrays import Array
 
 TRAITS = ("luma", "chroma", "black", "contrast")
 BLACK_QUANTILE = 0.05

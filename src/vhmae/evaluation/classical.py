@@ -7,10 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from vhmae.arrays import Array
 from vhmae.color.transfer import match_histograms, monge_kantorovich, reinhard
 from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform, fit_transform
 from vhmae.errors import InputError
-from vhmae.evaluation.clip import Array, Clip, Method
+from vhmae.evaluation.clip import Clip, Method
 
 CLASSICAL = ("reinhard", "histogram", "mkl")
 ORACLES = {"oracle-affine": AFFINE, "oracle-quadratic": QUADRATIC}

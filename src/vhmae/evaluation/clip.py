@@ -6,12 +6,10 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
+from vhmae.arrays import Array
 from vhmae.data.digests import settings_digest
 from vhmae.data.hyoutube import Sample
 
-Array = np.ndarray
 PLACES = ("method", "weights", "folder", "function", "precision")
 """Facts that say where a method came from, or what the machine chose, not what it is."""
 

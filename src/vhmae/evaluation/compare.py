@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation.methods import Clip, MethodText, find_method, read_method_text
@@ -21,7 +22,6 @@ from vhmae.video.pictures import write_still
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames, read_rgb_frames, to_uint8
 
-Array = np.ndarray
 FRAMES_AROUND = 12
 """Frames on either side that methods see of a user's clip."""
 

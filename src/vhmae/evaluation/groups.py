@@ -11,8 +11,6 @@ import numpy as np
 
 from vhmae.errors import InputError
 
-Array = np.ndarray
-
 RESAMPLES = 2000
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import read_list
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
@@ -28,7 +29,6 @@ from vhmae.model.weights import find_weights
 from vhmae.progress import tracked
 from vhmae.video.planes import Box
 
-Array = np.ndarray
 PIXELS_A_FRAME = 300
 """Foreground pixels on which errors are measured."""
 PLACES_A_FRAME = 60

@@ -9,9 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import ShapeError
-
-Array = np.ndarray
 
 _C1, _C2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
 

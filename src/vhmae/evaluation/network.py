@@ -7,11 +7,12 @@ import hashlib
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.digests import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
-from vhmae.evaluation.clip import Array, Clip, Method
+from vhmae.evaluation.clip import Clip, Method
 from vhmae.model.hub import PREFIX
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import find_weights, load_model

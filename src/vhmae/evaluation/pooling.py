@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 
-Array = np.ndarray
 RESAMPLES = 2000
 
 

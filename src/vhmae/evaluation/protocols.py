@@ -14,11 +14,11 @@ from typing import Literal
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.decoded import Resizing
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation import metrics
 
-Array = np.ndarray
 FRAME_METRICS = ("fmse", "mse", "psnr", "fssim")
 CO2NET_SIZE = 256
 

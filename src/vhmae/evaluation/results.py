@@ -11,9 +11,10 @@ from types import TracebackType
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import Sample, find_picture, read_picture
 from vhmae.errors import InputError
-from vhmae.evaluation.clip import Array, Clip, Method
+from vhmae.evaluation.clip import Clip, Method
 from vhmae.partial_output import whole_folder
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.clips import list_clips
 from vhmae.data.decoded import Pictures, read_decoded
 from vhmae.data.digests import set_digest, settings_digest
@@ -29,7 +30,6 @@ from vhmae.evaluation.results import ResultWriter
 from vhmae.overlap import run_ahead
 from vhmae.progress import tracked
 
-Array = np.ndarray
 METRICS = FRAME_METRICS
 TEMPORAL = ("tl_dis", "frtc", "flicker")
 BIN_EDGES = (0.0, 0.05, 0.15, 0.30, 0.50, 0.70, 1.0)

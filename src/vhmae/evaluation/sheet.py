@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import Clip
 
-Array = np.ndarray
 CELL_HEIGHT = 240
 GAP = 6
 LOUDEST_LEVELS = 64.0

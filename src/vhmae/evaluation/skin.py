@@ -15,9 +15,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import SKIN, Sample, find_picture, read_picture
-
-Array = np.ndarray
 
 FEWEST_PIXELS = 200
 """Over all frames of a composite; fewer are no skin that anybody sees."""

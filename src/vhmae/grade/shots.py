@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.color.lut import Lut3D
 from vhmae.color.transform import apply_transform, fit_transform
 from vhmae.engine.rendering import ColorChange
@@ -26,7 +26,6 @@ from vhmae.work.analysis import open_analysis
 from vhmae.work.guiding import hear_guide
 from vhmae.work.job import AnalysisJob
 
-Array = np.ndarray
 CUBE_SIZE = 33
 SIDE = 96
 """A frame is looked at on a grid of this many places in a row and a column."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-Array = np.ndarray
+from vhmae.arrays import Array
+
 TERMS = 10
 SIZE = 3 * TERMS
 """Numbers of a quadratic map."""

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.guide.colors import SIZE
 from vhmae.guide.dials import Dials, dial_change
 from vhmae.guide.document import Choice
 from vhmae.guide.prior import Prior
 from vhmae.guide.takes import after, chosen
 from vhmae.guide.update import PointReport, Seen, observe, report, update
-
-Array = np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)

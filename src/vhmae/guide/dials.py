@@ -11,10 +11,10 @@ import dataclasses
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.guide.checks import check_number
 from vhmae.guide.colors import LEVELS, LUMA, SIZE, TERMS, added, basis, from_light, to_light
 
-Array = np.ndarray
 GRAY = 0.18
 """Middle gray, about which contrast turns."""
 WARM = np.array([0.5, 0.0, -0.5])

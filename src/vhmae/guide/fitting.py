@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import Gathered
 
-Array = np.ndarray
 SCALES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0)
 """Deviations, as parts of the covariance's own."""
 LEFT_OUT = 0.02

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE
 from vhmae.partial_output import write_text_whole
 
-Array = np.ndarray
 SCHEMA = 1
 SUFFIX = ".prior.json"
 """A weights file NAME.safetensors has its prior beside it, NAME.prior.json."""

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.guide.colors import LUMA, SIZE, added, basis
 from vhmae.guide.document import Choice
 from vhmae.guide.prior import Prior
 
-Array = np.ndarray
 STEPS = (1.0, 0.6, 0.4)
 """Deviations from one take to the next, round by round; from then on each round's is two thirds of
 the last."""

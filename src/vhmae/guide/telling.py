@@ -9,9 +9,9 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.guide.colors import TERMS
 
-Array = np.ndarray
 BLENDED_FRAMES = 25.0
 """Frames over which a word that is said while frames come takes hold: a second or so."""
 

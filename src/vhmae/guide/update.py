@@ -20,11 +20,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.guide.colors import LEVELS, LUMA, SIZE, from_light, rows_at, to_light
 from vhmae.guide.document import Point, Shots
 from vhmae.guide.prior import Prior
 
-Array = np.ndarray
 EYE_LEVELS = 12.0
 """How far a person's word is off, in levels of 255: one deviation."""
 MAP_LEVELS = 10.0

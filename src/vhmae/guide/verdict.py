@@ -13,10 +13,9 @@ import math
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.guide.colors import LEVELS, basis
 from vhmae.guide.prior import Prior
-
-Array = np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,10 +8,8 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.matting.maker import MatteMaker
-
-Array = np.ndarray
 
 GREEN, BLUE = 1, 2
 BORDER_SHARE = 0.06

@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-Array = np.ndarray
+from vhmae.arrays import Array
 
 WIDE, NARROW = 90, 6
 """Blurs of the two passes, in pixels of a frame of about 720 lines."""

@@ -5,11 +5,8 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
+from vhmae.arrays import Array
 from vhmae.matting.edges import foreground_colors
-
-Array = np.ndarray
 
 
 class MatteMaker(abc.ABC):

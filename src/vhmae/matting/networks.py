@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
-
-Array = np.ndarray
 
 FILES = {
     "rvm": ("VHMAE_RVM", "rvm_mobilenetv3.onnx", "rvm-weights"),

@@ -8,12 +8,10 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.errors import InputError
 from vhmae.matting.edges import refined, without_holes, without_specks
 from vhmae.matting.maker import MatteMaker
-
-Array = np.ndarray
 
 RAMP = (0.04, 0.12)
 """Differences, of 1, that are surely background and surely foreground."""

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
 from vhmae.matting.chroma import ChromaKey
@@ -42,8 +42,6 @@ from vhmae.video.source import probe_source
 from vhmae.video.stills import read_grey
 from vhmae.video.turning import righted
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output, codecs_of
-
-Array = np.ndarray
 
 Way = Literal["chroma", "rvm", "salient", "plate", "file"]
 FRAMES_AHEAD = 4

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.matting.maker import MatteMaker
 from vhmae.matting.networks import open_network
-
-Array = np.ndarray
 
 INSIDE_PIXELS = 512
 """The longest side that the network sees inside, as its authors advise; smaller where that would

@@ -9,12 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.matting.maker import MatteMaker
 from vhmae.matting.networks import open_network
 from vhmae.matting.steady import REACH, steadied
-
-Array = np.ndarray
 
 
 class Salient(MatteMaker):

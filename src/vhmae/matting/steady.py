@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-Array = np.ndarray
+from vhmae.arrays import Array
 
 REACH = 2
 """Frames on either side."""

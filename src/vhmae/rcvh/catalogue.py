@@ -14,6 +14,7 @@ import av
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.config import build
 from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.run import MatteJob, Way, matte_video
@@ -34,8 +35,6 @@ from vhmae.video.planes import shrink
 from vhmae.video.probe import VideoInfo
 from vhmae.video.source import probe_source
 from vhmae.web.records import NotReadable, parse_json
-
-Array = np.ndarray
 
 DARKEST = 0.06
 """Mean luma, of 1, under which footage is too dark."""

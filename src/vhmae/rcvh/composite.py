@@ -16,14 +16,13 @@ import av
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import COMPOSITE, MASK, write_jpeg, write_mask
 from vhmae.partial_output import working_folder
 from vhmae.rcvh.footage import Footage, RawClip
 from vhmae.rcvh.placement import Laid
 from vhmae.video.browser import write_browser_video
 from vhmae.video.layers import warp_layer
-
-Array = np.ndarray
 
 FEATHER = 0.6
 """Softening of the matte's edge, in pixels of the composite."""

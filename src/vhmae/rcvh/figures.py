@@ -11,7 +11,6 @@ import numpy as np
 from vhmae.video.pictures import write_still
 from vhmae.video.reader import read_rgb_frames
 
-Array = np.ndarray
 PANEL = (320, 240)
 
 

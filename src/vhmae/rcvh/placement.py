@@ -9,7 +9,7 @@ import functools
 import cv2
 import numpy as np
 
-Array = np.ndarray
+from vhmae.arrays import Array
 
 TOUCHES = 0.02
 """A silhouette that fills this share of a border of its frame, in a quarter of the frames, is cut

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.data.hyoutube import TEST_LIST, Sample, read_list
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import Clip as Scene
@@ -36,7 +37,6 @@ from vhmae.video.writer import CONTAINERS
 from vhmae.web.database import now_ms
 from vhmae.web.secrets import Secrets, new_secrets, new_token
 
-Array = np.ndarray
 MOST_METHODS, MOST_QUESTIONS = 26, 50
 CONSENT = (
     "You will see short videos in which a person or an object was pasted into another scene, and "

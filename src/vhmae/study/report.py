@@ -14,6 +14,7 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.partial_output import working_folder
 from vhmae.study import statistics
@@ -22,8 +23,6 @@ from vhmae.study.tables import INPUT, Ballot, Clip, Participant
 from vhmae.web.database import Database
 from vhmae.web.sheets import csv_text
 from vhmae.web.trouble import rows_that_fit
-
-Array = np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)

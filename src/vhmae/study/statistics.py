@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-Array = np.ndarray
+from vhmae.arrays import Array
 
 FLAG_CHANCE = 1e-3
 """How seldom honest answers would be flagged."""

@@ -25,9 +25,6 @@ from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
 from vhmae.training.recipe import DataConfig, LookStage, Stage
 
-Array = np.ndarray
-
-
 DEV_EVERY = 20
 """Of so many videos one is kept for validation where no list says which."""
 

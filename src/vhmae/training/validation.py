@@ -10,14 +10,13 @@ import cv2
 import numpy as np
 import torch
 
+from vhmae.arrays import Array
 from vhmae.color.lut import Lut3D
 from vhmae.data.clips import Pack
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge, compose
 from vhmae.model.precision import Precision, autocast
 from vhmae.model.vhmae import VHMAE
-
-Array = np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,11 +12,11 @@ import av
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.video.probe import VideoInfo, open_video
 from vhmae.video.reader import read_frames, to_uint8
 
-Array = np.ndarray
 STILL_RATE = Fraction(25)
 """Frames a second of a still that is shown as a video."""
 KEY_FRAME_EVERY = 12

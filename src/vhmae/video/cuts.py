@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
-
-Array = np.ndarray
 
 THUMBNAIL = (36, 64)
 """Height and width of the frames that the detector sees."""

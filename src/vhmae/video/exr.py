@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.color.srgb import encoded, linear
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
 from vhmae.video.probe import VideoInfo
 
-Array = np.ndarray
 TOP = 65535
 _COLORS = "GBR"
 """In the order of FFmpeg's planes."""

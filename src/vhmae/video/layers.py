@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.errors import InputError
 from vhmae.video.laying import numbers_told, picked
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
@@ -24,8 +24,6 @@ from vhmae.video.planes import Box, PlanarFrame, matte_box
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, read_frames
 from vhmae.video.tags import encodable
-
-Array = np.ndarray
 
 
 class LayeredSource:

@@ -11,13 +11,13 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.video.mask_meaning import MaskReading
 from vhmae.video.pairing import Pairs, check_partners, pair_up
 from vhmae.video.probe import VideoInfo
 from vhmae.video.sequence import told_numbers
 
-Array = np.ndarray
 RATE_TOLERANCE = 0.001
 """Rates that differ by a smaller share are the same: 24 and 23.976 are such."""
 

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.memory import check_memory, read_array_header
-
-Array = np.ndarray
 
 
 def open_bits(path: Path) -> tuple[int, tuple[int, int], Callable[[int], Iterator[Array]]]:

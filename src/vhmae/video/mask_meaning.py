@@ -11,12 +11,12 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.pairing import Pairing
 from vhmae.video.stills import grey_of, palette_of, read_stored
 
-Array = np.ndarray
 Scale = Literal["levels", "ones", "labels", "studio"]
 """What whole numbers stand for: levels up to the type's largest, 1 for white, numbers of objects,
 or levels between 16 and 235."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.video.exr import is_exr
 from vhmae.video.laying import MatteFacts, check_numbers, check_times, lay, seconds_of
@@ -33,8 +34,6 @@ from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_
 from vhmae.video.reader import read_frames
 from vhmae.video.sequence import PICTURES, is_pattern, picture_files, told_numbers
 from vhmae.video.stills import picture_bytes, turn_of
-
-Array = np.ndarray
 
 LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "rawvideo")
 DEAD_ZONE = 10

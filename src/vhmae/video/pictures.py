@@ -15,6 +15,7 @@ import av
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import OutputLock, partial_name, whole_file
@@ -28,7 +29,6 @@ from vhmae.video.recode import delivered
 from vhmae.video.sequence import check_picture_output, has_number, numbered
 from vhmae.video.writer import FrameWriter
 
-Array = np.ndarray
 ENCODERS = {
     ".png": "png",
     ".tif": "tiff",

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.color.yuv import ColorEncoding
 
 if TYPE_CHECKING:
     import av
-
-Array = np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,14 +10,13 @@ from typing import Any
 import av
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import REPACKED, VideoInfo, alpha_decoder, open_video, probe_video
 from vhmae.video.sequence import read_pictures
 from vhmae.video.stills import Turn
 from vhmae.video.turning import turned_frame
-
-Array = np.ndarray
 
 
 @dataclasses.dataclass

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from vhmae.arrays import Array
 from vhmae.color.yuv import ColorEncoding, recoding
 from vhmae.video.delivery import Delivery, Siting
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import TimedFrame
 from vhmae.video.tags import frame_like, tag_as
 
-Array = np.ndarray
 _SWSCALE_MATRIX = {
     "bt601": Colorspace.ITU601,
     "bt709": Colorspace.ITU709,

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.partial_output import OutputLock, resume_folder, write_text_whole
 from vhmae.video.packets import SUFFIX, PacketFile, decoding_delay
@@ -24,7 +25,6 @@ from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
 from vhmae.video.writer import FrameWriter, VideoWriter
 
-Array = np.ndarray
 STATE = "state.json"
 
 

@@ -17,9 +17,9 @@ import av
 import cv2
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.errors import InputError
 
-Array = np.ndarray
 _BEGINNINGS = {
     b"\x89PNG\r\n\x1a\n": "png_pipe",
     b"\xff\xd8\xff": "jpeg_pipe",

@@ -8,11 +8,10 @@ import dataclasses
 import av
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.video.planes import frame_of
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo
 from vhmae.video.stills import Turn
-
-Array = np.ndarray
 
 
 def righted(info: VideoInfo) -> VideoInfo:

@@ -14,7 +14,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import av
-import numpy as np
 
 from vhmae.errors import InputError, VhmaeError, did_you_mean
 from vhmae.partial_output import OutputLock, check_apart, partial_name
@@ -35,8 +34,6 @@ from vhmae.video.probe import VideoInfo, is_address, open_video
 from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.tags import tag_colors, tag_frame
-
-Array = np.ndarray
 
 _TELLS_FIELDS = ("ffv1", "huffyuv", "utvideo", "rawvideo", "v210")
 _KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")

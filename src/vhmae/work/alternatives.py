@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.engine.pointing import foreground_colors
 from vhmae.engine.rendering import ColorChange, render_planes
 from vhmae.errors import InputError
@@ -24,8 +25,6 @@ from vhmae.work.guiding import Hearing
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import AlternativesJob
 from vhmae.work.preview import panel
-
-Array = np.ndarray
 
 
 def show_alternatives(job: AlternativesJob) -> dict[str, Any]:

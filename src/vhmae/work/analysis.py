@@ -7,8 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import ColorChange, Released
 from vhmae.engine.sight import MINIMUM_BACKGROUND, Thumbnail, shows_background
@@ -19,7 +18,6 @@ from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.work.job import AnalysisJob
 from vhmae.work.sources import Payload, Sources, read_still
 
-Array = np.ndarray
 STAGES = ("decode", "network", "render", "encode")
 
 

@@ -18,7 +18,7 @@ import av
 import cv2
 import numpy as np
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
@@ -29,8 +29,6 @@ from vhmae.video.pictures import write_still
 from vhmae.video.reader import read_rgb_frames, to_uint8
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
-
-Array = np.ndarray
 
 WIDTH, HEIGHT, FPS, SECONDS_A_SHOT = 854, 480, 25, 3
 AUDIO_RATE = 48_000

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import ColorChange
 from vhmae.guide.dials import DIALS, dial_deviations, fit_dials
@@ -23,7 +23,6 @@ from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import AnalysisJob
 
-Array = np.ndarray
 SIDE = 64
 """A frame is looked at on a grid of this many places in a row and a column."""
 EVERY_FRAMES = 6

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.pointing import Shown, decide_shots
 from vhmae.engine.priors import find_prior
@@ -25,7 +26,6 @@ from vhmae.work.analysis import Analysis
 from vhmae.work.job import StreamJob
 from vhmae.work.sources import Payload
 
-Array = np.ndarray
 AROUND = 24
 """Frames before and after a named one that its answer is smoothed over."""
 

@@ -34,7 +34,6 @@ from vhmae.work.report import Report, Tally
 from vhmae.work.resume import Standing, job_identity, restore, snapshot_of, stopped_precision
 from vhmae.work.sources import Payload, Sources
 
-Array = np.ndarray
 FRAMES_AHEAD = 4
 """Frames that wait between two stages: enough to overlap them, few enough for 4K."""
 CHECKPOINT_FRAMES = 250

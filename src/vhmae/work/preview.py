@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vhmae.arrays import to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError
 from vhmae.video.pictures import check_still, write_still
@@ -19,7 +19,6 @@ from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import PreviewJob
 
-Array = np.ndarray
 WIDEST_PANEL = 960
 AMPLIFIED = 4.0
 """The difference is shown this many times as large, about grey."""

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
+from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.memory import Snapshot
 from vhmae.engine.settings import PrecisionChoice
@@ -28,8 +28,6 @@ from vhmae.video.sequence import files_of
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.report import Tally
 from vhmae.work.sources import Payload
-
-Array = np.ndarray
 
 
 def job_identity(job: HarmonizeJob, harmonizer: Harmonizer) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.engine.sight import one_before_another, shows_background
 from vhmae.errors import InputError
 from vhmae.video.cuts import read_cuts
@@ -25,8 +26,6 @@ from vhmae.video.sequence import probe_pictures, read_pictures
 from vhmae.video.source import probe_source
 from vhmae.video.turning import righted
 from vhmae.work.job import AnalysisJob
-
-Array = np.ndarray
 
 
 class Payload(NamedTuple):

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
-import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError, VhmaeError
@@ -32,7 +32,6 @@ from vhmae.work.harmonize import check_strict
 from vhmae.work.job import StreamJob
 from vhmae.work.report import Report, Tally
 
-Array = np.ndarray
 FRAMES_AHEAD = 2
 STAGES = ("decode", "network", "render", "encode")
 
