@@ -27,24 +27,22 @@ def options_of(study: Running) -> list[str]:
     return [str(study.folder), "--rate", "0", *(["--database", study.url] if study.url else [])]
 
 
-async def answered(client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> httpx2.Response:
-    """Come again when a crowded server says so, as it says so."""
-    while (answer := await client.post(path, json=body)).status_code == 503:
-        await asyncio.sleep(float(answer.headers["retry-after"]))
-    return answer.raise_for_status()
-
-
 async def take_part(url: str, seed: int, clips: int = 3) -> list[tuple[str, list[str]]]:
     """One person; gives what was acknowledged."""
     kept = []
     rng = np.random.default_rng(seed)
     async with httpx2.AsyncClient(base_url=url, timeout=LONGEST_SECONDS) as client:
-        await answered(client, "/api/participants", {"consent": True, "answers": ANSWERS})
+        (
+            await client.post("/api/participants", json={"consent": True, "answers": ANSWERS})
+        ).raise_for_status()
         for _ in range(clips):
             ballot = (await client.get("/api/ballot")).json()
-            await answered(client, "/api/playing", {"ballot": ballot["id"]})
+            (await client.post("/api/playing", json={"ballot": ballot["id"]})).raise_for_status()
             ranking = rng.permutation(ballot["choices"]).tolist()
-            await answered(client, "/api/rankings", {"ballot": ballot["id"], "ranking": ranking})
+            answer = await client.post(
+                "/api/rankings", json={"ballot": ballot["id"], "ranking": ranking}
+            )
+            answer.raise_for_status()
             kept.append((ballot["id"], ranking))
     return kept
 
