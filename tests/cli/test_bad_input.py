@@ -104,6 +104,11 @@ def mask_short(case: Case) -> None:
     write_mask_bits(case.masks[:-1], case.mask)
 
 
+def mask_of_another_rate_and_length(case: Case) -> None:
+    masks = np.repeat(case.masks, 2, axis=0)[:14].astype(np.uint8) * 255
+    case.mask = write_video(case.folder / "m.mkv", masks, fps=50)
+
+
 def mask_white(case: Case) -> None:
     write_mask_bits(np.ones_like(case.masks), case.mask)
 
@@ -176,6 +181,7 @@ CASES: dict[Callable[[Case], None], tuple[int, str]] = {
     text: (2, "text.mov: is not a video"),
     sound_only: (2, "sound.mkv: has no video stream"),
     mask_short: (2, "has 11 frames but in.mkv has 12; trim one or pass --hold-last-mask"),
+    mask_of_another_rate_and_length: (2, "it ends 0.20 s before the frames do"),
     mask_white: (2, "covers every frame whole"),
     mask_black: (2, "has no foreground in any frame"),
     mask_of_nan: (2, "m.tiff: holds values that are no numbers"),
