@@ -42,3 +42,36 @@ def test_a_bank_is_another_one_where_something_is_left_out(root: Path) -> None:
     less = DataConfig(root=str(root), folders=("one",), shares=(1.0,), leave_out=names)
     files = {bank_file(config, SceneRecipe(), LookStage(), 0) for config in (plain, less)}
     assert len(files) == 2
+
+
+def test_a_table_of_what_may_be_drawn_from_leaves_all_else_out(root: Path) -> None:
+    """A free picture's namesake in another folder is not free."""
+    (root / "free.csv").write_text("file,licence\none/a__2.jpg,CC0\ntwo/b__1.jpg,CC0\n")
+    folders = {"folders": ("one", "two"), "shares": (0.5, 0.5), "root": str(root)}
+    free = DataConfig(**folders, only=root / "free.csv")
+    first, second = load_packs(free, root / "cache")
+    assert (first.names, second.names) == (["a__2"], ["b__1"])
+    assert bank_file(free, SceneRecipe(), LookStage(), 0) != bank_file(
+        DataConfig(**folders), SceneRecipe(), LookStage(), 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("name\none/a__2.jpg\n", "no column `file`"),
+        ("file\none/a__2.jpg\n", "lists nothing of the folder two"),
+        ("file\ntwo/a__2.jpg\n", "lists nothing of the folder one"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_table_that_cannot_say_what_is_allowed_is_refused(
+    root: Path, table: str | None, message: str
+) -> None:
+    if table is not None:
+        (root / "free.csv").write_text(table)
+    config = DataConfig(
+        root=str(root), folders=("one", "two"), shares=(0.5, 0.5), only=root / "free.csv"
+    )
+    with pytest.raises(InputError, match=message):
+        load_packs(config, root / "cache")

@@ -7,10 +7,11 @@ video frame, and a pack travels to another machine as it is.
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import zlib
 from collections.abc import Collection, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -165,6 +166,31 @@ def read_names(path: Path, option: str) -> set[str]:
     if not names:
         raise InputError(f"{option}: {path}: names no clip; give a file with one clip a line")
     return names
+
+
+def read_file_table(path: Path, option: str) -> dict[str, set[str]]:
+    """Which files a table (CSV with a column ``file``) lists: names without suffix, by folder.
+
+    Args:
+        option: what named the table, for messages.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file)
+            files = [PurePosixPath(row["file"]) for row in rows]
+    except KeyError:
+        raise InputError(
+            f"{option}: {path}: has no column `file`; its first line names the columns"
+        ) from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "no table in UTF-8"
+        raise InputError(
+            f"{option}: {path}: cannot be read ({reason}); give a CSV with a column `file`"
+        ) from None
+    listed: dict[str, set[str]] = {}
+    for one in files:
+        listed.setdefault(str(one.parent), set()).add(one.stem)
+    return listed
 
 
 def source_group(name: str, together: Collection[str] = ()) -> str:

@@ -43,6 +43,10 @@ class DataConfig:
     leave_out: Path | None = dataclasses.field(default=None, metadata=BESIDE_RECIPE)
     """A file with names of clips and stills, one a line, that no scene is cut from: those of dev
     and val sets. In a recipe it counts from the recipe's folder."""
+    only: Path | None = dataclasses.field(default=None, metadata=BESIDE_RECIPE)
+    """A table (CSV) whose column ``file`` lists, below the root, all that scenes may be cut from:
+    for weights whose every picture must be accounted for. In a recipe it counts from the recipe's
+    folder."""
     dev_list: Path | None = dataclasses.field(default=None, metadata=BESIDE_RECIPE)
     """A file with names of clips of the first folder that are kept for validation, one a line; null
     keeps every 20th of its videos. In a recipe it counts from the recipe's folder."""

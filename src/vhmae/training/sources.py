@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from vhmae.color import statistics
 from vhmae.config import to_tree
-from vhmae.data.clips import Pack, build_pack, read_names, source_group
+from vhmae.data.clips import Pack, build_pack, read_file_table, read_names, source_group
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler, StackedScenes
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
@@ -35,7 +35,8 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     packs = []
     room = config.decoded_mib << 20
     left_out = read_names(config.leave_out, "data.leave_out") if config.leave_out else set()
-    mark = f".{_digest(sorted(left_out))}" if left_out else ""
+    listed = read_file_table(config.only, "data.only") if config.only else None
+    mark = f".{_digest(_restrictions(config))}" if config.leave_out or config.only else ""
     for folder in config.folders:
         path = cache / _pack_file(config, folder)
         if not path.exists():
@@ -43,12 +44,28 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
         pack = Pack.load(path, config.together)
         if left_out:
             pack = pack.subset(set(pack.names) - left_out)
+        if listed is not None:
+            pack = pack.subset(_listed_names(pack, listed.get(folder, set()), folder))
         if config.decoded_mib:
             room -= pack.cache_decoded(
                 path.with_name(f"{path.stem}{mark}.{room >> 20}.pixels"), room
             )
         packs.append(pack)
     return packs
+
+
+def _listed_names(pack: Pack, listed: set[str], folder: str) -> set[str]:
+    """Names of a pack that a table lists; those of clips with several objects are NAME/OBJECT."""
+    names = {name for name in pack.names if name.partition("/")[0] in listed}
+    if not names:
+        raise InputError(f"data.only: lists nothing of the folder {folder}; leave the folder out")
+    return names
+
+
+def _restrictions(config: DataConfig) -> list[str]:
+    """The lists of what may and what may not be drawn from, as they stand in their files."""
+    files = (config.leave_out, config.only)
+    return [file.read_text(encoding="utf-8") if file else "" for file in files]
 
 
 def _pack_file(config: DataConfig, folder: str) -> str:
@@ -97,7 +114,7 @@ def _drawn_from(config: DataConfig, scenes: SceneRecipe) -> list[Any]:
         dev,
         to_tree(scenes),
     ]
-    return [*facts, config.leave_out.read_text(encoding="utf-8")] if config.leave_out else facts
+    return [*facts, *_restrictions(config)] if config.leave_out or config.only else facts
 
 
 def _digest(facts: list[Any]) -> str:

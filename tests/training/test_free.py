@@ -1,0 +1,66 @@
+"""Weights that everyone may use are trained on what everyone may use, and on nothing else."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from vhmae.config import read_config
+from vhmae.training.recipe import Recipe
+from vhmae.training.sources import load_packs
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FREE_LICENCES = ("CC0", "CC BY ", "MIT", "public domain", "No known copyright", "Kodak", "free to")
+FREE_LUTS = "luts/openshot_cc0.npz"
+FREE_CAMERAS = "looks/wb_maps.npz"
+
+
+def free_recipes() -> list[Path]:
+    """Recipes whose weights say that they may be used by everyone."""
+    return sorted(
+        path
+        for path in CONFIGS.rglob("*.yaml")
+        if 'licence: "CC BY 4.0' in path.read_text(encoding="utf-8")
+    )
+
+
+def test_the_table_holds_nothing_that_obliges_to_more_than_naming() -> None:
+    with (CONFIGS / "free" / "pictures.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2806
+    for row in rows:
+        assert row["share_alike"] == "0", row["file"]
+        assert row["licence"].startswith(FREE_LICENCES), row
+        assert not {"NC", "SA", "ND"} & set(row["licence"].replace("-", " ").split()), row
+        assert row["author"], row["file"]
+        assert row["source"], row["file"]
+
+
+@pytest.mark.parametrize("path", free_recipes(), ids=lambda path: path.stem)
+def test_a_free_recipe_draws_from_the_table_and_from_free_looks(path: Path) -> None:
+    data = read_config(Recipe, path, {}).data
+    assert data.only == CONFIGS / "free" / "pictures.csv"
+    assert (data.luts, data.cameras, data.pairs) == (FREE_LUTS, FREE_CAMERAS, "")
+
+
+def test_there_is_a_free_recipe() -> None:
+    assert [path.stem for path in free_recipes()][:1] == ["free"]
+
+
+def test_its_packs_hold_what_the_table_lists(data_dir: Path, tmp_path: Path) -> None:
+    recipe = read_config(
+        Recipe,
+        CONFIGS / "free.yaml",
+        {"data.root": str(data_dir), "data.frames_per_video": "1", "data.decoded_mib": "0"},
+    )
+    with (CONFIGS / "free" / "pictures.csv").open(encoding="utf-8", newline="") as file:
+        listed = {row["file"].rpartition(".")[0] for row in csv.DictReader(file)}
+    packs = load_packs(recipe.data, tmp_path)
+    drawn = {
+        f"{folder}/{name.partition('/')[0]}"
+        for folder, pack in zip(recipe.data.folders, packs, strict=True)
+        for name in pack.names
+    }
+    assert drawn == listed
