@@ -174,7 +174,9 @@ def test_the_look_path_is_asked_again_of_what_was_made(monkeypatch: pytest.Monke
     assert made.look_path is not None
     torch.nn.init.normal_(made.look_path.answer.weight, std=0.1)
     once = np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks)))
-    monkeypatch.setattr(VHMAE, "look_again", lambda self, change, composite, mask, sets: change)
+    monkeypatch.setattr(
+        VHMAE, "look_again", lambda self, change, composite, mask, sets, likes: change
+    )
     assert not np.array_equal(
         once,
         np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks))),

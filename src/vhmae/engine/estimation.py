@@ -70,8 +70,9 @@ class Estimator:
         if sets is not None:
             sets = [colors.to(self.device) for colors in sets[0]], sets[1].to(self.device)
         with autocast(self.device, self.precision):
-            predicted = self.model.predict(frames, masks, sets=sets).change
-            predicted = self.model.look_again(predicted, frames, masks, sets)
+            prediction = self.model.predict(frames, masks, sets=sets)
+            likes = None if prediction.look is None else prediction.look.likes
+            predicted = self.model.look_again(prediction.change, frames, masks, sets, likes)
         # How much changes over all is seen on every fourth row and column as well.
         part, covered = (
             (frames, masks)

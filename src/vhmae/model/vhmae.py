@@ -15,7 +15,15 @@ from vhmae.color import statistics
 from vhmae.color.transform import QUADRATIC
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.heads import HEADS, Change, Head, blend, head_class
-from vhmae.model.look import LookConfig, LookPath, LookReading, MemberLinear, recolor_foreground
+from vhmae.model.likeness import Likes
+from vhmae.model.look import (
+    LookConfig,
+    LookPath,
+    LookReading,
+    MemberLinear,
+    recolor_foreground,
+    recolor_likes,
+)
 from vhmae.model.masking import (
     MaskingStrategy,
     foreground_masking,
@@ -316,15 +324,25 @@ class VHMAE(nn.Module):
         composite: Tensor,
         mask: Tensor,
         sets: statistics.PixelSets | None = None,
+        likes: Likes | None = None,
     ) -> Change:
         """Show the look path what color maps make of the frames, and add what it finds still wrong;
-        takes what :meth:`predict` does. A change without maps stays as it is."""
+        takes what :meth:`predict` does. A change without maps stays as it is.
+
+        Args:
+            likes: those that :meth:`predict` found, where the path reads any: what is alike stays
+                so, whatever its colour.
+        """
         maps = change.maps()
         if maps is None or self.look_path is None or self.look_path.config.again == 0.0:
             return change
+        if likes is None:
+            likes = self.look_path.find_likes(composite, mask)
         if sets is not None:
             more = self.look_path.read(
-                recolor_foreground(sets[0], maps.overall.float()), sets[1]
+                recolor_foreground(sets[0], maps.overall.float()),
+                sets[1],
+                recolor_likes(likes, maps.overall.float()),
             ).coefficients
             return dataclasses.replace(
                 maps, overall=maps.overall + self.look_path.config.again * more
@@ -336,7 +354,9 @@ class VHMAE(nn.Module):
         ):  # enough to draw from on either side
             composite, mask = composite[..., ::2, ::2], part
         shown = blend(maps.apply(composite), composite, mask).clamp(0.0, 1.0)
-        more = self.look_path(shown, mask).coefficients
+        more = self.look_path.read(
+            *statistics.draw_pixel_sets(shown, mask), recolor_likes(likes, maps.overall.float())
+        ).coefficients
         return dataclasses.replace(maps, overall=maps.overall + self.look_path.config.again * more)
 
     def _encode(self, patches: Tensor, visible: Tensor, shape: tuple[int, int, int]) -> Tensor:
