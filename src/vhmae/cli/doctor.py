@@ -149,11 +149,11 @@ def _providers() -> list[str]:
 def _weights() -> dict[str, dict[str, Any]]:
     from safetensors import safe_open
 
-    from vhmae.model.weights import packaged_weights
+    from vhmae.model.files import packaged_weights
 
     found: dict[str, dict[str, Any]] = {}
     for name, path in packaged_weights().items():
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             facts = json.loads((file.metadata() or {}).get("facts", "{}"))
         found[name] = {
             "path": str(path),

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 import av
 
 from vhmae.arrays import Array
+from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError, VhmaeError
@@ -30,7 +31,7 @@ from vhmae.video.tags import encodable, tag_colors
 from vhmae.work.guiding import hear_stream, stream_report, stream_warnings
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import StreamJob
-from vhmae.work.report import Report, Tally
+from vhmae.work.report import Report, Tally, where_it_runs
 
 FRAMES_AHEAD = 2
 STAGES = ("decode", "network", "render", "encode")
@@ -110,7 +111,8 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
             "-: no frame came through the pipe; expected Y4M, or raw video described by `raw`"
         )
     seconds = time.monotonic() - began
-    warnings = [*_warnings(writer, harmonizer), *stream_warnings(job, harmonizer)]
+    idle = idle_gpu(harmonizer.network, job.device)
+    warnings = [*_warnings(writer, harmonizer), *idle, *stream_warnings(job, harmonizer)]
     check_strict(job.strict, warnings)
     return Report(
         frames=written,
@@ -121,8 +123,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         passed_through=tally.passed_through,
         skipped=0,
         warnings=warnings,
-        device=str(harmonizer.device),
-        precision=harmonizer.precision,
+        **where_it_runs(harmonizer.network),
         quality=job.quality,
         latency_frames=harmonizer.latency_frames,
         job=values_to_json(job),
