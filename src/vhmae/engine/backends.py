@@ -77,7 +77,10 @@ def torch_is_here() -> bool:
     """Whether torch is installed; it is not imported."""
     if "torch" in sys.modules:
         return sys.modules["torch"] is not None
-    return importlib.util.find_spec("torch") is not None
+    try:
+        return importlib.util.find_spec("torch") is not None
+    except ImportError:
+        return False
 
 
 def idle_gpu(network: WindowNetwork, device: str) -> list[str]:

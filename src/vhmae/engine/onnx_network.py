@@ -73,7 +73,16 @@ class OnnxNetwork:
             )
         self._graph = graph.read_bytes()
         self.config: ModelConfig = card.config
-        self.session, self.device = _opened(self._graph, _numbers(card), device, threads)
+        try:
+            self.session, self.device = _opened(self._graph, _numbers(card), device, threads)
+        except InputError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors have no common base
+            reason = " ".join(str(error).split())[:160]
+            raise InputError(
+                f"{graph}: cannot be run with {card.path} ({reason}); make it again by vhmae "
+                "weights export-onnx"
+            ) from None
         self._facts = _facts_of(self.session, graph, card)
         self._weights = card.path
         self._takes = {one.name for one in self.session.get_inputs()}
@@ -148,9 +157,8 @@ def _opened(
         if provider not in installed:
             continue
         options = {"device_id": number} if number and tried != "cpu" else {}
-        session = onnxruntime.InferenceSession(
-            graph, _options(graph, values, tried, threads), providers=[(provider, options)]
-        )
+        chosen = _options(values, tried, threads)
+        session = onnxruntime.InferenceSession(graph, chosen, providers=[(provider, options)])
         if session.get_providers()[0] == provider:
             return session, f"{tried}:{number}" if number else tried
     raise InputError(
@@ -161,9 +169,7 @@ def _opened(
     )
 
 
-def _options(
-    graph: bytes, values: dict[str, Any], kind: str, threads: int | None
-) -> onnxruntime.SessionOptions:
+def _options(values: dict[str, Any], kind: str, threads: int | None) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
     options.log_severity_level = 3

@@ -124,6 +124,12 @@ def _check(model: VHMAE) -> None:
         raise InputError(
             f"weights export-onnx: needs {error.name}; install it with: pip install 'vhmae[export]'"
         ) from None
+    look = model.config.look
+    if look is not None and look.basis == "luma":
+        raise InputError(
+            "look.basis luma: solves equations, for which a graph has no step; run these weights "
+            "with `backend` torch"
+        )
     if model.config.masking not in ("foreground", "none"):
         raise InputError(
             f"masking {model.config.masking}: draws what it hides, which a graph cannot; run these "
