@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vhmae.color.statistics import draw_pixels
-from vhmae.errors import InputError
+from vhmae.model.config import LikenessConfig
 
 CELL = 8
 """Side of a cell in pixels: the encoder's stride."""
@@ -34,32 +34,6 @@ NO_LIKE = -1.0
 _LOG_OFFSET = 0.03
 _NEARBY = 5
 """Side in cells of the surroundings whose mean colour is taken off."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LikenessConfig:
-    """Size of the encoder, and how many likes are read."""
-
-    width: int = 96
-    """Channels."""
-    blocks: int = 3
-    """Residual blocks at the last stride."""
-    dim: int = 64
-    """D: numbers of a cell's feature."""
-    cells: int = 48
-    """K: cells of the foreground that are read, evenly spaced over it."""
-    likes: int = 4
-    """N: most alike cells of the background for each."""
-    read_width: int = 64
-    """Hidden width of a member's reading of a pair."""
-    heads: int = 4
-    """Weighted means of the pairs that a member takes."""
-
-    def __post_init__(self) -> None:
-        if min(dataclasses.astuple(self)) < 1 or self.width % 4:
-            raise InputError(
-                "look.likeness: sizes must be at least 1, and the width a multiple of 4"
-            )
 
 
 @dataclasses.dataclass(frozen=True)
