@@ -20,6 +20,7 @@ from vhmae.arrays import Array
 from vhmae.engine import memory
 from vhmae.engine.backends import network_of, open_network
 from vhmae.engine.estimation import Estimator, KeyFrame
+from vhmae.engine.fading import Fading
 from vhmae.engine.listening import Listener, Look
 from vhmae.engine.networks import Precision, WindowNetwork
 from vhmae.engine.priors import find_prior
@@ -29,7 +30,7 @@ from vhmae.engine.rendering import (
     KeepingChange,
     PixelChange,
     Released,
-    render_rgb,
+    rendered,
 )
 from vhmae.engine.settings import (
     STRIDES,
@@ -194,9 +195,9 @@ class Harmonizer:
     def reset(self) -> None:
         """Forget the stream: another one begins."""
         self._cuts = CutDetector()
+        self._fading = Fading()
         self._masks = MaskKind()
-        self._shot = 0
-        self._index = 0
+        self._shot = self._index = 0
         self._last_key: int | None = None
         self._window: list[KeyFrame] = []
         self._asked = 0
@@ -263,7 +264,7 @@ class Harmonizer:
             "estimates": [[one.shot, one.index] for one in self._estimates],
         }
         numbers["heard"], arrays = self.listener.state()
-        arrays |= self._cuts.state()
+        arrays |= self._cuts.state() | self._fading.state()
         arrays |= memory.window_arrays(self._window) | memory.estimate_arrays(self._estimates)
         return memory.Snapshot(numbers, arrays)
 
@@ -278,6 +279,7 @@ class Harmonizer:
         self.reset()
         self.surveyed = surveyed
         self._cuts.restore(arrays)
+        self._fading.restore(arrays)
         self.listener.restore(numbers["heard"], arrays)
         self._shot, self._index = numbers["shot"], numbers["index"]
         self._last_key, self._asked = numbers["last_key"], numbers["asked"]
@@ -303,11 +305,11 @@ class Harmonizer:
         """
         mask = self._masks.checked(frame, mask)
         ready = self.push((frame, mask), functools.partial(thumbnail_of, frame), mask)
-        return _rendered(*ready[0][:2]) if ready else None
+        return rendered(*ready[0][:2]) if ready else None
 
     def flush(self) -> list[Array]:
         """The frames that are still waiting, in order; the stream begins anew afterwards."""
-        return [_rendered(payload, transform) for payload, transform, _ in self.drain()]
+        return [rendered(payload, transform) for payload, transform, _ in self.drain()]
 
     def harmonize(self, frames: Iterable[Array], masks: Iterable[Array]) -> Iterator[Array]:
         """Harmonize a whole clip, lazily: as many frames come out as go in.
@@ -358,12 +360,16 @@ class Harmonizer:
         Returns:
             The payloads that are ready (at most one), with no change for frames without foreground.
         """
+        small = thumbnail(*THUMBNAIL)
         if self.cut_detection:
-            cut = self._cuts.step(thumbnail(*THUMBNAIL)) or cut
+            cut = self._cuts.step(small) or cut
         if cut:
             self._run_window()
             self._shot += 1
-            self._last_key = None
+        if self._cuts.began_lit:  # key frames of the flash say little of the shot
+            del self._window[self._asked :]
+        self._last_key = None if cut or self._cuts.began_lit else self._last_key
+        self._fading.see(self._shot, self._index, small)
         foreground = bool(matte[::8].any()) or bool(
             matte.any()
         )  # most mattes tell at the first look
@@ -441,6 +447,7 @@ class Harmonizer:
 
     def _release(self) -> Released:
         shot, index, foreground, payload = self._pending.popleft()
+        shown = self._fading.shown(shot, index)
         # What lies far enough behind is not asked for again.
         while self._estimates and (
             self._estimates[0].shot < shot or is_past(self._estimates, index)
@@ -476,7 +483,7 @@ class Harmonizer:
         if isinstance(change, FrameTransform):
             self.listener.hear(index, payload, change, shot)
         told = self.listener.telling.added_to(change, shot, index)
-        return Released(payload, self.finished(told), shot)
+        return Released(payload, self.finished(told.scaled(shown)), shot)
 
     def finished(self, change: ColorChange) -> ColorChange:
         """A change that is said in full, with this harmonizer's strength and what it keeps."""
@@ -492,8 +499,3 @@ class Harmonizer:
         if self.network.holds_between_key_frames:
             return bool(estimates)
         return any(one.index >= index for one in estimates)
-
-
-def _rendered(payload: tuple[Array, Array], transform: ColorChange | None) -> Array:
-    frame, matte = payload
-    return frame if transform is None else render_rgb(frame, matte, transform)

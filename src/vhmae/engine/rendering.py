@@ -255,3 +255,9 @@ def render_rgb(frame: Array, matte: Array, transform: ColorChange) -> Array:
     rendered = frame.copy()
     rendered[box.rows, box.columns] += change.transpose(1, 2, 0)
     return rendered
+
+
+def rendered(payload: tuple[Array, Array], change: ColorChange | None) -> Array:
+    """A frame (H, W, 3) with its matte, harmonized; the frame itself where there is no change."""
+    frame, matte = payload
+    return frame if change is None else render_rgb(frame, matte, change)

@@ -83,6 +83,7 @@ class Sources:
         told += self.info.warnings
         if self.layers is not None:
             told += [*self.layers.warnings, *self.layers.foreground.warnings]
+            told.append(self.layers.doubt())
         self.warnings = [warning for warning in told if warning]
         for place in range(self.objects):
             self._check_foreground(place)
