@@ -24,6 +24,7 @@ from vhmae.video.matte import layered
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
+from vhmae.video.recode import deepened
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import older_pictures
 from vhmae.work.analysis import Analysis, Ready
@@ -214,6 +215,7 @@ class Renderer:
         self.analysis = analysis
         self.output = output
         self.threads = min(RENDERERS, job.threads or RENDERERS)
+        self.deeper = output.is_deeper
         self.resumed: Standing | None = None
         """Where a stopped run stood, which is resumed."""
 
@@ -241,6 +243,8 @@ class Renderer:
         ((timed, mattes), wanted, _), snapshot = changed
         image, moved = timed.image, []
         is_layer = self.output.is_layer
+        if self.deeper and any(change is not None for change in wanted):
+            image = deepened(image)
         for matte, change in zip(mattes, wanted, strict=True):
             if change is not None:
                 # A layer's soft edge is blended by its alpha, not twice.
