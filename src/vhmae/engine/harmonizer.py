@@ -20,6 +20,7 @@ from vhmae.engine import memory
 from vhmae.engine.backends import network_of, open_network
 from vhmae.engine.complexion import with_skin
 from vhmae.engine.estimation import Estimator, KeyFrame
+from vhmae.engine.fading import Fading
 from vhmae.engine.listening import Listener, Look
 from vhmae.engine.moving import Move, Side
 from vhmae.engine.networks import WindowNetwork
@@ -223,9 +224,9 @@ class Harmonizer(Stepping):
 
     def _forget(self) -> None:
         self._cuts = CutDetector()
+        self._fading = Fading()
         self._masks = MaskKind()
-        self._shot = 0
-        self._index = 0
+        self._shot = self._index = 0
         self._last_key: int | None = None
         self._window: list[KeyFrame] = []
         self._asked = 0
@@ -300,7 +301,7 @@ class Harmonizer(Stepping):
             "estimates": [[one.shot, one.index] for one in self._estimates],
         }
         numbers["heard"], arrays = self.listener.state()
-        arrays |= self._cuts.state()
+        arrays |= self._cuts.state() | self._fading.state()
         arrays |= memory.window_arrays(self._window) | memory.estimate_arrays(self._estimates)
         return memory.Snapshot(numbers, arrays)
 
@@ -315,6 +316,7 @@ class Harmonizer(Stepping):
         self._forget()
         self.surveyed = surveyed
         self._cuts.restore(arrays)
+        self._fading.restore(arrays)
         self.listener.restore(numbers["heard"], arrays)
         self._shot, self._index = numbers["shot"], numbers["index"]
         self._last_key, self._asked = numbers["last_key"], numbers["asked"]
@@ -355,12 +357,16 @@ class Harmonizer(Stepping):
         Returns:
             The payloads that are ready (at most one), with no change for frames without foreground.
         """
+        small = thumbnail(*THUMBNAIL)
         if self.cut_detection:
-            cut = self._cuts.step(thumbnail(*THUMBNAIL)) or cut
+            cut = self._cuts.step(small) or cut
         if cut:
             self._run_window()
             self._shot += 1
-            self._last_key = None
+        if self._cuts.began_lit:  # key frames of the flash say little of the shot
+            del self._window[self._asked :]
+        self._last_key = None if cut or self._cuts.began_lit else self._last_key
+        self._fading.see(self._shot, self._index, small)
         foreground = bool(matte[::8].any()) or bool(
             matte.any()
         )  # most mattes tell at the first look
@@ -440,6 +446,7 @@ class Harmonizer(Stepping):
 
     def _release(self) -> Released:
         shot, index, foreground, payload = self._pending.popleft()
+        shown = self._fading.shown(shot, index)
         # What lies far enough behind is not asked for again.
         while self._estimates and (
             self._estimates[0].shot < shot or is_past(self._estimates, index)
@@ -466,20 +473,15 @@ class Harmonizer(Stepping):
             self.unread += 1
             self._unread = shot, index
             return Released(payload, None, shot)
-        change = smoothed(
-            estimates,
-            index,
-            self._window_frames,
-            self.latency_frames - self._window_frames + self.stride,
-        )
+        ahead = self.latency_frames - self._window_frames + self.stride
+        change = smoothed(estimates, index, self._window_frames, ahead)
         if isinstance(change, FrameTransform):
             self.listener.hear(index, payload, change, shot)
-        told = self.finished(self.listener.telling.added_to(change, shot, index))
         # What can be read only after frames of its shot have left untouched makes no step.
-        late = index - self._unread[1] if self._unread[0] == shot else math.inf
-        if late < BLENDED_FRAMES:
-            told = told.scaled(late / BLENDED_FRAMES)
-        return Released(payload, told, shot)
+        late = index - self._unread[1] if self._unread[0] == shot else BLENDED_FRAMES
+        shown *= min(1.0, late / BLENDED_FRAMES)
+        told = self.listener.telling.added_to(change, shot, index)
+        return Released(payload, self.finished(told.scaled(shown)), shot)
 
     def finished(self, change: ColorChange) -> ColorChange:
         """A change that is said in full, with this harmonizer's strength and what it keeps."""

@@ -24,6 +24,7 @@ from vhmae.video.matte import layered
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
+from vhmae.video.recode import deepened
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import older_pictures
 from vhmae.work.analysis import BACKGROUND, Analysis, Ready, told_of_move
@@ -231,6 +232,7 @@ class Renderer:
         self.analysis = analysis
         self.output = output
         self.threads = min(RENDERERS, job.threads or RENDERERS)
+        self.deeper = output.is_deeper
         self.resumed: Standing | None = None
         """Where a stopped run stood, which is resumed."""
         self.needed: Needed | None = None
@@ -263,6 +265,8 @@ class Renderer:
         image, moved, levels_outside = timed.image, [], None
         layer = self.output.job.layer
         objects = self.analysis.objects
+        if self.deeper and any(change is not None for change in wanted):
+            image = deepened(image)
         for number, matte, change in zip(objects, covers, wanted, strict=True):
             behind = number == BACKGROUND
             if change is None or (layer != "composite" and behind != (layer == "background")):

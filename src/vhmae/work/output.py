@@ -6,13 +6,17 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+import av
+
 from vhmae.engine.moving import Move
 from vhmae.errors import InputError
+from vhmae.video.delivery import planar_format
 from vhmae.video.encoders import ENCODERS, choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
 from vhmae.video.matte import has_alpha, layer_info
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.probe import VideoInfo, sound_codecs
+from vhmae.video.recode import DEEPEST
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import PICTURES, check_picture_output, files_of, has_number
 from vhmae.video.source import probe_source
@@ -88,6 +92,16 @@ class Output:
         if self.is_pictures:
             return picture_encoder(self.job.output)
         return choose_encoder(self.codec, self.info)
+
+    @property
+    def is_deeper(self) -> bool:
+        """Whether what is written has finer steps than the source: inside the matte they are
+        computed."""
+        job, source = self.job, self.source
+        if is_exr(job.output):
+            return source.codec != "exr" and source.encoding.bits < DEEPEST
+        written = planar_format(pixel_format(self.encoder, self.info, job.pix_fmt))
+        return av.VideoFormat(written, 2, 2).components[0].bits > source.encoding.bits
 
     def _holds_alpha(self) -> bool:
         return holds_alpha(self.encoder, pixel_format(self.encoder, self.info, self.job.pix_fmt))
