@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-FOLDED = 1024
+FOLDED = 64
 """Constants of more numbers than this stay as the steps that make them."""
 ELSEWHERE = "weights"
 """Where a graph says that the numbers of its weights are; whoever runs it hands them over."""
@@ -31,6 +31,8 @@ def finished(recorded: Any, names: dict[str, str], facts: dict[str, str]) -> byt
         value.const_value = None
         graph.inputs.append(value)
     optimizer.fold_constants(recorded, input_size_limit=FOLDED, output_size_limit=FOLDED)
+    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(recorded)
+    common.DeduplicateInitializersPass()(recorded)
     common.CommonSubexpressionEliminationPass()(recorded)
     common.RemoveUnusedNodesPass()(recorded)
     model = onnx_ir.to_proto(recorded)
