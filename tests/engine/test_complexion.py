@@ -15,7 +15,7 @@ from vhmae.guide.dials import Dials, dial_change
 from vhmae.guide.prior import Prior, prior_beside, read_prior
 from vhmae.guide.skin import MEAN
 from vhmae.guide.update import CHROMA, LUMA
-from vhmae.model.weights import DEFAULT, find_weights
+from vhmae.model.files import DEFAULT, find_weights
 
 PACKAGED = read_prior(prior_beside(find_weights(DEFAULT)))
 FACE = np.array([0.72, 0.53, 0.44])
