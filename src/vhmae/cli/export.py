@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from vhmae.cli.harmonize import add_composite, add_file_options, fetched_inputs
-from vhmae.cli.options import add_options, given_options
-from vhmae.cli.parser import add_command, add_report_options, write_report
-from vhmae.cli.preview import composite_given
-from vhmae.cli.words import print_warnings
+from vhmae.cli.looking import add_looking, report_of
+from vhmae.cli.parser import add_command
 from vhmae.grade.job import ExportJob, Kind
-from vhmae.options import build_options
 
 
 def add_export(commands: Any) -> None:
@@ -19,20 +15,16 @@ def add_export(commands: Any) -> None:
     )
     text = "cube (LUT), dctl (Resolve), cdl (.cc, .ccc, .cdl), edl or otio"
     parser.add_argument("kind", choices=get_args(Kind), metavar="KIND", help=text)
-    add_composite(parser, "; the background, where --foreground is given")
-    add_options(parser, ExportJob, leave_out=["composite", "kind"])
-    add_file_options(parser)
-    add_report_options(parser)
+    add_looking(parser, ExportJob, ("kind",))
 
 
 def _export(args: Any) -> None:
-    values = composite_given(args, given_options(args, ExportJob))
-    from vhmae.grade.export import export_grades
+    def work(job: ExportJob) -> dict[str, Any]:
+        from vhmae.grade.export import export_grades
 
-    with fetched_inputs(values, ExportJob, args.allow_url) as local:
-        report = export_grades(build_options(ExportJob, local))
-    write_report(report, args.json)
-    print_warnings(report["warnings"], args.quiet)
+        return export_grades(job)
+
+    job, report = report_of(args, ExportJob, work)
     if args.quiet:
         return
     for shot in report["shots"]:
@@ -42,4 +34,4 @@ def _export(args: Any) -> None:
             f"by {shot['change']:.1f} levels, "
             f"{shot['left']:.1f} are left ({shot['share_left']:.0%})"
         )
-    print(f"{values['output']}: {len(report['files'])} files; not held: {report['dropped']}")
+    print(f"{job.output}: {len(report['files'])} files; not held: {report['dropped']}")
