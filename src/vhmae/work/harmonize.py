@@ -19,7 +19,7 @@ from vhmae.memory import check_memory
 from vhmae.model.vhmae import VHMAE
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import map_ahead, run_ahead
-from vhmae.progress import Progress
+from vhmae.progress import Progress, Told
 from vhmae.video.matte import layered
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
@@ -45,6 +45,7 @@ def harmonize_video(
     output: str | Path,
     *,
     mask: str | Path | Sequence[str | Path] = (),
+    on_progress: Told | None = None,
     **options: Unpack[HarmonizeOptions],
 ) -> dict[str, Any]:
     """Harmonize a video file.
@@ -55,6 +56,9 @@ def harmonize_video(
         mask: white where the foreground is, grey where it is soft; a video, a picture, a folder, a
             sequence or .npz. Several masks are several objects; none takes the composite's own
             alpha.
+        on_progress: called in this thread with the frames that are done and the frames of the
+            video (None: not known); less than before means that another pass has begun. What it
+            raises stops the work, and nothing half-written is left.
         options: other options of :class:`HarmonizeJob` (``quality``, ``strength``, ``weights``,
             ...).
     Returns:
@@ -76,12 +80,18 @@ def harmonize_video(
         elif isinstance(value, list):
             given[name] = tuple(value)
     files = {"composite": Path(composite), "masks": tuple(map(Path, masks)), "output": Path(output)}
-    return harmonize_job(build_options(HarmonizeJob, {**given, **files}))
+    return harmonize_job(build_options(HarmonizeJob, {**given, **files}), on_progress=on_progress)
 
 
-def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, Any]:
-    """Run a job and return its report (docs/cli.md); ``model`` is that of its weights, if it is
-    loaded."""
+def harmonize_job(
+    job: HarmonizeJob, model: VHMAE | None = None, on_progress: Told | None = None
+) -> dict[str, Any]:
+    """Run a job and return its report (docs/cli.md).
+
+    Args:
+        model: that of the job's weights, if it is loaded.
+        on_progress: as :func:`harmonize_video` takes it.
+    """
     began = time.monotonic()
     if job.resume and job.precision == "auto":
         job = dataclasses.replace(job, precision=stopped_precision(job.output))
@@ -108,7 +118,9 @@ def harmonize_job(job: HarmonizeJob, model: VHMAE | None = None) -> dict[str, An
             renderer.resumed = Standing.of(*writer.saved)
             tally, sources.skipped_before = renderer.resumed.tally, renderer.resumed.skipped_before
         begun = writer.frames  # those of a stopped run
-        with Progress("harmonize", sources.info.frames, job.progress, renderer.pace) as progress:
+        with Progress(
+            "harmonize", sources.info.frames, job.progress, renderer.pace, told=on_progress
+        ) as progress:
             analysis.survey(progress)
             heard = hear_guide(analysis)
             rendered = renderer.rendered()
