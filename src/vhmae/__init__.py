@@ -17,6 +17,9 @@ _HOMES = {
     "load_model": "vhmae.model.weights",
     "HarmonizerSettings": "vhmae.engine.settings",
     "HarmonizeJob": "vhmae.work.job",
+    "Guide": "vhmae.guide.document",
+    "Point": "vhmae.guide.document",
+    "Dials": "vhmae.guide.dials",
     "evaluate": "vhmae.evaluation.runner",
     "Clip": "vhmae.evaluation.clip",
     "Method": "vhmae.evaluation.clip",
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from vhmae.evaluation.clip import Clip, Method
     from vhmae.evaluation.methods import find_method
     from vhmae.evaluation.runner import evaluate
+    from vhmae.guide.dials import Dials
+    from vhmae.guide.document import Guide, Point
     from vhmae.model.vhmae import VHMAE, ModelConfig
     from vhmae.model.weights import load_model
     from vhmae.training.loop import Trainer
@@ -50,6 +55,8 @@ if TYPE_CHECKING:
 __all__ = [
     "VHMAE",
     "Clip",
+    "Dials",
+    "Guide",
     "HarmonizeJob",
     "Harmonizer",
     "HarmonizerSettings",
@@ -57,6 +64,7 @@ __all__ = [
     "Lut3D",
     "Method",
     "ModelConfig",
+    "Point",
     "Recipe",
     "Trainer",
     "VhmaeError",

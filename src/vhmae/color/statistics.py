@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.jit._trace import is_tracing
 from torch.nn import functional
 
 from vhmae.color.transform import luma_of
@@ -40,12 +41,19 @@ PixelSets = tuple[list[Tensor], Tensor]
 _LOG_OFFSET = 0.03
 
 
+def _is_for_numpy(values: Tensor) -> bool:
+    """Whether numpy and OpenCV may do the work: not on a GPU, for a gradient, or where the network
+    is traced, which would take what they find for a constant."""
+    cpu = values.device.type == "cpu"
+    return cpu and not values.requires_grad and not is_tracing()
+
+
 def dilate(mask: Tensor, radius: int) -> Tensor:
     """Grow a mask by a square of the given radius; (..., H, W) bool."""
     if radius <= 0:
         return mask
     shape = mask.shape
-    if mask.device.type == "cpu":  # OpenCV takes a tenth of the time
+    if _is_for_numpy(mask):  # OpenCV takes a tenth of the time
         kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
         grown = [
             cv2.dilate(plane, kernel)
@@ -76,10 +84,16 @@ def pixel_set_masks(mask: Tensor) -> Tensor:
     if mask.ndim != 5 or mask.shape[2] != 1:
         raise ShapeError(f"expected a mask (B, T, 1, H, W), got {tuple(mask.shape)}")
     plane = mask[:, :, 0]
-    radius = max(1, round(RING_SHARE * min(plane.shape[-2:])))
+    radius = max(1, round(RING_SHARE * int(min(plane.shape[-2:]))))
     inner = plane & ~erode(plane, radius)
     outer = ~plane & dilate(plane, radius)
     return torch.stack([plane, ~plane, inner, outer], dim=1).flatten(2)
+
+
+def shows_enough(mask: Tensor) -> bool:
+    """Whether a mask (bool) leaves enough pixels to draw from on either side."""
+    inside = int(mask.sum())
+    return min(inside, mask.numel() - inside) >= PIXELS[0] // 4
 
 
 def draw_pixels(
@@ -162,7 +176,7 @@ def _moments(colors: Tensor) -> Tensor:
 def _sort_pixels(values: Tensor) -> Tensor:
     """Sort (B, P, F) over the pixels. On a CPU numpy's vectorised sort takes a tenth of torch's
     time."""
-    if values.device.type == "cpu" and not values.requires_grad:
+    if _is_for_numpy(values):
         columns = np.sort(values.transpose(1, 2).contiguous().numpy(), axis=-1)
         return torch.from_numpy(columns).transpose(1, 2)
     return values.sort(dim=1).values
@@ -196,9 +210,9 @@ def set_statistics(colors: Tensor) -> Tensor:
         [colors, chroma, saturation.unsqueeze(-1), luma.unsqueeze(-1)], dim=-1
     )  # (B, P, 7)
     ordered = _sort_pixels(channels)
-    quantiles = ordered.index_select(1, _quantile_ranks(colors.shape[1], colors.device)).flatten(
-        1
-    )  # (B, 35)
+    quantiles = ordered.index_select(
+        1, _quantile_ranks(int(colors.shape[1]), colors.device)
+    ).flatten(1)  # (B, 35)
 
     band = (luma * LUMA_BANDS).long().clamp(0, LUMA_BANDS - 1)
     inside = functional.one_hot(band, LUMA_BANDS).to(colors.dtype)  # (B, P, 4)

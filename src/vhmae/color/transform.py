@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.jit._trace import is_tracing
 from torch.nn import functional
 
 from vhmae.errors import ShapeError
@@ -129,7 +130,8 @@ def apply_grid(frames: Tensor, grid: Tensor) -> Tensor:
     """
     if frames.ndim != 5 or frames.shape[2] != 3:
         raise ShapeError(f"expected frames (B, T, 3, H, W), got {tuple(frames.shape)}")
-    if grid.shape[-1] == AFFINE and not frames.requires_grad:
+    # A function with a gradient of its own cannot be traced.
+    if grid.shape[-1] == AFFINE and not frames.requires_grad and not is_tracing():
         applied: Tensor = _AffineGrid.apply(frames, grid)
         return applied
     return apply_grid_plainly(frames, grid)

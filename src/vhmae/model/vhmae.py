@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from vhmae.color import statistics
 from vhmae.color.transform import QUADRATIC
 from vhmae.errors import InputError, ShapeError
-from vhmae.model.heads import HEADS, Change, Head, blend, head_class
+from vhmae.model.heads import HEADS, Change, Head, Transform, blend, head_class
 from vhmae.model.look import LookConfig, LookPath, LookReading, MemberLinear, recolor_foreground
 from vhmae.model.masking import (
     MaskingStrategy,
@@ -272,7 +272,7 @@ class VHMAE(nn.Module):
             )
         config = self.config
         batch, frames, _, height, width = composite.shape
-        rows, columns = height // config.patch_size, width // config.patch_size
+        rows, columns = int(height) // config.patch_size, int(width) // config.patch_size
         patches = patchify(composite, config.patch_size) * 2.0 - 1.0  # (B, L, 3 P P)
         drawn = torch.Generator().manual_seed(masking_seed)
         foreground = foreground_masking(mask, config.patch_size)  # (B, L)
@@ -280,7 +280,7 @@ class VHMAE(nn.Module):
             config.masking, mask, config.patch_size, config.masking_ratio, drawn
         )  # (B, L)
 
-        background = self._encode(patches, ~masked, (frames, rows, columns))
+        background = self._encode(patches, ~masked, (int(frames), rows, columns))
         scene, background_features = background[:, :1], background[:, 1:]
         foreground_features = self.pattern_alignment(patches)  # (B, L, D)
         look = (
@@ -298,11 +298,11 @@ class VHMAE(nn.Module):
             background_features,
         )
         decoded = self._decode(
-            torch.cat([scene, tokens], dim=1), redrawn, look, (frames, rows, columns)
+            torch.cat([scene, tokens], dim=1), redrawn, look, (int(frames), rows, columns)
         )
         overall = composite.new_zeros(batch, 3, QUADRATIC) if look is None else look.coefficients
         return Prediction(
-            change=self.head(decoded[:, 1:], decoded[:, 0], (frames, rows, columns), overall),
+            change=self.head(decoded[:, 1:], decoded[:, 0], (int(frames), rows, columns), overall),
             masked=masked,
             foreground=foreground,
             foreground_features=foreground_features,
@@ -329,12 +329,13 @@ class VHMAE(nn.Module):
             return dataclasses.replace(
                 maps, overall=maps.overall + self.look_path.config.again * more
             )
-        part = mask[..., ::2, ::2]
-        inside = int(part.sum())
-        if (
-            min(inside, part.numel() - inside) >= statistics.PIXELS[0] // 4
-        ):  # enough to draw from on either side
-            composite, mask = composite[..., ::2, ::2], part
+        if statistics.shows_enough(mask[..., ::2, ::2]):
+            composite, mask = composite[..., ::2, ::2], mask[..., ::2, ::2]
+        return self.shown_again(maps, composite, mask)
+
+    def shown_again(self, maps: Transform, composite: Tensor, mask: Tensor) -> Transform:
+        """:meth:`look_again` at frames of any size, for a network that has a look path."""
+        assert self.look_path is not None
         shown = blend(maps.apply(composite), composite, mask).clamp(0.0, 1.0)
         more = self.look_path(shown, mask).coefficients
         return dataclasses.replace(maps, overall=maps.overall + self.look_path.config.again * more)
