@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -114,5 +113,5 @@ def new_batch(*shape: int) -> torch.Tensor:
     count = int(np.prod(shape))
     if 4 * count <= LARGEST_IN_MEMORY:
         return torch.empty(shape, dtype=torch.float32)
-    file: Any = tempfile.TemporaryFile()  # noqa: SIM115 - the batch keeps it open
-    return torch.from_numpy(np.memmap(file, np.float32, "w+", shape=shape))
+    with tempfile.TemporaryFile() as file:  # the map holds it for as long as the batch lives
+        return torch.from_numpy(np.memmap(file, np.float32, "w+", shape=shape))
