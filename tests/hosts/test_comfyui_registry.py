@@ -35,6 +35,9 @@ def test_nothing_that_is_installed_fights_the_hosts_torch() -> None:
     names = {re.split(r"[\[<>=!~ ;]", one)[0].lower() for one in wanted}
     assert names == {"vhmae"}
     assert not any("[" in one for one in wanted)  # no extra: those bring torch
+    own = tomllib.loads((NODES.parents[1] / "pyproject.toml").read_text())["project"]
+    if "torch" in own["optional-dependencies"]:
+        assert not [one for one in own["dependencies"] if one.startswith("torch")]
 
 
 def test_the_registrys_own_parser_reads_them(capsys: pytest.CaptureFixture[str]) -> None:
