@@ -1,6 +1,7 @@
 # make demo: the package, then the demo.   make test: what tests need, then lint, types and tests.   make test-long: the slow ones.
 PYTHON ?= python3
-# On a machine with a GPU, name the build that fits it: make demo TORCH="torch --index-url URL"
+# What tests need; the demo does without. On a machine with a GPU, name the build that fits it:
+# make test TORCH="torch --index-url URL"
 TORCH ?= $(shell grep '^torch==' constraints.txt)
 # CI installs by digest (.ci/run): the same versions, for Linux on x86-64 with torch's CPU build.
 LOCK ?=
@@ -22,7 +23,6 @@ setup: $(VENV)/dev
 $(VENV)/package: pyproject.toml constraints.txt $(LOCK)
 	$(PYTHON) -m venv --clear $(VENV)
 ifeq ($(LOCK),)
-	$(PIP) install $(TORCH)
 	$(PIP) install --constraint constraints.txt --editable .
 else
 	$(PIP) install --require-hashes --requirement $(LOCK)
@@ -32,6 +32,7 @@ endif
 
 $(VENV)/dev: $(VENV)/package
 ifeq ($(LOCK),)
+	$(PIP) install $(TORCH)
 	$(PIP) install --constraint constraints.txt --editable '.[dev]'
 endif
 	touch $@

@@ -29,7 +29,8 @@ import numpy as np
 from bench_harmonize import run
 from hardware import describe
 
-from vhmae.color.lut import Lut3D, write_cube
+from vhmae.color.cube import write_cube
+from vhmae.color.lut import Lut3D
 from vhmae.video.reader import read_rgb_frames
 
 CLIP = "harmonizer__orange"

@@ -32,7 +32,7 @@ from vhmae.guide.document import MOST_STOPS, Choice, Color, Point
 from vhmae.guide.prior import Prior, prior_beside, read_prior
 from vhmae.guide.takes import takes
 from vhmae.guide.update import Seen
-from vhmae.model.weights import find_weights
+from vhmae.model.files import find_weights
 
 Array = np.ndarray
 COUNTS = (0, 1, 2, 3, 5)

@@ -86,8 +86,8 @@ def main() -> None:
     frames = list(itertools.islice(read_frames(info), FRAMES))
     mattes = list(itertools.islice(source.read(info), FRAMES))
     harmonizer = Harmonizer.from_pretrained()
-    window, stride = harmonizer.model.config.clip_frames, STRIDES["balanced"]
-    image, matte, size = frames[0].image, mattes[0], harmonizer.model.config.image_size
+    window, stride = harmonizer.network.config.clip_frames, STRIDES["balanced"]
+    image, matte, size = frames[0].image, mattes[0], harmonizer.network.config.image_size
     keys = [
         (at * stride, frames[at].image.thumbnail(size, size), small_mask(mattes[at], size))
         for at in range(window)

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from hardware import describe
 
-from vhmae.color.transform import apply_transform, fit_transform
+from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.data.decoded import read_decoded
 from vhmae.data.hyoutube import read_list
 from vhmae.engine.harmonizer import Harmonizer
@@ -43,7 +43,7 @@ def way_of(name: str, weights: str) -> tuple[Callable[[Array, Array], Array], in
             [whole(frames[i : i + 1], masks[i : i + 1]) for i in range(len(frames))]
         )
 
-    config = harmonizer.model.config
+    config = harmonizer.network.config
     return (alone if name == "frame by frame" else whole), config.image_size // config.patch_size
 
 

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from vhmae.color import statistics
+from vhmae.color.basis import AFFINE, QUADRATIC, color_basis
 from vhmae.color.lut import apply_luts
-from vhmae.color.transform import AFFINE, LUMA_NODES, QUADRATIC, color_basis, luma_basis
+from vhmae.color.transform import LUMA_NODES, luma_basis
 from vhmae.data.looks import LookMixture, LookSampler
-from vhmae.model.look import LookConfig, LookPath, MemberLinear
+from vhmae.model.config import LookConfig
+from vhmae.model.look import LookPath, MemberLinear
 from vhmae.training.fitting import Course, Part, Trained, fit
 from vhmae.training.sources import LookBank
 

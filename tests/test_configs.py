@@ -147,7 +147,7 @@ def test_the_papers_recipe_is_the_papers(name: str) -> None:
 
 
 def test_the_packaged_weights_fit_their_recipe() -> None:
-    from vhmae.model.weights import read_card
+    from vhmae.model.files import read_card
 
     assert read_card("default").config == read_config(Recipe, FOLDER / "tiny-further.yaml").model
 

@@ -17,7 +17,7 @@ from tests.support.commands import error_of
 from tests.support.looks import luts
 from tests.support.scenes import moving_scene, write_video
 from vhmae import cli
-from vhmae.color.lut import write_cube
+from vhmae.color.cube import write_cube
 from vhmae.data.clips import list_stills, read_mask_bits
 from vhmae.data.looks import kinds
 

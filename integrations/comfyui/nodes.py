@@ -16,7 +16,7 @@ import torch
 from comfy_api.latest import ComfyAPISync, ComfyExtension, io, ui
 
 import vhmae
-from vhmae.color.lut import write_cube
+from vhmae.color.cube import write_cube
 from vhmae.grade.shots import grade_of_pairs
 from vhmae.guide.options import GuideOptions
 from vhmae.matting.chroma import ChromaKey

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from vhmae.errors import InputError, VhmaeError, lacks_torch, needs_torch
 from vhmae.version import __version__
 
 # Imported at first use: `import vhmae` and `vhmae --help` do not wait for torch.
@@ -13,7 +14,7 @@ _HOMES = {
     "Harmonizer": "vhmae.engine.harmonizer",
     "harmonize_video": "vhmae.work.harmonize",
     "VHMAE": "vhmae.model.vhmae",
-    "ModelConfig": "vhmae.model.vhmae",
+    "ModelConfig": "vhmae.model.config",
     "load_model": "vhmae.model.weights",
     "HarmonizerSettings": "vhmae.engine.settings",
     "HarmonizeJob": "vhmae.work.job",
@@ -29,8 +30,6 @@ _HOMES = {
     "Recipe": "vhmae.training.recipe",
     "read_config": "vhmae.config",
     "Lut3D": "vhmae.color.lut",
-    "VhmaeError": "vhmae.errors",
-    "InputError": "vhmae.errors",
 }
 
 if TYPE_CHECKING:
@@ -39,13 +38,13 @@ if TYPE_CHECKING:
     from vhmae.data.hyoutube import read_list
     from vhmae.engine.harmonizer import Harmonizer
     from vhmae.engine.settings import HarmonizerSettings
-    from vhmae.errors import InputError, VhmaeError
     from vhmae.evaluation.clip import Clip, Method
     from vhmae.evaluation.methods import find_method
     from vhmae.evaluation.runner import evaluate
     from vhmae.guide.dials import Dials
     from vhmae.guide.document import Guide, Point
-    from vhmae.model.vhmae import VHMAE, ModelConfig
+    from vhmae.model.config import ModelConfig
+    from vhmae.model.vhmae import VHMAE
     from vhmae.model.weights import load_model
     from vhmae.training.loop import Trainer
     from vhmae.training.recipe import Recipe
@@ -85,4 +84,9 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'vhmae' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    try:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if not lacks_torch(error):
+            raise
+        raise InputError(needs_torch(f"vhmae.{name}")) from None

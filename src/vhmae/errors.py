@@ -63,3 +63,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``' (did you mean X?)'`` for the closest known word, or an empty string."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]}?)" if close else ""
+
+
+def lacks_torch(error: BaseException) -> bool:
+    """Whether an error is that torch is not installed."""
+    return isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == "torch"
+
+
+def needs_torch(what: str) -> str:
+    """What is said where torch is not installed; ``what`` needs it."""
+    return f"{what} needs torch; install it with: pip install 'vhmae[torch]'"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from vhmae.color.basis import apply_transform
 from vhmae.color.transfer import monge_kantorovich
-from vhmae.color.transform import apply_transform
 from vhmae.color.yuv import ColorEncoding, Matrix
 
 

@@ -7,14 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform, color_basis, fit_transform
 from vhmae.color.transform import (
-    AFFINE,
-    QUADRATIC,
     apply_grid,
     apply_grid_plainly,
-    apply_transform,
-    color_basis,
-    fit_transform,
     luma_basis,
     nearest_transform,
     upsample_grid,

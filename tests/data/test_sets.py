@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.looks import luts
 from tests.support.scenes import moving_scene, write_video
-from vhmae.color.lut import write_cube
+from vhmae.color.cube import write_cube
 from vhmae.data.clips import (
     Pack,
     build_pack,

@@ -21,6 +21,7 @@ from vhmae.engine.sight import thumbnail_of
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.vhmae import VHMAE
+from vhmae.model.window import squared_change
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +175,7 @@ def test_the_look_path_is_asked_again_of_what_was_made(monkeypatch: pytest.Monke
     assert made.look_path is not None
     torch.nn.init.normal_(made.look_path.answer.weight, std=0.1)
     once = np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks)))
-    monkeypatch.setattr(VHMAE, "look_again", lambda self, change, composite, mask, sets: change)
+    monkeypatch.setattr(VHMAE, "look_again", lambda self, change, *seen: change)
     assert not np.array_equal(
         once,
         np.stack(list(Harmonizer(made, precision="fp32", caution=0.0).harmonize(frames, masks))),
@@ -192,7 +193,8 @@ def test_caution_leaves_small_changes_undone_and_strong_ones_alone() -> None:
     mask = torch.ones(1, 1, 1, 8, 8, dtype=torch.bool)
 
     def kept(levels: float, caution: float) -> float:
-        return share_kept(torch.full((1, 1, 3, 8, 8), levels / 255.0), mask, caution)
+        made = torch.full((1, 1, 3, 8, 8), levels / 255.0)
+        return share_kept(float(squared_change(made, mask)), caution)
 
     assert kept(6.0, 6.0) == pytest.approx(0.5)
     assert kept(1.0, 6.0) < 0.03
@@ -208,7 +210,7 @@ def test_caution_looks_inside_the_mask_alone() -> None:
 
     def kept(inside: float, outside: float) -> float:
         levels = torch.where(mask, inside, outside).expand(1, 2, 3, 8, 8)
-        return share_kept(levels / 255.0, mask, 6.0)
+        return share_kept(float(squared_change(levels / 255.0, mask)), 6.0)
 
     assert kept(6.0, 0.0) == pytest.approx(0.5)
     assert kept(6.0, 200.0) == pytest.approx(0.5)
@@ -239,11 +241,12 @@ def test_strength_zero_is_the_composite(network: VHMAE) -> None:
 
 def test_the_papers_pixel_head_runs_frame_by_frame() -> None:
     frames, masks = moving_scene(6, 64, 64)
-    harmonizer = Harmonizer(model(head="pixel", look=None), precision="fp32", caution=0.0)
+    drawing = model(head="pixel", look=None)
+    harmonizer = Harmonizer(drawing, precision="fp32", caution=0.0)
     out = np.stack(list(harmonizer.harmonize(frames, masks)))
     assert harmonizer.stride == 1
     assert np.array_equal(out[~masks], frames[~masks])
-    assert np.abs(out - drawn_one_by_one(harmonizer.model, frames, masks)).max() <= 1.0
+    assert np.abs(out - drawn_one_by_one(drawing, frames, masks)).max() <= 1.0
 
 
 def drawn_one_by_one(network: VHMAE, frames: np.ndarray, masks: np.ndarray) -> np.ndarray:

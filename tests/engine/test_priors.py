@@ -15,7 +15,7 @@ from vhmae.engine.priors import find_prior
 from vhmae.guide.colors import SIZE
 from vhmae.guide.document import Guide, Point
 from vhmae.guide.prior import Prior, prior_beside
-from vhmae.model.weights import DEFAULT
+from vhmae.model.files import DEFAULT
 
 
 def test_weights_without_a_prior_take_the_packaged_one_twice_as_wide(tmp_path: Path) -> None:

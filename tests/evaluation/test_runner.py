@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.support.scenes import moving_scene
-from vhmae.color.transform import apply_transform
+from vhmae.color.basis import apply_transform
 from vhmae.data.hyoutube import read_list, write_jpeg, write_mask
 from vhmae.errors import InputError
 from vhmae.evaluation import metrics

@@ -14,7 +14,7 @@ import torch
 from tests.formats.table import FRAMES, LUMA_WEIGHTS, Row, colors, facts, make, page, planes, rows
 from tests.support.networks import model
 from vhmae import harmonize_video
-from vhmae.color.transform import QUADRATIC
+from vhmae.color.basis import QUADRATIC
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.weights import save_model
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from tests.support.dctl import in_c
-from vhmae.color.transform import apply_transform
+from vhmae.color.basis import apply_transform
 from vhmae.grade.dctl import write_dctl
 from vhmae.grade.shots import KeyMap, ShotGrade
 
@@ -37,11 +36,11 @@ def globals_used(text: str) -> set[str]:
 
 
 def test_a_dctl_uses_its_sliders_where_the_language_knows_them(tmp_path: Path) -> None:
-    maps = torch.zeros(2, 3, 10, dtype=torch.float64)
-    colors = torch.rand(5, 3)
+    maps = np.zeros((2, 3, 10))
+    colors = np.random.default_rng(0).random((5, 3), np.float32)
     keys = tuple(KeyMap(24 * number, one) for number, one in enumerate(maps))
     write_dctl(
-        ShotGrade(1, 0, 40, maps[0], keys, colors, colors, torch.zeros(5, dtype=torch.long)),
+        ShotGrade(1, 0, 40, maps[0], keys, colors, colors, np.zeros(5, np.int64)),
         "a shot",
         tmp_path / "a.dctl",
     )
@@ -63,17 +62,15 @@ def test_a_dctl_uses_its_sliders_where_the_language_knows_them(tmp_path: Path) -
 def test_a_dctl_blends_its_key_maps_as_it_says(
     tmp_path: Path, frame: int, start: int, strength: float
 ) -> None:
-    generator = torch.Generator().manual_seed(0)
-    maps = 0.1 * torch.randn(3, 3, 10, generator=generator, dtype=torch.float64)
+    rng = np.random.default_rng(0)
+    maps = 0.1 * rng.normal(size=(3, 3, 10))
     keys = tuple(KeyMap(100 + 24 * number, one) for number, one in enumerate(maps))
-    colors = (
-        1.6 * torch.rand(500, 3, generator=generator) - 0.2
+    colors = 1.6 * rng.random((500, 3), np.float32) - np.float32(
+        0.2
     )  # below black and above white, as on time lines of log or HDR
-    grade = ShotGrade(
-        1, 100, 160, maps[0], keys, colors, colors, torch.zeros(len(colors), dtype=torch.long)
-    )
+    grade = ShotGrade(1, 100, 160, maps[0], keys, colors, colors, np.zeros(len(colors), np.int64))
     write_dctl(grade, "a shot\nwith a name in two lines", tmp_path / "look.dctl")
-    graded = colors.numpy().copy()
+    graded = colors.copy()
     pointer = graded.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
     in_c(tmp_path / "look.dctl", tmp_path).run(
         pointer, len(colors), frame, ctypes.c_float(strength), start
@@ -81,5 +78,6 @@ def test_a_dctl_blends_its_key_maps_as_it_says(
     place = min(max((frame - start) / 24.0, 0.0), 2.0)
     low = min(int(place), 1)
     blended = maps[low] + (place - low) * (maps[low + 1] - maps[low])
-    expected = apply_transform(colors.clamp(0.0, 1.0), strength * blended.float()).clamp(0.0, 1.0)
-    assert np.abs(graded - expected.numpy()).max() < 1e-5
+    shown = np.clip(colors, 0.0, 1.0)
+    expected = np.clip(apply_transform(shown, (strength * blended).astype(np.float32)), 0.0, 1.0)
+    assert np.abs(graded - expected).max() < 1e-5

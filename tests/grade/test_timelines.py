@@ -14,7 +14,6 @@ import cv2
 import numpy as np
 import opentimelineio as otio
 import pytest
-import torch
 
 from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
@@ -63,9 +62,9 @@ def pictures(folder: Path, names: Iterator[str] | list[str]) -> Path:
 
 
 def a_grade(first: int, last: int, number: int = 1) -> ShotGrade:
-    colors = torch.rand(5, 3)
-    places = torch.zeros(5, dtype=torch.long)
-    return ShotGrade(number, first, last, torch.zeros(3, 10), (), colors, colors, places)
+    colors = np.random.default_rng(0).random((5, 3), np.float32)
+    places = np.zeros(5, np.int64)
+    return ShotGrade(number, first, last, np.zeros((3, 10)), (), colors, colors, places)
 
 
 PLAIN = Cdl((1.0, 1.0, 1.0), (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 1.0)

@@ -10,7 +10,7 @@ from tests.guide.scenes import colors
 from vhmae.guide.colors import LUMA, added
 from vhmae.guide.prior import prior_beside, read_prior
 from vhmae.guide.takes import directions
-from vhmae.model.weights import DEFAULT, find_weights
+from vhmae.model.files import DEFAULT, find_weights
 
 
 def test_packaged_prior_was_fitted_to_the_packaged_weights(rng: np.random.Generator) -> None:

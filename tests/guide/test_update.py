@@ -190,7 +190,7 @@ def test_points_rule_their_object_and_shot() -> None:
 
 def test_basis_is_that_of_the_color_transform(rng: np.random.Generator) -> None:
     torch = pytest.importorskip("torch")
-    from vhmae.color.transform import apply_transform, fit_transform
+    from vhmae.color.basis import apply_transform, fit_transform
 
     shown, change = rng.uniform(size=(50, 3)), rng.normal(size=SIZE) * 0.1
     theirs = apply_transform(torch.from_numpy(shown), torch.from_numpy(change.reshape(3, 10)))

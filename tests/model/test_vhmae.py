@@ -9,9 +9,10 @@ import torch
 
 from tests.support.networks import TINY, model, window
 from vhmae.color import statistics
-from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform
+from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform
 from vhmae.errors import InputError, ShapeError
-from vhmae.model.look import LookConfig, LookPath, LookReading
+from vhmae.model.config import LookConfig
+from vhmae.model.look import LookPath, LookReading
 from vhmae.model.pattern_alignment import LearnedToken, PatternAlignment
 from vhmae.model.transformer import Block, position_code
 

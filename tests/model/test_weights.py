@@ -11,15 +11,9 @@ from safetensors.torch import save_file
 
 from tests.support.networks import TINY, model, window
 from vhmae.errors import InputError
+from vhmae.model.files import find_weights, packaged_weights, read_card
 from vhmae.model.precision import choose_device, choose_precision
-from vhmae.model.weights import (
-    count_parameters,
-    find_weights,
-    load_model,
-    packaged_weights,
-    read_card,
-    save_model,
-)
+from vhmae.model.weights import count_parameters, load_model, save_model
 
 
 def test_weights_come_back_with_their_configuration(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import dataclasses
 
 import torch
 
-from vhmae.model.look import LookConfig
-from vhmae.model.vhmae import VHMAE, ModelConfig
+from vhmae.model.config import LookConfig, ModelConfig
+from vhmae.model.vhmae import VHMAE
 
 TINY = ModelConfig(
     image_size=64,

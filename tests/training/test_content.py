@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional
 
 from vhmae.data.synthesis import TrainingBatch
-from vhmae.model.vhmae import VHMAE, ModelConfig
+from vhmae.model.config import ModelConfig
+from vhmae.model.vhmae import VHMAE
 from vhmae.training.objective import batch_losses
 from vhmae.training.recipe import LossConfig
 

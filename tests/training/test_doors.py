@@ -18,7 +18,7 @@ from tests.support.networks import TINY, model
 from tests.support.scenes import moving_scene, write_video
 from tests.support.training import journal, recipe
 from vhmae.cli import main
-from vhmae.color.lut import write_cube
+from vhmae.color.cube import write_cube
 from vhmae.config import keys_of, to_tree
 from vhmae.data.clips import write_mask_bits
 from vhmae.engine.harmonizer import Harmonizer

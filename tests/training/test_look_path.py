@@ -9,8 +9,8 @@ import torch
 from tests.support.looks import luts
 from tests.support.networks import TINY
 from vhmae.color import statistics
+from vhmae.color.basis import apply_transform
 from vhmae.color.lut import apply_luts
-from vhmae.color.transform import apply_transform
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.objective import look_losses

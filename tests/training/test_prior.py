@@ -12,7 +12,7 @@ from tests.support.looks import luts
 from tests.support.scenes import moving_scene, write_video
 from tests.support.sets import data  # noqa: F401 - a fixture
 from tests.support.training import journal, recipe
-from vhmae.color.lut import write_cube
+from vhmae.color.cube import write_cube
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.guide.prior import read_prior

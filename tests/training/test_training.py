@@ -20,7 +20,7 @@ from tests.support.networks import TINY
 from tests.support.scenes import moving_scene, write_video
 from tests.support.training import journal, losses_of, numbers, plain, recipe
 from vhmae.cli import main
-from vhmae.color.lut import write_cube
+from vhmae.color.cube import write_cube
 from vhmae.config import read_config, to_tree
 from vhmae.data.clips import Pack, write_mask_bits
 from vhmae.data.hyoutube import write_jpeg, write_mask

@@ -29,7 +29,7 @@ from vhmae.cli.rcvh import add_rcvh
 from vhmae.cli.study import add_study
 from vhmae.cli.train import add_train, add_weights
 from vhmae.cli.words import with_flags
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import InputError, VhmaeError, lacks_torch, needs_torch
 from vhmae.version import __version__
 
 LONGEST_ERROR = 400
@@ -97,6 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     except Exception as error:
+        if lacks_torch(error):
+            command = args.parser.prog if args is not None else "this"
+            _print_error(needs_torch(f"{command}:"))
+            return InputError.exit_code
         if isinstance(error, RuntimeError) and str(error).startswith(
             "Symlink loop from "
         ):  # pathlib's way to say ELOOP

@@ -36,7 +36,7 @@ def _cite(args: Any) -> None:
     facts: dict[str, Any] = {}
     if args.weights is not None:
         from vhmae.data.digests import file_digest
-        from vhmae.model.weights import read_card
+        from vhmae.model.files import read_card
 
         card = read_card(args.weights)
         facts = {"weights": args.weights, "sha256": file_digest(card.path)}

@@ -112,14 +112,23 @@ def _version(name: str) -> str | None:
 
 def _devices() -> dict[str, str]:
     """Where a network can run, by the name that --device takes."""
+    import onnxruntime
+
+    from vhmae.engine.backends import torch_is_here
+    from vhmae.engine.onnx_network import PROVIDERS
+
+    installed = onnxruntime.get_available_providers()
+    names = {name: "ONNX Runtime" for name, one in PROVIDERS.items() if one in installed}
+    found = {"cpu": f"{os.cpu_count()} threads", **{k: v for k, v in names.items() if k != "cpu"}}
+    if not torch_is_here():
+        return found
     import torch
 
-    found = {"cpu": f"{torch.get_num_threads()} threads"}
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
-            found[f"cuda:{number}"] = torch.cuda.get_device_name(number)
+            found[f"cuda:{number}"] = f"{torch.cuda.get_device_name(number)}, torch"
     if torch.backends.mps.is_available():
-        found["mps"] = "Apple GPU"
+        found["mps"] = "Apple GPU, torch"
     return found
 
 
@@ -138,22 +147,20 @@ def _ffmpeg() -> dict[str, str]:
 
 
 def _providers() -> list[str]:
-    """Where networks that cut out can run; none where onnxruntime is not installed."""
-    try:
-        import onnxruntime
-    except ImportError:
-        return []
+    """Where networks can run by ONNX Runtime."""
+    import onnxruntime
+
     return list(onnxruntime.get_available_providers())
 
 
 def _weights() -> dict[str, dict[str, Any]]:
     from safetensors import safe_open
 
-    from vhmae.model.weights import packaged_weights
+    from vhmae.model.files import packaged_weights
 
     found: dict[str, dict[str, Any]] = {}
     for name, path in packaged_weights().items():
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             facts = json.loads((file.metadata() or {}).get("facts", "{}"))
         found[name] = {
             "path": str(path),

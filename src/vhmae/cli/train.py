@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import add_command, add_report_options, write_report
+from vhmae.cli.parser import Parser, add_command, add_report_options, write_report
 from vhmae.config import keys_of
 from vhmae.errors import InputError
 
@@ -159,10 +159,41 @@ def add_weights(commands: Any) -> None:
         commands, "weights", _weights, "list the packaged weights: size, data, licence, scores"
     )
     add_report_options(parser)
+    steps = parser.add_subparsers(metavar="STEP", parser_class=Parser)
+    export = add_command(
+        steps,
+        "export-onnx",
+        _export_onnx,
+        "write the ONNX graph of weights, by which ONNX Runtime runs all of their architecture",
+    )
+    export.add_argument(
+        "weights",
+        nargs="?",
+        default="default",
+        metavar="NAME|PATH|hf:owner/name",
+        help="packaged weights, a .safetensors file, or one of the hub (default)",
+    )
+    export.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where it goes; beside the weights, by their name, it is found (beside them)",
+    )
+    add_report_options(export)
+
+
+def _export_onnx(args: Any) -> None:
+    from vhmae.model.export import export_onnx
+
+    path, size = export_onnx(args.weights, args.output)
+    write_report({"schema": 1, "graph": str(path), "bytes": size}, args.json)
+    if not args.quiet:
+        print(f"{path}: {size / 1000:.0f} kB")
 
 
 def _weights(args: Any) -> None:
-    from vhmae.model.weights import packaged_weights, read_card
+    from vhmae.model.files import packaged_weights, read_card
 
     cards = {name: read_card(str(path)) for name, path in packaged_weights().items()}
     listing: dict[str, dict[str, Any]] = {

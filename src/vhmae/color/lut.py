@@ -116,22 +116,6 @@ def read_cube(path: Path) -> Lut3D:
     return Lut3D(torch.tensor(rows, dtype=torch.float32).reshape(size, size, size, 3), path.stem)
 
 
-def write_cube(lut: Lut3D, path: Path) -> None:
-    """Write a .cube file that Resolve, Premiere, Nuke and ffmpeg load (red fastest, domain 0 to
-    1)."""
-    title = (
-        " ".join(lut.name.replace('"', "'").split()).encode("ascii", "replace").decode()
-    )  # all that readers agree on
-    header = (
-        f'TITLE "{title}"\nLUT_3D_SIZE {lut.size}\nDOMAIN_MIN 0.0 0.0 0.0\nDOMAIN_MAX 1.0 1.0 1.0\n'
-    )
-    rows = "\n".join(
-        f"{red:.7f} {green:.7f} {blue:.7f}"
-        for red, green, blue in lut.table.reshape(-1, 3).tolist()
-    )
-    path.write_text(header + rows + "\n", encoding="ascii")
-
-
 def lut_number(name: str) -> int:
     """The number in a LUT's name (``lut015``, ``15.cube``); it decides the split."""
     digits = "".join(character for character in name if character.isdigit())

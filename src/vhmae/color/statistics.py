@@ -1,33 +1,26 @@
 """Masked colour statistics: what a region's colours say about the look that it was seen under.
 
-Four *pixel sets* describe a composite: the foreground, the background, and two rings along the
-    mask's edge, inside and
-outside it. Each set is drawn at evenly spaced ranks of its pixels, so that few pixels stand for all
-of them, and is summed up in ``STATISTICS`` numbers and a coarse joint histogram. Letters: B batch,
-T frames, P pixels, S sets.
+The pixel sets of ``color.pixels`` are summed up in ``STATISTICS`` numbers and a coarse joint
+histogram each. Letters: B batch, T frames, P pixels, S sets.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.jit._trace import is_tracing
 from torch.nn import functional
 
+from vhmae.color.pixels import FOREGROUND_SETS as FOREGROUND_SETS
+from vhmae.color.pixels import PIXELS as PIXELS
+from vhmae.color.pixels import SETS as SETS
+from vhmae.color.pixels import draw_places, grow, ring_radius, set_members
+from vhmae.color.recording import recording, remembered, sizes
 from vhmae.color.transform import luma_of
 from vhmae.errors import ShapeError
 
-SETS = ("foreground", "background", "inner_ring", "outer_ring")
-FOREGROUND_SETS = ("foreground", "inner_ring")
-RING_SHARE = 6 / 160
-"""Width of a ring as a share of the frame's shorter side."""
-PIXELS = (512, 512, 256, 256)
-"""Pixels drawn for each set."""
 HISTOGRAM_BINS = 6
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 LUMA_BANDS = 4
@@ -41,25 +34,13 @@ PixelSets = tuple[list[Tensor], Tensor]
 _LOG_OFFSET = 0.03
 
 
-def _is_for_numpy(values: Tensor) -> bool:
-    """Whether numpy and OpenCV may do the work: not on a GPU, for a gradient, or where the network
-    is traced, which would take what they find for a constant."""
-    cpu = values.device.type == "cpu"
-    return cpu and not values.requires_grad and not is_tracing()
-
-
 def dilate(mask: Tensor, radius: int) -> Tensor:
     """Grow a mask by a square of the given radius; (..., H, W) bool."""
     if radius <= 0:
         return mask
+    if _by_numpy(mask):  # OpenCV takes a tenth of the time
+        return torch.from_numpy(grow(mask.numpy(), radius))
     shape = mask.shape
-    if _is_for_numpy(mask):  # OpenCV takes a tenth of the time
-        kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
-        grown = [
-            cv2.dilate(plane, kernel)
-            for plane in mask.reshape(-1, *shape[-2:]).numpy().view(np.uint8)
-        ]
-        return torch.from_numpy(np.stack(grown)).reshape(shape) > 0
     planes = mask.reshape(1, -1, *shape[-2:]).float()
     # Two one-dimensional passes: a square window costs its side, not its area.
     planes = functional.max_pool2d(planes, (2 * radius + 1, 1), stride=1, padding=(radius, 0))
@@ -84,16 +65,12 @@ def pixel_set_masks(mask: Tensor) -> Tensor:
     if mask.ndim != 5 or mask.shape[2] != 1:
         raise ShapeError(f"expected a mask (B, T, 1, H, W), got {tuple(mask.shape)}")
     plane = mask[:, :, 0]
-    radius = max(1, round(RING_SHARE * int(min(plane.shape[-2:]))))
+    if _by_numpy(mask):
+        return torch.from_numpy(set_members(plane.numpy()))
+    radius = ring_radius(*sizes(plane)[-2:])
     inner = plane & ~erode(plane, radius)
     outer = ~plane & dilate(plane, radius)
     return torch.stack([plane, ~plane, inner, outer], dim=1).flatten(2)
-
-
-def shows_enough(mask: Tensor) -> bool:
-    """Whether a mask (bool) leaves enough pixels to draw from on either side."""
-    inside = int(mask.sum())
-    return min(inside, mask.numel() - inside) >= PIXELS[0] // 4
 
 
 def draw_pixels(
@@ -111,13 +88,33 @@ def draw_pixels(
     Returns:
         (B, P, 3).
     """
+    if _by_numpy(members):
+        given = offset.numpy() if isinstance(offset, Tensor) else offset
+        found, has_any = map(torch.from_numpy, draw_places(members.numpy(), count, given))
+        return _gathered(colors, found, has_any)
     ranks = members.cumsum(dim=1)  # nothing here waits for a GPU, as a list of the members would
     total = ranks[:, -1:]
     places = torch.arange(count, device=colors.device) + offset
     wanted = (places * total / count).floor().clamp_max((total - 1).clamp_min(0)).long()
-    index = torch.searchsorted(ranks, wanted, right=True).clamp_max(colors.shape[1] - 1)
+    if torch.compiler.is_exporting():  # ONNX knows lists of places and no searchsorted
+        listed = members.nonzero()[:, 1]
+        first = total.cumsum(dim=0) - total  # where each sample's places begin in the list
+        at = (first + wanted).flatten()  # one past the end, where the last sets are empty
+        index = torch.cat([listed, listed.new_zeros(1)]).index_select(0, at).view_as(wanted)
+    else:
+        index = torch.searchsorted(ranks, wanted, right=True).clamp_max(colors.shape[1] - 1)
+    return _gathered(colors, index, total[:, 0] > 0)
+
+
+def _gathered(colors: Tensor, index: Tensor, has_any: Tensor) -> Tensor:
+    """Colours (B, L, C) at places (B, P); zeros for an empty set."""
     drawn = colors.gather(1, index.unsqueeze(-1).expand(-1, -1, colors.shape[-1]))
-    return drawn * (total > 0).unsqueeze(-1)
+    return drawn * has_any[:, None, None]
+
+
+def _by_numpy(values: Tensor) -> bool:
+    """Whether a step without a gradient may be numpy's: on a CPU, and where nothing is recorded."""
+    return values.device.type == "cpu" and not recording()
 
 
 def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> PixelSets:
@@ -144,6 +141,8 @@ def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) 
 def of_each_set(work: Callable[[Tensor], Tensor], sets: Sequence[Tensor]) -> list[Tensor]:
     """What ``work`` says of each set (B, P, 3) -> (B, F); sets of one size are worked on together,
     as samples of one batch."""
+    if torch.compiler.is_exporting():  # whose sizes are open
+        return [work(colors) for colors in sets]
     found: dict[int, Tensor] = {}
     for size in {colors.shape[1] for colors in sets}:
         places = [place for place, colors in enumerate(sets) if colors.shape[1] == size]
@@ -153,12 +152,6 @@ def of_each_set(work: Callable[[Tensor], Tensor], sets: Sequence[Tensor]) -> lis
             strict=True,
         )
     return [found[place] for place in range(len(sets))]
-
-
-def merge_pixel_sets(parts: Sequence[PixelSets]) -> PixelSets:
-    """The pixel sets of several frames as those of one window; each frame counts the same."""
-    sets = [torch.cat(colors, dim=1) for colors in zip(*(sets for sets, _ in parts), strict=True)]
-    return sets, torch.stack([shares for _, shares in parts]).mean(dim=0)
 
 
 def _moments(colors: Tensor) -> Tensor:
@@ -176,16 +169,16 @@ def _moments(colors: Tensor) -> Tensor:
 def _sort_pixels(values: Tensor) -> Tensor:
     """Sort (B, P, F) over the pixels. On a CPU numpy's vectorised sort takes a tenth of torch's
     time."""
-    if _is_for_numpy(values):
+    if _by_numpy(values) and not values.requires_grad:
         columns = np.sort(values.transpose(1, 2).contiguous().numpy(), axis=-1)
         return torch.from_numpy(columns).transpose(1, 2)
     return values.sort(dim=1).values
 
 
-@functools.lru_cache(maxsize=64)
-@torch.inference_mode(False)  # a later gradient may need it
+@remembered
 def _quantile_ranks(count: int, device: torch.device) -> Tensor:
-    return torch.tensor([round(q * (count - 1)) for q in QUANTILES], device=device)
+    ranks = torch.tensor(QUANTILES, dtype=torch.float64) * (count - 1)  # count may be open
+    return ranks.round().long().to(device)
 
 
 def set_statistics(colors: Tensor) -> Tensor:
@@ -210,9 +203,9 @@ def set_statistics(colors: Tensor) -> Tensor:
         [colors, chroma, saturation.unsqueeze(-1), luma.unsqueeze(-1)], dim=-1
     )  # (B, P, 7)
     ordered = _sort_pixels(channels)
-    quantiles = ordered.index_select(
-        1, _quantile_ranks(int(colors.shape[1]), colors.device)
-    ).flatten(1)  # (B, 35)
+    quantiles = ordered.index_select(1, _quantile_ranks(sizes(colors)[1], colors.device)).flatten(
+        1
+    )  # (B, 35)
 
     band = (luma * LUMA_BANDS).long().clamp(0, LUMA_BANDS - 1)
     inside = functional.one_hot(band, LUMA_BANDS).to(colors.dtype)  # (B, P, 4)
@@ -241,6 +234,6 @@ def set_histogram(colors: Tensor) -> Tensor:
     """
     cell = (colors * HISTOGRAM_BINS).long().clamp(0, HISTOGRAM_BINS - 1)
     index = (cell[..., 0] * HISTOGRAM_BINS + cell[..., 1]) * HISTOGRAM_BINS + cell[..., 2]
-    counts = colors.new_zeros(len(colors), HISTOGRAM_BINS**3)
+    counts = colors.new_zeros(colors.shape[0], HISTOGRAM_BINS**3)
     counts.scatter_add_(1, index, torch.ones_like(index, dtype=colors.dtype))
     return (counts / colors.shape[1]).sqrt()

@@ -9,40 +9,18 @@ part. Coefficients are
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.jit._trace import is_tracing
 from torch.nn import functional
 
+from vhmae.color.basis import AFFINE, QUADRATIC, color_basis
+from vhmae.color.recording import recording, remembered
 from vhmae.errors import ShapeError
 
-AFFINE = 4
-QUADRATIC = 10
 LUMA_NODES = 3
 """Levels of luma, from black to white, at which affine maps along luma are stated."""
-
-
-def color_basis(rgb: Tensor, size: int = QUADRATIC) -> Tensor:
-    """Evaluate the polynomial basis.
-
-    Args:
-        rgb: (..., 3), sRGB-encoded, nominally in [0, 1].
-        size: ``AFFINE`` or ``QUADRATIC``.
-    Returns:
-        (..., size).
-    """
-    if rgb.shape[-1] != 3:
-        raise ShapeError(f"expected colours in the last axis (..., 3), got {tuple(rgb.shape)}")
-    red, green, blue = rgb.unbind(-1)
-    terms = [red, green, blue, torch.ones_like(red)]
-    if size == QUADRATIC:
-        terms += [red * red, green * green, blue * blue, red * green, green * blue, blue * red]
-    elif size != AFFINE:
-        raise ShapeError(f"a basis has {AFFINE} or {QUADRATIC} terms, got {size}")
-    return torch.stack(terms, dim=-1)
 
 
 def luma_of(rgb: Tensor) -> Tensor:
@@ -50,8 +28,7 @@ def luma_of(rgb: Tensor) -> Tensor:
     return rgb @ _luma_weights(rgb.device, rgb.dtype)
 
 
-@functools.cache
-@torch.inference_mode(False)  # a later gradient may need it
+@remembered
 def _luma_weights(device: torch.device, dtype: torch.dtype) -> Tensor:
     return torch.tensor(
         [0.299, 0.587, 0.114], device=device, dtype=dtype
@@ -88,19 +65,6 @@ def nearest_transform(rgb: Tensor, basis: Tensor, ridge: float = 1e-5) -> Tensor
     return torch.linalg.solve(normal, own.transpose(1, 2) @ basis.double()).to(device, rgb.dtype)
 
 
-def apply_transform(rgb: Tensor, coefficients: Tensor) -> Tensor:
-    """Apply residual maps to colours.
-
-    Args:
-        rgb: (..., P, 3).
-        coefficients: (..., 3, K), one map for the P colours of its leading index.
-    Returns:
-        (..., P, 3), not clipped.
-    """
-    basis = color_basis(rgb, coefficients.shape[-1])
-    return rgb + basis @ coefficients.transpose(-1, -2)
-
-
 def upsample_grid(grid: Tensor, height: int, width: int) -> Tensor:
     """Interpolate a grid of coefficients smoothly to pixels.
 
@@ -130,8 +94,7 @@ def apply_grid(frames: Tensor, grid: Tensor) -> Tensor:
     """
     if frames.ndim != 5 or frames.shape[2] != 3:
         raise ShapeError(f"expected frames (B, T, 3, H, W), got {tuple(frames.shape)}")
-    # A function with a gradient of its own cannot be traced.
-    if grid.shape[-1] == AFFINE and not frames.requires_grad and not is_tracing():
+    if grid.shape[-1] == AFFINE and not frames.requires_grad and not recording():
         applied: Tensor = _AffineGrid.apply(frames, grid)
         return applied
     return apply_grid_plainly(frames, grid)
@@ -190,28 +153,8 @@ class _AffineGrid(torch.autograd.Function):
         return None, cells.unflatten(2, (3, AFFINE)).movedim((2, 3), (4, 5))
 
 
-@functools.lru_cache(maxsize=64)
-@torch.inference_mode(False)  # a later gradient may need it
+@remembered
 def _lerp_matrix(cells: int, size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The interpolation of :func:`upsample_grid` along one axis as a matrix (size, cells)."""
     eye = torch.eye(cells, dtype=dtype, device=device)
     return functional.interpolate(eye[None], size=size, mode="linear", align_corners=False)[0].T
-
-
-def fit_transform(
-    source: Tensor, target: Tensor, size: int = QUADRATIC, ridge: float = 1e-4
-) -> Tensor:
-    """Fit the residual map that takes source colours to target colours, by ridge regression.
-
-    Args:
-        source, target: (P, 3) in [0, 1].
-        ridge: weight of the pull towards the identity, in squared units of the basis per pixel.
-    Returns:
-        (3, size) float64 coefficients for :func:`apply_transform`.
-    """
-    basis = color_basis(source.double(), size)
-    residual = target.double() - source.double()
-    normal = basis.T @ basis + ridge * len(basis) * torch.eye(
-        size, dtype=torch.float64, device=basis.device
-    )
-    return torch.linalg.solve(normal, basis.T @ residual).T

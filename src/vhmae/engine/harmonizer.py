@@ -12,15 +12,16 @@ import functools
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from vhmae.arrays import Array
 from vhmae.engine import memory
+from vhmae.engine.backends import network_of, open_network
 from vhmae.engine.estimation import Estimator, KeyFrame
 from vhmae.engine.listening import Listener, Look
+from vhmae.engine.networks import Precision, WindowNetwork
 from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import (
     ColorChange,
@@ -32,6 +33,7 @@ from vhmae.engine.rendering import (
 )
 from vhmae.engine.settings import (
     STRIDES,
+    BackendChoice,
     HarmonizerSettings,
     Kept,
     PrecisionChoice,
@@ -45,10 +47,11 @@ from vhmae.errors import InputError
 from vhmae.guide.document import Guide
 from vhmae.guide.prior import Prior
 from vhmae.guide.telling import Telling
-from vhmae.model.precision import DTYPES, Precision, choose_device
-from vhmae.model.vhmae import VHMAE
-from vhmae.model.weights import DEFAULT, load_model
+from vhmae.model.files import DEFAULT
 from vhmae.video.cuts import THUMBNAIL, CutDetector
+
+if TYPE_CHECKING:
+    from vhmae.model.vhmae import VHMAE
 
 FindBackground = Callable[[Any], tuple[Thumbnail, Array]]
 """Payload -> thumbnail and matte of the next frame of its shot that shows background."""
@@ -63,9 +66,9 @@ class Harmonizer:
 
     def __init__(
         self,
-        model: VHMAE,
+        model: VHMAE | WindowNetwork,
         *,
-        device: torch.device | str = "cpu",
+        device: Any = "cpu",
         precision: PrecisionChoice = "auto",
         quality: Quality = "balanced",
         strength: float = 1.0,
@@ -80,6 +83,8 @@ class Harmonizer:
         """Make a harmonizer of a model.
 
         Args:
+            model: a torch model, or a network where it runs (``engine.backends.open_network``).
+            device, precision: where a torch model is to run, and how; a network has its own.
             lookahead: frames that the output may lag behind; None takes what the smoothing can use,
                 0 is live.
             cut_detection: False takes the stream as one shot, but for the cuts that :meth:`push` is
@@ -102,22 +107,23 @@ class Harmonizer:
             raise InputError(
                 "expected 0 (live) or a number of frames", field="lookahead", value=lookahead
             )
-        self.caution = model.usual_caution if caution is None else caution
-        self.estimator = Estimator(model, device, precision, self.caution)
+        self.network = network_of(model, device, precision)
+        self.caution = self.network.usual_caution if caution is None else caution
+        self.estimator = Estimator(self.network, self.caution)
         self.quality = quality
         self.strength = strength
         self.keep = settings.keep
         # Colour maps hold between key frames; drawn pixels belong to one frame alone.
-        holds = model.head.holds_between_key_frames
+        holds = self.network.holds_between_key_frames
         self.stride = STRIDES[quality] if holds else 1
         self.overlapping = windows == "overlapping" or (windows == "auto" and not holds)
-        self._window_frames = self.stride * model.config.clip_frames
+        self._window_frames = self.stride * self.network.config.clip_frames
         self.latency_frames = (
             self._window_frames + round(SMOOTHING_FRAMES) if lookahead is None else lookahead
         )
         self.cut_detection = cut_detection
         self.find_background = find_background
-        size = model.config.image_size
+        size = self.network.config.image_size
         self._reference = None if reference is None else thumbnail_of(reference, size, size)
         self.borrowed = 0
         """Frames without background, which took the transform of the nearest frame that has
@@ -130,37 +136,32 @@ class Harmonizer:
         self.reset()
 
     @property
-    def model(self) -> VHMAE:
-        return self.estimator.model
-
-    @property
-    def device(self) -> torch.device:
-        return self.estimator.device
+    def device(self) -> str:
+        return self.network.device
 
     @property
     def precision(self) -> Precision:
-        return self.estimator.precision
+        return self.network.precision
 
     @classmethod
     def from_settings(
-        cls, settings: HarmonizerSettings, model: VHMAE | None = None, **more: Any
+        cls, settings: HarmonizerSettings, network: WindowNetwork | None = None, **more: Any
     ) -> Harmonizer:
         """A harmonizer by settings.
 
         Args:
-            model: that of the settings' weights, where it is loaded already.
+            network: that of the settings' weights, where it is open already.
             more: what else :class:`Harmonizer` takes, or takes in the settings' place.
         """
         own = {
             field.name: getattr(settings, field.name)
             for field in dataclasses.fields(HarmonizerSettings)
         }
-        if model is None:
+        if network is None:
             return cls.from_pretrained(**{**own, **more})
-        if settings.threads:
-            torch.set_num_threads(settings.threads)
-        del own["weights"], own["threads"]
-        harmonizer = cls(model, **{**own, "device": choose_device(settings.device), **more})
+        for name in ("weights", "backend", "device", "precision", "threads"):
+            del own[name]
+        harmonizer = cls(network, **{**own, **more})
         harmonizer.weights = settings.weights
         return harmonizer
 
@@ -169,23 +170,24 @@ class Harmonizer:
         cls,
         weights: str = DEFAULT,
         *,
+        backend: BackendChoice = "auto",
         device: str = "auto",
+        precision: PrecisionChoice = "auto",
         threads: int | None = None,
         **options: Any,
     ) -> Harmonizer:
-        """Load weights by packaged name or path; the model is held in the harmonizer's precision.
+        """Load weights by packaged name or path.
 
         Args:
-            device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+            backend: "auto", "onnx" or "torch" (docs/backends.md).
+            device: "auto", "cpu", "cuda", "cuda:N", "mps", "directml" or "coreml".
+            precision: "auto", "fp32", "bf16" or "fp16".
             threads: CPU threads; None leaves them as they are.
             options: what :class:`Harmonizer` takes (``quality``, ``strength``, ``lookahead``, ...).
         Raises:
             InputError: for unknown weights, a device that is not there, or a value out of range.
         """
-        if threads:
-            torch.set_num_threads(threads)
-        harmonizer = cls(load_model(weights), device=choose_device(device), **options)
-        harmonizer.model.hold_at(DTYPES[harmonizer.precision])
+        harmonizer = cls(open_network(weights, backend, device, precision, threads), **options)
         harmonizer.weights = weights
         return harmonizer
 
@@ -233,7 +235,7 @@ class Harmonizer:
         self.listener.telling.say(change, shot, begin)
 
     def _require_maps(self) -> None:
-        if not self.model.head.holds_between_key_frames:
+        if not self.network.holds_between_key_frames:
             raise InputError(
                 "these weights draw pixels; take weights that say color maps", field="guide"
             )
@@ -283,7 +285,7 @@ class Harmonizer:
         pending = zip(numbers["pending"], payloads, strict=True)
         self._pending.extend((*place, payload) for place, payload in pending)
         self._window = memory.window_of(numbers["window"], arrays)
-        holds = self.model.head.holds_between_key_frames
+        holds = self.network.holds_between_key_frames
         kind = FrameTransform if holds else PixelChange
         self._estimates.extend(memory.estimates_of(kind, numbers["estimates"], arrays))
 
@@ -334,7 +336,7 @@ class Harmonizer:
     def wants_survey(self) -> bool:
         """Whether the quality asks for a look at whole shots, and the network can make use of
         one."""
-        return self.quality == "best" and self.model.look_path is not None
+        return self.quality == "best" and self.network.config.look is not None
 
     def begin_survey(self) -> Survey:
         """A survey that sees frames as this harmonizer does: look at all of the stream, then set
@@ -396,7 +398,7 @@ class Harmonizer:
 
     def _see(self, thumbnail: Thumbnail, matte: Array) -> tuple[Array, Array]:
         """A frame and its mask at the network's size."""
-        size = self.model.config.image_size
+        size = self.network.config.image_size
         picture, mask = thumbnail(size, size), small_mask(matte, size)
         if self._reference is not None:
             picture = np.where(mask[..., None], picture, self._reference)
@@ -410,7 +412,7 @@ class Harmonizer:
     def _run_full_window(self) -> None:
         """Where a key frame has filled the window: estimate all of them, or those up to the middle
         (Fig. 3)."""
-        count = self.model.config.clip_frames
+        count = self.network.config.clip_frames
         if not self.overlapping:
             if len(self._window) == count:
                 self._run_window()
@@ -487,7 +489,7 @@ class Harmonizer:
     def _is_estimated(self, estimates: list[Estimate], index: int) -> bool:
         """Whether the estimates say what is to be done to a frame: any colour map does, a drawing
         is of its own frame."""
-        if self.model.head.holds_between_key_frames:
+        if self.network.holds_between_key_frames:
             return bool(estimates)
         return any(one.index >= index for one in estimates)
 

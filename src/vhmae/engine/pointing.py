@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vhmae.arrays import Array, to_unit
-from vhmae.color.transform import AFFINE, QUADRATIC
+from vhmae.color.basis import AFFINE, QUADRATIC
 from vhmae.engine.rendering import FrameTransform
 from vhmae.errors import InputError
 from vhmae.guide.colors import added

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from vhmae.guide.prior import Prior, prior_beside, read_prior
-from vhmae.model.hub import PREFIX
-from vhmae.model.weights import DEFAULT, find_weights, packaged_weights
+from vhmae.model.files import DEFAULT, PREFIX, find_weights, packaged_weights
 
 WIDENED = 2.0
 """Weights without a prior of their own take that of the packaged ones, so many times as wide."""

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple, Protocol
 
 import cv2
 import numpy as np
-import torch
 
 from vhmae.arrays import Array, to_unit
-from vhmae.color.transform import AFFINE, color_basis
+from vhmae.color.basis import AFFINE, color_basis
 from vhmae.color.yuv import ColorEncoding
 from vhmae.engine.kernels import recolor_rows
 from vhmae.engine.settings import Kept
@@ -85,18 +84,16 @@ class FrameTransform:
 
     def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
         maps, steps, lower, share = self.maps(box, height, width)
-        colors = torch.from_numpy(rgb).permute(1, 2, 0)
-        moved = torch.from_numpy(rgb) + (
-            color_basis(colors)[..., AFFINE:] @ torch.from_numpy(self.overall[:, AFFINE:].T)
-        ).permute(2, 0, 1)
+        quadratic = self.overall[:, AFFINE:].astype(np.float32, copy=False)
+        terms = color_basis(rgb.transpose(1, 2, 0))[..., AFFINE:]
+        moved = rgb + (terms @ quadratic.T).transpose(2, 0, 1)
         for channel in range(3):
             for term in range(AFFINE):
                 index = channel * AFFINE + term
-                factor = torch.from_numpy(
-                    maps[lower, index] + share[:, None] * steps[lower, index]
-                )  # (h, w)
-                moved[channel] += factor if term == 3 else factor * torch.from_numpy(rgb[term])
-        return moved.clamp_(0.0, 1.0).sub_(torch.from_numpy(rgb)).numpy()
+                factor = maps[lower, index] + share[:, None] * steps[lower, index]  # (h, w)
+                moved[channel] += factor if term == 3 else factor * rgb[term]
+        changed: Array = np.clip(moved, 0.0, 1.0) - rgb
+        return changed
 
     def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
         decode, offset = (values.astype(np.float32) for values in frame.encoding.decoding())

@@ -15,6 +15,7 @@ Quality = Literal["fast", "balanced", "best"]
 Windows = Literal["auto", "disjoint", "overlapping"]
 Kept = Literal["hue", "luma", "saturation"]
 PrecisionChoice = Literal["auto", "fp32", "bf16", "fp16"]
+BackendChoice = Literal["auto", "onnx", "torch"]
 
 STRIDES: dict[str, int] = {"fast": 12, "balanced": 6, "best": 3}
 """Frames from one key frame to the next."""
@@ -46,8 +47,11 @@ class HarmonizerSettings:
         same_frames=True,
     )
     """Packaged weights, a .safetensors file, or one of the hub."""
+    backend: BackendChoice = option("auto", group="where the model runs")
+    """ONNX Runtime or torch; auto is ONNX Runtime where it can run the weights, torch where only
+    torch uses the GPU."""
     device: str = option("auto", group="where the model runs")
-    """auto, cpu, cuda[:N] or mps."""
+    """auto, cpu, cuda[:N], mps (torch), directml[:N] or coreml (ONNX Runtime)."""
     precision: PrecisionChoice = option("auto", group="where the model runs")
     """Of products; auto measures which one is fast."""
     threads: int | None = option(None, metavar="N", group="where the model runs", same_frames=True)

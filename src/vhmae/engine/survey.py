@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-
 from vhmae.arrays import Array
-from vhmae.color.statistics import PixelSets, draw_pixel_sets, merge_pixel_sets
+from vhmae.color.pixels import ReadSets, merge_sets, read_frame
 from vhmae.engine.sight import Thumbnail, shows_background
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 
@@ -39,8 +37,8 @@ class Survey:
         """
         self._see = see
         self._cuts = CutDetector() if cut_detection else None
-        self._ended: list[PixelSets | None] = []
-        self._shot: list[PixelSets] = []
+        self._ended: list[ReadSets | None] = []
+        self._shot: list[ReadSets] = []
         self._usable = 0
         self._step = 1
 
@@ -63,31 +61,25 @@ class Survey:
     def _draw(self, frame: Array, mask: Array) -> None:
         if mask.all():
             return
-        frames, masks = (
-            torch.from_numpy(frame).permute(2, 0, 1)[None, None],
-            torch.from_numpy(mask)[None, None, None],
-        )
-        self._shot.append(draw_pixel_sets(frames, masks))
+        self._shot.append(read_frame(frame, mask))
         if (
             len(self._shot) == 2 * FRAMES_KEPT
         ):  # every other frame goes, and from now on every other is taken
             del self._shot[1::2]
             self._step *= 2
 
-    def sets_of(self, shot: int) -> PixelSets | None:
+    def sets_of(self, shot: int) -> ReadSets | None:
         """The pixel sets of a shot; None where it has shown nothing to read."""
         if shot < len(self._ended):
             return self._ended[shot]
         return _read_as_one(self._shot) if shot == len(self._ended) else None
 
 
-def _read_as_one(frames: list[PixelSets]) -> PixelSets | None:
+def _read_as_one(frames: list[ReadSets]) -> ReadSets | None:
     """The pixel sets of a shot's frames together, thinned to those of a few."""
     step = max(1, len(frames) // FRAMES_FULL)
     return (
-        merge_pixel_sets(
-            [([colors[:, ::step] for colors in sets], shares) for sets, shares in frames]
-        )
+        merge_sets([([colors[:, ::step] for colors in sets], shares) for sets, shares in frames])
         if frames
         else None
     )

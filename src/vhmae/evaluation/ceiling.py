@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from vhmae.arrays import Array
-from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform, fit_transform
+from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform, fit_transform
 
 MAPS = {"affine": AFFINE, "quadratic": QUADRATIC}
 RIDGE = 1e-6

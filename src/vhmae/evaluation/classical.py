@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from vhmae.arrays import Array
+from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform, fit_transform
 from vhmae.color.transfer import match_histograms, monge_kantorovich, reinhard
-from vhmae.color.transform import AFFINE, QUADRATIC, apply_transform, fit_transform
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
 

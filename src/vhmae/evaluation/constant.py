@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vhmae.color.transform import QUADRATIC, fit_transform
+from vhmae.color.basis import QUADRATIC, fit_transform
 from vhmae.data.digests import set_digest
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError

@@ -25,7 +25,7 @@ from vhmae.guide.colors import LEVELS, basis, fit_added, rows_at
 from vhmae.guide.fitting import LEFT_OUT, RIDGE, fit_prior
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import MAP_LEVELS
-from vhmae.model.weights import find_weights
+from vhmae.model.files import find_weights
 from vhmae.progress import tracked
 from vhmae.video.planes import Box
 

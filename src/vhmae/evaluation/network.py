@@ -11,11 +11,12 @@ from vhmae.arrays import Array
 from vhmae.data.digests import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.settings import HarmonizerSettings
+from vhmae.engine.torch_network import TorchNetwork
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
-from vhmae.model.hub import PREFIX
+from vhmae.model.files import PREFIX, find_weights
 from vhmae.model.vhmae import VHMAE
-from vhmae.model.weights import find_weights, load_model
+from vhmae.model.weights import load_model
 
 
 def network_method(name: str, settings: HarmonizerSettings, look_alone: bool = False) -> Method:
@@ -29,16 +30,20 @@ def network_method(name: str, settings: HarmonizerSettings, look_alone: bool = F
         left alone.
     """
     # A sample is one shot; its frames may lie far apart.
-    harmonizer = Harmonizer.from_settings(dataclasses.replace(settings, cut_detection=False))
+    settings = dataclasses.replace(settings, cut_detection=False)
     if look_alone:
-        silence_tokens(harmonizer.model, settings.weights)
+        settings = dataclasses.replace(settings, backend="torch")
+    harmonizer = Harmonizer.from_settings(settings)
+    if isinstance(harmonizer.network, TorchNetwork) and look_alone:
+        silence_tokens(harmonizer.network.model, settings.weights)
     facts = {
         "weights": settings.weights,
         "weights_sha256": weights_digest(settings.weights),
         "quality": settings.quality,
         "caution": harmonizer.caution,
         "look_alone": look_alone,
-        "precision": str(harmonizer.precision),
+        "backend": harmonizer.network.backend,
+        "precision": harmonizer.precision,
     }
 
     def harmonize(clip: Clip) -> Array:

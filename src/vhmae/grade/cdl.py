@@ -7,9 +7,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from vhmae.arrays import Array
 from vhmae.engine.rendering import LUMA
 from vhmae.errors import InputError
 
@@ -30,43 +30,45 @@ class Cdl:
     power: tuple[float, float, float]
     saturation: float
 
-    def apply(self, rgb: Tensor) -> Tensor:
+    def apply(self, rgb: Array) -> Array:
         """(P, 3) in [0, 1] -> (P, 3), clipped to [0, 1]."""
-        values = (
-            rgb.new_tensor(part)
-            for part in (self.slope, self.offset, self.power, [self.saturation])
-        )
-        return _apply(rgb, *values).clamp(0.0, 1.0)
+        numbers = np.array([*self.slope, *self.offset, *self.power, self.saturation])
+        graded: Array = np.clip(_apply(rgb, numbers), 0.0, 1.0).astype(rgb.dtype)
+        return graded
 
 
-def _apply(rgb: Tensor, slope: Tensor, offset: Tensor, power: Tensor, saturation: Tensor) -> Tensor:
-    graded = (rgb * slope + offset).clamp(1e-6, 1.0) ** power
-    luma = (graded @ rgb.new_tensor(LUMA.tolist())).unsqueeze(-1)
-    return luma + saturation * (graded - luma)
+def _apply(rgb: Array, numbers: Array) -> Array:
+    """Colours graded by slope, offset, power and saturation in a row (10,)."""
+    slope, offset, power = numbers[:9].reshape(3, 3)
+    graded = np.clip(rgb * slope + offset, 1e-6, 1.0) ** power
+    luma = (graded @ LUMA.astype(np.float64))[:, None]
+    return luma + numbers[9] * (graded - luma)
 
 
-def fit_cdl(before: Tensor, after: Tensor, pixels: int = 20_000) -> Cdl:
+def fit_cdl(before: Array, after: Array, pixels: int = 20_000) -> Cdl:
     """Fit the numbers to pixels (P, 3) in [0, 1] before and after: least squares, from the identity
-    on."""
+    on.
+
+    Raises:
+        InputError: where scipy is not installed.
+    """
+    try:
+        from scipy.optimize import least_squares
+    except ImportError:
+        raise InputError(
+            "export cdl: scipy is not installed; run: pip install 'vhmae[grade]'"
+        ) from None
     step = max(1, len(before) // pixels)
-    source, target = before[::step].double(), after[::step].double()
-    logs = torch.zeros(
-        7, dtype=torch.float64, requires_grad=True
-    )  # of slope, power and saturation: these stay above zero
-    offset = torch.zeros(3, dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [logs, offset], max_iter=200, tolerance_grad=1e-9, line_search_fn="strong_wolfe"
-    )
+    source, target = (part[::step].astype(np.float64) for part in (before, after))
+    logs = np.array([True] * 3 + [False] * 3 + [True] * 4)  # the others stay above zero
 
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        slope, power, saturation = logs.exp().split([3, 3, 1])
-        loss = (_apply(source, slope, offset, power, saturation) - target).square().mean()
-        loss.backward()
-        return loss
+    def plain(free: Array) -> Array:
+        return np.where(logs, np.exp(np.where(logs, free, 0.0)), free)
 
-    optimizer.step(closure)
-    numbers = torch.cat([logs[:3].exp(), offset, logs[3:].exp()]).detach()
+    def left(free: Array) -> Array:
+        return (_apply(source, plain(free)) - target).ravel()
+
+    numbers = plain(least_squares(left, np.zeros(10), x_scale="jac").x)
     # What the text forms can carry: six places, and in an EDL no power of ten, as Python writes
     # less than .0001.
     values: list[Any] = [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vhmae.color.transform import QUADRATIC
+from vhmae.color.basis import QUADRATIC
 from vhmae.grade.shots import ShotGrade
 
 _HEAD = """// {title}

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from vhmae.color.lut import write_cube
+from vhmae.color.cube import write_cube
 from vhmae.errors import InputError
 from vhmae.grade.cdl import FORMATS, fit_cdl, require_ocio, write_cdls
 from vhmae.grade.dctl import write_dctl

@@ -12,12 +12,10 @@ from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
 
 from vhmae.arrays import Array, UnitFrame, UnitMatte, to_unit
-from vhmae.color.lut import Lut3D
-from vhmae.color.transform import apply_transform, fit_transform
+from vhmae.color.basis import apply_transform, fit_transform
+from vhmae.color.cube import Cube, grid_colors
 from vhmae.engine.rendering import ColorChange
 from vhmae.errors import InputError
 from vhmae.video.planes import Box, PlanarFrame
@@ -43,7 +41,7 @@ class KeyMap:
 
     index: int
     """Number of the frame in the video."""
-    coefficients: Tensor
+    coefficients: Array
     """(3, QUADRATIC) float64, residual (``color.transform``)."""
 
 
@@ -56,15 +54,15 @@ class ShotGrade:
     first: int
     """Number of its first frame in the video."""
     last: int
-    coefficients: Tensor
+    coefficients: Array
     """(3, QUADRATIC) float64: the map of the whole shot."""
     keys: tuple[KeyMap, ...]
     """Maps along the shot, one at the least."""
-    before: Tensor
+    before: Array
     """(P, 3) float32: foreground pixels of the shot."""
-    after: Tensor
+    after: Array
     """(P, 3) float32: the same, harmonized."""
-    places: Tensor
+    places: Array
     """(P,) int64: numbers of the frames that they are of."""
 
     @property
@@ -72,46 +70,40 @@ class ShotGrade:
         """How much harmonizing changes the foreground: root mean square, in levels of 255."""
         return _rms(self.after - self.before)
 
-    def levels_left(self, graded: Tensor) -> float:
+    def levels_left(self, graded: Array) -> float:
         """How much of the change a grade leaves undone; ``graded`` is what it makes of
         ``before``."""
         return _rms(self.after - graded)
 
-    def graded_by_keys(self, blend: bool) -> Tensor:
+    def graded_by_keys(self, blend: bool) -> Array:
         """What the key maps make of ``before``: blended by frame, or each frame by the map at or
         before it."""
-        keys = torch.tensor([key.index for key in self.keys])
-        low = (torch.searchsorted(keys, self.places, right=True) - 1).clamp_min(0)
-        high = (low + 1).clamp_max(len(keys) - 1)
-        share = (
-            ((self.places - keys[low]) / (keys[high] - keys[low]).clamp_min(1)).clamp(0.0, 1.0)
-            if blend
-            else torch.zeros(len(low))
-        )
-        maps = torch.stack([key.coefficients.float() for key in self.keys])
-        moved = torch.zeros_like(self.before)
-        for index in range(len(keys)):
+        keys = np.array([key.index for key in self.keys])
+        low = np.maximum(np.searchsorted(keys, self.places, side="right") - 1, 0)
+        high = np.minimum(low + 1, len(keys) - 1)
+        share = np.zeros(len(low), np.float32)
+        if blend:
+            between = np.maximum(keys[high] - keys[low], 1)
+            share = np.clip((self.places - keys[low]) / between, 0.0, 1.0).astype(np.float32)
+        moved = np.zeros_like(self.before)
+        for index, key in enumerate(self.keys):
             weight = (low == index) * (1.0 - share) + (high == index) * share
-            rows = weight.nonzero()[:, 0]
-            moved[rows] += weight[rows].unsqueeze(-1) * (
-                apply_transform(self.before[rows], maps[index]) - self.before[rows]
-            )
-        return (self.before + moved).clamp(0.0, 1.0)
+            rows = np.flatnonzero(weight)
+            shown = self.before[rows]
+            change = apply_transform(shown, key.coefficients.astype(np.float32)) - shown
+            moved[rows] += weight[rows, None] * change
+        graded: Array = np.clip(self.before + moved, 0.0, 1.0)
+        return graded
 
-    def lut(self) -> Lut3D:
+    def lut(self) -> Cube:
         """The shot's map as a table."""
         return bake(self.coefficients, f"shot {self.number}")
 
 
-def bake(coefficients: Tensor, name: str, size: int = CUBE_SIZE) -> Lut3D:
+def bake(coefficients: Array, name: str, size: int = CUBE_SIZE) -> Cube:
     """A map (3, K) as a 3-D LUT, clipped to [0, 1] as the renderer clips."""
-    grid = Lut3D.identity(size).table
-    return Lut3D(
-        apply_transform(grid.reshape(-1, 3), coefficients.float())
-        .clamp(0.0, 1.0)
-        .reshape(grid.shape),
-        name,
-    )
+    graded = apply_transform(grid_colors(size), coefficients.astype(np.float32))
+    return Cube(np.clip(graded, 0.0, 1.0), name)
 
 
 def grade_shots(
@@ -221,18 +213,16 @@ class _Shot:
         """The shot's grade; none where it has shown no foreground."""
         if not self.indices:
             return []
-        pixels = torch.from_numpy(np.concatenate(self._pixels))
+        pixels = np.concatenate(self._pixels)
         before, after = pixels[:, :3], pixels[:, 3:]
         whole = fit_transform(before, after)
         keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
-        places = torch.tensor(self.indices).repeat_interleave(
-            torch.tensor([len(part) for part in self._pixels])
-        )
+        places = np.repeat(self.indices, [len(part) for part in self._pixels])
         step = -(-len(pixels) // MOST_MEASURED)
-        kept = (part[::step].clone() for part in (before, after, places))
+        kept = (part[::step].copy() for part in (before, after, places))
         return [ShotGrade(number, self.first, self.last, whole, tuple(keys), *kept)]
 
-    def _key_maps(self, every: int, whole: Tensor) -> list[KeyMap]:
+    def _key_maps(self, every: int, whole: Array) -> list[KeyMap]:
         """Maps fitted to what was seen nearest to each key frame; what no pixel tells is the whole
         shot's."""
         keys = list(range(self.first, self.last + 1, every))
@@ -243,11 +233,10 @@ class _Shot:
             if not near:
                 maps.append(KeyMap(key, maps[-1].coefficients if maps else whole))
                 continue
-            pixels = torch.from_numpy(np.concatenate(near))
-            rest = pixels[:, 3:].double() - apply_transform(pixels[:, :3].double(), whole)
-            maps.append(
-                KeyMap(key, whole + fit_transform(pixels[:, :3], pixels[:, :3].double() + rest))
-            )
+            pixels = np.concatenate(near).astype(np.float64)
+            shown, made = pixels[:, :3], pixels[:, 3:]
+            rest = made - apply_transform(shown, whole)
+            maps.append(KeyMap(key, whole + fit_transform(shown, shown + rest)))
         return maps
 
 
@@ -255,5 +244,5 @@ def _stored(matte: Array) -> Array:
     return matte if matte.dtype in (np.uint8, np.uint16) else matte.astype(np.float32)
 
 
-def _rms(difference: Tensor) -> float:
-    return float(difference.double().square().mean().sqrt()) * 255.0
+def _rms(difference: Array) -> float:
+    return float(np.sqrt(np.mean(np.square(difference, dtype=np.float64)))) * 255.0

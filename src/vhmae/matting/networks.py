@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 
 from vhmae.arrays import Array
 from vhmae.errors import InputError
@@ -67,12 +68,6 @@ class Network:
                 f"{path}: is not an .onnx file; TorchScript and pickles are not opened, since they "
                 "may run code"
             )
-        try:
-            import onnxruntime
-        except ImportError:
-            raise InputError(
-                "matting: needs onnxruntime; install it with: pip install 'vhmae[matting]'"
-            ) from None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.log_severity_level = 3

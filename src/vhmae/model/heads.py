@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vhmae.color.transform import AFFINE, QUADRATIC, apply_grid, apply_transform
+from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform
+from vhmae.color.transform import apply_grid
 from vhmae.errors import InputError, did_you_mean
+from vhmae.model.config import ModelConfig
 from vhmae.model.masking import unpatchify
-
-if TYPE_CHECKING:
-    from vhmae.model.vhmae import ModelConfig
 
 _SOFTPLUS_OF_ONE = math.log(math.e - 1.0)
 

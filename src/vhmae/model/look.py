@@ -11,59 +11,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from vhmae.color import statistics
-from vhmae.color.transform import (
-    AFFINE,
-    LUMA_NODES,
-    QUADRATIC,
-    apply_transform,
-    luma_basis,
-    nearest_transform,
-)
-from vhmae.errors import InputError
+from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform
+from vhmae.color.recording import either
+from vhmae.color.transform import LUMA_NODES, luma_basis, nearest_transform
+from vhmae.model.config import Basis, LookConfig
 
-Basis = Literal["quadratic", "luma"]
 _TERMS: dict[Basis, int] = {"quadratic": QUADRATIC, "luma": AFFINE * LUMA_NODES}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LookConfig:
-    """Size of the look path."""
-
-    members: int = 4
-    """Networks whose answers are averaged."""
-    width: int = 256
-    """Hidden width of a member."""
-    histogram_width: int = 128
-    """Features that a member takes from the histograms."""
-    dropout: float = 0.2
-    """Share of hidden features that training leaves out."""
-    histogram_dropout: float = 0.3
-    """Share of the histograms' features that training leaves out."""
-    again: float = 0.7
-    """When harmonizing, the path is shown the frames once more, as harmonized so far; this share of
-    what it says then is added (docs/decisions.md, "Shown again")."""
-    basis: Basis = "quadratic"
-    """What the members answer in: the ten terms of the transform, or affine maps at three levels of
-    luma with straight lines between, told as the transform nearest to them on the foreground's
-    colours (docs/decisions.md, "Affine along luma")."""
-    background: bool = True
-    """False hides the background and its ring: what can be told of a foreground alone, for
-    comparisons."""
-
-    def __post_init__(self) -> None:
-        if self.members < 1 or self.width < 1:
-            raise InputError(
-                f"look: members={self.members}, width={self.width}; both must be at least 1"
-            )
-        if not 0.0 <= self.again <= 1.0:
-            raise InputError(f"look: again={self.again}; expected 0 (shown once) to 1")
 
 
 class MemberLinear(nn.Module):
@@ -92,6 +51,17 @@ class LookReading:
     def coefficients(self) -> Tensor:
         """(B, 3, QUADRATIC): the mean transform."""
         return self.member_coefficients.mean(dim=0)
+
+    def packed(self) -> Tensor:
+        """Both in one: (M, B, 3 * QUADRATIC + width), which :meth:`unpacked` takes apart."""
+        members = len(self.member_coefficients)
+        hidden = self.hidden.unflatten(1, (members, -1)).transpose(0, 1)
+        return torch.cat([self.member_coefficients.flatten(2), hidden.float()], dim=2)
+
+    @classmethod
+    def unpacked(cls, packed: Tensor) -> LookReading:
+        coefficients, hidden = packed.split([3 * QUADRATIC, packed.shape[2] - 3 * QUADRATIC], dim=2)
+        return cls(coefficients.unflatten(2, (3, QUADRATIC)), hidden.transpose(0, 1).flatten(1))
 
     def of_member(self, member: Tensor) -> LookReading:
         """What one member (B,) alone says of each sample; its features stand for those of all, as
@@ -138,6 +108,7 @@ class LookPath(nn.Module):
         jitter: Tensor | None = None,
         sets: statistics.PixelSets | None = None,
         source: Tensor | None = None,
+        surveyed: Tensor | None = None,
     ) -> LookReading:
         """Read the look of a window.
 
@@ -149,7 +120,17 @@ class LookPath(nn.Module):
             sets: read in the place of the window's own colours: those of a whole shot.
             source: (B,) numbers of the scenes' sources: the member that has not seen them answers
                 alone (training).
+            surveyed: () bool: whether ``sets`` are read, where a graph is recorded that does
+                either.
         """
+        if sets is not None and surveyed is not None:
+            return LookReading.unpacked(
+                either(
+                    surveyed,
+                    lambda: self.read(*sets).packed(),
+                    lambda: self.read(*statistics.draw_pixel_sets(frames, mask)).packed(),
+                )
+            )
         reading = self.read(
             *(statistics.draw_pixel_sets(frames, mask, jitter) if sets is None else sets)
         )

@@ -6,15 +6,12 @@ Letters: B batch, T frames, N patches in a row or column, L = T * N * N tokens, 
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from vhmae.errors import ShapeError
-
-MaskingStrategy = Literal["foreground", "random", "tube", "block", "none"]
+from vhmae.model.config import MaskingStrategy
 
 
 def patchify(frames: Tensor, patch_size: int) -> Tensor:
@@ -51,7 +48,7 @@ def foreground_masking(mask: Tensor, patch_size: int) -> Tensor:
     if mask.ndim != 5 or mask.shape[2] != 1:
         raise ShapeError(f"expected a mask (B, T, 1, H, W), got {tuple(mask.shape)}")
     touched = functional.max_pool2d(mask.flatten(0, 1).float(), patch_size)
-    return touched.reshape(len(mask), -1) > 0.5
+    return touched.reshape(mask.shape[0], -1) > 0.5
 
 
 def tokens_to_pixels(tokens: Tensor, frames: Tensor, patch_size: int) -> Tensor:

@@ -8,13 +8,13 @@ Letters: B batch, L tokens, S packed tokens, D embedding, H heads.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from vhmae.color.recording import remembered
 from vhmae.errors import ShapeError
 
 REFERENCE_GRID = 16
@@ -24,7 +24,7 @@ LONGEST_PADDED = 64
 "packed tokens")."""
 
 
-@functools.lru_cache(maxsize=64)
+@remembered
 def position_code(
     frames: int, rows: int, columns: int, dim: int, device: torch.device | None = None
 ) -> Tensor:
@@ -182,7 +182,7 @@ class Transformer(nn.Module):
         """As :meth:`encode_packed`, over all tokens (B, L, D) with the others masked as keys: the
         reference form."""
         keys = torch.cat([torch.ones_like(visible[:, :1]), visible], dim=1)
-        led = torch.cat([lead.expand(len(tokens), 1, -1).to(tokens.dtype), tokens], dim=1)
+        led = torch.cat([lead.expand(tokens.shape[0], 1, -1).to(tokens.dtype), tokens], dim=1)
         encoded: Tensor = self(led, keys)
         return encoded * keys.unsqueeze(-1)
 

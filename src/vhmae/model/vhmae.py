@@ -6,18 +6,18 @@ Letters: B batch, T frames, N patches in a row, L = T * N * N tokens, D embeddin
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from vhmae.color import statistics
-from vhmae.color.transform import QUADRATIC
-from vhmae.errors import InputError, ShapeError
-from vhmae.model.heads import HEADS, Change, Head, Transform, blend, head_class
-from vhmae.model.look import LookConfig, LookPath, LookReading, MemberLinear, recolor_foreground
+from vhmae.color.basis import QUADRATIC
+from vhmae.color.recording import either, sizes
+from vhmae.errors import ShapeError
+from vhmae.model.config import ModelConfig
+from vhmae.model.heads import Change, Head, blend, head_class
+from vhmae.model.look import LookPath, LookReading, MemberLinear, recolor_foreground
 from vhmae.model.masking import (
-    MaskingStrategy,
     foreground_masking,
     mask_tokens,
     patchify,
@@ -25,97 +25,6 @@ from vhmae.model.masking import (
 )
 from vhmae.model.pattern_alignment import LearnedToken, PatternAlignment
 from vhmae.model.transformer import Transformer, position_code
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ModelConfig:
-    """Everything that a set of weights needs to be built again."""
-
-    image_size: int = 256
-    """Side of the square frames that the network sees."""
-    patch_size: int = 16
-    """P, in pixels."""
-    clip_frames: int = 8
-    """T: frames that the network sees at once; even, or 1."""
-    embed_dim: int = 192
-    """D, the encoder's width."""
-    encoder_depth: int = 6
-    """Blocks."""
-    encoder_heads: int = 3
-    """Heads of attention a block."""
-    decoder_dim: int = 192
-    """The decoder's width."""
-    decoder_depth: int = 3
-    """Blocks."""
-    decoder_heads: int = 3
-    """Heads of attention a block."""
-    pattern_dim: int = 384
-    """Hidden width of the Pattern Alignment Module."""
-    drop_path: float = 0.1
-    """Share of branches left out in training, at the deepest block."""
-    head: str = "photometric"
-    """What the decoder says: ``pixel`` (the paper), ``photometric`` (color transforms), or a class
-    outside the package, module:Class, that the command line must name, too (--head)."""
-    content: Literal["pattern", "token"] = "pattern"
-    """What stands for masked patches: the Pattern Alignment Module, or MAE's one learned token
-    (Table 2, row A)."""
-    masking: MaskingStrategy = "foreground"
-    """What the encoder does not see (Fig. 2)."""
-    masking_ratio: float = 0.75
-    """Masked share for the strategies other than foreground masking."""
-    residual: bool = True
-    """The photometric head gives a map for each patch, too, beside the one for the whole
-    foreground."""
-    trust: bool = False
-    """The photometric head says, too, how far the look path's transform is to be followed."""
-    look: LookConfig | None = dataclasses.field(default_factory=LookConfig)
-    """The look path; null is the paper's plain model."""
-    caution: float | None = None
-    """Half of a change this small, in levels of 255, is left undone where the user does not say
-    otherwise. null is the head's own: 16 for color maps, 0 for drawn pixels."""
-
-    def __post_init__(self) -> None:
-        patch = self.patch_size
-        if ":" not in self.head and self.head not in HEADS:
-            head_class(self.head, None)
-        if (
-            min(
-                patch,
-                self.image_size,
-                self.embed_dim,
-                self.decoder_dim,
-                self.encoder_heads,
-                self.decoder_heads,
-            )
-            < 1
-        ):
-            raise InputError(
-                "model: sizes, widths and heads must be at least 1; see configs/tiny.yaml"
-            )
-        if self.image_size % patch:
-            near = self.image_size // patch * patch
-            raise InputError(
-                f"image_size={self.image_size} is not a multiple of patch_size={patch}; try {near} "
-                f"or {near + patch}"
-            )
-        if self.clip_frames < 1 or (self.clip_frames > 1 and self.clip_frames % 2):
-            raise InputError(
-                f"clip_frames={self.clip_frames} is not even; try {self.clip_frames + 1} (or 1 for "
-                "single frames)"
-            )
-        if self.caution is not None and not 0.0 <= self.caution <= 255.0:
-            raise InputError(
-                f"caution={self.caution} is out of range; expected 0 (bold) to 255 levels"
-            )
-        for part, dim, heads in (
-            ("encoder", self.embed_dim, self.encoder_heads),
-            ("decoder", self.decoder_dim, self.decoder_heads),
-        ):
-            if dim % heads or dim % 8:
-                raise InputError(
-                    f"model: the {part}'s width {dim} must be a multiple of 8 and of its heads "
-                    f"{heads}"
-                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,6 +154,7 @@ class VHMAE(nn.Module):
         source: Tensor | None = None,
         sets: statistics.PixelSets | None = None,
         masking_seed: int = 0,
+        surveyed: Tensor | None = None,
     ) -> Prediction:
         """Say what is to be done to a window of frames.
 
@@ -258,6 +168,8 @@ class VHMAE(nn.Module):
             sets: what the look path reads in the place of the window's own colours: those of a
                 whole shot.
             masking_seed: of the maskings that draw; the same seed hides the same tokens.
+            surveyed: () bool: whether ``sets`` are read, where a graph is recorded that does
+                either; None reads them where there are any.
         Raises:
             ShapeError: if the shapes do not belong together or do not divide into patches.
         """
@@ -271,8 +183,8 @@ class VHMAE(nn.Module):
                 f"{tuple(mask.shape)}"
             )
         config = self.config
-        batch, frames, _, height, width = composite.shape
-        rows, columns = int(height) // config.patch_size, int(width) // config.patch_size
+        batch, frames, _, height, width = sizes(composite)
+        rows, columns = height // config.patch_size, width // config.patch_size
         patches = patchify(composite, config.patch_size) * 2.0 - 1.0  # (B, L, 3 P P)
         drawn = torch.Generator().manual_seed(masking_seed)
         foreground = foreground_masking(mask, config.patch_size)  # (B, L)
@@ -280,13 +192,13 @@ class VHMAE(nn.Module):
             config.masking, mask, config.patch_size, config.masking_ratio, drawn
         )  # (B, L)
 
-        background = self._encode(patches, ~masked, (int(frames), rows, columns))
+        background = self._encode(patches, ~masked, (frames, rows, columns))
         scene, background_features = background[:, :1], background[:, 1:]
         foreground_features = self.pattern_alignment(patches)  # (B, L, D)
         look = (
             None
             if self.look_path is None
-            else self.look_path(composite, mask, jitter, sets, source)
+            else self.look_path(composite, mask, jitter, sets, source, surveyed)
         )
 
         # Maskings change the encoder's view alone: what stands for the foreground is its content in
@@ -298,11 +210,11 @@ class VHMAE(nn.Module):
             background_features,
         )
         decoded = self._decode(
-            torch.cat([scene, tokens], dim=1), redrawn, look, (int(frames), rows, columns)
+            torch.cat([scene, tokens], dim=1), redrawn, look, (frames, rows, columns)
         )
         overall = composite.new_zeros(batch, 3, QUADRATIC) if look is None else look.coefficients
         return Prediction(
-            change=self.head(decoded[:, 1:], decoded[:, 0], (int(frames), rows, columns), overall),
+            change=self.head(decoded[:, 1:], decoded[:, 0], (frames, rows, columns), overall),
             masked=masked,
             foreground=foreground,
             foreground_features=foreground_features,
@@ -316,35 +228,47 @@ class VHMAE(nn.Module):
         composite: Tensor,
         mask: Tensor,
         sets: statistics.PixelSets | None = None,
+        surveyed: Tensor | None = None,
     ) -> Change:
         """Show the look path what color maps make of the frames, and add what it finds still wrong;
         takes what :meth:`predict` does. A change without maps stays as it is."""
-        maps = change.maps()
-        if maps is None or self.look_path is None or self.look_path.config.again == 0.0:
+        maps, path = change.maps(), self.look_path
+        if maps is None or path is None or path.config.again == 0.0:
             return change
-        if sets is not None:
-            more = self.look_path.read(
-                recolor_foreground(sets[0], maps.overall.float()), sets[1]
-            ).coefficients
-            return dataclasses.replace(
-                maps, overall=maps.overall + self.look_path.config.again * more
-            )
-        if statistics.shows_enough(mask[..., ::2, ::2]):
-            composite, mask = composite[..., ::2, ::2], mask[..., ::2, ::2]
-        return self.shown_again(maps, composite, mask)
 
-    def shown_again(self, maps: Transform, composite: Tensor, mask: Tensor) -> Transform:
-        """:meth:`look_again` at frames of any size, for a network that has a look path."""
-        assert self.look_path is not None
-        shown = blend(maps.apply(composite), composite, mask).clamp(0.0, 1.0)
-        more = self.look_path(shown, mask).coefficients
-        return dataclasses.replace(maps, overall=maps.overall + self.look_path.config.again * more)
+        def shown(frames: Tensor, covered: Tensor) -> Tensor:
+            made = blend(maps.apply(frames), frames, covered).clamp(0.0, 1.0)
+            return path(made, covered).coefficients
+
+        def of_frames() -> Tensor:
+            part = mask[..., ::2, ::2]
+            inside = part.sum()
+            # enough to draw from on either side
+            enough = torch.minimum(inside, part.numel() - inside) >= statistics.PIXELS[0] // 4
+            return either(
+                enough,
+                lambda: shown(composite[..., ::2, ::2], part),
+                lambda: shown(composite, mask),
+            )
+
+        def of_sets(read: statistics.PixelSets) -> Tensor:
+            made = recolor_foreground(read[0], maps.overall.float())
+            return path.read(made, read[1]).coefficients
+
+        if sets is None:
+            more = of_frames()
+        elif surveyed is None:
+            more = of_sets(sets)
+        else:
+            more = either(surveyed, lambda: of_sets(sets), of_frames)
+        return dataclasses.replace(maps, overall=maps.overall + path.config.again * more)
 
     def _encode(self, patches: Tensor, visible: Tensor, shape: tuple[int, int, int]) -> Tensor:
         """Encode the visible tokens: scene token first, (B, 1 + L, D). Masked tokens are seen by
         none and stay zero."""
         position = position_code(*shape, self.config.embed_dim, patches.device)
-        if self.packed and patches.device.type == "cpu":
+        recorded = torch.compiler.is_exporting()
+        if self.packed and patches.device.type == "cpu" and not recorded:
             tokens = (
                 self.embed(patches[visible]) + position.expand(len(patches), -1, -1)[visible]
             )  # (S, D)

@@ -4,88 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 
-from vhmae.config import build, to_tree
-from vhmae.errors import InputError, did_you_mean
+from vhmae.config import to_tree
+from vhmae.errors import InputError
 from vhmae.memory import check_memory
+from vhmae.model.files import DEFAULT, FORMAT, WeightsCard, find_card
 from vhmae.model.heads import Head
-from vhmae.model.hub import PREFIX, fill, load_from_hub
-from vhmae.model.vhmae import VHMAE, ModelConfig
+from vhmae.model.vhmae import VHMAE
 from vhmae.partial_output import whole_file
-
-FORMAT = "vhmae-1"
-DEFAULT = "default"
-SUFFIX = ".safetensors"
-
-
-@dataclasses.dataclass(frozen=True)
-class WeightsCard:
-    """What a weights file says of itself."""
-
-    path: Path
-    config: ModelConfig
-    facts: dict[str, object]
-    """Data, licence, steps, seeds, scores: as written by training."""
-
-
-def packaged_weights() -> dict[str, Path]:
-    """The weights that ship with the package, by name."""
-    folder = Path(str(resources.files("vhmae") / "assets"))
-    return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
-
-
-def find_weights(name: str) -> Path:
-    """Resolve a packaged name or a path."""
-    packaged = packaged_weights()
-    if name in packaged:
-        return packaged[name]
-    path = Path(name)
-    if path.suffix == SUFFIX and path.is_file():
-        return path
-    if path.is_file():
-        raise InputError(
-            f"{name}: is not a {SUFFIX} file; only safetensors are loaded, never pickles"
-        )
-    raise InputError(
-        f"unknown{did_you_mean(name, packaged)}; packaged: {', '.join(packaged) or 'none'}, or "
-        f"give a {SUFFIX} file",
-        field="weights",
-        value=name,
-    )
-
-
-def read_card(name: str) -> WeightsCard:
-    """Read what a weights file says of itself, without its tensors."""
-    path = find_weights(name)
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{path}: cannot be read as safetensors ({error}); fetch or train the weights again"
-        ) from None
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path}: holds no vhmae weights (format {metadata.get('format')!r}, expected "
-            f"{FORMAT!r}); train or fetch them"
-        )
-    try:
-        tree = json.loads(metadata["model"])
-        facts = json.loads(metadata.get("facts", "{}"))
-    except (KeyError, ValueError, RecursionError):
-        tree = facts = None
-    if not isinstance(tree, dict) or not isinstance(facts, dict):
-        raise InputError(
-            f"{path}: does not say its configuration; fetch or train the weights again"
-        )
-    return WeightsCard(path, build(ModelConfig, tree, str(path)), facts)
 
 
 def load_model(name: str = DEFAULT, head: type[Head] | None = None) -> VHMAE:
@@ -98,14 +30,12 @@ def load_model(name: str = DEFAULT, head: type[Head] | None = None) -> VHMAE:
         InputError: if the name is unknown, the file is no safetensors file of this package, or its
             head stands outside and is not given.
     """
-    if name.startswith(PREFIX):
-        return load_from_hub(name, head)
-    card = read_card(name)
+    card = find_card(name)
     _check_fits(card, head)
     model = VHMAE(card.config, head)
     with safe_open(card.path, framework="pt") as file:
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-    fill(model, tensors, str(card.path))
+    model.load_state_dict(tensors)  # copied into the network's own type
     return model.eval()
 
 

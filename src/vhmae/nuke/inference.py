@@ -11,12 +11,10 @@ Letters: H and W height and width, S the network's size, N cells in a row, T fra
 import torch
 from torch import Tensor, nn
 
-from vhmae.color import statistics
-from vhmae.color.transform import AFFINE
+from vhmae.color.basis import AFFINE
 from vhmae.engine.sight import LOOKED_AT, MINIMUM_BACKGROUND
 from vhmae.guide.colors import LEVELS, LUMA
 from vhmae.guide.dials import DIALS, GRAY, GREEN, WARM
-from vhmae.model.heads import Transform
 from vhmae.model.vhmae import VHMAE
 from vhmae.nuke.frozen import quietly
 
@@ -33,7 +31,7 @@ class Answer(nn.Module):
         self.model = model
 
     def maps(self, frames: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        """Color maps at the first sight.
+        """Color maps, the network having seen twice.
 
         Args:
             frames: (1, T, 3, S, S) in [0, 1].
@@ -41,19 +39,10 @@ class Answer(nn.Module):
         Returns:
             The overall map (1, 3, 10), and those of the cells (1, T, N, N, 3, 4).
         """
-        found = self.model.predict(frames, masks).change.maps()
+        change = self.model.predict(frames, masks).change
+        found = self.model.look_again(change, frames, masks).maps()
         assert found is not None, "the head says color maps"
         return found.overall, found.local
-
-    def again(self, frames: Tensor, masks: Tensor, overall: Tensor, local: Tensor) -> Tensor:
-        """The overall map once the network has seen what the maps make of the frames."""
-        if self.model.look_path is None or self.model.look_path.config.again == 0.0:
-            return overall
-        return self.model.shown_again(Transform(overall, local), frames, masks).overall
-
-    def again_halved(self, frames: Tensor, masks: Tensor, overall: Tensor, local: Tensor) -> Tensor:
-        """:meth:`again` at frames of half the size; what is traced knows one size alone."""
-        return self.again(frames, masks, overall, local)
 
 
 def traced(model: VHMAE) -> torch.jit.ScriptModule:
@@ -64,14 +53,8 @@ def traced(model: VHMAE) -> torch.jit.ScriptModule:
     frames = frames.expand(1, count, -1, -1, -1).contiguous()
     masks = torch.zeros(1, count, 1, size, size, dtype=torch.bool)
     masks[..., size // 4 : size // 2, size // 4 : size // 2] = True
-    maps = answer.maps(frames, masks)
-    inputs = {
-        "maps": (frames, masks),
-        "again": (frames, masks, *maps),
-        "again_halved": (frames[..., ::2, ::2], masks[..., ::2, ::2], *maps),
-    }
     with quietly():
-        return torch.jit.trace_module(answer, inputs, check_trace=False)
+        return torch.jit.trace_module(answer, {"maps": (frames, masks)}, check_trace=False)
 
 
 class InferenceModel(nn.Module):
@@ -88,7 +71,6 @@ class InferenceModel(nn.Module):
         self.answer = traced(model)
         self.size: int = model.config.image_size
         self.count: int = model.config.clip_frames
-        self.enough: int = statistics.PIXELS[0] // 4
         self.looked_at: int = LOOKED_AT
         self.least_background: float = MINIMUM_BACKGROUND
         self.affine: int = AFFINE
@@ -132,12 +114,6 @@ class InferenceModel(nn.Module):
         frames = rgb.expand(1, self.count, -1, -1, -1)
         masks = mask.expand(1, self.count, -1, -1, -1)
         overall, local = self.answer.maps(frames, masks)
-        halved = masks[:, :, :, ::2, ::2]
-        inside = int(halved.sum())
-        if min(inside, halved.numel() - inside) >= self.enough:
-            overall = self.answer.again_halved(frames[..., ::2, ::2], halved, overall, local)
-        else:
-            overall = self.answer.again(frames, masks, overall, local)
         part, covered = rgb[:, ::4, ::4], mask[:, ::4, ::4]
         if not bool(covered.any()):
             part, covered = rgb, mask

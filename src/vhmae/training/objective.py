@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from vhmae.color import statistics
+from vhmae.color.basis import QUADRATIC, apply_transform
 from vhmae.color.lut import apply_luts
-from vhmae.color.transform import QUADRATIC, apply_transform
 from vhmae.data.looks import LookSampler
 from vhmae.data.synthesis import TrainingBatch
 from vhmae.model import losses

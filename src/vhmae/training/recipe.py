@@ -12,8 +12,8 @@ from vhmae.config import BESIDE_RECIPE
 from vhmae.data.looks import LookMixture
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
+from vhmae.model.config import ModelConfig
 from vhmae.model.losses import BalanceVariant, Reduction
-from vhmae.model.vhmae import ModelConfig
 from vhmae.training.terms import find_term
 
 

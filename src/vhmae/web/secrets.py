@@ -50,8 +50,13 @@ def keep_secrets(path: Path, made: Secrets) -> None:
     handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     with open(handle, "w", encoding="utf-8") as file:
         json.dump(dataclasses.asdict(made), file)
-    with contextlib.suppress(FileExistsError):
+    try:
         os.link(part, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+            json.dump(dataclasses.asdict(made), file)
     os.unlink(part)
 
 

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from vhmae.arrays import Array
+from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.rendering import ColorChange, Released
 from vhmae.engine.sight import MINIMUM_BACKGROUND, Thumbnail, shows_background
 from vhmae.errors import InputError
-from vhmae.model.vhmae import VHMAE
 from vhmae.overlap import BusyTimes, run_ahead
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.work.job import AnalysisJob
@@ -34,11 +35,11 @@ class Ready(NamedTuple):
 class Analysis:
     """A job's sources, with a harmonizer for each of its objects."""
 
-    def __init__(self, sources: Sources, model: VHMAE | None = None) -> None:
+    def __init__(self, sources: Sources, network: WindowNetwork | None = None) -> None:
         """Load what the job names.
 
         Args:
-            model: that of the job's weights, where it is loaded already.
+            network: that of the job's weights, where it is open already.
         """
         job = sources.job
         self.sources = sources
@@ -50,9 +51,9 @@ class Analysis:
         self.harmonizers: list[Harmonizer] = []
         for place in range(sources.objects):
             find = functools.partial(self._find_background, place)
-            harmonizer = Harmonizer.from_settings(job, model, find_background=find, **more)
+            harmonizer = Harmonizer.from_settings(job, network, find_background=find, **more)
             self.harmonizers.append(harmonizer)
-            model = harmonizer.model
+            network = harmonizer.network
 
     def survey(self, advance: Callable[[int], None] = lambda frames: None) -> None:
         """Look at whole shots where the quality asks for it, before all frames are harmonized;
@@ -131,6 +132,7 @@ class Analysis:
                 "masks overlap: where they do, the later one is in front, and its object's change "
                 "is made alone"
             )
+        found += idle_gpu(self.harmonizers[0].network, job.device)
         borrowed = max(harmonizer.borrowed for harmonizer in self.harmonizers)
         if borrowed:
             found.append(
@@ -145,11 +147,11 @@ class Analysis:
         return found
 
 
-def open_analysis(job: AnalysisJob, model: VHMAE | None = None) -> Analysis:
+def open_analysis(job: AnalysisJob, network: WindowNetwork | None = None) -> Analysis:
     """A job's sources, checked, with its harmonizers."""
     sources = Sources(job)
     sources.check()
-    return Analysis(sources, model)
+    return Analysis(sources, network)
 
 
 def _together(released: tuple[Released, ...]) -> Ready:

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.networks import WindowNetwork
 from vhmae.errors import InputError, VhmaeError
-from vhmae.model.vhmae import VHMAE
 from vhmae.partial_output import has_parts
 from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern
 from vhmae.work.cluster import spread, with_absolute_paths
@@ -86,10 +86,10 @@ def run_batch(
 
 
 class Worker:
-    """Runs one job after the other; the models that they name are loaded once."""
+    """Runs one job after the other; the networks that they name are opened once."""
 
     def __init__(self) -> None:
-        self.models: dict[tuple[str, str, str], VHMAE] = {}
+        self.networks: dict[tuple[Any, ...], WindowNetwork] = {}
 
     def __call__(self, job: HarmonizeJob) -> Outcome:
         """Run a job; what goes wrong is its outcome."""
@@ -106,14 +106,11 @@ class Worker:
             )
 
         try:
-            held = (
-                job.weights,
-                job.device,
-                job.precision,
-            )  # a model is held on one device, in one precision
-            if held not in self.models:
-                self.models[held] = Harmonizer.from_settings(job).model
-            report = harmonize_job(job, self.models[held])
+            # A network is open on one device, in one precision.
+            held = (job.weights, job.backend, job.device, job.precision, job.threads)
+            if held not in self.networks:
+                self.networks[held] = Harmonizer.from_settings(job).network
+            report = harmonize_job(job, self.networks[held])
         except VhmaeError as error:
             return outcome("failed", 0, str(error))
         except OSError as error:

@@ -68,9 +68,8 @@ SHOTS = (
 def run_demo(output: Path, settings: HarmonizerSettings) -> dict[str, Any]:
     """Write ``composite.mp4``, ``mask.mp4``, ``harmonized.mp4`` and ``before_after.png``; returns
     the report."""
-    model = Harmonizer.from_settings(
-        settings
-    ).model  # what is wrong with these is told before any work
+    # What is wrong with these is told before any work.
+    network = Harmonizer.from_settings(settings).network
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -83,7 +82,7 @@ def run_demo(output: Path, settings: HarmonizerSettings) -> dict[str, Any]:
     )
     _write_inputs(composite, mask)
     files = {"composite": composite, "masks": (mask,), "output": harmonized}
-    report = harmonize_job(build_options(HarmonizeJob, {**values_of(settings), **files}), model)
+    report = harmonize_job(build_options(HarmonizeJob, {**values_of(settings), **files}), network)
     _write_sheet(composite, harmonized, sheet)
     stages = ", ".join(
         f"{stage} {seconds:.1f} s" for stage, seconds in report["seconds_by_stage"].items()

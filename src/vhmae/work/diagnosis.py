@@ -40,7 +40,7 @@ def diagnose(job: AnalysisJob) -> dict[str, Any]:
     analysis = open_analysis(job)
     analysis.survey()
     heard = hear_guide(analysis)
-    draws = not analysis.harmonizers[0].model.head.holds_between_key_frames
+    draws = not analysis.harmonizers[0].network.holds_between_key_frames
     prior, told = (None, []) if draws else find_prior(job.weights)
     rows: list[dict[str, Any]] = []
     seen = damaged = 0

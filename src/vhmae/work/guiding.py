@@ -140,10 +140,10 @@ class Named:
 
     def _answer(self, number: int, place: int) -> FrameTransform:
         """What the network says of a frame among its neighbors, before strength and any guide."""
-        job, model = self.analysis.sources.job, self.analysis.harmonizers[place].model
+        job, network = self.analysis.sources.job, self.analysis.harmonizers[place].network
         detects = self.analysis.harmonizers[place].cut_detection
         plain = dataclasses.replace(job, strength=1.0, keep=())
-        harmonizer = Harmonizer.from_settings(plain, model, cut_detection=detects)
+        harmonizer = Harmonizer.from_settings(plain, network, cut_detection=detects)
         first = max(0, number - AROUND)
         near = itertools.islice(self.analysis.sources.frames(first), number - first + AROUND + 1)
         released = []

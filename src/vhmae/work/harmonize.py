@@ -13,10 +13,10 @@ import numpy as np
 
 from vhmae.arrays import to_unit
 from vhmae.engine.memory import Snapshot
+from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.rendering import RENDERERS, render_planes
 from vhmae.errors import InputError, did_you_mean
 from vhmae.memory import check_memory
-from vhmae.model.vhmae import VHMAE
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import map_ahead, run_ahead
 from vhmae.progress import Progress, Told
@@ -30,8 +30,8 @@ from vhmae.work.analysis import Analysis, Ready
 from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.job import HarmonizeJob, HarmonizeOptions
 from vhmae.work.output import Output
-from vhmae.work.report import Report, Tally
-from vhmae.work.resume import Standing, job_identity, restore, snapshot_of, stopped_precision
+from vhmae.work.report import Report, Tally, where_it_runs
+from vhmae.work.resume import Standing, as_stopped, job_identity, restore, snapshot_of
 from vhmae.work.sources import Payload, Sources
 
 FRAMES_AHEAD = 4
@@ -84,21 +84,21 @@ def harmonize_video(
 
 
 def harmonize_job(
-    job: HarmonizeJob, model: VHMAE | None = None, on_progress: Told | None = None
+    job: HarmonizeJob, network: WindowNetwork | None = None, on_progress: Told | None = None
 ) -> dict[str, Any]:
     """Run a job and return its report (docs/cli.md).
 
     Args:
-        model: that of the job's weights, if it is loaded.
+        network: that of the job's weights, if it is open.
         on_progress: as :func:`harmonize_video` takes it.
     """
     began = time.monotonic()
-    if job.resume and job.precision == "auto":
-        job = dataclasses.replace(job, precision=stopped_precision(job.output))
+    if job.resume:
+        job = as_stopped(job)
     sources = Sources(job)
     output = Output(job, sources.info)
     sources.check()
-    analysis = Analysis(sources, model)
+    analysis = Analysis(sources, network)
     older = None
     if output.is_pictures:
         numbers = sources.info.numbers or range(1, sources.info.frames + 1)
@@ -156,8 +156,7 @@ def harmonize_job(
         passed_through=tally.passed_through,
         skipped=sources.skipped_before + sources.skipped_after,
         warnings=warnings,
-        device=str(first.device),
-        precision=first.precision,
+        **where_it_runs(first.network),
         quality=job.quality,
         latency_frames=first.latency_frames,
         job=values_to_json(job),
@@ -187,8 +186,7 @@ def checked(analysis: Analysis, output: Output, began: float) -> dict[str, Any]:
         "frames": sources.expected(),
         "seconds": round(time.monotonic() - began, 3),
         "warnings": warnings,
-        "device": str(first.device),
-        "precision": first.precision,
+        **where_it_runs(first.network),
         "quality": job.quality,
         "latency_frames": first.latency_frames,
         "job": values_to_json(job),

@@ -6,6 +6,17 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from vhmae.engine.networks import WindowNetwork
+
+
+def where_it_runs(network: WindowNetwork) -> dict[str, Any]:
+    """What a report says of a network."""
+    return {
+        "backend": network.backend,
+        "device": network.device,
+        "precision": network.precision,
+    }
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
@@ -25,6 +36,8 @@ class Report:
     skipped: int
     """Frames outside the part that was asked for."""
     warnings: list[str]
+    backend: str
+    """What ran the network: onnx or torch."""
     device: str
     precision: str
     quality: str

@@ -8,18 +8,12 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
-
-import torch
 
 from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.memory import Snapshot
-from vhmae.engine.settings import PrecisionChoice
 from vhmae.errors import InputError
-from vhmae.model.precision import DTYPES
-from vhmae.model.vhmae import VHMAE
 from vhmae.options import options_of, values_to_json
 from vhmae.partial_output import resume_folder
 from vhmae.version import __version__
@@ -40,19 +34,26 @@ def job_identity(job: HarmonizeJob, harmonizer: Harmonizer) -> dict[str, Any]:
         facts[f"{name} file"] = _digest(
             [(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats]
         )
-    weights = _weights_digest(harmonizer.model)
-    return {**facts, "weights": weights, "precision": harmonizer.precision, "version": __version__}
+    network = harmonizer.network
+    return {
+        **facts,
+        "weights": network.digest(),
+        "backend": network.backend,
+        "precision": network.precision,
+        "version": __version__,
+    }
 
 
-def stopped_precision(output: Path) -> PrecisionChoice:
-    """The precision of the stopped run that would be resumed: what goes on goes on in it. Without
-    one, that of the machine."""
+def as_stopped(job: HarmonizeJob) -> HarmonizeJob:
+    """A job that goes on with a stopped run: what the job leaves open is done as that run did it.
+    Without one, as this machine does."""
     try:
-        state = json.loads((resume_folder(output) / STATE).read_text(encoding="utf-8"))
-        found = state["job"]["precision"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "auto"  # whatever is wrong with it is said where it is taken up
-    return found if found in DTYPES else "auto"
+        state = json.loads((resume_folder(job.output) / STATE).read_text(encoding="utf-8"))
+        found = {name: state["job"][name] for name in ("backend", "precision")}
+        left_open = {name: value for name, value in found.items() if getattr(job, name) == "auto"}
+        return dataclasses.replace(job, **left_open)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError):
+        return job  # whatever is wrong with it is said where it is taken up
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,14 +114,6 @@ def restore(harmonizers: list[Harmonizer], stream: Snapshot, frames: Iterator[Pa
             if key.startswith(prefix)
         }
         harmonizer.restore(Snapshot(stream.numbers["objects"][place], own), waiting)
-
-
-def _weights_digest(model: VHMAE) -> str:
-    digest = hashlib.sha256()
-    for key, tensor in sorted(model.state_dict().items()):
-        values = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        digest.update(key.encode() + values.tobytes())
-    return digest.hexdigest()
 
 
 def _digest(facts: list[Any]) -> str:

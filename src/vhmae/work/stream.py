@@ -5,8 +5,11 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import queue
 import re
 import select
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +20,7 @@ from typing import Any, BinaryIO
 import av
 
 from vhmae.arrays import Array
+from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError, VhmaeError
@@ -30,9 +34,11 @@ from vhmae.video.tags import encodable, tag_colors
 from vhmae.work.guiding import hear_stream, stream_report, stream_warnings
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import StreamJob
-from vhmae.work.report import Report, Tally
+from vhmae.work.report import Report, Tally, where_it_runs
 
 FRAMES_AHEAD = 2
+WATCHES_PIPES = sys.platform != "win32"
+"""Whether ``select`` takes pipes; Windows has it for sockets alone."""
 STAGES = ("decode", "network", "render", "encode")
 
 
@@ -110,7 +116,8 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
             "-: no frame came through the pipe; expected Y4M, or raw video described by `raw`"
         )
     seconds = time.monotonic() - began
-    warnings = [*_warnings(writer, harmonizer), *stream_warnings(job, harmonizer)]
+    idle = idle_gpu(harmonizer.network, job.device)
+    warnings = [*_warnings(writer, harmonizer), *idle, *stream_warnings(job, harmonizer)]
     check_strict(job.strict, warnings)
     return Report(
         frames=written,
@@ -121,8 +128,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         passed_through=tally.passed_through,
         skipped=0,
         warnings=warnings,
-        device=str(harmonizer.device),
-        precision=harmonizer.precision,
+        **where_it_runs(harmonizer.network),
         quality=job.quality,
         latency_frames=harmonizer.latency_frames,
         job=values_to_json(job),
@@ -145,12 +151,54 @@ def _warnings(writer: _PipeWriter, harmonizer: Harmonizer) -> list[str]:
     return found
 
 
+class _Watched:
+    """A pipe that the system says of whether anything has come."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, size: int, seconds: float) -> bytes | None:
+        """What has come, empty at the end; None where nothing came in time."""
+        if select.select([self._descriptor], [], [], seconds)[0]:
+            return os.read(self._descriptor, size)
+        return None
+
+
+class _ReadAhead:
+    """A pipe read by a thread, where the system says nothing of pipes; it ends with the process."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._came: queue.Queue[bytes] = queue.Queue(maxsize=8)
+        self._rest = b""
+        threading.Thread(target=self._fill, daemon=True).start()
+
+    def _fill(self) -> None:
+        while True:
+            data = os.read(self._descriptor, 1 << 16)
+            self._came.put(data)
+            if not data:
+                return
+
+    def read(self, size: int, seconds: float) -> bytes | None:
+        """As :meth:`_Watched.read`."""
+        if not self._rest:
+            try:
+                self._rest = self._came.get(timeout=seconds)
+            except queue.Empty:
+                return None
+            if not self._rest:
+                self._came.put(b"")  # the end stays the end
+        data, self._rest = self._rest[:size], self._rest[size:]
+        return data
+
+
 class _Stoppable:
     """A pipe that can be read from until the work is stopped: a read that waits for a silent sender
     would hold Ctrl-C up."""
 
     def __init__(self, source: BinaryIO) -> None:
-        self._descriptor = source.fileno()
+        self._pipe = (_Watched if WATCHES_PIPES else _ReadAhead)(source.fileno())
         self.stopped = False
         self.received = 0
         """Bytes so far."""
@@ -163,8 +211,8 @@ class _Stoppable:
 
     def read(self, size: int) -> bytes:
         while not self.stopped:
-            if select.select([self._descriptor], [], [], 0.2)[0]:
-                data = os.read(self._descriptor, size)
+            data = self._pipe.read(size, 0.2)
+            if data is not None:
                 self.received += len(data)
                 self.beginning = (
                     (self.beginning + data)[:1024] if len(self.beginning) < 1024 else self.beginning

@@ -1,0 +1,100 @@
+"""Which of what is installed runs a network. Importable without torch."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING, Any
+
+from vhmae.engine.gpus import gpu_here
+from vhmae.engine.networks import WindowNetwork
+from vhmae.engine.onnx_network import OnnxNetwork, gpu_providers, knows_device
+from vhmae.engine.settings import BackendChoice, PrecisionChoice
+from vhmae.errors import InputError, needs_torch
+from vhmae.model.files import find_card
+from vhmae.model.graph import find_graph
+
+if TYPE_CHECKING:
+    from vhmae.model.vhmae import VHMAE
+
+
+def network_of(model: VHMAE | WindowNetwork, device: Any, precision: str) -> WindowNetwork:
+    """A network where it runs: a torch model is taken to a device, anything else is one."""
+    if isinstance(model, WindowNetwork):
+        return model
+    from vhmae.engine.torch_network import TorchNetwork
+
+    return TorchNetwork(model, device, precision)
+
+
+def open_network(
+    weights: str,
+    backend: BackendChoice = "auto",
+    device: str = "auto",
+    precision: PrecisionChoice = "auto",
+    threads: int | None = None,
+) -> WindowNetwork:
+    """Open weights where they are to run.
+
+    Args:
+        weights: packaged name, path, or ``hf:owner/name``.
+        backend: auto is ONNX Runtime, but for what torch alone can do: run weights that have no
+            graph, use a GPU that ONNX Runtime has no provider for, bf16, and mps.
+        threads: CPU threads; None leaves them to the backend.
+    Raises:
+        InputError: for unknown weights, a backend or a device that is not there, or what a backend
+            cannot do.
+    """
+    if backend == "auto":
+        backend = _fitting(weights, device, precision)
+    if backend == "torch":
+        if not torch_is_here():
+            raise InputError(needs_torch("it"), field="backend", value="torch")
+        import torch
+
+        from vhmae.engine.torch_network import open_by_torch
+
+        if threads:
+            torch.set_num_threads(threads)
+        return open_by_torch(weights, device, precision)
+    return OnnxNetwork(weights, device, precision, threads)
+
+
+def _fitting(weights: str, device: str, precision: str) -> BackendChoice:
+    """What runs weights where nobody says."""
+    here = torch_is_here()
+    if not knows_device(device) or precision == "bf16":
+        return "torch"
+    card = find_card(weights)
+    if here and find_graph(card.path, card.config) is None:
+        return "torch"
+    if here and device != "cpu" and gpu_here() and not gpu_providers():
+        return "torch"  # whose build may be one that uses it
+    return "onnx"
+
+
+def torch_is_here() -> bool:
+    """Whether torch is installed; it is not imported."""
+    if "torch" in sys.modules:
+        return sys.modules["torch"] is not None
+    try:
+        return importlib.util.find_spec("torch") is not None
+    except ImportError:
+        return False
+
+
+def idle_gpu(network: WindowNetwork, device: str) -> list[str]:
+    """What is to be said where a GPU lies idle, since nothing that is installed uses it.
+
+    Args:
+        device: what was asked for.
+    """
+    kind = gpu_here()
+    if kind is None or network.device != "cpu" or device == "cpu":
+        return []
+    remedies = {
+        "NVIDIA": "pip install onnxruntime-gpu in the place of onnxruntime, or 'vhmae[torch]' with "
+        "torch's CUDA build",
+        "AMD": "install torch's ROCm build with 'vhmae[torch]'",
+    }
+    return [f"an {kind} GPU lies idle: the network ran on the CPU; {remedies[kind]}"]

@@ -1,0 +1,209 @@
+"""A network that ONNX Runtime runs: a graph of its architecture, with the numbers of its
+safetensors file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from safetensors import safe_open
+
+from vhmae.arrays import Array
+from vhmae.color.pixels import SETS, ReadSets
+from vhmae.engine.networks import Answer, Backend, Precision
+from vhmae.errors import InputError, did_you_mean
+from vhmae.model.config import ModelConfig
+from vhmae.model.files import WeightsCard, find_card
+from vhmae.model.graph import ARCHITECTURE, FACTS, GraphFacts, architecture, find_graph
+
+PROVIDERS = {
+    "cuda": "CUDAExecutionProvider",
+    "directml": "DmlExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "cpu": "CPUExecutionProvider",
+}
+"""By the kind of device."""
+FOUND_BY_ITSELF = ("cuda", "directml", "cpu")
+"""Kinds that ``auto`` tries, in this order. CoreML takes graphs of fixed sizes, and would be handed
+this one in many small parts."""
+
+
+class OnnxNetwork:
+    """A network by ONNX Runtime."""
+
+    backend: Backend = "onnx"
+
+    def __init__(
+        self,
+        weights: str,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        """Open weights.
+
+        Args:
+            weights: packaged name, path, or ``hf:owner/name``.
+            device: "auto", "cpu", "cuda[:N]", "directml[:N]" or "coreml".
+            precision: "auto" or "fp32".
+            threads: CPU threads; None takes one a core.
+        Raises:
+            InputError: for unknown weights, weights without a graph, a device that is not there, or
+                a precision that is not offered.
+        """
+        if precision not in ("auto", "fp32"):
+            raise InputError(
+                "is not offered by ONNX Runtime here; take fp32, or `backend` torch",
+                field="precision",
+                value=precision,
+            )
+        self.precision: Precision = "fp32"
+        card = find_card(weights)
+        graph = find_graph(card.path, card.config)
+        if graph is None:
+            raise InputError(
+                "there is no ONNX graph of its architecture; make one by vhmae weights export-onnx "
+                f"{weights}, or take `backend` torch",
+                field="weights",
+                value=weights,
+            )
+        self._graph = graph.read_bytes()
+        self.config: ModelConfig = card.config
+        try:
+            self.session, self.device = _opened(self._graph, _numbers(card), device, threads)
+        except InputError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors have no common base
+            reason = " ".join(str(error).split())[:160]
+            raise InputError(
+                f"{graph}: cannot be run with {card.path} ({reason}); make it again by vhmae "
+                "weights export-onnx"
+            ) from None
+        self._facts = _facts_of(self.session, graph, card)
+        self._weights = card.path
+        self._takes = {one.name for one in self.session.get_inputs()}
+
+    @property
+    def holds_between_key_frames(self) -> bool:
+        return self._facts.holds_between_key_frames
+
+    @property
+    def usual_caution(self) -> float:
+        own = self.config.caution
+        return self._facts.usual_caution if own is None else own
+
+    def ask(self, frames: Array, masks: Array, sets: ReadSets | None = None) -> Answer:
+        values: dict[str, Array] = {
+            "frames": np.ascontiguousarray(frames.transpose(0, 3, 1, 2)[None], np.float32),
+            "masks": np.ascontiguousarray(masks[None, :, None]),
+        }
+        if "surveyed" in self._takes:
+            values["surveyed"] = np.array(sets is not None)
+            colors, shares = _nothing() if sets is None else sets
+            values |= dict(zip(SETS, colors, strict=True)) | {"shares": shares}
+        names = [one.name for one in self.session.get_outputs()]
+        found = dict(zip(names, self.session.run(names, values), strict=True))
+        squared = float(found["squared"][0])
+        if "drawn" in found:
+            drawn = np.ascontiguousarray(found["drawn"][0].transpose(0, 2, 3, 1))
+            return Answer(None, None, drawn, squared)
+        return Answer(found["overall"][0], found["local"][0], None, squared)
+
+    def digest(self) -> str:
+        return hashlib.sha256(self._graph + self._weights.read_bytes()).hexdigest()
+
+
+def _nothing() -> ReadSets:
+    """Sets that are not read."""
+    return [np.zeros((1, 1, 3), np.float32) for _ in SETS], np.zeros((1, len(SETS)), np.float32)
+
+
+def _numbers(card: WeightsCard) -> dict[str, Array]:
+    """The numbers of a weights file by their names, in fp32."""
+    found = {}
+    try:
+        with safe_open(card.path, framework="numpy") as file:
+            for key in file.keys():  # noqa: SIM118 - not a mapping
+                values = file.get_tensor(key)
+                found[key] = values.astype(np.float32) if values.dtype.kind == "f" else values
+    except (OSError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{card.path}: cannot be read as fp16 or fp32 ({error}); fetch or train the weights "
+            "again"
+        ) from None
+    return found
+
+
+def _opened(
+    graph: bytes, numbers: dict[str, Array], device: str, threads: int | None
+) -> tuple[onnxruntime.InferenceSession, str]:
+    """A session, and the device that it runs on."""
+    kind, _, number = device.partition(":")
+    if device != "auto" and (kind not in PROVIDERS or (number and not number.isdigit())):
+        raise InputError(
+            f"unknown{did_you_mean(kind, ['auto', *PROVIDERS])}; expected auto, cpu, cuda[:N], "
+            "directml[:N] or coreml; mps is torch's (`backend` torch)",
+            field="device",
+            value=device,
+        )
+    installed = onnxruntime.get_available_providers()
+    values = {key: onnxruntime.OrtValue.ortvalue_from_numpy(one) for key, one in numbers.items()}
+    for tried in FOUND_BY_ITSELF if device == "auto" else (kind,):
+        provider = PROVIDERS[tried]
+        if provider not in installed:
+            continue
+        options = {"device_id": number} if number and tried != "cpu" else {}
+        chosen = _options(values, tried, threads)
+        session = onnxruntime.InferenceSession(graph, chosen, providers=[(provider, options)])
+        if session.get_providers()[0] == provider:
+            return session, f"{tried}:{number}" if number else tried
+    raise InputError(
+        f"ONNX Runtime has no {PROVIDERS.get(kind, kind)} here that finds a device (there are "
+        f"{', '.join(installed)}); use `device` cpu, or `backend` torch",
+        field="device",
+        value=device,
+    )
+
+
+def _options(values: dict[str, Any], kind: str, threads: int | None) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 3
+    # Threads that wait for the next step by turning round would take the renderer's time.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if kind == "directml":  # which needs both
+        options.enable_mem_pattern = False
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.add_external_initializers(list(values), list(values.values()))
+    return options
+
+
+def _facts_of(session: onnxruntime.InferenceSession, graph: Path, card: WeightsCard) -> GraphFacts:
+    """What a graph says of itself, once it is known to be that of the weights' architecture."""
+    told = session.get_modelmeta().custom_metadata_map
+    try:
+        same = json.loads(told[ARCHITECTURE]) == architecture(card.config)
+        facts = GraphFacts(**json.loads(told[FACTS]))
+    except (KeyError, ValueError, TypeError):
+        same = False
+    if not same:
+        raise InputError(
+            f"{graph}: is no graph of the architecture of {card.path}; make it again by vhmae "
+            "weights export-onnx, or delete it"
+        )
+    return facts
+
+
+def knows_device(device: str) -> bool:
+    """Whether ONNX Runtime may be asked for a device; ``auto`` is one."""
+    return device.partition(":")[0] in ("auto", *PROVIDERS)
+
+
+def gpu_providers() -> bool:
+    """Whether a provider is installed that uses a GPU by itself."""
+    installed = onnxruntime.get_available_providers()
+    return any(PROVIDERS[kind] in installed for kind in FOUND_BY_ITSELF if kind != "cpu")

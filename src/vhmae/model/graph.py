@@ -1,0 +1,66 @@
+"""ONNX graphs of networks, found and described: importable without torch.
+
+A graph is the whole answer of a window of any weights of an architecture. It takes
+
+- ``frames`` (B, T, 3, S, S) float32 in [0, 1] and ``masks`` (B, T, 1, S, S) bool,
+- where there is a look path: ``surveyed`` () bool, and what is read then in the place of the
+  window's own colours: one (B, P, 3) float32 a pixel set of ``color.pixels.SETS``, by its name, and
+  their ``shares`` (B, 4),
+
+and gives ``overall`` (B, 3, 10) and ``local`` (B, T, N, N, 3, 4), or ``drawn`` (B, T, 3, S, S),
+drawn minus composite, and ``squared`` (B,), the mean squared change inside the mask. The numbers of
+its weights stand in the safetensors file, by the names that the graph has for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from vhmae.config import to_tree
+from vhmae.model.config import ModelConfig
+
+SUFFIX = ".onnx"
+ARCHITECTURE = "vhmae.architecture"
+"""Of a graph's metadata: the keys of the configuration that it was recorded with."""
+FACTS = "vhmae.facts"
+"""Of a graph's metadata: :class:`GraphFacts`."""
+_FREE = ("drop_path", "caution", "clip_frames", "masking_ratio")
+_FREE_OF_LOOK = ("dropout", "histogram_dropout")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GraphFacts:
+    """What a graph says of its head."""
+
+    holds_between_key_frames: bool
+    usual_caution: float
+
+
+def architecture(config: ModelConfig) -> dict[str, Any]:
+    """What two configurations share whose weights run in one graph."""
+    tree = {key: value for key, value in to_tree(config).items() if key not in _FREE}
+    if tree["look"] is not None:
+        look = tree["look"].items()
+        tree["look"] = {key: value for key, value in look if key not in _FREE_OF_LOOK}
+    return tree
+
+
+def packaged_graph(config: ModelConfig) -> Path:
+    """Where the package holds the graph of an architecture, if it does."""
+    told = json.dumps(architecture(config), sort_keys=True)
+    name = hashlib.sha256(told.encode()).hexdigest()[:16]
+    return Path(str(resources.files("vhmae") / "assets" / "graphs")) / f"{name}{SUFFIX}"
+
+
+def find_graph(weights: Path, config: ModelConfig) -> Path | None:
+    """The graph of weights: that beside their file, by its name, or the packaged one of their
+    architecture; None where there is neither."""
+    for path in (weights.with_suffix(SUFFIX), packaged_graph(config)):
+        if path.is_file():
+            return path
+    return None

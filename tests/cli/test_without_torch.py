@@ -1,0 +1,138 @@
+"""Harmonizing, and all that goes with it, where torch is not installed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.scenes import moving_scene, write_video
+
+WITHOUT = """
+import sys
+
+class Refused:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+sys.meta_path.insert(0, Refused())
+"""
+"""Importing torch raises, as where it is not installed."""
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bare")
+    frames, masks = moving_scene(8, 96, 64)
+    write_video(folder / "in.mkv", frames)
+    write_video(folder / "mask.mkv", masks.astype(np.uint8) * 255, pix_fmt="yuv444p")
+    (folder / "jobs.csv").write_text("composite,mask,out\nin.mkv,mask.mkv,batch.mkv\n")
+    return folder
+
+
+def python(code: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+
+
+def test_every_way_of_harmonizing_runs_where_importing_torch_raises(work: Path) -> None:
+    mask = ["in.mkv", "--mask", "mask.mkv"]
+    commands = [
+        ["harmonize", *mask, "-o", "out.mkv", "--json", "out.json"],
+        ["harmonize", *mask, "-o", "best.mkv", "--quality", "best", "--dial", "exposure=+0.2"],
+        ["preview", *mask, "-o", "sheet.png"],
+        ["diagnose", *mask],
+        ["alternatives", *mask, "-o", "takes.png"],
+        ["export", "cube", *mask, "-o", "look.cube"],
+        ["export", "dctl", *mask, "-o", "look.dctl"],
+        ["batch", "jobs.csv"],
+        ["weights"],
+        ["doctor"],
+        ["cite"],
+    ]
+    run = python(
+        f"{WITHOUT}\nfrom vhmae.cli import main\n"
+        f"for words in {commands!r}:\n    assert main(words) == 0, words\n"
+        "assert 'torch' not in sys.modules",
+        work,
+    )
+    assert run.returncode == 0, run.stderr
+    names = ("out.mkv", "best.mkv", "sheet.png", "takes.png", "look.cube", "batch.mkv")
+    for name in names:
+        assert (work / name).stat().st_size > 0
+    report = json.loads((work / "out.json").read_text())
+    assert (report["backend"], report["precision"]) == ("onnx", "fp32")
+    assert report["mean_change"] > 0.5
+
+
+def test_the_demo_runs_where_importing_torch_raises(tmp_path: Path) -> None:
+    run = python(f"{WITHOUT}\nfrom vhmae.cli import main\nassert main(['demo']) == 0", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert (tmp_path / "demo" / "harmonized.mp4").exists()
+
+
+def test_the_python_interface_runs_where_importing_torch_raises(tmp_path: Path) -> None:
+    code = """
+import numpy as np
+import vhmae
+harmonizer = vhmae.Harmonizer.from_pretrained(lookahead=0)
+frame = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+mask = np.zeros((48, 64), bool)
+mask[10:40, 10:40] = True
+out = harmonizer.step(frame, mask)
+assert out.shape == frame.shape and np.array_equal(out[~mask], frame[~mask])
+assert not np.array_equal(out, frame)
+try:
+    vhmae.load_model()
+except vhmae.InputError as error:
+    assert "pip install 'vhmae[torch]'" in str(error), error
+else:
+    raise AssertionError("load_model ran without torch")
+"""
+    run = python(WITHOUT + code, tmp_path)
+    assert run.returncode == 0, run.stderr
+
+
+def test_torch_is_not_imported_where_it_is_installed(work: Path) -> None:
+    run = python(
+        "import sys\nfrom vhmae.cli import main\n"
+        "words = ['harmonize', 'in.mkv', '--mask', 'mask.mkv', '-o', 'light.mkv', '-q']\n"
+        "assert main(words) == 0\nassert 'torch' not in sys.modules",
+        work,
+    )
+    assert run.returncode == 0, run.stderr
+
+
+def test_what_needs_torch_says_so_in_one_line(work: Path) -> None:
+    root = Path(__file__).parents[2]
+    commands = {
+        "train": ["train", "--config", str(root / "configs" / "tiny.yaml"), "-o", "run"],
+        "evaluate": ["evaluate", "--data", ".", "--method", "composite"],
+        "weights export-onnx": ["weights", "export-onnx", "-o", "new.onnx"],
+        "harmonize": [
+            *("harmonize", "in.mkv", "--mask", "mask.mkv", "-o", "no.mkv"),
+            *("--backend", "torch"),
+        ],
+    }
+    run = python(
+        f"{WITHOUT}\nfrom vhmae.cli import main\n"
+        f"for words in {list(commands.values())!r}:\n    assert main(words) == 2, words",
+        work,
+    )
+    assert run.returncode == 0, run.stderr
+    lines = run.stderr.strip().splitlines()
+    assert len(lines) == len(commands)
+    for line in lines:
+        assert line.startswith("vhmae: error: ")
+        assert "pip install 'vhmae[torch]'" in line

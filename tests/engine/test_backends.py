@@ -1,0 +1,260 @@
+"""Torch and ONNX Runtime give the same answers, and the one does without the other."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+
+import av
+import numpy as np
+import onnxruntime
+import pytest
+
+from tests.support.graphs import TINY_GRAPH, onnx_network
+from tests.support.networks import changing_model, model
+from tests.support.scenes import moving_scene
+from vhmae.color.pixels import merge_sets, read_frame
+from vhmae.data.clips import read_mask_bits
+from vhmae.engine import backends
+from vhmae.engine.backends import idle_gpu, open_network
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.networks import Answer
+from vhmae.engine.onnx_network import OnnxNetwork
+from vhmae.engine.sight import small_mask, thumbnail_of
+from vhmae.engine.torch_network import TorchNetwork
+from vhmae.errors import InputError
+from vhmae.model.files import read_card
+from vhmae.model.graph import architecture, packaged_graph
+from vhmae.model.vhmae import VHMAE
+from vhmae.model.weights import load_model, save_model
+
+SIZE = 64
+COEFFICIENTS = 1e-3
+
+
+def scene(frames: int, size: int = SIZE, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Frames (T, S, S, 3) with noise, and masks (T, S, S) of a disc."""
+    pictures, masks = moving_scene(frames, size, size)
+    noise = np.random.default_rng(seed).normal(0.0, 0.05, pictures.shape)
+    return np.clip(pictures / 255.0 + noise, 0.0, 1.0).astype(np.float32), masks
+
+
+def odd_masks(frames: int, size: int = SIZE) -> dict[str, np.ndarray]:
+    """Masks that take the ways which an ordinary one does not."""
+    made = {name: np.zeros((frames, size, size), bool) for name in ("none", "between", "small")}
+    made["between"][:, 5, 5:7] = True  # none of every fourth row and column
+    made["small"][:, 8:13, 8:13] = True  # too few pixels at half the size
+    made["all"] = np.ones((frames, size, size), bool)
+    made["all but one"] = made["all"].copy()
+    made["all but one"][0, 3, 3] = False
+    made["in one frame"] = np.zeros((frames, size, size), bool)
+    made["in one frame"][-1, 10:40, 20:50] = True
+    return made
+
+
+def assert_same(one: Answer, other: Answer, bound: float = COEFFICIENTS) -> None:
+    assert one.squared == pytest.approx(other.squared, rel=1e-3, abs=1e-9)
+    pairs = [(getattr(one, kind), getattr(other, kind)) for kind in ("overall", "local", "drawn")]
+    for ours, theirs in pairs:
+        assert (ours is None) == (theirs is None)
+        if ours is not None and theirs is not None:
+            assert ours.shape == theirs.shape
+            assert np.abs(ours - theirs).max() < bound
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[TorchNetwork, OnnxNetwork]:
+    """A tiny network whose answer depends on all that it sees, by torch and by ONNX Runtime."""
+    made = changing_model()
+    return TorchNetwork(made, "cpu", "fp32"), onnx_network(made, tmp_path_factory.mktemp("graph"))
+
+
+Both = tuple[TorchNetwork, OnnxNetwork]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_a_window_of_any_length_gets_the_same_answer(both: Both, frames: int) -> None:
+    assert_same(*(network.ask(*scene(frames)) for network in both))
+
+
+@pytest.mark.parametrize("kind", odd_masks(1))
+def test_odd_masks_get_the_same_answer(both: Both, kind: str) -> None:
+    frames, mask = scene(2)[0], odd_masks(2)[kind]
+    assert_same(*(network.ask(frames, mask) for network in both))
+
+
+def test_whole_shots_are_read_by_both(both: Both) -> None:
+    frames, masks = scene(7)
+    shown = [read_frame(one, hole) for one, hole in zip(frames, masks, strict=True)]
+    sets = merge_sets([([colors[:, ::2] for colors in one], shares) for one, shares in shown])
+    told = [network.ask(frames[:2], masks[:2], sets) for network in both]
+    assert_same(*told)
+    unread = both[1].ask(frames[:2], masks[:2])
+    assert unread.overall is not None
+    assert np.abs(unread.overall - told[1].overall).max() > 1e-4
+
+
+def test_the_graph_takes_several_windows_at_once(both: Both) -> None:
+    session = both[1].session
+    windows = [scene(2, seed=seed) for seed in range(3)]
+    values = {
+        "frames": np.stack([frames.transpose(0, 3, 1, 2) for frames, _ in windows]),
+        "masks": np.stack([masks[:, None] for _, masks in windows]),
+        "surveyed": np.array(False),
+        "shares": np.zeros((3, 4), np.float32),
+    }
+    names = ("foreground", "background", "inner_ring", "outer_ring")
+    values |= {name: np.zeros((3, 1, 3), np.float32) for name in names}
+    overall, local, squared = session.run(["overall", "local", "squared"], values)
+    for place, window in enumerate(windows):
+        alone = both[1].ask(*window)
+        assert np.abs(overall[place] - alone.overall).max() < 1e-5
+        assert np.abs(local[place] - alone.local).max() < 1e-5
+        assert squared[place] == pytest.approx(alone.squared, rel=1e-3)
+
+
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+def test_streams_are_the_same_within_a_level(both: Both, quality: str) -> None:
+    frames, masks = moving_scene(30, 96, 64)
+    made = [
+        np.stack(list(Harmonizer(one, quality=quality, caution=0.0).harmonize(frames, masks)))
+        for one in both
+    ]
+    assert np.abs(made[0].astype(int) - frames).max() > 10
+    assert np.abs(made[0].astype(int) - made[1]).max() <= 1
+
+
+def test_other_weights_of_the_architecture_run_in_the_graph(tmp_path: Path) -> None:
+    other = changing_model()
+    for parameter in other.parameters():
+        parameter.data *= 1.1
+    network = onnx_network(other, tmp_path)
+    assert_same(network.ask(*scene(2)), TorchNetwork(other, "cpu", "fp32").ask(*scene(2)))
+
+
+def test_the_packaged_weights_have_their_graph() -> None:
+    card = read_card("default")
+    path = packaged_graph(card.config)
+    assert path.stat().st_size < 300_000
+    network = open_network("default")
+    assert (network.backend, network.device, network.precision) == ("onnx", "cpu", "fp32")
+    assert network.usual_caution == load_model().usual_caution
+    assert network.holds_between_key_frames
+    assert network.config == card.config
+
+
+def answers_of_the_packaged_weights(frames: np.ndarray, masks: np.ndarray) -> list[Answer]:
+    size = read_card("default").config.image_size
+    seen = np.stack([thumbnail_of(frame, size, size) for frame in frames])
+    holes = np.stack([small_mask(mask, size) for mask in masks])
+    networks = (open_network("default", name, "cpu", "fp32") for name in ("torch", "onnx"))
+    return [network.ask(seen, holes) for network in networks]
+
+
+def test_the_packaged_weights_say_the_same_by_both() -> None:
+    assert_same(*answers_of_the_packaged_weights(*moving_scene(2, 320, 180)))
+
+
+def test_the_packaged_weights_say_the_same_of_real_clips(data_dir: Path) -> None:
+    clips = sorted((data_dir / "val").glob("*.mp4"))[:4]
+    assert clips
+    for clip in clips:
+        with av.open(str(clip)) as container:
+            decoded = itertools.islice(container.decode(video=0), 2)
+            frames = np.stack([frame.to_ndarray(format="rgb24") for frame in decoded])
+        masks = read_mask_bits(clip.with_suffix(".mask.npz"))[:2]
+        assert_same(*answers_of_the_packaged_weights(frames, masks))
+
+
+# --- what is refused, and what is chosen
+
+
+def saved(made: VHMAE, folder: Path) -> Path:
+    save_model(made, folder / "w.safetensors", {})
+    return folder / "w.safetensors"
+
+
+def test_weights_without_a_graph_are_torchs(tmp_path: Path) -> None:
+    path = str(saved(model(embed_dim=48, encoder_heads=3), tmp_path))
+    assert open_network(path, precision="fp32").backend == "torch"
+    with pytest.raises(InputError, match=r"no ONNX graph .* vhmae weights export-onnx"):
+        open_network(path, "onnx")
+
+
+def test_without_torch_weights_without_a_graph_say_how_to_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(saved(model(embed_dim=48, encoder_heads=3), tmp_path))
+    monkeypatch.setattr(backends, "torch_is_here", lambda: False)
+    with pytest.raises(InputError, match="vhmae weights export-onnx"):
+        open_network(path)
+    with pytest.raises(InputError, match=r"`backend` torch: .*pip install 'vhmae\[torch\]'"):
+        open_network(path, "torch")
+
+
+def test_a_graph_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    path = saved(model(embed_dim=48, encoder_heads=3), tmp_path)
+    shutil.copy(TINY_GRAPH, path.with_suffix(".onnx"))
+    with pytest.raises(InputError, match=r"w\.onnx: is no graph of the architecture of"):
+        open_network(str(path), "onnx")
+
+
+def test_what_training_alone_needs_is_no_part_of_the_architecture() -> None:
+    said = architecture(model(drop_path=0.3, caution=3.0, clip_frames=4).config)
+    assert said == architecture(model().config)
+    assert said != architecture(model(patch_size=8).config)
+
+
+def test_a_damaged_graph_is_refused(tmp_path: Path) -> None:
+    path = saved(model(), tmp_path)
+    path.with_suffix(".onnx").write_bytes(b"no graph")
+    with pytest.raises(InputError, match=r"w\.onnx: cannot be run"):
+        open_network(str(path), "onnx")
+
+
+@pytest.mark.parametrize(
+    ("device", "told"),
+    [
+        ("cudda", "did you mean cuda"),
+        ("mps", "mps is torch's"),
+        ("directml", "no DmlExecutionProvider here"),
+    ],
+)
+def test_devices_that_are_not_there_are_refused(device: str, told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        open_network("default", "onnx", device)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_precisions_that_are_not_offered_are_refused(precision: str) -> None:
+    with pytest.raises(InputError, match="take fp32, or `backend` torch"):
+        open_network("default", "onnx", precision=precision)  # type: ignore[arg-type]
+
+
+def test_an_idle_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = open_network("default")
+    monkeypatch.setattr(backends, "gpu_here", lambda: None)
+    assert idle_gpu(network, "auto") == []
+    monkeypatch.setattr(backends, "gpu_here", lambda: "NVIDIA")
+    (told,) = idle_gpu(network, "auto")
+    assert "NVIDIA GPU lies idle" in told
+    assert "onnxruntime-gpu" in told
+    assert idle_gpu(network, "cpu") == []  # it was asked for
+
+
+def test_a_gpu_that_torch_alone_uses_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "gpu_here", lambda: "NVIDIA")
+    assert open_network("default", precision="fp32").backend == "torch"
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
+    assert backends._fitting("default", "auto", "fp32") == "onnx"
+
+
+def test_the_digest_is_that_of_the_numbers(tmp_path: Path) -> None:
+    networks = []
+    for number, weights in enumerate((model(), changing_model(), model())):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        networks.append(onnx_network(weights, folder))
+    first, other, again = (network.digest() for network in networks)
+    assert first == again != other
