@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+import vhmae
 
 NOTEBOOK = Path(__file__).parents[1] / "examples" / "guided_points.py"
 
@@ -24,7 +27,9 @@ def test_the_notebook_runs(tmp_path: Path) -> None:
         kernel_name="python3",
         resources={"metadata": {"path": str(tmp_path)}},
     )
-    client.execute()  # an assertion that fails in a cell is raised here
+    package = str(Path(vhmae.__file__).parents[1])
+    # An assertion that fails in a cell is raised here.
+    client.execute(env=os.environ | {"PYTHONPATH": package})
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
     shown = [output for output in outputs if "image/png" in output.get("data", {})]
     told = "".join(output.get("text", "") for output in outputs)
