@@ -15,9 +15,9 @@ from vhmae.arrays import Array
 from vhmae.color.srgb import encoded, linear
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError, VhmaeError
-from vhmae.model.hub import PREFIX
+from vhmae.model.files import PREFIX, packaged_weights, read_card
 from vhmae.model.vhmae import VHMAE
-from vhmae.model.weights import load_model, packaged_weights, read_card
+from vhmae.model.weights import load_model
 from vhmae.nuke.frozen import freeze, load, save
 from vhmae.nuke.inference import KNOBS, InferenceModel
 from vhmae.nuke.job import CatteryJob
