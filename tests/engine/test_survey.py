@@ -121,7 +121,9 @@ def test_best_reads_the_whole_shot_at_every_frame_of_it() -> None:
 
     read = []
     looked = network.look_path.read
-    network.look_path.read = lambda sets, shares: read.append(shares) or looked(sets, shares)  # type: ignore[func-returns-value,method-assign]
+    network.look_path.read = lambda sets, shares, likes: (
+        read.append(shares) or looked(sets, shares, likes)
+    )  # type: ignore[func-returns-value,method-assign]
     list(best.harmonize(frames, masks))
     assert len({tuple(shares.flatten().tolist()) for shares in read}) == 1
 

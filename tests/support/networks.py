@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from vhmae.model.config import LookConfig, ModelConfig
+from vhmae.model.config import LikenessConfig, LookConfig, ModelConfig
 from vhmae.model.vhmae import VHMAE
 
 TINY = ModelConfig(
@@ -21,6 +21,8 @@ TINY = ModelConfig(
     pattern_dim=32,
     look=LookConfig(members=2, width=16, histogram_width=8),
 )
+
+LIKENESS = LikenessConfig(width=16, blocks=1, dim=8, cells=6, likes=3, read_width=8, heads=2)
 
 
 def window(seed: int = 0, frames: int = 2, size: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,3 +44,8 @@ def changing_model() -> VHMAE:
     for layer in (network.head.local, network.head.overall):
         torch.nn.init.normal_(layer.weight, std=0.02)
     return network
+
+
+def model_with_likes() -> VHMAE:
+    """A model whose look path reads what of the foreground has its like in the background."""
+    return model(look=dataclasses.replace(TINY.look, likeness=LIKENESS))  # type: ignore[type-var]

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from tests.support.looks import luts
-from tests.support.networks import TINY
+from tests.support.networks import LIKENESS, TINY
 from tests.support.scenes import moving_scene, write_video
 from tests.support.training import journal, losses_of, numbers, plain, recipe
 from vhmae.cli import main
@@ -31,8 +31,8 @@ from vhmae.model.weights import load_model, save_model
 from vhmae.training.fitting import Fitting
 from vhmae.training.loop import Trainer
 from vhmae.training.objective import batch_losses
-from vhmae.training.recipe import LookStage, LossConfig, Recipe, Stage
-from vhmae.training.sources import load_packs, split_dev
+from vhmae.training.recipe import LikenessStage, LookStage, LossConfig, Recipe, Stage
+from vhmae.training.sources import load_packs, split_dev, tensors_digest
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,40 @@ def test_a_run_goes_through_its_stages_and_leaves_weights(root: Path, tmp_path: 
         len(journal(tmp_path / "run", "validation")) == 4
     )  # every 4 steps, and at the end of each stage
     assert load_model(str(tmp_path / "run" / "weights.safetensors")).config == TINY
+
+
+def test_a_run_with_likes_trains_their_encoder_first_and_then_leaves_it_alone(
+    root: Path, tmp_path: Path
+) -> None:
+    course = recipe(root, likeness=LikenessStage(steps=2, batch_size=2, image_size=48, places=8))
+    look = dataclasses.replace(TINY.look, likeness=LIKENESS) if TINY.look else None
+    course = dataclasses.replace(course, model=dataclasses.replace(TINY, look=look))
+    trainer = Trainer(course, tmp_path / "run", "cpu")
+    path, average = trainer.model.look_path, trainer.average.look_path
+    assert path is not None
+    assert average is not None
+    fresh = tensors_digest(path.likeness.state_dict())
+    seen = []
+    make_bank = trainer._look_stage
+    trainer._look_stage = lambda *given: (  # type: ignore[method-assign]
+        seen.append(tensors_digest(average.likeness.state_dict())) or make_bank(*given)  # type: ignore[func-returns-value]
+    )
+    assert trainer.run().step == 10
+    assert seen[0] != fresh
+    assert tensors_digest(path.likeness.state_dict()) == seen[0]
+    assert [("found" in line, "ratio" in line) for line in journal(tmp_path / "run")[:5]] == [
+        *[(True, False)] * 2,
+        *[(False, True)] * 3,
+    ]
+    told = load_model(str(tmp_path / "run" / "weights.safetensors")).look_path
+    assert told is not None
+    assert told.config.likeness == LIKENESS
+
+
+def test_a_stage_for_likes_needs_a_path_that_reads_them(root: Path, tmp_path: Path) -> None:
+    course = recipe(root, likeness=LikenessStage(steps=2, batch_size=2, image_size=48, places=8))
+    with pytest.raises(InputError, match="looks for no likes"):
+        Trainer(course, tmp_path / "run", "cpu").run()
 
 
 def test_the_same_seed_gives_the_same_losses_and_another_seed_others(

@@ -24,6 +24,10 @@ from vhmae.partial_output import whole_file
 
 MASK_SUFFIX = ".mask.npz"
 LABEL_SUFFIX = ".mask.png"
+REGIONS = 10
+"""Clusters that a picture without label map is divided into."""
+REGION_REACH = 120.0
+"""Weight of place beside CIELAB (8 bit): levels across the longer side."""
 PHOTOGRAPHS = (".jpg", ".jpeg", ".webp", ".png")
 
 
@@ -294,6 +298,16 @@ class Pack:
         pictures, labels = ([one[r] for r in rows] for one in (self._pictures, self._labels))
         return Pack(names, source, pictures, labels, self.together)
 
+    def with_regions(self) -> Pack:
+        """The pack with regions of like colour in the place of label maps that are missing."""
+        labels = [
+            stored
+            if len(stored)
+            else cv2.imencode(".png", regions_of(self.picture(index)))[1].ravel()
+            for index, stored in enumerate(self._labels)
+        ]
+        return Pack(self.names, self.source, self._pictures, labels, self.together)
+
     def save(self, path: Path) -> None:
         """Write the pack as one .npz."""
         arrays: dict[str, Array] = {"names": np.array(self.names), "source": self.source}
@@ -324,6 +338,34 @@ class Pack:
             raise InputError(
                 f"{path}: is not a pack of frames ({error}); delete it: training makes it again"
             ) from None
+
+
+def regions_of(picture: Array) -> Array:
+    """Divide a picture (H, W, 3) uint8 RGB into connected regions of like colour: labels 1.. up to
+    255, (H, W) uint8, no pixel without.
+
+    K-means over CIELAB and place, then connected pieces; pieces under 1 % of the picture go to the
+    background-most label, 1.
+    """
+    height, width = picture.shape[:2]
+    lab = cv2.cvtColor(cv2.GaussianBlur(picture, (5, 5), 0), cv2.COLOR_RGB2LAB).astype(np.float32)
+    rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
+    # As far across half of the picture as between colours that nobody would call alike.
+    place = np.stack([rows, columns], axis=-1) * (REGION_REACH / max(height, width))
+    values = np.concatenate([lab, place], axis=-1).reshape(-1, 5)
+    cv2.setRNGSeed(0)  # a picture has the same regions every time
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 10, 1.0)
+    _, cluster, _ = cv2.kmeans(values, REGIONS, None, stop, 1, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]  # None is its own default
+    cluster = cluster.reshape(height, width)
+    labels = np.ones((height, width), np.uint8)
+    found = 1
+    for number in range(REGIONS):
+        _, pieces, facts, _ = cv2.connectedComponentsWithStats((cluster == number).astype(np.uint8))
+        for piece in range(1, len(facts)):
+            if facts[piece, cv2.CC_STAT_AREA] >= 0.01 * labels.size and found < 255:
+                found += 1
+                labels[pieces == piece] = found
+    return labels
 
 
 def _encode(picture: Array) -> Array:

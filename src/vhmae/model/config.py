@@ -13,6 +13,32 @@ MaskingStrategy = Literal["foreground", "random", "tube", "block", "none"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LikenessConfig:
+    """Size of the encoder, and how many likes are read."""
+
+    width: int = 96
+    """Channels."""
+    blocks: int = 3
+    """Residual blocks at the last stride."""
+    dim: int = 64
+    """D: numbers of a cell's feature."""
+    cells: int = 48
+    """K: cells of the foreground that are read, evenly spaced over it."""
+    likes: int = 4
+    """N: most alike cells of the background for each."""
+    read_width: int = 64
+    """Hidden width of a member's reading of a pair."""
+    heads: int = 4
+    """Weighted means of the pairs that a member takes."""
+
+    def __post_init__(self) -> None:
+        if min(dataclasses.astuple(self)) < 1 or self.width % 4:
+            raise InputError(
+                "look.likeness: sizes must be at least 1, and the width a multiple of 4"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class LookConfig:
     """Size of the look path."""
 
@@ -36,6 +62,9 @@ class LookConfig:
     background: bool = True
     """False hides the background and its ring: what can be told of a foreground alone, for
     comparisons."""
+    likeness: LikenessConfig | None = None
+    """What of the foreground has its like in the background is read, too; null is statistics
+    alone."""
 
     def __post_init__(self) -> None:
         if self.members < 1 or self.width < 1:

@@ -20,7 +20,9 @@ from vhmae.color import statistics
 from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform
 from vhmae.color.recording import either
 from vhmae.color.transform import LUMA_NODES, luma_basis, nearest_transform
-from vhmae.model.config import Basis, LookConfig
+from vhmae.errors import ShapeError
+from vhmae.model.config import Basis, LikenessConfig, LookConfig
+from vhmae.model.likeness import PAIR, LikenessEncoder, Likes, describe_pairs, find_likes
 
 _TERMS: dict[Basis, int] = {"quadratic": QUADRATIC, "luma": AFFINE * LUMA_NODES}
 
@@ -46,6 +48,8 @@ class LookReading:
     """(M, B, 3, QUADRATIC): each member's global transform."""
     hidden: Tensor
     """(B, M * width): the members' last hidden features."""
+    likes: Likes | None = None
+    """What of the foreground was found in the background."""
 
     @property
     def coefficients(self) -> Tensor:
@@ -70,7 +74,31 @@ class LookReading:
         chosen = member.view(1, batch, 1, 1).expand(1, -1, *self.member_coefficients.shape[2:])
         alone = functional.one_hot(member, members).to(self.hidden.dtype) * members  # (B, M)
         hidden = self.hidden.unflatten(1, (members, -1)) * alone.unsqueeze(-1)
-        return LookReading(self.member_coefficients.gather(0, chosen), hidden.flatten(1))
+        return dataclasses.replace(
+            self,
+            member_coefficients=self.member_coefficients.gather(0, chosen),
+            hidden=hidden.flatten(1),
+        )
+
+
+class LikesReading(nn.Module):
+    """Each member's summary of all pairs: read one by one, pooled by attention."""
+
+    def __init__(self, config: LikenessConfig, members: int) -> None:
+        super().__init__()
+        self.first = MemberLinear(members, PAIR, config.read_width)
+        self.second = MemberLinear(members, config.read_width, config.read_width)
+        self.weigh = MemberLinear(members, config.read_width, config.heads)
+
+    def forward(self, likes: Likes) -> Tensor:
+        """(M, B, heads * read_width)."""
+        pairs = describe_pairs(likes)  # (B, K * N, PAIR)
+        batch, count = pairs.shape[:2]
+        told = pairs.flatten(0, 1).expand(len(self.first.weight), -1, -1)
+        read = functional.gelu(self.second(functional.gelu(self.first(told))))
+        weights = self.weigh(read).unflatten(1, (batch, count)).softmax(dim=2)  # (M, B, P, heads)
+        pooled = weights.transpose(2, 3) @ read.unflatten(1, (batch, count))
+        return pooled.flatten(2)
 
 
 class LookPath(nn.Module):
@@ -91,7 +119,14 @@ class LookPath(nn.Module):
         # of the batch.
         self.normalize = nn.BatchNorm1d(numbers, affine=False)
         self.read_histogram = MemberLinear(config.members, cells, config.histogram_width)
-        self.first = MemberLinear(config.members, numbers + config.histogram_width, config.width)
+        more = 0
+        if config.likeness is not None:
+            self.likeness = LikenessEncoder(config.likeness)
+            self.read_likes = LikesReading(config.likeness, config.members)
+            more = config.likeness.heads * config.likeness.read_width
+        self.first = MemberLinear(
+            config.members, numbers + config.histogram_width + more, config.width
+        )
         self.second = MemberLinear(config.members, config.width, config.width)
         self.answer = MemberLinear(config.members, config.width, 3 * _TERMS[config.basis])
         nn.init.zeros_(self.answer.weight)  # the identity to start from
@@ -123,21 +158,31 @@ class LookPath(nn.Module):
             surveyed: () bool: whether ``sets`` are read, where a graph is recorded that does
                 either.
         """
+        likes = self.find_likes(frames, mask)
         if sets is not None and surveyed is not None:
-            return LookReading.unpacked(
-                either(
-                    surveyed,
-                    lambda: self.read(*sets).packed(),
-                    lambda: self.read(*statistics.draw_pixel_sets(frames, mask)).packed(),
-                )
+            packed = either(
+                surveyed,
+                lambda: self.read(*sets, likes).packed(),
+                lambda: self.read(*statistics.draw_pixel_sets(frames, mask), likes).packed(),
             )
+            return dataclasses.replace(LookReading.unpacked(packed), likes=likes)
         reading = self.read(
-            *(statistics.draw_pixel_sets(frames, mask, jitter) if sets is None else sets)
+            *(statistics.draw_pixel_sets(frames, mask, jitter) if sets is None else sets), likes
         )
         return reading if source is None else reading.of_member(self.unseen_by(source))
 
-    def read(self, sets: list[Tensor], shares: Tensor) -> LookReading:
-        """Read drawn pixel sets: one (B, P, 3) per set, and their shares (B, S)."""
+    def find_likes(self, frames: Tensor, mask: Tensor) -> Likes | None:
+        """What of the foreground has its like in the background; takes what :meth:`forward`
+        does."""
+        if self.config.likeness is None:
+            return None
+        features = self.likeness(frames.flatten(0, 1))
+        with torch.autocast(device_type=frames.device.type, enabled=False):
+            return find_likes(features, frames.float(), mask, self.config.likeness)
+
+    def read(self, sets: list[Tensor], shares: Tensor, likes: Likes | None = None) -> LookReading:
+        """Read drawn pixel sets: one (B, P, 3) per set, their shares (B, S), and likes where the
+        path looks for them."""
         config = self.config
         # Moments and logarithms lose too much in half precision.
         with torch.autocast(device_type=shares.device.type, enabled=False):
@@ -152,9 +197,12 @@ class LookPath(nn.Module):
             numbers = self.normalize(numbers).clamp(-4.0, 4.0)
         cells = cells.expand(config.members, -1, -1)
         cells = functional.dropout(cells, config.histogram_dropout, self.training)
-        features = torch.cat(
-            [numbers.expand(config.members, -1, -1), self.read_histogram(cells)], dim=-1
-        )
+        told = [numbers.expand(config.members, -1, -1), self.read_histogram(cells)]
+        if config.likeness is not None:
+            if likes is None:
+                raise ShapeError("this look path reads likes; find them in the frames first")
+            told.append(functional.dropout(self.read_likes(likes), config.dropout, self.training))
+        features = torch.cat(told, dim=-1)
         hidden = functional.gelu(self.first(features))
         hidden = functional.dropout(hidden, config.dropout, self.training)
         hidden = functional.gelu(self.second(hidden))  # (M, B, width)
@@ -165,7 +213,7 @@ class LookPath(nn.Module):
                 coefficients = coefficients @ nearest_transform(
                     sets[0], luma_basis(sets[0])
                 ).transpose(1, 2)
-        return LookReading(coefficients, hidden.transpose(0, 1).flatten(1))
+        return LookReading(coefficients, hidden.transpose(0, 1).flatten(1), likes)
 
 
 def recolor_foreground(sets: list[Tensor], overall: Tensor) -> list[Tensor]:
@@ -177,3 +225,11 @@ def recolor_foreground(sets: list[Tensor], overall: Tensor) -> list[Tensor]:
         else colors
         for name, colors in zip(statistics.SETS, sets, strict=True)
     ]
+
+
+def recolor_likes(likes: Likes | None, overall: Tensor) -> Likes | None:
+    """Likes as they are once an overall map (B, 3, QUADRATIC) has harmonized the foreground's."""
+    if likes is None:
+        return None
+    harmonized = apply_transform(likes.foreground, overall).clamp(0.0, 1.0)
+    return dataclasses.replace(likes, foreground=harmonized)

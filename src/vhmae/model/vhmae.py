@@ -16,7 +16,14 @@ from vhmae.color.recording import either, sizes
 from vhmae.errors import ShapeError
 from vhmae.model.config import ModelConfig
 from vhmae.model.heads import Change, Head, blend, head_class
-from vhmae.model.look import LookPath, LookReading, MemberLinear, recolor_foreground
+from vhmae.model.likeness import Likes
+from vhmae.model.look import (
+    LookPath,
+    LookReading,
+    MemberLinear,
+    recolor_foreground,
+    recolor_likes,
+)
 from vhmae.model.masking import (
     foreground_masking,
     mask_tokens,
@@ -229,16 +236,24 @@ class VHMAE(nn.Module):
         mask: Tensor,
         sets: statistics.PixelSets | None = None,
         surveyed: Tensor | None = None,
+        likes: Likes | None = None,
     ) -> Change:
         """Show the look path what color maps make of the frames, and add what it finds still wrong;
-        takes what :meth:`predict` does. A change without maps stays as it is."""
+        takes what :meth:`predict` does. A change without maps stays as it is.
+
+        Args:
+            likes: those that :meth:`predict` found, where the path reads any: what is alike stays
+                so, whatever its colour.
+        """
         maps, path = change.maps(), self.look_path
         if maps is None or path is None or path.config.again == 0.0:
             return change
+        overall = maps.overall.float()
+        alike = recolor_likes(path.find_likes(composite, mask) if likes is None else likes, overall)
 
         def shown(frames: Tensor, covered: Tensor) -> Tensor:
             made = blend(maps.apply(frames), frames, covered).clamp(0.0, 1.0)
-            return path(made, covered).coefficients
+            return path.read(*statistics.draw_pixel_sets(made, covered), alike).coefficients
 
         def of_frames() -> Tensor:
             part = mask[..., ::2, ::2]
@@ -252,8 +267,8 @@ class VHMAE(nn.Module):
             )
 
         def of_sets(read: statistics.PixelSets) -> Tensor:
-            made = recolor_foreground(read[0], maps.overall.float())
-            return path.read(made, read[1]).coefficients
+            made = recolor_foreground(read[0], overall)
+            return path.read(made, read[1], alike).coefficients
 
         if sets is None:
             more = of_frames()

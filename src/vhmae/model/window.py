@@ -32,8 +32,9 @@ def answer_window(
     Returns:
         The change, and the mean squared change of colour inside the mask (B,), colours in [0, 1].
     """
-    change = model.predict(frames, masks, sets=sets, surveyed=surveyed).change
-    change = model.look_again(change, frames, masks, sets, surveyed)
+    predicted = model.predict(frames, masks, sets=sets, surveyed=surveyed)
+    likes = None if predicted.look is None else predicted.look.likes
+    change = model.look_again(predicted.change, frames, masks, sets, surveyed, likes)
 
     def seen(step: int) -> Callable[[], Tensor]:
         def count() -> Tensor:

@@ -37,6 +37,7 @@ from vhmae.partial_output import whole_file
 from vhmae.progress import Progress, ProgressMode
 from vhmae.training.fitting import Fitting, TrainingStage
 from vhmae.training.journal import Journal
+from vhmae.training.likeness import LikenessEncoderStage
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe
 from vhmae.training.sources import load_packs, make_sampler, split_dev
@@ -46,6 +47,7 @@ from vhmae.training.validation import DevSet
 
 CHECKPOINT = "checkpoint.pt"
 WEIGHTS = "weights.safetensors"
+CPU = torch.device("cpu")
 Planned = tuple[int, Callable[[], TrainingStage]]
 """How many steps a stage takes, and what makes it when its time has come."""
 
@@ -118,6 +120,16 @@ class Trainer:
         """The stages in order."""
         recipe, train = self.recipe, self.recipe.train
         plan: list[Planned] = []
+        if train.likeness is not None:
+            if looks is None or sampler is None:
+                raise InputError(
+                    "train.likeness: needs scenes; name folders under data.folders, or leave the "
+                    "stage out (null)"
+                )
+            make_first = functools.partial(
+                LikenessEncoderStage, train.likeness, recipe, self.model, looks, sampler
+            )
+            plan.append((train.likeness.steps, make_first))
         if train.look is not None and self.model.look_path is not None:
             if looks is None or sampler is None:
                 raise InputError(
@@ -142,8 +154,16 @@ class Trainer:
     def _look_stage(
         self, stage: LookStage, looks: LookSampler, sampler: SceneSampler
     ) -> TrainingStage:
-        bank = load_bank(sampler, stage, self.recipe, self.cache, self.processes).to(self.device)
-        return LookPathStage(stage, self.recipe, self.model, looks, bank)
+        path, trained = self.average.look_path, self.model.look_path
+        assert path is not None
+        assert trained is not None
+        if path.config.likeness is not None:  # what is read is what the average finds
+            trained.likeness.load_state_dict(path.likeness.state_dict())
+        bank = load_bank(
+            sampler, stage, self.recipe, self.cache, self.processes, path.cpu(), looks.to(CPU)
+        )
+        path.to(self.device)
+        return LookPathStage(stage, self.recipe, self.model, looks, bank.to(self.device))
 
     def run(self, resume: bool = False) -> RunState:
         """Train to the end of the recipe. A run that is stopped goes on from a checkpoint at most

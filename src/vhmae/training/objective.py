@@ -8,6 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from vhmae.color import statistics
 from vhmae.color.basis import QUADRATIC, apply_transform
@@ -15,9 +16,10 @@ from vhmae.color.lut import apply_luts
 from vhmae.data.looks import LookSampler
 from vhmae.data.synthesis import TrainingBatch
 from vhmae.model import losses
-from vhmae.model.look import LookPath, recolor_foreground
+from vhmae.model.likeness import LikenessEncoder, Likes
+from vhmae.model.look import LookPath, recolor_foreground, recolor_likes
 from vhmae.model.precision import Precision, autocast
-from vhmae.training.recipe import LossConfig
+from vhmae.training.recipe import LikenessStage, LossConfig
 from vhmae.training.sources import LookBank
 from vhmae.training.terms import TERMS, WHOLE_PATCHES, Made, Term, find_term
 
@@ -87,7 +89,9 @@ def look_losses(
     composite = torch.where(
         region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target
     )
-    sets = list(composite.split(statistics.PIXELS, dim=1))
+    drawn = sum(statistics.PIXELS)
+    sets = list(composite[:, :drawn].split(statistics.PIXELS, dim=1))
+    likes = likes_of(bank, rows, composite[:, drawn:])
     count = statistics.PIXELS[0]
     weight = region[:, :count].float()
     weight = weight / weight.sum(1, keepdim=True).clamp_min(1.0)
@@ -96,15 +100,54 @@ def look_losses(
     found = []
     for time in range(shown):
         seen = recolor_foreground(sets, so_far) if time else sets
-        coefficients = (
-            so_far + path.read(seen, bank.shares[rows]).member_coefficients
-        )  # (M, B, 3, 10)
+        paired = recolor_likes(likes, so_far) if time else likes
+        said = path.read(seen, bank.shares[rows], paired)
+        coefficients = so_far + said.member_coefficients  # (M, B, 3, 10)
         harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
         error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)
         unseen = path.unseen_by(bank.source[rows].to(error.device)) if cross_fit else None
         found.append(_relative_losses(error, untouched, config, unseen))
         so_far = coefficients.mean(dim=0).detach()
     return {key: torch.stack([losses[key] for losses in found]).mean() for key in found[0]}
+
+
+def likes_of(bank: LookBank, rows: Tensor, colors: Tensor) -> Likes | None:
+    """The bank's likes under the looks of a step.
+
+    Args:
+        colors: (B, K + K * likes, 3) of the rows' cells.
+    """
+    if bank.likeness is None:
+        return None
+    likeness = bank.likeness[rows].float()
+    cells, count = likeness.shape[1:]
+    return Likes(colors[:, :cells], colors[:, cells:].unflatten(1, (cells, count)), likeness)
+
+
+def likeness_losses(
+    encoder: LikenessEncoder,
+    views: tuple[Tensor, Tensor],
+    stage: LikenessStage,
+    generator: torch.Generator,
+) -> dict[str, Tensor]:
+    """InfoNCE (van den Oord et al. 2018) between two showings of the same scenes, whose cells are
+    one another's rivals.
+
+    Args:
+        views: (B, 3, S, S) in [0, 1] each, under two looks.
+    Returns:
+        ``loss``, and ``found``: the share of cells that find themselves.
+    """
+    told = [encoder(view).flatten(2).transpose(1, 2) for view in views]  # (B, C, D)
+    picked = torch.randperm(told[0].shape[1], generator=generator)[: stage.places]
+    first, second = (features[:, picked.to(features.device)] for features in told)
+    logits = first @ second.transpose(1, 2) / stage.temperature  # (B, places, places)
+    right = torch.arange(stage.places, device=logits.device).expand(len(logits), -1)
+    loss = 0.5 * (
+        functional.cross_entropy(logits.flatten(0, 1), right.flatten())
+        + functional.cross_entropy(logits.transpose(1, 2).flatten(0, 1), right.flatten())
+    )
+    return {"loss": loss, "found": (logits.argmax(dim=-1) == right).float().mean()}
 
 
 def _relative_losses(

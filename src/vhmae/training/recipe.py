@@ -63,6 +63,9 @@ class DataConfig:
     licence: str = ""
     """What the weights say of their licence, which follows from that of the data; empty says that
     nobody stated one."""
+    regions: bool = False
+    """Divide stills that have no label map into regions of like colour, and take a union of
+    neighbours as foreground; false lays random blobs over them."""
     frames_per_video: int = 24
     """Frames that are taken of each clip, evenly spaced among those with a foreground."""
     cache: str = ""
@@ -130,6 +133,36 @@ class LookStage:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class LikenessStage:
+    """Before the look path: the encoder that finds likes learns that a place stays itself under
+    every look."""
+
+    steps: int = 1500
+    """Updates of the weights."""
+    batch_size: int = 16
+    """Scenes an update, each under two looks."""
+    learning_rate: float = 1e-3
+    """The highest rate of AdamW; it falls along a cosine."""
+    image_size: int = 160
+    """Side of the crops, a multiple of 8."""
+    places: int = 96
+    """Cells of a scene that are told apart from one another."""
+    temperature: float = 0.1
+    """What cosines are divided by: the smaller, the more the nearest rival counts."""
+    noise: float = 0.01
+    """Largest deviation of noise that is laid over each showing."""
+    ema: float = 0.998
+    """Share of the moving average that a step keeps."""
+
+    def __post_init__(self) -> None:
+        if self.image_size % 8 or not 1 < self.places <= (self.image_size // 8) ** 2:
+            raise InputError(
+                "train.likeness: image_size must be a multiple of 8, and places at least 2 and at "
+                "most as many as a crop has cells of 8 pixels"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
     """A stage of the whole network at one size and clip length."""
 
@@ -193,6 +226,9 @@ class LossConfig:
 class TrainConfig:
     """The course of a training run."""
 
+    likeness: LikenessStage | None = None
+    """The course of the look path's encoder of likes, first of all; null where it has none, or
+    where it stays as it is (``vhmae train --from``)."""
     look: LookStage | None = dataclasses.field(default_factory=LookStage)
     """The look path's own course, before the stages; null leaves it out."""
     stages: tuple[Stage, ...] = ()

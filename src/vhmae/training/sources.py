@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -40,7 +40,8 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     for folder in config.folders:
         path = cache / _pack_file(config, folder)
         if not path.exists():
-            build_pack(config.root_path / folder, config.frames_per_video).save(path)
+            built = build_pack(config.root_path / folder, config.frames_per_video)
+            (built.with_regions() if config.regions else built).save(path)
         pack = Pack.load(path, config.together)
         if left_out:
             pack = pack.subset(set(pack.names) - left_out)
@@ -71,11 +72,18 @@ def _restrictions(config: DataConfig) -> list[str]:
 def _pack_file(config: DataConfig, folder: str) -> str:
     """A pack's name in a cache: another for another folder or number of frames."""
     facts = [str((config.root_path / folder).resolve()), config.frames_per_video]
+    facts += ["regions"] if config.regions else []
     return f"{Path(folder).name}.{_digest(facts)}.pack.npz"
 
 
-def bank_file(config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: int) -> str:
-    """A bank's name in a cache: another wherever another one would be drawn."""
+def bank_file(
+    config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: int, encoder: str = ""
+) -> str:
+    """A bank's name in a cache: another wherever another one would be drawn.
+
+    Args:
+        encoder: digest of what finds likes; empty where none are read.
+    """
     facts = [
         "sources",
         *_drawn_from(config, scenes),
@@ -83,6 +91,7 @@ def bank_file(config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: i
         stage.image_size,
         stage.clip_frames,
         seed,
+        *([encoder] if encoder else []),
     ]
     return f"look_bank.{_digest(facts)}.npz"
 
@@ -115,6 +124,15 @@ def _drawn_from(config: DataConfig, scenes: SceneRecipe) -> list[Any]:
         to_tree(scenes),
     ]
     return [*facts, *_restrictions(config)] if config.leave_out or config.only else facts
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Another one for other values, names or shapes."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _digest(facts: list[Any]) -> str:
@@ -268,41 +286,57 @@ class LookBank:
     """Drawn pixels of many scenes before the looks: the look path trains on them at thousands of
     samples a second."""
 
-    def __init__(self, pixels: Tensor, region: Tensor, shares: Tensor, source: Tensor) -> None:
-        self.pixels = pixels  # (N, P, 3) uint8, the four sets side by side
+    def __init__(
+        self,
+        pixels: Tensor,
+        region: Tensor,
+        shares: Tensor,
+        source: Tensor,
+        likeness: Tensor | None = None,
+    ) -> None:
+        # (N, P, 3) uint8, the four sets side by side; then the foreground cells and their likes.
+        self.pixels = pixels
         self.region = region  # (N, P) bool: pixels that B recolours
         self.shares = shares  # (N, S) float32
         self.source = source  # (N,) int64, numbers of the sources
+        self.likeness = likeness  # (N, K, likes) float16, or None where none are read
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     def to(self, device: torch.device) -> LookBank:
-        return LookBank(
-            *(tensor.to(device) for tensor in (self.pixels, self.region, self.shares, self.source))
-        )
+        return LookBank(**{name: tensor.to(device) for name, tensor in self._tensors().items()})
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in vars(self).items() if tensor is not None}
 
     def save(self, path: Path) -> None:
         with whole_file(path) as part:
-            np.savez(
-                part,
-                pixels=self.pixels.numpy(),
-                region=self.region.numpy(),
-                shares=self.shares.numpy(),
-                source=self.source.numpy(),
-            )
+            arrays = {name: tensor.numpy() for name, tensor in self._tensors().items()}
+            np.savez(part, **arrays)  # type: ignore[arg-type]  # numpy types the keywords after its own flags
 
     @classmethod
     def load(cls, path: Path) -> LookBank:
         with np.load(path, allow_pickle=False) as file:
-            return cls(
-                *(torch.from_numpy(file[key]) for key in ("pixels", "region", "shares", "source"))
-            )
+            return cls(**{name: torch.from_numpy(file[name]) for name in file.files})
 
     @classmethod
-    def draw(cls, sampler: Draws[Scene], stage: LookStage, seed: int, workers: int) -> LookBank:
-        """Draw the bank: about 6 ms a scene and process."""
-        batches = _DrawnPixels(sampler, seed, CHUNK, stage.clip_frames, stage.image_size)
+    def draw(
+        cls,
+        sampler: Draws[Scene],
+        stage: LookStage,
+        seed: int,
+        workers: int,
+        likes: DrawsLikes | None = None,
+    ) -> LookBank:
+        """Draw the bank: about 6 ms a scene and process.
+
+        Args:
+            likes: finds what is alike in scenes, where the path reads that.
+        """
+        batches = _DrawnPixels(
+            sampler, seed, CHUNK, stage.clip_frames, stage.image_size, likes is not None
+        )
         loader = DataLoader(
             batches,
             batch_size=None,
@@ -310,15 +344,53 @@ class LookBank:
             num_workers=workers,
             worker_init_fn=_one_thread,
         )
-        parts: Sequence[tuple[Tensor, ...]] = list(loader)
+        parts: list[tuple[Tensor, ...]] = []
+        for number, (pixels, region, shares, source, *whole) in enumerate(loader):
+            if likes is None:
+                parts.append((pixels, region, shares, source))
+                continue
+            frames, recolored, mask = whole
+            scenes = StackedScenes(frames, recolored, mask, source)
+            found = likes(scenes, np.random.default_rng([seed, number, 3]))
+            parts.append(
+                (
+                    torch.cat([pixels, found.pixels], dim=1),
+                    torch.cat([region, found.region], dim=1),
+                    shares,
+                    source,
+                    found.likeness,
+                )
+            )
         return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+
+
+@dataclasses.dataclass(frozen=True)
+class DrawnLikes:
+    """What was found alike in scenes, as it was before the looks."""
+
+    pixels: Tensor
+    """(n, K + K * likes, 3) uint8: the foreground cells, then the likes of each."""
+    region: Tensor
+    """The same cells, bool: those that B recolours."""
+    likeness: Tensor
+    """(n, K, likes) float16."""
+
+
+DrawsLikes = Callable[[StackedScenes, np.random.Generator], DrawnLikes]
 
 
 class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
     def __init__(
-        self, sampler: Draws[Scene], seed: int, chunk: int, frames: int, size: int
+        self,
+        sampler: Draws[Scene],
+        seed: int,
+        chunk: int,
+        frames: int,
+        size: int,
+        whole: bool = False,
     ) -> None:
         self.scenes = Batches(sampler, seed, range(chunk), frames, size)
+        self.whole = whole
 
     def __getitem__(self, index: int) -> tuple[Tensor, ...]:
         scenes = StackedScenes.of(self.scenes[index])
@@ -339,6 +411,7 @@ class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
             pixels[..., 3] > 0.5,
             members.float().mean(dim=2),
             scenes.source,
+            *((scenes.frames, scenes.region, scenes.mask) if self.whole else ()),
         )
 
 

@@ -18,9 +18,11 @@ from vhmae.color import statistics
 from vhmae.data.looks import LookSampler
 from vhmae.data.pairs import PairSampler, PairWindow
 from vhmae.data.synthesis import SceneSampler, StackedScenes, TrainingBatch, make_batch
+from vhmae.model.look import LookPath
 from vhmae.model.precision import Precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.fitting import Course, Part, Trained
+from vhmae.training.likeness import draw_likes
 from vhmae.training.objective import batch_losses, look_losses
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe, Stage
@@ -32,6 +34,7 @@ from vhmae.training.sources import (
     iterate_batches,
     load_scenes,
     scenes_folder,
+    tensors_digest,
 )
 from vhmae.training.terms import Term
 
@@ -252,11 +255,22 @@ def split_parameters(model: VHMAE) -> tuple[dict[str, nn.Parameter], dict[str, n
 
 
 def load_bank(
-    sampler: SceneSampler, stage: LookStage, recipe: Recipe, cache: Path, processes: Processes
+    sampler: SceneSampler,
+    stage: LookStage,
+    recipe: Recipe,
+    cache: Path,
+    processes: Processes,
+    path: LookPath,
+    looks: LookSampler,
 ) -> LookBank:
     """The look path's bank: drawn once, then read from the cache."""
-    path = cache / bank_file(recipe.data, recipe.scenes, stage, recipe.train.seed)
-    if processes.leads and not path.exists():
-        LookBank.draw(sampler, stage, recipe.train.seed, os.cpu_count() or 1).save(path)
+    seed, likes = recipe.train.seed, None
+    encoder = ""
+    if path.config.likeness is not None:
+        likes = functools.partial(draw_likes, path, looks)
+        encoder = tensors_digest(path.likeness.state_dict())
+    file = cache / bank_file(recipe.data, recipe.scenes, stage, seed, encoder)
+    if processes.leads and not file.exists():
+        LookBank.draw(sampler, stage, seed, os.cpu_count() or 1, likes).save(file)
     processes.wait()
-    return LookBank.load(path)
+    return LookBank.load(file)
