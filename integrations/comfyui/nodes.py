@@ -46,10 +46,10 @@ class Progress:
         comfy.model_management.throw_exception_if_processing_interrupted()
 
 
-def said_of(frames: int, seconds: float, device: str, precision: str) -> str:
+def said_of(frames: int, seconds: float, backend: str, device: str, precision: str) -> str:
     """What a node shows when it is done."""
     pace = frames / max(seconds, 1e-6)
-    return f"{frames} frames, {pace:.1f} a second, on {device} in {precision}"
+    return f"{frames} frames, {pace:.1f} a second, by {backend} on {device} in {precision}"
 
 
 def harmonized_images(
@@ -71,7 +71,9 @@ def harmonized_images(
             made[number, ..., 3] = images[number, ..., 3]
         tell(number + 1, len(frames))
     seconds = time.monotonic() - began
-    return made, said_of(len(frames), seconds, str(harmonizer.device), harmonizer.precision)
+    network = harmonizer.network
+    where = (network.backend, network.device, network.precision)
+    return made, said_of(len(frames), seconds, *where)
 
 
 def harmonized(
@@ -90,10 +92,9 @@ def harmonized(
             if getattr(words, field.name)
         }
         made, report = harmonized_file(frames, mask, Progress(), keep=kept, **said_by, **options)
+        where = (report["backend"], report["device"], report["precision"])
         lines = [
-            said_of(
-                report["frames"], report["seconds"], str(report["device"]), report["precision"]
-            ),
+            said_of(report["frames"], report["seconds"], *where),
             *report["warnings"],
         ]
         said = "\n".join(lines)
