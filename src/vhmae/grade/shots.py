@@ -8,12 +8,12 @@ place to place is lost: how much that is, is measured on the pixels themselves. 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, UnitFrame, UnitMatte, to_unit
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
 from vhmae.engine.rendering import ColorChange
@@ -176,6 +176,29 @@ class _Side:
         self._grades += [dataclasses.replace(one, side=self.name) for one in found]
 
 
+def grade_of_pairs(pairs: Iterable[tuple[UnitFrame, UnitFrame, UnitMatte]]) -> ShotGrade:
+    """Fit a map to the frames of one shot that somebody has harmonized already.
+
+    Args:
+        pairs: a frame before and after (H, W, 3), and its matte (H, W), in the order of the shot.
+    Raises:
+        InputError: where no frame has a foreground.
+    """
+    shot = _Shot(0)
+    for index, (before, after, matte) in enumerate(pairs):
+        shot.last = index
+        if index % EVERY_FRAMES == 0 or not shot.indices:
+            seen, became = (
+                cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).transpose(2, 0, 1)
+                for frame in (before, after)
+            )
+            shot.keep(index, seen, became, matte)
+    grades = shot.grade(1, None)
+    if not grades:
+        raise InputError("no frame has a foreground to grade; check the mask")
+    return grades[0]
+
+
 class _Shot:
     """Pixels of a shot as they come in."""
 
@@ -187,6 +210,11 @@ class _Shot:
 
     def look_at(self, index: int, image: PlanarFrame, matte: Array, change: ColorChange) -> None:
         before = image.sample(SIDE, SIDE)  # (3, S, S)
+        after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
+        self.keep(index, before, after, matte)
+
+    def keep(self, index: int, before: Array, after: Array, matte: Array) -> None:
+        """Keep the foreground of a frame, before and after, (3, S, S) each."""
         inside = (
             to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
             >= 0.5
@@ -198,7 +226,6 @@ class _Shot:
             )
         if not inside.any():
             return
-        after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
         pixels = np.concatenate([before[:, inside], after[:, inside]]).T.astype(np.float32)
         self.indices.append(index)
         self._pixels.append(pixels[:: self._kept_one_in])

@@ -19,7 +19,7 @@ from vhmae.errors import InputError, did_you_mean
 from vhmae.memory import check_memory
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import map_ahead, run_ahead
-from vhmae.progress import Progress
+from vhmae.progress import Progress, Told
 from vhmae.video.matte import layered
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
@@ -47,6 +47,7 @@ def harmonize_video(
     output: str | Path,
     *,
     mask: str | Path | Sequence[str | Path] = (),
+    on_progress: Told | None = None,
     **options: Unpack[HarmonizeOptions],
 ) -> dict[str, Any]:
     """Harmonize a video file.
@@ -57,6 +58,9 @@ def harmonize_video(
         mask: white where the foreground is, grey where it is soft; a video, a picture, a folder, a
             sequence or .npz. Several masks are several objects; none takes the composite's own
             alpha.
+        on_progress: called in this thread with the frames that are done and the frames of the
+            video (None: not known); less than before means that another pass has begun. What it
+            raises stops the work, and nothing half-written is left.
         options: other options of :class:`HarmonizeJob` (``quality``, ``strength``, ``weights``,
             ...).
     Returns:
@@ -78,19 +82,21 @@ def harmonize_video(
         elif isinstance(value, list):
             given[name] = tuple(value)
     files = {"composite": Path(composite), "masks": tuple(map(Path, masks)), "output": Path(output)}
-    return harmonize_job(build_options(HarmonizeJob, {**given, **files}))
+    return harmonize_job(build_options(HarmonizeJob, {**given, **files}), on_progress=on_progress)
 
 
 def harmonize_job(
     job: HarmonizeJob,
     network: WindowNetwork | None = None,
     said_of: HarmonizeJob | None = None,
+    on_progress: Told | None = None,
 ) -> dict[str, Any]:
     """Run a job and return its report (docs/cli.md).
 
     Args:
         network: that of its weights, if it is open.
         said_of: the job whose frames its guide names, where that is another shot of the scene.
+        on_progress: as :func:`harmonize_video` takes it.
     """
     began = time.monotonic()
     if job.resume:
@@ -118,7 +124,9 @@ def harmonize_job(
             renderer.resumed = Standing.of(*writer.saved)
             tally, sources.skipped_before = renderer.resumed.tally, renderer.resumed.skipped_before
         begun = writer.frames  # those of a stopped run
-        with Progress("harmonize", sources.info.frames, job.progress, renderer.pace) as progress:
+        with Progress(
+            "harmonize", sources.info.frames, job.progress, renderer.pace, told=on_progress
+        ) as progress:
             analysis.survey(progress)
             heard = hear_guide(analysis, said_of=said_of)
             if heard is not None and heard.guide["shots"] == "all":
