@@ -52,8 +52,9 @@ def _export(args: Any) -> None:
     if args.quiet:
         return
     for shot in report["shots"]:
+        side = shot.get("side", "foreground")
         print(
-            f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}: changes the foreground "
+            f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}: changes the {side} "
             f"by {shot['change']:.1f} levels, "
             f"{shot['left']:.1f} are left ({shot['share_left']:.0%})"
         )

@@ -34,7 +34,8 @@ def _diagnose(args: Any) -> None:
         return
     several = len({shot["object"] for shot in report["shots"]}) > 1
     for shot in report["shots"]:
-        thing = f", object {shot['object']}" if several else ""
+        name = f"object {shot['object']}" if shot["object"] else "the background"
+        thing = f", {name}" if several or not shot["object"] else ""
         sure = f"; {shot['sure']:.0%} sure to come nearer" if "sure" in shot else ""
         print(
             f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}{thing}: {shot['words']}; "
