@@ -145,6 +145,29 @@ def grade_shots(
     )
 
 
+def grade_of_pairs(pairs: Iterable[tuple[UnitFrame, UnitFrame, UnitMatte]]) -> ShotGrade:
+    """Fit a map to the frames of one shot that somebody has harmonized already.
+
+    Args:
+        pairs: a frame before and after (H, W, 3), and its matte (H, W), in the order of the shot.
+    Raises:
+        InputError: where no frame has a foreground.
+    """
+    shot = _Shot(0)
+    for index, (before, after, matte) in enumerate(pairs):
+        shot.last = index
+        if index % EVERY_FRAMES == 0 or not shot.indices:
+            seen, became = (
+                cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).transpose(2, 0, 1)
+                for frame in (before, after)
+            )
+            shot.keep(index, seen, became, matte)
+    grades = shot.grade(1, None)
+    if not grades:
+        raise InputError("no frame has a foreground to grade; check the mask")
+    return grades[0]
+
+
 class _Side:
     """The grades of a side, shot by shot: a film has a thousand shots, so each is graded as it
     ends, and few of its pixels are kept."""
@@ -174,29 +197,6 @@ class _Side:
     def _end(self) -> None:
         found = self._shot.grade(len(self._grades) + 1, self.every)
         self._grades += [dataclasses.replace(one, side=self.name) for one in found]
-
-
-def grade_of_pairs(pairs: Iterable[tuple[UnitFrame, UnitFrame, UnitMatte]]) -> ShotGrade:
-    """Fit a map to the frames of one shot that somebody has harmonized already.
-
-    Args:
-        pairs: a frame before and after (H, W, 3), and its matte (H, W), in the order of the shot.
-    Raises:
-        InputError: where no frame has a foreground.
-    """
-    shot = _Shot(0)
-    for index, (before, after, matte) in enumerate(pairs):
-        shot.last = index
-        if index % EVERY_FRAMES == 0 or not shot.indices:
-            seen, became = (
-                cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).transpose(2, 0, 1)
-                for frame in (before, after)
-            )
-            shot.keep(index, seen, became, matte)
-    grades = shot.grade(1, None)
-    if not grades:
-        raise InputError("no frame has a foreground to grade; check the mask")
-    return grades[0]
 
 
 class _Shot:
