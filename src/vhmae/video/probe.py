@@ -138,6 +138,8 @@ class VideoInfo:
     associated: bool = False
     """OpenEXR: the colours were multiplied by alpha in linear light; they are divided by it as they
     are read."""
+    pixel_aspect: Fraction | None = None
+    """How many times as wide a pixel is as it is high; None where that is not said."""
     warnings: tuple[str, ...] = ()
     """What the user should know of how the source is read."""
 
@@ -327,7 +329,12 @@ def describe_stream(
         pixel_format=pixel_format,
         encoding=ColorEncoding(matrix, full, bits),
         guessed_matrix=guessed,
+        pixel_aspect=_shape(stream.sample_aspect_ratio or context.sample_aspect_ratio),
     )
+
+
+def _shape(aspect: Fraction | None) -> Fraction | None:
+    return Fraction(aspect) if aspect else None
 
 
 def _matrix(planar: str, tag: int, height: int, colorspace: Matrix | None) -> tuple[Matrix, bool]:

@@ -265,19 +265,18 @@ class VideoWriter(FrameWriter):
             None if original is None else original.codec_context,
             self._delivery,
         )
-        if original is None:
-            return
-        if original.sample_aspect_ratio:
-            stream.codec_context.sample_aspect_ratio = original.sample_aspect_ratio
+        aspect = self.source.pixel_aspect
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
             in_container = self.output.suffix.lower() in (".mp4", ".mov", ".m4v")
             if (
-                original.sample_aspect_ratio != 1
+                aspect != 1
                 and not in_container
                 and stream.codec_context.codec.canonical_name not in _KNOWS_SHAPE
             ):
-                self.left_out.append(
-                    f"pixels that are not square ({original.sample_aspect_ratio})".replace("/", ":")
-                )
+                self.left_out.append(f"pixels that are not square ({aspect})".replace("/", ":"))
+        if original is None:
+            return
         name_alike(stream, original)
         stream.disposition = int(original.disposition)
         if not self.origin and "timecode" in original.metadata:
