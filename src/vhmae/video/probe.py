@@ -89,6 +89,8 @@ _LISTS = {"concat", "hls", "applehttp", "dash", "sdp", "imf"}
 """FFmpeg's formats that read other files, or reach into a network."""
 LARGEST_STEP_BACK = 0.5
 """Seconds by which time stamps may go back from one packet to the next."""
+_NO_DISPLAYS = {8: "linear light", 9: "logarithmic", 10: "logarithmic", 17: "for cinemas (ST 428)"}
+"""Transfers that are not those of displays, which video is taken to have."""
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 
@@ -329,7 +331,19 @@ def describe_stream(
         pixel_format=pixel_format,
         encoding=ColorEncoding(matrix, full, bits),
         guessed_matrix=guessed,
+        warnings=_transfer_told(path, int(context.color_trc or 0)),
         pixel_aspect=_shape(stream.sample_aspect_ratio or context.sample_aspect_ratio),
+    )
+
+
+def _transfer_told(path: Path, tag: int) -> tuple[str, ...]:
+    """What the user is told of values that are not meant for a display."""
+    kind = _NO_DISPLAYS.get(tag)
+    if kind is None:
+        return ()
+    return (
+        f"{path}: says its values are {kind}; they are taken as those of a display; convert "
+        "them to BT.709 first where that is wrong",
     )
 
 
