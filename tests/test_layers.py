@@ -34,6 +34,7 @@ ROOMS = (
     "web",
     "rcvh",
     "study",
+    "app",
     "cli",
     "__main__",
     "__init__",

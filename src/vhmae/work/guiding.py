@@ -87,7 +87,7 @@ class Hearing:
         all shots."""
         return decide_shots(
             self.prior,
-            _as_stored(guide, self.analysis.sources.info),
+            as_stored(guide, self.analysis.sources.info),
             lambda number: self.named.shown(number, place),
             thing=place + 1,
             first=self.named.default,
@@ -134,32 +134,38 @@ class Named:
         if not matte.any():
             raise InputError(f"frame {number} has no foreground; name another", field="guide")
         if (number, place) not in self._answers:
-            self._answers[number, place] = self._answer(number, place)
+            answer = answer_among_neighbors(self.analysis, number, place)
+            self._answers[number, place] = answer
         frame = to_uint8(payload.timed.image.rgb())
         return Shown(frame, matte, self._answers[number, place], shot)
 
-    def _answer(self, number: int, place: int) -> FrameTransform:
-        """What the network says of a frame among its neighbors, before strength and any guide."""
-        job, network = self.analysis.sources.job, self.analysis.harmonizers[place].network
-        detects = self.analysis.harmonizers[place].cut_detection
-        plain = dataclasses.replace(job, strength=1.0, keep=())
-        harmonizer = Harmonizer.from_settings(plain, network, cut_detection=detects)
-        first = max(0, number - AROUND)
-        near = itertools.islice(self.analysis.sources.frames(first), number - first + AROUND + 1)
-        released = []
-        for payload in near:
-            timed = payload.timed
-            cut = timed.index in self.analysis.sources.cuts
-            released += harmonizer.push(
-                timed.index, timed.image.thumbnail, payload.mattes[place], cut=cut
-            )
-        for one in itertools.chain(released, harmonizer.drain_lazily()):
-            if one.payload == number and isinstance(one.change, FrameTransform):
-                return one.change
-        raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")
+
+def answer_among_neighbors(analysis: Analysis, number: int, place: int) -> FrameTransform:
+    """What the network says of a frame among its neighbors, before strength and any guide.
+
+    Args:
+        place: of the object, from 0.
+    Raises:
+        InputError: where nothing can be said of it.
+    """
+    sources, own = analysis.sources, analysis.harmonizers[place]
+    plain = dataclasses.replace(sources.job, strength=1.0, keep=())
+    harmonizer = Harmonizer.from_settings(plain, own.network, cut_detection=own.cut_detection)
+    first = max(0, number - AROUND)
+    released = []
+    for payload in itertools.islice(sources.frames(first), number - first + AROUND + 1):
+        timed = payload.timed
+        cut = timed.index in sources.cuts
+        released += harmonizer.push(
+            timed.index, timed.image.thumbnail, payload.mattes[place], cut=cut
+        )
+    for one in itertools.chain(released, harmonizer.drain_lazily()):
+        if one.payload == number and isinstance(one.change, FrameTransform):
+            return one.change
+    raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")
 
 
-def _as_stored(guide: Guide, info: VideoInfo) -> Guide:
+def as_stored(guide: Guide, info: VideoInfo) -> Guide:
     """The guide with its places where the video stores them: files may tell players to turn
     frames."""
     if not info.turned % 360:
