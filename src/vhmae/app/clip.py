@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ class Clip:
             folder: of the run, for this clip alone.
         """
         self.job, self.sources, self.analysis = job, sources, analysis
+        self.folder = folder
         info = sources.info
         self.info = info
         whole = sources
@@ -118,6 +120,7 @@ class Clip:
         self.proxy.close()
         self.maps.close()
         self.looks.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- reading all of it, in turns
 

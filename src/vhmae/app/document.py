@@ -147,6 +147,12 @@ class Document:
             self.revision += 1
             return self.revision
 
+    def ensure_saved(self) -> None:
+        """Write the file, if nobody has: commands that are copied name it."""
+        with self._lock:
+            if self._stamp is None:
+                self._write(self._tree)
+
     def keep(self, key: str, value: Any) -> None:
         """Save something of the server's own; the page's revision stays."""
         with self._lock:

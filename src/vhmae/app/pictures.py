@@ -13,7 +13,7 @@ PREVIEW_LINES = 540
 """On the shorter side: what a frame is shown at while one works on it."""
 PREVIEW_WIDEST = 1280
 THUMB_LINES = 96
-FAST_QUALITY = 92
+FAST_QUALITY = 86
 THUMB_QUALITY = 82
 
 
@@ -49,9 +49,8 @@ def png(picture: Array) -> bytes:
 
 
 def jpeg(picture: Array, quality: int = FAST_QUALITY) -> bytes:
-    """RGB (H, W, 3) uint8 as JPEG without reduced chroma."""
-    full = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
-    return _encoded(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality, *full])
+    """RGB (H, W, 3) uint8 as JPEG."""
+    return _encoded(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def from_bytes(data: bytes) -> Array:

@@ -3,13 +3,12 @@ read."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import logging
 import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, Literal
 
@@ -147,6 +146,8 @@ class Project:
         except VhmaeError as error:
             self._fail(generation, {"detail": str(error), "key": None, "values": {}})
             return
+        except CancelledError:  # the server ends
+            return
         except Exception as error:
             logging.getLogger("vhmae.app").exception("opening failed")
             self._fail(generation, {"detail": str(error), "key": None, "values": {}})
@@ -267,17 +268,29 @@ class Project:
         if self.clip.looks.get(number) is None:
             self.look(number, awaited=True)
 
+    def ensure_looks(self, frames: Iterable[int]) -> None:
+        """Wait until frames have been looked at.
+
+        Raises:
+            Refused: where that takes too long.
+        """
+        missing = [one for one in dict.fromkeys(frames) if self.clip.looks.get(one) is None]
+        waited = [self.look(one, awaited=True) for one in missing]
+        try:
+            for future in waited:
+                future.result(LOOK_SECONDS)
+        except (TimeoutError, CancelledError):
+            raise Refused("server.not-yet") from None
+
     def maps(self, first: int, count: int) -> bytes:
         """Maps as ``GET maps`` tells them; a single frame that nobody has come to is looked at
         first."""
         clip = self.clip
         clip.check_frame(first)
         if count == 1 and not clip.maps.known[first] and clip.looks.get(first) is None:
-            with contextlib.suppress(TimeoutError):
-                self.look(first, awaited=True).result(LOOK_SECONDS)
+            self.ensure_looks([first])
         if not clip.grid and clip.looks.get(clip.hearer.default) is None:
-            with contextlib.suppress(TimeoutError):
-                self.look(clip.hearer.default, awaited=True).result(LOOK_SECONDS)
+            self.ensure_looks([clip.hearer.default])
         return clip.told_maps(first, count)
 
     # --- what is told

@@ -12,7 +12,7 @@ from vhmae.app.bodies import Asked, Opened, Said, Saved, Stood
 from vhmae.app.glance import glance
 from vhmae.app.layers import layer_picture
 from vhmae.app.pictures import PREVIEW_LINES, png, reduced
-from vhmae.app.project import LOOK_SECONDS, Project
+from vhmae.app.project import Project
 from vhmae.app.projects import Projects, Wanted
 from vhmae.app.refusals import Refused
 from vhmae.app.renders import Renders
@@ -136,9 +136,8 @@ def _add_frames(app: FastAPI, projects: Projects) -> None:
         project = projects.get(number)
         clip, guide = project.clip, project.document.guide
         clip.check_frame(frame)
-        for one in {frame, *clip.hearer.named(guide)}:
-            if clip.looks.get(one) is None:
-                project.look(one, awaited=True).result(LOOK_SECONDS)
+        known = () if clip.maps.known[frame] else (frame,)
+        project.ensure_looks([*known, *clip.hearer.named(guide)])
         image = clip.rendered(clip.reel.payload(frame), guide, project.job)
         after = clip.upright(image)
         shown = after if size == "full" else reduced(after, clip.preview)
@@ -179,9 +178,7 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         project = projects.get(number)
         guide = heard(project, body.guide, body.frame)
         clip = project.clip
-        for one in {body.frame, *clip.hearer.pending(guide)}:
-            if clip.looks.get(one) is None:
-                project.look(one, awaited=True).result(LOOK_SECONDS)
+        project.ensure_looks([body.frame, *clip.hearer.named(guide)])
         strength = project.job.strength
         return clip.hearer.takes(guide, body.frame, body.object, body.count, strength)
 

@@ -13,8 +13,9 @@ from vhmae.app.document import Document, new_document, read_document
 from vhmae.app.project import OWN, House, Project
 from vhmae.app.refusals import Refused
 from vhmae.engine.settings import HarmonizerSettings
-from vhmae.options import values_to_json
-from vhmae.work.project import project_beside
+from vhmae.options import options_of, values_to_json
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.project import SUFFIX, project_beside
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,10 +47,7 @@ class Projects:
         folder = self.house.folder
         clip = folder.existing(wanted.composite)
         front = None if wanted.foreground is None else folder.existing(wanted.foreground)
-        path = project_beside(clip)
-        if front is not None:
-            beside = project_beside(front)
-            path = beside.with_name(f"{beside.name.removesuffix('.vhmae.json')}.over.{path.name}")
+        path = self._place(clip, front)
         job: dict[str, Any] = {"composite": self._from(path, wanted.composite)}
         if wanted.masks is not None:
             job["masks"] = [self._from(path, mask) for mask in wanted.masks]
@@ -61,12 +59,29 @@ class Projects:
             if not path.is_file():
                 return Document(path, new_document(self._usual() | job), saved=False)
             found = Document(path, read_document(path), saved=True)
-            tree = found.shown
-            if (whole := {**tree["job"], **job}) != tree["job"]:
-                found.change(found.revision, {**tree, "job": whole})
+            if (tree := _with(found, job)) is not None:
+                found.change(found.revision, tree)
             return found
 
-        return self._take(path, document)
+        project = self._take(path, document)
+        if (tree := _with(project.document, job)) is not None:  # it was open already
+            project.change(project.document.revision, tree)
+        return project
+
+    def _place(self, clip: Path, front: Path | None) -> Path:
+        """Where the project of a clip lies: a clip of another ending may have taken its name."""
+        path = project_beside(clip)
+        if front is not None:
+            stem = project_beside(front).name.removesuffix(SUFFIX)
+            return front.with_name(f"{stem}.over.{path.name}")
+        number = _number(path)
+        known: Any = None
+        if number in self._open:
+            known = self._open[number].document.tree["job"].get("composite")
+        elif path.is_file():
+            known = read_document(path)["job"].get("composite")
+        taken = known is not None and (path.parent / str(known)).name != clip.name
+        return clip.with_name(f"{clip.name}{SUFFIX}") if taken and "%" not in clip.name else path
 
     def _usual(self) -> dict[str, Any]:
         """The command's own options, where they are not the default."""
@@ -86,7 +101,7 @@ class Projects:
         return "../" * ups + path.relative_to(self.house.folder.root).as_posix()
 
     def _take(self, path: Path, document: Callable[[], Document]) -> Project:
-        number = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+        number = _number(path)
         with self._lock:
             found = self._open.get(number)
             if found is not None and found.state != "failed":
@@ -127,3 +142,16 @@ class Projects:
             projects, self._open = list(self._open.values()), {}
         for project in projects:
             project.close()
+
+
+def _number(path: Path) -> str:
+    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+
+
+def _with(document: Document, job: dict[str, Any]) -> dict[str, Any] | None:
+    """A document with other options; None where it has them already."""
+    tree = document.shown
+    known = {one.name: one.to_json(one.default) for one in options_of(HarmonizeJob)}
+    if all(tree["job"].get(name, known.get(name)) == value for name, value in job.items()):
+        return None
+    return {**tree, "job": {**tree["job"], **job}}

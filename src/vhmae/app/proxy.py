@@ -7,7 +7,7 @@ import os
 import threading
 from pathlib import Path
 
-MOST_BYTES = 4 << 30
+MOST_BYTES = 2 << 30
 """Of one clip; frames beyond are read from the source each time."""
 
 

@@ -22,6 +22,7 @@ def add_render_calls(app: FastAPI, projects: Projects, renders: Renders) -> None
         """The command that does the same, to be copied."""
         project = projects.get(number)
         taking = renders.taking(project, body.kind, body.output, body.options)
+        project.document.ensure_saved()
         file = project.document.path.name
         harmonizes = body.kind == "video" and not body.options
         by_job = f"vhmae harmonize --job {file} -o {taking.output.name}" if harmonizes else ""

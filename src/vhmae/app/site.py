@@ -35,7 +35,7 @@ from vhmae.version import __version__
 from vhmae.web.admission import Admission
 from vhmae.web.application import Site, make_application
 from vhmae.web.bodies import SignIn
-from vhmae.web.guards import HEADERS
+from vhmae.web.guards import BARE, HEADERS
 from vhmae.web.secrets import Secrets, new_secrets
 
 ROOM = Path(__file__).parent
@@ -235,7 +235,7 @@ def _add_pages(app: FastAPI, own: App) -> None:
     def page(request: Request, token: str = "") -> Response:
         """The page; with the token in its address, whoever opens it is let in."""
         base = own.site.prefix
-        if base and not request.url.path.endswith("/"):
+        if request.scope.get(BARE):
             return RedirectResponse(f"{base}/", 307)
         if own.remote and token:
             own.admission.admit(request, token)

@@ -195,11 +195,8 @@ def before_and_after(
 ) -> tuple[Array, Array]:
     """A frame before and after, upright: (H, W, 3) uint8 each."""
     clip, guide = project.clip, guide_of(taking)
-    for frame in (number, *clip.hearer.named(guide)):
-        if clip.looks.get(frame) is None and not (
-            frame == number and clip.maps.known[frame] and frame not in clip.hearer.named(guide)
-        ):
-            project.look(frame, awaited=True).result()
+    known = () if clip.maps.known[number] else (number,)
+    project.ensure_looks([*known, *clip.hearer.named(guide)])
     payload = clip.reel.payload(number)
     after = clip.rendered(payload, guide, job)
     return clip.upright(payload.timed.image), clip.upright(after)
@@ -229,8 +226,7 @@ def _before_after(
     while not project.settled.wait(0.2):
         running.check()
     clip, guide = project.clip, guide_of(taking)
-    for frame in clip.hearer.pending(guide):
-        project.look(frame, awaited=True).result()
+    project.ensure_looks(clip.hearer.named(guide))
     lines = int(taking.options.get("lines", USUAL_LINES))
     size = shown_size(clip.width, clip.height, max(16, min(lines, 2160)))
     total = clip.sources.expected()
