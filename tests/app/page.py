@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import httpx2
 import numpy as np
 from starlette.testclient import TestClient
 
@@ -19,12 +20,17 @@ NOTHING_SAID = {"schema": 1}
 
 
 class Page:
-    """A page of an app in this process."""
+    """A page of an app in this process, or of one that is served."""
 
-    def __init__(self, app: App, host: str = "127.0.0.1:8765") -> None:
-        self.app = app
-        self.prefix = app.site.prefix
-        self.client = TestClient(app.application, base_url=f"http://{host}")
+    app: App
+
+    def __init__(self, app: App | None, address: str = "http://127.0.0.1:8765") -> None:
+        self.prefix = ""
+        if app is None:
+            self.client: Any = httpx2.Client(base_url=address, timeout=60.0)
+        else:
+            self.app, self.prefix = app, app.site.prefix
+            self.client = TestClient(app.application, base_url=address)
         self.csrf = self.get("session").json()["csrf"]
 
     def get(self, path: str, **more: Any) -> Any:

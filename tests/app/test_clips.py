@@ -304,7 +304,10 @@ def test_pictures_sequences_and_stills_open_too(tmp_path: Path, bold_weights: Pa
         still = page.opened(composite="shot.1003.png", masks=["mask.1003.png"])
         assert page.get(f"projects/{still}").json()["frames"] == 1
         told = page.get(f"projects/{still}/frames/0/pixel", params={"x": 50, "y": 30}).json()
-        assert (told["planes"], told["code"]) == ("GBR", [int(pictures[2][30, 50][c]) for c in (1, 2, 0)])
+        assert (told["planes"], told["code"]) == (
+            "GBR",
+            [int(pictures[2][30, 50][c]) for c in (1, 2, 0)],
+        )
     finally:
         app.close()
 
@@ -341,9 +344,7 @@ def damaged(kind: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "empty", "head", "half"])
-def test_damaged_files_are_told_of_and_break_nothing(
-    kind: str, folder: Path, page: Page
-) -> None:
+def test_damaged_files_are_told_of_and_break_nothing(kind: str, folder: Path, page: Page) -> None:
     damaged(kind, folder / f"bad_{kind}.mkv")
     answer = page.post("projects", {"composite": f"bad_{kind}.mkv", "masks": ["mask.mkv"]})
     assert answer.status_code == 201

@@ -125,9 +125,7 @@ def test_a_dropped_file_is_found_by_name_size_and_beginning(folder: Path, page: 
     assert page.post("files/find", {**told, "name": "secret.txt"}).json() == {"path": None}
 
 
-def test_a_file_that_is_sent_opens_and_goes_with_the_app(
-    folder: Path, bold_weights: Path
-) -> None:
+def test_a_file_that_is_sent_opens_and_goes_with_the_app(folder: Path, bold_weights: Path) -> None:
     app = app_of(folder, bold_weights)
     page = Page(app)
     paths = {}

@@ -314,7 +314,10 @@ class Clip:
     # --- as the renderer makes it
 
     def rendered(self, payload: Payload, guide: Guide, job: HarmonizeJob) -> PlanarFrame:
-        """A frame as harmonizing makes it, as it is stored."""
+        """A frame as harmonizing makes it, as it is stored; what the guide names must have been
+        looked at."""
+        if self.hearer.pending(guide):
+            raise Refused("server.not-yet")
         shot, _, answer = self.answer(payload.timed.index)
         decisions = self.hearer.decide(self.hearer.sound(guide)[0], job.strength)
         image = payload.timed.image

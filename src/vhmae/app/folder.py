@@ -69,7 +69,14 @@ class Folder:
             inside = False
         if not inside:
             raise Refused("server.outside", path=text[:200])
-        return path
+        plain = Path(os.path.normpath(path))
+        return plain if plain.resolve() == path.resolve() else path
+
+    def plain(self, text: str) -> str:
+        """A message without where the folder, and what was sent, lie."""
+        for place in (self.root, self.uploads.folder, self.uploads.folder.resolve()):
+            text = text.replace(f"{place}/", "").replace(str(place), ".")
+        return text
 
     def told(self, text: str, base: Path) -> Path:
         """The file that a project names, from its folder ``base``; it may be an absolute path.

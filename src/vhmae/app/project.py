@@ -203,7 +203,8 @@ class Project:
         with self._lock:
             if generation != self._generation:
                 return
-            self.state, self.error = "failed", error
+            detail = self.house.folder.plain(str(error["detail"]))
+            self.state, self.error = "failed", {**error, "detail": detail}
             self.settled.set()
         self._tell_state()
 
@@ -329,7 +330,10 @@ class Project:
             "audio": bool(sound_codecs(info)),
             "preview": {"width": clip.preview[0], "height": clip.preview[1]},
             "grid": clip.grid or None,
-            "warnings": clip.analysis.warnings() + list(clip.hearer.warnings),
+            "warnings": [
+                self.house.folder.plain(one)
+                for one in (*clip.analysis.warnings(), *clip.hearer.warnings)
+            ],
             "shots": clip.shots(),
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import secrets
 import subprocess
 import threading
@@ -245,9 +246,11 @@ class Renders:
             render.done, render.total, render.seconds_left = done, total, seconds_left
             self._told(render)
 
+        plain = render.project.house.folder.plain
         try:
             report = take(render.project, render.taking, render.overwrite, running, advance)
-            render.report, render.warnings = report, report.get("warnings", [])
+            render.report = json.loads(plain(json.dumps(report)))
+            render.warnings = [plain(one) for one in report.get("warnings", [])]
             render.files = [Path(one) for one in report["files"]]
             render.done = render.total = report.get("frames", 1)
             render.state, render.seconds_left = "done", 0.0
@@ -256,7 +259,7 @@ class Renders:
         except Refused as error:
             render.state, render.error = "failed", error.tree()
         except (VhmaeError, OSError, subprocess.SubprocessError) as error:
-            detail: dict[str, Any] = {"detail": str(error), "key": None, "values": {}}
+            detail: dict[str, Any] = {"detail": plain(str(error)), "key": None, "values": {}}
             render.state, render.error = "failed", detail
 
     def _keep(self, project: Project) -> None:

@@ -129,7 +129,7 @@ class App:
 
     def _application(self) -> FastAPI:
         app, _ = make_application(ROOM, self.site)
-        _add_refusals(app, self.folder.root)
+        _add_refusals(app, self.folder)
         _add_gate(app, self)
         _add_pages(app, self)
         _add_session(app, self)
@@ -143,15 +143,12 @@ class App:
         return not self.remote or self.admission.is_in(request)
 
 
-def _add_refusals(app: FastAPI, root: Path) -> None:
+def _add_refusals(app: FastAPI, folder: Folder) -> None:
     """How calls say no; nobody is told where the folder lies."""
 
-    def plain(text: str) -> str:
-        return text.replace(f"{root}/", "").replace(str(root), ".")
-
     def answer(status: int, detail: str, key: str | None, values: Any) -> Response:
-        told = json.loads(plain(json.dumps(values)))
-        return JSONResponse({"detail": plain(detail), "key": key, "values": told}, status)
+        told = json.loads(folder.plain(json.dumps(values)))
+        return JSONResponse({"detail": folder.plain(detail), "key": key, "values": told}, status)
 
     @app.exception_handler(Refused)
     async def refused(request: Request, error: Refused) -> Response:

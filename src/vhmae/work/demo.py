@@ -122,7 +122,11 @@ def _cut_out(name: str) -> tuple[Array, Array]:
     return foreground_colors(_photograph(name), alpha).astype(np.float32), alpha
 
 
-def _frames(look: SubjectLook) -> Iterator[tuple[Array, Array]]:
+def _as_it_is(photograph: str, colors: Array) -> Array:
+    return colors
+
+
+def _frames(look: SubjectLook = _as_it_is) -> Iterator[tuple[Array, Array]]:
     """Composite frames (H, W, 3) uint8 and mattes (H, W) uint8."""
     size = (WIDTH, HEIGHT)
     count = FPS * SECONDS_A_SHOT
@@ -149,9 +153,7 @@ def _frames(look: SubjectLook) -> Iterator[tuple[Array, Array]]:
             yield to_uint8(composite / 255.0), to_uint8(cover)
 
 
-def write_inputs(
-    composite: Path, mask: Path, look: SubjectLook = lambda photograph, colors: colors
-) -> None:
+def write_inputs(composite: Path, mask: Path, look: SubjectLook = _as_it_is) -> None:
     """Write the composite and its mask; ``look`` is how each subject was seen."""
     with (
         whole_file(composite) as part,
