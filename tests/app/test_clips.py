@@ -304,10 +304,8 @@ def test_pictures_sequences_and_stills_open_too(tmp_path: Path, bold_weights: Pa
         still = page.opened(composite="shot.1003.png", masks=["mask.1003.png"])
         assert page.get(f"projects/{still}").json()["frames"] == 1
         told = page.get(f"projects/{still}/frames/0/pixel", params={"x": 50, "y": 30}).json()
-        assert (told["planes"], told["code"]) == (
-            "GBR",
-            [int(pictures[2][30, 50][c]) for c in (1, 2, 0)],
-        )
+        stored = pictures[2][30, 50][[1, 2, 0]].tolist()
+        assert (told["planes"], told["code"]) == ("GBR", stored)
     finally:
         app.close()
 

@@ -214,9 +214,8 @@ def test_a_green_screen_is_cut_out(own: Page) -> None:
     write_video(folder / "green.mkv", pictures)
     shutil.copy(folder / "sub" / "other.mkv", folder / "behind.mkv")
     number = own.opened(composite="sub/other.mkv", masks=["sub/matte.mkv"])
-    answer = own.post(
-        f"projects/{number}/renders", {"kind": "matte", "options": {"of": "foreground"}}
-    )
+    wrong = {"kind": "matte", "options": {"of": "foreground"}}
+    answer = own.post(f"projects/{number}/renders", wrong)
     assert own.rendered(answer.json()["id"])["state"] == "failed"
     green = own.post("projects", {"composite": "green.mkv", "masks": []}).json()["id"]
     assert own.settled(green)["state"] == "failed"  # it has no mask yet
@@ -244,12 +243,10 @@ def test_entries_wait_for_a_project_that_is_opened_again(
     app = app_of(folder, bold_weights)
     page = Page(app)
     number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
-    ids = [
-        page.post(f"projects/{number}/renders", {"kind": "video", "output": f"{n}.mkv"}).json()[
-            "id"
-        ]
-        for n in range(2)
-    ]
+    ids = []
+    for name in ("a.mkv", "b.mkv"):
+        added = page.post(f"projects/{number}/renders", {"kind": "video", "output": name})
+        ids.append(added.json()["id"])
     app.close()
     app = app_of(folder, bold_weights)
     try:
