@@ -167,7 +167,7 @@ def _add_refusals(app: FastAPI, folder: Folder) -> None:
 
     @app.exception_handler(StarletteHTTPException)
     async def other(request: Request, error: StarletteHTTPException) -> Response:
-        told = {"detail": error.detail, "key": None, "values": {}}
+        told: dict[str, Any] = {"detail": error.detail, "key": None, "values": {}}
         return JSONResponse(told, error.status_code, headers=error.headers)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 import threading
@@ -116,6 +117,8 @@ def _app(args: Any) -> None:
         rate=usual.rate if args.rate is None else args.rate,
     )
     with contextlib.ExitStack() as stack:
+        # Millions of objects of libraries need not be looked through at the end.
+        stack.callback(gc.freeze)
         stack.callback(bound.close)
         folder = args.folder or (DEMO if args.demo else Path())
         demo = make_demo(folder).name if args.demo else ""
