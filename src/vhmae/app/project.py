@@ -18,9 +18,9 @@ from vhmae.app.folder import Folder
 from vhmae.app.refusals import Refused
 from vhmae.app.run import RunFolder
 from vhmae.app.worker import AWAITED, PREPARED, READING, Worker
+from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError, VhmaeError
-from vhmae.model.vhmae import VHMAE
 from vhmae.options import build_options, options_of, values_from_json
 from vhmae.video.probe import sound_codecs
 from vhmae.work.analysis import Analysis
@@ -28,7 +28,7 @@ from vhmae.work.job import HarmonizeJob
 from vhmae.work.sources import Sources
 
 State = Literal["opening", "reading", "ready", "failed"]
-OWN = ("weights", "device", "precision", "threads")
+OWN = ("weights", "backend", "device", "precision", "threads")
 """Options of the command, which documents do not overrule."""
 TOLD_EVERY_SECONDS = 0.5
 LOOK_SECONDS = 20.0
@@ -47,8 +47,8 @@ class House:
     """Tells an event to all pages."""
     most: int
     """Clips that may be open at a time."""
-    model: VHMAE | None = None
-    """The network, once it is loaded; by the worker's thread alone."""
+    network: WindowNetwork | None = None
+    """Once it is open; by the worker's thread alone."""
 
 
 class Project:
@@ -163,9 +163,9 @@ class Project:
 
     def _analysis(self, sources: Sources) -> Analysis:
         """In the worker's thread."""
-        analysis = Analysis(sources, self.house.model)
-        self.house.model = analysis.harmonizers[0].model
-        if not self.house.model.head.holds_between_key_frames:
+        analysis = Analysis(sources, self.house.network)
+        self.house.network = analysis.harmonizers[0].network
+        if not self.house.network.holds_between_key_frames:
             raise InputError("these weights draw pixels; take weights that say color maps")
         return analysis
 

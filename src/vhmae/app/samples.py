@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array, to_unit
-from vhmae.color.transform import AFFINE
+from vhmae.color.basis import AFFINE
 from vhmae.engine.rendering import ColorChange, FrameTransform, KeepingChange
 from vhmae.engine.settings import Kept
 from vhmae.guide.colors import added

@@ -88,7 +88,11 @@ def add_app(commands: Any) -> None:
         metavar="N",
         help="requests a minute and address; 0 is no limit (0; with --remote 6000)",
     )
-    add_options(parser, HarmonizerSettings, only=["weights", "device", "precision", "threads"])
+    add_options(
+        parser,
+        HarmonizerSettings,
+        only=["weights", "backend", "device", "precision", "threads"],
+    )
     group = parser.add_argument_group("what is reported")
     group.add_argument("-q", "--quiet", action="store_true", help="print the address alone")
     group.add_argument(
