@@ -47,6 +47,7 @@ LOOKS = (
     "projects/x/layers/foreground/frames/0",
     "projects/x/rendered/0",
     "projects/x/maps",
+    "projects/x/colors",
 )
 
 
@@ -78,7 +79,17 @@ def _shape(path: str) -> str:
     parts = path.split("/")
     fixed = {"api", "projects", "files", "glance", "options", "renders", "events", "prior", "path"}
     fixed |= {"frames", "matte", "pixel", "layers", "rendered", "maps", "document", "guide"}
-    fixed |= {"takes", "look", "command", "cancel", "resume", "uploads", "find", "session"}
+    fixed |= {
+        "takes",
+        "look",
+        "colors",
+        "command",
+        "cancel",
+        "resume",
+        "uploads",
+        "find",
+        "session",
+    }
     fixed |= {"catalogue"}
     return "/".join(part if part in fixed else "*" for part in parts)
 

@@ -208,3 +208,21 @@ def test_the_prior_is_told_for_the_page_to_solve_by_itself(page: Page, clip: str
     assert len(prior["scales"]) == len(prior["weights"])
     heard = page.heard(clip, {"points": [POINT]}, 4, covariance=True)
     assert np.shape(heard["changes"][0]["deviation"]) == (30, 30)
+
+
+def test_the_colors_that_dials_are_fitted_in_are_told(
+    folder: Path, page: Page, clip: str, bold_weights: Path
+) -> None:
+    answer = page.get(f"projects/{clip}/colors", params={"frame": 4})
+    assert answer.headers["x-frame"] == "4"
+    found = np.frombuffer(answer.content, "<f4").reshape(-1, 3)
+    shown = picture_of(
+        page.get(f"projects/{clip}/frames/4", params={"size": "full", "as": "exact"})
+    )
+    matte = picture_of(page.get(f"projects/{clip}/frames/4/matte", params={"size": "full"}))
+    wanted = shown[matte >= 128] / 255.0
+    assert len(found) == len(wanted)  # few enough for all to be taken
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert page.get(f"projects/{clip}/colors").headers["x-frame"] == "0"
+    other = page.get(f"projects/{clip}/colors", params={"object": 2})
+    assert other.json()["key"] == "server.no-object"

@@ -15,7 +15,7 @@ from vhmae.app.refusals import Refused
 from vhmae.app.samples import Samples
 from vhmae.arrays import Array
 from vhmae.color.yuv import ColorEncoding
-from vhmae.engine.pointing import Shown, decide_shots, see_point
+from vhmae.engine.pointing import Shown, decide_shots, foreground_colors, see_point
 from vhmae.engine.settings import Kept
 from vhmae.errors import InputError
 from vhmae.guide.colors import LEVELS, SIZE
@@ -274,6 +274,21 @@ class Hearer:
         own.look_at(frame, shot, place, _planes(look), look.mattes[place], answer)
         return own.both(shot, place, said, strength, keep)
 
+    def colors(self, frame: int, thing: int) -> Array:
+        """The colors of an object that dials and takes are fitted in, (P, 3) in [0, 1].
+
+        Raises:
+            InputError: where nothing can be said of the frame.
+        """
+        self._check_object(thing)
+        self._check_look(frame, thing)
+        shown = self._shown(frame, thing - 1)
+        return foreground_colors(shown.frame, shown.matte)
+
+    def _check_object(self, thing: int) -> None:
+        if not 1 <= thing <= self.objects:
+            raise Refused("server.no-object", object=thing, objects=self.objects)
+
     # --- takes
 
     def takes(
@@ -284,8 +299,7 @@ class Hearer:
         Raises:
             InputError: where nothing can be said of the frame.
         """
-        if not 1 <= thing <= self.objects:
-            raise Refused("server.no-object", object=thing, objects=self.objects)
+        self._check_object(thing)
         self._check_look(frame, thing)
         sound = self.sound(guide)[0]
         made = [one for one in sound.choices if (one.frame, one.object) == (frame, thing)]

@@ -182,6 +182,19 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         strength = project.job.strength
         return clip.hearer.takes(guide, body.frame, body.object, body.count, strength)
 
+    @app.get("/api/projects/{number}/colors", response_class=Response)
+    def colors(number: str, frame: int | None = None, object: int = 1) -> Response:
+        """The colors of a foreground that dials and takes are fitted in; without a frame, those
+        that hold where nothing else is said."""
+        project = projects.get(number)
+        clip = project.clip
+        at = clip.hearer.default if frame is None else frame
+        clip.check_frame(at)
+        project.ensure_looks([at])
+        data = clip.hearer.colors(at, object).astype("<f4").tobytes()
+        headers = {"x-frame": str(at)}
+        return Response(data, media_type="application/octet-stream", headers=headers)
+
     @app.post("/api/projects/{number}/look", status_code=202)
     def look(number: str, body: Stood) -> Mapping[str, Any]:
         """Have a frame looked at, so that points in it are answered at once."""
