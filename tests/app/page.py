@@ -83,7 +83,7 @@ class Page:
 
 
 def waited(look: Any, *states: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 160
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         found: dict[str, Any] = look()
         if found["state"] in states:

@@ -122,8 +122,8 @@ class App:
     def close(self) -> None:
         """End everything; what is rendered may be resumed."""
         self.events.end()
+        self.projects.close()  # first: what is read of clips ends with the next frame
         self.renders.end()
-        self.projects.close()
         self.worker.end()
         self.run.close()
 
