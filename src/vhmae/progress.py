@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self, TextIO, TypeVar
 
 ProgressMode = Literal["auto", "bar", "lines", "json", "none"]
+Told = Callable[[int, int | None], None]
+"""Is told how much is done, and of how much (None: not known). What it raises ends the work."""
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_JSON = 1.0
@@ -28,6 +30,7 @@ class Progress:
         note: Callable[[], str] = lambda: "",
         unit: str = "frames",
         stream: TextIO | None = None,
+        told: Told | None = None,
     ) -> None:
         """Make one.
 
@@ -37,7 +40,9 @@ class Progress:
             mode: auto is a bar on a terminal and a line every ten seconds elsewhere.
             note: what else is told of the work at each time.
             stream: None is stderr.
+            told: is called with how much is done and the total at each time, whatever the mode.
         """
+        self.told = told
         self.stream = sys.stderr if stream is None else stream
         if mode == "auto":
             mode = "bar" if self.stream.isatty() else "lines"
@@ -75,6 +80,8 @@ class Progress:
             if self._bar is not None:
                 self._bar.reset(self._task)
         self.done = done
+        if self.told is not None:
+            self.told(done, self.total)
         if self.mode == "bar":
             self._bar.update(
                 self._task, completed=done, description=f"{self.what} {self.note()}".strip()

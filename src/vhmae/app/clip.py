@@ -172,7 +172,7 @@ class Clip:
             self.proxy.put(f"matte{place}", index, png(self._preview_matte(matte)))
 
     def _settle(self, ready: Ready, tell: Callable[[int, int], None]) -> None:
-        payload, changes, shot = ready
+        payload, _, changes, shot = ready
         index = payload.timed.index
         answer = [one if isinstance(one, FrameTransform) else None for one in changes]
         for place, one in enumerate(answer):

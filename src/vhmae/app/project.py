@@ -97,6 +97,9 @@ class Project:
         values |= {name: getattr(self.house.settings, name) for name in OWN}
         if "composite" not in values:
             raise InputError("composite: missing; name the video")
+        if values.get("move", "foreground") != "foreground":
+            told = "is not shown here; take foreground, or run vhmae harmonize with `move`"
+            raise InputError(told, field="move", value=values["move"])
         values.setdefault("output", self.usual_output(values))
         return build_options(HarmonizeJob, values)
 

@@ -1,31 +1,41 @@
 """OpenEXR pictures (extra ``vhmae[exr]``): linear light, half or float, values above 1 kept.
 
-The rest of the package sees them as 16-bit sRGB of what lies in [0, 1]. What it changes there is
-carried back into the light that the file holds (:func:`carried_back`); pixels that it does not
-change, other channels and other parts stay as they were, bit for bit.
+The rest of the package sees them as 16-bit sRGB of what lies in [0, 1] of BT.709's primaries, in
+the display window: pixels lie where the data window says, and nothing is where it has none. What is
+changed there is carried back into the light that the file holds (:func:`carried_back`); pixels that
+are not changed, other channels and other parts stay as they were, bit for bit.
+
+Source: OpenEXR's Technical Introduction ("Windows", "Chromaticities").
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vhmae.arrays import Array
+from vhmae.color.primaries import BT709, between
 from vhmae.color.srgb import encoded, linear
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
+from vhmae.memory import check_memory
 from vhmae.video.probe import VideoInfo
+from vhmae.video.stills import check_is_picture_file
 
 TOP = 65535
 _COLORS = "GBR"
 """In the order of FFmpeg's planes."""
 _MAGIC = b"\x76\x2f\x31\x01"
 _LARGEST_HALF = 65504.0
+_SAME_CHROMATICITY = 5e-4
+"""Chromaticities that differ by less are the same: they are written with three or four digits."""
+_MARKS = ("chromaticities", "pixelAspectRatio", "framesPerSecond", "timeCode", "whiteLuminance")
 _LOSSY = (
     "PXR24_COMPRESSION",
     "B44_COMPRESSION",
@@ -46,16 +56,19 @@ class ExrPicture:
         """Read a file whole.
 
         Raises:
-            InputError: if it cannot be read.
+            InputError: if it cannot be read, or needs more memory than there is.
         """
         self.path = path
         library = _library(path)
+        check_is_picture_file(path, what)
+        name = os.fsencode(path)  # names need not be UTF-8
         try:
             with path.open("rb") as file:
                 begins = file.read(4)
             if begins != _MAGIC:
                 raise InputError(f"{path}: is no OpenEXR file; export the {what} again")
-            self.file = library.File(str(path), separate_channels=True)
+            check_memory(path, _needed(library.File(name, header_only=True)), "make it smaller")
+            self.file = library.File(name, separate_channels=True)
             self.parts = self.file.parts
             if not self.parts or any(
                 channel.pixels is None for part in self.parts for channel in part.channels.values()
@@ -71,62 +84,191 @@ class ExrPicture:
                 f"{what} again"
             ) from None
 
-    @property
-    def colors(self) -> dict[str, Any]:
-        """The channels of the picture: R, G, B, and A where there is one.
-
-        Raises:
-            InputError: if no part has them at full size.
-        """
+    @functools.cached_property
+    def _part(self) -> Any:
+        """The part that holds the picture."""
         for part in self.parts:
-            channels = part.channels
-            if all(
-                name in channels and channels[name].xSampling == channels[name].ySampling == 1
-                for name in _COLORS
-            ):
-                return {name: channels[name] for name in (*_COLORS, "A") if name in channels}
+            if all(name in part.channels and _is_whole(part.channels[name]) for name in _COLORS):
+                return part
         known = ", ".join(name for part in self.parts for name in part.channels)
         raise InputError(
             f"{self.path}: has the channels {known}; expected R, G and B; export its picture under "
             "these names"
         )
 
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the picture has a cover at its full size.
+
+        Raises:
+            InputError: if there is no picture: no part has R, G and B at full size.
+        """
+        return "A" in self._part.channels and _is_whole(self._part.channels["A"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frame, which is the display window."""
+        shown = _Window.of(self._part.header, "displayWindow")
+        return shown.right - shown.left, shown.bottom - shown.top
+
+    @property
+    def reaches_beyond(self) -> bool:
+        """Whether there are pixels outside the display window."""
+        held, shown = (
+            _Window.of(self._part.header, name) for name in ("dataWindow", "displayWindow")
+        )
+        return held.shared(shown) != held
+
+    def light(self) -> list[Array]:
+        """The light of the frame as the file has it, in its own primaries: red, green, blue, each
+        (H, W), half or float; nothing where the file holds no pixels."""
+        return [_laid(self._part, name) for name in "RGB"]
+
     def display(self, associated: bool = False) -> tuple[list[Array], bool]:
-        """The picture as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and
+        """The frame as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and
         whether light above 1 was cut off.
 
         Args:
             associated: the colours were multiplied by alpha, and are divided by it first.
         """
-        channels = self.colors
-        pixels = {name: np.asarray(channel.pixels) for name, channel in channels.items()}
-        alpha = pixels.get("A")
-        planes = []
-        cut = False
-        for name in _COLORS:
-            light = pixels[name]
-            if associated and alpha is not None:
-                cover = alpha.astype(np.float32)
-                light = np.divide(
-                    light, cover, out=np.zeros(light.shape, np.float32), where=cover > 0.0
-                )
-            cut |= bool((light > 1.0).any())
-            planes.append(codes_of(light))
+        alpha = _laid(self._part, "A") if self.has_alpha else None
+        lights = self.light()
+        if associated and alpha is not None:
+            cover = alpha.astype(np.float32)
+            lights = [
+                np.divide(light, cover, out=np.zeros(light.shape, np.float32), where=cover > 0.0)
+                for light in lights
+            ]
+        red, green, blue = lights if self.primaries is None else mixed(self.primaries, lights)
+        cut = any(bool((light > 1.0).any()) for light in (green, blue, red))
+        planes = [codes_of(light) for light in (green, blue, red)]
         if alpha is not None:
             planes.append(_cover(alpha))
         return planes, cut
 
+    @functools.cached_property
+    def primaries(self) -> Array | None:
+        """The matrix (3, 3) from the file's primaries to BT.709's; None where it has those, or
+        names none, which means them.
+
+        Raises:
+            InputError: for chromaticities that are none.
+        """
+        told = self._part.header.get("chromaticities")
+        if told is None or np.allclose(told, BT709, atol=_SAME_CHROMATICITY):
+            return None
+        try:
+            return between(told, BT709)
+        except ValueError as error:
+            raise InputError(
+                f"{self.path}: its chromaticities are damaged ({error}); export it again"
+            ) from None
+
+    def change(self, light: Sequence[Array]) -> None:
+        """Put other light (:meth:`light`) in the place of the frame's; pixels outside the display
+        window stay."""
+        held, shown = (
+            _Window.of(self._part.header, name) for name in ("dataWindow", "displayWindow")
+        )
+        both = held.shared(shown)
+        for name, changed in zip("RGB", light, strict=True):
+            channel = self._part.channels[name]
+            pixels = np.array(channel.pixels)
+            pixels[both.within(held)] = changed[both.within(shown)]
+            channel.pixels = pixels
+
+    def marks(self) -> dict[str, Any]:
+        """What the header says of the frame's light and place, for another file of it."""
+        shown = self._part.header["displayWindow"]
+        kept = {name: self._part.header[name] for name in _MARKS if name in self._part.header}
+        return {**kept, "displayWindow": shown, "dataWindow": shown}
+
     def matte(self) -> Array:
-        """The picture as a matte (uint16): its alpha, else its luminance channel, else its only or
-        its green channel, as they are."""
-        channels = {name: channel for part in self.parts for name, channel in part.channels.items()}
-        name = next((name for name in ("A", "Y", "G") if name in channels), next(iter(channels)))
-        pixels = np.asarray(channels[name].pixels)
+        """The frame as a matte (uint16): its alpha, else its luminance channel, else its only or
+        its green channel, as they are; black where the file holds no pixels."""
+        places = {
+            name: part
+            for part in self.parts
+            for name, channel in part.channels.items()
+            if _is_whole(channel)
+        }
+        if not places:
+            raise InputError(f"{self.path}: has no channel at full size; export the mask again")
+        name = next((name for name in ("A", "Y", "G") if name in places), next(iter(places)))
+        pixels = _laid(places[name], name)
         if not np.isfinite(pixels).all():
             raise InputError(
                 f"{self.path}: holds values that are no numbers; export the mask again"
             )
         return _cover(pixels)
+
+
+class _Window(NamedTuple):
+    """A rectangle of pixels, ends excluded."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def of(cls, header: dict[str, Any], name: str) -> _Window:
+        """A window of a header, which includes its ends."""
+        (left, top), (right, bottom) = header[name]
+        return cls(int(left), int(top), int(right) + 1, int(bottom) + 1)
+
+    def shared(self, other: _Window) -> _Window:
+        """What two have in common; empty where that is nothing."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return _Window(left, top, max(left, right), max(top, bottom))
+
+    def within(self, other: _Window) -> tuple[slice, slice]:
+        """Rows and columns of another one's pixels."""
+        return (
+            slice(self.top - other.top, self.bottom - other.top),
+            slice(self.left - other.left, self.right - other.left),
+        )
+
+    @property
+    def pixels(self) -> int:
+        return max(0, self.right - self.left) * max(0, self.bottom - self.top)
+
+
+def _laid(part: Any, name: str) -> Array:
+    """A channel's pixels where the display window has them; nothing where the file has none."""
+    held, shown = (_Window.of(part.header, window) for window in ("dataWindow", "displayWindow"))
+    pixels = np.asarray(part.channels[name].pixels)
+    if held == shown:
+        return pixels
+    both = held.shared(shown)
+    laid = np.zeros((shown.bottom - shown.top, shown.right - shown.left), pixels.dtype)
+    if both.pixels:
+        laid[both.within(shown)] = pixels[both.within(held)]
+    return laid
+
+
+def _is_whole(channel: Any) -> bool:
+    """Whether a channel has a value for each pixel."""
+    return bool(channel.xSampling == channel.ySampling == 1)
+
+
+def _needed(file: Any) -> int:
+    """The memory in bytes that a file's pixels and their planes take, by its headers."""
+    needed = 0
+    for part in file.parts:
+        windows = [_Window.of(part.header, name) for name in ("dataWindow", "displayWindow")]
+        needed += sum(4 * window.pixels for window in windows) * len(part.header["channels"])
+    return needed
+
+
+def mixed(matrix: Array, light: Sequence[Array]) -> list[Array]:
+    """Light (three of (H, W)) through a matrix (3, 3), float32."""
+    first, second, third = (one.astype(np.float32, copy=False) for one in light)
+    return [
+        first * np.float32(row[0]) + second * np.float32(row[1]) + third * np.float32(row[2])
+        for row in matrix
+    ]
 
 
 def _library(path: Path) -> Any:
@@ -194,17 +336,26 @@ def carried_back(light: Array, before: Array, after: Array) -> Array:
         own = light[changed].astype(np.float32)
         was, is_now = light_of(before[changed]), light_of(after[changed])
         moved = np.where(own > 1.0, own * is_now, own + (is_now - was))
-        out[changed] = (
-            np.clip(moved, -_LARGEST_HALF, _LARGEST_HALF) if light.dtype == np.float16 else moved
-        )
+        out[changed] = _held(moved, light.dtype)
     return out
+
+
+def _held(light: Array, kind: np.dtype[Any]) -> Array:
+    """Light that a type can hold."""
+    if kind != np.float16:
+        return light
+    held: Array = np.clip(light, -_LARGEST_HALF, _LARGEST_HALF)
+    return held
 
 
 def probe_exr(path: Path, shown: Path) -> VideoInfo:
     """Look at a file as at a video of one frame; ``shown`` is what the user named."""
     picture = ExrPicture(path)
-    colors = picture.colors
-    height, width = colors["R"].pixels.shape
+    width, height = picture.size
+    beyond = (
+        f"{path}: its pixels beyond the display window are no part of the frame: they are neither "
+        "looked at nor changed"
+    )
     return VideoInfo(
         path=shown,
         width=width,
@@ -214,44 +365,57 @@ def probe_exr(path: Path, shown: Path) -> VideoInfo:
         duration_seconds=0.0,
         start_seconds=0.0,
         codec="exr",
-        pixel_format="gbrap16le" if "A" in colors else "gbrp16le",
+        pixel_format="gbrap16le" if picture.has_alpha else "gbrp16le",
         encoding=ColorEncoding("rgb", True, 16),
         guessed_matrix=False,
+        warnings=(beyond,) if picture.reaches_beyond else (),
     )
 
 
 def changed_light(picture: ExrPicture, after: Sequence[Array]) -> list[Array]:
     """The light of a picture, red, green, blue, with what was changed of its 16-bit planes green,
-    blue, red."""
-    before, _ = picture.display()
-    own = [np.asarray(picture.colors[name].pixels) for name in _COLORS]
-    green, blue, red = (
-        carried_back(*three) for three in zip(own, before[:3], after[:3], strict=True)
+    blue, red; in the file's own primaries."""
+    shown, _ = picture.display()
+    before, after = ((planes[2], planes[0], planes[1]) for planes in (shown, after))
+    own = picture.light()
+    if picture.primaries is None:
+        return [carried_back(*three) for three in zip(own, before, after, strict=True)]
+    seen = mixed(picture.primaries, own)
+    moved = [carried_back(*three) for three in zip(seen, before, after, strict=True)]
+    steps = mixed(
+        np.linalg.inv(picture.primaries), [b - a for a, b in zip(seen, moved, strict=True)]
     )
-    return [red, green, blue]
+    changed = np.any([a != b for a, b in zip(before, after, strict=True)], axis=0)
+    lights = []
+    for light, step in zip(own, steps, strict=True):
+        out = light.copy()
+        out[changed] = _held(light[changed].astype(np.float32) + step[changed], light.dtype)
+        lights.append(out)
+    return lights
 
 
 def write_changed(part: Path, source: Path, after: Sequence[Array]) -> None:
-    """Write a file like another, with what was changed of its picture: all its channels, parts,
-    attributes and depths.
+    """Write a file like another, with what was changed of its frame: all its channels, parts,
+    windows, attributes and depths.
 
     What was compressed with loss is compressed without (ZIP).
     """
     picture = ExrPicture(source)
-    for name, light in zip("RGB", changed_light(picture, after), strict=True):
-        picture.colors[name].pixels = light
+    picture.change(changed_light(picture, after))
     library = _library(source)
     for (
         one
     ) in picture.parts:  # written with loss a second time, pixels that nothing changed would change
         if one.header["compression"].name in _LOSSY:
             one.header["compression"] = library.ZIP_COMPRESSION
-    picture.file.write(str(part))
+    picture.file.write(os.fsencode(part))
 
 
-def write_new(part: Path, light: Array, alpha: Array | None) -> None:
+def write_new(
+    part: Path, light: Array, alpha: Array | None, marks: Mapping[str, Any] | None = None
+) -> None:
     """Write light (H, W, 3) as half floats, multiplied by alpha (H, W) in [0, 1] where there is
-    one, as the format has it."""
+    one, as the format has it; ``marks`` say what its primaries and its window are."""
     library = _library(part)
     cover = np.float32(1.0) if alpha is None else alpha
     pixels = {
@@ -259,6 +423,5 @@ def write_new(part: Path, light: Array, alpha: Array | None) -> None:
     }
     if alpha is not None:
         pixels["A"] = alpha.astype(np.float16)
-    library.File(
-        {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}, pixels
-    ).write(str(part))
+    header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
+    library.File({**(marks or {}), **header}, pixels).write(os.fsencode(part))

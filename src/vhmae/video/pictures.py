@@ -183,18 +183,17 @@ class _ExrPictures(PictureWriter):
                 if len(image.planes) == 4
                 else None
             )
-            light = (
-                linear(image.rgb())
-                if source is None
-                else np.dstack(changed_light(ExrPicture(source), image.planes))
-            )
-            write_new(part, light, alpha)
+            if source is None:
+                write_new(part, linear(image.rgb()), alpha)
+                return
+            picture = ExrPicture(source)
+            light = np.dstack(changed_light(picture, image.planes))
+            write_new(part, light, alpha, picture.marks())
         except RuntimeError as error:
             raise OSError(errno.EIO, str(error).splitlines()[0]) from None
 
     def _size(self, part: Path) -> tuple[int, int]:
-        height, width = ExrPicture(part).colors["R"].pixels.shape
-        return width, height
+        return ExrPicture(part).size
 
 
 def open_pictures(

@@ -138,6 +138,8 @@ class VideoInfo:
     associated: bool = False
     """OpenEXR: the colours were multiplied by alpha in linear light; they are divided by it as they
     are read."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of how the source is read."""
 
 
 def is_address(path: Path) -> bool:

@@ -14,7 +14,7 @@ from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
-from vhmae.work.analysis import open_analysis
+from vhmae.work.analysis import open_analysis, told_of_move
 from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import PreviewJob
@@ -43,11 +43,11 @@ def preview(job: PreviewJob) -> dict[str, Any]:
     first = max(0, number - AROUND)
     heard = hear_guide(analysis, first)
     near = itertools.islice(analysis.sources.frames(first), number - first + AROUND + 1)
-    for (timed, mattes), changes, _ in analysis.harmonized(near):
+    for (timed, mattes), covers, changes, _ in analysis.harmonized(near):
         if timed.index != number:
             continue
         image, levels = timed.image, []
-        for matte, change in zip(mattes, changes, strict=True):
+        for matte, change in zip(covers, changes, strict=True):
             if change is not None:
                 image, moved = render_planes(image, matte, change)
                 levels.append(moved)
@@ -57,6 +57,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
         mean_change = round(sum(levels) / len(levels), 3) if levels else 0.0
         warnings = analysis.warnings() + (heard.warnings if heard is not None else [])
         check_strict(job.strict, warnings)
+        warnings += told_of_move(job)
         return {
             "schema": 1,
             "frame": number,
