@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from vhmae.arrays import Array
+from vhmae.color.light import LightSpace, carried
 from vhmae.color.srgb import encoded, linear
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
@@ -91,27 +92,29 @@ class ExrPicture:
             "these names"
         )
 
-    def display(self, associated: bool = False) -> tuple[list[Array], bool]:
+    def display(
+        self, associated: bool = False, space: LightSpace | None = None
+    ) -> tuple[list[Array], bool]:
         """The picture as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and
         whether light above 1 was cut off.
 
         Args:
             associated: the colours were multiplied by alpha, and are divided by it first.
+            space: what the file's values stand for; None is linear light of Rec. 709's primaries.
         """
         channels = self.colors
         pixels = {name: np.asarray(channel.pixels) for name, channel in channels.items()}
         alpha = pixels.get("A")
-        planes = []
-        cut = False
-        for name in _COLORS:
-            light = pixels[name]
-            if associated and alpha is not None:
-                cover = alpha.astype(np.float32)
-                light = np.divide(
-                    light, cover, out=np.zeros(light.shape, np.float32), where=cover > 0.0
-                )
-            cut |= bool((light > 1.0).any())
-            planes.append(codes_of(light))
+        values = [pixels[name] for name in _COLORS]
+        if associated and alpha is not None:
+            cover = alpha.astype(np.float32)
+            values = [
+                np.divide(one, cover, out=np.zeros(one.shape, np.float32), where=cover > 0.0)
+                for one in values
+            ]
+        lights = values if space is None else _light_of(values, space)
+        cut = any(bool((light > 1.0).any()) for light in lights)
+        planes = [codes_of(light) for light in lights]
         if alpha is not None:
             planes.append(_cover(alpha))
         return planes, cut
@@ -192,16 +195,43 @@ def carried_back(light: Array, before: Array, after: Array) -> Array:
     out = light.copy()
     if changed.any():
         own = light[changed].astype(np.float32)
-        was, is_now = light_of(before[changed]), light_of(after[changed])
-        moved = np.where(own > 1.0, own * is_now, own + (is_now - was))
-        out[changed] = (
-            np.clip(moved, -_LARGEST_HALF, _LARGEST_HALF) if light.dtype == np.float16 else moved
-        )
+        moved = carried(own, light_of(before[changed]), light_of(after[changed]))
+        out[changed] = _held_by(light.dtype, moved)
     return out
 
 
-def probe_exr(path: Path, shown: Path) -> VideoInfo:
-    """Look at a file as at a video of one frame; ``shown`` is what the user named."""
+def _held_by(depth: Any, values: Array) -> Array:
+    """Values as a channel can hold them."""
+    return np.clip(values, -_LARGEST_HALF, _LARGEST_HALF) if depth == np.float16 else values
+
+
+def _light_of(values: Sequence[Array], space: LightSpace) -> list[Array]:
+    """Values green, blue, red of a space (H, W) -> light, float32, in the same order."""
+    green, blue, red = (one.astype(np.float32) for one in values)
+    red, green, blue = space.to_light(np.stack([red, green, blue]))
+    return [green, blue, red]
+
+
+def _carried_within(
+    space: LightSpace, own: Sequence[Array], before: Sequence[Array], after: Sequence[Array]
+) -> list[Array]:
+    """As :func:`carried_back`, for values green, blue, red of a space of their own."""
+    changed = np.any([one != other for one, other in zip(before, after, strict=True)], axis=0)
+    light = _light_of([one[changed] for one in own], space)
+    green, blue, red = (
+        carried(one, light_of(old[changed]), light_of(new[changed]))
+        for one, old, new in zip(light, before, after, strict=True)
+    )
+    red, green, blue = space.from_light(np.stack([red, green, blue]))
+    out = [one.copy() for one in own]
+    for plane, values in zip(out, (green, blue, red), strict=True):
+        plane[changed] = _held_by(plane.dtype, values)
+    return out
+
+
+def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> VideoInfo:
+    """Look at a file as at a video of one frame; ``shown`` is what the user named, ``space`` what
+    its values stand for."""
     picture = ExrPicture(path)
     colors = picture.colors
     height, width = colors["R"].pixels.shape
@@ -217,28 +247,35 @@ def probe_exr(path: Path, shown: Path) -> VideoInfo:
         pixel_format="gbrap16le" if "A" in colors else "gbrp16le",
         encoding=ColorEncoding("rgb", True, 16),
         guessed_matrix=False,
+        held=space,
     )
 
 
-def changed_light(picture: ExrPicture, after: Sequence[Array]) -> list[Array]:
-    """The light of a picture, red, green, blue, with what was changed of its 16-bit planes green,
-    blue, red."""
-    before, _ = picture.display()
+def changed_light(
+    picture: ExrPicture, after: Sequence[Array], space: LightSpace | None = None
+) -> list[Array]:
+    """The values of a picture, red, green, blue, with what was changed of its 16-bit planes green,
+    blue, red; ``space`` is theirs."""
+    before, _ = picture.display(space=space)
     own = [np.asarray(picture.colors[name].pixels) for name in _COLORS]
     green, blue, red = (
-        carried_back(*three) for three in zip(own, before[:3], after[:3], strict=True)
+        (carried_back(*three) for three in zip(own, before[:3], after[:3], strict=True))
+        if space is None
+        else _carried_within(space, own, before[:3], after[:3])
     )
     return [red, green, blue]
 
 
-def write_changed(part: Path, source: Path, after: Sequence[Array]) -> None:
+def write_changed(
+    part: Path, source: Path, after: Sequence[Array], space: LightSpace | None = None
+) -> None:
     """Write a file like another, with what was changed of its picture: all its channels, parts,
     attributes and depths.
 
     What was compressed with loss is compressed without (ZIP).
     """
     picture = ExrPicture(source)
-    for name, light in zip("RGB", changed_light(picture, after), strict=True):
+    for name, light in zip("RGB", changed_light(picture, after, space), strict=True):
         picture.colors[name].pixels = light
     library = _library(source)
     for (

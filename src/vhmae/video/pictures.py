@@ -16,17 +16,17 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.color.srgb import linear
 from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import OutputLock, partial_name, whole_file
 from vhmae.video.delivery import delivery
 from vhmae.video.encoders import encoder_options, pixel_format
 from vhmae.video.exr import ExrPicture, changed_light, is_exr, write_changed, write_new
-from vhmae.video.planes import PlanarFrame
+from vhmae.video.planes import Box, PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.sequence import check_picture_output, has_number, numbered
+from vhmae.video.tags import tag_space
 from vhmae.video.writer import FrameWriter
 
 ENCODERS = {
@@ -149,6 +149,7 @@ class _FFmpegPictures(PictureWriter):
 
     def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = delivered(timed, image, self._delivery)
+        tag_space(frame, self._delivery.encoding)
         frame.pts, frame.time_base, frame.pict_type = self.frames, self._encoder.time_base, 0
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
         if not data:
@@ -176,7 +177,7 @@ class _ExrPictures(PictureWriter):
         )
         try:
             if source is not None and not is_layer:
-                write_changed(part, source, image.planes)
+                write_changed(part, source, image.planes, self.source.held)
                 return
             alpha = (
                 image.planes[3].astype(np.float32) / np.float32(image.top_code)
@@ -184,9 +185,9 @@ class _ExrPictures(PictureWriter):
                 else None
             )
             light = (
-                linear(image.rgb())
+                image.light(Box(0, 0, image.height, image.width)).transpose(1, 2, 0)
                 if source is None
-                else np.dstack(changed_light(ExrPicture(source), image.planes))
+                else np.dstack(changed_light(ExrPicture(source), image.planes, self.source.held))
             )
             write_new(part, light, alpha)
         except RuntimeError as error:

@@ -177,6 +177,7 @@ class VideoWriter(FrameWriter):
             )
         options = encoder_options(encoder, crf, preset, name, container)
         options |= siting_options(self._delivery)
+        options = source.hdr.added(options, encoder)
         # Pictures have no stream whose tags, audio and times could be kept.
         self._original = open_video(source.path, "composite") if source.files is None else None
         self._time_base = 1 / Fraction(source.fps)

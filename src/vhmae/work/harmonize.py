@@ -147,6 +147,8 @@ def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> di
         **where_it_runs(first.network),
         quality=job.quality,
         latency_frames=first.latency_frames,
+        input_space=sources.info.space_name,
+        output_space=output.space_name,
         job=values_to_json(job),
         **guided_report(heard),
     ).as_dict()

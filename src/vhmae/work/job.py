@@ -57,6 +57,13 @@ class AnalysisJob(HarmonizerSettings):
     """Numbers of the frames that begin a shot, one a line."""
     colorspace: Matrix | None = None
     """Overrules the input's colour matrix."""
+    input_space: str | None = option(None, metavar="NAME")
+    """What the composite's values stand for, which is kept: PQ, HLG, or a space of OpenColorIO's
+    built-in configuration, as ACEScg, ARRI LogC4, S-Log3 S-Gamut3.Cine (what the file says)."""
+    foreground_space: str | None = option(
+        None, metavar="NAME", group="two layers in the place of a composite"
+    )
+    """As --input-space, of the foreground (what the file says)."""
     rate: Fraction | None = option(None, metavar="N")
     """Frames a second of pictures, which do not say (24)."""
     reference: Path | None = option(None, metavar="PICTURE", role="input")
@@ -185,6 +192,9 @@ class StreamJob(HarmonizerSettings):
     """Frames that the output may lag behind; 0 is live (what the smoothing can use)."""
     colorspace: Matrix | None = None
     """Overrules the stream's colour matrix."""
+    input_space: str | None = option(None, metavar="NAME")
+    """What the stream's values stand for, which is kept: PQ, HLG, or a space of OpenColorIO's
+    built-in configuration (SDR)."""
     hold_last_mask: bool = False
     """Let a mask that is too short stand still at its end."""
     strict: bool = False
@@ -220,6 +230,8 @@ class HarmonizeOptions(TypedDict, total=False):
     end: float | None
     cuts: str | Path | None
     colorspace: Matrix | None
+    input_space: str | None
+    foreground_space: str | None
     rate: Fraction | float | None
     reference: str | Path | None
     hold_last_mask: bool

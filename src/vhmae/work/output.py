@@ -6,6 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+from vhmae.color.light import LIGHT
 from vhmae.errors import InputError
 from vhmae.video.encoders import ENCODERS, choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
@@ -84,6 +85,14 @@ class Output:
             return picture_encoder(self.job.output)
         return choose_encoder(self.codec, self.info)
 
+    @property
+    def space_name(self) -> str:
+        """What the output's values will stand for, as reports call it."""
+        source = self.source
+        if is_exr(self.job.output):  # a file like its source, else light
+            return source.space_name if source.codec == "exr" else LIGHT
+        return "SDR" if source.codec == "exr" else source.space_name
+
     def _holds_alpha(self) -> bool:
         return holds_alpha(self.encoder, pixel_format(self.encoder, self.info, self.job.pix_fmt))
 
@@ -110,6 +119,11 @@ class Output:
             )
         if job.foreground is not None and job.audio != "none":
             told += self._unheard()
+        if lost := source.hdr.left_out(self.encoder):
+            told.append(
+                f"{', '.join(lost)} of {source.path} left out, its picture "
+                f"({source.space_name}) is kept"
+            )
         return [f"{job.output}: {what}" for what in told]
 
     def _unheard(self) -> list[str]:
@@ -145,6 +159,8 @@ class Output:
             "fps": round(float(self.info.fps), 3),
             "codec": self.encoder,
             "pixel_format": pixel_format(self.encoder, self.info, self.job.pix_fmt),
+            "input_space": self.source.space_name,
+            "output_space": self.space_name,
             "audio": ["aac"] * len(kept) if self.job.audio == "aac" else kept,
         }
 

@@ -43,6 +43,10 @@ class Report:
     quality: str
     latency_frames: int
     """Frames by which the output lags behind the input."""
+    input_space: str
+    """What the composite's values stand for."""
+    output_space: str
+    """What those of the output stand for."""
     job: dict[str, Any]
     """The options of the run: what a job file holds."""
 

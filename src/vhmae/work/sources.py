@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vhmae.arrays import Array
+from vhmae.color.spaces import named_space
 from vhmae.engine.sight import one_before_another, shows_background
 from vhmae.errors import InputError
 from vhmae.video.cuts import read_cuts
@@ -41,7 +42,8 @@ class Sources:
     def __init__(self, job: AnalysisJob) -> None:
         """Open them; :meth:`check` goes on from there, once the output is known to be writable."""
         self.job = job
-        self.info = probe_source(job.composite, "composite", job.colorspace, job.rate)
+        space = named_space(job.input_space)
+        self.info = probe_source(job.composite, "composite", job.colorspace, job.rate, space)
         if not job.keeps_turn:
             self.info = righted(self.info)
         reading = MaskReading(job.mask_label, job.mask_rate, job.pair)
@@ -198,7 +200,8 @@ def _open_layers(
             value=job.masks[1],
         )
     path = job.foreground
-    foreground = righted(probe_source(path, "foreground"))
+    space = named_space(job.foreground_space, "foreground_space")
+    foreground = righted(probe_source(path, "foreground", space=space))
     placement = job.placement
     if (
         placement.premultiplied and foreground.codec == "exr"

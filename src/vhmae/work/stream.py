@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import av
 
 from vhmae.arrays import Array
+from vhmae.color.spaces import named_space
 from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import render_planes
@@ -89,7 +90,9 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     written = 0
     stoppable = _Stoppable(source)
     container = _opened(raw, stoppable)
-    info = describe_stream(container.streams.video[0], Path("-"), job.colorspace)
+    info = describe_stream(
+        container.streams.video[0], Path("-"), job.colorspace, named_space(job.input_space)
+    )
     mattes.check_fits(info, hold_last=True)
     hear_stream(job, harmonizer, info)
     writer = _PipeWriter(sink, info, container.streams.video[0], raw is not None)
@@ -131,6 +134,8 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         **where_it_runs(harmonizer.network),
         quality=job.quality,
         latency_frames=harmonizer.latency_frames,
+        input_space=info.space_name,
+        output_space=info.space_name,
         job=values_to_json(job),
         **stream_report(harmonizer),
     ).as_dict()
