@@ -105,6 +105,17 @@ def test_light_is_that_of_zscale() -> None:
         check_light(HdrSpace(curve).to_light(values), expected)  # type: ignore[arg-type]
 
 
+def test_what_is_converted_is_not_written_over() -> None:
+    values = (
+        np.random.default_rng(1).random((50, 3), dtype=np.float32).T
+    )  # lies as OpenColorIO has it
+    before = values.copy()
+    for space in (*HDR, OcioSpace("ARRI LogC4")):
+        space.to_light(values)
+        space.from_light(values)
+        assert np.array_equal(values, before)
+
+
 @pytest.mark.parametrize("name", CAMERAS)
 def test_spaces_of_cameras_turn_back(name: str) -> None:
     space = find_space(name)

@@ -1,8 +1,8 @@
-"""HDR clips, by the standards' formulas in double precision, written down a second time: one pixel
-or array at a time, and nothing of them from the package."""
+"""HDR clips, by the standards' formulas in double precision, written down a second time."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,8 +10,16 @@ from typing import Any
 
 import av
 import numpy as np
+import OpenEXR
+import pytest
 
+from tests.support.networks import changing_model
+from tests.support.scenes import moving_scene
 from vhmae.arrays import Array
+from vhmae.cli import main
+from vhmae.color.spaces import find_space
+from vhmae.data.clips import write_mask_bits
+from vhmae.model.weights import save_model
 
 WHITE = 203.0
 """cd/m2 of diffuse white (BT.2408)."""
@@ -139,3 +147,97 @@ def planes_in(path: Path) -> list[list[Array]]:
                 ]
             )
     return found
+
+
+FRAMES, WIDTH, HEIGHT = 4, 96, 64
+
+
+def lit_scene() -> tuple[Array, Array]:
+    """Light (T, H, W, 3) of BT.709's primaries, and masks: a lamp of 8 in the subject, one of 5 and
+    a green beyond BT.709 outside it."""
+    pictures, masks = moving_scene(FRAMES, WIDTH, HEIGHT)
+    lights = srgb_light(pictures / 255.0)
+    for light, mask in zip(lights, masks, strict=True):
+        row, column = (int(values.mean()) for values in np.nonzero(mask))
+        light[row - 3 : row + 3, column - 3 : column + 3] = (8.0, 6.0, 2.0)
+        light[:4, :4] = 5.0
+        light[40:44, :8] = np.linalg.solve(TO_2020, [0.05, 0.9, 0.1])
+    return lights, masks
+
+
+@pytest.fixture(scope="module")
+def hdr_work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The scene as PQ, HLG, OpenEXR of several spaces and log video, with its mask."""
+    folder = tmp_path_factory.mktemp("hdr")
+    lights, masks = lit_scene()
+    write_mask_bits(masks, folder / "m.npz")
+    save_model(changing_model(), folder / "w.safetensors", {})
+    for curve in ("PQ", "HLG"):
+        write_hdr(folder / f"{curve}.mkv", lights, curve)
+    for number, light in enumerate(lights, 1):
+        write_exr(folder / f"light.{number:04d}.exr", light)
+        cg = find_space("ACEScg").from_light(np.moveaxis(light, -1, 0).astype(np.float32))
+        write_exr(folder / f"cg.{number:04d}.exr", np.moveaxis(cg, 0, -1))
+    write_log(folder / "log.mkv", lights)
+    return folder
+
+
+def write_exr(path: Path, values: Array) -> None:
+    planes = {name: values[..., at].astype(np.float32) for at, name in enumerate("RGB")}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, planes).write(str(path))
+
+
+def read_exr(path: Path) -> Array:
+    channels = OpenEXR.File(str(path), separate_channels=True).channels()
+    return np.stack([channels[name].pixels for name in "RGB"], axis=-1).astype(np.float64)
+
+
+def write_log(path: Path, lights: Array) -> None:
+    """ARRI LogC3 in R'G'B' of 12 bit, untagged as such footage is."""
+    space = find_space("ARRI LogC3 (EI800)")
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "gbrp12le"
+        for light in lights:
+            values = space.from_light(np.moveaxis(light, -1, 0).astype(np.float32))
+            codes = np.rint(np.clip(values, 0, 1) * 4095).astype(np.uint16)
+            frame = av.VideoFrame(WIDTH, HEIGHT, "gbrp12le")
+            for plane, values in zip(frame.planes, codes[[1, 2, 0]], strict=True):
+                rows = np.frombuffer(memoryview(plane), np.uint16).reshape(HEIGHT, -1)
+                rows[:, :WIDTH] = values
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def run(work: Path, composite: str, out: Path, *more: object) -> dict[str, Any]:
+    """Harmonize, by weights that change much, and return the report."""
+    report = out.parent / "report.json"
+    options = ["--weights", work / "w.safetensors", "--precision", "fp32", "--caution", "0"]
+    named = [work / composite, "--mask", work / "m.npz", "-o", out, "--json", report, "-q"]
+    assert main(["harmonize", *map(str, [*named, *options, *more])]) == 0
+    told: dict[str, Any] = json.loads(report.read_text())
+    return told
+
+
+def light_in(path: Path) -> Array:
+    """Light (T, H, W, 3) of BT.709's primaries of HDR, by the standards' formulas."""
+    curve = {16: "PQ", 18: "HLG"}[tags_of(path)[0]]
+    display = {"PQ": pq_inverse, "HLG": hlg_display}[curve]
+    signals = [np.clip(signal_in(planes), 0.0, 1.0) for planes in planes_in(path)]
+    return np.stack([display(signal) for signal in signals]) @ np.linalg.inv(TO_2020).T / WHITE
+
+
+def tags_of(path: Path) -> tuple[int, ...]:
+    with av.open(str(path)) as container:
+        context: Any = container.streams.video[0].codec_context
+        told = (context.color_trc, context.color_primaries, context.colorspace)
+        return tuple(map(int, told))
+
+
+def shown(light: Array) -> Array:
+    """Light as levels of sRGB."""
+    inside = np.clip(light, 0.0, 1.0)
+    return 255.0 * np.where(
+        inside <= 0.0031308, 12.92 * inside, 1.055 * inside ** (1 / 2.4) - 0.055
+    )

@@ -102,7 +102,7 @@ def _processor(before: str, after: str) -> Any:
 
 def _applied(processor: Any, values: Array) -> Array:
     """Run planes (3, ...) through a processor."""
-    packed = np.ascontiguousarray(np.moveaxis(values, 0, -1), np.float32)
+    packed = np.array(np.moveaxis(values, 0, -1), np.float32, order="C")  # written over
     rows = packed.reshape(-1, 3)
     if rows.size:
         processor.applyRGB(rows)

@@ -16,6 +16,7 @@ import numpy as np
 from vhmae.arrays import Array, to_unit
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
+from vhmae.color.light import LightSpace, converted, moved, shown
 from vhmae.engine.rendering import ColorChange
 from vhmae.errors import InputError
 from vhmae.video.planes import Box, PlanarFrame
@@ -25,6 +26,8 @@ from vhmae.work.guiding import hear_guide
 from vhmae.work.job import AnalysisJob
 
 CUBE_SIZE = 33
+FINE_CUBE_SIZE = 65
+"""Of HDR and log, whose values hold more than what is shown."""
 SIDE = 96
 """A frame is looked at on a grid of this many places in a row and a column."""
 EVERY_FRAMES = 6
@@ -64,6 +67,23 @@ class ShotGrade:
     """(P, 3) float32: the same, harmonized."""
     places: Array
     """(P,) int64: numbers of the frames that they are of."""
+    space: LightSpace | None = None
+    """What the file's values stand for, which suites grade; ``before`` and ``after`` are shown."""
+
+    def values(self, pixels: Array) -> Array:
+        """Shown colours (P, 3) as the file has them."""
+        return self._converted(pixels, None, self.space)
+
+    def shown(self, values: Array) -> Array:
+        """The file's values (P, 3) as they are shown."""
+        return self._converted(values, self.space, None)
+
+    def _converted(
+        self, colors: Array, before: LightSpace | None, after: LightSpace | None
+    ) -> Array:
+        if self.space is None:
+            return colors
+        return np.ascontiguousarray(converted(colors.T, before, after).T)
 
     @property
     def change_levels(self) -> float:
@@ -97,13 +117,23 @@ class ShotGrade:
 
     def lut(self) -> Cube:
         """The shot's map as a table."""
-        return bake(self.coefficients, f"shot {self.number}")
+        return bake(self.coefficients, f"shot {self.number}", self.space)
 
 
-def bake(coefficients: Array, name: str, size: int = CUBE_SIZE) -> Cube:
-    """A map (3, K) as a 3-D LUT, clipped to [0, 1] as the renderer clips."""
-    graded = apply_transform(grid_colors(size), coefficients.astype(np.float32))
-    return Cube(np.clip(graded, 0.0, 1.0), name)
+def bake(coefficients: Array, name: str, space: LightSpace | None = None) -> Cube:
+    """A map (3, K) as a 3-D LUT, clipped to [0, 1] as the renderer clips.
+
+    Args:
+        space: what the values stand for that the LUT is for: it carries the map into their light.
+    """
+    grid = grid_colors(CUBE_SIZE if space is None else FINE_CUBE_SIZE)
+    values = np.moveaxis(grid, -1, 0)
+    seen = grid if space is None else np.moveaxis(shown(space.to_light(values)), 0, -1)
+    graded = np.clip(apply_transform(seen, coefficients.astype(np.float32)), 0.0, 1.0)
+    if space is not None:
+        steps = moved(space, values, np.moveaxis(graded - seen, -1, 0))
+        graded = np.clip(grid + np.moveaxis(steps, 0, -1), 0.0, 1.0)
+    return Cube(graded, name)
 
 
 def grade_shots(
@@ -126,7 +156,8 @@ def grade_shots(
     analysis.survey()
     heard = hear_guide(analysis)
     grades: list[ShotGrade] = []
-    shot, current = _Shot(0), -1
+    space = analysis.sources.info.encoding.space
+    shot, current = _Shot(0, space), -1
     seen = damaged = 0
     for (timed, mattes), (change, *_), number in analysis.harmonized(
         analysis.sources.frames(count=True)
@@ -135,7 +166,7 @@ def grade_shots(
             number != current
         ):  # a film has a thousand shots: each is graded as it ends, and few of its pixels are kept
             grades += shot.grade(len(grades) + 1, every)
-            shot, current = _Shot(timed.index), number
+            shot, current = _Shot(timed.index, space), number
         shot.last = timed.index
         seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
         if change is not None and (
@@ -155,7 +186,8 @@ def grade_shots(
 class _Shot:
     """Pixels of a shot as they come in."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, space: LightSpace | None) -> None:
+        self.space = space
         self.first = self.last = first
         self.indices: list[int] = []
         self._pixels: list[Array] = []  # (P, 6) each: before, after
@@ -192,8 +224,20 @@ class _Shot:
         keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
         places = np.repeat(self.indices, [len(part) for part in self._pixels])
         step = -(-len(pixels) // MOST_MEASURED)
-        kept = (part[::step].copy() for part in (before, after, places))
-        return [ShotGrade(number, self.first, self.last, whole, tuple(keys), *kept)]
+        before, after, places = (part[::step].copy() for part in (before, after, places))
+        return [
+            ShotGrade(
+                number=number,
+                first=self.first,
+                last=self.last,
+                coefficients=whole,
+                keys=tuple(keys),
+                before=before,
+                after=after,
+                places=places,
+                space=self.space,
+            )
+        ]
 
     def _key_maps(self, every: int, whole: Array) -> list[KeyMap]:
         """Maps fitted to what was seen nearest to each key frame; what no pixel tells is the whole

@@ -88,6 +88,9 @@ class AnalysisJob(HarmonizerSettings):
         if self.mask_rate is not None and self.mask_rate <= 0:
             told = "expected more than 0 frames a second"
             raise InputError(told, field="mask_rate", value=self.mask_rate)
+        if self.foreground_space is not None and self.foreground is None:
+            told = "says what a foreground's values are; give a `foreground`, or leave it out"
+            raise InputError(told, field="foreground_space", value=self.foreground_space)
         if self.mask_label is not None and self.mask_label < 0:
             raise InputError("expected 0 or more", field="mask_label", value=self.mask_label)
 
