@@ -29,17 +29,6 @@ def add_harmonize(commands: Any) -> None:
         metavar="VIDEO",
         help="what --foreground is laid over, in the place of COMPOSITE",
     )
-    parser.add_argument(
-        "--matte",
-        choices=["rvm", "salient"],
-        help="make the mask here where none is given: people, or whatever stands out; look at it",
-    )
-    parser.add_argument(
-        "--matte-weights",
-        type=Path,
-        metavar="FILE",
-        help="the network of --matte (VHMAE_RVM, VHMAE_ISNET)",
-    )
     add_options(parser, HarmonizeJob, leave_out=["composite"])
     add_options(parser, StreamJob, only=["raw", "lookahead"])
     add_file_options(parser)
@@ -102,15 +91,8 @@ def _harmonize(args: Any) -> None:
             "--resume: cannot resume with what is fetched anew each time; download it and name the "
             "file"
         )
-    if args.matte is not None and values.get("check"):
-        raise InputError("--check: makes no mask; give --mask, or leave out --matte")
-    if args.matte is not None and (values.get("masks") or has_foreground or values.get("resume")):
-        raise InputError(
-            "--matte: makes a mask where none is given, and anew each time; leave out --mask, "
-            "--foreground and --resume"
-        )
     with fetched_inputs(values, HarmonizeJob, args.allow_url) as local:
-        report = _harmonize_matted(args, local) if args.matte is not None else _run(local)
+        report = _run(local)
     write_report(report, args.json)
     print_warnings(report["warnings"], args.quiet)
     if report.get("check"):
@@ -197,27 +179,6 @@ def _run(values: dict[str, Any]) -> dict[str, Any]:
     return harmonize_job(job)
 
 
-def _harmonize_matted(args: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Cut the foreground out first; the mask is gone afterwards."""
-    job = build_options(HarmonizeJob, values)
-    from vhmae.matting.run import made_matte
-
-    options = {
-        "weights": args.matte_weights,
-        "threads": job.threads,
-        "cuts": job.cuts,
-        "cut_detection": job.cut_detection,
-        "progress": sys.stderr.isatty() and not args.quiet,
-    }
-    with made_matte(job.composite, args.matte, job.output, **options) as mask:
-        report = _run({**values, "masks": (mask,)})
-    advice = (
-        f"the mask was made by {args.matte}: look at it (vhmae matte {job.composite} -o matte.mkv "
-        f"--with {args.matte})"
-    )
-    return {**report, "warnings": [*report["warnings"], advice]}
-
-
 def _harmonize_pipe(args: Any) -> None:
     """From stdin to stdout: stdout carries the video, so that what is said goes to stderr."""
     if not str(args.composite_given) == str(getattr(args, "output", "")) == "-":
@@ -228,7 +189,7 @@ def _harmonize_pipe(args: Any) -> None:
     for one in options_of(HarmonizeJob):
         if hasattr(args, one.name) and one.name not in for_pipes:
             raise InputError(f"{one.flags[-1]}: is for files, not for pipes; leave it out")
-    for name in ("background", "matte", "matte_weights", "job", "allow_url"):
+    for name in ("background", "job", "allow_url"):
         if getattr(args, name) not in (None, False):
             raise InputError(
                 f"--{name.replace('_', '-')}: is for files, not for pipes; leave it out"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import older_pictures
 from vhmae.work.analysis import Analysis, Ready
 from vhmae.work.guiding import guided_report, hear_guide
-from vhmae.work.job import HarmonizeJob, HarmonizeOptions
+from vhmae.work.job import HarmonizeJob, HarmonizeOptions, MaskMaker
 from vhmae.work.output import Output
 from vhmae.work.report import Report, Tally, where_it_runs
 from vhmae.work.resume import Standing, as_stopped, job_identity, restore, snapshot_of
@@ -82,6 +83,8 @@ def harmonize_video(
 def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> dict[str, Any]:
     """Run a job and return its report (docs/cli.md); ``network`` is that of its weights, if it is
     open."""
+    if job.matte is not None:
+        return _harmonize_matted(job, job.matte, network)
     began = time.monotonic()
     if job.resume:
         job = as_stopped(job)
@@ -152,6 +155,29 @@ def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> di
         job=values_to_json(job),
         **guided_report(heard),
     ).as_dict()
+
+
+def _harmonize_matted(
+    job: HarmonizeJob, way: MaskMaker, network: WindowNetwork | None
+) -> dict[str, Any]:
+    """Cut the foreground out first; the mask is gone afterwards."""
+    from vhmae.matting.run import made_matte  # its networks' library is an extra
+
+    options = {
+        "weights": job.matte_weights,
+        "threads": job.threads,
+        "cuts": job.cuts,
+        "cut_detection": job.cut_detection,
+        "progress": job.progress != "none" and sys.stderr.isatty(),
+    }
+    with made_matte(job.composite, way, job.output, **options) as mask:
+        masked = dataclasses.replace(job, matte=None, matte_weights=None, masks=(mask,))
+        report = harmonize_job(masked, network)
+    advice = (
+        f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
+        f"--with {way})"
+    )
+    return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], advice]}
 
 
 def waiting_bytes(info: VideoInfo, latency: int) -> int:

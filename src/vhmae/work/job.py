@@ -29,6 +29,7 @@ from vhmae.video.placement import KEEPS_TURN, Placement
 Audio = Literal["copy", "aac", "none"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
 Layer = Literal["composite", "foreground"]
+MaskMaker = Literal["rvm", "salient"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,6 +120,11 @@ class HarmonizeJob(AnalysisJob):
 
     output: Path = option(flag="-o/--output", metavar="OUT", role="output", same_frames=True)
     """Video or picture to write, or pictures (frame.%04d.png); it appears whole or not at all."""
+    matte: MaskMaker | None = None
+    """Make the mask here where none is given: people (rvm), or whatever stands out (salient); look
+    at it."""
+    matte_weights: Path | None = option(None, metavar="FILE")
+    """The network of --matte (VHMAE_RVM, VHMAE_ISNET)."""
     layer: Layer = "composite"
     """What to write: foreground is the harmonized foreground alone, with the matte as its alpha."""
     codec: str | None = option(None, metavar="NAME")
@@ -143,6 +149,22 @@ class HarmonizeJob(AnalysisJob):
     meant."""
     progress: ProgressMode = option("none", same_frames=True)
     """How it is told how far the work is: auto is a bar on a terminal and lines elsewhere."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.matte is None:
+            if self.matte_weights is not None:
+                told = "is the network of `matte`; name that, or leave it out"
+                raise InputError(told, field="matte_weights", value=self.matte_weights)
+            return
+        if self.check:
+            raise InputError("makes no mask; give `masks`, or leave out `matte`", field="check")
+        if self.masks or self.foreground is not None or self.resume:
+            told = (
+                "makes a mask where none is given, and anew each time; leave out `masks`, "
+                "`foreground` and `resume`"
+            )
+            raise InputError(told, field="matte", value=self.matte)
 
     @property
     def keeps_turn(self) -> bool:
@@ -242,6 +264,8 @@ class HarmonizeOptions(TypedDict, total=False):
     mask_rate: Fraction | float | None
     pair: Pairing
     strict: bool
+    matte: MaskMaker | None
+    matte_weights: str | Path | None
     layer: Layer
     codec: str | None
     crf: int | None
