@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from vhmae.cli.harmonize import add_composite, add_file_options, fetched_inputs
+from vhmae.cli.harmonize import (
+    add_composite,
+    add_file_options,
+    composite_given,
+    fetched_inputs,
+)
 from vhmae.cli.options import add_options, given_options
 from vhmae.cli.parser import add_command, add_report_options, write_report
-from vhmae.cli.preview import composite_given
 from vhmae.cli.words import print_warnings
 from vhmae.options import build_options
 from vhmae.work.job import AlternativesJob, AnalysisJob

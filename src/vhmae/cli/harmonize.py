@@ -23,12 +23,6 @@ def add_harmonize(commands: Any) -> None:
         commands, "harmonize", _harmonize, "harmonize the foreground of a composite video"
     )
     add_composite(parser, "; - for Y4M or raw video by a pipe")
-    parser.add_argument(
-        "--background",
-        type=location,
-        metavar="VIDEO",
-        help="what --foreground is laid over, in the place of COMPOSITE",
-    )
     add_options(parser, HarmonizeJob, leave_out=["composite"])
     add_options(parser, StreamJob, only=["raw", "lookahead"])
     add_file_options(parser)
@@ -38,6 +32,37 @@ def add_harmonize(commands: Any) -> None:
 def add_composite(parser: Parser, more: str = "") -> None:
     text = f"video, picture, folder or sequence (shot.%%04d.png){more}"
     parser.add_argument("composite_given", nargs="?", type=location, metavar="COMPOSITE", help=text)
+    parser.add_argument(
+        "--background",
+        type=location,
+        metavar="VIDEO",
+        help="what --foreground is laid over, in the place of COMPOSITE",
+    )
+
+
+def composite_given(args: Any, values: dict[str, Any], has_output: bool = True) -> dict[str, Any]:
+    """The options of a command with the composite among them, or the background of two layers."""
+    named = [one for one in (args.composite_given, args.background) if one is not None]
+    if len(named) > 1:
+        raise InputError("--background: takes the place of COMPOSITE; leave one of them out")
+    if args.background is not None and values.get("foreground") is None:
+        raise InputError("--background: is what --foreground is laid over; give that, too")
+    if named:
+        values["composite"] = named[0]
+    if "composite" not in values:
+        raise InputError("COMPOSITE: missing; name the video, or --foreground and --background")
+    _check_laying(args, values)
+    if has_output:
+        require_output(values)
+    return values
+
+
+def _check_laying(args: Any, values: dict[str, Any]) -> None:
+    if values.get("foreground") is None and any(hasattr(args, name) for name in LAYING):
+        raise InputError(
+            "--position, --scale and --premultiplied: say how --foreground is laid; give one, or "
+            "leave them out"
+        )
 
 
 def add_file_options(parser: Parser) -> None:
@@ -79,11 +104,7 @@ def _harmonize(args: Any) -> None:
             "harmonize: needs COMPOSITE, or --foreground and --background; see vhmae harmonize "
             "--help"
         )
-    if not has_foreground and any(hasattr(args, name) for name in LAYING):
-        raise InputError(
-            "--position, --scale and --premultiplied: say how --foreground is laid; give one, or "
-            "leave them out"
-        )
+    _check_laying(args, values)
     require_output(values)
     values.setdefault("progress", "none" if args.quiet else "auto")
     if values.get("resume") and any(isinstance(one, str) for one in _files(values).values()):

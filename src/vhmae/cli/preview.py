@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from vhmae.cli.harmonize import add_composite, add_file_options, fetched_inputs, require_output
+from vhmae.cli.harmonize import (
+    add_composite,
+    add_file_options,
+    composite_given,
+    fetched_inputs,
+)
 from vhmae.cli.options import add_options, given_options
 from vhmae.cli.parser import add_command, add_report_options, write_report
 from vhmae.cli.words import print_warnings
-from vhmae.errors import InputError
 from vhmae.options import build_options
 from vhmae.work.job import PreviewJob
 
@@ -26,17 +30,6 @@ def add_preview(commands: Any) -> None:
     add_report_options(parser)
 
 
-def composite_given(args: Any, values: dict[str, Any], has_output: bool = True) -> dict[str, Any]:
-    """The options with the composite among them."""
-    if args.composite_given is not None:
-        values["composite"] = args.composite_given
-    if "composite" not in values:
-        raise InputError("COMPOSITE: missing; name the video")
-    if has_output:
-        require_output(values)
-    return values
-
-
 def _preview(args: Any) -> None:
     values = composite_given(args, given_options(args, PreviewJob))
     from vhmae.work.preview import preview
@@ -45,8 +38,19 @@ def _preview(args: Any) -> None:
         report = preview(build_options(PreviewJob, local))
     write_report(report, args.json)
     print_warnings(report["warnings"], args.quiet)
-    if not args.quiet:
+    if args.quiet:
+        return
+    frame, change = report["frame"], report["mean_change"]
+    print(f"{values['output']}: frame {frame}, mean change {change:.1f} levels")
+    several = len(report["objects"]) > 1
+    for number, one in enumerate(report["objects"], 1):
         print(
-            f"{values['output']}: frame {report['frame']}, mean change {report['mean_change']:.1f} "
-            "levels"
+            f"{f'object {number}' if several else 'foreground'}: {one['share']:.1%} of the frame, "
+            f"red green blue {_colors(one['before'])} became {_colors(one['after'])} (mean "
+            f"{one['mean_change']:.1f}, most {one['largest_change']:.1f}); around it "
+            f"{_colors(one['around'])}"
         )
+
+
+def _colors(levels: list[float]) -> str:
+    return " ".join(f"{level:.1f}" for level in levels)

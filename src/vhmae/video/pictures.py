@@ -27,7 +27,7 @@ from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.sequence import check_picture_output, has_number, numbered
 from vhmae.video.tags import tag_space
-from vhmae.video.writer import FrameWriter
+from vhmae.video.writer import FrameWriter, file_size
 
 ENCODERS = {
     ".png": "png",
@@ -58,6 +58,7 @@ class PictureWriter(FrameWriter):
         self.left_out = []
         self._flushed = False
         self._parts: list[tuple[Path, Path]] = []
+        self._bytes = 0
         self._lock = OutputLock(output)
         self._folder = partial_name(output).with_suffix("")
         try:
@@ -77,6 +78,10 @@ class PictureWriter(FrameWriter):
     def _size(self, part: Path) -> tuple[int, int]:
         """Width and height of a written file."""
 
+    @property
+    def size_bytes(self) -> int:
+        return self._bytes
+
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         part = self._folder / f"{self.frames:08d}{self.output.suffix}"
         try:
@@ -87,6 +92,7 @@ class PictureWriter(FrameWriter):
                 "the space on the disk"
             ) from None
         self._parts.append((part, numbered(self.output, self.source, timed.index)))
+        self._bytes += file_size(part)
         self.frames += 1
 
     def flush(self) -> None:

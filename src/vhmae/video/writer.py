@@ -81,6 +81,11 @@ class FrameWriter(abc.ABC):
     left_out: list[str]
     """Streams that the container cannot hold."""
 
+    @property
+    @abc.abstractmethod
+    def size_bytes(self) -> int:
+        """What is on the disk so far."""
+
     @abc.abstractmethod
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         """Encode one frame at the time of ``timed``."""
@@ -309,6 +314,10 @@ class VideoWriter(FrameWriter):
             self._container.mux_one(packet)
             self.frames += 1
 
+    @property
+    def size_bytes(self) -> int:
+        return file_size(self.part) or file_size(self.output)
+
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = delivered(timed, image, self._delivery)
         tag_frame(frame, self._stream.codec_context)
@@ -446,6 +455,14 @@ class VideoWriter(FrameWriter):
     def _close_original(self) -> None:
         if self._original is not None:
             self._original.close()
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _exact(seconds: float) -> Fraction:

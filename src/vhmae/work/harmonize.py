@@ -110,8 +110,9 @@ def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> di
         if isinstance(writer, SegmentedWriter) and writer.saved is not None:
             renderer.resumed = Standing.of(*writer.saved)
             tally, sources.skipped_before = renderer.resumed.tally, renderer.resumed.skipped_before
-        begun = writer.frames  # those of a stopped run
-        with Progress("harmonize", sources.info.frames, job.progress, renderer.pace) as progress:
+        begun, size = writer.frames, 0  # those of a stopped run
+        told = (job.progress, renderer.pace)
+        with Progress("harmonize", sources.info.frames, *told, size=lambda: size) as progress:
             analysis.survey(progress)
             heard = hear_guide(analysis)
             rendered = renderer.rendered()
@@ -125,6 +126,7 @@ def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> di
                         if done.snapshot is not None and isinstance(writer, SegmentedWriter):
                             at = (done.timed.index + 1, sources.skipped_before)
                             writer.checkpoint(*Standing(*at, tally, done.snapshot).saved())
+                    size = writer.size_bytes
                     progress(writer.frames + sources.skipped_before)
             finally:
                 rendered.close()
@@ -142,6 +144,7 @@ def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> di
         frames=writer.frames,
         fps=round((writer.frames - begun) / seconds, 3),
         seconds=round(seconds, 3),
+        size_bytes=writer.size_bytes,
         seconds_by_stage=analysis.busy.rounded(),
         mean_change=tally.mean_change,
         passed_through=tally.passed_through,

@@ -51,8 +51,8 @@ def read_jobs(table: Path, shared: Mapping[str, Any]) -> list[HarmonizeJob]:
         output = output.resolve() if output.is_symlink() else output
         if output in seen:
             told = (
-                f"line {line} writes {job.output.name}, which another line writes too; give each its "
-                "own output"
+                f"line {line} writes {job.output.name}, which another line writes too; give each "
+                "its own output"
             )
             raise InputError(f"{table}: {told}")
         seen.add(output)

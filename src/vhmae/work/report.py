@@ -27,6 +27,8 @@ class Report:
     fps: float
     """Frames a second of this run alone."""
     seconds: float
+    size_bytes: int
+    """Of the file, or of all pictures."""
     seconds_by_stage: dict[str, float]
     """Work of each stage, without waiting for the others."""
     mean_change: float

@@ -126,6 +126,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         frames=written,
         fps=round(written / seconds, 3),
         seconds=round(seconds, 3),
+        size_bytes=written * writer.frame_bytes,
         seconds_by_stage=busy.rounded(),
         mean_change=tally.mean_change,
         passed_through=tally.passed_through,
