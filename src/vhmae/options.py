@@ -227,7 +227,7 @@ def build_options(kind: type[T], values: Mapping[str, Any]) -> T:
     """Make a dataclass of its options' values, by their names; those that lack take their
     defaults."""
     own: dict[str, Any] = {}
-    for name, nested in _fields_of(kind):
+    for name, nested in _fields_of(typing.cast(Any, kind)):
         if nested is not None:
             own[name] = build_options(nested, values)
         elif name in values:
@@ -242,7 +242,8 @@ def _fields_of(kind: Any) -> tuple[tuple[str, type | None], ...]:
     hints = typing.get_type_hints(kind)
     types_of = {field.name: _without_none(hints[field.name]) for field in dataclasses.fields(kind)}
     return tuple(
-        (name, hint if dataclasses.is_dataclass(hint) else None) for name, hint in types_of.items()
+        (name, typing.cast(type, hint) if dataclasses.is_dataclass(hint) else None)
+        for name, hint in types_of.items()
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.commands import error_of
+from tests.support.dynamic import add_units, dolby_vision, hdr10_plus
 from tests.support.hdr import (
     HEIGHT,
     WIDTH,
@@ -67,10 +68,9 @@ def test_hdr_is_harmonized_as_openexr_is(
         assert np.abs(ratios[0] - ratios[1]).max() < 0.02
 
 
-def side_data(path: Path) -> dict[str, bytes]:
+def side_data(path: Path) -> set[str]:
     with av.open(str(path)) as container:
-        frame = next(container.decode(video=0))
-        return {one.type.name: bytes(one) for one in frame.side_data}
+        return {one.type.name for one in next(container.decode(video=0)).side_data}
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,39 @@ def test_what_cannot_be_told_is_told_to_the_user(
     (warning,) = report["warnings"]
     assert "the mastering display, the content light levels of " in warning
     assert "left out, its picture (PQ BT.2020) is kept" in warning
+
+
+@pytest.mark.parametrize("curve", ["PQ", "HLG"])
+def test_what_was_measured_on_single_frames_is_left_out_and_told(
+    curve: str, hdr_work: Path, tmp_path: Path
+) -> None:
+    lights, _ = lit_scene()
+    made = {"codec": "libx265", "pix_fmt": "yuv420p10le"}
+    plain = write_hdr(tmp_path / "plain.mp4", lights, curve, **made)  # type: ignore[arg-type]
+    units = {"before": hdr10_plus(), "after": dolby_vision(1, False)}
+    add_units(plain, hdr_work / "dynamic.mp4", **units)
+    assert {"DYNAMIC_HDR_PLUS", "DOVI_METADATA"} <= side_data(hdr_work / "dynamic.mp4")
+    out = tmp_path / "out.mp4"
+    (warning,) = run(hdr_work, "dynamic.mp4", out)["warnings"]
+    assert "HDR10+ metadata, Dolby Vision metadata of " in warning
+    assert f"left out, its picture ({curve} BT.2020) is kept" in warning
+    assert not {"DYNAMIC_HDR_PLUS", "DOVI_METADATA"} & side_data(out)
+    assert tags_of(out) == tags_of(plain)
+    run(hdr_work, "dynamic.mp4", tmp_path / "again.mp4", "--strength", "0")
+    was, is_now = planes_in(plain)[0][0], planes_in(tmp_path / "again.mp4")[0][0]
+    assert np.abs(was.astype(int) - is_now).mean() < 4  # the base layer, encoded once more
+
+
+def test_a_base_layer_that_is_no_picture_is_refused(
+    hdr_work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lights, _ = lit_scene()
+    made = {"codec": "libx265", "pix_fmt": "yuv420p10le"}
+    plain = write_hdr(tmp_path / "plain.mp4", lights, "PQ", **made)  # type: ignore[arg-type]
+    add_units(plain, tmp_path / "five.mp4", after=dolby_vision(0, True))
+    command = ["harmonize", tmp_path / "five.mp4", "--mask", hdr_work / "m.npz", "-o"]
+    told = error_of(*command, tmp_path / "out.mp4", capsys=capsys)
+    assert "five.mp4: is Dolby Vision profile 5, which shows wrong colours" in told
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,13 @@ from typing import Any
 
 from vhmae.errors import InputError
 
-MASTERING, CONTENT_LIGHT, PER_FRAME = (
-    "the mastering display",
-    "the content light levels",
-    "HDR10+ metadata",
-)
+MASTERING, CONTENT_LIGHT = "the mastering display", "the content light levels"
+_OTHERS = {
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
+    "AMBIENT_VIEWING_ENVIRONMENT": "the ambient viewing environment",
+}
+"""By FFmpeg's names."""
 _WRITTEN_BY = {"libx265": "x265-params", "libx264": "x264-params", "libsvtav1": "svtav1-params"}
 _DOLBY = "Dolby Vision metadata"
 
@@ -34,8 +36,8 @@ class HdrMetadata:
     least and its most cd/m2."""
     content_light: tuple[int, int] | None = None
     """cd/m2 of the brightest pixel, and of the brightest frame on average."""
-    per_frame: tuple[str, ...] = ()
-    """What else there is, for each frame."""
+    others: tuple[str, ...] = ()
+    """What else there is, which no encoder here writes."""
 
     def added(self, options: dict[str, str], encoder: str) -> dict[str, str]:
         """An encoder's options, with those that write it."""
@@ -64,7 +66,7 @@ class HdrMetadata:
         """What an encoder does not write."""
         known = {MASTERING: self.mastering, CONTENT_LIGHT: self.content_light}
         lost = [name for name, value in known.items() if value is not None]
-        return ([] if encoder in _WRITTEN_BY else lost) + list(self.per_frame)
+        return ([] if encoder in _WRITTEN_BY else lost) + list(self.others)
 
 
 def _pair(encoder: str, name: str, first: float, second: float) -> str:
@@ -92,11 +94,11 @@ def read_metadata(frame: Any, name: str) -> HdrMetadata:
     light = data.get("CONTENT_LIGHT_LEVEL", b"")
     if len(light) >= 8:
         content_light = struct.unpack_from("<2I", light)
-    per_frame = [PER_FRAME] if "DYNAMIC_HDR_PLUS" in data else []
+    others = [told for name, told in _OTHERS.items() if name in data]
     if "DOVI_RPU_BUFFER" in data or "DOVI_METADATA" in data:
         _check_base_layer(data.get("DOVI_METADATA", b""), name)
-        per_frame.append(_DOLBY)
-    return HdrMetadata(mastering, content_light, tuple(per_frame))
+        others.append(_DOLBY)
+    return HdrMetadata(mastering, content_light, tuple(others))
 
 
 def _check_base_layer(metadata: bytes, name: str) -> None:
