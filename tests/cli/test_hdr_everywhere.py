@@ -104,6 +104,29 @@ def test_a_foreground_has_a_space_of_its_own(hdr_work: Path, tmp_path: Path) -> 
     assert np.abs(found / light - 1.0).max() < 0.03
 
 
+def test_openexr_over_hdr_keeps_its_highlights(hdr_work: Path, tmp_path: Path) -> None:
+    """And what is of no space that is named is told."""
+    light = np.full((HEIGHT, WIDTH, 3), 0.2)
+    light[20:40, 20:40] = (6.0, 3.0, 1.5)
+    write_exr(tmp_path / "front.exr", light)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[10:50, 10:50] = True
+    write_mask_bits(mask[None], tmp_path / "front.npz")
+    out = tmp_path / "out.mkv"
+    command = ["harmonize", "--background", hdr_work / "PQ.mkv", "--foreground"]
+    command += [tmp_path / "front.exr", "--mask", tmp_path / "front.npz", "-o", out, "-q"]
+    command += ["--strength", "0", "--weights", hdr_work / "w.safetensors"]
+    told = tmp_path / "r.json"
+    assert main(list(map(str, [*command, "--json", told]))) == 0
+    found = light_in(out)[0]
+    off = np.abs(found - light) / (light + 0.05)
+    assert off[mask].max() < 0.03
+    assert json.loads(told.read_text())["warnings"] == []
+    assert main(list(map(str, [*command, "--json", told, "--input-space", "PQ"]))) == 0
+    (warning,) = json.loads(told.read_text())["warnings"]
+    assert "is taken for Linear Rec.709 (sRGB), which it does not say" in warning
+
+
 def test_layers_are_harmonized_in_the_backgrounds_space(hdr_work: Path, tmp_path: Path) -> None:
     lights, masks = lit_scene()
     front = [

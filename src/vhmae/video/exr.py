@@ -93,7 +93,10 @@ class ExrPicture:
         )
 
     def display(
-        self, associated: bool = False, space: LightSpace | None = None
+        self,
+        associated: bool = False,
+        space: LightSpace | None = None,
+        coded: LightSpace | None = None,
     ) -> tuple[list[Array], bool]:
         """The picture as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and
         whether light above 1 was cut off.
@@ -101,6 +104,7 @@ class ExrPicture:
         Args:
             associated: the colours were multiplied by alpha, and are divided by it first.
             space: what the file's values stand for; None is linear light of Rec. 709's primaries.
+            coded: the space of the planes, in the place of sRGB, that they hold more light in.
         """
         channels = self.colors
         pixels = {name: np.asarray(channel.pixels) for name, channel in channels.items()}
@@ -113,6 +117,9 @@ class ExrPicture:
                 for one in values
             ]
         lights = values if space is None else _light_of(values, space)
+        if coded is not None:
+            planes = _codes_in(coded, lights)
+            return [*planes, _cover(alpha)] if alpha is not None else planes, False
         cut = any(bool((light > 1.0).any()) for light in lights)
         planes = [codes_of(light) for light in lights]
         if alpha is not None:
@@ -210,6 +217,14 @@ def _light_of(values: Sequence[Array], space: LightSpace) -> list[Array]:
     green, blue, red = (one.astype(np.float32) for one in values)
     red, green, blue = space.to_light(np.stack([red, green, blue]))
     return [green, blue, red]
+
+
+def _codes_in(space: LightSpace, lights: Sequence[Array]) -> list[Array]:
+    """Light green, blue, red (H, W) -> 16-bit codes of a space, in the same order."""
+    green, blue, red = (np.nan_to_num(one.astype(np.float32)) for one in lights)
+    values = space.from_light(np.stack([red, green, blue]))
+    codes = np.rint(np.clip(values, 0.0, 1.0) * np.float32(TOP)).astype(np.uint16)
+    return [codes[1], codes[2], codes[0]]
 
 
 def _carried_within(

@@ -157,7 +157,7 @@ class VideoInfo:
     @property
     def space_name(self) -> str:
         """What its values stand for, as reports call it."""
-        space = self.held or self.encoding.space
+        space = self.held if self.codec == "exr" else self.encoding.space
         if space is not None:
             return space.name
         return LIGHT if self.codec == "exr" else "SDR"

@@ -250,7 +250,8 @@ def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.Vid
     for index, file in enumerate(info.files[first:], first):
         cut, turn = False, Turn()
         if is_exr(file):
-            planes, cut = ExrPicture(file, "frame").display(info.associated, info.held)
+            picture = ExrPicture(file, "frame")
+            planes, cut = picture.display(info.associated, info.held, info.encoding.space)
             frame = frame_of(planes, "gbrap16le" if len(planes) == 4 else "gbrp16le")
         else:
             container, frame, turn = open_picture(file, "frame")

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vhmae.arrays import Array
+from vhmae.color.light import LIGHT, HdrSpace
 from vhmae.color.spaces import named_space
 from vhmae.engine.sight import one_before_another, shows_background
 from vhmae.errors import InputError
@@ -210,14 +211,26 @@ def _open_layers(
             dataclasses.replace(foreground, associated=True),
             dataclasses.replace(placement, premultiplied=False),
         )
+    warnings = []
+    if foreground.codec == "exr" and background.encoding.space is not None:
+        # Its highlights would be cut off in sRGB, and the background can hold them.
+        coded = dataclasses.replace(foreground.encoding, space=HdrSpace("PQ", "BT.709"))
+        foreground = dataclasses.replace(foreground, encoding=coded)
+    if job.input_space is not None and space is None and foreground.space_name in ("SDR", LIGHT):
+        warnings.append(
+            f"{path} is taken for {foreground.space_name}, which it does not say; "
+            "`foreground_space` names another"
+        )
     needed = (
         background.frames
         if job.end is None
         else min(background.frames, math.ceil(job.end * float(background.fps)))
     )
-    return LayeredSource(
+    layers = LayeredSource(
         background, foreground, mattes[0] if mattes else None, placement, needed, job.pair
     )
+    layers.warnings += warnings
+    return layers
 
 
 def read_still(path: Path) -> Array:
