@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import typing
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from vhmae import options
+from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.options import options_of
 from vhmae.work.job import HarmonizeJob
@@ -81,6 +84,25 @@ def test_what_does_not_go_together_is_refused_by_its_line(
     (tmp_path / "jobs.csv").write_text(text)
     with pytest.raises(InputError, match=told):
         read_jobs(tmp_path / "jobs.csv", {})
+
+
+def test_a_table_is_checked_without_any_work(
+    tmp_path: Path, small_clip: Callable[..., tuple[Path, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    composite, mask = small_clip()
+    before = sorted(tmp_path.iterdir())
+    table = tmp_path / "jobs.csv"
+    table.write_text(
+        f"composite,mask,out,codec\n{composite},{mask},o.mkv,\n{composite},{mask},p.mkv,x\n"
+    )
+    report = tmp_path / "r.json"
+    assert main(["batch", str(table), "--check", "--json", str(report)]) == 1
+    told = capsys.readouterr()
+    assert f"1/2 {tmp_path / 'o.mkv'}: checked, would be 12 frames" in told.out
+    assert "--codec x: unknown" in told.err
+    counts = json.loads(report.read_text())
+    assert [counts[name] for name in ("done", "checked", "skipped", "failed")] == [0, 1, 0, 1]
+    assert sorted(tmp_path.iterdir()) == sorted([*before, table, report])
 
 
 def test_another_encoding_is_told(tmp_path: Path) -> None:

@@ -357,7 +357,14 @@ def test_a_matte_is_cut_out_of_what_is_shown(hdr_work: Path, tmp_path: Path) -> 
     write_hdr(tmp_path / "screen.mkv", light)
     out = tmp_path / "m.mkv"
     command = ["matte", tmp_path / "screen.mkv", "-o", out, "--with", "chroma", "-q"]
-    assert main(list(map(str, command))) == 0
+    layers = [tmp_path / "layer.mkv", tmp_path / "l.%04d.png"]
+    for layer in layers:
+        assert main(list(map(str, [*command, "--foreground", layer]))) == 0
+    assert tags_of(layers[0])[:2] == (1, 1)  # it is what is shown, and no HDR any more
+    assert b"cICP\x09\x10" not in (tmp_path / "l.0001.png").read_bytes()
+    picture = cv2.imread(str(tmp_path / "l.0001.png"), cv2.IMREAD_UNCHANGED)[30, 45, 2::-1]
+    expected = shown(np.array([0.6, 0.2, 0.15]))
+    assert np.abs(picture / (257.0 if picture.dtype == np.uint16 else 1.0) - expected).max() < 6
     with av.open(str(out)) as container:
         matte = next(container.decode(video=0)).to_ndarray(format="gray")
     assert matte[24:40, 34:56].min() > 230

@@ -155,7 +155,7 @@ class _FFmpegPictures(PictureWriter):
 
     def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = delivered(timed, image, self._delivery)
-        tag_space(frame, self._delivery.encoding)
+        tag_space(frame, self._delivery.encoding)  # also of one that is taken as it was decoded
         frame.pts, frame.time_base, frame.pict_type = self.frames, self._encoder.time_base, 0
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
         if not data:

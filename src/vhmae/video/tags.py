@@ -81,10 +81,13 @@ def tag_colors(
 
 
 def tag_space(target: Any, encoding: ColorEncoding) -> None:
-    """Tag a context or a frame of HDR as that: also where the user says what the file does not."""
+    """Tag a context or a frame of HDR as that, also where the user says what the file does not;
+    and what is made for a display of SDR, of HDR, as no HDR any more."""
     if isinstance(encoding.space, HdrSpace):
         target.color_trc = _CURVE_TAGS[encoding.space.curve]
         target.color_primaries = _PRIMARIES_TAGS[encoding.space.primaries]
+    elif encoding.space is None and int(target.color_trc) in _CURVE_TAGS.values():
+        target.color_trc = target.color_primaries = _BT709
 
 
 def tag_frame(frame: av.VideoFrame, context: Any) -> None:
@@ -96,6 +99,7 @@ def tag_frame(frame: av.VideoFrame, context: Any) -> None:
 def tag_as(frame: av.VideoFrame, encoding: ColorEncoding, like: av.VideoFrame) -> None:
     """Tag a frame with what its code values are; primaries and transfer are those of another."""
     _copy_tags(like, frame)
+    tag_space(frame, encoding)
     if encoding.matrix == "rgb":
         frame.colorspace = 0
     elif int(frame.colorspace) not in _MATRIX_TAGS[encoding.matrix]:

@@ -23,7 +23,7 @@ from vhmae.work.cluster import spread, with_absolute_paths
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
 
-Status = Literal["done", "skipped", "failed"]
+Status = Literal["done", "checked", "skipped", "failed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,7 +127,8 @@ class Worker:
                 f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: "
                 "report it",
             )
-        return outcome("done", report["frames"], "; ".join(report["warnings"]))
+        status: Status = "checked" if job.check else "done"
+        return outcome(status, report["frames"], "; ".join(report["warnings"]))
 
 
 KILLED = "its process was killed; there may be too little memory"
