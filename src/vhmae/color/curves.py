@@ -1,5 +1,5 @@
-"""Curves of one number by tables with straight lines between their entries: what a power costs, ten
-times over, at each pixel of HDR."""
+"""Curves of one number by tables with straight lines between their entries, in the place of the
+dozens of powers that a pixel of HDR would take."""
 
 from __future__ import annotations
 
