@@ -14,7 +14,7 @@ TESTS ?=
 # Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
 MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 
-.PHONY: setup demo test test-long lint types check lock rvm-weights isnet-weights clean
+.PHONY: setup demo test test-long lint types check lock guided rvm-weights isnet-weights clean
 
 # What all that works on the code needs.
 setup: $(VENV)/dev
@@ -64,6 +64,23 @@ test: lint types check
 # Full tables, 500 voters, clusters' crowds: before a release, and after changes of what they cover.
 test-long: setup
 	$(BIN)/pytest -n 2 --dist loadfile -m long --timeout=900 $(TESTS)
+
+# What guided harmonizing knows of the packaged weights, anew after they change: the prior, the scores, their tables and the picture.
+# DATA is where the recipes of configs/benchmarks find their clips; sets that are not yet under SETS are made.
+SETS ?= sets
+GUIDED_DEV := dev-two dev-camera dev-photo dev-mild dev-large dev-people
+GUIDED_VAL := val-two val-camera val-real dev-real val-mild val-one val-large val-light val-people
+guided: setup
+	for set in $(GUIDED_DEV) $(GUIDED_VAL); do \
+	  case $$set in *-real) made=aligned;; *) made=synthesize;; esac; \
+	  test -e $(SETS)/$$set/test_list.txt || \
+	    $(BIN)/vhmae $$made --config configs/benchmarks/$$set.yaml --data $(DATA) -o $(SETS)/$$set || exit 1; \
+	done
+	$(BIN)/vhmae fit-prior --data $(addprefix $(SETS)/,$(GUIDED_DEV)) -o src/vhmae/assets/default.prior.json
+	$(BIN)/python benchmarks/guided.py --sets $(SETS) --of $(GUIDED_VAL) --seeds 2 --json benchmarks/results/guided.json
+	$(BIN)/vhmae demo -o $(SETS)/demo
+	$(BIN)/python benchmarks/guided_picture.py --demo $(SETS)/demo --data $(DATA)
+	$(BIN)/python benchmarks/tables.py
 
 rvm-weights:
 	tools/fetch_rvm.sh $(MODELS)

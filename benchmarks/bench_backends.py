@@ -1,11 +1,11 @@
-"""ONNX Runtime and torch side by side, in one run: what they take on the disk, how soon they answer,
-how fast they harmonize, and how much memory they need.
+"""ONNX Runtime and torch side by side, in one run: what they take on the disk, how soon they
+answer, how fast they harmonize, and how much memory they need.
 
 python benchmarks/bench_backends.py --data DATA [--lines 480,1080] [--frames N] [--rounds N]
 [--wheels] [--json FILE]
 
-All that is compared is taken in turn; only ratios are comparable between machines. ``--wheels`` asks
-PyPI for the sizes of the wheels that pip would fetch for either, too, torch as PyPI has it.
+All that is compared is taken in turn; only ratios are comparable between machines. ``--wheels``
+asks PyPI for the sizes of the wheels that pip would fetch for either, too, torch as PyPI has it.
 """
 
 from __future__ import annotations

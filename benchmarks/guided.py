@@ -7,7 +7,10 @@ SETS holds sets in the HYouTube layout. Users point at random places of the fore
 the right color but for their eye's error, or the place of the background that comes nearest to it,
 or that a thing is gray, or how bright it should be; others choose the best of six takes, once or
 twice, by an eye that errs by 30 % of each take's error. Ratios are of means of fMSE over videos, to
-the untouched composite; intervals are not told, seeds are averaged. About a minute a set of 60.
+the untouched composite, with 95 % intervals by bootstrap over videos; seeds are averaged. About a
+minute a set of 60.
+
+With --json, each set is written as it ends. docs/results.md: benchmarks/tables.py.
 """
 
 from __future__ import annotations
@@ -24,8 +27,10 @@ from typing import Any
 import numpy as np
 from hardware import describe
 
+from vhmae.data.digests import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.evaluation.leftovers import Leftover, read_leftovers
+from vhmae.evaluation.pooling import bootstrap
 from vhmae.guide.colors import LEVELS, LUMA, added, to_light
 from vhmae.guide.decision import decide
 from vhmae.guide.document import MOST_STOPS, Choice, Color, Point
@@ -33,6 +38,7 @@ from vhmae.guide.prior import Prior, prior_beside, read_prior
 from vhmae.guide.takes import takes
 from vhmae.guide.update import Seen
 from vhmae.model.files import find_weights
+from vhmae.partial_output import write_text_whole
 
 Array = np.ndarray
 COUNTS = (0, 1, 2, 3, 5)
@@ -123,25 +129,34 @@ Guided = Callable[[Leftover, int], Array]
 """A composite and a seed -> the change of its map."""
 
 
-def score(lefts: Sequence[Leftover], guided: Guided, base: Array, seed: int) -> Row:
-    """Ratio, thirds (weakest mismatch first) and the share that is made worse."""
+def errors_of(lefts: Sequence[Leftover], guided: Guided, seed: int) -> Array:
+    """fMSE of each composite: (N,)."""
     seeds = [seed * len(lefts) + number for number in range(len(lefts))]
     changes = [guided(left, own) for left, own in zip(lefts, seeds, strict=True)]
-    errors = np.array([fmse(left, one) for left, one in zip(lefts, changes, strict=True)])
+    return np.array([fmse(left, one) for left, one in zip(lefts, changes, strict=True)])
+
+
+def summary(errors: Array, base: Array, videos: Sequence[str]) -> Row:
+    """Ratio with its interval, thirds (weakest mismatch first) and the share that is made worse.
+
+    Args:
+        errors: (seeds, N), averaged over seeds.
+        base: (N,), of the untouched composites.
+    """
+    mean = errors.mean(axis=0)
     parts = np.array_split(np.argsort(base, kind="stable"), 3)
-    thirds = [float(errors[part].sum() / base[part].sum()) for part in parts]
-    videos = [left.video for left in lefts]
-    ratio = _video_mean(errors, videos) / _video_mean(base, videos)
-    return {"ratio": ratio, "thirds": thirds, "worse": float((errors > base).mean())}
+    ends, starts = _video_means(mean, videos), _video_means(base, videos)
 
+    def ratio(drawn: Array) -> Array:
+        found: Array = ends[drawn].mean(axis=-1) / starts[drawn].mean(axis=-1)
+        return found
 
-def averaged(rows: Sequence[Row]) -> Row:
-    """Over seeds."""
-    thirds = np.mean([row["thirds"] for row in rows], axis=0).round(3).tolist()
-    means = {
-        name: round(float(np.mean([row[name] for row in rows])), 4) for name in ("ratio", "worse")
+    return {
+        "ratio": round(float(ends.mean() / starts.mean()), 4),
+        "ratio_ci95": bootstrap(ratio, len(ends)),
+        "worse": round(float((errors > base).mean()), 4),
+        "thirds": [round(float(mean[part].sum() / base[part].sum()), 3) for part in parts],
     }
-    return {**means, "thirds": thirds}
 
 
 def table(lefts: Sequence[Leftover], prior: Prior, seeds: int) -> list[Row]:
@@ -149,11 +164,12 @@ def table(lefts: Sequence[Leftover], prior: Prior, seeds: int) -> list[Row]:
     base = np.array([fmse(left, None) for left in lefts])
     users = [User("target", error) for error in ERRORS]
     users += [User(kind, 12.0) for kind in ("match", "neutral", "brightness")]
+    videos = [left.video for left in lefts]
     rows: list[Row] = []
 
     def add(guided: Guided, **told: Any) -> None:
-        scores = [score(lefts, guided, base, seed) for seed in range(seeds)]
-        rows.append({**told, **averaged(scores)})
+        errors = np.stack([errors_of(lefts, guided, seed) for seed in range(seeds)])
+        rows.append({**told, **summary(errors, base, videos)})
 
     for user in users:
         for count in COUNTS if user.kind == "target" else COUNTS[1:4]:
@@ -179,11 +195,11 @@ def _color(values: Array) -> Color:
     return float(values[0]), float(values[1]), float(values[2])
 
 
-def _video_mean(values: Array, videos: Sequence[str]) -> float:
+def _video_means(values: Array, videos: Sequence[str]) -> Array:
     by_video: dict[str, list[float]] = {}
     for video, value in zip(videos, values.tolist(), strict=True):
         by_video.setdefault(video, []).append(value)
-    return float(np.mean([np.mean(rows) for rows in by_video.values()]))
+    return np.array([np.mean(rows) for rows in by_video.values()])
 
 
 def main() -> None:
@@ -200,19 +216,27 @@ def main() -> None:
     args = parser.parse_args()
     prior = read_prior(args.prior or prior_beside(find_weights(args.weights)))
     harmonizer = Harmonizer.from_pretrained(args.weights, caution=args.caution, cut_detection=False)
-    sets = []
+    facts = {
+        "schema": 1,
+        "hardware": describe(),
+        "weights": args.weights,
+        "weights_sha256": file_digest(find_weights(args.weights)),
+        "prior": prior.provenance,
+        "caution": harmonizer.caution,
+        "seeds": args.seeds,
+    }
+    sets: list[Row] = []
     for name in args.of:
         lefts = list(read_leftovers(args.sets / name, harmonizer))
         rows = table(lefts, prior, args.seeds)
         seconds = round(seconds_a_point(lefts, prior), 5)
-        sets.append(
-            {"data": name, "composites": len(lefts), "seconds_a_point": seconds, "rows": rows}
-        )
-    report = {"schema": 1, "hardware": describe(), "weights": args.weights, "caution": args.caution}
-    text = json.dumps({**report, "seeds": args.seeds, "sets": sets}, indent=1)
+        videos = len({left.video for left in lefts})
+        told = {"data": name, "composites": len(lefts), "videos": videos}
+        sets.append({**told, "seconds_a_point": seconds, "rows": rows})
+        text = json.dumps({**facts, "sets": sets}, indent=1)
+        if args.json is not None:
+            write_text_whole(args.json, text + "\n")
     print(text)
-    if args.json is not None:
-        args.json.write_text(text + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

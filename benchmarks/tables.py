@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from guided_tables import guided_blocks
 from look_tables import look_blocks
 from scores import FINALISTS, LEADING, SETS
 from speed_tables import (
@@ -472,6 +473,7 @@ def blocks() -> dict[str, str]:
         "measured-one-look": _measured("one_look"),
         "measured-looks": _measured("looks"),
         **look_blocks(),
+        **guided_blocks(),
     }
 
 

@@ -27,6 +27,7 @@ ROOMS = (
     "matting",
     "work",
     "grade",
+    "nuke",
     "data",
     "evaluation",
     "training",

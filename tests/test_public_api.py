@@ -57,3 +57,30 @@ def test_a_file_goes_through_harmonize_video(tmp_path: Path) -> None:
     ):
         with pytest.raises(vhmae.InputError, match=next(iter(wrong))):
             vhmae.harmonize_video(composite, tmp_path / "out.mkv", mask=mask, **wrong)
+
+
+def test_whoever_calls_is_told_how_far_the_work_is_and_can_stop_it(tmp_path: Path) -> None:
+    frames, masks = moving_scene(9, 96, 64)
+    composite = write_video(tmp_path / "in.mkv", frames)
+    mask = write_video(tmp_path / "mask.mkv", masks.astype(np.uint8) * 255)
+    seen: list[tuple[int, int | None]] = []
+    vhmae.harmonize_video(
+        composite,
+        tmp_path / "out.mkv",
+        mask=mask,
+        on_progress=lambda done, total: seen.append((done, total)),
+    )
+    assert seen[-1] == (9, 9)
+    assert [done for done, _ in seen] == list(range(1, 10))
+
+    class Stopped(Exception):
+        pass
+
+    def stop(done: int, total: int | None) -> None:
+        if done == 4:
+            raise Stopped
+
+    there = {path.name for path in tmp_path.iterdir()}
+    with pytest.raises(Stopped):
+        vhmae.harmonize_video(composite, tmp_path / "other.mkv", mask=mask, on_progress=stop)
+    assert {path.name for path in tmp_path.iterdir()} == there

@@ -18,6 +18,9 @@ _HOMES = {
     "load_model": "vhmae.model.weights",
     "HarmonizerSettings": "vhmae.engine.settings",
     "HarmonizeJob": "vhmae.work.job",
+    "Guide": "vhmae.guide.document",
+    "Point": "vhmae.guide.document",
+    "Dials": "vhmae.guide.dials",
     "evaluate": "vhmae.evaluation.runner",
     "Clip": "vhmae.evaluation.clip",
     "Method": "vhmae.evaluation.clip",
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from vhmae.evaluation.clip import Clip, Method
     from vhmae.evaluation.methods import find_method
     from vhmae.evaluation.runner import evaluate
+    from vhmae.guide.dials import Dials
+    from vhmae.guide.document import Guide, Point
     from vhmae.model.config import ModelConfig
     from vhmae.model.vhmae import VHMAE
     from vhmae.model.weights import load_model
@@ -49,6 +54,8 @@ if TYPE_CHECKING:
 __all__ = [
     "VHMAE",
     "Clip",
+    "Dials",
+    "Guide",
     "HarmonizeJob",
     "Harmonizer",
     "HarmonizerSettings",
@@ -56,6 +63,7 @@ __all__ = [
     "Lut3D",
     "Method",
     "ModelConfig",
+    "Point",
     "Recipe",
     "Trainer",
     "VhmaeError",

@@ -29,8 +29,7 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
         InputError: if the file cannot be read or is empty, or a key or value is wrong; names the
             key and the remedy.
     """
-    tree = _read_tree(path)
-    _place(kind, tree, path.parent)
+    tree = _read_whole(kind, path)
     for dotted, text in (overrides or {}).items():
         try:
             _override(tree, dotted, yaml.safe_load(text) if text else "")
@@ -41,6 +40,35 @@ def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = No
                 value=text,
             ) from None
     return build(kind, tree, str(path))
+
+
+EXTENDS = "extends"
+"""A recipe's key for the recipe, beside it, that it changes."""
+
+
+def _read_whole(kind: type[Any], path: Path, before: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """A recipe's tree over those of the recipes that it extends: sections key by key, all else as
+    the last one says."""
+    if path.resolve() in before:
+        raise InputError(f"{path}: extends itself; take one `{EXTENDS}` out")
+    tree = _read_tree(path)
+    extended = tree.pop(EXTENDS, None)
+    _place(kind, tree, path.parent)
+    if extended is None:
+        return tree
+    if not isinstance(extended, str):
+        raise InputError(f"{path}: `{EXTENDS}` names no file; expected one recipe")
+    whole = _read_whole(kind, path.parent / extended, (*before, path.resolve()))
+    _lay_over(whole, tree)
+    return whole
+
+
+def _lay_over(tree: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict):
+            _lay_over(tree[key], value)
+        else:
+            tree[key] = value
 
 
 def read_section(path: Path, key: str) -> Any:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self, TextIO, TypeVar
 
 ProgressMode = Literal["auto", "bar", "lines", "json", "none"]
+Told = Callable[[int, int | None], None]
+"""Is told how much is done, and of how much (None: not known). What it raises ends the work."""
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_JSON = 1.0
@@ -31,6 +33,7 @@ class Progress:
         unit: str = "frames",
         stream: TextIO | None = None,
         size: Callable[[], int] | None = None,
+        told: Told | None = None,
     ) -> None:
         """Make one.
 
@@ -42,7 +45,9 @@ class Progress:
             note: what else is told of the work at each time.
             stream: None is stderr.
             size: bytes that are written so far, where any are.
+            told: is called with how much is done and the total at each time, whatever the mode.
         """
+        self.told = told
         self.stream = sys.stderr if stream is None else stream
         if mode == "auto":
             mode = "bar" if self.stream.isatty() else "lines"
@@ -81,6 +86,8 @@ class Progress:
             if self._bar is not None:
                 self._bar.reset(self._task)
         self.done = done
+        if self.told is not None:
+            self.told(done, self.total)
         if self.mode == "bar":
             self._bar.update(
                 self._task, completed=done, description=f"{self.what} {self.note()}".strip()

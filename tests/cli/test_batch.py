@@ -127,10 +127,10 @@ def test_a_wrong_table_is_refused_before_any_work(
     assert error.count("\n") == 1
 
 
-def _die_of_the_second(job: HarmonizeJob) -> Outcome:
+def _die_of_the_second(job: HarmonizeJob, said_of: HarmonizeJob | None) -> Outcome:
     if job.output.name == "2.mkv":
         os.kill(os.getpid(), signal.SIGKILL)
-    return Worker()(job)
+    return Worker()(job, said_of)
 
 
 def test_a_killed_worker_loses_its_own_job_alone(

@@ -8,18 +8,21 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+import OpenEXR
 import pytest
 
 from tests.support.networks import changing_model
 from tests.support.scenes import moving_scene, write_video
 from vhmae.arrays import Array
 from vhmae.cli import main
+from vhmae.color.srgb import linear
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.weights import save_model
 from vhmae.video.layers import LayeredSource, Placement
 from vhmae.video.matte import open_matte
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.reader import TimedFrame, read_frames, read_rgb_frames
+from vhmae.video.sequence import probe_pictures
 
 FRAMES = 6
 SIDE = 40
@@ -237,3 +240,49 @@ def test_layers_that_do_not_fit_are_refused(
         assert run(work, tmp_path / "x.mkv", *options) == 2, options
         assert message in capsys.readouterr().err
     assert not (tmp_path / "x.mkv").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "hinted"),
+    [("p", False, True), ("f", False, False), ("p", True, False)],
+    ids=["multiplied", "straight", "told"],
+)
+def test_a_layer_that_looks_multiplied_is_told(
+    kind: str, given: bool, hinted: bool, work: Path
+) -> None:
+    layers = LayeredSource(
+        probe_video(work / "back.mkv"),
+        probe_pictures(work / f"{kind}.%02d.png", "foreground"),
+        None,
+        Placement(premultiplied=given),
+        FRAMES,
+    )
+    told = layers.doubt()
+    assert (told is not None) == hinted
+    if told is not None:
+        assert "`premultiplied`" in told
+
+
+def test_a_hard_or_black_layer_is_not_said_to_be_multiplied(work: Path, tmp_path: Path) -> None:
+    front, alpha = layer()
+    hard = np.dstack([front[..., ::-1] * 0, np.where(alpha > 127, 255, 0).astype(np.uint8)])
+    assert cv2.imwrite(str(tmp_path / "h.png"), hard)
+    foreground = probe_pictures(tmp_path / "h.png", "foreground")
+    layers = LayeredSource(probe_video(work / "back.mkv"), foreground, None, Placement(), FRAMES)
+    assert layers.doubt() is None
+
+
+def test_light_is_compared_with_its_alpha_as_light(work: Path, tmp_path: Path) -> None:
+    """OpenEXR has light multiplied by alpha, whose codes are above it."""
+    front, alpha = layer()
+    cover = (alpha / np.float32(255.0))[..., None]
+    for name, light in (("multiplied", linear(front / np.float32(255.0)) * cover),
+                        ("straight", linear(front / np.float32(255.0)))):  # fmt: skip
+        planes = {one: light[..., at].astype(np.float16) for at, one in enumerate("RGB")}
+        pixels = {**planes, "A": cover[..., 0].astype(np.float16)}
+        OpenEXR.File({"type": OpenEXR.scanlineimage}, pixels).write(str(tmp_path / f"{name}.exr"))
+        foreground = probe_pictures(tmp_path / f"{name}.exr", "foreground")
+        layers = LayeredSource(
+            probe_video(work / "back.mkv"), foreground, None, Placement(), FRAMES
+        )
+        assert (layers.doubt() is not None) == (name == "multiplied")

@@ -180,7 +180,11 @@ def test_a_mask_that_ends_before_the_stream_is_refused(work: Path, tmp_path: Pat
     )
 
 
-def test_a_pipe_reports_the_change_that_the_file_reports(work: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_pipe_reports_the_change_that_the_file_reports(
+    watched: bool, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vhmae.work.stream.WATCHES_PIPES", watched)  # Windows does not
     masks = moving_scene(FRAMES, 96, 64)[1]
     masks[10:30] = False  # frames that nothing is done to do not count in the mean
     write_mask_bits(masks, tmp_path / "m.npz")

@@ -21,6 +21,7 @@ from tests.support.commands import error_of
 from tests.support.scenes import decode, moving_scene, packets, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
+from vhmae.engine import backends
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import TimedFrame
 from vhmae.work import harmonize as pipeline
@@ -299,6 +300,25 @@ def test_a_run_in_half_precision_goes_on_to_the_same_frames(
     out = tmp_path / "out.mkv"
     stop_at(33, [*arguments(work, out), *half, "--resume"], monkeypatch)
     assert main([*arguments(work, out), *half, "--resume"]) == 0
+    assert same_frames(out, tmp_path / "whole.mkv")
+
+
+@pytest.mark.usefixtures("short_segments")
+@pytest.mark.parametrize("backend", ["torch", "onnx"])
+def test_a_stopped_run_goes_on_by_the_backend_that_it_began_with(
+    backend: str, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = ["harmonize", str(work / "in.mkv"), "--mask", str(work / "m.npz"), "--end", "1.6"]
+    out, report = tmp_path / "out.mkv", tmp_path / "r.json"
+    assert main([*run, "-o", str(tmp_path / "whole.mkv"), "--backend", backend]) == 0
+    run += ["-o", str(out), "--resume"]
+    stop_at(33, [*run, "--backend", backend], monkeypatch)
+    # What the machine would take by itself has changed in between.
+    monkeypatch.setattr(
+        backends, "_fitting", lambda *_: {"torch": "onnx", "onnx": "torch"}[backend]
+    )
+    assert main([*run, "--json", str(report)]) == 0
+    assert json.loads(report.read_text())["backend"] == backend
     assert same_frames(out, tmp_path / "whole.mkv")
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.support.graphs import TINY_GRAPH, onnx_network
-from tests.support.networks import changing_model, model
+from tests.support.graphs import SIZE, like_the_packaged, onnx_network
+from tests.support.networks import model
 from tests.support.scenes import moving_scene
 from vhmae.color.pixels import merge_sets, read_frame
 from vhmae.data.clips import read_mask_bits
@@ -29,7 +29,6 @@ from vhmae.model.graph import architecture, packaged_graph
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
 
-SIZE = 64
 COEFFICIENTS = 1e-3
 
 
@@ -44,7 +43,7 @@ def odd_masks(frames: int, size: int = SIZE) -> dict[str, np.ndarray]:
     """Masks that take the ways which an ordinary one does not."""
     made = {name: np.zeros((frames, size, size), bool) for name in ("none", "between", "small")}
     made["between"][:, 5, 5:7] = True  # none of every fourth row and column
-    made["small"][:, 8:13, 8:13] = True  # too few pixels at half the size
+    made["small"][:, 8:15, 8:15] = True  # too few pixels at half the size
     made["all"] = np.ones((frames, size, size), bool)
     made["all but one"] = made["all"].copy()
     made["all but one"][0, 3, 3] = False
@@ -65,8 +64,8 @@ def assert_same(one: Answer, other: Answer, bound: float = COEFFICIENTS) -> None
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[TorchNetwork, OnnxNetwork]:
-    """A tiny network whose answer depends on all that it sees, by torch and by ONNX Runtime."""
-    made = changing_model()
+    """A network whose answer depends on all that it sees, by torch and by ONNX Runtime."""
+    made = like_the_packaged()
     return TorchNetwork(made, "cpu", "fp32"), onnx_network(made, tmp_path_factory.mktemp("graph"))
 
 
@@ -126,9 +125,7 @@ def test_streams_are_the_same_within_a_level(both: Both, quality: str) -> None:
 
 
 def test_other_weights_of_the_architecture_run_in_the_graph(tmp_path: Path) -> None:
-    other = changing_model()
-    for parameter in other.parameters():
-        parameter.data *= 1.1
+    other = like_the_packaged(seed=8)
     network = onnx_network(other, tmp_path)
     assert_same(network.ask(*scene(2)), TorchNetwork(other, "cpu", "fp32").ask(*scene(2)))
 
@@ -195,7 +192,7 @@ def test_without_torch_weights_without_a_graph_say_how_to_get_one(
 
 def test_a_graph_of_another_architecture_is_refused(tmp_path: Path) -> None:
     path = saved(model(embed_dim=48, encoder_heads=3), tmp_path)
-    shutil.copy(TINY_GRAPH, path.with_suffix(".onnx"))
+    shutil.copy(packaged_graph(read_card("default").config), path.with_suffix(".onnx"))
     with pytest.raises(InputError, match=r"w\.onnx: is no graph of the architecture of"):
         open_network(str(path), "onnx")
 
@@ -252,7 +249,7 @@ def test_a_gpu_that_torch_alone_uses_is_torchs(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_digest_is_that_of_the_numbers(tmp_path: Path) -> None:
     networks = []
-    for number, weights in enumerate((model(), changing_model(), model())):
+    for number, weights in enumerate(map(like_the_packaged, (1, 2, 1))):
         folder = tmp_path / str(number)
         folder.mkdir()
         networks.append(onnx_network(weights, folder))

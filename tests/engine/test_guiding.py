@@ -173,3 +173,20 @@ def test_flags_file_and_api_say_the_same_to_each_shot(tmp_path: Path) -> None:
     assert chose[1].change == pytest.approx(-show(2).answer.overall.ravel(), abs=1e-6)
     turned = decide_shots(prior, Guide(dials=Dials(exposure=0.5)), show)
     assert turned.keys() == {None}
+
+
+def test_a_point_that_takes_after_another_shot_is_refused_unless_all_are_ruled() -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    prior = Prior(np.eye(SIZE) * 0.1, np.ones(1), np.ones(1))
+    flat = FrameTransform(np.zeros((3, 10), np.float32), np.zeros((4, 4, 3, 4), np.float32))
+    y, x = np.argwhere(masks[0])[400]
+    point = Point(kind="match", at=(float(x), float(y)), to=(2.0, 2.0), to_frame=3)
+
+    def show(index: int) -> Shown:
+        return Shown(frames[index], masks[index], flat, index // 2)
+
+    with pytest.raises(InputError, match=r"point 1 \(.*\): takes after a frame of another shot; "):
+        decide_shots(prior, Guide(points=(point,)), show)
+    decide_shots(prior, Guide(points=(dataclasses.replace(point, to_frame=1),)), show)
+    everywhere = decide_shots(prior, Guide(points=(point,), shots="all"), show)
+    assert len(everywhere[None].points) == 1

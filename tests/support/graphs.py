@@ -1,21 +1,32 @@
-"""The graph of the tiny network of tests, recorded once: recording takes long."""
+"""Networks of the packaged architecture with numbers of their own, which the packaged graph runs:
+recording another graph takes long."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
+import torch
+
 from vhmae.engine.onnx_network import OnnxNetwork
+from vhmae.model.files import read_card
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import save_model
 
-TINY_GRAPH = Path(__file__).with_name("tiny.onnx")
-"""Of ``networks.TINY``; a long test records it again."""
+SIZE = read_card("default").config.image_size
+
+
+def like_the_packaged(seed: int = 3) -> VHMAE:
+    """A network whose answer depends on all that it sees."""
+    torch.manual_seed(seed)
+    made = VHMAE(read_card("default").config).eval()
+    assert made.look_path is not None
+    for layer in (made.head.local, made.head.overall, made.look_path.answer):
+        torch.nn.init.normal_(layer.weight, std=0.02)
+    return made
 
 
 def onnx_network(model: VHMAE, folder: Path) -> OnnxNetwork:
-    """A tiny network by ONNX Runtime, in fp32."""
-    weights = folder / "tiny.safetensors"
+    """A network of the packaged architecture by ONNX Runtime, in fp32."""
+    weights = folder / "own.safetensors"
     save_model(model, weights, {}, half=False)
-    shutil.copy(TINY_GRAPH, weights.with_suffix(".onnx"))
     return OnnxNetwork(str(weights), "cpu", "fp32")

@@ -11,7 +11,7 @@ import pytest
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
 from vhmae.training.recipe import DataConfig, LookStage
-from vhmae.training.sources import bank_file, load_packs
+from vhmae.training.sources import bank_file, load_packs, split_dev
 
 
 @pytest.fixture
@@ -33,6 +33,19 @@ def test_named_stills_are_taken_out_of_every_pack(root: Path) -> None:
     assert [second.picture(index).shape for index in range(len(second))] == [(40, 50, 3)] * 2
     with pytest.raises(InputError, match=r"data\.leave_out"):
         load_packs(DataConfig(root=str(root), leave_out=root / "none.txt"), root / "cache")
+
+
+def test_what_is_kept_for_validation_stays_there_when_it_is_left_out_as_well(root: Path) -> None:
+    names, dev = root / "names.txt", root / "dev.txt"
+    names.write_text("kept__x\nb__2\n")
+    dev.write_text("kept__x\n")
+    cv2.imwrite(str(root / "one" / "kept__x.jpg"), np.full((40, 50, 3), 90, np.uint8))
+    config = DataConfig(
+        root=str(root), folders=("one", "two"), shares=(0.5, 0.5), leave_out=names, dev_list=dev
+    )
+    packs, kept = split_dev(load_packs(config, root / "cache"), dev)
+    assert [pack.names for pack in packs] == [["a__1", "a__2"], ["b__1", "b__3"]]
+    assert kept.names == ["kept__x"]
 
 
 def test_a_bank_is_another_one_where_something_is_left_out(root: Path) -> None:

@@ -40,6 +40,37 @@ def test_a_wrong_recipe_is_refused_with_the_place(
         read_config(Recipe, tmp_path / "r.yaml", overrides)
 
 
+def test_a_recipe_extends_another_key_by_key(tmp_path: Path) -> None:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "first.yaml").write_text(
+        "data: {dev_list: dev.txt, shares: [0.5, 0.3, 0.2]}\n"
+        "train: {seed: 3, loss: {floor: 0.5, harm_weight: 2.0}}\n"
+    )
+    (tmp_path / "second.yaml").write_text(
+        "extends: lists/first.yaml\ndata: {leave_out: mine.txt, shares: [0.2, 0.2, 0.6]}\n"
+        "train: {loss: {floor: 0.1}}\n"
+    )
+    read = read_config(Recipe, tmp_path / "second.yaml", {})
+    assert (read.train.seed, read.train.loss.floor, read.train.loss.harm_weight) == (3, 0.1, 2.0)
+    assert read.data.shares == (0.2, 0.2, 0.6)  # a list is one value
+    assert read.data.dev_list == tmp_path / "lists" / "dev.txt"  # from the file that says it
+    assert read.data.leave_out == tmp_path / "mine.txt"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("extends: mine.yaml\n", "extends itself"),
+        ("extends: none.yaml\n", "none.yaml: no such config"),
+        ("extends: [a, b]\n", "names no file"),
+    ],
+)
+def test_a_recipe_that_extends_nothing_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_config(Recipe, tmp_path / "mine.yaml", {})
+
+
 def test_overrides_win_over_the_file(tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text("train: {seed: 1, stages: [{steps: 3}]}\n")
     read = read_config(

@@ -277,6 +277,30 @@ def test_a_flash_or_a_plain_picture_is_no_shot(kind: str, frames: int) -> None:
     assert blinded == [n for at in (5, 10 + frames) for n in range(at, at + frames)]
 
 
+@pytest.mark.parametrize("frames", [1, 2, 4])
+def test_a_shot_may_begin_with_a_flash_and_things_may_move_in_one(frames: int) -> None:
+    rng = np.random.default_rng(7)
+    scene = 0.4 + 0.1 * np.kron(rng.random((6, 8, 3)), np.ones((6, 8, 1))).astype(np.float32)
+    lit = scene.copy()
+    lit[:, 20:] += 0.5
+    moved = lit.copy()
+    moved[:6, 2:10] = 0.05  # a fiftieth of the picture
+    seen = [lit] * frames + [scene] * 9 + [moved] * frames + [scene] * 9
+    other = np.clip(scene[::-1] - 0.35, 0, 1)  # darker nearly everywhere: no flash has gone out
+    detector = CutDetector()
+    found, began = [], []
+    for number, thumbnail in enumerate([*seen, *[other] * 9]):
+        if detector.step(thumbnail):
+            found.append(number)
+        if detector.began_lit:
+            began.append(number)
+        again = CutDetector()
+        again.restore(detector.state())
+        detector = again
+    assert found == [len(seen)]
+    assert began == [frames]
+
+
 def test_light_that_stays_is_a_cut() -> None:
     rng = np.random.default_rng(6)
     dark = 0.2 * np.kron(rng.random((6, 8, 3)), np.ones((6, 8, 1))).astype(np.float32)

@@ -54,6 +54,16 @@ def rich(tmp_path: Path) -> Path:
     return tmp_path / "rich.mkv"
 
 
+HEADER = (
+    b"[Script Info]\nScriptType: v4.00+\nPlayResX: 384\nPlayResY: 288\n\n[V4+ Styles]\n"
+    b"Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, "
+    b"Bold, Italic, Underline, StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, "
+    b"Shadow, Alignment, MarginL, MarginR, MarginV, Encoding\n"
+    b"Style: Default,Arial,16,&Hffffff,&Hffffff,&H0,&H0,0,0,0,0,100,100,0,0,1,1,0,2,10,10,10,1\n\n"
+    b"[Events]\nFormat: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
+)
+
+
 def copied(source: Path, output: Path, **options: object) -> VideoWriter:
     info = probe_video(source)
     with VideoWriter(output, info, **options) as writer:  # type: ignore[arg-type]
@@ -121,20 +131,96 @@ def test_a_picture_that_lies_beside_is_told(rich: Path, tmp_path: Path) -> None:
     assert told.startswith(("pictures", "attachment"))
 
 
-@pytest.mark.parametrize(("codec", "kept"), [("ffv1", True), ("libx264", False)])
-def test_fields_are_told_where_the_encoder_can_or_their_loss_is(
-    codec: str, kept: bool, tmp_path: Path
+@pytest.mark.parametrize("order", [2, 3], ids=["upper", "lower"])
+@pytest.mark.parametrize(
+    ("codec", "suffix", "kept"),
+    [
+        ("ffv1", ".mkv", True),
+        ("libx264", ".mkv", True),
+        ("libx264", ".mov", True),
+        ("libx264", ".mp4", True),
+        ("libx264", ".avi", True),
+        ("mpeg2video", ".mov", True),
+        ("prores_ks", ".mov", True),
+        ("libx265", ".mp4", True),
+        ("mjpeg", ".mov", True),
+        ("v210", ".mov", True),
+        ("mpeg4", ".mov", False),
+        ("mpeg2video", ".avi", False),
+        ("ffv1", ".avi", False),
+    ],
+)
+def test_fields_are_told_where_the_file_can_or_their_loss_is(
+    codec: str, suffix: str, kept: bool, order: int, tmp_path: Path
 ) -> None:
     with av.open(str(tmp_path / "in.mkv"), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        stream.codec_context.field_order = 2
+        stream.codec_context.field_order = order
         for frame in moving_scene(3, 96, 64)[0]:
             container.mux(
                 stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p"))
             )
         container.mux(stream.encode(None))
-    writer = copied(tmp_path / "in.mkv", tmp_path / "out.mkv", codec=codec)
-    with av.open(str(tmp_path / "out.mkv")) as container:
-        assert (container.streams.video[0].codec_context.field_order == 2) == kept
+    out = tmp_path / f"out{suffix}"
+    writer = copied(tmp_path / "in.mkv", out, codec=codec)
+    with av.open(str(out)) as container:
+        found = container.streams.video[0].codec_context.field_order
+        frame = next(container.decode(video=0))
+    assert (found == order) == kept
+    if codec in ("libx264", "prores_ks"):
+        assert frame.interlaced_frame
     assert writer.left_out == ([] if kept else ["the marks of interlaced fields"])
+
+
+def test_frames_of_a_height_without_fields_are_not_coded_as_such(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 62, "yuv420p"
+        stream.codec_context.field_order = 2
+        for frame in moving_scene(3, 96, 62)[0]:
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p"))
+            )
+        container.mux(stream.encode(None))
+    writer = copied(tmp_path / "in.mkv", tmp_path / "out.mkv", codec="libx264")
+    assert writer.left_out == ["the marks of interlaced fields"]
+
+
+def test_subtitles_of_mp4_become_subrip(tmp_path: Path) -> None:
+    frames, _ = moving_scene(25, 96, 64)
+    plain = write_video(tmp_path / "plain.mp4", frames)
+    with (
+        av.open(str(plain)) as source,
+        av.open(str(tmp_path / "in.mp4"), "w") as container,
+    ):
+        pictures = container.add_stream_from_template(source.streams.video[0])
+        words = container.add_stream("mov_text")
+        words.codec_context.subtitle_header = HEADER
+        words.metadata["language"] = "deu"
+        for packet in source.demux():
+            if packet.size:
+                packet.stream = pictures
+                container.mux(packet)
+        for begins, text in ((100, "hello"), (500, "zwei\nZeilen, ä")):
+            data = text.encode()
+            packet = av.Packet(len(data).to_bytes(2, "big") + data)
+            packet.pts = packet.dts = begins
+            packet.duration, packet.time_base, packet.stream = 300, Fraction(1, 1000), words
+            container.mux(packet)
+    writer = copied(tmp_path / "in.mp4", tmp_path / "out.mkv")
+    assert writer.left_out == []
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        (stream,) = container.streams.subtitles
+        assert stream.codec_context.name in ("srt", "subrip")
+        assert stream.metadata["language"].startswith(("deu", "ger"))
+        found = [
+            (packet.pts * packet.time_base, packet.duration, bytes(packet).decode())
+            for packet in container.demux(stream)
+            if packet.size
+        ]
+    assert [(float(at), text.replace("\r", "")) for at, _, text in found] == [
+        (pytest.approx(0.1, abs=0.002), "hello"),
+        (pytest.approx(0.5, abs=0.002), "zwei\nZeilen, ä"),
+    ]
+    assert [length for _, length, _ in found] == [300, 300]

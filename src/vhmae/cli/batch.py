@@ -64,6 +64,8 @@ def _batch(args: Any) -> None:
             print(line, file=sys.stderr)
         elif not args.quiet:
             print(line)
+            for shot in outcome.needed:
+                print(f"  shot {shot['shot']} still needed: {shot['words']}")
     counts = {
         status: sum(outcome.status == status for outcome in outcomes)
         for status in ("done", "checked", "skipped", "failed")

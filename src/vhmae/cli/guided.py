@@ -4,41 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from vhmae.cli.harmonize import (
-    add_composite,
-    add_file_options,
-    composite_given,
-    fetched_inputs,
-)
-from vhmae.cli.options import add_options, given_options
-from vhmae.cli.parser import add_command, add_report_options, write_report
-from vhmae.cli.words import print_warnings
-from vhmae.options import build_options
+from vhmae.cli.looking import add_looking, report_of
+from vhmae.cli.parser import add_command
 from vhmae.work.job import AlternativesJob, AnalysisJob
 
 
 def add_diagnose(commands: Any) -> None:
     text = "tell in a compositor's words what each shot lacks, and how sure that is"
-    parser = add_command(commands, "diagnose", _diagnose, text)
-    add_composite(parser, "; the background, where --foreground is given")
-    add_options(parser, AnalysisJob, leave_out=["composite"])
-    add_file_options(parser)
-    add_report_options(parser)
+    add_looking(add_command(commands, "diagnose", _diagnose, text), AnalysisJob)
 
 
 def _diagnose(args: Any) -> None:
-    values = composite_given(args, given_options(args, AnalysisJob), has_output=False)
-    from vhmae.work.diagnosis import diagnose
+    def work(job: AnalysisJob) -> dict[str, Any]:
+        from vhmae.work.diagnosis import diagnose
 
-    with fetched_inputs(values, AnalysisJob, args.allow_url) as local:
-        report = diagnose(build_options(AnalysisJob, local))
-    write_report(report, args.json)
-    print_warnings(report["warnings"], args.quiet)
+        return diagnose(job)
+
+    report = report_of(args, AnalysisJob, work, has_output=False)[1]
     if args.quiet:
         return
     several = len({shot["object"] for shot in report["shots"]}) > 1
     for shot in report["shots"]:
-        thing = f", object {shot['object']}" if several else ""
+        name = f"object {shot['object']}" if shot["object"] else "the background"
+        thing = f", {name}" if several or not shot["object"] else ""
         sure = f"; {shot['sure']:.0%} sure to come nearer" if "sure" in shot else ""
         print(
             f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}{thing}: {shot['words']}; "
@@ -52,22 +40,17 @@ def _diagnose(args: Any) -> None:
 
 def add_alternatives(commands: Any) -> None:
     text = "show numbered takes of a frame to choose from, each with the guide that gives it"
-    parser = add_command(commands, "alternatives", _alternatives, text)
-    add_composite(parser, "; the background, where --foreground is given")
-    add_options(parser, AlternativesJob, leave_out=["composite"])
-    add_file_options(parser)
-    add_report_options(parser)
+    add_looking(add_command(commands, "alternatives", _alternatives, text), AlternativesJob)
 
 
 def _alternatives(args: Any) -> None:
-    values = composite_given(args, given_options(args, AlternativesJob))
-    from vhmae.work.alternatives import show_alternatives
+    def work(job: AlternativesJob) -> dict[str, Any]:
+        from vhmae.work.alternatives import show_alternatives
 
-    with fetched_inputs(values, AlternativesJob, args.allow_url) as local:
-        report = show_alternatives(build_options(AlternativesJob, local))
-    write_report(report, args.json)
-    print_warnings(report["warnings"], args.quiet)
+        return show_alternatives(job)
+
+    job, report = report_of(args, AlternativesJob, work)
     if not args.quiet:
         named = ", ".join(f"{row['take']} {row['word']}" for row in report["takes"])
-        print(f"{values['output']}: frame {report['frame']}, round {report['round']}: {named}")
+        print(f"{job.output}: frame {report['frame']}, round {report['round']}: {named}")
         print("take number N is given by the guide beside the sheet that is named takeN.json")

@@ -14,9 +14,11 @@ from vhmae.options import options_of
 def flags() -> dict[str, str]:
     """The flag of each option that is not called as its field is."""
     from vhmae.grade.job import ExportJob
+    from vhmae.nuke.job import CatteryJob
     from vhmae.work.job import AlternativesJob, HarmonizeJob, PreviewJob, StreamJob
 
-    jobs: tuple[type, ...] = (HarmonizeJob, PreviewJob, StreamJob, AlternativesJob, ExportJob)
+    jobs: tuple[type, ...] = (HarmonizeJob, PreviewJob, StreamJob, AlternativesJob)
+    jobs += (ExportJob, CatteryJob)
     return {one.name: one.flags[0] for job in jobs for one in options_of(job)}
 
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from vhmae.arrays import Array
 from vhmae.color.curves import Curve as Table
+from vhmae.color.primaries import BT709, between, to_xyz
 from vhmae.color.srgb import encoded, linear
 
 Curve = Literal["PQ", "HLG"]
@@ -39,10 +40,10 @@ _C1, _C2, _C3 = 3424.0 / 4096.0, 2413.0 / 4096.0 * 32.0, 2392.0 / 4096.0 * 32.0
 _A = 0.17883277
 _B, _C = 1.0 - 4.0 * _A, 0.5 - _A * float(np.log(4.0 * _A))
 _D65 = (0.3127, 0.3290)
-_XY: dict[Primaries, tuple[tuple[float, float], ...]] = {
-    "BT.2020": ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046)),
-    "BT.709": ((0.64, 0.33), (0.30, 0.60), (0.15, 0.06)),
-    "P3-D65": ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
+_CHROMATICITIES: dict[Primaries, tuple[float, ...]] = {
+    "BT.2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65),
+    "BT.709": BT709,
+    "P3-D65": (0.680, 0.320, 0.265, 0.690, 0.150, 0.060, *_D65),
 }
 
 
@@ -124,23 +125,14 @@ def _curves(curve: Curve) -> tuple[Table, Table]:
 
 
 @functools.cache
-def _to_xyz(primaries: Primaries) -> Array:
-    """The matrix (3, 3) from light of some primaries to CIE XYZ, white at Y = 1."""
-    columns = np.array([[x / y, 1.0, (1.0 - x - y) / y] for x, y in _XY[primaries]]).T
-    x, y = _D65
-    scales = np.linalg.solve(columns, np.array([x / y, 1.0, (1.0 - x - y) / y]))
-    return columns * scales
-
-
-@functools.cache
 def between_primaries(before: Primaries, after: Primaries) -> Array:
     """The matrix (3, 3) from light of some primaries to that of others, white stays."""
-    return np.linalg.solve(_to_xyz(after), _to_xyz(before))
+    return between(_CHROMATICITIES[before], _CHROMATICITIES[after])
 
 
 def _weighed(light: Array, primaries: Primaries) -> Array:
     """Luminance of light (3, ...)."""
-    weights = _to_xyz(primaries)[1].astype(np.float32)
+    weights = to_xyz(_CHROMATICITIES[primaries])[1].astype(np.float32)
     luminance: Array = np.tensordot(weights, light, 1)
     return luminance
 

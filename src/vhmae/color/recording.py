@@ -8,6 +8,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.jit._trace import is_tracing
+
+
+def recording() -> bool:
+    """Whether a graph is being recorded: exported, or traced for TorchScript."""
+    return torch.compiler.is_exporting() or is_tracing()
+
+
+def sizes(tensor: Tensor) -> tuple[int, ...]:
+    """A tensor's shape; a trace would make tensors of its numbers, and so they stay numbers."""
+    return tuple(map(int, tensor.shape)) if is_tracing() else tuple(tensor.shape)
 
 
 def either(chosen: Tensor, yes: Callable[[], Tensor], no: Callable[[], Tensor]) -> Tensor:
@@ -19,7 +30,7 @@ def either(chosen: Tensor, yes: Callable[[], Tensor], no: Callable[[], Tensor]) 
         chosen: () bool.
         yes, no: give tensors of the same shape and type.
     """
-    if torch.compiler.is_exporting():
+    if recording():
         return torch.where(chosen, yes(), no())
     return yes() if bool(chosen) else no()
 
@@ -32,6 +43,6 @@ def remembered(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @functools.wraps(make)
     def ask(*arguments: Any) -> Tensor:
-        return (make if torch.compiler.is_exporting() else kept)(*arguments)
+        return (make if recording() else kept)(*arguments)
 
     return ask

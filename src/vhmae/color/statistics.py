@@ -17,7 +17,7 @@ from vhmae.color.pixels import FOREGROUND_SETS as FOREGROUND_SETS
 from vhmae.color.pixels import PIXELS as PIXELS
 from vhmae.color.pixels import SETS as SETS
 from vhmae.color.pixels import draw_places, grow, ring_radius, set_members
-from vhmae.color.recording import remembered
+from vhmae.color.recording import recording, remembered, sizes
 from vhmae.color.transform import luma_of
 from vhmae.errors import ShapeError
 
@@ -67,7 +67,7 @@ def pixel_set_masks(mask: Tensor) -> Tensor:
     plane = mask[:, :, 0]
     if _by_numpy(mask):
         return torch.from_numpy(set_members(plane.numpy()))
-    radius = ring_radius(*plane.shape[-2:])
+    radius = ring_radius(*sizes(plane)[-2:])
     inner = plane & ~erode(plane, radius)
     outer = ~plane & dilate(plane, radius)
     return torch.stack([plane, ~plane, inner, outer], dim=1).flatten(2)
@@ -114,7 +114,7 @@ def _gathered(colors: Tensor, index: Tensor, has_any: Tensor) -> Tensor:
 
 def _by_numpy(values: Tensor) -> bool:
     """Whether a step without a gradient may be numpy's: on a CPU, and where nothing is recorded."""
-    return values.device.type == "cpu" and not torch.compiler.is_exporting()
+    return values.device.type == "cpu" and not recording()
 
 
 def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> PixelSets:
@@ -203,7 +203,7 @@ def set_statistics(colors: Tensor) -> Tensor:
         [colors, chroma, saturation.unsqueeze(-1), luma.unsqueeze(-1)], dim=-1
     )  # (B, P, 7)
     ordered = _sort_pixels(channels)
-    quantiles = ordered.index_select(1, _quantile_ranks(colors.shape[1], colors.device)).flatten(
+    quantiles = ordered.index_select(1, _quantile_ranks(sizes(colors)[1], colors.device)).flatten(
         1
     )  # (B, 35)
 

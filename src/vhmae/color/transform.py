@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vhmae.color.basis import AFFINE, QUADRATIC, color_basis
-from vhmae.color.recording import remembered
+from vhmae.color.recording import recording, remembered
 from vhmae.errors import ShapeError
 
 LUMA_NODES = 3
@@ -94,8 +94,7 @@ def apply_grid(frames: Tensor, grid: Tensor) -> Tensor:
     """
     if frames.ndim != 5 or frames.shape[2] != 3:
         raise ShapeError(f"expected frames (B, T, 3, H, W), got {tuple(frames.shape)}")
-    recorded = torch.compiler.is_exporting()
-    if grid.shape[-1] == AFFINE and not frames.requires_grad and not recorded:
+    if grid.shape[-1] == AFFINE and not frames.requires_grad and not recording():
         applied: Tensor = _AffineGrid.apply(frames, grid)
         return applied
     return apply_grid_plainly(frames, grid)

@@ -8,10 +8,9 @@ with none, frames leave at once (live).
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,9 +18,12 @@ import numpy as np
 from vhmae.arrays import Array
 from vhmae.engine import memory
 from vhmae.engine.backends import network_of, open_network
+from vhmae.engine.complexion import with_skin
 from vhmae.engine.estimation import Estimator, KeyFrame
+from vhmae.engine.fading import Fading
 from vhmae.engine.listening import Listener, Look
-from vhmae.engine.networks import Precision, WindowNetwork
+from vhmae.engine.moving import Move, Side
+from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import (
     ColorChange,
@@ -29,7 +31,6 @@ from vhmae.engine.rendering import (
     KeepingChange,
     PixelChange,
     Released,
-    render_rgb,
 )
 from vhmae.engine.settings import (
     STRIDES,
@@ -40,24 +41,29 @@ from vhmae.engine.settings import (
     Quality,
     Windows,
 )
-from vhmae.engine.sight import MaskKind, Thumbnail, shows_background, small_mask, thumbnail_of
+from vhmae.engine.sight import (
+    FindBackground,
+    MaskKind,
+    Thumbnail,
+    shows_background,
+    small_mask,
+    thumbnail_of,
+)
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, is_past, smoothed
+from vhmae.engine.stepping import Stepping
 from vhmae.engine.survey import Survey
 from vhmae.errors import InputError
 from vhmae.guide.document import Guide
 from vhmae.guide.prior import Prior
-from vhmae.guide.telling import Telling
+from vhmae.guide.telling import BLENDED_FRAMES, Telling
 from vhmae.model.files import DEFAULT
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 
 if TYPE_CHECKING:
     from vhmae.model.vhmae import VHMAE
 
-FindBackground = Callable[[Any], tuple[Thumbnail, Array]]
-"""Payload -> thumbnail and matte of the next frame of its shot that shows background."""
 
-
-class Harmonizer:
+class Harmonizer(Stepping):
     """Harmonizes a stream of frames.
 
     ``latency_frames`` is the number of frames by which the output lags behind the input: 0 with
@@ -79,6 +85,9 @@ class Harmonizer:
         find_background: FindBackground | None = None,
         reference: Array | None = None,
         keep: Sequence[Kept] = (),
+        skin: bool = False,
+        move: str = "foreground",
+        side: Side | None = None,
     ) -> None:
         """Make a harmonizer of a model.
 
@@ -94,6 +103,11 @@ class Harmonizer:
             reference: (H, W, 3) float32 RGB in [0, 1]: a picture to harmonize to, in the place of
                 the composite's background.
             keep: what of the foreground's colours is left as it is.
+            skin: pull the hue of the foreground's skin towards hues that skin has.
+            move: who moves, as :meth:`Move.parse` takes it; ``behind`` then harmonizes the
+                background. :meth:`step`, :meth:`flush`, :meth:`harmonize` and :meth:`guide` are of
+                every side that moves, all else of the foreground.
+            side: what the mattes that come are of, where the caller runs one harmonizer a side.
         """
         settings = HarmonizerSettings(
             quality=quality,
@@ -102,6 +116,7 @@ class Harmonizer:
             windows=windows,
             keep=tuple(keep),
             precision=precision,
+            move=move,
         )
         if lookahead is not None and lookahead < 0:
             raise InputError(
@@ -111,8 +126,11 @@ class Harmonizer:
         self.caution = self.network.usual_caution if caution is None else caution
         self.estimator = Estimator(self.network, self.caution)
         self.quality = quality
-        self.strength = strength
+        self.move = Move.parse(move)
+        self.side = side or self.move.sides[0]
+        self.strength = strength * (self.move.foreground or 1.0)
         self.keep = settings.keep
+        self.skin = skin
         # Colour maps hold between key frames; drawn pixels belong to one frame alone.
         holds = self.network.holds_between_key_frames
         self.stride = STRIDES[quality] if holds else 1
@@ -133,15 +151,22 @@ class Harmonizer:
         self.weights = DEFAULT
         """Where the model came from, which says what prior belongs to it."""
         self.listener = Listener(Guide(), None, lambda said: said, Telling())
-        self.reset()
-
-    @property
-    def device(self) -> str:
-        return self.network.device
-
-    @property
-    def precision(self) -> Precision:
-        return self.network.precision
+        self.behind: Harmonizer | None = None
+        if self.move.background:
+            if reference is not None:
+                raise InputError("goes without a reference, which is no side", field="move")
+            self.behind = Harmonizer(
+                self.network,
+                quality=quality,
+                strength=strength * self.move.background,
+                caution=caution,
+                windows=windows,
+                lookahead=lookahead,
+                cut_detection=cut_detection,
+                keep=keep,
+                side=self.move.sides[-1],
+            )
+        self._forget()
 
     @classmethod
     def from_settings(
@@ -193,16 +218,23 @@ class Harmonizer:
 
     def reset(self) -> None:
         """Forget the stream: another one begins."""
+        self._forget()
+        if self.behind is not None:
+            self.behind.reset()
+
+    def _forget(self) -> None:
         self._cuts = CutDetector()
+        self._fading = Fading()
         self._masks = MaskKind()
-        self._shot = 0
-        self._index = 0
+        self._shot = self._index = 0
         self._last_key: int | None = None
         self._window: list[KeyFrame] = []
         self._asked = 0
         """Of the window's key frames, how many have their estimate: the first ones."""
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
+        self._unread: tuple[int, int] = (-1, -1)
+        """Shot and number of the last frame that stayed untouched since nothing could be read."""
         self.surveyed: Survey | None = None
         self.listener.restart()
 
@@ -223,9 +255,14 @@ class Harmonizer:
         """
         self._require_maps()
         known = find_prior(self.weights)[0] if prior is None else prior
-        listener = Listener(guide, known, look, self.listener.telling, self.strength)
-        listener.take_over(self.listener, self._index - len(self._pending))
-        self.listener = listener
+        heard = []
+        for one in self.moving:
+            telling = one.listener.telling
+            listener = Listener(guide, known, look, telling, one.strength, one.side)
+            listener.take_over(one.listener, one._index - len(one._pending))
+            heard.append(listener)
+        for one, listener in zip(self.moving, heard, strict=True):
+            one.listener = listener
 
     def tell(self, change: Array, shot: int | None = None) -> None:
         """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while
@@ -260,10 +297,11 @@ class Harmonizer:
             "pending": [[shot, index, foreground] for shot, index, foreground, _ in self._pending],
             "window": [index for index, _, _ in self._window],
             "asked": self._asked,
+            "untouched": list(self._unread),
             "estimates": [[one.shot, one.index] for one in self._estimates],
         }
         numbers["heard"], arrays = self.listener.state()
-        arrays |= self._cuts.state()
+        arrays |= self._cuts.state() | self._fading.state()
         arrays |= memory.window_arrays(self._window) | memory.estimate_arrays(self._estimates)
         return memory.Snapshot(numbers, arrays)
 
@@ -275,60 +313,21 @@ class Harmonizer:
     def restore(self, snapshot: memory.Snapshot, payloads: Sequence[Any]) -> None:
         """Go on from a snapshot; ``payloads`` are those that waited then, in order."""
         numbers, arrays, surveyed = snapshot.numbers, snapshot.arrays, self.surveyed
-        self.reset()
+        self._forget()
         self.surveyed = surveyed
         self._cuts.restore(arrays)
+        self._fading.restore(arrays)
         self.listener.restore(numbers["heard"], arrays)
         self._shot, self._index = numbers["shot"], numbers["index"]
         self._last_key, self._asked = numbers["last_key"], numbers["asked"]
         self.borrowed, self.unread = numbers["borrowed"], numbers["unread"]
+        self._unread = numbers["untouched"][0], numbers["untouched"][1]
         pending = zip(numbers["pending"], payloads, strict=True)
         self._pending.extend((*place, payload) for place, payload in pending)
         self._window = memory.window_of(numbers["window"], arrays)
         holds = self.network.holds_between_key_frames
         kind = FrameTransform if holds else PixelChange
         self._estimates.extend(memory.estimates_of(kind, numbers["estimates"], arrays))
-
-    # --- the stream
-
-    def step(self, frame: Array, mask: Array) -> Array | None:
-        """Take the next frame; return the frame that is ready, or None while the stream fills.
-
-        Args:
-            frame: (H, W, 3) RGB, uint8 or float32 in [0, 1].
-            mask: (H, W) bool, or a matte in [0, 1] (float) or 0-255 (uint8); whole numbers of 0 and
-                1 are taken as bool, until a mask of the stream has had more.
-        Raises:
-            ShapeError: for other shapes, types or values.
-        """
-        mask = self._masks.checked(frame, mask)
-        ready = self.push((frame, mask), functools.partial(thumbnail_of, frame), mask)
-        return _rendered(*ready[0][:2]) if ready else None
-
-    def flush(self) -> list[Array]:
-        """The frames that are still waiting, in order; the stream begins anew afterwards."""
-        return [_rendered(payload, transform) for payload, transform, _ in self.drain()]
-
-    def harmonize(self, frames: Iterable[Array], masks: Iterable[Array]) -> Iterator[Array]:
-        """Harmonize a whole clip, lazily: as many frames come out as go in.
-
-        With ``best``, lists and arrays are gone through once before, to look at whole shots;
-        generators cannot be.
-        """
-        self.reset()
-        again = not isinstance(frames, Iterator) and not isinstance(masks, Iterator)
-        if self.wants_survey and again:
-            survey = self.begin_survey()
-            for frame, mask in zip(frames, masks, strict=True):
-                survey.look_at(
-                    functools.partial(thumbnail_of, frame), self._masks.checked(frame, mask)
-                )
-            self.surveyed, self._masks = survey, MaskKind()
-        for frame, mask in zip(frames, masks, strict=True):
-            done = self.step(frame, mask)
-            if done is not None:
-                yield done
-        yield from self.flush()
 
     # --- whole shots, beforehand
 
@@ -358,12 +357,16 @@ class Harmonizer:
         Returns:
             The payloads that are ready (at most one), with no change for frames without foreground.
         """
+        small = thumbnail(*THUMBNAIL)
         if self.cut_detection:
-            cut = self._cuts.step(thumbnail(*THUMBNAIL)) or cut
+            cut = self._cuts.step(small) or cut
         if cut:
             self._run_window()
             self._shot += 1
-            self._last_key = None
+        if self._cuts.began_lit:  # key frames of the flash say little of the shot
+            del self._window[self._asked :]
+        self._last_key = None if cut or self._cuts.began_lit else self._last_key
+        self._fading.see(self._shot, self._index, small)
         foreground = bool(matte[::8].any()) or bool(
             matte.any()
         )  # most mattes tell at the first look
@@ -394,7 +397,7 @@ class Harmonizer:
         self._run_window()
         while self._pending:
             yield self._release()
-        self.reset()
+        self._forget()
 
     def _see(self, thumbnail: Thumbnail, matte: Array) -> tuple[Array, Array]:
         """A frame and its mask at the network's size."""
@@ -437,10 +440,13 @@ class Harmonizer:
         wanted."""
         sets = self.surveyed.sets_of(shot) if self.surveyed is not None else None
         # The last of disjoint windows is filled by repeating its last frame.
-        return self.estimator.estimate(shot, key_frames, wanted, sets, fill=not self.overlapping)
+        found = self.estimator.estimate(shot, key_frames, wanted, sets, fill=not self.overlapping)
+        of_skin = self.skin and self.side.of == "foreground"
+        return with_skin(found, key_frames, find_prior(self.weights)[0]) if of_skin else found
 
     def _release(self) -> Released:
         shot, index, foreground, payload = self._pending.popleft()
+        shown = self._fading.shown(shot, index)
         # What lies far enough behind is not asked for again.
         while self._estimates and (
             self._estimates[0].shot < shot or is_past(self._estimates, index)
@@ -458,25 +464,24 @@ class Harmonizer:
                 self._run_window()
             estimates = self._of_shot(shot)
         if not estimates and self.find_background is not None:
-            self._estimates.extendleft(
-                self._estimate(
-                    shot, [(index, *self._see(*self.find_background(payload)))], range(1)
-                )
-            )
+            found = self.find_background(payload)
+            if found is not None:
+                key_frame = (index, *self._see(*found))
+                self._estimates.extendleft(self._estimate(shot, [key_frame], range(1)))
             estimates = self._of_shot(shot)
         if not estimates:
             self.unread += 1
+            self._unread = shot, index
             return Released(payload, None, shot)
-        change = smoothed(
-            estimates,
-            index,
-            self._window_frames,
-            self.latency_frames - self._window_frames + self.stride,
-        )
+        ahead = self.latency_frames - self._window_frames + self.stride
+        change = smoothed(estimates, index, self._window_frames, ahead)
         if isinstance(change, FrameTransform):
             self.listener.hear(index, payload, change, shot)
+        # What can be read only after frames of its shot have left untouched makes no step.
+        late = index - self._unread[1] if self._unread[0] == shot else BLENDED_FRAMES
+        shown *= min(1.0, late / BLENDED_FRAMES)
         told = self.listener.telling.added_to(change, shot, index)
-        return Released(payload, self.finished(told), shot)
+        return Released(payload, self.finished(told.scaled(shown)), shot)
 
     def finished(self, change: ColorChange) -> ColorChange:
         """A change that is said in full, with this harmonizer's strength and what it keeps."""
@@ -492,8 +497,3 @@ class Harmonizer:
         if self.network.holds_between_key_frames:
             return bool(estimates)
         return any(one.index >= index for one in estimates)
-
-
-def _rendered(payload: tuple[Array, Array], transform: ColorChange | None) -> Array:
-    frame, matte = payload
-    return frame if transform is None else render_rgb(frame, matte, transform)

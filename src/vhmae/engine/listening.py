@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vhmae.arrays import Array
+from vhmae.engine.moving import Side
 from vhmae.engine.pointing import Shown, decide_shots
 from vhmae.engine.rendering import FrameTransform
 from vhmae.errors import InputError
@@ -43,6 +44,7 @@ class Listener:
         look: Look,
         telling: Telling,
         strength: float = 1.0,
+        side: Side | None = None,
     ) -> None:
         """Begin to listen.
 
@@ -50,12 +52,14 @@ class Listener:
             prior: a guide that says something needs one.
             telling: is told what follows.
             strength: of answer and change, for reports.
+            side: whose frames these are; None is the foreground's, which moves alone.
         """
         self.guide = guide
         self.prior = prior
         self.look = look
         self.telling = telling
         self.strength = strength
+        self.side = side or Side()
         self._forget()
 
     def restart(self) -> None:
@@ -101,7 +105,7 @@ class Listener:
         self._shown, self._last = shown, last
         if last is None:
             return
-        if not self.guide.frames and self.guide.dials and last.number >= 0:
+        if self._fits_dials and last.number >= 0:
             self._shown = {last.number: self._show(last)}
         self._decide(last.shot, released - 1)
         for shot in before.decisions.keys() - self.decisions.keys():  # what was taken back
@@ -114,10 +118,14 @@ class Listener:
             self._forget()
         begins = self._last is None or self._last.shot != shot
         self._last = _Came(index, payload, answer, shot)
-        fits_dials = not self.guide.frames and self.guide.dials and not self._shown
-        if index in self.guide.frames or fits_dials:
+        if index in self.guide.frames or (self._fits_dials and not self._shown):
             self._shown[index] = self._show(self._last)
             self._decide(shot, -math.inf if begins else index)
+
+    @property
+    def _fits_dials(self) -> bool:
+        """Whether dials alone are said, which are fitted in the colors of any frame."""
+        return not self.guide.frames and bool(self.guide.dials)
 
     def _show(self, came: _Came) -> Shown:
         return Shown(*self.look(came.payload), came.answer, came.shot)
@@ -133,6 +141,7 @@ class Listener:
             first=min(self._shown),
             strength=self.strength,
             came=self._shown,
+            side=self.side,
         )
         for key, decision in found.items():
             self.decisions[key] = decision

@@ -129,7 +129,8 @@ def _numbers(card: WeightsCard) -> dict[str, Array]:
         with safe_open(card.path, framework="numpy") as file:
             for key in file.keys():  # noqa: SIM118 - not a mapping
                 values = file.get_tensor(key)
-                found[key] = values.astype(np.float32) if values.dtype.kind == "f" else values
+                if values.dtype.kind == "f":  # others count what training has seen
+                    found[key] = values.astype(np.float32)
     except (OSError, TypeError, ValueError) as error:
         raise InputError(
             f"{card.path}: cannot be read as fp16 or fp32 ({error}); fetch or train the weights "

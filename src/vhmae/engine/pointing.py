@@ -3,6 +3,7 @@ answers it."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Container, Iterable
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from vhmae.arrays import Array, to_unit
 from vhmae.color.basis import AFFINE, QUADRATIC
+from vhmae.engine.moving import Side, is_on
 from vhmae.engine.rendering import FrameTransform
 from vhmae.errors import InputError
 from vhmae.guide.colors import added
@@ -132,40 +134,57 @@ def decide_shots(
     first: int = 0,
     strength: float = 1.0,
     came: Container[int] | None = None,
+    side: Side | None = None,
 ) -> dict[int | None, Decision]:
     """What is added to the maps of an object, shot by shot; give each to ``Harmonizer.tell``.
 
     Args:
-        show: gives a frame by its number.
+        show: gives a frame by its number, with the matte of the side or object.
         thing: the object, from 1.
         first: a frame with foreground, whose colors dials are fitted in where nothing else is said.
         came: numbers of the frames that can be shown by now; what names others is left out, and
             dials wait for it. None is all.
+        side: the side that this is about; None is the foreground, which moves alone. Where both
+            move, dials and choices are the foreground's.
     Returns:
         Decisions by number of the shot; None stands for all shots. Dials turn the shots that points
         and choices name, or all of them where none is named.
     Raises:
-        InputError: where a point lies outside the mask.
+        InputError: where a point lies outside the mask, or takes after another shot.
     """
+    side = side or Side()
     seen: list[Seen] = []
     for number, point in enumerate(guide.points, 1):
-        if point.object == thing and _has_come(point.frames, came):
-            shown = show(point.frame)
-            goal = show(point.goal_frame).frame if point.goal_frame != point.frame else None
-            seen.append(see_point(point, number, shown.shot, *shown[:3], goal))
-    told = {shot: rows for (_, shot), rows in by_shot(seen, guide.shots).items()}
-    named = {shot: next(one.point.frame for one in rows) for shot, rows in told.items()}
+        if not _has_come(point.frames, came):
+            continue
+        said = _of_side(point, number, side, thing, show)
+        if said is not None:
+            shown = show(said.frame)
+            other = show(said.goal_frame) if said.goal_frame != said.frame else None
+            if other is not None and other.shot != shown.shot and guide.shots == "this":
+                raise InputError(
+                    f"point {number} ({point.words()}): takes after a frame of another shot; name "
+                    'one of its own, or let the guide rule all ("shots": "all")'
+                )
+            goal = None if other is None else other.frame
+            seen.append(see_point(said, number, shown.shot, *shown[:3], goal))
+    told: dict[int | None, list[Seen]] = {}
+    for (_, shot), rows in by_shot(seen, guide.shots).items():
+        told.setdefault(shot, []).extend(rows)
+    named = {shot: rows[0].point.frame for shot, rows in told.items()}
+    led = side.of == "foreground" or side.alone
     choices = [
         choice
         for choice in guide.choices
-        if choice.object == thing and _has_come((choice.frame,), came)
+        if led and choice.object == thing and _has_come((choice.frame,), came)
     ]
     shot_of = {
         choice.frame: None if guide.shots == "all" else show(choice.frame).shot
         for choice in choices
     }
     named |= {shot: frame for frame, shot in shot_of.items()}
-    if guide.dials and not named and (came is None or not guide.frames):
+    dials = guide.dials if led else None
+    if dials and not named and (came is None or not guide.frames):
         named = {None: first}
     decisions = {}
     for shot, frame in named.items():
@@ -174,12 +193,41 @@ def decide_shots(
             prior,
             told.get(shot, []),
             choices=[choice for choice in choices if shot_of[choice.frame] == shot],
-            dials=guide.dials,
+            dials=dials,
             colors=foreground_colors(shown.frame, shown.matte),
             overall=shown.answer.overall,
             strength=strength,
         )
     return decisions
+
+
+def _of_side(
+    point: Point, number: int, side: Side, thing: int, show: Callable[[int], Shown]
+) -> Point | None:
+    """What a point says of a side; None where it says nothing of it.
+
+    A point is about the side that it lies on. A match is a word about both of its places: where the
+    side of the other one moves, it is heard there, turned round.
+    """
+    if side.of == "foreground" and point.object != thing:
+        return None
+    if side == Side():  # nothing else moves: what lies elsewhere is refused where it is seen
+        return point
+    if is_on(show(point.frame).matte, point.at, side):
+        return point
+    if point.kind == "match" and point.place is not None:
+        frame = point.goal_frame
+        if is_on(show(frame).matte, point.place, side):
+            back = None if point.frame == frame else point.frame
+            return dataclasses.replace(
+                point, at=point.place, frame=frame, to=point.at, to_frame=back
+            )
+    if side.alone:
+        raise InputError(
+            f"point {number} ({point.words()}): lies in the foreground, which stays as it is; name "
+            "a place of the background, or match it with one"
+        )
+    return None
 
 
 def _has_come(frames: Iterable[int], came: Container[int] | None) -> bool:

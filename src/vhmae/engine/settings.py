@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
+from vhmae.engine.moving import Move
 from vhmae.errors import InputError
 from vhmae.options import option, options_of
 
@@ -38,6 +39,12 @@ class HarmonizerSettings:
     drawn pixels, disjoint for colour maps."""
     keep: tuple[Kept, ...] = option((), metavar="hue,luma,saturation")
     """What of the foreground's colours stays as it is."""
+    skin: bool = False
+    """Pull the hue of skin in the foreground weakly towards hues that skin has; on portraits whose
+    truth is known this did not help (docs/decisions.md)."""
+    move: str = option("foreground", metavar="foreground|background|both[:SHARE]")
+    """Who moves: the foreground to the background, the background to the foreground (nothing
+    outside the mask stays as it was then), or both, the foreground by SHARE of the way (.5)."""
     cut_detection: bool = True
     """Begin a new shot at each cut that is detected; without, the video is one shot."""
     weights: str = option(
@@ -59,6 +66,7 @@ class HarmonizerSettings:
 
     def __post_init__(self) -> None:
         check_options(self)
+        Move.parse(self.move)
         if not 0.0 <= self.strength <= 1.0:
             raise InputError(
                 "out of range; expected 0 (untouched) to 1 (full)",

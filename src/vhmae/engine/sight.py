@@ -4,6 +4,7 @@ to read."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from vhmae.video.planes import shrink
 
 Thumbnail = Callable[[int, int], Array]
 """(height, width) -> the frame at this size, (height, width, 3) float32 RGB in [0, 1]."""
+FindBackground = Callable[[Any], tuple[Thumbnail, Array] | None]
+"""Payload -> thumbnail and matte of the next frame of its shot that shows background; None where it
+is known that none does."""
 MINIMUM_BACKGROUND = 0.002
 """A frame with a smaller share of background says nothing of the scene's look."""
 LOOKED_AT = 256

@@ -50,6 +50,8 @@ class Survey:
         if cut:
             self._ended.append(_read_as_one(self._shot))
             self._shot, self._usable, self._step = [], 0, 1
+        if self._cuts is not None and self._cuts.began_lit:
+            self._shot, self._usable = [], 0  # so far the shot was seen in a flash
         if self._cuts is not None and self._cuts.blinded:
             return
         if not (matte.any() and shows_background(matte)):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.color.cube import write_cube
+from vhmae.engine.moving import Move
 from vhmae.errors import InputError
 from vhmae.grade.cdl import FORMATS, fit_cdl, require_ocio, write_cdls
 from vhmae.grade.dctl import write_dctl
@@ -16,6 +17,7 @@ from vhmae.grade.shots import ShotGrade, bake, grade_shots
 from vhmae.grade.timeline import require_otio, write_edl, write_otio
 from vhmae.partial_output import partial_name
 from vhmae.video.probe import VideoInfo
+from vhmae.work.analysis import told_of_move
 from vhmae.work.harmonize import check_strict
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -47,8 +49,8 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     """Write the grades of a video's shots and return the report of docs/grades.md.
 
     Where there are several shots (or key frames), the files are numbered: ``look.cube`` becomes
-    ``look.shot002.cube``, and
-    ``look.shot002.000048.cube`` for the map around frame 48.
+    ``look.shot002.cube``, and ``look.shot002.000048.cube`` for the map around frame 48. Where both
+    sides move, each has files of its own: ``look.foreground.cube``, ``look.background.cube``.
 
     Raises:
         InputError: for what the caller can mend; nothing is left half-written.
@@ -69,16 +71,27 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     grades, info, warnings = grade_shots(job, every, look_at)
     warnings = [*warnings, *(warning for one in media for warning in one.warnings)]
     check_strict(job.strict, warnings)
-    files = _Files(job.output, len(grades))
+    warnings += told_of_move(job)
+    sides = [
+        [grade for grade in grades if grade.side == name]
+        for name in dict.fromkeys(grade.side for grade in grades)
+    ]
+    two = bool(Move.parse(job.move).foreground and Move.parse(job.move).background)
+    files = [_Files(_named(job.output, side[0].side if two else ""), len(side)) for side in sides]
+    left: list[float] = []
     try:
-        left = _write(job, grades, info, files, media[0] if media else None)
-        files.finish()
+        for side, written in zip(sides, files, strict=True):
+            left += _write(job, side, info, written, media[0] if media else None)
+        for written in files:
+            written.finish()
     except BaseException:
-        files.abandon()
+        for written in files:
+            written.abandon()
         raise
     shots = [
         {
             "shot": grade.number,
+            **({} if job.move == "foreground" else {"side": grade.side}),
             "first": grade.first,
             "last": grade.last,
             "change": round(grade.change_levels, 3),
@@ -90,7 +103,7 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     return {
         "schema": 1,
         "kind": job.kind,
-        "files": [str(path) for path in files.named],
+        "files": [str(path) for written in files for path in written.named],
         "shots": shots,
         "dropped": DROPPED[job.kind],
         "warnings": warnings,
@@ -130,16 +143,21 @@ def _write(
     else:
         assert media is not None
         if job.kind == "edl":
-            write_edl(grades, cdls, media, job.output.stem, files.whole())
+            write_edl(grades, cdls, media, files.output.stem, files.whole())
         else:
             luts = [files.named_as(grade.number, ".cube") for grade in grades]
             for grade in grades:
                 write_cube(grade.lut(), files.part(grade.number, suffix=".cube"))
-            write_otio(grades, cdls, luts, media, job.output.stem, files.whole())
+            write_otio(grades, cdls, luts, media, files.output.stem, files.whole())
     return [
         grade.levels_left(grade.shown(cdl.apply(grade.values(grade.before))))
         for grade, cdl in zip(grades, cdls, strict=True)
     ]
+
+
+def _named(output: Path, side: str) -> Path:
+    """The name of a side's file, where there are two."""
+    return output.with_name(f"{output.stem}.{side}{output.suffix}") if side else output
 
 
 class _Files:

@@ -8,12 +8,12 @@ place to place is lost: how much that is, is measured on the pixels themselves. 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, UnitFrame, UnitMatte, to_unit
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
 from vhmae.color.light import LightSpace, converted, moved, shown
@@ -85,6 +85,9 @@ class ShotGrade:
             return colors
         return np.ascontiguousarray(converted(colors.T, before, after).T)
 
+    side: str = "foreground"
+    """What the grade is laid over: the foreground, or the background, where that moves."""
+
     @property
     def change_levels(self) -> float:
         """How much harmonizing changes the foreground: root mean square, in levels of 255."""
@@ -141,7 +144,8 @@ def grade_shots(
     every: int | None = None,
     look_at: Callable[[VideoInfo], None] = lambda info: None,
 ) -> tuple[list[ShotGrade], VideoInfo, list[str]]:
-    """Look at a video and fit a map to each of its shots that has a foreground.
+    """Look at a video and fit a map to each of its shots that has a foreground; where both sides
+    move, one of each, those of the foreground first.
 
     Args:
         every: frames from one key map to the next; None takes one map a shot.
@@ -155,25 +159,15 @@ def grade_shots(
     look_at(analysis.sources.info)
     analysis.survey()
     heard = hear_guide(analysis)
-    grades: list[ShotGrade] = []
     space = analysis.sources.info.encoding.space
-    shot, current = _Shot(0, space), -1
+    sides = [_Side(harmonizer.side.of, every, space) for harmonizer in analysis.harmonizers]
     seen = damaged = 0
-    for (timed, mattes), (change, *_), number in analysis.harmonized(
-        analysis.sources.frames(count=True)
-    ):
-        if (
-            number != current
-        ):  # a film has a thousand shots: each is graded as it ends, and few of its pixels are kept
-            grades += shot.grade(len(grades) + 1, every)
-            shot, current = _Shot(timed.index, space), number
-        shot.last = timed.index
+    ready = analysis.harmonized(analysis.sources.frames(count=True))
+    for (timed, _), covers, changes, number in ready:
         seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
-        if change is not None and (
-            not shot.indices or timed.index - shot.indices[-1] >= EVERY_FRAMES
-        ):
-            shot.look_at(timed.index, timed.image, mattes[0], change)
-    grades += shot.grade(len(grades) + 1, every)
+        for side, cover, change in zip(sides, covers, changes, strict=True):
+            side.look_at(number, timed.index, timed.image, cover, change)
+    grades = [grade for side in sides for grade in side.ended()]
     if not grades:
         raise InputError(f"{job.composite}: no shot has a foreground to grade; check the mask")
     return (
@@ -183,10 +177,65 @@ def grade_shots(
     )
 
 
+def grade_of_pairs(pairs: Iterable[tuple[UnitFrame, UnitFrame, UnitMatte]]) -> ShotGrade:
+    """Fit a map to the frames of one shot that somebody has harmonized already.
+
+    Args:
+        pairs: a frame before and after (H, W, 3), and its matte (H, W), in the order of the shot.
+    Raises:
+        InputError: where no frame has a foreground.
+    """
+    shot = _Shot(0)
+    for index, (before, after, matte) in enumerate(pairs):
+        shot.last = index
+        if index % EVERY_FRAMES == 0 or not shot.indices:
+            seen, became = (
+                cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).transpose(2, 0, 1)
+                for frame in (before, after)
+            )
+            shot.keep(index, seen, became, matte)
+    grades = shot.grade(1, None)
+    if not grades:
+        raise InputError("no frame has a foreground to grade; check the mask")
+    return grades[0]
+
+
+class _Side:
+    """The grades of a side, shot by shot: a film has a thousand shots, so each is graded as it
+    ends, and few of its pixels are kept."""
+
+    def __init__(self, name: str, every: int | None, space: LightSpace | None) -> None:
+        self.name = name
+        self.every = every
+        self.space = space
+        self._grades: list[ShotGrade] = []
+        self._shot, self._number = _Shot(0, space), -1
+
+    def look_at(
+        self, shot: int, index: int, image: PlanarFrame, matte: Array, change: ColorChange | None
+    ) -> None:
+        if shot != self._number:
+            self._end()
+            self._shot, self._number = _Shot(index, self.space), shot
+        self._shot.last = index
+        seen = self._shot.indices
+        if change is not None and (not seen or index - seen[-1] >= EVERY_FRAMES):
+            self._shot.look_at(index, image, matte, change)
+
+    def ended(self) -> list[ShotGrade]:
+        """All grades, the last shot's with them."""
+        self._end()
+        return self._grades
+
+    def _end(self) -> None:
+        found = self._shot.grade(len(self._grades) + 1, self.every)
+        self._grades += [dataclasses.replace(one, side=self.name) for one in found]
+
+
 class _Shot:
     """Pixels of a shot as they come in."""
 
-    def __init__(self, first: int, space: LightSpace | None) -> None:
+    def __init__(self, first: int, space: LightSpace | None = None) -> None:
         self.space = space
         self.first = self.last = first
         self.indices: list[int] = []
@@ -195,6 +244,11 @@ class _Shot:
 
     def look_at(self, index: int, image: PlanarFrame, matte: Array, change: ColorChange) -> None:
         before = image.sample(SIDE, SIDE)  # (3, S, S)
+        after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
+        self.keep(index, before, after, matte)
+
+    def keep(self, index: int, before: Array, after: Array, matte: Array) -> None:
+        """Keep the foreground of a frame, before and after, (3, S, S) each."""
         inside = (
             to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
             >= 0.5
@@ -206,7 +260,6 @@ class _Shot:
             )
         if not inside.any():
             return
-        after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
         pixels = np.concatenate([before[:, inside], after[:, inside]]).T.astype(np.float32)
         self.indices.append(index)
         self._pixels.append(pixels[:: self._kept_one_in])

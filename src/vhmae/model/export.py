@@ -113,7 +113,8 @@ def export_graph(model: VHMAE) -> bytes:
         ARCHITECTURE: json.dumps(architecture(config), sort_keys=True),
         FACTS: json.dumps(dataclasses.asdict(facts)),
     }
-    return finished(recorded.model, _PREFIX, told)
+    parameters = {f"{_PREFIX}{key}": key for key in model.state_dict()}
+    return finished(recorded.model, parameters, told)
 
 
 def _check(model: VHMAE) -> None:

@@ -42,12 +42,16 @@ class GraphFacts:
 
 
 def architecture(config: ModelConfig) -> dict[str, Any]:
-    """What two configurations share whose weights run in one graph."""
-    tree = {key: value for key, value in to_tree(config).items() if key not in _FREE}
-    if tree["look"] is not None:
-        look = tree["look"].items()
-        tree["look"] = {key: value for key, value in look if key not in _FREE_OF_LOOK}
+    """What two configurations share whose weights run in one graph; parts that are left out have no
+    key, so that a part which is new changes no graph without it."""
+    tree = _without(to_tree(config), _FREE)
+    if "look" in tree:
+        tree["look"] = _without(tree["look"], _FREE_OF_LOOK)
     return tree
+
+
+def _without(tree: dict[str, Any], free: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in tree.items() if key not in free and value is not None}
 
 
 def packaged_graph(config: ModelConfig) -> Path:

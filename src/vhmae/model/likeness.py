@@ -114,7 +114,7 @@ def cells_of(values: Tensor, cover: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         (B, C, 3) and (B, C), C = T * H / CELL * W / CELL.
     """
-    batch = len(values)
+    batch = values.shape[0]
     share = functional.avg_pool2d(cover.flatten(0, 1), CELL)
     summed = functional.avg_pool2d((values * cover).flatten(0, 1), CELL)
     colors = summed / share.clamp_min(1e-6)
@@ -136,7 +136,7 @@ def find_likes(features: Tensor, frames: Tensor, mask: Tensor, config: LikenessC
         frames: (B, T, 3, H, W) in [0, 1]; of more channels, the likes have as many.
         mask: (B, T, 1, H, W) bool, True = foreground.
     """
-    batch, channels = len(frames), frames.shape[2]
+    batch, channels = frames.shape[0], frames.shape[2]
     cover = mask.to(frames.dtype)
     inside, covered = cells_of(frames, cover)
     outside, clear = cells_of(frames, 1.0 - cover)

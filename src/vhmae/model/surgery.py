@@ -7,17 +7,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-FOLDED = 1024
+FOLDED = 64
 """Constants of more numbers than this stay as the steps that make them."""
 ELSEWHERE = "weights"
 """Where a graph says that the numbers of its weights are; whoever runs it hands them over."""
 
 
-def finished(recorded: Any, prefix: str, facts: dict[str, str]) -> bytes:
+def finished(recorded: Any, names: dict[str, str], facts: dict[str, str]) -> bytes:
     """Make a recorded ``onnx_ir.Model`` small, and free of weights.
 
     Args:
-        prefix: of the names of weights; they lose it.
+        names: of weights as they were recorded, and as their file has them.
         facts: metadata to keep in the graph.
     """
     import onnx_ir
@@ -25,12 +25,14 @@ def finished(recorded: Any, prefix: str, facts: dict[str, str]) -> bytes:
     from onnxscript import optimizer
 
     graph = recorded.graph
-    weights = {name for name in graph.initializers if name.startswith(prefix)}
+    weights = {name for name in graph.initializers if name in names}
     for name in weights:  # as inputs they cannot be folded into constants
         value = graph.initializers.pop(name)
         value.const_value = None
         graph.inputs.append(value)
-    optimizer.optimize(recorded, input_size_limit=FOLDED, output_size_limit=FOLDED)
+    optimizer.fold_constants(recorded, input_size_limit=FOLDED, output_size_limit=FOLDED)
+    common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(recorded)
+    common.DeduplicateInitializersPass()(recorded)
     common.CommonSubexpressionEliminationPass()(recorded)
     common.RemoveUnusedNodesPass()(recorded)
     model = onnx_ir.to_proto(recorded)
@@ -38,7 +40,7 @@ def finished(recorded: Any, prefix: str, facts: dict[str, str]) -> bytes:
     for one in taken:
         model.graph.input.remove(one)
     scalars = _scalars(model.graph)
-    short = _short_names(model.graph, prefix, weights)
+    short = _short_names(model.graph, {name: names[name] for name in weights})
     for node in model.graph.node:
         _rename(node, short)
     for tensor in model.graph.initializer:
@@ -135,11 +137,10 @@ def _scalars(graph: Any) -> set[str]:
     }
 
 
-def _short_names(graph: Any, prefix: str, weights: set[str]) -> dict[str, str]:
-    """What the graph takes and gives keeps its name; weights lose their prefix; all else is
-    numbered."""
-    names = {one.name: one.name for one in (*graph.input, *graph.output)}
-    names |= {name: name.removeprefix(prefix) for name in weights}
+def _short_names(graph: Any, weights: dict[str, str]) -> dict[str, str]:
+    """What the graph takes and gives keeps its name; weights are named as in their file; all else
+    is numbered."""
+    names = {one.name: one.name for one in (*graph.input, *graph.output)} | weights
     inner = [one.name for one in graph.initializer]
     inner += [name for node in graph.node for name in (*node.input, *node.output)]
     inner += [one.name for one in graph.value_info]

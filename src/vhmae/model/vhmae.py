@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from vhmae.color import statistics
 from vhmae.color.basis import QUADRATIC
-from vhmae.color.recording import either
+from vhmae.color.recording import either, sizes
 from vhmae.errors import ShapeError
 from vhmae.model.config import ModelConfig
 from vhmae.model.heads import Change, Head, blend, head_class
@@ -190,7 +190,7 @@ class VHMAE(nn.Module):
                 f"{tuple(mask.shape)}"
             )
         config = self.config
-        batch, frames, _, height, width = composite.shape
+        batch, frames, _, height, width = sizes(composite)
         rows, columns = height // config.patch_size, width // config.patch_size
         patches = patchify(composite, config.patch_size) * 2.0 - 1.0  # (B, L, 3 P P)
         drawn = torch.Generator().manual_seed(masking_seed)

@@ -300,6 +300,7 @@ class Trainer:
             return
         harmonizer = Harmonizer.from_pretrained(
             str(weights),
+            backend="torch",
             device=str(self.device),
             precision=self.state.precision,
             cut_detection=False,

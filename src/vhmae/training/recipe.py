@@ -13,6 +13,7 @@ from vhmae.data.looks import LookMixture
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
 from vhmae.model.config import ModelConfig
+from vhmae.model.heads import head_class
 from vhmae.model.losses import BalanceVariant, Reduction
 from vhmae.training.terms import find_term
 
@@ -288,3 +289,7 @@ class Recipe:
     scenes: SceneRecipe = dataclasses.field(default_factory=SceneRecipe)
     looks: LookMixture = dataclasses.field(default_factory=LookMixture)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        if ":" not in self.model.head:
+            head_class(self.model.head, None)  # a misspelled one is told before the data is read

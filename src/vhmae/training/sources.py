@@ -35,6 +35,8 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     packs = []
     room = config.decoded_mib << 20
     left_out = read_names(config.leave_out, "data.leave_out") if config.leave_out else set()
+    if config.dev_list is not None:  # kept out of training in any case, and wanted for validation
+        left_out -= read_names(config.dev_list, "data.dev_list")
     listed = read_file_table(config.only, "data.only") if config.only else None
     mark = f".{_digest(_restrictions(config))}" if config.leave_out or config.only else ""
     for folder in config.folders:

@@ -21,7 +21,9 @@ STRUCTURE_KEPT = 0.8
 FLASH_FRAMES = 4
 """A flash is over after so many frames; what stays brighter than that is another shot."""
 DARKER = 0.02
-"""A flash makes nothing darker by more than this, but for one value in a hundred."""
+"""A flash makes nothing darker by more than this, ..."""
+DARKER_SHARE = 0.03
+"""... but for so many values: what moves is in another place."""
 PLAIN = 0.004
 """A frame whose luma deviates by less shows nothing: white, black, or any plain colour."""
 
@@ -31,12 +33,15 @@ class CutDetector:
 
     A flash, and a fade to white or black, is no shot of its own: the frame after it is compared
     with the one before it. Light that goes on everywhere and stays is a cut :data:`FLASH_FRAMES`
-    late.
+    late; light that goes out everywhere so soon after a shot began was a flash.
     """
 
     def __init__(self) -> None:
         self._state: dict[str, Array] = {}
         self._flash = 0
+        self._age = 0
+        self.began_lit = False
+        """Whether the last frame is the first after a flash that its shot began with."""
 
     @property
     def blinded(self) -> bool:
@@ -54,8 +59,10 @@ class CutDetector:
             "cuts.pixels": thumbnail.reshape(-1, 3).copy(),
         }
         before = self._state
+        self.began_lit = False
+        self._age += 1
         if not before or before["cuts.colors"].shape != now["cuts.colors"].shape:
-            self._state, self._flash = now, 0
+            self._state, self._flash, self._age = now, 0, 0
             return False
         plain = bool(now["cuts.luma"].std() < PLAIN)
         if not _differs(before, now):
@@ -63,26 +70,36 @@ class CutDetector:
             self._state = before if plain and self._flash else now
             self._flash = self._flash if plain else 0
             return False
-        darker = float((now["cuts.pixels"] < before["cuts.pixels"] - DARKER).mean())
-        lit = darker <= 0.01 and before["cuts.luma"].std() >= PLAIN
+        lit = _is_lit(now, before) and before["cuts.luma"].std() >= PLAIN
+        if self._age <= FLASH_FRAMES and not plain and not self._flash and _is_lit(before, now):
+            self._state, self.began_lit = now, True
+            return False
         if plain and before["cuts.luma"].std() >= PLAIN:
             self._flash += 1
             return False
         if lit and self._flash < FLASH_FRAMES:
             self._flash += 1
             return False
-        self._state, self._flash = now, 0
+        self._state, self._flash, self._age = now, 0, 0
         return True
 
     def state(self) -> dict[str, Array]:
         """What the detector remembers."""
-        return {**self._state, "cuts.flash": np.array(self._flash)} if self._state else {}
+        counted = {"cuts.flash": np.array(self._flash), "cuts.age": np.array(self._age)}
+        return {**self._state, **counted} if self._state else {}
 
     def restore(self, state: dict[str, Array]) -> None:
         """Remember what another detector did."""
         own = {name: state[name] for name in state if name.startswith("cuts.")}
         self._flash = int(own.pop("cuts.flash", np.array(0)))
+        self._age = int(own.pop("cuts.age", np.array(0)))
         self._state = own
+
+
+def _is_lit(now: dict[str, Array], before: dict[str, Array]) -> bool:
+    """Whether a frame is another one with more light."""
+    darker = now["cuts.pixels"] < before["cuts.pixels"] - DARKER
+    return float(darker.mean()) <= DARKER_SHARE
 
 
 def _differs(before: dict[str, Array], now: dict[str, Array]) -> bool:

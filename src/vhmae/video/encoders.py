@@ -74,6 +74,7 @@ _PRORES_PROFILES = {
 """FFmpeg's names in files, and in its encoder."""
 _RGB_PICTURES = ("tiff", "libwebp")
 """Readers of these differ in how they take YUV."""
+_CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks")
 RATES_ONLY = ("mpeg4", "mpeg2video")
 """These know frame rates only, no time stamps, and 16 bits of them."""
 
@@ -176,6 +177,30 @@ def profile_options(encoder: str, profile: str, pix_fmt: str) -> dict[str, str]:
     if encoder != "prores_ks" or named is None or named.startswith("4444") != ("444" in pix_fmt):
         return {}
     return {"profile": named}
+
+
+def holds_fields(encoder: str, container: str) -> bool:
+    """Whether a file tells which lines of an interlaced frame belong to which field, so that it is
+    read again (tried for every pair)."""
+    codec = av.Codec(encoder, "w").canonical_name
+    if container in (".mov", ".mp4", ".m4v"):
+        return codec != "mpeg4"
+    return container == ".mkv" or (container == ".avi" and codec == "h264")
+
+
+def field_options(encoder: str, field_order: int) -> dict[str, str]:
+    """The encoder's options for interlaced frames, where it codes their fields apart.
+
+    Args:
+        field_order: FFmpeg's AVFieldOrder: 2 and 4 are coded with the upper field first.
+    """
+    if encoder not in _CODES_FIELDS:
+        return {}
+    flags = {"flags": "+ildct+ilme"}
+    upper = field_order in (2, 4)
+    return flags | (
+        {"x264-params": f"{'tff' if upper else 'bff'}=1"} if encoder == "libx264" else {}
+    )
 
 
 def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:

@@ -1,32 +1,42 @@
 """OpenEXR pictures (extra ``vhmae[exr]``): linear light, half or float, values above 1 kept.
 
-The rest of the package sees them as 16-bit sRGB of what lies in [0, 1]. What it changes there is
-carried back into the light that the file holds (:func:`carried_back`); pixels that it does not
-change, other channels and other parts stay as they were, bit for bit.
+The rest of the package sees them as 16-bit sRGB of what lies in [0, 1] of BT.709's primaries, in
+the display window: pixels lie where the data window says, and nothing is where it has none. What is
+changed there is carried back into the light that the file holds (:func:`carried_back`); pixels that
+are not changed, other channels and other parts stay as they were, bit for bit.
+
+Source: OpenEXR's Technical Introduction ("Windows", "Chromaticities").
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from vhmae.arrays import Array
 from vhmae.color.light import LightSpace, carried
+from vhmae.color.primaries import BT709, between
 from vhmae.color.srgb import encoded, linear
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
+from vhmae.memory import check_memory
 from vhmae.video.probe import VideoInfo
+from vhmae.video.stills import check_is_picture_file
 
 TOP = 65535
 _COLORS = "GBR"
 """In the order of FFmpeg's planes."""
 _MAGIC = b"\x76\x2f\x31\x01"
 _LARGEST_HALF = 65504.0
+_SAME_CHROMATICITY = 5e-4
+"""Chromaticities that differ by less are the same: they are written with three or four digits."""
+_MARKS = ("chromaticities", "pixelAspectRatio", "framesPerSecond", "timeCode", "whiteLuminance")
 _LOSSY = (
     "PXR24_COMPRESSION",
     "B44_COMPRESSION",
@@ -47,16 +57,19 @@ class ExrPicture:
         """Read a file whole.
 
         Raises:
-            InputError: if it cannot be read.
+            InputError: if it cannot be read, or needs more memory than there is.
         """
         self.path = path
         library = _library(path)
+        check_is_picture_file(path, what)
+        name = os.fsencode(path)  # names need not be UTF-8
         try:
             with path.open("rb") as file:
                 begins = file.read(4)
             if begins != _MAGIC:
                 raise InputError(f"{path}: is no OpenEXR file; export the {what} again")
-            self.file = library.File(str(path), separate_channels=True)
+            check_memory(path, _needed(library.File(name, header_only=True)), "make it smaller")
+            self.file = library.File(name, separate_channels=True)
             self.parts = self.file.parts
             if not self.parts or any(
                 channel.pixels is None for part in self.parts for channel in part.channels.values()
@@ -72,25 +85,55 @@ class ExrPicture:
                 f"{what} again"
             ) from None
 
-    @property
-    def colors(self) -> dict[str, Any]:
-        """The channels of the picture: R, G, B, and A where there is one.
-
-        Raises:
-            InputError: if no part has them at full size.
-        """
+    @functools.cached_property
+    def _part(self) -> Any:
+        """The part that holds the picture."""
         for part in self.parts:
-            channels = part.channels
-            if all(
-                name in channels and channels[name].xSampling == channels[name].ySampling == 1
-                for name in _COLORS
-            ):
-                return {name: channels[name] for name in (*_COLORS, "A") if name in channels}
+            if all(name in part.channels and _is_whole(part.channels[name]) for name in _COLORS):
+                return part
         known = ", ".join(name for part in self.parts for name in part.channels)
         raise InputError(
             f"{self.path}: has the channels {known}; expected R, G and B; export its picture under "
             "these names"
         )
+
+    @property
+    def has_alpha(self) -> bool:
+        """Whether the picture has a cover at its full size.
+
+        Raises:
+            InputError: if there is no picture: no part has R, G and B at full size.
+        """
+        return "A" in self._part.channels and _is_whole(self._part.channels["A"])
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frame, which is the display window."""
+        shown = _Window.of(self._part.header, "displayWindow")
+        return shown.right - shown.left, shown.bottom - shown.top
+
+    @property
+    def reaches_beyond(self) -> bool:
+        """Whether there are pixels outside the display window."""
+        held, shown = (
+            _Window.of(self._part.header, name) for name in ("dataWindow", "displayWindow")
+        )
+        return held.shared(shown) != held
+
+    def light(self) -> list[Array]:
+        """The light of the frame as the file has it, in its own primaries: red, green, blue, each
+        (H, W), half or float; nothing where the file holds no pixels."""
+        return [_laid(self._part, name) for name in "RGB"]
+
+    def brought_to_709(self, values: Sequence[Array], space: LightSpace | None) -> list[Array]:
+        """Values (:meth:`light`) as light of BT.709's primaries: red, green, blue.
+
+        Args:
+            space: what they stand for; None is linear light of the file's own primaries.
+        """
+        if space is not None:
+            return list(space.to_light(np.stack([one.astype(np.float32) for one in values])))
+        return list(values) if self.primaries is None else mixed(self.primaries, values)
 
     def display(
         self,
@@ -98,45 +141,155 @@ class ExrPicture:
         space: LightSpace | None = None,
         coded: LightSpace | None = None,
     ) -> tuple[list[Array], bool]:
-        """The picture as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and
+        """The frame as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and
         whether light above 1 was cut off.
 
         Args:
             associated: the colours were multiplied by alpha, and are divided by it first.
-            space: what the file's values stand for; None is linear light of Rec. 709's primaries.
+            space: what the file's values stand for; None is linear light of its primaries.
             coded: the space of the planes, in the place of sRGB, that they hold more light in.
         """
-        channels = self.colors
-        pixels = {name: np.asarray(channel.pixels) for name, channel in channels.items()}
-        alpha = pixels.get("A")
-        values = [pixels[name] for name in _COLORS]
+        alpha = _laid(self._part, "A") if self.has_alpha else None
+        values = self.light()
         if associated and alpha is not None:
             cover = alpha.astype(np.float32)
             values = [
                 np.divide(one, cover, out=np.zeros(one.shape, np.float32), where=cover > 0.0)
                 for one in values
             ]
-        lights = values if space is None else _light_of(values, space)
+        red, green, blue = self.brought_to_709(values, space)
         if coded is not None:
-            planes = _codes_in(coded, lights)
+            planes = _codes_in(coded, (red, green, blue))
             return [*planes, _cover(alpha)] if alpha is not None else planes, False
-        cut = any(bool((light > 1.0).any()) for light in lights)
-        planes = [codes_of(light) for light in lights]
+        cut = any(bool((light > 1.0).any()) for light in (green, blue, red))
+        planes = [codes_of(light) for light in (green, blue, red)]
         if alpha is not None:
             planes.append(_cover(alpha))
         return planes, cut
 
+    @functools.cached_property
+    def primaries(self) -> Array | None:
+        """The matrix (3, 3) from the file's primaries to BT.709's; None where it has those, or
+        names none, which means them.
+
+        Raises:
+            InputError: for chromaticities that are none.
+        """
+        told = self._part.header.get("chromaticities")
+        if told is None or np.allclose(told, BT709, atol=_SAME_CHROMATICITY):
+            return None
+        try:
+            return between(told, BT709)
+        except ValueError as error:
+            raise InputError(
+                f"{self.path}: its chromaticities are damaged ({error}); export it again"
+            ) from None
+
+    def change(self, light: Sequence[Array]) -> None:
+        """Put other light (:meth:`light`) in the place of the frame's; pixels outside the display
+        window stay."""
+        held, shown = (
+            _Window.of(self._part.header, name) for name in ("dataWindow", "displayWindow")
+        )
+        both = held.shared(shown)
+        for name, changed in zip("RGB", light, strict=True):
+            channel = self._part.channels[name]
+            pixels = np.array(channel.pixels)
+            pixels[both.within(held)] = changed[both.within(shown)]
+            channel.pixels = pixels
+
+    def marks(self) -> dict[str, Any]:
+        """What the header says of the frame's light and place, for another file of it."""
+        shown = self._part.header["displayWindow"]
+        kept = {name: self._part.header[name] for name in _MARKS if name in self._part.header}
+        return {**kept, "displayWindow": shown, "dataWindow": shown}
+
     def matte(self) -> Array:
-        """The picture as a matte (uint16): its alpha, else its luminance channel, else its only or
-        its green channel, as they are."""
-        channels = {name: channel for part in self.parts for name, channel in part.channels.items()}
-        name = next((name for name in ("A", "Y", "G") if name in channels), next(iter(channels)))
-        pixels = np.asarray(channels[name].pixels)
+        """The frame as a matte (uint16): its alpha, else its luminance channel, else its only or
+        its green channel, as they are; black where the file holds no pixels."""
+        places = {
+            name: part
+            for part in self.parts
+            for name, channel in part.channels.items()
+            if _is_whole(channel)
+        }
+        if not places:
+            raise InputError(f"{self.path}: has no channel at full size; export the mask again")
+        name = next((name for name in ("A", "Y", "G") if name in places), next(iter(places)))
+        pixels = _laid(places[name], name)
         if not np.isfinite(pixels).all():
             raise InputError(
                 f"{self.path}: holds values that are no numbers; export the mask again"
             )
         return _cover(pixels)
+
+
+class _Window(NamedTuple):
+    """A rectangle of pixels, ends excluded."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @classmethod
+    def of(cls, header: dict[str, Any], name: str) -> _Window:
+        """A window of a header, which includes its ends."""
+        (left, top), (right, bottom) = header[name]
+        return cls(int(left), int(top), int(right) + 1, int(bottom) + 1)
+
+    def shared(self, other: _Window) -> _Window:
+        """What two have in common; empty where that is nothing."""
+        left, top = max(self.left, other.left), max(self.top, other.top)
+        right, bottom = min(self.right, other.right), min(self.bottom, other.bottom)
+        return _Window(left, top, max(left, right), max(top, bottom))
+
+    def within(self, other: _Window) -> tuple[slice, slice]:
+        """Rows and columns of another one's pixels."""
+        return (
+            slice(self.top - other.top, self.bottom - other.top),
+            slice(self.left - other.left, self.right - other.left),
+        )
+
+    @property
+    def pixels(self) -> int:
+        return max(0, self.right - self.left) * max(0, self.bottom - self.top)
+
+
+def _laid(part: Any, name: str) -> Array:
+    """A channel's pixels where the display window has them; nothing where the file has none."""
+    held, shown = (_Window.of(part.header, window) for window in ("dataWindow", "displayWindow"))
+    pixels = np.asarray(part.channels[name].pixels)
+    if held == shown:
+        return pixels
+    both = held.shared(shown)
+    laid = np.zeros((shown.bottom - shown.top, shown.right - shown.left), pixels.dtype)
+    if both.pixels:
+        laid[both.within(shown)] = pixels[both.within(held)]
+    return laid
+
+
+def _is_whole(channel: Any) -> bool:
+    """Whether a channel has a value for each pixel."""
+    return bool(channel.xSampling == channel.ySampling == 1)
+
+
+def _needed(file: Any) -> int:
+    """The memory in bytes that a file's pixels and their planes take, by its headers."""
+    needed = 0
+    for part in file.parts:
+        windows = [_Window.of(part.header, name) for name in ("dataWindow", "displayWindow")]
+        needed += sum(4 * window.pixels for window in windows) * len(part.header["channels"])
+    return needed
+
+
+def mixed(matrix: Array, light: Sequence[Array]) -> list[Array]:
+    """Light (three of (H, W)) through a matrix (3, 3), float32."""
+    first, second, third = (one.astype(np.float32, copy=False) for one in light)
+    return [
+        first * np.float32(row[0]) + second * np.float32(row[1]) + third * np.float32(row[2])
+        for row in matrix
+    ]
 
 
 def _library(path: Path) -> Any:
@@ -203,53 +356,34 @@ def carried_back(light: Array, before: Array, after: Array) -> Array:
     if changed.any():
         own = light[changed].astype(np.float32)
         moved = carried(own, light_of(before[changed]), light_of(after[changed]))
-        out[changed] = _held_by(light.dtype, moved)
+        out[changed] = _held(moved, light.dtype)
     return out
 
 
-def _held_by(depth: Any, values: Array) -> Array:
-    """Values as a channel can hold them."""
-    return np.clip(values, -_LARGEST_HALF, _LARGEST_HALF) if depth == np.float16 else values
-
-
-def _light_of(values: Sequence[Array], space: LightSpace) -> list[Array]:
-    """Values green, blue, red of a space (H, W) -> light, float32, in the same order."""
-    green, blue, red = (one.astype(np.float32) for one in values)
-    red, green, blue = space.to_light(np.stack([red, green, blue]))
-    return [green, blue, red]
+def _held(light: Array, kind: np.dtype[Any]) -> Array:
+    """Light that a type can hold."""
+    if kind != np.float16:
+        return light
+    held: Array = np.clip(light, -_LARGEST_HALF, _LARGEST_HALF)
+    return held
 
 
 def _codes_in(space: LightSpace, lights: Sequence[Array]) -> list[Array]:
-    """Light green, blue, red (H, W) -> 16-bit codes of a space, in the same order."""
-    green, blue, red = (np.nan_to_num(one.astype(np.float32)) for one in lights)
-    values = space.from_light(np.stack([red, green, blue]))
+    """Light red, green, blue (H, W) -> 16-bit codes of a space: green, blue, red."""
+    values = space.from_light(np.stack([np.nan_to_num(one.astype(np.float32)) for one in lights]))
     codes = np.rint(np.clip(values, 0.0, 1.0) * np.float32(TOP)).astype(np.uint16)
     return [codes[1], codes[2], codes[0]]
-
-
-def _carried_within(
-    space: LightSpace, own: Sequence[Array], before: Sequence[Array], after: Sequence[Array]
-) -> list[Array]:
-    """As :func:`carried_back`, for values green, blue, red of a space of their own."""
-    changed = np.any([one != other for one, other in zip(before, after, strict=True)], axis=0)
-    light = _light_of([one[changed] for one in own], space)
-    green, blue, red = (
-        carried(one, light_of(old[changed]), light_of(new[changed]))
-        for one, old, new in zip(light, before, after, strict=True)
-    )
-    red, green, blue = space.from_light(np.stack([red, green, blue]))
-    out = [one.copy() for one in own]
-    for plane, values in zip(out, (green, blue, red), strict=True):
-        plane[changed] = _held_by(plane.dtype, values)
-    return out
 
 
 def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> VideoInfo:
     """Look at a file as at a video of one frame; ``shown`` is what the user named, ``space`` what
     its values stand for."""
     picture = ExrPicture(path)
-    colors = picture.colors
-    height, width = colors["R"].pixels.shape
+    width, height = picture.size
+    beyond = (
+        f"{path}: its pixels beyond the display window are no part of the frame: they are neither "
+        "looked at nor changed"
+    )
     return VideoInfo(
         path=shown,
         width=width,
@@ -259,10 +393,11 @@ def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> Video
         duration_seconds=0.0,
         start_seconds=0.0,
         codec="exr",
-        pixel_format="gbrap16le" if "A" in colors else "gbrp16le",
+        pixel_format="gbrap16le" if picture.has_alpha else "gbrp16le",
         encoding=ColorEncoding("rgb", True, 16),
         guessed_matrix=False,
         held=space,
+        warnings=(beyond,) if picture.reaches_beyond else (),
     )
 
 
@@ -270,40 +405,53 @@ def changed_light(
     picture: ExrPicture, after: Sequence[Array], space: LightSpace | None = None
 ) -> list[Array]:
     """The values of a picture, red, green, blue, with what was changed of its 16-bit planes green,
-    blue, red; ``space`` is theirs."""
-    before, _ = picture.display(space=space)
-    own = [np.asarray(picture.colors[name].pixels) for name in _COLORS]
-    green, blue, red = (
-        (carried_back(*three) for three in zip(own, before[:3], after[:3], strict=True))
-        if space is None
-        else _carried_within(space, own, before[:3], after[:3])
-    )
-    return [red, green, blue]
+    blue, red; as the file has them, in its own primaries, or its space."""
+    shown, _ = picture.display(space=space)
+    before, after = ((planes[2], planes[0], planes[1]) for planes in (shown, after))
+    own = picture.light()
+    if picture.primaries is None and space is None:
+        return [carried_back(*three) for three in zip(own, before, after, strict=True)]
+    seen = picture.brought_to_709(own, space)
+    moved = [carried_back(*three) for three in zip(seen, before, after, strict=True)]
+    if space is not None:
+        steps = list(space.from_light(np.stack(moved)) - space.from_light(np.stack(seen)))
+    else:
+        assert picture.primaries is not None
+        back = np.linalg.inv(picture.primaries)
+        steps = mixed(back, [b - a for a, b in zip(seen, moved, strict=True)])
+    changed = np.any([a != b for a, b in zip(before, after, strict=True)], axis=0)
+    lights = []
+    for light, step in zip(own, steps, strict=True):
+        out = light.copy()
+        out[changed] = _held(light[changed].astype(np.float32) + step[changed], light.dtype)
+        lights.append(out)
+    return lights
 
 
 def write_changed(
     part: Path, source: Path, after: Sequence[Array], space: LightSpace | None = None
 ) -> None:
-    """Write a file like another, with what was changed of its picture: all its channels, parts,
-    attributes and depths.
+    """Write a file like another, with what was changed of its frame: all its channels, parts,
+    windows, attributes and depths.
 
     What was compressed with loss is compressed without (ZIP).
     """
     picture = ExrPicture(source)
-    for name, light in zip("RGB", changed_light(picture, after, space), strict=True):
-        picture.colors[name].pixels = light
+    picture.change(changed_light(picture, after, space))
     library = _library(source)
     for (
         one
     ) in picture.parts:  # written with loss a second time, pixels that nothing changed would change
         if one.header["compression"].name in _LOSSY:
             one.header["compression"] = library.ZIP_COMPRESSION
-    picture.file.write(str(part))
+    picture.file.write(os.fsencode(part))
 
 
-def write_new(part: Path, light: Array, alpha: Array | None) -> None:
+def write_new(
+    part: Path, light: Array, alpha: Array | None, marks: Mapping[str, Any] | None = None
+) -> None:
     """Write light (H, W, 3) as half floats, multiplied by alpha (H, W) in [0, 1] where there is
-    one, as the format has it."""
+    one, as the format has it; ``marks`` say what its primaries and its window are."""
     library = _library(part)
     cover = np.float32(1.0) if alpha is None else alpha
     pixels = {
@@ -311,6 +459,5 @@ def write_new(part: Path, light: Array, alpha: Array | None) -> None:
     }
     if alpha is not None:
         pixels["A"] = alpha.astype(np.float16)
-    library.File(
-        {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}, pixels
-    ).write(str(part))
+    header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}
+    library.File({**(marks or {}), **header}, pixels).write(os.fsencode(part))

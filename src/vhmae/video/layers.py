@@ -16,6 +16,7 @@ import numpy as np
 
 from vhmae.arrays import Array, to_unit
 from vhmae.color.light import converted
+from vhmae.color.srgb import linear
 from vhmae.errors import InputError
 from vhmae.video.laying import numbers_told, picked
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
@@ -25,6 +26,14 @@ from vhmae.video.planes import Box, PlanarFrame, matte_box
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, read_frames
 from vhmae.video.tags import encodable
+
+FRAMES_LOOKED_AT = 12
+"""Frames that tell whether a layer looks multiplied by its alpha."""
+SOFT_PIXELS = 64
+"""Pixels of a soft edge that are needed to tell."""
+ABOVE_SHARE = 0.02
+"""Of a soft edge's pixels, where a lossy codec may have lifted colours above the alpha."""
+NOISE = 6.0 / 255.0
 
 
 class LayeredSource:
@@ -116,6 +125,26 @@ class LayeredSource:
             check_partners((background.path, numbers), foreground.path, partners, places)
         return background, picked(foreground, places)
 
+    def doubt(self) -> str | None:
+        """What is said where the foreground looks multiplied by its alpha, and is not taken so:
+        its edges would be dark."""
+        if self.placement.premultiplied or self.foreground.associated:
+            return None
+        mattes = self.mattes.read(self.foreground) if self.mattes is not None else None
+        soft = above = 0
+        for front in itertools.islice(read_frames(self.foreground), FRAMES_LOOKED_AT):
+            matte = next(mattes) if mattes is not None else alpha_matte(front.image)
+            counted = _above_alpha(front.image, to_unit(matte), self.foreground.codec == "exr")
+            if counted is None:
+                return None
+            soft, above = soft + counted[0], above + counted[1]
+        if soft < SOFT_PIXELS or above > ABOVE_SHARE * soft:
+            return None
+        return (
+            f"{self.foreground.path} looks multiplied by its alpha: no colour is above it, "
+            "and black where it is nothing; where it is, pass `premultiplied`"
+        )
+
     def read(self, first: int = 0) -> Iterator[tuple[TimedFrame, Array]]:
         """Composited frames with their mattes (uint16), from a number on."""
         still = self.foreground.frames == 1
@@ -180,6 +209,19 @@ class LayeredSource:
         matrix = np.array([[scale, 0.0, left], [0.0, scale, top]])
         matrix[:, 2] += 0.5 * (scale - 1.0)
         return warp_layer(plane, matrix, scale, (back.width, back.height))
+
+
+def _above_alpha(front: PlanarFrame, alpha: Array, is_light: bool) -> tuple[int, int] | None:
+    """How many pixels of a layer are soft, and in how many of them a colour is above the alpha;
+    None where a colour is seen that nothing covers."""
+    colors = front.rgb_planes(Box(0, 0, front.height, front.width)).max(axis=0)
+    if is_light:
+        colors = linear(colors)
+    bare = alpha <= 0.0
+    if bare.any() and float((colors[bare] > NOISE).mean()) > ABOVE_SHARE:
+        return None
+    soft = (alpha > 4.0 * NOISE) & (alpha < 1.0 - 4.0 * NOISE)
+    return int(soft.sum()), int((colors[soft] > alpha[soft] + NOISE).sum())
 
 
 def warp_layer(layer: Array, matrix: Array, scale: float, size: tuple[int, int]) -> Array:

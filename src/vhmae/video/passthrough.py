@@ -69,6 +69,8 @@ class Companions:
         self._copied: dict[int, Any] = {}
         self._encoders: dict[int, Any] = {}
         """Streams of sound that are made anew."""
+        self._texts: dict[int, Any] = {}
+        """Encoders of subtitles that become SubRip."""
         chapters = self._chapters()
         for stream in original.streams:
             name = _codec(stream)
@@ -78,6 +80,8 @@ class Companions:
                 copied = self._copied[stream.index] = container.add_stream_from_template(stream)
                 name_alike(copied, stream)
                 copied.disposition = int(stream.disposition)
+            elif stream.type == "subtitle" and name == "mov_text" and self._suffix == ".mkv":
+                self._add_text(stream)
             elif stream.type == "subtitle":
                 self.left_out.append(f"subtitles ({name}, stream {stream.index})")
             elif stream.index != original.streams.video[0].index and not _is_made_anew(
@@ -128,6 +132,15 @@ class Companions:
         self._copied[stream.index] = copied
         name_alike(copied, stream)
         copied.disposition = int(stream.disposition)
+
+    def _add_text(self, stream: Any) -> None:
+        """Add subtitles that Matroska does not know as SubRip, which it does."""
+        stream.codec_context.open()
+        written = self._copied[stream.index] = self._container.add_stream("subrip")
+        written.codec_context.subtitle_header = stream.codec_context.subtitle_header
+        self._texts[stream.index] = written.codec_context
+        name_alike(written, stream)
+        written.disposition = int(stream.disposition)
 
     def check(self, source: Path, output: Path) -> None:
         """Refuse sound that the container takes, and fails over when it is written.
@@ -232,10 +245,22 @@ class Companions:
             if offset:
                 packet.pts = None if packet.pts is None else packet.pts - offset
                 packet.dts -= offset
-            packet.stream = self._copied[packet.stream.index]
-            yield packet
+            taken = self._as_text(packet) if packet.stream.index in self._texts else packet
+            if taken is not None:
+                taken.stream = self._copied[packet.stream.index]
+                yield taken
         for encoder in self._encoders.values():
             yield from encoder.encode(None)
+
+    def _as_text(self, packet: Any) -> Any:
+        """A packet of subtitles as SubRip; None for an empty one, which ends the one before."""
+        words = packet.stream.codec_context.decode2(packet)
+        if words is None:
+            return None
+        text = self._texts[packet.stream.index].encode_subtitle(words)
+        text.pts, text.dts, text.time_base = packet.pts, packet.dts, packet.time_base
+        text.duration = packet.duration
+        return text
 
     def _made_anew(self, packet: Any) -> Iterator[Any]:
         """A packet of sound as AAC; what is damaged is left out, as players do."""

@@ -190,18 +190,18 @@ class _ExrPictures(PictureWriter):
                 if len(image.planes) == 4
                 else None
             )
-            light = (
-                image.light(Box(0, 0, image.height, image.width)).transpose(1, 2, 0)
-                if source is None
-                else np.dstack(changed_light(ExrPicture(source), image.planes, self.source.held))
-            )
-            write_new(part, light, alpha)
+            if source is None:
+                light = image.light(Box(0, 0, image.height, image.width))
+                write_new(part, light.transpose(1, 2, 0), alpha)
+                return
+            picture = ExrPicture(source)
+            light = np.dstack(changed_light(picture, image.planes, self.source.held))
+            write_new(part, light, alpha, picture.marks())
         except RuntimeError as error:
             raise OSError(errno.EIO, str(error).splitlines()[0]) from None
 
     def _size(self, part: Path) -> tuple[int, int]:
-        height, width = ExrPicture(part).colors["R"].pixels.shape
-        return width, height
+        return ExrPicture(part).size
 
 
 def open_pictures(

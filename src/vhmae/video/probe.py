@@ -148,9 +148,11 @@ class VideoInfo:
     associated: bool = False
     """OpenEXR: the colours were multiplied by alpha in linear light; they are divided by it as they
     are read."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of how the source is read."""
     held: LightSpace | None = None
-    """OpenEXR: the space of the file's values; None is linear light of Rec. 709's primaries. The
-    planes are sRGB."""
+    """OpenEXR: the space of the file's values; None is linear light of its primaries. The planes
+    are sRGB."""
     hdr: HdrMetadata = dataclasses.field(default_factory=HdrMetadata)
     """What the file tells of its light."""
 

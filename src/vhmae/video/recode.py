@@ -5,6 +5,8 @@ In floating point, by the standards' formulas: a converter of whole numbers make
 
 from __future__ import annotations
 
+import dataclasses
+
 import av
 import cv2
 import numpy as np
@@ -17,6 +19,8 @@ from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import TimedFrame
 from vhmae.video.tags import frame_like, tag_as
 
+DEEPEST = 16
+"""Bits in which every depth of video can be told exactly, and rounded back from."""
 _SWSCALE_MATRIX = {
     "bt601": Colorspace.ITU601,
     "bt709": Colorspace.ITU709,
@@ -38,6 +42,25 @@ def delivered(timed: TimedFrame, image: PlanarFrame, target: Delivery) -> av.Vid
     frame = repacked(frame_like(timed.decoded, planes, target.planar), target)
     tag_as(frame, target.encoding, timed.decoded)
     return frame
+
+
+def deepened(image: PlanarFrame) -> PlanarFrame:
+    """A frame's planes in 16 bits, each code value standing for just what it did: what is added to
+    them then has the steps between."""
+    before = image.encoding
+    after = dataclasses.replace(before, bits=DEEPEST)
+    if len(image.planes) == 1:
+        maps = [_luma_map(before, after)]
+    else:
+        matrix, offset = recoding(before, after)  # without a change of matrix it is diagonal
+        maps = [(float(matrix[row, row]), float(offset[row])) for row in range(3)]
+    planes = [
+        _mapped(plane, scale, bias, after)
+        for plane, (scale, bias) in zip(image.planes, maps, strict=False)
+    ]
+    if len(image.planes) == 4:
+        planes.append(_mapped(image.planes[3], _top(after) / _top(before), 0.0, after))
+    return dataclasses.replace(image, planes=planes, encoding=after)
 
 
 def repacked(frame: av.VideoFrame, target: Delivery) -> av.VideoFrame:
@@ -91,7 +114,7 @@ def recoded(image: PlanarFrame, target: Delivery) -> PlanarFrame:
             ]
         )
     if planar.startswith(("yuva", "gbrap")):
-        top = (1 << after.bits) - 1
+        top = _top(after)
         alpha = (
             _rounded(image.planes[3].astype(np.float32) * (top / image.top_code), after)
             if has_alpha
@@ -185,9 +208,12 @@ def _depth(encoding: ColorEncoding) -> type[np.generic]:
     return np.uint8 if encoding.bits == 8 else np.uint16
 
 
+def _top(encoding: ColorEncoding) -> int:
+    return (1 << encoding.bits) - 1
+
+
 def _rounded(values: Array, encoding: ColorEncoding) -> Array:
-    top = (1 << encoding.bits) - 1
-    rounded: Array = np.rint(np.clip(values, 0, top)).astype(_depth(encoding))
+    rounded: Array = np.rint(np.clip(values, 0, _top(encoding))).astype(_depth(encoding))
     return rounded
 
 

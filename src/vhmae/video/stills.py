@@ -69,6 +69,17 @@ def picture_bytes(path: Path, what: str) -> bytes:
         InputError: for what is missing, cannot be read, or is no file: a pipe would be waited for,
             and a device has no end.
     """
+    check_is_picture_file(path, what)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check the path and the permissions"
+        ) from None
+
+
+def check_is_picture_file(path: Path, what: str) -> None:
+    """Refuse what is missing or is no file, before it is opened; see :func:`picture_bytes`."""
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -77,7 +88,6 @@ def picture_bytes(path: Path, what: str) -> bytes:
             raise InputError(
                 f"{path}: is a pipe or a device; expected a picture file as the {what}"
             )
-        return path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path of the {what}") from None
     except OSError as error:

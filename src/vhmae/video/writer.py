@@ -22,7 +22,9 @@ from vhmae.video.encoders import (
     RATES_ONLY,
     choose_encoder,
     encoder_options,
+    field_options,
     holds_alpha,
+    holds_fields,
     is_even,
     pixel_format,
     profile_options,
@@ -35,7 +37,8 @@ from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.tags import tag_colors, tag_frame
 
-_TELLS_FIELDS = ("ffv1", "huffyuv", "utvideo", "rawvideo", "v210")
+_PROGRESSIVE = 1
+"""FFmpeg's AVFieldOrder up to here: not told, or no fields."""
 _KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")
 """These say themselves how wide a pixel is; for the others PyAV can tell .mp4 and .mov alone."""
 _APPLE = (".mp4", ".mov", ".m4v")
@@ -190,9 +193,12 @@ class VideoWriter(FrameWriter):
             self._time_base = self._original.streams.video[0].time_base or self._time_base
             if not self.origin:
                 self.origin = broadcast_origin(self._original)
-            options |= profile_options(
-                encoder, str(self._original.streams.video[0].codec_context.profile or ""), name
-            )
+            own = self._original.streams.video[0].codec_context
+            options |= profile_options(encoder, str(own.profile or ""), name)
+            if self._field_order(encoder):
+                fields = field_options(encoder, self._field_order(encoder))
+                flags = options.get("flags", "") + fields.get("flags", "")
+                options |= fields | ({"flags": flags} if flags else {})
         self._last_pts: int | None = None
         self._lock = OutputLock(output) if lock is None else None
         try:
@@ -282,17 +288,20 @@ class VideoWriter(FrameWriter):
         stream.disposition = int(original.disposition)
         if not self.origin and "timecode" in original.metadata:
             stream.metadata["timecode"] = original.metadata["timecode"]
-        self._tell_fields(stream, original.codec_context)
-
-    def _tell_fields(self, stream: Any, original: Any) -> None:
-        """Interlaced frames are worked on as they are; which lines belong to which field is told
-        where the encoder lets us."""
-        if getattr(original, "field_order", 0) <= 1:  # not told, or progressive
-            return
-        if stream.codec_context.codec.canonical_name in _TELLS_FIELDS:
-            stream.codec_context.field_order = original.field_order
-        else:
+        if order := self._field_order(stream.codec_context.name):
+            stream.codec_context.field_order = order
+        elif original.codec_context.field_order > _PROGRESSIVE:
             self.left_out.append("the marks of interlaced fields")
+
+    def _field_order(self, encoder: str) -> int:
+        """Which field of the source's frames is first, where they are interlaced and the file can
+        tell; else 0. Such frames are worked on as they are."""
+        assert self._original is not None
+        order = int(self._original.streams.video[0].codec_context.field_order)
+        # Macroblocks of both fields span 32 rows; what is cut of them is counted in fours.
+        coded = encoder != "libx264" or self.source.height % 4 == 0
+        held = coded and holds_fields(encoder, self.output.suffix.lower())
+        return order if order > _PROGRESSIVE and held else 0
 
     def copy(self, encoded: Path, delay: Fraction) -> None:
         """Bring over the frames of a file as they were encoded.

@@ -29,9 +29,10 @@ from sqlalchemy.orm import Session
 from vhmae.errors import InputError
 from vhmae.web.records import NotReadable, parse_json
 from vhmae.web.trouble import told
+from vhmae.web.turns import Turns
 
 LOCK_SECONDS = 15
-"""How long a write waits for others before it is refused."""
+"""How long a write waits for other programs before it is refused."""
 
 
 class Database:
@@ -49,6 +50,7 @@ class Database:
         """
         self.engine = _connect(url, fresh)
         self.where = f"--database {_shown(url)}"
+        self._turns = Turns(LOCK_SECONDS) if self.engine.dialect.name == "sqlite" else None
         try:
             with self._told(), self.engine.execution_options(immediate=True).begin() as connection:
                 _check_whole(connection)
@@ -79,7 +81,12 @@ class Database:
         """
         # SQLite: taking the lock at the start makes writers queue; taking it later can only fail.
         engine = self.engine.execution_options(immediate=True)
-        with self._told(), Session(engine, expire_on_commit=False) as session, session.begin():
+        with (
+            self._turns.mine() if self._turns is not None else contextlib.nullcontext(),
+            self._told(),
+            Session(engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextlib.contextmanager

@@ -20,7 +20,7 @@ from vhmae.guide.reading import read_guide
 from vhmae.guide.takes import chosen, takes
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
-from vhmae.work.analysis import Analysis, open_analysis
+from vhmae.work.analysis import Analysis, open_analysis, told_of_move
 from vhmae.work.guiding import Hearing
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import AlternativesJob
@@ -48,6 +48,7 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     hearing = Hearing(analysis, guides[0])
     warnings = [*analysis.warnings(), *hearing.warnings]
     check_strict(job.strict, warnings)
+    warnings += told_of_move(job)
     words = _words(hearing, guide, asked)
     pictures, rows = [], []
     for number, (one, path, word) in enumerate(zip(guides, paths, words, strict=True), 1):
@@ -94,7 +95,7 @@ def _made(job: AlternativesJob, guide: Guide, frame: int) -> list[Choice]:
 
 def _chosen_so_far(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Guide:
     """The guide with what is chosen now, or without what is taken back."""
-    objects = analysis.sources.objects
+    objects = analysis.sources.objects if analysis.move.foreground else 1
     if not 1 <= job.object <= objects:
         told = f"there are masks of {objects}"
         raise InputError(told, field="object", value=job.object)
@@ -144,13 +145,14 @@ def _rendered(hearing: Hearing, guide: Guide, frame: int) -> tuple[Array, float]
     """A frame as a guide makes it, (H, W, 3) uint8, and its mean change in levels."""
     payload, shot = hearing.named.frames[frame]
     image, levels = payload.timed.image, []
+    covers = hearing.analysis.covers(payload.mattes)
     for place, harmonizer in enumerate(hearing.analysis.harmonizers):
-        if not payload.mattes[place].any():
+        if not covers[place].any():
             continue
         decisions = hearing.decide(guide, place)
         shown = hearing.named.shown(frame, place)
         change = _with(shown.answer, decisions.get(None, decisions.get(shot)))
-        image, moved = render_planes(image, payload.mattes[place], harmonizer.finished(change))
+        image, moved = render_planes(image, covers[place], harmonizer.finished(change))
         levels.append(moved)
     return to_uint8(image.rgb()), sum(levels) / max(1, len(levels))
 

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 from vhmae.arrays import Array
 from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.moving import Move, outside
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.rendering import ColorChange, Released
+from vhmae.engine.settings import HarmonizerSettings
 from vhmae.engine.sight import MINIMUM_BACKGROUND, Thumbnail, shows_background
 from vhmae.errors import InputError
 from vhmae.overlap import BusyTimes, run_ahead
@@ -22,18 +24,24 @@ from vhmae.work.sources import Payload, Sources, read_still
 STAGES = ("decode", "network", "render", "encode")
 
 
+BACKGROUND = 0
+"""What reports call the background where they number objects, from 1."""
+
+
 class Ready(NamedTuple):
-    """A frame with what is to be done to each of its objects."""
+    """A frame with what is to be done to each of its parts that move."""
 
     payload: Payload
+    covers: tuple[Array, ...]
+    """The matte of each part: those of the objects, then that of the background, as they move."""
     changes: tuple[ColorChange | None, ...]
-    """None for an object that is not in the frame."""
+    """None for a part that is not in the frame."""
     shot: int
     """Number of its shot, from 0."""
 
 
 class Analysis:
-    """A job's sources, with a harmonizer for each of its objects."""
+    """A job's sources, with a harmonizer for each of its parts that move."""
 
     def __init__(self, sources: Sources, network: WindowNetwork | None = None) -> None:
         """Load what the job names.
@@ -44,16 +52,32 @@ class Analysis:
         job = sources.job
         self.sources = sources
         self.busy = BusyTimes(STAGES)
+        self.reference = read_still(job.reference) if job.reference else None
         more: dict[str, Any] = {
             "cut_detection": job.cut_detection and job.cuts is None,
-            "reference": read_still(job.reference) if job.reference else None,
+            "reference": self.reference,
         }
+        self.move = Move.parse(job.move)
         self.harmonizers: list[Harmonizer] = []
-        for place in range(sources.objects):
-            find = functools.partial(self._find_background, place)
-            harmonizer = Harmonizer.from_settings(job, network, find_background=find, **more)
-            self.harmonizers.append(harmonizer)
-            network = harmonizer.network
+        self.objects: list[int] = []
+        """What each harmonizer is of: the number of an object, or ``BACKGROUND``."""
+        self._bare = range(0)
+        """Frames of the shot looked at last in which no foreground was found."""
+        for side in self.move.sides:
+            of_foreground = side.of == "foreground"
+            for number in range(1, sources.objects + 1) if of_foreground else [BACKGROUND]:
+                find = functools.partial(self._find_other_side, len(self.harmonizers))
+                strength = job.strength * self.move.share(side)
+                own = {"move": "foreground", "side": side, "strength": strength, **more}
+                harmonizer = Harmonizer.from_settings(job, network, find_background=find, **own)
+                self.harmonizers.append(harmonizer)
+                self.objects.append(number)
+                network = harmonizer.network
+
+    def covers(self, mattes: tuple[Array, ...]) -> tuple[Array, ...]:
+        """The matte of what each harmonizer moves, by those of the objects."""
+        moving = mattes if self.move.foreground else ()
+        return (*moving, *((outside(mattes),) if self.move.background else ()))
 
     def survey(self, advance: Callable[[int], None] = lambda frames: None) -> None:
         """Look at whole shots where the quality asks for it, before all frames are harmonized;
@@ -68,7 +92,7 @@ class Analysis:
         surveys = [harmonizer.begin_survey() for harmonizer in wanting]
         with self.busy.working("network"):
             for number, (timed, mattes) in enumerate(run_ahead(self.sources.frames(), 2), 1):
-                for survey, matte in zip(surveys, mattes, strict=True):
+                for survey, matte in zip(surveys, self.covers(mattes), strict=True):
                     survey.look_at(timed.image.thumbnail, matte, timed.index in self.sources.cuts)
                 advance(number)
         for harmonizer, survey in zip(wanting, surveys, strict=True):
@@ -83,16 +107,28 @@ class Analysis:
                     harmonizer.push(
                         payload, timed.image.thumbnail, matte, cut=timed.index in self.sources.cuts
                     )
-                    for harmonizer, matte in zip(self.harmonizers, payload.mattes, strict=True)
+                    for harmonizer, matte in zip(
+                        self.harmonizers, self.covers(payload.mattes), strict=True
+                    )
                 ]
-            yield from map(_together, zip(*ready, strict=True))
+            yield from map(self._together, zip(*ready, strict=True))
         rest = zip(*(harmonizer.drain_lazily() for harmonizer in self.harmonizers), strict=True)
-        yield from self.busy.drawing("network", map(_together, rest))
+        yield from self.busy.drawing("network", map(self._together, rest))
 
-    def _find_background(self, place: int, payload: Payload) -> tuple[Thumbnail, Array]:
-        """Read ahead from a frame without background to the next one of its shot that shows
-        some."""
+    def _together(self, released: tuple[Released, ...]) -> Ready:
+        """What all harmonizers say of one frame."""
+        payload: Payload = released[0].payload
+        changes = tuple(one.change for one in released)
+        return Ready(payload, self.covers(payload.mattes), changes, released[0].shot)
+
+    def _find_other_side(self, place: int, payload: Payload) -> tuple[Thumbnail, Array] | None:
+        """Read ahead from a frame that shows nothing of the other side to the next one of its shot
+        that does; a background whose shot shows no foreground has none to be fitted to."""
         begins, harmonizer = payload.timed, self.harmonizers[place]
+        of_background = self.objects[place] == BACKGROUND
+        if of_background and begins.index in self._bare:
+            return None
+        last = begins.index
         detector = CutDetector()
         for timed, mattes in self.sources.frames(begins.index):
             cut = timed.index in self.sources.cuts
@@ -100,12 +136,16 @@ class Analysis:
                 cut = detector.step(timed.image.thumbnail(*THUMBNAIL)) or cut
             if cut and timed.index > begins.index:
                 break
-            if mattes[place].any() and shows_background(mattes[place]):
-                return timed.image.thumbnail, mattes[place]
+            cover, last = self.covers(mattes)[place], timed.index
+            if cover.any() and shows_background(cover):
+                return timed.image.thumbnail, cover
+        if of_background:
+            self._bare = range(begins.index, last + 1)
+            return None
         at = begins.index / float(self.sources.info.fps)
+        name = self.sources.name_of(self.objects[place] - 1)
         raise InputError(
-            f"{self.sources.name_of(place)}: shows no background in the shot at {at:.2f} s (frame "
-            f"{begins.index}); "
+            f"{name}: shows no background in the shot at {at:.2f} s (frame {begins.index}); "
             f"{MINIMUM_BACKGROUND:.1%} of a frame is enough: check the mask there"
         )
 
@@ -133,7 +173,15 @@ class Analysis:
                 "is made alone"
             )
         found += idle_gpu(self.harmonizers[0].network, job.device)
-        borrowed = max(harmonizer.borrowed for harmonizer in self.harmonizers)
+        behind = [one for one in self.harmonizers if one.side.of == "background"]
+        in_front = [one for one in self.harmonizers if one.side.of == "foreground"]
+        borrowed = max([harmonizer.borrowed for harmonizer in in_front], default=0)
+        bare = sum(harmonizer.unread for harmonizer in behind)
+        if bare:
+            found.append(
+                f"{bare} frames stand in shots without foreground: their background has nothing to "
+                "be fitted to and was left as it is"
+            )
         if borrowed:
             found.append(
                 f"{borrowed} frames show no background and took the transform of the nearest frame "
@@ -154,6 +202,9 @@ def open_analysis(job: AnalysisJob, network: WindowNetwork | None = None) -> Ana
     return Analysis(sources, network)
 
 
-def _together(released: tuple[Released, ...]) -> Ready:
-    """What the harmonizers of all objects say of one frame."""
-    return Ready(released[0].payload, tuple(one.change for one in released), released[0].shot)
+def told_of_move(job: HarmonizerSettings) -> list[str]:
+    """What is given up where the background moves; no fault that ``strict`` would refuse, since it
+    was asked for."""
+    if not Move.parse(job.move).background:
+        return []
+    return [f"`move` {job.move}: the background is changed, nothing outside the mask is untouched"]

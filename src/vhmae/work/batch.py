@@ -4,11 +4,12 @@ skipped, what fails does not stop the rest."""
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Literal
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.networks import WindowNetwork
 from vhmae.errors import InputError, VhmaeError
+from vhmae.guide.reading import read_guide
 from vhmae.partial_output import has_parts
 from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern
 from vhmae.work.cluster import spread, with_absolute_paths
@@ -37,9 +39,35 @@ class Outcome:
     seconds: float = 0.0
     message: str = ""
     """The error, or the warnings."""
+    needed: tuple[dict[str, Any], ...] = ()
+    """For each shot, where one guide rules all of them: what it still needed beside the guide."""
 
 
-def is_done(job: HarmonizeJob) -> bool:
+Task = tuple[HarmonizeJob, HarmonizeJob | None]
+"""A job, and the one whose frames its guide names, where that is another shot of the scene."""
+
+
+def of_scenes(jobs: Sequence[HarmonizeJob]) -> list[Task]:
+    """The jobs, each with the one that its guide was said of: where several name one guide file
+    that rules all shots, its places lie in the first of them, and what follows from it is told to
+    all."""
+    first: dict[Path, HarmonizeJob] = {}
+    tasks: list[Task] = []
+    for job in jobs:
+        path = job.words.guide
+        try:
+            guide = None if path is None else read_guide(path)
+        except InputError:  # the job itself says what is wrong with it
+            guide = None
+        if path is None or guide is None or guide.shots != "all" or not guide.frames:
+            tasks.append((job, None))
+            continue
+        leader = first.setdefault(path.resolve(), job)
+        tasks.append((job, None if leader is job else leader))
+    return tasks
+
+
+def is_done(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> bool:
     """Whether the output is there, younger than all that it is made of. Outputs appear whole or not
     at all."""
     written = (
@@ -49,7 +77,8 @@ def is_done(job: HarmonizeJob) -> bool:
     if (in_parts and has_parts(job.output)) or not all(path.exists() for path in written):
         return False
     made = min(path.stat().st_mtime for path in written)
-    sources = [file for path in job.inputs().values() if _exists(path) for file in files_of(path)]
+    inputs = [*job.inputs().values(), *(() if said_of is None else said_of.inputs().values())]
+    sources = [file for path in inputs if _exists(path) for file in files_of(path)]
     return all(source.stat().st_mtime <= made for source in sources)
 
 
@@ -72,15 +101,15 @@ def run_batch(
         ray: spread the jobs over a Ray cluster (``vhmae.work.cluster``) instead.
     """
     todo = []
-    for job in jobs:
-        if not again and is_done(job):
+    for job, said_of in of_scenes(jobs):
+        if not again and is_done(job, said_of):
             yield Outcome(str(job.composite), str(job.output), "skipped")
         else:
-            todo.append(job)
+            todo.append((job, said_of))
     if ray:
         yield from _over_cluster(todo)
     elif workers == 1:
-        yield from map(Worker(), todo)
+        yield from itertools.starmap(Worker(), todo)
     elif todo:
         yield from _run_many(todo, workers)
 
@@ -91,11 +120,13 @@ class Worker:
     def __init__(self) -> None:
         self.networks: dict[tuple[Any, ...], WindowNetwork] = {}
 
-    def __call__(self, job: HarmonizeJob) -> Outcome:
+    def __call__(self, job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> Outcome:
         """Run a job; what goes wrong is its outcome."""
         began = time.monotonic()
 
-        def outcome(status: Status, frames: int, message: str) -> Outcome:
+        def outcome(
+            status: Status, frames: int, message: str, needed: Sequence[dict[str, Any]] = ()
+        ) -> Outcome:
             return Outcome(
                 str(job.composite),
                 str(job.output),
@@ -103,6 +134,7 @@ class Worker:
                 frames,
                 round(time.monotonic() - began, 3),
                 message,
+                tuple(needed),
             )
 
         try:
@@ -110,7 +142,7 @@ class Worker:
             held = (job.weights, job.backend, job.device, job.precision, job.threads)
             if held not in self.networks:
                 self.networks[held] = Harmonizer.from_settings(job).network
-            report = harmonize_job(job, self.networks[held])
+            report = harmonize_job(job, self.networks[held], said_of)
         except VhmaeError as error:
             return outcome("failed", 0, str(error))
         except OSError as error:
@@ -128,18 +160,22 @@ class Worker:
                 "report it",
             )
         status: Status = "checked" if job.check else "done"
-        return outcome(status, report["frames"], "; ".join(report["warnings"]))
+        warnings = "; ".join(report["warnings"])
+        return outcome(status, report["frames"], warnings, report.get("needed", ()))
 
 
 KILLED = "its process was killed; there may be too little memory"
 
 
-def _over_cluster(jobs: list[HarmonizeJob]) -> Iterator[Outcome]:
-    gpus = 1.0 if any(job.device.startswith("cuda") for job in jobs) else 0.0
-    for place, outcome in spread(Worker, [(_for_another_folder(job),) for job in jobs], gpus):
-        yield outcome or Outcome(
-            str(jobs[place].composite), str(jobs[place].output), "failed", message=KILLED
-        )
+def _over_cluster(tasks: list[Task]) -> Iterator[Outcome]:
+    gpus = 1.0 if any(job.device.startswith("cuda") for job, _ in tasks) else 0.0
+    moved = [
+        (_for_another_folder(job), said_of and _for_another_folder(said_of))
+        for job, said_of in tasks
+    ]
+    for place, outcome in spread(Worker, moved, gpus):
+        job = tasks[place][0]
+        yield outcome or Outcome(str(job.composite), str(job.output), "failed", message=KILLED)
 
 
 def _for_another_folder(job: HarmonizeJob) -> HarmonizeJob:
@@ -147,9 +183,12 @@ def _for_another_folder(job: HarmonizeJob) -> HarmonizeJob:
     return dataclasses.replace(with_absolute_paths(job), weights=weights)
 
 
-def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:
+def _run_many(tasks: list[Task], workers: int) -> Iterator[Outcome]:
     threads = max(1, (os.cpu_count() or 1) // workers)
-    left = [job if job.threads else dataclasses.replace(job, threads=threads) for job in jobs]
+    left = [
+        (job if job.threads else dataclasses.replace(job, threads=threads), said_of)
+        for job, said_of in tasks
+    ]
     for outcome in _in_pool(left, workers):
         if (
             outcome is None
@@ -158,27 +197,25 @@ def _run_many(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome]:
         ):
             break
         yield outcome
-    for job in list(left):
-        alone = next(iter(_in_pool([job], 1)))
+    for task in list(left):
+        job, alone = task[0], next(iter(_in_pool([task], 1)))
         yield alone or Outcome(str(job.composite), str(job.output), "failed", message=KILLED)
 
 
-def _in_pool(jobs: list[HarmonizeJob], workers: int) -> Iterator[Outcome | None]:
+def _in_pool(tasks: list[Task], workers: int) -> Iterator[Outcome | None]:
     """Outcomes as they come, their jobs taken out of the list; None, and the end, where a worker
     was killed."""
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin_worker)
     try:
-        futures: dict[Future[Outcome], HarmonizeJob] = {
-            pool.submit(_work, job): job for job in jobs
-        }
+        futures: dict[Future[Outcome], Task] = {pool.submit(_work, *task): task for task in tasks}
         for future in as_completed(futures):
             try:
                 outcome = future.result()
             except BrokenProcessPool:
                 yield None
                 return
-            jobs.remove(futures[future])
+            tasks.remove(futures[future])
             yield outcome
     except BaseException:
         # Workers are told to stop, and leave nothing half-written.
@@ -195,10 +232,10 @@ begun then."""
 _worker = Worker()
 
 
-def _work(job: HarmonizeJob) -> Outcome:
+def _work(job: HarmonizeJob, said_of: HarmonizeJob | None) -> Outcome:
     if _stopped:
         raise KeyboardInterrupt
-    return _worker(job)
+    return _worker(job, said_of)
 
 
 def _begin_worker() -> None:

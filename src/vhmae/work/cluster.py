@@ -162,10 +162,15 @@ def _start_alone(ray: Any) -> None:
 
 def with_absolute_paths(settings: Settings) -> Settings:
     """Settings for a process that works in another folder: a dataclass with its paths made
-    absolute."""
+    absolute, and those of the dataclasses among its fields."""
     own = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     paths: dict[str, Any] = {
         name: value.absolute() for name, value in own.items() if isinstance(value, Path)
+    }
+    paths |= {
+        name: with_absolute_paths(value)
+        for name, value in own.items()
+        if dataclasses.is_dataclass(value) and not isinstance(value, type)
     }
     for name, value in own.items():
         if isinstance(value, tuple) and value and all(isinstance(one, Path) for one in value):

@@ -14,6 +14,7 @@ from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.pointing import Shown, decide_shots
 from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.guide.decision import Decision
 from vhmae.guide.document import Guide, Place, Point
@@ -22,8 +23,8 @@ from vhmae.guide.update import Key
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import to_uint8
-from vhmae.work.analysis import Analysis
-from vhmae.work.job import StreamJob
+from vhmae.work.analysis import Analysis, open_analysis
+from vhmae.work.job import AnalysisJob, StreamJob
 from vhmae.work.sources import Payload
 
 AROUND = 24
@@ -43,27 +44,57 @@ class Heard:
     """What is still not known of the answers that something was said of."""
 
 
-def hear_guide(analysis: Analysis, first: int = 0) -> Heard | None:
+def hear_guide(
+    analysis: Analysis, first: int = 0, said_of: AnalysisJob | None = None
+) -> Heard | None:
     """Tell the harmonizers of a job what its guide says; None where it says nothing.
 
     Args:
         first: the frame that the stream will begin with; shots are counted from there.
+        said_of: the job whose frames the guide names, where that is another shot of the scene; the
+            guide rules all shots, and what follows from it there is told here.
     Raises:
         InputError: for places, frames or objects that the video does not have.
     """
     guide = analysis.sources.job.words.read()
     if not guide:
         return None
-    hearing = Hearing(analysis, guide, first)
+    seen = analysis if said_of is None else _of_the_scene(analysis, said_of)
+    hearing = Hearing(seen, guide, first if said_of is None else 0)
     rows: list[dict[str, Any]] = []
     unknown: dict[Key, Prior] = {}
-    for place, harmonizer in enumerate(analysis.harmonizers):
-        for shot, decision in hearing.decide(guide, place).items():
+    for thing, harmonizer in zip(analysis.objects, analysis.harmonizers, strict=True):
+        if thing not in seen.objects:
+            continue
+        for shot, decision in hearing.decide(guide, seen.objects.index(thing)).items():
             own = None if shot is None else shot - hearing.named.offset
             harmonizer.tell(decision.change, own)
-            rows += guided_rows(decision, guide, place + 1, shot)
-            unknown[place + 1, own] = Prior(decision.covariance, np.ones(1), np.ones(1))
-    return Heard(guide.to_tree(), rows, hearing.warnings, unknown)
+            rows += guided_rows(decision, guide, thing, shot)
+            unknown[thing, own] = Prior(decision.covariance, np.ones(1), np.ones(1))
+    _check_heard(guide, rows)
+    return Heard(guide.to_tree(), meeting(rows), hearing.warnings, unknown)
+
+
+def _of_the_scene(analysis: Analysis, said_of: AnalysisJob) -> Analysis:
+    """Another shot of the scene, looked at as this job's is."""
+    own = analysis.sources.job
+    how = {
+        name: getattr(own, name)
+        for name in (field.name for field in dataclasses.fields(HarmonizerSettings))
+        if name != "cut_detection"  # what a cut is, each video knows for itself
+    }
+    return open_analysis(dataclasses.replace(said_of, **how), analysis.harmonizers[0].network)
+
+
+def _check_heard(guide: Guide, rows: list[dict[str, Any]]) -> None:
+    """Refuse points that no part that moves has heard."""
+    heard = {row["point"] for row in rows}
+    for number, point in enumerate(guide.points, 1):
+        if number not in heard:
+            raise InputError(
+                f"point {number} ({point.words()}): lies neither in its object nor in the "
+                "background; choose another place"
+            )
 
 
 class Hearing:
@@ -83,15 +114,18 @@ class Hearing:
         self.named = Named(analysis, guide, first)
 
     def decide(self, guide: Guide, place: int) -> dict[int | None, Decision]:
-        """What is added to the maps of an object (from 0), by number of the shot; None stands for
-        all shots."""
+        """What is added to the maps of a part that moves (from 0), by number of the shot; None
+        stands for all shots."""
+        harmonizer, thing = self.analysis.harmonizers[place], self.analysis.objects[place]
         return decide_shots(
             self.prior,
             _as_stored(guide, self.analysis.sources.info),
             lambda number: self.named.shown(number, place),
-            thing=place + 1,
+            # Of the background, where it moves alone, is said what is said of the first object.
+            thing=max(thing, 1),
             first=self.named.default,
-            strength=self.analysis.harmonizers[place].strength,
+            strength=harmonizer.strength,
+            side=harmonizer.side,
         )
 
 
@@ -128,9 +162,9 @@ class Named:
         self._answers: dict[tuple[int, int], FrameTransform] = {}
 
     def shown(self, number: int, place: int) -> Shown:
-        """A frame as an object's points see it."""
+        """A frame as the points of a part see it."""
         payload, shot = self.frames[number]
-        matte = payload.mattes[place]
+        matte = self.analysis.covers(payload.mattes)[place]
         if not matte.any():
             raise InputError(f"frame {number} has no foreground; name another", field="guide")
         if (number, place) not in self._answers:
@@ -142,8 +176,10 @@ class Named:
         """What the network says of a frame among its neighbors, before strength and any guide."""
         job, network = self.analysis.sources.job, self.analysis.harmonizers[place].network
         detects = self.analysis.harmonizers[place].cut_detection
-        plain = dataclasses.replace(job, strength=1.0, keep=())
-        harmonizer = Harmonizer.from_settings(plain, network, cut_detection=detects)
+        plain = dataclasses.replace(job, strength=1.0, keep=(), move="foreground")
+        harmonizer = Harmonizer.from_settings(
+            plain, network, cut_detection=detects, reference=self.analysis.reference
+        )
         first = max(0, number - AROUND)
         near = itertools.islice(self.analysis.sources.frames(first), number - first + AROUND + 1)
         released = []
@@ -151,7 +187,10 @@ class Named:
             timed = payload.timed
             cut = timed.index in self.analysis.sources.cuts
             released += harmonizer.push(
-                timed.index, timed.image.thumbnail, payload.mattes[place], cut=cut
+                timed.index,
+                timed.image.thumbnail,
+                self.analysis.covers(payload.mattes)[place],
+                cut=cut,
             )
         for one in itertools.chain(released, harmonizer.drain_lazily()):
             if one.payload == number and isinstance(one.change, FrameTransform):
@@ -205,6 +244,18 @@ def guided_rows(
     ]
 
 
+def meeting(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows; where two sides have met at a point, what is left is what lies between them."""
+    for row in rows:
+        others = [
+            one for one in rows if one["point"] == row["point"] and one["object"] != row["object"]
+        ]
+        for other in others:
+            apart = np.subtract(row["got"], other["got"])
+            row["levels_left"] = round(float(np.sqrt(np.square(apart).mean())), 2)
+    return rows
+
+
 def guided_report(heard: Heard | None) -> dict[str, Any]:
     """What a report holds of a guide: the guide, so that flags become a file, and what came of each
     point."""
@@ -215,7 +266,8 @@ def guided_report(heard: Heard | None) -> dict[str, Any]:
 
 
 def hear_stream(job: StreamJob, harmonizer: Harmonizer, info: VideoInfo) -> None:
-    """Have a harmonizer of a stream's frames (anything, planes, matte) hear the job's guide.
+    """Have a harmonizer of a stream's frames (anything, planes, the side's matte) hear the job's
+    guide.
 
     Raises:
         InputError: for places or objects that the stream does not have.
@@ -228,18 +280,24 @@ def hear_stream(job: StreamJob, harmonizer: Harmonizer, info: VideoInfo) -> None
 
 def stream_report(harmonizer: Harmonizer) -> dict[str, Any]:
     """As :func:`guided_report`, at the end of a stream."""
-    guide, decisions = harmonizer.listener.guide, harmonizer.listener.decisions
+    guide = harmonizer.moving[0].listener.guide
     if not guide:
         return {}
-    rows = [row for shot, one in decisions.items() for row in guided_rows(one, guide, 1, shot)]
-    return {"guide": guide.to_tree(), "guided": rows}
+    rows = [
+        row
+        for side in harmonizer.moving
+        for shot, one in side.listener.decisions.items()
+        for row in guided_rows(one, guide, int(side.side.of == "foreground"), shot)
+    ]
+    return {"guide": guide.to_tree(), "guided": meeting(rows)}
 
 
 def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
     """What a user should know of the guide at the end of a stream."""
-    listener = harmonizer.listener
-    if not listener.guide:
+    listeners = [side.listener for side in harmonizer.moving]
+    if not listeners[0].guide:
         return []
-    frames = ", ".join(map(str, listener.unheard))
+    unheard = {frame for listener in listeners for frame in listener.unheard}
+    frames = ", ".join(map(str, sorted(unheard)))
     told = f"`guide`: frames {frames} did not come or show no foreground: what names them was not "
     return [*find_prior(job.weights)[1], *([f"{told}heard"] if frames else [])]

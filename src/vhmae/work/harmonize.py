@@ -20,19 +20,21 @@ from vhmae.errors import InputError, did_you_mean
 from vhmae.memory import check_memory
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import map_ahead, run_ahead
-from vhmae.progress import Progress
+from vhmae.progress import Progress, Told
 from vhmae.video.matte import layered
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
+from vhmae.video.recode import deepened
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import older_pictures
-from vhmae.work.analysis import Analysis, Ready
+from vhmae.work.analysis import BACKGROUND, Analysis, Ready, told_of_move
 from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.job import HarmonizeJob, HarmonizeOptions, MaskMaker
 from vhmae.work.output import Output
 from vhmae.work.report import Report, Tally, where_it_runs
 from vhmae.work.resume import Standing, as_stopped, job_identity, restore, snapshot_of
+from vhmae.work.shot_pixels import Needed
 from vhmae.work.sources import Payload, Sources
 
 FRAMES_AHEAD = 4
@@ -46,6 +48,7 @@ def harmonize_video(
     output: str | Path,
     *,
     mask: str | Path | Sequence[str | Path] = (),
+    on_progress: Told | None = None,
     **options: Unpack[HarmonizeOptions],
 ) -> dict[str, Any]:
     """Harmonize a video file.
@@ -56,6 +59,9 @@ def harmonize_video(
         mask: white where the foreground is, grey where it is soft; a video, a picture, a folder, a
             sequence or .npz. Several masks are several objects; none takes the composite's own
             alpha.
+        on_progress: called in this thread with the frames that are done and the frames of the
+            video (None: not known); less than before means that another pass has begun. What it
+            raises stops the work, and nothing half-written is left.
         options: other options of :class:`HarmonizeJob` (``quality``, ``strength``, ``weights``,
             ...).
     Returns:
@@ -77,14 +83,24 @@ def harmonize_video(
         elif isinstance(value, list):
             given[name] = tuple(value)
     files = {"composite": Path(composite), "masks": tuple(map(Path, masks)), "output": Path(output)}
-    return harmonize_job(build_options(HarmonizeJob, {**given, **files}))
+    return harmonize_job(build_options(HarmonizeJob, {**given, **files}), on_progress=on_progress)
 
 
-def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> dict[str, Any]:
-    """Run a job and return its report (docs/cli.md); ``network`` is that of its weights, if it is
-    open."""
+def harmonize_job(
+    job: HarmonizeJob,
+    network: WindowNetwork | None = None,
+    said_of: HarmonizeJob | None = None,
+    on_progress: Told | None = None,
+) -> dict[str, Any]:
+    """Run a job and return its report (docs/cli.md).
+
+    Args:
+        network: that of its weights, if it is open.
+        said_of: the job whose frames its guide names, where that is another shot of the scene.
+        on_progress: as :func:`harmonize_video` takes it.
+    """
     if job.matte is not None:
-        return _harmonize_matted(job, job.matte, network)
+        return _harmonize_matted(job, job.matte, network, said_of, on_progress)
     began = time.monotonic()
     if job.resume:
         job = as_stopped(job)
@@ -106,21 +122,24 @@ def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> di
         return checked(analysis, output, began)
     renderer = Renderer(analysis, output)
     tally = Tally()
-    with output.open(job_identity(job, first) if job.resume else {}) as writer:
+    with output.open(job_identity(job, first, said_of) if job.resume else {}) as writer:
         if isinstance(writer, SegmentedWriter) and writer.saved is not None:
             renderer.resumed = Standing.of(*writer.saved)
             tally, sources.skipped_before = renderer.resumed.tally, renderer.resumed.skipped_before
         begun, size = writer.frames, 0  # those of a stopped run
-        told = (job.progress, renderer.pace)
-        with Progress("harmonize", sources.info.frames, *told, size=lambda: size) as progress:
+        pace = (job.progress, renderer.pace)
+        more: dict[str, Any] = {"size": lambda: size, "told": on_progress}
+        with Progress("harmonize", sources.info.frames, *pace, **more) as progress:
             analysis.survey(progress)
-            heard = hear_guide(analysis)
+            heard = hear_guide(analysis, said_of=said_of)
+            if heard is not None and heard.guide["shots"] == "all":
+                renderer.needed = Needed(analysis)
             rendered = renderer.rendered()
             try:
                 for done in rendered:
                     with analysis.busy.working("encode"):
                         writer.write(done.timed, done.image)
-                        tally.count(done.moved)
+                        tally.count(done.moved, done.outside)
                         tally.damaged += done.timed.decoded.is_corrupt
                         tally.cut += done.timed.cut
                         if done.snapshot is not None and isinstance(writer, SegmentedWriter):
@@ -137,6 +156,7 @@ def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> di
         warnings += told_left_out(job.output, writer.left_out)
         warnings += [older] if older else []
         check_strict(job.strict, warnings)
+        warnings += told_of_move(job)
         with analysis.busy.working("encode"):
             writer.flush()
     seconds = time.monotonic() - began
@@ -147,6 +167,7 @@ def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> di
         size_bytes=writer.size_bytes,
         seconds_by_stage=analysis.busy.rounded(),
         mean_change=tally.mean_change,
+        outside_change=tally.outside_change,
         passed_through=tally.passed_through,
         skipped=sources.skipped_before + sources.skipped_after,
         warnings=warnings,
@@ -157,13 +178,13 @@ def harmonize_job(job: HarmonizeJob, network: WindowNetwork | None = None) -> di
         output_space=output.space_name,
         job=values_to_json(job),
         **guided_report(heard),
+        needed=None if renderer.needed is None else renderer.needed.rows(),
     ).as_dict()
 
 
-def _harmonize_matted(
-    job: HarmonizeJob, way: MaskMaker, network: WindowNetwork | None
-) -> dict[str, Any]:
-    """Cut the foreground out first; the mask is gone afterwards."""
+def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str, Any]:
+    """Cut the foreground out first; the mask is gone afterwards. ``more`` is what
+    :func:`harmonize_job` takes."""
     from vhmae.matting.run import made_matte  # its networks' library is an extra
 
     options = {
@@ -175,7 +196,7 @@ def _harmonize_matted(
     }
     with made_matte(job.composite, way, job.output, **options) as mask:
         masked = dataclasses.replace(job, matte=None, matte_weights=None, masks=(mask,))
-        report = harmonize_job(masked, network)
+        report = harmonize_job(masked, *more)
     advice = (
         f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
         f"--with {way})"
@@ -198,6 +219,7 @@ def checked(analysis: Analysis, output: Output, began: float) -> dict[str, Any]:
     left_out = output.check(job_identity(job, first) if job.resume else {})
     warnings = analysis.warnings() + output.losses(0) + told_left_out(job.output, left_out)
     check_strict(job.strict, warnings)
+    warnings += told_of_move(job)
     return {
         "schema": 1,
         "check": True,
@@ -233,6 +255,8 @@ class Done:
     image: PlanarFrame
     moved: float | None
     """Mean change inside the matte, in levels; None for a frame without foreground."""
+    outside: float | None
+    """Mean change outside of it; None where the background stays as it is."""
     snapshot: Snapshot | None
     """The harmonizers' memory after this frame, now and then."""
 
@@ -245,8 +269,11 @@ class Renderer:
         self.analysis = analysis
         self.output = output
         self.threads = min(RENDERERS, job.threads or RENDERERS)
+        self.deeper = output.is_deeper
         self.resumed: Standing | None = None
         """Where a stopped run stood, which is resumed."""
+        self.needed: Needed | None = None
+        """Looks at what each shot still needs, where one guide rules all of them."""
 
     def pace(self) -> str:
         """What the work waits for."""
@@ -265,21 +292,35 @@ class Renderer:
         if self.resumed is not None:
             restore(harmonizers, self.resumed.stream, frames)
         for number, ready in enumerate(self.analysis.harmonized(frames), 1):
+            if self.needed is not None:
+                self.needed.look_at(ready)
             due = self.output.job.resume and number % CHECKPOINT_FRAMES == 0
             yield ready, snapshot_of(harmonizers) if due else None
 
     def _render(self, changed: tuple[Ready, Snapshot | None]) -> Done:
-        ((timed, mattes), wanted, _), snapshot = changed
-        image, moved = timed.image, []
-        is_layer = self.output.is_layer
-        for matte, change in zip(mattes, wanted, strict=True):
-            if change is not None:
-                # A layer's soft edge is blended by its alpha, not twice.
-                cover = (matte > 0).astype(np.uint8) * np.uint8(255) if is_layer else matte
-                with self.analysis.busy.working("render", self.threads):
-                    image, levels = render_planes(image, cover, change)
+        ((timed, mattes), covers, wanted, _), snapshot = changed
+        image, moved, levels_outside = timed.image, [], None
+        layer = self.output.job.layer
+        objects = self.analysis.objects
+        if self.deeper and any(change is not None for change in wanted):
+            image = deepened(image)
+        for number, matte, change in zip(objects, covers, wanted, strict=True):
+            behind = number == BACKGROUND
+            if change is None or (layer != "composite" and behind != (layer == "background")):
+                continue
+            cover = matte
+            if layer == "foreground":  # its soft edge is blended by its alpha, not twice
+                cover = (matte > 0).astype(np.uint8) * np.uint8(255)
+            elif layer == "background":  # whole, so that the foreground can be laid over it
+                cover = np.full(matte.shape, 255, np.uint8)
+            with self.analysis.busy.working("render", self.threads):
+                image, levels = render_planes(image, cover, change)
+            if behind:
+                levels_outside = levels
+            else:
                 moved.append(levels)
-        if is_layer:
+        if self.output.has_alpha:
             alpha = np.minimum(np.sum([to_unit(matte) for matte in mattes], axis=0), 1.0)
             image = layered(image, alpha, self.output.info.pixel_format)
-        return Done(timed, image, sum(moved) / len(moved) if moved else None, snapshot)
+        inside = sum(moved) / len(moved) if moved else None
+        return Done(timed, image, inside, levels_outside, snapshot)

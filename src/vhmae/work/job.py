@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal, TypedDict
 
+from vhmae.engine.moving import Move
 from vhmae.engine.settings import (
     HarmonizerSettings,
     Kept,
@@ -28,7 +29,7 @@ from vhmae.video.placement import KEEPS_TURN, Placement
 
 Audio = Literal["copy", "aac", "none"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
-Layer = Literal["composite", "foreground"]
+Layer = Literal["composite", "foreground", "background"]
 MaskMaker = Literal["rvm", "salient"]
 
 
@@ -92,6 +93,9 @@ class AnalysisJob(HarmonizerSettings):
         if self.foreground_space is not None and self.foreground is None:
             told = "says what a foreground's values are; give a `foreground`, or leave it out"
             raise InputError(told, field="foreground_space", value=self.foreground_space)
+        if self.reference is not None and Move.parse(self.move).background:
+            told = "goes without `reference`, which is no side; leave one of both out"
+            raise InputError(told, field="move", value=self.move)
         if self.mask_label is not None and self.mask_label < 0:
             raise InputError("expected 0 or more", field="mask_label", value=self.mask_label)
 
@@ -126,7 +130,9 @@ class HarmonizeJob(AnalysisJob):
     matte_weights: Path | None = option(None, metavar="FILE")
     """The network of --matte (VHMAE_RVM, VHMAE_ISNET)."""
     layer: Layer = "composite"
-    """What to write: foreground is the harmonized foreground alone, with the matte as its alpha."""
+    """What to write: foreground is the harmonized foreground alone, with the matte as its alpha;
+    background is the whole frame in the grade of the background, where that moves: the former laid
+    over it is the composite."""
     codec: str | None = option(None, metavar="NAME")
     """Output codec or encoder (the input's family)."""
     crf: int | None = option(None, metavar="N")
@@ -235,6 +241,8 @@ class HarmonizeOptions(TypedDict, total=False):
     caution: float | None
     windows: Windows
     keep: Sequence[Kept]
+    skin: bool
+    move: str
     cut_detection: bool
     weights: str
     device: str

@@ -6,13 +6,18 @@ import contextlib
 from pathlib import Path
 from typing import Any
 
+import av
+
 from vhmae.color.light import LIGHT
+from vhmae.engine.moving import Move
 from vhmae.errors import InputError
+from vhmae.video.delivery import planar_format
 from vhmae.video.encoders import ENCODERS, choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
 from vhmae.video.matte import has_alpha, layer_info
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.probe import VideoInfo, sound_codecs
+from vhmae.video.recode import DEEPEST
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import PICTURES, check_picture_output, files_of, has_number
 from vhmae.video.source import probe_source
@@ -39,16 +44,20 @@ class Output:
         """Refuse, before the work, what cannot be written."""
         self.job = job
         self.source = source
-        self.is_layer = job.layer == "foreground"
-        self.info = layer_info(source) if self.is_layer else source
+        self.has_alpha = job.layer == "foreground"
+        """Whether a layer with the matte as its alpha is asked for."""
+        self.info = layer_info(source) if self.has_alpha else source
         """The source as it is written: with alpha, where a layer is asked for."""
+        if job.layer == "background" and not Move.parse(job.move).background:
+            told = "`move` leaves the background as it is; take `move` background or both"
+            raise InputError(told, field="layer", value=job.layer)
         self.is_pictures = job.output.suffix.lower() in PICTURES or job.output.is_dir()
         inputs = list(job.inputs().values())
         if not job.overwrite and _is_there(job.output):
             raise InputError(
                 f"{job.output}: is there already; choose another name, or leave out `overwrite`"
             )
-        if self.is_layer and not self._holds_alpha():
+        if self.has_alpha and not self._holds_alpha():
             raise InputError(
                 f"{self.encoder} holds no alpha; take `codec` prores_ks (.mov) or ffv1 (.mkv), or "
                 ".png pictures",
@@ -76,7 +85,7 @@ class Output:
     def codec(self) -> str | None:
         """The codec that is asked for; a layer takes one that holds alpha by itself, where there is
         one."""
-        usual = LAYER_CODECS.get(self.job.output.suffix.lower()) if self.is_layer else None
+        usual = LAYER_CODECS.get(self.job.output.suffix.lower()) if self.has_alpha else None
         return self.job.codec or usual
 
     @property
@@ -93,6 +102,16 @@ class Output:
             return source.space_name if source.codec == "exr" else LIGHT
         return "SDR" if source.codec == "exr" else source.space_name
 
+    @property
+    def is_deeper(self) -> bool:
+        """Whether what is written has finer steps than the source: inside the matte they are
+        computed."""
+        job, source = self.job, self.source
+        if is_exr(job.output):
+            return source.codec != "exr" and source.encoding.bits < DEEPEST
+        written = planar_format(pixel_format(self.encoder, self.info, job.pix_fmt))
+        return av.VideoFormat(written, 2, 2).components[0].bits > source.encoding.bits
+
     def _holds_alpha(self) -> bool:
         return holds_alpha(self.encoder, pixel_format(self.encoder, self.info, self.job.pix_fmt))
 
@@ -105,7 +124,7 @@ class Output:
         if self.is_pictures and job.audio != "none" and (sound := sound_codecs(source)):
             told.append(f"pictures hold no sound ({', '.join(sound)}), which was left out")
         keeps_codec = job.codec is None and not (
-            self.is_layer or self.is_pictures or source.files is not None
+            self.has_alpha or self.is_pictures or source.files is not None
         )
         if keeps_codec and self.encoder != ENCODERS.get(source.codec):
             unknown = source.codec not in ENCODERS
@@ -113,7 +132,7 @@ class Output:
             told.append(
                 f"{source.codec} became {self.encoder}, since {why}; `codec` chooses another"
             )
-        if not self.is_layer and has_alpha(source) and not self._holds_alpha():
+        if not self.has_alpha and has_alpha(source) and not self._holds_alpha():
             told.append(
                 f"{self.encoder} holds no alpha: the composite's alpha channel was left out"
             )

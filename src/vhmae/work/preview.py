@@ -14,7 +14,7 @@ from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
-from vhmae.work.analysis import open_analysis
+from vhmae.work.analysis import open_analysis, told_of_move
 from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import PreviewJob
@@ -43,19 +43,24 @@ def preview(job: PreviewJob) -> dict[str, Any]:
     first = max(0, number - AROUND)
     heard = hear_guide(analysis, first)
     near = itertools.islice(analysis.sources.frames(first), number - first + AROUND + 1)
-    for (timed, mattes), changes, _ in analysis.harmonized(near):
+    for (timed, mattes), covers, changes, _ in analysis.harmonized(near):
         if timed.index != number:
             continue
-        image, levels = timed.image, [0.0] * len(mattes)
-        for place, (matte, change) in enumerate(zip(mattes, changes, strict=True)):
+        image, levels = timed.image, [0.0] * len(covers)
+        for place, (matte, change) in enumerate(zip(covers, changes, strict=True)):
             if change is not None:
                 image, levels[place] = render_planes(image, matte, change)
         before, after = (one.rgb() for one in (timed.image, image))
-        covers = [to_unit(matte) for matte in mattes]
-        cover = np.minimum(np.sum(covers, axis=0), 1.0)
+        cover = np.minimum(np.sum([to_unit(matte) for matte in mattes], axis=0), 1.0)
+        sides = [harmonizer.side.of for harmonizer in analysis.harmonizers]
+        own = [to_unit(one) for one in covers]
+        # Around an object is what is of none; around the background is what stands before it.
+        others = [
+            cover if side == "foreground" else one for side, one in zip(sides, own, strict=True)
+        ]
         objects = [
-            _numbers(before, after, one, cover, moved)
-            for one, moved in zip(covers, levels, strict=True)
+            {"side": side, **_numbers(before, after, one, other, moved)}
+            for side, one, other, moved in zip(sides, own, others, levels, strict=True)
             if one.any()
         ]
         write_still(job.output, _sheet(to_uint8(before), to_uint8(after), cover))
@@ -63,6 +68,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
         mean_change = round(sum(changed) / len(changed), 3) if changed else 0.0
         warnings = analysis.warnings() + (heard.warnings if heard is not None else [])
         check_strict(job.strict, warnings)
+        warnings += told_of_move(job)
         return {
             "schema": 1,
             "frame": number,
@@ -82,7 +88,7 @@ def _numbers(
     Args:
         before, after: (H, W, 3) in [0, 1].
         matte: (H, W) in [0, 1], the object's.
-        cover: (H, W) in [0, 1], the mattes of all objects.
+        cover: (H, W) in [0, 1]: what is not around it.
         mean_change: that of the rendering.
     """
     moved = np.abs(after - before).max(axis=-1)[matte > 0.0]

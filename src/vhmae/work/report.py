@@ -34,7 +34,7 @@ class Report:
     mean_change: float
     """Mean change inside the matte, in levels of 255, of the frames that have a foreground."""
     passed_through: int
-    """Frames without foreground."""
+    """Frames without foreground; where the background moves, those in which nothing did."""
     skipped: int
     """Frames outside the part that was asked for."""
     warnings: list[str]
@@ -52,15 +52,20 @@ class Report:
     job: dict[str, Any]
     """The options of the run: what a job file holds."""
 
+    outside_change: float | None = None
+    """Mean change outside the matte, likewise, where the background moves."""
     guide: dict[str, Any] | None = None
     """What a person said, as a guide file holds it."""
     guided: list[dict[str, Any]] | None = None
     """For each point of the guide: what was asked, what came out, what is left."""
+    needed: list[dict[str, Any]] | None = None
+    """For each shot, where one guide rules all of them: what it still needed beside the guide."""
 
     def as_dict(self) -> dict[str, Any]:
         """The report for JSON."""
         told = dataclasses.asdict(self)
-        unsaid = [name for name in ("guide", "guided") if told[name] is None]
+        optional = ("outside_change", "guide", "guided", "needed")
+        unsaid = [name for name in optional if told[name] is None]
         return {"schema": 1, **{name: value for name, value in told.items() if name not in unsaid}}
 
 
@@ -75,15 +80,29 @@ class Tally:
     """Frames of OpenEXR with light above 1."""
     change: float = 0.0
     """Sum over frames of the mean change inside the matte, in levels of 255."""
+    outside_frames: int = 0
+    """Those whose background was changed."""
+    change_outside: float = 0.0
+    """Sum over these of the mean change outside the matte."""
 
     @property
     def mean_change(self) -> float:
         return round(self.change / max(1, self.changed_frames), 3)
 
-    def count(self, levels: float | None) -> None:
-        """Count a frame by its mean change; None is one without foreground."""
+    @property
+    def outside_change(self) -> float | None:
+        """Mean change outside the matte; None where no background was changed."""
+        frames = self.outside_frames
+        return round(self.change_outside / frames, 3) if frames else None
+
+    def count(self, levels: float | None, outside: float | None = None) -> None:
+        """Count a frame by its mean changes inside and outside the matte; None is one without
+        foreground, or whose background stays as it is."""
+        if outside is not None:
+            self.outside_frames += 1
+            self.change_outside += outside
         if levels is None:
-            self.passed_through += 1
+            self.passed_through += outside is None
         else:
             self.changed_frames += 1
             self.change += levels

@@ -24,12 +24,16 @@ from vhmae.work.report import Tally
 from vhmae.work.sources import Payload
 
 
-def job_identity(job: HarmonizeJob, harmonizer: Harmonizer) -> dict[str, Any]:
-    """What makes two runs the same work, to the last bit: options, input files, weights,
-    precision."""
+def job_identity(
+    job: HarmonizeJob, harmonizer: Harmonizer, said_of: HarmonizeJob | None = None
+) -> dict[str, Any]:
+    """What makes two runs the same work, to the last bit: options, input files (those that the
+    guide was said of with them), weights, precision."""
     free = {one.name for one in options_of(type(job)) if one.same_frames}
     facts = {name: str(value) for name, value in values_to_json(job).items() if name not in free}
-    for name, path in job.inputs().items():
+    said = {} if said_of is None else said_of.inputs()
+    inputs = job.inputs() | {f"guide's {name}": path for name, path in said.items()}
+    for name, path in inputs.items():
         stats = [(file.name, file.stat()) for file in files_of(path)]
         facts[f"{name} file"] = _digest(
             [(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats]

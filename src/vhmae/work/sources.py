@@ -83,9 +83,11 @@ class Sources:
         told = [mattes.check_fits(shown, job.hold_last_mask) for mattes in self.mattes]
         told += [mattes.doubt(shown) for mattes in self.mattes]
         told += [warning for mattes in self.mattes for warning in mattes.warnings]
-        self.warnings = [warning for warning in told if warning] + (
-            self.layers.warnings if self.layers is not None else []
-        )
+        told += self.info.warnings
+        if self.layers is not None:
+            told += [*self.layers.warnings, *self.layers.foreground.warnings]
+            told.append(self.layers.doubt())
+        self.warnings = [warning for warning in told if warning]
         for place in range(self.objects):
             self._check_foreground(place)
 

@@ -23,7 +23,8 @@ from vhmae.arrays import Array
 from vhmae.color.spaces import named_space
 from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.rendering import render_planes
+from vhmae.engine.rendering import Released, render_planes
+from vhmae.engine.stepping import covered_by
 from vhmae.errors import InputError, VhmaeError
 from vhmae.options import values_to_json
 from vhmae.overlap import BusyTimes, run_ahead
@@ -32,6 +33,7 @@ from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, describe_stream
 from vhmae.video.reader import planar_frame
 from vhmae.video.tags import encodable, tag_colors
+from vhmae.work.analysis import told_of_move
 from vhmae.work.guiding import hear_stream, stream_report, stream_warnings
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import StreamJob
@@ -99,12 +101,14 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     decoded = busy.drawing("decode", _frames(container, info, mattes, job))
     frames = run_ahead(decoded, FRAMES_AHEAD, wake=stoppable.stop)
     try:
-        for (decoded, image, matte), transform, _ in _harmonized(frames, harmonizer, busy):
-            rendered, moved = image, None
-            if transform is not None:
-                with busy.working("render"):
-                    rendered, moved = render_planes(image, matte, transform)
-            tally.count(moved)
+        for parts in _harmonized(frames, harmonizer, busy):
+            decoded, image, _ = parts[0].payload
+            rendered, moved = image, dict.fromkeys(("foreground", "background"), None)
+            for side, (payload, change, _) in zip(harmonizer.moving, parts, strict=True):
+                if change is not None:
+                    with busy.working("render"):
+                        rendered, moved[side.side.of] = render_planes(rendered, payload[2], change)
+            tally.count(moved["foreground"], moved["background"])
             with busy.working("encode"):
                 writer.write(decoded, rendered, same=rendered is image)
             written += 1
@@ -122,6 +126,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     idle = idle_gpu(harmonizer.network, job.device)
     warnings = [*_warnings(writer, harmonizer), *idle, *stream_warnings(job, harmonizer)]
     check_strict(job.strict, warnings)
+    warnings += told_of_move(job)
     return Report(
         frames=written,
         fps=round(written / seconds, 3),
@@ -129,6 +134,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         size_bytes=written * writer.frame_bytes,
         seconds_by_stage=busy.rounded(),
         mean_change=tally.mean_change,
+        outside_change=tally.outside_change,
         passed_through=tally.passed_through,
         skipped=0,
         warnings=warnings,
@@ -149,11 +155,13 @@ def _warnings(writer: _PipeWriter, harmonizer: Harmonizer) -> list[str]:
         found.append(
             f"pixels are not square ({aspect}), which the stream that goes out does not say"
         )
-    if harmonizer.unread:
-        found.append(
-            f"{harmonizer.unread} frames stand in shots that had shown no background yet and were "
-            "left untouched"
-        )
+    for side in harmonizer.moving:
+        if side.unread:
+            other = {"foreground": "background", "background": "foreground"}[side.side.of]
+            found.append(
+                f"{side.unread} frames stand in shots that had shown no {other} yet and were left "
+                "untouched"
+            )
     return found
 
 
@@ -286,12 +294,23 @@ def _frames(
         raise VhmaeError(f"-: the stream is damaged ({error.strerror}); send it again") from None
 
 
-def _harmonized(frames: Iterator[Any], harmonizer: Harmonizer, busy: BusyTimes) -> Iterator[Any]:
-    for payload in frames:
+def _harmonized(
+    frames: Iterator[tuple[av.VideoFrame, PlanarFrame, Array]],
+    harmonizer: Harmonizer,
+    busy: BusyTimes,
+) -> Iterator[tuple[Released, ...]]:
+    """What is to be done to each frame by every side that moves; a side's payload is the frame
+    with its own matte."""
+    for decoded, image, matte in frames:
         with busy.working("network"):
-            ready = harmonizer.push(payload, payload[1].thumbnail, payload[2])
-        yield from ready
-    yield from busy.drawing("network", harmonizer.drain_lazily())
+            ready = [
+                side.push((decoded, image, cover), image.thumbnail, cover)
+                for side in harmonizer.moving
+                for cover in (covered_by(side, matte),)
+            ]
+        yield from zip(*ready, strict=True)
+    rest = zip(*(side.drain_lazily() for side in harmonizer.moving), strict=True)
+    yield from busy.drawing("network", rest)
 
 
 class _PipeWriter:

@@ -1,0 +1,84 @@
+"""Tables of results/guided.json, which guided.py writes, for docs/results.md."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from speed_tables import RESULTS
+
+from vhmae.data.digests import file_digest
+from vhmae.model.files import DEFAULT, find_weights
+
+Row = dict[str, Any]
+
+
+def result() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((RESULTS / "guided.json").read_text())
+    return found
+
+
+def _row(rows: list[Row], **wanted: Any) -> Row:
+    return next(row for row in rows if all(row.get(key) == value for key, value in wanted.items()))
+
+
+def _cell(row: Row, interval: bool = False) -> str:
+    low, high = row["ratio_ci95"]
+    between = f" [{low:.2f}, {high:.2f}]" if interval else ""
+    return f"{row['ratio']:.3f}{between} ({row['worse']:.0%})"
+
+
+def _table(head: list[str], lines: list[list[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def point_table() -> str:
+    """One row a set: after 0 to 5 points of an eye that errs by 12 levels."""
+    lines = []
+    for one in result()["sets"]:
+        cells = [one["data"], f"{one['composites']} / {one['videos']}"]
+        for points in (0, 1, 2, 3, 5):
+            row = _row(one["rows"], kind="target", error=12.0, points=points)
+            cells.append(_cell(row, interval=points in (1, 3)))
+        lines.append(cells)
+    head = ["set", "composites / videos", "no point", "one", "two", "three", "five"]
+    return _table(head, lines)
+
+
+def word_table() -> str:
+    """One row a set: other eyes, other words, and choices."""
+    lines = []
+    for one in result()["sets"]:
+        rows = one["rows"]
+        found = [
+            *(_row(rows, kind="target", error=error, points=1) for error in (4.0, 24.0)),
+            *(_row(rows, kind=kind, points=1) for kind in ("match", "neutral", "brightness")),
+            *(_row(rows, kind="choices", rounds=rounds, eye=0.3, points=0) for rounds in (1, 2)),
+            _row(rows, kind="choices", rounds=1, eye=0.3, points=1),
+        ]
+        lines.append([one["data"], *map(_cell, found)])
+    head = ["set", "one point, eye of 4", "of 24", "match", "neutral", "brightness"]
+    head += ["one choice of six", "two choices", "a choice and a point"]
+    return _table(head, lines)
+
+
+def measured_line() -> str:
+    """Where and with what it was measured."""
+    told = result()
+    seconds = max(one["seconds_a_point"] for one in told["sets"])
+    older = file_digest(find_weights(DEFAULT)) != told["weights_sha256"]
+    before = " **With weights before today's.**" if older else ""
+    return (
+        f"A point takes {1000.0 * seconds:.1f} ms. {told['seeds']} seeds, prior of "
+        f"{told['prior']['composites']} dev composites, {told['hardware']['date']}.{before}"
+    )
+
+
+def guided_blocks() -> dict[str, str]:
+    """Blocks of the pages by their markers."""
+    return {
+        "guided-points": point_table(),
+        "guided-words": word_table(),
+        "measured-guided": measured_line(),
+    }

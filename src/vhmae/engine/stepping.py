@@ -1,0 +1,104 @@
+"""Frames and masks as arrays in, frames out: the harmonizer of who has a stream in hand."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, cast
+
+from vhmae.arrays import Array
+from vhmae.engine.moving import outside
+from vhmae.engine.networks import Precision
+from vhmae.engine.rendering import Released, render_rgb
+from vhmae.engine.sight import MaskKind, thumbnail_of
+
+if TYPE_CHECKING:
+    from vhmae.engine.harmonizer import Harmonizer
+
+
+class Stepping:
+    """The part of a harmonizer that takes arrays: every side that moves is pushed, and what comes
+    out is rendered."""
+
+    _masks: MaskKind
+
+    @property
+    def device(self) -> str:
+        return cast("Harmonizer", self).network.device
+
+    @property
+    def precision(self) -> Precision:
+        return cast("Harmonizer", self).network.precision
+
+    @property
+    def moving(self) -> list[Harmonizer]:
+        """A harmonizer for each side that moves, the foreground's first."""
+        own = cast("Harmonizer", self)
+        behind = [] if own.behind is None else [own.behind]
+        return [own, *behind] if own.move.foreground else behind
+
+    def step(self, frame: Array, mask: Array) -> Array | None:
+        """Take the next frame; return the frame that is ready, or None while the stream fills.
+
+        Args:
+            frame: (H, W, 3) RGB, uint8 or float32 in [0, 1].
+            mask: (H, W) bool, or a matte in [0, 1] (float) or 0-255 (uint8); whole numbers of 0 and
+                1 are taken as bool, until a mask of the stream has had more.
+        Raises:
+            ShapeError: for other shapes, types or values.
+        """
+        mask = self._masks.checked(frame, mask)
+        see = functools.partial(thumbnail_of, frame)
+        ready = [
+            side.push((frame, cover), see, cover)
+            for side in self.moving
+            for cover in (covered_by(side, mask),)
+        ]
+        return _rendered([one[0] for one in ready]) if ready[0] else None
+
+    def flush(self) -> list[Array]:
+        """The frames that are still waiting, in order; the stream begins anew afterwards."""
+        waiting = [side.drain() for side in self.moving]
+        self._masks = MaskKind()
+        return [_rendered(parts) for parts in zip(*waiting, strict=True)]
+
+    def harmonize(self, frames: Iterable[Array], masks: Iterable[Array]) -> Iterator[Array]:
+        """Harmonize a whole clip, lazily: as many frames come out as go in.
+
+        With ``best``, lists and arrays are gone through once before, to look at whole shots;
+        generators cannot be.
+        """
+        cast("Harmonizer", self).reset()
+        again = not isinstance(frames, Iterator) and not isinstance(masks, Iterator)
+        wanting = [side for side in self.moving if side.wants_survey] if again else []
+        if wanting:
+            surveys = [side.begin_survey() for side in wanting]
+            for frame, mask in zip(frames, masks, strict=True):
+                see, checked = (
+                    functools.partial(thumbnail_of, frame),
+                    self._masks.checked(frame, mask),
+                )
+                for side, survey in zip(wanting, surveys, strict=True):
+                    survey.look_at(see, covered_by(side, checked))
+            for side, survey in zip(wanting, surveys, strict=True):
+                side.surveyed = survey
+            self._masks = MaskKind()
+        for frame, mask in zip(frames, masks, strict=True):
+            done = self.step(frame, mask)
+            if done is not None:
+                yield done
+        yield from self.flush()
+
+
+def covered_by(side: Harmonizer, mask: Array) -> Array:
+    """The matte of the side that a harmonizer is of, where this is the foreground's."""
+    return mask if side.side.of == "foreground" else outside([mask])
+
+
+def _rendered(parts: tuple[Released, ...] | list[Released]) -> Array:
+    """A frame with the changes of every side: payloads are the frame and the side's matte."""
+    rendered: Array = parts[0].payload[0]
+    for one in parts:
+        if one.change is not None:
+            rendered = render_rgb(rendered, one.payload[1], one.change)
+    return rendered

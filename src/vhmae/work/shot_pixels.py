@@ -1,0 +1,115 @@
+"""A part's pixels in a shot, before and after, and what a map does to them in a compositor's
+words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vhmae.arrays import Array, to_unit
+from vhmae.engine.rendering import ColorChange
+from vhmae.guide.colors import added
+from vhmae.guide.dials import DIALS, fit_dials
+from vhmae.guide.wording import in_words
+from vhmae.video.planes import Box, PlanarFrame
+from vhmae.work.analysis import Analysis, Ready
+
+SIDE = 64
+"""A frame is looked at on a grid of this many places in a row and a column."""
+EVERY_FRAMES = 6
+"""Frames from one that is looked at to the next."""
+MOST_PIXELS = 200_000
+"""Pixels that are kept of a shot; of a longer one, every second is dropped as often as needed."""
+
+
+class ShotPixels:
+    """Pixels as they come in."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+        """Frames that were looked at."""
+        self._last = -EVERY_FRAMES
+        self._parts: list[Array] = []  # (P, 6) each
+        self._kept_one_in = 1
+
+    def look_at(
+        self,
+        index: int,
+        image: PlanarFrame,
+        matte: Array,
+        change: ColorChange,
+        less: Array | None = None,
+    ) -> None:
+        """Take the next frame, if it is far enough from the last.
+
+        Args:
+            less: (3, 10), a map whose part of the change is taken out of it.
+        """
+        if index - self._last < EVERY_FRAMES:
+            return
+        before = image.sample(SIDE, SIDE)  # (3, S, S)
+        cover = cv2.resize(to_unit(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        inside = cover >= min(0.5, float(cover.max()))  # what is thin fills no cell of the grid
+        after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
+        pixels = np.concatenate([before[:, inside], after[:, inside]]).T.astype(np.float64)
+        if less is not None:
+            pixels[:, 3:] -= added(pixels[:, :3], less)
+        self.seen, self._last = self.seen + 1, index
+        self._parts.append(pixels[:: self._kept_one_in])
+        if sum(map(len, self._parts)) > MOST_PIXELS:
+            self._kept_one_in *= 2
+            self._parts = [part[::2] for part in self._parts]
+
+    def both(self) -> tuple[Array, Array]:
+        """(P, 3) before and after."""
+        pixels = np.concatenate(self._parts)
+        return pixels[:, :3], pixels[:, 3:]
+
+
+class Needed:
+    """What each shot still needed beside a guide that rules them all: the part of the change that
+    the network alone says."""
+
+    def __init__(self, analysis: Analysis) -> None:
+        self._analysis = analysis
+        self._shots: dict[tuple[int, int], tuple[ShotPixels, list[int]]] = {}
+
+    def look_at(self, ready: Ready) -> None:
+        """Take the next frame with its changes."""
+        index = ready.payload.timed.index
+        for thing, harmonizer, cover, change in zip(
+            self._analysis.objects,
+            self._analysis.harmonizers,
+            ready.covers,
+            ready.changes,
+            strict=True,
+        ):
+            if change is None or not cover.any():
+                continue
+            told = harmonizer.listener.telling.at(ready.shot, index)
+            less = None if told is None else harmonizer.strength * told.astype(np.float64)
+            pixels, frames = self._shots.setdefault((ready.shot, thing), (ShotPixels(), []))
+            pixels.look_at(index, ready.payload.timed.image, cover, change, less)
+            frames[:] = [frames[0] if frames else index, index]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """For each shot and part: its frames, what it still needed in words and dials, and by how
+        many levels."""
+        return [
+            {"shot": shot + 1, "object": thing, "first": frames[0], "last": frames[1]}
+            | described(*pixels.both())
+            for (shot, thing), (pixels, frames) in sorted(self._shots.items())
+        ]
+
+
+def described(before: Array, after: Array) -> dict[str, Any]:
+    """A change of colors (P, 3) in a compositor's words, for reports."""
+    reading = fit_dials(before, after)
+    return {
+        "words": in_words(reading.dials),
+        **dict(zip(DIALS, (round(value, 4) for value in reading.dials.values()), strict=True)),
+        "change_levels": round(reading.change_levels, 3),
+        "left_levels": round(reading.left_levels, 3),
+    }

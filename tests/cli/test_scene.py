@@ -1,0 +1,115 @@
+"""One guide over many shots of one scene."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.test_resume import same_frames
+from tests.support.networks import changing_model
+from tests.support.scenes import moving_scene, write_video
+from vhmae.cli import main
+from vhmae.data.clips import write_mask_bits
+from vhmae.guide.document import Guide, Point
+from vhmae.guide.options import GuideOptions
+from vhmae.model.weights import save_model
+from vhmae.work.batch import is_done, of_scenes
+from vhmae.work.cluster import with_absolute_paths
+from vhmae.work.harmonize import harmonize_job
+from vhmae.work.job import HarmonizeJob
+
+FRAMES, MASKS = moving_scene(8, 96, 64)
+ys, xs = np.nonzero(MASKS[3])
+PLACE = (float(np.median(xs)), float(np.median(ys)))
+SCENE = Guide(points=(Point(kind="target", at=PLACE, frame=3, to=(0.3, 0.5, 0.6)),), shots="all")
+HOW = ["--precision", "fp32", "--caution", "0", "-q"]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Two shots of a scene; in the second, the guide's place is of the background."""
+    for name, frames, masks in (
+        ("one", FRAMES, MASKS),
+        ("two", np.ascontiguousarray(FRAMES[..., ::-1] // 2 + 40), np.zeros_like(MASKS)),
+    ):
+        if name == "two":
+            masks[:, 2:20, 2:20] = True
+        write_video(tmp_path / f"{name}.mkv", frames)
+        write_mask_bits(masks, tmp_path / f"{name}.npz")
+    save_model(changing_model(), tmp_path / "w.safetensors", {})
+    SCENE.write(tmp_path / "scene.json")
+    return tmp_path
+
+
+def job(work: Path, name: str, guide: str | None = "scene.json") -> HarmonizeJob:
+    return HarmonizeJob(
+        composite=work / f"{name}.mkv",
+        masks=(work / f"{name}.npz",),
+        output=work / f"{name}.out.mkv",
+        weights=str(work / "w.safetensors"),
+        precision="fp32",
+        caution=0.0,
+        words=GuideOptions(guide=work / guide if guide else None),
+    )
+
+
+def test_what_is_said_of_one_shot_is_told_to_all(work: Path) -> None:
+    lines = ["composite,mask,out,guide"]
+    lines += [f"{name}.mkv,{name}.npz,{name}.batch.mkv,scene.json" for name in ("one", "two")]
+    (work / "jobs.csv").write_text("\n".join(lines) + "\n")
+    run = ["batch", str(work / "jobs.csv"), "--weights", str(work / "w.safetensors"), *HOW]
+    assert main([*run, "--json", str(work / "r.json")]) == 0
+    rows = json.loads((work / "r.json").read_text())["jobs"]
+    assert [row["status"] for row in rows] == ["done", "done"]
+    for row in rows:
+        (needed,) = row["needed"]
+        assert (needed["shot"], needed["object"], needed["first"], needed["last"]) == (1, 1, 0, 7)
+        assert needed["words"]
+    first = harmonize_job(job(work, "one"))
+    second = harmonize_job(job(work, "two"), said_of=job(work, "one"))
+    assert second["guided"] == first["guided"]
+    assert second["needed"] == rows[1]["needed"]
+    told = work / "two.out.mkv"
+    assert same_frames(told, work / "two.batch.mkv")
+    harmonize_job(job(work, "two", None))
+    assert not same_frames(told, work / "two.batch.mkv")
+
+
+def test_what_a_shot_needed_is_what_the_network_alone_says(work: Path) -> None:
+    """The guide's own part is taken out: ``diagnose`` without a guide reads the same."""
+    run = [str(work / "one.mkv"), "--mask", str(work / "one.npz"), *HOW]
+    run += ["--weights", str(work / "w.safetensors"), "--json", str(work / "r.json")]
+    assert main(["diagnose", *run]) == 0
+    (shot,) = json.loads((work / "r.json").read_text())["shots"]
+    (needed,) = harmonize_job(job(work, "one"))["needed"]
+    for dial in ("exposure", "contrast", "saturation"):
+        assert needed[dial] == pytest.approx(shot[dial], abs=0.03)
+    assert needed["change_levels"] == pytest.approx(shot["change_levels"], abs=1.0)
+
+
+def test_the_first_shot_that_names_a_guide_is_the_one_it_was_said_of(work: Path) -> None:
+    one, two = job(work, "one"), job(work, "two")
+    Guide(points=SCENE.points).write(work / "shot.json")
+    jobs = [job(work, "two", None), one, two, job(work, "two", "shot.json")]
+    assert of_scenes(jobs) == [(jobs[0], None), (one, None), (two, one), (jobs[3], None)]
+    (work / "two.out.mkv").write_bytes(b"x")
+    assert is_done(two, one)
+    os.utime(work / "one.npz", (later := time.time() + 60.0, later))
+    assert not is_done(two, one)
+
+
+def test_a_guide_is_found_from_another_folder(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(work)
+    moved = with_absolute_paths(
+        HarmonizeJob(
+            composite=Path("one.mkv"),
+            output=Path("o.mkv"),
+            words=GuideOptions(guide=Path("scene.json")),
+        )
+    )
+    assert moved.words.guide == work / "scene.json"
