@@ -113,6 +113,12 @@ class ExrPicture:
         return shown.right - shown.left, shown.bottom - shown.top
 
     @property
+    def pixel_aspect(self) -> Fraction:
+        """How many times as wide a pixel is as it is high."""
+        told = float(self._part.header.get("pixelAspectRatio", 1.0))
+        return Fraction(told).limit_denominator(1000) if 0.0 < told < 1000.0 else Fraction(1)
+
+    @property
     def reaches_beyond(self) -> bool:
         """Whether there are pixels outside the display window."""
         held, shown = (
@@ -397,6 +403,7 @@ def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> Video
         encoding=ColorEncoding("rgb", True, 16),
         guessed_matrix=False,
         held=space,
+        pixel_aspect=picture.pixel_aspect,
         warnings=(beyond,) if picture.reaches_beyond else (),
     )
 
