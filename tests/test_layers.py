@@ -35,6 +35,7 @@ ROOMS = (
     "web",
     "rcvh",
     "study",
+    "app",
     "cli",
     "__main__",
     "__init__",

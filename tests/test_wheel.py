@@ -42,12 +42,15 @@ def test_the_metadata_names_every_licence(wheel: Path) -> None:
         info = f"vhmae-{__version__}.dist-info"
         metadata = Parser().parsestr(archive.read(f"{info}/METADATA").decode())
         notice = archive.read(f"{info}/licenses/NOTICE").decode()
-    assert metadata["License-Expression"] == "Apache-2.0 AND CC0-1.0 AND LicenseRef-vhmae-weights"
+    assert metadata["License-Expression"] == (
+        "Apache-2.0 AND CC0-1.0 AND MIT AND LicenseRef-vhmae-weights"
+    )
     files = metadata.get_all("License-File")
     assert set(files or ()) == {
         "LICENSE",
         "NOTICE",
         "LICENSES/CC0-1.0.txt",
+        "LICENSES/MIT.txt",
         "src/vhmae/assets/LICENSE-WEIGHTS.txt",
     }
     assert {f"{info}/licenses/{file}" for file in files or ()} <= names
@@ -64,6 +67,8 @@ def test_the_package_is_whole_and_nothing_else(wheel: Path) -> None:
     photographs = {"astronaut.png", "rocket.jpg", "chelsea.png", "coffee.png"}
     held = {f"vhmae/assets/demo/photographs/{name}" for name in photographs}
     assert {"vhmae/py.typed", "vhmae/assets/default.safetensors", *held} <= names
+    texts = {f"vhmae/app/catalogue/server.{language}.json" for language in ("en", "de")}
+    assert {"vhmae/app/unbuilt.html", "vhmae/assets/demo/camera.json", *texts} <= names
 
 
 def test_the_demo_needs_no_extra() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vhmae.cli.aligned import add_aligned
+from vhmae.cli.app import add_app
 from vhmae.cli.batch import add_batch
 from vhmae.cli.cite import add_cite
 from vhmae.cli.doctor import add_doctor
@@ -41,7 +42,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo)
+    harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo, add_app)
     guiding = (add_diagnose, add_alternatives)
     scoring = (add_evaluate, add_compare, add_synthesize, add_aligned)
     training = (add_train, add_pack_mask, add_weights, add_cite, add_fit_constant, add_fit_prior)

@@ -70,7 +70,7 @@ def add_file_options(parser: Parser) -> None:
         "--job",
         type=Path,
         metavar="FILE",
-        help="take options from a JSON file, or from the report of another run",
+        help="take options from a JSON file, the report of another run, or a project of vhmae app",
     )
     parser.add_argument(
         "--allow-url", action="store_true", help="fetch what is named by an http or https address"

@@ -12,6 +12,7 @@ from typing import Any
 from vhmae.cli.parser import Parser, location
 from vhmae.errors import InputError
 from vhmae.options import MISSING, Option, options_of, values_from_json
+from vhmae.work.project import is_project, project_values
 
 
 def add_options(
@@ -85,14 +86,16 @@ def given_options(args: Any, kind: type) -> dict[str, Any]:
 
 
 def read_job_file(path: Path, kind: type) -> dict[str, Any]:
-    """The options of a job file: a JSON object of options, or a report that holds them under
-    "job"."""
+    """The options of a job file: a JSON object of options, a report that holds them under "job", or
+    a project."""
     try:
         tree = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
         told = f"is no job file ({reason}); give JSON with options by their names, or a report"
         raise InputError(f"{path}: {told}") from None
+    if is_project(tree):
+        return project_values(tree, path, kind)
     if isinstance(tree, dict) and isinstance(tree.get("job"), dict):
         tree = tree["job"]
     if not isinstance(tree, dict):

@@ -30,7 +30,7 @@ OF_CHOICE = ("frame", "round", "of", "chosen", "object")
 
 
 def read_guide(path: Path) -> Guide:
-    """Read a guide file.
+    """Read a guide file; the report of a run and a project hold a guide, too.
 
     Raises:
         InputError: where it cannot be read, or says what no guide can say.
@@ -60,7 +60,13 @@ def parse_guide(text: str, source: str) -> Guide:
         raise InputError(f"{source}: is nested too deep to be a guide; write it anew") from None
     except (InputError, ValueError) as error:  # ValueError: numbers of thousands of digits
         raise InputError(f"{source}: {error}") from None
-    return guide_from(tree, source)
+    return guide_from(_inner(tree), source)
+
+
+def _inner(tree: Any) -> Any:
+    """The guide within what holds one among other things: the report of a run, a project."""
+    inside = tree.get("guide") if isinstance(tree, dict) and "points" not in tree else None
+    return inside if isinstance(inside, dict) else tree
 
 
 def guide_from(tree: Any, source: str) -> Guide:

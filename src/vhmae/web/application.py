@@ -21,7 +21,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.sessions import SessionMiddleware
 
 from vhmae.errors import InputError
-from vhmae.web.guards import Guards, Prefix
+from vhmae.web.guards import LARGEST_BODY_BYTES, Guards, Prefix
 from vhmae.web.secrets import Secrets
 from vhmae.web.trouble import DatabaseTrouble
 
@@ -29,7 +29,7 @@ WEB = Path(__file__).parent
 SESSION_DAYS = 30
 TOLD_EVERY_SECONDS = 60.0
 """How often the same trouble is written to the terminal of whoever serves."""
-TAKEN = ("admin", "api", "healthz", "media", "openapi.json", "p", "rank", "static")
+TAKEN = ("admin", "api", "assets", "healthz", "media", "openapi.json", "p", "rank", "static")
 """First parts of the addresses of our own pages: as a prefix one could not be told from the
 page."""
 
@@ -60,6 +60,8 @@ class Site:
     prefix: str = ""
     """The path, ``/study``, below which a proxy shows the pages; whether the proxy takes it away or
     leaves it in does not matter."""
+    largest_body_bytes: int = LARGEST_BODY_BYTES
+    """Of a request."""
 
     def __post_init__(self) -> None:
         first = self.prefix.split("/")[1] if self.prefix.startswith("/") else ""
@@ -110,7 +112,7 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
         same_site="lax",
         https_only=site.https_only,
     )
-    app.add_middleware(Guards, rate=site.rate)
+    app.add_middleware(Guards, rate=site.rate, largest_body_bytes=site.largest_body_bytes)
     app.add_middleware(Prefix, prefix=site.prefix)  # added last, so it stands first
     last_told: dict[str, float] = {}
 

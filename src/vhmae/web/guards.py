@@ -28,6 +28,8 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+BARE = "vhmae.bare"
+"""Key of a request's scope: whether it asks for the prefix alone, without a slash behind it."""
 LARGEST_BODY_BYTES = 64 * 1024
 MOST_ADDRESSES = 10_000
 
@@ -47,7 +49,9 @@ class Prefix:
                 self._below(scope["path"]),
                 self._below(raw.decode("latin-1")).encode("latin-1"),
             )
-            scope = {**scope, "root_path": self.prefix, "path": whole, "raw_path": whole_raw}
+            told = {"root_path": self.prefix, "path": whole, "raw_path": whole_raw}
+            # Of a page with relative addresses, the path without its last slash is another place.
+            scope = {**scope, **told, BARE: scope["path"] == self.prefix}
         await self.app(scope, receive, send)
 
     def _below(self, path: str) -> str:

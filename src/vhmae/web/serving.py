@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
@@ -47,14 +48,31 @@ def address_of(bound: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.ending = ending
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         for one in sockets or []:
             one.listen(QUEUE)  # the server shortened it to what it takes at one go
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.ending()
+        await super().shutdown(sockets)
 
-def serve(app: FastAPI, bound: socket.socket, room: Room | None = None) -> None:
-    """Answer requests until the process is told to stop; open requests are answered first."""
+
+def serve(
+    app: FastAPI,
+    bound: socket.socket,
+    room: Room | None = None,
+    ending: Callable[[], None] = lambda: None,
+) -> None:
+    """Answer requests until the process is told to stop; open requests are answered first.
+
+    Args:
+        ending: called before they are waited for: ends those that go on without end.
+    """
     room = room or Room(most_connections())
     config = uvicorn.Config(
         app,
@@ -66,4 +84,4 @@ def serve(app: FastAPI, bound: socket.socket, room: Room | None = None) -> None:
         http=in_room(room),
         ws="none",
     )
-    _Server(config).run(sockets=[bound])
+    _Server(config, ending).run(sockets=[bound])

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.engine.pointing import foreground_colors
+from vhmae.engine.pointing import Shown, foreground_colors
 from vhmae.engine.rendering import ColorChange, render_planes
 from vhmae.errors import InputError
 from vhmae.guide.decision import Decision
 from vhmae.guide.document import Choice, Guide
+from vhmae.guide.prior import Prior
 from vhmae.guide.reading import read_guide
 from vhmae.guide.takes import chosen, takes
 from vhmae.video.pictures import check_still, write_still
@@ -49,7 +50,8 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     warnings = [*analysis.warnings(), *hearing.warnings]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
-    words = _words(hearing, guide, asked)
+    shown = hearing.named.shown(asked.frame, asked.object - 1)
+    words = take_words(hearing.prior, shown, guide, asked)
     pictures, rows = [], []
     for number, (one, path, word) in enumerate(zip(guides, paths, words, strict=True), 1):
         picture, levels = _rendered(hearing, one, asked.frame)
@@ -129,15 +131,18 @@ def _choice(job: AlternativesJob, frame: int, round_: int, take: int) -> Choice:
         raise InputError(said, field=field) from None
 
 
-def _words(hearing: Hearing, guide: Guide, asked: Choice) -> list[str]:
-    """What each take is, in a word."""
-    shown = hearing.named.shown(asked.frame, asked.object - 1)
+def take_words(prior: Prior, shown: Shown, guide: Guide, asked: Choice) -> list[str]:
+    """What each take of a round is, in a word.
+
+    Args:
+        shown: the frame of the choice that is asked for, as its object's points see it.
+    """
     colors = foreground_colors(shown.frame, shown.matte)
     overall = shown.answer.overall.ravel().astype(np.float64)
     made = [one for one in guide.choices if one.object == asked.object]
     made = [one for one in made if one.frame == asked.frame]
-    start = chosen(hearing.prior, colors, overall, made) if made else None
-    found = takes(hearing.prior, colors, overall, asked.of, asked.round, start)
+    start = chosen(prior, colors, overall, made) if made else None
+    found = takes(prior, colors, overall, asked.of, asked.round, start)
     return [take.word for take in found]
 
 

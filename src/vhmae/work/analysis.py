@@ -82,6 +82,11 @@ class Analysis:
     def survey(self, advance: Callable[[int], None] = lambda frames: None) -> None:
         """Look at whole shots where the quality asks for it, before all frames are harmonized;
         ``advance`` is told of the frames seen."""
+        for number in self.survey_lazily():
+            advance(number)
+
+    def survey_lazily(self) -> Iterator[int]:
+        """As :meth:`survey`, one frame at a time; gives their number so far."""
         wanting = [
             harmonizer
             for harmonizer in self.harmonizers
@@ -94,24 +99,31 @@ class Analysis:
             for number, (timed, mattes) in enumerate(run_ahead(self.sources.frames(), 2), 1):
                 for survey, matte in zip(surveys, self.covers(mattes), strict=True):
                     survey.look_at(timed.image.thumbnail, matte, timed.index in self.sources.cuts)
-                advance(number)
+                yield number
         for harmonizer, survey in zip(wanting, surveys, strict=True):
             harmonizer.surveyed = survey
 
     def harmonized(self, frames: Iterator[Payload]) -> Iterator[Ready]:
         """Frames with their changes of colour, as they become ready."""
         for payload in frames:
-            timed = payload.timed
-            with self.busy.working("network"):
-                ready = [
-                    harmonizer.push(
-                        payload, timed.image.thumbnail, matte, cut=timed.index in self.sources.cuts
-                    )
-                    for harmonizer, matte in zip(
-                        self.harmonizers, self.covers(payload.mattes), strict=True
-                    )
-                ]
-            yield from map(self._together, zip(*ready, strict=True))
+            yield from self.pushed(payload)
+        yield from self.drained()
+
+    def pushed(self, payload: Payload) -> list[Ready]:
+        """Take the next frame; what is ready by now, at most one."""
+        timed = payload.timed
+        cut = timed.index in self.sources.cuts
+        with self.busy.working("network"):
+            ready = [
+                harmonizer.push(payload, timed.image.thumbnail, matte, cut=cut)
+                for harmonizer, matte in zip(
+                    self.harmonizers, self.covers(payload.mattes), strict=True
+                )
+            ]
+        return [self._together(one) for one in zip(*ready, strict=True)]
+
+    def drained(self) -> Iterator[Ready]:
+        """The frames that wait, at the end of the stream."""
         rest = zip(*(harmonizer.drain_lazily() for harmonizer in self.harmonizers), strict=True)
         yield from self.busy.drawing("network", map(self._together, rest))
 

@@ -8,7 +8,7 @@ rocket, a cat before coffee.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
@@ -30,6 +30,9 @@ from vhmae.video.reader import read_rgb_frames, to_uint8
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
 
+SubjectLook = Callable[[str, Array], Array]
+"""Takes the file of a subject's photograph and its colors (H, W, 3) float32 in [0, 1], and gives
+them as another camera would have."""
 WIDTH, HEIGHT, FPS, SECONDS_A_SHOT = 854, 480, 25, 3
 AUDIO_RATE = 48_000
 
@@ -80,7 +83,7 @@ def run_demo(output: Path, settings: HarmonizerSettings) -> dict[str, Any]:
         output / name
         for name in ("composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png")
     )
-    _write_inputs(composite, mask)
+    write_inputs(composite, mask)
     files = {"composite": composite, "masks": (mask,), "output": harmonized}
     report = harmonize_job(build_options(HarmonizeJob, {**values_of(settings), **files}), network)
     _write_sheet(composite, harmonized, sheet)
@@ -119,13 +122,18 @@ def _cut_out(name: str) -> tuple[Array, Array]:
     return foreground_colors(_photograph(name), alpha).astype(np.float32), alpha
 
 
-def _frames() -> Iterator[tuple[Array, Array]]:
+def _as_it_is(photograph: str, colors: Array) -> Array:
+    return colors
+
+
+def _frames(look: SubjectLook = _as_it_is) -> Iterator[tuple[Array, Array]]:
     """Composite frames (H, W, 3) uint8 and mattes (H, W) uint8."""
     size = (WIDTH, HEIGHT)
     count = FPS * SECONDS_A_SHOT
     for behind, front in SHOTS:
         scenery = _photograph(behind.photograph).astype(np.float32)
         subject, alpha = _cut_out(front.photograph)
+        subject = look(front.photograph, subject / 255.0).astype(np.float32) * 255.0
         for number in range(count):
             share = number / (count - 1)
             # Premultiplied, so that no colour from outside the subject leaks in when it is scaled.
@@ -145,7 +153,8 @@ def _frames() -> Iterator[tuple[Array, Array]]:
             yield to_uint8(composite / 255.0), to_uint8(cover)
 
 
-def _write_inputs(composite: Path, mask: Path) -> None:
+def write_inputs(composite: Path, mask: Path, look: SubjectLook = _as_it_is) -> None:
+    """Write the composite and its mask; ``look`` is how each subject was seen."""
     with (
         whole_file(composite) as part,
         whole_file(mask) as matte_part,
@@ -155,7 +164,7 @@ def _write_inputs(composite: Path, mask: Path) -> None:
         picture = _add_stream(video, crf=14)
         sound = video.add_stream("aac", rate=AUDIO_RATE, layout="stereo")
         cover = _add_stream(matte_video, crf=8)
-        for frame, matte in _frames():
+        for frame, matte in _frames(look):
             video.mux(picture.encode(_yuv(frame)))
             matte_video.mux(cover.encode(_yuv(np.repeat(matte[..., None], 3, axis=2))))
         video.mux(picture.encode(None))

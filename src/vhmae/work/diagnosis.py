@@ -48,7 +48,7 @@ def diagnose(job: AnalysisJob) -> dict[str, Any]:
         ):
             if pixels.seen:
                 unknown = None if heard is None else found_for(heard.unknown, thing, number)
-                diagnosis = _diagnosis(*pixels.both(), unknown or prior, harmonizer.strength)
+                diagnosis = diagnosis_of(*pixels.both(), unknown or prior, harmonizer.strength)
                 rows.append({**facts, "object": thing, **diagnosis})
     heard_warnings = heard.warnings if heard is not None else []
     warnings = [*dict.fromkeys([*analysis.warnings(seen, damaged), *told, *heard_warnings])]
@@ -57,7 +57,9 @@ def diagnose(job: AnalysisJob) -> dict[str, Any]:
     return {"schema": 1, "shots": rows, "warnings": warnings, **guided_report(heard)}
 
 
-def _diagnosis(before: Array, after: Array, prior: Prior | None, strength: float) -> dict[str, Any]:
+def diagnosis_of(
+    before: Array, after: Array, prior: Prior | None, strength: float
+) -> dict[str, Any]:
     """What is said of an object in a shot; without a prior, nobody knows how sure it is."""
     reading = fit_dials(before, after)
     verdict = None if prior is None else judge(prior, before, after - before, strength)

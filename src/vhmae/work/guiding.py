@@ -119,7 +119,7 @@ class Hearing:
         harmonizer, thing = self.analysis.harmonizers[place], self.analysis.objects[place]
         return decide_shots(
             self.prior,
-            _as_stored(guide, self.analysis.sources.info),
+            as_stored(guide, self.analysis.sources.info),
             lambda number: self.named.shown(number, place),
             # Of the background, where it moves alone, is said what is said of the first object.
             thing=max(thing, 1),
@@ -168,37 +168,39 @@ class Named:
         if not matte.any():
             raise InputError(f"frame {number} has no foreground; name another", field="guide")
         if (number, place) not in self._answers:
-            self._answers[number, place] = self._answer(number, place)
+            answer = answer_among_neighbors(self.analysis, number, place)
+            self._answers[number, place] = answer
         frame = to_uint8(payload.timed.image.rgb())
         return Shown(frame, matte, self._answers[number, place], shot)
 
-    def _answer(self, number: int, place: int) -> FrameTransform:
-        """What the network says of a frame among its neighbors, before strength and any guide."""
-        job, network = self.analysis.sources.job, self.analysis.harmonizers[place].network
-        detects = self.analysis.harmonizers[place].cut_detection
-        plain = dataclasses.replace(job, strength=1.0, keep=(), move="foreground")
-        harmonizer = Harmonizer.from_settings(
-            plain, network, cut_detection=detects, reference=self.analysis.reference
-        )
-        first = max(0, number - AROUND)
-        near = itertools.islice(self.analysis.sources.frames(first), number - first + AROUND + 1)
-        released = []
-        for payload in near:
-            timed = payload.timed
-            cut = timed.index in self.analysis.sources.cuts
-            released += harmonizer.push(
-                timed.index,
-                timed.image.thumbnail,
-                self.analysis.covers(payload.mattes)[place],
-                cut=cut,
-            )
-        for one in itertools.chain(released, harmonizer.drain_lazily()):
-            if one.payload == number and isinstance(one.change, FrameTransform):
-                return one.change
-        raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")
+
+def answer_among_neighbors(analysis: Analysis, number: int, place: int) -> FrameTransform:
+    """What the network says of a frame among its neighbors, before strength and any guide.
+
+    Args:
+        place: of the part that moves, from 0.
+    Raises:
+        InputError: where nothing can be said of it.
+    """
+    sources, own = analysis.sources, analysis.harmonizers[place]
+    plain = dataclasses.replace(sources.job, strength=1.0, keep=(), move="foreground")
+    harmonizer = Harmonizer.from_settings(
+        plain, own.network, cut_detection=own.cut_detection, reference=analysis.reference
+    )
+    first = max(0, number - AROUND)
+    released = []
+    for payload in itertools.islice(sources.frames(first), number - first + AROUND + 1):
+        timed = payload.timed
+        cut = timed.index in sources.cuts
+        matte = analysis.covers(payload.mattes)[place]
+        released += harmonizer.push(timed.index, timed.image.thumbnail, matte, cut=cut)
+    for one in itertools.chain(released, harmonizer.drain_lazily()):
+        if one.payload == number and isinstance(one.change, FrameTransform):
+            return one.change
+    raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")
 
 
-def _as_stored(guide: Guide, info: VideoInfo) -> Guide:
+def as_stored(guide: Guide, info: VideoInfo) -> Guide:
     """The guide with its places where the video stores them: files may tell players to turn
     frames."""
     if not info.turned % 360:

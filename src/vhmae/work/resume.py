@@ -14,6 +14,7 @@ from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.memory import Snapshot
 from vhmae.errors import InputError
+from vhmae.guide.options import GuideOptions
 from vhmae.options import options_of, values_to_json
 from vhmae.partial_output import resume_folder
 from vhmae.version import __version__
@@ -30,10 +31,14 @@ def job_identity(
     """What makes two runs the same work, to the last bit: options, input files (those that the
     guide was said of with them), weights, precision."""
     free = {one.name for one in options_of(type(job)) if one.same_frames}
+    # What was said counts, wherever and in whatever form it was written down.
+    free |= {one.name for one in options_of(GuideOptions)}
     facts = {name: str(value) for name, value in values_to_json(job).items() if name not in free}
     said = {} if said_of is None else said_of.inputs()
     inputs = job.inputs() | {f"guide's {name}": path for name, path in said.items()}
     for name, path in inputs.items():
+        if name.endswith("guide"):
+            continue
         stats = [(file.name, file.stat()) for file in files_of(path)]
         facts[f"{name} file"] = _digest(
             [(file, stat.st_size, stat.st_mtime_ns) for file, stat in stats]
@@ -41,6 +46,7 @@ def job_identity(
     network = harmonizer.network
     return {
         **facts,
+        "guide": _digest([job.words.read().to_tree()]),
         "weights": network.digest(),
         "backend": network.backend,
         "precision": network.precision,

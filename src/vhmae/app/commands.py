@@ -1,0 +1,137 @@
+"""What is taken away, as commands: the line that is shown, and the one that is run."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from vhmae.errors import InputError, did_you_mean
+from vhmae.grade.export import SUFFIXES
+from vhmae.guide.document import Guide
+from vhmae.guide.reading import guide_from
+from vhmae.options import Option, options_of, values_from_json, values_to_json
+from vhmae.work.job import AnalysisJob, HarmonizeJob
+
+Kind = Literal[
+    "video", "layer", "cube", "dctl", "cdl", "edl", "otio", "before_after", "bundle", "matte"
+]
+KINDS: tuple[str, ...] = get_args(Kind)
+GRADES = tuple(SUFFIXES)
+WRITING = ("codec", "crf", "preset", "pix_fmt", "audio", "start", "end", "verify")
+"""Options of ``video`` and ``layer`` that a call may give."""
+WAYS = ("chroma", "salient", "rvm")
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "video": WRITING,
+    "layer": WRITING,
+    "before_after": ("frame", "clip", "lines"),
+    "bundle": ("frame",),
+    "matte": ("way", "of", "key"),
+}
+"""What each kind may be told; grades take ``key_frames``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Taking:
+    """Something to be taken away."""
+
+    kind: str
+    output: Path
+    options: dict[str, Any]
+    job: dict[str, Any]
+    """Of the document, as it was when it was asked for."""
+    guide: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            hint = did_you_mean(self.kind, KINDS)
+            raise InputError(f"{self.kind}: unknown kind{hint}; expected one of {', '.join(KINDS)}")
+        known = OPTIONS.get(self.kind, ("key_frames",))
+        for name in self.options:
+            if name not in known:
+                raise InputError(f"{name}: is no option of {self.kind}; leave it out")
+
+
+def usual_name(kind: str, stem: str, suffix: str, options: dict[str, Any]) -> str:
+    """What something is called, if nobody says."""
+    if kind == "video":
+        return f"{stem}.harmonized{suffix}"
+    if kind == "layer":
+        return f"{stem}.layer.mov"
+    if kind in GRADES:
+        return f"{stem}.harmonized{SUFFIXES[kind][0]}"
+    if kind == "before_after":
+        return f"{stem}.before-after{'.mp4' if options.get('clip') else '.png'}"
+    if kind == "bundle":
+        return f"{stem}.look.zip"
+    cut_out = options.get("of") == "foreground" and options.get("way") == "chroma"
+    return f"{stem}.{'cutout' if cut_out else 'matte'}.mkv"
+
+
+def job_tree(taking: Taking, job: HarmonizeJob) -> dict[str, Any]:
+    """The options of the run, files by their whole paths.
+
+    Args:
+        job: of the document, with the command's own options.
+    """
+    told = values_to_json(job)
+    usual = {one.name: one.to_json(one.default) for one in options_of(HarmonizeJob)}
+    tree = {name: value for name, value in told.items() if value != usual[name]}
+    tree |= taking.options if taking.kind in ("video", "layer") else {}
+    if taking.kind == "layer":
+        tree["layer"] = "foreground"
+    tree.pop("output", None)
+    return values_checked(tree)
+
+
+def values_checked(tree: dict[str, Any]) -> dict[str, Any]:
+    """Options as documents hold them, refused where they cannot be."""
+    values_from_json(HarmonizeJob, tree, "options")
+    return tree
+
+
+def shown_command(taking: Taking, tree: dict[str, Any], folder: Path, project: Path) -> str:
+    """The line to copy: the same frames, times and sound, run in the project's folder."""
+    words = ["vhmae", "export", taking.kind] if taking.kind in GRADES else ["vhmae", "harmonize"]
+    known = HarmonizeJob if taking.kind in ("video", "layer") else AnalysisJob
+    foreground = tree.get("foreground")
+    if foreground is None or taking.kind in GRADES:
+        words.append(_near(tree["composite"], folder))
+    else:
+        words += ["--background", _near(tree["composite"], folder)]
+    for one in options_of(known):
+        if one.name in tree and one.name not in ("composite", "output"):
+            words += _flags(one, tree[one.name], folder)
+    if Guide() != guide_of(taking):
+        words += ["--guide", _near(str(project), folder)]
+    if "key_frames" in taking.options:
+        words += ["--key-frames", str(taking.options["key_frames"])]
+    return shlex.join([*words, "-o", _near(str(taking.output), folder)])
+
+
+def guide_of(taking: Taking) -> Guide:
+    """What was said."""
+    return guide_from(taking.guide, "guide")
+
+
+def _flags(one: Option, value: Any, folder: Path) -> list[str]:
+    flag = one.flags[-1]
+    if one.is_switch:
+        return [flag] if value != one.default else []
+    if one.is_list:
+        return [word for each in value for word in (flag, _told(one, each, folder))]
+    if isinstance(value, list):
+        text = ",".join(str(each) for each in value)
+        return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
+    return [flag, _told(one, value, folder)]
+
+
+def _told(one: Option, value: Any, folder: Path) -> str:
+    return _near(str(value), folder) if one.role != "plain" else str(value)
+
+
+def _near(path: str, folder: Path) -> str:
+    """A path as one writes it in a folder."""
+    whole = Path(path)
+    return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else path

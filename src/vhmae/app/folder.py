@@ -1,0 +1,224 @@
+"""The folder that the app was opened for: no path leads out of it, and nothing hidden is shown."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from vhmae.app.refusals import Refused
+from vhmae.app.uploads import Uploads
+from vhmae.errors import InputError
+from vhmae.video.sequence import PICTURES, is_pattern, sequence_files
+from vhmae.work.project import SUFFIX, project_beside
+
+VIDEOS = (
+    *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".ts", ".m2ts"),
+    *(".mts", ".wmv", ".flv", ".y4m", ".gif", ".apng", ".ogv", ".3gp"),
+)
+MOST_ENTRIES = 5000
+"""Of a folder that are listed."""
+MOST_LOOKED_AT = 50_000
+"""Files that are looked at to find a dropped one."""
+HEAD_BYTES = 1 << 20
+"""By which, with its name and size, a dropped file is told from others."""
+FEWEST_NUMBERED = 3
+"""Pictures with numbers in their names that are shown as one sequence."""
+NUMBERED = re.compile(r"(.*?)([0-9]+)(\.[^.]+)")
+UPLOAD = "upload:"
+
+
+class Folder:
+    """A folder and what was sent to this run, by paths as the page writes them."""
+
+    def __init__(self, root: Path, uploads: Uploads) -> None:
+        """Open it.
+
+        Raises:
+            InputError: where it is no folder that can be read.
+        """
+        if not root.is_dir() or not os.access(root, os.R_OK | os.X_OK):
+            raise InputError(f"{root}: is no folder that can be read; name another")
+        self.root = root.resolve()
+        self.uploads = uploads
+
+    def path(self, text: str, base: Path | None = None) -> Path:
+        """The file that the page means.
+
+        Args:
+            text: from the folder, with slashes; or ``upload:ID``.
+            base: the folder within this one that it is told from.
+        Raises:
+            Refused: where it leads out.
+        """
+        if text.startswith(UPLOAD):
+            return self.uploads.file(text.removeprefix(UPLOAD))
+        told = PurePosixPath(text)
+        hidden = any(part.startswith(".") and part != ".." for part in told.parts)
+        if "\0" in text or "\\" in text or told.is_absolute() or hidden:
+            raise Refused("server.outside", path=text[:200])
+        path = (base or self.root) / told
+        places = (self.root, self.uploads.folder.resolve())[: 1 if base is None else 2]
+        try:
+            inside = any(path.resolve().is_relative_to(place) for place in places)
+        except (OSError, RuntimeError, ValueError):  # links that lead to themselves, long names
+            inside = False
+        if not inside:
+            raise Refused("server.outside", path=text[:200])
+        plain = Path(os.path.normpath(path))
+        return plain if plain.resolve() == path.resolve() else path
+
+    def plain(self, text: str) -> str:
+        """A message without where the folder, and what was sent, lie."""
+        for place in (self.root, self.uploads.folder, self.uploads.folder.resolve()):
+            text = text.replace(f"{place}/", "").replace(str(place), ".")
+        return text
+
+    def told(self, text: str, base: Path) -> Path:
+        """The file that a project names, from its folder ``base``; it may be an absolute path.
+
+        Raises:
+            Refused: where it leads out of the folder and of what was sent.
+        """
+        path = Path(text)
+        if text.startswith(UPLOAD) or not path.is_absolute():
+            return self.path(text, base)
+        places = (self.root, self.uploads.folder.resolve())
+        if not any(path.resolve().is_relative_to(place) for place in places):
+            raise Refused("server.outside", path=text[:200])
+        return path
+
+    def text(self, path: Path) -> str:
+        """A file of the folder, or one that was sent, as the page writes it."""
+        if (sent := self.uploads.name_of(path)) is not None:
+            return UPLOAD + sent
+        return path.relative_to(self.root).as_posix()
+
+    def existing(self, text: str) -> Path:
+        """As :meth:`path`, of something that is there: a file, a folder or a sequence."""
+        path = self.path(text)
+        there = path.exists()
+        if not there and is_pattern(path):
+            try:
+                there = bool(sequence_files(path, gaps=True))
+            except InputError:
+                there = False
+        if not there:
+            raise Refused("server.no-file", path=text[:200])
+        return path
+
+    def listing(self, text: str) -> dict[str, Any]:
+        """What lies in a folder, as ``GET api/files`` tells it."""
+        folder = self.path(text)
+        if not folder.is_dir():
+            raise Refused("server.no-file", path=text[:200])
+        found = list(itertools.islice(self._seen(folder), MOST_ENTRIES + 1))
+        rows = [*self._folded(found[:MOST_ENTRIES])]
+        rows.sort(key=lambda row: (row["kind"] != "folder", _natural(row["name"])))
+        here = folder.resolve()
+        parent = None if here == self.root else self.text(folder.parent).removeprefix(".")
+        shown = self.text(folder).removeprefix(".")
+        truncated = len(found) > MOST_ENTRIES
+        return {"path": shown, "parent": parent, "entries": rows, "truncated": truncated}
+
+    def _seen(self, folder: Path) -> Iterator[Path]:
+        """What lies in a folder and within reach, nothing hidden."""
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            raise InputError(
+                f"{folder}: cannot be read ({error.strerror}); check its permissions"
+            ) from None
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            try:
+                inside = entry.resolve().is_relative_to(self.root) and entry.exists()
+            except (OSError, RuntimeError):
+                inside = False
+            if inside and (entry.is_dir() or entry.is_file()):
+                yield entry
+
+    def _folded(self, entries: list[Path]) -> Iterator[dict[str, Any]]:
+        """A row for each entry, and one for each sequence of numbered pictures."""
+        groups: dict[tuple[str, int, str], list[Path]] = {}
+        for entry in entries:
+            form = NUMBERED.fullmatch(entry.name) if entry.is_file() else None
+            if form is not None and form[3].lower() in PICTURES:
+                groups.setdefault((form[1], len(form[2]), form[3]), []).append(entry)
+            else:
+                yield self._row(entry)
+        for (before, digits, after), files in groups.items():
+            if len(files) < FEWEST_NUMBERED:
+                yield from map(self._row, files)
+                continue
+            name = f"{before.replace('%', '%%')}%0{digits}d{after}"
+            facts = [file.stat() for file in files]
+            yield {
+                **self._facts(files[0].with_name(name), "sequence"),
+                "bytes": sum(one.st_size for one in facts),
+                "modified": max(one.st_mtime for one in facts),
+                "frames": len(files),
+            }
+
+    def _row(self, entry: Path) -> dict[str, Any]:
+        stat = entry.stat()
+        kind = "folder" if entry.is_dir() else kind_of(entry.name)
+        sizes = {"bytes": 0 if kind == "folder" else stat.st_size, "modified": stat.st_mtime}
+        return {**self._facts(entry, kind), **sizes, "frames": None}
+
+    def _facts(self, path: Path, kind: str) -> dict[str, Any]:
+        project = project_beside(path)
+        beside = kind in ("video", "picture", "sequence") and project.is_file()
+        return {
+            "name": path.name,
+            "path": self.text(path),
+            "kind": kind,
+            "project": self.text(project) if beside else None,
+        }
+
+    def find(self, name: str, size: int, head: str) -> str | None:
+        """A file by its name, its size and the SHA-256 of its first megabyte, in hexadecimal
+        digits."""
+        looked_at = 0
+        for folder, folders, files in os.walk(self.root):
+            folders[:] = sorted(one for one in folders if not one.startswith("."))
+            looked_at += len(files)
+            if name in files and not name.startswith("."):
+                path = Path(folder) / name
+                if path.resolve().is_relative_to(self.root) and _is_same(path, size, head):
+                    return self.text(path)
+            if looked_at > MOST_LOOKED_AT:
+                break
+        return None
+
+
+def kind_of(name: str) -> str:
+    """What a file is taken for, by its name."""
+    suffix = Path(name).suffix.lower()
+    if name.endswith(SUFFIX):
+        return "project"
+    if suffix in VIDEOS:
+        return "video"
+    if suffix in PICTURES:
+        return "picture"
+    return "archive" if suffix == ".npz" else "other"
+
+
+def _is_same(path: Path, size: int, head: str) -> bool:
+    try:
+        if path.stat().st_size != size:
+            return False
+        with path.open("rb") as file:
+            return hashlib.sha256(file.read(HEAD_BYTES)).hexdigest() == head.lower()
+    except OSError:
+        return False
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(0, int(one), "") if one.isdecimal() else (1, 0, one) for one in parts]

@@ -1,0 +1,337 @@
+"""What a guide does to a clip that is looked at: its changes, what came of each point, what the
+answer now is in words, and takes to choose from. The network is not asked here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from vhmae.app.looks import Look, Looks
+from vhmae.app.maps import MapStore
+from vhmae.app.refusals import Refused
+from vhmae.app.samples import Samples
+from vhmae.arrays import Array
+from vhmae.color.yuv import ColorEncoding
+from vhmae.engine.pointing import Shown, decide_shots, foreground_colors, see_point
+from vhmae.engine.settings import Kept
+from vhmae.errors import InputError
+from vhmae.guide.colors import LEVELS, SIZE
+from vhmae.guide.decision import Decision
+from vhmae.guide.dials import DIALS, Dials
+from vhmae.guide.document import Choice, Guide, Point
+from vhmae.guide.prior import Prior
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.probe import VideoInfo
+from vhmae.work.alternatives import take_words
+from vhmae.work.diagnosis import diagnosis_of
+from vhmae.work.guiding import as_stored, guided_rows
+
+Decisions = dict[int, dict[int | None, Decision]]
+"""By place of the object, from 0, and shot; None stands for all shots."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Hearer:
+    """What is known of a clip, for guides to be heard."""
+
+    info: VideoInfo
+    objects: int
+    prior: Prior
+    looks: Looks
+    maps: MapStore
+    samples: Samples
+    default: int
+    """A frame with foreground, whose colors dials are fitted in where nothing else is said."""
+    warnings: tuple[str, ...]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frame as it is shown."""
+        turned = self.info.turned % 180
+        return (
+            (self.info.height, self.info.width) if turned else (self.info.width, self.info.height)
+        )
+
+    def named(self, guide: Guide) -> list[int]:
+        """The frames that must have been looked at."""
+        if guide.frames:
+            return [frame for frame in guide.frames if frame < self.info.frames]
+        return [self.default] if guide.dials else []
+
+    def pending(self, guide: Guide) -> list[int]:
+        """Those of them that were not looked at yet."""
+        return [frame for frame in self.named(guide) if self.looks.get(frame) is None]
+
+    def shot_of(self, frame: int) -> int:
+        """The shot of a frame; where nobody has come so far, that of the last one that is known."""
+        if self.maps.known[frame]:
+            return int(self.maps.shots[frame])
+        before = np.flatnonzero(self.maps.known[:frame])
+        return int(self.maps.shots[before[-1]]) if len(before) else 0
+
+    # --- what is said
+
+    def hear(
+        self,
+        guide: Guide,
+        frame: int,
+        strength: float,
+        keep: Sequence[Kept],
+        covariance: bool = False,
+    ) -> dict[str, Any]:
+        """What follows from a guide, as ``POST guide`` tells it."""
+        sound, numbers, errors = self.sound(guide)
+        decisions = self.decide(sound, strength)
+        rows: list[dict[str, Any]] = []
+        changes = []
+        for place, by_shot in decisions.items():
+            for shot, decision in by_shot.items():
+                known = decision.covariance.tolist() if covariance else None
+                change = decision.change.tolist()
+                told = {"object": place + 1, "shot": shot, "change": change}
+                changes.append({**told, "deviation": known})
+                rows += guided_rows(decision, sound, place + 1, shot)
+        for row in rows:
+            row["goal"] = self._goal(sound, row["point"])
+            row["point"] = numbers[row["point"] - 1]
+        return {
+            "changes": changes,
+            "points": sorted(rows, key=lambda row: row["point"]),
+            "errors": errors,
+            "pending": self.pending(guide),
+            "diagnosis": self._diagnosis(sound, decisions, frame, strength, keep),
+            "warnings": list(self.warnings),
+        }
+
+    def sound(self, guide: Guide) -> tuple[Guide, list[int], list[dict[str, Any]]]:
+        """The guide without what cannot be; the numbers that its points have in the whole guide;
+        and what is wrong with the others."""
+        points, numbers, errors = [], [], []
+        for number, point in enumerate(guide.points, 1):
+            try:
+                self._check_point(point, number)
+            except InputError as error:
+                told = str(error).partition("): ")[2] or str(error)
+                outside = "outside the mask" in told
+                key = "server.point-outside-mask" if outside else None
+                errors.append({"point": number, "detail": told, "key": key, "values": {}})
+                continue
+            points.append(point)
+            numbers.append(number)
+        choices: list[Choice] = []
+        for number, choice in enumerate(guide.choices, 1):
+            try:
+                Guide(choices=(dataclasses.replace(choice, round=1),)).check_fits(
+                    *self.size, self.info.frames, self.objects
+                )
+                self._check_look(choice.frame, choice.object)
+            except InputError as error:
+                errors.append({"choice": number, "detail": str(error), "key": None, "values": {}})
+                continue
+            choices.append(choice)
+        return (
+            dataclasses.replace(guide, points=tuple(points), choices=tuple(choices)),
+            numbers,
+            errors,
+        )
+
+    def _check_point(self, point: Point, number: int) -> None:
+        Guide(points=(point,)).check_fits(*self.size, self.info.frames, self.objects)
+        for frame in point.frames:
+            if frame == point.frame:
+                self._check_look(frame, point.object)
+            elif (look := self.looks.get(frame)) is not None and look.trouble is not None:
+                raise InputError(look.trouble)
+        if all(self.looks.get(frame) is not None for frame in point.frames):
+            self._see(point, number)
+
+    def _check_look(self, frame: int, thing: int) -> None:
+        look = self.looks.get(frame)
+        if look is not None and look.trouble is not None:
+            raise InputError(look.trouble)
+        if look is not None and look.answers[thing - 1] is None:
+            raise InputError(f"frame {frame} has no foreground; name another")
+
+    def _see(self, point: Point, number: int) -> Any:
+        place = point.object - 1
+        [stored] = as_stored(Guide(points=(point,)), self.info).points
+        shown = self._shown(point.frame, place)
+        goal = None
+        if point.goal_frame != point.frame:
+            found = self.looks.get(point.goal_frame)
+            goal = None if found is None else found.frame
+        return see_point(stored, number, shown.shot, *shown[:3], goal)
+
+    def _goal(self, guide: Guide, number: int) -> list[float] | None:
+        """The color that a point takes after, in levels."""
+        goal = self._see(guide.points[number - 1], number).goal
+        return None if goal is None else [round(LEVELS * float(one), 2) for one in goal]
+
+    def decide(self, guide: Guide, strength: float = 1.0) -> Decisions:
+        """What is added to the maps of each object; of what is named, what was looked at by
+        now."""
+        looked = [frame for frame in self.named(guide) if self._usable(frame)]
+        if guide.dials and not guide.frames and not looked:
+            guide = dataclasses.replace(guide, dials=Dials())
+        found: Decisions = {}
+        for place in range(self.objects):
+            found[place] = decide_shots(
+                self.prior,
+                as_stored(self._of(guide, place), self.info),
+                lambda frame, place=place: self._shown(frame, place),  # type: ignore[misc]
+                thing=place + 1,
+                first=self.default,
+                strength=strength,
+                came=looked,
+            )
+        return found
+
+    def _of(self, guide: Guide, place: int) -> Guide:
+        """The guide for an object: where it is away in the frame that dials are fitted in, they say
+        nothing of it."""
+        look = self.looks.get(self.default)
+        away = look is not None and (look.trouble is not None or look.answers[place] is None)
+        if guide.dials and not guide.frames and away:
+            return dataclasses.replace(guide, dials=Dials())
+        return guide
+
+    def _usable(self, frame: int) -> bool:
+        look = self.looks.get(frame)
+        return look is not None and look.trouble is None
+
+    def _shown(self, frame: int, place: int) -> Shown:
+        look = self.looks.get(frame)
+        assert look is not None, "a frame that was looked at"
+        answer = look.answers[place]
+        if answer is None:
+            raise InputError(f"frame {frame} has no foreground; name another", field="guide")
+        return Shown(look.frame, look.mattes[place], answer, self.shot_of(frame))
+
+    # --- what the answer is
+
+    def _diagnosis(
+        self,
+        guide: Guide,
+        decisions: Decisions,
+        frame: int,
+        strength: float,
+        keep: Sequence[Kept],
+    ) -> list[dict[str, Any]]:
+        shot = self.shot_of(frame)
+        still = dataclasses.replace(guide, dials=Dials())
+        plain = self.decide(still, strength) if guide.dials else decisions
+        rows = []
+        for place in range(self.objects):
+            decision = _for(decisions[place], shot)
+            both = self._both(frame, shot, place, decision, strength, keep)
+            if both is None:
+                continue
+            prior = self.prior
+            if decision is not None:
+                prior = Prior(decision.covariance, np.ones(1), np.ones(1))
+            found = diagnosis_of(*both, prior, strength)
+            row = {
+                "object": place + 1,
+                "shot": shot,
+                "dials": {name: found.pop(name) for name in DIALS},
+                "deviations": None,
+                "sure": None,
+                "gain": None,
+                "risk": None,
+                **found,
+            }
+            row["plain_dials"] = row["dials"]
+            if guide.dials:
+                before = self._both(frame, shot, place, _for(plain[place], shot), strength, keep)
+                if before is not None:
+                    told = diagnosis_of(*before, None, strength)
+                    row["plain_dials"] = {name: told[name] for name in DIALS}
+            rows.append(row)
+        return rows
+
+    def _both(
+        self,
+        frame: int,
+        shot: int,
+        place: int,
+        decision: Decision | None,
+        strength: float,
+        keep: Sequence[Kept],
+    ) -> tuple[Array, Array] | None:
+        said = np.zeros(SIZE) if decision is None else decision.change
+        found = self.samples.both(shot, place, said, strength, keep)
+        if found is not None or not self._usable(frame):
+            return found
+        look = self.looks.get(frame)
+        assert look is not None
+        answer = look.answers[place]
+        if answer is None:
+            return None
+        own = Samples()
+        own.look_at(frame, shot, place, _planes(look), look.mattes[place], answer)
+        return own.both(shot, place, said, strength, keep)
+
+    def colors(self, frame: int, thing: int) -> Array:
+        """The colors of an object that dials and takes are fitted in, (P, 3) in [0, 1].
+
+        Raises:
+            InputError: where nothing can be said of the frame.
+        """
+        self._check_object(thing)
+        self._check_look(frame, thing)
+        shown = self._shown(frame, thing - 1)
+        return foreground_colors(shown.frame, shown.matte)
+
+    def _check_object(self, thing: int) -> None:
+        if not 1 <= thing <= self.objects:
+            raise Refused("server.no-object", object=thing, objects=self.objects)
+
+    # --- takes
+
+    def takes(
+        self, guide: Guide, frame: int, thing: int, count: int, strength: float
+    ) -> dict[str, Any]:
+        """The next round of takes of a frame, as ``POST takes`` tells it.
+
+        Raises:
+            InputError: where nothing can be said of the frame.
+        """
+        self._check_object(thing)
+        self._check_look(frame, thing)
+        sound = self.sound(guide)[0]
+        made = [one for one in sound.choices if (one.frame, one.object) == (frame, thing)]
+        shot = self.shot_of(frame)
+        asked = Choice(chosen=1, frame=frame, round=len(made) + 1, of=count, object=thing)
+        words = take_words(self.prior, self._shown(frame, thing - 1), sound, asked)
+        rows = []
+        for number, word in enumerate(words, 1):
+            choice = dataclasses.replace(asked, chosen=number)
+            said = dataclasses.replace(sound, choices=(*sound.choices, choice))
+            decision = _for(self.decide(said)[thing - 1], shot)
+            assert decision is not None, "a choice decides"
+            both = self._both(frame, shot, thing - 1, decision, strength, ())
+            levels = 0.0 if both is None else LEVELS * float(np.abs(both[1] - both[0]).mean())
+            rows.append(
+                {
+                    "take": number,
+                    "key": f"take.{word.replace(' ', '-')}",
+                    "word": word,
+                    "change": decision.change.tolist(),
+                    "choice": choice.to_tree(),
+                    "mean_change": round(levels, 3),
+                }
+            )
+        return {"frame": frame, "object": thing, "round": asked.round, "takes": rows}
+
+
+def _for(by_shot: Mapping[int | None, Decision], shot: int) -> Decision | None:
+    return by_shot.get(None, by_shot.get(shot))
+
+
+def _planes(look: Look) -> PlanarFrame:
+    """The pixels of a look as planes of green, blue and red."""
+    planes = [np.ascontiguousarray(look.frame[..., channel]) for channel in (1, 2, 0)]
+    return PlanarFrame(planes, ColorEncoding("rgb", True))

@@ -1,0 +1,130 @@
+"""The answer's maps of all frames of a clip, kept in a file of this run, and told in binary.
+
+The layout (little endian) is that of docs/app.md: a head, and for each frame its number, shot and
+flags and for each object whether it is there, its overall map (3, 10) and its local maps (G, G, 3,
+4).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vhmae.arrays import Array
+from vhmae.engine.rendering import FrameTransform
+
+MAGIC = b"VMAP"
+VERSION = 1
+FINAL, UNKNOWN = 1, 2
+"""Flags of a frame: its maps will not change any more; nothing is known of it yet."""
+OVERALL, AFFINE = 30, 12
+
+Answer = Sequence[FrameTransform | None]
+"""What is said of each object of a frame; None where it is away."""
+
+
+class MapStore:
+    """Maps by frame; records of one size, so that a file of them can be read anywhere."""
+
+    def __init__(self, path: Path, frames: int, objects: int) -> None:
+        """Begin an empty one."""
+        self.frames, self.objects = frames, objects
+        self.grid = 0
+        """Cells a side of the local maps; 0 until the first answer has come."""
+        self.shots = np.full(frames, -1, np.int32)
+        self.known = np.zeros(frames, bool)
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._lock = threading.Lock()
+
+    @property
+    def _record_bytes(self) -> int:
+        return self.objects * 4 * (1 + OVERALL + self.grid**2 * AFFINE)
+
+    def put(self, frame: int, shot: int, answer: Answer) -> None:
+        """Keep what is said of a frame."""
+        with self._lock:
+            if self._descriptor < 0:
+                return
+            if not self.grid:
+                self.grid = next((len(one.local) for one in answer if one is not None), 0)
+            self.shots[frame] = shot
+            self.known[frame] = True
+            if not self.grid:  # nothing but empty frames so far: they need no room
+                return
+            data = pack_answer(answer, self.grid)
+            os.pwrite(self._descriptor, data, frame * self._record_bytes)
+
+    def get(self, frame: int) -> list[FrameTransform | None] | None:
+        """What is said of a frame; None where nothing is yet."""
+        with self._lock:
+            if not self.known[frame] or self._descriptor < 0:
+                return None
+            if not self.grid:
+                return [None] * self.objects
+            size = self._record_bytes
+            data = os.pread(self._descriptor, size, frame * size)
+        return unpack_answer(data.ljust(size, b"\0"), self.objects, self.grid)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+
+def pack_answer(answer: Answer, grid: int) -> bytes:
+    """The objects' part of a frame's record."""
+    parts = []
+    for one in answer:
+        if one is None:
+            parts.append(bytes(4 * (1 + OVERALL + grid**2 * AFFINE)))
+            continue
+        numbers = np.concatenate([one.overall.ravel(), one.local.ravel()])
+        parts.append(struct.pack("<I", 1) + numbers.astype("<f4").tobytes())
+    return b"".join(parts)
+
+
+def unpack_answer(data: bytes, objects: int, grid: int) -> list[FrameTransform | None]:
+    """The inverse of :func:`pack_answer`."""
+    size = 1 + OVERALL + grid**2 * AFFINE
+    found: list[FrameTransform | None] = []
+    for row in np.frombuffer(data, "<f4").reshape(objects, size):
+        if row[:1].view("<u4")[0] == 0:
+            found.append(None)
+            continue
+        overall, local = row[1 : 1 + OVERALL], row[1 + OVERALL :]
+        shape = (grid, grid, 3, 4)
+        found.append(FrameTransform(overall.reshape(3, 10).copy(), local.reshape(shape).copy()))
+    return found
+
+
+def turned_answer(answer: Answer, degrees: int) -> list[FrameTransform | None]:
+    """An answer whose local maps lie as players turn the frame: degrees counterclockwise."""
+    turns = round(degrees / 90) % 4
+    if not turns:
+        return list(answer)
+    return [
+        None if one is None else FrameTransform(one.overall, _turned(one.local, turns))
+        for one in answer
+    ]
+
+
+def _turned(local: Array, turns: int) -> Array:
+    return np.ascontiguousarray(np.rot90(local, turns))
+
+
+def told_maps(rows: Sequence[tuple[int, int, int, Answer]], objects: int, grid: int) -> bytes:
+    """What ``GET maps`` answers.
+
+    Args:
+        rows: number, shot, flags and answer of each frame.
+    """
+    parts = [MAGIC, struct.pack("<5I", VERSION, len(rows), objects, grid, 0)]
+    for frame, shot, flags, answer in rows:
+        parts += [struct.pack("<4I", frame, max(0, shot), flags, 0), pack_answer(answer, grid)]
+    return b"".join(parts)

@@ -1,0 +1,371 @@
+"""One open clip: its document, the clip that the document describes, and how far it has been
+read."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, Future
+from pathlib import Path
+from typing import Any, Literal
+
+from vhmae.app.clip import Clip, plain_job, seen_of
+from vhmae.app.document import Document
+from vhmae.app.folder import Folder
+from vhmae.app.refusals import Refused
+from vhmae.app.run import RunFolder
+from vhmae.app.worker import AWAITED, PREPARED, READING, Worker
+from vhmae.engine.networks import WindowNetwork
+from vhmae.engine.settings import HarmonizerSettings
+from vhmae.errors import InputError, VhmaeError
+from vhmae.options import build_options, options_of, values_from_json
+from vhmae.video.probe import sound_codecs
+from vhmae.work.analysis import Analysis
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.sources import Sources
+
+State = Literal["opening", "reading", "ready", "failed"]
+OWN = ("weights", "backend", "device", "precision", "threads")
+"""Options of the command, which documents do not overrule."""
+TOLD_EVERY_SECONDS = 0.5
+LOOK_SECONDS = 20.0
+"""For which a call waits for the network."""
+
+
+@dataclasses.dataclass
+class House:
+    """What projects share."""
+
+    folder: Folder
+    run: RunFolder
+    worker: Worker
+    settings: HarmonizerSettings
+    tell: Callable[[str, dict[str, Any]], None]
+    """Tells an event to all pages."""
+    most: int
+    """Clips that may be open at a time."""
+    network: WindowNetwork | None = None
+    """Once it is open; by the worker's thread alone."""
+
+
+class Project:
+    """An open clip; for any thread."""
+
+    def __init__(self, number: str, document: Document, house: House) -> None:
+        self.number = number
+        self.document = document
+        self.house = house
+        self.state: State = "opening"
+        self.error: dict[str, Any] | None = None
+        self._clip: Clip | None = None
+        self._lock = threading.RLock()
+        self._told = 0.0
+        self._generation = 0
+        """How often the clip was opened: what an earlier opening does is not heard any more."""
+        self._looking: dict[int, Future[None]] = {}
+        self.settled = threading.Event()
+        """Set while the clip is read to its end, or will not be."""
+
+    # --- opening
+
+    @property
+    def job(self) -> HarmonizeJob:
+        """The job of the document, its files found; nothing said.
+
+        Raises:
+            Refused: where a file lies outside.
+            InputError: for values that cannot be.
+        """
+        return self.job_of(self.document.tree["job"])
+
+    def job_of(self, tree: dict[str, Any]) -> HarmonizeJob:
+        """A job as documents hold it, its files found within the folder."""
+        values = values_from_json(HarmonizeJob, tree, "job")
+        base = self.document.path.parent
+        for one in options_of(HarmonizeJob):
+            value = values.get(one.name)
+            if one.role == "plain" or value is None:
+                continue
+            several = isinstance(value, tuple)
+            found = [
+                self.house.folder.told(str(path), base) for path in (value if several else (value,))
+            ]
+            values[one.name] = tuple(found) if several else found[0]
+        values |= {name: getattr(self.house.settings, name) for name in OWN}
+        if "composite" not in values:
+            raise InputError("composite: missing; name the video")
+        if values.get("move", "foreground") != "foreground":
+            told = "is not shown here; take foreground, or run vhmae harmonize with `move`"
+            raise InputError(told, field="move", value=values["move"])
+        values.setdefault("output", self.usual_output(values))
+        return build_options(HarmonizeJob, values)
+
+    @property
+    def outputs(self) -> Path:
+        """Where results go: beside the project; into the folder, where the clip was sent."""
+        beside = self.document.path.parent
+        inside = beside.resolve().is_relative_to(self.house.folder.root)
+        return beside if inside else self.house.folder.root
+
+    def usual_output(self, values: dict[str, Any]) -> Path:
+        """What a video is written as, if nothing is said."""
+        clip = Path(values["composite"])
+        stem = self.document.path.name.removesuffix(".vhmae.json")
+        if "%" in clip.name or clip.is_dir():
+            suffix = ".mov"
+        else:
+            suffix = clip.suffix.lower()
+        return self.outputs / f"{stem}.harmonized{suffix}"
+
+    def begin(self) -> None:
+        """Open the clip, in a thread of its own; pages are told how it goes."""
+        with self._lock:
+            self._generation += 1
+            generation, before = self._generation, self._clip
+            self._clip, self.state, self.error = None, "opening", None
+            self.settled.clear()
+            self._looking.clear()
+        if before is not None:
+            before.close()
+        self._tell_state()
+        threading.Thread(
+            target=self._open, args=(generation,), name="vhmae-opening", daemon=True
+        ).start()
+
+    def _open(self, generation: int) -> None:
+        try:
+            job = plain_job(self.job)
+            sources = Sources(job)
+            sources.check()
+            analysis = self.house.worker.ask(AWAITED, lambda: self._analysis(sources)).result()
+            folder = self.house.run.folder(f"{self.number}-{generation}")
+            clip = Clip(job, sources, analysis, folder)
+        except Refused as error:
+            self._fail(generation, error.tree())
+            return
+        except VhmaeError as error:
+            self._fail(generation, {"detail": str(error), "key": None, "values": {}})
+            return
+        except CancelledError:  # the server ends
+            return
+        except Exception as error:
+            logging.getLogger("vhmae.app").exception("opening failed")
+            self._fail(generation, {"detail": str(error), "key": None, "values": {}})
+            return
+        with self._lock:
+            if generation != self._generation:
+                clip.close()
+                return
+            self._clip, self.state = clip, "reading"
+        self._tell_state()
+        self.look(clip.hearer.default)
+        self.house.worker.take_turns(READING, self._reading(clip, generation))
+
+    def _analysis(self, sources: Sources) -> Analysis:
+        """In the worker's thread."""
+        analysis = Analysis(sources, self.house.network)
+        self.house.network = analysis.harmonizers[0].network
+        if not self.house.network.holds_between_key_frames:
+            raise InputError("these weights draw pixels; take weights that say color maps")
+        return analysis
+
+    def _reading(self, clip: Clip, generation: int) -> Any:
+        try:
+            yield from clip.reading(lambda first, last: self._read(clip, first, last))
+        except VhmaeError as error:
+            self._fail(generation, {"detail": str(error), "key": None, "values": {}})
+            return
+        except Exception as error:
+            logging.getLogger("vhmae.app").exception("reading failed")
+            self._fail(generation, {"detail": str(error), "key": None, "values": {}})
+            return
+        with self._lock:
+            if generation != self._generation or clip.closed:
+                return
+            self.state = "ready"
+            self.settled.set()
+        self._tell_state()
+        self._tell_maps(clip)
+
+    def _read(self, clip: Clip, first: int, last: int) -> None:
+        now = time.monotonic()
+        if now - self._told >= TOLD_EVERY_SECONDS:
+            self._told = now
+            self._tell_state()
+            self._tell_maps(clip)
+
+    def _tell_maps(self, clip: Clip) -> None:
+        told = {"id": self.number, "first": 0, "last": max(0, clip.read - 1)}
+        self.house.tell("maps", told)
+        self.house.tell("shots", {"id": self.number, "shots": clip.shots()})
+
+    def _fail(self, generation: int, error: dict[str, Any]) -> None:
+        with self._lock:
+            if generation != self._generation:
+                return
+            detail = self.house.folder.plain(str(error["detail"]))
+            self.state, self.error = "failed", {**error, "detail": detail}
+            self.settled.set()
+        self._tell_state()
+
+    def _tell_state(self) -> None:
+        told = {"id": self.number, "state": self.state, "error": self.error}
+        self.house.tell("project", {**told, "progress": self.progress()})
+
+    def progress(self) -> dict[str, float]:
+        """How much of the clip has been read, and has its maps: 0 to 1."""
+        clip = self._clip
+        share = 0.0 if clip is None else round(clip.read / max(1, clip.info.frames), 4)
+        kept = 0.0 if clip is None else clip.proxied / max(1, clip.info.frames)
+        return {"proxy": round(kept, 4), "maps": share}
+
+    @property
+    def clip(self) -> Clip:
+        """The clip.
+
+        Raises:
+            Refused: while it is being opened, and where that failed.
+        """
+        clip = self._clip
+        if clip is not None:
+            return clip
+        if self.state == "failed":
+            raise Refused("server.failed", detail=(self.error or {}).get("detail", ""))
+        raise Refused("server.not-yet")
+
+    def close(self) -> None:
+        """Let the clip go."""
+        with self._lock:
+            self._generation += 1
+            clip, self._clip = self._clip, None
+            self.settled.set()
+        if clip is not None:
+            clip.close()
+
+    # --- looking at frames
+
+    def look(self, number: int, awaited: bool = False) -> Future[None]:
+        """Have a frame looked at closely; pages are told when it has been."""
+        clip = self.clip
+        with self._lock:
+            found = self._looking.get(number)
+            if found is not None and not found.done():
+                return found
+            named = self.document.guide.frames
+            future = self.house.worker.ask(
+                AWAITED if awaited else PREPARED, lambda: clip.look(number, named)
+            )
+            self._looking[number] = future
+        future.add_done_callback(lambda _: self._looked(number))
+        return future
+
+    def _looked(self, number: int) -> None:
+        with self._lock:
+            self._looking.pop(number, None)
+        self.house.tell("guide", {"id": self.number, "frame": number})
+
+    def need_look(self, number: int) -> None:
+        """Have a frame looked at, if that was not done, without waiting for it."""
+        if self.clip.looks.get(number) is None:
+            self.look(number, awaited=True)
+
+    def ensure_looks(self, frames: Iterable[int]) -> None:
+        """Wait until frames have been looked at.
+
+        Raises:
+            Refused: where that takes too long.
+        """
+        missing = [one for one in dict.fromkeys(frames) if self.clip.looks.get(one) is None]
+        waited = [self.look(one, awaited=True) for one in missing]
+        try:
+            for future in waited:
+                future.result(LOOK_SECONDS)
+        except (TimeoutError, CancelledError):
+            raise Refused("server.not-yet") from None
+
+    def maps(self, first: int, count: int) -> bytes:
+        """Maps as ``GET maps`` tells them; a single frame that nobody has come to is looked at
+        first."""
+        clip = self.clip
+        clip.check_frame(first)
+        if count == 1 and not clip.maps.known[first] and clip.looks.get(first) is None:
+            self.ensure_looks([first])
+        if not clip.grid and clip.looks.get(clip.hearer.default) is None:
+            self.ensure_looks([clip.hearer.default])
+        return clip.told_maps(first, count)
+
+    # --- what is told
+
+    def facts(self) -> dict[str, Any]:
+        """The project as ``GET api/projects/ID`` tells it."""
+        clip, job = self._clip, self.document.tree["job"]
+        saved = self.document.path if self.document.is_saved else None
+        file = None
+        if saved is not None and saved.resolve().is_relative_to(self.house.folder.root):
+            file = saved.resolve().relative_to(self.house.folder.root).as_posix()
+        facts: dict[str, Any] = {
+            "id": self.number,
+            "state": self.state,
+            "error": self.error,
+            "name": Path(str(job.get("composite", ""))).name,
+            "file": file,
+            "layers": job.get("foreground") is not None,
+            "progress": self.progress(),
+            "revision": self.document.revision,
+            "document": self.document.shown,
+            **dict.fromkeys(FACTS),
+        }
+        if clip is None:
+            return facts
+        info = clip.info
+        return facts | {
+            "width": clip.width,
+            "height": clip.height,
+            "fps": round(float(info.fps), 4),
+            "frames": info.frames,
+            "seconds": round(info.duration_seconds, 4),
+            "objects": clip.objects,
+            "turned": clip.turned,
+            "bits": info.encoding.bits,
+            "audio": bool(sound_codecs(info)),
+            "preview": {"width": clip.preview[0], "height": clip.preview[1]},
+            "grid": clip.grid or None,
+            "warnings": [
+                self.house.folder.plain(one)
+                for one in (*clip.analysis.warnings(), *clip.hearer.warnings)
+            ],
+            "shots": clip.shots(),
+        }
+
+    # --- changing the document
+
+    def change(self, revision: int, tree: dict[str, Any]) -> dict[str, Any]:
+        """Save what the page has; the clip is read anew where the network would see another one.
+
+        Raises:
+            Refused: where another tab was faster, or a file lies outside.
+            InputError: for what cannot be meant.
+        """
+        if isinstance(tree.get("job"), dict):
+            wanted = self.job_of(tree["job"])  # refuses what cannot be, before it is saved
+            before = self._clip.job if self._clip is not None else None
+        else:
+            wanted, before = self.job, None
+        restarted = (before is None and self.state == "failed") or (
+            before is not None and seen_of(plain_job(wanted)) != seen_of(before)
+        )
+        found = self.document.change(revision, tree)
+        self.house.tell("document", {"id": self.number, "revision": found})
+        if restarted:
+            self.begin()
+        return {"revision": found, "restarted": restarted}
+
+
+FACTS = (
+    *("width", "height", "fps", "frames", "seconds", "objects", "turned", "bits", "audio"),
+    *("preview", "grid", "warnings", "shots"),
+)
+"""What is not known before a clip was opened."""

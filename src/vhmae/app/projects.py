@@ -1,0 +1,157 @@
+"""The clips that are open, each with its document; what is asked of them finds them here."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from vhmae.app.document import Document, new_document, read_document
+from vhmae.app.project import OWN, House, Project
+from vhmae.app.refusals import Refused
+from vhmae.engine.settings import HarmonizerSettings
+from vhmae.options import options_of, values_to_json
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.project import SUFFIX, project_beside
+
+
+@dataclasses.dataclass(frozen=True)
+class Wanted:
+    """What the page wants to open: files as it writes them."""
+
+    composite: str
+    masks: tuple[str, ...] | None = None
+    foreground: str | None = None
+    placement: dict[str, Any] | None = None
+    options: dict[str, Any] | None = None
+
+
+class Projects:
+    """The open clips, by their number; for any thread."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self._open: dict[str, Project] = {}
+        self._lock = threading.Lock()
+
+    def open_file(self, text: str) -> Project:
+        """Open a project by its file."""
+        path = self.house.folder.existing(text)
+        return self._take(path, lambda: Document(path, read_document(path), saved=True))
+
+    def open(self, wanted: Wanted) -> Project:
+        """Open a clip; the project that lies beside it, if there is one."""
+        folder = self.house.folder
+        clip = folder.existing(wanted.composite)
+        front = None if wanted.foreground is None else folder.existing(wanted.foreground)
+        path = self._place(clip, front)
+        job: dict[str, Any] = {"composite": self._from(path, wanted.composite)}
+        if wanted.masks is not None:
+            job["masks"] = [self._from(path, mask) for mask in wanted.masks]
+        if wanted.foreground is not None:
+            job["foreground"] = self._from(path, wanted.foreground)
+        job |= {**(wanted.placement or {}), **(wanted.options or {})}
+
+        def document() -> Document:
+            if not path.is_file():
+                return Document(path, new_document(self._usual() | job), saved=False)
+            found = Document(path, read_document(path), saved=True)
+            if (tree := _with(found, job)) is not None:
+                found.change(found.revision, tree)
+            return found
+
+        project = self._take(path, document)
+        if (tree := _with(project.document, job)) is not None:  # it was open already
+            project.change(project.document.revision, tree)
+        return project
+
+    def _place(self, clip: Path, front: Path | None) -> Path:
+        """Where the project of a clip lies: a clip of another ending may have taken its name."""
+        path = project_beside(clip)
+        if front is not None:
+            stem = project_beside(front).name.removesuffix(SUFFIX)
+            return front.with_name(f"{stem}.over.{path.name}")
+        number = _number(path)
+        known: Any = None
+        if number in self._open:
+            known = self._open[number].document.tree["job"].get("composite")
+        elif path.is_file():
+            known = read_document(path)["job"].get("composite")
+        taken = known is not None and (path.parent / str(known)).name != clip.name
+        return clip.with_name(f"{clip.name}{SUFFIX}") if taken and "%" not in clip.name else path
+
+    def _usual(self) -> dict[str, Any]:
+        """The command's own options, where they are not the default."""
+        told, plain = (values_to_json(one) for one in (self.house.settings, HarmonizerSettings()))
+        return {name: told[name] for name in OWN if told[name] != plain[name]}
+
+    def _from(self, project: Path, text: str) -> str:
+        """A file as the project names it: from its own folder."""
+        if text.startswith("upload:"):
+            return text
+        path = self.house.folder.path(text)
+        if path.is_relative_to(project.parent):
+            return path.relative_to(project.parent).as_posix()
+        if not project.is_relative_to(self.house.folder.root):  # beside what was sent
+            return path.as_posix()
+        ups = len(project.parent.relative_to(self.house.folder.root).parts)
+        return "../" * ups + path.relative_to(self.house.folder.root).as_posix()
+
+    def _take(self, path: Path, document: Callable[[], Document]) -> Project:
+        number = _number(path)
+        with self._lock:
+            found = self._open.get(number)
+            if found is not None and found.state != "failed":
+                return found
+            if found is None and len(self._open) >= self.house.most:
+                raise Refused("server.too-many", most=self.house.most)
+            if found is not None:
+                found.close()
+            project = Project(number, document(), self.house)
+            self._open[number] = project
+        project.begin()
+        return project
+
+    def get(self, number: str) -> Project:
+        """An open project."""
+        project = self._open.get(number)
+        if project is None:
+            raise Refused("server.no-project")
+        return project
+
+    def named(self, project: Project, text: str) -> str:
+        """A file of the folder as a project's document names it."""
+        self.house.folder.existing(text)
+        return self._from(project.document.path, text)
+
+    def numbers(self) -> list[str]:
+        return list(self._open)
+
+    def forget(self, number: str) -> None:
+        """Close a project; its file stays."""
+        project = self.get(number)
+        with self._lock:
+            self._open.pop(number, None)
+        project.close()
+
+    def close(self) -> None:
+        with self._lock:
+            projects, self._open = list(self._open.values()), {}
+        for project in projects:
+            project.close()
+
+
+def _number(path: Path) -> str:
+    return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+
+
+def _with(document: Document, job: dict[str, Any]) -> dict[str, Any] | None:
+    """A document with other options; None where it has them already."""
+    tree = document.shown
+    known = {one.name: one.to_json(one.default) for one in options_of(HarmonizeJob)}
+    if all(tree["job"].get(name, known.get(name)) == value for name, value in job.items()):
+        return None
+    return {**tree, "job": {**tree["job"], **job}}

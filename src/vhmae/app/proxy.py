@@ -1,0 +1,50 @@
+"""A clip at the size of a screen, every frame by itself, in a file of this run: what is shown while
+one scrubs and plays."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+MOST_BYTES = 2 << 30
+"""Of one clip; frames beyond are read from the source each time."""
+
+
+class Proxy:
+    """Encoded pictures by name and frame, in one growing file."""
+
+    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
+        """Begin an empty one."""
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        self._end = 0
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+
+    def put(self, name: str, frame: int, data: bytes) -> None:
+        """Keep a picture, where there is room."""
+        with self._lock:
+            if self._descriptor < 0 or self._end + len(data) > self._most_bytes:
+                return
+            os.pwrite(self._descriptor, data, self._end)
+            self._places[name, frame] = (self._end, len(data))
+            self._end += len(data)
+
+    def get(self, name: str, frame: int) -> bytes | None:
+        """A picture; None where it was not kept."""
+        with self._lock:
+            place = self._places.get((name, frame))
+            if place is None or self._descriptor < 0:
+                return None
+            return os.pread(self._descriptor, place[1], place[0])
+
+    def __contains__(self, key: tuple[str, int]) -> bool:
+        return key in self._places
+
+    def close(self) -> None:
+        """Forget everything; the file is removed with the run's folder."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1

@@ -1,0 +1,296 @@
+"""The queue of what is taken away: one after the other, each to be cancelled, and resumed where a
+server was stopped or killed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import secrets
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from vhmae.app.commands import Taking, job_tree, shown_command, usual_name
+from vhmae.app.document import RENDERS
+from vhmae.app.project import Project
+from vhmae.app.refusals import Refused
+from vhmae.app.taking import Cancelled, Running, take
+from vhmae.errors import InputError, VhmaeError
+from vhmae.partial_output import resume_folder
+from vhmae.video.sequence import PICTURES, has_number, sequence_files
+
+State = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
+OPEN_STATES = ("waiting", "running", "stopped", "cancelled")
+"""Of entries that may still be done: they are kept with the project."""
+MOST_ENTRIES = 200
+
+
+@dataclasses.dataclass
+class Render:
+    """An entry of the queue."""
+
+    number: str
+    project: Project
+    taking: Taking
+    overwrite: bool
+    state: State = "waiting"
+    done: int = 0
+    total: int | None = None
+    seconds_left: float | None = None
+    error: dict[str, Any] | None = None
+    files: list[Path] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    report: dict[str, Any] | None = None
+    running: Running | None = None
+
+    @property
+    def resumable(self) -> bool:
+        return self.state in ("cancelled", "stopped", "failed")
+
+    def tree(self) -> dict[str, Any]:
+        """The entry as pages see it."""
+        folder, project = self.project.house.folder, self.project
+        base = project.document.path.parent
+        named = [
+            one.relative_to(base).as_posix() if one.is_relative_to(base) else str(one)
+            for one in self.files
+        ]
+        return {
+            "id": self.number,
+            "project": project.number,
+            "kind": self.taking.kind,
+            "output": folder.text(self.taking.output),
+            "files": [folder.text(one) for one in self.files],
+            "from_project": named,
+            "state": self.state,
+            "done": self.done,
+            "total": self.total,
+            "seconds_left": self.seconds_left,
+            "error": self.error,
+            "resumable": self.resumable,
+            "command": command_of(project, self.taking),
+            "warnings": self.warnings,
+            "report": self.report,
+        }
+
+    def kept(self) -> dict[str, Any]:
+        """The entry as the project's file keeps it."""
+        return {
+            "id": self.number,
+            "kind": self.taking.kind,
+            "output": self.project.house.folder.text(self.taking.output),
+            "options": self.taking.options,
+            "job": self.taking.job,
+            "guide": self.taking.guide,
+            "overwrite": self.overwrite,
+        }
+
+
+def command_of(project: Project, taking: Taking) -> str:
+    """The line to copy; none for what no command does."""
+    if taking.kind in ("before_after", "bundle", "matte"):
+        return ""
+    tree = job_tree(taking, project.job_of(taking.job))
+    return shown_command(taking, tree, project.outputs, project.document.path)
+
+
+class Renders:
+    """The queue, and the thread that works on it."""
+
+    def __init__(self, tell: Callable[[str, dict[str, Any]], None]) -> None:
+        self._tell = tell
+        self._entries: dict[str, Render] = {}
+        self._changed = threading.Condition()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="vhmae-queue", daemon=True)
+        self._thread.start()
+
+    # --- what is asked
+
+    def taking(
+        self, project: Project, kind: str, output: str | None, options: dict[str, Any]
+    ) -> Taking:
+        """What is asked for, with its place.
+
+        Raises:
+            InputError, Refused: where it cannot be.
+        """
+        tree = project.document.tree
+        stem = project.document.path.name.removesuffix(".vhmae.json")
+        suffix = project.job.output.suffix
+        name = usual_name(kind, stem, suffix, options) if output is None else output
+        path = project.house.folder.path(name, project.outputs)
+        if not path.resolve().is_relative_to(project.house.folder.root):
+            raise Refused("server.outside", path=name)
+        taking = Taking(kind, path, options, tree["job"], tree["guide"])
+        command_of(project, taking)  # refuses options that cannot be
+        return taking
+
+    def add(self, project: Project, taking: Taking, overwrite: bool) -> Render:
+        """Put something into the queue."""
+        if not overwrite and is_there(taking.output):
+            raise Refused("server.exists", path=project.house.folder.text(taking.output))
+        with self._changed:
+            for one in self._entries.values():
+                same = one.taking.output == taking.output
+                if same and one.state in ("waiting", "running"):
+                    raise Refused("server.busy", path=project.house.folder.text(taking.output))
+            render = Render(secrets.token_hex(6), project, taking, overwrite)
+            self._entries[render.number] = render
+            finished = [key for key, one in self._entries.items() if one.state == "done"]
+            for key in finished[: max(0, len(self._entries) - MOST_ENTRIES)]:
+                del self._entries[key]
+            self._changed.notify_all()
+        self._keep(project)
+        self._told(render)
+        return render
+
+    def adopt(self, project: Project) -> None:
+        """Take up what an earlier server has left undone of a project."""
+        known = [one for one in self._entries.values() if one.project.number == project.number]
+        for one in known:
+            one.project = project
+        for row in project.document.own(RENDERS) or []:
+            with contextlib.suppress(Refused, InputError, KeyError, TypeError):
+                if row["id"] in self._entries:
+                    continue
+                path = project.house.folder.path(row["output"])
+                taking = Taking(row["kind"], path, row["options"], row["job"], row["guide"])
+                render = Render(str(row["id"]), project, taking, bool(row["overwrite"]), "stopped")
+                self._entries[render.number] = render
+                self._told(render)
+
+    def list(self) -> list[dict[str, Any]]:
+        return [one.tree() for one in self._entries.values()]
+
+    def get(self, number: str) -> Render:
+        render = self._entries.get(number)
+        if render is None:
+            raise Refused("server.no-render")
+        return render
+
+    def cancel(self, number: str) -> Render:
+        """Stop an entry; it may be resumed."""
+        render = self.get(number)
+        with self._changed:
+            if render.state == "waiting":
+                render.state = "cancelled"
+            running = render.running
+        if running is not None:
+            running.cancel()
+        self._keep(render.project)
+        self._told(render)
+        return render
+
+    def resume(self, number: str) -> Render:
+        """Put an entry that was stopped into the queue again."""
+        render = self.get(number)
+        with self._changed:
+            if not render.resumable:
+                raise Refused("server.not-resumable")
+            render.state, render.error, render.seconds_left = "waiting", None, None
+            self._changed.notify_all()
+        self._keep(render.project)
+        self._told(render)
+        return render
+
+    def forget(self, number: str) -> None:
+        """Leave an entry out, and what it has half written; the finished file stays."""
+        render = self.cancel(number)
+        with self._changed:
+            while render.running is not None:
+                self._changed.wait(1.0)
+            self._entries.pop(number, None)
+        if render.state != "done":
+            _remove(resume_folder(render.taking.output))
+        self._keep(render.project)
+
+    def end(self) -> None:
+        """Stop what runs, so that it may be resumed, and let the rest wait for the next server."""
+        with self._changed:
+            self._ended = True
+            running = [one.running for one in self._entries.values() if one.running is not None]
+            self._changed.notify_all()
+        for one in running:
+            one.cancel()
+        self._thread.join(timeout=20.0)
+
+    # --- the work
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._ended and self._next() is None:
+                    self._changed.wait()
+                render = self._next()
+                if self._ended or render is None:
+                    return
+                render.state, render.running = "running", Running()
+            self._told(render)
+            self._work(render, render.running)
+            with self._changed:
+                render.running = None
+                self._changed.notify_all()
+            if not self._ended:
+                self._keep(render.project)
+                self._told(render)
+
+    def _next(self) -> Render | None:
+        return next((one for one in self._entries.values() if one.state == "waiting"), None)
+
+    def _work(self, render: Render, running: Running) -> None:
+        def advance(done: int, total: int | None, seconds_left: float | None) -> None:
+            render.done, render.total, render.seconds_left = done, total, seconds_left
+            self._told(render)
+
+        plain = render.project.house.folder.plain
+        try:
+            report = take(render.project, render.taking, render.overwrite, running, advance)
+            render.report = json.loads(plain(json.dumps(report)))
+            render.warnings = [plain(one) for one in report.get("warnings", [])]
+            render.files = [Path(one) for one in report["files"]]
+            render.done = render.total = report.get("frames", 1)
+            render.state, render.seconds_left = "done", 0.0
+        except Cancelled:
+            render.state = "stopped" if self._ended else "cancelled"
+        except Refused as error:
+            render.state, render.error = "failed", error.tree()
+        except (VhmaeError, OSError, subprocess.SubprocessError) as error:
+            detail: dict[str, Any] = {"detail": plain(str(error)), "key": None, "values": {}}
+            render.state, render.error = "failed", detail
+
+    def _keep(self, project: Project) -> None:
+        """Write what is not done into the project's file."""
+        rows = [
+            one.kept()
+            for one in self._entries.values()
+            if one.project is project and one.state in OPEN_STATES
+        ]
+        with contextlib.suppress(VhmaeError, OSError):
+            if rows or project.document.own(RENDERS):
+                project.document.keep(RENDERS, rows)
+
+    def _told(self, render: Render) -> None:
+        self._tell("render", render.tree())
+
+
+def is_there(output: Path) -> bool:
+    """Whether anything is there that would be replaced."""
+    if not has_number(output) or output.suffix.lower() not in PICTURES:
+        return output.exists()
+    try:
+        return bool(sequence_files(output, gaps=True))
+    except InputError:
+        return False
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_dir():
+        for one in folder.iterdir():
+            with contextlib.suppress(OSError):
+                one.unlink()
+        with contextlib.suppress(OSError):
+            folder.rmdir()

@@ -1,0 +1,140 @@
+"""Colors of the foreground of each shot, with what the answer does to them: what a diagnosis is
+made of, whatever is said afterwards."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from vhmae.arrays import Array, to_unit
+from vhmae.color.basis import AFFINE
+from vhmae.engine.rendering import ColorChange, FrameTransform, KeepingChange
+from vhmae.engine.settings import Kept
+from vhmae.guide.colors import added
+from vhmae.video.planes import Box, PlanarFrame
+
+SIDE = 64
+"""A frame is looked at on a grid of this many places in a row and a column."""
+EVERY_FRAMES = 6
+"""Frames from one that is looked at to the next."""
+MOST_PIXELS = 4096
+"""Of an object in a shot; of a longer one, every second is dropped as often as needed."""
+
+
+def unclipped_change(transform: FrameTransform, rgb: Array) -> Array:
+    """What maps add to pixels on a grid over the frame, not clipped.
+
+    Args:
+        rgb: (3, h, w) float32.
+    Returns:
+        (3, h, w) float64.
+    """
+    height, width = rgb.shape[1:]
+    maps, steps, lower, share = transform.maps(Box(0, 0, height, width), height, width)
+    affine = maps[lower] + share[:, None, None] * steps[lower]  # (h, 12, w)
+    terms = affine.reshape(height, 3, AFFINE, width)
+    ones = np.concatenate([rgb, np.ones_like(rgb[:1])])
+    moved = np.einsum("hctw,thw->chw", terms, ones.astype(np.float64))
+    quadratic = transform.overall.astype(np.float64).copy()
+    quadratic[:, :AFFINE] = 0.0
+    curved: Array = added(rgb.transpose(1, 2, 0), quadratic).transpose(2, 0, 1)
+    return moved + curved
+
+
+@dataclasses.dataclass(frozen=True)
+class _Added:
+    """A change that is known pixel by pixel, as a color change."""
+
+    step: Array
+
+    def scaled(self, strength: float) -> _Added:
+        return _Added(self.step * strength)
+
+    def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
+        return np.clip(rgb + self.step, 0.0, 1.0) - rgb
+
+    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+        raise NotImplementedError  # stands for pixels that are of no frame
+
+
+class Pixels:
+    """An object's pixels in a shot."""
+
+    def __init__(self) -> None:
+        self._before: list[Array] = []  # (P, 3) each
+        self._step: list[Array] = []
+        self._one_in = 1
+
+    def add(self, before: Array, step: Array) -> None:
+        self._before.append(before[:: self._one_in])
+        self._step.append(step[:: self._one_in])
+        if sum(map(len, self._before)) > 2 * MOST_PIXELS:
+            self._one_in *= 2
+            self._before = [part[::2] for part in self._before]
+            self._step = [part[::2] for part in self._step]
+
+    def both(self, said: Array, strength: float, keep: Sequence[Kept]) -> tuple[Array, Array]:
+        """Colors before and after, (P, 3) float64.
+
+        Args:
+            said: (30,), what the guide adds.
+        """
+        before = np.concatenate(self._before)
+        step = np.concatenate(self._step) + added(before, said)
+        planes = before.T[:, None].astype(np.float32)
+        change: ColorChange = _Added(step.T[:, None] * strength)
+        if keep:
+            change = KeepingChange(change, keep)
+        moved = change.change(planes, Box(0, 0, 1, len(before)), 1, len(before))
+        return before, before + moved[:, 0].T.astype(np.float64)
+
+
+class Samples:
+    """Pixels of all objects and shots; for any thread."""
+
+    def __init__(self) -> None:
+        self._pixels: dict[tuple[int, int], Pixels] = {}
+        self._last: dict[tuple[int, int], int] = {}
+        self._lock = threading.Lock()
+
+    def look_at(
+        self,
+        index: int,
+        shot: int,
+        place: int,
+        image: PlanarFrame,
+        matte: Array,
+        transform: FrameTransform,
+    ) -> None:
+        """Take a frame's pixels, now and then."""
+        key = place, shot
+        if index - self._last.get(key, -EVERY_FRAMES) < EVERY_FRAMES:
+            return
+        before, step = pixels_of(image, matte, transform)
+        if not len(before):
+            return
+        with self._lock:
+            self._last[key] = index
+            self._pixels.setdefault(key, Pixels()).add(before, step)
+
+    def both(
+        self, shot: int, place: int, said: Array, strength: float, keep: Sequence[Kept]
+    ) -> tuple[Array, Array] | None:
+        """As :meth:`Pixels.both`; None where nothing was seen."""
+        with self._lock:
+            pixels = self._pixels.get((place, shot))
+            return None if pixels is None else pixels.both(said, strength, keep)
+
+
+def pixels_of(image: PlanarFrame, matte: Array, transform: FrameTransform) -> tuple[Array, Array]:
+    """Foreground pixels of a frame on a grid, and what the answer adds to them: (P, 3) each."""
+    before = image.sample(SIDE, SIDE)  # (3, S, S)
+    cover = cv2.resize(to_unit(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    inside = cover >= min(0.5, float(cover.max()))  # what is thin fills no cell of the grid
+    inside &= cover > 0.0
+    step = unclipped_change(transform, before)
+    return before[:, inside].T.astype(np.float64), step[:, inside].T

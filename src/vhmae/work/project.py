@@ -1,0 +1,67 @@
+"""Projects: the options of a run and what was said of it, in one file beside the clip.
+
+``CLIP.vhmae.json`` holds a job (options of ``vhmae harmonize`` by their names), a guide, named
+versions of both, and what the app keeps of its own; commands take it as ``--job`` and ``--guide``.
+Files are named from the project's folder, so that a folder may be moved as a whole.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vhmae.errors import InputError
+from vhmae.guide.options import GuideOptions
+from vhmae.guide.reading import guide_from
+from vhmae.options import options_of, values_from_json
+from vhmae.work.job import HarmonizeJob
+
+SUFFIX = ".vhmae.json"
+SCHEMA = 1
+MARK = {"schema": SCHEMA, "vhmae": "project"}
+"""What every project begins with."""
+
+
+def project_beside(clip: Path) -> Path:
+    """Where the project of a clip lies: ``clip.vhmae.json`` beside ``clip.mp4``."""
+    stem = clip.name if clip.is_dir() else clip.stem
+    plain = stem.replace("%", "").replace("*", "").replace("#", "")
+    return clip.with_name(f"{plain or 'sequence'}{SUFFIX}")
+
+
+def is_project(tree: Any) -> bool:
+    """Whether what a file holds is a project, of whatever version."""
+    return isinstance(tree, dict) and tree.get("vhmae") == MARK["vhmae"]
+
+
+def project_values(tree: dict[str, Any], path: Path, kind: type = HarmonizeJob) -> dict[str, Any]:
+    """The options that a project holds, for a job of some kind.
+
+    Args:
+        path: of the project; its guide is read from there.
+        kind: options of harmonizing that it does not have are left out.
+    Raises:
+        InputError: for a project of another version, unknown options, and wrong values.
+    """
+    if tree.get("schema") != SCHEMA:
+        told = f"is a project of schema {tree.get('schema')}, this version reads {SCHEMA}"
+        raise InputError(f"{path}: {told}; take the version that wrote it")
+    job, said = tree.get("job", {}), tree.get("guide")
+    if not isinstance(job, dict):
+        raise InputError(f"{path}: job {job!r:.40}: expected options by their names; mend it")
+    own = {one.name for one in options_of(kind)}
+    all_ = values_from_json(HarmonizeJob, job, str(path))
+    values = {name: value for name, value in all_.items() if name in own}
+    for one in options_of(kind):
+        if one.role in ("input", "output") and one.name in values:
+            values[one.name] = _from(path.parent, values[one.name])
+    words = {one.name for one in options_of(GuideOptions)}
+    if said is not None and guide_from(said, f"{path}: guide") and not words & values.keys():
+        values["guide"] = path
+    return values
+
+
+def _from(folder: Path, value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_from(folder, one) for one in value)
+    return folder / value if isinstance(value, Path) else value

@@ -1,0 +1,48 @@
+"""An app of a small folder, for all tests of a module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.app.page import Page, app_of
+from tests.support.scenes import moving_scene, save_bold_weights, write_video
+
+FRAMES = 30
+
+
+@pytest.fixture(scope="session")
+def bold_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_bold_weights(tmp_path_factory.mktemp("weights") / "bold.safetensors")
+
+
+def fill(folder: Path) -> Path:
+    """A folder as people have them."""
+    folder.mkdir(exist_ok=True)
+    pictures, masks = moving_scene(FRAMES, 96, 64)
+    white = masks.astype(np.uint8) * 255
+    write_video(folder / "clip.mkv", pictures, audio=True)
+    write_video(folder / "mask.mkv", white, pix_fmt="yuv444p")
+    (folder / "sub").mkdir()
+    write_video(folder / "sub" / "other.mkv", pictures[:10])
+    write_video(folder / "sub" / "matte.mkv", white[:10], pix_fmt="yuv444p")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "secret.txt").write_text("not for the page")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill(tmp_path_factory.mktemp("clips") / "folder")
+
+
+@pytest.fixture(scope="module")
+def page(folder: Path, bold_weights: Path) -> Iterator[Page]:
+    app = app_of(folder, bold_weights)
+    try:
+        yield Page(app)
+    finally:
+        app.close()

@@ -1,0 +1,283 @@
+"""The project beside the clip: saved whole, opened again, run by the command, and not torn between
+tabs."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.app.conftest import fill
+from tests.app.page import Page, app_of, picture_of
+from tests.support.commands import error_of, harmonize
+from tests.support.scenes import decode
+from vhmae.app.document import Document, new_document
+from vhmae.app.refusals import Refused
+from vhmae.cli.options import read_job_file
+from vhmae.errors import InputError
+from vhmae.grade.job import ExportJob
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.project import project_beside
+
+GUIDE = {"schema": 1, "points": [{"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}]}
+
+
+@pytest.fixture
+def own(tmp_path: Path, bold_weights: Path) -> Iterator[Page]:
+    """An app of a folder that nobody has touched."""
+    app = app_of(fill(tmp_path / "own"), bold_weights)
+    try:
+        yield Page(app)
+    finally:
+        app.close()
+
+
+def saved(page: Page, number: str, **changes: Any) -> dict[str, Any]:
+    """Save a changed document; returns the answer."""
+    facts = page.get(f"projects/{number}").json()
+    document = {**facts["document"], **changes}
+    answer = page.send(
+        "PUT", f"projects/{number}/document", {"revision": facts["revision"], "document": document}
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_a_project_is_saved_beside_the_clip_and_opened_again(own: Page, bold_weights: Path) -> None:
+    folder = own.app.folder.root
+    number = own.opened(composite="clip.mkv", masks=["mask.mkv"])
+    file = folder / "clip.vhmae.json"
+    assert not file.exists()  # looking at a clip leaves nothing beside it
+    job = own.get(f"projects/{number}").json()["document"]["job"]
+    version = {"name": "first", "saved": "2026-01-01T00:00:00Z", "job": {}, "guide": GUIDE}
+    told = saved(own, number, job={**job, "strength": 0.5}, guide=GUIDE, versions=[version])
+    assert told == {"revision": 2, "restarted": False}
+    tree = json.loads(file.read_text())
+    assert (tree["schema"], tree["vhmae"]) == (1, "project")
+    assert (tree["job"]["composite"], tree["job"]["masks"]) == ("clip.mkv", ["mask.mkv"])
+    assert tree["job"]["strength"] == 0.5
+    own.app.close()
+    again = app_of(folder, bold_weights)
+    try:
+        page = Page(again)
+        row = next(one for one in page.get("files").json()["entries"] if one["name"] == "clip.mkv")
+        assert row["project"] == "clip.vhmae.json"
+        found = page.opened(project="clip.vhmae.json")
+        document = page.get(f"projects/{found}").json()["document"]
+        assert document["guide"] == GUIDE
+        assert document["versions"] == [version]
+        by_clip = page.opened(composite="clip.mkv")
+        assert by_clip == found
+    finally:
+        again.close()
+
+
+def test_the_command_runs_the_project_as_the_app_shows_it(
+    own: Page, bold_weights: Path, tmp_path: Path
+) -> None:
+    folder = own.app.folder.root
+    number = own.opened(composite="clip.mkv", masks=["mask.mkv"])
+    job = own.get(f"projects/{number}").json()["document"]["job"]
+    saved(own, number, job={**job, "strength": 0.8, "keep": ["hue"]}, guide=GUIDE)
+    out = tmp_path / "out.mkv"
+    harmonize("--job", folder / "clip.vhmae.json", "-o", out)
+    wanted = decode(out)
+    project = own.app.projects.get(number)
+    clip, guide = project.clip, project.document.guide
+    with pytest.raises(Refused, match="moment"):
+        clip.rendered(clip.reel.payload(4), guide, project.job)  # nobody has looked at frame 4
+    project.ensure_looks([4])
+    assert (
+        np.concatenate([w[0] for w in wanted])
+        != np.concatenate([w[0] for w in decode(folder / "clip.mkv")])
+    ).any()
+    for frame in (0, 4, 13, 29):
+        image = clip.rendered(clip.reel.payload(frame), guide, project.job)
+        for plane, other in zip(image.planes, wanted[frame], strict=True):
+            np.testing.assert_array_equal(plane, other)
+    # The guide alone, out of the project's file.
+    by_guide = tmp_path / "by_guide.mkv"
+    harmonize(
+        folder / "clip.mkv", "--mask", folder / "mask.mkv", "--weights", bold_weights,
+        "--device", "cpu", "--strength", "0.8", "--keep", "hue",
+        "--guide", folder / "clip.vhmae.json", "-o", by_guide,
+    )  # fmt: skip
+    for planes, others in zip(decode(by_guide), wanted, strict=True):
+        for plane, other in zip(planes, others, strict=True):
+            np.testing.assert_array_equal(plane, other)
+
+
+def test_other_commands_take_what_they_know_of_a_project(tmp_path: Path) -> None:
+    tree = new_document({"composite": "c.mkv", "masks": ["m.mkv"], "crf": 12, "output": "o.mkv"})
+    file = tmp_path / "sub" / "c.vhmae.json"
+    file.parent.mkdir()
+    file.write_text(json.dumps({**tree, "guide": GUIDE}))
+    values = read_job_file(file, ExportJob)
+    assert "crf" not in values
+    assert values["composite"] == file.parent / "c.mkv"
+    assert values["masks"] == (file.parent / "m.mkv",)
+    assert values["guide"] == file
+    assert read_job_file(file, HarmonizeJob)["crf"] == 12
+
+
+@pytest.mark.parametrize(
+    ("tree", "told"),
+    [
+        ({"schema": 2, "vhmae": "project", "job": {}}, "schema 2"),
+        ({"schema": 1, "vhmae": "project", "job": []}, "expected options"),
+        ({"schema": 1, "vhmae": "project", "job": {"composit": "x"}}, "composite?"),
+        ({"schema": 1, "vhmae": "project", "job": {}, "guide": {"schema": 1, "x": 1}}, "'x'"),
+    ],
+)
+def test_projects_that_cannot_be_are_refused_by_the_command(
+    tree: dict[str, Any], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "c.vhmae.json"
+    file.write_text(json.dumps(tree))
+    line = error_of("harmonize", "--job", file, "-o", tmp_path / "o.mkv", capsys=capsys)
+    assert told in line
+
+
+def test_two_tabs_do_not_write_over_one_another(own: Page) -> None:
+    number = own.opened(composite="clip.mkv", masks=["mask.mkv"])
+    first = own.get(f"projects/{number}").json()
+    other = Page(own.app)
+    assert other.opened(composite="clip.mkv", masks=["mask.mkv"]) == number
+    saved(other, number, guide=GUIDE)
+    body = {"revision": first["revision"], "document": {**first["document"], "view": {"a": 1}}}
+    late = own.send("PUT", f"projects/{number}/document", body)
+    assert (late.status_code, late.json()["key"]) == (409, "server.revision")
+    told = late.json()["values"]
+    assert told["revision"] == 2
+    assert told["document"]["guide"] == GUIDE
+    merged = {**told["document"], "view": {"a": 1}}
+    body = {"revision": 2, "document": merged}
+    assert own.send("PUT", f"projects/{number}/document", body).json()["revision"] == 3
+    tree = json.loads((own.app.folder.root / "clip.vhmae.json").read_text())
+    assert (tree["guide"], tree["view"]) == (GUIDE, {"a": 1})
+
+
+def test_many_writers_leave_a_whole_file_and_lose_nothing(tmp_path: Path) -> None:
+    document = Document(tmp_path / "c.vhmae.json", new_document({"composite": "c.mkv"}), False)
+    won: list[int] = []
+
+    def write(number: int) -> None:
+        for _ in range(10):
+            try:
+                tree = {**document.shown, "view": {"by": number}}
+                document.change(document.revision, tree)
+                won.append(number)
+            except Refused:
+                continue
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert document.revision == 1 + len(won)
+    tree = json.loads(document.path.read_text())
+    assert tree["view"] == {"by": won[-1]} or tree["view"]["by"] in won
+    assert [one.name for one in tmp_path.iterdir()] == ["c.vhmae.json"]
+
+
+def test_another_program_that_writes_the_file_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "c.vhmae.json"
+    document = Document(path, new_document({"composite": "c.mkv"}), False)
+    document.change(1, document.shown)
+    tree = json.loads(path.read_text())
+    path.write_text(json.dumps({**tree, "view": {"by": "another"}}))
+    with pytest.raises(Refused) as refused:
+        document.change(2, {**document.shown, "view": {}})
+    assert refused.value.values["document"]["view"] == {"by": "another"}
+
+
+def test_what_the_server_keeps_is_not_the_pages_to_change(tmp_path: Path) -> None:
+    document = Document(tmp_path / "c.vhmae.json", new_document({"composite": "c.mkv"}), False)
+    document.keep("renders", [{"id": "x"}])
+    assert "renders" not in document.shown
+    document.change(1, {**document.shown, "view": {"a": 1}})
+    assert document.own("renders") == [{"id": "x"}]
+    with pytest.raises(InputError, match="unknown"):
+        document.change(2, {**document.shown, "renders": []})
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"job": {"composite": "clip.mkv", "strenth": 1}}, "strength?"),
+        ({"job": {"composite": "clip.mkv", "strength": 2}}, "strength"),
+        ({"job": {"composite": "clip.mkv", "guide": "g.json"}}, "guide"),
+        ({"job": {"composite": "clip.mkv", "dial": ["exposure=1"]}}, "dial"),
+        ({"job": {"composite": "clip.mkv", "move": "background"}}, "not shown here"),
+        ({"job": {}}, "composite"),
+        ({"job": 3}, "job"),
+        ({"guide": {"schema": 1, "points": [{}]}}, "at"),
+        ({"versions": [{"guide": GUIDE}]}, "versions"),
+        ({"view": {"a": "x" * 20_000}}, "view"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_documents_that_cannot_be_are_refused_and_not_saved(
+    change: dict[str, Any], told: str, page: Page
+) -> None:
+    number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+    facts = page.get(f"projects/{number}").json()
+    document = {**facts["document"], **change}
+    body = {"revision": facts["revision"], "document": document}
+    answer = page.send("PUT", f"projects/{number}/document", body)
+    assert answer.status_code in (400, 422), answer.text
+    assert told in answer.text
+    assert page.get(f"projects/{number}").json()["document"] == facts["document"]
+
+
+def test_options_that_the_network_sees_read_the_clip_anew(own: Page) -> None:
+    number = own.opened(composite="clip.mkv", masks=["mask.mkv"])
+    job = own.get(f"projects/{number}").json()["document"]["job"]
+    for name, value, restarted in (
+        ("strength", 0.5, False),
+        ("crf", 12, False),
+        ("caution", 0.0, True),
+        ("quality", "best", True),
+    ):
+        job = {**job, name: value}
+        assert saved(own, number, job=job)["restarted"] is restarted, name
+        assert own.settled(number)["state"] == "ready"
+    shown = picture_of(own.get(f"projects/{number}/rendered/3"))
+    assert shown.shape == (64, 96, 3)
+
+
+def test_clips_of_one_name_have_projects_of_their_own(own: Page) -> None:
+    folder = own.app.folder.root
+    (folder / "clip.mov").write_bytes((folder / "clip.mkv").read_bytes())
+    one = own.opened(composite="clip.mkv", masks=["mask.mkv"])
+    saved(own, one, guide=GUIDE)
+    two = own.opened(composite="clip.mov", masks=["mask.mkv"])
+    assert two != one
+    saved(own, two, view={"a": 1})
+    names = sorted(file.name for file in folder.glob("*.vhmae.json"))
+    assert names == ["clip.mov.vhmae.json", "clip.vhmae.json"]
+
+
+def test_files_of_other_folders_are_told_from_the_project(own: Page) -> None:
+    folder = own.app.folder.root
+    (folder / "short.mkv").write_bytes((folder / "sub" / "matte.mkv").read_bytes())
+    number = own.opened(composite="sub/other.mkv", masks=["short.mkv"])
+    job = own.get(f"projects/{number}").json()["document"]["job"]
+    assert (job["composite"], job["masks"]) == ("other.mkv", ["../short.mkv"])
+    told = own.get(f"projects/{number}/path", params={"of": "clip.mkv"}).json()
+    assert told == {"path": "../clip.mkv"}
+
+
+def test_a_project_lies_beside_its_clip() -> None:
+    for clip, project in (
+        ("a/clip.mp4", "a/clip.vhmae.json"),
+        ("a/shot.%04d.png", "a/shot.04d.vhmae.json"),
+        ("clip.tar.mov", "clip.tar.vhmae.json"),
+    ):
+        assert project_beside(Path(clip)) == Path(project)

@@ -1,0 +1,204 @@
+"""Files of the named folder, and none beside it; what is dropped is found there, or sent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.app.page import Page, app_of, picture_of
+from vhmae.app.folder import Folder, kind_of
+from vhmae.app.refusals import Refused
+from vhmae.app.site import Limits
+from vhmae.app.uploads import CHUNK_BYTES, Uploads
+
+ESCAPES = (
+    "..",
+    "../outside.mkv",
+    "sub/../../outside.mkv",
+    "/etc/passwd",
+    "link.mkv",
+    "linked/outside.mkv",
+    ".hidden/secret.txt",
+    ".hidden",
+    "sub/.hidden",
+    "..\\outside.mkv",
+    "sub\0",
+    "upload:../../etc/passwd",
+    "file:///etc/passwd",
+)
+
+
+@pytest.fixture(scope="module")
+def baited(folder: Path) -> Path:
+    """A folder with links that lead out of it."""
+    outside = folder.parent / "outside.mkv"
+    outside.write_bytes((folder / "clip.mkv").read_bytes())
+    (folder / "link.mkv").symlink_to(outside)
+    (folder / "linked").symlink_to(folder.parent)
+    return folder
+
+
+def test_a_folder_is_listed_with_what_each_file_is(baited: Path, page: Page) -> None:
+    for number in range(1, 5):
+        cv2.imwrite(str(baited / f"shot.{number:04d}.png"), np.full((8, 8, 3), 90, np.uint8))
+    tree = page.get("files").json()
+    rows = {row["name"]: row for row in tree["entries"]}
+    assert set(rows) == {"sub", "clip.mkv", "mask.mkv", "shot.%04d.png"} | {
+        name for name in rows if name.endswith(".vhmae.json")
+    }
+    assert [rows[name]["kind"] for name in ("sub", "clip.mkv", "shot.%04d.png")] == [
+        "folder",
+        "video",
+        "sequence",
+    ]
+    assert rows["shot.%04d.png"]["frames"] == 4
+    assert tree["entries"][0]["name"] == "sub"
+    assert (tree["parent"], tree["truncated"]) == (None, False)
+    inside = page.get("files", params={"path": "sub"}).json()
+    assert (inside["path"], inside["parent"]) == ("sub", "")
+    assert [row["path"] for row in inside["entries"]] == ["sub/matte.mkv", "sub/other.mkv"]
+
+
+@pytest.mark.parametrize("text", ESCAPES)
+def test_no_path_leads_out_of_the_folder(text: str, baited: Path, page: Page) -> None:
+    for call in ("files", "files/glance"):
+        answer = page.get(call, params={"path": text})
+        assert answer.status_code in (403, 404), (call, answer.text)
+        assert "outside.mkv" not in answer.text.replace(text, "")
+    for wanted in (
+        {"composite": text, "masks": ["mask.mkv"]},
+        {"project": text},
+        {"foreground": text, "background": "clip.mkv"},
+    ):
+        assert page.post("projects", wanted).status_code in (403, 404)
+
+
+def test_masks_and_outputs_do_not_lead_out_either(baited: Path, page: Page) -> None:
+    number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+    document = page.get(f"projects/{number}").json()["document"]
+    told = page.get(f"projects/{number}").json()["revision"]
+    for name, value in (
+        ("masks", ["../outside.mkv"]),
+        ("composite", "/etc/passwd"),
+        ("reference", "../outside.mkv"),
+        ("cuts", "/etc/passwd"),
+        ("output", "../out.mkv"),
+    ):
+        wrong = {**document, "job": {**document["job"], name: value}}
+        answer = page.send(
+            "PUT", f"projects/{number}/document", {"revision": told, "document": wrong}
+        )
+        assert answer.status_code == 403, (name, answer.text)
+    for output in ("../out.mkv", "/tmp/out.mkv", "linked/out.mkv", ".out.mkv"):
+        answer = page.post(f"projects/{number}/renders", {"kind": "video", "output": output})
+        assert answer.status_code == 403, (output, answer.text)
+    assert page.get("renders").json() == []
+    assert not (baited.parent / "out.mkv").exists()
+
+
+def test_messages_do_not_say_where_the_folder_lies(baited: Path, page: Page) -> None:
+    (baited / "broken.mkv").write_bytes(b"no video at all")
+    answer = page.get("files/glance", params={"path": "broken.mkv"})
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("broken.mkv: ")
+    assert str(baited.parent) not in answer.text
+
+
+def test_a_glance_shows_the_first_frame(page: Page) -> None:
+    shown = picture_of(page.get("files/glance", params={"path": "clip.mkv", "lines": 32}))
+    assert shown.shape == (32, 48, 3)
+    assert 60 < shown.mean() < 180
+
+
+def test_a_dropped_file_is_found_by_name_size_and_beginning(folder: Path, page: Page) -> None:
+    data = (folder / "sub" / "other.mkv").read_bytes()
+    head = hashlib.sha256(data[: 1 << 20]).hexdigest()
+    told = {"name": "other.mkv", "bytes": len(data), "head": head}
+    assert page.post("files/find", told).json() == {"path": "sub/other.mkv"}
+    assert page.post("files/find", {**told, "bytes": len(data) + 1}).json() == {"path": None}
+    assert page.post("files/find", {**told, "head": "0" * 64}).json() == {"path": None}
+    assert page.post("files/find", {**told, "name": "secret.txt"}).json() == {"path": None}
+
+
+def test_a_file_that_is_sent_opens_and_goes_with_the_app(folder: Path, bold_weights: Path) -> None:
+    app = app_of(folder, bold_weights)
+    page = Page(app)
+    paths = {}
+    for name in ("clip.mkv", "mask.mkv"):
+        data = (folder / name).read_bytes()
+        begun = page.post("uploads", {"name": f"../../{name}", "bytes": len(data)})
+        assert begun.status_code == 201, begun.text
+        number = begun.json()["upload"]
+        for offset in range(0, len(data), 20_000):
+            answer = page.send(
+                "PUT", f"uploads/{number}?offset={offset}", content=data[offset : offset + 20_000]
+            )
+            assert answer.status_code == 200, answer.text
+        assert answer.json() == {"received": len(data), "path": f"upload:{number}"}
+        paths[name] = answer.json()["path"]
+    number = page.opened(composite=paths["clip.mkv"], masks=[paths["mask.mkv"]])
+    facts = page.get(f"projects/{number}").json()
+    assert (facts["frames"], facts["file"]) == (30, None)
+    own = app.run.path
+    sent = app.uploads.file(paths["clip.mkv"].removeprefix("upload:"))
+    assert sent.is_relative_to(own)
+    assert sent.name == "clip.mkv"
+    app.close()
+    assert not own.exists()
+
+
+def test_pieces_come_in_order_and_no_more_than_was_said(page: Page) -> None:
+    number = page.post("uploads", {"name": "a.mkv", "bytes": 100}).json()["upload"]
+    late = page.send("PUT", f"uploads/{number}?offset=50", content=b"x" * 50)
+    assert (late.status_code, late.json()["values"]) == (409, {"received": 0})
+    assert page.send("PUT", f"uploads/{number}?offset=0", content=b"x" * 60).status_code == 200
+    more = page.send("PUT", f"uploads/{number}?offset=60", content=b"x" * 41)
+    assert (more.status_code, more.json()["values"]) == (409, {"received": 60})
+    half = page.post("projects", {"composite": f"upload:{number}", "masks": []})
+    assert half.status_code == 409
+    large = page.send("PUT", f"uploads/{number}?offset=60", content=b"x" * (2 * CHUNK_BYTES))
+    assert large.status_code == 413
+    assert page.send("DELETE", f"uploads/{number}").status_code == 204
+    gone = page.send("PUT", f"uploads/{number}?offset=60", content=b"x")
+    assert (gone.status_code, gone.json()["key"]) == (404, "server.no-upload")
+    assert page.post("uploads", {"name": "a.mkv", "bytes": 0}).json()["key"] == "server.empty"
+
+
+def test_uploads_are_bounded(folder: Path, bold_weights: Path) -> None:
+    app = app_of(folder, bold_weights, limits=Limits(upload_bytes=1000))
+    try:
+        page = Page(app)
+        assert page.post("uploads", {"name": "a", "bytes": 600}).status_code == 201
+        answer = page.post("uploads", {"name": "b", "bytes": 600})
+        assert (answer.status_code, answer.json()["key"]) == (413, "server.uploads-full")
+    finally:
+        app.close()
+
+
+def test_names_that_are_sent_are_made_harmless(tmp_path: Path) -> None:
+    uploads = Uploads(tmp_path, 1000)
+    for name in ("../../etc/passwd", "..", "a\0b.mp4", "C:\\x\\clip.mov", ".bashrc", "%04d.png"):
+        number = uploads.begin(name, 1)
+        uploads.add(number, 0, b"x")
+        path = uploads.file(number)
+        assert path.parent == tmp_path / number
+        assert path.name.strip(". ") == path.name
+        assert "%" not in path.name
+
+
+def test_kinds_are_told_by_endings() -> None:
+    kinds = [kind_of(name) for name in ("a.MOV", "a.exr", "a.npz", "a.vhmae.json", "a.txt")]
+    assert kinds == ["video", "picture", "archive", "project", "other"]
+
+
+def test_a_link_that_leads_to_itself_is_no_way_out(tmp_path: Path) -> None:
+    os.symlink("loop", tmp_path / "loop")
+    folder = Folder(tmp_path, Uploads(tmp_path, 0))
+    assert folder.listing("")["entries"] == []
+    with pytest.raises(Refused):
+        folder.existing("loop")

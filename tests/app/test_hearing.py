@@ -1,0 +1,228 @@
+"""What is said is heard at once, and as ``vhmae harmonize --guide`` hears it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.app.page import Page, picture_of
+from vhmae.guide.dials import DIALS
+from vhmae.work.alternatives import show_alternatives
+from vhmae.work.analysis import open_analysis
+from vhmae.work.diagnosis import diagnose
+from vhmae.work.guiding import hear_guide
+from vhmae.work.job import AlternativesJob, AnalysisJob, GuideOptions
+
+POINT = {"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}
+SECOND = {"frame": 9, "at": [40.0, 30.0], "is": "match", "to": [5.0, 5.0], "to_frame": 11}
+
+
+@pytest.fixture(scope="module")
+def clip(page: Page) -> str:
+    return page.opened(composite="clip.mkv", masks=["mask.mkv"])
+
+
+def told_by_files(folder: Path, weights: Path, guide: dict[str, Any]) -> Any:
+    """What the commands make of a guide: the harmonizers' decisions, and rows of points."""
+    file = folder.parent / "guide.json"
+    file.write_text(json.dumps({"schema": 1, **guide}))
+    job = AnalysisJob(
+        composite=folder / "clip.mkv",
+        masks=(folder / "mask.mkv",),
+        weights=str(weights),
+        device="cpu",
+        words=GuideOptions(guide=file),
+    )
+    analysis = open_analysis(job)
+    heard = hear_guide(analysis)
+    assert heard is not None
+    return analysis.harmonizers[0].listener.telling.at(0, 0), heard.points, job
+
+
+@pytest.mark.parametrize(
+    "guide",
+    [
+        {"points": [POINT]},
+        {"points": [POINT, SECOND], "dials": {"exposure": 0.4, "saturation": -0.3}},
+        {"choices": [{"frame": 4, "round": 1, "of": 6, "chosen": 5}], "points": [SECOND]},
+        {"dials": {"temperature": 20.0}},
+        {"points": [POINT], "shots": "all"},
+    ],
+)
+def test_a_guide_changes_what_the_commands_change(
+    guide: dict[str, Any], folder: Path, page: Page, clip: str, bold_weights: Path
+) -> None:
+    wanted, points, _ = told_by_files(folder, bold_weights, guide)
+    heard = page.heard(clip, guide, 4)
+    [change] = heard["changes"]
+    found = np.array(change["change"]).reshape(3, 10).astype(np.float32)
+    np.testing.assert_array_equal(found, wanted)
+    named = "points" in guide or "choices" in guide
+    assert change["shot"] == (0 if named and guide.get("shots") != "all" else None)
+    for row, other in zip(heard["points"], points, strict=True):
+        assert {key: row[key] for key in other} == other
+    assert heard["errors"] == []
+
+
+def test_the_goal_of_a_point_is_told(page: Page, clip: str) -> None:
+    rows = page.heard(clip, {"points": [POINT, {"frame": 4, "at": [45, 32], "is": "neutral"}]})
+    assert rows["points"][0]["goal"] == [128.0, 144.0, 160.0]
+    assert rows["points"][1]["goal"] is None
+    assert rows["points"][0]["contradicts"] in (None, 2)
+
+
+def test_what_cannot_be_is_told_and_the_rest_is_heard(page: Page, clip: str) -> None:
+    wrong = [
+        {"frame": 4, "at": [1, 1], "is": "keep"},  # outside the mask
+        {"frame": 4, "at": [500, 1], "is": "keep"},
+        {"frame": 400, "at": [45, 32], "is": "keep"},
+        {"frame": 4, "at": [45, 32], "is": "keep", "object": 2},
+    ]
+    heard = page.heard(clip, {"points": [*wrong, POINT]}, 4)
+    assert [row["point"] for row in heard["errors"]] == [1, 2, 3, 4]
+    assert heard["errors"][0]["key"] == "server.point-outside-mask"
+    assert "outside the frame" in heard["errors"][1]["detail"]
+    assert [row["point"] for row in heard["points"]] == [5]
+    alone = page.heard(clip, {"points": [POINT]}, 4)
+    assert heard["changes"] == alone["changes"]
+
+
+@pytest.mark.parametrize(
+    "guide",
+    [
+        {"points": [{"frame": 0, "at": [1, 1], "is": "kep"}]},
+        {"points": [{"frame": 0, "at": [1, "a"], "is": "keep"}]},
+        {"dials": {"exposure": 99}},
+        {"schema": 2},
+        {"unknown": 1},
+        {"choices": [{"frame": 0, "round": 2, "of": 6, "chosen": 1}]},
+    ],
+)
+def test_what_no_guide_can_say_is_refused(guide: dict[str, Any], page: Page, clip: str) -> None:
+    body = {"guide": {"schema": 1, **guide}, "frame": 0}
+    answer = page.post(f"projects/{clip}/guide", body)
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("guide")
+    assert page.post(f"projects/{clip}/guide", {"frame": 0}).status_code == 422
+    more = {**body, "strength": 1.5}
+    assert page.post(f"projects/{clip}/guide", more).status_code == 422
+
+
+def test_a_frame_that_is_not_looked_at_is_pending_first(page: Page, clip: str) -> None:
+    guide = {"schema": 1, "points": [{**POINT, "frame": 21}]}
+    first = page.post(f"projects/{clip}/guide", {"guide": guide, "frame": 21}).json()
+    assert (first["pending"], first["changes"]) == ([21], [])
+    assert page.heard(clip, guide, 21)["changes"]
+    assert page.post(f"projects/{clip}/look", {"frame": 22}).status_code == 202
+    assert page.post(f"projects/{clip}/look", {"frame": 99}).status_code == 404
+
+
+def test_the_diagnosis_says_what_the_command_says(
+    folder: Path, page: Page, clip: str, bold_weights: Path
+) -> None:
+    *_, job = told_by_files(folder, bold_weights, {"points": [POINT]})
+    [wanted] = diagnose(job)["shots"]
+    [row] = page.heard(clip, {"points": [POINT]}, 4)["diagnosis"]
+    assert (row["object"], row["shot"]) == (1, 0)
+    assert row["nothing_to_do"] == wanted["nothing_to_do"]
+    assert row["change_levels"] == pytest.approx(wanted["change_levels"], rel=0.03)
+    assert row["plain_dials"] == row["dials"]
+    assert set(row["dials"]) == set(DIALS)
+
+
+def test_nothing_to_do_is_said(page: Page, clip: str) -> None:
+    [row] = page.heard(clip, {}, 4, strength=0.0)["diagnosis"]
+    assert row["nothing_to_do"] is True
+    assert row["change_levels"] == 0.0
+    assert all(abs(value) < 1e-3 for value in row["dials"].values())
+
+
+def test_dials_stand_where_the_answer_is(page: Page, clip: str) -> None:
+    """Keeping all colors where they are, the answer is none, and a dial says what it turns."""
+    keep = [{"frame": 4, "at": [x, 32.0], "is": "keep", "weight": 100.0} for x in (38.0, 45.0, 50)]
+    plain = page.heard(clip, {"points": keep}, 4)["diagnosis"][0]
+    turned = page.heard(clip, {"points": keep, "dials": {"exposure": 0.5}}, 4)["diagnosis"][0]
+    assert turned["plain_dials"] == plain["dials"]
+    assert turned["dials"]["exposure"] - plain["dials"]["exposure"] == pytest.approx(0.5, abs=0.2)
+
+
+def test_hue_is_kept_in_the_diagnosis_too(page: Page, clip: str) -> None:
+    [free] = page.heard(clip, {}, 4)["diagnosis"]
+    [kept] = page.heard(clip, {}, 4, keep=["hue", "saturation"])["diagnosis"]
+    assert kept["change_levels"] < free["change_levels"]
+
+
+def test_takes_are_those_of_the_command(
+    folder: Path, page: Page, clip: str, bold_weights: Path, tmp_path: Path
+) -> None:
+    job = AlternativesJob(
+        composite=folder / "clip.mkv",
+        masks=(folder / "mask.mkv",),
+        weights=str(bold_weights),
+        device="cpu",
+        output=tmp_path / "sheet.png",
+        frame=4,
+    )
+    wanted = show_alternatives(job)["takes"]
+    found = page.post(f"projects/{clip}/takes", {"guide": {"schema": 1}, "frame": 4}).json()
+    assert [row["word"] for row in found["takes"]] == [row["word"] for row in wanted]
+    assert [row["key"] for row in found["takes"]][:2] == ["take.plain", "take.untouched"]
+    assert (found["round"], found["frame"], found["object"]) == (1, 4, 1)
+    texts = page.get("catalogue/de").json()
+    assert all(row["key"] in texts for row in found["takes"])
+    # Choosing one is a guide, and the next round is finer.
+    chosen = found["takes"][4]
+    guide = {"schema": 1, "choices": [chosen["choice"]]}
+    assert page.heard(clip, guide, 4)["changes"][0]["change"] == chosen["change"]
+    finer = page.post(f"projects/{clip}/takes", {"guide": guide, "frame": 4}).json()
+    assert finer["round"] == 2
+    assert finer["takes"][0]["change"] == chosen["change"]
+    first = np.subtract(found["takes"][2]["change"], found["takes"][3]["change"])
+    second = np.subtract(finer["takes"][2]["change"], finer["takes"][3]["change"])
+    assert np.linalg.norm(second) < np.linalg.norm(first)
+    odd = page.post(f"projects/{clip}/takes", {"guide": guide, "frame": 4, "count": 7})
+    assert odd.status_code == 400
+    other = page.post(f"projects/{clip}/takes", {"guide": guide, "frame": 4, "object": 2})
+    assert other.json()["key"] == "server.no-object"
+
+
+def test_the_rendered_frame_heeds_the_saved_guide(page: Page, clip: str) -> None:
+    before = picture_of(page.get(f"projects/{clip}/rendered/4"))
+    facts = page.get(f"projects/{clip}").json()
+    document = {**facts["document"], "guide": {"schema": 1, "points": [POINT]}}
+    body = {"revision": facts["revision"], "document": document}
+    assert page.send("PUT", f"projects/{clip}/document", body).json()["restarted"] is False
+    after = picture_of(page.get(f"projects/{clip}/rendered/4"))
+    got = page.heard(clip, {"points": [POINT]}, 4)["points"][0]["got"]
+    assert np.abs(before.astype(int) - after).max() > 3
+    np.testing.assert_allclose(after[32, 45], got, atol=8)
+
+
+def test_the_prior_is_told_for_the_page_to_solve_by_itself(page: Page, clip: str) -> None:
+    prior = page.get("prior", params={"project": clip}).json()
+    assert np.shape(prior["covariance"]) == (30, 30)
+    assert len(prior["scales"]) == len(prior["weights"])
+    heard = page.heard(clip, {"points": [POINT]}, 4, covariance=True)
+    assert np.shape(heard["changes"][0]["deviation"]) == (30, 30)
+
+
+def test_the_colors_that_dials_are_fitted_in_are_told(
+    folder: Path, page: Page, clip: str, bold_weights: Path
+) -> None:
+    answer = page.get(f"projects/{clip}/colors", params={"frame": 4})
+    assert answer.headers["x-frame"] == "4"
+    found = np.frombuffer(answer.content, "<f4").reshape(-1, 3)
+    shown = picture_of(
+        page.get(f"projects/{clip}/frames/4", params={"size": "full", "as": "exact"})
+    )
+    matte = picture_of(page.get(f"projects/{clip}/frames/4/matte", params={"size": "full"}))
+    wanted = shown[matte >= 128] / 255.0
+    assert len(found) == len(wanted)  # few enough for all to be taken
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    assert page.get(f"projects/{clip}/colors").headers["x-frame"] == "0"
+    other = page.get(f"projects/{clip}/colors", params={"object": 2})
+    assert other.json()["key"] == "server.no-object"

@@ -1,0 +1,261 @@
+"""What is taken away: by a queue, the same as by the command that is shown, and whole or not at
+all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from tests.app.conftest import fill
+from tests.app.page import Page, app_of, picture_of, waited
+from tests.support.scenes import decode, moving_scene, packets, write_video
+from vhmae.cli import main
+from vhmae.color.lut import read_cube
+from vhmae.guide.reading import read_guide
+
+GUIDE = {"schema": 1, "points": [{"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}]}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, bold_weights: Path) -> Iterator[Page]:
+    app = app_of(fill(tmp_path_factory.mktemp("renders") / "own"), bold_weights)
+    try:
+        yield Page(app)
+    finally:
+        app.close()
+
+
+@pytest.fixture(scope="module")
+def clip(own: Page) -> str:
+    """A clip of which something was said."""
+    number = own.opened(composite="clip.mkv", masks=["mask.mkv"])
+    facts = own.get(f"projects/{number}").json()
+    document = {**facts["document"], "guide": GUIDE}
+    body = {"revision": facts["revision"], "document": document}
+    assert own.send("PUT", f"projects/{number}/document", body).status_code == 200
+    return number
+
+
+def taken(page: Page, number: str, **wanted: Any) -> dict[str, Any]:
+    """Have something made, and wait for it."""
+    answer = page.post(f"projects/{number}/renders", wanted)
+    assert answer.status_code == 202, answer.text
+    found = page.rendered(answer.json()["id"])
+    assert found["state"] == "done", found["error"]
+    return found
+
+
+def same_video(one: Path, other: Path) -> None:
+    for planes, others in zip(decode(one), decode(other), strict=True):
+        for plane, wanted in zip(planes, others, strict=True):
+            np.testing.assert_array_equal(plane, wanted)
+    with av.open(str(one)) as a, av.open(str(other)) as b:
+        assert [f.pts for f in a.decode(video=0)] == [f.pts for f in b.decode(video=0)]
+    assert packets(one, "audio") == packets(other, "audio") != []
+
+
+def test_a_render_is_what_the_shown_command_writes(
+    own: Page, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = own.app.folder.root
+    told = own.post(f"projects/{clip}/command", {"kind": "video"}).json()
+    made = taken(own, clip, kind="video")
+    assert made["command"] == told["command"]
+    assert made["files"] == made["from_project"] == ["clip.harmonized.mkv"]
+    assert (made["done"], made["total"], made["warnings"][:0]) == (30, 30, [])
+    assert made["report"]["guide"]["points"][0]["at"] == [45.0, 32.0]
+    written = folder / "clip.harmonized.mkv"
+    kept = folder.parent / "kept.mkv"
+    shutil.move(written, kept)
+    monkeypatch.chdir(folder / told["folder"])
+    for command in (told["command"], told["job"]):
+        words = shlex.split(command)
+        assert words[:2] == ["vhmae", "harmonize"]
+        assert main([*words[1:], "-q"]) == 0
+        same_video(written, kept)
+        written.unlink()
+    leftover = [one.name for one in folder.iterdir() if one.name.startswith(".clip")]
+    assert leftover == []
+
+
+def test_what_is_there_is_replaced_only_when_told(own: Page, clip: str) -> None:
+    folder = own.app.folder.root
+    (folder / "there.mkv").write_bytes(b"precious")
+    wanted = {"kind": "video", "output": "there.mkv"}
+    answer = own.post(f"projects/{clip}/renders", wanted)
+    assert (answer.status_code, answer.json()["key"]) == (409, "server.exists")
+    assert (folder / "there.mkv").read_bytes() == b"precious"
+    over_input = {"kind": "video", "output": "clip.mkv", "overwrite": True}
+    answer = own.post(f"projects/{clip}/renders", over_input)
+    failed = own.rendered(answer.json()["id"])
+    assert failed["state"] == "failed"
+    assert "input" in failed["error"]["detail"]
+    assert decode(folder / "clip.mkv")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"kind": "film"}, "unknown kind"),
+        ({"kind": "video", "options": {"crff": 3}}, "crff"),
+        ({"kind": "video", "options": {"crf": "much"}}, "crf"),
+        ({"kind": "cube", "options": {"crf": 3}}, "crf"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_at_once(
+    wanted: dict[str, Any], told: str, own: Page, clip: str
+) -> None:
+    answer = own.post(f"projects/{clip}/renders", wanted)
+    assert answer.status_code == 400
+    assert told in answer.json()["detail"]
+
+
+def test_the_queue_is_one_after_the_other_and_can_be_cancelled(own: Page, clip: str) -> None:
+    first = own.post(f"projects/{clip}/renders", {"kind": "video", "output": "a.mkv"}).json()
+    second = own.post(f"projects/{clip}/renders", {"kind": "video", "output": "b.mkv"}).json()
+    twice = own.post(f"projects/{clip}/renders", {"kind": "video", "output": "b.mkv"})
+    assert twice.json()["key"] == "server.busy"
+    assert own.post(f"renders/{second['id']}/cancel").json()["state"] == "cancelled"
+    assert own.post(f"renders/{first['id']}/cancel").status_code == 200
+    assert own.rendered(first["id"])["state"] == "cancelled"
+    folder = own.app.folder.root
+    assert not (folder / "a.mkv").exists()
+    kept = json.loads((folder / "clip.vhmae.json").read_text())["renders"]
+    assert {row["id"] for row in kept} >= {first["id"], second["id"]}
+    assert own.post(f"renders/{first['id']}/resume").json()["state"] in ("waiting", "running")
+    assert own.rendered(first["id"])["state"] == "done"
+    assert (folder / "a.mkv").exists()
+    assert own.post(f"renders/{first['id']}/resume").json()["key"] == "server.not-resumable"
+    download = own.get(f"renders/{first['id']}/files/0")
+    assert download.content == (folder / "a.mkv").read_bytes()
+    assert "attachment" in download.headers["content-disposition"]
+    assert own.get(f"renders/{first['id']}/files/1").status_code == 404
+    assert own.send("DELETE", f"renders/{second['id']}").status_code == 204
+    assert own.get(f"renders/{second['id']}/files/0").json()["key"] == "server.no-render"
+    assert "renders" not in json.loads((folder / "clip.vhmae.json").read_text()) or not any(
+        row["id"] == second["id"]
+        for row in json.loads((folder / "clip.vhmae.json").read_text())["renders"]
+    )
+
+
+def test_grades_hold_the_guide(own: Page, clip: str) -> None:
+    made = taken(own, clip, kind="cube")
+    assert made["command"].startswith("vhmae export cube clip.mkv")
+    path = own.app.folder.root / made["files"][0]
+    lut = read_cube(path)
+    point = own.heard(clip, GUIDE, 4)["points"][0]
+    before = np.array(point["composite"]) / 255.0
+    import torch
+
+    graded = lut(torch.tensor(before, dtype=torch.float32)[None])[0].numpy() * 255.0
+    assert np.abs(graded - point["got"]).max() < 40  # the map of a whole shot
+    assert np.abs(graded - 255 * before).max() > 5
+
+
+def test_a_layer_has_alpha(own: Page, clip: str) -> None:
+    made = taken(own, clip, kind="layer", output="layer.mkv")
+    with av.open(str(own.app.folder.root / made["files"][0])) as container:
+        frame = next(container.decode(video=0))
+    assert "a" in frame.format.name
+    alpha = frame.to_ndarray(format="rgba")[..., 3]
+    assert (alpha[moving_scene(30, 96, 64)[1][0]] == 255).mean() > 0.95
+
+
+def test_before_and_after_to_show(own: Page, clip: str) -> None:
+    made = taken(own, clip, kind="before_after", options={"frame": 4})
+    sheet = cv2.imread(str(own.app.folder.root / made["files"][0]))[..., ::-1]
+    params = {"size": "full", "as": "exact"}
+    before = picture_of(own.get(f"projects/{clip}/frames/4", params=params))
+    after = picture_of(own.get(f"projects/{clip}/rendered/4", params={"size": "full"}))
+    np.testing.assert_array_equal(sheet[:, :96], before)
+    np.testing.assert_array_equal(sheet[:, -96:], after)
+    assert np.abs(before.astype(int) - after).max() > 5
+    film = taken(own, clip, kind="before_after", options={"clip": True})
+    shown = own.app.folder.root / film["files"][0]
+    with av.open(str(shown)) as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(frames) == 30
+    assert frames[4].shape == (64, 198, 3)
+    assert np.abs(frames[4][:, -96:].astype(int) - after).mean() < 12
+    wrong = own.post(f"projects/{clip}/renders", {"kind": "before_after", "output": "x.txt"})
+    assert own.rendered(wrong.json()["id"])["state"] == "failed"
+
+
+def test_a_bundle_holds_no_footage(own: Page, clip: str, tmp_path: Path) -> None:
+    made = taken(own, clip, kind="bundle", options={"frame": 4})
+    path = own.app.folder.root / made["files"][0]
+    with zipfile.ZipFile(path) as archive:
+        assert sorted(archive.namelist()) == [
+            "clip.after.png",
+            "clip.before.png",
+            "clip.cube",
+            "clip.guide.json",
+        ]
+        archive.extractall(tmp_path)
+    assert read_guide(tmp_path / "clip.guide.json").to_tree()["points"] == GUIDE["points"]
+    assert read_cube(tmp_path / "clip.cube")
+
+
+def test_a_green_screen_is_cut_out(own: Page) -> None:
+    folder = own.app.folder.root
+    pictures, masks = moving_scene(6, 96, 64)
+    pictures[~masks] = (20, 200, 30)
+    write_video(folder / "green.mkv", pictures)
+    shutil.copy(folder / "sub" / "other.mkv", folder / "behind.mkv")
+    number = own.opened(composite="sub/other.mkv", masks=["sub/matte.mkv"])
+    wrong = {"kind": "matte", "options": {"of": "foreground"}}
+    answer = own.post(f"projects/{number}/renders", wrong)
+    assert own.rendered(answer.json()["id"])["state"] == "failed"
+    green = own.post("projects", {"composite": "green.mkv", "masks": []}).json()["id"]
+    assert own.settled(green)["state"] == "failed"  # it has no mask yet
+    made = taken(own, green, kind="matte", options={"way": "chroma", "key": "green"})
+    assert made["from_project"] == ["green.matte.mkv"]
+    number = own.opened(composite="green.mkv", masks=made["files"])
+    matte = picture_of(own.get(f"projects/{number}/frames/3/matte", params={"size": "full"}))
+    assert ((matte > 127) == masks[3]).mean() > 0.95
+
+
+def test_trouble_ends_one_entry_and_not_the_queue(own: Page, clip: str) -> None:
+    wrong = {"kind": "video", "output": "no.mkv", "options": {"codec": "nothing"}}
+    failed = own.rendered(own.post(f"projects/{clip}/renders", wrong).json()["id"])
+    assert failed["state"] == "failed"
+    assert "nothing" in failed["error"]["detail"]
+    assert str(own.app.folder.root) not in json.dumps(failed)
+    assert taken(own, clip, kind="before_after", output="ok.png", options={"frame": 1})
+    assert not [name for name in os.listdir(own.app.folder.root) if name.startswith("no.mkv")]
+
+
+def test_entries_wait_for_a_project_that_is_opened_again(
+    tmp_path: Path, bold_weights: Path
+) -> None:
+    folder = fill(tmp_path / "own")
+    app = app_of(folder, bold_weights)
+    page = Page(app)
+    number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+    ids = []
+    for name in ("a.mkv", "b.mkv"):
+        added = page.post(f"projects/{number}/renders", {"kind": "video", "output": name})
+        ids.append(added.json()["id"])
+    app.close()
+    app = app_of(folder, bold_weights)
+    try:
+        page = Page(app)
+        assert page.get("renders").json() == []
+        page.opened(composite="clip.mkv", masks=["mask.mkv"])
+        rows = page.get("renders").json()
+        assert [(row["id"], row["state"]) for row in rows] == [(one, "stopped") for one in ids]
+        page.post(f"renders/{ids[0]}/resume")
+        assert waited(lambda: page.entry(ids[0]), "done", "failed")["state"] == "done"
+    finally:
+        app.close()
