@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests.support.footage import built, footage
+from tests.support.hdr import hdr_work
 from tests.support.review import made, review
 from tests.support.scenes import bold, moving_scene, write_video
 from tests.support.sets import data
@@ -26,7 +27,7 @@ DATA = Path(os.environ.get("VHMAE_DATA", Path(__file__).parents[2] / "shared" / 
 
 
 # Fixtures that several rooms share.
-__all__ = ["bold", "built", "data", "footage", "made", "review"]
+__all__ = ["bold", "built", "data", "footage", "hdr_work", "made", "review"]
 
 
 @pytest.fixture(scope="session")

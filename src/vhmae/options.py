@@ -77,7 +77,7 @@ class Option:
     role: Role
     same_frames: bool
 
-    @property
+    @functools.cached_property
     def choices(self) -> tuple[str, ...]:
         """The words that it takes, where it takes certain words only."""
         hint = self.hint
@@ -226,15 +226,25 @@ def _options_of(kind: Any) -> tuple[Option, ...]:
 def build_options(kind: type[T], values: Mapping[str, Any]) -> T:
     """Make a dataclass of its options' values, by their names; those that lack take their
     defaults."""
-    hints = typing.get_type_hints(kind)
     own: dict[str, Any] = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]  # a TypeVar cannot say "dataclass"
-        hint = _without_none(hints[field.name])
-        if dataclasses.is_dataclass(hint):
-            own[field.name] = build_options(typing.cast(type, hint), values)
-        elif field.name in values:
-            own[field.name] = values[field.name]
+    for name, nested in _fields_of(typing.cast(Any, kind)):
+        if nested is not None:
+            own[name] = build_options(nested, values)
+        elif name in values:
+            own[name] = values[name]
     return kind(**own)
+
+
+@functools.cache
+def _fields_of(kind: Any) -> tuple[tuple[str, type | None], ...]:
+    """The fields of a dataclass, each with its type where that is a dataclass itself: looked up
+    once, since a table holds a job a line."""
+    hints = typing.get_type_hints(kind)
+    types_of = {field.name: _without_none(hints[field.name]) for field in dataclasses.fields(kind)}
+    return tuple(
+        (name, typing.cast(type, hint) if dataclasses.is_dataclass(hint) else None)
+        for name, hint in types_of.items()
+    )
 
 
 def values_of(settings: Any) -> dict[str, Any]:

@@ -14,6 +14,8 @@ Told = Callable[[int, int | None], None]
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_JSON = 1.0
+SECONDS_BETWEEN_TENTHS = 1.0
+"""A line is told at each tenth of the work, too, but no more often."""
 
 
 class Progress:
@@ -30,6 +32,7 @@ class Progress:
         note: Callable[[], str] = lambda: "",
         unit: str = "frames",
         stream: TextIO | None = None,
+        size: Callable[[], int] | None = None,
         told: Told | None = None,
     ) -> None:
         """Make one.
@@ -37,9 +40,11 @@ class Progress:
         Args:
             what: what is being done, in a word.
             total: how much there is to do; None is not known.
-            mode: auto is a bar on a terminal and a line every ten seconds elsewhere.
+            mode: auto is a bar on a terminal and lines elsewhere, one every ten seconds and at each
+                tenth of the work.
             note: what else is told of the work at each time.
             stream: None is stderr.
+            size: bytes that are written so far, where any are.
             told: is called with how much is done and the total at each time, whatever the mode.
         """
         self.told = told
@@ -47,7 +52,8 @@ class Progress:
         if mode == "auto":
             mode = "bar" if self.stream.isatty() else "lines"
         self.mode, self.what, self.total, self.note, self.unit = mode, what, total, note, unit
-        self.done = 0
+        self.size = size
+        self.done = self._tenths = 0
         self._began = self._told = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -76,7 +82,7 @@ class Progress:
     def __call__(self, done: int) -> None:
         """Tell how much is done."""
         if done < self.done:  # another pass over the same
-            self._began = time.monotonic()
+            self._began, self._tenths = time.monotonic(), 0
             if self._bar is not None:
                 self._bar.reset(self._task)
         self.done = done
@@ -86,15 +92,20 @@ class Progress:
             self._bar.update(
                 self._task, completed=done, description=f"{self.what} {self.note()}".strip()
             )
-        elif self.mode in ("lines", "json"):
-            between = SECONDS_BETWEEN_LINES if self.mode == "lines" else SECONDS_BETWEEN_JSON
-            if time.monotonic() - self._told >= between:
-                self._told = time.monotonic()
-                print(
-                    self._line() if self.mode == "lines" else self._json(),
-                    file=self.stream,
-                    flush=True,
-                )
+        elif self.mode in ("lines", "json") and self._is_due():
+            self._told = time.monotonic()
+            text = self._line() if self.mode == "lines" else self._json()
+            print(text, file=self.stream, flush=True)
+
+    def _is_due(self) -> bool:
+        waited = time.monotonic() - self._told
+        if self.mode == "json":
+            return waited >= SECONDS_BETWEEN_JSON
+        tenths = 10 * self.done // self.total if self.total else 0
+        due = waited >= SECONDS_BETWEEN_LINES
+        due |= tenths > self._tenths and waited >= SECONDS_BETWEEN_TENTHS
+        self._tenths = tenths if due else self._tenths
+        return due
 
     @property
     def seconds_left(self) -> float | None:
@@ -111,13 +122,15 @@ class Progress:
             else f" of {self.total} {self.unit} ({100 * self.done // self.total} %)"
         )
         left = self.seconds_left
-        rest = "" if left is None else f", {_duration(left)} left"
+        rest = "" if self.size is None else f", {self.size() / 1e6:.1f} MB"
+        rest += "" if left is None else f", {_duration(left)} left"
         note = self.note()
         return f"vhmae: {self.what}: {self.done}{of}{rest}" + (f", {note}" if note else "")
 
     def _json(self) -> str:
         left = self.seconds_left
         told = {"event": "progress", "what": self.what, "done": self.done, "total": self.total}
+        told |= {} if self.size is None else {"size_bytes": self.size()}
         return json.dumps({**told, "seconds_left": None if left is None else round(left, 1)})
 
 

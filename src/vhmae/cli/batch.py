@@ -55,6 +55,8 @@ def _batch(args: Any) -> None:
         line += (
             f", {outcome.frames} frames in {outcome.seconds:.1f} s"
             if outcome.status == "done"
+            else f", would be {outcome.frames} frames"
+            if outcome.status == "checked"
             else ""
         )
         line += f" ({with_flags(outcome.message)})" if outcome.message else ""
@@ -66,7 +68,7 @@ def _batch(args: Any) -> None:
                 print(f"  shot {shot['shot']} still needed: {shot['words']}")
     counts = {
         status: sum(outcome.status == status for outcome in outcomes)
-        for status in ("done", "skipped", "failed")
+        for status in ("done", "checked", "skipped", "failed")
     }
     write_report(
         {"schema": 1, "jobs": [dataclasses.asdict(outcome) for outcome in outcomes], **counts},

@@ -23,23 +23,6 @@ def add_harmonize(commands: Any) -> None:
         commands, "harmonize", _harmonize, "harmonize the foreground of a composite video"
     )
     add_composite(parser, "; - for Y4M or raw video by a pipe")
-    parser.add_argument(
-        "--background",
-        type=location,
-        metavar="VIDEO",
-        help="what --foreground is laid over, in the place of COMPOSITE",
-    )
-    parser.add_argument(
-        "--matte",
-        choices=["rvm", "salient"],
-        help="make the mask here where none is given: people, or whatever stands out; look at it",
-    )
-    parser.add_argument(
-        "--matte-weights",
-        type=Path,
-        metavar="FILE",
-        help="the network of --matte (VHMAE_RVM, VHMAE_ISNET)",
-    )
     add_options(parser, HarmonizeJob, leave_out=["composite"])
     add_options(parser, StreamJob, only=["raw", "lookahead"])
     add_file_options(parser)
@@ -49,6 +32,37 @@ def add_harmonize(commands: Any) -> None:
 def add_composite(parser: Parser, more: str = "") -> None:
     text = f"video, picture, folder or sequence (shot.%%04d.png){more}"
     parser.add_argument("composite_given", nargs="?", type=location, metavar="COMPOSITE", help=text)
+    parser.add_argument(
+        "--background",
+        type=location,
+        metavar="VIDEO",
+        help="what --foreground is laid over, in the place of COMPOSITE",
+    )
+
+
+def composite_given(args: Any, values: dict[str, Any], has_output: bool = True) -> dict[str, Any]:
+    """The options of a command with the composite among them, or the background of two layers."""
+    named = [one for one in (args.composite_given, args.background) if one is not None]
+    if len(named) > 1:
+        raise InputError("--background: takes the place of COMPOSITE; leave one of them out")
+    if args.background is not None and values.get("foreground") is None:
+        raise InputError("--background: is what --foreground is laid over; give that, too")
+    if named:
+        values["composite"] = named[0]
+    if "composite" not in values:
+        raise InputError("COMPOSITE: missing; name the video, or --foreground and --background")
+    _check_laying(args, values)
+    if has_output:
+        require_output(values)
+    return values
+
+
+def _check_laying(args: Any, values: dict[str, Any]) -> None:
+    if values.get("foreground") is None and any(hasattr(args, name) for name in LAYING):
+        raise InputError(
+            "--position, --scale and --premultiplied: say how --foreground is laid; give one, or "
+            "leave them out"
+        )
 
 
 def add_file_options(parser: Parser) -> None:
@@ -90,11 +104,7 @@ def _harmonize(args: Any) -> None:
             "harmonize: needs COMPOSITE, or --foreground and --background; see vhmae harmonize "
             "--help"
         )
-    if not has_foreground and any(hasattr(args, name) for name in LAYING):
-        raise InputError(
-            "--position, --scale and --premultiplied: say how --foreground is laid; give one, or "
-            "leave them out"
-        )
+    _check_laying(args, values)
     require_output(values)
     values.setdefault("progress", "none" if args.quiet else "auto")
     if values.get("resume") and any(isinstance(one, str) for one in _files(values).values()):
@@ -102,15 +112,8 @@ def _harmonize(args: Any) -> None:
             "--resume: cannot resume with what is fetched anew each time; download it and name the "
             "file"
         )
-    if args.matte is not None and values.get("check"):
-        raise InputError("--check: makes no mask; give --mask, or leave out --matte")
-    if args.matte is not None and (values.get("masks") or has_foreground or values.get("resume")):
-        raise InputError(
-            "--matte: makes a mask where none is given, and anew each time; leave out --mask, "
-            "--foreground and --resume"
-        )
     with fetched_inputs(values, HarmonizeJob, args.allow_url) as local:
-        report = _harmonize_matted(args, local) if args.matte is not None else _run(local)
+        report = _run(local)
     write_report(report, args.json)
     print_warnings(report["warnings"], args.quiet)
     if report.get("check"):
@@ -197,27 +200,6 @@ def _run(values: dict[str, Any]) -> dict[str, Any]:
     return harmonize_job(job)
 
 
-def _harmonize_matted(args: Any, values: dict[str, Any]) -> dict[str, Any]:
-    """Cut the foreground out first; the mask is gone afterwards."""
-    job = build_options(HarmonizeJob, values)
-    from vhmae.matting.run import made_matte
-
-    options = {
-        "weights": args.matte_weights,
-        "threads": job.threads,
-        "cuts": job.cuts,
-        "cut_detection": job.cut_detection,
-        "progress": sys.stderr.isatty() and not args.quiet,
-    }
-    with made_matte(job.composite, args.matte, job.output, **options) as mask:
-        report = _run({**values, "masks": (mask,)})
-    advice = (
-        f"the mask was made by {args.matte}: look at it (vhmae matte {job.composite} -o matte.mkv "
-        f"--with {args.matte})"
-    )
-    return {**report, "warnings": [*report["warnings"], advice]}
-
-
 def _harmonize_pipe(args: Any) -> None:
     """From stdin to stdout: stdout carries the video, so that what is said goes to stderr."""
     if not str(args.composite_given) == str(getattr(args, "output", "")) == "-":
@@ -228,7 +210,7 @@ def _harmonize_pipe(args: Any) -> None:
     for one in options_of(HarmonizeJob):
         if hasattr(args, one.name) and one.name not in for_pipes:
             raise InputError(f"{one.flags[-1]}: is for files, not for pipes; leave it out")
-    for name in ("background", "matte", "matte_weights", "job", "allow_url"):
+    for name in ("background", "job", "allow_url"):
         if getattr(args, name) not in (None, False):
             raise InputError(
                 f"--{name.replace('_', '-')}: is for files, not for pipes; leave it out"

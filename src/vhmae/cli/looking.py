@@ -6,11 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from vhmae.cli.harmonize import add_composite, add_file_options, fetched_inputs, require_output
+from vhmae.cli.harmonize import (
+    add_composite,
+    add_file_options,
+    composite_given,
+    fetched_inputs,
+)
 from vhmae.cli.options import add_options, given_options
 from vhmae.cli.parser import Parser, add_report_options, write_report
 from vhmae.cli.words import print_warnings
-from vhmae.errors import InputError
 from vhmae.options import build_options
 
 Job = TypeVar("Job")
@@ -38,13 +42,7 @@ def report_of(
         work: takes the job.
         has_output: whether the job writes a file, which must be named.
     """
-    values = given_options(args, kind)
-    if args.composite_given is not None:
-        values["composite"] = args.composite_given
-    if "composite" not in values:
-        raise InputError("COMPOSITE: missing; name the video")
-    if has_output:
-        require_output(values)
+    values = composite_given(args, given_options(args, kind), has_output)
     with fetched_inputs(values, kind, args.allow_url) as local:
         job = build_options(kind, local)
         report = work(job)

@@ -21,6 +21,19 @@ def _preview(args: Any) -> None:
         return preview(job)
 
     job, report = report_of(args, PreviewJob, work)
-    if not args.quiet:
-        change = f"mean change {report['mean_change']:.1f} levels"
-        print(f"{job.output}: frame {report['frame']}, {change}")
+    if args.quiet:
+        return
+    change = f"mean change {report['mean_change']:.1f} levels"
+    print(f"{job.output}: frame {report['frame']}, {change}")
+    several = len(report["objects"]) > 1
+    for number, one in enumerate(report["objects"], 1):
+        print(
+            f"{f'object {number}' if several else one['side']}: {one['share']:.1%} of the frame, "
+            f"red green blue {_colors(one['before'])} became {_colors(one['after'])} (mean "
+            f"{one['mean_change']:.1f}, most {one['largest_change']:.1f}); around it "
+            f"{_colors(one['around'])}"
+        )
+
+
+def _colors(levels: list[float]) -> str:
+    return " ".join(f"{level:.1f}" for level in levels)

@@ -23,7 +23,7 @@ def between(before: Sequence[float], after: Sequence[float]) -> np.ndarray:
     Raises:
         ValueError: for primaries that span no colours, and whites without light.
     """
-    own, other = _to_xyz(before), _to_xyz(after)
+    own, other = to_xyz(before), to_xyz(after)
     own_white, other_white = (_BRADFORD @ matrix.sum(axis=1) for matrix in (own, other))
     if (own_white <= 0).any() or (other_white <= 0).any():
         raise ValueError("its white is no light")
@@ -32,7 +32,7 @@ def between(before: Sequence[float], after: Sequence[float]) -> np.ndarray:
     return matrix
 
 
-def _to_xyz(chromaticities: Sequence[float]) -> np.ndarray:
+def to_xyz(chromaticities: Sequence[float]) -> np.ndarray:
     """The matrix (3, 3) from RGB to XYZ whose white has a luminance of 1."""
     pairs = np.array(chromaticities, np.float64).reshape(4, 2)
     if not np.isfinite(pairs).all() or (np.abs(pairs[:, 1]) < 1e-6).any():

@@ -7,6 +7,8 @@ from typing import Literal
 
 import numpy as np
 
+from vhmae.color.light import LightSpace
+
 Matrix = Literal["bt601", "bt709", "bt2020", "rgb"]
 
 _LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (0.2627, 0.0593)}
@@ -19,6 +21,8 @@ class ColorEncoding:
     matrix: Matrix
     full_range: bool
     bits: int = 8
+    space: LightSpace | None = None
+    """What red, green and blue stand for; None where a display of SDR is sent them."""
 
     def decoding(self) -> tuple[np.ndarray, np.ndarray]:
         """The matrix (3, 3) and offset (3,) with ``rgb = matrix @ codes + offset``, RGB in [0,

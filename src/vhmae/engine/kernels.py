@@ -8,23 +8,13 @@ loops over few arrays, since only such loops become vector code.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numba
 import numpy as np
 
 from vhmae.arrays import Array
+from vhmae.color.curves import compiled
 
 
-def _compiled(function: Any) -> Any:
-    """Compile at first use, and keep the result where there is a place for it."""
-    try:
-        return numba.njit(nogil=True, fastmath=True, cache=True)(function)
-    except RuntimeError:  # neither the package's folder nor the user's cache can be written
-        return numba.njit(nogil=True, fastmath=True)(function)
-
-
-@_compiled
+@compiled
 def _decode(
     y: Array, u: Array, v: Array, a: float, b: float, c: float, offset: float, out: Array
 ) -> None:
@@ -34,19 +24,19 @@ def _decode(
         out[x] = min(max(value, np.float32(0.0)), np.float32(1.0))
 
 
-@_compiled
+@compiled
 def _start(base: Array, step: Array, share: float, out: Array) -> None:
     for x in range(len(out)):
         out[x] = base[x] + share * step[x]
 
 
-@_compiled
+@compiled
 def _multiply_add(base: Array, step: Array, share: float, color: Array, out: Array) -> None:
     for x in range(len(out)):
         out[x] += (base[x] + share * step[x]) * color[x]
 
 
-@_compiled
+@compiled
 def _quadratic(
     r: Array,
     g: Array,
@@ -67,7 +57,7 @@ def _quadratic(
         )
 
 
-@_compiled
+@compiled
 def _blend(color: Array, cover: Array, out: Array) -> float:
     """Turn a change into that of the clipped colour under the matte; returns the sum of its
     absolute values."""
@@ -81,13 +71,13 @@ def _blend(color: Array, cover: Array, out: Array) -> float:
     return float(total)
 
 
-@_compiled
+@compiled
 def _encode(r: Array, g: Array, b: Array, m0: float, m1: float, m2: float, out: Array) -> None:
     for x in range(len(out)):
         out[x] = m0 * r[x] + m1 * g[x] + m2 * b[x]
 
 
-@_compiled
+@compiled
 def _add(step: Array, limit: float, codes: Array) -> None:
     for x in range(len(codes)):
         codes[x] = np.int32(
@@ -95,7 +85,7 @@ def _add(step: Array, limit: float, codes: Array) -> None:
         )
 
 
-@_compiled
+@compiled
 def recolor_rows(
     luma: Array,
     chroma: Array,

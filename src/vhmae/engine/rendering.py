@@ -96,6 +96,8 @@ class FrameTransform:
         return changed
 
     def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+        if frame.encoding.space is not None:  # the inner loop knows what a display is sent, alone
+            return recolor_plainly(self, frame, box, cover)
         decode, offset = (values.astype(np.float32) for values in frame.encoding.decoding())
         encode = frame.encoding.encoding()[0].astype(np.float32)
         quadratic = np.ascontiguousarray(self.overall[:, AFFINE:], np.float32)

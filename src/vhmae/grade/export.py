@@ -59,7 +59,12 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     every = (job.key_frames or KEY_FRAMES) if job.kind == "dctl" else job.key_frames
     media: list[Media] = []
 
-    def look_at(info: VideoInfo) -> None:  # what a time line cannot say is refused before the work
+    def look_at(info: VideoInfo) -> None:  # what a file cannot say is refused before the work
+        if job.kind == "dctl" and info.encoding.space is not None:
+            raise InputError(
+                f"{job.composite}: is {info.space_name}, whose curve a DCTL of ours does not hold; "
+                "export cube"
+            )
         if job.kind in ("edl", "otio"):
             media.append(media_of(info, job.output))
 
@@ -115,7 +120,11 @@ def _write(
             for key in grade.keys:
                 numbered = "" if job.key_frames is None else f".{key.index:06d}"
                 write_cube(
-                    bake(key.coefficients, f"{info.path.stem} shot {grade.number}{numbered}"),
+                    bake(
+                        key.coefficients,
+                        f"{info.path.stem} shot {grade.number}{numbered}",
+                        grade.space,
+                    ),
                     files.part(grade.number, numbered),
                 )
         return [grade.levels_left(grade.graded_by_keys(blend=False)) for grade in grades]
@@ -123,7 +132,7 @@ def _write(
         for grade in grades:
             write_dctl(grade, f"{note}, shot {grade.number}", files.part(grade.number))
         return [grade.levels_left(grade.graded_by_keys(blend=True)) for grade in grades]
-    cdls = [fit_cdl(grade.before, grade.after) for grade in grades]
+    cdls = [fit_cdl(grade.values(grade.before), grade.values(grade.after)) for grade in grades]
     if job.kind == "cdl":
         named = {f"shot{grade.number:03d}": cdl for grade, cdl in zip(grades, cdls, strict=True)}
         if job.output.suffix.lower() == ".cc":  # holds one
@@ -141,7 +150,8 @@ def _write(
                 write_cube(grade.lut(), files.part(grade.number, suffix=".cube"))
             write_otio(grades, cdls, luts, media, files.output.stem, files.whole())
     return [
-        grade.levels_left(cdl.apply(grade.before)) for grade, cdl in zip(grades, cdls, strict=True)
+        grade.levels_left(grade.shown(cdl.apply(grade.values(grade.before))))
+        for grade, cdl in zip(grades, cdls, strict=True)
     ]
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from vhmae.arrays import Array, UnitFrame, UnitMatte, to_unit
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
+from vhmae.color.light import LightSpace, converted, moved, shown
 from vhmae.engine.rendering import ColorChange
 from vhmae.errors import InputError
 from vhmae.video.planes import Box, PlanarFrame
@@ -25,6 +26,8 @@ from vhmae.work.guiding import hear_guide
 from vhmae.work.job import AnalysisJob
 
 CUBE_SIZE = 33
+FINE_CUBE_SIZE = 65
+"""Of HDR and log, whose values hold more than what is shown."""
 SIDE = 96
 """A frame is looked at on a grid of this many places in a row and a column."""
 EVERY_FRAMES = 6
@@ -64,6 +67,24 @@ class ShotGrade:
     """(P, 3) float32: the same, harmonized."""
     places: Array
     """(P,) int64: numbers of the frames that they are of."""
+    space: LightSpace | None = None
+    """What the file's values stand for, which suites grade; ``before`` and ``after`` are shown."""
+
+    def values(self, pixels: Array) -> Array:
+        """Shown colours (P, 3) as the file has them."""
+        return self._converted(pixels, None, self.space)
+
+    def shown(self, values: Array) -> Array:
+        """The file's values (P, 3) as they are shown."""
+        return self._converted(values, self.space, None)
+
+    def _converted(
+        self, colors: Array, before: LightSpace | None, after: LightSpace | None
+    ) -> Array:
+        if self.space is None:
+            return colors
+        return np.ascontiguousarray(converted(colors.T, before, after).T)
+
     side: str = "foreground"
     """What the grade is laid over: the foreground, or the background, where that moves."""
 
@@ -99,13 +120,23 @@ class ShotGrade:
 
     def lut(self) -> Cube:
         """The shot's map as a table."""
-        return bake(self.coefficients, f"shot {self.number}")
+        return bake(self.coefficients, f"shot {self.number}", self.space)
 
 
-def bake(coefficients: Array, name: str, size: int = CUBE_SIZE) -> Cube:
-    """A map (3, K) as a 3-D LUT, clipped to [0, 1] as the renderer clips."""
-    graded = apply_transform(grid_colors(size), coefficients.astype(np.float32))
-    return Cube(np.clip(graded, 0.0, 1.0), name)
+def bake(coefficients: Array, name: str, space: LightSpace | None = None) -> Cube:
+    """A map (3, K) as a 3-D LUT, clipped to [0, 1] as the renderer clips.
+
+    Args:
+        space: what the values stand for that the LUT is for: it carries the map into their light.
+    """
+    grid = grid_colors(CUBE_SIZE if space is None else FINE_CUBE_SIZE)
+    values = np.moveaxis(grid, -1, 0)
+    seen = grid if space is None else np.moveaxis(shown(space.to_light(values)), 0, -1)
+    graded = np.clip(apply_transform(seen, coefficients.astype(np.float32)), 0.0, 1.0)
+    if space is not None:
+        steps = moved(space, values, np.moveaxis(graded - seen, -1, 0))
+        graded = np.clip(grid + np.moveaxis(steps, 0, -1), 0.0, 1.0)
+    return Cube(graded, name)
 
 
 def grade_shots(
@@ -128,7 +159,8 @@ def grade_shots(
     look_at(analysis.sources.info)
     analysis.survey()
     heard = hear_guide(analysis)
-    sides = [_Side(harmonizer.side.of, every) for harmonizer in analysis.harmonizers]
+    space = analysis.sources.info.encoding.space
+    sides = [_Side(harmonizer.side.of, every, space) for harmonizer in analysis.harmonizers]
     seen = damaged = 0
     ready = analysis.harmonized(analysis.sources.frames(count=True))
     for (timed, _), covers, changes, number in ready:
@@ -172,18 +204,19 @@ class _Side:
     """The grades of a side, shot by shot: a film has a thousand shots, so each is graded as it
     ends, and few of its pixels are kept."""
 
-    def __init__(self, name: str, every: int | None) -> None:
+    def __init__(self, name: str, every: int | None, space: LightSpace | None) -> None:
         self.name = name
         self.every = every
+        self.space = space
         self._grades: list[ShotGrade] = []
-        self._shot, self._number = _Shot(0), -1
+        self._shot, self._number = _Shot(0, space), -1
 
     def look_at(
         self, shot: int, index: int, image: PlanarFrame, matte: Array, change: ColorChange | None
     ) -> None:
         if shot != self._number:
             self._end()
-            self._shot, self._number = _Shot(index), shot
+            self._shot, self._number = _Shot(index, self.space), shot
         self._shot.last = index
         seen = self._shot.indices
         if change is not None and (not seen or index - seen[-1] >= EVERY_FRAMES):
@@ -202,7 +235,8 @@ class _Side:
 class _Shot:
     """Pixels of a shot as they come in."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, space: LightSpace | None = None) -> None:
+        self.space = space
         self.first = self.last = first
         self.indices: list[int] = []
         self._pixels: list[Array] = []  # (P, 6) each: before, after
@@ -243,8 +277,20 @@ class _Shot:
         keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
         places = np.repeat(self.indices, [len(part) for part in self._pixels])
         step = -(-len(pixels) // MOST_MEASURED)
-        kept, made, of = (part[::step].copy() for part in (before, after, places))
-        return [ShotGrade(number, self.first, self.last, whole, tuple(keys), kept, made, of)]
+        before, after, places = (part[::step].copy() for part in (before, after, places))
+        return [
+            ShotGrade(
+                number=number,
+                first=self.first,
+                last=self.last,
+                coefficients=whole,
+                keys=tuple(keys),
+                before=before,
+                after=after,
+                places=places,
+                space=self.space,
+            )
+        ]
 
     def _key_maps(self, every: int, whole: Array) -> list[KeyMap]:
         """Maps fitted to what was seen nearest to each key frame; what no pixel tells is the whole

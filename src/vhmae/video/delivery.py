@@ -17,7 +17,9 @@ from typing import Literal, get_args
 
 import av
 
+from vhmae.color.light import HdrSpace
 from vhmae.color.yuv import ColorEncoding, Matrix
+from vhmae.errors import InputError
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, untagged_matrix
 
 Siting = Literal["left", "center"]
@@ -56,6 +58,10 @@ _BY_CONTAINER = {
 _CENTERED = ("mjpeg", "webp", "mpeg1video")
 SAYS_SITING = ("h264", "hevc")
 """These can say another siting than their usual one."""
+_SAYS_CURVE = ("h264", "hevc", "av1", "prores", "png")
+"""These can say themselves that they are PQ or HLG (PNG by its chunk cICP)."""
+_LEAST_HDR_BITS = 10
+"""BT.2100 knows 10 and 12 bit."""
 _MUST_SAY_MATRIX = ("utvideo",)
 """These choose their own code by the tag: without one they are read as BT.601 at any size."""
 
@@ -148,6 +154,8 @@ def delivery(source: VideoInfo, encoder: str, container: str, pixel_format: str)
 
     Args:
         container: the file's suffix, in small letters; that of a picture counts as none.
+    Raises:
+        InputError: where HDR would be taken for SDR, or shows its steps.
     """
     codec, before = canonical(encoder), source.encoding
     planar = planar_format(pixel_format)
@@ -158,9 +166,10 @@ def delivery(source: VideoInfo, encoder: str, container: str, pixel_format: str)
     )
     own_planar = REPACKED.get(source.pixel_format, source.pixel_format)
     if planar.startswith("gb"):
-        encoding = ColorEncoding("rgb", True, bits)
+        encoding = ColorEncoding("rgb", True, bits, before.space)
     else:
-        matrix = untagged if before.matrix == "rgb" else before.matrix
+        usual: Matrix = "bt2020" if isinstance(before.space, HdrSpace) else untagged
+        matrix = usual if before.matrix == "rgb" else before.matrix
         if matrix not in readings.matrices:
             matrix = readings.matrices[0]
         # RGB and greys of pictures have the full range; video of YUV made of them has not.
@@ -169,7 +178,9 @@ def delivery(source: VideoInfo, encoder: str, container: str, pixel_format: str)
             full = before.full_range or not own_planar.startswith("gray")
         elif full not in readings.ranges:
             full = readings.ranges[0]
-        encoding = ColorEncoding(matrix, full, bits)
+        encoding = ColorEncoding(matrix, full, bits, before.space)
+    if isinstance(before.space, HdrSpace):
+        _check_holds_hdr(source, before.space, (encoder, codec, container), encoding)
     siting_before = usual_siting(source.codec)
     return Delivery(
         codec,
@@ -181,3 +192,21 @@ def delivery(source: VideoInfo, encoder: str, container: str, pixel_format: str)
         siting_before,
         own_planar.replace("yuvj", "yuv") == planar.replace("yuvj", "yuv") and encoding == before,
     )
+
+
+def _check_holds_hdr(
+    source: VideoInfo, space: HdrSpace, written: tuple[str, str, str], encoding: ColorEncoding
+) -> None:
+    """Refuse what would be taken for SDR, and what has too few steps for HDR."""
+    encoder, codec, container = written
+    if codec not in _SAYS_CURVE and container not in _BY_CONTAINER:
+        raise InputError(
+            f"{source.path}: is HDR ({space.name}), and {encoder} in {container} cannot say so; "
+            "write .exr or .png pictures, or .mp4, .mov or .mkv"
+        )
+    least = min(_LEAST_HDR_BITS, source.encoding.bits)
+    if encoding.bits < least:
+        raise InputError(
+            f"{source.path}: is HDR ({space.name}), which needs {least} bit, and {encoder} would "
+            f"write {encoding.bits}; take `codec` libx265, prores_ks or ffv1, or another `pix_fmt`"
+        )

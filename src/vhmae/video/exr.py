@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vhmae.arrays import Array
+from vhmae.color.light import LightSpace, carried
 from vhmae.color.primaries import BT709, between
 from vhmae.color.srgb import encoded, linear
 from vhmae.color.yuv import ColorEncoding
@@ -130,22 +131,42 @@ class ExrPicture:
         (H, W), half or float; nothing where the file holds no pixels."""
         return [_laid(self._part, name) for name in "RGB"]
 
-    def display(self, associated: bool = False) -> tuple[list[Array], bool]:
+    def brought_to_709(self, values: Sequence[Array], space: LightSpace | None) -> list[Array]:
+        """Values (:meth:`light`) as light of BT.709's primaries: red, green, blue.
+
+        Args:
+            space: what they stand for; None is linear light of the file's own primaries.
+        """
+        if space is not None:
+            return list(space.to_light(np.stack([one.astype(np.float32) for one in values])))
+        return list(values) if self.primaries is None else mixed(self.primaries, values)
+
+    def display(
+        self,
+        associated: bool = False,
+        space: LightSpace | None = None,
+        coded: LightSpace | None = None,
+    ) -> tuple[list[Array], bool]:
         """The frame as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and
         whether light above 1 was cut off.
 
         Args:
             associated: the colours were multiplied by alpha, and are divided by it first.
+            space: what the file's values stand for; None is linear light of its primaries.
+            coded: the space of the planes, in the place of sRGB, that they hold more light in.
         """
         alpha = _laid(self._part, "A") if self.has_alpha else None
-        lights = self.light()
+        values = self.light()
         if associated and alpha is not None:
             cover = alpha.astype(np.float32)
-            lights = [
-                np.divide(light, cover, out=np.zeros(light.shape, np.float32), where=cover > 0.0)
-                for light in lights
+            values = [
+                np.divide(one, cover, out=np.zeros(one.shape, np.float32), where=cover > 0.0)
+                for one in values
             ]
-        red, green, blue = lights if self.primaries is None else mixed(self.primaries, lights)
+        red, green, blue = self.brought_to_709(values, space)
+        if coded is not None:
+            planes = _codes_in(coded, (red, green, blue))
+            return [*planes, _cover(alpha)] if alpha is not None else planes, False
         cut = any(bool((light > 1.0).any()) for light in (green, blue, red))
         planes = [codes_of(light) for light in (green, blue, red)]
         if alpha is not None:
@@ -340,8 +361,7 @@ def carried_back(light: Array, before: Array, after: Array) -> Array:
     out = light.copy()
     if changed.any():
         own = light[changed].astype(np.float32)
-        was, is_now = light_of(before[changed]), light_of(after[changed])
-        moved = np.where(own > 1.0, own * is_now, own + (is_now - was))
+        moved = carried(own, light_of(before[changed]), light_of(after[changed]))
         out[changed] = _held(moved, light.dtype)
     return out
 
@@ -354,8 +374,16 @@ def _held(light: Array, kind: np.dtype[Any]) -> Array:
     return held
 
 
-def probe_exr(path: Path, shown: Path) -> VideoInfo:
-    """Look at a file as at a video of one frame; ``shown`` is what the user named."""
+def _codes_in(space: LightSpace, lights: Sequence[Array]) -> list[Array]:
+    """Light red, green, blue (H, W) -> 16-bit codes of a space: green, blue, red."""
+    values = space.from_light(np.stack([np.nan_to_num(one.astype(np.float32)) for one in lights]))
+    codes = np.rint(np.clip(values, 0.0, 1.0) * np.float32(TOP)).astype(np.uint16)
+    return [codes[1], codes[2], codes[0]]
+
+
+def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> VideoInfo:
+    """Look at a file as at a video of one frame; ``shown`` is what the user named, ``space`` what
+    its values stand for."""
     picture = ExrPicture(path)
     width, height = picture.size
     beyond = (
@@ -374,24 +402,30 @@ def probe_exr(path: Path, shown: Path) -> VideoInfo:
         pixel_format="gbrap16le" if picture.has_alpha else "gbrp16le",
         encoding=ColorEncoding("rgb", True, 16),
         guessed_matrix=False,
+        held=space,
         pixel_aspect=picture.pixel_aspect,
         warnings=(beyond,) if picture.reaches_beyond else (),
     )
 
 
-def changed_light(picture: ExrPicture, after: Sequence[Array]) -> list[Array]:
-    """The light of a picture, red, green, blue, with what was changed of its 16-bit planes green,
-    blue, red; in the file's own primaries."""
-    shown, _ = picture.display()
+def changed_light(
+    picture: ExrPicture, after: Sequence[Array], space: LightSpace | None = None
+) -> list[Array]:
+    """The values of a picture, red, green, blue, with what was changed of its 16-bit planes green,
+    blue, red; as the file has them, in its own primaries, or its space."""
+    shown, _ = picture.display(space=space)
     before, after = ((planes[2], planes[0], planes[1]) for planes in (shown, after))
     own = picture.light()
-    if picture.primaries is None:
+    if picture.primaries is None and space is None:
         return [carried_back(*three) for three in zip(own, before, after, strict=True)]
-    seen = mixed(picture.primaries, own)
+    seen = picture.brought_to_709(own, space)
     moved = [carried_back(*three) for three in zip(seen, before, after, strict=True)]
-    steps = mixed(
-        np.linalg.inv(picture.primaries), [b - a for a, b in zip(seen, moved, strict=True)]
-    )
+    if space is not None:
+        steps = list(space.from_light(np.stack(moved)) - space.from_light(np.stack(seen)))
+    else:
+        assert picture.primaries is not None
+        back = np.linalg.inv(picture.primaries)
+        steps = mixed(back, [b - a for a, b in zip(seen, moved, strict=True)])
     changed = np.any([a != b for a, b in zip(before, after, strict=True)], axis=0)
     lights = []
     for light, step in zip(own, steps, strict=True):
@@ -401,14 +435,16 @@ def changed_light(picture: ExrPicture, after: Sequence[Array]) -> list[Array]:
     return lights
 
 
-def write_changed(part: Path, source: Path, after: Sequence[Array]) -> None:
+def write_changed(
+    part: Path, source: Path, after: Sequence[Array], space: LightSpace | None = None
+) -> None:
     """Write a file like another, with what was changed of its frame: all its channels, parts,
     windows, attributes and depths.
 
     What was compressed with loss is compressed without (ZIP).
     """
     picture = ExrPicture(source)
-    picture.change(changed_light(picture, after))
+    picture.change(changed_light(picture, after, space))
     library = _library(source)
     for (
         one

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array, to_unit
+from vhmae.color.light import converted
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError
 from vhmae.video.laying import numbers_told, picked
@@ -182,15 +183,22 @@ class LayeredSource:
         if box is None:
             return timed, cover
         weight = alpha[box.rows, box.columns]
-        colors = front.rgb_planes(Box(0, 0, front.height, front.width))
-        if not self.placement.premultiplied:
-            colors *= to_unit(
-                matte
-            )  # before it is warped: what is transparent has no colour to mix in
+        colors = self._in_space_of(back, front, to_unit(matte))
         shown = np.stack([self._warped(plane, back)[box.rows, box.columns] for plane in colors])
         laid = back.copy()
-        laid.add(shown - weight * laid.rgb_planes(box), box)
+        laid.add_values(shown - weight * laid.values(box), box)
         return dataclasses.replace(timed, image=laid, decoded=encodable(laid, timed.decoded)), cover
+
+    def _in_space_of(self, back: PlanarFrame, front: PlanarFrame, cover: Array) -> Array:
+        """The foreground's colours as the background's values, multiplied by the matte: before they
+        are warped, since what is transparent has no colour to mix in."""
+        values = front.values(Box(0, 0, front.height, front.width))
+        own, space = front.encoding.space, back.encoding.space
+        if own == space:
+            return values if self.placement.premultiplied else values * cover
+        if self.placement.premultiplied:  # in its own space, not in the background's
+            values = np.clip(values / np.maximum(cover, np.float32(1e-4)), 0.0, 1.0)
+        return converted(values, own, space) * cover
 
     def _warped(self, plane: Array, back: PlanarFrame) -> Array:
         """A plane of the foreground at its place in the background; nothing where it does not

@@ -16,20 +16,20 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.color.srgb import linear
 from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import OutputLock, partial_name, whole_file
 from vhmae.video.delivery import delivery
 from vhmae.video.encoders import encoder_options, pixel_format
 from vhmae.video.exr import ExrPicture, changed_light, is_exr, write_changed, write_new
-from vhmae.video.planes import PlanarFrame
+from vhmae.video.planes import Box, PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.sequence import check_picture_output, has_number, numbered
 from vhmae.video.still_marks import StillMarks, marked, marks_of, of_pixels
 from vhmae.video.stills import picture_bytes, turn_of
-from vhmae.video.writer import FrameWriter
+from vhmae.video.tags import tag_space
+from vhmae.video.writer import FrameWriter, file_size
 
 ENCODERS = {
     ".png": "png",
@@ -60,6 +60,7 @@ class PictureWriter(FrameWriter):
         self.left_out = []
         self._flushed = False
         self._parts: list[tuple[Path, Path]] = []
+        self._bytes = 0
         self._lock = OutputLock(output)
         self._folder = partial_name(output).with_suffix("")
         try:
@@ -79,6 +80,10 @@ class PictureWriter(FrameWriter):
     def _size(self, part: Path) -> tuple[int, int]:
         """Width and height of a written file."""
 
+    @property
+    def size_bytes(self) -> int:
+        return self._bytes
+
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         part = self._folder / f"{self.frames:08d}{self.output.suffix}"
         try:
@@ -89,6 +94,7 @@ class PictureWriter(FrameWriter):
                 "the space on the disk"
             ) from None
         self._parts.append((part, numbered(self.output, self.source, timed.index)))
+        self._bytes += file_size(part)
         self.frames += 1
 
     def flush(self) -> None:
@@ -151,6 +157,7 @@ class _FFmpegPictures(PictureWriter):
 
     def _save(self, part: Path, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = delivered(timed, image, self._delivery)
+        tag_space(frame, self._delivery.encoding)  # also of one that is taken as it was decoded
         frame.pts, frame.time_base, frame.pict_type = self.frames, self._encoder.time_base, 0
         data = b"".join(bytes(packet) for packet in self._encoder.encode(frame))
         if not data:
@@ -186,7 +193,7 @@ class _ExrPictures(PictureWriter):
         )
         try:
             if source is not None and not is_layer:
-                write_changed(part, source, image.planes)
+                write_changed(part, source, image.planes, self.source.held)
                 return
             alpha = (
                 image.planes[3].astype(np.float32) / np.float32(image.top_code)
@@ -196,10 +203,11 @@ class _ExrPictures(PictureWriter):
             if source is None:
                 aspect = self.source.pixel_aspect
                 shape = {"pixelAspectRatio": float(aspect)} if aspect else {}
-                write_new(part, linear(image.rgb()), alpha, shape)
+                light = image.light(Box(0, 0, image.height, image.width))
+                write_new(part, light.transpose(1, 2, 0), alpha, shape)
                 return
             picture = ExrPicture(source)
-            light = np.dstack(changed_light(picture, image.planes))
+            light = np.dstack(changed_light(picture, image.planes, self.source.held))
             write_new(part, light, alpha, picture.marks())
         except RuntimeError as error:
             raise OSError(errno.EIO, str(error).splitlines()[0]) from None

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array
+from vhmae.color.light import moved, shown
+from vhmae.color.srgb import linear
 from vhmae.color.yuv import ColorEncoding
 
 if TYPE_CHECKING:
@@ -89,16 +91,27 @@ class PlanarFrame:
         return int(self.planes[0].shape[1])
 
     def rgb(self) -> Array:
-        """Convert the frame to RGB: (H, W, 3) float32, in [0, 1]."""
+        """Convert the frame to RGB as it is shown: (H, W, 3) float32, in [0, 1]."""
         return np.ascontiguousarray(
             self.rgb_planes(Box(0, 0, self.height, self.width)).transpose(1, 2, 0)
         )
 
     def rgb_planes(self, box: Box) -> Array:
-        """Convert a box of the frame, aligned to chroma samples, to RGB: (3, h, w) float32, in [0,
-        1]."""
+        """Convert a box of the frame, aligned to chroma samples, to RGB as it is shown: (3, h, w)
+        float32, in [0, 1]; sRGB where the frame has a space of its own."""
+        return self._shown(self.values(box))
+
+    def values(self, box: Box) -> Array:
+        """The values of red, green and blue in a box, aligned to chroma samples: (3, h, w) float32,
+        in [0, 1] where they are not of a space that goes beyond."""
         luma = self.planes[0][box.rows, box.columns][None]
         return self._decode(np.concatenate([luma, self.chroma(box)]).astype(np.float32))
+
+    def light(self, box: Box) -> Array:
+        """The light of a box (``color.light``): (3, h, w) float32, which knows highlights above
+        1."""
+        values, space = self.values(box), self.encoding.space
+        return linear(values) if space is None else space.to_light(values)
 
     def chroma(self, box: Box) -> Array:
         """The chroma of a box at full size (or its second and third planes): (2, h, w) of the
@@ -113,10 +126,17 @@ class PlanarFrame:
     def thumbnail(self, height: int, width: int) -> Array:
         """Shrink the planes, then convert: (height, width, 3) float32 RGB in [0, 1], at a fraction
         of the cost."""
+        if self.encoding.space is None:
+            return self._shrunk(height, width)
+        # A highlight is white in what is shown: it must not brighten what lies beside it first.
+        larger = (min(self.height, 4 * height), min(self.width, 4 * width))
+        return shrink(self._shrunk(*larger), height, width)
+
+    def _shrunk(self, height: int, width: int) -> Array:
         codes = np.full((3, height, width), self._neutral, np.float32)
         for index, plane in enumerate(self.planes[:3]):
             codes[index] = shrink(plane, height, width)
-        return np.ascontiguousarray(self._decode(codes).transpose(1, 2, 0))
+        return np.ascontiguousarray(self._shown(self._decode(codes)).transpose(1, 2, 0))
 
     def sample(self, height: int, width: int) -> Array:
         """Colours of single pixels on a grid, (3, height, width) float32 RGB in [0, 1]: no mean of
@@ -124,16 +144,21 @@ class PlanarFrame:
         codes = np.full((3, height, width), self._neutral, np.float32)
         for index, plane in enumerate(self.planes[:3]):
             codes[index] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST)
-        return self._decode(codes)
+        return self._shown(self._decode(codes))
 
     def add(self, change: Array, box: Box) -> None:
-        """Add a change of colour to a box of the frame, in place.
+        """Add a change of what is shown to a box of the frame, in place.
 
         Args:
             change: (3, h, w) float32, in units of RGB in [0, 1]; zero leaves code values exactly as
                 they are.
             box: aligned to chroma samples (:func:`matte_box`).
         """
+        space = self.encoding.space
+        self.add_values(change if space is None else moved(space, self.values(box), change), box)
+
+    def add_values(self, change: Array, box: Box) -> None:
+        """Add a change of the values of red, green and blue to a box, in place; as :meth:`add`."""
         matrix, _ = self.encoding.encoding()
         codes = np.tensordot(matrix.astype(np.float32), change, 1)
         self._add(self.planes[0][box.rows, box.columns], codes[0])
@@ -164,14 +189,18 @@ class PlanarFrame:
         """The chroma of greys, which a picture of luma alone leaves out."""
         return 1 << (self.encoding.bits - 1)
 
+    def _shown(self, values: Array) -> Array:
+        space = self.encoding.space
+        return values if space is None else shown(space.to_light(values))
+
     def _decode(self, codes: Array) -> Array:
-        """Code values (3, h, w) float32 -> RGB in [0, 1]."""
+        """Code values (3, h, w) float32 -> values of red, green and blue."""
         matrix, offset = self.encoding.decoding()
         rgb: Array = (
             np.tensordot(matrix.astype(np.float32), codes, 1)
             + offset.astype(np.float32)[:, None, None]
         )
-        return np.clip(rgb, 0.0, 1.0, out=rgb)
+        return rgb if self.encoding.space is not None else np.clip(rgb, 0.0, 1.0, out=rgb)
 
     def _chroma_rows(self, box: Box) -> slice:
         return slice(box.top // self.chroma_y, -(-box.bottom // self.chroma_y))

@@ -13,9 +13,11 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
+from vhmae.color.light import LIGHT, Curve, HdrSpace, LightSpace, Primaries
 from vhmae.color.yuv import ColorEncoding, Matrix
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
+from vhmae.video.hdr import HdrMetadata, read_metadata
 
 # Formats that are stored plane by plane; others are repacked without loss before they are read.
 PLANAR = {
@@ -90,11 +92,19 @@ _LISTS = {"concat", "hls", "applehttp", "dash", "sdp", "imf"}
 """FFmpeg's formats that read other files, or reach into a network."""
 LARGEST_STEP_BACK = 0.5
 """Seconds by which time stamps may go back from one packet to the next."""
+_CURVES: dict[int, Curve] = {16: "PQ", 18: "HLG"}
+_PRIMARIES: dict[int, Primaries] = {
+    0: "BT.2020",
+    1: "BT.709",
+    2: "BT.2020",
+    9: "BT.2020",
+    12: "P3-D65",
+}
+"""Those of HDR: what does not say has those of BT.2100."""
 FRAMES_DECODED = 4
 """Frames that a decoder and what it is asked for hold at the least."""
 _NO_DISPLAYS = {8: "linear light", 9: "logarithmic", 10: "logarithmic", 17: "for cinemas (ST 428)"}
 """Transfers that are not those of displays, which video is taken to have."""
-_HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -147,6 +157,19 @@ class VideoInfo:
     """How many times as wide a pixel is as it is high; None where that is not said."""
     warnings: tuple[str, ...] = ()
     """What the user should know of how the source is read."""
+    held: LightSpace | None = None
+    """OpenEXR: the space of the file's values; None is linear light of its primaries. The planes
+    are sRGB."""
+    hdr: HdrMetadata = dataclasses.field(default_factory=HdrMetadata)
+    """What the file tells of its light."""
+
+    @property
+    def space_name(self) -> str:
+        """What its values stand for, as reports call it."""
+        space = self.held if self.codec == "exr" else self.encoding.space
+        if space is not None:
+            return space.name
+        return LIGHT if self.codec == "exr" else "SDR"
 
 
 def is_address(path: Path) -> bool:
@@ -189,12 +212,18 @@ def open_video(path: Path, what: str) -> av.container.InputContainer:
     return container
 
 
-def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None = None) -> VideoInfo:
+def probe_video(
+    path: Path,
+    what: str = "composite",
+    colorspace: Matrix | None = None,
+    space: LightSpace | None = None,
+) -> VideoInfo:
     """Look at a video file.
 
     Args:
         what: the file's part in the work, for messages.
         colorspace: overrules the file's own matrix.
+        space: what the values of its colours stand for; None is what the file says.
     Raises:
         InputError: if it is no video, empty, or in a pixel format or transfer that is not handled.
     """
@@ -236,7 +265,7 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
             raise InputError(
                 f"{path}: has no frames that can be decoded; make it again or repair it"
             )
-        info = describe_stream(stream, path, colorspace)
+        info = describe_stream(stream, path, colorspace, space)
         # The last frame lasts as long as one at the average rate, where nothing else is said.
         span = float((max(known) - min(known)) * tick + 1 / info.fps) if known else 0.0
         return dataclasses.replace(
@@ -245,6 +274,7 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
             duration_seconds=max(float(ticks * tick), span, 0.0) or len(times) / float(info.fps),
             start_seconds=float((min(known) if known else 0) * tick),
             display_matrix=_display_matrix(first),
+            hdr=read_metadata(first, str(path)),
             turned=90 * (round(first.rotation / 90) % 4),
             timestamps=timestamps,
             time_base=tick,
@@ -297,13 +327,18 @@ def alpha_decoder(stream: av.VideoStream) -> str | None:
 
 
 def describe_stream(
-    stream: av.VideoStream, path: Path, colorspace: Matrix | None = None
+    stream: av.VideoStream,
+    path: Path,
+    colorspace: Matrix | None = None,
+    space: LightSpace | None = None,
 ) -> VideoInfo:
     """What an open stream says of itself, before any frame is seen: frames and times are left at
     zero.
 
+    Args:
+        colorspace, space: as :func:`probe_video` takes them.
     Raises:
-        InputError: for a pixel format or transfer that is not handled.
+        InputError: for a pixel format or primaries of HDR that are not handled.
     """
     context = stream.codec_context
     pixel_format = str(context.pix_fmt)
@@ -314,11 +349,7 @@ def describe_stream(
             f"{path}: pixel format {pixel_format} is not handled; convert it to yuv420p or "
             "yuv444p10le first"
         )
-    if int(context.color_trc or 0) in _HDR_TRANSFERS:
-        transfer = _HDR_TRANSFERS[int(context.color_trc)]
-        raise InputError(
-            f"{path}: is HDR ({transfer}), which is not handled yet; tone-map it to SDR first"
-        )
+    space = space or _told_space(context, path)
     planar = REPACKED.get(pixel_format, pixel_format)
     tag = int(context.colorspace or 2)
     if tag in _OTHER_MATRICES and colorspace is None and planar.startswith("yuv"):
@@ -327,6 +358,8 @@ def describe_stream(
             "them to BT.709 first"
         )
     matrix, guessed = _matrix(planar, tag, context.height, colorspace)
+    if guessed and isinstance(space, HdrSpace):  # BT.2100 has one, at any size
+        matrix, guessed = "bt2020", False
     bits = av.VideoFormat(planar, 2, 2).components[0].bits
     range_told = context.color_range != ColorRange.UNSPECIFIED and not planar.startswith(
         ("yuvj", "gb")
@@ -342,11 +375,25 @@ def describe_stream(
         start_seconds=0.0,
         codec=context.codec.canonical_name,
         pixel_format=pixel_format,
-        encoding=ColorEncoding(matrix, full, bits),
+        encoding=ColorEncoding(matrix, full, bits, space),
         guessed_matrix=guessed,
-        warnings=_transfer_told(path, int(context.color_trc or 0)),
+        warnings=() if space else _transfer_told(path, int(context.color_trc or 0)),
         pixel_aspect=_shape(stream.sample_aspect_ratio or context.sample_aspect_ratio),
     )
+
+
+def _told_space(context: Any, path: Path) -> LightSpace | None:
+    """The space that a stream's transfer and primaries say; None is SDR."""
+    curve = _CURVES.get(int(context.color_trc or 0))
+    if curve is None:
+        return None
+    primaries = int(context.color_primaries or 0)
+    if primaries not in _PRIMARIES:
+        raise InputError(
+            f"{path}: is {curve} with primaries of the number {primaries} (ITU-T H.273), which are "
+            "not handled; convert it to BT.2020 first"
+        )
+    return HdrSpace(curve, _PRIMARIES[primaries])
 
 
 def _transfer_told(path: Path, tag: int) -> tuple[str, ...]:
@@ -355,8 +402,8 @@ def _transfer_told(path: Path, tag: int) -> tuple[str, ...]:
     if kind is None:
         return ()
     return (
-        f"{path}: says its values are {kind}; they are taken as those of a display; convert "
-        "them to BT.709 first where that is wrong",
+        f"{path}: says its values are {kind}; they are taken as those of a display; name their "
+        "space by `input_space`, or convert them to BT.709 first where that is wrong",
     )
 
 

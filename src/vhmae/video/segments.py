@@ -23,7 +23,7 @@ from vhmae.video.packets import SUFFIX, PacketFile, decoding_delay
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
-from vhmae.video.writer import FrameWriter, VideoWriter
+from vhmae.video.writer import FrameWriter, VideoWriter, file_size
 
 STATE = "state.json"
 
@@ -81,6 +81,12 @@ class SegmentedWriter(FrameWriter):
         return sum(segment["frames"] for segment in self.segments) + (
             self._writer.frames if self._writer else 0
         )
+
+    @property
+    def size_bytes(self) -> int:
+        if not self.folder.is_dir():
+            return file_size(self.output)
+        return sum(file_size(path) for path in self.folder.glob(f"*{SUFFIX}"))
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         if self._writer is None:

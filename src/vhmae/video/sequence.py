@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 
+from vhmae.color.light import LightSpace
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
 from vhmae.partial_output import check_apart
@@ -206,22 +207,28 @@ def older_pictures(output: Path, written: Sequence[int]) -> str | None:
 
 
 def probe_pictures(
-    path: Path, what: str, colorspace: Matrix | None = None, rate: Fraction | None = None
+    path: Path,
+    what: str,
+    colorspace: Matrix | None = None,
+    rate: Fraction | None = None,
+    space: LightSpace | None = None,
 ) -> VideoInfo:
     """Look at pictures as at a video.
 
     Args:
         rate: frames a second; None takes 24.
+        space: what their values stand for; None is what they say.
     Raises:
         InputError: if there are none, or the first cannot be read.
     """
     files = picture_files(path, what)
     if is_exr(files[0]):
-        info = probe_exr(files[0], path)
+        info = probe_exr(files[0], path, space)
     else:
         container, _, turn = open_picture(files[0], what)
         with container:
-            info = describe_stream(container.streams.video[0], path, colorspace)
+            stream = container.streams.video[0]
+            info = describe_stream(stream, path, colorspace, space)
         aspect = marks_of(picture_bytes(files[0], what)).aspect
         info = turned_info(dataclasses.replace(info, pixel_aspect=aspect), turn)
     fps = rate or DEFAULT_RATE
@@ -246,7 +253,8 @@ def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.Vid
     for index, file in enumerate(info.files[first:], first):
         cut, turn = False, Turn()
         if is_exr(file):
-            planes, cut = ExrPicture(file, "frame").display(info.associated)
+            picture = ExrPicture(file, "frame")
+            planes, cut = picture.display(info.associated, info.held, info.encoding.space)
             frame = frame_of(planes, "gbrap16le" if len(planes) == 4 else "gbrp16le")
         else:
             container, frame, turn = open_picture(file, "frame")

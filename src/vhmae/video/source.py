@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+from vhmae.color.light import LightSpace
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
 from vhmae.video.probe import VideoInfo, probe_video
@@ -12,7 +13,11 @@ from vhmae.video.sequence import is_pictures, probe_pictures
 
 
 def probe_source(
-    path: Path, what: str, colorspace: Matrix | None = None, rate: Fraction | None = None
+    path: Path,
+    what: str,
+    colorspace: Matrix | None = None,
+    rate: Fraction | None = None,
+    space: LightSpace | None = None,
 ) -> VideoInfo:
     """Probe a video or pictures.
 
@@ -20,13 +25,14 @@ def probe_source(
         what: what the source is to the work, for messages.
         colorspace: overrules the matrix that it says.
         rate: frames a second of pictures, which do not say.
+        space: what its values stand for; None is what it says.
     Raises:
         InputError: for what cannot be read, and for a rate of what has one of its own.
     """
     if is_pictures(path):
-        return probe_pictures(path, what, colorspace, rate)
+        return probe_pictures(path, what, colorspace, rate, space)
     if rate is not None:
         raise InputError(
             f"is for pictures; {path} has a rate of its own, leave it out", field="rate", value=rate
         )
-    return probe_video(path, what, colorspace)
+    return probe_video(path, what, colorspace, space)

@@ -11,6 +11,7 @@ import av
 import numpy as np
 from av.video.reformatter import ColorRange
 
+from vhmae.color.light import Curve, HdrSpace, Primaries
 from vhmae.color.yuv import ColorEncoding
 from vhmae.video.delivery import Delivery, must_say_matrix
 from vhmae.video.planes import PlanarFrame, frame_of
@@ -26,6 +27,8 @@ _MATRIX_TAGS = {"bt601": (6, 5, 4), "bt709": (1,), "bt2020": (9, 10)}
 """Numbers of ITU-T H.273; the first is the one that is written anew."""
 _UNTOLD, _BT709 = 2, 1
 _TAGS = ("colorspace", "color_primaries", "color_trc")
+_CURVE_TAGS: dict[Curve, int] = {"PQ": 16, "HLG": 18}
+_PRIMARIES_TAGS: dict[Primaries, int] = {"BT.2020": 9, "BT.709": 1, "P3-D65": 12}
 
 
 def tag_colors(
@@ -50,6 +53,7 @@ def tag_colors(
     context.color_range = _range_tag(
         encoding, pix_fmt, 0 if original is None else original.color_range
     )
+    tag_space(context, encoding)
     if target is None or target.encoding.matrix == source.encoding.matrix == "rgb":
         return
     if encoding.matrix == "rgb":
@@ -71,8 +75,19 @@ def tag_colors(
         context.colorspace = _MATRIX_TAGS[encoding.matrix][0]
         context.color_range = int(ColorRange.JPEG if encoding.full_range else ColorRange.MPEG)
         for name in ("color_primaries", "color_trc"):
-            if original is None or int(getattr(context, name)) == _UNTOLD:
+            untold = original is None or int(getattr(context, name)) == _UNTOLD
+            if untold and encoding.space is None:
                 setattr(context, name, _BT709)
+
+
+def tag_space(target: Any, encoding: ColorEncoding) -> None:
+    """Tag a context or a frame of HDR as that, also where the user says what the file does not;
+    and what is made for a display of SDR, of HDR, as no HDR any more."""
+    if isinstance(encoding.space, HdrSpace):
+        target.color_trc = _CURVE_TAGS[encoding.space.curve]
+        target.color_primaries = _PRIMARIES_TAGS[encoding.space.primaries]
+    elif encoding.space is None and int(target.color_trc) in _CURVE_TAGS.values():
+        target.color_trc = target.color_primaries = _BT709
 
 
 def tag_frame(frame: av.VideoFrame, context: Any) -> None:
@@ -84,6 +99,7 @@ def tag_frame(frame: av.VideoFrame, context: Any) -> None:
 def tag_as(frame: av.VideoFrame, encoding: ColorEncoding, like: av.VideoFrame) -> None:
     """Tag a frame with what its code values are; primaries and transfer are those of another."""
     _copy_tags(like, frame)
+    tag_space(frame, encoding)
     if encoding.matrix == "rgb":
         frame.colorspace = 0
     elif int(frame.colorspace) not in _MATRIX_TAGS[encoding.matrix]:

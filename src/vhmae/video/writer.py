@@ -88,6 +88,11 @@ class FrameWriter(abc.ABC):
     left_out: list[str]
     """Streams that the container cannot hold."""
 
+    @property
+    @abc.abstractmethod
+    def size_bytes(self) -> int:
+        """What is on the disk so far."""
+
     @abc.abstractmethod
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         """Encode one frame at the time of ``timed``."""
@@ -186,6 +191,7 @@ class VideoWriter(FrameWriter):
             )
         options = encoder_options(encoder, crf, preset, name, container)
         options |= siting_options(self._delivery)
+        options = source.hdr.added(options, encoder)
         # Pictures have no stream whose tags, audio and times could be kept.
         self._original = open_video(source.path, "composite") if source.files is None else None
         self._time_base = 1 / Fraction(source.fps)
@@ -321,6 +327,10 @@ class VideoWriter(FrameWriter):
             packet.stream = self._stream
             self._container.mux_one(packet)
             self.frames += 1
+
+    @property
+    def size_bytes(self) -> int:
+        return file_size(self.part) or file_size(self.output)
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = delivered(timed, image, self._delivery)
@@ -462,6 +472,14 @@ class VideoWriter(FrameWriter):
     def _close_original(self) -> None:
         if self._original is not None:
             self._original.close()
+
+
+def file_size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _exact(seconds: float) -> Fraction:

@@ -25,7 +25,7 @@ from vhmae.work.cluster import spread, with_absolute_paths
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
 
-Status = Literal["done", "skipped", "failed"]
+Status = Literal["done", "checked", "skipped", "failed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,8 +159,9 @@ class Worker:
                 f"internal error: {type(error).__name__}: {error}; this is a fault of vhmae: "
                 "report it",
             )
+        status: Status = "checked" if job.check else "done"
         warnings = "; ".join(report["warnings"])
-        return outcome("done", report["frames"], warnings, report.get("needed", ()))
+        return outcome(status, report["frames"], warnings, report.get("needed", ()))
 
 
 KILLED = "its process was killed; there may be too little memory"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import older_pictures
 from vhmae.work.analysis import BACKGROUND, Analysis, Ready, told_of_move
 from vhmae.work.guiding import guided_report, hear_guide
-from vhmae.work.job import HarmonizeJob, HarmonizeOptions
+from vhmae.work.job import HarmonizeJob, HarmonizeOptions, MaskMaker
 from vhmae.work.output import Output
 from vhmae.work.report import Report, Tally, where_it_runs
 from vhmae.work.resume import Standing, as_stopped, job_identity, restore, snapshot_of
@@ -98,6 +99,8 @@ def harmonize_job(
         said_of: the job whose frames its guide names, where that is another shot of the scene.
         on_progress: as :func:`harmonize_video` takes it.
     """
+    if job.matte is not None:
+        return _harmonize_matted(job, job.matte, network, said_of, on_progress)
     began = time.monotonic()
     if job.resume:
         job = as_stopped(job)
@@ -123,10 +126,10 @@ def harmonize_job(
         if isinstance(writer, SegmentedWriter) and writer.saved is not None:
             renderer.resumed = Standing.of(*writer.saved)
             tally, sources.skipped_before = renderer.resumed.tally, renderer.resumed.skipped_before
-        begun = writer.frames  # those of a stopped run
-        with Progress(
-            "harmonize", sources.info.frames, job.progress, renderer.pace, told=on_progress
-        ) as progress:
+        begun, size = writer.frames, 0  # those of a stopped run
+        pace = (job.progress, renderer.pace)
+        more: dict[str, Any] = {"size": lambda: size, "told": on_progress}
+        with Progress("harmonize", sources.info.frames, *pace, **more) as progress:
             analysis.survey(progress)
             heard = hear_guide(analysis, said_of=said_of)
             if heard is not None and heard.guide["shots"] == "all":
@@ -142,6 +145,7 @@ def harmonize_job(
                         if done.snapshot is not None and isinstance(writer, SegmentedWriter):
                             at = (done.timed.index + 1, sources.skipped_before)
                             writer.checkpoint(*Standing(*at, tally, done.snapshot).saved())
+                    size = writer.size_bytes
                     progress(writer.frames + sources.skipped_before)
             finally:
                 rendered.close()
@@ -160,6 +164,7 @@ def harmonize_job(
         frames=writer.frames,
         fps=round((writer.frames - begun) / seconds, 3),
         seconds=round(seconds, 3),
+        size_bytes=writer.size_bytes,
         seconds_by_stage=analysis.busy.rounded(),
         mean_change=tally.mean_change,
         outside_change=tally.outside_change,
@@ -169,10 +174,34 @@ def harmonize_job(
         **where_it_runs(first.network),
         quality=job.quality,
         latency_frames=first.latency_frames,
+        input_space=sources.info.space_name,
+        output_space=output.space_name,
         job=values_to_json(job),
         **guided_report(heard),
         needed=None if renderer.needed is None else renderer.needed.rows(),
     ).as_dict()
+
+
+def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str, Any]:
+    """Cut the foreground out first; the mask is gone afterwards. ``more`` is what
+    :func:`harmonize_job` takes."""
+    from vhmae.matting.run import made_matte  # its networks' library is an extra
+
+    options = {
+        "weights": job.matte_weights,
+        "threads": job.threads,
+        "cuts": job.cuts,
+        "cut_detection": job.cut_detection,
+        "progress": job.progress != "none" and sys.stderr.isatty(),
+    }
+    with made_matte(job.composite, way, job.output, **options) as mask:
+        masked = dataclasses.replace(job, matte=None, matte_weights=None, masks=(mask,))
+        report = harmonize_job(masked, *more)
+    advice = (
+        f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
+        f"--with {way})"
+    )
+    return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], advice]}
 
 
 def waiting_bytes(info: VideoInfo, latency: int) -> int:

@@ -30,6 +30,7 @@ from vhmae.video.placement import KEEPS_TURN, Placement
 Audio = Literal["copy", "aac", "none"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
 Layer = Literal["composite", "foreground", "background"]
+MaskMaker = Literal["rvm", "salient"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,13 @@ class AnalysisJob(HarmonizerSettings):
     """Numbers of the frames that begin a shot, one a line."""
     colorspace: Matrix | None = None
     """Overrules the input's colour matrix."""
+    input_space: str | None = option(None, metavar="NAME")
+    """What the composite's values stand for, which is kept: PQ, HLG, or a space of OpenColorIO's
+    built-in configuration, as ACEScg, ARRI LogC4, S-Log3 S-Gamut3.Cine (what the file says)."""
+    foreground_space: str | None = option(
+        None, metavar="NAME", group="two layers in the place of a composite"
+    )
+    """As --input-space, of the foreground (what the file says)."""
     rate: Fraction | None = option(None, metavar="N")
     """Frames a second of pictures, which do not say (24)."""
     reference: Path | None = option(None, metavar="PICTURE", role="input")
@@ -82,6 +90,9 @@ class AnalysisJob(HarmonizerSettings):
         if self.mask_rate is not None and self.mask_rate <= 0:
             told = "expected more than 0 frames a second"
             raise InputError(told, field="mask_rate", value=self.mask_rate)
+        if self.foreground_space is not None and self.foreground is None:
+            told = "says what a foreground's values are; give a `foreground`, or leave it out"
+            raise InputError(told, field="foreground_space", value=self.foreground_space)
         if self.reference is not None and Move.parse(self.move).background:
             told = "goes without `reference`, which is no side; leave one of both out"
             raise InputError(told, field="move", value=self.move)
@@ -113,6 +124,11 @@ class HarmonizeJob(AnalysisJob):
 
     output: Path = option(flag="-o/--output", metavar="OUT", role="output", same_frames=True)
     """Video or picture to write, or pictures (frame.%04d.png); it appears whole or not at all."""
+    matte: MaskMaker | None = None
+    """Make the mask here where none is given: people (rvm), or whatever stands out (salient); look
+    at it."""
+    matte_weights: Path | None = option(None, metavar="FILE")
+    """The network of --matte (VHMAE_RVM, VHMAE_ISNET)."""
     layer: Layer = "composite"
     """What to write: foreground is the harmonized foreground alone, with the matte as its alpha;
     background is the whole frame in the grade of the background, where that moves: the former laid
@@ -139,6 +155,22 @@ class HarmonizeJob(AnalysisJob):
     meant."""
     progress: ProgressMode = option("none", same_frames=True)
     """How it is told how far the work is: auto is a bar on a terminal and lines elsewhere."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.matte is None:
+            if self.matte_weights is not None:
+                told = "is the network of `matte`; name that, or leave it out"
+                raise InputError(told, field="matte_weights", value=self.matte_weights)
+            return
+        if self.check:
+            raise InputError("makes no mask; give `masks`, or leave out `matte`", field="check")
+        if self.masks or self.foreground is not None or self.resume:
+            told = (
+                "makes a mask where none is given, and anew each time; leave out `masks`, "
+                "`foreground` and `resume`"
+            )
+            raise InputError(told, field="matte", value=self.matte)
 
     @property
     def keeps_turn(self) -> bool:
@@ -191,6 +223,9 @@ class StreamJob(HarmonizerSettings):
     """Frames that the output may lag behind; 0 is live (what the smoothing can use)."""
     colorspace: Matrix | None = None
     """Overrules the stream's colour matrix."""
+    input_space: str | None = option(None, metavar="NAME")
+    """What the stream's values stand for, which is kept: PQ, HLG, or a space of OpenColorIO's
+    built-in configuration (SDR)."""
     hold_last_mask: bool = False
     """Let a mask that is too short stand still at its end."""
     strict: bool = False
@@ -228,6 +263,8 @@ class HarmonizeOptions(TypedDict, total=False):
     end: float | None
     cuts: str | Path | None
     colorspace: Matrix | None
+    input_space: str | None
+    foreground_space: str | None
     rate: Fraction | float | None
     reference: str | Path | None
     hold_last_mask: bool
@@ -235,6 +272,8 @@ class HarmonizeOptions(TypedDict, total=False):
     mask_rate: Fraction | float | None
     pair: Pairing
     strict: bool
+    matte: MaskMaker | None
+    matte_weights: str | Path | None
     layer: Layer
     codec: str | None
     crf: int | None

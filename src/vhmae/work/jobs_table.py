@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -35,24 +37,29 @@ def read_jobs(table: Path, shared: Mapping[str, Any]) -> list[HarmonizeJob]:
     Raises:
         InputError: for a table that cannot be read, or two jobs with one output.
     """
-    rows = list(_rows(table))
-    jobs = [(line, _job(table, line, row, shared)) for line, row in rows]
+    known = columns()
+    jobs = [(line, _job(table, line, row, known, shared)) for line, row in _rows(table, known)]
     if not jobs:
         raise InputError(f"{table}: holds no job; write one a line")
     seen: set[Path] = set()
+    folders: dict[Path, Path] = {}  # thousands of outputs lie in a few
     for line, job in jobs:
-        output = job.output.resolve()
+        folder = job.output.parent
+        if folder not in folders:
+            folders[folder] = folder.resolve()
+        output = folders[folder] / job.output.name
+        output = output.resolve() if output.is_symlink() else output
         if output in seen:
             told = (
-                f"line {line} writes {output.name}, which another line writes too; give each its "
-                "own output"
+                f"line {line} writes {job.output.name}, which another line writes too; give each "
+                "its own output"
             )
             raise InputError(f"{table}: {told}")
         seen.add(output)
     return [job for _, job in jobs]
 
 
-def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
+def _rows(table: Path, known: Mapping[str, Option]) -> Iterator[tuple[int, dict[str, str]]]:
     """The lines of a table, each with its number and its fields by their columns."""
     try:
         text = _decoded(table.read_bytes())
@@ -60,19 +67,21 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
         separator = max(SEPARATORS, key=heading.count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
         lines = [(reader.line_num, fields) for fields in reader if any(fields)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError:
+        told = "is neither UTF-8 nor UTF-16; save it as CSV UTF-8"
+        raise InputError(f"{table}: {told}") from None
+    except (OSError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{table}: cannot be read ({reason}); give a CSV file") from None
     names = [name.strip().lower().replace("-", "_") for name in lines[0][1]] if lines else []
     missing = [
         name
         for name in REQUIRED
-        if name not in names and not (name == "mask" and "foreground" in names)
+        if name not in names and not (name == "mask" and {"foreground", "matte"} & {*names})
     ]
     if missing:
         told = f"has no column '{missing[0]}'; its first line must name {', '.join(REQUIRED)}"
         raise InputError(f"{table}: {told}")
-    known = columns()
     for name in names:
         if name not in known:
             told = (
@@ -90,25 +99,42 @@ def _rows(table: Path) -> Iterator[tuple[int, dict[str, str]]]:
             raise InputError(f"{table}: {told}")
         if any("\0" in field for field in fields):
             raise InputError(f"{table}: line {line} holds a NUL, which no name can; mend the table")
-        yield line, {name: field.strip() for name, field in zip(names, fields, strict=True)}
+        row = {name: field.strip() for name, field in zip(names, fields, strict=True)}
+        if separator != ",":  # where semicolons separate fields, a comma stands in numbers
+            row = {name: _with_point(known[name], field) for name, field in row.items()}
+        yield line, row
+
+
+def _with_point(option: Option, field: str) -> str:
+    """A number with a comma, as half of the world writes it, with a point."""
+    is_number = option.hint in (float, Fraction) and re.fullmatch(r"-?\d*,\d+", field)
+    return field.replace(",", ".") if is_number else field
 
 
 def _decoded(data: bytes) -> str:
-    """Text of a spreadsheet: UTF-8, or UTF-16 as Excel writes it."""
-    is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    return (
-        data.decode("utf-16" if is_wide else "utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    )
+    """Text of a spreadsheet: UTF-8, or UTF-16 as Excel writes it, also without its mark."""
+    encoding = "utf-8-sig"
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    elif b"\0" in data[:2]:  # the first letter is of a column's name
+        encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _job(table: Path, line: int, row: dict[str, str], shared: Mapping[str, Any]) -> HarmonizeJob:
+def _job(
+    table: Path,
+    line: int,
+    row: dict[str, str],
+    known: Mapping[str, Option],
+    shared: Mapping[str, Any],
+) -> HarmonizeJob:
     if not row["composite"] or not row["out"]:
         raise InputError(f"{table}: line {line} names no composite or no output; fill both in")
     values = dict(shared)
-    for name, one in columns().items():
-        text = row.get(name, "")
+    for name, text in row.items():
         if not text:
             continue
+        one = known[name]
         try:
             value = one.parse(text)
         except InputError as error:

@@ -8,6 +8,7 @@ from typing import Any
 
 import av
 
+from vhmae.color.light import LIGHT
 from vhmae.engine.moving import Move
 from vhmae.errors import InputError
 from vhmae.video.delivery import planar_format
@@ -96,6 +97,14 @@ class Output:
         return choose_encoder(self.codec, self.info)
 
     @property
+    def space_name(self) -> str:
+        """What the output's values will stand for, as reports call it."""
+        source = self.source
+        if is_exr(self.job.output):  # a file like its source, else light
+            return source.space_name if source.codec == "exr" else LIGHT
+        return "SDR" if source.codec == "exr" else source.space_name
+
+    @property
     def is_deeper(self) -> bool:
         """Whether what is written has finer steps than the source: inside the matte they are
         computed."""
@@ -133,6 +142,11 @@ class Output:
             )
         if job.foreground is not None and job.audio != "none":
             told += self._unheard()
+        if lost := source.hdr.left_out(self.encoder):
+            told.append(
+                f"{', '.join(lost)} of {source.path} left out, its picture "
+                f"({source.space_name}) is kept"
+            )
         return [f"{job.output}: {what}" for what in told]
 
     def _has_profile(self) -> bool:
@@ -176,6 +190,8 @@ class Output:
             "fps": round(float(self.info.fps), 3),
             "codec": self.encoder,
             "pixel_format": pixel_format(self.encoder, self.info, self.job.pix_fmt),
+            "input_space": self.source.space_name,
+            "output_space": self.space_name,
             "audio": ["aac"] * len(kept) if self.job.audio == "aac" else kept,
         }
 

@@ -46,15 +46,26 @@ def preview(job: PreviewJob) -> dict[str, Any]:
     for (timed, mattes), covers, changes, _ in analysis.harmonized(near):
         if timed.index != number:
             continue
-        image, levels = timed.image, []
-        for matte, change in zip(covers, changes, strict=True):
+        image, levels = timed.image, [0.0] * len(covers)
+        for place, (matte, change) in enumerate(zip(covers, changes, strict=True)):
             if change is not None:
-                image, moved = render_planes(image, matte, change)
-                levels.append(moved)
-        before, after = (to_uint8(one.rgb()) for one in (timed.image, image))
+                image, levels[place] = render_planes(image, matte, change)
+        before, after = (one.rgb() for one in (timed.image, image))
         cover = np.minimum(np.sum([to_unit(matte) for matte in mattes], axis=0), 1.0)
-        write_still(job.output, _sheet(before, after, cover))
-        mean_change = round(sum(levels) / len(levels), 3) if levels else 0.0
+        sides = [harmonizer.side.of for harmonizer in analysis.harmonizers]
+        own = [to_unit(one) for one in covers]
+        # Around an object is what is of none; around the background is what stands before it.
+        others = [
+            cover if side == "foreground" else one for side, one in zip(sides, own, strict=True)
+        ]
+        objects = [
+            {"side": side, **_numbers(before, after, one, other, moved)}
+            for side, one, other, moved in zip(sides, own, others, levels, strict=True)
+            if one.any()
+        ]
+        write_still(job.output, _sheet(to_uint8(before), to_uint8(after), cover))
+        changed = [one for one, change in zip(levels, changes, strict=True) if change is not None]
+        mean_change = round(sum(changed) / len(changed), 3) if changed else 0.0
         warnings = analysis.warnings() + (heard.warnings if heard is not None else [])
         check_strict(job.strict, warnings)
         warnings += told_of_move(job)
@@ -62,10 +73,40 @@ def preview(job: PreviewJob) -> dict[str, Any]:
             "schema": 1,
             "frame": number,
             "mean_change": mean_change,
+            "objects": objects,
             "warnings": warnings,
             **guided_report(heard),
         }
     raise InputError("could not be decoded; choose another", field="frame", value=number)
+
+
+def _numbers(
+    before: Array, after: Array, matte: Array, cover: Array, mean_change: float
+) -> dict[str, Any]:
+    """What was changed of an object, in levels of 255.
+
+    Args:
+        before, after: (H, W, 3) in [0, 1].
+        matte: (H, W) in [0, 1], the object's.
+        cover: (H, W) in [0, 1]: what is not around it.
+        mean_change: that of the rendering.
+    """
+    moved = np.abs(after - before).max(axis=-1)[matte > 0.0]
+    return {
+        "share": round(float(matte.mean()), 4),
+        "mean_change": round(mean_change, 3),
+        "largest_change": round(255.0 * float(moved.max()), 3),
+        "before": _mean_color(before, matte),
+        "after": _mean_color(after, matte),
+        "around": _mean_color(before, 1.0 - cover),
+    }
+
+
+def _mean_color(picture: Array, weights: Array) -> list[float]:
+    """Mean red, green and blue in levels of 255."""
+    total = max(float(weights.sum(dtype=np.float64)), 1e-6)
+    sums = np.einsum("hwc,hw->c", picture, weights, dtype=np.float64)
+    return [round(255.0 * float(one) / total, 2) for one in sums]
 
 
 def _sheet(before: Array, after: Array, cover: Array) -> Array:

@@ -27,6 +27,8 @@ class Report:
     fps: float
     """Frames a second of this run alone."""
     seconds: float
+    size_bytes: int
+    """Of the file, or of all pictures."""
     seconds_by_stage: dict[str, float]
     """Work of each stage, without waiting for the others."""
     mean_change: float
@@ -43,6 +45,10 @@ class Report:
     quality: str
     latency_frames: int
     """Frames by which the output lags behind the input."""
+    input_space: str
+    """What the composite's values stand for."""
+    output_space: str
+    """What those of the output stand for."""
     job: dict[str, Any]
     """The options of the run: what a job file holds."""
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from vhmae.arrays import Array
+from vhmae.color.light import LIGHT, HdrSpace
+from vhmae.color.spaces import named_space
 from vhmae.engine.sight import one_before_another, shows_background
 from vhmae.errors import InputError
 from vhmae.video.cuts import read_cuts
@@ -41,7 +43,8 @@ class Sources:
     def __init__(self, job: AnalysisJob) -> None:
         """Open them; :meth:`check` goes on from there, once the output is known to be writable."""
         self.job = job
-        self.info = probe_source(job.composite, "composite", job.colorspace, job.rate)
+        space = named_space(job.input_space)
+        self.info = probe_source(job.composite, "composite", job.colorspace, job.rate, space)
         if not job.keeps_turn:
             self.info = righted(self.info)
         reading = MaskReading(job.mask_label, job.mask_rate, job.pair)
@@ -200,7 +203,8 @@ def _open_layers(
             value=job.masks[1],
         )
     path = job.foreground
-    foreground = righted(probe_source(path, "foreground"))
+    space = named_space(job.foreground_space, "foreground_space")
+    foreground = righted(probe_source(path, "foreground", space=space))
     placement = job.placement
     if (
         placement.premultiplied and foreground.codec == "exr"
@@ -209,14 +213,26 @@ def _open_layers(
             dataclasses.replace(foreground, associated=True),
             dataclasses.replace(placement, premultiplied=False),
         )
+    warnings = []
+    if foreground.codec == "exr" and background.encoding.space is not None:
+        # Its highlights would be cut off in sRGB, and the background can hold them.
+        coded = dataclasses.replace(foreground.encoding, space=HdrSpace("PQ", "BT.709"))
+        foreground = dataclasses.replace(foreground, encoding=coded)
+    if job.input_space is not None and space is None and foreground.space_name in ("SDR", LIGHT):
+        warnings.append(
+            f"{path} is taken for {foreground.space_name}, which it does not say; "
+            "`foreground_space` names another"
+        )
     needed = (
         background.frames
         if job.end is None
         else min(background.frames, math.ceil(job.end * float(background.fps)))
     )
-    return LayeredSource(
+    layers = LayeredSource(
         background, foreground, mattes[0] if mattes else None, placement, needed, job.pair
     )
+    layers.warnings += warnings
+    return layers
 
 
 def read_still(path: Path) -> Array:

@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 import av
 
 from vhmae.arrays import Array
+from vhmae.color.spaces import named_space
 from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import Released, render_planes
@@ -91,7 +92,9 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     written = 0
     stoppable = _Stoppable(source)
     container = _opened(raw, stoppable)
-    info = describe_stream(container.streams.video[0], Path("-"), job.colorspace)
+    info = describe_stream(
+        container.streams.video[0], Path("-"), job.colorspace, named_space(job.input_space)
+    )
     mattes.check_fits(info, hold_last=True)
     hear_stream(job, harmonizer, info)
     header = None if raw else stoppable.beginning.partition(b"\n")[0]
@@ -129,6 +132,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         frames=written,
         fps=round(written / seconds, 3),
         seconds=round(seconds, 3),
+        size_bytes=written * writer.frame_bytes,
         seconds_by_stage=busy.rounded(),
         mean_change=tally.mean_change,
         outside_change=tally.outside_change,
@@ -138,6 +142,8 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         **where_it_runs(harmonizer.network),
         quality=job.quality,
         latency_frames=harmonizer.latency_frames,
+        input_space=info.space_name,
+        output_space=info.space_name,
         job=values_to_json(job),
         **stream_report(harmonizer),
     ).as_dict()

@@ -1,0 +1,116 @@
+"""What HDR files carry beside their pictures: the display that they were graded on, how bright they
+get, and what tells displays how to show each frame.
+
+What holds for the whole film is written again where the encoder can; what was measured on each of
+the untouched frames (HDR10+, Dolby Vision) is left out, and told.
+
+Sources: SMPTE ST 2086 (mastering display), CTA-861.3 (content light), ITU-T H.265 D.2.28 and D.2.35
+(how x265 writes both), ETSI GS CCM 001 (Dolby Vision).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from typing import Any
+
+from vhmae.errors import InputError
+
+MASTERING, CONTENT_LIGHT = "the mastering display", "the content light levels"
+_OTHERS = {
+    "DYNAMIC_HDR_PLUS": "HDR10+ metadata",
+    "DYNAMIC_HDR_VIVID": "HDR Vivid metadata",
+    "AMBIENT_VIEWING_ENVIRONMENT": "the ambient viewing environment",
+}
+"""By FFmpeg's names."""
+_WRITTEN_BY = {"libx265": "x265-params", "libx264": "x264-params", "libsvtav1": "svtav1-params"}
+_DOLBY = "Dolby Vision metadata"
+
+
+@dataclasses.dataclass(frozen=True)
+class HdrMetadata:
+    """What a file tells of its light."""
+
+    mastering: tuple[float, ...] | None = None
+    """The display that it was graded on: chromaticities x, y of red, green, blue and white, its
+    least and its most cd/m2."""
+    content_light: tuple[int, int] | None = None
+    """cd/m2 of the brightest pixel, and of the brightest frame on average."""
+    others: tuple[str, ...] = ()
+    """What else there is, which no encoder here writes."""
+
+    def added(self, options: dict[str, str], encoder: str) -> dict[str, str]:
+        """An encoder's options, with those that write it."""
+        name = _WRITTEN_BY.get(encoder)
+        words = []
+        if self.mastering is not None:
+            rx, ry, gx, gy, bx, by, wx, wy, least, most = self.mastering
+            pairs = (
+                ("G", gx, gy),
+                ("B", bx, by),
+                ("R", rx, ry),
+                ("WP", wx, wy),
+                ("L", most, least),
+            )
+            key = "master-display" if encoder == "libx265" else "mastering-display"
+            words.append(f"{key}={''.join(_pair(encoder, *pair) for pair in pairs)}")
+        if self.content_light is not None:
+            key = {"libx265": "max-cll", "libx264": "cll"}.get(encoder, "content-light")
+            words.append(f"{key}={self.content_light[0]},{self.content_light[1]}")
+        if name is None or not words:
+            return options
+        before = [options[name]] if name in options else []
+        return {**options, name: ":".join([*before, *words])}
+
+    def left_out(self, encoder: str) -> list[str]:
+        """What an encoder does not write."""
+        known = {MASTERING: self.mastering, CONTENT_LIGHT: self.content_light}
+        lost = [name for name, value in known.items() if value is not None]
+        return ([] if encoder in _WRITTEN_BY else lost) + list(self.others)
+
+
+def _pair(encoder: str, name: str, first: float, second: float) -> str:
+    if encoder == "libsvtav1":
+        return f"{name}({first:.6g},{second:.6g})"
+    scale = 10_000 if name == "L" else 50_000
+    return f"{name}({round(first * scale)},{round(second * scale)})"
+
+
+def read_metadata(frame: Any, name: str) -> HdrMetadata:
+    """What a decoded frame carries.
+
+    Args:
+        name: the file's, for messages.
+    Raises:
+        InputError: for a picture that is none without its metadata (Dolby Vision profile 5).
+    """
+    data = {one.type.name: bytes(one) for one in frame.side_data}
+    mastering = content_light = None
+    display = data.get("MASTERING_DISPLAY_METADATA", b"")
+    if len(display) >= 88:  # ten fractions, and whether chromaticities and light are told
+        numbers = struct.unpack_from("<22i", display)
+        if numbers[20] and numbers[21] and all(numbers[1:20:2]):
+            mastering = tuple(numbers[at] / numbers[at + 1] for at in range(0, 20, 2))
+    light = data.get("CONTENT_LIGHT_LEVEL", b"")
+    if len(light) >= 8:
+        content_light = struct.unpack_from("<2I", light)
+    others = [told for name, told in _OTHERS.items() if name in data]
+    if "DOVI_RPU_BUFFER" in data or "DOVI_METADATA" in data:
+        _check_base_layer(data.get("DOVI_METADATA", b""), name)
+        others.append(_DOLBY)
+    return HdrMetadata(mastering, content_light, tuple(others))
+
+
+def _check_base_layer(metadata: bytes, name: str) -> None:
+    """Refuse a base layer that is no picture by itself: profile 5, whose colours are ICtCp of its
+    own."""
+    if len(metadata) < 8:
+        return
+    at = struct.unpack_from("<Q", metadata)[0]  # where FFmpeg's AVDOVIRpuDataHeader lies
+    header = metadata[at : at + 11]
+    # vdr_rpu_profile, and bl_video_full_range_flag
+    if len(header) == 11 and header[4] == 0 and header[10]:
+        raise InputError(
+            f"{name}: is Dolby Vision profile 5, which shows wrong colours without its metadata; "
+            "convert it to HDR10 or to profile 8 first"
+        )

@@ -1,0 +1,370 @@
+"""HDR and log footage in two layers, previews, guides, grades, tables, resumed runs and pipes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import PyOpenColorIO as ocio
+import pytest
+
+from tests.support.commands import error_of
+from tests.support.hdr import (
+    FRAMES,
+    HEIGHT,
+    TO_2020,
+    WHITE,
+    WIDTH,
+    light_in,
+    lit_scene,
+    planes_in,
+    pq_inverse,
+    run,
+    shown,
+    signal_in,
+    tags_of,
+    write_exr,
+    write_hdr,
+)
+from vhmae.arrays import Array
+from vhmae.cli import main
+from vhmae.color.light import HdrSpace
+from vhmae.color.lut import read_cube
+from vhmae.color.spaces import find_space
+from vhmae.data.clips import write_mask_bits
+from vhmae.grade.export import ExportJob, export_grades
+from vhmae.grade.shots import grade_shots
+from vhmae.video.layers import LayeredSource
+from vhmae.video.matte import open_matte
+from vhmae.video.placement import Placement
+from vhmae.video.probe import probe_video
+from vhmae.video.source import probe_source
+from vhmae.work import harmonize as pipeline
+from vhmae.work.job import AnalysisJob
+
+
+def same(one: Path, other: Path) -> bool:
+    pairs = zip(planes_in(one), planes_in(other), strict=True)
+    return all(np.array_equal(a, b) for pair in pairs for a, b in zip(*pair, strict=True))
+
+
+# --- two layers
+
+
+def laid(hdr_work: Path, front: Path, mask: Array, **options: Any) -> Array:
+    """The light (H, W, 3) of the first frame of a foreground over the scene as PQ."""
+    path = front.with_suffix(".npz")
+    write_mask_bits(np.stack([mask] * FRAMES), path)
+    back, ahead = probe_video(hdr_work / "PQ.mkv"), probe_source(front, "foreground", **options)
+    source = LayeredSource(back, ahead, open_matte(path), Placement(), FRAMES)
+    timed, _ = next(source.read())
+    planes = [np.asarray(plane) for plane in timed.image.planes]
+    return pq_inverse(np.clip(signal_in(planes), 0, 1)) @ np.linalg.inv(TO_2020).T / WHITE
+
+
+def test_hdr_over_hdr_keeps_its_highlights(hdr_work: Path, tmp_path: Path) -> None:
+    light = np.full((FRAMES, HEIGHT, WIDTH, 3), 0.2)
+    light[:, 20:40, 20:40] = (6.0, 3.0, 1.5)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[10:50, 10:50] = True
+    expected = np.where(mask[..., None], light[0], lit_scene()[0][0])
+    for curve in ("PQ", "HLG"):
+        write_hdr(tmp_path / f"{curve}.mkv", np.minimum(light, 4.0), curve)
+        found = laid(hdr_work, tmp_path / f"{curve}.mkv", mask)
+        off = np.abs(found - np.minimum(expected, 4.0)) / (np.minimum(expected, 4.0) + 0.05)
+        assert off[mask].max() < 0.03, curve
+    background = light_in(hdr_work / "PQ.mkv")[0]
+    assert np.array_equal(found[~mask], background[~mask])
+
+
+def test_white_of_sdr_is_diffuse_white_of_hdr(hdr_work: Path, tmp_path: Path) -> None:
+    picture = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    picture[:, : WIDTH // 2] = 128
+    assert cv2.imwrite(str(tmp_path / "front.png"), picture)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[10:50, 10:80] = True
+    found = laid(hdr_work, tmp_path / "front.png", mask)
+    assert found[20:40, 60:70] == pytest.approx(1.0, abs=0.01)
+    assert found[20:40, 20:40] == pytest.approx(0.2159, abs=0.004)  # sRGB 128
+
+
+def test_a_foreground_has_a_space_of_its_own(hdr_work: Path, tmp_path: Path) -> None:
+    light = np.full((HEIGHT, WIDTH, 3), (0.4, 0.2, 0.1))
+    values = find_space("ACEScg").from_light(np.moveaxis(light, -1, 0).astype(np.float32))
+    write_exr(tmp_path / "front.exr", np.moveaxis(values, 0, -1))
+    mask = np.ones((HEIGHT, WIDTH), bool)
+    found = laid(hdr_work, tmp_path / "front.exr", mask, space=find_space("ACEScg"))
+    assert np.abs(found / light - 1.0).max() < 0.03
+
+
+def test_openexr_over_hdr_keeps_its_highlights(hdr_work: Path, tmp_path: Path) -> None:
+    """And what is of no space that is named is told."""
+    light = np.full((HEIGHT, WIDTH, 3), 0.2)
+    light[20:40, 20:40] = (6.0, 3.0, 1.5)
+    write_exr(tmp_path / "front.exr", light)
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[10:50, 10:50] = True
+    write_mask_bits(mask[None], tmp_path / "front.npz")
+    out = tmp_path / "out.mkv"
+    command = ["harmonize", "--background", hdr_work / "PQ.mkv", "--foreground"]
+    command += [tmp_path / "front.exr", "--mask", tmp_path / "front.npz", "-o", out, "-q"]
+    command += ["--strength", "0", "--weights", hdr_work / "w.safetensors"]
+    told = tmp_path / "r.json"
+    assert main(list(map(str, [*command, "--json", told]))) == 0
+    found = light_in(out)[0]
+    off = np.abs(found - light) / (light + 0.05)
+    assert off[mask].max() < 0.03
+    assert json.loads(told.read_text())["warnings"] == []
+    assert main(list(map(str, [*command, "--json", told, "--input-space", "PQ"]))) == 0
+    (warning,) = json.loads(told.read_text())["warnings"]
+    assert "is taken for Linear Rec.709 (sRGB), which it does not say" in warning
+
+
+def test_layers_are_harmonized_in_the_backgrounds_space(hdr_work: Path, tmp_path: Path) -> None:
+    lights, masks = lit_scene()
+    front = [
+        cv2.imwrite(str(tmp_path / f"f.{n:02d}.png"), picture)
+        for n, picture in enumerate(
+            np.dstack([shown(light)[..., ::-1], 255.0 * mask]).astype(np.uint8)
+            for light, mask in zip(lights, masks, strict=True)
+        )
+    ]
+    assert all(front)
+    out = tmp_path / "out.mkv"
+    command = ["harmonize", "--background", hdr_work / "PQ.mkv", "--foreground"]
+    command += [tmp_path / "f.%02d.png", "-o", out, "--precision", "fp32", "-q"]
+    command += ["--weights", hdr_work / "w.safetensors"]
+    assert main(list(map(str, command))) == 0
+    assert tags_of(out) == (16, 9, 9)
+    for before, after, mask in zip(
+        planes_in(hdr_work / "PQ.mkv"), planes_in(out), masks, strict=True
+    ):
+        assert np.array_equal(before[0][~mask], after[0][~mask])
+
+
+def test_spaces_without_their_files_are_refused(
+    hdr_work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["harmonize", hdr_work / "PQ.mkv", "--mask", hdr_work / "m.npz", "-o"]
+    command += [tmp_path / "o.mkv"]
+    told = error_of(*command, "--foreground-space", "ACEScg", capsys=capsys)
+    assert "--foreground-space" in told
+    told = error_of(*command, "--input-space", "S-Log3", capsys=capsys)
+    assert "--input-space S-Log3: may be S-Log3 S-Gamut3 or" in told
+
+
+# --- previews, guides, diagnoses
+
+
+def test_previews_show_what_a_display_of_sdr_would(hdr_work: Path, tmp_path: Path) -> None:
+    sheets = []
+    for name in ("PQ.mkv", "light.%04d.exr"):
+        sheet = tmp_path / f"{len(sheets)}.png"
+        named = ["preview", hdr_work / name, "--mask", hdr_work / "m.npz", "-o", sheet, "-q"]
+        more = ["--weights", hdr_work / "w.safetensors", "--precision", "fp32"]
+        assert main(list(map(str, [*named, *more]))) == 0
+        sheets.append(cv2.imread(str(sheet)).astype(int))
+    assert np.abs(sheets[0] - sheets[1])[:, :WIDTH].mean() < 1.0
+    assert np.abs(sheets[0] - sheets[1]).mean() < 3.0  # the difference is shown four times as large
+
+
+def test_a_guide_names_colors_as_they_are_shown(hdr_work: Path, tmp_path: Path) -> None:
+    """The same word about the same light comes to the same color in PQ, log and OpenEXR."""
+    _, masks = lit_scene()
+    row, column = (int(values.mean()) for values in np.nonzero(masks[1]))
+    word = f"{column},{row + 9}=#c08050@1"
+    points = []
+    for name, space in (
+        ("PQ.mkv", []),
+        ("log.mkv", ["--input-space", "ARRI LogC3"]),
+        ("light.%04d.exr", []),
+    ):
+        out = tmp_path / ("o.%04d.exr" if name.endswith("exr") else "o.mkv")
+        report = run(hdr_work, name, out, "--target", word, *space)
+        points.append(report["guided"][0])
+        assert report["guided"][0]["levels_left"] < 25.0
+    for key in ("got", "answer"):
+        values = np.array([point[key] for point in points], float)
+        assert np.abs(values - values[2]).max() < 3.0, key
+
+
+# --- grades
+
+
+@pytest.mark.parametrize(("name", "space"), [("PQ.mkv", None), ("log.mkv", "ARRI LogC3")])
+def test_a_cube_is_for_the_files_own_values(
+    name: str, space: str | None, hdr_work: Path, tmp_path: Path
+) -> None:
+    job: dict[str, Any] = {
+        "composite": hdr_work / name,
+        "masks": (hdr_work / "m.npz",),
+        "weights": str(hdr_work / "w.safetensors"),
+        "precision": "fp32",
+        "caution": 0.0,
+        "input_space": space,
+    }
+    report = export_grades(ExportJob(kind="cube", output=tmp_path / "look.cube", **job))
+    ((grade,), _, _) = grade_shots(AnalysisJob(**job))
+    values = grade.values(grade.before)
+    cpu = (
+        ocio.Config.CreateRaw()
+        .getProcessor(ocio.FileTransform(report["files"][0], interpolation=ocio.INTERP_TETRAHEDRAL))
+        .getDefaultCPUProcessor()
+    )
+    graded = np.array(values, np.float32, order="C")
+    cpu.applyRGB(graded)
+    left = grade.levels_left(grade.shown(graded))
+    assert left < 0.5 * grade.change_levels
+    assert left == pytest.approx(report["shots"][0]["left"], rel=0.2, abs=0.5)
+    assert read_cube(Path(report["files"][0])).size == 65
+
+
+def test_a_cdl_is_fitted_to_the_files_own_values(hdr_work: Path, tmp_path: Path) -> None:
+    job: dict[str, Any] = {
+        "composite": hdr_work / "PQ.mkv",
+        "masks": (hdr_work / "m.npz",),
+        "weights": str(hdr_work / "w.safetensors"),
+        "precision": "fp32",
+        "caution": 0.0,
+    }
+    report = export_grades(ExportJob(kind="cdl", output=tmp_path / "look.cc", **job))
+    ((grade,), _, _) = grade_shots(AnalysisJob(**job))
+    assert grade.space == HdrSpace("PQ")
+    graded = np.array(grade.values(grade.before), np.float32, order="C")
+    transform = ocio.FileTransform(report["files"][0])
+    ocio.Config.CreateRaw().getProcessor(transform).getDefaultCPUProcessor().applyRGB(graded)
+    left = grade.levels_left(grade.shown(graded))
+    assert left < 0.7 * grade.change_levels
+
+
+def test_a_dctl_of_hdr_is_refused_before_the_work(
+    hdr_work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["export", "dctl", hdr_work / "PQ.mkv", "--mask", hdr_work / "m.npz", "-o"]
+    assert "export cube" in error_of(*command, tmp_path / "look.dctl", capsys=capsys)
+
+
+# --- options, tables, job files
+
+
+def test_the_option_is_a_column_a_keyword_and_a_key_of_job_files(
+    hdr_work: Path, tmp_path: Path
+) -> None:
+    flag = tmp_path / "flag.mkv"
+    report = run(hdr_work, "log.mkv", flag, "--input-space", "ARRI LogC3")
+    (tmp_path / "job.json").write_text(json.dumps({"input_space": "ARRI LogC3"}))
+    run(hdr_work, "log.mkv", tmp_path / "file.mkv", "--job", tmp_path / "job.json")
+    (tmp_path / "jobs.csv").write_text(
+        f"composite,mask,out,input_space\n{hdr_work / 'log.mkv'},{hdr_work / 'm.npz'},"
+        f"{tmp_path / 'batch.mkv'},ARRI LogC3\n"
+    )
+    shared = ["--weights", hdr_work / "w.safetensors", "--precision", "fp32", "--caution", "0"]
+    command = ["batch", tmp_path / "jobs.csv", *shared, "-q"]
+    assert main(list(map(str, command))) == 0
+    pipeline.harmonize_video(
+        hdr_work / "log.mkv",
+        tmp_path / "keyword.mkv",
+        mask=hdr_work / "m.npz",
+        weights=str(hdr_work / "w.safetensors"),
+        precision="fp32",
+        caution=0.0,
+        input_space="ARRI LogC3",
+    )
+    for name in ("file", "batch", "keyword"):
+        assert same(flag, tmp_path / f"{name}.mkv"), name
+    run(hdr_work, "log.mkv", tmp_path / "plain.mkv")
+    assert not same(flag, tmp_path / "plain.mkv")
+    assert report["job"]["input_space"] == "ARRI LogC3"
+
+
+def test_check_names_the_spaces_and_does_no_work(hdr_work: Path, tmp_path: Path) -> None:
+    report = run(hdr_work, "HLG.mkv", tmp_path / "out.mp4", "--check", "--codec", "libx265")
+    assert (report["input_space"], report["output_space"]) == ("HLG BT.2020", "HLG BT.2020")
+    report = run(hdr_work, "HLG.mkv", tmp_path / "o.%04d.exr", "--check")
+    assert report["output_space"] == "Linear Rec.709 (sRGB)"
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_stopped_run_of_hdr_goes_on_to_the_same_frames(
+    hdr_work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, out = tmp_path / "whole.mkv", tmp_path / "out.mkv"
+    run(hdr_work, "HLG.mkv", whole)
+    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 1)
+    write = pipeline.SegmentedWriter.write
+
+    def dying(self: pipeline.SegmentedWriter, *args: Any) -> None:
+        if self.frames == 2:
+            raise KeyboardInterrupt
+        write(self, *args)
+
+    command = ["harmonize", hdr_work / "HLG.mkv", "--mask", hdr_work / "m.npz", "-o", out, "-q"]
+    command += ["--weights", hdr_work / "w.safetensors", "--precision", "fp32", "--caution", "0"]
+    with monkeypatch.context() as patched:
+        patched.setattr(pipeline.SegmentedWriter, "write", dying)
+        assert main(list(map(str, [*command, "--resume"]))) == 130
+    run(hdr_work, "HLG.mkv", out, "--resume")
+    assert same(whole, out)
+    assert tags_of(out) == (18, 9, 9)
+
+
+def test_a_pipe_carries_log_footage_that_is_named(hdr_work: Path, tmp_path: Path) -> None:
+    """Y4M says nothing of its values: --input-space does."""
+    with av.open(
+        str(tmp_path / "in.y4m"), "w", format="yuv4mpegpipe", options={"strict": "-1"}
+    ) as made:
+        stream: Any = made.add_stream("rawvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv444p10le"
+        stream.codec_context.color_range = 1
+        with av.open(str(hdr_work / "PQ.mkv")) as source:
+            for frame in source.decode(video=0):
+                made.mux(stream.encode(frame))
+        made.mux(stream.encode(None))
+    shared = ["--weights", hdr_work / "w.safetensors", "--precision", "fp32", "--caution", "0"]
+    results = {}
+    for name, more in (("told", ["--input-space", "PQ"]), ("plain", [])):
+        command = [sys.executable, "-m", "vhmae", "harmonize", "-", "--mask", hdr_work / "m.npz"]
+        command += ["-o", "-", *shared, *more, "--json", tmp_path / f"{name}.json"]
+        done = subprocess.run(
+            list(map(str, command)), input=(tmp_path / "in.y4m").read_bytes(), capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+        (tmp_path / f"{name}.y4m").write_bytes(done.stdout)
+        results[name] = planes_in(tmp_path / f"{name}.y4m")
+    assert json.loads((tmp_path / "told.json").read_text())["output_space"] == "PQ BT.2020"
+    assert json.loads((tmp_path / "plain.json").read_text())["input_space"] == "SDR"
+    _, masks = lit_scene()
+    before = planes_in(hdr_work / "PQ.mkv")
+    for old, new, mask in zip(before, results["told"], masks, strict=True):
+        assert all(np.array_equal(a[~mask], b[~mask]) for a, b in zip(old, new, strict=True))
+    assert any(
+        not np.array_equal(a[0], b[0])
+        for a, b in zip(results["told"], results["plain"], strict=True)
+    )
+
+
+def test_a_matte_is_cut_out_of_what_is_shown(hdr_work: Path, tmp_path: Path) -> None:
+    """A green screen of HDR is keyed as the same screen of SDR."""
+    light = np.full((2, HEIGHT, WIDTH, 3), (0.05, 0.6, 0.05))
+    light[:, 20:44, 30:60] = (0.6, 0.2, 0.15)
+    write_hdr(tmp_path / "screen.mkv", light)
+    out = tmp_path / "m.mkv"
+    command = ["matte", tmp_path / "screen.mkv", "-o", out, "--with", "chroma", "-q"]
+    layers = [tmp_path / "layer.mkv", tmp_path / "l.%04d.png"]
+    for layer in layers:
+        assert main(list(map(str, [*command, "--foreground", layer]))) == 0
+    assert tags_of(layers[0])[:2] == (1, 1)  # it is what is shown, and no HDR any more
+    assert b"cICP\x09\x10" not in (tmp_path / "l.0001.png").read_bytes()
+    picture = cv2.imread(str(tmp_path / "l.0001.png"), cv2.IMREAD_UNCHANGED)[30, 45, 2::-1]
+    expected = shown(np.array([0.6, 0.2, 0.15]))
+    assert np.abs(picture / (257.0 if picture.dtype == np.uint16 else 1.0) - expected).max() < 6
+    with av.open(str(out)) as container:
+        matte = next(container.decode(video=0)).to_ndarray(format="gray")
+    assert matte[24:40, 34:56].min() > 230
+    assert matte[:12, :20].max() < 25
