@@ -55,6 +55,7 @@ export class Renderer {
   private readonly targets: [Target, Target];
   private readonly mattes = new Map<Source, WebGLTexture>();
   private readonly blank: WebGLTexture;
+  private readonly reading: WebGLFramebuffer;
   private current: Target | null = null;
   private shownMatte: WebGLTexture;
   private size = { width: 1, height: 1 };
@@ -81,6 +82,7 @@ export class Renderer {
     this.cells = texture(gl, gl.NEAREST);
     this.targets = [target(gl), target(gl)];
     this.blank = texture(gl, gl.NEAREST);
+    this.reading = gl.createFramebuffer();
     this.upload(this.blank, { data: new Uint8Array([0, 0, 0, 255]), width: 1, height: 1 });
     this.shownMatte = this.blank;
   }
@@ -105,8 +107,12 @@ export class Renderer {
     this.current = null;
   }
 
-  /** Change the frame, object by object; the canvas is not touched. */
-  render(layers: readonly Layer[]): void {
+  /**
+   * Change the frame, object by object; the canvas is not touched.
+   *
+   * @param matte what the view shows as the matte: the first layer's where it is left out.
+   */
+  render(layers: readonly Layer[], matte?: Source): void {
     const { gl } = this;
     let from = this.before;
     this.current = null;
@@ -119,8 +125,8 @@ export class Renderer {
       from = to.picture;
       this.current = to;
     });
-    const first = layers[0];
-    this.shownMatte = first ? this.matteOf(first.matte) : this.blank;
+    const looked = matte ?? layers[0]?.matte;
+    this.shownMatte = looked ? this.matteOf(looked) : this.blank;
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
   }
 
@@ -175,13 +181,25 @@ export class Renderer {
     const { width, height } = this.size;
     const data = new Uint8Array(4 * width * height);
     const source = which === "after" && this.current ? this.current.picture : this.before;
-    const buffer = gl.createFramebuffer();
-    gl.bindFramebuffer(gl.FRAMEBUFFER, buffer);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.reading);
     gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, source, 0);
     gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data);
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
-    gl.deleteFramebuffer(buffer);
     return { data, width, height };
+  }
+
+  /** The levels of one pixel, as it came and as it comes out. */
+  pixel(x: number, y: number): { before: number[]; after: number[] } {
+    const { gl } = this;
+    const one = (source: WebGLTexture): number[] => {
+      gl.bindFramebuffer(gl.FRAMEBUFFER, this.reading);
+      gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, source, 0);
+      const data = new Uint8Array(4);
+      gl.readPixels(x, y, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, data);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+      return Array.from(data.subarray(0, 3));
+    };
+    return { before: one(this.before), after: one(this.current?.picture ?? this.before) };
   }
 
   /** Give back what the GPU holds. */

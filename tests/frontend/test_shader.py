@@ -21,8 +21,10 @@ from vhmae.engine.sight import one_before_another
 
 DRAW = """
 async ({ frame, mattes, changes, width, height }) => {
-  const bytes = async (data) =>
-    new Uint8Array(await (await fetch("data:application/octet-stream;base64," + data)).arrayBuffer());
+  const bytes = async (data) => {
+    const got = await fetch("data:application/octet-stream;base64," + data);
+    return new Uint8Array(await got.arrayBuffer());
+  };
   const floats = async (data) => new Float32Array((await bytes(data)).buffer);
   const renderer = new page.Renderer(new OffscreenCanvas(width, height));
   renderer.setFrame({ data: await bytes(frame), width, height });
