@@ -20,9 +20,9 @@ import { Versions } from "./parts/Versions";
 import { Viewer, zoomBy } from "./parts/Viewer";
 import { close, document_, isOpen, project, redo, redoLabel, saving, undo, undoLabel } from "./store/project";
 import { running } from "./store/renders";
-import { dismiss, language, notices, session, setLanguage, setTheme, theme } from "./store/session";
+import { dismiss, notices, session, setLanguage, setTheme, theme } from "./store/session";
 import { gain, mode, overlay, showMatte, showPoints, showQueue, showScopes, zoom } from "./store/view";
-import { CATALOGUES, LANGUAGE_NAMES, said, t } from "./text";
+import { CATALOGUES, LANGUAGE_NAMES, language, said, t } from "./text";
 
 export function App({ onEnter }: { onEnter: () => void }) {
   const who = session.value;
@@ -139,7 +139,7 @@ function Workspace() {
 
 function Inspector() {
   const open = project.value!;
-  const warnings = open.warnings;
+  const warnings = open.warnings ?? [];
   return (
     <aside class="inspector" aria-label={t("inspector")}>
       {(open.state === "opening" || open.progress.maps < 1) && (

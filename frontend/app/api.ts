@@ -36,7 +36,24 @@ export function useCsrf(token: string): void {
   csrf = token;
 }
 
+/** How often and after how long is asked again what the server has not come to yet. */
+const TRIES = 200;
+const AGAIN_MS = 500;
+
 async function fetched(path: string, options: RequestInit = {}): Promise<Response> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await fetchedOnce(path, options);
+    } catch (error) {
+      const isEarly = error instanceof ApiError && error.refusal.key === "server.not-yet";
+      if (!isEarly || tries === TRIES || options.signal?.aborted) throw error;
+      await new Promise((resolve) => window.setTimeout(resolve, AGAIN_MS));
+      options.signal?.throwIfAborted();
+    }
+  }
+}
+
+async function fetchedOnce(path: string, options: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, options);

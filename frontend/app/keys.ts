@@ -5,7 +5,7 @@ import { arm, disarm, WORDS } from "./parts/pointing";
 import { toPoint } from "./parts/Timeline";
 import { zoomBy } from "./parts/Viewer";
 import { frame, lastFrame, pause, seek, shuttle, stepBy, togglePlay } from "./store/playhead";
-import { project, redo, undo } from "./store/project";
+import { project, redo, shots, undo } from "./store/project";
 import { choose } from "./store/takes";
 import { armed, mode, overlay, showMatte, showPoints, showQueue, showScopes, zoom } from "./store/view";
 
@@ -57,7 +57,7 @@ export const KEYS: readonly Key[] = [
 ];
 
 function toShot(direction: 1 | -1): void {
-  const starts = project.value?.shots.rows.map((row) => row.first) ?? [];
+  const starts = shots.value.map((row) => row.first);
   const next = direction > 0 ? starts.find((at) => at > frame.value) : starts.findLast((at) => at < frame.value);
   if (next === undefined) return;
   pause();

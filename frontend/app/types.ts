@@ -59,7 +59,7 @@ export type Opening =
   | { project: string }
   | { composite: string; masks: string[] }
   | { background: string; foreground: string; masks: string[]; placement?: Placement }
-  | { demo: 1 | 2 };
+  | { demo: true };
 
 export type ProjectState = "opening" | "reading" | "ready" | "failed";
 
@@ -125,8 +125,9 @@ export interface Project {
   preview: { width: number; height: number } | null;
   grid: number;
   progress: { proxy: number; maps: number };
-  warnings: string[];
-  shots: Shots;
+  /** Null while the clip is being opened, as what stands above. */
+  warnings: string[] | null;
+  shots: Shots | null;
   revision: number;
   document: Document;
 }
@@ -171,7 +172,7 @@ export interface DiagnosisRow {
 export interface GuideAnswer {
   changes: ChangeRow[];
   points: PointRow[];
-  errors: (Refusal & { point: number })[];
+  errors: (Refusal & { point?: number; choice?: number })[];
   pending: number[];
   diagnosis: DiagnosisRow[];
   warnings: string[];
@@ -226,7 +227,10 @@ export interface Render {
   project: string;
   kind: RenderKind;
   output: string;
+  /** Paths of the folder. */
   files: string[];
+  /** The same as a document names them. */
+  from_project: string[];
   state: RenderState;
   done: number;
   total: number;

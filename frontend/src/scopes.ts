@@ -101,7 +101,7 @@ export function draw(counts: Counts, plane: number, ink: Ink): Pixels & { data: 
   const [strongIn, strongOut] = [strength(inside), strength(outside)];
   for (let i = 0; i < size; i++) {
     const dotted = ((i % width) + Math.floor(i / width)) % 2 === 0;
-    const back = dotted ? 0.75 * strongOut(outside[i]!) : 0;
+    const back = dotted ? 0.9 * strongOut(outside[i]!) : 0;
     const front = strongIn(inside[i]!);
     for (let c = 0; c < 3; c++) {
       const under = ink.ground[c]! + (ink.outside[c]! - ink.ground[c]!) * back;
@@ -121,5 +121,5 @@ function strength(counts: Uint32Array): (count: number) => number {
     filled += Number(count > 0);
   }
   const usual = filled ? total / filled : 1;
-  return (count) => (count ? Math.min(1, 0.3 + 0.35 * Math.log2(1 + count / usual)) : 0);
+  return (count) => (count ? Math.min(1, 0.4 + 0.35 * Math.log2(1 + count / usual)) : 0);
 }

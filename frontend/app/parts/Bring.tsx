@@ -45,7 +45,7 @@ export function Bring() {
       onDragLeave={(event) => event.currentTarget === event.target && (isOver.value = false)}
       onDrop={dropped}
     >
-      <section class="chosen" aria-label={t("bring.chosen")}>
+      <section class="wanted" aria-label={t("bring.chosen")}>
         <h1>{t("bring.title")}</h1>
         <p class="lead">{t("bring.lead")}</p>
         <Segments
@@ -66,14 +66,15 @@ export function Bring() {
             {t(isOpening.value ? "bring.opening" : "bring.open")}
           </Button>
         </div>
-        <aside class="demo">
-          <h2>{t("demo.title")}</h2>
-          <p class="quiet">{t("demo.lead")}</p>
-          <div class="row">
-            <Button icon="play" onClick={() => void start({ demo: 1 })}>{t("demo.one")}</Button>
-            <Button icon="play" onClick={() => void start({ demo: 2 })}>{t("demo.two")}</Button>
-          </div>
-        </aside>
+        {session.value?.demo && (
+          <aside class="demo">
+            <h2>{t("demo.title")}</h2>
+            <p class="quiet">{t("demo.lead")}</p>
+            <div class="row">
+              <Button icon="play" onClick={() => void start({ demo: true })}>{t("demo.open")}</Button>
+            </div>
+          </aside>
+        )}
       </section>
       <Files />
     </main>

@@ -1,10 +1,9 @@
 /** Three steps for who comes for the first time, beside the demo. */
 
+import { signal } from "@preact/signals";
 import { guide } from "../store/project";
 import { renders } from "../store/renders";
-import { remember, session } from "../store/session";
-import { signal } from "@preact/signals";
-import { project } from "../store/project";
+import { session } from "../store/session";
 import { t } from "../text";
 import { Button } from "./controls";
 import { Icon } from "./icons";
@@ -12,8 +11,7 @@ import { Icon } from "./icons";
 const isGone = signal(false);
 
 export function Hints() {
-  const isDemo = session.value?.demo || project.value?.name.startsWith("demo");
-  if (!isDemo || isGone.value) return null;
+  if (!session.value?.demo || isGone.value) return null;
   const done = [
     guide.value.choices.length > 0,
     guide.value.points.length > 0,
@@ -30,7 +28,7 @@ export function Hints() {
           </li>
         ))}
       </ol>
-      <Button icon="close" kind="quiet" title={t("hints.close")} onClick={() => { isGone.value = true; remember("hints", "seen"); }} />
+      <Button icon="close" kind="quiet" title={t("hints.close")} onClick={() => (isGone.value = true)} />
     </section>
   );
 }

@@ -59,8 +59,8 @@ function Link({ point, layout, ratio, pane }: Drawn) {
   const points = { x1: from[0], y1: from[1], x2: to[0], y2: to[1] };
   return (
     <>
-      <line class="under" {...points} />
-      <line class="over" {...points} />
+      <line class="shade" {...points} />
+      <line class="dash" {...points} />
     </>
   );
 }

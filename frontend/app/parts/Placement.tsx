@@ -143,7 +143,7 @@ function MatteMaker() {
   useEffect(() => {
     if (render?.state !== "done") return;
     made.value = null;
-    const file = render.files[0];
+    const file = render.from_project[0];
     if (!file) return;
     edit("edit.matte", { job: file.includes(".cutout.") ? { foreground: file } : { masks: [file] } });
   }, [render?.state]);

@@ -3,7 +3,7 @@
 import { type Kind, type Point } from "../../src/index";
 import { answer } from "../store/answers";
 import { pause, seek } from "../store/playhead";
-import { edit, guide, project } from "../store/project";
+import { edit, guide, shots } from "../store/project";
 import { armed, chosenPoint, stops, targetColor } from "../store/view";
 import { number, said, signed, t } from "../text";
 import type { Levels, PointRow } from "../types";
@@ -39,7 +39,7 @@ export function Points() {
           <PointCard key={i} point={point} index={i} />
         ))}
       </ol>
-      {points.length > 0 && (project.value?.shots.rows.length ?? 1) > 1 && (
+      {points.length > 0 && shots.value.length > 1 && (
         <label class="check">
           <input
             type="checkbox"

@@ -62,7 +62,7 @@ const INKS = {
   light: { ground: [250, 250, 250], text: "#4a4a4a", line: "#cfcfcf" },
 } as const;
 const INSIDE = { dark: [255, 255, 255], light: [20, 20, 20] } as const;
-const OUTSIDE = { dark: [110, 150, 200], light: [70, 110, 170] } as const;
+const OUTSIDE = { dark: [120, 175, 245], light: [40, 90, 170] } as const;
 const PLANES = {
   dark: [[255, 130, 120], [130, 230, 140], [140, 170, 255]],
   light: [[190, 30, 20], [10, 120, 30], [30, 70, 200]],

@@ -16,7 +16,7 @@ import {
   stepBy,
   togglePlay,
 } from "../store/playhead";
-import { guide, project } from "../store/project";
+import { guide, isOpen, project, shots } from "../store/project";
 import { chosenPoint } from "../store/view";
 import { number, t, timecode } from "../text";
 import { Button } from "./controls";
@@ -76,13 +76,13 @@ export function Timeline() {
       >
         <Thumbnails id={open.id} frames={frames} width={width.value} />
         <div class="shots">
-          {open.shots.rows.map((row) => (
+          {shots.value.map((row) => (
             <span
               key={row.shot}
               class={row.shot % 2 ? "odd" : ""}
               style={{ left: share(row.first), width: share(row.last + 1 - row.first) }}
             >
-              {open.shots.rows.length > 1 ? t("timeline.shot", { number: row.shot + 1 }) : ""}
+              {shots.value.length > 1 ? t("timeline.shot", { number: row.shot + 1 }) : ""}
             </span>
           ))}
         </div>
@@ -127,6 +127,7 @@ function Thumbnails({ id, frames, width }: { id: string; frames: number; width: 
   return (
     <div class="thumbnails" aria-hidden="true">
       {width > 0 &&
+        isOpen.value &&
         Array.from({ length: count }, (_, i) => (
           <img key={at(i)} src={address.frame(id, at(i), "thumb", "fast")} alt="" loading="lazy" draggable={false} />
         ))}

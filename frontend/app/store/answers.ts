@@ -118,7 +118,12 @@ effect(() => {
   answeredGuide.value = null;
   estimated.value = new Map();
   tried.value = null;
-  if (!id) return;
+  void id;
+});
+
+effect(() => {
+  const id = project.value?.id;
+  if (!id || !isOpen.value || untracked(() => prior.value)) return;
   api
     .prior(id)
     .then((file) => {
@@ -143,8 +148,7 @@ function colorsOf(id: string, at: number, object: number): Float64Array | null {
         colorsKnown.set(key, Float64Array.from(new Float32Array(buffer)));
       })
       .catch((error: unknown) => {
-        colorsKnown.delete(key);
-        if (!(error instanceof ApiError && [400, 404].includes(error.status))) complain(error);
+        if (!(error instanceof ApiError)) complain(error); // shown pixels stand in
       });
     colorsKnown.set(key, asking);
   }

@@ -4,7 +4,7 @@ import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { clip } from "../../src/index";
 import { mapsOf, mapsVersion, type FrameMaps } from "./maps";
 import { pictureOf, type Picture } from "./pictures";
-import { isOpen, objects, project } from "./project";
+import { isOpen, objects, project, shots } from "./project";
 import { complain } from "./session";
 
 export const frame = signal(0);
@@ -27,8 +27,7 @@ export const shot = computed(() => shown.value?.maps.shot ?? shotAt(frame.value)
 
 /** The shot of a frame, as far as it is known. */
 export function shotAt(at: number): number {
-  const rows = project.value?.shots.rows ?? [];
-  return rows.find((row) => at >= row.first && at <= row.last)?.shot ?? 0;
+  return shots.value.find((row) => at >= row.first && at <= row.last)?.shot ?? 0;
 }
 
 /** Go to a frame. */

@@ -4,7 +4,7 @@ import { computed, effect, signal } from "@preact/signals";
 import { ApiError, api } from "../api";
 import { emptyGuide, type Guide, type Kept } from "../../src/index";
 import { t } from "../text";
-import type { Document, Job, Opening, Project } from "../types";
+import type { Document, Job, Opening, Project, Shot } from "../types";
 import { complain, tell } from "./session";
 
 export const project = signal<Project | null>(null);
@@ -17,12 +17,16 @@ export const job = computed<Job>(() => document_.value?.job ?? {});
 export const strength = computed<number>(() => job.value.strength ?? 1);
 export const keep = computed<readonly Kept[]>(() => job.value.keep ?? []);
 export const objects = computed<number>(() => project.value?.objects ?? 1);
+/** Shots, as far as they are known. */
+export const shots = computed<readonly Shot[]>(() => project.value?.shots?.rows ?? []);
 /** The object that takes and new points are about, from 1. */
 export const currentObject = signal(1);
 
 /** Whether frames can be asked for. */
 export const isOpen = computed<boolean>(
-  () => project.value !== null && (project.value.frames ?? 0) > 0 && project.value.state !== "failed",
+  () =>
+    (project.value?.frames ?? 0) > 0 &&
+    (project.value?.state === "reading" || project.value?.state === "ready"),
 );
 
 // --- what was done, and can be undone

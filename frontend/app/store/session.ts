@@ -2,7 +2,7 @@
 
 import { effect, signal } from "@preact/signals";
 import { ApiError, api, useCsrf } from "../api";
-import { language, speak, trouble } from "../text";
+import { speak, trouble } from "../text";
 import type { OptionRow, Session } from "../types";
 
 export const session = signal<Session | null>(null);
@@ -86,5 +86,3 @@ export async function greet(): Promise<void> {
 
 export const offers = (option: string): boolean =>
   options.value.some((one) => one.name === option);
-
-export { language };

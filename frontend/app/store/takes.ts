@@ -5,7 +5,7 @@ import { Renderer, guided, type Choice } from "../../src/index";
 import { api } from "../api";
 import type { TakesAnswer } from "../types";
 import { answer } from "./answers";
-import { frame, shown, speed, isScrubbing, type Shown } from "./playhead";
+import { frame, isScrubbing, shotAt, shown, speed, type Shown } from "./playhead";
 import { currentObject, edit, guide, isOpen, keep, project, strength } from "./project";
 import { complain } from "./session";
 
@@ -29,14 +29,11 @@ export function chosenRounds(): Choice[] {
 
 /** Choices of an object go on in the frame in which they began, within a shot. */
 export function takesFrame(): number {
-  const open = project.value;
   const here = frame.value;
-  const shotOf = (at: number): number | undefined =>
-    open?.shots.rows.find((row) => at >= row.first && at <= row.last)?.shot;
   const last = guide.value.choices.findLast(
     (one) =>
       (one.object ?? 1) === currentObject.value &&
-      (guide.value.shots === "all" || shotOf(one.frame) === shotOf(here)),
+      (guide.value.shots === "all" || shotAt(one.frame) === shotAt(here)),
   );
   return last?.frame ?? here;
 }
