@@ -16,6 +16,8 @@ export interface View {
   showMatte: boolean;
   /** Canvas pixels to one of the picture. */
   scale: number;
+  /** Show pixels as squares rather than blend them. */
+  pixels: boolean;
   /** Place of the picture's corner in the canvas, in canvas pixels. */
   offset: readonly [number, number];
   /** Around the picture, 0 to 1. */
@@ -170,6 +172,7 @@ export class Renderer {
     gl.uniform1i(at("mode"), MODES.indexOf(view.mode));
     gl.uniform1f(at("wipe"), view.wipe);
     gl.uniform1f(at("gain"), view.gain);
+    gl.uniform1i(at("pixels"), Number(view.pixels));
     gl.uniform1i(at("showMatte"), Number(view.showMatte));
     gl.uniform3f(at("ground"), ...view.ground);
     gl.drawArrays(gl.TRIANGLES, 0, 3);

@@ -95,11 +95,12 @@ uniform int mode;
 uniform float wipe;
 uniform float gain;
 uniform bool showMatte;
+uniform bool pixels;
 uniform vec3 ground;
 out vec4 result;
 
 vec4 picked(sampler2D picture, vec2 place) {
-  return scale >= 2.0 ? texelFetch(picture, ivec2(place), 0)
+  return pixels ? texelFetch(picture, ivec2(place), 0)
                       : texture(picture, place / vec2(textureSize(picture, 0)));
 }
 

@@ -3,14 +3,14 @@
 import { tried } from "../store/answers";
 import { shown } from "../store/playhead";
 import { currentObject } from "../store/project";
-import { choose, chosenRounds, isLoading, takeBack, takes, thumbnails } from "../store/takes";
+import { choose, chosenRounds, current, isLoading, takeBack, thumbnails } from "../store/takes";
 import { has, number, t } from "../text";
 import type { TakeRow } from "../types";
 import { useEffect, useRef } from "preact/hooks";
 import { Button } from "./controls";
 
 export function Takes() {
-  const found = takes.value;
+  const found = current.value;
   const rounds = chosenRounds().length;
   const isThere = shown.value?.maps.objects[currentObject.value - 1] != null;
   if (!isThere && shown.value) return <p class="quiet">{t("takes.away")}</p>;

@@ -93,7 +93,7 @@ export function Viewer() {
   useSignalEffect(() => {
     void [shown.value, changes.value];
     const [lay, draw, open] = [layout.value, renderer.current, project.value];
-    const { width, height, ratio } = size.value;
+    const { width, height } = size.value;
     if (!lay || !draw || !open?.width || trouble.value) return;
     const surface = canvas.current!;
     if (surface.width !== width || surface.height !== height) {
@@ -108,11 +108,11 @@ export function Viewer() {
       gain: gain.value,
       showMatte: showMatte.value,
       scale: (lay.scale * open.width) / texture.width,
+      pixels: zoom.value !== null && zoom.value >= 2,
       offset: lay.offset,
       ground: [ground, ground, ground],
     });
     drawnScale.value = lay.scale;
-    void ratio;
   });
 
   useZooming(box, layout, size);
@@ -128,7 +128,7 @@ export function Viewer() {
     if (event.button > 1) return;
     box.current!.setPointerCapture(event.pointerId);
     const at = { x: event.clientX, y: event.clientY, center: center.value, moved: false };
-    const isWiping = mode.value === "wipe" && !armed.value && event.button === 0 && zoomedIn() === false;
+    const isWiping = mode.value === "wipe" && !armed.value && event.button === 0 && !zoomedIn();
     drag.current = { kind: isWiping ? "wipe" : "pan", ...at };
     if (isWiping) moveWipe(event);
   };
@@ -235,7 +235,7 @@ function useZooming(
       if (!lay) return;
       event.preventDefault();
       const corner = box.current!.getBoundingClientRect();
-      const { width, height, ratio } = size.value;
+      const { height, ratio } = size.value;
       const [x, y] = [event.clientX - corner.left, event.clientY - corner.top];
       const place = placeAt(lay, x, y, ratio);
       const before = lay.scale / ratio;
@@ -247,7 +247,6 @@ function useZooming(
         place[0] + (lay.pane / 2 - pane) / ratio / to,
         place[1] + (height / 2 - y * ratio) / ratio / to,
       ];
-      void width;
     };
     const element = box.current!;
     element.addEventListener("wheel", turn, { passive: false });

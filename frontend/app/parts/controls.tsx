@@ -119,7 +119,7 @@ export function Slider(props: SliderProps) {
     <div class={`slider ${props.track ?? ""}`}>
       <label for={id}>{props.label}</label>
       <div class="rail">
-        <i class="rest" style={{ left: `${100 * share(props.rest)}%` }} />
+        <i class="rest" style={{ left: `calc(7px + (100% - 14px) * ${share(props.rest).toFixed(4)})` }} />
         <input
           id={id}
           type="range"
@@ -204,7 +204,7 @@ export function Section(props: {
   return (
     <details class="section" open={!props.closed}>
       <summary>
-        <h3>{props.title}</h3>
+        <h2>{props.title}</h2>
         {props.aside && <span class="aside">{props.aside}</span>}
       </summary>
       <div class="body">{props.children}</div>

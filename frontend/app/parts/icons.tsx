@@ -41,16 +41,16 @@ const PATHS = {
   moon: "M13 9.5A5.5 5.5 0 1 1 6.5 3a4.5 4.5 0 0 0 6.5 6.5z",
   home: "M2.5 7.5L8 3l5.5 4.5M4 7v6.5h8V7",
   match: "M5 8a2 2 0 1 0-4 0 2 2 0 0 0 4 0zM15 8a2 2 0 1 0-4 0 2 2 0 0 0 4 0zM6 8h4M8.5 6.5L10 8 8.5 9.5",
-  target: "M8 2.5C5.5 5.5 4 7.5 4 9.5a4 4 0 0 0 8 0c0-2-1.500-4-4-7z",
-  keep: "M4.500 7.500h7v6h-7zM6 7.500V5.500a2 2 0 0 1 4 0v2",
-  neutral: "M8 2.500a5.500 5.500 0 1 0 0 11 5.500 5.500 0 0 0 0-11zM8 2.500v11",
-  brightness: "M8 5.500a2.500 2.500 0 1 0 0 5 2.500 2.500 0 0 0 0-5zM8 1.500v2M8 12.500v2M1.500 8h2M12.500 8h2",
-  hue: "M8 2.500a5.500 5.500 0 1 0 0 11 5.500 5.500 0 0 0 0-11zM8 8L4 4M8 8h5.500M8 8l-4 4",
-  layers: "M8 2.500L14 6 8 9.500 2 6zM2.500 9.500L8 12.800l5.500-3.300",
-  cancel: "M8 2.500a5.500 5.500 0 1 0 0 11 5.500 5.500 0 0 0 0-11zM4.200 4.200l7.600 7.600",
-  resume: "M3 8a5 5 0 1 1 1.500 3.500M3 13v-2.500h2.500",
-  download: "M8 2v8M5 7l3 3 3-3M3 13.500h10",
-  version: "M3 3h10v11l-5-3.500L3 14z",
+  target: "M8 2.5C5.5 5.5 4 7.5 4 9.5a4 4 0 0 0 8 0c0-2-1.5-4-4-7z",
+  keep: "M4.5 7.5h7v6h-7zM6 7.5V5.5a2 2 0 0 1 4 0v2",
+  neutral: "M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11zM8 2.5v11",
+  brightness: "M8 5.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5zM8 1.5v2M8 12.5v2M1.5 8h2M12.5 8h2",
+  hue: "M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11zM8 8L4 4M8 8h5.5M8 8l-4 4",
+  layers: "M8 2.5L14 6 8 9.5 2 6zM2.5 9.5L8 12.8l5.5-3.3",
+  cancel: "M8 2.5a5.5 5.5 0 1 0 0 11 5.5 5.5 0 0 0 0-11zM4.2 4.2l7.6 7.6",
+  resume: "M3 8a5 5 0 1 1 1.5 3.5M3 13v-2.5h2.5",
+  download: "M8 2v8M5 7l3 3 3-3M3 13.5h10",
+  version: "M3 3h10v11l-5-3.5L3 14z",
 } as const;
 
 export type IconName = keyof typeof PATHS;
@@ -59,7 +59,7 @@ const SOLID: ReadonlySet<IconName> = new Set(["play", "stepBack", "stepOn", "toS
 
 export function Icon({ name, size = 16 }: { name: IconName; size?: number }) {
   return (
-    <svg class="icon" width={size} height={size} viewBox="0 0 16 16" aria-hidden="true">
+    <svg class="icon" style={{ width: `${size / 13.6}rem`, height: `${size / 13.6}rem` }} viewBox="0 0 16 16" aria-hidden="true">
       <path
         d={PATHS[name]}
         fill={SOLID.has(name) ? "currentColor" : "none"}

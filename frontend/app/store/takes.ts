@@ -1,6 +1,6 @@
 /** Six takes to choose from, drawn as thumbnails. */
 
-import { effect, signal, untracked } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import { Renderer, guided, type Choice } from "../../src/index";
 import { api } from "../api";
 import type { TakesAnswer } from "../types";
@@ -11,6 +11,15 @@ import { complain } from "./session";
 
 export const COUNT = 6;
 export const takes = signal<TakesAnswer | null>(null);
+/** The takes that go with what is shown: not those of another shot or object, or of a round ago. */
+export const current = computed<TakesAnswer | null>(() => {
+  const found = takes.value;
+  const isOurs =
+    found?.object === currentObject.value &&
+    found.round === chosenRounds().length + 1 &&
+    (guide.value.shots === "all" || shotAt(found.frame) === shotAt(frame.value));
+  return isOurs ? found : null;
+});
 /** Pictures of the takes, in their order. */
 export const thumbnails = signal<ImageBitmap[]>([]);
 export const isLoading = signal(false);
@@ -59,7 +68,7 @@ async function fetchTakes(): Promise<void> {
 }
 
 export function choose(number: number): void {
-  const row = takes.value?.takes.find((one) => one.take === number);
+  const row = current.value?.takes.find((one) => one.take === number);
   if (row) edit("edit.choice", { guide: { choices: [...guide.value.choices, row.choice] } });
 }
 
@@ -111,7 +120,7 @@ async function drawAll(now: Shown, answered: TakesAnswer): Promise<void> {
     const change = guided(maps, take.change, strength.value, keep.value);
     draw.render([{ matte, change }]);
     draw.show({
-      mode: "after", wipe: 0, gain: 1, showMatte: false, scale: 1, offset: [0, 0], ground: [0, 0, 0],
+      mode: "after", wipe: 0, gain: 1, showMatte: false, scale: 1, pixels: false, offset: [0, 0], ground: [0, 0, 0],
     });
     made.push((draw.canvas as OffscreenCanvas).transferToImageBitmap());
   }
@@ -119,7 +128,7 @@ async function drawAll(now: Shown, answered: TakesAnswer): Promise<void> {
 }
 
 effect(() => {
-  const [now, answered] = [shown.value, takes.value];
+  const [now, answered] = [shown.value, current.value];
   void [strength.value, keep.value];
   if (now?.exact && answered && !speed.value) void drawAll(now, answered).catch(complain);
 });
