@@ -4,7 +4,7 @@ import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { NoGraphics, Renderer, clip, hexOf, type Layer, type Place } from "../../src/index";
 import { address, api } from "../api";
-import { changes } from "../store/answers";
+import { changes, isAsking } from "../store/answers";
 import { drawnScale, frame, isLoading, shown, speed } from "../store/playhead";
 import { currentObject, project } from "../store/project";
 import { complain, theme } from "../store/session";
@@ -185,6 +185,8 @@ export function Viewer() {
     <section class="viewer" aria-label={t("viewer")}>
       <div
         ref={box}
+        data-frame={shown.value?.frame}
+        data-ready={shown.value?.exact && shown.value.frame === frame.value && !isAsking.value && !isLoading.value}
         class={`stage ${armed.value ? "armed" : ""} ${mode.value === "wipe" && !zoomedIn() && !armed.value ? "wiping" : ""}`}
         onPointerDown={down}
         onPointerMove={move}
