@@ -148,9 +148,12 @@ export const api = {
     const path = `api/projects/${id}/maps?${query({ first, count })}`;
     return (await fetched(path, signal ? { signal } : {})).arrayBuffer();
   },
-  colors: async (id: string, frame: number, object: number, signal?: AbortSignal) => {
-    const path = `api/projects/${id}/colors?${query({ frame, object })}`;
-    return (await fetched(path, signal ? { signal } : {})).arrayBuffer();
+  /** Colors (P, 3) of a foreground and the frame that they are of; without one, the server says. */
+  colors: async (id: string, frame: number | null, object: number) => {
+    const path = `api/projects/${id}/colors?${query({ object, ...(frame === null ? {} : { frame }) })}`;
+    const response = await fetched(path);
+    const colors = Float64Array.from(new Float32Array(await response.arrayBuffer()));
+    return { colors, frame: Number(response.headers.get("x-frame") ?? frame) };
   },
   picture: async (path: string, signal?: AbortSignal) =>
     (await fetched(path, signal ? { signal } : {})).blob(),

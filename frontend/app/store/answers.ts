@@ -134,23 +134,27 @@ effect(() => {
 
 // --- the page's own solver
 
-const colorsKnown = new Map<string, Float64Array | Promise<void>>();
+/** Colors of a foreground, and the frame that they are of. */
+type Measured = { colors: Float64Array; frame: number };
+const colorsKnown = new Map<string, Measured | "asked">();
 
-/** The colors of the foreground that dials and takes are fitted in. */
-function colorsOf(id: string, at: number, object: number): Float64Array | null {
+/** The colors that dials and takes are fitted in; null as long as they are on their way. */
+function colorsOf(id: string, at: number | null, object: number): Measured | null {
   const key = `${id}/${at}/${object}`;
   const known = colorsKnown.get(key);
-  if (known instanceof Float64Array) return known;
-  if (!known) {
-    const asking = api
+  if (known && known !== "asked") return known;
+  if (known === undefined) {
+    colorsKnown.set(key, "asked");
+    api
       .colors(id, at, object)
-      .then((buffer) => {
-        colorsKnown.set(key, Float64Array.from(new Float32Array(buffer)));
+      .then(async (found) => {
+        await mapsOf(id).need(found.frame);
+        colorsKnown.set(key, found);
       })
       .catch((error: unknown) => {
+        colorsKnown.delete(key);
         if (!(error instanceof ApiError)) complain(error); // shown pixels stand in
       });
-    colorsKnown.set(key, asking);
   }
   return null;
 }
@@ -163,7 +167,7 @@ export function forgetColors(): void {
 const MOST_COLORS = 4096;
 
 /** As {@link colorsOf}, off what is shown: a preview's pixels. */
-function shownColors(now: Shown, object: number): Float64Array | null {
+function shownColors(now: Shown, object: number): Measured | null {
   const matte = now.mattes[object - 1];
   if (!matte) return null;
   const { data } = pixelsOf(now.bitmap);
@@ -176,10 +180,10 @@ function shownColors(now: Shown, object: number): Float64Array | null {
     const from = inside[Math.floor((i * (inside.length - 1)) / Math.max(1, count - 1))]!;
     for (let c = 0; c < 3; c++) out[3 * i + c] = data[4 * from + c]! / 255;
   }
-  return out;
+  return { colors: out, frame: now.frame };
 }
 
-/** The frame in whose colors a shot's dials and choices are fitted, as the server takes it. */
+/** The frame in whose colors a shot's dials and choices are fitted; null where nothing names one. */
 export function referenceFrame(said: Guide, object: number, inShot: number): number | null {
   const here = (at: number): boolean => said.shots === "all" || shotAt(at) === inShot;
   const choice = said.choices.findLast((one) => (one.object ?? 1) === object && here(one.frame));
@@ -193,15 +197,15 @@ function estimate(said: Guide): void {
   if (!open || !now || !known) return;
   const found = new Map<number, Float64Array>();
   for (let object = 1; object <= objects.value; object++) {
-    const at = referenceFrame(said, object, now.maps.shot) ?? now.frame;
-    const maps = mapsOf(open.id).at(at)?.objects[object - 1];
-    const colors = colorsOf(open.id, at, object) ?? (at === now.frame ? shownColors(now, object) : null);
-    if (!maps || !colors) continue;
+    const at = referenceFrame(said, object, now.maps.shot);
+    const measured = colorsOf(open.id, at, object) ?? shownColors(now, object);
+    const maps = measured && mapsOf(open.id).at(measured.frame)?.objects[object - 1];
+    if (!maps) continue;
     const choices = said.choices.filter(
       (one) => (one.object ?? 1) === object && (said.shots === "all" || shotAt(one.frame) === now.maps.shot),
     );
     const seen = seenPoints(said, object, now);
-    found.set(object, decide(known, { seen, choices, dials: said.dials, colors, overall: maps.overall }).change);
+    found.set(object, decide(known, { seen, choices, dials: said.dials, colors: measured.colors, overall: maps.overall }).change);
   }
   estimated.value = found;
 }
@@ -289,8 +293,7 @@ effect(() => {
   untracked(() => {
     for (const object of objectsThatAre()) {
       if (!now.maps.objects[object - 1]) continue;
-      const at = referenceFrame(guide.value, object, now.maps.shot) ?? now.frame;
-      colorsOf(open.id, at, object);
+      colorsOf(open.id, referenceFrame(guide.value, object, now.maps.shot), object);
     }
   });
 });
