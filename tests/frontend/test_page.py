@@ -60,6 +60,7 @@ def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def page(graphics: Browser) -> Iterator[Page]:  # noqa: F811
     context = graphics.new_context(viewport={"width": 1100, "height": 700}, locale="en-US")
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE_MS)
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     yield opened
@@ -125,7 +126,7 @@ def test_the_canvas_shows_what_the_renderer_renders(page: Page, address: str) ->
     page.get_by_text("Settings").click()
     page.get_by_label("Hue", exact=True).check()
     page.get_by_label("Strength", exact=True).fill("80")
-    page.get_by_role("radio", name="After").click()
+    page.get_by_role("radio", name="After", exact=True).click()
     page.keyboard.press("p")
     page.keyboard.press("f")  # pixel for pixel
     settle(page)
@@ -153,7 +154,7 @@ def test_the_canvas_shows_what_the_renderer_renders(page: Page, address: str) ->
 
 def test_a_dial_turns_without_the_server(page: Page, address: str) -> None:
     open_clip(page, address, "dial")
-    page.get_by_role("radio", name="After").click()
+    page.get_by_role("radio", name="After", exact=True).click()
     settle(page)
     before = canvas_of(page)
     page.route("**/api/**", lambda route: route.abort())
@@ -169,7 +170,7 @@ def test_a_dial_turns_without_the_server(page: Page, address: str) -> None:
 def test_what_the_page_works_out_is_what_the_server_says(page: Page, address: str) -> None:
     """The picture does not jump when the server's own answer comes."""
     open_clip(page, address, "watch")
-    page.get_by_role("radio", name="After").click()
+    page.get_by_role("radio", name="After", exact=True).click()
     settle(page)
     page.route("**/guide", lambda route: route.abort())
     page.get_by_label("Exposure", exact=True).fill("1.5")

@@ -14,11 +14,10 @@ import { observe, report, update, type PointReport, type Seen } from "./update";
 export interface Decision {
   /** (30,), at full strength. */
   change: Float64Array;
-  /** (30,), before the dials turned it: where they stand at 0. */
-  undialled: Float64Array;
   /** (30, 30): what is still not known of it. */
   covariance: Float64Array;
-  points: PointReport[];
+  /** Worked out when it is looked at: what contradicts what takes a while. */
+  readonly points: PointReport[];
 }
 
 /** All that was said of an object in a shot. */
@@ -46,6 +45,11 @@ export function decide(prior: Prior, said: Said): Decision {
     const turned = dialChange(colors, answer, dials);
     for (let i = 0; i < SIZE; i++) change[i]! += turned[i]!;
   }
-  const points = report(known, seen, change, strength);
-  return { change, undialled: belief.mean, covariance: belief.covariance, points };
+  return {
+    change,
+    covariance: belief.covariance,
+    get points() {
+      return report(known, seen, change, strength);
+    },
+  };
 }
