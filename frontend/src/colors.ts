@@ -85,9 +85,11 @@ export function mapped(colors: Float64Array, map: ArrayLike<number>): Float64Arr
 }
 
 /**
- * The map nearest to a wanted change of weighted terms, by ridge regression: (30,).
+ * The map nearest to a wanted change of colors, by ridge regression: (30,).
  *
- * @param terms (P, 10), @param wanted (P, 3), @param ridge added to the diagonal.
+ * @param normal (10, 10), the sum of the terms' products over the colors.
+ * @param moments (10, 3), the sum of the terms' products with what is wanted.
+ * @param ridge what is added to the diagonal.
  */
 export function fitMap(
   normal: Float64Array,

@@ -3,7 +3,7 @@
  * whole foreground, and a grid of affine ones that are bilinear between the cells' centers.
  */
 
-import { AFFINE, LUMA, SIZE, TERMS, addedTo, clip, type Color } from "./colors";
+import { AFFINE, LUMA, TERMS, addedTo, clip, type Color } from "./colors";
 
 export type Kept = "hue" | "luma" | "saturation";
 
@@ -148,11 +148,3 @@ export function changed(
   }
   return moved.map((value) => clip(value)) as unknown as Color;
 }
-
-/** A map that changes nothing. */
-export const noMaps = (): Maps => ({
-  overall: new Float64Array(SIZE),
-  local: new Float32Array(3 * AFFINE),
-  rows: 1,
-  columns: 1,
-});

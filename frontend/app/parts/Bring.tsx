@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { address } from "../api";
 import {
   SLOTS,
+  aimAt,
   browse,
   canOpen,
   choose,
@@ -86,7 +87,7 @@ function SlotBox({ slot }: { slot: Slot }) {
   const isNext = currentSlot.value === slot;
   return (
     <div class={`slot ${isNext ? "next" : ""} ${files.length ? "filled" : ""}`}>
-      <button type="button" class="title" aria-pressed={isNext} onClick={() => (currentSlot.value = slot)}>
+      <button type="button" class="title" aria-pressed={isNext} onClick={() => aimAt(slot)}>
         <b>{t(`slot.${slot}`)}</b>
         <span class="quiet">{t(`slot.${slot}.help`)}</span>
       </button>

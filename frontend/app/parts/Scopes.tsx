@@ -119,9 +119,11 @@ function paint(
   }
   context.strokeStyle = INKS[light].line;
   context.fillStyle = INKS[light].text;
-  context.font = "10px system-ui, sans-serif";
+  context.font = "600 11px system-ui, sans-serif";
   if (kind === "vectorscope") graticule(context);
   else levels(context, canvas.width);
+  if (kind !== "parade") return;
+  ["R", "G", "B"].forEach((name, plane) => context.fillText(name, plane * counts.width + 5, 14));
 }
 
 /** Lines at quarters of the scale. */

@@ -11,7 +11,6 @@ import {
   pause,
   playedRate,
   seek,
-  shuttle,
   speed,
   stepBy,
   togglePlay,
@@ -178,5 +177,3 @@ function Transport() {
     </div>
   );
 }
-
-export { shuttle };

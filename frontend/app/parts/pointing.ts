@@ -1,6 +1,6 @@
 /** Points said by clicking on the picture. */
 
-import { KINDS, type Kind, type Place, type Point } from "../../src/index";
+import type { Kind, Place, Point } from "../../src/index";
 import { frame, pause } from "../store/playhead";
 import { currentObject, edit, guide, project } from "../store/project";
 import { tell } from "../store/session";
@@ -17,8 +17,6 @@ export const WORDS: readonly { kind: Kind; icon: IconName; key: string }[] = [
   { kind: "brightness", icon: "brightness", key: "B" },
   { kind: "hue", icon: "hue", key: "H" },
 ];
-
-export const isKind = (name: string): name is Kind => (KINDS as readonly string[]).includes(name);
 
 /** Kinds that take after another place, which is clicked second. */
 const takesPlace = (kind: Kind): boolean => kind === "match" || kind === "hue";

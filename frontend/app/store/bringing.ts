@@ -19,6 +19,8 @@ export const way = signal<Way>("composite");
 export const slots = signal<Partial<Record<Slot, Brought[]>>>({});
 /** The slot that the next file goes to. */
 export const currentSlot = signal<Slot>("composite");
+/** Whether a person chose that slot: then a file goes there, whatever its name. */
+let isMeant = false;
 export const listing = signal<Listing | null>(null);
 export const isOpening = signal(false);
 
@@ -26,7 +28,7 @@ export const SLOTS: Record<Way, readonly Slot[]> = {
   composite: ["composite", "mask"],
   layers: ["background", "foreground", "layerMask"],
 };
-const MASKLIKE = /(^|[^a-z])(mask|matte|alpha|roto|key|maske)s?([^a-z]|$)/i;
+const MASKLIKE = /(^|[^a-z])(mask|matte|alpha|roto|maske)s?([^a-z]|$)/i;
 
 export const canOpen = computed(() => {
   const now = slots.value;
@@ -53,11 +55,18 @@ const firstFree = (): Slot => {
   return names.find((name) => !slots.value[name]?.length) ?? names[0]!;
 };
 
+/** Say where the next file goes. */
+export function aimAt(slot: Slot): void {
+  currentSlot.value = slot;
+  isMeant = true;
+}
+
 /** Put a file where it belongs: a mask by its name, else where the next one is wanted. */
 export function bring(file: Brought): void {
   const isMask = MASKLIKE.test(file.name) || file.name.endsWith(".npz");
   const maskSlot: Slot = way.value === "composite" ? "mask" : "layerMask";
-  const to = isMask && currentSlot.value !== maskSlot ? maskSlot : currentSlot.value;
+  const to = isMask && !isMeant ? maskSlot : currentSlot.value;
+  isMeant = false;
   const before = slots.value[to] ?? [];
   const isSeveral = to === "mask";
   const files = isSeveral ? [...before.filter((one) => one.path !== file.path), file] : [file];

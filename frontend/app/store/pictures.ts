@@ -29,6 +29,7 @@ async function decoded(path: string, signal?: AbortSignal): Promise<ImageBitmap>
   const blob = await api.picture(path, signal);
   const making = createImageBitmap(blob, AS_THEY_ARE);
   kept.set(path, making);
+  making.catch(() => kept.delete(path)); // what cannot be read now may be read later
   const bitmap = await making;
   if (!sizes.has(path)) {
     const bytes = 4 * bitmap.width * bitmap.height;
@@ -54,10 +55,6 @@ export function forgetPictures(): void {
   sizes.clear();
   total = 0;
 }
-
-/** Whether a frame would be there at once. */
-export const isKept = (id: string, frame: number, size: Size, as: "exact" | "fast"): boolean =>
-  sizes.has(address.frame(id, frame, size, as));
 
 /** A frame and its mattes. */
 export async function pictureOf(

@@ -121,12 +121,6 @@ export function dropVersion(name: string): void {
   if (now) put({ ...now, versions: now.versions.filter((one) => one.name !== name) });
 }
 
-/** Something of the page's own that is to be found again tomorrow. */
-export function keepView(view: Record<string, unknown>): void {
-  const now = document_.value;
-  if (now) put({ ...now, view: { ...now.view, ...view } });
-}
-
 // --- saving
 
 const SAVE_AFTER_MS = 250;

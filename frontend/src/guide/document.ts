@@ -65,13 +65,3 @@ export const isTurned = (dials: Dials): boolean => DIALS.some((name) => dials[na
 
 export const saysSomething = (guide: Guide): boolean =>
   guide.points.length > 0 || guide.choices.length > 0 || isTurned(guide.dials);
-
-/** The frames that must be seen to know what a guide means, in order. */
-export function framesOf(guide: Guide): number[] {
-  const named = new Set(guide.choices.map((choice) => choice.frame));
-  for (const point of guide.points) {
-    named.add(point.frame);
-    named.add(point.to_frame ?? point.frame);
-  }
-  return [...named].sort((one, other) => one - other);
-}
