@@ -58,7 +58,9 @@ def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def page(graphics: Browser) -> Iterator[Page]:  # noqa: F811
-    context = graphics.new_context(viewport={"width": 1100, "height": 700}, locale="en-US")
+    context = graphics.new_context(
+        viewport={"width": 1100, "height": 700}, locale="en-US", color_scheme="dark"
+    )
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE_MS)
     faults: list[str] = []
