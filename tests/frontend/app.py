@@ -18,7 +18,7 @@ from vhmae.arrays import Array
 from vhmae.engine.rendering import FrameTransform
 
 WIDTH, HEIGHT, FRAMES, CUT = 320, 180, 24, 12
-PATIENCE_MS = 150_000
+PATIENCE_MS = 300_000
 """A machine that is busy takes long to load the network, once."""
 expect.set_options(timeout=60_000)
 

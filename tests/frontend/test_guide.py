@@ -21,7 +21,7 @@ from vhmae.guide.document import Choice, Point
 from vhmae.guide.prior import Prior, prior_beside, read_prior
 from vhmae.guide.takes import takes
 from vhmae.guide.update import Seen, observe, report, update
-from vhmae.model.weights import DEFAULT, packaged_weights
+from vhmae.model.files import DEFAULT, packaged_weights
 
 
 @pytest.fixture(scope="module")
