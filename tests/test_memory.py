@@ -7,17 +7,24 @@ import struct
 import zipfile
 from pathlib import Path
 from typing import Any
+from zlib import compress, crc32
 
 import pytest
 import torch
+from PIL import Image
 
 from tests.support.networks import model
+from tests.support.scenes import moving_scene, write_video
 from vhmae import memory
 from vhmae.data.clips import Pack, read_mask_bits
 from vhmae.errors import InputError
 from vhmae.memory import available_bytes, check_memory
 from vhmae.model.weights import load_model, save_model
 from vhmae.video.matte import open_matte
+from vhmae.video.probe import probe_video
+from vhmae.video.sequence import probe_pictures
+from vhmae.video.still_sizes import stored_size
+from vhmae.video.stills import picture_kind, read_stored
 
 
 def array(shape: tuple[int, ...], kind: str, data: bytes = b"") -> bytes:
@@ -123,3 +130,45 @@ def test_weights_that_fit_come_back(tmp_path: Path) -> None:
     save_model(network, tmp_path / "w.safetensors", {}, half=False)
     loaded = load_model(str(tmp_path / "w.safetensors"))
     assert all(map(torch.equal, network.state_dict().values(), loaded.state_dict().values()))
+
+
+def huge_png(path: Path) -> Path:
+    """Eight gigapixels in a hundred bytes."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", crc32(name + body))
+
+    head = struct.pack(">IIBBBBB", 90_000, 90_000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", compress(bytes(99)))
+    path.write_bytes(data + chunk(b"IEND", b""))
+    return path
+
+
+@pytest.mark.parametrize("read", [probe_pictures, read_stored])
+def test_a_picture_of_more_than_the_memory_is_refused(
+    read: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "available_bytes", lambda: 16 * 2**30)
+    with pytest.raises(InputError, match=r"h.png: needs 120.\d GiB of memory"):
+        read(huge_png(tmp_path / "h.png"), "composite")
+
+
+@pytest.mark.parametrize("what", ["mask", "composite"])
+def test_a_video_of_frames_that_do_not_fit_is_refused(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "v.mkv", moving_scene(2, 640, 480)[0])
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2**20)
+    with pytest.raises(InputError, match=r"v.mkv: needs 0.0 GiB of memory"):
+        open_matte(path) if what == "mask" else probe_video(path)
+
+
+@pytest.mark.parametrize("kind", [".png", ".jpg", ".tif", ".bmp", ".webp"])
+def test_sizes_are_told_by_the_first_bytes(kind: str, tmp_path: Path) -> None:
+    for lossless in (False, True):
+        picture = Image.new("RGB", (123, 45))
+        picture.save(tmp_path / f"p{kind}", lossless=lossless)
+        data = (tmp_path / f"p{kind}").read_bytes()
+        assert stored_size(data, picture_kind(data) or "") == (123, 45)
+        for cut in (15, 20, 24, 28):
+            stored_size(data[:cut], picture_kind(data) or "")

@@ -84,7 +84,7 @@ class OnnxNetwork:
                 "weights export-onnx"
             ) from None
         self._facts = _facts_of(self.session, graph, card)
-        self._weights = card.path
+        self._card = card
         self._takes = {one.name for one in self.session.get_inputs()}
 
     @property
@@ -114,7 +114,10 @@ class OnnxNetwork:
         return Answer(found["overall"][0], found["local"][0], None, squared)
 
     def digest(self) -> str:
-        return hashlib.sha256(self._graph + self._weights.read_bytes()).hexdigest()
+        found = hashlib.sha256(self._graph)
+        for key, values in sorted(_numbers(self._card).items()):  # files order them as they like
+            found.update(key.encode() + values.tobytes())
+        return found.hexdigest()
 
 
 def _nothing() -> ReadSets:

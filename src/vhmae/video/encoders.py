@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+from fractions import Fraction
+from typing import Any
 
 import av
 import numpy as np
@@ -239,3 +242,29 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
 def holds_alpha(encoder: str, pix_fmt: str) -> bool:
     """Whether an encoder keeps an alpha channel."""
     return any(component.is_alpha for component in av.VideoFormat(pix_fmt, 2, 2).components)
+
+
+def check_raw(pix_fmt: str, container: str) -> None:
+    """Refuse raw video of a pixel format that a container has no name for: it would be read as
+    another one."""
+    form = {"mkv": "matroska", "m4v": "ipod"}.get(container.lstrip("."), container.lstrip("."))
+    held, found = io.BytesIO(), ""
+    try:
+        with av.open(held, "w", format=form) as trial:
+            stream: Any = trial.add_stream("rawvideo", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 16, 16, pix_fmt
+            frame = av.VideoFrame(16, 16, pix_fmt)
+            frame.pts, frame.time_base = 0, Fraction(1, 25)
+            trial.mux(stream.encode(frame))
+            trial.mux(stream.encode(None))
+        with av.open(io.BytesIO(held.getvalue())) as written:
+            found = str(written.streams.video[0].codec_context.pix_fmt)
+    except (av.error.FFmpegError, ValueError, IndexError):
+        found = "nothing"
+    if found != pix_fmt:
+        raise InputError(
+            f"raw video in {container} would be read as {found}; take uyvy422, another container, "
+            "or a lossless `codec` (ffv1, v210)",
+            field="pix_fmt",
+            value=pix_fmt,
+        )

@@ -112,6 +112,12 @@ class ExrPicture:
         return shown.right - shown.left, shown.bottom - shown.top
 
     @property
+    def pixel_aspect(self) -> Fraction:
+        """How many times as wide a pixel is as it is high."""
+        told = float(self._part.header.get("pixelAspectRatio", 1.0))
+        return Fraction(told).limit_denominator(1000) if 0.0 < told < 1000.0 else Fraction(1)
+
+    @property
     def reaches_beyond(self) -> bool:
         """Whether there are pixels outside the display window."""
         held, shown = (
@@ -368,6 +374,7 @@ def probe_exr(path: Path, shown: Path) -> VideoInfo:
         pixel_format="gbrap16le" if picture.has_alpha else "gbrp16le",
         encoding=ColorEncoding("rgb", True, 16),
         guessed_matrix=False,
+        pixel_aspect=picture.pixel_aspect,
         warnings=(beyond,) if picture.reaches_beyond else (),
     )
 

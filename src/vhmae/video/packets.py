@@ -60,6 +60,27 @@ class PacketFile:
         self._file.close()
 
 
+def mend_decoding_times(packets: list[Any], longest: int) -> None:
+    """Give packets that an encoder gave at once, in decoding order, times to decode them where it
+    gave nonsense.
+
+    x265 never sets those of clips that have fewer frames than it reorders: what stood in the memory
+    before comes out, mostly 0, at times years away, and containers refuse it.
+
+    Args:
+        longest: how long before its time a frame may be decoded, in the packets' time base.
+    """
+    shown = [packet.pts for packet in packets if packet.size and packet.pts is not None]
+    if len(shown) != len(packets) or all(
+        packet.dts is not None and 0 <= packet.pts - packet.dts <= longest for packet in packets
+    ):
+        return
+    due = sorted(shown)
+    delay = max(early - at for early, at in zip(due, shown, strict=True))
+    for packet, at in zip(packets, due, strict=True):
+        packet.dts = at - delay
+
+
 def read_packets(path: Path) -> Iterator[Any]:
     """The packets of a file, without a stream.
 

@@ -27,6 +27,8 @@ from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.sequence import check_picture_output, has_number, numbered
+from vhmae.video.still_marks import StillMarks, marked, marks_of, of_pixels
+from vhmae.video.stills import picture_bytes, turn_of
 from vhmae.video.writer import FrameWriter
 
 ENCODERS = {
@@ -156,7 +158,15 @@ class _FFmpegPictures(PictureWriter):
                 f"{self.output}: the encoder gave nothing for frame {self.frames}; try another "
                 "kind of picture"
             )
-        part.write_bytes(data)
+        part.write_bytes(marked(data, self._marks(timed)))
+
+    def _marks(self, timed: TimedFrame) -> StillMarks:
+        """What the picture of a frame says beside its pixels: as the one that it came from."""
+        files = self.source.files
+        if files is None or is_exr(files[timed.index]):
+            return of_pixels(self.source.pixel_aspect)
+        data = picture_bytes(files[timed.index], "frame")
+        return marks_of(data).turned(bool(turn_of(data).quarters % 2))
 
     def _size(self, part: Path) -> tuple[int, int]:
         with av.open(f"file:{part.absolute()}") as container:
@@ -184,7 +194,9 @@ class _ExrPictures(PictureWriter):
                 else None
             )
             if source is None:
-                write_new(part, linear(image.rgb()), alpha)
+                aspect = self.source.pixel_aspect
+                shape = {"pixelAspectRatio": float(aspect)} if aspect else {}
+                write_new(part, linear(image.rgb()), alpha, shape)
                 return
             picture = ExrPicture(source)
             light = np.dstack(changed_light(picture, image.planes))

@@ -15,6 +15,7 @@ from av.video.reformatter import ColorRange
 
 from vhmae.color.yuv import ColorEncoding, Matrix
 from vhmae.errors import InputError
+from vhmae.memory import check_memory
 
 # Formats that are stored plane by plane; others are repacked without loss before they are read.
 PLANAR = {
@@ -89,6 +90,10 @@ _LISTS = {"concat", "hls", "applehttp", "dash", "sdp", "imf"}
 """FFmpeg's formats that read other files, or reach into a network."""
 LARGEST_STEP_BACK = 0.5
 """Seconds by which time stamps may go back from one packet to the next."""
+FRAMES_DECODED = 4
+"""Frames that a decoder and what it is asked for hold at the least."""
+_NO_DISPLAYS = {8: "linear light", 9: "logarithmic", 10: "logarithmic", 17: "for cinemas (ST 428)"}
+"""Transfers that are not those of displays, which video is taken to have."""
 _HDR_TRANSFERS = {16: "PQ", 18: "HLG"}
 
 
@@ -138,6 +143,8 @@ class VideoInfo:
     associated: bool = False
     """OpenEXR: the colours were multiplied by alpha in linear light; they are divided by it as they
     are read."""
+    pixel_aspect: Fraction | None = None
+    """How many times as wide a pixel is as it is high; None where that is not said."""
     warnings: tuple[str, ...] = ()
     """What the user should know of how the source is read."""
 
@@ -223,6 +230,7 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
         stamped = distinct and times is shown and kind != "mpeg"
         if kind == "mpeg" and not distinct:
             timestamps = None
+        _check_size(path, context)
         first = _first_frame(container, stream) if times else None
         if first is None or not context.width or context.pix_fmt is None:
             raise InputError(
@@ -242,6 +250,15 @@ def probe_video(path: Path, what: str = "composite", colorspace: Matrix | None =
             time_base=tick,
             stamped=stamped,
         )
+
+
+def _check_size(path: Path, context: Any) -> None:
+    """Refuse frames that would not fit the memory, before one is decoded."""
+    if context.pix_fmt is None:
+        return
+    form = av.VideoFormat(context.pix_fmt, context.width, context.height)
+    frame = sum(part.width * part.height * -(-part.bits // 8) for part in form.components)
+    check_memory(path, FRAMES_DECODED * frame, "make it smaller")
 
 
 def _check_order(path: Path, decoded: list[int | None], tick: Fraction) -> None:
@@ -327,7 +344,24 @@ def describe_stream(
         pixel_format=pixel_format,
         encoding=ColorEncoding(matrix, full, bits),
         guessed_matrix=guessed,
+        warnings=_transfer_told(path, int(context.color_trc or 0)),
+        pixel_aspect=_shape(stream.sample_aspect_ratio or context.sample_aspect_ratio),
     )
+
+
+def _transfer_told(path: Path, tag: int) -> tuple[str, ...]:
+    """What the user is told of values that are not meant for a display."""
+    kind = _NO_DISPLAYS.get(tag)
+    if kind is None:
+        return ()
+    return (
+        f"{path}: says its values are {kind}; they are taken as those of a display; convert "
+        "them to BT.709 first where that is wrong",
+    )
+
+
+def _shape(aspect: Fraction | None) -> Fraction | None:
+    return Fraction(aspect) if aspect else None
 
 
 def _matrix(planar: str, tag: int, height: int, colorspace: Matrix | None) -> tuple[Matrix, bool]:

@@ -20,7 +20,8 @@ from vhmae.video.exr import ExrPicture, is_exr, probe_exr
 from vhmae.video.pairing import natural_order, numbers_of
 from vhmae.video.planes import frame_of
 from vhmae.video.probe import VideoInfo, describe_stream
-from vhmae.video.stills import Turn, open_picture
+from vhmae.video.still_marks import marks_of
+from vhmae.video.stills import Turn, open_picture, picture_bytes
 from vhmae.video.turning import turned_frame, turned_info
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".bmp", ".webp")
@@ -220,7 +221,9 @@ def probe_pictures(
     else:
         container, _, turn = open_picture(files[0], what)
         with container:
-            info = turned_info(describe_stream(container.streams.video[0], path, colorspace), turn)
+            info = describe_stream(container.streams.video[0], path, colorspace)
+        aspect = marks_of(picture_bytes(files[0], what)).aspect
+        info = turned_info(dataclasses.replace(info, pixel_aspect=aspect), turn)
     fps = rate or DEFAULT_RATE
     return dataclasses.replace(
         info,

@@ -19,6 +19,8 @@ import numpy as np
 
 from vhmae.arrays import Array
 from vhmae.errors import InputError
+from vhmae.memory import check_memory
+from vhmae.video.still_sizes import stored_size
 
 _BEGINNINGS = {
     b"\x89PNG\r\n\x1a\n": "png_pipe",
@@ -30,6 +32,11 @@ _BEGINNINGS = {
 """The first bytes of each kind of picture, and FFmpeg's name of what reads it and nothing else."""
 _ORIENTATION = 0x0112
 _SHORT = 3
+
+
+BYTES_PER_PIXEL = 16
+"""What a picture takes at the least while it is decoded and looked at: four channels of 16 bit,
+twice."""
 
 
 class Turn(NamedTuple):
@@ -115,6 +122,7 @@ def open_picture(path: Path, what: str) -> tuple[av.container.InputContainer, av
     kind = picture_kind(data)
     if kind is None:
         raise _unreadable(path, "no picture in it", what)
+    _check_size(path, data, kind)
     try:
         container = av.open(io.BytesIO(data), "r", format=kind)
         return container, next(iter(container.decode(video=0))), turn_of(data)
@@ -133,6 +141,8 @@ def read_stored(path: Path, what: str) -> Array:
     data = picture_bytes(path, what)
     kind = picture_kind(data)
     picture: Array | None = None
+    if kind is not None:
+        _check_size(path, data, kind)
     # A JPEG that breaks off is filled up with grey by its decoder.
     if kind is not None and (kind != "jpeg_pipe" or b"\xff\xd9" in data[2:]):
         try:
@@ -142,6 +152,13 @@ def read_stored(path: Path, what: str) -> Array:
     if picture is None:
         raise _unreadable(path, "no picture in it" if kind is None else "damaged", what)
     return turn_of(data).plane(picture)
+
+
+def _check_size(path: Path, data: bytes, kind: str) -> None:
+    """Refuse a picture that would not fit the memory: few bytes can stand for any number of
+    pixels."""
+    width, height = stored_size(data, kind) or (0, 0)
+    check_memory(path, BYTES_PER_PIXEL * width * height, "make it smaller")
 
 
 def read_grey(path: Path, what: str) -> Array:

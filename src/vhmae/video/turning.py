@@ -33,6 +33,7 @@ def turned_info(info: VideoInfo, turn: Turn) -> VideoInfo:
         info,
         width=width,
         height=height,
+        pixel_aspect=1 / info.pixel_aspect if swapped and info.pixel_aspect else info.pixel_aspect,
         pixel_format=_turned_format(info.pixel_format, info.width, info.height, turn),
     )
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import io
+import math
 import os
 import struct
 from fractions import Fraction
@@ -20,6 +21,7 @@ from vhmae.partial_output import OutputLock, check_apart, partial_name
 from vhmae.video.delivery import delivery, siting_options
 from vhmae.video.encoders import (
     RATES_ONLY,
+    check_raw,
     choose_encoder,
     encoder_options,
     field_options,
@@ -29,7 +31,7 @@ from vhmae.video.encoders import (
     pixel_format,
     profile_options,
 )
-from vhmae.video.packets import PacketFile, presentation_times, read_packets
+from vhmae.video.packets import PacketFile, mend_decoding_times, presentation_times, read_packets
 from vhmae.video.passthrough import Audio, Companions, Verification, broadcast_origin, name_alike
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, is_address, open_video
@@ -37,6 +39,8 @@ from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.tags import tag_colors, tag_frame
 
+LONGEST_REORDERING = 64
+"""Frames by which an encoder may decode one before it is shown; more is no time at all."""
 _PROGRESSIVE = 1
 """FFmpeg's AVFieldOrder up to here: not told, or no fields."""
 _KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")
@@ -172,6 +176,8 @@ class VideoWriter(FrameWriter):
                 f"{output}: .avi holds even rates only, and the frames of {source.path} are not; "
                 "write an .mkv file"
             )
+        if encoder == "rawvideo":
+            check_raw(name, container)
         self._delivery = delivery(source, encoder, container, name)
         if self._delivery.told is not None:
             self.recoded = (
@@ -265,19 +271,18 @@ class VideoWriter(FrameWriter):
             None if original is None else original.codec_context,
             self._delivery,
         )
-        if original is None:
-            return
-        if original.sample_aspect_ratio:
-            stream.codec_context.sample_aspect_ratio = original.sample_aspect_ratio
+        aspect = self.source.pixel_aspect
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = aspect
             in_container = self.output.suffix.lower() in (".mp4", ".mov", ".m4v")
             if (
-                original.sample_aspect_ratio != 1
+                aspect != 1
                 and not in_container
                 and stream.codec_context.codec.canonical_name not in _KNOWS_SHAPE
             ):
-                self.left_out.append(
-                    f"pixels that are not square ({original.sample_aspect_ratio})".replace("/", ":")
-                )
+                self.left_out.append(f"pixels that are not square ({aspect})".replace("/", ":"))
+        if original is None:
+            return
         name_alike(stream, original)
         stream.disposition = int(original.disposition)
         if not self.origin and "timecode" in original.metadata:
@@ -346,6 +351,9 @@ class VideoWriter(FrameWriter):
 
     def _take(self, packets: list[Any]) -> None:
         """Bring encoded frames where they belong."""
+        context = self._stream.codec_context
+        frame = 1 / (Fraction(self.source.fps) * context.time_base)
+        mend_decoding_times(packets, math.ceil(LONGEST_REORDERING * frame))
         if self._store is None:
             self._container.mux(packets)
         else:

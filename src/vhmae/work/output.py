@@ -20,6 +20,8 @@ from vhmae.video.recode import DEEPEST
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.sequence import PICTURES, check_picture_output, files_of, has_number
 from vhmae.video.source import probe_source
+from vhmae.video.still_marks import HOLD_PROFILES, marks_of
+from vhmae.video.stills import picture_bytes
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output
 from vhmae.work.job import HarmonizeJob
 
@@ -123,6 +125,8 @@ class Output:
             told.append(
                 f"{source.codec} became {self.encoder}, since {why}; `codec` chooses another"
             )
+        if job.output.suffix.lower() not in HOLD_PROFILES and self._has_profile():
+            told.append("cannot hold the pictures' ICC profile: their colours are read as sRGB")
         if not self.has_alpha and has_alpha(source) and not self._holds_alpha():
             told.append(
                 f"{self.encoder} holds no alpha: the composite's alpha channel was left out"
@@ -130,6 +134,14 @@ class Output:
         if job.foreground is not None and job.audio != "none":
             told += self._unheard()
         return [f"{job.output}: {what}" for what in told]
+
+    def _has_profile(self) -> bool:
+        files = self.source.files or ()
+        return (
+            bool(files)
+            and not is_exr(files[0])
+            and marks_of(picture_bytes(files[0], "composite")).profile is not None
+        )
 
     def _unheard(self) -> list[str]:
         """What is said of a foreground layer's sound, which is not mixed into the background's."""

@@ -94,7 +94,8 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     info = describe_stream(container.streams.video[0], Path("-"), job.colorspace)
     mattes.check_fits(info, hold_last=True)
     hear_stream(job, harmonizer, info)
-    writer = _PipeWriter(sink, info, container.streams.video[0], raw is not None)
+    header = None if raw else stoppable.beginning.partition(b"\n")[0]
+    writer = _PipeWriter(sink, info, container.streams.video[0], header)
     decoded = busy.drawing("decode", _frames(container, info, mattes, job))
     frames = run_ahead(decoded, FRAMES_AHEAD, wake=stoppable.stop)
     try:
@@ -121,7 +122,7 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         )
     seconds = time.monotonic() - began
     idle = idle_gpu(harmonizer.network, job.device)
-    warnings = [*_warnings(writer, harmonizer), *idle, *stream_warnings(job, harmonizer)]
+    warnings = [*_warnings(harmonizer), *idle, *stream_warnings(job, harmonizer)]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
     return Report(
@@ -142,13 +143,8 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     ).as_dict()
 
 
-def _warnings(writer: _PipeWriter, harmonizer: Harmonizer) -> list[str]:
+def _warnings(harmonizer: Harmonizer) -> list[str]:
     found = []
-    if writer.aspect not in (None, 0, 1):
-        aspect = f"{writer.aspect.numerator}:{writer.aspect.denominator}"
-        found.append(
-            f"pixels are not square ({aspect}), which the stream that goes out does not say"
-        )
     for side in harmonizer.moving:
         if side.unread:
             other = {"foreground": "background", "background": "foreground"}[side.side.of]
@@ -307,16 +303,43 @@ def _harmonized(
     yield from busy.drawing("network", rest)
 
 
+class _WithHeader:
+    """A sink whose first line is the one that the stream came with: FFmpeg's own would say another
+    place of chroma and square pixels, and leave out what it does not know."""
+
+    def __init__(self, sink: BinaryIO, header: bytes) -> None:
+        self._sink, self._header = sink, header
+        self._held: bytes | None = b""
+
+    def write(self, data: bytes) -> int:
+        if self._held is None:
+            return self._sink.write(data)
+        self._held += bytes(data)
+        first, ended, rest = self._held.partition(b"\n")
+        if ended:
+            self._held = None
+            self._sink.write((self._header or first) + ended + rest)
+            self._sink.flush()
+        return len(data)
+
+
 class _PipeWriter:
     """Frames into a pipe, in the format they came in; each is pushed out at once."""
 
-    def __init__(self, sink: BinaryIO, info: VideoInfo, source: av.VideoStream, raw: bool) -> None:
+    def __init__(
+        self, sink: BinaryIO, info: VideoInfo, source: av.VideoStream, header: bytes | None
+    ) -> None:
+        """``header`` is Y4M's first line as it came; None for raw video."""
+        raw = header is None
         options = {
             "flush_packets": "1",
             "strict": "-1",
         }  # Y4M of more than 8 bit or with alpha is not in its first description
         self._container: Any = av.open(
-            sink, "w", format="rawvideo" if raw else "yuv4mpegpipe", options=options
+            sink if header is None else _WithHeader(sink, header),
+            "w",
+            format="rawvideo" if raw else "yuv4mpegpipe",
+            options=options,
         )
         self._stream: Any = self._container.add_stream("rawvideo", rate=info.fps)
         self._stream.width, self._stream.height, self._stream.pix_fmt = (
@@ -326,7 +349,6 @@ class _PipeWriter:
         )
         context = self._stream.codec_context
         tag_colors(context, info, info.pixel_format, source.codec_context)
-        self.aspect = source.sample_aspect_ratio or source.codec_context.sample_aspect_ratio
         if hasattr(context, "field_order"):
             context.field_order = source.codec_context.field_order
         self._count = 0
