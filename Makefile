@@ -14,7 +14,7 @@ TESTS ?=
 # Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
 MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 
-.PHONY: setup demo test test-long lint types check lock guided weights-follow rvm-weights isnet-weights clean
+.PHONY: setup demo test test-long lint types check lock frontend guided weights-follow rvm-weights isnet-weights clean
 
 # What all that works on the code needs.
 setup: $(VENV)/dev
@@ -43,6 +43,14 @@ lock:
 	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --index-strategy unsafe-best-match \
 	  --index https://download.pytorch.org/whl/cpu --custom-compile-command 'make lock' \
 	  --output-file requirements.lock pyproject.toml
+
+# The pages of the app anew, from frontend/; needs Node 20. What it builds is committed.
+frontend: frontend/node_modules
+	cd frontend && npm run --silent types && npm run --silent build
+
+frontend/node_modules: frontend/package-lock.json
+	cd frontend && npm ci --silent --no-audit --no-fund
+	touch $@
 
 demo: $(VENV)/package
 	$(BIN)/vhmae demo

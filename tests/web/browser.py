@@ -21,16 +21,22 @@ QUIET = [
 ]
 
 
-# For a module, not longer: while it runs, its event loop is in the way of tests that have their
-# own.
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
+def find_chromium() -> str:
+    """Where Chromium is; a test is skipped where there is none, but not in CI."""
     found = os.environ.get("VHMAE_CHROMIUM") or shutil.which("chromium")
     if found is None:
         assert not os.environ.get("CI"), "Chromium is missing; .ci/run installs it"
         pytest.skip(
             "Chromium is not installed (Debian: apt install chromium); VHMAE_CHROMIUM may name it"
         )
+    return found
+
+
+# For a module, not longer: while it runs, its event loop is in the way of tests that have their
+# own.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    found = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=QUIET)
         yield browser

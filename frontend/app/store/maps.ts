@@ -1,0 +1,119 @@
+/** The network's maps of frames, as the server gives them. */
+
+import { signal } from "@preact/signals";
+import { SIZE, type Maps } from "../../src/index";
+import { api } from "../api";
+
+/** What is known of one frame. */
+export interface FrameMaps {
+  frame: number;
+  shot: number;
+  /** Else an answer of the frame's neighborhood alone, which will be refined. */
+  isFinal: boolean;
+  /** Of each object; null where it is not in the frame. */
+  objects: (Maps | null)[];
+}
+
+const MAGIC = 0x50414d56; // "VMAP"
+const HEADER_BYTES = 24;
+const BLOCK = 64;
+const MOST_FRAMES = 4096;
+
+/** Read an answer of `maps`; frames that are not known yet are left out. */
+export function parseMaps(buffer: ArrayBuffer): FrameMaps[] {
+  const view = new DataView(buffer);
+  if (buffer.byteLength < HEADER_BYTES || view.getUint32(0, true) !== MAGIC) {
+    throw new TypeError("not an answer of maps");
+  }
+  const [count, objects, grid] = [8, 12, 16].map((at) => view.getUint32(at, true)) as Three;
+  const cells = grid * grid * 12;
+  const found: FrameMaps[] = [];
+  let at = HEADER_BYTES;
+  for (let i = 0; i < count; i++) {
+    const [frame, shot, flags] = [0, 4, 8].map((more) => view.getUint32(at + more, true)) as Three;
+    at += 16;
+    const row: FrameMaps = { frame, shot, isFinal: (flags & 1) > 0, objects: [] };
+    for (let object = 0; object < objects; object++) {
+      const present = view.getUint32(at, true) > 0;
+      const overall = Float64Array.from(new Float32Array(buffer, at + 4, SIZE));
+      const local = new Float32Array(buffer.slice(at + 4 + 4 * SIZE, at + 4 + 4 * (SIZE + cells)));
+      at += 4 + 4 * (SIZE + cells);
+      row.objects.push(present ? { overall, local, rows: grid, columns: grid } : null);
+    }
+    if (!(flags & 2)) found.push(row);
+  }
+  return found;
+}
+type Three = [number, number, number];
+
+/** Counts up when maps that may be shown have become better. */
+export const mapsVersion = signal(0);
+
+class MapsOf {
+  private readonly known = new Map<number, FrameMaps>();
+  private readonly asked = new Map<number, Promise<void>>();
+
+  constructor(private readonly id: string) {}
+
+  /** What is known by now. */
+  at(frame: number): FrameMaps | undefined {
+    return this.known.get(frame);
+  }
+
+  /** The maps of one frame; the server makes them first where they are not there. */
+  async need(frame: number, signal?: AbortSignal): Promise<FrameMaps> {
+    const known = this.known.get(frame);
+    if (known) return known;
+    this.take(parseMaps(await api.maps(this.id, frame, 1, signal)));
+    const found = this.known.get(frame);
+    if (!found) throw new TypeError(`no maps of frame ${frame}`);
+    return found;
+  }
+
+  /** Have the maps around a frame fetched, as far as they are made. */
+  prefetch(frame: number, frames: number): Promise<void> {
+    const first = Math.floor(frame / BLOCK) * BLOCK;
+    const running = this.asked.get(first);
+    if (running) return running;
+    const isWhole = () => {
+      for (let i = first; i < Math.min(first + BLOCK, frames); i++)
+        if (!this.known.get(i)?.isFinal) return false;
+      return true;
+    };
+    if (isWhole()) return Promise.resolve();
+    const asking = api
+      .maps(this.id, first, Math.min(BLOCK, frames - first))
+      .then((buffer) => this.take(parseMaps(buffer)))
+      .catch(() => undefined) // asked again when it is needed
+      .finally(() => this.asked.delete(first));
+    this.asked.set(first, asking);
+    return asking;
+  }
+
+  /** The server has made these anew. */
+  forget(first: number, last: number): void {
+    for (const frame of this.known.keys())
+      if (frame >= first && frame <= last && !this.known.get(frame)!.isFinal)
+        this.known.delete(frame);
+  }
+
+  clear(): void {
+    this.known.clear();
+  }
+
+  private take(rows: FrameMaps[]): void {
+    for (const row of rows) this.known.set(row.frame, row);
+    while (this.known.size > MOST_FRAMES) {
+      this.known.delete(this.known.keys().next().value!);
+    }
+    mapsVersion.value++;
+  }
+}
+
+let current: { id: string; maps: MapsOf } | null = null;
+
+/** The maps of a project. */
+export function mapsOf(id: string): MapsOf {
+  if (current?.id !== id) current = { id, maps: new MapsOf(id) };
+  return current.maps;
+}

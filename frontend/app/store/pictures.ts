@@ -1,0 +1,90 @@
+/** Frames and mattes, fetched and decoded; what was seen last is kept. */
+
+import { address, api, type Size } from "../api";
+
+/** A frame with the mattes of its objects, of one size. */
+export interface Picture {
+  frame: number;
+  size: Size;
+  exact: boolean;
+  bitmap: ImageBitmap;
+  mattes: ImageBitmap[];
+}
+
+// Pixels are code values: nothing may be converted on the way.
+const AS_THEY_ARE: ImageBitmapOptions = { colorSpaceConversion: "none", premultiplyAlpha: "none" };
+const MOST_BYTES = 384e6;
+
+const kept = new Map<string, Promise<ImageBitmap>>();
+const sizes = new Map<string, number>();
+let total = 0;
+
+async function decoded(path: string, signal?: AbortSignal): Promise<ImageBitmap> {
+  const known = kept.get(path);
+  if (known) {
+    kept.delete(path); // the last that was asked for is kept longest
+    kept.set(path, known);
+    return known;
+  }
+  const blob = await api.picture(path, signal);
+  const making = createImageBitmap(blob, AS_THEY_ARE);
+  kept.set(path, making);
+  making.catch(() => kept.delete(path)); // what cannot be read now may be read later
+  const bitmap = await making;
+  if (!sizes.has(path)) {
+    const bytes = 4 * bitmap.width * bitmap.height;
+    sizes.set(path, bytes);
+    total += bytes;
+  }
+  trim();
+  return bitmap;
+}
+
+function trim(): void {
+  for (const path of kept.keys()) {
+    if (total <= MOST_BYTES) return;
+    total -= sizes.get(path) ?? 0;
+    sizes.delete(path);
+    kept.delete(path); // closed by the collector: somebody may still show it
+  }
+}
+
+/** Forget all pictures: another clip, or other masks. */
+export function forgetPictures(): void {
+  kept.clear();
+  sizes.clear();
+  total = 0;
+}
+
+/** A frame and its mattes. */
+export async function pictureOf(
+  id: string,
+  frame: number,
+  objects: number,
+  size: Size,
+  as: "exact" | "fast",
+  signal?: AbortSignal,
+): Promise<Picture> {
+  const numbers = Array.from({ length: objects }, (_, i) => i + 1);
+  const [bitmap, ...mattes] = await Promise.all([
+    decoded(address.frame(id, frame, size, as), signal),
+    ...numbers.map((object) => decoded(address.matte(id, frame, size, object), signal)),
+  ]);
+  return { frame, size, exact: as === "exact", bitmap: bitmap!, mattes };
+}
+
+/** One byte a pixel of a matte. */
+export function bytesOf(matte: ImageBitmap): Uint8Array {
+  const pixels = pixelsOf(matte);
+  const out = new Uint8Array(matte.width * matte.height);
+  for (let i = 0; i < out.length; i++) out[i] = pixels.data[4 * i]!;
+  return out;
+}
+
+/** Four bytes a pixel. */
+export function pixelsOf(bitmap: ImageBitmap): ImageData {
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" })!;
+  context.drawImage(bitmap, 0, 0);
+  return context.getImageData(0, 0, bitmap.width, bitmap.height);
+}

@@ -1,0 +1,244 @@
+/** The clip that is open, its document, and the way back: undo and redo without end. */
+
+import { computed, effect, signal } from "@preact/signals";
+import { ApiError, api } from "../api";
+import { emptyGuide, type Guide, type Kept } from "../../src/index";
+import { t } from "../text";
+import type { Document, Job, Opening, Project, Shot } from "../types";
+import { complain, tell } from "./session";
+
+export const project = signal<Project | null>(null);
+/** The document as it stands here; saved as one goes. */
+export const document_ = signal<Document | null>(null);
+export const saving = signal<"saved" | "saving" | "failed">("saved");
+
+export const guide = computed<Guide>(() => document_.value?.guide ?? emptyGuide());
+export const job = computed<Job>(() => document_.value?.job ?? {});
+export const strength = computed<number>(() => job.value.strength ?? 1);
+export const keep = computed<readonly Kept[]>(() => job.value.keep ?? []);
+export const objects = computed<number>(() => project.value?.objects ?? 1);
+/** Shots, as far as they are known. */
+export const shots = computed<readonly Shot[]>(() => project.value?.shots?.rows ?? []);
+/** The object that takes and new points are about, from 1. */
+export const currentObject = signal(1);
+
+/** Whether frames can be asked for. */
+export const isOpen = computed<boolean>(
+  () =>
+    (project.value?.frames ?? 0) > 0 &&
+    (project.value?.state === "reading" || project.value?.state === "ready"),
+);
+
+// --- what was done, and can be undone
+
+interface Step {
+  label: string;
+  job: Job;
+  guide: Guide;
+}
+const past = signal<Step[]>([]);
+const future = signal<Step[]>([]);
+export const undoLabel = computed(() => past.value.at(-1)?.label ?? null);
+export const redoLabel = computed(() => future.value.at(-1)?.label ?? null);
+/** Steps of one gesture, such as the turning of a dial, are one. */
+const GESTURE_MS = 900;
+let lastGesture = { name: "", at: 0 };
+
+export interface Edit {
+  guide?: Partial<Guide>;
+  /** Options that are undefined go back to their default. */
+  job?: { [Name in keyof Job]?: Job[Name] | undefined };
+}
+
+/**
+ * Change the document.
+ *
+ * @param label what is done, a key of the catalogue.
+ * @param gesture edits of the same name that follow closely are one step.
+ */
+export function edit(label: string, change: Edit, gesture = ""): void {
+  const now = document_.value;
+  if (!now) return;
+  const at = performance.now();
+  const goesOn = gesture && gesture === lastGesture.name && at - lastGesture.at < GESTURE_MS;
+  if (!goesOn) past.value = [...past.value, { label, job: now.job, guide: now.guide }];
+  lastGesture = { name: gesture, at };
+  future.value = [];
+  put({
+    ...now,
+    guide: { ...now.guide, ...change.guide },
+    job: tidy({ ...now.job, ...change.job }),
+  });
+}
+
+/** A job holds what is not the default: options set to undefined are left out. */
+function tidy(from: NonNullable<Edit["job"]>): Job {
+  return Object.fromEntries(Object.entries(from).filter(([, value]) => value !== undefined));
+}
+
+function step(from: typeof past, to: typeof past): string | null {
+  const now = document_.value;
+  const last = from.value.at(-1);
+  if (!now || !last) return null;
+  from.value = from.value.slice(0, -1);
+  to.value = [...to.value, { label: last.label, job: now.job, guide: now.guide }];
+  lastGesture = { name: "", at: 0 };
+  put({ ...now, job: last.job, guide: last.guide });
+  return last.label;
+}
+
+export function undo(): void {
+  const label = step(past, future);
+  if (label) tell(t("undo.done", { what: t(label) }));
+}
+
+export function redo(): void {
+  const label = step(future, past);
+  if (label) tell(t("redo.done", { what: t(label) }));
+}
+
+// --- named versions
+
+export function saveVersion(name: string): void {
+  const now = document_.value;
+  if (!now) return;
+  const version = { name, saved: new Date().toISOString(), job: now.job, guide: now.guide };
+  put({ ...now, versions: [...now.versions.filter((one) => one.name !== name), version] });
+}
+
+export function restoreVersion(name: string): void {
+  const found = document_.value?.versions.find((one) => one.name === name);
+  if (found) edit("edit.version", { guide: found.guide, job: { ...cleared(), ...found.job } });
+}
+
+/** What a version takes back where it says nothing of it. */
+function cleared(): NonNullable<Edit["job"]> {
+  return Object.fromEntries(Object.keys(job.value).map((name) => [name, undefined]));
+}
+
+export function dropVersion(name: string): void {
+  const now = document_.value;
+  if (now) put({ ...now, versions: now.versions.filter((one) => one.name !== name) });
+}
+
+// --- saving
+
+const SAVE_AFTER_MS = 250;
+let timer = 0;
+let revision = 0;
+let isDirty = false;
+let inFlight: Promise<void> | null = null;
+
+function put(to: Document): void {
+  document_.value = to;
+  isDirty = true;
+  saving.value = "saving";
+  window.clearTimeout(timer);
+  timer = window.setTimeout(() => void save(), SAVE_AFTER_MS);
+}
+
+/** Save now what is not saved yet. */
+export async function save(): Promise<void> {
+  window.clearTimeout(timer);
+  while (inFlight) await inFlight;
+  const [open, now] = [project.value, document_.value];
+  if (!isDirty || !open || !now) return;
+  isDirty = false;
+  inFlight = write(open.id, now);
+  await inFlight;
+  inFlight = null;
+  if (isDirty) await save();
+}
+
+async function write(id: string, now: Document): Promise<void> {
+  try {
+    const done = await api.save(id, revision, now);
+    revision = done.revision;
+    if (done.restarted) await refresh();
+    saving.value = isDirty ? "saving" : "saved";
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 409) {
+      adopt(error.refusal.values.document as Document, error.refusal.values.revision as number);
+      tell(t("tabs.taken"));
+    } else {
+      saving.value = "failed";
+      complain(error);
+    }
+  }
+}
+
+/** Take what another tab has saved; one's own stands a step back. */
+function adopt(theirs: Document, at: number): void {
+  const mine = document_.value;
+  if (mine) past.value = [...past.value, { label: "edit.tab", job: mine.job, guide: mine.guide }];
+  future.value = [];
+  revision = at;
+  isDirty = false;
+  saving.value = "saved";
+  document_.value = theirs;
+}
+
+// --- opening and closing
+
+/** Open a clip and show it. */
+export async function open(what: Opening): Promise<void> {
+  await close();
+  await take(await api.open(what));
+}
+
+/** Show a clip that the server has open already. */
+export async function reopen(id: string): Promise<void> {
+  await take(await api.project(id));
+}
+
+async function take(found: Project): Promise<void> {
+  past.value = [];
+  future.value = [];
+  revision = found.revision;
+  isDirty = false;
+  saving.value = "saved";
+  currentObject.value = 1;
+  document_.value = found.document;
+  project.value = found;
+  location.hash = `project=${found.id}`;
+}
+
+/** Leave the clip; the server keeps it open for other tabs. */
+export async function close(): Promise<void> {
+  await save();
+  project.value = null;
+  document_.value = null;
+  if (location.hash) history.replaceState(null, "", location.pathname);
+}
+
+/** Fetch anew how far the server is. */
+export async function refresh(): Promise<void> {
+  const open = project.value;
+  if (!open) return;
+  const found = await api.project(open.id);
+  if (project.value?.id !== found.id) return;
+  if (found.revision !== revision && !isDirty && !inFlight) {
+    if (JSON.stringify(found.document) !== JSON.stringify(document_.value)) {
+      if (document_.value) adopt(found.document, found.revision);
+      else document_.value = found.document;
+    }
+    revision = found.revision;
+  }
+  project.value = found;
+}
+
+/** Another tab saved. */
+export async function hearOfRevision(id: string, at: number): Promise<void> {
+  if (project.value?.id === id && at > revision && !inFlight && !isDirty) await refresh();
+}
+
+effect(() => {
+  document.title = project.value ? `${project.value.name} · vhmae` : "vhmae";
+});
+
+window.addEventListener("beforeunload", (event) => {
+  if (isDirty || inFlight) {
+    void save();
+    event.preventDefault();
+  }
+});

@@ -1,0 +1,134 @@
+/** Six takes to choose from, drawn as thumbnails. */
+
+import { computed, effect, signal, untracked } from "@preact/signals";
+import { Renderer, guided, type Choice } from "../../src/index";
+import { api } from "../api";
+import type { TakesAnswer } from "../types";
+import { answer } from "./answers";
+import { frame, isScrubbing, shotAt, shown, speed, type Shown } from "./playhead";
+import { currentObject, edit, guide, isOpen, keep, project, strength } from "./project";
+import { complain } from "./session";
+
+export const COUNT = 6;
+export const takes = signal<TakesAnswer | null>(null);
+/** The takes that go with what is shown: not those of another shot or object, or of a round ago. */
+export const current = computed<TakesAnswer | null>(() => {
+  const found = takes.value;
+  const isOurs =
+    found?.object === currentObject.value &&
+    found.round === chosenRounds().length + 1 &&
+    (guide.value.shots === "all" || shotAt(found.frame) === shotAt(frame.value));
+  return isOurs ? found : null;
+});
+/** Pictures of the takes, in their order. */
+export const thumbnails = signal<ImageBitmap[]>([]);
+export const isLoading = signal(false);
+
+const THUMB_WIDTH = 336;
+let control: AbortController | null = null;
+let timer = 0;
+
+/** Rounds that were chosen so far, of the object and in the frame that takes are shown of. */
+export function chosenRounds(): Choice[] {
+  const at = takesFrame();
+  return guide.value.choices.filter(
+    (one) => one.frame === at && (one.object ?? 1) === currentObject.value,
+  );
+}
+
+/** Choices of an object go on in the frame in which they began, within a shot. */
+export function takesFrame(): number {
+  const here = frame.value;
+  const last = guide.value.choices.findLast(
+    (one) =>
+      (one.object ?? 1) === currentObject.value &&
+      (guide.value.shots === "all" || shotAt(one.frame) === shotAt(here)),
+  );
+  return last?.frame ?? here;
+}
+
+async function fetchTakes(): Promise<void> {
+  const open = project.value;
+  if (!open || !isOpen.value || speed.value) return;
+  control?.abort();
+  const { signal } = (control = new AbortController());
+  isLoading.value = true;
+  try {
+    const body = { guide: guide.value, frame: takesFrame(), object: currentObject.value, count: COUNT };
+    const found = await api.takes(open.id, body, signal);
+    if (!signal.aborted) takes.value = found;
+  } catch (error) {
+    if (!signal.aborted) {
+      takes.value = null;
+      complain(error);
+    }
+  } finally {
+    if (control?.signal === signal) isLoading.value = false;
+  }
+}
+
+export function choose(number: number): void {
+  const row = current.value?.takes.find((one) => one.take === number);
+  if (row) edit("edit.choice", { guide: { choices: [...guide.value.choices, row.choice] } });
+}
+
+/** Take the last choice back, as one step of its own. */
+export function takeBack(): void {
+  const last = chosenRounds().at(-1);
+  if (last) {
+    edit("edit.unchoose", { guide: { choices: guide.value.choices.filter((one) => one !== last) } });
+  }
+}
+
+effect(() => {
+  const now = shown.value;
+  void [guide.value.choices, guide.value.shots, currentObject.value, answer.value === null];
+  const isStanding = !speed.value && !isScrubbing.value && isOpen.value;
+  const isThere = now?.maps.objects[currentObject.value - 1] != null;
+  window.clearTimeout(timer);
+  if (!isStanding || !now?.exact) return;
+  if (!isThere) {
+    takes.value = null;
+    return;
+  }
+  timer = window.setTimeout(() => untracked(() => void fetchTakes()), 150);
+});
+
+// --- thumbnails
+
+let small: Renderer | null = null;
+
+function renderer(): Renderer {
+  return (small ??= new Renderer(new OffscreenCanvas(8, 8)));
+}
+
+/** Draw every take of what is shown. */
+async function drawAll(now: Shown, answered: TakesAnswer): Promise<void> {
+  const object = answered.object - 1;
+  const maps = now.maps.objects[object];
+  if (!maps) return;
+  const height = Math.round((THUMB_WIDTH * now.bitmap.height) / now.bitmap.width);
+  const resized = (bitmap: ImageBitmap): Promise<ImageBitmap> =>
+    createImageBitmap(bitmap, { resizeWidth: THUMB_WIDTH, resizeHeight: height, resizeQuality: "medium" });
+  const [picture, matte] = await Promise.all([resized(now.bitmap), resized(now.mattes[object]!)]);
+  const draw = renderer();
+  draw.canvas.width = THUMB_WIDTH;
+  draw.canvas.height = height;
+  draw.setFrame(picture);
+  const made: ImageBitmap[] = [];
+  for (const take of answered.takes) {
+    const change = guided(maps, take.change, strength.value, keep.value);
+    draw.render([{ matte, change }]);
+    draw.show({
+      mode: "after", wipe: 0, gain: 1, showMatte: false, scale: 1, pixels: false, offset: [0, 0], ground: [0, 0, 0],
+    });
+    made.push((draw.canvas as OffscreenCanvas).transferToImageBitmap());
+  }
+  thumbnails.value = made;
+}
+
+effect(() => {
+  const [now, answered] = [shown.value, current.value];
+  void [strength.value, keep.value];
+  if (now?.exact && answered && !speed.value) void drawAll(now, answered).catch(complain);
+});

@@ -1,0 +1,136 @@
+"""The app in a browser: its server, small clips, and what its canvas shows."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from tests.support.scenes import moving_scene, write_video
+from vhmae.arrays import Array
+from vhmae.engine.rendering import FrameTransform
+
+WIDTH, HEIGHT, FRAMES, CUT = 320, 180, 24, 12
+PATIENCE_MS = 300_000
+"""A machine that is busy takes long to load the network, once."""
+expect.set_options(timeout=60_000)
+
+
+def write_clip(folder: Path, name: str) -> None:
+    """A composite of two shots with sound, ``NAME.mp4``, and its mask, ``NAME_mask.mp4``."""
+    frames, masks = moving_scene(FRAMES, WIDTH, HEIGHT)
+    frames[CUT:] = 255 - frames[CUT:, :, ::-1]
+    masks[CUT:] = masks[CUT:, :, ::-1].copy()
+    write_video(folder / f"{name}.mp4", frames, codec="libx264", audio=True)
+    grays = np.where(masks, 255, 0).astype(np.uint8)
+    write_video(folder / f"{name}_mask.mp4", grays, codec="libx264")
+
+
+def open_clip(page: Page, address: str, name: str) -> None:
+    """Bring a clip and its mask, and wait until takes can be chosen."""
+    page.goto(address)
+    page.get_by_role("button", name=f"{name}.mp4").first.click()
+    page.get_by_role("button", name=f"{name}_mask.mp4").first.click()
+    page.get_by_role("button", name="Open", exact=True).click()
+    wait_for_takes(page)
+
+
+def wait_for_takes(page: Page) -> None:
+    expect(page.locator(".take").first).to_be_enabled(timeout=PATIENCE_MS)
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the frame stands there exactly, and the server has answered."""
+    expect(page.locator(".stage[data-ready=true]")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.locator(".clip small")).to_have_text("Saved", timeout=PATIENCE_MS)
+
+
+def click_picture(page: Page, x: float, y: float) -> None:
+    """Click a place of the picture, in shares of its size, while it fits the canvas."""
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    scale = min((box["width"] - 24) / WIDTH, (box["height"] - 24) / HEIGHT)
+    left = box["x"] + (box["width"] - scale * WIDTH) / 2
+    top = box["y"] + (box["height"] - scale * HEIGHT) / 2
+    page.mouse.click(left + x * WIDTH * scale, top + y * HEIGHT * scale)
+
+
+SHOWN = """() => {
+  const canvas = document.querySelector(".stage canvas");
+  const flat = document.createElement("canvas");
+  [flat.width, flat.height] = [canvas.width, canvas.height];
+  const context = flat.getContext("2d");
+  context.drawImage(canvas, 0, 0);
+  const { data } = context.getImageData(0, 0, flat.width, flat.height);
+  let text = "";
+  for (let i = 0; i < data.length; i += 32768)
+    text += String.fromCharCode(...data.subarray(i, i + 32768));
+  return [flat.width, flat.height, btoa(text)];
+}"""
+
+
+def canvas_of(page: Page) -> Array:
+    """What the canvas shows, (H, W, 3)."""
+    width, height, text = page.evaluate(SHOWN)
+    data = np.frombuffer(base64.b64decode(text), np.uint8)
+    return data.reshape(height, width, 4)[..., :3]
+
+
+def picture_of(page: Page) -> Array:
+    """The picture on the canvas, pixel for pixel in its middle: (HEIGHT, WIDTH, 3)."""
+    canvas = canvas_of(page)
+    top, left = (canvas.shape[0] - HEIGHT) // 2, (canvas.shape[1] - WIDTH) // 2
+    # Halves may be rounded either way.
+    top += int((canvas.shape[0] - HEIGHT) % 2)
+    left += int((canvas.shape[1] - WIDTH) % 2)
+    return canvas[top : top + HEIGHT, left : left + WIDTH]
+
+
+class Calls:
+    """The server's interface, as a program uses it."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/") + "/api/"
+        self.csrf = self.json("session")["csrf"]
+
+    def bytes(self, path: str, body: Any = None, method: str | None = None) -> bytes:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.address + path, data, method=method)
+        if data is not None:
+            request.add_header("content-type", "application/json")
+            request.add_header("x-csrf-token", self.csrf)
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.read()
+
+    def json(self, path: str, body: Any = None, method: str | None = None) -> Any:
+        return json.loads(self.bytes(path, body, method))
+
+    def picture(self, path: str) -> Array:
+        """RGB (H, W, 3), or gray (H, W)."""
+        data = np.frombuffer(self.bytes(path), np.uint8)
+        found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+        assert found is not None
+        return found if found.ndim == 2 else np.ascontiguousarray(found[..., 2::-1])
+
+    def maps(self, project: str, frame: int) -> FrameTransform:
+        """The network's answer to a clip of one object."""
+        data = self.bytes(f"projects/{project}/maps?first={frame}&count=1")
+        magic, _, count, objects, grid, _ = struct.unpack_from("<4s5I", data)
+        assert (magic, count, objects) == (b"VMAP", 1, 1)
+        numbers = np.frombuffer(data, np.float32, offset=24 + 16 + 4)
+        return FrameTransform(
+            numbers[:30].reshape(3, 10), numbers[30:].reshape(grid, grid, 3, 4).copy()
+        )
+
+
+def project_of(page: Page) -> str:
+    """The number of the clip that a page shows."""
+    return page.url.split("project=")[1]

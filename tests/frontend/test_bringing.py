@@ -1,0 +1,135 @@
+"""Files on their way into the app: dropped, sent, laid over one another; and named versions."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.frontend.app import HEIGHT, PATIENCE_MS, WIDTH, open_clip, settle, write_clip
+from tests.frontend.browser import graphics  # noqa: F401
+from tests.support.scenes import moving_scene, save_bold_weights, write_video
+from tests.web.browser import violations
+from tests.web.server import served
+
+pytestmark = pytest.mark.timeout(900)
+
+DROP = """([name, text]) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name));
+  const main = document.querySelector("main");
+  const how = { dataTransfer: data, bubbles: true, cancelable: true };
+  main.dispatchEvent(new DragEvent("drop", how));
+}"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("clips")
+    write_clip(root, "here")
+    write_clip(root, "kept")
+    frames, masks = moving_scene(12, WIDTH // 2, HEIGHT // 2)
+    write_video(root / "front.mp4", 255 - frames, codec="libx264")
+    grays = np.where(masks, 255, 0).astype(np.uint8)
+    write_video(root / "front_mask.mp4", grays, codec="libx264")
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    bold = save_bold_weights(tmp_path_factory.mktemp("weights") / "bold.safetensors")
+    network = ("--weights", str(bold), "--precision", "fp32", "--device", "cpu")
+    with served("app", str(folder), "--no-browser", *network) as (found, _):
+        yield found
+
+
+@pytest.fixture
+def page(graphics: Browser) -> Iterator[Page]:  # noqa: F811
+    context = graphics.new_context(viewport={"width": 1100, "height": 700}, locale="en-US")
+    opened = context.new_page()
+    opened.set_default_timeout(PATIENCE_MS)
+    yield opened
+    context.close()
+
+
+def drop(page: Page, name: str, data: bytes) -> None:
+    page.evaluate(DROP, [name, base64.b64encode(data).decode()])
+
+
+def test_a_dropped_file_is_found_or_sent(
+    page: Page, address: str, folder: Path, tmp_path: Path
+) -> None:
+    page.goto(address)
+    expect(page.get_by_role("button", name="here.mp4").first).to_be_visible()
+    drop(page, "here.mp4", (folder / "here.mp4").read_bytes())
+    expect(page.get_by_text("Found in the folder: here.mp4")).to_be_visible()
+    write_clip(tmp_path, "away")
+    drop(page, "away_mask.mp4", (tmp_path / "away_mask.mp4").read_bytes())
+    slot = page.locator(".slot", has_text="Mask")
+    expect(slot.get_by_text("away_mask.mp4")).to_be_visible()
+    assert not (folder / "away_mask.mp4").exists()
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.locator(".take").first).to_be_enabled(timeout=PATIENCE_MS)
+
+
+def test_a_foreground_is_placed_by_dragging(page: Page, address: str, folder: Path) -> None:
+    page.goto(address)
+    page.get_by_role("radio", name="Two layers").click()
+    page.get_by_role("button", name="here.mp4").first.click()
+    page.get_by_role("button", name="front.mp4").first.click()
+    page.get_by_role("button", name="front_mask.mp4").first.click()
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.locator(".take").first).to_be_enabled(timeout=PATIENCE_MS)
+    page.locator("summary", has_text="Settings").click()
+    page.get_by_role("button", name="Place the foreground").click()
+    dialog = page.get_by_role("dialog")
+    layer = dialog.get_by_role("group", name="Foreground at")
+    expect(layer.locator("img")).to_be_visible()
+    assert not violations(page)
+    page.wait_for_timeout(500)
+    box, board = layer.bounding_box(), dialog.locator(".board").bounding_box()
+    assert box is not None
+    assert board is not None
+    assert abs(box["width"] - board["width"] / 2) < 3.0
+    shown = board["width"] / WIDTH
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 80 * shown, y + 40 * shown, steps=4)
+    page.mouse.up()
+    layer.focus()
+    page.keyboard.press("ArrowRight")
+    dialog.get_by_label("Scale", exact=True).fill("1.25")
+    dialog.get_by_role("button", name="Place", exact=True).click()
+    settle(page)
+    (file,) = [path for path in folder.glob("*.json") if "front" in path.name]
+    job = json.loads(file.read_text())["job"]
+    assert np.allclose(job["position"], [81, 40], atol=2)
+    assert job["scale"] == 1.25
+
+
+def test_versions_are_kept_and_come_back(page: Page, address: str, folder: Path) -> None:
+    open_clip(page, address, "kept")
+    page.get_by_label("Strength", exact=True).fill("40")
+    page.locator("summary", has_text="Versions").click()
+    page.get_by_label("Name of the version").fill("half way")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_label("Strength", exact=True).fill("100")
+    settle(page)
+    page.get_by_role("button", name="half way").first.click()
+    expect(page.get_by_label("Strength as a number")).to_have_value("40")
+    settle(page)
+    document = json.loads((folder / "kept.vhmae.json").read_text())
+    assert document["job"]["strength"] == 0.4
+    assert [one["name"] for one in document["versions"]] == ["half way"]
+    page.keyboard.press("z")
+    expect(page.get_by_label("Strength as a number")).to_have_value("100")
+    page.reload()
+    expect(page.locator(".take").first).to_be_enabled(timeout=PATIENCE_MS)
+    expect(page.get_by_role("button", name="half way").first).to_be_attached()

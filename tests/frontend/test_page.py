@@ -1,0 +1,300 @@
+"""The app as a person uses it, in a real browser before the real server."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.frontend.app import (
+    CUT,
+    FRAMES,
+    HEIGHT,
+    PATIENCE_MS,
+    WIDTH,
+    Calls,
+    canvas_of,
+    click_picture,
+    open_clip,
+    picture_of,
+    project_of,
+    settle,
+    wait_for_takes,
+    write_clip,
+)
+from tests.frontend.browser import graphics  # noqa: F401
+from tests.support.scenes import save_bold_weights
+from tests.web.browser import violations
+from tests.web.server import served
+from vhmae.engine.rendering import KeepingChange, render_rgb
+
+pytestmark = pytest.mark.timeout(900)
+CLIPS = ("walk", "look", "dial", "tabs", "queue", "keys", "read", "watch")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("clips")
+    for name in CLIPS:
+        write_clip(root, name)
+    (root / "broken.mp4").write_bytes(b"\0" * 4096)
+    return root
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    bold = save_bold_weights(tmp_path_factory.mktemp("weights") / "bold.safetensors")
+    network = ("--weights", str(bold), "--precision", "fp32", "--device", "cpu")
+    with served("app", str(folder), "--no-browser", *network) as (found, _):
+        yield found
+
+
+@pytest.fixture
+def page(graphics: Browser) -> Iterator[Page]:  # noqa: F811
+    context = graphics.new_context(
+        viewport={"width": 1100, "height": 700}, locale="en-US", color_scheme="dark"
+    )
+    opened = context.new_page()
+    opened.set_default_timeout(PATIENCE_MS)
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    yield opened
+    context.close()
+    assert not faults
+
+
+def saved(folder: Path, name: str) -> dict:
+    return json.loads((folder / f"{name}.vhmae.json").read_text())
+
+
+def test_from_files_to_an_exported_clip(page: Page, address: str, folder: Path) -> None:
+    page.goto(address)
+    expect(page.get_by_role("heading", name="What shall be harmonized?")).to_be_visible()
+    assert not violations(page)
+    open_clip(page, address, "walk")
+    assert not violations(page)
+
+    page.locator(".take").nth(2).click()
+    expect(page.locator(".take").first).to_contain_text("as chosen", timeout=PATIENCE_MS)
+    page.keyboard.press("a")
+    expect(page.get_by_text("Click the place of the foreground, then")).to_be_visible()
+    click_picture(page, 0.35, 0.5)
+    click_picture(page, 0.85, 0.2)
+    card = page.locator(".point")
+    expect(card.locator(".came")).to_contain_text("asked", timeout=PATIENCE_MS)
+    assert not violations(page)
+    settle(page)
+    guide = saved(folder, "walk")["guide"]
+    assert [choice["chosen"] for choice in guide["choices"]] == [3]
+    point = guide["points"][0]
+    assert point["is"] == "match"
+    assert np.allclose(point["at"], [0.35 * WIDTH, 0.5 * HEIGHT], atol=1.5)
+    assert np.allclose(point["to"], [0.85 * WIDTH, 0.2 * HEIGHT], atol=1.5)
+
+    page.keyboard.press("z")
+    expect(card).to_have_count(0)
+    page.keyboard.press("Shift+Z")
+    expect(card).to_have_count(1)
+    settle(page)
+
+    page.get_by_role("button", name="Export").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator(".command code")).to_contain_text("vhmae harmonize walk.mp4")
+    assert not violations(page)
+    dialog.get_by_role("button", name="Add to the queue").click()
+    row = page.locator(".render").first
+    expect(row).to_contain_text("finished", timeout=PATIENCE_MS)
+    assert not violations(page)
+    with av.open(str(folder / "walk.harmonized.mp4")) as video:
+        assert sum(1 for _ in video.decode(video=0)) == FRAMES
+        assert len(video.streams.audio) == 1
+    with page.expect_download() as download:
+        row.locator("a").click()
+    assert download.value.path().read_bytes() == (folder / "walk.harmonized.mp4").read_bytes()
+
+
+def test_the_canvas_shows_what_the_renderer_renders(page: Page, address: str) -> None:
+    open_clip(page, address, "look")
+    page.keyboard.press("b")  # brighter by half a stop
+    click_picture(page, 0.36, 0.5)
+    expect(page.locator(".came")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_text("Settings").click()
+    page.get_by_label("Hue", exact=True).check()
+    page.get_by_label("Strength", exact=True).fill("80")
+    page.get_by_role("radio", name="After", exact=True).click()
+    page.keyboard.press("p")
+    page.keyboard.press("f")  # pixel for pixel
+    settle(page)
+
+    calls, project = Calls(address), project_of(page)
+    document = calls.json(f"projects/{project}")["document"]
+    assert (document["job"]["strength"], document["job"]["keep"]) == (0.8, ["hue"])
+    asked = {"guide": document["guide"], "frame": 0}
+    (row,) = calls.json(f"projects/{project}/guide", asked)["changes"]
+    maps = calls.maps(project, 0)
+    added = np.array(row["change"], np.float32).reshape(3, 10)
+    change = dataclasses.replace(maps, overall=maps.overall + added).scaled(0.8)
+    frame = calls.picture(f"projects/{project}/frames/0?size=full&as=exact")
+    matte = calls.picture(f"projects/{project}/frames/0/matte?size=full")
+    expected = render_rgb(frame, matte, KeepingChange(change, ("hue",)))
+    found = picture_of(page)
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+    assert np.abs(expected.astype(int) - frame.astype(int))[matte > 0].mean() > 3.0
+    written = calls.picture(f"projects/{project}/rendered/0?size=full")
+    assert np.abs(found.astype(int) - written.astype(int)).mean() < 1.0
+
+    page.get_by_role("radio", name="Before", exact=True).click()
+    assert (picture_of(page) == frame).all()
+
+
+def test_a_dial_turns_without_the_server(page: Page, address: str) -> None:
+    open_clip(page, address, "dial")
+    page.get_by_role("radio", name="After", exact=True).click()
+    settle(page)
+    before = canvas_of(page)
+    page.route("**/api/**", lambda route: route.abort())
+    page.get_by_label("Exposure", exact=True).fill("2")
+    expect(page.get_by_label("Exposure as a number")).to_have_value("+2.00")
+    assert canvas_of(page).astype(int).mean() > before.astype(int).mean() + 5.0
+    page.unroute("**/api/**")
+    page.get_by_role("button", name="Reset dials").click()
+    settle(page)
+    assert np.abs(canvas_of(page).astype(int) - before.astype(int)).max() <= 1
+
+
+def test_what_the_page_works_out_is_what_the_server_says(page: Page, address: str) -> None:
+    """The picture does not jump when the server's own answer comes."""
+    open_clip(page, address, "watch")
+    page.get_by_role("radio", name="After", exact=True).click()
+    settle(page)
+    page.route("**/guide", lambda route: route.abort())
+    page.get_by_label("Exposure", exact=True).fill("1.5")
+    page.get_by_label("Temperature", exact=True).fill("40")
+    own = canvas_of(page)
+    page.unroute("**/guide")
+    page.get_by_label("Temperature", exact=True).fill("40.5")
+    page.get_by_label("Temperature", exact=True).fill("40")
+    settle(page)
+    assert np.abs(canvas_of(page).astype(int) - own.astype(int)).mean() < 1.0
+
+
+def test_two_tabs_take_each_others_words(page: Page, address: str, folder: Path) -> None:
+    open_clip(page, address, "tabs")
+    other = page.context.new_page()
+    other.goto(page.url)
+    wait_for_takes(other)
+    other.locator(".take").nth(4).click()
+    settle(other)
+    expect(page.locator(".take").first).to_contain_text("as chosen", timeout=PATIENCE_MS)
+    page.keyboard.press("z")  # one's own state stands a step back
+    settle(page)
+    assert saved(folder, "tabs")["guide"]["choices"] == []
+    expect(other.locator(".take").first).to_contain_text("plain", timeout=PATIENCE_MS)
+
+
+def test_what_is_queued_can_be_cancelled(page: Page, address: str, folder: Path) -> None:
+    open_clip(page, address, "queue")
+    for name in ("one.mp4", "two.mp4"):
+        page.get_by_role("button", name="Export").click()
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_role("button", name="Add to the queue").click()
+        expect(page.locator(".render", has_text=name)).to_be_visible()
+    page.get_by_role("button", name="Cancel two.mp4").click()
+    expect(page.locator(".render", has_text="two.mp4")).to_contain_text("cancelled")
+    expect(page.locator(".render", has_text="one.mp4")).to_contain_text(
+        "finished", timeout=PATIENCE_MS
+    )
+    assert not (folder / "two.mp4").exists()
+    page.get_by_role("button", name="Resume two.mp4").click()
+    expect(page.locator(".render", has_text="two.mp4")).to_contain_text(
+        "finished", timeout=PATIENCE_MS
+    )
+    assert (folder / "two.mp4").read_bytes() == (folder / "one.mp4").read_bytes()
+
+
+def test_keys_go_through_the_clip(page: Page, address: str) -> None:
+    open_clip(page, address, "keys")
+    stage, first = page.locator(".stage"), page.locator(".point").first
+    page.keyboard.press("ArrowRight")
+    expect(stage).to_have_attribute("data-frame", "1")
+    page.keyboard.press("Shift+ArrowRight")
+    expect(stage).to_have_attribute("data-frame", "11")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("n")
+    click_picture(page, 0.5, 0.5)
+    expect(first).to_contain_text(f"frame {CUT}")
+    page.keyboard.press("Home")
+    expect(stage).to_have_attribute("data-frame", "0")
+    page.keyboard.press("]")
+    expect(stage).to_have_attribute("data-frame", str(CUT))
+    page.keyboard.press("End")
+    expect(stage).to_have_attribute("data-frame", str(FRAMES - 1))
+    page.keyboard.press("[")
+    expect(stage).to_have_attribute("data-frame", str(CUT))
+    page.keyboard.press("Home")
+    page.keyboard.press("l")
+    expect(stage).not_to_have_attribute("data-frame", "0", timeout=PATIENCE_MS)
+    page.keyboard.press("k")
+    expect(page.get_by_role("button", name="Play")).to_be_visible()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    assert not violations(page)
+
+
+def test_words_can_be_read_in_german_and_in_the_light(page: Page, address: str) -> None:
+    open_clip(page, address, "read")
+    page.get_by_label("Language").select_option("de")
+    expect(page.get_by_role("button", name="Export")).to_be_visible()
+    expect(page.get_by_text("Was geschieht")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("lang", "de")
+    page.get_by_role("button", name="Helle Umgebung").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    for name in page.locator("summary").all():
+        if name.locator("..").get_attribute("open") is None:
+            name.click()
+    assert not violations(page)
+
+
+def test_a_damaged_file_is_told_in_words(page: Page, address: str) -> None:
+    page.goto(address)
+    page.get_by_role("button", name="broken.mp4").first.click()
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.locator(".failed, .notices .problem").first).to_be_visible(timeout=PATIENCE_MS)
+    assert "broken.mp4" in page.inner_text("body")
+    assert not violations(page)
+
+
+def test_a_finger_moves_the_wipe(graphics: Browser, address: str) -> None:  # noqa: F811
+    context = graphics.new_context(
+        viewport={"width": 820, "height": 1180}, has_touch=True, locale="en-US"
+    )
+    page = context.new_page()
+    open_clip(page, address, "walk")
+    handle = page.get_by_role("slider", name="Wipe")
+    box = page.locator(".stage").bounding_box()
+    assert box is not None
+    page.touchscreen.tap(box["x"] + 0.25 * box["width"], box["y"] + 0.5 * box["height"])
+    assert abs(int(handle.get_attribute("aria-valuenow") or 0) - 25) <= 3
+    assert not violations(page)
+    context.close()
+
+
+def test_strangers_are_asked_for_the_token(page: Page, tmp_path: Path) -> None:
+    options = ("--remote", "--host", "127.0.0.1", "--no-browser")
+    with served("app", str(tmp_path), *options) as (found, _):
+        page.goto(re.sub(r"\?.*", "", found))
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert not violations(page)
+        page.get_by_label("Token").fill("not this")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        page.goto(found)
+        expect(page.get_by_role("heading", name="What shall be harmonized?")).to_be_visible()
+        assert "token" not in page.url

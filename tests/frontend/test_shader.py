@@ -1,0 +1,186 @@
+"""The shader gives the renderer's picture, in a real browser."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from tests.frontend.browser import graphics  # noqa: F401
+from tests.frontend.node import bundle
+from vhmae.arrays import Array, to_unit
+from vhmae.engine.rendering import ColorChange, FrameTransform, KeepingChange, render_rgb
+from vhmae.engine.settings import Kept
+from vhmae.engine.sight import one_before_another
+
+DRAW = """
+async ({ frame, mattes, changes, width, height }) => {
+  const bytes = async (data) => {
+    const got = await fetch("data:application/octet-stream;base64," + data);
+    return new Uint8Array(await got.arrayBuffer());
+  };
+  const floats = async (data) => new Float32Array((await bytes(data)).buffer);
+  const renderer = new page.Renderer(new OffscreenCanvas(width, height));
+  renderer.setFrame({ data: await bytes(frame), width, height });
+  const layers = [];
+  for (const [i, change] of changes.entries()) {
+    const matte = { data: await bytes(mattes[i]), width, height };
+    const overall = Float64Array.from(await floats(change.overall));
+    const local = await floats(change.local);
+    layers.push({ matte, change: { ...change, overall, local }, inverted: change.inverted });
+  }
+  renderer.render(layers);
+  const { data } = renderer.read("after");
+  renderer.dispose();
+  let text = "";
+  for (const value of data) text += String.fromCharCode(value);
+  return btoa(text);
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def page(graphics: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:  # noqa: F811
+    script = bundle("tests/shader.ts", tmp_path_factory.mktemp("shader") / "shader.js")
+    opened = graphics.new_page()
+    opened.add_script_tag(path=str(script))
+    yield opened
+    opened.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    cells: int = 16
+    strength: float = 1.0
+    keep: tuple[Kept, ...] = ()
+    size: float = 0.1
+    height: int = 216
+    width: int = 385
+
+
+CASES = (
+    Case(),
+    Case(cells=1),
+    Case(strength=0.35, cells=7),
+    Case(size=0.6),  # much is clipped
+    Case(keep=("hue",)),
+    Case(keep=("luma",), size=0.4),
+    Case(keep=("saturation",), strength=0.8),
+    Case(keep=("hue", "saturation")),
+    Case(height=3, width=2),
+)
+
+
+def a_frame(rng: np.random.Generator, height: int, width: int) -> Array:
+    """Every kind of color, black, white and grays among them."""
+    frame = rng.integers(0, 256, (height, width, 3), np.uint8)
+    frame[: height // 8] = 0
+    frame[height // 8 : height // 4] = 255
+    frame[height // 4 : height // 2] = frame[height // 4 : height // 2, :, :1]
+    return frame
+
+
+def a_matte(rng: np.random.Generator, height: int, width: int) -> Array:
+    """Nothing, everything and what lies between."""
+    soft = np.linspace(-0.5, 1.5, width).clip(0.0, 1.0) * np.ones((height, 1))
+    matte = np.round(255.0 * soft).astype(np.uint8)
+    return np.where(rng.uniform(size=matte.shape) < 0.1, 255 - matte, matte).astype(np.uint8)
+
+
+def a_transform(rng: np.random.Generator, case: Case) -> FrameTransform:
+    return FrameTransform(
+        rng.normal(0.0, case.size, (3, 10)).astype(np.float32),
+        rng.normal(0.0, case.size / 3.0, (case.cells, case.cells, 3, 4)).astype(np.float32),
+    )
+
+
+def finished(transform: FrameTransform, case: Case) -> ColorChange:
+    scaled = transform.scaled(case.strength)
+    return KeepingChange(scaled, case.keep) if case.keep else scaled
+
+
+def as_page(transform: FrameTransform, case: Case) -> dict[str, Any]:
+    return {
+        "overall": _text(transform.overall),
+        "local": _text(transform.local),
+        "rows": case.cells,
+        "columns": case.cells,
+        "strength": case.strength,
+        "keep": list(case.keep),
+    }
+
+
+def drawn(page: Page, frame: Array, mattes: list[Array], changes: list[dict[str, Any]]) -> Array:
+    height, width = frame.shape[:2]
+    opaque = np.dstack([frame, np.full((height, width), 255, np.uint8)])
+    given = {
+        "frame": _text(opaque),
+        "mattes": [_text(np.repeat(matte[..., None], 4, -1)) for matte in mattes],
+        "changes": changes,
+        "width": width,
+        "height": height,
+    }
+    data = base64.b64decode(page.evaluate(DRAW, given))
+    return np.frombuffer(data, np.uint8).reshape(height, width, 4)[..., :3]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_shader_draws_what_the_renderer_renders(page: Page, case: Case) -> None:
+    rng = np.random.default_rng(5)
+    frame = a_frame(rng, case.height, case.width)
+    matte = a_matte(rng, case.height, case.width)
+    transform = a_transform(rng, case)
+    expected = render_rgb(frame, matte, finished(transform, case))
+    found = drawn(page, frame, [matte], [as_page(transform, case)])
+    apart = np.abs(found.astype(int) - expected.astype(int))
+    assert apart.max() <= 1, f"off by {apart.max()} levels at {np.argwhere(apart > 1)[:3]}"
+    assert np.mean(apart > 0) < 0.002  # what lies between two levels may go either way
+    assert (found[matte == 0] == frame[matte == 0]).all()
+    if case.height > 3:
+        assert np.abs(expected.astype(int) - frame.astype(int)).mean() > 1.0, "nothing was asked"
+
+
+def test_objects_are_changed_one_after_the_other(page: Page) -> None:
+    rng = np.random.default_rng(6)
+    case = Case(cells=4)
+    frame = a_frame(rng, case.height, case.width)
+    whole = [a_matte(rng, case.height, case.width), a_matte(rng, case.height, case.width)[:, ::-1]]
+    mattes = list(one_before_another(whole)[0])
+    transforms = [a_transform(rng, case), a_transform(rng, case)]
+    expected = frame
+    for matte, transform in zip(mattes, transforms, strict=True):
+        expected = render_rgb(expected, matte, transform)
+    found = drawn(page, frame, mattes, [as_page(one, case) for one in transforms])
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_what_the_matte_leaves_out_can_be_changed(page: Page) -> None:
+    rng = np.random.default_rng(7)
+    case = Case(cells=5)
+    frame = a_frame(rng, case.height, case.width)
+    matte = a_matte(rng, case.height, case.width)
+    transform = a_transform(rng, case)
+    expected = render_rgb(frame, 1.0 - to_unit(matte), transform)
+    found = drawn(page, frame, [matte], [{**as_page(transform, case), "inverted": True}])
+    assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+
+def _text(values: Array) -> str:
+    return base64.b64encode(np.ascontiguousarray(values).tobytes()).decode()
+
+
+def test_a_page_is_told_where_there_is_no_webgl(page: Page, tmp_path: Path) -> None:
+    said = page.evaluate(
+        """() => {
+          const canvas = new OffscreenCanvas(8, 8);
+          canvas.getContext("2d");
+          try { new page.Renderer(canvas); return "drawn"; } catch (error) { return error.name; }
+        }"""
+    )
+    assert said == "NoGraphics"
