@@ -23,6 +23,7 @@ from tests.support.hdr import (
     run,
     shown,
     signal_in,
+    signal_of,
     tags_of,
     write_hdr,
 )
@@ -182,13 +183,15 @@ def test_hdr_becomes_pictures_that_say_so(hdr_work: Path, tmp_path: Path) -> Non
     report = run(hdr_work, "PQ.mkv", tmp_path / "p.%04d.exr")
     assert report["output_space"] == "Linear Rec.709 (sRGB)"
     found = read_exr(tmp_path / "p.0001.exr")
-    assert np.abs(found - expected[0]).max() <= 2e-3 * expected[0].max()
+    # Pictures have the steps between the codes of 10 bit that the video rounds to.
+    off = np.abs(signal_of(found, "PQ") - signal_of(expected[0], "PQ"))
+    assert off.max() <= 2.0 / 876
     report = run(hdr_work, "PQ.mkv", tmp_path / "p.%04d.png")
     assert report["output_space"] == "PQ BT.2020"
     data = (tmp_path / "p.0001.png").read_bytes()
     assert data[data.index(b"cICP") + 4 :][:4] == bytes([9, 16, 0, 1])  # PNG's third edition
     picture = cv2.imread(str(tmp_path / "p.0001.png"), cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535.0
-    assert np.abs(picture - signal_in(planes_in(tmp_path / "video.mkv")[0])).max() <= 1e-3
+    assert np.abs(picture - signal_in(planes_in(tmp_path / "video.mkv")[0])).max() <= 2.0 / 876
     again = run(hdr_work, "PQ.mkv", tmp_path / "q.mkv", "--input-space", "PQ")
     assert again["mean_change"] == report["mean_change"]
 
