@@ -1,4 +1,5 @@
 # make demo: the package, then the demo.   make test: what tests need, then lint, types and tests.   make test-long: the slow ones.
+# make docs: the site.   make docs-serve: the site in a browser, built anew as pages change.
 PYTHON ?= python3
 # What tests need; the demo does without. On a machine with a GPU, name the build that fits it:
 # make test TORCH="torch --index-url URL"
@@ -14,7 +15,7 @@ TESTS ?=
 # Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
 MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 
-.PHONY: setup demo test test-long lint types check lock guided weights-follow rvm-weights isnet-weights clean
+.PHONY: setup demo test test-long lint types check docs docs-serve lock guided weights-follow rvm-weights isnet-weights clean
 
 # What all that works on the code needs.
 setup: $(VENV)/dev
@@ -37,11 +38,12 @@ ifeq ($(LOCK),)
 endif
 	touch $@
 
-# The lock file anew, from constraints.txt; needs uv.
+# The lock file anew, from constraints.txt; needs uv. Where torch's CPU build comes from:
+TORCH_FROM ?= --index https://download.pytorch.org/whl/cpu
 lock:
 	uv pip compile --quiet --generate-hashes --no-annotate --extra dev --constraint constraints.txt \
 	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --index-strategy unsafe-best-match \
-	  --index https://download.pytorch.org/whl/cpu --custom-compile-command 'make lock' \
+	  $(TORCH_FROM) --custom-compile-command 'make lock' \
 	  --output-file requirements.lock pyproject.toml
 
 demo: $(VENV)/package
@@ -92,6 +94,15 @@ weights-follow: guided
 	$(BIN)/python benchmarks/scores.py --data $(DATA) --sets $(SETS)
 	$(BIN)/python benchmarks/tables.py
 
+# The site, in build/site; every link within it is followed.
+export NO_MKDOCS_2_WARNING := 1
+docs: setup
+	$(BIN)/mkdocs build --quiet
+	$(BIN)/linkchecker --no-status --no-warnings -o failures --ignore-url '^(https?|mailto):' build/site/index.html
+
+docs-serve: setup
+	$(BIN)/mkdocs serve
+
 rvm-weights:
 	tools/fetch_rvm.sh $(MODELS)
 
@@ -99,4 +110,4 @@ isnet-weights:
 	$(PYTHON) tools/fetch_isnet.py $(MODELS)
 
 clean:
-	rm -rf $(VENV) demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build demo .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,7 +27,7 @@ class Lut3D:
     """A 3-D look-up table of colours over the unit cube."""
 
     table: Tensor
-    """(n, n, n, 3) float32, indexed [blue][green][red]."""
+    """(n, n, n, 3) float32, indexed ``[blue][green][red]``."""
     name: str = "lut"
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import Clip
+from vhmae.video.labels import write_label
 
 CELL_HEIGHT = 240
 GAP = 6
@@ -104,16 +105,6 @@ def _strip(cells: Sequence[Array], size: tuple[int, ...], label: str | None = No
         shown += [fitted, np.full((height, GAP, 3), 255, np.uint8)]
     strip = np.hstack(shown[:-1])
     if label is not None:
-        for color, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.putText(
-                strip,
-                label,
-                (8, height - 10),
-                cv2.FONT_HERSHEY_SIMPLEX,
-                0.6,
-                color,
-                thickness,
-                cv2.LINE_AA,
-            )
+        write_label(strip, label, 8, height - 10, 0.6)
         strip = np.vstack([strip, np.full((GAP, strip.shape[1], 3), 255, np.uint8)])
     return strip

@@ -25,6 +25,7 @@ from vhmae.errors import InputError
 from vhmae.matting.edges import foreground_colors
 from vhmae.options import build_options, values_of
 from vhmae.partial_output import whole_file
+from vhmae.video.labels import write_label
 from vhmae.video.pictures import write_still
 from vhmae.video.reader import read_rgb_frames, to_uint8
 from vhmae.work.harmonize import harmonize_job
@@ -220,26 +221,7 @@ def _write_sheet(composite: Path, harmonized: Path, sheet: Path) -> None:
         read_rgb_frames(composite, picks), read_rgb_frames(harmonized, picks), strict=True
     ):
         for picture, label in ((before, "before"), (after, "after")):
-            cv2.putText(
-                picture,
-                label,
-                (16, HEIGHT - 18),
-                cv2.FONT_HERSHEY_SIMPLEX,
-                0.8,
-                (0, 0, 0),
-                4,
-                cv2.LINE_AA,
-            )
-            cv2.putText(
-                picture,
-                label,
-                (16, HEIGHT - 18),
-                cv2.FONT_HERSHEY_SIMPLEX,
-                0.8,
-                (255, 255, 255),
-                1,
-                cv2.LINE_AA,
-            )
+            write_label(picture, label, 16, HEIGHT - 18, 0.8)
         rows.append(np.hstack([before, np.full((HEIGHT, 6, 3), 255, np.uint8), after]))
     rule = np.full((6, rows[0].shape[1], 3), 255, np.uint8)
     picture = np.vstack([rows[0], rule, rows[1]])

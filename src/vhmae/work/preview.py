@@ -12,6 +12,7 @@ import numpy as np
 from vhmae.arrays import Array, to_unit
 from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError
+from vhmae.video.labels import write_label
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import open_analysis, told_of_move
@@ -87,8 +88,5 @@ def panel(name: str, picture: Array) -> Array:
     scale = min(1.0, WIDEST_PANEL / picture.shape[1])
     size = (max(1, round(picture.shape[1] * scale)), max(1, round(picture.shape[0] * scale)))
     shown = np.ascontiguousarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA))
-    for color, thickness in (((0, 0, 0), 4), ((255, 255, 255), 1)):
-        cv2.putText(
-            shown, name, (10, 26), cv2.FONT_HERSHEY_SIMPLEX, 0.7, color, thickness, cv2.LINE_AA
-        )
+    write_label(shown, name, 10, 26)
     return shown
