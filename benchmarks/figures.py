@@ -18,7 +18,9 @@ import cv2
 import matplotlib as mpl
 import numpy as np
 import torch
-from tables import ROOT, ablation_runs, clean_scores, trial_scores
+from score_tables import clean_scores
+from tables import ROOT
+from trial_tables import ablation_runs, trial_scores
 
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.model.masking import mask_tokens
@@ -73,7 +75,7 @@ def draw_masking(demo: Path) -> Path:
     for column, name in enumerate(names):
         shown = pictures.copy()
         if column:
-            masked = mask_tokens(name, given, PATCH, share, torch.Generator().manual_seed(3))  # type: ignore[arg-type]
+            masked = mask_tokens(name, given, PATCH, share, torch.Generator().manual_seed(3))  # type: ignore[arg-type]  # one of its names
             hidden = (
                 masked.reshape(len(pictures), SIZE // PATCH, SIZE // PATCH)
                 .numpy()

@@ -10,13 +10,20 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from guided_tables import guided_blocks
 from look_tables import look_blocks
-from scores import FINALISTS, LEADING, SETS
+from score_tables import (
+    bin_table,
+    drift_line,
+    paired_table,
+    protocol_table,
+    score_table,
+    set_table,
+    summary_table,
+    temporal_table,
+)
 from speed_tables import (
     RESULTS,
     engine_table,
@@ -25,21 +32,12 @@ from speed_tables import (
     training_table,
     video_table,
 )
+from trial_tables import ablation_table, context_table, doubt_table, token_table, trial_table
 
 from vhmae.evaluation.freshness import outdated
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("README.md", "docs/results.md", "docs/one-look.md", "docs/looks.md")
-
-
-def _scores() -> list[dict[str, Any]]:
-    scores: list[dict[str, Any]] = json.loads((RESULTS / "scores.json").read_text())["scores"]
-    return scores
-
-
-def clean_scores() -> list[dict[str, Any]]:
-    """The rows of the protocol that leads."""
-    return [row for row in _scores() if row["protocol"] == "clean"]
 
 
 def _measured(name: str) -> str:
@@ -51,10 +49,14 @@ def _measured(name: str) -> str:
 
 
 EVALUATED = {
-    "scores": ("scores", "all-scores", "sets", "protocols", "temporal", "bins", "paired", "drift"),
+    "scores": ("summary", "all-scores", "sets", "protocols", "temporal", "bins", "paired", "drift"),
     "one_look": ("one-look",),
+<<<<<<< HEAD
     "looks": ("looks", "looks-mean", "looks-change", "looks-light", "looks-people"),
     "looks-free": ("looks-free",),
+=======
+    "looks": ("summary", "looks", "looks-mean", "looks-change", "looks-light", "looks-people"),
+>>>>>>> 74ec305 (Open with the picture, run what the front pages show, check the tests' types)
 }
 """Blocks that rest on reports of ``evaluate``, by their result file."""
 
@@ -69,125 +71,21 @@ def older(name: str) -> str:
     return str(result["hardware"]["commit"])
 
 
+def commits_of(block: str) -> list[str]:
+    """The commits that a block's older result files were measured at."""
+    found = [older(name) for name, blocks in EVALUATED.items() if block in blocks]
+    return [commit for commit in dict.fromkeys(found) if commit]
+
+
 def marked(made: dict[str, str]) -> dict[str, str]:
-    """The blocks, those of an older package with the commit that they were measured at."""
-    commits = {block: older(name) for name, found in EVALUATED.items() for block in found}
-    return {
-        block: f"{text}\n\n*Measured at {commits[block]}.*" if commits.get(block) else text
-        for block, text in made.items()
+    """The blocks, those of an older package with the commits that they were measured at."""
+    marks = {
+        block: " ".join(f"*Measured at {commit}.*" for commit in commits_of(block))
+        for block in made
     }
-
-
-def _named(row: dict[str, Any]) -> str:
-    name, _, setting = row["method"].partition(":")
-    name += f", {setting}" if name == "vhmae" and setting else f", mix {setting}" if setting else ""
-    return name + (", background swapped" if row["swap_background"] else "")
-
-
-def _ratio(row: dict[str, Any]) -> str:
-    """A ratio of fMSE with its interval, where the run kept one."""
-    interval = row.get("ratio_ci95", {}).get("fmse")
-    return f"{row['ratio']['fmse']:.3f}" + (
-        f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else ""
-    )
-
-
-def _leading() -> list[dict[str, Any]]:
-    return [
-        row
-        for row in _scores()
-        if row["data"] in LEADING and row["protocol"] == "clean" and row["method"] in FINALISTS
-    ]
-
-
-def score_table(every_metric: bool) -> str:
-    """One row a leading set and finalist."""
-    head = [
-        "set",
-        "method",
-        "fMSE",
-        "ratio",
-        "weakest / middle / strongest third",
-        "worse than untouched",
-    ]
-    head += ["MSE", "PSNR", "fSSIM"] if every_metric else []
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for row in _leading():
-        fmse = row["overall"]["fmse"]
-        thirds = " / ".join(f"{third['ratio']['fmse']:.2f}" for third in row["thirds"])
-        interval = f"{fmse['mean']:.0f} [{fmse['ci95'][0]:.0f}, {fmse['ci95'][1]:.0f}]"
-        bold, _, between = _ratio(row).partition(" ")
-        cells = [row["data"], _named(row), interval, f"**{bold}** {between}".strip()]
-        cells += [thirds, f"{row['worse_share']:.0%}"]
-        if every_metric:
-            cells += [
-                f"{row['overall'][key]['mean']:.{digits}f}" if key in row["overall"] else ""
-                for key, digits in METRIC_DIGITS
-            ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-METRIC_DIGITS = (("mse", 1), ("psnr", 2), ("fssim", 4))
-
-
-def set_table() -> str:
-    """fMSE ratios, one row a method, one column a set."""
-    rows: dict[str, dict[str, str]] = {}
-    for row in _scores():
-        if row["protocol"] == "clean" and row["method"] != "composite":
-            worse = "" if row["swap_background"] else f" ({row['worse_share']:.0%})"
-            rows.setdefault(_named(row), {})[row["data"]] = f"{row['ratio']['fmse']:.3f}{worse}"
-    lines = ["| method | " + " | ".join(SETS) + " |", "|---|" + "---|" * len(SETS)]
-    lines += [
-        "| " + " | ".join([name, *(cells.get(column, "") for column in SETS)]) + " |"
-        for name, cells in rows.items()
-    ]
-    return "\n".join(lines)
-
-
-def protocol_table() -> str:
-    """The same results under every protocol."""
-    lines = [
-        "| set | protocol | method | fMSE | ratio | MSE | PSNR | fSSIM |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for row in _scores():
-        if (
-            row["data"] in LEADING
-            and row["method"] in ("composite", "vhmae")
-            and not row["swap_background"]
-        ):
-            values = [f"{row['overall'][key]['mean']:.{digits}f}" for key, digits in METRIC_DIGITS]
-            of_before = " (of before: it has changed)" if "protocol" in outdated(row) else ""
-            cells = [
-                row["data"],
-                row["protocol"] + of_before,
-                row["method"],
-                f"{row['overall']['fmse']['mean']:.1f}",
-                _ratio(row),
-            ]
-            lines.append("| " + " | ".join([*cells, *values]) + " |")
-    return "\n".join(lines)
-
-
-def temporal_table() -> str:
-    """Temporal metrics beside the composite's and the target's own."""
-    lines = [
-        "| set | metric | composite | vhmae | vhmae, best | target |",
-        "|---|---|---|---|---|---|",
-    ]
-    rows = {(row["data"], row["method"]): row for row in _scores() if "temporal" in row}
-    for data in dict.fromkeys(data for data, _ in rows):
-        ours, best = rows[data, "vhmae"]["temporal"], rows[data, "vhmae:best"]["temporal"]
-        for name, values in ours.items():
-            shown = (values["composite"], values["method"], best[name]["method"], values["target"])
-            lines.append(
-                f"| {data} | {name} | "
-                + " | ".join(f"{one['mean']:.2f}" if one else "" for one in shown)
-                + " |"
-            )
-    return "\n".join(lines)
+    return {
+        block: f"{text}\n\n{marks[block]}" if marks[block] else text for block, text in made.items()
+    }
 
 
 def one_look_table() -> str:
@@ -203,52 +101,6 @@ def one_look_table() -> str:
         ]  # val-one, swapped, val-two, swapped
         lines.append(f"| {name} | " + " | ".join(f"{ratio:.3f}" for ratio in cells) + " |")
     return "\n".join(lines)
-
-
-def bin_table() -> str:
-    """Ratios of our method by foreground share."""
-    lines = ["| set | foreground | composites | videos | ratio |", "|---|---|---|---|---|"]
-    for row in _scores():
-        if row["method"] == "vhmae" and not row["swap_background"] and row["protocol"] == "clean":
-            for part in row["bins"]:
-                few = "" if part["videos"] >= 8 else " (under 8 videos: no claim)"
-                share = f"{part['from']:.0%}-{part['to']:.0%}"
-                lines.append(
-                    f"| {row['data']} | {share} | {part['composites']} | {part['videos']} | "
-                    f"{_ratio(part)}{few} |"
-                )
-    return "\n".join(lines)
-
-
-def paired_table() -> str:
-    """Our method against each other one over the same composites; bold where the interval leaves 0
-    out."""
-    pairs = json.loads((RESULTS / "scores.json").read_text()).get("paired", [])
-    lines = [
-        "| set | vhmae less | difference of the ratios | composites on which vhmae is better |",
-        "|---|---|---|---|",
-    ]
-    for row in pairs:
-        told = row["ratio_difference"]
-        low, high = told["ci95"]
-        mark = "**" if (low > 0.0 or high < 0.0) and row["videos"] >= 8 else ""
-        cells = [
-            row["data"],
-            row["methods"][1],
-            f"{mark}{told['mean']:+.3f}{mark} [{low:+.3f}, {high:+.3f}]",
-        ]
-        lines.append("| " + " | ".join([*cells, f"{row['smaller_share']:.0%}"]) + " |")
-    return "\n".join(lines)
-
-
-def drift_line() -> str:
-    drift, best = (row["natural_drift"] for row in _scores() if "natural_drift" in row)
-    (low, high), (best_low, best_high) = drift["ci95"], best["ci95"]
-    return (
-        f"Natural drift, the mean change of {drift['clips']} untouched clips inside their masks: "
-        f"**{drift['mean']:.2f}** levels of 255 [{low:.2f}, {high:.2f}]; with `best` "
-        f"{best['mean']:.2f} [{best_low:.2f}, {best_high:.2f}]."
-    )
 
 
 def steadiness_table() -> str:
@@ -269,126 +121,6 @@ def steadiness_table() -> str:
         ]
         cells += [row["seam"], row["seam_global"], row["edge_band"] / row["interior"]]
         lines.append(f"| {row['way']} | " + " | ".join(f"{value:.3f}" for value in cells) + " |")
-    return "\n".join(lines)
-
-
-def ablation_runs() -> dict[str, list[dict[str, dict[str, Any]]]]:
-    """The runs of each variant of the plain model, one a seed: their scores by set."""
-    rows = [
-        json.loads(line) for line in (RESULTS / "ablation-paper.jsonl").read_text().splitlines()
-    ]
-    runs: dict[str, list[dict[str, dict[str, Any]]]] = {row["run"]: [] for row in rows}
-    for row in rows:
-        runs[row["run"]].append({score["set"]: score for score in row["scores"]})
-    return runs
-
-
-def ablation_table() -> str:
-    """The plain model's variants: means over seeds on val-two, ratios on the other sets."""
-    lines = [
-        "| variant | seeds | fMSE | MSE | PSNR | fSSIM | seam | val-two | val-one | val-large |",
-        "|" + "---|" * 10,
-    ]
-    for name, runs in ablation_runs().items():
-        two = [run["val-two"] for run in runs]
-
-        def mean(values: list[float]) -> float:
-            return sum(values) / len(values)
-
-        cells = [name, str(len(runs))]
-        for metric, digits in (("fmse", 0), ("mse", 1), ("psnr", 2), ("fssim", 4)):
-            cells.append(f"{mean([score['overall'][metric]['mean'] for score in two]):.{digits}f}")
-        cells.append(f"{mean([score['seam'] for score in two]):.2f}")
-        cells += [
-            f"{mean([run[key]['ratio']['fmse'] for run in runs]):.2f}"
-            for key in ("val-two", "val-one", "val-large")
-        ]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def trial_scores() -> dict[str, list[dict[str, Any]]]:
-    """The look path's trials, their scores one a seed."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in map(json.loads, (RESULTS / "look-trials.jsonl").read_text().splitlines()):
-        found.setdefault(row["trial"], []).append(row["scores"])
-    return found
-
-
-def trial_table() -> str:
-    """What the look path lives on: ratios on dev composites, one row a trial."""
-    lines = [
-        "| trial | two looks | weakest / middle / strongest third | worse | swapped | one look | "
-        "mild | large | whole frames | drift |"
-    ]
-    lines.append("|" + "---|" * 10)
-    for name, seeds in trial_scores().items():
-
-        def mean(
-            read: Callable[[dict[str, Any]], float], seeds: list[dict[str, Any]] = seeds
-        ) -> float:
-            return statistics.fmean(map(read, seeds))
-
-        thirds = " / ".join(f"{mean(lambda s, i=i: s['two']['thirds'][i]):.2f}" for i in range(3))  # type: ignore[misc]
-        ratio, deviation = mean(lambda s: s["two"]["ratio"]), mean(lambda s: s["two"]["se"])
-        cells = [
-            name,
-            f"**{ratio:.3f}** ± {deviation:.3f}",
-            thirds,
-            f"{mean(lambda s: s['two']['worse']):.0%}",
-        ]
-        cells += [f"{mean(lambda s: s['two']['swapped']):.2f}"]
-        for key in ("one", "mild", "large", "whole"):
-            cells.append(f"{statistics.fmean(seed[key]['ratio'] for seed in seeds):.3f}")
-        lines.append("| " + " | ".join([*cells, f"{mean(lambda s: s['drift']):.1f}"]) + " |")
-    return "\n".join(lines)
-
-
-def doubt_table() -> str:
-    """How well each sign tells where the answer errs, and what being careful by it gives."""
-    names = {
-        "constant": "the size of the change",
-        "members": "spread of the members",
-        "likelihood": "a deviation that is learned",
-    }
-    lines = [
-        "| sign | rank correlation with the error | weakest third, worse: ratio .02 higher | .05 "
-        "higher | .1 higher |",
-        "|" + "---|" * 5,
-    ]
-    for sign, doubt in trial_scores()["with a likelihood"][0]["two"]["doubt"].items():
-        curve = [f"{point['weakest']:.2f}, {point['worse']:.0%}" for point in doubt["curve"]]
-        lines.append("| " + " | ".join([names[sign], f"{doubt['rank']:.2f}", *curve]) + " |")
-    return "\n".join(lines)
-
-
-def token_table(plan: str) -> str:
-    """What the tokens add to the look path, by a plan: dev composites, in brackets the share that
-    ends worse."""
-    lines = ["| variant | seeds | dev-two | dev-large | dev-mild |", "|" + "---|" * 5]
-    rows = [
-        json.loads(line) for line in (RESULTS / f"ablation-{plan}.jsonl").read_text().splitlines()
-    ]
-    for name in dict.fromkeys(row["run"] for row in rows if row["scores"]):
-        runs = [
-            {score["set"]: score for score in row["scores"]} for row in rows if row["run"] == name
-        ]
-        cells = [name.replace("first", "look path alone"), str(len(runs))]
-        for key in ("dev-two", "dev-large", "dev-mild"):
-            ratio = statistics.fmean(run[key]["ratio"]["fmse"] for run in runs)
-            worse = statistics.fmean(run[key]["worse_share"] for run in runs)
-            cells.append(f"{ratio:.3f} ({worse:.0%})")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def context_table() -> str:
-    """What the packaged network is shown of a shot: dev composites, in brackets the share that ends
-    worse."""
-    lines = ["| changed | shown | dev-two | dev-large | dev-mild |", "|" + "---|" * 5]
-    for row in json.loads((RESULTS / "context.json").read_text())["rows"]:
-        cells = [f"{score['ratio']:.3f} ({score['worse']:.0%})" for score in row["scores"].values()]
-        lines.append("| " + " | ".join([row["changes"], row["name"], *cells]) + " |")
     return "\n".join(lines)
 
 
@@ -451,8 +183,8 @@ def blocks() -> dict[str, str]:
         "engine": engine_table(),
         "mattes": matte_table(),
         "measured-mattes": _measured("mattes"),
-        "scores": score_table(every_metric=False),
-        "all-scores": score_table(every_metric=True),
+        "summary": summary_table(),
+        "all-scores": score_table(),
         "sets": set_table(),
         "protocols": protocol_table(),
         "temporal": temporal_table(),

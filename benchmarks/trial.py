@@ -94,9 +94,9 @@ def make_path(trial: Trial) -> LookPath:
     for name in trial.numbers:
         shown[:, list(NUMBERS[name])] = 1.0
     shown *= seen.unsqueeze(-1)
-    path.normalize = nn.Sequential(path.normalize, Keep(torch.cat([shown.flatten(), seen.float()])))  # type: ignore[assignment]
+    path.normalize = nn.Sequential(path.normalize, Keep(torch.cat([shown.flatten(), seen.float()])))  # type: ignore[assignment]  # another module in its place
     cells = (seen * float(trial.histograms)).repeat_interleave(statistics.HISTOGRAM_BINS**3)
-    path.read_histogram = nn.Sequential(Keep(cells), path.read_histogram)  # type: ignore[assignment]
+    path.read_histogram = nn.Sequential(Keep(cells), path.read_histogram)  # type: ignore[assignment]  # another module in its place
     terms = TERMS[trial.told if trial.basis == "quadratic" else trial.basis]
     path.answer = MemberLinear(
         trial.members, trial.width, 3 * terms + 3 * (trial.loss == "likelihood")

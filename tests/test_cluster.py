@@ -57,14 +57,14 @@ def listening() -> list[tuple[str, str]]:
     ]
     places = {f"socket:[{row[9]}]": row[1].partition(":")[0] for row in rows if row[3] == "0A"}
     found = []
-    for process in ours:
+    for number in ours:
         with contextlib.suppress(OSError):
-            for descriptor in Path("/proc", process, "fd").iterdir():
+            for descriptor in Path("/proc", number, "fd").iterdir():
                 with contextlib.suppress(OSError):
                     if str(descriptor.readlink()) in places:
                         found.append(
                             (
-                                (Path("/proc") / process / "comm").read_text().strip(),
+                                (Path("/proc") / number / "comm").read_text().strip(),
                                 places[str(descriptor.readlink())],
                             )
                         )

@@ -4,6 +4,7 @@ with no exception."""
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "vhmae"
@@ -101,3 +102,10 @@ def test_no_room_is_a_drawer_for_everything() -> None:
         assert path.stem not in ("utils", "util", "misc", "common", "helpers"), (
             f"{path} needs a name of its own"
         )
+
+
+def test_what_types_do_not_check_says_why() -> None:
+    root = Path(__file__).parents[1]
+    for path in [*SOURCE.rglob("*.py"), *(root / "benchmarks").glob("*.py")]:
+        for line in path.read_text().splitlines():
+            assert not re.search(r"# type: ignore(\[[\w, -]+\])?$", line), f"{path}: {line}"

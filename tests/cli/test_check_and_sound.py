@@ -127,7 +127,7 @@ def with_unknown_track(source: Path, output: Path, sounds: int) -> Path:
     """A .mov whose last track of sound has a codec that nothing knows, as spatial audio's."""
     with av.open(str(source)) as original, av.open(str(output), "w") as container:
         picture, sound = original.streams.video[0], original.streams.audio[0]
-        made = {picture.index: [container.add_stream_from_template(picture)]}
+        made: dict[int, list[Any]] = {picture.index: [container.add_stream_from_template(picture)]}
         made[sound.index] = [container.add_stream_from_template(sound) for _ in range(sounds)]
         for packet in original.demux():
             for stream in made[packet.stream.index] if packet.dts is not None else ():

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.commands import error_of
+from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
@@ -112,7 +113,7 @@ def test_a_take_is_what_its_guide_gives(clip: tuple[Path, Path], tmp_path: Path)
         "darker",
     ]
     assert report["takes"][1]["mean_change"] < 1.0  # but for what differs from place to place
-    picture = cv2.cvtColor(cv2.imread(str(sheet)), cv2.COLOR_BGR2RGB)
+    picture = cv2.cvtColor(read_picture(sheet), cv2.COLOR_BGR2RGB)
     assert picture.shape == (2 * 64, 3 * 96, 3)
     for number in (1, 3):
         guide = tmp_path / f"sheet.take{number}.json"
@@ -187,7 +188,7 @@ def test_what_cannot_be_shown_is_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = ("alternatives", clip[0], "--mask", clip[1], "-o", tmp_path / "s.png", *flags)
-    assert said in error_of(*run, capsys=capsys)
+    assert said in error_of(*map(str, run), capsys=capsys)
     assert not list(tmp_path.glob("s.*"))
 
 

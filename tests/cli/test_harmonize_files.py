@@ -30,7 +30,7 @@ def delayed(source: Path, path: Path, seconds: Fraction) -> Path:
             stream.index: out.add_stream_from_template(stream) for stream in container.streams
         }
         for packet in container.demux():
-            if packet.dts is None:
+            if packet.dts is None or packet.pts is None:
                 continue
             shift = round(seconds / packet.time_base)
             packet.pts, packet.dts = packet.pts + shift, packet.dts + shift

@@ -18,8 +18,9 @@ from vhmae.cli import main
 from vhmae.color.srgb import linear
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.weights import save_model
-from vhmae.video.layers import LayeredSource, Placement
+from vhmae.video.layers import LayeredSource
 from vhmae.video.matte import open_matte
+from vhmae.video.placement import Placement
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.reader import TimedFrame, read_frames, read_rgb_frames
 from vhmae.video.sequence import probe_pictures

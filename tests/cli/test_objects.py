@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import av
-import cv2
 import numpy as np
 import pytest
 
 from tests.support.networks import changing_model
+from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, write_video
 from vhmae import harmonize_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.model.weights import save_model
+from vhmae.video.segments import SegmentedWriter
 from vhmae.work import harmonize as pipeline
 
 FRAMES = 30
-OPTIONS = {"precision": "fp32", "caution": 0.0}
+OPTIONS: dict[str, Any] = {"precision": "fp32", "caution": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -88,15 +90,15 @@ def test_several_objects_go_on_after_a_stop(
     monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 8)
     both, weights = [work / "disc.npz", work / "block.npz"], str(work / "w.safetensors")
     harmonize_video(work / "in.mkv", tmp_path / "whole.mkv", mask=both, weights=weights, **OPTIONS)
-    write = pipeline.SegmentedWriter.write
+    write = SegmentedWriter.write
 
-    def dying(self: pipeline.SegmentedWriter, *frame: object) -> None:
+    def dying(self: SegmentedWriter, *frame: object) -> None:
         if self.frames == 20:
             raise RuntimeError("killed")
-        write(self, *frame)  # type: ignore[arg-type]
+        write(self, *frame)  # type: ignore[arg-type]  # handed on as they came
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline.SegmentedWriter, "write", dying)
+        patched.setattr(SegmentedWriter, "write", dying)
         with pytest.raises(RuntimeError):
             harmonize_video(
                 work / "in.mkv",
@@ -175,7 +177,7 @@ def test_the_command_takes_several_masks(work: Path, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "r.json").read_text())["frames"] == FRAMES
 
 
-def _plane(plane: av.video.plane.VideoPlane) -> np.ndarray:
+def _plane(plane: Any) -> np.ndarray:
     rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
     return rows[:, : plane.width]
 
@@ -190,7 +192,7 @@ def _plane(plane: av.video.plane.VideoPlane) -> np.ndarray:
     ],
 )
 def test_the_foreground_alone_has_its_matte_as_alpha_and_gives_the_composite_again(
-    work: Path, tmp_path: Path, name: str, options: dict[str, str]
+    work: Path, tmp_path: Path, name: str, options: dict[str, Any]
 ) -> None:
     """Laid over the untouched composite by its alpha, the layer is the harmonized composite."""
     given = {**OPTIONS, "weights": str(work / "w.safetensors"), "mask": work / "disc.npz"}
@@ -205,7 +207,7 @@ def test_the_foreground_alone_has_its_matte_as_alpha_and_gives_the_composite_aga
     mask = moving_scene(FRAMES, 96, 64)[1][0]
     mask[4:20, 60:90] = False
     assert np.abs(layer[..., 3] - mask * 255.0).max() <= 2
-    whole = cv2.imread(str(tmp_path / "whole.001.png"))[..., ::-1]
+    whole = read_picture(tmp_path / "whole.001.png")[..., ::-1]
     assert np.abs(layer[..., :3] - whole)[mask].mean() < (4.0 if name.endswith(".mov") else 1.5)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.networks import changing_model
+from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
@@ -75,7 +76,7 @@ def test_a_sequence_keeps_its_numbers_its_depth_and_what_is_outside_the_mask(
     masks = moving_scene(FRAMES, 97, 65)[1]
     for place, mask in enumerate(masks):
         before, after = (
-            cv2.imread(str(path % (FIRST + place)), -1) for path in (str(work / kind), str(out))
+            read_picture(path % (FIRST + place), -1) for path in (str(work / kind), str(out))
         )
         assert before.dtype == after.dtype
         assert before.shape == after.shape
@@ -89,8 +90,8 @@ def test_a_sequence_gives_the_frames_of_the_video(work: Path, tmp_path: Path) ->
     assert run(work, "in.mov", tmp_path / "v.%02d.png") == 0
     for place in range(FRAMES):
         one, other = (
-            cv2.imread(str(tmp_path / f"s.{FIRST + place}.png")),
-            cv2.imread(str(tmp_path / f"v.{place + 1:02d}.png")),
+            read_picture(tmp_path / f"s.{FIRST + place}.png"),
+            read_picture(tmp_path / f"v.{place + 1:02d}.png"),
         )
         assert np.abs(one.astype(int) - other).max() <= 1
 
@@ -104,12 +105,12 @@ def test_pictures_become_a_video_of_the_rate_that_is_asked_for(work: Path, tmp_p
     assert info.frames == FRAMES
     assert run(work, "a.%04d.png", tmp_path / "s.%04d.png") == 0
     shown = read_rgb_frames(tmp_path / "v.mkv", [2])[0]
-    assert np.array_equal(shown[..., ::-1], cv2.imread(str(tmp_path / f"s.{FIRST + 2:04d}.png")))
+    assert np.array_equal(shown[..., ::-1], read_picture(tmp_path / f"s.{FIRST + 2:04d}.png"))
 
 
 def test_a_jpeg_and_a_folder_are_taken(work: Path, tmp_path: Path) -> None:
     assert run(work, f"a.{FIRST:04d}.jpg", tmp_path / "one.jpg", mask=f"m.{FIRST:04d}.png") == 0
-    assert cv2.imread(str(tmp_path / "one.jpg")).shape == (65, 97, 3)
+    assert read_picture(tmp_path / "one.jpg").shape == (65, 97, 3)
     folder = tmp_path / "shots"
     folder.mkdir()
     for number in range(FIRST, FIRST + FRAMES):
@@ -199,12 +200,12 @@ def test_a_picture_that_its_tag_turns_is_written_upright(work: Path, tmp_path: P
     (tmp_path / "turned.jpg").write_bytes(
         plain[:2] + b"\xff\xe1" + (len(tag) + 2).to_bytes(2, "big") + tag + plain[2:]
     )
-    mask = cv2.imread(str(work / f"m.{FIRST:04d}.png"), -1)
+    mask = read_picture(work / f"m.{FIRST:04d}.png", -1)
     cv2.imwrite(str(tmp_path / "m.png"), np.rot90(mask, -1))
     out = tmp_path / "x.png"
     assert run(work, str(tmp_path / "turned.jpg"), out, mask=str(tmp_path / "m.png")) == 0
-    stored = cv2.imread(str(work / f"a.{FIRST:04d}.jpg"))
-    shown = cv2.imread(str(out)).astype(int)
+    stored = read_picture(work / f"a.{FIRST:04d}.jpg")
+    shown = read_picture(out).astype(int)
     outside = np.rot90(mask, -1) == 0
     assert shown.shape == (97, 65, 3)
     assert np.abs(shown - np.rot90(stored, -1))[outside].mean() < 4
@@ -258,7 +259,7 @@ def test_a_preview_shows_the_frame_that_harmonizing_gives(
     )
     assert "frame 3" in capsys.readouterr().out
     assert run(work, "in.mov", tmp_path / "v.%d.png") == 0
-    sheet, after = cv2.imread(str(tmp_path / "sheet.png")), cv2.imread(str(tmp_path / "v.4.png"))
+    sheet, after = read_picture(tmp_path / "sheet.png"), read_picture(tmp_path / "v.4.png")
     assert sheet.shape == (130, 194, 3)
     assert np.abs(sheet[35:65, 97:].astype(int) - after[35:]).max() <= 1  # below the panel's name
     mask = moving_scene(FRAMES, 97, 65)[1][3]

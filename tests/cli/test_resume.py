@@ -24,6 +24,7 @@ from vhmae.data.clips import write_mask_bits
 from vhmae.engine import backends
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import TimedFrame
+from vhmae.video.segments import SegmentedWriter
 from vhmae.work import harmonize as pipeline
 
 KILLS = (10, pytest.param(50, marks=pytest.mark.long))
@@ -82,15 +83,15 @@ def times(path: Path) -> list[float]:
 
 def stop_at(frame: int, run: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupt a run before it writes a frame."""
-    write = pipeline.SegmentedWriter.write
+    write = SegmentedWriter.write
 
-    def dying(self: pipeline.SegmentedWriter, timed: TimedFrame, image: PlanarFrame) -> None:
+    def dying(self: SegmentedWriter, timed: TimedFrame, image: PlanarFrame) -> None:
         if self.frames == frame:
             raise KeyboardInterrupt
         write(self, timed, image)
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline.SegmentedWriter, "write", dying)
+        patched.setattr(SegmentedWriter, "write", dying)
         assert main(run) == 130
 
 
@@ -198,16 +199,16 @@ def test_a_lossy_run_keeps_count_times_and_sound(
     expected, sound, count = times(out), packets(out, "audio"), len(decode(out))
     out.unlink()
     calls: list[int] = []
-    checkpoint = pipeline.SegmentedWriter.checkpoint
+    checkpoint = SegmentedWriter.checkpoint
 
-    def dying(self: pipeline.SegmentedWriter, *args: object) -> None:
+    def dying(self: SegmentedWriter, *args: object) -> None:
         checkpoint(self, *args)  # type: ignore[arg-type]  # handed on as they came
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline.SegmentedWriter, "checkpoint", dying)
+        patched.setattr(SegmentedWriter, "checkpoint", dying)
         assert main([*run, "--resume"]) == 130
     assert main([*run, "--resume"]) == 0
     assert len(decode(out)) == count == FRAMES

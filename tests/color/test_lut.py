@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from vhmae.color.cube import write_cube
-from vhmae.color.lut import Lut3D, apply_luts, in_split, read_cube, read_lut_bank
+from vhmae.color.lut import Lut3D, Split, apply_luts, in_split, read_cube, read_lut_bank
 from vhmae.errors import InputError
 
 
@@ -76,7 +77,7 @@ def test_luts_without_numbers_are_held_out_by_a_hash() -> None:
 
 
 def test_a_bank_and_a_folder_give_the_same_luts(tmp_path: Path) -> None:
-    tables = {
+    tables: dict[str, Any] = {
         f"lut{number:03d}": np.random.default_rng(number).random((4, 4, 4, 3), np.float32)
         for number in (1, 2, 5)
     }
@@ -85,7 +86,8 @@ def test_a_bank_and_a_folder_give_the_same_luts(tmp_path: Path) -> None:
     folder.mkdir()
     for name, table in tables.items():
         write_cube(Lut3D(torch.from_numpy(table), name), folder / f"{int(name[3:])}.cube")
-    for split, count in (("train", 2), ("heldout", 1), ("all", 3)):
+    splits: dict[Split, int] = {"train": 2, "heldout": 1, "all": 3}
+    for split, count in splits.items():
         bank, cubes = read_lut_bank(tmp_path / "bank.npz", split), read_lut_bank(folder, split)
         assert len(bank) == len(cubes) == count
         for a, b in zip(bank, cubes, strict=True):

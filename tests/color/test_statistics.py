@@ -75,7 +75,7 @@ def test_statistics_match_numpy() -> None:
     values = colors[0].numpy().astype(np.float64)
     np.testing.assert_allclose(numbers[:3], values.mean(0), atol=1e-5)
     np.testing.assert_allclose(numbers[3:6], values.std(0), atol=1e-4)
-    correlation = np.corrcoef(values.T)
+    correlation = np.asarray(np.corrcoef(values.T))
     np.testing.assert_allclose(
         numbers[6:9], [correlation[0, 1], correlation[1, 2], correlation[2, 0]], atol=1e-4
     )

@@ -63,6 +63,7 @@ def test_the_grid_and_its_gradient_are_those_of_the_reference() -> None:
         leaf = grid.clone().requires_grad_(True)
         moved = apply(frames, leaf)
         (moved * weight).sum().backward()
+        assert leaf.grad is not None
         answers.append((moved.detach(), leaf.grad))
     (fast, fast_gradient), (plain, plain_gradient) = answers
     assert torch.allclose(fast, plain, atol=1e-5)

@@ -41,9 +41,9 @@ def tiny(name: str, seed: int = 0) -> Comparator:
     family, _, backbone = name.rpartition("-")
     if family in ("huang", "co2net"):
         kind, config = FRAME_METHODS[backbone]
-        return Huang(kind(config)) if family == "huang" else Co2Net(kind(config))  # type: ignore[call-arg]
+        return Huang(kind(config)) if family == "huang" else Co2Net(kind(config))
     kind, config = FRAME_METHODS[name]
-    return kind(config)  # type: ignore[call-arg]
+    return kind(config)
 
 
 def clip(batch: int = 2, frames: int = 2, side: int = SIDE, seed: int = 1) -> tuple[Tensor, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -68,7 +69,9 @@ def test_rain_stands_masks_without_one_of_the_sides(value: float) -> None:
     assert torch.isfinite(out).all()
 
 
-def _votes_by_loop(colors: list[list[float]], answers: list[list[float]], nodes: int) -> dict:
+def _votes_by_loop(
+    colors: list[list[float]], answers: list[list[float]], nodes: int
+) -> dict[Any, Any]:
     cell = 1.000001 / (nodes - 1)
     table: dict[tuple[int, ...], list[float]] = {}
     for color, answer in zip(colors, answers, strict=True):
@@ -176,7 +179,7 @@ def test_partial_convolution_matches_the_loop() -> None:
     torch.nn.init.normal_(layer.bias)
     features, region = torch.randn(1, 2, 7, 7), (torch.rand(1, 1, 7, 7) > 0.8).float()
     out, met = layer(features, region)
-    weight = layer.convolve.weight
+    weight = layer.get_parameter("convolve.weight")
     for channel, y, x in itertools.product(range(3), range(3), range(3)):
         window = region[0, 0, 2 * y : 2 * y + 3, 2 * x : 2 * x + 3]
         count = int(window.sum())

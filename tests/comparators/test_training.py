@@ -74,7 +74,7 @@ def recipe(name: str, **course: object) -> ComparatorRecipe:
 def test_batches_are_those_of_the_houses_own_training() -> None:
     course, device = Course(batch_size=3, image_size=16, clip_frames=2, seed=5), torch.device("cpu")
     mine = draw_batch(Scenes(), looks(), course, step=7, device=device)
-    scenes = Batches(Scenes(), 5, range(3), 2, 16)[7]  # type: ignore[arg-type]
+    scenes = Batches(Scenes(), 5, range(3), 2, 16)[7]
     rng = np.random.default_rng([5, 7, 1])
     house = make_batch(StackedScenes.of(scenes), looks(), rng, range(3), 3)
     for name, value in vars(mine).items():
@@ -211,7 +211,8 @@ def test_what_stands_on_a_network_takes_its_trained_weights(tmp_path: Path) -> N
     model = build_comparator(plan)
     expected = load_comparator(path)[0].state_dict()
     assert all(
-        torch.equal(value, expected[key]) for key, value in model.backbone.state_dict().items()
+        torch.equal(value, expected[key])
+        for key, value in model.get_submodule("backbone").state_dict().items()
     )
     other = ComparatorRecipe(comparator="huang-rainnet", backbone=str(path), train=course)
     with pytest.raises(InputError, match="not the network"):

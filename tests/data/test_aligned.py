@@ -15,7 +15,8 @@ from vhmae.data.aligned import AlignedRecipe, write_aligned
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
 from vhmae.evaluation import metrics
-from vhmae.evaluation.methods import find_method, looks_of
+from vhmae.evaluation.constant import looks_of
+from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
 
 LEVELS = {"dawn": 60, "noon": 160, "noon2": 162, "dusk": 100}

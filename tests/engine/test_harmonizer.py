@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -157,13 +158,14 @@ def test_a_stream_that_goes_on_finds_the_cut_that_comes_next(network: VHMAE) -> 
 
 
 def test_the_network_runs_once_a_window(network: VHMAE, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
+    calls: list[int] = []
     predict = VHMAE.predict
-    monkeypatch.setattr(
-        VHMAE,
-        "predict",
-        lambda self, *a, **k: (calls.append(a[0].shape[1]), predict(self, *a, **k))[1],
-    )
+
+    def counted(self: VHMAE, *given: Any, **named: Any) -> Any:
+        calls.append(given[0].shape[1])
+        return predict(self, *given, **named)
+
+    monkeypatch.setattr(VHMAE, "predict", counted)
     frames, masks = moving_scene(24, 48, 32)
     list(Harmonizer(network, precision="fp32", quality="balanced").harmonize(frames, masks))
     assert calls == [2, 2]  # 24 frames, a key frame every 6, two key frames a window

@@ -19,7 +19,8 @@ from vhmae.evaluation.ceiling import describe_ceiling, measure_ceiling, summariz
 from vhmae.evaluation.change import describe_change, measure_change, summarize_change, traits
 from vhmae.evaluation.groups import ratio_interval, read_journal, summarize_groups
 from vhmae.evaluation.methods import Method, find_method
-from vhmae.evaluation.runner import CompositeScore, evaluate
+from vhmae.evaluation.pooling import CompositeScore
+from vhmae.evaluation.runner import evaluate
 from vhmae.evaluation.skin import describe_skin, hue_error, measure_skin, summarize_skin
 from vhmae.evaluation.tables import format_report
 

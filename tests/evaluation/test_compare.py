@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
@@ -23,7 +25,7 @@ def test_a_set_shows_input_methods_and_target(data: Path, tmp_path: Path) -> Non
         Comparison(output=out, methods=["mkl", "constant"], data=data, name="v2/object_1")
     )
     assert rows == 4
-    sheet = cv2.imread(str(out))
+    sheet = read_picture(out)
     assert sheet.shape[0] > 4 * CELL_HEIGHT
     with pytest.raises(InputError, match="did you mean v2/object_1"):
         compare(Comparison(output=out, methods=["mkl"], data=data, name="v2/object_11"))
@@ -37,7 +39,7 @@ def test_results_of_a_whole_set_are_shown_by_their_folder(data: Path, tmp_path: 
     ):
         out = tmp_path / f"{number}.png"
         assert compare(Comparison(output=out, methods=[method], data=data, name="v2/object_1")) == 3
-        sheets.append(cv2.imread(str(out)))
+        sheets.append(read_picture(out))
     assert all(np.array_equal(sheet, sheets[0]) for sheet in sheets)
 
 
@@ -58,12 +60,13 @@ def test_a_users_clip_is_shown_with_finished_results(tmp_path: Path) -> None:
     )
     assert rows == 3
     assert out.exists()
-    for wrong, message in (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"frame": 8}, "frames 0 to 7"),
         ({"mask": None}, "needs COMPOSITE and `masks`"),
         ({"output": tmp_path / "none" / "s.png"}, "does not exist"),
         ({"output": tmp_path / "s.xyz"}, "cannot be written as a picture"),
-    ):
+    )
+    for wrong, message in cases:
         with pytest.raises(InputError, match=message):
             compare(
                 Comparison(
@@ -75,7 +78,7 @@ def test_a_users_clip_is_shown_with_finished_results(tmp_path: Path) -> None:
                         **wrong,
                     }
                 )
-            )  # type: ignore[arg-type]  # cases of many kinds
+            )
     assert not list(tmp_path.glob(".*"))
 
 

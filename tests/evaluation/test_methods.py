@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.networks import model
+from tests.support.networks import maps, model
 from tests.support.scenes import moving_scene, save_bold_weights
 from vhmae import cli
 from vhmae.data.hyoutube import read_list
@@ -219,9 +219,9 @@ def test_the_look_path_alone_hears_no_token() -> None:
         silence_tokens(network, "x")
         alone = network.predict(composite, mask)
     assert before.look is not None
-    assert not torch.allclose(before.change.overall, before.look.coefficients)  # type: ignore[union-attr]
-    torch.testing.assert_close(alone.change.overall, before.look.coefficients)  # type: ignore[union-attr]
-    assert not alone.change.local.any()  # type: ignore[union-attr]
+    assert not torch.allclose(maps(before.change).overall, before.look.coefficients)
+    torch.testing.assert_close(maps(alone.change).overall, before.look.coefficients)
+    assert not maps(alone.change).local.any()
     for other in (model(look=None), model(head="pixel")):
         with pytest.raises(InputError, match="no look path"):
             silence_tokens(other, "x")

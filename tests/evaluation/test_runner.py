@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.support.scenes import moving_scene
+from vhmae.arrays import Array
 from vhmae.color.basis import apply_transform
 from vhmae.data.hyoutube import read_list, write_jpeg, write_mask
 from vhmae.errors import InputError
@@ -74,7 +75,12 @@ def test_a_ratio_is_the_ratio_of_means(data: Path) -> None:
 
 def test_a_swapped_background_is_that_of_the_next_other_video(data: Path) -> None:
     seen: list[Clip] = []
-    spy = Method("spy", lambda clip: (seen.append(clip), clip.composite)[1])
+
+    def harmonize(clip: Clip) -> Array:
+        seen.append(clip)
+        return clip.composite
+
+    spy = Method("spy", harmonize)
     report = evaluate(data, spy, swap_background=True)
     samples = read_list(data)
     # The first two are of one video, so the next other one of both is the third; the last goes
@@ -254,6 +260,7 @@ def test_temporal_metrics_stand_beside_the_composites_and_the_targets(data: Path
 def test_frames_count_alike_where_the_protocol_says_so(data: Path) -> None:
     protocol = find_protocol("co2net")
     sample = read_list(data)[1]
+    assert sample.real is not None
     for folder in (sample.real, sample.mask, sample.composite):
         (folder / "00002.jpg").unlink(missing_ok=True)
         (folder / "00002.png").unlink(missing_ok=True)

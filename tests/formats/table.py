@@ -120,8 +120,8 @@ def rows() -> list[Row]:
         for codec, names in codecs.items()
         for name in names
     ]
-    lossy = {"codec": "libx264", "pixel_format": "yuv420p", "tolerance": 12}
-    exact = {"codec": "ffv1", "pixel_format": "yuv420p"}
+    lossy: dict[str, Any] = {"codec": "libx264", "pixel_format": "yuv420p", "tolerance": 12}
+    exact: dict[str, Any] = {"codec": "ffv1", "pixel_format": "yuv420p"}
     for matrix in MATRICES:
         found += [
             Row("mkv", **exact, matrix=matrix),
@@ -247,7 +247,8 @@ def facts(path: Path) -> Facts:
             if packet.stream.index in sounds and packet.size:
                 sounds[packet.stream.index] += bytes(packet)
             elif packet.stream.index == stream.index:
-                for frame in packet.decode():
+                frames: list[Any] = packet.decode()
+                for frame in frames:
                     times.append(round(float(frame.time), 4) if frame.time is not None else -1.0)
                     matrix = frame.side_data.get("DISPLAYMATRIX")
                     turn = struct.unpack("<9i", bytes(matrix)[:36]) if matrix is not None else None

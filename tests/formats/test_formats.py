@@ -38,7 +38,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     there is red, a quarter less blue."""
     network = model()
     with torch.no_grad():
-        bias = network.head.overall.bias.view(3, QUADRATIC)
+        bias = network.get_parameter("head.overall.bias").view(3, QUADRATIC)
         bias[0, 1], bias[1, 0], bias[2, 2] = 0.25, -0.125, -0.25
     path = tmp_path_factory.mktemp("weights") / "w.safetensors"
     save_model(network, path, {})

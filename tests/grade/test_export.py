@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from vhmae.color.lut import read_cube
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.grade.cdl import Cdl, fit_cdl
-from vhmae.grade.export import ExportJob, export_grades
+from vhmae.grade.export import export_grades
+from vhmae.grade.job import ExportJob
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
 from vhmae.model.weights import save_model
-from vhmae.work.analysis import AnalysisJob
 from vhmae.work.harmonize import harmonize_video
+from vhmae.work.job import AnalysisJob
 
 FRAMES = 40
 
@@ -44,7 +46,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def job(work: Path, kind: str, output: Path, **options: object) -> ExportJob:
+def job(work: Path, kind: Any, output: Path, **options: Any) -> ExportJob:
     return ExportJob(
         kind=kind,
         composite=work / "in.mkv",
@@ -54,7 +56,7 @@ def job(work: Path, kind: str, output: Path, **options: object) -> ExportJob:
         precision="fp32",
         caution=0.0,
         **options,
-    )  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def by_ffmpeg(colors: Array, cube: Path) -> Array:
     codes = np.round(colors[None] * 65535).astype(np.uint16)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(codes), format="rgb48le")
     source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format, time_base=av.time_base and 1
+        width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)
     )
     steps = [
         source,

@@ -42,7 +42,7 @@ def clip(path: Path, rate: Fraction, timecode: str | None, codec: str = "mpeg4")
     frames, _ = moving_scene(FRAMES, 64, 48)
     with av.open(str(path), "w") as container:
         options = {"gop_timecode": timecode} if codec == "mpeg2video" and timecode else {}
-        stream = container.add_stream(codec, rate=rate, options=options)
+        stream: Any = container.add_stream(codec, rate=rate, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         if timecode and codec != "mpeg2video":
             place = stream if path.suffix in (".mov", ".mp4") else container

@@ -143,7 +143,9 @@ def test_nothing_said_changes_nothing() -> None:
 
 def test_contradictions_are_named() -> None:
     goals = ([0.1, 0.1, 0.1], [0.9, 0.9, 0.9], None)
-    told = [seen("target" if goal else "brightness", goal and np.array(goal)) for goal in goals]
+    told = [
+        seen("brightness") if goal is None else seen("target", np.array(goal)) for goal in goals
+    ]
     numbered = [Seen(one.point, at, 0, PLACE, ANSWER, one.goal) for at, one in enumerate(told, 1)]
     prior = loose_prior(1.0)
     change = update(prior, [observe(one) for one in numbered]).mean

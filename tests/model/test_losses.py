@@ -92,7 +92,7 @@ def test_a_sample_all_foreground_or_all_background_is_not_aligned() -> None:
     features = torch.rand(2, 4, 3)
     masked = torch.tensor([[True] * 4, [False] * 4])
     for reduction in ("mean", "literal"):
-        assert float(losses.alignment_loss(features, features, masked, 1, reduction)) == 0.0  # type: ignore[arg-type]
+        assert float(losses.alignment_loss(features, features, masked, 1, reduction)) == 0.0
 
 
 def loop_balance(video: Tensor, borders_of: int | None = None) -> float:
@@ -174,10 +174,10 @@ def test_texture_of_the_target_costs_nothing_in_the_target_variant() -> None:
 
 
 def test_total_is_the_weighted_sum_of_equation_6() -> None:
-    parts = [torch.tensor(value) for value in (1.0, 2.0, 3.0)]
-    assert float(losses.total_loss(*parts)) == 6.0
+    one, two, three = (torch.tensor(value) for value in (1.0, 2.0, 3.0))
+    assert float(losses.total_loss(one, two, three)) == 6.0
     assert float(
-        losses.total_loss(*parts, alignment_weight=0.5, balance_weight=0.1)
+        losses.total_loss(one, two, three, alignment_weight=0.5, balance_weight=0.1)
     ) == pytest.approx(2.3)
 
 

@@ -19,7 +19,7 @@ from vhmae.model.weights import count_parameters, load_model, save_model
 
 def test_weights_come_back_with_their_configuration(tmp_path: Path) -> None:
     network = model()
-    torch.nn.init.normal_(network.head.local.weight, std=0.02)
+    torch.nn.init.normal_(network.get_parameter("head.local.weight"), std=0.02)
     save_model(network, tmp_path / "w.safetensors", {"steps": 5}, half=False)
     loaded = load_model(str(tmp_path / "w.safetensors"))
     assert loaded.config == TINY

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,13 +73,19 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def job_of(material: Path, output: Path, **changes: object) -> StudyJob:
-    values = {"clips": 3, "seconds": 0.2, "questions": QUESTIONS, "seed": 5, **changes}
+    values: dict[str, Any] = {
+        "clips": 3,
+        "seconds": 0.2,
+        "questions": QUESTIONS,
+        "seed": 5,
+        **changes,
+    }
     return StudyJob(
         input=material / "input",
         methods=[(name, material / name) for name in METHODS],
         output=output,
-        **values,
-    )  # type: ignore[arg-type]
+        **{**values, **changes},
+    )
 
 
 @pytest.fixture(params=KINDS)

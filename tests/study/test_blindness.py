@@ -66,7 +66,8 @@ def look(client: TestClient, token: str) -> dict[str, Any]:
 def take_part(study: Running, people: int) -> list[Seen]:
     """Several people rank everything, and look at all there is."""
     method_of, app = study.methods(), study.application()
-    seen, looked = [], {}
+    seen: list[Seen] = []
+    looked: dict[str, dict[str, Any]] = {}
     for _ in range(people):
         client = TestClient(app)
         assert enter(client).status_code == 201
@@ -121,7 +122,7 @@ def best_cheat(seen: list[Seen]) -> tuple[str, float]:
             ]
             means = {m: np.mean([rank for rank, method in given if method == m]) for m in METHODS}
             order = sorted(METHODS, key=means.__getitem__)
-            shares = [
+            first, second = (
                 float(
                     np.mean(
                         [
@@ -134,8 +135,8 @@ def best_cheat(seen: list[Seen]) -> tuple[str, float]:
                     )
                 )
                 for half in (learned, tried)
-            ]
-            best = max(best, (f"{name} [{part}]", *shares), key=lambda rule: rule[1])
+            )
+            best = max(best, (f"{name} [{part}]", first, second), key=lambda rule: rule[1])
     return best[0], best[2]
 
 

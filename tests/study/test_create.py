@@ -6,6 +6,7 @@ import dataclasses
 import stat
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -38,7 +39,7 @@ def test_all_videos_have_equal_frames_and_play_in_browsers(small_study: Running)
     assert set(found) == {"input", *METHODS}
     for path in found.values():
         with av.open(str(path)) as container:
-            stream = container.streams.video[0]
+            stream: Any = container.streams.video[0]
             assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
             assert stream.codec_context.colorspace == 1
             times = [frame.pts * stream.time_base for frame in container.decode(stream)]
@@ -86,7 +87,11 @@ def test_a_method_may_be_run_instead_of_given(material: Path, tmp_path: Path) ->
 
 def test_a_set_in_the_hyoutube_layout_is_read_with_its_masks(data: Path, tmp_path: Path) -> None:
     evaluate(data, find_method("mkl", data), ("fmse",), write=tmp_path / "mkl")
-    given = [("theirs", tmp_path / "mkl"), ("mkl", "mkl"), ("composite", "composite")]
+    given: list[tuple[str, Path | str]] = [
+        ("theirs", tmp_path / "mkl"),
+        ("mkl", "mkl"),
+        ("composite", "composite"),
+    ]
     job = StudyJob(input=data, methods=given, output=tmp_path / "study", clips=4, seconds=0.2)
     description, _ = create_study(job)
     assert sorted(description.clips) == ["v1/object_1", "v1/object_2", "v2/object_1", "v3/object_1"]

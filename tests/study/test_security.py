@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import itsdangerous
 import pytest
 import schemathesis
 from hypothesis import given, settings
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
@@ -50,7 +52,9 @@ def test_forged_sessions_are_nobodys(small_study: Running) -> None:
         assert forger.get("/api/ballot").status_code == 401
         assert forger.get("/admin").status_code == 401
         assert forger.get("/admin/rankings.csv").status_code == 401
-    for odd in ({"participant": ["x"]}, {"participant": 1}, {"admin": 7}, {"admin": None}):
+    oddities: list[dict[str, object]] = [{"participant": ["x"]}, {"participant": 1}]
+    oddities += [{"admin": 7}, {"admin": None}]
+    for odd in oddities:
         strange = TestClient(app, cookies={name: signed(odd, small_study.secrets.session_key)})
         assert strange.get("/api/ballot").status_code == 401
         assert strange.get("/admin").status_code == 401
@@ -198,11 +202,12 @@ def test_every_call_keeps_to_its_schema(small_study: Running) -> None:
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)
     calls = 0
     for found in schema.get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
 
         @settings(max_examples=25, deadline=None, database=None)
         @given(case=operation.as_strategy())
-        def check(case: schemathesis.Case) -> None:
+        def check(case: schemathesis.Case[Any]) -> None:
             nonlocal calls
             calls += 1
             # What the schema cannot say, that a token belongs to the ballot, is refused too.

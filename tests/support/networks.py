@@ -7,6 +7,7 @@ import dataclasses
 import torch
 
 from vhmae.model.config import LikenessConfig, LookConfig, ModelConfig
+from vhmae.model.heads import Change, Transform
 from vhmae.model.vhmae import VHMAE
 
 TINY = ModelConfig(
@@ -34,18 +35,24 @@ def window(seed: int = 0, frames: int = 2, size: int = 64) -> tuple[torch.Tensor
 
 def model(**changes: object) -> VHMAE:
     torch.manual_seed(3)
-    return VHMAE(dataclasses.replace(TINY, **changes)).eval()  # type: ignore[arg-type]
+    return VHMAE(dataclasses.replace(TINY, **changes)).eval()  # type: ignore[arg-type]  # fields of many kinds
 
 
 def changing_model() -> VHMAE:
     """A model whose answer depends on what it sees."""
     network = model()
     torch.manual_seed(5)
-    for layer in (network.head.local, network.head.overall):
-        torch.nn.init.normal_(layer.weight, std=0.02)
+    for name in ("local", "overall"):
+        torch.nn.init.normal_(network.get_parameter(f"head.{name}.weight"), std=0.02)
     return network
 
 
 def model_with_likes() -> VHMAE:
     """A model whose look path reads what of the foreground has its like in the background."""
     return model(look=dataclasses.replace(TINY.look, likeness=LIKENESS))  # type: ignore[type-var]
+
+
+def maps(change: Change) -> Transform:
+    """A change of the photometric head, which is made of color maps."""
+    assert isinstance(change, Transform)
+    return change

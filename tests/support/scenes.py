@@ -8,6 +8,7 @@ import signal
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -61,7 +62,7 @@ def write_video(
     """Write RGB or grey frames as a video, with a tone if asked for; ``pts`` in milliseconds makes
     it of variable rate."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps)
+        stream: Any = container.add_stream(codec, rate=fps)
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], pix_fmt
         if pts is not None:
             stream.codec_context.time_base = Fraction(1, 1000)
@@ -124,8 +125,8 @@ def save_bold_weights(path: Path) -> Path:
 
     network = model()
     torch.manual_seed(0)
-    for layer in (network.head.local, network.head.overall):
-        torch.nn.init.normal_(layer.weight, std=0.1)
+    for name in ("local", "overall"):
+        torch.nn.init.normal_(network.get_parameter(f"head.{name}.weight"), std=0.1)
     save_model(network, path, {})
     return path
 

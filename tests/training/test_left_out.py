@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -60,7 +61,7 @@ def test_a_bank_is_another_one_where_something_is_left_out(root: Path) -> None:
 def test_a_table_of_what_may_be_drawn_from_leaves_all_else_out(root: Path) -> None:
     """A free picture's namesake in another folder is not free."""
     (root / "free.csv").write_text("file,licence\none/a__2.jpg,CC0\ntwo/b__1.jpg,CC0\n")
-    folders = {"folders": ("one", "two"), "shares": (0.5, 0.5), "root": str(root)}
+    folders: dict[str, Any] = {"folders": ("one", "two"), "shares": (0.5, 0.5), "root": str(root)}
     free = DataConfig(**folders, only=root / "free.csv")
     first, second = load_packs(free, root / "cache")
     assert (first.names, second.names) == (["a__2"], ["b__1"])

@@ -291,6 +291,7 @@ def test_the_plain_model_of_the_paper_learns_a_batch_by_heart() -> None:
         optimizer.zero_grad()
         values["loss"].backward()
         optimizer.step()
+    assert first is not None
     assert float(values["reconstruction"].detach()) < 0.2 * first
 
 

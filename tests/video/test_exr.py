@@ -11,7 +11,9 @@ import numpy as np
 import OpenEXR
 import pytest
 
+from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene
+from vhmae.arrays import Array
 from vhmae.cli import main
 from vhmae.color.srgb import encoded, linear
 from vhmae.video.exr import carried_back, codes_of, light_of
@@ -82,7 +84,7 @@ def test_every_half_has_its_code() -> None:
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
 def test_a_change_is_carried_back_into_light(kind: type, rng: np.random.Generator) -> None:
-    light = rng.uniform(-0.1, 6.0, (40, 50)).astype(kind)
+    light: Array = rng.uniform(-0.1, 6.0, (40, 50)).astype(kind)
     before = codes_of(light)
     after = np.where(rng.random((40, 50)) < 0.5, before, np.rint(before * 0.8).astype(np.uint16))
     out = carried_back(light, before, after)
@@ -131,7 +133,7 @@ def test_the_change_is_the_one_that_16_bit_pictures_get(sequence: Path) -> None:
         )
     assert harmonize(sequence, "out.%04d.exr") == 0
     assert harmonize(sequence, "out.%04d.png", composite="shot.%04d.png") == 0
-    picture = cv2.imread(str(sequence / "out.0012.png"), cv2.IMREAD_UNCHANGED)
+    picture = read_picture(sequence / "out.0012.png", cv2.IMREAD_UNCHANGED)
     after = channels_of(sequence / "out.0012.exr")
     inside = channels_of(sequence / "shot.0012.exr")["R"] <= 1.0
     for place, name in enumerate("BGR"):
@@ -147,12 +149,12 @@ def test_other_forms_come_out_in_what_they_hold_and_say_what_they_lose(sequence:
         "light above 1 became white in 3 frames"
         in json.loads((sequence / "r.json").read_text())["warnings"][0]
     )
-    assert cv2.imread(str(sequence / "out.0011.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint16
+    assert read_picture(sequence / "out.0011.png", cv2.IMREAD_UNCHANGED).dtype == np.uint16
     assert harmonize(sequence, "out.mov", "--codec", "prores_ks") == 0
     assert harmonize(sequence, "new.%04d.exr", composite="out.%04d.png") == 0
     new = channels_of(sequence / "new.0012.exr")
     assert new.keys() == {"R", "G", "B"}
-    png = cv2.imread(str(sequence / "out.0012.png"), cv2.IMREAD_UNCHANGED)
+    png = read_picture(sequence / "out.0012.png", cv2.IMREAD_UNCHANGED)
     outside = channels_of(sequence / "matte.0012.exr")["Y"] == 0
     assert np.abs(new["G"].astype(np.float32) - light_of(png[..., 1]))[outside].max() < 6e-4
 
@@ -191,7 +193,11 @@ def test_a_premultiplied_layer_is_divided_in_light(sequence: Path) -> None:
     ]
     assert main(["harmonize", *layers, "-o", str(sequence / "laid.%04d.exr"), *options]) == 0
     laid = channels_of(sequence / "laid.0011.exr")["G"]
-    mixed = float(linear(0.5 * (encoded(np.float32([0.4])) + encoded(np.float32([0.1]))))[0])
+    mixed = float(
+        linear(0.5 * (encoded(np.array([0.4], np.float32)) + encoded(np.array([0.1], np.float32))))[
+            0
+        ]
+    )
     assert float(laid[30, 40]) == pytest.approx(mixed, rel=2e-3)
     assert laid[0, 0] == np.float16(0.1)
 
@@ -243,8 +249,8 @@ def test_settings_that_the_form_does_not_know_are_refused(
 def test_other_parts_windows_and_what_was_compressed_with_loss(sequence: Path) -> None:
     shot = channels_of(sequence / "shot.0011.exr")
     window = {
-        "dataWindow": (np.int32([10, 20]), np.int32([9 + WIDTH, 19 + HEIGHT])),
-        "displayWindow": (np.int32([0, 0]), np.int32([199, 99])),
+        "dataWindow": (np.array([10, 20], np.int32), np.array([9 + WIDTH, 19 + HEIGHT], np.int32)),
+        "displayWindow": (np.array([0, 0], np.int32), np.array([199, 99], np.int32)),
     }
     form = {"type": OpenEXR.scanlineimage, **window}
     beauty = OpenEXR.Part(

@@ -219,7 +219,10 @@ def test_exif_turns_are_those_of_opencv(orientation: int, tmp_path: Path) -> Non
     turn = turn_of(data)
     assert bool(turn) == (orientation > 1)
     assert isinstance(turn, Turn)
-    assert np.array_equal(turn.plane(stored), cv2.imdecode(encoded, cv2.IMREAD_COLOR))
+    expected = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert stored is not None
+    assert expected is not None
+    assert np.array_equal(turn.plane(stored), expected)
 
 
 def test_masks_of_zero_and_one_are_masks_of_bools() -> None:

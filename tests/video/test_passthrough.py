@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -12,6 +13,12 @@ from tests.support.scenes import moving_scene, packets, write_video
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.writer import VideoWriter
+
+
+def timed_chapters(container: Any) -> list[Any]:
+    """Chapters, which all have a unit of time."""
+    return list(container.chapters())
+
 
 CHAPTERS = [(0, 400, "one"), (400, 1000, "two")]
 
@@ -23,7 +30,7 @@ def rich(tmp_path: Path) -> Path:
     plain = write_video(tmp_path / "plain.mkv", moving_scene(25, 96, 64)[0], audio=True)
     with av.open(str(plain)) as source, av.open(str(tmp_path / "rich.mkv"), "w") as out:
         picture, sound = source.streams.video[0], source.streams.audio[0]
-        streams = {picture.index: [out.add_stream_from_template(picture)]}
+        streams: dict[int, list[Any]] = {picture.index: [out.add_stream_from_template(picture)]}
         streams[sound.index] = [out.add_stream_from_template(sound) for _ in range(2)]
         for stream, language, disposition in zip(
             streams[sound.index], ("eng", "ger"), (0, 1), strict=True
@@ -85,7 +92,7 @@ def test_names_defaults_and_chapters_are_kept(rich: Path, tmp_path: Path, suffix
         assert container.metadata["title"] == "A film"
         found = [
             (round(c["start"] * c["time_base"] * 1000), c["metadata"]["title"])
-            for c in container.chapters()
+            for c in timed_chapters(container)
         ]
     assert found == [(0, "one"), (400, "two")]
 
@@ -97,7 +104,7 @@ def test_chapters_are_cut_with_the_video(rich: Path, tmp_path: Path) -> None:
             if timed.seconds is not None and 0.599 <= timed.seconds < 0.8:
                 writer.write(timed, timed.image.copy())
     with av.open(str(tmp_path / "out.mkv")) as container:
-        (chapter,) = container.chapters()
+        (chapter,) = timed_chapters(container)
     assert chapter["metadata"]["title"] == "two"
     assert [round(float(chapter[key] * chapter["time_base"]), 2) for key in ("start", "end")] == [
         0.0,

@@ -29,7 +29,7 @@ CHECKPOINTS = (7, 14)
 LAYERS = {"prores_ks": "yuva444p10le", "ffv1": "yuva444p10le", "png": "rgba", "qtrle": "argb"}
 LAYERS |= {"libvpx-vp9": "yuva420p"}
 """The pixel formats with alpha that layers are written in."""
-PAIRS = [
+PAIRS: list[tuple[str, str, str | None]] = [
     (codec, suffix, None)
     for codec, suffix in itertools.product(dict.fromkeys(ENCODERS.values()), CONTAINERS)
 ]
@@ -107,7 +107,7 @@ def killed_and_resumed(
         with pytest.raises(InputError):
             SegmentedWriter(output, info, {"codec": codec, "pix_fmt": pix_fmt}, {})
         return
-    run = [sys.executable, "-c", KILLED, source, output, codec, pix_fmt or ""]
+    run = [sys.executable, "-c", KILLED, str(source), str(output), codec, pix_fmt or ""]
     paths = os.pathsep.join([*sys.path, str(Path(__file__).parents[2])])
     stopped = subprocess.run(
         run, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, check=False

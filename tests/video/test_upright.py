@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.commands import harmonize
+from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
 from tests.video.test_matte import turned_video
 from vhmae.cli import main
@@ -39,7 +40,7 @@ def phone(tmp_path: Path) -> Path:
 def shown(path: Path) -> np.ndarray:
     """The first frame's luma, or its green, as a player shows it."""
     if path.suffix == ".png":
-        return np.asarray(cv2.imread(str(path)))[..., 1]
+        return np.asarray(read_picture(path))[..., 1]
     info = probe_video(path)
     frame = next(read_frames(righted(info)))
     return np.rint(frame.image.rgb()[..., 1] * 255.0)
@@ -58,8 +59,8 @@ def test_a_matte_and_a_layer_of_a_turned_video_are_upright(phone: Path) -> None:
     folder = phone.parent
     told = ["--with", "file", "--matte", str(folder / "mask.png"), "-o", str(folder / "m.%d.png")]
     assert main(["matte", str(phone), *told]) == 0
-    matte = cv2.imread(str(folder / "m.1.png"), cv2.IMREAD_GRAYSCALE)
-    assert np.array_equal(matte, cv2.imread(str(folder / "mask.png"), cv2.IMREAD_GRAYSCALE))
+    matte = read_picture(folder / "m.1.png", cv2.IMREAD_GRAYSCALE)
+    assert np.array_equal(matte, read_picture(folder / "mask.png", cv2.IMREAD_GRAYSCALE))
     back = np.full((200, 100, 3), 60, np.uint8)
     assert cv2.imwrite(str(folder / "back.png"), back)
     laid = ["--foreground", phone, "--background", folder / "back.png", "--position", "10,20"]

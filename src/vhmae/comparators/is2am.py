@@ -121,7 +121,7 @@ class Is2amTrunk(nn.Module):
         self.join = nn.ModuleList(_convolutions(2 * skip, skip, normalized=True) for skip in skips)
         self.attention = SpatialSeparatedAttention(2 * width)
         # A sixth faster on a CPU with channels side by side; the U-Nets of 4x4 steps are slower so.
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stub lacks this form
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Features: values (F, 3, H, W), mask (F, 1, H, W) -> (F, width, H, W)."""

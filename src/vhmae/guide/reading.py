@@ -128,7 +128,7 @@ def _point(tree: Any) -> Point:
     if rest.get("to_frame", 0) is None:
         raise InputError("to_frame null: expected a whole number from 0 up; leave it out")
     goal = _goal(tree["to"]) if "to" in tree else None
-    return Point(kind=kind, at=_place(tree["at"], "at"), to=goal, **rest)  # type: ignore[arg-type]
+    return Point(kind=kind, at=_place(tree["at"], "at"), to=goal, **rest)  # type: ignore[arg-type]  # one of KINDS, checked above
 
 
 def _goal(said: Any) -> tuple[float, ...] | float:

@@ -93,4 +93,4 @@ class Telling:
         told = self.at(shot, index)
         if told is None or not isinstance(change, Mapped):
             return change
-        return dataclasses.replace(change, overall=change.overall + told)  # type: ignore[type-var]
+        return dataclasses.replace(change, overall=change.overall + told)  # type: ignore[type-var]  # all that are Mapped are dataclasses

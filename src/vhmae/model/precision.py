@@ -76,7 +76,7 @@ def _remembered() -> Precision | None:
         text = precision_file().read_text(encoding="utf-8", errors="replace").strip()
     except (OSError, RuntimeError):  # no home folder
         return None
-    return text if text in ("fp32", "bf16") else None  # type: ignore[return-value]
+    return text if text in ("fp32", "bf16") else None  # type: ignore[return-value]  # "in" narrows no str
 
 
 def _remember(measured: Precision) -> Precision | None:
