@@ -15,7 +15,7 @@ TESTS ?=
 # Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
 MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 
-.PHONY: setup demo test test-long lint types check docs docs-serve lock guided weights-follow rvm-weights isnet-weights clean
+.PHONY: setup demo test test-long lint types check docs docs-serve lock guided platforms weights-follow rvm-weights isnet-weights clean
 
 # What all that works on the code needs.
 setup: $(VENV)/dev
@@ -45,6 +45,16 @@ lock:
 	  --python-version 3.11 --python-platform x86_64-manylinux_2_28 --index-strategy unsafe-best-match \
 	  $(TORCH_FROM) --custom-compile-command 'make lock' \
 	  --output-file requirements.lock pyproject.toml
+
+# Whether each platform that docs/install.md names has wheels of all that is needed; needs uv.
+platforms:
+	for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin x86_64-pc-windows-msvc; do \
+	  for python in 3.11 3.12 3.13; do \
+	    MACOSX_DEPLOYMENT_TARGET=14.0 uv pip compile --quiet --only-binary :all: --python-platform $$platform \
+	      --python-version $$python --extra exr --extra grade --extra matting --extra web pyproject.toml > /dev/null \
+	      && echo "$$platform, Python $$python: all there" || exit 1; \
+	  done; \
+	done
 
 demo: $(VENV)/package
 	$(BIN)/vhmae demo
