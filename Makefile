@@ -51,7 +51,7 @@ platforms:
 	for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin x86_64-pc-windows-msvc; do \
 	  for python in 3.11 3.12 3.13; do \
 	    MACOSX_DEPLOYMENT_TARGET=14.0 uv pip compile --quiet --only-binary :all: --python-platform $$platform \
-	      --python-version $$python --extra exr --extra grade --extra matting --extra web pyproject.toml > /dev/null \
+	      --python-version $$python --extra torch --extra exr --extra grade --extra web pyproject.toml > /dev/null \
 	      && echo "$$platform, Python $$python: all there" || exit 1; \
 	  done; \
 	done

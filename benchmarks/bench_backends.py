@@ -102,7 +102,7 @@ def wheels() -> dict[str, float]:
 
 def ask(backend: str) -> None:
     """In a process of its own: CPU ms a window, printed."""
-    network = open_network("default", backend, "cpu")  # type: ignore[arg-type]
+    network = open_network("default", backend, "cpu")  # type: ignore[arg-type]  # one of its names
     size, frames = network.config.image_size, network.config.clip_frames
     rng = np.random.default_rng(0)
     seen = rng.random((frames, size, size, 3), np.float32)

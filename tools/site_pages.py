@@ -161,7 +161,8 @@ def api_page() -> str:
     for title, names in GROUPS.items():
         lines.append(f"## {title}")
         for name in names:
-            lines.append(f"::: {vhmae._HOMES[name]}.{name}\n    options:\n      heading_level: 3")
+            home = getattr(vhmae, name).__module__
+            lines.append(f"::: {home}.{name}\n    options:\n      heading_level: 3")
     return "\n\n".join(lines) + "\n"
 
 

@@ -179,7 +179,7 @@ def test_partial_convolution_matches_the_loop() -> None:
     torch.nn.init.normal_(layer.bias)
     features, region = torch.randn(1, 2, 7, 7), (torch.rand(1, 1, 7, 7) > 0.8).float()
     out, met = layer(features, region)
-    weight = layer.get_parameter("convolve.weight")
+    weight: Any = layer.convolve.weight
     for channel, y, x in itertools.product(range(3), range(3), range(3)):
         window = region[0, 0, 2 * y : 2 * y + 3, 2 * x : 2 * x + 3]
         count = int(window.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,11 +43,17 @@ def test_only_stills_without_a_label_map_are_divided(tmp_path: Path) -> None:
     for name in ("known", "unknown"):
         cv2.imwrite(str(tmp_path / "stills" / f"{name}.jpg"), picture()[..., ::-1])
     cv2.imwrite(str(tmp_path / "stills" / "known.png"), drawn)
-    facts = {"root": str(tmp_path), "folders": ("stills",), "shares": (1.0,), "decoded_mib": 0}
+    facts: dict[str, Any] = {
+        "root": str(tmp_path),
+        "folders": ("stills",),
+        "shares": (1.0,),
+        "decoded_mib": 0,
+    }
     (plain,) = load_packs(DataConfig(**facts), tmp_path / "cache")
     (divided,) = load_packs(DataConfig(**facts, regions=True), tmp_path / "cache")
     assert plain.labels(plain.names.index("unknown")) is None
     known, unknown = (divided.labels(divided.names.index(n)) for n in ("known", "unknown"))
-    assert np.array_equal(known, drawn)
+    assert known is not None
     assert unknown is not None
+    assert np.array_equal(known, drawn)
     assert np.array_equal(unknown, regions_of(divided.picture(1)))

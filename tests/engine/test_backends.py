@@ -22,6 +22,7 @@ from vhmae.engine.backends import idle_gpu, open_network
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.networks import Answer
 from vhmae.engine.onnx_network import OnnxNetwork
+from vhmae.engine.settings import Quality
 from vhmae.engine.sight import small_mask, thumbnail_of
 from vhmae.engine.torch_network import TorchNetwork
 from vhmae.errors import InputError
@@ -75,13 +76,15 @@ Both = tuple[TorchNetwork, OnnxNetwork]
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 5])
 def test_a_window_of_any_length_gets_the_same_answer(both: Both, frames: int) -> None:
-    assert_same(*(network.ask(*scene(frames)) for network in both))
+    first, second = (network.ask(*scene(frames)) for network in both)
+    assert_same(first, second)
 
 
 @pytest.mark.parametrize("kind", odd_masks(1))
 def test_odd_masks_get_the_same_answer(both: Both, kind: str) -> None:
     frames, mask = scene(2)[0], odd_masks(2)[kind]
-    assert_same(*(network.ask(frames, mask) for network in both))
+    first, second = (network.ask(frames, mask) for network in both)
+    assert_same(first, second)
 
 
 def test_whole_shots_are_read_by_both(both: Both) -> None:
@@ -89,7 +92,7 @@ def test_whole_shots_are_read_by_both(both: Both) -> None:
     shown = [read_frame(one, hole) for one, hole in zip(frames, masks, strict=True)]
     sets = merge_sets([([colors[:, ::2] for colors in one], shares) for one, shares in shown])
     told = [network.ask(frames[:2], masks[:2], sets) for network in both]
-    assert_same(*told)
+    assert_same(told[0], told[1])
     unread = both[1].ask(frames[:2], masks[:2])
     assert unread.overall is not None
     assert np.abs(unread.overall - told[1].overall).max() > 1e-4
@@ -115,7 +118,7 @@ def test_the_graph_takes_several_windows_at_once(both: Both) -> None:
 
 
 @pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
-def test_streams_are_the_same_within_a_level(both: Both, quality: str) -> None:
+def test_streams_are_the_same_within_a_level(both: Both, quality: Quality) -> None:
     frames, masks = moving_scene(30, 96, 64)
     made = [
         np.stack(list(Harmonizer(one, quality=quality, caution=0.0).harmonize(frames, masks)))
@@ -151,7 +154,8 @@ def answers_of_the_packaged_weights(frames: np.ndarray, masks: np.ndarray) -> li
 
 
 def test_the_packaged_weights_say_the_same_by_both() -> None:
-    assert_same(*answers_of_the_packaged_weights(*moving_scene(2, 320, 180)))
+    first, second = answers_of_the_packaged_weights(*moving_scene(2, 320, 180))
+    assert_same(first, second)
 
 
 def test_the_packaged_weights_say_the_same_of_real_clips(data_dir: Path) -> None:
@@ -162,7 +166,8 @@ def test_the_packaged_weights_say_the_same_of_real_clips(data_dir: Path) -> None
             decoded = itertools.islice(container.decode(video=0), 2)
             frames = np.stack([frame.to_ndarray(format="rgb24") for frame in decoded])
         masks = read_mask_bits(clip.with_suffix(".mask.npz"))[:2]
-        assert_same(*answers_of_the_packaged_weights(frames, masks))
+        first, second = answers_of_the_packaged_weights(frames, masks)
+        assert_same(first, second)
 
 
 # --- what is refused, and what is chosen

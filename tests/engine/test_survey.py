@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -121,10 +122,14 @@ def test_best_reads_the_whole_shot_at_every_frame_of_it() -> None:
 
     read = []
     looked = network.look_path.read
-    network.look_path.read = lambda sets, shares, likes: (
-        read.append(shares) or looked(sets, shares, likes)
-    )  # type: ignore[func-returns-value,method-assign]
-    list(best.harmonize(frames, masks))
+
+    def reading(sets: Any, shares: Any, likes: Any) -> Any:
+        read.append(shares)
+        return looked(sets, shares, likes)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(network.look_path, "read", reading)
+        list(best.harmonize(frames, masks))
     assert len({tuple(shares.flatten().tolist()) for shares in read}) == 1
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import opentimelineio as otio
 import PyOpenColorIO as ocio
 import pytest
+import torch
 
 from tests.support.dctl import in_c
 from tests.support.networks import changing_model
@@ -71,6 +72,11 @@ def grades(work: Path) -> list[ShotGrade]:
     return grade_shots(plain)[0]
 
 
+def by_us(colors: Array, cube: Path) -> Array:
+    """Colours (P, 3) through our own reading of the LUT."""
+    return read_cube(cube)(torch.from_numpy(colors)).numpy()
+
+
 def by_ffmpeg(colors: Array, cube: Path) -> Array:
     """Colours (P, 3) in [0, 1] through FFmpeg's lut3d, at 16 bit."""
     graph = av.filter.Graph()
@@ -117,14 +123,12 @@ def test_a_cube_does_in_ffmpeg_and_opencolorio_what_harmonizing_does(
         "look.shot002.cube",
     ]
     for grade, path, told in zip(grades, map(Path, report["files"]), report["shots"], strict=True):
-        before = grade.before[:2000].numpy()
-        ours = read_cube(path)(grade.before[:2000]).numpy()
+        before = grade.before[:2000]
+        ours = by_us(before, path)
         lut = ocio.FileTransform(str(path), interpolation=ocio.INTERP_LINEAR)
         for graded in (by_ffmpeg(before, path), by_ocio(before, lut)):
             assert np.abs(graded - ours).max() < 0.5 / 255.0
-        assert told["left"] == pytest.approx(
-            grade.levels_left(read_cube(path)(grade.before)), abs=0.01
-        )
+        assert told["left"] == pytest.approx(grade.levels_left(by_us(grade.before, path)), abs=0.01)
         assert told["share_left"] < 0.5
 
 
@@ -145,7 +149,7 @@ def test_an_exported_dctl_does_in_c_what_harmonizing_does(
 ) -> None:
     report = export_grades(job(work, "dctl", tmp_path / "look.dctl"))
     for grade, path in zip(grades, map(Path, report["files"]), strict=True):
-        graded = grade.before.numpy().copy()
+        graded = grade.before.copy()
         in_c(path, tmp_path).run(
             graded.ctypes.data_as(ctypes.POINTER(ctypes.c_float)),
             len(graded),
@@ -166,8 +170,8 @@ def test_opencolorio_reads_the_cdl_and_agrees(
         path = report["files"][number - 1] if suffix == "cc" else report["files"][0]
         transform = ocio.CDLTransform.CreateFromFile(path, f"shot{number:03d}")
         transform.setStyle(ocio.CDL_ASC)  # with the clamps of the standard
-        before = grade.before[:2000].numpy()
-        ours = fit_cdl(grade.before, grade.after).apply(grade.before[:2000]).numpy()
+        before = grade.before[:2000]
+        ours = fit_cdl(grade.before, grade.after).apply(before)
         assert np.abs(by_ocio(before, transform) - ours).max() < 1e-3
         assert report["shots"][number - 1]["left"] < grade.change_levels
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.support.networks import LIKENESS, model_with_likes, window
+from tests.support.networks import LIKENESS, maps, model_with_likes, window
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.likeness import (
     CELL,
@@ -114,11 +114,11 @@ def test_the_look_path_reads_likes_and_is_shown_them_again() -> None:
         # The same colours at other places: statistics stay (nearly) the same, pairs do not.
         swapped[..., 40:, :] = swapped[..., 40:, :].flip(-1).flip(-2)
         other = reader.predict(swapped, mask)
-        assert not torch.allclose(once.change.overall, other.change.overall, atol=1e-4)
-        twice = reader.look_again(once.change, composite, mask, likes=likes)
-        found_anew = reader.look_again(once.change, composite, mask)
+        assert not torch.allclose(maps(once.change).overall, maps(other.change).overall, atol=1e-4)
+        twice = maps(reader.look_again(once.change, composite, mask, likes=likes))
+        found_anew = maps(reader.look_again(once.change, composite, mask))
         assert torch.allclose(twice.overall, found_anew.overall, atol=1e-6)
-        shown = recolor_likes(likes, once.change.overall)
+        shown = recolor_likes(likes, maps(once.change).overall)
         assert shown is not None
         assert not torch.allclose(shown.foreground, likes.foreground, atol=1e-4)
         assert torch.equal(shown.background, likes.background)

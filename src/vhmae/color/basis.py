@@ -69,7 +69,7 @@ def fit_transform(
     basis = color_basis(before, size)
     normal = basis.T @ basis + ridge * len(basis) * np.eye(size)
     fitted = np.ascontiguousarray(np.linalg.solve(normal, basis.T @ (after - before)).T)
-    return fitted if isinstance(source, np.ndarray) else _tensor(fitted)  # type: ignore[return-value]
+    return fitted if isinstance(source, np.ndarray) else _tensor(fitted)  # type: ignore[return-value]  # of the kind that came
 
 
 def _stacked(terms: Sequence[Any]) -> Any:
