@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.frontend.app import HEIGHT, PATIENCE_MS, WIDTH, open_clip, settle, write_clip
+from tests.frontend.app import FRAMES, HEIGHT, PATIENCE_MS, WIDTH, open_clip, settle, write_clip
 from tests.frontend.browser import graphics  # noqa: F401
 from tests.support.scenes import moving_scene, save_bold_weights, write_video
 from tests.web.browser import violations
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("clips")
     write_clip(root, "here")
     write_clip(root, "kept")
-    frames, masks = moving_scene(12, WIDTH // 2, HEIGHT // 2)
+    frames, masks = moving_scene(FRAMES, WIDTH // 2, HEIGHT // 2)
     write_video(root / "front.mp4", 255 - frames, codec="libx264")
     grays = np.where(masks, 255, 0).astype(np.uint8)
     write_video(root / "front_mask.mp4", grays, codec="libx264")
