@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import time
 
 import pytest
 
-from vhmae import progress
 from vhmae.progress import Progress, ProgressMode
 
 
@@ -24,7 +24,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(progress.time, "monotonic", made.monotonic)
+    monkeypatch.setattr(time, "monotonic", made.monotonic)
     return made
 
 

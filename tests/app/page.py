@@ -96,6 +96,7 @@ def picture_of(answer: Any) -> np.ndarray:
     """The RGB or grey picture of an answer."""
     assert answer.status_code == 200, answer.text
     found = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert found is not None, "no picture"
     return found[..., ::-1] if found.ndim == 3 and found.shape[2] == 3 else found
 
 

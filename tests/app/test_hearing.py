@@ -11,11 +11,12 @@ import pytest
 
 from tests.app.page import Page, picture_of
 from vhmae.guide.dials import DIALS
+from vhmae.guide.options import GuideOptions
 from vhmae.work.alternatives import show_alternatives
 from vhmae.work.analysis import open_analysis
 from vhmae.work.diagnosis import diagnose
 from vhmae.work.guiding import hear_guide
-from vhmae.work.job import AlternativesJob, AnalysisJob, GuideOptions
+from vhmae.work.job import AlternativesJob, AnalysisJob
 
 POINT = {"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}
 SECOND = {"frame": 9, "at": [40.0, 30.0], "is": "match", "to": [5.0, 5.0], "to_frame": 11}

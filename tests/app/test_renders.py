@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 import pytest
 
 from tests.app.conftest import fill
 from tests.app.page import Page, app_of, picture_of, waited
+from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.cli import main
 from vhmae.color.lut import read_cube
@@ -174,7 +174,7 @@ def test_a_layer_has_alpha(own: Page, clip: str) -> None:
 
 def test_before_and_after_to_show(own: Page, clip: str) -> None:
     made = taken(own, clip, kind="before_after", options={"frame": 4})
-    sheet = cv2.imread(str(own.app.folder.root / made["files"][0]))[..., ::-1]
+    sheet = read_picture(own.app.folder.root / made["files"][0])[..., ::-1]
     params = {"size": "full", "as": "exact"}
     before = picture_of(own.get(f"projects/{clip}/frames/4", params=params))
     after = picture_of(own.get(f"projects/{clip}/rendered/4", params={"size": "full"}))

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from vhmae import options
 from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.options import options_of
@@ -131,7 +130,7 @@ def test_what_all_lines_share_is_looked_up_once(
         asked.append(kind)
         return get_type_hints(kind)
 
-    monkeypatch.setattr(options.typing, "get_type_hints", counted)
+    monkeypatch.setattr(typing, "get_type_hints", counted)
     lines = [f"c{number}.mov,m.mov,o{number}.mov,0.5" for number in range(300)]
     (tmp_path / "jobs.csv").write_text("\n".join(["composite,mask,out,strength", *lines]))
     assert len(read_jobs(tmp_path / "jobs.csv", {})) == 300

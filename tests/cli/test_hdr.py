@@ -27,6 +27,7 @@ from tests.support.hdr import (
     tags_of,
     write_hdr,
 )
+from tests.support.pictures import read_picture
 from vhmae.color.spaces import find_space
 from vhmae.video.probe import probe_video
 
@@ -71,7 +72,8 @@ def test_hdr_is_harmonized_as_openexr_is(
 
 def side_data(path: Path) -> set[str]:
     with av.open(str(path)) as container:
-        return {one.type.name for one in next(container.decode(video=0)).side_data}
+        found = next(container.decode(video=0)).side_data
+        return {one.type.name for one in found.values()}
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +143,13 @@ def test_a_base_layer_that_is_no_picture_is_refused(
     made = {"codec": "libx265", "pix_fmt": "yuv420p10le"}
     plain = write_hdr(tmp_path / "plain.mp4", lights, "PQ", **made)  # type: ignore[arg-type]
     add_units(plain, tmp_path / "five.mp4", after=dolby_vision(0, True))
-    command = ["harmonize", tmp_path / "five.mp4", "--mask", hdr_work / "m.npz", "-o"]
+    command: list[str | Path] = [
+        "harmonize",
+        tmp_path / "five.mp4",
+        "--mask",
+        hdr_work / "m.npz",
+        "-o",
+    ]
     told = error_of(*command, tmp_path / "out.mp4", capsys=capsys)
     assert "five.mp4: is Dolby Vision profile 5, which shows wrong colours" in told
 
@@ -164,7 +172,7 @@ def test_hdr_that_would_be_taken_for_sdr_is_refused(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = [
+    command: list[str | Path] = [
         "harmonize",
         hdr_work / "PQ.mkv",
         "--mask",
@@ -190,7 +198,7 @@ def test_hdr_becomes_pictures_that_say_so(hdr_work: Path, tmp_path: Path) -> Non
     assert report["output_space"] == "PQ BT.2020"
     data = (tmp_path / "p.0001.png").read_bytes()
     assert data[data.index(b"cICP") + 4 :][:4] == bytes([9, 16, 0, 1])  # PNG's third edition
-    picture = cv2.imread(str(tmp_path / "p.0001.png"), cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535.0
+    picture = read_picture(tmp_path / "p.0001.png", cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535.0
     assert np.abs(picture - signal_in(planes_in(tmp_path / "video.mkv")[0])).max() <= 2.0 / 876
     again = run(hdr_work, "PQ.mkv", tmp_path / "q.mkv", "--input-space", "PQ")
     assert again["mean_change"] == report["mean_change"]

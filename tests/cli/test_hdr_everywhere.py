@@ -32,18 +32,21 @@ from tests.support.hdr import (
     write_exr,
     write_hdr,
 )
+from tests.support.pictures import read_picture
 from vhmae.arrays import Array
 from vhmae.cli import main
 from vhmae.color.light import HdrSpace
 from vhmae.color.lut import read_cube
 from vhmae.color.spaces import find_space
 from vhmae.data.clips import write_mask_bits
-from vhmae.grade.export import ExportJob, export_grades
+from vhmae.grade.export import export_grades
+from vhmae.grade.job import ExportJob
 from vhmae.grade.shots import grade_shots
 from vhmae.video.layers import LayeredSource
 from vhmae.video.matte import open_matte
 from vhmae.video.placement import Placement
 from vhmae.video.probe import probe_video
+from vhmae.video.segments import SegmentedWriter
 from vhmae.video.source import probe_source
 from vhmae.work import harmonize as pipeline
 from vhmae.work.job import AnalysisJob
@@ -151,7 +154,13 @@ def test_layers_are_harmonized_in_the_backgrounds_space(hdr_work: Path, tmp_path
 def test_spaces_without_their_files_are_refused(
     hdr_work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["harmonize", hdr_work / "PQ.mkv", "--mask", hdr_work / "m.npz", "-o"]
+    command: list[str | Path] = [
+        "harmonize",
+        hdr_work / "PQ.mkv",
+        "--mask",
+        hdr_work / "m.npz",
+        "-o",
+    ]
     command += [tmp_path / "o.mkv"]
     told = error_of(*command, "--foreground-space", "ACEScg", capsys=capsys)
     assert "--foreground-space" in told
@@ -163,13 +172,13 @@ def test_spaces_without_their_files_are_refused(
 
 
 def test_previews_show_what_a_display_of_sdr_would(hdr_work: Path, tmp_path: Path) -> None:
-    sheets = []
+    sheets: list[Array] = []
     for name in ("PQ.mkv", "light.%04d.exr"):
         sheet = tmp_path / f"{len(sheets)}.png"
         named = ["preview", hdr_work / name, "--mask", hdr_work / "m.npz", "-o", sheet, "-q"]
         more = ["--weights", hdr_work / "w.safetensors", "--precision", "fp32"]
         assert main(list(map(str, [*named, *more]))) == 0
-        sheets.append(cv2.imread(str(sheet)).astype(int))
+        sheets.append(read_picture(sheet).astype(int))
     assert np.abs(sheets[0] - sheets[1])[:, :WIDTH].mean() < 1.0
     assert np.abs(sheets[0] - sheets[1]).mean() < 3.0  # the difference is shown four times as large
 
@@ -246,7 +255,14 @@ def test_a_cdl_is_fitted_to_the_files_own_values(hdr_work: Path, tmp_path: Path)
 def test_a_dctl_of_hdr_is_refused_before_the_work(
     hdr_work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command = ["export", "dctl", hdr_work / "PQ.mkv", "--mask", hdr_work / "m.npz", "-o"]
+    command: list[str | Path] = [
+        "export",
+        "dctl",
+        hdr_work / "PQ.mkv",
+        "--mask",
+        hdr_work / "m.npz",
+        "-o",
+    ]
     assert "export cube" in error_of(*command, tmp_path / "look.dctl", capsys=capsys)
 
 
@@ -297,9 +313,9 @@ def test_a_stopped_run_of_hdr_goes_on_to_the_same_frames(
     whole, out = tmp_path / "whole.mkv", tmp_path / "out.mkv"
     run(hdr_work, "HLG.mkv", whole)
     monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 1)
-    write = pipeline.SegmentedWriter.write
+    write = SegmentedWriter.write
 
-    def dying(self: pipeline.SegmentedWriter, *args: Any) -> None:
+    def dying(self: SegmentedWriter, *args: Any) -> None:
         if self.frames == 2:
             raise KeyboardInterrupt
         write(self, *args)
@@ -307,7 +323,7 @@ def test_a_stopped_run_of_hdr_goes_on_to_the_same_frames(
     command = ["harmonize", hdr_work / "HLG.mkv", "--mask", hdr_work / "m.npz", "-o", out, "-q"]
     command += ["--weights", hdr_work / "w.safetensors", "--precision", "fp32", "--caution", "0"]
     with monkeypatch.context() as patched:
-        patched.setattr(pipeline.SegmentedWriter, "write", dying)
+        patched.setattr(SegmentedWriter, "write", dying)
         assert main(list(map(str, [*command, "--resume"]))) == 130
     run(hdr_work, "HLG.mkv", out, "--resume")
     assert same(whole, out)
@@ -361,7 +377,7 @@ def test_a_matte_is_cut_out_of_what_is_shown(hdr_work: Path, tmp_path: Path) -> 
         assert main(list(map(str, [*command, "--foreground", layer]))) == 0
     assert tags_of(layers[0])[:2] == (1, 1)  # it is what is shown, and no HDR any more
     assert b"cICP\x09\x10" not in (tmp_path / "l.0001.png").read_bytes()
-    picture = cv2.imread(str(tmp_path / "l.0001.png"), cv2.IMREAD_UNCHANGED)[30, 45, 2::-1]
+    picture = read_picture(tmp_path / "l.0001.png", cv2.IMREAD_UNCHANGED)[30, 45, 2::-1]
     expected = shown(np.array([0.6, 0.2, 0.15]))
     assert np.abs(picture / (257.0 if picture.dtype == np.uint16 else 1.0) - expected).max() < 6
     with av.open(str(out)) as container:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.commands import error_of
 from tests.support.networks import changing_model
+from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
@@ -73,7 +74,7 @@ def test_a_preview_of_layers_is_the_frame_of_the_long_run(
     numbers = "{:.1f} {:.1f} {:.1f}".format(*one["after"])
     assert f"of the frame, red green blue 180.0 90.0 40.0 became {numbers} (mean" in said[1]
 
-    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    sheet = read_picture(tmp_path / "sheet.png")
     assert sheet.shape == (2 * HEIGHT, 2 * WIDTH, 3)
     inside = np.nonzero(masks[1][34:])
     row, column = inside[0][0] + 34, inside[1][0]  # below the panel's name
@@ -109,12 +110,19 @@ def test_layers_are_named_as_in_harmonize(
     command: str, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kind = ["cube"] if command == "export" else []
-    out = [] if command == "diagnose" else ["-o", tmp_path / "out.png"]
-    both = [work / "back.mkv", "--background", work / "back.mkv", "--foreground", work / "f.00.png"]
-    for named, told in (
+    out: list[str | Path] = [] if command == "diagnose" else ["-o", tmp_path / "out.png"]
+    both: list[str | Path] = [
+        work / "back.mkv",
+        "--background",
+        work / "back.mkv",
+        "--foreground",
+        work / "f.00.png",
+    ]
+    cases: list[tuple[list[str | Path], str]] = [
         (["--background", work / "back.mkv"], "is what --foreground is laid over"),
         (both, "--background: takes the place of COMPOSITE"),
         ([work / "back.mkv", "--scale", "2"], "say how --foreground is laid"),
         ([], "COMPOSITE: missing"),
-    ):
+    ]
+    for named, told in cases:
         assert told in error_of(command, *kind, *named, *out, capsys=capsys)

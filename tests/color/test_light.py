@@ -192,21 +192,22 @@ def test_a_change_is_carried_as_the_loop_has_it(space: LightSpace) -> None:
             wanted = []
             for channel in range(3):
                 own = float(light[channel, y, x])
-                seen = float(shown(np.float32([own]))[0])
+                seen = float(shown(np.array([own], np.float32))[0])
                 after = min(max(seen + float(change[channel, y, x]), 0.0), 1.0)
                 new = float(srgb_light(np.array(after)))
                 wanted.append(own * new if own > 1.0 else own + new - min(max(own, 0.0), 1.0))
-            again = space.from_light(np.float32(wanted)[:, None])[:, 0]
+            again = space.from_light(np.array(wanted, np.float32)[:, None])[:, 0]
             expected = again - space.from_light(light[:, y, x, None].astype(np.float32))[:, 0]
             if np.abs(expected).max() < 0.5:
                 assert np.abs(steps[:, y, x] - expected).max() <= 2e-3
 
 
 def test_highlights_are_multiplied_and_the_rest_is_added() -> None:
-    light = np.float32([0.25, 1.0, 4.0, -0.1])
-    was, is_now = np.float32([0.25, 1.0, 1.0, 0.0]), np.float32([0.5, 0.8, 0.8, 0.1])
+    light = np.array([0.25, 1.0, 4.0, -0.1], np.float32)
+    was = np.array([0.25, 1.0, 1.0, 0.0], np.float32)
+    is_now = np.array([0.5, 0.8, 0.8, 0.1], np.float32)
     assert carried(light, was, is_now) == pytest.approx([0.5, 0.8, 3.2, 0.0], abs=1e-6)
-    assert np.array_equal(linear(shown(np.float32([9.0]))), np.float32([1.0]))
+    assert np.array_equal(linear(shown(np.array([9.0], np.float32))), np.array([1.0], np.float32))
 
 
 def test_names_and_parts_of_names() -> None:

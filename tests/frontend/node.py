@@ -54,7 +54,7 @@ class Library:
 
     def __call__(self, name: str, *args: Any, prior: Any = None) -> Any:
         """Call a function; arrays go as rows of numbers, a prior first."""
-        call = {"call": name, "args": [_plain(one) for one in args]}
+        call: dict[str, Any] = {"call": name, "args": [_plain(one) for one in args]}
         if prior is not None:
             tree = ("covariance", "scales", "weights")
             call["prior"] = {key: getattr(prior, key).tolist() for key in tree}

@@ -52,7 +52,7 @@ def seen_points() -> list[Seen]:
         {"kind": "hue", "to": (0.7, 0.5, 0.4)},
         {"kind": "target", "to": (0.1, 0.9, 0.2)},
     ]
-    found = []
+    found: list[Any] = []
     for number, word in enumerate(words, 1):
         point = Point(at=(10.0 * number, 20.0), frame=2, **word)
         composite = rng.uniform(0.1, 0.9, 3)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -70,7 +71,7 @@ def page(graphics: Browser) -> Iterator[Page]:  # noqa: F811
     assert not faults
 
 
-def saved(folder: Path, name: str) -> dict:
+def saved(folder: Path, name: str) -> dict[str, Any]:
     return json.loads((folder / f"{name}.vhmae.json").read_text())
 
 
