@@ -181,7 +181,7 @@ class Hearer:
             found[place] = decide_shots(
                 self.prior,
                 as_stored(self._of(guide, place), self.info),
-                lambda frame, place=place: self._shown(frame, place),  # type: ignore[misc]
+                lambda frame, place=place: self._shown(frame, place),  # type: ignore[misc]  # of a lambda's default mypy knows no type
                 thing=place + 1,
                 first=self.default,
                 strength=strength,
