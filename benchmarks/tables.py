@@ -51,12 +51,8 @@ def _measured(name: str) -> str:
 EVALUATED = {
     "scores": ("summary", "all-scores", "sets", "protocols", "temporal", "bins", "paired", "drift"),
     "one_look": ("one-look",),
-<<<<<<< HEAD
-    "looks": ("looks", "looks-mean", "looks-change", "looks-light", "looks-people"),
-    "looks-free": ("looks-free",),
-=======
     "looks": ("summary", "looks", "looks-mean", "looks-change", "looks-light", "looks-people"),
->>>>>>> 74ec305 (Open with the picture, run what the front pages show, check the tests' types)
+    "looks-free": ("looks-free",),
 }
 """Blocks that rest on reports of ``evaluate``, by their result file."""
 
