@@ -14,7 +14,7 @@ TESTS ?=
 # Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
 MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 
-.PHONY: setup demo test test-long lint types check lock guided frontend rvm-weights isnet-weights clean
+.PHONY: setup demo test test-long lint types check lock guided frontend weights-follow rvm-weights isnet-weights clean
 
 # What all that works on the code needs.
 setup: $(VENV)/dev
@@ -88,6 +88,16 @@ guided: setup
 	$(BIN)/python benchmarks/guided.py --sets $(SETS) --of $(GUIDED_VAL) --seeds 2 --json benchmarks/results/guided.json
 	$(BIN)/vhmae demo -o $(SETS)/demo
 	$(BIN)/python benchmarks/guided_picture.py --demo $(SETS)/demo --data $(DATA)
+	$(BIN)/python benchmarks/tables.py
+
+# All that rests on packaged weights, anew after they change: priors, scores, tables. ONNX graphs hold no numbers and stay.
+weights-follow: guided
+	test -e $(SETS)/dev-free/test_list.txt || \
+	  $(BIN)/vhmae synthesize --config configs/benchmarks/dev-free.yaml --data $(DATA) -o $(SETS)/dev-free
+	$(BIN)/vhmae fit-prior --weights free --data $(SETS)/dev-free -o src/vhmae/assets/free.prior.json
+	$(BIN)/python benchmarks/look_scores.py --data $(DATA) --sets $(SETS)
+	$(BIN)/python benchmarks/look_scores.py --data $(DATA) --sets $(SETS) --weights free --methods vhmae --json benchmarks/results/looks-free.json
+	$(BIN)/python benchmarks/scores.py --data $(DATA) --sets $(SETS)
 	$(BIN)/python benchmarks/tables.py
 
 rvm-weights:

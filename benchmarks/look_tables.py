@@ -11,8 +11,8 @@ from speed_tables import RESULTS
 from vhmae.evaluation.change import TRAITS
 
 
-def rows() -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((RESULTS / "looks.json").read_text())["scores"]
+def rows(name: str = "looks") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((RESULTS / f"{name}.json").read_text())["scores"]
     return found
 
 
@@ -42,6 +42,33 @@ def look_table() -> str:
         cells += [_ratio(row["ceiling"][key]) for key in ("affine", "quadratic")]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def free_table() -> str:
+    """One row a set: the weights that everyone may use, beside the default ones."""
+    usual = {row["data"]: row for row in rows() if row["method"] == "vhmae"}
+    lines = [
+        "| set | free | 95 % | weakest / middle / strongest third | worse | default | worse |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows("looks-free"):
+        other = usual[row["data"]]
+        low, high = row["ratio_ci95"]["fmse"]
+        thirds = " / ".join(_ratio(third["ratio"]["fmse"]) for third in row["thirds"])
+        cells = [row["data"], f"**{row['ratio']['fmse']:.3f}**", f"[{low:.2f}, {high:.2f}]"]
+        cells += [thirds, f"{row['worse_share']:.0%}", f"{other['ratio']['fmse']:.3f}"]
+        lines.append("| " + " | ".join([*cells, f"{other['worse_share']:.0%}"]) + " |")
+    found = [_leading_ratio(rows(name)) for name in ("looks-free", "looks")]
+    told = "{:.3f} for free, {:.3f} for default".format(*found)
+    return "\n".join(lines) + f"\n\nGeometric mean of the leading sets: {told}."
+
+
+def _leading_ratio(found: list[dict[str, Any]]) -> float:
+    """The geometric mean of the leading sets; of real light, the composites under the limit."""
+    by_set = {row["data"]: row for row in found if row["method"] == "vhmae"}
+    return statistics.geometric_mean(
+        by_set[name].get("leading", by_set[name])["ratio"]["fmse"] for name in LEADING
+    )
 
 
 LEADING = ("val-two", "val-camera", "val-photo", "val-real")
@@ -133,4 +160,5 @@ def look_blocks() -> dict[str, str]:
         "looks-change": change_table(),
         "looks-light": light_table(),
         "looks-people": people_lines(),
+        "looks-free": free_table(),
     }

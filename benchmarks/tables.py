@@ -54,6 +54,7 @@ EVALUATED = {
     "scores": ("scores", "all-scores", "sets", "protocols", "temporal", "bins", "paired", "drift"),
     "one_look": ("one-look",),
     "looks": ("looks", "looks-mean", "looks-change", "looks-light", "looks-people"),
+    "looks-free": ("looks-free",),
 }
 """Blocks that rest on reports of ``evaluate``, by their result file."""
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from tests.support.networks import TINY, model, window
 from vhmae.errors import InputError
 from vhmae.model.files import find_weights, packaged_weights, read_card
+from vhmae.model.graph import architecture
 from vhmae.model.precision import choose_device, choose_precision
 from vhmae.model.weights import count_parameters, load_model, save_model
 
@@ -61,6 +62,14 @@ def test_the_packaged_weights_are_within_their_bounds() -> None:
     card = read_card("default")
     assert "research use" in str(card.facts["licence"])
     assert card.path.with_name("MODEL_CARD.md").exists()
+
+
+def test_the_free_weights_are_the_same_network_under_a_free_licence() -> None:
+    card, usual = read_card("free"), read_card("default")
+    assert str(card.facts["licence"]).startswith("Apache-2.0")
+    assert card.path.with_name("MODEL_CARD.free.md").exists()
+    assert architecture(card.config) == architecture(usual.config)
+    assert count_parameters(load_model("free")) == count_parameters(load_model("default"))
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
