@@ -24,11 +24,13 @@ ELSEWHERE = {
     "README.md": "index.md",
     "CHANGELOG.md": "reference/changes.md",
     "src/vhmae/assets/MODEL_CARD.md": "reference/model-card.md",
+    "src/vhmae/assets/MODEL_CARD.free.md": "reference/free-model-card.md",
 }
 """Pages of the site that stand for files and folders outside of docs/."""
 WRITTEN_IN = {
     "reference/changes.md": "CHANGELOG.md",
     "reference/model-card.md": "src/vhmae/assets/MODEL_CARD.md",
+    "reference/free-model-card.md": "src/vhmae/assets/MODEL_CARD.free.md",
 }
 """Pages whose links count from another place than theirs."""
 
@@ -83,6 +85,7 @@ def made_pages() -> dict[str, str]:
         "recipes": recipes_page(),
         "changes": (ROOT / "CHANGELOG.md").read_text(),
         "model-card": (assets / "MODEL_CARD.md").read_text(),
+        "free-model-card": (assets / "MODEL_CARD.free.md").read_text(),
     }
 
 

@@ -158,7 +158,7 @@ def test_the_model_is_loaded_once(work: Path, monkeypatch: pytest.MonkeyPatch) -
         loaded.append(name)
         return load_model(name)
 
-    monkeypatch.setattr("vhmae.engine.harmonizer.load_model", load)
+    monkeypatch.setattr("vhmae.engine.torch_network.load_model", load)
     assert (
         batch(work, "composite,mask,out\none.mkv,one.npz,out/1.mkv\ntwo.mkv,two.npz,out/2.mkv\n")[
             1

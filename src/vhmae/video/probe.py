@@ -261,7 +261,7 @@ def probe_video(
             timestamps = None
         _check_size(path, context)
         first = _first_frame(container, stream) if times else None
-        if first is None or not context.width or context.pix_fmt is None:
+        if first is None or context is None or not context.width or context.pix_fmt is None:
             raise InputError(
                 f"{path}: has no frames that can be decoded; make it again or repair it"
             )
@@ -284,7 +284,7 @@ def probe_video(
 
 def _check_size(path: Path, context: Any) -> None:
     """Refuse frames that would not fit the memory, before one is decoded."""
-    if context.pix_fmt is None:
+    if context is None or context.pix_fmt is None:  # of a codec that is not known here
         return
     form = av.VideoFormat(context.pix_fmt, context.width, context.height)
     frame = sum(part.width * part.height * -(-part.bits // 8) for part in form.components)
