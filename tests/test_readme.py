@@ -62,7 +62,7 @@ def test_make_targets_that_are_shown_exist() -> None:
     assert {"demo", "test"} <= shown <= targets
 
 
-MADE = ("api", "changes", "commands", "model-card", "recipe", "recipes")
+MADE = ("api", "changes", "commands", "free-model-card", "model-card", "recipe", "recipes")
 """Pages that the site is given when it is built (tools/site_pages.py)."""
 
 
