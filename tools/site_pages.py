@@ -171,6 +171,7 @@ def api_page() -> str:
 
 GROUPS = {
     "Harmonize": ("Harmonizer", "harmonize_video", "HarmonizerSettings", "HarmonizeJob"),
+    "Say a word": ("Guide", "Point", "Dials"),
     "Networks": ("load_model", "VHMAE", "ModelConfig"),
     "Measure": ("evaluate", "Method", "Clip", "find_method", "read_list"),
     "Train": ("Trainer", "Recipe", "read_config"),
