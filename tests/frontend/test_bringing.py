@@ -17,7 +17,7 @@ from tests.support.scenes import moving_scene, save_bold_weights, write_video
 from tests.web.browser import violations
 from tests.web.server import served
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]  # minutes in a browser
 
 DROP = """([name, text]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));

@@ -36,7 +36,7 @@ from tests.web.browser import violations
 from tests.web.server import served
 from vhmae.engine.rendering import KeepingChange, render_rgb
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]  # minutes in a browser
 CLIPS = ("walk", "look", "dial", "tabs", "queue", "keys", "read", "watch")
 
 
