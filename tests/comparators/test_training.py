@@ -103,6 +103,24 @@ def test_losses_fall(name: str) -> None:
     assert np.mean(seen[-3:]) < 0.9 * seen[0]
 
 
+@pytest.mark.parametrize("name", COMPARATORS)
+def test_lower_precision_finds_the_same_loss_and_goes_down_the_same_way(name: str) -> None:
+    model, batch = tiny(name).train(), batch_of(clip(batch=2))
+    found = {}
+    for precision in ("fp32", "bf16"):
+        model.zero_grad()
+        torch.manual_seed(0)
+        loss = comparator_losses(model, batch, precision=precision)["loss"]
+        loss.backward()
+        slopes = [p.grad.flatten() for p in model.parameters() if p.grad is not None]
+        assert loss.dtype == torch.float32
+        found[precision] = float(loss.detach()), torch.cat(slopes)
+    assert found["bf16"][0] != found["fp32"][0]
+    assert found["bf16"][0] == pytest.approx(found["fp32"][0], rel=0.1)
+    likeness = torch.cosine_similarity(found["bf16"][1], found["fp32"][1], dim=0)
+    assert likeness > 0.8
+
+
 @pytest.mark.parametrize("name", ["rainnet", "dovenet"])
 def test_generator_and_critic_do_not_meet_in_their_gradients(name: str) -> None:
     torch.manual_seed(0)

@@ -140,9 +140,8 @@ def _train_comparator(args: Any) -> None:
         raise InputError("--head, --loss: are for our own networks; leave them out")
     recipe = read_config(ComparatorRecipe, args.config, args.overrides)
     state = train_comparator(recipe, args.output, args.device, args.resume)
-    _tell(
-        args, {"steps": state.step, "trained_seconds": state.trained_seconds, "precision": "fp32"}
-    )
+    facts = {"steps": state.step, "trained_seconds": state.trained_seconds}
+    _tell(args, {**facts, "precision": state.precision})
 
 
 def _tell(args: Any, facts: dict[str, Any]) -> None:

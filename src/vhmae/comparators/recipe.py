@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Literal
 
 from vhmae.comparators.catalogue import find_comparator
 from vhmae.comparators.looks import MIXTURE
@@ -34,6 +35,8 @@ class Course:
     """Train DoveNet or RainNet against a critic, too: three times the time."""
     checks_flow: bool = False
     """Leave out of Huang's consistency what flow there and back does not agree on."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Of the network's convolutions and products; auto takes what the machine is fastest in."""
     threads: int = 0
     """CPU threads; 0 takes all."""
     log_every_steps: int = 20

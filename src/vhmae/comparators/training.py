@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import functools
 import json
 import math
 import time
@@ -29,6 +30,12 @@ from vhmae.config import to_tree
 from vhmae.data.looks import LookSampler
 from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
 from vhmae.errors import InputError, VhmaeError
+from vhmae.model.precision import (
+    Precision,
+    autocast,
+    choose_precision,
+    warn_of_another_precision,
+)
 from vhmae.partial_output import whole_file
 
 CHECKPOINT = "checkpoint.pt"
@@ -45,25 +52,30 @@ def comparator_losses(
     batch: TrainingBatch,
     critic: Critic | None = None,
     generator: torch.Generator | None = None,
+    precision: Precision = "fp32",
 ) -> dict[str, Tensor]:
-    """The losses of one batch, as the method's publication has them, in fp32.
+    """The losses of one batch, as the method's publication has them.
 
     Args:
         model: any compared method.
         batch: composites, targets and masks; the method sees the mask that a user would give.
         critic: for DoveNet and RainNet: its two scores join the loss.
         generator: draws the critic's places between pictures.
+        precision: of the generator's convolutions and products; errors and critics are in fp32.
     Returns:
         ``loss`` is what the method minimises. With a critic, ``critic_loss`` is what the critic
         minimises; neither has a gradient for the other's parameters, so they may be summed.
     """
+    lower = functools.partial(autocast, batch.composite.device, precision)
     if critic is None:
-        return model.losses(batch.composite, batch.mask, batch.target)
+        with lower():
+            return model.losses(batch.composite, batch.mask, batch.target)
     if not isinstance(model, FrameComparator):
         raise InputError("critics: this method has none; for dovenet and rainnet")
     composite, target = batch.composite.flatten(0, 1), batch.target.flatten(0, 1)
     mask = batch.mask.flatten(0, 1).float()
-    predicted = model.predict(composite, mask)
+    with lower():
+        predicted = model.predict(composite, mask)
     found = model.frame_losses(predicted, composite, mask, target)
     drawn = SIGNED.scale(model.judged(predicted, composite, mask))
     critic.requires_grad_(False)
@@ -114,6 +126,7 @@ class ComparatorState:
 
     step: int = 0
     trained_seconds: float = 0.0
+    precision: Precision = "fp32"
 
 
 class ComparatorTrainer:
@@ -129,7 +142,7 @@ class ComparatorTrainer:
         if course.threads:
             torch.set_num_threads(course.threads)
         self.entry: Entry = find_comparator(recipe.comparator)
-        self.state = ComparatorState()
+        self.state = ComparatorState(precision=choose_precision(course.precision, self.device))
         self.model = build_comparator(recipe).to(self.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         trained = [p for p in self.model.parameters() if p.requires_grad]
@@ -191,7 +204,7 @@ class ComparatorTrainer:
                 group["lr"] = self.rate * factor
         self.model.train()
         generator = torch.Generator(self.device).manual_seed(course.seed * 1_000_003 + step)
-        losses = comparator_losses(self.model, batch, self.critic, generator)
+        losses = comparator_losses(self.model, batch, self.critic, generator, self.state.precision)
         total = losses["loss"] + losses["critic_loss"] if self.critic else losses["loss"]
         total.backward()
         values = {name: float(value.detach()) for name, value in losses.items()}
@@ -224,6 +237,7 @@ class ComparatorTrainer:
             "image_size": course.image_size,
             "clip_frames": course.clip_frames,
             "seed": course.seed,
+            "precision": self.state.precision,
             "trained_seconds": round(self.state.trained_seconds),
             "critics": course.critics,
             "licence": "research use only: trained on data with research licences",
@@ -264,7 +278,8 @@ class ComparatorTrainer:
         saved = torch.load(path, map_location=self.device, weights_only=True)
         if saved["recipe"] != to_tree(self.recipe):
             raise InputError(f"{path}: belongs to another recipe; resume with the one it has")
-        self.state = ComparatorState(**saved["state"])
+        warn_of_another_precision(saved["state"]["precision"], self.state.precision)
+        self.state = ComparatorState(**{**saved["state"], "precision": self.state.precision})
         for name, module in self._modules().items():
             module.load_state_dict(saved["modules"][name])
         for name, optimizer in self.optimizers.items():

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 import platform
+import sys
 import time
 from pathlib import Path
 from typing import Literal
@@ -127,6 +128,13 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
     if wanted == "fp16" and device.type == "cpu":
         raise InputError("`precision` fp16: a CPU has no fast fp16; use auto, fp32 or bf16")
     return wanted  # type: ignore[return-value]  # checked against the names above
+
+
+def warn_of_another_precision(before: Precision, now: Precision) -> None:
+    """Say that a run that is resumed goes on in another precision than it was in."""
+    if before != now:
+        change = f"the run was in {before}, this machine is fastest in {now}; going on in that"
+        print(f"vhmae: warning: {change}", file=sys.stderr)
 
 
 def choose_device(wanted: str) -> torch.device:

@@ -30,7 +30,12 @@ from vhmae.errors import InputError, VhmaeError
 from vhmae.evaluation.leftovers import fit_prior_to
 from vhmae.guide.prior import prior_beside
 from vhmae.model.heads import Head
-from vhmae.model.precision import Precision, choose_device, choose_precision
+from vhmae.model.precision import (
+    Precision,
+    choose_device,
+    choose_precision,
+    warn_of_another_precision,
+)
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import count_parameters, load_model, save_model
 from vhmae.partial_output import whole_file
@@ -341,13 +346,8 @@ class Trainer:
                 f"{path}: belongs to another model configuration; use the recipe it was started "
                 "with"
             )
-        before = saved["state"]["precision"]
-        if before != self.state.precision and self.recipe.train.precision == "auto":
-            change = (
-                f"the run was in {before}, this machine is fastest in {self.state.precision}; "
-                "going on in that"
-            )
-            print(f"vhmae: warning: {change}", file=sys.stderr)
+        if self.recipe.train.precision == "auto":
+            warn_of_another_precision(saved["state"]["precision"], self.state.precision)
         saved["state"]["precision"] = self.state.precision
         self.state = RunState(**saved["state"])
         self.model.load_state_dict(saved["model"])
