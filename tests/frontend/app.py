@@ -131,6 +131,11 @@ class Calls:
         )
 
 
+def saved(folder: Path, name: str) -> dict[str, Any]:
+    """The project that lies beside a clip."""
+    return json.loads((folder / f"{name}.vhmae.json").read_text())
+
+
 def project_of(page: Page) -> str:
     """The number of the clip that a page shows."""
     return page.url.split("project=")[1]

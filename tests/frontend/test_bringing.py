@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.frontend.app import FRAMES, HEIGHT, PATIENCE_MS, WIDTH, open_clip, settle, write_clip
-from tests.frontend.browser import graphics  # noqa: F401
-from tests.support.scenes import moving_scene, save_bold_weights, write_video
+from tests.frontend.app import (
+    FRAMES,
+    HEIGHT,
+    PATIENCE_MS,
+    WIDTH,
+    open_clip,
+    saved,
+    settle,
+    write_clip,
+)
+from tests.support.scenes import moving_scene, write_video
 from tests.web.browser import violations
-from tests.web.server import served
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.long]  # minutes in a browser
+pytestmark = pytest.mark.timeout(900)  # where many tests share the processor
 
 DROP = """([name, text]) => {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -39,23 +45,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     grays = np.where(masks, 255, 0).astype(np.uint8)
     write_video(root / "front_mask.mp4", grays, codec="libx264")
     return root
-
-
-@pytest.fixture(scope="module")
-def address(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    bold = save_bold_weights(tmp_path_factory.mktemp("weights") / "bold.safetensors")
-    network = ("--weights", str(bold), "--precision", "fp32", "--device", "cpu")
-    with served("app", str(folder), "--no-browser", *network) as (found, _):
-        yield found
-
-
-@pytest.fixture
-def page(graphics: Browser) -> Iterator[Page]:  # noqa: F811
-    context = graphics.new_context(viewport={"width": 1100, "height": 700}, locale="en-US")
-    opened = context.new_page()
-    opened.set_default_timeout(PATIENCE_MS)
-    yield opened
-    context.close()
 
 
 def drop(page: Page, name: str, data: bytes) -> None:
@@ -125,7 +114,7 @@ def test_versions_are_kept_and_come_back(page: Page, address: str, folder: Path)
     page.get_by_role("button", name="half way").first.click()
     expect(page.get_by_label("Strength as a number")).to_have_value("40")
     settle(page)
-    document = json.loads((folder / "kept.vhmae.json").read_text())
+    document = saved(folder, "kept")
     assert document["job"]["strength"] == 0.4
     assert [one["name"] for one in document["versions"]] == ["half way"]
     page.keyboard.press("z")

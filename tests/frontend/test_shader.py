@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from tests.frontend.browser import graphics  # noqa: F401
 from tests.frontend.node import bundle
 from vhmae.arrays import Array, to_unit
 from vhmae.engine.rendering import ColorChange, FrameTransform, KeepingChange, render_rgb
@@ -46,7 +45,7 @@ async ({ frame, mattes, changes, width, height }) => {
 
 
 @pytest.fixture(scope="module")
-def page(graphics: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:  # noqa: F811
+def page(graphics: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     script = bundle("tests/shader.ts", tmp_path_factory.mktemp("shader") / "shader.js")
     opened = graphics.new_page()
     opened.add_script_tag(path=str(script))

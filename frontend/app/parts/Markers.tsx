@@ -96,7 +96,6 @@ function Handle(props: {
     event.stopPropagation();
     const handle = event.currentTarget as HTMLElement;
     if (event.type === "pointerdown") {
-      if (armed.value) return;
       handle.setPointerCapture(event.pointerId);
       chosenPoint.value = index;
       drags.current = false;

@@ -12,7 +12,7 @@ import numpy as np
 
 from vhmae.arrays import Array, to_unit
 from vhmae.color.basis import AFFINE
-from vhmae.engine.rendering import ColorChange, FrameTransform, KeepingChange
+from vhmae.engine.rendering import FrameTransform, KeepingChange, RgbChange
 from vhmae.engine.settings import Kept
 from vhmae.guide.colors import added
 from vhmae.video.planes import Box, PlanarFrame
@@ -47,7 +47,7 @@ def unclipped_change(transform: FrameTransform, rgb: Array) -> Array:
 
 @dataclasses.dataclass(frozen=True)
 class _Added:
-    """A change that is known pixel by pixel, as a color change."""
+    """A change that is known pixel by pixel, of pixels that are of no frame."""
 
     step: Array
 
@@ -56,9 +56,6 @@ class _Added:
 
     def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
         return np.clip(rgb + self.step, 0.0, 1.0) - rgb
-
-    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
-        raise NotImplementedError  # stands for pixels that are of no frame
 
 
 class Pixels:
@@ -86,7 +83,7 @@ class Pixels:
         before = np.concatenate(self._before)
         step = np.concatenate(self._step) + added(before, said)
         planes = before.T[:, None].astype(np.float32)
-        change: ColorChange = _Added(step.T[:, None] * strength)
+        change: RgbChange = _Added(step.T[:, None] * strength)
         if keep:
             change = KeepingChange(change, keep)
         moved = change.change(planes, Box(0, 0, 1, len(before)), 1, len(before))

@@ -29,8 +29,8 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Rec. 709's weights of red, green and blue."""
 
 
-class ColorChange(Protocol):
-    """What is to be done to the colours of one frame."""
+class RgbChange(Protocol):
+    """What is to be done to RGB values, of whatever frame they are."""
 
     def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
         """The change to the colours of a box of a frame.
@@ -41,6 +41,13 @@ class ColorChange(Protocol):
         Returns:
             (3, h, w) float32: the new colours, clipped to [0, 1], minus ``rgb``.
         """
+
+    def scaled(self, strength: float) -> RgbChange:
+        """The change that goes a part of the way."""
+
+
+class ColorChange(RgbChange, Protocol):
+    """What is to be done to the colours of one frame."""
 
     def scaled(self, strength: float) -> ColorChange:
         """The change that goes a part of the way."""
@@ -170,7 +177,7 @@ class KeepingChange:
     whose length the saturation.
     """
 
-    base: ColorChange
+    base: RgbChange
     keep: Sequence[Kept]
 
     def scaled(self, strength: float) -> KeepingChange:
@@ -199,7 +206,7 @@ class KeepingChange:
 
 
 def recolor_plainly(
-    transform: ColorChange, frame: PlanarFrame, box: Box, cover: Array
+    transform: RgbChange, frame: PlanarFrame, box: Box, cover: Array
 ) -> tuple[float, float]:
     """As :meth:`ColorChange.recolor`, by the equations as they stand: the reference."""
     change = transform.change(frame.rgb_planes(box), box, frame.height, frame.width) * cover
