@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from vhmae.errors import ShapeError
 from vhmae.model.masking import (
+    TokenGrid,
     block_masking,
     foreground_masking,
     mask_tokens,
@@ -76,18 +77,18 @@ def test_patches_and_masks_are_in_the_same_order() -> None:
 
 @pytest.mark.parametrize("ratio", [0.0, 0.25, 0.75, 1.0])
 def test_random_masking_hides_the_share_asked_for(ratio: float) -> None:
-    assert random_masking(3, 2, (8, 8), ratio).float().mean(1).tolist() == pytest.approx(
+    assert random_masking(TokenGrid(3, 2, 8, 8), ratio).float().mean(1).tolist() == pytest.approx(
         [ratio] * 3
     )
 
 
 def test_a_tube_is_the_same_in_every_frame() -> None:
-    masked = tube_masking(2, 4, (8, 8), 0.5).reshape(2, 4, 64)
+    masked = tube_masking(TokenGrid(2, 4, 8, 8), 0.5).reshape(2, 4, 64)
     assert torch.equal(masked, masked[:, :1].expand(-1, 4, -1))
 
 
 def test_a_block_is_one_rectangle() -> None:
-    masked = block_masking(1, 2, (12, 12), 0.3)[0, :144].reshape(12, 12)
+    masked = block_masking(TokenGrid(1, 2, 12, 12), 0.3)[0, :144].reshape(12, 12)
     rows, columns = masked.any(1).nonzero().flatten(), masked.any(0).nonzero().flatten()
     assert masked.sum() == len(rows) * len(columns)
     assert 0.15 < masked.float().mean() < 0.5
@@ -101,7 +102,7 @@ def test_strategies_are_chosen_by_name() -> None:
         ("block", block_masking),
     ):
         torch.manual_seed(0)
-        expected = choose(2, 3, (4, 6), 0.5)
+        expected = choose(TokenGrid(2, 3, 4, 6), 0.5)
         torch.manual_seed(0)
         assert torch.equal(mask_tokens(strategy, mask, 16, 0.5), expected)  # type: ignore[arg-type]
     mask[1, 2, 0, 63, 95] = True

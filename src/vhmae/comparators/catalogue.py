@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from vhmae.comparators import co2net, dovenet, harmony_transformer, idih, is2am, pct_net, rainnet
+from vhmae.comparators import co2net, dovenet, harmony_transformer, is2am, pct_net, rainnet
 from vhmae.comparators.co2net import Co2Net
 from vhmae.comparators.comparator import Comparator, Schedule
 from vhmae.comparators.dovenet import DoveNet
@@ -47,7 +47,7 @@ COMPARATORS: dict[str, Entry] = {
     "ht-plus": Entry(
         HarmonyTransformerConfig, HarmonyTransformerPlus, harmony_transformer.SCHEDULE, "HT+"
     ),
-    "idih": Entry(IdihConfig, Idih, idih.SCHEDULE, "iDIH"),
+    "idih": Entry(IdihConfig, Idih, is2am.SCHEDULE, "iDIH"),
     "pct-net": Entry(PctNetConfig, PctNet, pct_net.SCHEDULE, "PCT-Net (CNN)"),
     "huang-rainnet": Entry(
         UNetConfig,

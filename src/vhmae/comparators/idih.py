@@ -14,21 +14,10 @@ import dataclasses
 import torch
 from torch import Tensor, nn
 
-from vhmae.comparators.comparator import (
-    IMAGENET,
-    FrameComparator,
-    FramePrediction,
-    Schedule,
-    blend,
-    check_multiple,
-    initialize_xavier,
-)
-from vhmae.comparators.is2am import ImageFusion
-from vhmae.comparators.losses import foreground_normalized_mse
+from vhmae.comparators.comparator import FramePrediction, check_multiple, initialize_xavier
+from vhmae.comparators.is2am import FusedComparator, ImageFusion
 from vhmae.errors import InputError
 
-SCHEDULE = Schedule(learning_rate=1e-3, batch_size=16, epochs=120, milestones=(105, 115))
-MINIMUM_AREA = 100.0
 PUBLISHED_WIDTHS = (64, 64, 128, 128, 256, 256, 512)
 
 
@@ -54,10 +43,10 @@ class IdihConfig:
         return cls(widths=(*PUBLISHED_WIDTHS[: levels - 1], PUBLISHED_WIDTHS[-1]))
 
 
-class Idih(FrameComparator):
+class Idih(FusedComparator):
     """iDIH: strided convolutions down, transposed ones up, skips added."""
 
-    value_scale = IMAGENET
+    minimum_area = 100.0
 
     def __init__(self, config: IdihConfig) -> None:
         super().__init__()
@@ -102,11 +91,3 @@ class Idih(FrameComparator):
             if skips:
                 features = features + skips.pop()
         return FramePrediction(self.value_scale.unscale(self.fusion(features, values)), features)
-
-    def frame_losses(
-        self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor
-    ) -> dict[str, Tensor]:
-        """fn-MSE of the blended frame in normalised values."""
-        blended = blend(predicted.frames, composite, mask)
-        loss = foreground_normalized_mse(blended, target, mask, self.value_scale, MINIMUM_AREA)
-        return {"loss": loss}

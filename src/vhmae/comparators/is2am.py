@@ -29,7 +29,6 @@ from vhmae.comparators.comparator import (
 from vhmae.comparators.losses import foreground_normalized_mse
 
 SCHEDULE = Schedule(learning_rate=1e-3, batch_size=16, epochs=120, milestones=(105, 115))
-MINIMUM_AREA = 1000.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -161,10 +160,26 @@ class ImageFusion(nn.Module):
         return torch.sigmoid(3.0 * self.keep(features))
 
 
-class Is2am(FrameComparator):
-    """iS2AM: U-Net with attention at full size, image fusion at the end."""
+class FusedComparator(FrameComparator):
+    """What ends in :class:`ImageFusion` and learns by fn-MSE: iS2AM and iDIH."""
 
     value_scale = IMAGENET
+    minimum_area: float
+    """The least foreground area that the loss divides by, in pixels of 256 x 256."""
+
+    def frame_losses(
+        self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor
+    ) -> dict[str, Tensor]:
+        """fn-MSE of the blended frame in normalised values."""
+        blended = blend(predicted.frames, composite, mask)
+        loss = foreground_normalized_mse(blended, target, mask, self.value_scale, self.minimum_area)
+        return {"loss": loss}
+
+
+class Is2am(FusedComparator):
+    """iS2AM: U-Net with attention at full size, image fusion at the end."""
+
+    minimum_area = 1000.0
 
     def __init__(self, config: Is2amConfig) -> None:
         super().__init__()
@@ -178,11 +193,3 @@ class Is2am(FrameComparator):
         values = self.value_scale.scale(frames)
         features = self.trunk(values, mask)
         return FramePrediction(self.value_scale.unscale(self.fusion(features, values)), features)
-
-    def frame_losses(
-        self, predicted: FramePrediction, composite: Tensor, mask: Tensor, target: Tensor
-    ) -> dict[str, Tensor]:
-        """fn-MSE of the blended frame in normalised values."""
-        blended = blend(predicted.frames, composite, mask)
-        loss = foreground_normalized_mse(blended, target, mask, self.value_scale, MINIMUM_AREA)
-        return {"loss": loss}

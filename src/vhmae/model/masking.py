@@ -6,8 +6,10 @@ Letters: B batch, T frames, N patches in a row or column, L = T * N * N tokens, 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional
 
 from vhmae.errors import ShapeError
@@ -59,39 +61,34 @@ def tokens_to_pixels(tokens: Tensor, frames: Tensor, patch_size: int) -> Tensor:
     return grid.repeat_interleave(patch_size, dim=-2).repeat_interleave(patch_size, dim=-1)
 
 
-def random_masking(
-    batch: int,
-    frames: int,
-    grid: tuple[int, int],
-    ratio: float,
-    generator: torch.Generator | None = None,
-) -> Tensor:
+class TokenGrid(NamedTuple):
+    """How many tokens there are, along each axis."""
+
+    batch: int
+    frames: int
+    rows: int
+    columns: int
+
+    @property
+    def length(self) -> int:
+        """L, the tokens of one clip."""
+        return self.frames * self.rows * self.columns
+
+
+def random_masking(tokens: TokenGrid, ratio: float, generator: Generator | None = None) -> Tensor:
     """Mask a share of all tokens at random (MAE): (B, L) bool."""
-    length = frames * grid[0] * grid[1]
-    order = torch.rand(batch, length, generator=generator).argsort(dim=1).argsort(dim=1)
-    return order < round(ratio * length)
+    drawn = torch.rand(tokens.batch, tokens.length, generator=generator)
+    return drawn.argsort(dim=1).argsort(dim=1) < round(ratio * tokens.length)
 
 
-def tube_masking(
-    batch: int,
-    frames: int,
-    grid: tuple[int, int],
-    ratio: float,
-    generator: torch.Generator | None = None,
-) -> Tensor:
+def tube_masking(tokens: TokenGrid, ratio: float, generator: Generator | None = None) -> Tensor:
     """Mask the same random places in every frame (VideoMAE): (B, L) bool."""
-    return random_masking(batch, 1, grid, ratio, generator).repeat(1, frames)
+    return random_masking(tokens._replace(frames=1), ratio, generator).repeat(1, tokens.frames)
 
 
-def block_masking(
-    batch: int,
-    frames: int,
-    grid: tuple[int, int],
-    ratio: float,
-    generator: torch.Generator | None = None,
-) -> Tensor:
+def block_masking(tokens: TokenGrid, ratio: float, generator: Generator | None = None) -> Tensor:
     """Mask one rectangle of about the given share, the same in every frame: (B, L) bool."""
-    rows, columns = grid
+    batch, frames, rows, columns = tokens
     masked = torch.zeros(batch, rows, columns, dtype=torch.bool)
     for index in range(batch):
         draws = torch.rand(3, generator=generator).tolist()
@@ -109,7 +106,7 @@ def mask_tokens(
     mask: Tensor,
     patch_size: int,
     ratio: float = 0.75,
-    generator: torch.Generator | None = None,
+    generator: Generator | None = None,
 ) -> Tensor:
     """Choose the masked tokens by one of the strategies of Fig. 2; with ``none`` the encoder sees
     everything.
@@ -124,14 +121,8 @@ def mask_tokens(
     if strategy == "foreground":
         return foreground_masking(mask, patch_size)
     batch, frames, _, height, width = mask.shape
+    tokens = TokenGrid(batch, frames, height // patch_size, width // patch_size)
     if strategy == "none":
-        return torch.zeros(
-            batch,
-            frames * (height // patch_size) * (width // patch_size),
-            dtype=torch.bool,
-            device=mask.device,
-        )
+        return torch.zeros(batch, tokens.length, dtype=torch.bool, device=mask.device)
     choose = {"random": random_masking, "tube": tube_masking, "block": block_masking}[strategy]
-    return choose(batch, frames, (height // patch_size, width // patch_size), ratio, generator).to(
-        mask.device
-    )
+    return choose(tokens, ratio, generator).to(mask.device)
