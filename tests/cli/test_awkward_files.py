@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.commands import error_of, harmonize
-from tests.support.scenes import decode, moving_scene, write_video
+from tests.support.scenes import break_packets, decode, moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.video.probe import VideoInfo
@@ -28,17 +28,7 @@ def test_a_lost_packet_shifts_no_mask(
     counts it."""
     frames, masks = moving_scene(10, 96, 64)
     whole = write_video(tmp_path / "whole.mkv", frames, gop=1)  # every frame stands alone
-    with av.open(str(whole)) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
-        stream = container.add_stream_from_template(source.streams.video[0])
-        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
-            kept = packet if number != 5 else av.Packet(b"\xff" * packet.size)
-            kept.pts, kept.dts, kept.time_base, kept.stream = (
-                packet.pts,
-                packet.dts,
-                packet.time_base,
-                stream,
-            )
-            container.mux(kept)
+    break_packets(whole, tmp_path / "in.mkv", lambda number: number == 5)
     write_mask_bits(masks, tmp_path / "m.npz")
     assert (
         main(

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: every command in a process of its own."""
+"""The command line as a user meets it; where the process itself matters, in one of its own."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.commands import error_of
+from tests.support.commands import error_of, harmonize, vhmae
 from tests.support.scenes import (
+    break_packets,
     decode,
     heeding_interrupts,
     moving_scene,
@@ -35,13 +36,13 @@ from vhmae.data.clips import write_mask_bits
 Maker = Callable[..., tuple[Path, Path]]
 
 
-def vhmae(*arguments: str | Path, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def in_a_process(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "vhmae", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    assert "harmonize" in vhmae("--help").stdout
+    assert "harmonize" in in_a_process("--help").stdout
     script = (
         "import sys; from vhmae.cli import build_parser as b; b().format_help(); "
         "sys.exit(bool({'torch', 'cv2'} & {*sys.modules}))"
@@ -53,7 +54,7 @@ def test_a_video_is_harmonized_with_its_audio_and_background(
     small_clip: Maker, tmp_path: Path
 ) -> None:
     composite, mask = small_clip(frames=30, width=160, height=90, audio=True)
-    done = vhmae(
+    done = in_a_process(
         "harmonize",
         composite,
         "--mask",
@@ -87,14 +88,16 @@ def test_a_video_is_harmonized_with_its_audio_and_background(
 
 def test_ten_bit_backgrounds_stay_bit_exact(small_clip: Maker, tmp_path: Path) -> None:
     composite, mask = small_clip(pix_fmt="yuv420p10le")
-    assert vhmae("harmonize", composite, "--mask", mask, "-o", tmp_path / "out.mkv").returncode == 0
+    harmonize(composite, "--mask", mask, "-o", tmp_path / "out.mkv")
     masks = moving_scene(12, 96, 64)[1]
     for old, new, hole in zip(decode(composite), decode(tmp_path / "out.mkv"), masks, strict=True):
         assert old[0].dtype == np.uint16
         assert np.array_equal(old[0][~hole], new[0][~hole])
 
 
-def test_a_part_of_a_clip_is_cut_out(small_clip: Maker, tmp_path: Path) -> None:
+def test_a_part_of_a_clip_is_cut_out(
+    small_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     composite, mask = small_clip(frames=30, audio=True, suffix=".mp4", codec="libx264")
     run = vhmae(
         "harmonize",
@@ -109,6 +112,7 @@ def test_a_part_of_a_clip_is_cut_out(small_clip: Maker, tmp_path: Path) -> None:
         "0.8",
         "--json",
         tmp_path / "r.json",
+        capsys=capsys,
     )
     assert run.returncode == 0, run.stderr
     report = json.loads((tmp_path / "r.json").read_text())
@@ -183,7 +187,9 @@ def test_wrong_files_are_named_and_nothing_is_left(
     assert list(out.parent.iterdir()) == []
 
 
-def test_held_masks_are_warned_of(tmp_path: Path, small_clip: Maker) -> None:
+def test_held_masks_are_warned_of(
+    tmp_path: Path, small_clip: Maker, capsys: pytest.CaptureFixture[str]
+) -> None:
     composite, _ = small_clip(frames=6)
     write_mask_bits(moving_scene(5, 96, 64)[1], tmp_path / "short.npz")
     arguments = (
@@ -195,27 +201,21 @@ def test_held_masks_are_warned_of(tmp_path: Path, small_clip: Maker) -> None:
         tmp_path / "out.mkv",
         "--hold-last-mask",
     )
-    run = vhmae(*arguments)
+    run = vhmae(*arguments, capsys=capsys)
     assert run.returncode == 0
     assert "has 5 frames" in run.stderr
     (tmp_path / "out.mkv").unlink()
-    strict = vhmae(*arguments, "--strict")
+    strict = vhmae(*arguments, "--strict", capsys=capsys)
     assert strict.returncode == 2
     assert not (tmp_path / "out.mkv").exists()
 
 
-def test_a_video_that_is_damaged_in_the_middle_fails_by_name(tmp_path: Path) -> None:
+def test_a_video_that_is_damaged_in_the_middle_fails_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     frames, masks = moving_scene(40, 96, 64)
     whole = write_video(tmp_path / "whole.mkv", frames)
-    with av.open(str(whole)) as source, av.open(str(tmp_path / "in.mkv"), "w") as container:
-        stream = container.add_stream_from_template(source.streams.video[0])
-        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
-            kept: Any = packet
-            if number >= 30:
-                kept = av.Packet(b"\xff" * packet.size)
-                kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base
-            kept.stream = stream
-            container.mux(kept)
+    break_packets(whole, tmp_path / "in.mkv", lambda number: number >= 30)
     cv2.imwrite(str(tmp_path / "m.png"), masks[0].astype(np.uint8) * 255)
     run = vhmae(
         "harmonize",
@@ -225,6 +225,7 @@ def test_a_video_that_is_damaged_in_the_middle_fails_by_name(tmp_path: Path) -> 
         "-o",
         tmp_path / "out.mkv",
         "--strict",
+        capsys=capsys,
     )
     assert run.returncode in (1, 2)
     assert run.stderr.strip().splitlines()[-1].startswith("vhmae: error: ")
@@ -232,7 +233,9 @@ def test_a_video_that_is_damaged_in_the_middle_fails_by_name(tmp_path: Path) -> 
     assert not (tmp_path / "out.mkv").exists()
 
 
-def test_a_close_up_at_the_start_borrows_from_later(tmp_path: Path) -> None:
+def test_a_close_up_at_the_start_borrows_from_later(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     frames, masks = moving_scene(60, 96, 64)
     masks[:50] = True
     composite = write_video(tmp_path / "in.mkv", frames)
@@ -247,6 +250,7 @@ def test_a_close_up_at_the_start_borrows_from_later(tmp_path: Path) -> None:
         tmp_path / "out.mkv",
         "--weights",
         tmp_path / "w.safetensors",
+        capsys=capsys,
     )
     assert run.returncode == 0, run.stderr
     assert "50 frames show no background" in run.stderr
@@ -292,14 +296,14 @@ def test_interrupted_work_leaves_nothing(
     assert out.read_bytes() == b"old"
 
 
-def test_the_weights_are_listed_with_their_licence() -> None:
-    listing = vhmae("weights").stdout
+def test_the_weights_are_listed_with_their_licence(capsys: pytest.CaptureFixture[str]) -> None:
+    listing = vhmae("weights", capsys=capsys).stdout
     assert "default:" in listing
     assert "licence: research use" in listing
 
 
-def test_the_demo_writes_its_four_files(tmp_path: Path) -> None:
-    run = vhmae("demo", "-o", tmp_path / "demo", timeout=170)
+def test_the_demo_writes_its_four_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = vhmae("demo", "-o", tmp_path / "demo", capsys=capsys)
     assert run.returncode == 0, run.stderr
     names = {"composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png"}
     assert {p.name for p in (tmp_path / "demo").iterdir()} == names
@@ -316,7 +320,9 @@ def test_the_demo_writes_its_four_files(tmp_path: Path) -> None:
         assert difference[holes[index][0] > 230].mean() > 1.0
 
 
-def test_a_set_is_made_and_scored_from_the_command_line(tmp_path: Path) -> None:
+def test_a_set_is_made_and_scored_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     videos = tmp_path / "videos"
     videos.mkdir()
     for number in range(2):
@@ -333,6 +339,7 @@ def test_a_set_is_made_and_scored_from_the_command_line(tmp_path: Path) -> None:
         "3",
         "-o",
         tmp_path / "set",
+        capsys=capsys,
     )
     assert made.returncode == 0, made.stderr
     scored = vhmae(
@@ -345,6 +352,7 @@ def test_a_set_is_made_and_scored_from_the_command_line(tmp_path: Path) -> None:
         tmp_path / "s.json",
         "--natural",
         videos,
+        capsys=capsys,
     )
     assert scored.returncode == 0, scored.stderr
     report = json.loads((tmp_path / "s.json").read_text())

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.support.commands import error_of, harmonize
-from tests.support.scenes import decode, moving_scene, packets, write_video
+from tests.support.scenes import break_packets, decode, moving_scene, packets, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.video.probe import probe_video
@@ -285,17 +285,7 @@ def test_a_mask_video_that_breaks_off_is_refused(
     small_clip: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     composite, mask = small_clip(frames=12)
-    with av.open(str(mask)) as source, av.open(str(tmp_path / "broken.mkv"), "w") as container:
-        stream = container.add_stream_from_template(source.streams.video[0])
-        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
-            kept = packet if number < 7 else av.Packet(b"\xff" * packet.size)
-            kept.pts, kept.dts, kept.time_base, kept.stream = (
-                packet.pts,
-                packet.dts,
-                packet.time_base,
-                stream,
-            )
-            container.mux(kept)
+    break_packets(mask, tmp_path / "broken.mkv", lambda number: number >= 7)
     run = ("harmonize", composite, "--mask", tmp_path / "broken.mkv", "-o", tmp_path / "out.mkv")
     assert "its frame 7 cannot be read" in error_of(*run, capsys=capsys)
     assert not (tmp_path / "out.mkv").exists()

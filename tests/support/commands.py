@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from vhmae import cli
 from vhmae.cli import main
+
+
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def vhmae(*arguments: str | Path, capsys: pytest.CaptureFixture[str]) -> Ran:
+    """Run in this process: what is to be said of the command, and not of a process of its own."""
+    capsys.readouterr()
+    code = cli.main([str(argument) for argument in arguments])
+    return Ran(code, *capsys.readouterr())
 
 
 def error_of(*arguments: str | Path, capsys: pytest.CaptureFixture[str]) -> str:

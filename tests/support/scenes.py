@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -135,3 +135,17 @@ def save_bold_weights(path: Path) -> Path:
 def bold(tmp_path: Path) -> Path:
     """Weights that change what they see by a lot."""
     return save_bold_weights(tmp_path / "bold.safetensors")
+
+
+def break_packets(video: Path, out: Path, broken: Callable[[int], bool]) -> Path:
+    """Copy a video, without the contents of some packets of its pictures, by their numbers."""
+    with av.open(str(video)) as source, av.open(str(out), "w") as container:
+        stream = container.add_stream_from_template(source.streams.video[0])
+        for number, packet in enumerate(p for p in source.demux(video=0) if p.size):
+            kept: Any = packet
+            if broken(number):
+                kept = av.Packet(b"\xff" * packet.size)
+                kept.pts, kept.dts, kept.time_base = packet.pts, packet.dts, packet.time_base
+            kept.stream = stream
+            container.mux(kept)
+    return out
