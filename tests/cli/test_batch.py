@@ -174,11 +174,11 @@ def test_over_a_cluster_a_killed_worker_loses_nothing(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Mortal(Worker):
-        def __call__(self, job: HarmonizeJob) -> Outcome:
+        def __call__(self, job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> Outcome:
             if job.output.name == "3.mkv" and not (job.output.parent.parent / "killed").exists():
                 (job.output.parent.parent / "killed").touch()
                 os.kill(os.getpid(), signal.SIGKILL)
-            return super().__call__(job)
+            return super().__call__(job, said_of)
 
     monkeypatch.setattr("vhmae.work.batch.Worker", Mortal)
     monkeypatch.chdir(work)

@@ -14,6 +14,7 @@ import pytest
 from tests.cli.test_resume import same_frames, stop_at
 from tests.support.commands import error_of
 from tests.support.networks import changing_model
+from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, write_video
 from vhmae import harmonize_video
 from vhmae.cli import main
@@ -94,9 +95,9 @@ def test_layers_give_both_grades(work: Path, tmp_path: Path) -> None:
     told(work, "harmonize", *run, tmp_path / "f.%02d.png", "--layer", "foreground")
     told(work, "harmonize", *run, tmp_path / "b.%02d.png", "--layer", "background")
     for number in (1, 6, 16):
-        front = cv2.imread(str(tmp_path / f"f.{number:02d}.png"), cv2.IMREAD_UNCHANGED)
-        behind = cv2.imread(str(tmp_path / f"b.{number:02d}.png"), cv2.IMREAD_UNCHANGED)
-        whole = cv2.imread(str(tmp_path / f"c.{number:02d}.png"))
+        front = read_picture(tmp_path / f"f.{number:02d}.png", cv2.IMREAD_UNCHANGED)
+        behind = read_picture(tmp_path / f"b.{number:02d}.png", cv2.IMREAD_UNCHANGED)
+        whole = read_picture(tmp_path / f"c.{number:02d}.png")
         assert behind.shape[2] == 3
         alpha = front[..., 3:].astype(float) / 255.0
         laid = alpha * front[..., :3] + (1.0 - alpha) * behind

@@ -10,11 +10,11 @@ from vhmae.engine.complexion import with_skin
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.smoothing import Estimate
-from vhmae.guide.colors import SIZE, added
+from vhmae.guide.colors import LUMA, SIZE, added
 from vhmae.guide.dials import Dials, dial_change
 from vhmae.guide.prior import Prior, prior_beside, read_prior
 from vhmae.guide.skin import MEAN
-from vhmae.guide.update import CHROMA, LUMA
+from vhmae.guide.update import CHROMA
 from vhmae.model.files import DEFAULT, find_weights
 
 PACKAGED = read_prior(prior_beside(find_weights(DEFAULT)))

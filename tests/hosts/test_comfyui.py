@@ -29,7 +29,7 @@ from tests.support.scenes import moving_scene, save_bold_weights, write_video
 from vhmae.arrays import Array
 from vhmae.color.lut import read_cube
 
-FAST: dict[str, str] = {"quality": "fast"}
+FAST: dict[str, Any] = {"quality": "fast"}
 """What all runs share; ``weights`` is filled in below."""
 NAMES = {
     "VhmaeVideoHarmonize": "Video Harmonize",
@@ -225,7 +225,7 @@ def test_a_video_keeps_its_sound(comfy: tuple[Any, Host], tmp_path: Path, form: 
         direct = tmp_path / "direct.mkv"
         vhmae.harmonize_video(composite, direct, mask=matte, strength=0.5, **FAST)
         assert np.array_equal(got, pictures(direct))
-    assert host.told[-1] == (10, 10)
+    assert host.told[-1] == (10.0, 10.0)
     assert said.startswith("10 frames, ")
     assert video.saved == []
 

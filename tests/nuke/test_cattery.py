@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.jit._fuser import optimized_execution
 from torch.nn import functional
 
 import vhmae
@@ -68,8 +69,8 @@ def scene(height: int, width: int, thin: bool = False) -> tuple[Array, Array]:
     """Linear light (H, W, 3) whose foreground has a cast, and its matte (H, W)."""
     rng = np.random.default_rng(height)
     coarse = rng.random((5, 8, 3)).astype(np.float32)
-    frame = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR) * 0.8 + 0.1
-    matte = np.zeros((height, width), np.float32)
+    frame: Array = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR) * 0.8 + 0.1
+    matte: Array = np.zeros((height, width), np.float32)
     if thin:
         matte[height // 3, width // 3 : width // 3 + 9] = 0.4
     else:
@@ -84,7 +85,7 @@ def image_of(light: Array, matte: Array) -> torch.Tensor:
 
 
 def made(script: Any, light: Array, matte: Array) -> Array:
-    with torch.no_grad(), torch.jit.optimized_execution(False):
+    with torch.no_grad(), optimized_execution(False):
         out = script(image_of(light, matte))
     assert out.shape == (1, 4, *matte.shape)
     assert np.array_equal(out[0, 3].numpy(), matte)
@@ -169,7 +170,7 @@ def test_light_above_one_is_kept_and_nothing_is_made_of_what_says_nothing(script
 def test_half_precision_is_no_trap(script: Any) -> None:
     light, matte = scene(90, 160)
     usual = made(script, light, matte)
-    with torch.no_grad(), torch.jit.optimized_execution(False):
+    with torch.no_grad(), optimized_execution(False):
         out = script.half()(image_of(light, matte).half())
     assert out.dtype == torch.float16
     got = out[0, :3].float().numpy().transpose(1, 2, 0)

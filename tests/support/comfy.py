@@ -122,8 +122,8 @@ class _Template:
         self.template_id, self.allowed_types = template_id, allowed_types
 
 
-def _modules(host: Host) -> dict[str, types.ModuleType]:
-    modules = {
+def _modules(host: Host) -> dict[str, Any]:
+    modules: dict[str, Any] = {
         name: types.ModuleType(name)
         for name in (
             "comfy",

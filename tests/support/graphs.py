@@ -21,6 +21,7 @@ def like_the_packaged(seed: int = 3) -> VHMAE:
     made = VHMAE(read_card("default").config).eval()
     assert made.look_path is not None
     for layer in (made.head.local, made.head.overall, made.look_path.answer):
+        assert isinstance(layer, torch.nn.Linear)
         torch.nn.init.normal_(layer.weight, std=0.02)
     return made
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -18,8 +19,8 @@ from vhmae.video.segments import SegmentedWriter
 from vhmae.video.writer import VideoWriter
 
 
-def packet(pts: int, dts: int | None) -> av.Packet:
-    made = av.Packet(b"x")
+def packet(pts: int, dts: int | None) -> Any:
+    made: Any = av.Packet(b"x")
     made.pts, made.dts, made.time_base = pts, dts, Fraction(1, 1000)
     return made
 

@@ -48,8 +48,8 @@ def test_a_profile_and_a_resolution_are_kept(before: str, after: str, tmp_path: 
         assert [float(one) for one in picture.info["dpi"]] == pytest.approx([300, 150], rel=1e-3)
         assert picture.size == (64, 48)
     if ".jpg" not in (before, after):
-        pixels = [np.asarray(Image.open(tmp_path / f"{name}")) for name in (f"in{before}", done)]
-        assert np.array_equal(*pixels)
+        held, kept = (np.asarray(Image.open(tmp_path / name)) for name in (f"in{before}", done))
+        assert np.array_equal(held, kept)
 
 
 def test_a_picture_that_says_nothing_is_written_as_before(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_stream_goes_out_with_the_line_that_it_came_with(
     header = f"YUV4MPEG2 W16 H8 F25:1 {fields} {tag}".encode()
     data = header + b"\n" + b"".join(b"FRAME\n" + frame.tobytes() for frame in frames)
     sink = io.BytesIO()
-    with av.open(io.BytesIO(data), format="yuv4mpegpipe") as source:
+    with av.open(io.BytesIO(data), "r", format="yuv4mpegpipe") as source:
         stream = source.streams.video[0]
         info = describe_stream(stream, Path("-"))
         writer = _PipeWriter(sink, info, stream, header)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -70,7 +71,12 @@ def test_what_another_program_holds_is_told_to_all_and_nobody_waits_for_everybod
     database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[object] = []
-    monkeypatch.setattr(module, "told", lambda *words: tried.append(words) or told(*words))
+
+    def listened(*words: Any) -> Any:
+        tried.append(words)
+        return told(*words)
+
+    monkeypatch.setattr(module, "told", listened)
 
     def write(number: int) -> None:
         with database.writing() as session:
