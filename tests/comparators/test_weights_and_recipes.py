@@ -21,9 +21,14 @@ from vhmae.comparators.recipe import ComparatorRecipe, Course
 from vhmae.comparators.weights import FORMAT, load_comparator, read_comparator_card, save_comparator
 from vhmae.config import read_config
 from vhmae.errors import InputError, ShapeError
+from vhmae.evaluation.methods import Clip, find_method
+from vhmae.model.vhmae import VHMAE
+from vhmae.training.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted((ROOT / "configs" / "comparators").glob("*.yaml"))
+FOLDER = ROOT / "configs" / "comparators"
+OURS = sorted(FOLDER.glob("vhmae-*.yaml"))
+CONFIGS = sorted({*FOLDER.glob("*.yaml")} - {*OURS})
 
 
 def test_weights_come_back_with_their_name_sizes_and_facts(tmp_path: Path) -> None:
@@ -111,6 +116,24 @@ def test_every_method_has_its_recipe_on_the_same_terms() -> None:
         assert recipe.train.learning_rate is None or name.startswith("co2net")
 
 
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_ours_are_trained_on_the_same_terms(path: Path) -> None:
+    command = f"# vhmae train --config configs/comparators/{path.name} "
+    assert path.read_text().startswith(command)
+    recipe = read_config(Recipe, path)
+    compared = read_config(ComparatorRecipe, FOLDER / "is2am.yaml")
+    assert (recipe.looks, recipe.scenes) == (compared.looks, compared.scenes)
+    assert recipe.data == compared.data
+    course, train = compared.train, recipe.train
+    stages = [*train.stages, *([train.look] if train.look else [])]
+    assert sum(stage.steps * stage.batch_size for stage in stages) == course.samples
+    assert {stage.image_size for stage in stages} == {course.image_size}
+    assert recipe.model.image_size == course.image_size
+    assert (train.seed, train.ema) == (course.seed, course.ema)
+    with torch.device("meta"):
+        VHMAE(recipe.model)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -188,3 +211,16 @@ def test_the_main_path_does_not_import_the_compared_methods() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not any(name.startswith("vhmae.comparators") for name in names), path
+
+
+def test_a_weights_file_is_a_method_of_the_grammar(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "small.safetensors"
+    save_comparator(Is2am(IS2AM).eval(), "is2am", IS2AM, path, {"image_size": 32})
+    composite = rng.integers(0, 256, (2, 48, 64, 3)).astype(np.uint8)
+    mask = np.zeros((2, 48, 64), bool)
+    mask[:, 10:30, 20:50] = True
+    method = find_method(f"ours=comparator:{path}", Path())
+    assert (method.name, method.facts["kind"]) == ("ours", "comparator")
+    expected = load_harmonizer(path)(composite, mask)
+    np.testing.assert_array_equal(method.harmonize(Clip(composite, mask)), expected)

@@ -14,6 +14,7 @@ import torch
 from tests.support.networks import maps, model
 from tests.support.scenes import moving_scene, save_bold_weights
 from vhmae import cli
+from vhmae.data.digests import file_digest
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
 from vhmae.evaluation.compare import Comparison, compare
@@ -176,6 +177,32 @@ def test_installed_packages_offer_methods_by_name(
         find_method("their", Path())
     with pytest.raises(InputError, match="broken: my_methods:gone cannot be loaded"):
         find_method("broken", Path())
+
+
+def test_installed_packages_make_methods_of_their_weights(
+    folder: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "loads.py").write_text(
+        "def load(path):\n"
+        "    step = int(path.read_text())\n"
+        "    return lambda composite, mask: composite - step * mask[..., None].astype('uint8')\n"
+    )
+    info = folder / "theirs-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[vhmae.method_loaders]\ntheirs = loads:load\n")
+    monkeypatch.syspath_prepend(str(folder))
+    for name, step in (("a", 1), ("b", 2)):
+        (folder / name).write_text(str(step))
+        method = find_method(f"theirs:{folder / name}", Path())
+        expected = clip.composite - step * clip.mask[..., None].astype(np.uint8)
+        np.testing.assert_array_equal(method.harmonize(clip), expected)
+        assert method.facts["weights_sha256"] == file_digest(folder / name)
+    (folder / "c").write_text("no number")
+    with pytest.raises(InputError, match=r"c: loads:load cannot read it \(ValueError"):
+        find_method(f"theirs:{folder / 'c'}", Path())
+    with pytest.raises(InputError, match="gone: no such file; expected weights for theirs"):
+        find_method("theirs:gone", Path())
 
 
 # --- weights

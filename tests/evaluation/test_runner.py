@@ -16,6 +16,7 @@ from vhmae.color.basis import apply_transform
 from vhmae.data.hyoutube import read_list, write_jpeg, write_mask
 from vhmae.errors import InputError
 from vhmae.evaluation import metrics
+from vhmae.evaluation.classical import as_map
 from vhmae.evaluation.constant import fit_constant, read_constant
 from vhmae.evaluation.methods import Clip, Method, find_method
 from vhmae.evaluation.pooling import CompositeScore, bootstrap_interval, video_means
@@ -166,6 +167,46 @@ def test_mkl_takes_over_the_backgrounds_colours(rng: np.random.Generator) -> Non
     out = find_method("mkl", Path()).harmonize(Clip(composite, mask))
     np.testing.assert_allclose(out[mask].mean(0), composite[~mask].mean(0), atol=2.0)
     assert np.array_equal(out[~mask], composite[~mask])
+
+
+def test_gains_take_the_means_a_part_of_the_way(rng: np.random.Generator) -> None:
+    composite = rng.integers(60, 90, (2, 40, 60, 3)).astype(np.uint8)
+    mask = np.zeros((2, 40, 60), bool)
+    mask[:, 10:30, 10:50] = True
+    composite[~mask] = composite[~mask] * np.array([1, 2, 1], np.uint8)
+    inside, outside = composite[mask].mean(0), composite[~mask].mean(0)
+    for mix in (0.3, 1.0):
+        out = find_method("gain", Path(), mix=mix).harmonize(Clip(composite, mask))
+        np.testing.assert_allclose(out[mask].mean(0), inside + mix * (outside - inside), atol=0.5)
+
+
+def test_colors_alone_are_free_of_blur(rng: np.random.Generator) -> None:
+    _, masks = moving_scene(2, 64, 48)
+    patches = rng.integers(40, 200, (2, 6, 8, 3)).astype(np.float32)
+    smooth = np.stack([cv2.resize(one, (64, 48), interpolation=cv2.INTER_CUBIC) for one in patches])
+    noisy = (smooth + rng.integers(-20, 20, smooth.shape)).clip(0, 255).astype(np.uint8)
+    wanted = noisy.copy()
+    wanted[masks] = np.rint(noisy[masks] * [0.8, 0.9, 1.0] + [20.0, 5.0, 0.0]).astype(np.uint8)
+
+    def blurred(clip: Clip) -> Array:
+        return np.stack([cv2.blur(frame, (5, 5)) for frame in wanted])
+
+    clip = Clip(noisy, masks)
+    blurry = Method("blurry", blurred, facts={"steps": 3})
+    plain = as_map(Method("plain", lambda clip: wanted)).harmonize(clip)
+    assert np.abs(plain.astype(int) - wanted).max() <= 1  # a map is its own nearest
+    told = as_map(blurry)
+    assert (told.name, told.facts) == (
+        "blurry, colors alone",
+        {"steps": 3, "colors_alone": True},
+    )
+    found = told.harmonize(clip)
+    assert np.array_equal(found[~masks], noisy[~masks])
+
+    def error(made: Array) -> float:
+        return float(np.square(made[masks].astype(float) - wanted[masks]).mean())
+
+    assert error(found) < 0.5 * error(blurred(clip))
 
 
 def test_drift_of_a_method_that_does_nothing_is_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from vhmae.data.clips import Pack
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
 from vhmae.training.recipe import DataConfig, LookStage
@@ -47,6 +49,29 @@ def test_what_is_kept_for_validation_stays_there_when_it_is_left_out_as_well(roo
     packs, kept = split_dev(load_packs(config, root / "cache"), dev)
     assert [pack.names for pack in packs] == [["a__1", "a__2"], ["b__1", "b__3"]]
     assert kept.names == ["kept__x"]
+
+
+def test_decoded_frames_are_those_of_what_is_left(root: Path) -> None:
+    """Recipes that leave different names out of one folder share a cache."""
+    (root / "three").mkdir()
+    for level, name in ((20, "a__1"), (60, "b__1"), (100, "c__1")):
+        picture = np.full((40 + level, 50, 3), level, np.uint8)
+        cv2.imwrite(str(root / "three" / f"{name}.jpg"), picture)
+    names, dev = root / "names.txt", root / "dev.txt"
+    names.write_text("a__1\n")
+    dev.write_text("a__1\n")
+    plain = DataConfig(root=str(root), folders=("three",), shares=(1.0,), leave_out=names)
+    kept = dataclasses.replace(plain, dev_list=dev)  # which is then left out after the packs
+
+    def levels(pack: Pack) -> dict[str, int]:
+        return {name: int(pack.picture(index).mean()) for index, name in enumerate(pack.names)}
+
+    for config in (plain, kept, plain):
+        packs, held = split_dev(
+            load_packs(config, root / "cache"), config.dev_list, config.dev_list is not None
+        )
+        assert levels(packs[0]) == {"b__1": 60, "c__1": 100}
+        assert levels(held) == ({"a__1": 20} if config.dev_list else {})
 
 
 def test_a_bank_is_another_one_where_something_is_left_out(root: Path) -> None:

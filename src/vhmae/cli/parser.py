@@ -157,7 +157,9 @@ def add_device_options(parser: Parser) -> None:
     group.add_argument("--threads", type=positive, metavar="N", help="CPU threads (all)")
 
 
-METHOD_FORMS = "NAME|vhmae:WEIGHTS|folder:PATH|module:function|FILE.py:function|LABEL=ANY"
+METHOD_FORMS = (
+    "NAME|vhmae:WEIGHTS|comparator:WEIGHTS|folder:PATH|module:function|FILE.py:function|LABEL=ANY"
+)
 """How a method is written, as vhmae.evaluation.methods reads it; that module, too, would load
 torch."""
 

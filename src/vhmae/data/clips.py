@@ -225,7 +225,7 @@ class Pack:
         self.source = source  # (frames,) index into names, ascending
         self._pictures = pictures
         self._labels = labels
-        self._decoded: list[Array] = []
+        self._decoded: dict[int, Array] = {}
         self.frames_of = [np.flatnonzero(source == index) for index in range(len(names))]
         # Takes of one clip share a number, so that no fold has seen a part of another's scenes; the
         # same in every subset.
@@ -241,7 +241,7 @@ class Pack:
     def picture(self, index: int) -> Array:
         """Decode a frame, or take it from the cache: (H, W, 3) uint8 RGB, read-only where it is
         cached."""
-        if index < len(self._decoded):
+        if index in self._decoded:
             return self._decoded[index]
         picture = cv2.imdecode(self._pictures[index], cv2.IMREAD_COLOR)
         if picture is None:
@@ -277,11 +277,11 @@ class Pack:
         if sizes:
             pixels = np.memmap(path, np.uint8, "r")
             ends = np.cumsum([3 * height * width for height, width in sizes])
-            self._decoded = [
-                pixels[end - 3 * height * width : end].reshape(height, width, 3)
-                for end, (height, width) in zip(ends.tolist(), sizes, strict=True)
-            ]
-        return sum(picture.nbytes for picture in self._decoded)
+            self._decoded = {
+                index: pixels[end - 3 * height * width : end].reshape(height, width, 3)
+                for index, (end, (height, width)) in enumerate(zip(ends, sizes, strict=True))
+            }
+        return sum(picture.nbytes for picture in self._decoded.values())
 
     def labels(self, index: int) -> Array | None:
         """Decode a label map (H, W) uint8, or None where the pack has none."""
@@ -289,14 +289,18 @@ class Pack:
         return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
 
     def subset(self, keep: set[str]) -> Pack:
-        """The part of the pack whose names are in ``keep``."""
+        """The part of the pack whose names are in ``keep``, with what is decoded of it."""
         chosen = [index for index, name in enumerate(self.names) if name in keep]
         rows = [int(row) for index in chosen for row in self.frames_of[index]]
         position = {old: new for new, old in enumerate(chosen)}
         source = np.array([position[int(self.source[row])] for row in rows], dtype=np.int64)
         names = [self.names[index] for index in chosen]
         pictures, labels = ([one[r] for r in rows] for one in (self._pictures, self._labels))
-        return Pack(names, source, pictures, labels, self.together)
+        part = Pack(names, source, pictures, labels, self.together)
+        part._decoded = {
+            new: self._decoded[row] for new, row in enumerate(rows) if row in self._decoded
+        }
+        return part
 
     def with_regions(self) -> Pack:
         """The pack with regions of like colour in the place of label maps that are missing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -13,15 +14,18 @@ from vhmae.color.transfer import match_histograms, monge_kantorovich, reinhard
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
 
-CLASSICAL = ("reinhard", "histogram", "mkl")
+CLASSICAL = ("reinhard", "histogram", "mkl", "gain")
 ORACLES = {"oracle-affine": AFFINE, "oracle-quadratic": QUADRATIC}
 """The best global map with the target known: how much a perfect guess of the look would gain."""
+RIDGE = 1e-6
+"""Of fits whose answer is known: enough for a foreground of one color, too little to be seen."""
 PIXELS_A_CLIP = 20_000
 """Colors that fits and statistics are taken from; evenly spaced among the clip's."""
 
 
 def classical_method(name: str, mix: float = 1.0) -> Method:
-    """Reinhard, histogram matching or MKL; ``mix`` is how far they go, 0 (untouched) to 1."""
+    """Reinhard, histogram matching, MKL or gains to the background's mean; ``mix`` is how far they
+    go, 0 (untouched) to 1."""
     transfer = _TRANSFERS[name]
     label = name if mix == 1.0 else f"{name}, mix {mix:g}"
     return Method(label, lambda clip: _transferred(clip, transfer, mix), facts={"mix": mix})
@@ -36,6 +40,35 @@ def oracle_method(name: str) -> Method:
 def map_method(name: str, coefficients: torch.Tensor) -> Method:
     """One color map (3, 10) for all clips."""
     return Method(name, lambda clip: _paste(clip, lambda colors: _mapped(colors, coefficients)))
+
+
+def as_map(method: Method) -> Method:
+    """A method judged by its colors alone: in each frame, the quadratic map that is nearest to what
+    it made of the foreground takes the place of that. Blur and lost detail go, and so does light
+    that differs from place to place."""
+
+    def harmonize(clip: Clip) -> Array:
+        out = clip.composite.copy()
+        for frame, made, inside in zip(out, method.harmonize(clip), clip.mask, strict=True):
+            if inside.any():
+                frame[inside] = _nearest_map(frame[inside], made[inside])
+        return out
+
+    return dataclasses.replace(
+        method,
+        name=f"{method.name}, colors alone",
+        harmonize=harmonize,
+        facts={**method.facts, "colors_alone": True},
+    )
+
+
+def _nearest_map(colors: Array, made: Array) -> Array:
+    """Colors (P, 3) uint8 under the map that takes them as near as it can to others."""
+    coefficients = torch.from_numpy(
+        fit_transform(_spread(colors), _spread(made), QUADRATIC, ridge=RIDGE)
+    )
+    mapped = _mapped(colors.astype(np.float32) / np.float32(255.0), coefficients)
+    return np.asarray(np.rint(np.clip(mapped, 0.0, 1.0) * 255.0), np.uint8)
 
 
 def _spread(colors: Array) -> Array:
@@ -62,7 +95,17 @@ def _monge_kantorovich(colors: Array, source: Array, reference: Array) -> Array:
     return _mapped(colors, coefficients)
 
 
-_TRANSFERS = {"reinhard": reinhard, "histogram": match_histograms, "mkl": _monge_kantorovich}
+def _gain(colors: Array, source: Array, reference: Array) -> Array:
+    """Each channel times what takes its mean to the background's."""
+    return np.asarray(colors * (reference.mean(axis=0) / np.maximum(source.mean(axis=0), 1 / 255)))
+
+
+_TRANSFERS = {
+    "reinhard": reinhard,
+    "histogram": match_histograms,
+    "mkl": _monge_kantorovich,
+    "gain": _gain,
+}
 
 
 def _transferred(clip: Clip, transfer: Callable[[Array, Array, Array], Array], mix: float) -> Array:
@@ -85,5 +128,5 @@ def _oracle(clip: Clip, size: int) -> Array:
         return clip.composite
     clips = (clip.composite, clip.target)
     source, wanted = (torch.from_numpy(_spread(frames[clip.mask])) for frames in clips)
-    coefficients = fit_transform(source, wanted, size, ridge=1e-6)
+    coefficients = fit_transform(source, wanted, size, ridge=RIDGE)
     return _paste(clip, lambda colors: _mapped(colors, coefficients))

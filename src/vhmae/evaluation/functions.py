@@ -1,4 +1,5 @@
-"""Other people's methods: a function in a module, in a file, or of an installed package.
+"""Other people's methods: a function in a module, in a file, or of an installed package, or what
+an installed package makes of a file of weights.
 
 The function takes ``(composite, mask)``, (T, H, W, 3) uint8 RGB and (T, H, W) bool, and gives
 frames of the composite's shape and type. One that takes a single argument gets the :class:`Clip`
@@ -23,6 +24,8 @@ from vhmae.outside import load_outside, told
 
 GROUP = "vhmae.methods"
 """Entry points of this group are methods by their names."""
+LOADERS = "vhmae.method_loaders"
+"""Entry points of this group make a method out of a file: ``NAME:PATH``."""
 
 
 def installed_methods() -> dict[str, EntryPoint]:
@@ -32,15 +35,46 @@ def installed_methods() -> dict[str, EntryPoint]:
 
 def installed_method(label: str, point: EntryPoint) -> Method:
     """A method that an installed package offers."""
+    return _as_method(label, _loaded(point), point.value)
+
+
+def _loaded(point: EntryPoint) -> Any:
     try:
-        found = point.load()
+        return point.load()
     except Exception as error:
         raise InputError(
             f"{point.value} cannot be loaded ({told(error)}); mend that package",
             field="method",
             value=point.name,
         ) from error
-    return _as_method(label, found, point.value)
+
+
+def installed_loaders() -> dict[str, EntryPoint]:
+    """What installed packages make methods of files with, by name."""
+    return {point.name: point for point in entry_points(group=LOADERS)}
+
+
+def loaded_method(label: str, point: EntryPoint, path: Path) -> Method:
+    """A file of weights as the method that its package makes of it.
+
+    Raises:
+        InputError: if there is no such file, or the package cannot read it.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; expected weights for {point.name}", field="method")
+    load = _loaded(point)
+    try:
+        found = load(path)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path}: {point.value} cannot read it ({told(error)})", field="method"
+        ) from error
+    method = _as_method(label, found, point.value)
+    return dataclasses.replace(
+        method, facts={**method.facts, "weights": str(path), "weights_sha256": file_digest(path)}
+    )
 
 
 def function_method(label: str, source: str) -> Method:

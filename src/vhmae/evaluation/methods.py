@@ -1,9 +1,11 @@
 """Methods by name: one grammar for ``evaluate``, ``compare`` and ``study create``.
 
-``NAME | vhmae:WEIGHTS | folder:PATH | module:function | FILE.py:function | LABEL=ANY OF THESE``
+``NAME | vhmae:WEIGHTS | comparator:WEIGHTS | folder:PATH | module:function | FILE.py:function |
+LABEL=ANY OF THESE``
 
 NAME is one of ``METHODS`` or an entry point of the group ``vhmae.methods`` of any installed
-package. Our model, classical maps, somebody's function and a folder of somebody's results are
+package; ``comparator`` is one of the group ``vhmae.method_loaders``, which any package may add to.
+Our model, classical maps, somebody's function and a folder of somebody's results are
 scored by the same code.
 """
 
@@ -26,7 +28,13 @@ from vhmae.evaluation.classical import (
 )
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.evaluation.constant import looks_of, read_constant
-from vhmae.evaluation.functions import function_method, installed_method, installed_methods
+from vhmae.evaluation.functions import (
+    function_method,
+    installed_loaders,
+    installed_method,
+    installed_methods,
+    loaded_method,
+)
 from vhmae.evaluation.network import network_method
 from vhmae.evaluation.results import folder_method
 
@@ -148,6 +156,9 @@ def _find(label: str, source: str, data: Path, settings: HarmonizerSettings, mix
         return classical_method(source, mix)
     if source in ORACLES:
         return oracle_method(source)
+    loaders = installed_loaders()
+    if kind in loaders and rest:
+        return loaded_method(label, loaders[kind], Path(rest))
     if _FUNCTION.fullmatch(source):
         return function_method(label, source)
     installed = installed_methods()
@@ -156,7 +167,7 @@ def _find(label: str, source: str, data: Path, settings: HarmonizerSettings, mix
     known = (*METHODS, *installed)
     raise InputError(
         f"unknown{did_you_mean(source, known)}; expected {', '.join(known)}, "
-        "vhmae:WEIGHTS, folder:PATH, module:function or FILE.py:function",
+        "vhmae:WEIGHTS, comparator:WEIGHTS, folder:PATH, module:function or FILE.py:function",
         field="method",
         value=source,
     )

@@ -38,7 +38,6 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     if config.dev_list is not None:  # kept out of training in any case, and wanted for validation
         left_out -= read_names(config.dev_list, "data.dev_list")
     listed = read_file_table(config.only, "data.only") if config.only else None
-    mark = f".{_digest(_restrictions(config))}" if config.leave_out or config.only else ""
     for folder in config.folders:
         path = cache / _pack_file(config, folder)
         if not path.exists():
@@ -50,9 +49,9 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
         if listed is not None:
             pack = pack.subset(_listed_names(pack, listed.get(folder, set()), folder))
         if config.decoded_mib:
-            room -= pack.cache_decoded(
-                path.with_name(f"{path.stem}{mark}.{room >> 20}.pixels"), room
-            )
+            # By the names that are left: other lists may leave other frames at the same places.
+            kept = f"{path.stem}.{_digest(pack.names)}.{room >> 20}.pixels"
+            room -= pack.cache_decoded(path.with_name(kept), room)
         packs.append(pack)
     return packs
 

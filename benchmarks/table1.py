@@ -1,0 +1,258 @@
+"""Table 1 on equal terms: every compared method trained on the same composites, scored by the same
+code.
+
+python benchmarks/table1.py --data DATA --runs RUNS --work FOLDER [--sets FOLDER] [--only ROW,...]
+
+RUNS holds a folder for each recipe of configs/comparators, with the weights that `vhmae train` left
+there; a row whose weights are not there is left out, and said. WORK keeps the whole report of each
+row and set: what is there, for the same weights and set, is not scored again. How far the classical
+methods go is chosen on dev-two; nothing is chosen on val. Writes benchmarks/results/table1.json;
+benchmarks/tables.py makes docs/table1.md and its plot from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hardware import describe
+from look_scores import make_set
+from table1_rows import ROWS, Row
+
+from vhmae.data.digests import set_digest
+from vhmae.data.hyoutube import read_list
+from vhmae.evaluation.classical import as_map
+from vhmae.evaluation.clip import Clip, Method
+from vhmae.evaluation.methods import find_method
+from vhmae.evaluation.pooling import paired_difference
+from vhmae.evaluation.runner import METRICS, evaluate
+from vhmae.evaluation.tables import format_report
+
+SETS = ("val-one", "val-two", "val-camera", "val-large", "val-real")
+DEV = "dev-two"
+SWAPPED = "val-two"
+MIXES = (0.25, 0.3, 0.5, 0.75, 1.0)
+REFERENCE = "vhmae-transforms"
+"""What every other row's difference is taken to."""
+SIZES = {"training size": (128, 128, 8), "1080 lines": (1920, 1080, 2)}
+"""Width, height and frames of the clips that are timed."""
+Report = dict[str, Any]
+
+
+class KeptFrames:
+    """A method whose results are kept on the disk, to be scored a second time without running
+    it."""
+
+    def __init__(self, method: Method, folder: Path) -> None:
+        self.method, self.folder = method, folder
+
+    def as_method(self) -> Method:
+        return dataclasses.replace(self.method, harmonize=self._harmonize)
+
+    def _harmonize(self, clip: Clip) -> Any:
+        assert clip.sample is not None
+        path = self.folder / f"{clip.sample.name.replace('/', '__')}.npy"
+        if not path.exists():
+            np.save(path, self.method.harmonize(clip))
+        return np.load(path)
+
+
+def score(
+    method: Method, data: Path, wanted: Sequence[str], kept: Path, swap: bool = False
+) -> Report:
+    """Score a method on a set, or read its report where the same one was scored before.
+
+    Args:
+        kept: JSON file of the report.
+    """
+    expected = {"set": set_digest(read_list(data)), "method": method.digest}
+    if kept.exists():
+        report: Report = json.loads(kept.read_text())
+        if all(report["digests"][key] == value for key, value in expected.items()):
+            return report
+    report = evaluate(data, method, wanted, swap_background=swap)
+    kept.write_text(json.dumps(report) + "\n")
+    print(format_report(report), flush=True)
+    return report
+
+
+def chosen_mix(row: Row, sets: Path, work: Path) -> float:
+    """How far a classical method goes: what leaves least on dev-two."""
+    found = {}
+    for mix in MIXES:
+        method = find_method(row.source, sets / DEV, mix=mix)
+        report = score(method, sets / DEV, ("fmse",), work / f"{row.name}.{DEV}.{mix:g}.json")
+        found[mix] = report["ratio"]["fmse"]
+    return min(found, key=lambda mix: found[mix])
+
+
+def method_of(row: Row, runs: Path, data: Path, mix: float = 1.0) -> Method:
+    """The row's method, under its name in the table."""
+    method = find_method(row.source.format(runs=runs), data, mix=mix)
+    return dataclasses.replace(method, name=row.title)
+
+
+def scores_of(row: Row, runs: Path, sets: Path, work: Path) -> Report:
+    """All reports of a row: as it is, by its colors alone, before other backgrounds."""
+    mix = chosen_mix(row, sets, work) if row.group == "classical" else 1.0
+    found: Report = {"mix": mix, "sets": {}, "colors": {}, "swapped": {}}
+    wanted = (*METRICS, "temporal") if row.over_time else METRICS
+    for name in SETS:
+        data = sets / name
+        method = method_of(row, runs, data, mix)
+        with tempfile.TemporaryDirectory() as temporary:
+            frames = KeptFrames(method, Path(temporary)).as_method()
+            found["sets"][name] = score(frames, data, wanted, work / f"{row.name}.{name}.json")
+            if row.group not in ("classical", "bound"):  # these are maps of colors already
+                kept = work / f"{row.name}.{name}.colors.json"
+                found["colors"][name] = score(as_map(frames), data, ("fmse",), kept)
+        if name == SWAPPED and method.takes_other_backgrounds:
+            kept = work / f"{row.name}.{name}.swapped.json"
+            found["swapped"][name] = score(method, data, ("fmse",), kept, swap=True)
+    return found
+
+
+def curve_of(row: Row, runs: Path, sets: Path, work: Path) -> dict[str, float]:
+    """fMSE ratios on dev-two of the weights that were kept on the way, by samples."""
+    found = {}
+    folder = runs / row.name
+    for path in sorted(folder.glob("weights-*.safetensors"), key=lambda one: _samples(one)):
+        method = find_method(f"comparator:{path}", sets / DEV)
+        kept = work / f"{row.name}.{DEV}.{_samples(path)}.json"
+        found[str(_samples(path))] = score(method, sets / DEV, ("fmse",), kept)["ratio"]["fmse"]
+    return found
+
+
+def _samples(path: Path) -> int:
+    return int(path.stem.rpartition("-")[2])
+
+
+# --- time and memory, each in a process of its own
+
+
+def timed(source: str, size: tuple[int, int, int]) -> dict[str, float]:
+    """CPU seconds a frame and the peak of memory in MiB, in a process of its own."""
+    command = [sys.executable, __file__, "--measure", source, "--size", ",".join(map(str, size))]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return measured
+
+
+def measure(source: str, size: tuple[int, int, int]) -> dict[str, float]:
+    """What :func:`timed` runs: a clip of noise under a box, once to warm up and once by the
+    clock."""
+    width, height, count = size
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 256, (count, height, width, 3)).astype(np.uint8)
+    mask = np.zeros(frames.shape[:3], bool)
+    mask[:, height // 4 : height // 2, width // 4 : width // 2] = True
+    clip = Clip(frames, mask, target=frames)
+    method = find_method(source, Path(), threads=1)
+    method.harmonize(clip)
+    began = time.process_time()
+    method.harmonize(clip)
+    seconds = (time.process_time() - began) / count
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"cpu_seconds_a_frame": round(seconds, 4), "peak_mib": round(peak)}
+
+
+# --- the table
+
+
+def told(report: Report) -> Report:
+    """What the table keeps of a report; the rest lies in the work folder."""
+    keys = ("overall", "ratio", "ratio_ci95", "worse_share", "videos", "composites", "digests")
+    kept = {key: report[key] for key in (*keys, "leading", "temporal") if key in report}
+    if "temporal" in kept:
+        kept["temporal"] = {key: kept["temporal"][key] for key in ("tl_dis", "frtc")}
+    return kept
+
+
+def differences(rows: dict[str, Report]) -> list[Report]:
+    """Each row less the reference's, over the same composites of each set."""
+    if REFERENCE not in rows:
+        return []
+    ours = rows[REFERENCE]
+    return [
+        {"row": name, "data": data, "colors": kind == "colors", **paired_difference(report, other)}
+        for name, found in rows.items()
+        if name != REFERENCE
+        for kind in ("sets", "colors")
+        for data, report in found[kind].items()
+        if (other := ours[kind].get(data)) is not None
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--runs", type=Path, help="folder of trained weights, a folder a row")
+    parser.add_argument("--work", type=Path, help="folder that keeps whole reports")
+    parser.add_argument("--sets", type=Path, help="folder that keeps the made sets")
+    parser.add_argument("--only", default=",".join(row.name for row in ROWS), metavar="ROW,...")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--size", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--json", type=Path, default=Path(__file__).parent / "results" / "table1.json"
+    )
+    args = parser.parse_args()
+    if args.measure:
+        width, height, count = map(int, args.size.split(","))
+        print(json.dumps(measure(args.measure, (width, height, count))))
+        return
+    if None in (args.data, args.runs, args.work):
+        parser.error("--data, --runs and --work are needed")
+    args.work.mkdir(parents=True, exist_ok=True)
+    sets = args.sets or args.work / "sets"
+    for name in (DEV, *SETS):
+        make_set(name, args.data, sets / name)
+    found: dict[str, Report] = {}
+    facts: dict[str, Report] = {}
+    for row in ROWS:
+        if row.name not in args.only.split(","):
+            continue
+        missing = row.missing(args.runs)
+        if missing is not None:
+            print(f"{row.title}: no {missing}; left out", file=sys.stderr)
+            continue
+        found[row.name] = scores_of(row, args.runs, sets, args.work)
+        source = row.source.format(runs=args.runs)
+        facts[row.name] = {
+            **row.facts(args.runs),
+            "mix": found[row.name]["mix"],
+            "curve": curve_of(row, args.runs, sets, args.work),
+            "cost": {name: timed(source, size) for name, size in SIZES.items()},
+        }
+        write(args.json, found, facts)
+
+
+def write(path: Path, found: dict[str, Report], facts: dict[str, Report]) -> None:
+    rows = [
+        {
+            "row": name,
+            **facts[name],
+            **{
+                kind: {data: told(report) for data, report in found[name][kind].items()}
+                for kind in ("sets", "colors", "swapped")
+            },
+        }
+        for name in facts
+    ]
+    report = {"schema": 1, "hardware": describe(), "rows": rows, "paired": differences(found)}
+    path.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""The rows of Table 1 on equal terms: what each is, and where its weights lie."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Literal
+
+from vhmae.comparators.catalogue import COMPARATORS
+from vhmae.comparators.weights import load_comparator, read_comparator_card
+from vhmae.model.weights import load_model
+
+Group = Literal["untouched", "classical", "image", "video", "ours", "packaged", "bound"]
+"""``ours`` are trained on equal terms, too; ``packaged`` are not, ``bound`` know the target."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A row of the table."""
+
+    name: str
+    """Of its recipe in configs/comparators and its folder of weights."""
+    title: str
+    group: Group
+    source: str
+    """By the grammar of ``--method``; ``{runs}`` is the folder of trained weights."""
+    over_time: bool = False
+    """Whether it is a method for videos, whose steadiness is measured."""
+
+    def missing(self, runs: Path) -> Path | None:
+        """The file of weights that the row needs and that is not there."""
+        if "{runs}" not in self.source:
+            return None
+        path = Path(self.source.format(runs=runs).partition(":")[2])
+        return None if path.is_file() else path
+
+    def facts(self, runs: Path) -> dict[str, Any]:
+        """Parameters and course of training, as the weights say."""
+        kind, _, place = self.source.format(runs=runs).partition(":")
+        if kind == "comparator":
+            model, _ = load_comparator(Path(place))
+            trained = read_comparator_card(Path(place)).facts
+            return {"parameters": sum(one.numel() for one in model.parameters()), **trained}
+        if kind.startswith("vhmae"):
+            ours = load_model(place or "default")
+            return {"parameters": sum(one.numel() for one in ours.parameters())}
+        return {"parameters": 0}
+
+
+def _compared(name: str) -> Row:
+    video = name.startswith(("huang-", "co2net-"))
+    return Row(
+        name,
+        COMPARATORS[name].title,
+        "video" if video else "image",
+        f"comparator:{{runs}}/{name}/weights.safetensors",
+        over_time=video,
+    )
+
+
+def _ours(name: str, title: str, method: str = "vhmae") -> Row:
+    source = f"{method}:{{runs}}/{name}/weights.safetensors"
+    return Row(name, title, "ours", source, over_time=True)
+
+
+ROWS = (
+    Row("composite", "composite, untouched", "untouched", "composite", over_time=True),
+    Row("gain", "gains to the background's mean", "classical", "gain"),
+    Row("reinhard", "Reinhard", "classical", "reinhard"),
+    Row("histogram", "histogram matching", "classical", "histogram"),
+    Row("mkl", "Monge-Kantorovich", "classical", "mkl"),
+    Row("constant", "one constant map", "bound", "constant"),
+    *(_compared(name) for name in COMPARATORS),
+    _ours("vhmae-plain", "VHMAE as printed"),
+    _ours("vhmae-transforms", "VHMAE with transforms"),
+    _ours("vhmae-look", "our look path alone", "vhmae-look"),
+    Row("default", "packaged weights: default", "packaged", "vhmae:default", over_time=True),
+    Row("free", "packaged weights: free", "packaged", "vhmae:free", over_time=True),
+    Row("oracle-affine", "best affine map, target known", "bound", "oracle-affine"),
+    Row("oracle-quadratic", "best quadratic map, target known", "bound", "oracle-quadratic"),
+)
