@@ -23,7 +23,7 @@ from vhmae.config import read_config
 from vhmae.errors import InputError, ShapeError
 from vhmae.evaluation.methods import Clip, find_method
 from vhmae.model.vhmae import VHMAE
-from vhmae.training.recipe import Recipe
+from vhmae.training.recipe import LookStage, Recipe, Stage
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs" / "comparators"
@@ -125,7 +125,9 @@ def test_ours_are_trained_on_the_same_terms(path: Path) -> None:
     assert (recipe.looks, recipe.scenes) == (compared.looks, compared.scenes)
     assert recipe.data == compared.data
     course, train = compared.train, recipe.train
-    stages = [*train.stages, *([train.look] if train.look else [])]
+    stages: list[Stage | LookStage] = [*train.stages]
+    if train.look:
+        stages.append(train.look)
     assert sum(stage.steps * stage.batch_size for stage in stages) == course.samples
     assert {stage.image_size for stage in stages} == {course.image_size}
     assert recipe.model.image_size == course.image_size
