@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import av
 import numpy as np
@@ -56,23 +58,31 @@ def y4m(path: Path, kind: str = "yuv4mpegpipe") -> bytes:
     return out.read_bytes()
 
 
-def piped(work: Path, data: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
+def command_of(work: Path, *options: str) -> list[str]:
     mask = () if "--mask" in options else ("--mask", str(work / "m.npz"))
-    command = [
-        sys.executable,
-        "-m",
-        "vhmae",
-        "harmonize",
-        "-",
-        "-o",
-        "-",
-        *mask,
-        "--weights",
-        str(work / "w.safetensors"),
-    ]
-    return subprocess.run(
-        [*command, *options], input=data, capture_output=True, timeout=120, check=False
-    )
+    return ["harmonize", "-", "-o", "-", *mask, "--weights", str(work / "w.safetensors"), *options]
+
+
+def piped(work: Path, data: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
+    """Through the pipes of a process of its own."""
+    command = [sys.executable, "-m", "vhmae", *command_of(work, *options)]
+    return subprocess.run(command, input=data, capture_output=True, timeout=120, check=False)
+
+
+def streamed(work: Path, data: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
+    """The same command in this process, from one file to another, which costs no start."""
+    command, told = command_of(work, *options), io.StringIO()
+    (work / "sent").write_bytes(data)
+    with (
+        (work / "sent").open() as source,
+        (work / "got").open("w") as out,
+        mock.patch("sys.stdin", source),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(told),
+    ):
+        code = main(command)
+    got = (work / "got").read_bytes()
+    return subprocess.CompletedProcess(command, code, got, told.getvalue().encode())
 
 
 @pytest.mark.parametrize("kind", ["yuv4mpegpipe", "rawvideo"])
@@ -160,7 +170,7 @@ def test_wrong_pipes_get_one_line(work: Path) -> None:
         (y4m(work / "in.mkv"), ("--crf", "3"), b"--crf: is for files"),
         (y4m(work / "in.mkv"), ("--raw", "96:64"), b"expected WIDTHxHEIGHT"),
     ):
-        run = piped(work, data, *options)
+        run = streamed(work, data, *options)
         assert run.returncode == 2
         assert message in run.stderr
         assert run.stderr.count(b"\n") <= 4
@@ -169,11 +179,11 @@ def test_wrong_pipes_get_one_line(work: Path) -> None:
 
 def test_a_mask_that_ends_before_the_stream_is_refused(work: Path, tmp_path: Path) -> None:
     write_mask_bits(moving_scene(FRAMES - 1, 96, 64)[1], tmp_path / "short.npz")
-    run = piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"))
+    run = streamed(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"))
     assert run.returncode == 2
     assert b"has 39 frames but the stream goes on" in run.stderr
     assert (
-        piped(
+        streamed(
             work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "short.npz"), "--hold-last-mask"
         ).returncode
         == 0
@@ -210,7 +220,7 @@ def test_a_stream_that_ends_within_a_frame_is_an_error_after_the_whole_frames(
 ) -> None:
     data = y4m(work / "in.mkv", kind)
     raw = ("--raw", "96x64:yuv420p:24") if kind == "rawvideo" else ()
-    whole, cut = (piped(work, sent, "--lookahead", "0", *raw) for sent in (data, data[:-100]))
+    whole, cut = (streamed(work, sent, "--lookahead", "0", *raw) for sent in (data, data[:-100]))
     assert whole.returncode == 0, whole.stderr
     assert cut.returncode == 1
     assert (b"ends within frame" if kind == "yuv4mpegpipe" else b"is damaged") in cut.stderr
@@ -221,7 +231,7 @@ def test_a_stream_that_ends_within_a_frame_is_an_error_after_the_whole_frames(
 def test_raw_video_with_unused_bytes_comes_through_whole(work: Path) -> None:
     data = np.random.default_rng(0).integers(0, 255, (2, 64, 96, 4), np.uint8).tobytes()
     whole, cut = (
-        piped(work, sent, "--lookahead", "0", "--raw", "96x64:bgr0:25", "--hold-last-mask")
+        streamed(work, sent, "--lookahead", "0", "--raw", "96x64:bgr0:25", "--hold-last-mask")
         for sent in (data, data[:-100])
     )
     assert whole.returncode == 0, whole.stderr
@@ -281,10 +291,10 @@ def test_a_silent_sender_does_not_hold_an_interrupt_up(
 
 def test_strict_pipes_take_warnings_as_errors(work: Path, tmp_path: Path) -> None:
     write_mask_bits(np.ones((FRAMES, 64, 96), bool), tmp_path / "full.npz")
-    run = piped(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "full.npz"))
+    run = streamed(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "full.npz"))
     assert (run.returncode, b"left untouched" in run.stderr) == (0, True)
     assert (
-        piped(
+        streamed(
             work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "full.npz"), "--strict"
         ).returncode
         == 2
