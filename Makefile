@@ -74,16 +74,16 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-# Three on two cores: browsers and servers are waited for.
+# Three on two cores: browsers and servers are waited for. Longest files first (tests/conftest.py).
 check: setup
-	$(BIN)/pytest -n 3 --dist loadfile $(TESTS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 # pytest last: its closing line ends the output.
 test: lint types check
 
 # Full tables, 500 voters, clusters' crowds: before a release, and after changes of what they cover.
 test-long: setup
-	$(BIN)/pytest -n 2 --dist loadfile -m long --timeout=900 $(TESTS)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m long --timeout=900 $(TESTS)
 
 # What guided harmonizing knows of the packaged weights, anew after they change: the prior, the scores, their tables and the picture.
 # DATA is where the recipes of configs/benchmarks find their clips; sets that are not yet under SETS are made.

@@ -30,6 +30,16 @@ DATA = Path(os.environ.get("VHMAE_DATA", Path(__file__).parents[2] / "shared" / 
 __all__ = ["bold", "built", "data", "footage", "hdr_work", "made", "review"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that are given more time than usual begin first: begun last, they would keep one
+    process busy while the others had nothing left to do."""
+    given: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        given[item.path] = max(given.get(item.path, 0.0), marker.args[0] if marker else 0.0)
+    items.sort(key=lambda item: -given[item.path])
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """A cluster of this machine alone, which the first work that is spread starts."""
