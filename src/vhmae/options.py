@@ -37,6 +37,7 @@ def option(
     group: str = "",
     role: Role = "plain",
     same_frames: bool = False,
+    without: str = "",
 ) -> Any:
     """A field that is an option.
 
@@ -48,6 +49,7 @@ def option(
         role: what a file is to the work.
         same_frames: whether another value still writes the same frames, so that a stopped run may
             be resumed with it.
+        without: of what is done by default, what the flag that leaves it out says.
     """
     told = {
         "flag": flag,
@@ -55,6 +57,7 @@ def option(
         "group": group,
         "role": role,
         "same_frames": same_frames,
+        "without": without,
     }
     return dataclasses.field(default=default, default_factory=factory, metadata=told)
 
@@ -76,6 +79,8 @@ class Option:
     group: str
     role: Role
     same_frames: bool
+    without: str
+    """Of what is done by default, what the flag that leaves it out says."""
 
     @functools.cached_property
     def choices(self) -> tuple[str, ...]:
@@ -218,6 +223,7 @@ def _options_of(kind: Any) -> tuple[Option, ...]:
                 group=told.get("group", ""),
                 role=told.get("role", "plain"),
                 same_frames=told.get("same_frames", False),
+                without=told.get("without", ""),
             )
         )
     return tuple(found)

@@ -9,6 +9,8 @@ import pytest
 
 from vhmae import cli
 from vhmae.cli import build_parser
+from vhmae.options import options_of
+from vhmae.work.job import HarmonizeJob
 
 
 def commands_of(
@@ -45,3 +47,15 @@ def test_every_command_says_what_it_does(
     words: tuple[str, ...], parser: argparse.ArgumentParser
 ) -> None:
     assert parser.description, words
+
+
+def test_a_flag_that_leaves_out_says_what_it_leaves_out(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["harmonize", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    done_by_default = [one for one in options_of(HarmonizeJob) if one.is_switch and one.default]
+    assert len(done_by_default) == 3
+    for one in done_by_default:
+        assert one.without, one.name
+        assert f"{one.flags[0]} {one.without}" in told
+        assert one.help.rstrip(".") not in told

@@ -33,7 +33,8 @@ def add_options(
 
 
 def _add(parser: Any, one: Option) -> None:
-    told = f"{one.help.rstrip('.')}{_usual(one)}".replace("%", "%%")
+    means = one.without or one.help
+    told = f"{means.rstrip('.')}{_usual(one)}".replace("%", "%%")
     more: dict[str, Any] = {"dest": one.name, "default": argparse.SUPPRESS, "help": told}
     if one.is_switch:
         parser.add_argument(*one.flags, action="store_const", const=not one.default, **more)

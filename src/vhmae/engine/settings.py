@@ -45,8 +45,11 @@ class HarmonizerSettings:
     move: str = option("foreground", metavar="foreground|background|both[:SHARE]")
     """Who moves: the foreground to the background, the background to the foreground (nothing
     outside the mask stays as it was then), or both, the foreground by SHARE of the way (.5)."""
-    cut_detection: bool = True
-    """Begin a new shot at each cut that is detected; without, the video is one shot."""
+    cut_detection: bool = option(
+        True,
+        without="Begin no shot but at cuts that are named: else the video is one shot",
+    )
+    """Begin a new shot at each cut that is detected."""
     weights: str = option(
         "default",
         metavar="NAME|PATH|hf:owner/name",

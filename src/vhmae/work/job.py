@@ -145,12 +145,15 @@ class HarmonizeJob(AnalysisJob):
     """Write so that a stopped run can be resumed, and resume one that was stopped."""
     audio: Audio = "copy"
     """What becomes of the sound: copied as it is, made AAC, or left out."""
-    overwrite: bool = option(True, same_frames=True)
-    """Put the whole file in the place of one that is there already; without, that is refused before
-    the work."""
+    overwrite: bool = option(
+        True, same_frames=True, without="Refuse, before the work, an output that is there already"
+    )
+    """Put the whole file in the place of one that is there already."""
     check: bool = option(False, same_frames=True)
     """Refuse what is to be refused, say what will be written, and stop before the work."""
-    verify: bool = option(True, same_frames=True)
+    verify: bool = option(
+        True, same_frames=True, without="Do not read the written file again to check it"
+    )
     """Read the written file again and compare its frames, time stamps and audio with what was
     meant."""
     progress: ProgressMode = option("none", same_frames=True)
