@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -222,6 +223,20 @@ def test_one_picture_stands_still_behind_a_moving_foreground(work: Path, tmp_pat
         == 0
     )
     assert len(read_rgb_frames(tmp_path / "out.mkv", list(range(FRAMES)))) == FRAMES
+
+
+def test_a_foreground_may_end_where_the_part_ends(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_video(tmp_path / "short.mkv", np.stack([layer()[0]] * 4), pix_fmt="yuv444p")
+    write_mask_bits(np.stack([layer()[1] > 127] * 4), tmp_path / "short.npz")
+    short = ["--foreground", str(tmp_path / "short.mkv"), "--mask", str(tmp_path / "short.npz")]
+    report = ["--json", str(tmp_path / "r.json")]
+    assert run(work, tmp_path / "o.mkv", *short, "--end", "0.16", *report) == 0  # 4 frames of 40 ms
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert (found["frames"], found["skipped"]) == (4, FRAMES - 4)
+    assert run(work, tmp_path / "o.mkv", *short, "--end", "0.2") == 2
+    assert "has 4 frames but" in capsys.readouterr().err
 
 
 def test_layers_that_do_not_fit_are_refused(

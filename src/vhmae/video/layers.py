@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import cv2
 import numpy as np
@@ -145,8 +145,15 @@ class LayeredSource:
             "and black where it is nothing; where it is, pass `premultiplied`"
         )
 
-    def read(self, first: int = 0) -> Iterator[tuple[TimedFrame, Array]]:
-        """Composited frames with their mattes (uint16), from a number on."""
+    def read(
+        self, first: int = 0, is_past: Callable[[TimedFrame], bool] = lambda timed: False
+    ) -> Iterator[tuple[TimedFrame, Array]]:
+        """Composited frames with their mattes (uint16), from a number on.
+
+        Args:
+            is_past: whether a frame of the background lies past what is wanted: such a one comes
+                as it is, and is the last, since the foreground may have ended there.
+        """
         still = self.foreground.frames == 1
         fronts = read_frames(self.foreground, first=0 if still else first)
         mattes = self.mattes.read(self.foreground, first) if self.mattes is not None else None
@@ -154,6 +161,9 @@ class LayeredSource:
         matte: Array | None = None
         at = first - 1
         for timed in read_frames(self.background, first=first):
+            if is_past(timed):
+                yield timed, np.zeros((timed.image.height, timed.image.width), np.uint16)
+                return
             while front is None or (not still and front.index < timed.index):
                 front = next(fronts, None)
                 if front is None:

@@ -106,14 +106,9 @@ class Sources:
         at = begin - 1
         for timed, mattes in self._with_mattes(begin):
             at = timed.index
-            seconds = (
-                timed.index / float(info.fps)
-                if timed.seconds is None
-                else timed.seconds - info.start_seconds
-            )
-            if job.end is not None and seconds >= job.end - 1e-6:
+            if self._is_past(timed):
                 break
-            if seconds < job.start - 1e-6:
+            if self._seconds_of(timed) < job.start - 1e-6:
                 self.skipped_before += count
                 continue
             yield Payload(timed, mattes)
@@ -121,10 +116,19 @@ class Sources:
             return
         self.skipped_after += (info.frames - at) if count else 0
 
+    def _seconds_of(self, timed: TimedFrame) -> float:
+        """When a frame is shown, counted from the first one."""
+        if timed.seconds is None:
+            return timed.index / float(self.info.fps)
+        return timed.seconds - self.info.start_seconds
+
+    def _is_past(self, timed: TimedFrame) -> bool:
+        return self.job.end is not None and self._seconds_of(timed) >= self.job.end - 1e-6
+
     def _with_mattes(self, first: int) -> Iterator[Payload]:
         """All frames from a number on, each with its mattes."""
         if self.layers is not None:
-            for timed, matte in self.layers.read(first):
+            for timed, matte in self.layers.read(first, self._is_past):
                 yield Payload(timed, (matte,))
             return
         sources = [mattes.read(self.info, first) for mattes in self.mattes]
