@@ -151,12 +151,12 @@ def test_the_shader_makes_what_the_renderer_makes(folder: Path, page: Page, clip
 def test_a_frame_nobody_has_come_to_is_looked_at_when_it_is_asked_for(
     folder: Path, bold_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vhmae.app.clip import Clip
+    from vhmae.app.clip import OpenClip
 
-    def never(self: Clip, tell: object) -> Iterator[None]:
+    def never(self: OpenClip, tell: object) -> Iterator[None]:
         return iter(())
 
-    monkeypatch.setattr(Clip, "reading", never)
+    monkeypatch.setattr(OpenClip, "reading", never)
     app = app_of(folder, bold_weights)
     try:
         page = Page(app)

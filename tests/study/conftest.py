@@ -18,7 +18,7 @@ from tests.web.databases import KINDS, fresh_database
 from vhmae.study.create import StudyJob, create_study
 from vhmae.study.folder import Description, Question, open_rows
 from vhmae.study.pages import make_study_application
-from vhmae.study.tables import Clip, Stimulus
+from vhmae.study.tables import Stimulus, StudyClip
 from vhmae.web.database import Database
 from vhmae.web.secrets import Secrets
 
@@ -47,7 +47,7 @@ class Running:
     def methods(self) -> dict[str, str]:
         """Token -> method."""
         with self.database.reading() as session:
-            mine = select(Stimulus).join(Clip).where(Clip.study_id == self.description.id)
+            mine = select(Stimulus).join(StudyClip).where(StudyClip.study_id == self.description.id)
             return {stimulus.token: stimulus.method for stimulus in session.scalars(mine)}
 
 

@@ -20,7 +20,7 @@ from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
 from vhmae.study.create import StudyJob, create_study
 from vhmae.study.folder import SECRETS, Question, open_rows, read_study
-from vhmae.study.tables import Clip
+from vhmae.study.tables import StudyClip
 from vhmae.video.browser import read_upright
 from vhmae.video.source import probe_source
 from vhmae.web.secrets import read_secrets
@@ -52,7 +52,7 @@ def test_the_middle_of_a_clip_is_shown_with_its_colours(
 ) -> None:
     tokens = small_study.methods()
     with small_study.database.reading() as session:
-        clip = session.query(Clip).filter_by(name="two").one()
+        clip = session.query(StudyClip).filter_by(name="two").one()
         token = next(s.token for s in clip.stimuli if s.method == "poor")
     assert tokens[token] == "poor"
     shown = list(

@@ -59,7 +59,7 @@ def seen_of(job: HarmonizeJob) -> dict[str, Any]:
     return {name: getattr(plain, name) for name in fields} | {"turned": job.keeps_turn}
 
 
-class Clip:
+class OpenClip:
     """An opened clip."""
 
     def __init__(self, job: HarmonizeJob, sources: Sources, analysis: Analysis, folder: Path):

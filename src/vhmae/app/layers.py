@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from vhmae.app.clip import Clip
+from vhmae.app.clip import OpenClip
 from vhmae.app.pictures import grey_bytes, png, reduced
 from vhmae.app.refusals import Refused
 from vhmae.arrays import Array
@@ -15,7 +15,7 @@ from vhmae.video.matte import alpha_matte
 from vhmae.video.reader import read_frames, to_uint8
 
 
-def layer_picture(clip: Clip, layer: str, number: int) -> bytes:
+def layer_picture(clip: OpenClip, layer: str, number: int) -> bytes:
     """A frame of a layer at the scale of the preview, as PNG; the foreground with its matte as
     alpha.
 

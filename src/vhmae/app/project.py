@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, Literal
 
-from vhmae.app.clip import Clip, plain_job, seen_of
+from vhmae.app.clip import OpenClip, plain_job, seen_of
 from vhmae.app.document import Document
 from vhmae.app.folder import Folder
 from vhmae.app.refusals import Refused
@@ -60,7 +60,7 @@ class Project:
         self.house = house
         self.state: State = "opening"
         self.error: dict[str, Any] | None = None
-        self._clip: Clip | None = None
+        self._clip: OpenClip | None = None
         self._lock = threading.RLock()
         self._told = 0.0
         self._generation = 0
@@ -142,7 +142,7 @@ class Project:
             sources.check()
             analysis = self.house.worker.ask(AWAITED, lambda: self._analysis(sources)).result()
             folder = self.house.run.folder(f"{self.number}-{generation}")
-            clip = Clip(job, sources, analysis, folder)
+            clip = OpenClip(job, sources, analysis, folder)
         except Refused as error:
             self._fail(generation, error.tree())
             return
@@ -172,7 +172,7 @@ class Project:
             raise InputError("these weights draw pixels; take weights that say color maps")
         return analysis
 
-    def _reading(self, clip: Clip, generation: int) -> Any:
+    def _reading(self, clip: OpenClip, generation: int) -> Any:
         try:
             yield from clip.reading(lambda first, last: self._read(clip, first, last))
         except VhmaeError as error:
@@ -190,14 +190,14 @@ class Project:
         self._tell_state()
         self._tell_maps(clip)
 
-    def _read(self, clip: Clip, first: int, last: int) -> None:
+    def _read(self, clip: OpenClip, first: int, last: int) -> None:
         now = time.monotonic()
         if now - self._told >= TOLD_EVERY_SECONDS:
             self._told = now
             self._tell_state()
             self._tell_maps(clip)
 
-    def _tell_maps(self, clip: Clip) -> None:
+    def _tell_maps(self, clip: OpenClip) -> None:
         told = {"id": self.number, "first": 0, "last": max(0, clip.read - 1)}
         self.house.tell("maps", told)
         self.house.tell("shots", {"id": self.number, "shots": clip.shots()})
@@ -223,7 +223,7 @@ class Project:
         return {"proxy": round(kept, 4), "maps": share}
 
     @property
-    def clip(self) -> Clip:
+    def clip(self) -> OpenClip:
         """The clip.
 
         Raises:

@@ -55,7 +55,7 @@ def write_mask_bits(mask: Array, path: Path) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Clip:
+class ClipFiles:
     """A video file with its mask file."""
 
     name: str
@@ -139,12 +139,12 @@ def label_of(picture: Path) -> Path | None:
     return next((path for path in beside if path != picture and path.exists()), None)
 
 
-def list_clips(folder: Path) -> list[Clip]:
+def list_clips(folder: Path) -> list[ClipFiles]:
     """List the clips of a folder in the order of their names."""
     if not folder.is_dir():
         raise InputError(f"{folder}: is not a folder; expected NAME.mp4 beside NAME.mask.npz")
     clips = [
-        Clip(video.stem, video, video.with_name(f"{video.stem}.mask.npz"))
+        ClipFiles(video.stem, video, video.with_name(f"{video.stem}.mask.npz"))
         for video in sorted(folder.glob("*.mp4"))
         if video.with_name(f"{video.stem}.mask.npz").exists()
     ]

@@ -15,7 +15,7 @@ import torch
 from vhmae.arrays import Array
 from vhmae.color.lut import Split, read_lut_bank
 from vhmae.color.skin import find_skin
-from vhmae.data.clips import Clip, Still, list_clips, list_stills, read_names
+from vhmae.data.clips import ClipFiles, Still, list_clips, list_stills, read_names
 from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, SKIN, TEST_LIST, write_jpeg, write_mask
 from vhmae.data.looks import (
     IDENTITY,
@@ -154,7 +154,7 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
     )
     lines: list[str] = []
     journal: list[dict[str, object]] = []
-    clips: list[Clip | Still] = [
+    clips: list[ClipFiles | Still] = [
         *list_clips(recipe.videos),
         *(list_stills(recipe.stills) if recipe.stills else []),
     ]
@@ -225,7 +225,7 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
 def _write_composite(
     recipe: SynthesisRecipe,
     output: Path,
-    clip: Clip | Still,
+    clip: ClipFiles | Still,
     index: int,
     frames: Array,
     masks: Array,

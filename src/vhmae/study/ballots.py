@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from vhmae.study.tables import INPUT, Ballot, Clip, Participant, Rank, Stimulus, Study
+from vhmae.study.tables import INPUT, Ballot, Participant, Rank, Stimulus, Study, StudyClip
 from vhmae.web.database import Database, now_ms
 from vhmae.web.secrets import fingerprint, new_token
 from vhmae.web.trouble import rows_that_fit
@@ -106,7 +106,7 @@ class Ballots:
             if ballot is None:
                 return None
             tokens = _tokens(session, ballot.clip_id)
-            clip = session.get_one(Clip, ballot.clip_id)
+            clip = session.get_one(StudyClip, ballot.clip_id)
             composite = next(
                 stimulus.token for stimulus in clip.stimuli if stimulus.method == INPUT
             )

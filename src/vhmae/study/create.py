@@ -15,8 +15,7 @@ import numpy as np
 from vhmae.arrays import Array
 from vhmae.data.hyoutube import TEST_LIST, Sample, read_list
 from vhmae.errors import InputError
-from vhmae.evaluation.methods import Clip as Scene
-from vhmae.evaluation.methods import Method, find_method
+from vhmae.evaluation.methods import Clip, Method, find_method
 from vhmae.partial_output import working_folder
 from vhmae.study import tables
 from vhmae.study.folder import VIDEOS, Description, Question, open_rows, write_study
@@ -331,7 +330,7 @@ def _examine(
 
 def _make_clip(
     number: int, source: _Source, runs: dict[str, Method], folder: Path, lines: int
-) -> tables.Clip:
+) -> tables.StudyClip:
     """Transcode the input and all results of a clip under names that say nothing."""
     info = source.info
     rate = STILL_RATE if source.is_still else info.fps
@@ -341,7 +340,7 @@ def _make_clip(
         method: read_upright(one, source.first, source.count) for method, one in shown.items()
     }
     if runs:  # these see the whole clip at once
-        scene = Scene(
+        scene = Clip(
             np.stack(list(read_upright(info, source.first, source.count))), _read_mask(source)
         )
         made |= {method: run.harmonize(scene) for method, run in runs.items()}
@@ -350,7 +349,7 @@ def _make_clip(
         token = new_token()
         write_browser_video(folder / f"{token}.mp4", resized(frames, size), rate)
         stimuli.append(tables.Stimulus(method=method, token=token))
-    return tables.Clip(
+    return tables.StudyClip(
         number=number, name=source.name, frames=source.count, fps=float(rate), stimuli=stimuli
     )
 

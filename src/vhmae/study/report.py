@@ -19,7 +19,7 @@ from vhmae.errors import InputError
 from vhmae.partial_output import working_folder
 from vhmae.study import statistics
 from vhmae.study.folder import Description
-from vhmae.study.tables import INPUT, Ballot, Clip, Participant
+from vhmae.study.tables import INPUT, Ballot, Participant, StudyClip
 from vhmae.web.database import Database
 from vhmae.web.sheets import csv_text
 from vhmae.web.trouble import rows_that_fit
@@ -84,7 +84,8 @@ def read_rankings(database: Database, description: Description) -> Rankings:
             .join(Participant, Participant.id == Ballot.participant_id)
             .where(Participant.study_id == description.id, Ballot.submitted_ms.is_not(None))
             .options(
-                selectinload(Ballot.ranks), selectinload(Ballot.clip).selectinload(Clip.stimuli)
+                selectinload(Ballot.ranks),
+                selectinload(Ballot.clip).selectinload(StudyClip.stimuli),
             )
             .order_by(Ballot.id)
         )

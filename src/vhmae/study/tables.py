@@ -28,10 +28,12 @@ class Study(Base):
     secret: Mapped[str] = mapped_column(String(64), server_default="")
     """Draws the orders; whoever has it can tell which attempt is whose."""
     created_ms: Mapped[int] = mapped_column(BigInteger)
-    clips: Mapped[list[Clip]] = relationship(back_populates="study", order_by="Clip.number")
+    clips: Mapped[list[StudyClip]] = relationship(
+        back_populates="study", order_by="StudyClip.number"
+    )
 
 
-class Clip(Base):
+class StudyClip(Base):
     """A composite that is shown with the results of all methods."""
 
     __tablename__ = "study_clip"
@@ -58,7 +60,7 @@ class Stimulus(Base):
     method: Mapped[str] = mapped_column(String(100))
     token: Mapped[str] = mapped_column(String(32), unique=True)
     """Its name in addresses: says nothing of the method."""
-    clip: Mapped[Clip] = relationship(back_populates="stimuli")
+    clip: Mapped[StudyClip] = relationship(back_populates="stimuli")
 
 
 class Participant(Base):
@@ -94,7 +96,7 @@ class Ballot(Base):
     """Stimuli from the first place on the page to the last."""
     shown_ms: Mapped[int | None] = mapped_column(BigInteger)
     submitted_ms: Mapped[int | None] = mapped_column(BigInteger)
-    clip: Mapped[Clip] = relationship()
+    clip: Mapped[StudyClip] = relationship()
     ranks: Mapped[list[Rank]] = relationship(order_by="Rank.rank")
 
 
