@@ -1,6 +1,7 @@
 """Draws the figures of docs/results.md and docs/paper.md into docs/pictures.
 
 python benchmarks/figures.py results                     plots from benchmarks/results/*.json
+python benchmarks/figures.py table1                      docs/table1.md, from results/table1.json
 python benchmarks/figures.py masking --demo DEMO         Fig. 2: the maskings, on the demo's
 photographs python benchmarks/figures.py seams --demo DEMO --weights NAME=FILE ...    Fig. 4: what
 models of the pixel head draw there
@@ -259,6 +260,35 @@ def _draw_dial() -> Path:
     return _save(figure, "dial.png")
 
 
+def draw_table1() -> Path:
+    """Table 1 on equal terms: one panel a set, one line a method; as drawn and by colors alone."""
+    from table1_tables import SETS, scored
+
+    rows = [(row, found) for row, found in scored() if row.group != "untouched"][::-1]
+    height = 1.2 + 0.22 * len(rows)
+    figure, axes = pyplot.subplots(
+        1, len(SETS), figsize=(12, height), sharey=True, layout="constrained"
+    )
+    for axis, name in zip(axes, SETS, strict=True):
+        for place, (row, found) in enumerate(rows):
+            color = "#1f5a94" if row.group in ("ours", "packaged") else "#c8742c"
+            drawn, colors = found["sets"][name], found["colors"].get(name)
+            leading = colors or drawn
+            axis.plot(leading["ratio_ci95"]["fmse"], [place, place], "-", color=color, alpha=0.5)
+            axis.plot(leading["ratio"]["fmse"], place, "o", color=color, markersize=5)
+            if colors is not None:
+                axis.plot(drawn["ratio"]["fmse"], place, "|", color=color, markersize=8)
+        axis.axvline(1.0, color="black", linewidth=0.8, linestyle=":")
+        axis.set_xlim(0.0, 2.0)
+        axis.set_title(name, fontsize=10)
+    axes[0].set_yticks(range(len(rows)), [row.title for row, _ in rows], fontsize=8)
+    figure.supxlabel(
+        "fMSE, of the untouched composite's (dot: colors alone, with its interval; bar: as drawn)",
+        fontsize=9,
+    )
+    return _save(figure, "table1.png")
+
+
 def _save(figure: Any, name: str) -> Path:
     path = PICTURES / name
     figure.savefig(path, dpi=110, metadata={"Software": None})
@@ -270,7 +300,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("kind", choices=["results", "masking", "seams"])
+    parser.add_argument("kind", choices=["results", "table1", "masking", "seams"])
     parser.add_argument(
         "--demo", type=Path, default=Path("demo"), help="folder that vhmae demo wrote"
     )
@@ -284,12 +314,12 @@ def main() -> None:
     args = parser.parse_args()
     if args.kind == "results":
         drawn = draw_results()
+    elif args.kind == "table1":
+        drawn = [draw_table1()]
+    elif args.kind == "masking":
+        drawn = [draw_masking(args.demo)]
     else:
-        drawn = [
-            draw_masking(args.demo)
-            if args.kind == "masking"
-            else draw_seams(args.demo, args.weights)
-        ]
+        drawn = [draw_seams(args.demo, args.weights)]
     print("\n".join(str(path.relative_to(ROOT)) for path in drawn))
 
 

@@ -32,12 +32,13 @@ from speed_tables import (
     training_table,
     video_table,
 )
+from table1_tables import table1_blocks
 from trial_tables import ablation_table, context_table, doubt_table, token_table, trial_table
 
 from vhmae.evaluation.freshness import outdated
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/results.md", "docs/one-look.md", "docs/looks.md")
+PAGES = ("README.md", "docs/results.md", "docs/one-look.md", "docs/looks.md", "docs/table1.md")
 
 
 def _measured(name: str) -> str:
@@ -203,6 +204,7 @@ def blocks() -> dict[str, str]:
         "measured-looks": _measured("looks"),
         **look_blocks(),
         **guided_blocks(),
+        **table1_blocks(),
     }
 
 
