@@ -93,3 +93,35 @@ def test_shown_again_the_look_path_learns_from_what_it_made_of_the_foreground() 
     assert ratio(1) == pytest.approx(float(errors[0] / untouched), rel=1e-4)
     assert ratio(2) == pytest.approx(float((errors[0] + errors[1]) / 2.0 / untouched), rel=1e-4)
     assert errors[0] != errors[1]
+
+
+def test_exposure_can_count_more() -> None:
+    torch.manual_seed(0)
+    path = VHMAE(TINY).look_path
+    assert path is not None
+    count, read = sum(statistics.PIXELS), statistics.PIXELS[0]
+    pixels = torch.randint(0, 256, (4, count, 3), dtype=torch.uint8)
+    region = torch.rand(4, count) < 0.7
+    bank = LookBank(pixels, region, torch.rand(4, len(statistics.SETS)), torch.arange(4))
+    looks = LookSampler.from_luts(luts(3), LookMixture(), pool_size=8, seed=0)
+
+    def losses(weight: float) -> dict[str, torch.Tensor]:
+        config = LossConfig(floor=0.03, luma_weight=weight)
+        return look_losses(path, bank, looks, torch.arange(4), np.random.default_rng(0), config)
+
+    background, foreground = looks.draw_pairs(np.random.default_rng(0), 4)
+    composite, target = (
+        apply_luts(pixels.float() / 255.0, look).clamp(0.0, 1.0)
+        for look in (foreground, background)
+    )
+    expected = []  # a path that says nothing yet leaves the composite as it is
+    for row in range(4):
+        own = region[row, :read]
+        deviation = (composite - target)[row, :read][own]
+        luma = (deviation * torch.tensor([0.2126, 0.7152, 0.0722])).sum(-1).mean()
+        expected.append(2.0 * luma**2 / (deviation.square().mean() + 0.03))
+    plain, weighted = losses(0.0), losses(2.0)
+    added = float(weighted["loss"].detach() - plain["loss"].detach())
+    assert added == pytest.approx(float(torch.stack(expected).mean()), rel=1e-4)
+    assert added > 1e-3
+    assert float(weighted["ratio"].detach()) == pytest.approx(1.0)

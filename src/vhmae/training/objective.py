@@ -15,6 +15,7 @@ from vhmae.color.basis import QUADRATIC, apply_transform
 from vhmae.color.lut import apply_luts
 from vhmae.data.looks import LookSampler
 from vhmae.data.synthesis import TrainingBatch
+from vhmae.guide.colors import LUMA
 from vhmae.model import losses
 from vhmae.model.likeness import LikenessEncoder, Likes
 from vhmae.model.look import LookPath, recolor_foreground, recolor_likes
@@ -104,9 +105,12 @@ def look_losses(
         said = path.read(seen, bank.shares[rows], paired)
         coefficients = so_far + said.member_coefficients  # (M, B, 3, 10)
         harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
-        error = ((harmonized - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (M, B)
+        deviation = harmonized - target[:, :count]
+        error = (deviation.square().mean(-1) * weight).sum(-1)  # (M, B)
+        luma = ((deviation @ deviation.new_tensor(LUMA)) * weight).sum(-1)  # (M, B)
+        exposure = config.luma_weight * luma.square()
         unseen = path.unseen_by(bank.source[rows].to(error.device)) if cross_fit else None
-        found.append(_relative_losses(error, untouched, config, unseen))
+        found.append(_relative_losses(error, exposure, untouched, config, unseen))
         so_far = coefficients.mean(dim=0).detach()
     return {key: torch.stack([losses[key] for losses in found]).mean() for key in found[0]}
 
@@ -151,11 +155,12 @@ def likeness_losses(
 
 
 def _relative_losses(
-    error: Tensor, untouched: Tensor, config: LossConfig, unseen: Tensor | None
+    error: Tensor, more: Tensor, untouched: Tensor, config: LossConfig, unseen: Tensor | None
 ) -> dict[str, Tensor]:
-    """Of the members' errors (M, B): what is minimised, and ratios to the untouched composites'."""
+    """Of the members' errors (M, B): what is minimised, with what counts more, and ratios to the
+    untouched composites'."""
     harm = config.harm_weight * (error - untouched).clamp_min(0.0)
-    relative = (error + harm) / (untouched + config.floor)  # (M, B)
+    relative = (error + harm + more) / (untouched + config.floor)  # (M, B)
     base = untouched.mean().clamp_min(1e-9)
     if unseen is None:
         return {"loss": relative.mean(), "ratio": error.mean() / base}

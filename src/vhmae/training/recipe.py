@@ -216,6 +216,9 @@ class LossConfig:
     """Added to the composite's error in ``relative``."""
     harm_weight: float = 0.0
     """Extra weight, in ``relative``, of what is worse than the untouched composite."""
+    luma_weight: float = 0.0
+    """Extra weight, in the look path's own course, of the squared error of the foreground's mean
+    luma: its exposure."""
 
     def __post_init__(self) -> None:
         for name in (self.reconstruction, *(one.term for one in self.more)):
