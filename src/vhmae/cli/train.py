@@ -180,6 +180,38 @@ def add_weights(commands: Any) -> None:
         help="where it goes; beside the weights, by their name, it is found (beside them)",
     )
     add_report_options(export)
+    join = add_command(
+        steps,
+        "join",
+        _join,
+        "let the look paths of several trainings answer together, as one network",
+    )
+    join.add_argument(
+        "weights",
+        nargs="+",
+        metavar="NAME|PATH|hf:owner/name",
+        help="the first one's tokens are kept",
+    )
+    join.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    join.add_argument(
+        "--licence", metavar="TEXT", help="of what is written (those of the weights that go in)"
+    )
+    add_report_options(join)
+
+
+def _join(args: Any) -> None:
+    from vhmae.model.files import read_card
+    from vhmae.model.joining import join_look_paths, joined_facts
+    from vhmae.model.weights import load_model, save_model
+
+    cards = [read_card(weights) for weights in args.weights]
+    networks = [load_model(weights) for weights in args.weights]
+    joined = join_look_paths(networks)
+    save_model(joined, args.output, joined_facts(cards, args.licence))
+    members = joined.config.look.members if joined.config.look else 0
+    write_report({"schema": 1, "weights": str(args.output), "members": members}, args.json)
+    if not args.quiet:
+        print(f"{args.output}: {members} members")
 
 
 def _export_onnx(args: Any) -> None:
