@@ -189,17 +189,16 @@ def recipe_page() -> str:
         "On the command line each is an option: `--train.seed 1`. "
         "[Train on your own clips](../train-your-own.md) shows a recipe at work.",
     ]
-    section = ""
+    rows: dict[str, list[str]] = {}
     for key in keys_of(Recipe):
-        above = key.name.rpartition(".")[0]
-        if above != section or len(lines) == 2:
-            section = above
-            head = "| key | value | default | meaning |\n|---|---|---|---|"
-            lines.append(f"## {section or 'Recipe'}\n\n{head}")
+        section, _, name = key.name.rpartition(".")
         default = f"`{key.default}`" if key.default else "must be given"
-        name = key.name.rpartition(".")[2]
         cells = [f"`{name}`", key.kind, default, _sentence(key.meaning)]
-        lines[-1] += "\n| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        row = "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        rows.setdefault(section, []).append(row)
+    for section, own in rows.items():
+        table = "\n".join(["| key | value | default | meaning |", "|---|---|---|---|", *own])
+        lines += [f"## {section or 'Recipe'}", '<div class="keys" markdown>', table, "</div>"]
     return "\n\n".join(lines) + "\n"
 
 
