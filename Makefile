@@ -15,7 +15,7 @@ TESTS ?=
 # Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
 MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 
-.PHONY: setup demo test test-long lint types check docs docs-serve lock frontend guided weights-follow platforms rvm-weights isnet-weights clean
+.PHONY: setup demo test test-long mutants lint types check docs docs-serve lock frontend guided weights-follow platforms rvm-weights isnet-weights clean
 
 # What all that works on the code needs.
 setup: $(VENV)/dev
@@ -81,9 +81,19 @@ check: setup
 # pytest last: its closing line ends the output.
 test: lint types check
 
-# Full tables, 500 voters, clusters' crowds: before a release, and after changes of what they cover.
+# Full tables, 500 voters, clusters' crowds, and changes that tests must notice: before a release, and after changes of what they cover.
 test-long: setup
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m long --timeout=900 $(TESTS)
+	$(MAKE) mutants
+
+# Changes single places of each room, drawn by a seed, and fails where the room's tests notice fewer than 85 % of them.
+MUTANTS ?= --sample 15
+mutants: $(VENV)/mutation
+	$(BIN)/python tools/mutants.py $(MUTANTS) --json build/mutants.json
+
+$(VENV)/mutation: $(VENV)/dev
+	$(PIP) install --constraint constraints.txt cosmic-ray
+	touch $@
 
 # What guided harmonizing knows of the packaged weights, anew after they change: the prior, the scores, their tables and the picture.
 # DATA is where the recipes of configs/benchmarks find their clips; sets that are not yet under SETS are made.

@@ -1,0 +1,290 @@
+"""Change single places of the code, and see whether the tests of the room notice: what they would
+let pass. Needs cosmic-ray, whose changes these are: make mutants, or
+
+    python tools/mutants.py --sample 10 --seed 0 --json benchmarks/results/mutants.json
+
+Draws places of each room, makes one change at each in a copy of the tree, and runs the tests of the
+room, those that name the changed module first, until one fails. A change that makes them take far
+longer is noticed, too. Fails where less than 85 % of all changes are noticed.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+import argparse
+import ast
+import contextlib
+import dataclasses
+import importlib
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import cosmic_ray.plugins
+from cosmic_ray.ast import ast_nodes, get_ast
+from cosmic_ray.mutating import mutate_code
+from scipy.stats import binomtest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("model", "color", "data", "engine", "evaluation", "study")
+LEAST_NOTICED = 0.85
+REASONS = Path(__file__).with_name("mutants.json")
+"""Of changes that are known to pass, why that is right: room, line before and after, reason."""
+HEAVY = ("numpy", "torch", "cv2", "av", "numba", "scipy.stats", "onnxruntime")
+"""Imported once: each run of the tests begins as a fork of this process, which has no room yet."""
+MORE_TIME = 4.0
+"""Tests that take so many times as long as without the change have noticed it ..."""
+LEAST_SECONDS = 120.0
+"""... but not before so long, since the machine may be busy."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A place of a module, and what is made of it."""
+
+    room: str
+    module: str
+    """Its path below the root."""
+    line: int
+    operator: str
+    occurrence: int
+
+    def made(self, source: str) -> str:
+        operator = cosmic_ray.plugins.get_operator(self.operator)()
+        changed: str | None = mutate_code(source, operator, self.occurrence)
+        assert changed is not None, self
+        return changed
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rooms", nargs="+", choices=ROOMS, default=ROOMS)
+    parser.add_argument("--sample", type=int, default=10, help="changes of each room")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--limit",
+        type=float,
+        metavar="SECONDS",
+        help="what the tests of a room may take, where they are known to pass (several times of "
+        "what they take unchanged)",
+    )
+    parser.add_argument("--json", type=Path, help="where the report goes")
+    args = parser.parse_args()
+    if args.json is not None:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+    sys.dont_write_bytecode = True  # a change may leave a file's size and second as they were
+    for name in HEAVY:
+        importlib.import_module(name)
+    rows = []
+    with copied_tree() as folder:
+        for room in args.rooms:
+            limit = args.limit or usual_limit(folder, room)
+            for change in drawn(folder, room, args.sample, args.seed):
+                row = judge(folder, change, limit)
+                rows.append(row)
+                print(json.dumps(row), flush=True)
+                if args.json is not None:  # as it goes: such a run is often stopped
+                    args.json.write_text(json.dumps(report(rows, args.seed), indent=1) + "\n")
+    told = report(rows, args.seed)
+    print(f"{told['noticed']} of {told['changes']} noticed, 95 %: {told['interval']}")
+    sys.exit(told["share"] < LEAST_NOTICED)
+
+
+def report(rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
+    noticed = sum(row["noticed"] for row in rows)
+    interval = binomtest(noticed, len(rows)).proportion_ci(0.95, "wilson")
+    rooms = {
+        room: [sum(row["noticed"] for row in own), len(own)]
+        for room in ROOMS
+        if (own := [row for row in rows if row["room"] == room])
+    }
+    return {
+        "seed": seed,
+        "changes": len(rows),
+        "noticed": noticed,
+        "share": round(noticed / len(rows), 3),
+        "interval": [round(interval.low, 3), round(interval.high, 3)],
+        "rooms": rooms,
+        "unnoticed": [row for row in rows if not row["noticed"]],
+    }
+
+
+@contextlib.contextmanager
+def copied_tree() -> Iterator[Path]:
+    """The files that git knows of, in a folder that goes away."""
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        folder = Path(name)
+        for file in listed.stdout.splitlines():
+            if (ROOT / file).is_file():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(ROOT / file, folder / file)
+        yield folder
+
+
+def usual_limit(folder: Path, room: str) -> float:
+    """What the tests of a room may take under a change; they must pass without one."""
+    usual = run_tests(folder, room_tests(folder, room), None)
+    if usual.code:
+        sys.exit(f"{room}: its tests fail as the code stands:\n{usual.output[-2000:]}")
+    return max(LEAST_SECONDS, MORE_TIME * usual.seconds)
+
+
+def drawn(folder: Path, room: str, count: int, seed: int) -> list[Change]:
+    """Places drawn of a room, each with one of the changes that can be made there."""
+    places: dict[tuple[str, Any, Any], list[Change]] = {}
+    for module in sorted((folder / "src" / "vhmae" / room).rglob("*.py")):
+        name = str(module.relative_to(folder))
+        for start, end, change in changes_of(room, name, module.read_text(encoding="utf-8")):
+            places.setdefault((name, start, end), []).append(change)
+    dice = random.Random(f"{seed} {room}")
+    chosen = dice.sample(sorted(places), min(count, len(places)))
+    return [dice.choice(places[place]) for place in chosen]
+
+
+def changes_of(
+    room: str, name: str, source: str
+) -> Iterator[tuple[tuple[int, int], tuple[int, int], Change]]:
+    """Every change of a module, with where it begins and ends; types say nothing to a test."""
+    nodes = list(ast_nodes(get_ast(source)))
+    types = list(type_places(ast.parse(source)))
+    for kind in cosmic_ray.plugins.operator_names():
+        operator_class = cosmic_ray.plugins.get_operator(kind)
+        if operator_class.arguments():  # wants to be told more
+            continue
+        operator = operator_class()
+        places = (place for node in nodes for place in operator.mutation_positions(node))
+        for occurrence, (start, end) in enumerate(places):
+            if not any(low <= start < high for low, high in types):
+                yield start, end, Change(room, name, start[0], kind, occurrence)
+
+
+def type_places(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    for node in ast.walk(tree):
+        for found in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if isinstance(found, ast.expr):
+                assert found.end_lineno is not None
+                assert found.end_col_offset is not None
+                begin = found.lineno, found.col_offset
+                yield begin, (found.end_lineno, found.end_col_offset)
+
+
+def judge(folder: Path, change: Change, limit: float) -> dict[str, Any]:
+    """Make a change in the copy, run the tests of its room, and take it back."""
+    path = folder / change.module
+    source = path.read_text(encoding="utf-8")
+    changed = change.made(source)
+    path.write_text(changed, encoding="utf-8")
+    try:
+        ran = run_tests(folder, room_tests(folder, change.room, change.module), limit)
+    finally:
+        path.write_text(source, encoding="utf-8")
+    before, after = difference(source, changed)
+    row = {
+        **dataclasses.asdict(change),
+        "before": before,
+        "after": after,
+        "noticed": ran.code != 0,
+        "by": ran.code and ("time" if ran.code < 0 else failed_test(ran.output)),
+        "seconds": round(ran.seconds, 1),
+    }
+    if not row["noticed"]:
+        row["reason"] = reason_of(row)
+    return row
+
+
+def difference(source: str, changed: str) -> tuple[str, str]:
+    """The first line that a change made another one."""
+    for before, after in zip(source.splitlines(), changed.splitlines(), strict=False):
+        if before != after:
+            return before.strip(), after.strip()
+    return "", ""
+
+
+def reason_of(row: dict[str, Any]) -> str | None:
+    for known in json.loads(REASONS.read_text()) if REASONS.exists() else []:
+        if all(known[key] == row[key] for key in ("module", "before", "after")):
+            return str(known["reason"])
+    return None
+
+
+def room_tests(folder: Path, room: str, module: str = "") -> list[str]:
+    """The test files of a room, those that name a module first."""
+    files = sorted((folder / "tests" / room).rglob("test_*.py"))
+    dotted = module.removeprefix("src/").removesuffix(".py").replace("/", ".")
+    first = [file for file in files if module and dotted in file.read_text(encoding="utf-8")]
+    return [str(file) for file in [*first, *(file for file in files if file not in first)]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    code: int
+    """0: all tests pass; below 0: they took too long."""
+    seconds: float
+    output: str
+
+
+def run_tests(folder: Path, files: Sequence[str], limit: float | None) -> Ran:
+    """Run tests in a fork of this process, in the copy, until one fails."""
+    began = time.monotonic()
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
+        child = os.fork()
+        if child == 0:
+            _in_the_fork(folder, files, out.fileno())
+        code: int | None = None
+        while code is None:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                code = os.waitstatus_to_exitcode(status)
+            elif limit is not None and time.monotonic() - began > limit:
+                os.killpg(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                code = -signal.SIGKILL
+            else:
+                time.sleep(0.1)
+        out.seek(0)
+        if code not in (0, 1, 2, -signal.SIGKILL):  # pytest's own trouble notices nothing
+            sys.exit(f"the tests could not be run ({code}):\n{out.read()[-2000:]}")
+        return Ran(code, time.monotonic() - began, out.read())
+
+
+def _in_the_fork(folder: Path, files: Sequence[str], out: int) -> None:
+    """Never returns."""
+    code = 1
+    try:
+        os.setsid()
+        for stream in (1, 2):
+            os.dup2(out, stream)
+        os.chdir(folder)
+        paths = [str(folder / "src"), str(folder)]
+        sys.path[:0] = paths
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+        os.environ["NUMBA_CACHE_DIR"] = str(folder / ".numba")
+        import pytest
+
+        options = ["-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
+        code = int(pytest.main([*options, *files]))
+    finally:
+        sys.stdout.flush()
+        os._exit(code)
+
+
+def failed_test(output: str) -> str:
+    named = [line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return named[0].split(" - ")[0].split(" ", 1)[1] if named else "no test could be run"
+
+
+if __name__ == "__main__":
+    main()
