@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.networks import changing_model, model
+from tests.support.networks import changing_model, model, window
 from tests.support.scenes import moving_scene
 from vhmae.engine.estimation import KeyFrame, share_kept
 from vhmae.engine.harmonizer import Harmonizer
@@ -22,7 +22,7 @@ from vhmae.engine.sight import thumbnail_of
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.vhmae import VHMAE
-from vhmae.model.window import squared_change
+from vhmae.model.window import answer_window, squared_change
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +217,18 @@ def test_caution_looks_inside_the_mask_alone() -> None:
     assert kept(6.0, 0.0) == pytest.approx(0.5)
     assert kept(6.0, 200.0) == pytest.approx(0.5)
     assert kept(0.0, 200.0) == 0.0
+
+
+def test_a_window_counts_what_changes_inside_the_mask_alone(network: VHMAE) -> None:
+    frames, masks = window()
+    frames = torch.where(masks, 0.2 * frames, frames)
+    with torch.no_grad():
+        change, squared = answer_window(network, frames, masks)
+        moved = (change.apply(frames) - frames).square().mean(dim=2, keepdim=True)
+    inside = [float(one[mask].mean()) for one, mask in zip(moved, masks, strict=True)]
+    whole = [float(one.mean()) for one in moved]
+    assert squared.tolist() == pytest.approx(inside, rel=0.1)  # it looks at some of the pixels
+    assert min(abs(a - b) / a for a, b in zip(inside, whole, strict=True)) > 0.3
 
 
 def test_strength_is_applied_once(network: VHMAE) -> None:

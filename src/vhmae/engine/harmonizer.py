@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Matte
 from vhmae.engine import memory
 from vhmae.engine.backends import network_of, open_network
 from vhmae.engine.complexion import with_skin
@@ -52,6 +52,7 @@ from vhmae.engine.sight import (
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, is_past, smoothed
 from vhmae.engine.stepping import Stepping
 from vhmae.engine.survey import Survey
+from vhmae.engine.window import Window
 from vhmae.errors import InputError
 from vhmae.guide.document import Guide
 from vhmae.guide.prior import Prior
@@ -228,9 +229,11 @@ class Harmonizer(Stepping):
         self._masks = MaskKind()
         self._shot = self._index = 0
         self._last_key: int | None = None
-        self._window: list[KeyFrame] = []
-        self._asked = 0
-        """Of the window's key frames, how many have their estimate: the first ones."""
+        self._window = Window(
+            self.network.config.clip_frames,
+            self.overlapping,
+            lambda frames, wanted: self._estimate(self._shot, frames, wanted),
+        )
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
         self._unread: tuple[int, int] = (-1, -1)
@@ -278,7 +281,7 @@ class Harmonizer(Stepping):
             )
 
     def answer(
-        self, thumbnail: Thumbnail, matte: Array, shot: int = 0
+        self, thumbnail: Thumbnail, matte: Matte, shot: int = 0
     ) -> FrameTransform | PixelChange:
         """What the network says of one frame by itself, without guide and strength; the stream is
         left as it is."""
@@ -295,14 +298,16 @@ class Harmonizer(Stepping):
             "borrowed": self.borrowed,
             "unread": self.unread,
             "pending": [[shot, index, foreground] for shot, index, foreground, _ in self._pending],
-            "window": [index for index, _, _ in self._window],
-            "asked": self._asked,
+            "window": [index for index, _, _ in self._window.frames],
+            "asked": self._window.asked,
             "untouched": list(self._unread),
             "estimates": [[one.shot, one.index] for one in self._estimates],
         }
         numbers["heard"], arrays = self.listener.state()
         arrays |= self._cuts.state() | self._fading.state()
-        arrays |= memory.window_arrays(self._window) | memory.estimate_arrays(self._estimates)
+        arrays |= memory.window_arrays(self._window.frames) | memory.estimate_arrays(
+            self._estimates
+        )
         return memory.Snapshot(numbers, arrays)
 
     @property
@@ -319,12 +324,12 @@ class Harmonizer(Stepping):
         self._fading.restore(arrays)
         self.listener.restore(numbers["heard"], arrays)
         self._shot, self._index = numbers["shot"], numbers["index"]
-        self._last_key, self._asked = numbers["last_key"], numbers["asked"]
+        self._last_key = numbers["last_key"]
         self.borrowed, self.unread = numbers["borrowed"], numbers["unread"]
         self._unread = numbers["untouched"][0], numbers["untouched"][1]
         pending = zip(numbers["pending"], payloads, strict=True)
         self._pending.extend((*place, payload) for place, payload in pending)
-        self._window = memory.window_of(numbers["window"], arrays)
+        self._window.restore(memory.window_of(numbers["window"], arrays), numbers["asked"])
         holds = self.network.holds_between_key_frames
         kind = FrameTransform if holds else PixelChange
         self._estimates.extend(memory.estimates_of(kind, numbers["estimates"], arrays))
@@ -345,7 +350,7 @@ class Harmonizer(Stepping):
     # --- the same for any kind of payload (the pipeline's frames are planes)
 
     def push(
-        self, payload: Any, thumbnail: Thumbnail, matte: Array, cut: bool = False
+        self, payload: Any, thumbnail: Thumbnail, matte: Matte, cut: bool = False
     ) -> list[Released]:
         """Take a frame of any kind.
 
@@ -361,10 +366,10 @@ class Harmonizer(Stepping):
         if self.cut_detection:
             cut = self._cuts.step(small) or cut
         if cut:
-            self._run_window()
+            self._estimates.extend(self._window.finish())
             self._shot += 1
         if self._cuts.began_lit:  # key frames of the flash say little of the shot
-            del self._window[self._asked :]
+            self._window.forget_waiting()
         self._last_key = None if cut or self._cuts.began_lit else self._last_key
         self._fading.see(self._shot, self._index, small)
         foreground = bool(matte[::8].any()) or bool(
@@ -379,8 +384,8 @@ class Harmonizer(Stepping):
             and (self._last_key is None or self._index - self._last_key >= self.stride)
         ):
             self._last_key = self._index
-            self._window.append((self._index, *self._see(thumbnail, matte)))
-            self._run_full_window()
+            key_frame = (self._index, *self._see(thumbnail, matte))
+            self._estimates.extend(self._window.add(key_frame))
         self.borrowed += foreground and not background
         self._pending.append((self._shot, self._index, foreground, payload))
         self._index += 1
@@ -394,46 +399,18 @@ class Harmonizer(Stepping):
 
     def drain_lazily(self) -> Iterator[Released]:
         """As :meth:`drain`, one at a time."""
-        self._run_window()
+        self._estimates.extend(self._window.finish())
         while self._pending:
             yield self._release()
         self._forget()
 
-    def _see(self, thumbnail: Thumbnail, matte: Array) -> tuple[Array, Array]:
+    def _see(self, thumbnail: Thumbnail, matte: Matte) -> tuple[Array, Array]:
         """A frame and its mask at the network's size."""
         size = self.network.config.image_size
         picture, mask = thumbnail(size, size), small_mask(matte, size)
         if self._reference is not None:
             picture = np.where(mask[..., None], picture, self._reference)
         return picture, mask
-
-    def _run_window(self) -> None:
-        """Estimate all key frames that wait for it; the next one begins another window."""
-        self._ask(len(self._window))
-        self._window, self._asked = [], 0
-
-    def _run_full_window(self) -> None:
-        """Where a key frame has filled the window: estimate all of them, or those up to the middle
-        (Fig. 3)."""
-        count = self.network.config.clip_frames
-        if not self.overlapping:
-            if len(self._window) == count:
-                self._run_window()
-            return
-        if len(self._window) > count:
-            del self._window[0]
-            self._asked = max(0, self._asked - 1)
-        if len(self._window) == count:
-            self._ask(max(1, count // 2))
-
-    def _ask(self, stop: int) -> None:
-        """Estimate the window's key frames up to a place, but for those that have their
-        estimate."""
-        if self._asked < stop:
-            self._estimates.extend(
-                self._estimate(self._shot, self._window, range(self._asked, stop))
-            )
-            self._asked = stop
 
     def _estimate(self, shot: int, key_frames: list[KeyFrame], wanted: range) -> list[Estimate]:
         """Ask the network: one call for at most a window of key frames, of which some are
@@ -458,10 +435,7 @@ class Harmonizer(Stepping):
         # With a short lookahead, a shot's first frame cannot wait for the window to fill, and no
         # drawn one for its window's middle.
         if shot == self._shot and not self._is_estimated(estimates, index):
-            if self.overlapping:
-                self._ask(len(self._window))
-            else:
-                self._run_window()
+            self._estimates.extend(self._window.hurry())
             estimates = self._of_shot(shot)
         if not estimates and self.find_background is not None:
             found = self.find_background(payload)
