@@ -13,14 +13,13 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from vhmae.comparators.catalogue import find_comparator
 from vhmae.comparators.comparator import Comparator
 from vhmae.config import build, to_tree
 from vhmae.errors import InputError
-from vhmae.partial_output import whole_file
+from vhmae.model.weights import read_tensors, write_tensors
 
 FORMAT = "vhmae-comparator-1"
 
@@ -47,18 +46,13 @@ def save_comparator(
     """
     find_comparator(name)
     parameters = {key for key, _ in model.named_parameters()}
-    tensors = {
-        key: (value.half() if half and key in parameters else value).detach().cpu().contiguous()
-        for key, value in model.state_dict().items()
-    }
     metadata = {
         "format": FORMAT,
         "comparator": name,
         "config": json.dumps(to_tree(config)),
         "facts": json.dumps(facts),
     }
-    with whole_file(path) as part:
-        save_file(tensors, part, metadata)
+    write_tensors(model.state_dict(), path, metadata, lambda key, _: half and key in parameters)
 
 
 def read_comparator_card(path: Path) -> ComparatorCard:
@@ -100,8 +94,7 @@ def load_comparator(path: Path) -> tuple[Comparator, ComparatorCard]:
     card = read_comparator_card(path)
     with torch.device("meta"):  # shapes first: a file may ask for more than the memory holds
         expected = find_comparator(card.name).build(card.config).state_dict()
-    with safe_open(path, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    tensors = read_tensors(path)
     _check_tensors(tensors, expected, path)
     model = find_comparator(card.name).build(card.config)
     model.load_state_dict({key: value.to(expected[key].dtype) for key, value in tensors.items()})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from vhmae.config import to_tree
 from vhmae.errors import InputError
@@ -33,9 +35,7 @@ def load_model(name: str = DEFAULT, head: type[Head] | None = None) -> VHMAE:
     card = find_card(name)
     _check_fits(card, head)
     model = VHMAE(card.config, head)
-    with safe_open(card.path, framework="pt") as file:
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-    model.load_state_dict(tensors)  # copied into the network's own type
+    model.load_state_dict(read_tensors(card.path))  # copied into the network's own type
     return model.eval()
 
 
@@ -74,20 +74,38 @@ def _misfit(path: Path, what: str) -> InputError:
     )
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file, in the types that it has."""
+    with safe_open(path, framework="pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+
+
+def write_tensors(
+    tensors: Mapping[str, Tensor],
+    path: Path,
+    metadata: dict[str, str],
+    is_halved: Callable[[str, Tensor], bool],
+) -> None:
+    """Write a safetensors file, some of its tensors in fp16. It appears whole or not at all."""
+    stored = {
+        key: (value.half() if is_halved(key, value) else value).detach().cpu().contiguous()
+        for key, value in tensors.items()
+    }
+    with whole_file(path) as part:
+        save_file(stored, part, metadata)
+
+
 def save_model(model: VHMAE, path: Path, facts: dict[str, object], half: bool = True) -> None:
     """Write weights with their configuration; fp16 by default. The file appears whole or not at
     all."""
-    tensors = {}
-    for key, value in model.state_dict().items():
-        small = value.half() if half and value.is_floating_point() else value
-        tensors[key] = small.detach().cpu().contiguous()
     metadata = {
         "format": FORMAT,
         "model": json.dumps(to_tree(model.config)),
         "facts": json.dumps(facts),
     }
-    with whole_file(path) as part:
-        save_file(tensors, part, metadata)
+    write_tensors(
+        model.state_dict(), path, metadata, lambda _, value: half and value.is_floating_point()
+    )
 
 
 def count_parameters(model: torch.nn.Module) -> int:

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from vhmae.training.fitting import Course, Part, Trained
 from vhmae.training.likeness import draw_likes
 from vhmae.training.objective import batch_losses, look_losses
 from vhmae.training.parallel import Processes
-from vhmae.training.recipe import LookStage, Recipe, Stage
+from vhmae.training.recipe import LookStage, Recipe, Stage, TrainConfig
 from vhmae.training.sources import (
     Batches,
     LookBank,
@@ -37,6 +38,18 @@ from vhmae.training.sources import (
     tensors_digest,
 )
 from vhmae.training.terms import Term
+
+
+def _course(stage: Stage | LookStage, train: TrainConfig, **more: Any) -> Course:
+    """What stages share: their own length and rate, and what the recipe says of all."""
+    return Course(
+        steps=stage.steps,
+        learning_rate=stage.learning_rate,
+        warmup_steps=train.warmup_steps,
+        weight_decay=train.weight_decay,
+        clip_norm=train.clip_norm,
+        **more,
+    )
 
 
 class LookPathStage:
@@ -56,15 +69,7 @@ class LookPathStage:
             looks,
             bank,
         )
-        self.course = Course(
-            steps=stage.steps,
-            learning_rate=stage.learning_rate,
-            warmup_steps=train.warmup_steps,
-            weight_decay=train.weight_decay,
-            clip_norm=train.clip_norm,
-            ema=stage.ema,
-            betas=(0.9, 0.999),
-        )
+        self.course = _course(stage, train, ema=stage.ema, betas=(0.9, 0.999))
 
     def trained(self) -> list[Trained]:
         path, others = split_parameters(self.model)
@@ -107,14 +112,7 @@ class SceneStage:
         self.sampler, self.pairs, self.cache, self.precision = sampler, pairs, cache, precision
         self.processes = processes or Processes()
         self.device = next(model.parameters()).device
-        self.course = Course(
-            steps=stage.steps,
-            learning_rate=stage.learning_rate,
-            warmup_steps=train.warmup_steps,
-            weight_decay=train.weight_decay,
-            clip_norm=train.clip_norm,
-            ema=train.ema,
-        )
+        self.course = _course(stage, train, ema=train.ema)
         self._wrapped: nn.Module | None = None
 
     def trained(self) -> list[Trained]:
