@@ -30,6 +30,7 @@ from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.work.harmonize import harmonize_video
 from vhmae.work.job import StreamJob
+from vhmae.work.report import Tally
 from vhmae.work.stream import RawFormat, harmonize_stream
 
 Maker = Callable[..., tuple[Path, Path]]
@@ -212,6 +213,14 @@ def test_a_pipe_reports_the_change_that_the_file_reports(
         piped_through = harmonize_stream(job, source, io.BytesIO())
     assert piped_through["passed_through"] == whole["passed_through"] == 20
     assert piped_through["mean_change"] == whole["mean_change"] > 1.0
+
+
+def test_frames_that_nothing_is_done_to_do_not_count_in_the_mean() -> None:
+    tally = Tally()
+    for levels in (2.0, None, None, 5.0):
+        tally.count(levels)
+    assert tally.mean_change == 3.5
+    assert (tally.changed_frames, tally.passed_through) == (2, 2)
 
 
 @pytest.mark.parametrize("kind", ["yuv4mpegpipe", "rawvideo"])
