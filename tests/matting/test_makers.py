@@ -214,7 +214,7 @@ def test_edges() -> None:
 
 
 def test_edge_colours_lose_what_was_behind_them() -> None:
-    alpha = cv2.GaussianBlur(np.pad(np.ones((40, 40), np.float32), 30), (0, 0), 2.0)
+    alpha: Array = cv2.GaussianBlur(np.pad(np.ones((40, 40), np.float32), 30), (0, 0), 2.0)
     mixed = alpha[..., None] * np.array([200.0, 80.0, 60.0]) + (1.0 - alpha[..., None]) * np.array(
         [20.0, 160.0, 220.0]
     )
@@ -227,7 +227,7 @@ def test_edge_colours_lose_what_was_behind_them() -> None:
 def test_edge_colours_come_of_a_wide_blur_and_then_a_narrow_one(rng: np.random.Generator) -> None:
     """Forte 2021 by its equations, before a background that varies: in the other order the colours
     are others."""
-    alpha = cv2.GaussianBlur(np.pad(np.ones((30, 50), np.float32), 15), (0, 0), 3.0)
+    alpha: Array = cv2.GaussianBlur(np.pad(np.ones((30, 50), np.float32), 15), (0, 0), 3.0)
     behind = cv2.resize(
         rng.integers(0, 256, (6, 8, 3)).astype(np.float32), (80, 60), interpolation=cv2.INTER_CUBIC
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Mask, UnitFrame
 
 SETS = ("foreground", "background", "inner_ring", "outer_ring")
 FOREGROUND_SETS = ("foreground", "inner_ring")
@@ -71,7 +71,7 @@ def draw_places(members: Array, count: int, offset: Array | float = 0.5) -> tupl
     return places, totals > 0
 
 
-def read_frame(frame: Array, mask: Array) -> ReadSets:
+def read_frame(frame: UnitFrame, mask: Mask) -> ReadSets:
     """The pixel sets of one frame.
 
     Args:

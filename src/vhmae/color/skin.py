@@ -11,7 +11,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Frame, Mask
 
 CR = (138, 173)
 CB = (77, 122)
@@ -21,7 +21,7 @@ LUMA = (40, 245)
 """Darker and lighter pixels have no chroma to go by."""
 
 
-def find_skin(frame: Array, mask: Array) -> Array:
+def find_skin(frame: Frame, mask: Mask) -> Mask:
     """Pixels of a foreground that look like skin.
 
     Args:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import torch
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frames, Mask
 from vhmae.comparators.comparator import Comparator
 from vhmae.comparators.weights import load_comparator
 from vhmae.errors import InputError, ShapeError
@@ -34,7 +34,7 @@ def load_harmonizer(path: Path, device: str = "cpu") -> Callable[[Array, Array],
 
 
 @torch.no_grad()
-def harmonize_clip(model: Comparator, composite: Array, mask: Array, image_size: int) -> Array:
+def harmonize_clip(model: Comparator, composite: Frames, mask: Mask, image_size: int) -> Frames:
     """Harmonize a clip.
 
     Args:

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Mask
 from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.memory import check_archive
@@ -31,7 +31,7 @@ REGION_REACH = 120.0
 PHOTOGRAPHS = (".jpg", ".jpeg", ".webp", ".png")
 
 
-def read_mask_bits(path: Path) -> Array:
+def read_mask_bits(path: Path) -> Mask:
     """Read a packed mask: (T, H, W) bool."""
     try:
         # Bits are unpacked to bytes, and those to truth values.
@@ -47,7 +47,7 @@ def read_mask_bits(path: Path) -> Array:
         ) from None
 
 
-def write_mask_bits(mask: Array, path: Path) -> None:
+def write_mask_bits(mask: Mask, path: Path) -> None:
     """Write a mask (T, H, W) bool in the packed form."""
     np.savez_compressed(
         path, bits=np.packbits(mask.astype(bool), axis=-1), shape=np.array(mask.shape)

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Mask
 from vhmae.errors import InputError
 
 TEST_LIST, TRAIN_LIST = "test_list.txt", "train_list.txt"
@@ -134,7 +134,7 @@ def write_jpeg(path: Path, picture: Array) -> None:
         raise InputError(f"{path}: cannot be written; check the folder and the space on the disk")
 
 
-def write_mask(path: Path, mask: Array) -> None:
+def write_mask(path: Path, mask: Mask) -> None:
     """Write a mask (H, W) bool as PNG, 0 or 255."""
     if not cv2.imwrite(str(path), mask.astype(np.uint8) * 255):
         raise InputError(f"{path}: cannot be written; check the folder and the space on the disk")

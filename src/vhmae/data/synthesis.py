@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Mask
 from vhmae.color.lut import apply_luts
 from vhmae.data.clips import Pack
 from vhmae.data.looks import Lighting, LookSampler, lighting_gains
@@ -27,7 +27,7 @@ REFERENCE_LINES = 288
 """Clean edges and mask jitter are stated in pixels of a frame with this many lines."""
 
 
-def close_edge(frame: Array, mask: Array, pixels: int) -> tuple[Array, Array]:
+def close_edge(frame: Array, mask: Mask, pixels: int) -> tuple[Array, Array]:
     """Shrink the foreground and fill the band around its old edge from the background side.
 
     Masks are a few pixels off; without this a strip of one surface would be seen under both looks,
@@ -70,7 +70,7 @@ def _fill_from_background(frame: Array, band: Array, covered: Array) -> Array:
     return filled
 
 
-def move_edge(mask: Array, pixels: int) -> Array:
+def move_edge(mask: Mask, pixels: int) -> Mask:
     """Grow (positive) or shrink (negative) a mask (H, W) bool by a number of pixels."""
     if pixels == 0:
         return mask

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from vhmae.arrays import Array, to_unit, top_of
+from vhmae.arrays import Array, Matte, to_unit, top_of
 from vhmae.errors import InputError
 
 HALF_WAY = 0.5
@@ -92,7 +92,7 @@ def outside(mattes: Sequence[Array]) -> Array:
     return np.float32(1.0) - np.minimum(covered, np.float32(1.0))
 
 
-def is_on(matte: Array, place: tuple[float, float], side: Side) -> bool:
+def is_on(matte: Matte, place: tuple[float, float], side: Side) -> bool:
     """Whether a place (column, row) is one of a side whose matte this is; what lies on the line
     between both is the foreground's."""
     height, width = matte.shape

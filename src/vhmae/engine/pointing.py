@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, Matte, to_unit
 from vhmae.color.basis import AFFINE, QUADRATIC
 from vhmae.engine.moving import Side, is_on
 from vhmae.engine.rendering import FrameTransform
@@ -74,7 +74,7 @@ def see_point(
     number: int,
     shot: int,
     frame: Array,
-    matte: Array,
+    matte: Matte,
     transform: FrameTransform,
     goal_frame: Array | None = None,
 ) -> Seen:
@@ -116,7 +116,7 @@ class Shown(NamedTuple):
     shot: int
 
 
-def foreground_colors(frame: Array, matte: Array) -> Array:
+def foreground_colors(frame: Array, matte: Matte) -> Array:
     """Colors of the foreground, evenly spread over it: (P, 3) float64 in [0, 1], P at most
     ``MOST_COLORS``."""
     colors = frame[to_unit(matte) >= INSIDE].astype(np.float64)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, Matte, to_unit
 from vhmae.color.basis import AFFINE, color_basis
 from vhmae.color.yuv import ColorEncoding
 from vhmae.engine.kernels import recolor_rows
@@ -223,7 +223,7 @@ def _lerp(cells: int, start: int, stop: int, total: int) -> tuple[Array, Array]:
 
 
 def render_planes(
-    frame: PlanarFrame, matte: Array, transform: ColorChange, plain: bool = False
+    frame: PlanarFrame, matte: Matte, transform: ColorChange, plain: bool = False
 ) -> tuple[PlanarFrame, float]:
     """Harmonize a frame in its own planes; the input is left as it is.
 
@@ -247,7 +247,7 @@ def render_planes(
     return rendered, moved / max(area, 1e-6) * 255.0 / 3.0
 
 
-def render_rgb(frame: Array, matte: Array, transform: ColorChange) -> Array:
+def render_rgb(frame: Array, matte: Matte, transform: ColorChange) -> Array:
     """Harmonize an RGB frame (H, W, 3), uint8 or float32 in [0, 1], inside a matte (H, W); the
     result has the frame's type."""
     if frame.dtype == np.uint8:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array, to_unit, top_of
+from vhmae.arrays import Array, Mask, Matte, UnitFrame, to_unit, top_of
 from vhmae.errors import ShapeError
 from vhmae.video.planes import shrink
 
@@ -23,7 +23,7 @@ LOOKED_AT = 256
 """A large matte is looked at in about as many rows and columns first."""
 
 
-def shows_background(matte: Array) -> bool:
+def shows_background(matte: Matte) -> bool:
     """Whether a frame shows enough background to be read."""
     top = top_of(matte)
     # A coarse look finds it where there is plenty; where it finds none, a thin strip may lie
@@ -106,13 +106,13 @@ def check_frame(frame: Array, mask: Array) -> None:
             )
 
 
-def thumbnail_of(frame: Array, height: int, width: int) -> Array:
+def thumbnail_of(frame: Array, height: int, width: int) -> UnitFrame:
     """Shrink a frame (H, W, 3), uint8 or float32 in [0, 1], as :data:`Thumbnail` gives it."""
     small = shrink(frame, height, width)
     return to_unit(small)
 
 
-def small_mask(matte: Array, size: int) -> Array:
+def small_mask(matte: Matte, size: int) -> Mask:
     """The mask that the network sees: half-covered pixels count; a subject thinner than that counts
     wherever it is."""
     stored = matte.astype(np.float32) if matte.dtype not in (np.uint8, np.uint16) else matte

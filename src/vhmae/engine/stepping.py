@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Matte
 from vhmae.engine.moving import outside
 from vhmae.engine.networks import Precision
 from vhmae.engine.rendering import Released, render_rgb
@@ -90,7 +90,7 @@ class Stepping:
         yield from self.flush()
 
 
-def covered_by(side: Harmonizer, mask: Array) -> Array:
+def covered_by(side: Harmonizer, mask: Matte) -> Matte:
     """The matte of the side that a harmonizer is of, where this is the foreground's."""
     return mask if side.side.of == "foreground" else outside([mask])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Mask, Matte, UnitFrame
 from vhmae.color.pixels import ReadSets, merge_sets, read_frame
 from vhmae.engine.sight import Thumbnail, shows_background
 from vhmae.video.cuts import THUMBNAIL, CutDetector
@@ -42,7 +42,7 @@ class Survey:
         self._usable = 0
         self._step = 1
 
-    def look_at(self, thumbnail: Thumbnail, matte: Array, cut: bool = False) -> None:
+    def look_at(self, thumbnail: Thumbnail, matte: Matte, cut: bool = False) -> None:
         """Take the next frame; the arguments are those of ``Harmonizer.push``."""
         if self._cuts is not None:
             cut = self._cuts.step(thumbnail(*THUMBNAIL)) or cut
@@ -60,7 +60,7 @@ class Survey:
             self._draw(*self._see(thumbnail, matte))
         self._usable += 1
 
-    def _draw(self, frame: Array, mask: Array) -> None:
+    def _draw(self, frame: UnitFrame, mask: Mask) -> None:
         if mask.all():
             return
         self._shot.append(read_frame(frame, mask))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Mask
 from vhmae.data.hyoutube import Sample
 from vhmae.evaluation.ceiling import describe_ceiling, measure_ceiling, summarize_ceiling
 from vhmae.evaluation.change import describe_change, measure_change, summarize_change
@@ -47,7 +47,7 @@ def measure(sample: Sample, result: Array, truth: tuple[Array, Array, Array]) ->
     return found
 
 
-def spread_places(mask: Array, count: int) -> Array:
+def spread_places(mask: Mask, count: int) -> Array:
     """Flat places of at most ``count`` pixels of a mask (T, H, W), evenly spaced among them."""
     places = np.flatnonzero(mask)
     if len(places) <= count:

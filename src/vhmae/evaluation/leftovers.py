@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frames, Mask
 from vhmae.data.hyoutube import read_list
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
@@ -127,7 +127,7 @@ def _leftover(
     video: str,
     composite: Array,
     target: Array,
-    mask: Array,
+    mask: Mask,
     harmonizer: Harmonizer,
     rng: np.random.Generator,
 ) -> Leftover:
@@ -158,7 +158,7 @@ def _leftover(
 
 
 def _changes(
-    harmonizer: Harmonizer, composite: Array, mask: Array
+    harmonizer: Harmonizer, composite: Frames, mask: Mask
 ) -> Iterator[tuple[int, FrameTransform]]:
     """The transform of each frame that has a foreground, as it would be rendered."""
     harmonizer.reset()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frames, Mask
 from vhmae.errors import ShapeError
 
 _C1, _C2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
@@ -28,14 +28,14 @@ def mse(image: Array, target: Array) -> float:
     return squared_error(image, target) / image.size
 
 
-def fmse(image: Array, target: Array, mask: Array) -> float:
+def fmse(image: Array, target: Array, mask: Mask) -> float:
     """Mean squared error over the foreground: sum(m d^2) / (3 sum m); NaN without foreground."""
     _check_pair(image, target)
     area = int(np.count_nonzero(mask))
     return squared_error(image, target, mask) / (3.0 * area) if area else float("nan")
 
 
-def squared_error(image: Array, target: Array, mask: Array | None = None) -> float:
+def squared_error(image: Array, target: Array, mask: Mask | None = None) -> float:
     """Sum of squared differences, inside a mask if there is one."""
     if image.dtype == target.dtype and image.dtype in (np.uint8, np.float32, np.float64):
         return float(
@@ -80,7 +80,7 @@ def ssim_map(
     return similarity
 
 
-def fssim(image: Array, target: Array, mask: Array) -> float:
+def fssim(image: Array, target: Array, mask: Mask) -> float:
     """SSIM averaged over the foreground; NaN without foreground."""
     if not mask.any():
         return float("nan")
@@ -88,7 +88,7 @@ def fssim(image: Array, target: Array, mask: Array) -> float:
     return float(ssim_map(image[part], target[part])[mask[part]].mean())
 
 
-def around(mask: Array) -> tuple[slice, slice]:
+def around(mask: Mask) -> tuple[slice, slice]:
     """The box of a mask and as many pixels around it as SSIM's window reaches: what lies further
     changes nothing inside."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -105,7 +105,7 @@ STATIC_LEVELS = 2
 """Pixels of the target that move by no more than this from frame to frame stand still."""
 
 
-def temporal_loss(clip: Array, target: Array, mask: Array) -> float:
+def temporal_loss(clip: Frames, target: Frames, mask: Mask) -> float:
     """TL with DIS flow (``tl_dis``): change of the foreground along the target's motion, mean over
     pairs of frames.
 
@@ -154,7 +154,7 @@ def _warp(picture: Array, places: Array) -> Array:
     return cv2.remap(picture, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def foreground_tone_change(clip: Array, target: Array, mask: Array) -> float:
+def foreground_tone_change(clip: Frames, target: Frames, mask: Mask) -> float:
     """fRTC: squared difference between the clip's and the target's frame-to-frame steps of the
     foreground's mean value.
 
@@ -171,7 +171,7 @@ def foreground_tone_change(clip: Array, target: Array, mask: Array) -> float:
     return float(np.nanmean(squared)) if np.isfinite(squared).any() else float("nan")
 
 
-def flicker(clip: Array, composite: Array, target: Array, mask: Array) -> float:
+def flicker(clip: Frames, composite: Frames, target: Frames, mask: Mask) -> float:
     """Mean change, from frame to frame, of what was added to the composite, on foreground pixels
     where the target stands still.
 
@@ -194,7 +194,7 @@ def flicker(clip: Array, composite: Array, target: Array, mask: Array) -> float:
 # --- where the change to a frame shows: (H, W, 3) frames, (H, W) bool masks
 
 
-def seam_ratio(frame: Array, composite: Array, mask: Array, grid: int) -> float:
+def seam_ratio(frame: Array, composite: Array, mask: Mask, grid: int) -> float:
     """Energy of the change's differences across the borders of a grid x grid of cells over that
     inside cells; 1 without seams.
 
@@ -219,7 +219,7 @@ def seam_ratio(frame: Array, composite: Array, mask: Array, grid: int) -> float:
     return float((sums[0, 0] / sums[0, 1]) / (sums[1, 0] / sums[1, 1]))
 
 
-def edge_errors(frame: Array, target: Array, mask: Array, pixels: int = 5) -> tuple[float, float]:
+def edge_errors(frame: Array, target: Array, mask: Mask, pixels: int = 5) -> tuple[float, float]:
     """Mean squared error in a band inside the mask's edge, and in the rest of the foreground; NaN
     where there is none."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))

@@ -11,7 +11,7 @@ from types import TracebackType
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frames
 from vhmae.data.hyoutube import Sample, find_picture, read_picture
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
@@ -74,7 +74,7 @@ class ResultWriter:
         self._growing = whole_folder(folder)
         self._part = folder
 
-    def write(self, sample: Sample, frames: Array) -> None:
+    def write(self, sample: Sample, frames: Frames) -> None:
         """Write the frames (T, H, W, 3) uint8 RGB of a composite as PNG."""
         folder = self._part / sample.name
         folder.mkdir(parents=True)

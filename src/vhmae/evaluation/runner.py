@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frames, Mask
 from vhmae.data.clips import list_clips
 from vhmae.data.decoded import Pictures, read_decoded
 from vhmae.data.digests import set_digest, settings_digest
@@ -184,7 +184,7 @@ def _score(
     )
 
 
-def _over_time(clip: Array, composite: Array, target: Array, mask: Array) -> dict[str, float]:
+def _over_time(clip: Frames, composite: Frames, target: Frames, mask: Mask) -> dict[str, float]:
     return {
         "tl_dis": metrics.temporal_loss(clip, target, mask),
         "frtc": metrics.foreground_tone_change(clip, target, mask),

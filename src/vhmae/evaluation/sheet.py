@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Mask
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import Clip
 from vhmae.video.labels import write_label
@@ -29,7 +29,7 @@ class Row:
     """(2, H, W, 3) uint8 RGB: two successive frames."""
 
 
-def make_sheet(rows: Sequence[Row], mask: Array, reference: Array, error_name: str) -> Array:
+def make_sheet(rows: Sequence[Row], mask: Mask, reference: Array, error_name: str) -> Array:
     """Draw a sheet.
 
     Args:
@@ -64,7 +64,7 @@ def pick_frames(clip: Clip, frame: int) -> list[int]:
     return [first, min(first + 1, count - 1)]
 
 
-def _zoom_box(mask: Array) -> tuple[int, int, int, int]:
+def _zoom_box(mask: Mask) -> tuple[int, int, int, int]:
     """A box of the frame's aspect around the foreground's middle, a third of the frame or less."""
     height, width = mask.shape
     ys, xs = np.nonzero(mask)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, UnitFrame, UnitMatte, to_unit
+from vhmae.arrays import Array, Matte, UnitFrame, UnitMatte, to_unit
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
 from vhmae.color.light import LightSpace, converted, moved, shown
@@ -212,7 +212,7 @@ class _Side:
         self._shot, self._number = _Shot(0, space), -1
 
     def look_at(
-        self, shot: int, index: int, image: PlanarFrame, matte: Array, change: ColorChange | None
+        self, shot: int, index: int, image: PlanarFrame, matte: Matte, change: ColorChange | None
     ) -> None:
         if shot != self._number:
             self._end()
@@ -242,12 +242,12 @@ class _Shot:
         self._pixels: list[Array] = []  # (P, 6) each: before, after
         self._kept_one_in = 1
 
-    def look_at(self, index: int, image: PlanarFrame, matte: Array, change: ColorChange) -> None:
+    def look_at(self, index: int, image: PlanarFrame, matte: Matte, change: ColorChange) -> None:
         before = image.sample(SIDE, SIDE)  # (3, S, S)
         after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
         self.keep(index, before, after, matte)
 
-    def keep(self, index: int, before: Array, after: Array, matte: Array) -> None:
+    def keep(self, index: int, before: Array, after: Array, matte: Matte) -> None:
         """Keep the foreground of a frame, before and after, (3, S, S) each."""
         inside = (
             to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
@@ -310,7 +310,7 @@ class _Shot:
         return maps
 
 
-def _stored(matte: Array) -> Array:
+def _stored(matte: Matte) -> Array:
     return matte if matte.dtype in (np.uint8, np.uint16) else matte.astype(np.float32)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, Frame, UnitMatte, to_unit
 from vhmae.matting.maker import MatteMaker
 
 GREEN, BLUE = 1, 2
@@ -90,7 +90,7 @@ class ChromaKey(MatteMaker):
 
         return self._screen is None or purity(screen) >= SAME_SCREEN * purity(self._screen)
 
-    def _miss(self, frame: Array) -> None:
+    def _miss(self, frame: Frame) -> None:
         advice = (
             f"give {'`key` green or blue' if self.key == 'auto' else 'the other `key`'}, or "
             "another way to cut out"
@@ -106,7 +106,7 @@ class ChromaKey(MatteMaker):
         others = [channel for channel in range(3) if channel != self._channel]
         return image[..., self._channel] - np.maximum(image[..., others[0]], image[..., others[1]])
 
-    def colors(self, frame: Array, matte: Array) -> Array:
+    def colors(self, frame: Frame, matte: UnitMatte) -> Frame:
         """What is left when the screen's share is taken off a pixel; the key channel is held to the
         mean of the others near the edge."""
         if self._screen is None:
@@ -127,7 +127,7 @@ class ChromaKey(MatteMaker):
         return np.rint(colors * 255.0).astype(np.uint8)
 
 
-def _border_color(frame: Array) -> Array:
+def _border_color(frame: Frame) -> Array:
     """The usual colour along the borders, (3,) in levels."""
     height, width = frame.shape[:2]
     rows, columns = max(1, round(height * BORDER_SHARE)), max(1, round(width * BORDER_SHARE))
@@ -137,7 +137,7 @@ def _border_color(frame: Array) -> Array:
     return color
 
 
-def _key_channel(frame: Array) -> int | None:
+def _key_channel(frame: Frame) -> int | None:
     """Green or blue, whichever the borders show; None for neither."""
     color = _border_color(frame) / 255.0
     channel = GREEN if color[GREEN] >= color[BLUE] else BLUE

@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frame, Mask, UnitMatte
 
 WIDE, NARROW = 90, 6
 """Blurs of the two passes, in pixels of a frame of about 720 lines."""
@@ -14,7 +14,7 @@ REFERENCE_LINES = 720
 GUIDED_RADIUS, GUIDED_EPSILON = 8, 1e-4
 
 
-def foreground_colors(frame: Array, matte: Array) -> Array:
+def foreground_colors(frame: Frame, matte: UnitMatte) -> Frame:
     """Estimate foreground colours at soft edges (blur fusion, Forte 2021: a wide pass, then a
     narrow one).
 
@@ -46,7 +46,7 @@ def foreground_colors(frame: Array, matte: Array) -> Array:
     return out
 
 
-def _box_around(matte: Array) -> tuple[slice, slice] | None:
+def _box_around(matte: UnitMatte) -> tuple[slice, slice] | None:
     """The part of a frame where foreground is, with what a wide blur reaches."""
     rows, columns = np.flatnonzero(matte.any(axis=1)), np.flatnonzero(matte.any(axis=0))
     if not len(rows):
@@ -58,7 +58,7 @@ def _box_around(matte: Array) -> tuple[slice, slice] | None:
     )
 
 
-def refined(frame: Array, matte: Array) -> Array:
+def refined(frame: Frame, matte: UnitMatte) -> UnitMatte:
     """Let the edge of a hard or coarse matte follow the picture (guided filter, He 2010, on luma):
     (H, W) float32."""
     guide = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255.0
@@ -80,17 +80,17 @@ SPECK = 0.1
 """Connected parts under this share of the largest one's area are specks."""
 
 
-def largest_part(matte: Array) -> Array:
+def largest_part(matte: UnitMatte) -> UnitMatte:
     """Keep the largest connected part and what belongs to its soft edge."""
     return _large_parts(matte, 1.0)
 
 
-def without_specks(matte: Array) -> Array:
+def without_specks(matte: UnitMatte) -> UnitMatte:
     """Keep the larger connected parts and what belongs to their soft edges."""
     return _large_parts(matte, SPECK)
 
 
-def _large_parts(matte: Array, share: float) -> Array:
+def _large_parts(matte: UnitMatte, share: float) -> UnitMatte:
     count, labels, facts, _ = cv2.connectedComponentsWithStats((matte > 0.5).astype(np.uint8))
     if count < 2:
         return matte
@@ -104,7 +104,7 @@ def _large_parts(matte: Array, share: float) -> Array:
     return np.where((near > 0) & (kept | (labels == 0)), matte, np.float32(0.0)).astype(np.float32)
 
 
-def without_holes(mask: Array) -> Array:
+def without_holes(mask: Mask) -> Mask:
     """Close the holes of a mask (H, W) bool."""
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros(mask.shape, np.uint8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Iterator
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frame, UnitMatte
 from vhmae.matting.edges import foreground_colors
 
 
@@ -28,7 +28,7 @@ class MatteMaker(abc.ABC):
             (H, W) float32 in [0, 1], one a frame and in their order.
         """
 
-    def colors(self, frame: Array, matte: Array) -> Array:
+    def colors(self, frame: Frame, matte: UnitMatte) -> Frame:
         """The foreground's own colours where it mixes with what was behind it: (H, W, 3) uint8 RGB,
         straight."""
         return foreground_colors(frame, matte)

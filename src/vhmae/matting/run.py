@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, UnitMatte, to_unit
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
 from vhmae.matting.chroma import ChromaKey
@@ -417,7 +417,7 @@ def _warnings(job: MatteJob, info: VideoInfo) -> list[str]:
     ]
 
 
-def _matte_planes(matte: Array, limited: bool) -> PlanarFrame:
+def _matte_planes(matte: UnitMatte, limited: bool) -> PlanarFrame:
     if not limited:
         return PlanarFrame([to_uint8(matte)], ColorEncoding("bt709", True), pixel_format="gray")
     height, width = matte.shape
@@ -426,7 +426,7 @@ def _matte_planes(matte: Array, limited: bool) -> PlanarFrame:
     return PlanarFrame([luma, chroma, chroma], ColorEncoding("bt709", False), 2, 2, "yuv420p")
 
 
-def _layer_planes(colors: Array, matte: Array) -> PlanarFrame:
+def _layer_planes(colors: Array, matte: UnitMatte) -> PlanarFrame:
     red, green, blue = (colors[..., channel] for channel in range(3))
     return PlanarFrame(
         [green, blue, red, to_uint8(matte)], ColorEncoding("rgb", True), pixel_format="gbrap"

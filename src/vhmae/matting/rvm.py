@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frame
 from vhmae.errors import InputError
 from vhmae.matting.maker import MatteMaker
 from vhmae.matting.networks import open_network
@@ -56,7 +56,7 @@ class Rvm(MatteMaker):
             matte, state = self._step(frame, state)
             yield matte
 
-    def _step(self, frame: Array, state: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
+    def _step(self, frame: Frame, state: dict[str, Array]) -> tuple[Array, dict[str, Array]]:
         kind = self.network.kind("src")
         picture = np.ascontiguousarray(frame.transpose(2, 0, 1)[None]).astype(kind) / kind(255.0)
         ratio = np.array([self.ratio or inside_ratio(frame.shape[1], frame.shape[0])], np.float32)

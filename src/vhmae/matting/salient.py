@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frame
 from vhmae.errors import InputError
 from vhmae.matting.maker import MatteMaker
 from vhmae.matting.networks import open_network
@@ -46,7 +46,7 @@ class Salient(MatteMaker):
         else:
             yield from map(self._matte, frames)
 
-    def _matte(self, frame: Array) -> Array:
+    def _matte(self, frame: Frame) -> Array:
         kind = self.network.kind(self.input)
         shrunk = cv2.resize(
             frame,

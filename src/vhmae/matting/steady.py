@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frame, UnitMatte
 
 REACH = 2
 """Frames on either side."""
@@ -50,7 +50,7 @@ def _median(near: deque[tuple[Array, Array]], middle: int, estimator: cv2.DISOpt
     return np.median(np.stack(brought), axis=0).astype(np.float32)
 
 
-def _warped(matte: Array, here: Array, there: Array, estimator: cv2.DISOpticalFlow) -> Array:
+def _warped(matte: UnitMatte, here: Array, there: Array, estimator: cv2.DISOpticalFlow) -> Array:
     """A matte of another frame, moved to where its things are in this one."""
     flow = estimator.calc(here, there, np.zeros((*here.shape, 2), np.float32))
     height, width = matte.shape
@@ -62,7 +62,7 @@ def _warped(matte: Array, here: Array, there: Array, estimator: cv2.DISOpticalFl
     )
 
 
-def _small_luma(frame: Array) -> Array:
+def _small_luma(frame: Frame) -> Array:
     scale = min(1.0, FLOW_LINES / min(frame.shape[:2]))
     size = (max(16, round(frame.shape[1] * scale)), max(16, round(frame.shape[0] * scale)))
     return cv2.cvtColor(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)

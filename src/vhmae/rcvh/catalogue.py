@@ -14,7 +14,7 @@ import av
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frame
 from vhmae.config import build
 from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.run import MatteJob, Way, matte_video
@@ -289,7 +289,7 @@ def _is_hard(matte: Path) -> bool:
     return float(((first > 8) & (first < 247)).mean()) < 0.004
 
 
-def fingerprint(frame: Array) -> int:
+def fingerprint(frame: Frame) -> int:
     """64 bits that stay alike when a picture is scaled or encoded anew: which of two neighbours is
     brighter (dHash)."""
     small = cv2.resize(

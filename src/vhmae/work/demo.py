@@ -18,7 +18,7 @@ import av
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, Frame, to_unit
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
@@ -189,7 +189,7 @@ def _add_stream(container: Any, crf: int) -> Any:
     return stream
 
 
-def _yuv(frame: Array) -> av.VideoFrame:
+def _yuv(frame: Frame) -> av.VideoFrame:
     rgb = av.VideoFrame.from_ndarray(frame, format="rgb24")
     return rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
 

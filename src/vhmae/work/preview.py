@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, UnitMatte, to_unit
 from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError
 from vhmae.video.labels import write_label
@@ -82,7 +82,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
 
 
 def _numbers(
-    before: Array, after: Array, matte: Array, cover: Array, mean_change: float
+    before: Array, after: Array, matte: UnitMatte, cover: Array, mean_change: float
 ) -> dict[str, Any]:
     """What was changed of an object, in levels of 255.
 

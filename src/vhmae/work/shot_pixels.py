@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, Matte, to_unit
 from vhmae.engine.rendering import ColorChange
 from vhmae.guide.colors import added
 from vhmae.guide.dials import DIALS, fit_dials
@@ -38,7 +38,7 @@ class ShotPixels:
         self,
         index: int,
         image: PlanarFrame,
-        matte: Array,
+        matte: Matte,
         change: ColorChange,
         less: Array | None = None,
     ) -> None:
