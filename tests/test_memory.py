@@ -79,6 +79,18 @@ def test_a_mask_of_huge_frames_is_refused(tmp_path: Path) -> None:
             read(path)
 
 
+def test_a_mask_that_holds_less_than_it_says_is_refused_by_its_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much memory there is: nothing of it is unpacked."""
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2**50)
+    side = 8_000_000
+    bits = array((10, side, side // 8), "|u1", bytes(99))
+    path = archive(tmp_path / "m.npz", shape=sides(10, side, side), bits=bits)
+    with pytest.raises(InputError, match=r"m.npz: is damaged: holds 99 bytes of bits"):
+        open_matte(path)
+
+
 def test_a_pack_of_more_than_the_memory_is_refused(tmp_path: Path) -> None:
     path = archive(tmp_path / "p.npz", pictures=array((1 << 45,), "|u1"))
     with pytest.raises(InputError, match="GiB of memory"):

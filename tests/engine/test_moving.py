@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -10,16 +11,19 @@ import pytest
 
 from tests.support.networks import changing_model
 from tests.support.scenes import moving_scene
+from vhmae.engine.backends import network_of
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.memory import Snapshot
 from vhmae.engine.moving import Move, Side, is_on, outside
 from vhmae.engine.pointing import Shown, decide_shots
 from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.sight import small_mask, thumbnail_of
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE
 from vhmae.guide.dials import Dials
 from vhmae.guide.document import Choice, Guide, Point
 from vhmae.guide.prior import Prior
+from vhmae.video.planes import Box
 
 FRAMES, MASKS = moving_scene(8, 48, 32)
 SURE = Prior(np.eye(SIZE), np.ones(1), np.ones(1))
@@ -89,6 +93,49 @@ def test_both_go_their_shares_of_the_way(strength: float) -> None:
     both = harmonized("both:.25", strength=strength)
     share = np.where(MASKS, 0.25, 0.75)[..., None] * strength
     assert both - frames == pytest.approx(share * (alone - frames), abs=2e-6)
+
+
+def test_caution_holds_each_side_back_by_the_size_of_its_own_change() -> None:
+    """A background that needs little is left alone where a foreground that needs much is not."""
+    frame, levels = FRAMES[0], 25.0
+    network = network_of(changing_model(), "cpu", "fp32")
+    size = network.config.image_size
+    picture = thumbnail_of(frame, size, size)
+    bold, careful = (
+        Harmonizer(network, move="both", caution=caution).moving for caution in (0.0, levels)
+    )
+    shares = []
+    for one, other in zip(bold, careful, strict=True):
+        assert (one.caution, other.caution) == (0.0, levels)
+        matte = MASKS[0] if one.side.of == "foreground" else ~MASKS[0]
+        see = functools.partial(thumbnail_of, frame)
+        full, held = (side.answer(see, matte) for side in (one, other))
+        assert isinstance(full, FrameTransform)
+        assert isinstance(held, FrameTransform)
+        planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
+        moved = full.change(planes, Box(0, 0, size, size), size, size)
+        square = 255.0**2 * float(np.square(moved[:, small_mask(matte, size)]).mean())
+        shares.append(square / (square + levels**2))
+        assert held.overall == pytest.approx(shares[-1] * full.overall, rel=0.02, abs=1e-6)
+        assert held.local == pytest.approx(shares[-1] * full.local, rel=0.02, abs=1e-6)
+    assert abs(shares[0] - shares[1]) > 0.02
+    assert 0.05 < min(shares) < max(shares) < 0.95
+
+
+def test_caution_leaves_alone_what_a_person_says_of_a_background() -> None:
+    """It holds back what the network says, never the word."""
+    said = Guide(points=(Point(kind="target", at=(2, 3), to=(0.5, 0.5, 0.5)),))
+    ends = []
+    for caution in (0.0, 40.0):
+        own = Harmonizer(
+            changing_model(), precision="fp32", caution=caution, move="background", lookahead=0
+        )
+        own.guide(said, SURE)
+        out = own.step(FRAMES[0], MASKS[0])
+        assert out is not None
+        ends.append(out[3, 2].astype(float))
+    assert ends[0] == pytest.approx(np.full(3, 127.5), abs=6.0)
+    assert ends[1] == pytest.approx(ends[0], abs=3.0)
 
 
 def test_each_side_keeps_what_it_is_told_to_keep() -> None:

@@ -39,6 +39,7 @@ def test_a_run_fits_a_prior_at_its_end_where_sets_are_named(
     prior = read_prior(run / "weights.prior.json")
     weights = (run / "weights.safetensors").read_bytes()
     assert prior.provenance["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+    assert prior.provenance["command"] == "vhmae train"
     assert prior.provenance["sets"] == {data.name: 4}
     assert journal(run, "prior")[0]["composites"] == 4
     wrong = dataclasses.replace(kept, prior_sets=("none",))

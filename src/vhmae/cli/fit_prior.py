@@ -44,7 +44,9 @@ def _fit_prior(args: Any) -> None:
 
     harmonizer = Harmonizer.from_settings(settings)
     progress = sys.stderr.isatty() and not args.quiet
-    prior = fit_prior_to(args.data, harmonizer, settings.weights, progress)
+    names = " ".join(folder.name for folder in args.data)
+    command = f"vhmae fit-prior --weights {Path(settings.weights).name} --data {names}"
+    prior = fit_prior_to(args.data, harmonizer, settings.weights, command, progress)
     prior.write(args.output)
     write_report({"schema": 1, "output": str(args.output), **prior.provenance}, args.json)
     if not args.quiet:

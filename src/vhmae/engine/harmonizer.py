@@ -51,7 +51,7 @@ from vhmae.engine.sight import (
 )
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, is_past, smoothed
 from vhmae.engine.stepping import Stepping
-from vhmae.engine.survey import Survey
+from vhmae.engine.survey import Survey, Surveyed
 from vhmae.engine.window import Window
 from vhmae.errors import InputError
 from vhmae.guide.document import Guide
@@ -238,7 +238,7 @@ class Harmonizer(Stepping):
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
         self._unread: tuple[int, int] = (-1, -1)
         """Shot and number of the last frame that stayed untouched since nothing could be read."""
-        self.surveyed: Survey | None = None
+        self.surveyed: Surveyed | None = None
         self.listener.restart()
 
     def guide(

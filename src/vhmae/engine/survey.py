@@ -6,7 +6,9 @@ window holds; what reading it is worth stands in docs/decisions.md, "Whole shots
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import Protocol
 
 from vhmae.arrays import Array, Mask, Matte, UnitFrame
 from vhmae.color.pixels import ReadSets, merge_sets, read_frame
@@ -18,6 +20,24 @@ FRAMES_KEPT = 16
 FRAMES_FULL = 4
 """Frames of which all drawn pixels count; of more frames, every second, third ... pixel does, so
 that reading takes no longer."""
+
+
+class Surveyed(Protocol):
+    """What is known of whole shots."""
+
+    def sets_of(self, shot: int) -> ReadSets | None:
+        """The pixel sets of a shot; None where it has shown nothing to read."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ShotSurvey:
+    """One shot of a survey, for a stream that begins in the midst of it: whatever the shot is
+    numbered there, its colours are these."""
+
+    sets: ReadSets | None
+
+    def sets_of(self, shot: int) -> ReadSets | None:
+        return self.sets
 
 
 class Survey:
@@ -41,6 +61,11 @@ class Survey:
         self._shot: list[ReadSets] = []
         self._usable = 0
         self._step = 1
+
+    @property
+    def shot(self) -> int:
+        """Number of the shot that is looked at, from 0."""
+        return len(self._ended)
 
     def look_at(self, thumbnail: Thumbnail, matte: Matte, cut: bool = False) -> None:
         """Take the next frame; the arguments are those of ``Harmonizer.push``."""

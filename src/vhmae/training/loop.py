@@ -311,7 +311,7 @@ class Trainer:
             cut_detection=False,
         )
         folders = [data.root_path / name for name in data.prior_sets]
-        prior = fit_prior_to(folders, harmonizer, str(weights))
+        prior = fit_prior_to(folders, harmonizer, str(weights), "vhmae train")
         prior.write(prior_beside(weights))
         journal.write("prior", self.state.step, composites=prior.provenance["composites"])
 

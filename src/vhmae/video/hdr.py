@@ -25,6 +25,8 @@ _OTHERS = {
 """By FFmpeg's names."""
 _WRITTEN_BY = {"libx265": "x265-params", "libx264": "x264-params", "libsvtav1": "svtav1-params"}
 _DOLBY = "Dolby Vision metadata"
+_DOLBY_TAGS = ("dvh1", "dvhe", "dva1", "dvav", "dav1")
+"""How containers mark such a stream, whether or not its pictures carry the metadata."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +78,11 @@ def _pair(encoder: str, name: str, first: float, second: float) -> str:
     return f"{name}({round(first * scale)},{round(second * scale)})"
 
 
-def read_metadata(frame: Any, name: str) -> HdrMetadata:
-    """What a decoded frame carries.
+def read_metadata(frame: Any, name: str, tag: str = "") -> HdrMetadata:
+    """What a decoded frame carries, by itself or by its container's header.
 
     Args:
+        tag: the container's mark of the stream's codec.
         name: the file's, for messages.
     Raises:
         InputError: for a picture that is none without its metadata (Dolby Vision profile 5).
@@ -97,6 +100,8 @@ def read_metadata(frame: Any, name: str) -> HdrMetadata:
     others = [told for name, told in _OTHERS.items() if name in data]
     if "DOVI_RPU_BUFFER" in data or "DOVI_METADATA" in data:
         _check_base_layer(data.get("DOVI_METADATA", b""), name)
+        others.append(_DOLBY)
+    elif tag in _DOLBY_TAGS:
         others.append(_DOLBY)
     return HdrMetadata(mastering, content_light, tuple(others))
 

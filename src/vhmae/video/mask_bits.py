@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ def open_bits(path: Path) -> tuple[int, tuple[int, int], Callable[[int], Iterato
                 )
             with archive.open("bits.npy") as member:
                 shape, dtype = read_array_header(member)
+                held = archive.getinfo("bits.npy").file_size - member.tell()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path of the mask") from None
     except DAMAGED_ARCHIVE as error:
@@ -43,6 +45,11 @@ def open_bits(path: Path) -> tuple[int, tuple[int, int], Callable[[int], Iterato
         )
     # A frame is unpacked whole, and stretched to white.
     check_memory(path, 3 * height * width, "export the mask at the composite's size")
+    if held != math.prod(shape):  # by the archive's list, before anything is unpacked
+        raise InputError(
+            f"{path}: is damaged: holds {held} bytes of bits in the place of {math.prod(shape)}; "
+            "export the mask again"
+        )
 
     def start(first: int) -> Iterator[Array]:
         # Read frame by frame: the whole of a long mask would not fit the memory.

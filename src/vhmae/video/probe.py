@@ -274,7 +274,7 @@ def probe_video(
             duration_seconds=max(float(ticks * tick), span, 0.0) or len(times) / float(info.fps),
             start_seconds=float((min(known) if known else 0) * tick),
             display_matrix=_display_matrix(first),
-            hdr=read_metadata(first, str(path)),
+            hdr=read_metadata(first, str(path), context.codec_tag),
             turned=90 * (round(first.rotation / 90) % 4),
             timestamps=timestamps,
             time_base=tick,

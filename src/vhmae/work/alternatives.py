@@ -46,6 +46,7 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     ]
     paths = [take_file(job.output, number) for number in range(1, job.count + 1)]
     _check_free(paths, list(job.inputs().values()))
+    analysis.survey()
     hearing = Hearing(analysis, guides[0])
     warnings = [*analysis.warnings(), *hearing.warnings]
     check_strict(job.strict, warnings)

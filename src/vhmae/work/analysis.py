@@ -3,6 +3,7 @@ with."""
 
 from __future__ import annotations
 
+import bisect
 import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.rendering import ColorChange, Released
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.engine.sight import MINIMUM_BACKGROUND, Thumbnail, shows_background
+from vhmae.engine.survey import ShotSurvey, Survey
 from vhmae.errors import InputError
 from vhmae.overlap import BusyTimes, run_ahead
 from vhmae.video.cuts import THUMBNAIL, CutDetector
@@ -61,6 +63,10 @@ class Analysis:
         self.harmonizers: list[Harmonizer] = []
         self.objects: list[int] = []
         """What each harmonizer is of: the number of an object, or ``BACKGROUND``."""
+        self._surveys: list[Survey] = []
+        """Of each harmonizer, once whole shots have been looked at."""
+        self._begins: list[int] = []
+        """The first frame of each shot that was surveyed."""
         self._bare = range(0)
         """Frames of the shot looked at last in which no foreground was found."""
         for side in self.move.sides:
@@ -95,13 +101,29 @@ class Analysis:
         if not wanting:
             return
         surveys = [harmonizer.begin_survey() for harmonizer in wanting]
+        begins: list[int] = []
         with self.busy.working("network"):
             for number, (timed, mattes) in enumerate(run_ahead(self.sources.frames(), 2), 1):
                 for survey, matte in zip(surveys, self.covers(mattes), strict=True):
                     survey.look_at(timed.image.thumbnail, matte, timed.index in self.sources.cuts)
+                if surveys[0].shot == len(begins):
+                    begins.append(timed.index)
                 yield number
         for harmonizer, survey in zip(wanting, surveys, strict=True):
             harmonizer.surveyed = survey
+        self._surveys, self._begins = surveys, begins
+
+    def surveyed_at(self, index: int, place: int) -> ShotSurvey | None:
+        """What is known of the whole shot of a frame, for a stream that begins in the midst of it;
+        None where whole shots have not been looked at.
+
+        Args:
+            place: of the part that moves, from 0.
+        """
+        if not self._surveys:
+            return None
+        shot = bisect.bisect_right(self._begins, index) - 1
+        return ShotSurvey(self._surveys[place].sets_of(shot))
 
     def harmonized(self, frames: Iterator[Payload]) -> Iterator[Ready]:
         """Frames with their changes of colour, as they become ready."""

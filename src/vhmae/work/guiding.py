@@ -83,7 +83,9 @@ def _of_the_scene(analysis: Analysis, said_of: AnalysisJob) -> Analysis:
         for name in (field.name for field in dataclasses.fields(HarmonizerSettings))
         if name != "cut_detection"  # what a cut is, each video knows for itself
     }
-    return open_analysis(dataclasses.replace(said_of, **how), analysis.harmonizers[0].network)
+    found = open_analysis(dataclasses.replace(said_of, **how), analysis.harmonizers[0].network)
+    found.survey()
+    return found
 
 
 def _check_heard(guide: Guide, rows: list[dict[str, Any]]) -> None:
@@ -175,7 +177,8 @@ class Named:
 
 
 def answer_among_neighbors(analysis: Analysis, number: int, place: int) -> FrameTransform:
-    """What the network says of a frame among its neighbors, before strength and any guide.
+    """What the network says of a frame among its neighbors, before strength and any guide; of the
+    whole shot, where that has been surveyed.
 
     Args:
         place: of the part that moves, from 0.
@@ -187,6 +190,7 @@ def answer_among_neighbors(analysis: Analysis, number: int, place: int) -> Frame
     harmonizer = Harmonizer.from_settings(
         plain, own.network, cut_detection=own.cut_detection, reference=analysis.reference
     )
+    harmonizer.surveyed = analysis.surveyed_at(number, place)
     first = max(0, number - AROUND)
     released = []
     for payload in itertools.islice(sources.frames(first), number - first + AROUND + 1):

@@ -42,6 +42,9 @@ def preview(job: PreviewJob) -> dict[str, Any]:
             f"{job.composite} has frames 0 to {frames - 1}", field="frame", value=number
         )
     first = max(0, number - AROUND)
+    analysis.survey()
+    for place, harmonizer in enumerate(analysis.harmonizers):
+        harmonizer.surveyed = analysis.surveyed_at(number, place)
     heard = hear_guide(analysis, first)
     near = itertools.islice(analysis.sources.frames(first), number - first + AROUND + 1)
     for (timed, mattes), covers, changes, _ in analysis.harmonized(near):
