@@ -325,3 +325,33 @@ def test_pipes_and_files_do_not_mix(
     ):
         with pytest.raises(InputError, match=message):
             RawFormat.parse(text)
+
+
+def test_progress_is_told_on_stderr_as_it_is_for_files(work: Path) -> None:
+    """Live, so that frames come out while the sender is slow: the JSON tells of each second."""
+    command = [sys.executable, "-m", "vhmae", "harmonize", "-", "-o", "-", "--lookahead", "0"]
+    command += ["--mask", str(work / "m.npz"), "--weights", str(work / "w.safetensors")]
+    command += ["--precision", "fp32", "--progress", "json"]
+    data = y4m(work / "in.mkv")
+    size = (len(data) - data.index(b"\n") - 1) // FRAMES
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(data[: len(data) - 2 * size])
+    process.stdin.flush()
+    came = 0
+    while came < len(data) - 2 * size:  # all that was sent has come out
+        came += len(process.stdout.read1(1 << 16))  # type: ignore[attr-defined]
+    time.sleep(1.1)  # what comes now is due to be told
+    out, err = process.communicate(data[len(data) - 2 * size :])
+    assert process.returncode == 0, err
+    assert came + len(out) == len(data)
+    rows = [json.loads(line) for line in err.splitlines() if line.startswith(b"{")]
+    assert rows
+    told = rows[-1]
+    assert (told["event"], told["what"], told["total"]) == ("progress", "harmonize", FRAMES)
+    assert FRAMES - 2 < told["done"] <= FRAMES
+    assert told["size_bytes"] == told["done"] * 96 * 64 * 3 // 2

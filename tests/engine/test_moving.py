@@ -113,7 +113,8 @@ def test_caution_holds_each_side_back_by_the_size_of_its_own_change() -> None:
         assert isinstance(full, FrameTransform)
         assert isinstance(held, FrameTransform)
         planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
-        moved = full.change(planes, Box(0, 0, size, size), size, size)
+        added = full.change(planes, Box(0, 0, size, size), size, size)
+        moved = np.clip(planes + added, 0.0, 1.0) - planes
         square = 255.0**2 * float(np.square(moved[:, small_mask(matte, size)]).mean())
         shares.append(square / (square + levels**2))
         assert held.overall == pytest.approx(shares[-1] * full.overall, rel=0.02, abs=1e-6)

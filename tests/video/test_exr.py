@@ -16,7 +16,8 @@ from tests.support.scenes import moving_scene
 from vhmae.arrays import Array
 from vhmae.cli import main
 from vhmae.color.srgb import encoded, linear
-from vhmae.video.exr import carried_back, codes_of, light_of
+from vhmae.video.exr import codes_of, light_of
+from vhmae.video.exr_changes import carried_back
 
 FRAMES, WIDTH, HEIGHT = 3, 96, 64
 

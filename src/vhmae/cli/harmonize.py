@@ -206,7 +206,7 @@ def _harmonize_pipe(args: Any) -> None:
         raise InputError(
             "harmonize -: a pipe goes to a pipe; write -o - and let the next program write the file"
         )
-    for_pipes = {one.name for one in options_of(StreamJob)} | {"output", "progress"}
+    for_pipes = {one.name for one in options_of(StreamJob)} | {"output"}
     for one in options_of(HarmonizeJob):
         if hasattr(args, one.name) and one.name not in for_pipes:
             raise InputError(f"{one.flags[-1]}: is for files, not for pipes; leave it out")
@@ -224,6 +224,7 @@ def _harmonize_pipe(args: Any) -> None:
             "harmonize - ... -o - | ffmpeg ..."
         )
     values = given_options(args, StreamJob)
+    values.setdefault("progress", "none" if args.quiet else "auto")
     refuse_addresses([*values.get("masks", ()), values.get("guide")])
     if len(values.get("masks", ())) != 1:
         raise InputError(

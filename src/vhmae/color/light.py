@@ -39,6 +39,8 @@ _M1, _M2 = 2610.0 / 16384.0, 2523.0 / 4096.0 * 128.0
 _C1, _C2, _C3 = 3424.0 / 4096.0, 2413.0 / 4096.0 * 32.0, 2392.0 / 4096.0 * 32.0
 _A = 0.17883277
 _B, _C = 1.0 - 4.0 * _A, 0.5 - _A * float(np.log(4.0 * _A))
+_LARGEST_HALF = np.float32(65504.0)
+_LOG_LARGEST = np.log(_LARGEST_HALF)
 _D65 = (0.3127, 0.3290)
 _CHROMATICITIES: dict[Primaries, tuple[float, ...]] = {
     "BT.2020": (0.708, 0.292, 0.170, 0.797, 0.131, 0.046, *_D65),
@@ -92,6 +94,25 @@ class HdrSpace:
     def _peak(self) -> float:
         """The most light, where diffuse white is 1."""
         return (_PQ_PEAK if self.curve == "PQ" else _HLG_PEAK) / DIFFUSE_WHITE
+
+
+@dataclasses.dataclass(frozen=True)
+class WideSpace:
+    """Codes for all the light that OpenEXR's half floats hold, for layers that are laid in it:
+    half of the codes are sRGB up to 1, the others go up in equal ratios to 65,504. Between layers
+    that are no brighter than white, edges are blended as they are in sRGB."""
+
+    name: str = LIGHT
+
+    def to_light(self, values: Array) -> Array:
+        twice = 2.0 * values.astype(np.float32, copy=False)
+        above = np.exp(np.maximum(twice - 1.0, 0.0) * _LOG_LARGEST)
+        return np.where(twice > 1.0, above, linear(np.clip(twice, 0.0, 1.0)))
+
+    def from_light(self, light: Array) -> Array:
+        light = light.astype(np.float32, copy=False)
+        above = 1.0 + np.log(np.clip(light, 1.0, _LARGEST_HALF)) / _LOG_LARGEST
+        return np.float32(0.5) * np.where(light > 1.0, above, encoded(np.clip(light, 0.0, 1.0)))
 
 
 def _pq_light(signal: Array) -> Array:

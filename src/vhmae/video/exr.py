@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.color.light import LightSpace, carried
+from vhmae.color.light import LightSpace
 from vhmae.color.primaries import BT709, between
 from vhmae.color.srgb import encoded, linear
 from vhmae.color.yuv import ColorEncoding
@@ -33,11 +33,11 @@ TOP = 65535
 _COLORS = "GBR"
 """In the order of FFmpeg's planes."""
 _MAGIC = b"\x76\x2f\x31\x01"
-_LARGEST_HALF = 65504.0
+LARGEST_HALF = 65504.0
 _SAME_CHROMATICITY = 5e-4
 """Chromaticities that differ by less are the same: they are written with three or four digits."""
 _MARKS = ("chromaticities", "pixelAspectRatio", "framesPerSecond", "timeCode", "whiteLuminance")
-_LOSSY = (
+LOSSY = (
     "PXR24_COMPRESSION",
     "B44_COMPRESSION",
     "B44A_COMPRESSION",
@@ -60,7 +60,7 @@ class ExrPicture:
             InputError: if it cannot be read, or needs more memory than there is.
         """
         self.path = path
-        library = _library(path)
+        library = open_library(path)
         check_is_picture_file(path, what)
         name = os.fsencode(path)  # names need not be UTF-8
         try:
@@ -298,7 +298,7 @@ def mixed(matrix: Array, light: Sequence[Array]) -> list[Array]:
     ]
 
 
-def _library(path: Path) -> Any:
+def open_library(path: Path) -> Any:
     try:
         import OpenEXR
     except ImportError:
@@ -345,35 +345,6 @@ def light_of(codes: Array) -> Array:
     return table
 
 
-def carried_back(light: Array, before: Array, after: Array) -> Array:
-    """Carry a change of 16-bit sRGB codes back into light.
-
-    Up to 1 the difference is added, so that what the codes rounded away stays; above 1 light is
-    multiplied as it is at 1, so that highlights keep their detail and take on the tint.
-
-    Args:
-        light: (H, W) half or float, what the file holds.
-        before, after: (H, W) uint16.
-    Returns:
-        (H, W) of light's type; where before and after are equal, light itself.
-    """
-    changed = before != after
-    out = light.copy()
-    if changed.any():
-        own = light[changed].astype(np.float32)
-        moved = carried(own, light_of(before[changed]), light_of(after[changed]))
-        out[changed] = _held(moved, light.dtype)
-    return out
-
-
-def _held(light: Array, kind: np.dtype[Any]) -> Array:
-    """Light that a type can hold."""
-    if kind != np.float16:
-        return light
-    held: Array = np.clip(light, -_LARGEST_HALF, _LARGEST_HALF)
-    return held
-
-
 def _codes_in(space: LightSpace, lights: Sequence[Array]) -> list[Array]:
     """Light red, green, blue (H, W) -> 16-bit codes of a space: green, blue, red."""
     values = space.from_light(np.stack([np.nan_to_num(one.astype(np.float32)) for one in lights]))
@@ -408,58 +379,12 @@ def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> Video
     )
 
 
-def changed_light(
-    picture: ExrPicture, after: Sequence[Array], space: LightSpace | None = None
-) -> list[Array]:
-    """The values of a picture, red, green, blue, with what was changed of its 16-bit planes green,
-    blue, red; as the file has them, in its own primaries, or its space."""
-    shown, _ = picture.display(space=space)
-    before, after = ((planes[2], planes[0], planes[1]) for planes in (shown, after))
-    own = picture.light()
-    if picture.primaries is None and space is None:
-        return [carried_back(*three) for three in zip(own, before, after, strict=True)]
-    seen = picture.brought_to_709(own, space)
-    moved = [carried_back(*three) for three in zip(seen, before, after, strict=True)]
-    if space is not None:
-        steps = list(space.from_light(np.stack(moved)) - space.from_light(np.stack(seen)))
-    else:
-        assert picture.primaries is not None
-        back = np.linalg.inv(picture.primaries)
-        steps = mixed(back, [b - a for a, b in zip(seen, moved, strict=True)])
-    changed = np.any([a != b for a, b in zip(before, after, strict=True)], axis=0)
-    lights = []
-    for light, step in zip(own, steps, strict=True):
-        out = light.copy()
-        out[changed] = _held(light[changed].astype(np.float32) + step[changed], light.dtype)
-        lights.append(out)
-    return lights
-
-
-def write_changed(
-    part: Path, source: Path, after: Sequence[Array], space: LightSpace | None = None
-) -> None:
-    """Write a file like another, with what was changed of its frame: all its channels, parts,
-    windows, attributes and depths.
-
-    What was compressed with loss is compressed without (ZIP).
-    """
-    picture = ExrPicture(source)
-    picture.change(changed_light(picture, after, space))
-    library = _library(source)
-    for (
-        one
-    ) in picture.parts:  # written with loss a second time, pixels that nothing changed would change
-        if one.header["compression"].name in _LOSSY:
-            one.header["compression"] = library.ZIP_COMPRESSION
-    picture.file.write(os.fsencode(part))
-
-
 def write_new(
     part: Path, light: Array, alpha: Array | None, marks: Mapping[str, Any] | None = None
 ) -> None:
     """Write light (H, W, 3) as half floats, multiplied by alpha (H, W) in [0, 1] where there is
     one, as the format has it; ``marks`` say what its primaries and its window are."""
-    library = _library(part)
+    library = open_library(part)
     cover = np.float32(1.0) if alpha is None else alpha
     pixels = {
         name: (light[..., place] * cover).astype(np.float16) for place, name in enumerate("RGB")

@@ -20,7 +20,8 @@ from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import OutputLock, partial_name, whole_file
 from vhmae.video.delivery import delivery
 from vhmae.video.encoders import encoder_options, pixel_format
-from vhmae.video.exr import ExrPicture, changed_light, is_exr, write_changed, write_new
+from vhmae.video.exr import ExrPicture, is_exr, write_new
+from vhmae.video.exr_changes import changed_light, write_changed
 from vhmae.video.planes import Box, PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -191,9 +192,10 @@ class _ExrPictures(PictureWriter):
             if self.source.codec == "exr" and self.source.files is not None
             else None
         )
+        spaces = self.source.held, self.source.encoding.space
         try:
             if source is not None and not is_layer:
-                write_changed(part, source, image.planes, self.source.held)
+                write_changed(part, source, image.planes, *spaces)
                 return
             alpha = (
                 image.planes[3].astype(np.float32) / np.float32(image.top_code)
@@ -207,7 +209,7 @@ class _ExrPictures(PictureWriter):
                 write_new(part, light.transpose(1, 2, 0), alpha, shape)
                 return
             picture = ExrPicture(source)
-            light = np.dstack(changed_light(picture, image.planes, self.source.held))
+            light = np.dstack(changed_light(picture, image.planes, *spaces))
             write_new(part, light, alpha, picture.marks())
         except RuntimeError as error:
             raise OSError(errno.EIO, str(error).splitlines()[0]) from None

@@ -233,6 +233,9 @@ class StreamJob(HarmonizerSettings):
     """Let a mask that is too short stand still at its end."""
     strict: bool = False
     """Treat warnings as errors."""
+    progress: ProgressMode = option("none", same_frames=True)
+    """How it is told on stderr how far the work is: auto is a bar on a terminal and lines
+    elsewhere."""
 
 
 class HarmonizeOptions(TypedDict, total=False):

@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.color.light import LIGHT, HdrSpace
+from vhmae.color.light import LIGHT, HdrSpace, WideSpace
 from vhmae.color.spaces import named_space
 from vhmae.engine.sight import one_before_another, shows_background
 from vhmae.errors import InputError
 from vhmae.video.cuts import read_cuts
+from vhmae.video.exr import is_exr
 from vhmae.video.layers import LayeredSource
 from vhmae.video.laying import picked
 from vhmae.video.mask_meaning import MaskReading
@@ -218,7 +219,14 @@ def _open_layers(
             dataclasses.replace(placement, premultiplied=False),
         )
     warnings = []
-    if foreground.codec == "exr" and background.encoding.space is not None:
+    output = getattr(job, "output", None)
+    if background.codec == "exr" and output is not None and is_exr(output):
+        # The file can hold highlights of both; those of what is covered must not shine through.
+        wide = dataclasses.replace(background.encoding, space=WideSpace())
+        background = dataclasses.replace(background, encoding=wide)
+        if foreground.codec == "exr":
+            foreground = dataclasses.replace(foreground, encoding=wide)
+    elif foreground.codec == "exr" and background.encoding.space is not None:
         # Its highlights would be cut off in sRGB, and the background can hold them.
         coded = dataclasses.replace(foreground.encoding, space=HdrSpace("PQ", "BT.709"))
         foreground = dataclasses.replace(foreground, encoding=coded)

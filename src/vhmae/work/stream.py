@@ -28,6 +28,7 @@ from vhmae.engine.stepping import covered_by
 from vhmae.errors import InputError, VhmaeError
 from vhmae.options import values_to_json
 from vhmae.overlap import BusyTimes, run_ahead
+from vhmae.progress import Progress
 from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, describe_stream
@@ -101,18 +102,16 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     writer = _PipeWriter(sink, info, container.streams.video[0], header)
     decoded = busy.drawing("decode", _frames(container, info, mattes, job))
     frames = run_ahead(decoded, FRAMES_AHEAD, wake=stoppable.stop)
+    # How long a stream is, nobody says; its mask may, where it has to last.
+    total = mattes.frames if not job.hold_last_mask and (mattes.frames or 0) > 1 else None
+    tells: dict[str, Any] = {"note": lambda: f"slowest: {busy.slowest}"}
+    tells["size"] = lambda: written * writer.frame_bytes
     try:
-        for parts in _harmonized(frames, harmonizer, busy):
-            decoded, image, _ = parts[0].payload
-            rendered, moved = image, dict.fromkeys(("foreground", "background"), None)
-            for side, (payload, change, _) in zip(harmonizer.moving, parts, strict=True):
-                if change is not None:
-                    with busy.working("render"):
-                        rendered, moved[side.side.of] = render_planes(rendered, payload[2], change)
-            tally.count(moved["foreground"], moved["background"])
-            with busy.working("encode"):
-                writer.write(decoded, rendered, same=rendered is image)
-            written += 1
+        with Progress("harmonize", total, job.progress, **tells) as progress:
+            for parts in _harmonized(frames, harmonizer, busy):
+                _pass_on(parts, harmonizer, writer, busy, tally)
+                written += 1
+                progress(written)
     finally:
         stoppable.stop()
         frames.close()
@@ -147,6 +146,25 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
         job=values_to_json(job),
         **stream_report(harmonizer),
     ).as_dict()
+
+
+def _pass_on(
+    parts: tuple[Released, ...],
+    harmonizer: Harmonizer,
+    writer: _PipeWriter,
+    busy: BusyTimes,
+    tally: Tally,
+) -> None:
+    """Render what the sides say of a frame, and write it."""
+    decoded, image, _ = parts[0].payload
+    rendered, moved = image, dict.fromkeys(("foreground", "background"), None)
+    for side, (payload, change, _) in zip(harmonizer.moving, parts, strict=True):
+        if change is not None:
+            with busy.working("render"):
+                rendered, moved[side.side.of] = render_planes(rendered, payload[2], change)
+    tally.count(moved["foreground"], moved["background"])
+    with busy.working("encode"):
+        writer.write(decoded, rendered, same=rendered is image)
 
 
 def _warnings(harmonizer: Harmonizer) -> list[str]:
