@@ -122,7 +122,7 @@ def test_what_lies_before_the_start_is_not_read(
     assert json.loads((tmp_path / "r.json").read_text())["warnings"] == []
 
 
-def test_subtitles_that_cannot_be_held_are_told(
+def test_subtitles_are_kept_as_the_container_knows_them_or_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frames, masks = moving_scene(6, 64, 48)
@@ -141,9 +141,16 @@ def test_subtitles_that_cannot_be_held_are_told(
                     container.mux(packet)
     write_mask_bits(masks, tmp_path / "m.npz")
     run = ["harmonize", str(tmp_path / "in.mkv"), "--mask", str(tmp_path / "m.npz")]
-    for name, told in (("a.MKV", False), ("b.mp4", True)):
+    kinds = {"a.MKV": "srt", "b.mp4": "mov_text", "c.mov": "mov_text", "d.avi": None}
+    for name, kind in kinds.items():
         assert main([*run, "-o", str(tmp_path / name), "--codec", "libx264"]) == 0
-        assert ("subtitles (srt, stream 1) cannot be held" in capsys.readouterr().err) == told
+        told = "subtitles (srt, stream 1) cannot be held" in capsys.readouterr().err
+        assert told == (kind is None)
+        with av.open(str(tmp_path / name)) as made:
+            found = [one.codec_context.name for one in made.streams.subtitles]
+            assert found == ([] if kind is None else [kind])
+            shown = [bytes(one) for one in made.demux(subtitles=0)] if found else []
+            assert any(b"hello" in one for one in shown) == bool(found)
 
 
 @pytest.mark.parametrize(

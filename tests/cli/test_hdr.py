@@ -20,6 +20,7 @@ from tests.support.hdr import (
     lit_scene,
     planes_in,
     read_exr,
+    rounded_levels,
     run,
     shown,
     signal_in,
@@ -58,14 +59,16 @@ def test_hdr_is_harmonized_as_openexr_is(
         light = read_exr(hdr_work / f"light.{number + 1:04d}.exr")
         moved = shown(expected) - shown(light)
         assert np.abs(moved[mask]).mean() > 5.0
-        # A code of 10 bit is up to a level of 8, and both sides round to one.
+        # Both files round to codes of 10 bit, the source before a change that steepens colors by
+        # less than a half; what is shown to the network differs by what the source rounds.
         off = shown(found[number]) - shown(expected)
-        assert np.abs(off[mask]).mean() < 1.0
-        assert np.percentile(np.abs(off[mask]), 99) < 3.0
+        room = rounded_levels(after[number], curve) + 1.5 * rounded_levels(before[number], curve)
+        assert (np.abs(off[mask]) <= room[mask] + 0.5).all()
         lamp = mask & (was[number] > 1.2).all(axis=-1)
         assert lamp.sum() >= 16
         assert expected[lamp].max() > 1.5
-        # Highlights are multiplied, in both; HLG ends at 1,000 cd/m2, below the lamp's.
+        # Highlights are multiplied, in both; HLG ends at 1,000 cd/m2, below the lamp's. A code of
+        # luma is .9 % of light there, and both files round luma and chroma.
         ratios = found[number][lamp] / was[number][lamp], expected[lamp] / light[lamp]
         assert np.abs(ratios[0] - ratios[1]).max() < 0.02
 
@@ -191,15 +194,16 @@ def test_hdr_becomes_pictures_that_say_so(hdr_work: Path, tmp_path: Path) -> Non
     report = run(hdr_work, "PQ.mkv", tmp_path / "p.%04d.exr")
     assert report["output_space"] == "Linear Rec.709 (sRGB)"
     found = read_exr(tmp_path / "p.0001.exr")
-    # Pictures have the steps between the codes of 10 bit that the video rounds to.
+    # Pictures have the steps between the codes that the video rounds to: half a code of luma, and
+    # 1.8814 times half of one of chroma (876 / 896 as large).
     off = np.abs(signal_of(found, "PQ") - signal_of(expected[0], "PQ"))
-    assert off.max() <= 2.0 / 876
+    assert off.max() <= 1.45 / 876
     report = run(hdr_work, "PQ.mkv", tmp_path / "p.%04d.png")
     assert report["output_space"] == "PQ BT.2020"
     data = (tmp_path / "p.0001.png").read_bytes()
     assert data[data.index(b"cICP") + 4 :][:4] == bytes([9, 16, 0, 1])  # PNG's third edition
     picture = read_picture(tmp_path / "p.0001.png", cv2.IMREAD_UNCHANGED)[..., ::-1] / 65535.0
-    assert np.abs(picture - signal_in(planes_in(tmp_path / "video.mkv")[0])).max() <= 2.0 / 876
+    assert np.abs(picture - signal_in(planes_in(tmp_path / "video.mkv")[0])).max() <= 1.45 / 876
     again = run(hdr_work, "PQ.mkv", tmp_path / "q.mkv", "--input-space", "PQ")
     assert again["mean_change"] == report["mean_change"]
 

@@ -88,9 +88,11 @@ def test_what_a_header_tells_is_kept_or_told(
 
 def test_dolby_vision_that_a_header_alone_tells_is_told(hdr_work: Path, tmp_path: Path) -> None:
     """A sample entry of its kind (dvh1) without its metadata in the pictures."""
-    made = {"codec": "libx265", "pix_fmt": "yuv420p10le"}
-    options = {"x265-params": "log-level=error"}
-    plain = write_hdr(tmp_path / "plain.mp4", lit_scene()[0], options=options, **made)  # type: ignore[arg-type]
+    quiet = {"x265-params": "log-level=error"}
+    lights, _ = lit_scene()
+    plain = write_hdr(
+        tmp_path / "plain.mp4", lights, codec="libx265", pix_fmt="yuv420p10le", options=quiet
+    )
     path = hdr_work / "dvh1.mp4"
     with av.open(str(plain)) as source:
         tag = source.streams.video[0].codec_context.codec_tag.encode()

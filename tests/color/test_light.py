@@ -41,7 +41,8 @@ def in_709(light_2020: Array) -> Array:
 def test_diffuse_white_is_1() -> None:
     for space, signal in ((HdrSpace("PQ"), float(pq(np.array(203.0)))), (HdrSpace("HLG"), 0.75)):
         light = space.to_light(np.full((3, 1), signal, np.float32))
-        assert light == pytest.approx(1.0, abs=1.5e-3)  # BT.2408 rounds 75 % of HLG to 203 cd/m2
+        # 75 % of HLG are 203.15 cd/m2, which BT.2408 rounds to 203; PQ is within float32.
+        assert light == pytest.approx(1.0, abs=1e-3 if space.curve == "HLG" else 1e-6)
     assert pq(np.array(203.0)) == pytest.approx(0.5807, abs=5e-5)  # BT.2408 table 1
 
 
@@ -50,7 +51,8 @@ def test_light_is_that_of_the_standards(space: HdrSpace) -> None:
     values = colors()
     display = pq_inverse(values) if space.curve == "PQ" else hlg_display(values.T).T
     expected = in_709(display) / WHITE
-    check_light(space.to_light(values.astype(np.float32)), expected)
+    # float32 knows a signal to 6e-8; where PQ is steepest light changes by e^24 over it.
+    check_light(space.to_light(values.astype(np.float32)), expected, share=3e-5)
 
 
 @pytest.mark.parametrize("space", HDR, ids=lambda space: space.name)
@@ -58,7 +60,8 @@ def test_values_come_from_light_as_the_standards_have_it(space: HdrSpace) -> Non
     light = np.random.default_rng(5).random((4000, 3)) * np.linspace(0.001, 4.0, 4000)[:, None]
     expected = signal_of(light, space.curve)
     found = space.from_light(light.T.astype(np.float32)).T
-    assert np.abs(found - expected).max() * 876 <= 0.1  # code values of 10 bit
+    # A hundredth of a code of 10 bit: it rounds to another one once in fifty times at the most.
+    assert np.abs(found - expected).max() * 876 <= 0.01
 
 
 @pytest.mark.parametrize("curve", ["PQ", "HLG"])
@@ -169,7 +172,7 @@ def test_greys_of_cameras_are_those_of_their_makers(
 ) -> None:
     light = np.geomspace(0.002, 4.0, 200)
     found = find_space(name).to_light(np.tile(curve(light), (3, 1)).astype(np.float32))
-    assert np.abs(found / light - 1.0).max() <= 2e-3
+    assert np.abs(found / light - 1.0).max() <= 1e-4  # constants are given with six digits
 
 
 def test_primaries_are_those_of_the_standards() -> None:
@@ -199,7 +202,8 @@ def test_a_change_is_carried_as_the_loop_has_it(space: LightSpace) -> None:
             again = space.from_light(np.array(wanted, np.float32)[:, None])[:, 0]
             expected = again - space.from_light(light[:, y, x, None].astype(np.float32))[:, 0]
             if np.abs(expected).max() < 0.5:
-                assert np.abs(steps[:, y, x] - expected).max() <= 2e-3
+                # A hundredth of a code of 10 bit.
+                assert np.abs(steps[:, y, x] - expected).max() <= 0.01 / 876
 
 
 def test_highlights_are_multiplied_and_the_rest_is_added() -> None:

@@ -228,6 +228,26 @@ def light_in(path: Path) -> Array:
     return np.stack([display(signal) for signal in signals]) @ np.linalg.inv(TO_2020).T / WHITE
 
 
+def rounded_levels(planes: list[Array], curve: str) -> Array:
+    """By how many levels of sRGB (H, W, 3) light may be off since each of a frame's planes was
+    rounded to a code of 10 bit: half a code of each, all in the worst direction."""
+    display = {"PQ": pq_inverse, "HLG": hlg_display}[curve]
+
+    def levels(codes: list[Array]) -> Array:
+        light = display(np.clip(signal_in(codes), 0.0, 1.0)) @ np.linalg.inv(TO_2020).T / WHITE
+        return shown(light)
+
+    own = [plane.astype(np.float64) for plane in planes[:3]]
+    middle, most = levels(own), np.zeros((*planes[0].shape, 3))
+    for at in range(3):
+        steps = []
+        for half in (-0.5, 0.5):
+            moved = [plane + half * (place == at) for place, plane in enumerate(own)]
+            steps.append(np.abs(levels(moved) - middle))
+        most += np.maximum(*steps)
+    return most
+
+
 def tags_of(path: Path) -> tuple[int, ...]:
     with av.open(str(path)) as container:
         context: Any = container.streams.video[0].codec_context

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.color.light import LightSpace
+from vhmae.color.light import LIGHT, LightSpace
 from vhmae.color.primaries import BT709, between
 from vhmae.color.srgb import encoded, linear
 from vhmae.color.yuv import ColorEncoding
@@ -34,6 +34,8 @@ _COLORS = "GBR"
 """In the order of FFmpeg's planes."""
 _MAGIC = b"\x76\x2f\x31\x01"
 LARGEST_HALF = 65504.0
+_SAME_PRIMARY = 0.006
+"""Of a space's values: BT.2020 and ACEScg, the nearest of those in use, are .012 apart."""
 _SAME_CHROMATICITY = 5e-4
 """Chromaticities that differ by less are the same: they are written with three or four digits."""
 _MARKS = ("chromaticities", "pixelAspectRatio", "framesPerSecond", "timeCode", "whiteLuminance")
@@ -190,6 +192,17 @@ class ExrPicture:
             raise InputError(
                 f"{self.path}: its chromaticities are damaged ({error}); export it again"
             ) from None
+
+    def has_primaries_of(self, space: LightSpace) -> bool:
+        """Whether the file's chromaticities, where it says any, are those of a space: light of one
+        of its primaries leaves the space's two other values at those of black."""
+        if self._part.header.get("chromaticities") is None:
+            return True
+        own = np.eye(3) if self.primaries is None else self.primaries
+        values = space.from_light(0.5 * own.astype(np.float32))
+        black = space.from_light(np.zeros((3, 1), np.float32))
+        beside = np.abs(values - black)[~np.eye(3, dtype=bool)]
+        return bool(beside.max() <= _SAME_PRIMARY)
 
     def change(self, light: Sequence[Array]) -> None:
         """Put other light (:meth:`light`) in the place of the frame's; pixels outside the display
@@ -361,6 +374,11 @@ def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> Video
         f"{path}: its pixels beyond the display window are no part of the frame: they are neither "
         "looked at nor changed"
     )
+    other = space is not None and not picture.has_primaries_of(space)
+    overruled = (
+        f"{path}: says chromaticities that are not those of {space.name if space else LIGHT}: the "
+        "space that is named overrules them"
+    )
     return VideoInfo(
         path=shown,
         width=width,
@@ -375,7 +393,9 @@ def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> Video
         guessed_matrix=False,
         held=space,
         pixel_aspect=picture.pixel_aspect,
-        warnings=(beyond,) if picture.reaches_beyond else (),
+        warnings=tuple(
+            told for told, holds in ((beyond, picture.reaches_beyond), (overruled, other)) if holds
+        ),
     )
 
 

@@ -25,6 +25,8 @@ _LAYOUTS = {1: "mono", 2: "stereo"}
 _OF_THE_FILE_ITSELF = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
 _BROADCAST = ("mpegts", "mpeg")
 _QUICKTIME = (".mp4", ".mov", ".m4v")
+_TEXTS = ("subrip", "srt", "ass", "ssa", "webvtt", "text")
+"""Subtitles that can be read as text, by PyAV's names."""
 
 
 def broadcast_origin(original: Any) -> Fraction:
@@ -70,7 +72,7 @@ class Companions:
         self._encoders: dict[int, Any] = {}
         """Streams of sound that are made anew."""
         self._texts: dict[int, Any] = {}
-        """Encoders of subtitles that become SubRip."""
+        """Encoders of subtitles that become another kind of text."""
         chapters = self._chapters()
         for stream in original.streams:
             name = _codec(stream)
@@ -81,7 +83,9 @@ class Companions:
                 name_alike(copied, stream)
                 copied.disposition = int(stream.disposition)
             elif stream.type == "subtitle" and name == "mov_text" and self._suffix == ".mkv":
-                self._add_text(stream)
+                self._add_text(stream, "subrip")
+            elif stream.type == "subtitle" and name in _TEXTS and self._suffix in _QUICKTIME:
+                self._add_text(stream, "mov_text")
             elif stream.type == "subtitle":
                 self.left_out.append(f"subtitles ({name}, stream {stream.index})")
             elif stream.index != original.streams.video[0].index and not _is_made_anew(
@@ -133,10 +137,10 @@ class Companions:
         name_alike(copied, stream)
         copied.disposition = int(stream.disposition)
 
-    def _add_text(self, stream: Any) -> None:
-        """Add subtitles that Matroska does not know as SubRip, which it does."""
+    def _add_text(self, stream: Any, codec: str) -> None:
+        """Add subtitles that the container does not know as a kind of text that it does."""
         stream.codec_context.open()
-        written = self._copied[stream.index] = self._container.add_stream("subrip")
+        written = self._copied[stream.index] = self._container.add_stream(codec)
         written.codec_context.subtitle_header = stream.codec_context.subtitle_header
         self._texts[stream.index] = written.codec_context
         name_alike(written, stream)
@@ -162,7 +166,7 @@ class Companions:
             packet = self._next
             if float(packet.dts) * float(packet.time_base) > seconds:
                 return
-            if remembered:
+            if remembered and not _is_pause(packet):
                 self._digests.setdefault(packet.stream.index, hashlib.sha256()).update(
                     _payload(packet)
                 )
@@ -253,7 +257,7 @@ class Companions:
             yield from encoder.encode(None)
 
     def _as_text(self, packet: Any) -> Any:
-        """A packet of subtitles as SubRip; None for an empty one, which ends the one before."""
+        """A packet of subtitles as other text; None for an empty one, which ends the one before."""
         words = packet.stream.codec_context.decode2(packet)
         if words is None:
             return None
@@ -282,7 +286,7 @@ class Verification:
 
     def read(self, packet: Any) -> None:
         """Take the next packet of another stream than the pictures'."""
-        if packet.stream.index in self._found and packet.size:
+        if packet.stream.index in self._found and packet.size and not _is_pause(packet):
             self._found[packet.stream.index].update(_payload(packet))
             if packet.dts is not None:
                 self._begins.setdefault(
@@ -369,6 +373,12 @@ def _is_made_anew(stream: Any, chapters: bool) -> bool:
     """Whether a stream comes of the file's names: a time code track, or the texts of chapters,
     which QuickTime keeps as data."""
     return stream.type == "data" and ("timecode" in stream.metadata or chapters)
+
+
+def _is_pause(packet: Any) -> bool:
+    """Whether a packet only says that no words are shown: QuickTime's containers put one wherever
+    there are none."""
+    return packet.stream.type == "subtitle" and packet.size == 2 and bytes(packet) == b"\0\0"
 
 
 def _payload(packet: Any) -> bytes:
