@@ -4,6 +4,8 @@ comparators/test_weights_and_recipes.py."""
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -149,7 +151,22 @@ def test_the_papers_recipe_is_the_papers(name: str) -> None:
 def test_the_packaged_weights_fit_their_recipe() -> None:
     from vhmae.model.files import read_card
 
-    assert read_card("default").config == read_config(Recipe, FOLDER / "tiny-further.yaml").model
+    default, free = read_card("default"), read_card("free")
+    recipes = [read_config(Recipe, FOLDER / f"{name}.yaml") for name in ("tiny-further", "free")]
+    first, second = (recipe.model for recipe in recipes)
+    assert first.look is not None
+    assert second.look is not None
+    assert free.config == second
+    # The default weights are members of two trainings together: five of its own, four free ones.
+    assert default.config == dataclasses.replace(
+        first, look=dataclasses.replace(first.look, members=5 + 4)
+    )
+    joined = default.facts["joined"]
+    assert isinstance(joined, list)
+    assert joined[1] == hashlib.sha256(free.path.read_bytes()).hexdigest()
+    assert default.facts["recipes"] == [
+        f"configs/{name}.yaml" for name in ("tiny", "tiny-further", "free")
+    ]
 
 
 def test_nothing_after_an_option_is_an_empty_text() -> None:

@@ -51,6 +51,19 @@ def test_members_answer_as_before() -> None:
     torch.testing.assert_close(found.hidden, hidden, atol=1e-4, rtol=1e-3)
 
 
+def test_a_part_of_the_members_can_join() -> None:
+    networks = [trained(1, 3), trained(2, 3)]
+    joined = join_look_paths(networks, [2, 1])
+    frames, mask = window()
+    with torch.no_grad():
+        both = [network.look_path(frames, mask).member_coefficients for network in networks]  # type: ignore[misc]
+        found = joined.look_path(frames, mask).member_coefficients  # type: ignore[misc]
+    torch.testing.assert_close(found, torch.cat([both[0][:2], both[1][:1]]), atol=1e-4, rtol=1e-3)
+    for counts in ([2], [4, 1], [0, 1]):
+        with pytest.raises(InputError, match="at most 3, 3"):
+            join_look_paths(networks, counts)
+
+
 def test_tokens_hear_the_first_networks_members() -> None:
     first, second = trained(1, 2), trained(2, 2)
     joined = join_look_paths([first, second])

@@ -194,9 +194,19 @@ def add_weights(commands: Any) -> None:
     )
     join.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     join.add_argument(
+        "--members",
+        type=_counts,
+        metavar="N,N",
+        help="how many members of each, the first ones (all)",
+    )
+    join.add_argument(
         "--licence", metavar="TEXT", help="of what is written (those of the weights that go in)"
     )
     add_report_options(join)
+
+
+def _counts(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def _join(args: Any) -> None:
@@ -206,7 +216,7 @@ def _join(args: Any) -> None:
 
     cards = [read_card(weights) for weights in args.weights]
     networks = [load_model(weights) for weights in args.weights]
-    joined = join_look_paths(networks)
+    joined = join_look_paths(networks, args.members)
     save_model(joined, args.output, joined_facts(cards, args.licence))
     members = joined.config.look.members if joined.config.look else 0
     write_report({"schema": 1, "weights": str(args.output), "members": members}, args.json)

@@ -22,17 +22,31 @@ from vhmae.model.look import LookPath
 from vhmae.model.vhmae import VHMAE
 
 
-def join_look_paths(networks: Sequence[VHMAE]) -> VHMAE:
+def join_look_paths(networks: Sequence[VHMAE], members: Sequence[int] | None = None) -> VHMAE:
     """Join networks that differ in nothing but their numbers, and how many members they have.
+
+    Args:
+        members: how many of each network's members join, the first ones; None takes all.
 
     The paths read statistics on one common scale; each member's first layer takes its own scale
     back, so that it answers as before, but for statistics that lay outside four deviations of its
     training.
 
     Raises:
-        InputError: if one has no look path, or another one is built differently.
+        InputError: if one has no look path, or another one is built differently, or has fewer
+            members than are wanted.
     """
     paths = [_path_of(network) for network in networks]
+    counts = [path.config.members for path in paths] if members is None else [*members]
+    if len(counts) != len(paths) or any(
+        not 1 <= count <= path.config.members for count, path in zip(counts, paths, strict=False)
+    ):
+        there = ", ".join(str(path.config.members) for path in paths)
+        raise InputError(
+            f"expected one number for each of the weights, at most {there}",
+            field="members",
+            value=",".join(map(str, counts)),
+        )
     first = networks[0]
     alike = [_but_for_members(network) for network in networks]
     if any(one != alike[0] for one in alike):
@@ -40,17 +54,19 @@ def join_look_paths(networks: Sequence[VHMAE]) -> VHMAE:
             "weights: are of other architectures, which cannot be joined; give trainings of "
             "networks that differ in their members alone"
         )
-    members = sum(path.config.members for path in paths)
     joined = VHMAE(
         dataclasses.replace(
-            first.config, look=dataclasses.replace(paths[0].config, members=members)
+            first.config, look=dataclasses.replace(paths[0].config, members=sum(counts))
         ),
         type(first.head),
     )
-    state = {**first.state_dict(), **{f"look_path.{k}": v for k, v in _joined(paths).items()}}
+    state = {
+        **first.state_dict(),
+        **{f"look_path.{k}": v for k, v in _joined(paths, counts).items()},
+    }
     assert joined.look_to_decoder is not None
     heard = joined.look_to_decoder.weight.new_zeros(joined.look_to_decoder.weight.shape)
-    own = first.state_dict()["look_to_decoder.weight"]
+    own = first.state_dict()["look_to_decoder.weight"][:, : counts[0] * paths[0].config.width]
     heard[:, : own.shape[1]] = own
     state["look_to_decoder.weight"] = heard
     joined.load_state_dict(state)
@@ -97,8 +113,8 @@ def _but_for_members(network: VHMAE) -> object:
     )
 
 
-def _joined(paths: Sequence[LookPath]) -> dict[str, Tensor]:
-    """The state of a path with the members of all."""
+def _joined(paths: Sequence[LookPath], counts: Sequence[int]) -> dict[str, Tensor]:
+    """The state of a path with the first members of each."""
     scales = [path.normalize.state_dict() for path in paths]
     means, variances = (
         torch.stack([scale[name] for scale in scales]) for name in ("running_mean", "running_var")
@@ -107,20 +123,22 @@ def _joined(paths: Sequence[LookPath]) -> dict[str, Tensor]:
     eps = paths[0].normalize.eps
     spread = (variance + eps).sqrt()
     state: dict[str, Tensor] = {
-        name: torch.cat([path.state_dict()[name] for path in paths])
+        name: torch.cat(
+            [path.state_dict()[name][:count] for path, count in zip(paths, counts, strict=True)]
+        )
         for name in paths[0].state_dict()
         if not name.startswith("normalize.")
     }
     numbers = len(mean)
     firsts, biases = [], []
-    for path, own_mean, own_variance in zip(paths, means, variances, strict=True):
+    for path, count, own_mean, own_variance in zip(paths, counts, means, variances, strict=True):
         # Own numbers from the common ones n: n spread / own spread + (mean - own mean) / own spread
         own_spread = (own_variance + eps).sqrt()
-        weight = path.first.weight.detach().clone()  # (M, in, width)
+        weight = path.first.weight.detach()[:count].clone()  # (M, in, width)
         moved = ((mean - own_mean) / own_spread) @ weight[:, :numbers]  # (M, width)
         weight[:, :numbers] *= (spread / own_spread)[:, None]
         firsts.append(weight)
-        biases.append(path.first.bias.detach() + moved.unsqueeze(1))
+        biases.append(path.first.bias.detach()[:count] + moved.unsqueeze(1))
     return {
         **state,
         "first.weight": torch.cat(firsts),
