@@ -92,17 +92,13 @@ def rated(runs: dict[int, list[dict[str, float]]]) -> dict[str, float]:
 def warm_up(clips: dict[int, dict[str, Path]], folder: Path) -> None:
     """Run once before anything is timed: the renderer is compiled at its first use, and files are
     in the system's cache then."""
-    paths = clips[min(clips)]
-    command = [
-        sys.executable,
-        "-m",
-        "vhmae",
-        "harmonize",
-        str(paths["composite"]),
-        "--mask",
-        str(paths["mask"]),
-    ]
-    run([*command, "-o", str(folder / "out.mp4"), "-q"])
+    run([*command_of(clips[min(clips)]), "-o", str(folder / "out.mp4"), "-q"])
+
+
+def command_of(paths: dict[str, Path]) -> list[str]:
+    """Harmonizing a clip, but for its options."""
+    files = [str(paths["composite"]), "--mask", str(paths["mask"])]
+    return [sys.executable, "-m", "vhmae", "harmonize", *files]
 
 
 def bench_size(
@@ -122,17 +118,8 @@ def bench_size(
         ]
 
     def harmonize(paths: dict[str, Path], quality: str) -> list[str]:
-        tool = [
-            sys.executable,
-            "-m",
-            "vhmae",
-            "harmonize",
-            str(paths["composite"]),
-            "--mask",
-            str(paths["mask"]),
-        ]
         return [
-            *tool,
+            *command_of(paths),
             "--quality",
             quality,
             *encoding,

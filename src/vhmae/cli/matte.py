@@ -47,12 +47,7 @@ def add_matte(commands: Any) -> None:
     parser.add_argument(
         "--no-steady", action="store_true", help="salient: do not steady the mattes over time"
     )
-    parser.add_argument(
-        "--key",
-        choices=["auto", "green", "blue"],
-        default="auto",
-        help="chroma: the screen's colour (auto)",
-    )
+    add_key(parser)
     parser.add_argument(
         "--garbage", type=Path, metavar="PICTURE", help="chroma: white where nothing is to be kept"
     )
@@ -82,14 +77,29 @@ def add_matte(commands: Any) -> None:
     add_report_options(parser)
 
 
-def add_network_options(parser: Parser) -> None:
-    """Which network cuts out, and how."""
+def add_weights(parser: Parser) -> None:
+    """The file of the network that cuts out."""
     parser.add_argument(
         "--weights",
         type=Path,
         metavar="FILE",
         help="rvm, salient: the network's .onnx file (VHMAE_RVM, VHMAE_ISNET)",
     )
+
+
+def add_key(parser: Parser) -> None:
+    """The screen that is keyed."""
+    parser.add_argument(
+        "--key",
+        choices=["auto", "green", "blue"],
+        default="auto",
+        help="chroma: the screen's colour (auto)",
+    )
+
+
+def add_network_options(parser: Parser) -> None:
+    """Which network cuts out, and how."""
+    add_weights(parser)
     parser.add_argument(
         "--matte-ratio",
         type=float,

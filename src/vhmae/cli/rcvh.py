@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from vhmae.cli.matte import add_key, add_weights
 from vhmae.cli.parser import (
     Parser,
     add_command,
@@ -63,18 +64,8 @@ def _add_build(steps: Any) -> None:
     parser.add_argument(
         "--mattes", type=Path, metavar="DIR", help="file: the mattes by the names of the raw files"
     )
-    parser.add_argument(
-        "--weights",
-        type=Path,
-        metavar="FILE",
-        help="rvm, salient: the network's .onnx file (VHMAE_RVM, VHMAE_ISNET)",
-    )
-    parser.add_argument(
-        "--key",
-        choices=["auto", "green", "blue"],
-        default="auto",
-        help="chroma: the screen's colour (auto)",
-    )
+    add_weights(parser)
+    add_key(parser)
     parser.add_argument(
         "--foreground-ratio",
         type=value_range,
