@@ -18,7 +18,7 @@ from vhmae.cli.parser import (
     natural,
     prefix,
 )
-from vhmae.engine.settings import HarmonizerSettings
+from vhmae.engine.settings import FOR_EVERYONE, HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.options import build_options
 
@@ -92,6 +92,7 @@ def add_app(commands: Any) -> None:
         parser,
         HarmonizerSettings,
         only=["weights", "backend", "device", "precision", "threads"],
+        usual=FOR_EVERYONE,
     )
     group = parser.add_argument_group("what is reported")
     group.add_argument("-q", "--quiet", action="store_true", help="print the address alone")
@@ -108,7 +109,8 @@ def _app(args: Any) -> None:
         raise InputError(
             f"--host {host}: other machines could reach it without a token; add --remote"
         )
-    settings = build_options(HarmonizerSettings, given_options(args, HarmonizerSettings))
+    given = {**FOR_EVERYONE, **given_options(args, HarmonizerSettings)}
+    settings = build_options(HarmonizerSettings, given)
     from vhmae.app.demo import make_demo
     from vhmae.app.site import REMOTE, App, Limits
     from vhmae.web.serving import address_of, serve

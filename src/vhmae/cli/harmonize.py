@@ -10,7 +10,7 @@ from vhmae.cli.fetch import fetched, refuse_addresses
 from vhmae.cli.options import add_options, given_options
 from vhmae.cli.parser import Parser, add_command, add_report_options, location, write_report
 from vhmae.cli.words import print_warnings, with_flags
-from vhmae.engine.settings import HarmonizerSettings
+from vhmae.engine.settings import FOR_EVERYONE, HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.options import build_options, options_of
 from vhmae.work.job import HarmonizeJob, StreamJob
@@ -250,12 +250,14 @@ def add_demo(commands: Any) -> None:
     )
     parser.set_defaults(kept_when_stopped="files that were whole stay in the folder")
     parser.add_argument("-o", "--output", type=Path, default=Path("demo"), metavar="DIR")
-    add_options(parser, HarmonizerSettings, only=["weights", "device", "precision", "threads"])
+    only = ["weights", "device", "precision", "threads"]
+    add_options(parser, HarmonizerSettings, only=only, usual=FOR_EVERYONE)
     add_report_options(parser)
 
 
 def _demo(args: Any) -> None:
-    settings = build_options(HarmonizerSettings, given_options(args, HarmonizerSettings))
+    given = {**FOR_EVERYONE, **given_options(args, HarmonizerSettings)}
+    settings = build_options(HarmonizerSettings, given)
     from vhmae.work.demo import run_demo
 
     report = run_demo(args.output, settings)

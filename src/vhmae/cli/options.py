@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from vhmae.cli.parser import Parser, location
@@ -16,9 +18,13 @@ from vhmae.work.project import is_project, project_values
 
 
 def add_options(
-    parser: Parser, kind: type, leave_out: Collection[str] = (), only: Collection[str] | None = None
+    parser: Parser,
+    kind: type,
+    leave_out: Collection[str] = (),
+    only: Collection[str] | None = None,
+    usual: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Add the options of a job.
+    """Add the options of a job; ``usual`` is told in the place of what an option usually is.
 
     Flags that are not given are not set, so that a job file's values can stand in for them; see
     :func:`given_options`.
@@ -29,7 +35,8 @@ def add_options(
             continue
         if one.group and one.group not in groups:
             groups[one.group] = parser.add_argument_group(one.group)
-        _add(groups.get(one.group, parser), one)
+        own = dataclasses.replace(one, default=usual.get(one.name, one.default))
+        _add(groups.get(one.group, parser), own)
 
 
 def _add(parser: Any, one: Option) -> None:

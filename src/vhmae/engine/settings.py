@@ -22,6 +22,10 @@ STRIDES: dict[str, int] = {"fast": 12, "balanced": 6, "best": 3}
 """Frames from one key frame to the next."""
 
 
+FOR_EVERYONE = {"weights": "free"}
+"""What the demo and the app start with: weights that may be used for anything."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HarmonizerSettings:
     """How to harmonize, and where."""
