@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from tests.support.graphs import SIZE, like_the_packaged, onnx_network
+from tests.support.graphs import SIZE, like_the_packaged, onnx_network, rounding_network
 from tests.support.networks import model
 from tests.support.scenes import moving_scene
 from vhmae.color.pixels import merge_sets, read_frame
@@ -230,10 +230,43 @@ def test_devices_that_are_not_there_are_refused(device: str, told: str) -> None:
         open_network("default", "onnx", device)
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
-def test_precisions_that_are_not_offered_are_refused(precision: str) -> None:
-    with pytest.raises(InputError, match="take fp32, or `backend` torch"):
-        open_network("default", "onnx", precision=precision)  # type: ignore[arg-type]
+def test_precisions_that_are_not_offered_are_refused() -> None:
+    with pytest.raises(InputError, match="take fp32 or fp16, or `backend` torch"):
+        open_network("default", "onnx", precision="bf16")
+
+
+@pytest.mark.parametrize("weights", ["default", "free"])
+def test_products_in_fp16_make_the_same_picture_within_a_level(weights: str) -> None:
+    frames, masks = moving_scene(14, 320, 180)
+    whole, half = open_network(weights, "onnx", "cpu", "fp32"), rounding_network(weights)
+    assert half.precision == "fp16"
+    made = [
+        np.stack(list(Harmonizer(one, caution=0.0).harmonize(frames, masks)))
+        for one in (whole, half)
+    ]
+    assert np.abs(made[0].astype(int) - frames).max() > 10
+    assert np.abs(made[0].astype(int) - made[1]).max() <= 1
+    first, second = (one.ask(*scene(2)) for one in (whole, half))
+    assert first.overall is not None
+    assert second.overall is not None
+    apart = np.abs(first.overall - second.overall).max()
+    assert 1e-6 < apart < 5 * COEFFICIENTS
+
+
+def test_a_missing_graph_in_fp16_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "own.safetensors"
+    shutil.copy(read_card("default").path, path)
+    shutil.copy(packaged_graph(read_card("default").config), path.with_suffix(".onnx"))
+    told = r"own\.fp16\.onnx: is missing; .* or take `precision` fp32"
+    with pytest.raises(InputError, match=told):
+        open_network(str(path), "onnx", precision="fp16")
+
+
+def test_fp16_is_torchs_where_only_torch_may_have_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="no fast fp16"):  # of torch, on a CPU
+        open_network("default", "auto", "cpu", "fp16")
+    monkeypatch.setattr(backends, "gpu_providers", lambda: True)
+    assert open_network("default", "auto", "cpu", "fp16").backend == "onnx"
 
 
 def test_an_idle_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ from tests.support.networks import model
 from vhmae.errors import InputError
 from vhmae.model.export import export_graph
 from vhmae.model.files import read_card
-from vhmae.model.graph import packaged_graph
-from vhmae.model.surgery import branched
+from vhmae.model.graph import half_of, packaged_graph
+from vhmae.model.surgery import branched, halved
 from vhmae.model.weights import load_model, save_model
 
 PACKAGED = packaged_graph(read_card("default").config)
@@ -63,6 +63,12 @@ def test_a_choice_runs_the_chosen_side_alone_and_says_the_same(chosen: bool) -> 
     assert [node.op_type for node in made.node] == ["Mul", "If", "Identity"]  # what is shared stays
     for ours, theirs in zip(run(made, chosen), run(plain, chosen), strict=True):
         assert np.array_equal(ours, theirs)
+
+
+def test_the_packaged_graph_in_fp16_is_made_of_that_in_fp32() -> None:
+    half = half_of(PACKAGED)
+    assert half.stat().st_size < 300_000
+    assert halved(PACKAGED.read_bytes()) == half.read_bytes()
 
 
 def test_the_packaged_graph_holds_names_of_weights_and_no_weights() -> None:

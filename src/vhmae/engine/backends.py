@@ -39,7 +39,7 @@ def open_network(
     Args:
         weights: packaged name, path, or ``hf:owner/name``.
         backend: auto is ONNX Runtime, but for what torch alone can do: run weights that have no
-            graph, use a GPU that ONNX Runtime has no provider for, bf16, fp16 and mps.
+            graph, use a GPU that ONNX Runtime has no provider for, bf16 and mps.
         threads: CPU threads; None leaves them to the backend.
     Raises:
         InputError: for unknown weights, a backend or a device that is not there, or what a backend
@@ -63,7 +63,9 @@ def open_network(
 def _fitting(weights: str, device: str, precision: str) -> BackendChoice:
     """What runs weights where nobody says."""
     here = torch_is_here()
-    if not knows_device(device) or precision in ("bf16", "fp16"):
+    if not knows_device(device) or precision == "bf16":
+        return "torch"
+    if precision == "fp16" and here and not gpu_providers():
         return "torch"
     card = find_card(weights)
     if here and find_graph(card.path, card.config) is None:

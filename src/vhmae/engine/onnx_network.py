@@ -18,7 +18,7 @@ from vhmae.engine.networks import Answer, Backend, Precision
 from vhmae.errors import InputError, did_you_mean
 from vhmae.model.config import ModelConfig
 from vhmae.model.files import WeightsCard, find_card
-from vhmae.model.graph import ARCHITECTURE, FACTS, GraphFacts, architecture, find_graph
+from vhmae.model.graph import ARCHITECTURE, FACTS, GraphFacts, architecture, find_graph, half_of
 
 PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
@@ -49,19 +49,20 @@ class OnnxNetwork:
         Args:
             weights: packaged name, path, or ``hf:owner/name``.
             device: "auto", "cpu", "cuda[:N]", "directml[:N]" or "coreml".
-            precision: "auto" or "fp32".
+            precision: "auto" (fp32), "fp32", or "fp16": the products of layers, which GPUs are
+                faster in; a CPU is not.
             threads: CPU threads; None takes one a core.
         Raises:
             InputError: for unknown weights, weights without a graph, a device that is not there, or
                 a precision that is not offered.
         """
-        if precision not in ("auto", "fp32"):
+        if precision not in ("auto", "fp32", "fp16"):
             raise InputError(
-                "is not offered by ONNX Runtime here; take fp32, or `backend` torch",
+                "is not offered by ONNX Runtime here; take fp32 or fp16, or `backend` torch",
                 field="precision",
                 value=precision,
             )
-        self.precision: Precision = "fp32"
+        self.precision: Precision = "fp16" if precision == "fp16" else "fp32"
         card = find_card(weights)
         graph = find_graph(card.path, card.config)
         if graph is None:
@@ -71,6 +72,13 @@ class OnnxNetwork:
                 field="weights",
                 value=weights,
             )
+        if self.precision == "fp16":
+            graph = half_of(graph)
+            if not graph.is_file():
+                raise InputError(
+                    f"{graph}: is missing; make it by vhmae weights export-onnx {weights}, or take "
+                    "`precision` fp32"
+                )
         self._graph = graph.read_bytes()
         self.config: ModelConfig = card.config
         try:

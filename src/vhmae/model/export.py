@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from vhmae.color.pixels import PIXELS, SETS
 from vhmae.errors import InputError
 from vhmae.model.files import find_card
-from vhmae.model.graph import ARCHITECTURE, FACTS, SUFFIX, GraphFacts, architecture
-from vhmae.model.surgery import finished
+from vhmae.model.graph import ARCHITECTURE, FACTS, SUFFIX, GraphFacts, architecture, half_of
+from vhmae.model.surgery import finished, halved
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model
 from vhmae.model.window import answer_window
@@ -51,13 +51,13 @@ class _Recorded(nn.Module):
 
 
 def export_onnx(weights: str, output: Path | None = None) -> tuple[Path, int]:
-    """Write the graph of weights.
+    """Write the graph of weights, and beside it the one with products in fp16.
 
     Args:
         weights: packaged name, path, or ``hf:owner/name``.
         output: the file to write; None is beside the weights, where the engine finds it.
     Returns:
-        The file, and its size in bytes.
+        The file of the former, and its size in bytes.
     Raises:
         InputError: as :func:`export_graph`, and for a file of another kind.
     """
@@ -65,8 +65,9 @@ def export_onnx(weights: str, output: Path | None = None) -> tuple[Path, int]:
     if path.suffix != SUFFIX:
         raise InputError(f"{path}: is no {SUFFIX} file; name one", field="output")
     graph = export_graph(load_model(weights))
-    with whole_file(path) as part:
-        part.write_bytes(graph)
+    for place, made in ((half_of(path), halved(graph)), (path, graph)):
+        with whole_file(place) as part:
+            part.write_bytes(made)
     return path, len(graph)
 
 

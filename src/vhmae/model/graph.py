@@ -25,6 +25,8 @@ from vhmae.config import to_tree
 from vhmae.model.config import ModelConfig
 
 SUFFIX = ".onnx"
+HALF_SUFFIX = ".fp16.onnx"
+"""Of a graph whose layers' products are in fp16; it lies beside that in fp32."""
 ARCHITECTURE = "vhmae.architecture"
 """Of a graph's metadata: the keys of the configuration that it was recorded with."""
 FACTS = "vhmae.facts"
@@ -59,6 +61,11 @@ def packaged_graph(config: ModelConfig) -> Path:
     told = json.dumps(architecture(config), sort_keys=True)
     name = hashlib.sha256(told.encode()).hexdigest()[:16]
     return Path(str(resources.files("vhmae") / "assets" / "graphs")) / f"{name}{SUFFIX}"
+
+
+def half_of(graph: Path) -> Path:
+    """Where the graph with products in fp16 lies, beside that in fp32."""
+    return graph.with_suffix(HALF_SUFFIX)
 
 
 def find_graph(weights: Path, config: ModelConfig) -> Path | None:

@@ -9,8 +9,6 @@ from typing import Any
 
 FOLDED = 64
 """Constants of more numbers than this stay as the steps that make them."""
-ELSEWHERE = "weights"
-"""Where a graph says that the numbers of its weights are; whoever runs it hands them over."""
 
 
 def finished(recorded: Any, names: dict[str, str], facts: dict[str, str]) -> bytes:
@@ -25,7 +23,7 @@ def finished(recorded: Any, names: dict[str, str], facts: dict[str, str]) -> byt
     from onnxscript import optimizer
 
     graph = recorded.graph
-    weights = {name for name in graph.initializers if name in names}
+    weights = sorted(name for name in graph.initializers if name in names)
     for name in weights:  # as inputs they cannot be folded into constants
         value = graph.initializers.pop(name)
         value.const_value = None
@@ -54,11 +52,57 @@ def finished(recorded: Any, names: dict[str, str], facts: dict[str, str]) -> byt
     for one in taken:
         if short[one.name] in used:
             _add_weight(model.graph, short[one.name], one.type.tensor_type)
-    for one in (*model.graph.input, *model.graph.output):
-        del one.metadata_props[:]
+    for part in (model.graph, *model.graph.input, *model.graph.output):
+        del part.metadata_props[:]
     for key, value in facts.items():
         model.metadata_props.add(key=key, value=value)
     return bytes(model.SerializeToString(deterministic=True))
+
+
+def halved(graph: bytes) -> bytes:
+    """The same graph with the products of its layers in fp16: what goes into them and what comes
+    out is cast, and all else, color mathematics before all, stays in fp32.
+
+    Args:
+        graph: of :func:`finished`.
+    """
+    import onnx
+
+    model = onnx.load_from_string(graph)
+    weights = {
+        one.name
+        for one in model.graph.initializer
+        if one.data_location == onnx.TensorProto.EXTERNAL
+    }
+    _halve(model.graph, weights)
+    return bytes(model.SerializeToString(deterministic=True))
+
+
+def _halve(graph: Any, weights: set[str]) -> None:
+    """Cast around each product with weights, which may be transposed first; those of branches
+    too."""
+    from onnx import TensorProto, helper
+
+    nodes: list[Any] = []
+    known = set(weights)
+    for node in graph.node:
+        for body in _bodies(node):
+            _halve(body, known)
+        if node.op_type == "Transpose" and node.input[0] in known:
+            known.update(node.output)
+        if node.op_type not in ("MatMul", "Gemm") or not known.intersection(node.input):
+            nodes.append(node)
+            continue
+        (name,) = node.output
+        half = [f"{name}.{place}" for place in range(len(node.input))]
+        for taken, made in zip(node.input, half, strict=True):
+            nodes.append(helper.make_node("Cast", [taken], [made], to=TensorProto.FLOAT16))
+        product = helper.make_node(node.op_type, half, [f"{name}.half"])
+        product.attribute.extend(node.attribute)
+        back = helper.make_node("Cast", [f"{name}.half"], [name], to=TensorProto.FLOAT)
+        nodes += [product, back]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def branched(nodes: Sequence[Any], needed: set[str], scalars: set[str]) -> list[Any]:
@@ -164,4 +208,5 @@ def _add_weight(graph: Any, name: str, kind: Any) -> None:
     tensor = graph.initializer.add(name=name, data_type=kind.elem_type)
     tensor.dims.extend(side.dim_value for side in kind.shape.dim)
     tensor.data_location = TensorProto.EXTERNAL
-    tensor.external_data.add(key="location", value=ELSEWHERE)
+    # A file of its name, as far as a graph can say; whoever runs it hands the numbers over.
+    tensor.external_data.add(key="location", value=name)
