@@ -15,7 +15,7 @@ TESTS ?=
 # Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
 MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 
-.PHONY: setup demo test test-long mutants lint types check docs docs-serve lock frontend guided weights-follow platforms rvm-weights isnet-weights clean
+.PHONY: setup demo test test-long mutants lint types check docs docs-serve lock frontend browser space guided weights-follow platforms rvm-weights isnet-weights clean
 
 # What all that works on the code needs.
 setup: $(VENV)/dev
@@ -53,6 +53,20 @@ frontend: frontend/node_modules
 frontend/node_modules: frontend/package-lock.json
 	cd frontend && npm ci --silent --no-audit --no-fund
 	touch $@
+
+# The page without a server, into build/browser (docs/browser.md); needs Node 20.
+browser: frontend/node_modules browser/node_modules
+	cd frontend && node node_modules/typescript/bin/tsc --noEmit -p ../browser && node build.mjs --browser
+
+browser/node_modules: browser/package-lock.json
+	cd browser && npm ci --silent --no-audit --no-fund --ignore-scripts
+	touch $@
+
+# A static Space, into build/space: the page, and what the hub reads of it.
+space: browser
+	rm -rf build/space
+	cp -r build/browser build/space
+	cp space/README.md space/.gitattributes build/space
 
 # Whether each platform that docs/install.md names has wheels of all that is needed; needs uv.
 platforms:
@@ -122,9 +136,9 @@ weights-follow: guided
 	$(BIN)/python benchmarks/scores.py --data $(DATA) --sets $(SETS)
 	$(BIN)/python benchmarks/tables.py
 
-# The site, in build/site; every link within it is followed.
+# The site, in build/site; every link within it is followed. Where there is npm, it holds the page without a server.
 export NO_MKDOCS_2_WARNING := 1
-docs: setup
+docs: setup $(if $(shell command -v npm),browser)
 	$(BIN)/mkdocs build --quiet
 	$(BIN)/linkchecker --no-status --no-warnings -o failures --ignore-url '^(https?|mailto):' build/site/index.html
 

@@ -1,13 +1,16 @@
 /**
  * Builds the pages: `node build.mjs [OUT]` writes the app into OUT (src/vhmae/app/static);
- * `node build.mjs --bundle ENTRY OUT` one module of its own, for tests.
+ * `node build.mjs --browser [OUT]` the page without a server (build/browser), which needs what
+ * `browser/package.json` names; `node build.mjs --bundle ENTRY OUT` one module of its own, for tests.
  *
- * The same sources give the same bytes everywhere: the built files are committed.
+ * The same sources give the same bytes everywhere: the built files of the app are committed.
  */
 
-import { copyFile, mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { gzip } from "node:zlib";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 
@@ -44,10 +47,86 @@ async function buildApp(out) {
   await copyFile(join(here, "app", "icon.svg"), join(assets, "icon.svg"));
 }
 
+const root = join(here, "..");
+const packaged = join(root, "src", "vhmae", "assets");
+const modules = join(root, "browser", "node_modules");
+const runtime = join(modules, "onnxruntime-web", "dist");
+
+/** Files of the network, by the name that `browser/src/network/files.ts` has for them; those of `.gz` are packed. */
+const NETWORK = {
+  "free.safetensors.gz": join(packaged, "free.safetensors"),
+  "free.prior.json": join(packaged, "free.prior.json"),
+  "ort-wasm-simd-threaded.wasm.gz": join(runtime, "ort-wasm-simd-threaded.wasm"),
+  "ort-wasm-simd-threaded.mjs": join(runtime, "ort-wasm-simd-threaded.mjs"),
+};
+
+/** Pictures of the example, of the package's demo. */
+const EXAMPLE = {
+  "rocket.jpg": "photographs/rocket.jpg",
+  "astronaut.png": "photographs/astronaut.png",
+  "matte.png": "astronaut.png",
+  "camera.json": "camera.json",
+};
+
+async function buildBrowser(out) {
+  await rm(out, { recursive: true, force: true });
+  await mkdir(join(out, "network"), { recursive: true });
+  await esbuild.build({
+    ...common,
+    absWorkingDir: join(root, "browser"),
+    conditions: ["onnxruntime-web-use-extern-wasm"], // its loader is a file of its own, for threads
+    entryPoints: { page: "src/main.tsx", network: "src/network/worker.ts" },
+    minify: true,
+    nodePaths: [join(here, "node_modules")],
+    outdir: out,
+  });
+  for (const [name, from] of Object.entries(NETWORK)) {
+    const bytes = await readFile(from);
+    await writeFile(join(out, "network", name), name.endsWith(".gz") ? await promisify(gzip)(bytes) : bytes);
+  }
+  // There is one architecture, and so one graph.
+  const graphs = await readdir(join(packaged, "graphs"));
+  const [graph, ...others] = graphs.filter((name) => !name.endsWith(".fp16.onnx"));
+  if (others.length > 0) throw new Error("several graphs: say in build.mjs which one is that of the free weights");
+  await copyFile(join(packaged, "graphs", graph), join(out, "network", "graph.onnx"));
+  await mkdir(join(out, "example"));
+  for (const [name, from] of Object.entries(EXAMPLE)) await copyFile(join(packaged, "demo", from), join(out, "example", name));
+  await copyFile(join(root, "browser", "index.html"), join(out, "index.html"));
+  await copyFile(join(here, "app", "icon.svg"), join(out, "icon.svg"));
+  await cp(join(root, "LICENSE"), join(out, "LICENSE.txt"));
+  await writeFile(join(out, "LICENSES.txt"), await licences());
+}
+
+/** Licences of packages that name theirs and do not hold it. */
+const UNTOLD = {
+  "onnxruntime-web": async () => {
+    const terms = await readFile(join(root, "LICENSES", "MIT.txt"), "utf8");
+    return terms.replace(/^Copyright.*$/m, "Copyright (c) Microsoft Corporation");
+  },
+};
+
+/** What stands in the page beside our own code, with its terms. */
+async function licences() {
+  const parts = { preact: here, "@preact/signals": here, mediabunny: join(root, "browser"), "onnxruntime-web": join(root, "browser") };
+  const texts = ["This page holds the following. Its own code and weights: Apache-2.0, LICENSE.txt."];
+  for (const [name, folder] of Object.entries(parts)) {
+    const place = join(folder, "node_modules", name);
+    const { version, license } = JSON.parse(await readFile(join(place, "package.json"), "utf8"));
+    const file = (await readdir(place)).find((one) => /^licen[cs]e/i.test(one));
+    if (!file && !(name in UNTOLD)) throw new Error(`${name}: holds no licence; say in build.mjs what it is`);
+    const terms = file ? await readFile(join(place, file), "utf8") : await UNTOLD[name]();
+    texts.push(`${name} ${version} (${license}), https://www.npmjs.com/package/${name}\n\n${terms.trim()}`);
+  }
+  return `${texts.join(`\n\n${"-".repeat(72)}\n\n`)}\n`;
+}
+
 const [first, ...rest] = process.argv.slice(2);
 if (first === "--bundle") {
   const [entry, out] = rest;
-  await esbuild.build({ ...common, entryPoints: [entry], outfile: out, globalName: "page", format: out.endsWith(".mjs") ? "esm" : "iife" });
+  const nodePaths = [join(here, "node_modules"), modules];
+  await esbuild.build({ ...common, nodePaths, entryPoints: [entry], outfile: out, globalName: "page", format: out.endsWith(".mjs") ? "esm" : "iife" });
+} else if (first === "--browser") {
+  await buildBrowser(rest[0] ?? join(root, "build", "browser"));
 } else {
   await buildApp(first ?? join(here, "..", "src", "vhmae", "app", "static"));
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -27,6 +28,9 @@ ELSEWHERE = {
     "src/vhmae/assets/MODEL_CARD.free.md": "reference/free-model-card.md",
 }
 """Pages of the site that stand for files and folders outside of docs/."""
+LIVE_PAGE = ROOT / "build" / "browser"
+"""Where ``make browser`` builds the page without a server; the site holds it where it is there."""
+LIVE_MARK = "<!-- live -->"
 WRITTEN_IN = {
     "reference/changes.md": "CHANGELOG.md",
     "reference/model-card.md": "src/vhmae/assets/MODEL_CARD.md",
@@ -45,6 +49,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Links to files of the repository outside of docs/ lead to what the site has of them; a file
     of the code is named and not linked."""
     uri = page.file.src_uri
+    markdown = markdown.replace(LIVE_MARK, live_words())
     folder = PurePosixPath(WRITTEN_IN.get(uri, f"docs/{uri}")).parent
     up = "../" * (len(PurePosixPath(uri).parts) - 1)
 
@@ -63,6 +68,21 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"{text} (`{path}`)"
 
     return re.sub(r"\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)", led, markdown)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    if LIVE_PAGE.is_dir():
+        shutil.copytree(LIVE_PAGE, Path(config.site_dir) / "live", dirs_exist_ok=True)
+
+
+def live_words() -> str:
+    """What the page about the browser says of the one that it leads to."""
+    if LIVE_PAGE.is_dir():
+        return '<a href="live/index.html" class="md-button">Open the page</a>'
+    return (
+        "This copy of the site was built without Node and does not hold the page; *Build and "
+        "serve* says how to make it."
+    )
 
 
 def _normal(path: PurePosixPath) -> PurePosixPath:
