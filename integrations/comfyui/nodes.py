@@ -101,6 +101,21 @@ def harmonized(
     return io.NodeOutput(made, said, ui=ui.PreviewText(said))
 
 
+def schema_of(
+    kind: str, name: str, description: str, inputs: list[Any], outputs: list[Any], **more: Any
+) -> io.Schema:
+    """What ComfyUI is told of a node of ours."""
+    return io.Schema(
+        node_id=f"Vhmae{kind}",
+        display_name=name,
+        category=CATEGORY,
+        description=description,
+        inputs=inputs,
+        outputs=outputs,
+        **more,
+    )
+
+
 FRAMES = io.MatchType.Template("frames", [io.Image, io.Video])
 
 
@@ -155,14 +170,13 @@ class VideoHarmonize(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         sockets, widgets = inputs_of_both()
-        return io.Schema(
-            node_id="VhmaeVideoHarmonize",
-            display_name="Video Harmonize",
-            category=CATEGORY,
-            description="Makes the foreground of a composite look as if it had been shot with its "
+        return schema_of(
+            "VideoHarmonize",
+            "Video Harmonize",
+            "Makes the foreground of a composite look as if it had been shot with its "
             "background. Pixels outside the mask stay as they are.",
-            inputs=[*sockets, *widgets],
-            outputs=outputs_of_both(),
+            [*sockets, *widgets],
+            outputs_of_both(),
         )
 
     @classmethod
@@ -194,14 +208,12 @@ class HarmonizeWithPoints(io.ComfyNode):
             "X,Y=X,Y | target X,Y=#rrggbb | keep_color X,Y | neutral X,Y | brightness X,Y=STOPS | "
             "dial NAME=VALUE (exposure, temperature, tint, contrast, blacks, saturation).",
         )
-        return io.Schema(
-            node_id="VhmaeHarmonizeWithPoints",
-            display_name="Harmonize with points",
-            category=CATEGORY,
-            description="As Video Harmonize, guided: what places of the foreground are to look "
-            "like.",
-            inputs=[*sockets, points, *widgets],
-            outputs=outputs_of_both(),
+        return schema_of(
+            "HarmonizeWithPoints",
+            "Harmonize with points",
+            "As Video Harmonize, guided: what places of the foreground are to look like.",
+            [*sockets, points, *widgets],
+            outputs_of_both(),
         )
 
     @classmethod
@@ -243,13 +255,12 @@ class HarmonizeMatte(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="VhmaeMatte",
-            display_name="Harmonize: matte",
-            category=CATEGORY,
-            description="A MASK of what is to be harmonized: a green or blue screen, or by a "
+        return schema_of(
+            "Matte",
+            "Harmonize: matte",
+            "A MASK of what is to be harmonized: a green or blue screen, or by a "
             "network of your own (people: RVM; whatever stands out: ISNet and its like).",
-            inputs=[
+            [
                 io.Image.Input("frames"),
                 io.Combo.Input("way", options=["chroma", "rvm", "salient"], default="chroma"),
                 io.Combo.Input(
@@ -264,7 +275,7 @@ class HarmonizeMatte(io.ComfyNode):
                     tooltip="rvm, salient: the .onnx file; empty takes VHMAE_RVM or VHMAE_ISNET.",
                 ),
             ],
-            outputs=[io.Mask.Output(id="mask", display_name="mask")],
+            [io.Mask.Output(id="mask", display_name="mask")],
         )
 
     @classmethod
@@ -308,20 +319,19 @@ class GradeToCube(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="VhmaeGradeToCube",
-            display_name="Grade to .cube",
-            category=CATEGORY,
-            description="One 33x33x33 LUT that takes the foreground from what it was to what it "
+        return schema_of(
+            "GradeToCube",
+            "Grade to .cube",
+            "One 33x33x33 LUT that takes the foreground from what it was to what it "
             "became; put it on the foreground layer alone. What differs from place to place and "
             "over time is lost: give one shot.",
-            inputs=[
+            [
                 io.Image.Input("before"),
                 io.Image.Input("after"),
                 io.Mask.Input("mask", optional=True, tooltip="Nothing connected: before's alpha."),
                 io.String.Input("filename_prefix", default="vhmae/look"),
             ],
-            outputs=[io.String.Output(id="path", display_name="path")],
+            [io.String.Output(id="path", display_name="path")],
             is_output_node=True,
         )
 

@@ -10,7 +10,6 @@ import {
   Input,
   Mp4OutputFormat,
   Output,
-  QUALITY_VERY_HIGH,
   canEncodeVideo,
   type VideoCodec,
 } from "mediabunny";
@@ -30,6 +29,8 @@ export type ChangeAt = (frame: Masked) => Change | null;
 
 /** H.264 plays everywhere; VP9 is there where a browser has no encoder for it. */
 const CODECS: readonly VideoCodec[] = ["avc", "vp9"];
+/** Bits a second of a frame of 1920 by 1080; smaller ones take more a pixel. */
+const BITS = 20e6;
 const PLAIN: View = {
   mode: "after",
   wipe: 0,
@@ -94,7 +95,7 @@ async function writeVideo(
   const format = new Mp4OutputFormat({ fastStart: "in-memory" });
   const target = new BufferTarget();
   const output = new Output({ format, target });
-  const pictures = new CanvasSource(canvas, { codec, bitrate: QUALITY_VERY_HIGH });
+  const pictures = new CanvasSource(canvas, { codec, bitrate: bitsOf(clip.width, clip.height) });
   output.addVideoTrack(pictures);
   const sound = await soundOf(clip, format);
   if (sound.source) output.addAudioTrack(sound.source);
@@ -118,9 +119,11 @@ async function writeVideo(
   return { file: new Blob([target.buffer!], { type: "video/mp4" }), codec, sound: sound.kind };
 }
 
+const bitsOf = (width: number, height: number): number => Math.round(BITS * ((width * height) / (1920 * 1080)) ** 0.75);
+
 /** The first codec that the browser encodes at this size. */
 async function codecFor(width: number, height: number): Promise<VideoCodec> {
-  for (const codec of CODECS) if (await canEncodeVideo(codec, { width, height, bitrate: QUALITY_VERY_HIGH })) return codec;
+  for (const codec of CODECS) if (await canEncodeVideo(codec, { width, height, bitrate: bitsOf(width, height) })) return codec;
   throw new Unreadable("live.no-encoder");
 }
 
