@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.served import FileServer, build_page, mismatched_scene, served
-from tests.frontend.browser import graphics  # noqa: F401
 from tests.frontend.node import bundle
 from vhmae.arrays import Array
 from vhmae.engine.backends import open_network
@@ -87,7 +86,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FileServer]:
 
 
 @pytest.fixture(scope="module")
-def page(graphics: Browser, server: FileServer) -> Iterator[Page]:  # noqa: F811
+def page(graphics: Browser, server: FileServer) -> Iterator[Page]:
     opened = graphics.new_page()
     opened.goto(server.address + "blank.html")
     opened.add_script_tag(url="library.js")

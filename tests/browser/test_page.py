@@ -15,7 +15,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.served import BROWSER, FileServer, build_page, mismatched_scene, served
-from tests.frontend.browser import graphics  # noqa: F401
 from tests.frontend.node import run
 from tests.support.scenes import write_video
 from tests.web.browser import violations
@@ -44,7 +43,7 @@ def server(built: Path) -> Iterator[FileServer]:
 
 
 @pytest.fixture
-def page(graphics: Browser, server: FileServer) -> Iterator[Page]:  # noqa: F811
+def page(graphics: Browser, server: FileServer) -> Iterator[Page]:
     context = graphics.new_context(locale="en", viewport={"width": 1300, "height": 850})
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE_MS)

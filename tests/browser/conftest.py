@@ -1,0 +1,3 @@
+"""A browser that draws, as the tests of the app have it."""
+
+from tests.frontend.conftest import graphics  # noqa: F401
