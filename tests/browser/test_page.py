@@ -112,7 +112,7 @@ def read_png(path: Path) -> Array:
 def test_a_clip_is_harmonized_with_its_sound(page: Page, tmp_path: Path) -> None:
     frames, masks = mismatched_scene(FRAMES, WIDTH, HEIGHT)
     composite, mask = tmp_path / "clip.mp4", tmp_path / "mask.mp4"
-    write_video(composite, frames, codec="libx264", audio=True)
+    write_video(composite, frames, codec="libx264", audio=True, told=True)
     write_video(mask, np.where(masks, 255, 0).astype(np.uint8), codec="libx264")
     bring(page, composite, mask)
     harmonize(page)

@@ -58,9 +58,11 @@ def write_video(
     audio: bool = False,
     pts: list[int] | None = None,
     gop: int | None = None,
+    told: bool = False,
 ) -> Path:
     """Write RGB or grey frames as a video, with a tone if asked for; ``pts`` in milliseconds makes
-    it of variable rate."""
+    it of variable rate. ``told`` has libx264 say the matrix of colors, which readers guess at
+    otherwise, each in its way."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=fps)
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], pix_fmt
@@ -69,7 +71,9 @@ def write_video(
         if gop is not None:
             stream.codec_context.gop_size = gop
         if codec == "libx264":
-            stream.options = {"crf": "8", "preset": "ultrafast"}
+            names = ("colorspace", "color_primaries", "color_trc")
+            matrix = dict.fromkeys(names if told else (), "smpte170m")
+            stream.options = {"crf": "8", "preset": "ultrafast", **matrix}
         sound = container.add_stream("aac", rate=48000, layout="mono") if audio else None
         for number, picture in enumerate(frames):
             rgb = np.repeat(picture[..., None], 3, axis=-1) if picture.ndim == 2 else picture
