@@ -54,6 +54,8 @@ const runtime = join(modules, "onnxruntime-web", "dist");
 
 /** Files of the network, by the name that `browser/src/network/files.ts` has for them; those of `.gz` are packed. */
 const NETWORK = {
+  // That of the architecture of the free weights; others refuse them.
+  "graph.onnx": join(packaged, "graphs", "3d004e000300f73f.onnx"),
   "free.safetensors.gz": join(packaged, "free.safetensors"),
   "free.prior.json": join(packaged, "free.prior.json"),
   "ort-wasm-simd-threaded.wasm.gz": join(runtime, "ort-wasm-simd-threaded.wasm"),
@@ -84,11 +86,6 @@ async function buildBrowser(out) {
     const bytes = await readFile(from);
     await writeFile(join(out, "network", name), name.endsWith(".gz") ? await promisify(gzip)(bytes) : bytes);
   }
-  // There is one architecture, and so one graph.
-  const graphs = await readdir(join(packaged, "graphs"));
-  const [graph, ...others] = graphs.filter((name) => !name.endsWith(".fp16.onnx"));
-  if (others.length > 0) throw new Error("several graphs: say in build.mjs which one is that of the free weights");
-  await copyFile(join(packaged, "graphs", graph), join(out, "network", "graph.onnx"));
   await mkdir(join(out, "example"));
   for (const [name, from] of Object.entries(EXAMPLE)) await copyFile(join(packaged, "demo", from), join(out, "example", name));
   await copyFile(join(root, "browser", "index.html"), join(out, "index.html"));
