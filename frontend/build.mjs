@@ -31,17 +31,18 @@ async function buildApp(out) {
   await rm(out, { recursive: true, force: true });
   const assets = join(out, "assets");
   await mkdir(assets, { recursive: true });
-  await esbuild.build({
-    ...common,
-    entryPoints: { app: "app/main.tsx" },
-    minify: true,
-    outdir: assets,
-    splitting: false,
-  });
+  /** Where a built file lies; its digest lets no browser take an older one for it. */
+  const addressOf = async (name) => {
+    const digest = createHash("sha256").update(await readFile(join(assets, name))).digest("hex");
+    return `assets/${name}?${digest.slice(0, 12)}`;
+  };
+  const whole = { ...common, minify: true, outdir: assets, splitting: false };
+  await esbuild.build({ ...whole, entryPoints: { events: "app/worker/events.ts" }, format: "iife" });
+  const define = { EVENTS_WORKER: JSON.stringify(await addressOf("events.js")) };
+  await esbuild.build({ ...whole, entryPoints: { app: "app/main.tsx" }, define });
   let page = await readFile(join(here, "app", "index.html"), "utf8");
   for (const name of ["app.js", "app.css"]) {
-    const digest = createHash("sha256").update(await readFile(join(assets, name))).digest("hex");
-    page = page.replace(`assets/${name}`, `assets/${name}?${digest.slice(0, 12)}`);
+    page = page.replace(`assets/${name}`, await addressOf(name));
   }
   await writeFile(join(out, "index.html"), page);
   await copyFile(join(here, "app", "icon.svg"), join(assets, "icon.svg"));

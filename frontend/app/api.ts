@@ -163,7 +163,7 @@ export const api = {
 
   guide: (
     id: string,
-    body: { guide: Guide; frame: number; strength: number; keep: readonly Kept[] },
+    body: { guide: Guide; frame: number; strength: number; keep: readonly Kept[]; move: string },
     signal?: AbortSignal,
   ) => told<GuideAnswer>("POST", `api/projects/${id}/guide`, body, signal),
   takes: (

@@ -119,6 +119,8 @@ export interface Project {
   frames: number | null;
   seconds: number | null;
   objects: number | null;
+  /** What moves, in the order in which it is changed: numbers of objects, 0 is the background. */
+  parts: number[] | null;
   turned: number | null;
   bits: number | null;
   audio: boolean | null;

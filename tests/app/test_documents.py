@@ -214,7 +214,7 @@ def test_what_the_server_keeps_is_not_the_pages_to_change(tmp_path: Path) -> Non
         ({"job": {"composite": "clip.mkv", "strength": 2}}, "strength"),
         ({"job": {"composite": "clip.mkv", "guide": "g.json"}}, "guide"),
         ({"job": {"composite": "clip.mkv", "dial": ["exposure=1"]}}, "dial"),
-        ({"job": {"composite": "clip.mkv", "move": "background"}}, "not shown here"),
+        ({"job": {"composite": "clip.mkv", "move": "sideways"}}, "expected foreground"),
         ({"job": {}}, "composite"),
         ({"job": 3}, "job"),
         ({"guide": {"schema": 1, "points": [{}]}}, "at"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import struct
+import time
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +49,29 @@ def wait_for_takes(page: Page) -> None:
     settle(page)
 
 
+def wait_for(is_so: Callable[[], bool]) -> None:
+    """Wait for what a page does not show."""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not is_so():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.2)
+
+
 def settle(page: Page) -> None:
     """Wait until the frame stands there exactly, and the server has answered."""
     expect(page.locator(".stage[data-ready=true]")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".clip small")).to_have_text("Saved", timeout=PATIENCE_MS)
 
 
-def click_picture(page: Page, x: float, y: float) -> None:
+def click_picture(page: Page, x: float, y: float, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
     """Click a place of the picture, in shares of its size, while it fits the canvas."""
     box = page.locator(".stage").bounding_box()
     assert box is not None
-    scale = min((box["width"] - 24) / WIDTH, (box["height"] - 24) / HEIGHT)
-    left = box["x"] + (box["width"] - scale * WIDTH) / 2
-    top = box["y"] + (box["height"] - scale * HEIGHT) / 2
-    page.mouse.click(left + x * WIDTH * scale, top + y * HEIGHT * scale)
+    width, height = size
+    scale = min((box["width"] - 24) / width, (box["height"] - 24) / height)
+    left = box["x"] + (box["width"] - scale * width) / 2
+    top = box["y"] + (box["height"] - scale * height) / 2
+    page.mouse.click(left + x * width * scale, top + y * height * scale)
 
 
 SHOWN = """() => {
@@ -122,13 +133,20 @@ class Calls:
 
     def maps(self, project: str, frame: int) -> FrameTransform:
         """The network's answer to a clip of one object."""
+        (found,) = self.parts(project, frame)
+        return found
+
+    def parts(self, project: str, frame: int) -> list[FrameTransform]:
+        """The network's answer to each part that moves; all are in the frame."""
         data = self.bytes(f"projects/{project}/maps?first={frame}&count=1")
-        magic, _, count, objects, grid, _ = struct.unpack_from("<4s5I", data)
-        assert (magic, count, objects) == (b"VMAP", 1, 1)
-        numbers = np.frombuffer(data, np.float32, offset=24 + 16 + 4)
-        return FrameTransform(
-            numbers[:30].reshape(3, 10), numbers[30:].reshape(grid, grid, 3, 4).copy()
-        )
+        magic, _, count, parts, grid, _ = struct.unpack_from("<4s5I", data)
+        assert (magic, count) == (b"VMAP", 1)
+        found, length = [], 30 + grid * grid * 12
+        for place in range(parts):
+            numbers = np.frombuffer(data, np.float32, length, 44 + place * 4 * (1 + length))
+            local = numbers[30:].reshape(grid, grid, 3, 4)
+            found.append(FrameTransform(numbers[:30].reshape(3, 10), local.copy()))
+        return found
 
 
 def saved(folder: Path, name: str) -> dict[str, Any]:

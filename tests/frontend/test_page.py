@@ -25,6 +25,7 @@ from tests.frontend.app import (
     project_of,
     saved,
     settle,
+    wait_for,
     wait_for_takes,
     write_clip,
 )
@@ -33,7 +34,7 @@ from tests.web.server import served
 from vhmae.engine.rendering import KeepingChange, render_rgb
 
 pytestmark = pytest.mark.timeout(900)  # where many tests share the processor
-CLIPS = ("walk", "look", "dial", "tabs", "queue", "keys", "read", "watch")
+CLIPS = ("walk", "look", "dial", "tabs", "queue", "keys", "read", "watch", "both")
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,27 @@ def test_the_canvas_shows_what_the_renderer_renders(page: Page, address: str) ->
     assert (picture_of(page) == frame).all()
 
 
+def test_the_canvas_shows_both_sides_meet(page: Page, address: str) -> None:
+    open_clip(page, address, "both")
+    page.locator("summary", has_text="Settings").click()
+    page.get_by_role("radio", name="Both", exact=True).click()
+    expect(page.get_by_label("Share of the foreground", exact=True)).to_be_visible()
+    page.get_by_role("radio", name="After", exact=True).click()
+    page.keyboard.press("f")
+    calls, project = Calls(address), project_of(page)
+    expect(page.locator(".clip small")).to_have_text("Saved")
+    wait_for(lambda: calls.json(f"projects/{project}")["state"] == "ready")
+    wait_for_takes(page)
+    drawn = calls.picture(f"projects/{project}/frames/0?size=full&as=exact")
+    before = drawn
+    for part, maps in zip((1, 0), calls.parts(project, 0), strict=True):
+        matte = calls.picture(f"projects/{project}/frames/0/matte?size=full&object={part}")
+        drawn = render_rgb(drawn, matte, maps.scaled(0.5))
+    assert np.abs(picture_of(page).astype(int) - drawn.astype(int)).max() <= 1
+    assert np.abs(drawn.astype(int) - before.astype(int))[matte > 0].mean() > 3.0
+    assert not violations(page)
+
+
 def test_a_dial_turns_without_the_server(page: Page, address: str) -> None:
     open_clip(page, address, "dial")
     page.get_by_role("radio", name="After", exact=True).click()
@@ -168,6 +190,13 @@ def test_two_tabs_take_each_others_words(page: Page, address: str, folder: Path)
     settle(page)
     assert saved(folder, "tabs")["guide"]["choices"] == []
     expect(other.locator(".take").first).to_contain_text("plain", timeout=PATIENCE_MS)
+
+
+def test_more_tabs_are_served_than_a_browser_connects(page: Page, address: str) -> None:
+    tabs = [page, *(page.context.new_page() for _ in range(7))]  # Chromium connects six times
+    for tab in tabs:
+        tab.goto(address)
+        expect(tab.get_by_role("button", name="walk.mp4").first).to_be_visible()
 
 
 def test_what_is_queued_can_be_cancelled(page: Page, address: str, folder: Path) -> None:

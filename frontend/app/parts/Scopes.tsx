@@ -5,7 +5,7 @@ import { useRef } from "preact/hooks";
 import { scopes, type Pixels, type Renderer } from "../../src/index";
 import { bytesOf } from "../store/pictures";
 import { speed, type Shown } from "../store/playhead";
-import { currentObject } from "../store/project";
+import { currentObject, parts } from "../store/project";
 import { theme } from "../store/session";
 import { mode, showScopes } from "../store/view";
 import { t } from "../text";
@@ -36,9 +36,17 @@ export function publish(renderer: Renderer, now: Shown): void {
     measured.value = {
       before: thinned(renderer.read("before"), 4),
       after: thinned(renderer.read("after"), 4),
-      matte: matte ? thinned({ data: bytesOf(matte), width: matte.width, height: matte.height }, 1).data as Uint8Array : null,
+      matte: matte ? foregroundOf(matte) : null,
     };
   }, Math.max(0, wait - since));
+}
+
+/** One byte a pixel: where the background moves alone, its matte is the other one. */
+function foregroundOf(matte: ImageBitmap): Uint8Array {
+  const { width, height } = matte;
+  const { data } = thinned({ data: bytesOf(matte), width, height }, 1);
+  const isBackground = parts.value[0] === 0;
+  return Uint8Array.from(data, (value) => (isBackground ? 255 - value : value));
 }
 
 /** Every so manieth pixel of a row and every so manieth row: enough to see. */

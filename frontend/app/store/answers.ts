@@ -25,46 +25,47 @@ import type { DiagnosisRow, GuideAnswer } from "../types";
 import { mapsOf, mapsVersion } from "./maps";
 import { bytesOf, pixelsOf } from "./pictures";
 import { frame, shot, shotAt, shown, speed, type Shown } from "./playhead";
-import { guide, isOpen, keep, objects, project, strength } from "./project";
+import { guide, isOpen, job, keep, objects, parts, project, strength, strengths } from "./project";
 import { complain } from "./session";
 
 /** What the server said last, and of which guide. */
 export const answer = signal<GuideAnswer | null>(null);
 const answeredGuide = signal<Guide | null>(null);
 export const isAsking = signal(false);
-/** Changes that the page worked out since, by object. */
+/** Changes that the page worked out since, by place of the part. */
 const estimated = signal<Map<number, Float64Array>>(new Map());
 /** The take that is looked at without being chosen. */
 export const tried = signal<{ object: number; change: Float64Array } | null>(null);
 
 const prior = signal<Prior | null>(null);
 
-/** What is added to the maps of an object in a shot. */
-export function changeOf(object: number, inShot: number): ArrayLike<number> | null {
+/** What is added to the maps of a part, by its place, in a shot. */
+function changeOf(place: number, inShot: number): ArrayLike<number> | null {
   const trial = tried.value;
-  if (trial?.object === object && inShot === shot.value) return trial.change;
-  const own = estimated.value.get(object);
+  if (trial?.object === place + 1 && inShot === shot.value) return trial.change;
+  const own = estimated.value.get(place);
   if (own && inShot === shot.value) return own;
   const rows = answer.value?.changes ?? [];
+  const object = parts.value[place];
   const found =
     rows.find((row) => row.object === object && row.shot === null) ??
     rows.find((row) => row.object === object && row.shot === inShot);
   return found?.change ?? null;
 }
 
-/** The changes that are to be drawn, object by object; null where one is away. */
+/** The changes that are to be drawn, part by part; null where one is away. */
 export const changes = computed<(Change | null)[]>(() => {
   const maps = shown.value?.maps;
   if (!maps) return [];
   return maps.objects.map((one, i) =>
-    one ? guided(one, changeOf(i + 1, maps.shot), strength.value, keep.value) : null,
+    one ? guided(one, changeOf(i, maps.shot), strengths.value[i] ?? 0, keep.value) : null,
   );
 });
 
 /** What the answer does to an object in the shot that is shown. */
 export function diagnosisOf(object: number): DiagnosisRow | null {
   const rows = answer.value?.diagnosis ?? [];
-  return rows.find((row) => row.object === object) ?? null;
+  return rows.find((row) => row.object === parts.value[object - 1]) ?? null;
 }
 
 // --- asking the server
@@ -81,7 +82,8 @@ async function ask(): Promise<void> {
   const said = guide.value;
   isAsking.value = true;
   try {
-    const body = { guide: said, frame: frame.value, strength: strength.value, keep: keep.value };
+    const move = job.value.move ?? "foreground";
+    const body = { guide: said, frame: frame.value, strength: strength.value, keep: keep.value, move };
     const found = await api.guide(open.id, body, control.signal);
     if (control.signal.aborted || project.value?.id !== open.id) return;
     answeredGuide.value = said;
@@ -101,7 +103,7 @@ export function askSoon(): void {
 }
 
 effect(() => {
-  void [guide.value, strength.value, keep.value, shot.value, project.value?.id, isOpen.value];
+  void [guide.value, strength.value, keep.value, job.value.move, shot.value, project.value?.id, isOpen.value];
   if (isOpen.value && !speed.value) untracked(askSoon);
 });
 
@@ -191,10 +193,12 @@ export function referenceFrame(said: Guide, object: number, inShot: number): num
   return said.points.find((one) => (one.object ?? 1) === object && here(one.frame))?.frame ?? null;
 }
 
-/** Work out at once what a guide does in the shot that is shown. */
+/** Work out at once what a guide does in the shot that is shown; where the background moves, the
+ * server says which side hears a point. */
 function estimate(said: Guide): void {
   const [open, now, known] = [project.value, shown.value, prior.value];
   if (!open || !now || !known) return;
+  if (parts.value.includes(0) && said.points.length > 0) return;
   const found = new Map<number, Float64Array>();
   for (let object = 1; object <= objects.value; object++) {
     const at = referenceFrame(said, object, now.maps.shot);
@@ -205,7 +209,7 @@ function estimate(said: Guide): void {
       (one) => (one.object ?? 1) === object && (said.shots === "all" || shotAt(one.frame) === now.maps.shot),
     );
     const seen = seenPoints(said, object, now);
-    found.set(object, decide(known, { seen, choices, dials: said.dials, colors: measured.colors, overall: maps.overall }).change);
+    found.set(object - 1, decide(known, { seen, choices, dials: said.dials, colors: measured.colors, overall: maps.overall }).change);
   }
   estimated.value = found;
 }
@@ -280,7 +284,7 @@ effect(() => {
     tried.value = null;
     if (said === answeredGuide.value || !shown.value || speed.value) return;
     if (saysSomething(said)) estimate(said);
-    else estimated.value = new Map(objectsThatAre().map((object) => [object, new Float64Array(30)]));
+    else estimated.value = new Map(parts.value.map((_, place) => [place, new Float64Array(30)]));
   });
 });
 

@@ -10,14 +10,25 @@ import { hearOfRevision, project, refresh } from "./project";
 import { fetchRenders, hearOf } from "./renders";
 import { complain, tell } from "./session";
 import { t } from "../text";
+import { Stream, type Name, type Told } from "../worker/told";
 
-const AGAIN_MS = 2000;
+/** Where the worker lies, with its digest: set by the build. */
+declare const EVENTS_WORKER: string;
+
+/** Follow the stream that all tabs share; some browsers of phones share nothing. */
+function follow(heard: (told: Told) => void): void {
+  if (typeof SharedWorker === "undefined") return void new Stream(address.events, heard);
+  const { port } = new SharedWorker(EVENTS_WORKER, "vhmae-events");
+  port.onmessage = (event: MessageEvent<Told>) => heard(event.data);
+  window.addEventListener("pagehide", (event) => {
+    if (!event.persisted) port.postMessage("gone");
+  });
+}
 
 /** Listen until the page goes. */
 export function listen(): void {
-  const source = new EventSource(address.events);
   let wasOpen = false;
-  source.onopen = () => {
+  const opened = (): void => {
     if (wasOpen) {
       void refresh().catch(complain);
       tell(t("page.back"));
@@ -25,12 +36,9 @@ export function listen(): void {
     wasOpen = true;
     void fetchRenders().catch(complain);
   };
-  source.onerror = () => {
-    // A browser tries again by itself, unless the answer was no stream at all.
-    if (source.readyState === EventSource.CLOSED) window.setTimeout(listen, AGAIN_MS);
-  };
-  const on = <T>(name: string, heard: (data: T) => void): void =>
-    source.addEventListener(name, (event) => heard(JSON.parse((event as MessageEvent<string>).data) as T));
+  const hearers = new Map<string, (data: string) => void>();
+  const on = <T>(name: Name, hear: (data: T) => void): void =>
+    void hearers.set(name, (data) => hear(JSON.parse(data) as T));
 
   on<Pick<NonNullable<typeof project.value>, "id" | "state" | "progress" | "error">>("project", (data) => {
     const open = project.value;
@@ -60,6 +68,7 @@ export function listen(): void {
   });
   on<Render>("render", hearOf);
   on("bye", () => tell(t("page.bye"), "problem"));
+  follow((told) => (told.name === "open" ? opened() : hearers.get(told.name)?.(told.data)));
 }
 
 /** Masks or placement have changed: pictures and maps are those of another picture. */

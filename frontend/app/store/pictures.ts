@@ -2,7 +2,7 @@
 
 import { address, api, type Size } from "../api";
 
-/** A frame with the mattes of its objects, of one size. */
+/** A frame with the mattes of its parts that move, of one size. */
 export interface Picture {
   frame: number;
   size: Size;
@@ -60,15 +60,14 @@ export function forgetPictures(): void {
 export async function pictureOf(
   id: string,
   frame: number,
-  objects: number,
+  parts: readonly number[],
   size: Size,
   as: "exact" | "fast",
   signal?: AbortSignal,
 ): Promise<Picture> {
-  const numbers = Array.from({ length: objects }, (_, i) => i + 1);
   const [bitmap, ...mattes] = await Promise.all([
     decoded(address.frame(id, frame, size, as), signal),
-    ...numbers.map((object) => decoded(address.matte(id, frame, size, object), signal)),
+    ...parts.map((object) => decoded(address.matte(id, frame, size, object), signal)),
   ]);
   return { frame, size, exact: as === "exact", bitmap: bitmap!, mattes };
 }

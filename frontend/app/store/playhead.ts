@@ -4,7 +4,7 @@ import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { clip } from "../../src/index";
 import { mapsOf, mapsVersion, type FrameMaps } from "./maps";
 import { pictureOf, type Picture } from "./pictures";
-import { isOpen, objects, project, shots } from "./project";
+import { isOpen, parts, project, shots } from "./project";
 import { complain } from "./session";
 
 export const frame = signal(0);
@@ -67,11 +67,11 @@ async function show(at: number, id: string): Promise<void> {
   const control = (loading = new AbortController());
   const { signal } = control;
   const maps = mapsOf(id);
-  const count = untracked(() => objects.value);
+  const which = untracked(() => parts.value);
   isLoading.value = true;
   const put = async (size: "preview" | "full", as: "exact" | "fast"): Promise<void> => {
     const [picture, found] = await Promise.all([
-      pictureOf(id, at, count, size, as, signal),
+      pictureOf(id, at, which, size, as, signal),
       maps.need(at, signal),
     ]);
     if (!signal.aborted) shown.value = { ...picture, maps: found };
@@ -154,7 +154,7 @@ class Player {
 
   constructor(
     private readonly id: string,
-    private readonly count: number,
+    private readonly parts: readonly number[],
     private readonly fps: number,
     private readonly pace: number,
   ) {
@@ -226,7 +226,7 @@ class Player {
     try {
       const maps = mapsOf(this.id);
       const [picture, found] = await Promise.all([
-        pictureOf(this.id, at, this.count, "preview", "fast", this.control.signal),
+        pictureOf(this.id, at, this.parts, "preview", "fast", this.control.signal),
         maps.prefetch(at, lastFrame.value + 1).then(() => maps.need(at, this.control.signal)),
       ]);
       this.ready.set(at, { ...picture, maps: found });
@@ -246,7 +246,7 @@ effect(() => {
   const pace = speed.value;
   if (!id || !pace) return;
   const player = untracked(
-    () => new Player(id, objects.value, project.value?.fps ?? 25, pace),
+    () => new Player(id, parts.value, project.value?.fps ?? 25, pace),
   );
   return () => player.stop();
 });

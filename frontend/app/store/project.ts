@@ -16,7 +16,20 @@ export const guide = computed<Guide>(() => document_.value?.guide ?? emptyGuide(
 export const job = computed<Job>(() => document_.value?.job ?? {});
 export const strength = computed<number>(() => job.value.strength ?? 1);
 export const keep = computed<readonly Kept[]>(() => job.value.keep ?? []);
-export const objects = computed<number>(() => project.value?.objects ?? 1);
+/** What moves: numbers of objects, then 0 for the background. Maps and mattes are of these. */
+export const parts = computed<readonly number[]>(() => project.value?.parts ?? [1]);
+/** Objects of which something can be said; of the background, where it moves alone, is said what is said of the first. */
+export const objects = computed<number>(() => (parts.value[0] === 0 ? 1 : (project.value?.objects ?? 1)));
+/** How much of its way the foreground goes; the background goes the rest. */
+const share = computed<number>(() => {
+  const [who, part] = (job.value.move ?? "foreground").split(":");
+  if (who === "both") return part ? Number(part) : 0.5;
+  return who === "background" ? 0 : 1;
+});
+/** How far each part goes. */
+export const strengths = computed<number[]>(() =>
+  parts.value.map((one) => strength.value * (one === 0 ? 1 - share.value : share.value)),
+);
 /** Shots, as far as they are known. */
 export const shots = computed<readonly Shot[]>(() => project.value?.shots?.rows ?? []);
 /** The object that takes and new points are about, from 1. */

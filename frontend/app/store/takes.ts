@@ -6,7 +6,7 @@ import { api } from "../api";
 import type { TakesAnswer } from "../types";
 import { answer } from "./answers";
 import { frame, isScrubbing, shotAt, shown, speed, type Shown } from "./playhead";
-import { currentObject, edit, guide, isOpen, keep, project, strength } from "./project";
+import { currentObject, edit, guide, isOpen, keep, project, strengths } from "./project";
 import { complain } from "./session";
 
 export const COUNT = 6;
@@ -117,7 +117,7 @@ async function drawAll(now: Shown, answered: TakesAnswer): Promise<void> {
   draw.setFrame(picture);
   const made: ImageBitmap[] = [];
   for (const take of answered.takes) {
-    const change = guided(maps, take.change, strength.value, keep.value);
+    const change = guided(maps, take.change, strengths.value[object] ?? 0, keep.value);
     draw.render([{ matte, change }]);
     draw.show({
       mode: "after", wipe: 0, gain: 1, showMatte: false, scale: 1, pixels: false, offset: [0, 0], ground: [0, 0, 0],
@@ -129,6 +129,6 @@ async function drawAll(now: Shown, answered: TakesAnswer): Promise<void> {
 
 effect(() => {
   const [now, answered] = [shown.value, current.value];
-  void [strength.value, keep.value];
+  void [strengths.value, keep.value];
   if (now?.exact && answered && !speed.value) void drawAll(now, answered).catch(complain);
 });

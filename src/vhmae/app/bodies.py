@@ -57,6 +57,7 @@ class Said(Body):
     frame: Frame
     strength: Annotated[float, Field(ge=0.0, le=1.0, strict=False)] | None = None
     keep: list[Literal["hue", "luma", "saturation"]] | None = None
+    move: Annotated[str, StringConstraints(min_length=1, max_length=40)] | None = None
     covariance: bool = False
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.app.hearing import Hearer
+from vhmae.app.hearing import Hearer, Part
 from vhmae.app.looks import Looks
 from vhmae.app.maps import FINAL, UNKNOWN, MapStore, told_maps, turned_answer
 from vhmae.app.pictures import (
@@ -30,6 +30,7 @@ from vhmae.app.reel import Reel
 from vhmae.app.refusals import Refused
 from vhmae.app.samples import Samples
 from vhmae.arrays import Array, to_unit
+from vhmae.engine.moving import Move, outside
 from vhmae.engine.pointing import INSIDE, disk_mean
 from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import FrameTransform, KeepingChange, render_planes
@@ -39,7 +40,7 @@ from vhmae.guide.options import GuideOptions
 from vhmae.overlap import run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import to_uint8
-from vhmae.work.analysis import Analysis, Ready
+from vhmae.work.analysis import BACKGROUND, Analysis, Ready
 from vhmae.work.guiding import answer_among_neighbors
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.sources import Payload, Sources
@@ -56,7 +57,8 @@ def seen_of(job: HarmonizeJob) -> dict[str, Any]:
     """What of a job decides what the network says, but for what was said to it."""
     plain = dataclasses.replace(job, words=GuideOptions())
     fields = {field.name for field in dataclasses.fields(job)} - set(SETTLED)
-    return {name: getattr(plain, name) for name in fields} | {"turned": job.keeps_turn}
+    seen = {name: getattr(plain, name) for name in fields} | {"turned": job.keeps_turn}
+    return seen | {"move": Move.parse(job.move).sides}  # how far each goes is not seen
 
 
 class OpenClip:
@@ -66,7 +68,7 @@ class OpenClip:
         """Take what was opened.
 
         Args:
-            analysis: of the job at full strength, keeping nothing.
+            analysis: of the job, keeping nothing; its maps are told at full strength.
             folder: of the run, for this clip alone.
         """
         self.job, self.sources, self.analysis = job, sources, analysis
@@ -79,6 +81,13 @@ class OpenClip:
             whole.check()
         self.reel = Reel(whole)
         self.objects = sources.objects
+        for harmonizer in analysis.harmonizers:
+            harmonizer.strength = 1.0  # how far a side goes, the page says as it draws
+        self.parts = tuple(
+            Part(thing, harmonizer.side)
+            for thing, harmonizer in zip(analysis.objects, analysis.harmonizers, strict=True)
+        )
+        """What moves, in the order in which it is changed."""
         self.turned = info.turned % 360
         swapped = self.turned % 180
         self.width, self.height = (
@@ -86,13 +95,14 @@ class OpenClip:
         )
         self.preview = preview_size(self.width, self.height)
         self.proxy = Proxy(folder / "proxy")
-        self.maps = MapStore(folder / "maps", info.frames, self.objects)
+        self.maps = MapStore(folder / "maps", info.frames, len(self.parts))
         self.samples = Samples()
         self.looks = Looks(folder)
         prior, told = find_prior(job.weights)
         self.hearer = Hearer(
             info=info,
             objects=self.objects,
+            parts=self.parts,
             prior=prior,
             looks=self.looks,
             maps=self.maps,
@@ -168,17 +178,16 @@ class OpenClip:
         picture = self._preview(payload)
         self.proxy.put("frame", index, jpeg(picture))
         self.proxy.put("thumb", index, _thumb(picture))
-        for place, matte in enumerate(payload.mattes):
-            self.proxy.put(f"matte{place}", index, png(self._preview_matte(matte)))
+        for part, cover in zip(self.parts, self.analysis.covers(payload.mattes), strict=True):
+            self.proxy.put(f"matte{part.thing}", index, png(self._preview_matte(cover)))
 
     def _settle(self, ready: Ready, tell: Callable[[int, int], None]) -> None:
-        payload, _, changes, shot = ready
+        payload, covers, changes, shot = ready
         index = payload.timed.index
         answer = [one if isinstance(one, FrameTransform) else None for one in changes]
         for place, one in enumerate(answer):
             if one is not None:
-                matte = payload.mattes[place]
-                self.samples.look_at(index, shot, place, payload.timed.image, matte, one)
+                self.samples.look_at(index, shot, place, payload.timed.image, covers[place], one)
         self.maps.put(index, shot, answer)
         before, self.read = self.read, max(self.read, index + 1)
         tell(before, index)
@@ -218,12 +227,13 @@ class OpenClip:
             return _thumb(picture), False
         return (png(picture), True) if exact else (jpeg(picture), False)
 
-    def matte(self, number: int, place: int, size: str) -> bytes:
-        """An object's matte, as PNG."""
-        kept = self.proxy.get(f"matte{place}", number) if size == "preview" else None
+    def matte(self, number: int, thing: int, size: str) -> bytes:
+        """The matte of an object, from 1, or of the ``BACKGROUND``, as PNG."""
+        kept = self.proxy.get(f"matte{thing}", number) if size == "preview" else None
         if kept is not None:
             return kept
-        matte = self.reel.payload(number).mattes[place]
+        mattes = self.reel.payload(number).mattes
+        matte = outside(mattes) if thing == BACKGROUND else mattes[thing - 1]
         if size == "preview":
             return png(self._preview_matte(matte))
         return png(shown(grey_bytes(matte), self.turned))
@@ -275,7 +285,7 @@ class OpenClip:
         shot, look = self.hearer.shot_of(number), self.looks.get(number)
         if look is not None and look.trouble is None:
             return shot, 0, list(look.answers)
-        return shot, UNKNOWN, [None] * self.objects
+        return shot, UNKNOWN, [None] * len(self.parts)
 
     def told_maps(self, first: int, count: int) -> bytes:
         """Maps of frames as ``GET maps`` tells them, upright."""
@@ -284,7 +294,7 @@ class OpenClip:
         for number in range(first, last):
             shot, flags, answer = self.answer(number)
             rows.append((number, shot, flags, turned_answer(answer, self.turned)))
-        return told_maps(rows, self.objects, self.grid)
+        return told_maps(rows, len(self.parts), self.grid)
 
     @property
     def grid(self) -> int:
@@ -302,12 +312,13 @@ class OpenClip:
             payload = next(iter(self.sources.frames(number)), None)
             if payload is None or payload.timed.index != number:
                 raise InputError(f"frame {number}: is not in the part that is looked at")
+            covers = self.analysis.covers(payload.mattes)
             answers = tuple(
-                answer_among_neighbors(self.analysis, number, place) if matte.any() else None
-                for place, matte in enumerate(payload.mattes)
+                answer_among_neighbors(self.analysis, number, place) if cover.any() else None
+                for place, cover in enumerate(covers)
             )
             frame = to_uint8(payload.timed.image.rgb())
-            self.looks.put(number, frame, payload.mattes, answers, named)
+            self.looks.put(number, frame, covers, answers, named)
         except InputError as error:
             self.looks.fail(number, str(error))
 
@@ -319,19 +330,20 @@ class OpenClip:
         if self.hearer.pending(guide):
             raise Refused("server.not-yet")
         shot, _, answer = self.answer(payload.timed.index)
-        decisions = self.hearer.decide(self.hearer.sound(guide)[0], job.strength)
-        image = payload.timed.image
+        strengths = self.hearer.strengths(job.strength, Move.parse(job.move))
+        decisions = self.hearer.decide(self.hearer.sound(guide)[0], strengths)
+        image, covers = payload.timed.image, self.analysis.covers(payload.mattes)
         for place, one in enumerate(answer):
-            if one is None or not payload.mattes[place].any():
+            if one is None or not covers[place].any():
                 continue
             by_shot = decisions[place]
             decision = by_shot.get(None, by_shot.get(shot))
             if decision is not None:
                 added = decision.change.reshape(3, 10).astype(np.float32)
                 one = dataclasses.replace(one, overall=one.overall + added)
-            change = one.scaled(job.strength)
+            change = one.scaled(strengths[place])
             done = KeepingChange(change, job.keep) if job.keep else change
-            image, _ = render_planes(image, payload.mattes[place], done)
+            image, _ = render_planes(image, covers[place], done)
         return image
 
     def upright(self, image: PlanarFrame) -> Array:

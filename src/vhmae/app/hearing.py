@@ -15,7 +15,15 @@ from vhmae.app.refusals import Refused
 from vhmae.app.samples import Samples
 from vhmae.arrays import Array
 from vhmae.color.yuv import ColorEncoding
-from vhmae.engine.pointing import Shown, decide_shots, foreground_colors, see_point
+from vhmae.engine.moving import Move, Side
+from vhmae.engine.pointing import (
+    Shown,
+    decide_shots,
+    disk_mean,
+    foreground_colors,
+    point_of_side,
+    see_point,
+)
 from vhmae.engine.settings import Kept
 from vhmae.errors import InputError
 from vhmae.guide.colors import LEVELS, SIZE
@@ -26,11 +34,21 @@ from vhmae.guide.prior import Prior
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.work.alternatives import take_words
+from vhmae.work.analysis import BACKGROUND
 from vhmae.work.diagnosis import diagnosis_of
-from vhmae.work.guiding import as_stored, guided_rows
+from vhmae.work.guiding import as_stored, guided_rows, meeting
 
 Decisions = dict[int, dict[int | None, Decision]]
-"""By place of the object, from 0, and shot; None stands for all shots."""
+"""By place of the part, from 0, and shot; None stands for all shots."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A part of the composite that moves."""
+
+    thing: int
+    """Number of an object, or ``BACKGROUND``."""
+    side: Side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +57,9 @@ class Hearer:
 
     info: VideoInfo
     objects: int
+    """That have a mask."""
+    parts: tuple[Part, ...]
+    """What moves: looks, maps and samples are of these."""
     prior: Prior
     looks: Looks
     maps: MapStore
@@ -72,37 +93,54 @@ class Hearer:
         before = np.flatnonzero(self.maps.known[:frame])
         return int(self.maps.shots[before[-1]]) if len(before) else 0
 
+    @property
+    def things(self) -> int:
+        """Objects of which something can be said: of the background, where it moves alone, is said
+        what is said of the first one."""
+        return 1 if self.parts[0].thing == BACKGROUND else self.objects
+
+    def strengths(self, strength: float, move: Move) -> tuple[float, ...]:
+        """How far each part goes.
+
+        Raises:
+            Refused: where others are to move; the clip is going to be opened anew.
+        """
+        if move.sides != tuple(dict.fromkeys(part.side for part in self.parts)):
+            raise Refused("server.not-yet")
+        return tuple(strength * move.share(part.side) for part in self.parts)
+
     # --- what is said
 
     def hear(
         self,
         guide: Guide,
         frame: int,
-        strength: float,
+        strengths: Sequence[float],
         keep: Sequence[Kept],
         covariance: bool = False,
     ) -> dict[str, Any]:
         """What follows from a guide, as ``POST guide`` tells it."""
         sound, numbers, errors = self.sound(guide)
-        decisions = self.decide(sound, strength)
+        decisions = self.decide(sound, strengths)
         rows: list[dict[str, Any]] = []
         changes = []
         for place, by_shot in decisions.items():
+            thing = self.parts[place].thing
             for shot, decision in by_shot.items():
                 known = decision.covariance.tolist() if covariance else None
                 change = decision.change.tolist()
-                told = {"object": place + 1, "shot": shot, "change": change}
+                told = {"object": thing, "shot": shot, "change": change}
                 changes.append({**told, "deviation": known})
-                rows += guided_rows(decision, sound, place + 1, shot)
-        for row in rows:
-            row["goal"] = self._goal(sound, row["point"])
+                rows += guided_rows(decision, sound, thing, shot)
+        for row in meeting(rows):
+            row["goal"] = self._goal(sound.points[row["point"] - 1])
             row["point"] = numbers[row["point"] - 1]
         return {
             "changes": changes,
             "points": sorted(rows, key=lambda row: row["point"]),
             "errors": errors,
             "pending": self.pending(guide),
-            "diagnosis": self._diagnosis(sound, decisions, frame, strength, keep),
+            "diagnosis": self._diagnosis(sound, decisions, frame, strengths, keep),
             "warnings": list(self.warnings),
         }
 
@@ -142,11 +180,11 @@ class Hearer:
         Guide(points=(point,)).check_fits(*self.size, self.info.frames, self.objects)
         for frame in point.frames:
             if frame == point.frame:
-                self._check_look(frame, point.object)
+                self._check_look(frame, min(point.object, self.things))
             elif (look := self.looks.get(frame)) is not None and look.trouble is not None:
                 raise InputError(look.trouble)
         if all(self.looks.get(frame) is not None for frame in point.frames):
-            self._see(point, number)
+            self._check_heard(point, number)
 
     def _check_look(self, frame: int, thing: int) -> None:
         look = self.looks.get(frame)
@@ -155,37 +193,62 @@ class Hearer:
         if look is not None and look.answers[thing - 1] is None:
             raise InputError(f"frame {frame} has no foreground; name another")
 
-    def _see(self, point: Point, number: int) -> Any:
-        place = point.object - 1
+    def _check_heard(self, point: Point, number: int) -> None:
+        """Refuse a point that no part hears."""
         [stored] = as_stored(Guide(points=(point,)), self.info).points
-        shown = self._shown(point.frame, place)
-        goal = None
-        if point.goal_frame != point.frame:
-            found = self.looks.get(point.goal_frame)
-            goal = None if found is None else found.frame
-        return see_point(stored, number, shown.shot, *shown[:3], goal)
+        is_heard = False
+        for place, part in enumerate(self.parts):
+            said = point_of_side(
+                stored,
+                number,
+                part.side,
+                max(part.thing, 1),
+                lambda frame, place=place: self._shown(frame, place),  # type: ignore[misc]  # of a lambda's default mypy knows no type
+            )
+            if said is None:
+                continue
+            shown = self._shown(said.frame, place)
+            found = self.looks.get(said.goal_frame)
+            goal = None if said.goal_frame == said.frame or found is None else found.frame
+            see_point(said, number, shown.shot, *shown[:3], goal)
+            is_heard = True
+        if not is_heard:
+            raise InputError(
+                f"point {number} ({point.words()}): lies neither in its object nor in the "
+                "background; choose another place"
+            )
 
-    def _goal(self, guide: Guide, number: int) -> list[float] | None:
+    def _goal(self, point: Point) -> list[float] | None:
         """The color that a point takes after, in levels."""
-        goal = self._see(guide.points[number - 1], number).goal
-        return None if goal is None else [round(LEVELS * float(one), 2) for one in goal]
+        color: Array | None = None
+        if point.color is not None:
+            color = np.array(point.color)
+        [stored] = as_stored(Guide(points=(point,)), self.info).points
+        look = self.looks.get(point.goal_frame)
+        if stored.place is not None and look is not None:
+            color = disk_mean(look.frame, stored.place)
+        return None if color is None else [round(LEVELS * float(one), 2) for one in color]
 
-    def decide(self, guide: Guide, strength: float = 1.0) -> Decisions:
-        """What is added to the maps of each object; of what is named, what was looked at by
-        now."""
+    def decide(self, guide: Guide, strengths: Sequence[float] | None = None) -> Decisions:
+        """What is added to the maps of each part; of what is named, what was looked at by now.
+
+        Args:
+            strengths: how far each part goes; None is all of the way.
+        """
         looked = [frame for frame in self.named(guide) if self._usable(frame)]
         if guide.dials and not guide.frames and not looked:
             guide = dataclasses.replace(guide, dials=Dials())
         found: Decisions = {}
-        for place in range(self.objects):
+        for place, part in enumerate(self.parts):
             found[place] = decide_shots(
                 self.prior,
                 as_stored(self._of(guide, place), self.info),
                 lambda frame, place=place: self._shown(frame, place),  # type: ignore[misc]  # of a lambda's default mypy knows no type
-                thing=place + 1,
+                thing=max(part.thing, 1),
                 first=self.default,
-                strength=strength,
+                strength=1.0 if strengths is None else strengths[place],
                 came=looked,
+                side=part.side,
             )
         return found
 
@@ -217,15 +280,15 @@ class Hearer:
         guide: Guide,
         decisions: Decisions,
         frame: int,
-        strength: float,
+        strengths: Sequence[float],
         keep: Sequence[Kept],
     ) -> list[dict[str, Any]]:
         shot = self.shot_of(frame)
         still = dataclasses.replace(guide, dials=Dials())
-        plain = self.decide(still, strength) if guide.dials else decisions
+        plain = self.decide(still, strengths) if guide.dials else decisions
         rows = []
-        for place in range(self.objects):
-            decision = _for(decisions[place], shot)
+        for place, part in enumerate(self.parts):
+            decision, strength = _for(decisions[place], shot), strengths[place]
             both = self._both(frame, shot, place, decision, strength, keep)
             if both is None:
                 continue
@@ -234,7 +297,7 @@ class Hearer:
                 prior = Prior(decision.covariance, np.ones(1), np.ones(1))
             found = diagnosis_of(*both, prior, strength)
             row = {
-                "object": place + 1,
+                "object": part.thing,
                 "shot": shot,
                 "dials": {name: found.pop(name) for name in DIALS},
                 "deviations": None,
@@ -286,13 +349,13 @@ class Hearer:
         return foreground_colors(shown.frame, shown.matte)
 
     def _check_object(self, thing: int) -> None:
-        if not 1 <= thing <= self.objects:
-            raise Refused("server.no-object", object=thing, objects=self.objects)
+        if not 1 <= thing <= self.things:
+            raise Refused("server.no-object", object=thing, objects=self.things)
 
     # --- takes
 
     def takes(
-        self, guide: Guide, frame: int, thing: int, count: int, strength: float
+        self, guide: Guide, frame: int, thing: int, count: int, strengths: Sequence[float]
     ) -> dict[str, Any]:
         """The next round of takes of a frame, as ``POST takes`` tells it.
 
@@ -312,7 +375,7 @@ class Hearer:
             said = dataclasses.replace(sound, choices=(*sound.choices, choice))
             decision = _for(self.decide(said)[thing - 1], shot)
             assert decision is not None, "a choice decides"
-            both = self._both(frame, shot, thing - 1, decision, strength, ())
+            both = self._both(frame, shot, thing - 1, decision, strengths[thing - 1], ())
             levels = 0.0 if both is None else LEVELS * float(np.abs(both[1] - both[0]).mean())
             rows.append(
                 {

@@ -97,9 +97,6 @@ class Project:
         values |= {name: getattr(self.house.settings, name) for name in OWN}
         if "composite" not in values:
             raise InputError("composite: missing; name the video")
-        if values.get("move", "foreground") != "foreground":
-            told = "is not shown here; take foreground, or run vhmae harmonize with `move`"
-            raise InputError(told, field="move", value=values["move"])
         values.setdefault("output", self.usual_output(values))
         return build_options(HarmonizeJob, values)
 
@@ -328,6 +325,7 @@ class Project:
             "frames": info.frames,
             "seconds": round(info.duration_seconds, 4),
             "objects": clip.objects,
+            "parts": [part.thing for part in clip.parts],
             "turned": clip.turned,
             "bits": info.encoding.bits,
             "audio": bool(sound_codecs(info)),
@@ -365,7 +363,7 @@ class Project:
 
 
 FACTS = (
-    *("width", "height", "fps", "frames", "seconds", "objects", "turned", "bits", "audio"),
+    *("width", "height", "fps", "frames", "seconds", "objects", "parts", "turned", "bits", "audio"),
     *("preview", "grid", "warnings", "shots"),
 )
 """What is not known before a clip was opened."""

@@ -16,11 +16,13 @@ from vhmae.app.project import Project
 from vhmae.app.projects import Projects, Wanted
 from vhmae.app.refusals import Refused
 from vhmae.app.renders import Renders
+from vhmae.engine.moving import Move
 from vhmae.errors import InputError
 from vhmae.guide.document import Guide
 from vhmae.guide.reading import guide_from
 from vhmae.guide.update import EYE_LEVELS, MAP_LEVELS
 from vhmae.options import MISSING, Option, options_of
+from vhmae.work.analysis import BACKGROUND
 from vhmae.work.job import HarmonizeJob
 
 MOST_MAPS = 64
@@ -109,12 +111,12 @@ def _add_frames(app: FastAPI, projects: Projects) -> None:
 
     @app.get("/api/projects/{number}/frames/{frame}/matte", response_class=Response)
     def matte(number: str, frame: int, size: Size = "preview", object: int = 1) -> Response:
-        """An object's matte."""
+        """The matte of an object, or of the background (0)."""
         clip = projects.get(number).clip
         clip.check_frame(frame)
-        if not 1 <= object <= clip.objects:
+        if not BACKGROUND <= object <= clip.objects:
             raise Refused("server.no-object", object=object, objects=clip.objects)
-        return Response(clip.matte(frame, object - 1, size), media_type="image/png")
+        return Response(clip.matte(frame, object, size), media_type="image/png")
 
     @app.get("/api/projects/{number}/frames/{frame}/pixel")
     def pixel(number: str, frame: int, x: int, y: int) -> Mapping[str, Any]:
@@ -151,10 +153,13 @@ def _add_frames(app: FastAPI, projects: Projects) -> None:
 
 
 def _add_guiding(app: FastAPI, projects: Projects) -> None:
-    def settings(project: Project, body: Said) -> tuple[float, tuple[Any, ...]]:
-        job = project.job
-        strength = job.strength if body.strength is None else body.strength
-        return strength, job.keep if body.keep is None else tuple(body.keep)
+    def strengths(project: Project, body: Said | None = None) -> tuple[float, ...]:
+        """How far each part goes: as the page has it, else as it was saved."""
+        strength, move = project.job.strength, project.job.move
+        if body is not None:
+            strength = strength if body.strength is None else body.strength
+            move = body.move or move
+        return project.clip.hearer.strengths(strength, Move.parse(move))
 
     def heard(project: Project, tree: dict[str, Any], frame: int) -> Guide:
         guide = guide_from(tree, "guide")
@@ -169,8 +174,9 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         """What follows from a guide."""
         project = projects.get(number)
         guide = heard(project, body.guide, body.frame)
-        strength, keep = settings(project, body)
-        return project.clip.hearer.hear(guide, body.frame, strength, keep, body.covariance)
+        keep = project.job.keep if body.keep is None else tuple(body.keep)
+        how_far = strengths(project, body)
+        return project.clip.hearer.hear(guide, body.frame, how_far, keep, body.covariance)
 
     @app.post("/api/projects/{number}/takes")
     def takes(number: str, body: Asked) -> Mapping[str, Any]:
@@ -179,8 +185,7 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         guide = heard(project, body.guide, body.frame)
         clip = project.clip
         project.ensure_looks([body.frame, *clip.hearer.named(guide)])
-        strength = project.job.strength
-        return clip.hearer.takes(guide, body.frame, body.object, body.count, strength)
+        return clip.hearer.takes(guide, body.frame, body.object, body.count, strengths(project))
 
     @app.get("/api/projects/{number}/colors", response_class=Response)
     def colors(number: str, frame: int | None = None, object: int = 1) -> Response:

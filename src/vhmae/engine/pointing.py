@@ -157,7 +157,7 @@ def decide_shots(
     for number, point in enumerate(guide.points, 1):
         if not _has_come(point.frames, came):
             continue
-        said = _of_side(point, number, side, thing, show)
+        said = point_of_side(point, number, side, thing, show)
         if said is not None:
             shown = show(said.frame)
             other = show(said.goal_frame) if said.goal_frame != said.frame else None
@@ -201,7 +201,7 @@ def decide_shots(
     return decisions
 
 
-def _of_side(
+def point_of_side(
     point: Point, number: int, side: Side, thing: int, show: Callable[[int], Shown]
 ) -> Point | None:
     """What a point says of a side; None where it says nothing of it.
