@@ -22,7 +22,7 @@ import { close, document_, isOpen, project, redo, redoLabel, saving, undo, undoL
 import { running } from "./store/renders";
 import { dismiss, notices, session, setLanguage, setTheme, theme } from "./store/session";
 import { gain, mode, overlay, showMatte, showPoints, showQueue, showScopes, zoom } from "./store/view";
-import { CATALOGUES, LANGUAGE_NAMES, language, said, t } from "./text";
+import { CATALOGUES, LANGUAGE_NAMES, language, said, spokenIn, t } from "./text";
 
 export function App({ onEnter }: { onEnter: () => void }) {
   const who = session.value;
@@ -119,7 +119,7 @@ function Workspace() {
       <main class="failed">
         <Icon name="warning" size={28} />
         <h1>{t("failed.title", { name: open.name })}</h1>
-        <p>{said(open.error)}</p>
+        <p lang={spokenIn(open.error)}>{said(open.error)}</p>
         <Button kind="primary" onClick={() => void close()}>{t("failed.back")}</Button>
       </main>
     );
@@ -161,7 +161,7 @@ function Inspector() {
       <Section title={t("section.versions")} closed aside={String(document_.value?.versions.length || "")}><Versions /></Section>
       {warnings.length > 0 && (
         <Section title={t("section.warnings")} closed>
-          {warnings.map((one) => <p key={one} class="note"><Icon name="warning" /> {one}</p>)}
+          {warnings.map((one) => <p key={one} class="note" lang="en"><Icon name="warning" /> {one}</p>)}
         </Section>
       )}
     </aside>

@@ -18,13 +18,30 @@ export async function speak(name: string): Promise<void> {
   }
 }
 
-/** What a refusal says: translated where its key is known, else as it is. */
+/** Whether a refusal has words of the catalogue; else its detail is the engine's, in English. */
+const isTold = (refusal: Refusal): boolean => refusal.key !== null && has(refusal.key);
+
+/** What a refusal says, below words that say what is wrong: translated where its key is known. */
 export function said(refusal: Refusal): string {
-  return refusal.key && has(refusal.key) ? t(refusal.key, refusal.values) : refusal.detail;
+  return isTold(refusal) ? t(refusal.key!, refusal.values) : refusal.detail;
+}
+
+/** The language of what {@link said} gives. */
+export const spokenIn = (refusal: Refusal): string => (isTold(refusal) ? language.value : "en");
+
+/**
+ * What a refusal says by itself.
+ *
+ * @param heading text of the catalogue with the place of an English `detail`.
+ */
+export function explained(refusal: Refusal, heading: string): string {
+  return isTold(refusal) ? said(refusal) : t(heading, { detail: refusal.detail });
 }
 
 /** What went wrong, in words. */
 export function trouble(error: unknown): string {
-  if (error instanceof ApiError) return said(error.refusal);
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof ApiError) {
+    return explained(error.refusal, error.status === 400 ? "trouble.refused" : "trouble.server");
+  }
+  return error instanceof Error ? t("trouble.page", { detail: error.message }) : String(error);
 }

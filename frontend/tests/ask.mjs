@@ -1,7 +1,7 @@
 /**
  * Calls of the library from Python's tests: `node ask.mjs LIBRARY.mjs`, JSON lines in and out.
  *
- * A line is {"call": name, "prior": a prior file or none, "args": [...]}. Rows of more than three
+ * A line is {"call": name, as "decide" or "scopes.count", "prior": a prior file or none, "args": [...]}. Rows of more than three
  * numbers become arrays of float64.
  */
 
@@ -29,5 +29,6 @@ const plain = (value) => {
 for await (const line of createInterface({ input: process.stdin })) {
   const { call, prior, args } = JSON.parse(line);
   const known = prior ? [library.Prior.of(prior)] : [];
-  console.log(JSON.stringify(plain(library[call](...known, ...args.map(arrays))) ?? null));
+  const called = call.split(".").reduce((from, name) => from[name], library);
+  console.log(JSON.stringify(plain(called(...known, ...args.map(arrays))) ?? null));
 }

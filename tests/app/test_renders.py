@@ -22,6 +22,7 @@ from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.cli import main
 from vhmae.color.lut import read_cube
+from vhmae.grade.export import SUFFIXES
 from vhmae.guide.reading import read_guide
 
 GUIDE = {"schema": 1, "points": [{"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}]}
@@ -147,6 +148,22 @@ def test_the_queue_is_one_after_the_other_and_can_be_cancelled(own: Page, clip: 
         row["id"] == second["id"]
         for row in json.loads((folder / "clip.vhmae.json").read_text())["renders"]
     )
+
+
+@pytest.mark.parametrize("kind", ["dctl", "cdl", "edl", "otio"])
+def test_grades_are_those_of_the_shown_command(
+    kind: str, own: Page, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = taken(own, clip, kind=kind)
+    files = [own.app.folder.root / name for name in made["files"]]
+    assert {file.suffix for file in files} & set(SUFFIXES[kind])
+    kept = {file: file.read_bytes() for file in files}
+    assert all(kept.values())
+    monkeypatch.chdir(own.app.folder.root)
+    words = shlex.split(made["command"])
+    assert words[:3] == ["vhmae", "export", kind]
+    assert main([*words[1:], "-q"]) == 0
+    assert {file: file.read_bytes() for file in files} == kept
 
 
 def test_grades_hold_the_guide(own: Page, clip: str) -> None:

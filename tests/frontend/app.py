@@ -17,7 +17,7 @@ from playwright.sync_api import Page, expect
 
 from tests.support.scenes import moving_scene, write_video
 from vhmae.arrays import Array
-from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.rendering import FrameTransform, render_rgb
 
 WIDTH, HEIGHT, FRAMES, CUT = 320, 180, 24, 12
 PATIENCE_MS = 300_000
@@ -49,9 +49,9 @@ def wait_for_takes(page: Page) -> None:
     settle(page)
 
 
-def wait_for(is_so: Callable[[], bool]) -> None:
+def wait_for(is_so: Callable[[], bool], seconds: float = PATIENCE_MS / 1000) -> None:
     """Wait for what a page does not show."""
-    deadline = time.monotonic() + PATIENCE_MS / 1000
+    deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.2)
@@ -95,14 +95,14 @@ def canvas_of(page: Page) -> Array:
     return data.reshape(height, width, 4)[..., :3]
 
 
-def picture_of(page: Page) -> Array:
-    """The picture on the canvas, pixel for pixel in its middle: (HEIGHT, WIDTH, 3)."""
-    canvas = canvas_of(page)
-    top, left = (canvas.shape[0] - HEIGHT) // 2, (canvas.shape[1] - WIDTH) // 2
+def picture_of(page: Page, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Array:
+    """The picture on the canvas, pixel for pixel in its middle: (height, width, 3)."""
+    canvas, (width, height) = canvas_of(page), size
+    top, left = (canvas.shape[0] - height) // 2, (canvas.shape[1] - width) // 2
     # Halves may be rounded either way.
-    top += int((canvas.shape[0] - HEIGHT) % 2)
-    left += int((canvas.shape[1] - WIDTH) % 2)
-    return canvas[top : top + HEIGHT, left : left + WIDTH]
+    top += int((canvas.shape[0] - height) % 2)
+    left += int((canvas.shape[1] - width) % 2)
+    return canvas[top : top + height, left : left + width]
 
 
 class Calls:
@@ -123,6 +123,14 @@ class Calls:
 
     def json(self, path: str, body: Any = None, method: str | None = None) -> Any:
         return json.loads(self.bytes(path, body, method))
+
+    def drawn(self, project: str, frame: int) -> Array:
+        """What the renderer makes of a frame in which one object moves, without any guide."""
+        before = self.picture(f"projects/{project}/frames/{frame}?size=full&as=exact")
+        matte = self.picture(f"projects/{project}/frames/{frame}/matte?size=full")
+        after = render_rgb(before, matte, self.maps(project, frame))
+        assert np.abs(after.astype(int) - before)[matte > 0].mean() > 3.0, "nothing to see"
+        return after
 
     def picture(self, path: str) -> Array:
         """RGB (H, W, 3), or gray (H, W)."""

@@ -15,7 +15,10 @@ from tests.frontend.app import (
     HEIGHT,
     PATIENCE_MS,
     WIDTH,
+    Calls,
     open_clip,
+    picture_of,
+    project_of,
     saved,
     settle,
     write_clip,
@@ -101,6 +104,11 @@ def test_a_foreground_is_placed_by_dragging(page: Page, address: str, folder: Pa
     job = json.loads(file.read_text())["job"]
     assert np.allclose(job["position"], [81, 40], atol=2)
     assert job["scale"] == 1.25
+    page.get_by_role("radio", name="After", exact=True).click()
+    page.keyboard.press("f")
+    settle(page)
+    wanted = Calls(address).drawn(project_of(page), 0)  # the foreground where it lies now
+    assert np.abs(picture_of(page).astype(int) - wanted).max() <= 1
 
 
 def test_versions_are_kept_and_come_back(page: Page, address: str, folder: Path) -> None:

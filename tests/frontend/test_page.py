@@ -259,6 +259,12 @@ def test_words_can_be_read_in_german_and_in_the_light(page: Page, address: str) 
     expect(page.locator("html")).to_have_attribute("lang", "de")
     page.get_by_role("button", name="Helle Umgebung").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    refused = {"detail": "crf: expected less", "key": None, "values": {}}
+    page.route("**/renders", lambda route: route.fulfill(status=400, json=refused))
+    page.get_by_role("button", name="Export").click()
+    page.get_by_role("button", name="In die Warteschlange").click()
+    expect(page.get_by_text("Das geht so nicht: crf: expected less")).to_be_visible()
+    page.get_by_role("button", name="Abbrechen", exact=True).click()
     for name in page.locator("summary").all():
         if name.locator("..").get_attribute("open") is None:
             name.click()
@@ -272,6 +278,9 @@ def test_a_damaged_file_is_told_in_words(page: Page, address: str) -> None:
     expect(page.locator(".failed, .notices .problem").first).to_be_visible(timeout=PATIENCE_MS)
     assert "broken.mp4" in page.inner_text("body")
     assert not violations(page)
+    page.get_by_label("Language").select_option("de")
+    expect(page.get_by_role("heading", name="broken.mp4 lässt sich nicht öffnen")).to_be_visible()
+    expect(page.locator(".failed p[lang=en]")).to_contain_text("broken.mp4")
 
 
 def test_a_finger_moves_the_wipe(graphics: Browser, address: str) -> None:

@@ -5,7 +5,7 @@ import { answer } from "../store/answers";
 import { pause, seek } from "../store/playhead";
 import { edit, guide, shots } from "../store/project";
 import { armed, chosenPoint, stops, targetColor } from "../store/view";
-import { number, said, signed, t } from "../text";
+import { explained, number, signed, t } from "../text";
 import type { Levels, PointRow } from "../types";
 import { Button, Swatch } from "./controls";
 import { Icon } from "./icons";
@@ -110,7 +110,7 @@ function PointCard({ point, index }: { point: Point; index: number }) {
       </div>
       {wrong && (
         <p class="problem">
-          <Icon name="warning" /> {said(wrong)}
+          <Icon name="warning" /> {explained(wrong, "points.wrong")}
         </p>
       )}
       {row && <Came row={row} point={point} />}

@@ -3,7 +3,7 @@
 import { address } from "../api";
 import { cancel, forget, renders, resume } from "../store/renders";
 import { showQueue } from "../store/view";
-import { duration, said, t } from "../text";
+import { duration, said, spokenIn, t } from "../text";
 import type { Render } from "../types";
 import { Button, Progress } from "./controls";
 import { Icon } from "./icons";
@@ -60,8 +60,8 @@ function Row({ render }: { render: Render }) {
         )}
       </p>
       {render.state === "running" && <Progress value={share} label={t("queue.progress", { output: render.output })} />}
-      {render.error && <p class="problem">{said(render.error)}</p>}
-      {render.warnings.map((warning) => <p key={warning} class="note">{warning}</p>)}
+      {render.error && <p class="problem" lang={spokenIn(render.error)}>{said(render.error)}</p>}
+      {render.warnings.map((warning) => <p key={warning} class="note" lang="en">{warning}</p>)}
       {render.state === "done" && (
         <p class="files">
           {render.files.map((file, i) => (

@@ -6,7 +6,7 @@ import { NoGraphics, Renderer, clip, hexOf, type Layer, type Place } from "../..
 import { address, api } from "../api";
 import { changes, isAsking } from "../store/answers";
 import { drawnScale, frame, isLoading, shown, speed } from "../store/playhead";
-import { currentObject, project } from "../store/project";
+import { currentObject, isOpen, project } from "../store/project";
 import { complain, theme } from "../store/session";
 import { armed, center, gain, mode, showMatte, showPoints, wipe, zoom } from "../store/view";
 import { number, t } from "../text";
@@ -186,7 +186,7 @@ export function Viewer() {
       <div
         ref={box}
         data-frame={shown.value?.frame}
-        data-ready={shown.value?.exact && shown.value.frame === frame.value && !isAsking.value && !isLoading.value}
+        data-ready={isOpen.value && shown.value?.exact && shown.value.frame === frame.value && !isAsking.value && !isLoading.value}
         class={`stage ${armed.value ? "armed" : ""} ${mode.value === "wipe" && !zoomedIn() && !armed.value ? "wiping" : ""}`}
         onPointerDown={down}
         onPointerMove={move}

@@ -25,7 +25,7 @@ import type { DiagnosisRow, GuideAnswer } from "../types";
 import { mapsOf, mapsVersion } from "./maps";
 import { bytesOf, pixelsOf } from "./pictures";
 import { frame, shot, shotAt, shown, speed, type Shown } from "./playhead";
-import { guide, isOpen, job, keep, objects, parts, project, strength, strengths } from "./project";
+import { guide, isOpen, job, keep, objects, parts, project, projectId, strength, strengths } from "./project";
 import { complain } from "./session";
 
 /** What the server said last, and of which guide. */
@@ -103,7 +103,7 @@ export function askSoon(): void {
 }
 
 effect(() => {
-  void [guide.value, strength.value, keep.value, job.value.move, shot.value, project.value?.id, isOpen.value];
+  void [guide.value, strength.value, keep.value, job.value.move, shot.value, projectId.value, isOpen.value];
   if (isOpen.value && !speed.value) untracked(askSoon);
 });
 
@@ -114,17 +114,16 @@ effect(() => {
 });
 
 effect(() => {
-  const id = project.value?.id;
+  void projectId.value;
   prior.value = null;
   answer.value = null;
   answeredGuide.value = null;
   estimated.value = new Map();
   tried.value = null;
-  void id;
 });
 
 effect(() => {
-  const id = project.value?.id;
+  const id = projectId.value;
   if (!id || !isOpen.value || untracked(() => prior.value)) return;
   api
     .prior(id)

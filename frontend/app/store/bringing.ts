@@ -150,7 +150,7 @@ export async function drop(file: File): Promise<void> {
 async function send(file: File): Promise<string> {
   const most = session.value?.limits?.upload_bytes;
   if (most !== undefined && file.size > most) {
-    throw new Error(t("bring.too-large", { name: file.name }));
+    throw new ApiError(413, { detail: "", key: "bring.too-large", values: { name: file.name } });
   }
   const { upload, chunk_bytes: chunk } = await api.beginUpload(file.name, file.size);
   const control = new AbortController();

@@ -1,12 +1,13 @@
 /** What the server tells by itself; events are hints, the state is fetched. */
 
+import { effect, untracked } from "@preact/signals";
 import { address } from "../api";
 import type { Render, Shots } from "../types";
 import { askSoon, forgetColors } from "./answers";
 import { mapsOf } from "./maps";
 import { forgetPictures } from "./pictures";
-import { frame, refreshShown, speed } from "./playhead";
-import { hearOfRevision, project, refresh } from "./project";
+import { frame, speed } from "./playhead";
+import { hearOfRevision, project, refresh, restarts, startAnew } from "./project";
 import { fetchRenders, hearOf } from "./renders";
 import { complain, tell } from "./session";
 import { t } from "../text";
@@ -44,9 +45,8 @@ export function listen(): void {
     const open = project.value;
     if (open?.id !== data.id) return;
     const wasOpening = open.state === "opening";
-    const restarts = open.state === "ready" && data.state === "reading";
+    if (data.state === "opening" && !wasOpening) return startAnew();
     project.value = { ...open, ...data };
-    if (restarts) startOver(data.id);
     if (wasOpening || data.state !== open.state) void refresh().catch(complain);
   });
   on<{ id: string; first: number; last: number }>("maps", ({ id, first, last }) => {
@@ -71,10 +71,12 @@ export function listen(): void {
   follow((told) => (told.name === "open" ? opened() : hearers.get(told.name)?.(told.data)));
 }
 
-/** Masks or placement have changed: pictures and maps are those of another picture. */
-export function startOver(id: string): void {
-  forgetPictures();
-  forgetColors();
-  mapsOf(id).clear();
-  refreshShown();
-}
+/** Masks, placement or who moves have changed. */
+effect(() => {
+  void restarts.value;
+  untracked(() => {
+    forgetPictures();
+    forgetColors();
+    if (project.value) mapsOf(project.value.id).clear();
+  });
+});

@@ -4,7 +4,7 @@ import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { clip } from "../../src/index";
 import { mapsOf, mapsVersion, type FrameMaps } from "./maps";
 import { pictureOf, type Picture } from "./pictures";
-import { isOpen, parts, project, shots } from "./project";
+import { isOpen, parts, project, projectId, shots } from "./project";
 import { complain } from "./session";
 
 export const frame = signal(0);
@@ -122,7 +122,7 @@ export function refreshShown(): void {
 }
 
 effect(() => {
-  const id = project.value?.id;
+  const id = projectId.value;
   const at = frame.value;
   if (!id || !isOpen.value || speed.value) return;
   untracked(() => void show(at, id));
@@ -131,7 +131,7 @@ effect(() => {
 /** Better maps of the frame that is shown take the place of what it had. */
 effect(() => {
   void mapsVersion.value;
-  const id = project.value?.id;
+  const id = projectId.value;
   untracked(() => {
     const now = shown.value;
     const better = id && now ? mapsOf(id).at(now.frame) : undefined;
@@ -242,7 +242,7 @@ class Player {
 }
 
 effect(() => {
-  const id = project.value?.id;
+  const id = projectId.value;
   const pace = speed.value;
   if (!id || !pace) return;
   const player = untracked(

@@ -8,6 +8,8 @@ import type { Document, Job, Opening, Project, Shot } from "../types";
 import { complain, tell } from "./session";
 
 export const project = signal<Project | null>(null);
+/** Its number: what follows from another clip must not follow from each word of its progress. */
+export const projectId = computed<string | null>(() => project.value?.id ?? null);
 /** The document as it stands here; saved as one goes. */
 export const document_ = signal<Document | null>(null);
 export const saving = signal<"saved" | "saving" | "failed">("saved");
@@ -167,7 +169,10 @@ async function write(id: string, now: Document): Promise<void> {
   try {
     const done = await api.save(id, revision, now);
     revision = done.revision;
-    if (done.restarted) await refresh();
+    if (done.restarted) {
+      startAnew();
+      await refresh();
+    }
     saving.value = isDirty ? "saving" : "saved";
   } catch (error) {
     if (error instanceof ApiError && error.status === 409) {
@@ -222,6 +227,16 @@ export async function close(): Promise<void> {
   project.value = null;
   document_.value = null;
   if (location.hash) history.replaceState(null, "", location.pathname);
+}
+
+/** Counts up when the server reads the clip anew: what was fetched of it is of another picture. */
+export const restarts = signal(0);
+
+/** The clip is being opened anew: nothing of it is known before that is done. */
+export function startAnew(): void {
+  if (!project.value) return;
+  project.value = { ...project.value, state: "opening", frames: null };
+  restarts.value++;
 }
 
 /** Fetch anew how far the server is. */
