@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -259,7 +260,7 @@ def test_words_can_be_read_in_german_and_in_the_light(page: Page, address: str) 
     expect(page.locator("html")).to_have_attribute("lang", "de")
     page.get_by_role("button", name="Helle Umgebung").click()
     expect(page.locator("html")).to_have_attribute("data-theme", "light")
-    refused = {"detail": "crf: expected less", "key": None, "values": {}}
+    refused: dict[str, Any] = {"detail": "crf: expected less", "key": None, "values": {}}
     page.route("**/renders", lambda route: route.fulfill(status=400, json=refused))
     page.get_by_role("button", name="Export").click()
     page.get_by_role("button", name="In die Warteschlange").click()

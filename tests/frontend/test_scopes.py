@@ -65,7 +65,9 @@ def test_grays_lie_in_the_middle_of_the_vectorscope(scopes: Library, matte: np.n
     counts = counted(scopes, "vectorscope", gray, matte)
     inside = np.array(counts["inside"]).reshape(256, 256)
     assert inside[127:129, 127:129].sum() == (matte >= 128).sum() == inside.sum()
-    red = counted(scopes, "vectorscope", np.full_like(gray, 0) + np.uint8([200, 0, 0]), matte)
+    pure = np.zeros_like(gray)
+    pure[..., 0] = 200
+    red = counted(scopes, "vectorscope", pure, matte)
     rows, columns = np.nonzero(np.array(red["inside"]).reshape(256, 256))
     assert (rows < 64).all()  # red is up
     assert (columns < 128).all()  # and left of the middle
