@@ -47,7 +47,7 @@ def begin(page: Page) -> None:
     for dialog in page.locator("dialog").all():
         dialog.press("Escape")
     page.set_viewport_size(SIZE)
-    if page.locator(".clip").count() == 0:
+    if page.locator(".stage").count() == 0:
         page.goto(page.url.partition("#")[0])
         expect(page.locator(".take").first).to_be_enabled(timeout=PATIENCE_MS)
     page.get_by_label("Language").or_(page.get_by_label("Sprache")).select_option("en")
