@@ -23,10 +23,8 @@ def like_the_packaged(seed: int = 3) -> VHMAE:
     """A network whose answer depends on all that it sees."""
     torch.manual_seed(seed)
     made = VHMAE(read_card("default").config).eval()
-    assert made.look_path is not None
-    for layer in (made.head.local, made.head.overall, made.look_path.answer):
-        assert isinstance(layer, torch.nn.Linear)
-        torch.nn.init.normal_(layer.weight, std=0.02)
+    for name in ("head.local", "head.overall", "look_path.answer"):
+        torch.nn.init.normal_(made.get_parameter(f"{name}.weight"), std=0.02)
     return made
 
 
