@@ -21,8 +21,8 @@ from vhmae.data.hyoutube import read_list
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.sight import thumbnail_of
-from vhmae.guide.colors import LEVELS, basis, rows_at
-from vhmae.guide.fitting import COVARIANCE_STEPS, INDEPENDENT, Evidence, fit_prior
+from vhmae.guide.colors import LEVELS, basis, fit_added, rows_at
+from vhmae.guide.fitting import LEFT_OUT, RIDGE, fit_prior
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import MAP_LEVELS
 from vhmae.model.files import find_weights
@@ -60,9 +60,9 @@ class Leftover:
     overall: Array
     """(3, 10): the answer's overall map, mean over the frames."""
 
-    def known(self) -> Evidence:
-        """What all places say of the change of the overall map that the answer lacks."""
-        return Evidence.of(self.places[:, 0], self.places[:, 2] - self.places[:, 1])
+    def missing(self) -> Array:
+        """The change of the overall map that brings the answer nearest to the truth: (30,)."""
+        return fit_added(self.composite, self.target - self.answer, RIDGE)
 
     def told(self, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         """What a person whose eye does not err would say of a few places: rows (M, 30), values and
@@ -103,14 +103,14 @@ def fit_prior_to(
         weights, command: name or path, and what fits it, for the prior's provenance.
         progress: show on stderr which set is read.
     """
-    known, told = [], []
+    missing, told = [], []
     counts: dict[str, int] = {}
     for folder in folders:
         rng = np.random.default_rng(0)
         lefts = read_leftovers(folder, harmonizer)
         shown = tracked(lefts, folder.name, None, progress)
         for left in shown:
-            known.append(left.known())
+            missing.append(left.missing())
             told.append(left.told(rng))
             counts[folder.name] = counts.get(folder.name, 0) + 1
     sha = hashlib.sha256(find_weights(weights).read_bytes()).hexdigest()
@@ -119,12 +119,12 @@ def fit_prior_to(
         "weights": Path(weights).name,
         "weights_sha256": sha,
         "caution": harmonizer.caution,
-        "composites": len(known),
+        "composites": len(missing),
         "sets": counts,
-        "covariance_steps": COVARIANCE_STEPS,
-        "independent_places": INDEPENDENT,
+        "ridge": RIDGE,
+        "left_out": LEFT_OUT,
     }
-    return fit_prior(known, told, provenance)
+    return fit_prior(np.stack(missing), told, provenance)
 
 
 def _leftover(
