@@ -167,7 +167,7 @@ def test_grades_are_those_of_the_shown_command(
 
 
 def test_grades_hold_the_guide(own: Page, clip: str) -> None:
-    made = taken(own, clip, kind="cube")
+    made = taken(own, clip, kind="cube", output="guided.cube")
     assert made["command"].startswith("vhmae export cube clip.mkv")
     path = own.app.folder.root / made["files"][0]
     lut = read_cube(path)

@@ -74,7 +74,9 @@ def click_picture(page: Page, x: float, y: float, size: tuple[int, int] = (WIDTH
     page.mouse.click(left + x * width * scale, top + y * height * scale)
 
 
-SHOWN = """() => {
+# What is chosen is drawn with the browser's next frame.
+SHOWN = """async () => {
+  for (let i = 0; i < 2; i++) await new Promise((drawn) => requestAnimationFrame(drawn));
   const canvas = document.querySelector(".stage canvas");
   const flat = document.createElement("canvas");
   [flat.width, flat.height] = [canvas.width, canvas.height];
@@ -117,6 +119,7 @@ class Calls:
         request = urllib.request.Request(self.address + path, data, method=method)
         if data is not None:
             request.add_header("content-type", "application/json")
+        if request.get_method() != "GET":
             request.add_header("x-csrf-token", self.csrf)
         with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.read()

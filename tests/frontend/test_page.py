@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         write_clip(root, name)
     (root / "broken.mp4").write_bytes(b"\0" * 4096)
     return root
+
+
+@pytest.fixture(autouse=True)
+def closed_clips(address: str) -> Iterator[None]:
+    """Close what a test has opened: a server holds a few clips open, and here are more."""
+    yield
+    calls = Calls(address)
+    for number in calls.json("session")["open"]:
+        calls.bytes(f"projects/{number}", method="DELETE")
 
 
 def test_from_files_to_an_exported_clip(page: Page, address: str, folder: Path) -> None:
@@ -159,6 +169,24 @@ def test_a_dial_turns_without_the_server(page: Page, address: str) -> None:
     assert canvas_of(page).astype(int).mean() > before.astype(int).mean() + 5.0
     page.unroute("**/api/**")
     page.get_by_role("button", name="Reset dials").click()
+    settle(page)
+    assert np.abs(canvas_of(page).astype(int) - before.astype(int)).max() <= 1
+
+
+def test_a_picture_comes_back_with_the_graphics(page: Page, address: str) -> None:
+    """Where the GPU gives up, the frame is not said to stand there until it is drawn anew."""
+    open_clip(page, address, "dial")
+    before = canvas_of(page)
+    page.evaluate(
+        """() => {
+          const gl = document.querySelector(".stage canvas").getContext("webgl2");
+          window.lost = gl.getExtension("WEBGL_lose_context");
+          window.lost.loseContext();
+        }"""
+    )
+    expect(page.get_by_text("The graphics card was lost")).to_be_visible()
+    assert page.locator(".stage[data-ready=true]").count() == 0
+    page.evaluate("() => window.lost.restoreContext()")
     settle(page)
     assert np.abs(canvas_of(page).astype(int) - before.astype(int)).max() <= 1
 

@@ -5,7 +5,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { NoGraphics, Renderer, clip, hexOf, type Layer, type Place } from "../../src/index";
 import { address, api } from "../api";
 import { changes, isAsking } from "../store/answers";
-import { drawnScale, frame, isLoading, shown, speed } from "../store/playhead";
+import { drawnScale, frame, isLoading, shown, speed, type Shown } from "../store/playhead";
 import { currentObject, isOpen, project } from "../store/project";
 import { complain, theme } from "../store/session";
 import { armed, center, gain, mode, showMatte, showPoints, wipe, zoom } from "../store/view";
@@ -58,13 +58,9 @@ export function Viewer() {
       event.preventDefault();
       trouble.value = "lost";
     };
-    const back = (): void => {
-      begin();
-      if (shown.value) shown.value = { ...shown.value };
-    };
-    const drawn = canvas.current!;
-    drawn.addEventListener("webglcontextlost", lost);
-    drawn.addEventListener("webglcontextrestored", back);
+    const surface = canvas.current!;
+    surface.addEventListener("webglcontextlost", lost);
+    surface.addEventListener("webglcontextrestored", begin);
     const watcher = new ResizeObserver(() => {
       const ratio = devicePixelRatio || 1;
       const { clientWidth, clientHeight } = box.current!;
@@ -74,27 +70,37 @@ export function Viewer() {
     return () => watcher.disconnect();
   }, []);
 
-  // A frame comes; then what is done to it; then how it is looked at.
+  // A frame comes; then what is done to it; then how it is looked at. What comes first is seen to
+  // by all that follows from it, as effects of several signals run in no order of their own.
+  const drawn = useRef<{ by: Renderer; now: Shown; made: typeof changes.value; object: number } | null>(null);
+  const rendered = (): { draw: Renderer; now: Shown } | null => {
+    const [now, made, object] = [shown.value, changes.value, currentObject.value];
+    const isLost = trouble.value !== "";
+    const draw = renderer.current;
+    if (!now || !draw || isLost) return null;
+    const last = drawn.current;
+    const isNew = last?.by !== draw || last.now !== now;
+    if (isNew) draw.setFrame(now.bitmap);
+    if (isNew || last.made !== made || last.object !== object) {
+      const layers: Layer[] = [];
+      made.forEach((change, i) => {
+        if (change) layers.push({ matte: now.mattes[i]!, change });
+      });
+      draw.render(layers, now.mattes[object - 1]);
+      drawn.current = { by: draw, now, made, object };
+    }
+    return { draw, now };
+  };
   useSignalEffect(() => {
-    const now = shown.value;
-    if (now && renderer.current && !trouble.value) renderer.current.setFrame(now.bitmap);
+    const done = rendered();
+    if (done) publish(done.draw, done.now);
   });
   useSignalEffect(() => {
-    const now = shown.value;
-    const made = changes.value;
-    if (!now || !renderer.current || trouble.value) return;
-    const layers: Layer[] = [];
-    made.forEach((change, i) => {
-      if (change) layers.push({ matte: now.mattes[i]!, change });
-    });
-    renderer.current.render(layers, now.mattes[currentObject.value - 1]);
-    publish(renderer.current, now);
-  });
-  useSignalEffect(() => {
-    void [shown.value, changes.value];
+    const isLost = trouble.value !== "";
+    rendered();
     const [lay, draw, open] = [layout.value, renderer.current, project.value];
     const { width, height } = size.value;
-    if (!lay || !draw || !open?.width || trouble.value) return;
+    if (!lay || !draw || !open?.width || isLost) return;
     const surface = canvas.current!;
     if (surface.width !== width || surface.height !== height) {
       surface.width = width;
@@ -186,7 +192,7 @@ export function Viewer() {
       <div
         ref={box}
         data-frame={shown.value?.frame}
-        data-ready={isOpen.value && shown.value?.exact && shown.value.frame === frame.value && !isAsking.value && !isLoading.value}
+        data-ready={isOpen.value && shown.value?.exact && shown.value.frame === frame.value && !isAsking.value && !isLoading.value && trouble.value !== "lost"}
         class={`stage ${armed.value ? "armed" : ""} ${mode.value === "wipe" && !zoomedIn() && !armed.value ? "wiping" : ""}`}
         onPointerDown={down}
         onPointerMove={move}

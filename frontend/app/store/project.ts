@@ -202,6 +202,7 @@ function adopt(theirs: Document, at: number): void {
 export async function open(what: Opening): Promise<void> {
   await close();
   await take(await api.open(what));
+  await refresh(); // what was told before the answer came went to nobody
 }
 
 /** Show a clip that the server has open already. */
