@@ -45,13 +45,14 @@ def script_of(page: Path) -> str:
 
 
 @pytest.mark.timeout(3600)  # some twenty runs of the program, on whatever the machine has left
+@pytest.mark.long  # minutes a page
 @pytest.mark.parametrize(
     ("page", "after"),
     [
         ("README.md", ""),
-        pytest.param("docs/tutorial.md", "", marks=pytest.mark.long),
-        pytest.param("docs/research.md", "", marks=pytest.mark.long),
-        pytest.param("docs/how-to/looks-wrong.md", "vhmae demo\n", marks=pytest.mark.long),
+        ("docs/tutorial.md", ""),
+        ("docs/research.md", ""),
+        ("docs/how-to/looks-wrong.md", "vhmae demo\n"),
     ],
 )
 def test_the_page_runs_as_it_stands(page: str, after: str, programs: Path, tmp_path: Path) -> None:

@@ -150,7 +150,9 @@ def test_the_queue_is_one_after_the_other_and_can_be_cancelled(own: Page, clip: 
     )
 
 
-@pytest.mark.parametrize("kind", ["dctl", "cdl", "edl", "otio"])
+@pytest.mark.parametrize(
+    "kind", ["cdl", *(pytest.param(k, marks=pytest.mark.long) for k in ("dctl", "edl", "otio"))]
+)
 def test_grades_are_those_of_the_shown_command(
     kind: str, own: Page, clip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_phone_clip_on_its_side_stands_upright(
         assert not violations(page)
 
 
+@pytest.mark.long  # tests/app/test_serving.py kills a server without a browser
 def test_a_render_goes_on_after_the_server_was_killed(
     page: Page, tmp_path: Path, weights: tuple[str, ...]
 ) -> None:
