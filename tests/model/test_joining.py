@@ -107,3 +107,5 @@ def test_joined_weights_say_what_went_in(
     told = ["weights", "join", *map(str, files), "-o", str(out), "--licence", "none", "-q"]
     assert main(told) == 0
     assert read_card(str(out)).facts["licence"] == "none"
+    assert main(["weights", "join", str(out), "-o", str(out), "--members", "5,x"]) == 2
+    assert "'5,x': expected numbers as 5,4" in capsys.readouterr().err

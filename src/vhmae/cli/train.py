@@ -206,7 +206,10 @@ def add_weights(commands: Any) -> None:
 
 
 def _counts(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected numbers as 5,4") from None
 
 
 def _join(args: Any) -> None:
