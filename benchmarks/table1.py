@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from hardware import describe
 from look_scores import make_set
-from table1_rows import ROWS, Row
+from table1_rows import REFERENCE, ROWS, Row
 
 from vhmae.data.digests import set_digest
 from vhmae.data.hyoutube import read_list
@@ -42,8 +42,6 @@ SETS = ("val-one", "val-two", "val-camera", "val-large", "val-real")
 DEV = "dev-two"
 SWAPPED = "val-two"
 MIXES = (0.25, 0.3, 0.5, 0.75, 1.0)
-REFERENCE = "vhmae-transforms"
-"""What every other row's difference is taken to."""
 SIZES = {"training size": (128, 128, 8), "1080 lines": (1920, 1080, 2)}
 """Width, height and frames of the clips that are timed."""
 Report = dict[str, Any]
@@ -125,16 +123,11 @@ def scores_of(row: Row, runs: Path, sets: Path, work: Path) -> Report:
 def curve_of(row: Row, runs: Path, sets: Path, work: Path) -> dict[str, float]:
     """fMSE ratios on dev-two of the weights that were kept on the way, by samples."""
     found = {}
-    folder = runs / row.name
-    for path in sorted(folder.glob("weights-*.safetensors"), key=lambda one: _samples(one)):
-        method = find_method(f"comparator:{path}", sets / DEV)
-        kept = work / f"{row.name}.{DEV}.{_samples(path)}.json"
-        found[str(_samples(path))] = score(method, sets / DEV, ("fmse",), kept)["ratio"]["fmse"]
+    for samples, source in row.kept(runs).items():
+        method = find_method(source, sets / DEV)
+        kept = work / f"{row.name}.{DEV}.{samples}.json"
+        found[str(samples)] = score(method, sets / DEV, ("fmse",), kept)["ratio"]["fmse"]
     return found
-
-
-def _samples(path: Path) -> int:
-    return int(path.stem.rpartition("-")[2])
 
 
 # --- time and memory, each in a process of its own

@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 from vhmae.comparators.catalogue import COMPARATORS
 from vhmae.comparators.weights import load_comparator, read_comparator_card
+from vhmae.model.files import read_card
 from vhmae.model.weights import load_model
 
-Group = Literal["untouched", "classical", "image", "video", "ours", "packaged", "bound"]
-"""``ours`` are trained on equal terms, too; ``packaged`` are not, ``bound`` know the target."""
+Group = Literal["untouched", "classical", "image", "video", "ours", "time", "packaged", "bound"]
+"""``ours`` are trained on equal terms, too; ``time`` for as long as VHMAE with transforms instead,
+``packaged`` without bounds, ``bound`` know the target."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +36,13 @@ class Row:
         path = Path(self.source.format(runs=runs).partition(":")[2])
         return None if path.is_file() else path
 
+    def kept(self, runs: Path) -> dict[int, str]:
+        """The row as it stood after so many samples, by the grammar of ``--method``."""
+        kind, _, place = self.source.format(runs=runs).partition(":")
+        files = Path(place).parent.glob("weights-*.safetensors") if place else ()
+        found = {int(path.stem.rpartition("-")[2]): f"{kind}:{path}" for path in files}
+        return dict(sorted(found.items()))
+
     def facts(self, runs: Path) -> dict[str, Any]:
         """Parameters and course of training, as the weights say."""
         kind, _, place = self.source.format(runs=runs).partition(":")
@@ -43,7 +52,12 @@ class Row:
             return {"parameters": sum(one.numel() for one in model.parameters()), **trained}
         if kind.startswith("vhmae"):
             ours = load_model(place or "default")
-            return {"parameters": sum(one.numel() for one in ours.parameters())}
+            told = {"parameters": sum(one.numel() for one in ours.parameters())}
+            if self.group != "packaged":
+                card = read_card(place)
+                told |= {key: card.facts[key] for key in ("samples", "trained_seconds")}
+                told["image_size"] = card.config.image_size
+            return told
         return {"parameters": 0}
 
 
@@ -63,7 +77,14 @@ def _ours(name: str, title: str, method: str = "vhmae") -> Row:
     return Row(name, title, "ours", source, over_time=True)
 
 
-ROWS = (
+def _as_long(row: Row) -> Row:
+    """The row trained for as long as VHMAE with transforms, by a recipe of its own."""
+    name = f"{row.name}-equal-time"
+    source = row.source.replace(row.name + "/", name + "/")
+    return dataclasses.replace(row, name=name, group="time", source=source)
+
+
+EQUAL_SAMPLES = (
     Row("composite", "composite, untouched", "untouched", "composite", over_time=True),
     Row("gain", "gains to the background's mean", "classical", "gain"),
     Row("reinhard", "Reinhard", "classical", "reinhard"),
@@ -74,6 +95,18 @@ ROWS = (
     _ours("vhmae-plain", "VHMAE as printed"),
     _ours("vhmae-transforms", "VHMAE with transforms"),
     _ours("vhmae-look", "our look path alone", "vhmae-look"),
+)
+"""Rows that learn from the same composites, and those that learn from none."""
+EQUAL_TIME = tuple(
+    _as_long(row) for row in EQUAL_SAMPLES if row.name in ("is2am", "rainnet", "vhmae-look")
+)
+"""The same methods trained for the same processor time as :data:`REFERENCE`, which is their
+fourth."""
+REFERENCE = "vhmae-transforms"
+"""What every other row's difference is taken to."""
+ROWS = (
+    *EQUAL_SAMPLES,
+    *EQUAL_TIME,
     Row("default", "packaged weights: default", "packaged", "vhmae:default", over_time=True),
     Row("free", "packaged weights: free", "packaged", "vhmae:free", over_time=True),
     Row("oracle-affine", "best affine map, target known", "bound", "oracle-affine"),

@@ -27,8 +27,9 @@ from vhmae.training.recipe import LookStage, Recipe, Stage
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs" / "comparators"
-OURS = sorted(FOLDER.glob("vhmae-*.yaml"))
-CONFIGS = sorted({*FOLDER.glob("*.yaml")} - {*OURS})
+EQUAL_TIME = sorted(FOLDER.glob("*-equal-time.yaml"))
+OURS = sorted({*FOLDER.glob("vhmae-*.yaml")} - {*EQUAL_TIME})
+CONFIGS = sorted({*FOLDER.glob("*.yaml")} - {*OURS} - {*EQUAL_TIME})
 
 
 def test_weights_come_back_with_their_name_sizes_and_facts(tmp_path: Path) -> None:
@@ -114,6 +115,17 @@ def test_every_method_has_its_recipe_on_the_same_terms() -> None:
         frames = recipe.train.samples * recipe.train.clip_frames
         assert (frames == 4000) if name.startswith("co2net") else (recipe.train.samples == 16_000)
         assert recipe.train.learning_rate is None or name.startswith("co2net")
+
+
+@pytest.mark.parametrize("path", EQUAL_TIME, ids=lambda path: path.stem)
+def test_what_is_trained_for_equal_time_differs_in_its_course_alone(path: Path) -> None:
+    command = f"# vhmae train --config configs/comparators/{path.name} "
+    assert path.read_text().startswith(command)
+    base = path.with_name(path.name.replace("-equal-time", ""))
+    kind: type[Recipe | ComparatorRecipe] = Recipe if base in OURS else ComparatorRecipe
+    recipe, same = read_config(kind, path), read_config(kind, base)
+    assert dataclasses.replace(recipe, train=same.train) == same  # type: ignore[arg-type]
+    assert recipe.train != same.train
 
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)

@@ -26,6 +26,7 @@ from vhmae.data.clips import Pack, write_mask_bits
 from vhmae.data.hyoutube import write_jpeg, write_mask
 from vhmae.data.looks import LookSampler
 from vhmae.errors import InputError
+from vhmae.model.files import read_card
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
 from vhmae.training.fitting import Fitting
@@ -71,6 +72,19 @@ def test_a_run_goes_through_its_stages_and_leaves_weights(root: Path, tmp_path: 
         len(journal(tmp_path / "run", "validation")) == 4
     )  # every 4 steps, and at the end of each stage
     assert load_model(str(tmp_path / "run" / "weights.safetensors")).config == TINY
+
+
+def test_weights_are_kept_after_shares_of_the_steps_for_a_curve(root: Path, tmp_path: Path) -> None:
+    course = recipe(root, kept_shares=(0.25, 0.5, 1.0))
+    Trainer(course, tmp_path / "run", "cpu").run()
+    # 3 steps of 8 scenes for the look path, 5 of 2 for all
+    kept = {int(p.stem[8:]): read_card(str(p)).facts for p in (tmp_path / "run").glob("weights-*")}
+    assert {samples: facts["steps"] for samples, facts in kept.items()} == {16: 2, 26: 4, 34: 8}
+    assert all(facts["samples"] == samples for samples, facts in kept.items())
+    last = read_card(str(tmp_path / "run" / "weights.safetensors")).facts
+    assert (last["samples"], last["steps"]) == (34, 8)
+    with pytest.raises(InputError, match="kept_shares"):
+        recipe(root, kept_shares=(0.0,))
 
 
 def test_a_run_with_likes_trains_their_encoder_first_and_then_leaves_it_alone(

@@ -244,7 +244,7 @@ class Trainer:
         self.fitting = Fitting(stage, self.model, self.average, self.processes)
         if self._resumed is not None and first < self._resumed[0] < last:
             self.fitting.optimizer.load_state_dict(self._resumed[1])
-        saved = time.monotonic()
+        saved, kept = time.monotonic(), self.recipe.kept_steps()
         sums: dict[str, float] = {}
         summed = 0
         told = ""
@@ -259,6 +259,9 @@ class Trainer:
                     raise VhmaeError(f"{self.run_dir}: {error} and `resume`") from None
                 self.state.step += 1
                 self.state.trained_seconds += time.monotonic() - start
+                samples = kept.get(self.state.step)
+                if samples is not None and self.processes.leads:
+                    self.save_weights(f"weights-{samples}.safetensors")
                 summed += 1
                 for key, value in values.items():
                     sums[key] = sums.get(key, 0.0) + value
@@ -285,10 +288,11 @@ class Trainer:
 
     # --- what is kept
 
-    def save_weights(self) -> None:
+    def save_weights(self, name: str = WEIGHTS) -> None:
         """Write the averaged weights: what ``--weights`` takes."""
         facts: dict[str, object] = {
             "steps": self.state.step,
+            "samples": self.recipe.samples_after(self.state.step),
             "trained_seconds": round(self.state.trained_seconds),
             "seed": self.recipe.train.seed,
             "data": list(self.recipe.data.folders),
@@ -296,7 +300,7 @@ class Trainer:
         }
         if self.scores:
             facts["dev_scores"] = self.scores
-        save_model(self.average, self.run_dir / WEIGHTS, facts)
+        save_model(self.average, self.run_dir / name, facts)
 
     def _fit_prior(self, journal: Journal) -> None:
         """Fit what guided harmonizing knows beforehand, where the recipe names sets for it."""

@@ -270,8 +270,16 @@ class TrainConfig:
     """Steps from one look at the dev clips to the next."""
     checkpoint_every_seconds: float = 120.0
     """A run that is killed loses at most so much."""
+    kept_shares: tuple[float, ...] = ()
+    """Shares of the run's steps after which weights are kept, as ``weights-SAMPLES.safetensors``: a
+    curve of learning can be scored from them. Empty keeps the last ones alone."""
 
     def __post_init__(self) -> None:
+        if not all(0.0 < share <= 1.0 for share in self.kept_shares):
+            raise InputError(
+                f"train.kept_shares={list(self.kept_shares)}: out of range; expected shares above "
+                "0, up to 1"
+            )
         if self.accumulate < 1:
             raise InputError(f"train.accumulate={self.accumulate}: expected 1 or more parts")
         if self.cross_fit and self.look is not None and self.look.shown > 1:
@@ -292,6 +300,32 @@ class Recipe:
     scenes: SceneRecipe = dataclasses.field(default_factory=SceneRecipe)
     looks: LookMixture = dataclasses.field(default_factory=LookMixture)
     train: TrainConfig = dataclasses.field(default_factory=TrainConfig)
+
+    def samples_after(self, step: int) -> int:
+        """Scenes that the first ``step`` steps learn from, counted as often as they are seen."""
+        samples = 0
+        for part in self._parts:
+            done = min(step, part.steps)
+            samples += done * part.batch_size
+            step -= done
+        return samples
+
+    @property
+    def steps(self) -> int:
+        """Steps of all stages."""
+        return sum(part.steps for part in self._parts)
+
+    @property
+    def _parts(self) -> list[LikenessStage | LookStage | Stage]:
+        """What is trained, in order."""
+        train = self.train
+        look = train.look if self.model.look is not None else None
+        return [part for part in (train.likeness, look, *train.stages) if part is not None]
+
+    def kept_steps(self) -> dict[int, int]:
+        """Steps after which ``train.kept_shares`` keep weights, with the samples seen by then."""
+        steps = (max(1, round(share * self.steps)) for share in self.train.kept_shares)
+        return {step: self.samples_after(step) for step in steps}
 
     def __post_init__(self) -> None:
         if ":" not in self.model.head:
