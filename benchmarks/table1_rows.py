@@ -52,7 +52,7 @@ class Row:
             return {"parameters": sum(one.numel() for one in model.parameters()), **trained}
         if kind.startswith("vhmae"):
             ours = load_model(place or "default")
-            told = {"parameters": sum(one.numel() for one in ours.parameters())}
+            told: dict[str, Any] = {"parameters": sum(one.numel() for one in ours.parameters())}
             if self.group != "packaged":
                 card = read_card(place)
                 told |= {key: card.facts[key] for key in ("samples", "trained_seconds")}
