@@ -1,6 +1,6 @@
 """``python -m vhmae`` is the ``vhmae`` command."""
 
-from vhmae.cli import main
+from vhmae.cli import run
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run()

@@ -65,6 +65,11 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def counted(number: int, one: str, more: str = "") -> str:
+    """``1 frame``, ``24 frames``; ``more`` names things whose plural takes no s."""
+    return f"{number} {one if number == 1 else more or f'{one}s'}"
+
+
 def lacks_torch(error: BaseException) -> bool:
     """Whether an error is that torch is not installed."""
     return isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == "torch"

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, Self, TextIO, TypeVar
 
+from vhmae.errors import counted
+
 ProgressMode = Literal["auto", "bar", "lines", "json", "none"]
 Told = Callable[[int, int | None], None]
 """Is told how much is done, and of how much (None: not known). What it raises ends the work."""
@@ -30,7 +32,7 @@ class Progress:
         total: int | None,
         mode: ProgressMode = "auto",
         note: Callable[[], str] = lambda: "",
-        unit: str = "frames",
+        unit: str = "frame",
         stream: TextIO | None = None,
         size: Callable[[], int] | None = None,
         told: Told | None = None,
@@ -43,6 +45,7 @@ class Progress:
             mode: auto is a bar on a terminal and lines elsewhere, one every ten seconds and at each
                 tenth of the work.
             note: what else is told of the work at each time.
+            unit: what one of it is called.
             stream: None is stderr.
             size: bytes that are written so far, where any are.
             told: is called with how much is done and the total at each time, whatever the mode.
@@ -119,7 +122,7 @@ class Progress:
         of = (
             ""
             if not self.total
-            else f" of {self.total} {self.unit} ({100 * self.done // self.total} %)"
+            else f" of {counted(self.total, self.unit)} ({100 * self.done // self.total} %)"
         )
         left = self.seconds_left
         rest = "" if self.size is None else f", {self.size() / 1e6:.1f} MB"
@@ -134,13 +137,9 @@ class Progress:
         return json.dumps({**told, "seconds_left": None if left is None else round(left, 1)})
 
 
-def tracked(
-    items: Iterable[T], what: str, total: int | None, shown: bool = True, unit: str = ""
-) -> Iterator[T]:
+def tracked(items: Iterable[T], what: str, total: int | None, shown: bool = True) -> Iterator[T]:
     """The items, with a bar where there is a terminal."""
-    with Progress(
-        what, total, "auto" if shown and sys.stderr.isatty() else "none", unit=unit
-    ) as progress:
+    with Progress(what, total, "auto" if shown and sys.stderr.isatty() else "none") as progress:
         for number, item in enumerate(items, 1):
             yield item
             progress(number)

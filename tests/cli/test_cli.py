@@ -50,6 +50,25 @@ def test_help_does_not_wait_for_torch() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+@pytest.mark.parametrize(("done", "code"), [("3", 3), ("1 / 0", 1)])
+def test_a_command_ends_as_soon_as_all_is_put_away(done: str, code: int) -> None:
+    """Its process, not Python, gives the libraries back, which may take seconds under load; but for
+    a fault, whose trace Python tells."""
+    script = f"""
+import atexit, sys, vhmae.cli
+class Kept:
+    def __del__(self):
+        print("taken down")
+kept = Kept()
+vhmae.cli.main = lambda: (atexit.register(print, "put away"), {done})[1]
+vhmae.cli.run()
+"""
+    command = [sys.executable, "-c", script]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout == "put away\n" + ("" if code == 3 else "taken down\n")
+    assert ended.returncode == code, ended.stderr
+
+
 def test_a_video_is_harmonized_with_its_audio_and_background(
     small_clip: Maker, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import select
 import signal
 import subprocess
 import sys
@@ -300,6 +301,40 @@ def test_a_silent_sender_does_not_hold_an_interrupt_up(
     assert b"stopped" in err
 
 
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_a_reader_that_reads_nothing_does_not_hold_an_interrupt_up(
+    by: signal.Signals, work: Path
+) -> None:
+    """Once frames lie in the pipe, as many as it holds."""
+    with heeding_interrupts():
+        process = subprocess.Popen(
+            [sys.executable, "-m", "vhmae", *command_of(work, "--lookahead", "0", "-q")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    assert process.stdin
+    assert process.stdout
+    sender = threading.Thread(target=_send, args=(process.stdin, y4m(work / "in.mkv")))
+    sender.start()
+    while select.select([process.stdout], [], [], 0)[0] == []:
+        time.sleep(0.1)
+    time.sleep(1.0)  # 65,536 bytes are seven frames
+    process.send_signal(by)
+    try:
+        assert process.wait(timeout=60) == 130
+    finally:
+        process.kill()  # its end of the pipe is what the sender may still wait for
+        sender.join()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
+    assert process.stderr
+    err = process.stderr.read()
+    assert err == b"vhmae: error: stopped: interrupted; nothing half-written was left\n"
+    process.stdout.close()
+    process.stderr.close()
+
+
 def test_strict_pipes_take_warnings_as_errors(work: Path, tmp_path: Path) -> None:
     write_mask_bits(np.ones((FRAMES, 64, 96), bool), tmp_path / "full.npz")
     run = streamed(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "full.npz"))
@@ -330,8 +365,9 @@ def test_pipes_and_files_do_not_mix(
 
 
 def _send(pipe: IO[bytes], data: bytes) -> None:
-    pipe.write(data)
-    pipe.flush()
+    with contextlib.suppress(BrokenPipeError):
+        pipe.write(data)
+        pipe.flush()
 
 
 def test_progress_is_told_on_stderr_as_it_is_for_files(work: Path) -> None:

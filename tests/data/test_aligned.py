@@ -137,7 +137,7 @@ def test_the_command_says_what_it_made(
     out, report = tmp_path / "set", tmp_path / "report.json"
     command = ["aligned", "--config", str(config), "--data", str(tmp_path)]
     assert main([*command, "-o", str(out), "--json", str(report)]) == 0
-    assert capsys.readouterr().out == f"{out}: 1 composites, 1 left out (under 20 fMSE)\n"
+    assert capsys.readouterr().out == f"{out}: 1 composite, 1 left out (under 20 fMSE)\n"
     assert json.loads(report.read_text())["left_out"] == 1
     assert main(["aligned", "-o", str(out)]) == 2
     assert "--takes: missing" in capsys.readouterr().err

@@ -3,6 +3,8 @@ that needs it."""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import errno
 import io
 import os
@@ -10,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from vhmae.cli.aligned import add_aligned
 from vhmae.cli.app import add_app
@@ -49,6 +51,25 @@ def build_parser() -> Parser:
     for add in (*harmonizing, *guiding, *scoring, *training, add_rcvh, add_study, add_doctor):
         add(commands)
     return parser
+
+
+def run() -> NoReturn:
+    """:func:`main` as a process of its own. It ends as soon as all is put away: for Python to
+    take its libraries down piece by piece takes a second or two that whoever pressed Ctrl-C waits
+    for."""
+    codes: list[int] = []
+    atexit.register(_leave, codes)  # the first to be registered is the last to be called
+    codes.append(main())
+    sys.exit(codes[0])
+
+
+def _leave(codes: list[int]) -> None:
+    """End the process with the code of what was done, if it has one."""
+    if codes:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(codes[0])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.cli.parser import add_command, add_report_options, names, write_report
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 
 
 def add_aligned(commands: Any) -> None:
@@ -75,4 +75,4 @@ def _aligned(args: Any) -> None:
     write_report(report, args.json)
     if not args.quiet:
         less = f", {left_out} left out (under {recipe.least_fmse:g} fMSE)" if left_out else ""
-        print(f"{args.output}: {count} composites{less}")
+        print(f"{args.output}: {counted(count, 'composite')}{less}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import sys
 import threading
@@ -123,8 +122,6 @@ def _app(args: Any) -> None:
         rate=usual.rate if args.rate is None else args.rate,
     )
     with contextlib.ExitStack() as stack:
-        # Millions of objects of libraries need not be looked through at the end.
-        stack.callback(gc.freeze)
         stack.callback(bound.close)
         folder = args.folder or (DEMO if args.demo else Path())
         demo = make_demo(folder).name if args.demo else ""

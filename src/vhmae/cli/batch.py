@@ -10,7 +10,7 @@ from typing import Any
 from vhmae.cli.options import add_options, given_options
 from vhmae.cli.parser import add_command, add_report_options, positive, write_report
 from vhmae.cli.words import with_flags
-from vhmae.errors import VhmaeError
+from vhmae.errors import VhmaeError, counted
 from vhmae.options import options_of
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.jobs_table import read_jobs
@@ -53,9 +53,9 @@ def _batch(args: Any) -> None:
         outcomes.append(outcome)
         line = f"{len(outcomes)}/{len(jobs)} {outcome.out}: {outcome.status}"
         line += (
-            f", {outcome.frames} frames in {outcome.seconds:.1f} s"
+            f", {counted(outcome.frames, 'frame')} in {outcome.seconds:.1f} s"
             if outcome.status == "done"
-            else f", would be {outcome.frames} frames"
+            else f", would be {counted(outcome.frames, 'frame')}"
             if outcome.status == "checked"
             else ""
         )
@@ -76,6 +76,7 @@ def _batch(args: Any) -> None:
     )
     if counts["failed"]:
         raise VhmaeError(
-            f"{args.table}: {counts['failed']} of {len(jobs)} jobs failed; mend them and run it "
+            f"{args.table}: {counts['failed']} of {counted(len(jobs), 'job')} failed; mend that "
+            f"and run it "
             "again (what is done is skipped)"
         )

@@ -21,7 +21,7 @@ from vhmae.cli.parser import (
     value_range,
     write_report,
 )
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 
 
 def add_synthesize(commands: Any) -> None:
@@ -351,7 +351,7 @@ def _compare(args: Any) -> None:
     )
     write_report({"schema": 1, "rows": rows, "output": str(args.output)}, args.json)
     if not args.quiet:
-        print(f"{args.output}: {rows} rows")
+        print(f"{args.output}: {counted(rows, 'row')}")
 
 
 def add_fit_constant(commands: Any) -> None:

@@ -8,7 +8,7 @@ from vhmae.cli.harmonize import require_output
 from vhmae.cli.looking import add_looking, report_of
 from vhmae.cli.options import given_options
 from vhmae.cli.parser import add_command, write_report
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.grade.job import ExportJob, Kind
 from vhmae.nuke.job import CatteryJob
 from vhmae.options import build_options, options_of
@@ -48,7 +48,7 @@ def _export(args: Any) -> None:
             f"by {shot['change']:.1f} levels, "
             f"{shot['left']:.1f} are left ({shot['share_left']:.0%})"
         )
-    print(f"{job.output}: {len(report['files'])} files; not held: {report['dropped']}")
+    print(f"{job.output}: {counted(len(report['files']), 'file')}; not held: {report['dropped']}")
 
 
 def _export_cattery(args: Any) -> None:
@@ -70,7 +70,8 @@ def _export_cattery(args: Any) -> None:
     write_report(report, args.json)
     if not args.quiet:
         print(
-            f"{values['output']}: {len(report['files'])} files, {report['bytes'] / 1e6:.0f} MB; "
+            f"{values['output']}: {counted(len(report['files']), 'file')}, "
+            f"{report['bytes'] / 1e6:.0f} MB; "
             f"{report['levels_apart']:.4f} levels from the Harmonizer; docs/nuke.md says the two "
             "clicks in Nuke"
         )

@@ -11,7 +11,7 @@ from vhmae.cli.options import add_options, given_options
 from vhmae.cli.parser import Parser, add_command, add_report_options, location, write_report
 from vhmae.cli.words import print_warnings, with_flags
 from vhmae.engine.settings import FOR_EVERYONE, HarmonizerSettings
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.options import build_options, options_of
 from vhmae.work.job import HarmonizeJob, StreamJob
 
@@ -121,7 +121,8 @@ def _harmonize(args: Any) -> None:
         return
     if not args.quiet:
         print(
-            f"{values['output']}: {report['frames']} frames in {report['seconds']:.1f} s "
+            f"{values['output']}: {counted(report['frames'], 'frame')} in "
+            f"{report['seconds']:.1f} s "
             f"({report['fps']:.1f} fps), "
             f"mean change {report['mean_change']:.1f} levels, {report['device']} "
             f"{report['precision']}"
@@ -131,7 +132,8 @@ def _harmonize(args: Any) -> None:
             f"{stage} {seconds:.1f} s" for stage, seconds in report["seconds_by_stage"].items()
         )
         print(
-            f"{stages}; {report['passed_through']} frames without foreground, {report['skipped']} "
+            f"{stages}; {counted(report['passed_through'], 'frame')} without foreground, "
+            f"{report['skipped']} "
             "left out",
             file=sys.stderr,
         )
@@ -142,7 +144,7 @@ def _foreseen(report: dict[str, Any]) -> str:
     sound = ", ".join(report["audio"]) or "none"
     replaced = "; the file that is there would be replaced" if report["replaces"] else ""
     return (
-        f"{report['output']}: would be {report['frames']} frames of {report['width']}x"
+        f"{report['output']}: would be {counted(report['frames'], 'frame')} of {report['width']}x"
         f"{report['height']} at {report['fps']:g} fps, {report['codec']} {report['pixel_format']}, "
         f"sound {sound}{replaced}"
     )
@@ -233,7 +235,9 @@ def _harmonize_pipe(args: Any) -> None:
     job = build_options(StreamJob, values)
     from vhmae.work.stream import harmonize_stream
 
-    report = harmonize_stream(job, sys.stdin.buffer, sys.stdout.buffer)
+    # Unbuffered: what an interrupt left in a buffer would wait for its reader at the end.
+    with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as sink:
+        report = harmonize_stream(job, sys.stdin.buffer, sink)
     write_report(report, args.json)
     print_warnings(report["warnings"], args.quiet)
 

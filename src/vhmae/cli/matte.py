@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.cli.parser import Parser, add_command, add_report_options, positive, write_report
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 
 WAYS = ["chroma", "rvm", "salient", "plate", "file"]
 
@@ -147,7 +147,8 @@ def _matte(args: Any) -> None:
             str(path) for path in (args.output, args.foreground) if path is not None
         )
         print(
-            f"{made}: {report['frames']} frames in {report['seconds']:.1f} s, foreground "
+            f"{made}: {counted(report['frames'], 'frame')} in {report['seconds']:.1f} s, "
+            f"foreground "
             f"{100 * report['foreground_ratio']:.0f} %"
         )
 

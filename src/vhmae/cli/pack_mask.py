@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.cli.parser import add_command, add_report_options, write_report
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 
 
 def add_pack_mask(commands: Any) -> None:
@@ -36,4 +36,4 @@ def _pack_mask(args: Any) -> None:
     facts = {"output": str(args.output), "frames": frames, "width": width, "height": height}
     write_report({"schema": 1, **facts}, args.json)
     if not args.quiet:
-        print(f"{args.output}: {frames} frames of {width}x{height}")
+        print(f"{args.output}: {counted(frames, 'frame')} of {width}x{height}")

@@ -19,7 +19,7 @@ from vhmae.cli.parser import (
     value_range,
     write_report,
 )
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 
 WAYS = ["rvm", "salient", "chroma", "file"]
 
@@ -158,7 +158,7 @@ def _build(args: Any) -> None:
             print(f"vhmae: warning: {warning}", file=sys.stderr)
         print(
             f"{args.out}: {report['composites']} composites ({report['built']} new) of "
-            f"{report['clips']} clips; refused: {refused}"
+            f"{counted(report['clips'], 'clip')}; refused: {refused}"
         )
 
 

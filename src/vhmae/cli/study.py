@@ -18,7 +18,7 @@ from vhmae.cli.parser import (
     positive,
     write_report,
 )
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 
 
 def add_study(commands: Any) -> None:
@@ -153,7 +153,8 @@ def _create(args: Any) -> None:
     }
     write_report({"schema": 1, **facts}, args.json)
     if not args.quiet:
-        made = f"{args.output}: {len(description.clips)} clips, {len(description.methods)} methods"
+        clips = counted(len(description.clips), "clip")
+        made = f"{args.output}: {clips}, {counted(len(description.methods), 'method')}"
         where = "" if args.database is None else " --database URL"
         print(f"{made}; start it with: vhmae study serve {args.output}{where}")
 
@@ -225,6 +226,7 @@ def _report(args: Any) -> None:
                 f"{100 * row['shares'][0]['share']:.0f} %"
             )
         print(
-            f"{written[0]}: {report['participants']} people, {report['rankings']} rankings; "
-            f"{len(report['flagged'])} people flagged"
+            f"{written[0]}: {counted(report['participants'], 'person', 'people')}, "
+            f"{counted(report['rankings'], 'ranking')}; "
+            f"{counted(len(report['flagged']), 'person', 'people')} flagged"
         )

@@ -10,7 +10,7 @@ from typing import Any
 
 from vhmae.cli.parser import Parser, add_command, add_report_options, write_report
 from vhmae.config import keys_of
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 
 
 def add_train(commands: Any) -> None:
@@ -148,7 +148,8 @@ def _tell(args: Any, facts: dict[str, Any]) -> None:
     write_report({"schema": 1, **facts}, args.json)
     if not args.quiet:
         print(
-            f"{args.output}: {facts['steps']} steps in {facts['trained_seconds'] / 60:.1f} "
+            f"{args.output}: {counted(facts['steps'], 'step')} in "
+            f"{facts['trained_seconds'] / 60:.1f} "
             f"minutes, {facts['precision']}"
         )
 

@@ -110,7 +110,7 @@ def read_cube(path: Path) -> Lut3D:
         ) from None
     if size < 2 or len(rows) != size**3:
         raise InputError(
-            f"{path}: LUT_3D_SIZE {size} asks for {size**3} rows but {len(rows)} were found; "
+            f"{path}: LUT_3D_SIZE {size} asks for {size**3} rows but has {len(rows)}; "
             "export it again"
         )
     return Lut3D(torch.tensor(rows, dtype=torch.float32).reshape(size, size, size, 3), path.stem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from vhmae.errors import counted
 from vhmae.evaluation.anatomy import describe
 
 
@@ -28,14 +29,14 @@ def format_difference(row: dict[str, Any]) -> str:
     doubt = "  (under 8 videos: no claim)" if row["videos"] < 8 else doubt
     return (
         f"{first} - {second}: {what} {told['mean']:+.3f} [{low:+.3f}, {high:+.3f}], "
-        f"{row['videos']} videos{doubt}"
+        f"{counted(row['videos'], 'video')}{doubt}"
     )
 
 
 def format_report(report: dict[str, Any]) -> str:
     """A report as a few lines that fit a terminal."""
     swapped = ", background swapped" if report["swap_background"] else ""
-    counts = f"{report['composites']} composites, {report['videos']} videos"
+    counts = f"{counted(report['composites'], 'composite')}, {counted(report['videos'], 'video')}"
     lines = [f"{report['method']} on {report['data']} ({report['protocol']}{swapped}): {counts}"]
     for name, summary in report["overall"].items():
         if summary is None:

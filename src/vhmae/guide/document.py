@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from vhmae.errors import InputError, did_you_mean
+from vhmae.errors import InputError, counted, did_you_mean
 from vhmae.guide.checks import check_count, check_number, check_place
 from vhmae.guide.dials import DIALS, Dials
 from vhmae.partial_output import write_text_whole
@@ -273,4 +273,7 @@ def _check_there(
                 f"{what}: names frame {frame} of a video of {frames}; the last is {frames - 1}"
             )
     if thing > objects:
-        raise InputError(f"{what}: names object {thing}, but there are masks of {objects}; mend it")
+        raise InputError(
+            f"{what}: names object {thing}, but there are masks of {counted(objects, 'object')}; "
+            f"mend it"
+        )

@@ -14,7 +14,7 @@ import numpy as np
 
 from vhmae.arrays import Array
 from vhmae.data.hyoutube import TEST_LIST, Sample, read_list
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.evaluation.methods import Clip, Method, find_method
 from vhmae.partial_output import working_folder
 from vhmae.study import tables
@@ -286,8 +286,8 @@ def _choose(job: StudyJob) -> list[_Source]:
         )
         hint = f"; {lacks[1]} has no {lacks[0]}" if lacks else ""
         raise InputError(
-            f"{job.input}: {len(shared)} clips have all results, {job.clips} are wanted{hint}; add "
-            "clips or lower --clips"
+            f"{job.input}: {counted(len(shared), 'clip')} with all results, {job.clips} wanted"
+            f"{hint}; add clips or lower --clips"
         )
     rng = np.random.default_rng(job.seed)
     chosen = sorted(rng.permutation(len(shared))[: job.clips].tolist())
@@ -311,8 +311,8 @@ def _examine(
         own_width, own_height = display_size(other)
         if other.frames != info.frames:
             raise InputError(
-                f"{other.path}: has {other.frames} frames but {info.path} has {info.frames}; "
-                "results keep every frame"
+                f"{other.path}: has {counted(other.frames, 'frame')} but {info.path} has "
+                f"{info.frames}; results keep every frame"
             )
         if abs(own_width / own_height / (width / height) - 1.0) > ASPECT_TOLERANCE:
             raise InputError(

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from vhmae.errors import counted
+
 BEST, WORST = np.array([0.13, 0.35, 0.58]), np.array([0.90, 0.86, 0.78])
 """Colours of the first and the last rank; told apart in grey too."""
 
@@ -65,8 +67,9 @@ def draw_shares(report: dict[str, Any], path: Path) -> None:
         title="ranked", ncols=count, frameon=False, loc="upper center", bbox_to_anchor=(0.5, 1.18)
     )
     people = (
-        f"{report['participants']} people, {report['rankings']} rankings of {report['clips']} "
-        "clips; bars: 95 % intervals over people"
+        f"{counted(report['participants'], 'person', 'people')}, "
+        f"{counted(report['rankings'], 'ranking')} of {counted(report['clips'], 'clip')}; "
+        "bars: 95 % intervals over people"
     )
     axes.set_xlabel(people, fontsize=8)
     with warnings.catch_warnings():

@@ -249,7 +249,7 @@ class Trainer:
         summed = 0
         told = ""
         mode: ProgressMode = "auto" if journal is not None and sys.stderr.isatty() else "none"
-        with Progress(stage.name, stage.course.steps, mode, lambda: told, "steps") as progress:
+        with Progress(stage.name, stage.course.steps, mode, lambda: told, "step") as progress:
             for parts in stage.parts(range(self.state.step, last)):
                 start = time.monotonic()
                 torch.manual_seed(train.seed * 1_000_003 + self.state.step)

@@ -17,7 +17,7 @@ import numpy as np
 from vhmae.arrays import Array, to_unit
 from vhmae.color.light import converted
 from vhmae.color.srgb import linear
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.video.laying import numbers_told, picked
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
 from vhmae.video.pairing import Pairing, check_partners, pair_up
@@ -91,14 +91,15 @@ class LayeredSource:
             )
         if 1 < foreground.frames < needed_frames:
             raise InputError(
-                f"has {foreground.frames} frames but {background.path.name} has "
+                f"has {counted(foreground.frames, 'frame')} but {background.path.name} has "
                 f"{background.frames}; trim the background or pass `end`",
                 field="foreground",
                 value=foreground.path,
             )
         if foreground.frames > background.frames:
             self.warnings.append(
-                f"{foreground.path} has {foreground.frames} frames, {background.path.name} has "
+                f"{foreground.path} has {counted(foreground.frames, 'frame')}, "
+                f"{background.path.name} has "
                 f"{background.frames}: the rest is left out"
             )
 

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.video.exr import is_exr
 from vhmae.video.laying import MatteFacts, check_numbers, check_times, lay, seconds_of
 from vhmae.video.mask_bits import open_bits
@@ -173,11 +173,12 @@ class MatteSource:
         if not hold_last:
             remedy = "trim one" if hold_last is None else "trim one or pass `hold_last_mask`"
             raise InputError(
-                f"{self.path}: has {self.frames} frames but {composite.path.name} has "
+                f"{self.path}: has {counted(self.frames, 'frame')} but {composite.path.name} has "
                 f"{composite.frames}; {remedy}"
             )
         return (
-            f"{self.path} has {self.frames} frames, {composite.path.name} has {composite.frames}: "
+            f"{self.path} has {counted(self.frames, 'frame')}, {composite.path.name} has "
+            f"{composite.frames}: "
             "the last mask stands still or is cut"
         )
 

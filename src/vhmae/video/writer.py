@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import av
 
-from vhmae.errors import InputError, VhmaeError, did_you_mean
+from vhmae.errors import InputError, VhmaeError, counted, did_you_mean
 from vhmae.partial_output import OutputLock, check_apart, partial_name
 from vhmae.video.delivery import delivery, siting_options
 from vhmae.video.encoders import (
@@ -417,8 +417,9 @@ class VideoWriter(FrameWriter):
             )
         if len(found) != len(meant):
             raise VhmaeError(
-                f"{self.output}: {len(meant)} frames were written but {len(found)} are in the "
-                "file; try an .mkv file"
+                f"{self.output}: of {counted(len(meant), 'frame')} that went in, {len(found)} "
+                f"can be "
+                "found in the file; try an .mkv file"
             )
         # Matroska knows no times below zero: sound that begins before the pictures moves all
         # streams, by as much.

@@ -13,7 +13,7 @@ import numpy as np
 from vhmae.arrays import Array
 from vhmae.engine.pointing import Shown, foreground_colors
 from vhmae.engine.rendering import ColorChange, render_planes
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.guide.decision import Decision
 from vhmae.guide.document import Choice, Guide
 from vhmae.guide.prior import Prior
@@ -100,7 +100,7 @@ def _chosen_so_far(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Gu
     """The guide with what is chosen now, or without what is taken back."""
     objects = analysis.sources.objects if analysis.move.foreground else 1
     if not 1 <= job.object <= objects:
-        told = f"there are masks of {objects}"
+        told = f"there are masks of {counted(objects, 'object')}"
         raise InputError(told, field="object", value=job.object)
     frame = _frame(job, guide, analysis)
     made = _made(job, guide, frame)

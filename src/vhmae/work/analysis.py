@@ -17,7 +17,7 @@ from vhmae.engine.rendering import ColorChange, Released
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.engine.sight import MINIMUM_BACKGROUND, Thumbnail, shows_background
 from vhmae.engine.survey import ShotSurvey, Survey
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.overlap import BusyTimes, run_ahead
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.work.job import AnalysisJob
@@ -195,11 +195,12 @@ class Analysis:
         if lost:
             found.append(
                 f"{job.composite} is damaged: {lost} of its {info.frames} frames could not be "
-                "decoded and were left out"
+                f"decoded and {'was' if lost == 1 else 'were'} left out"
             )
         if damaged:
             found.append(
-                f"{job.composite} is damaged: {damaged} of its frames were decoded in part"
+                f"{job.composite} is damaged: {damaged} of its frames "
+                f"{'was' if damaged == 1 else 'were'} decoded in part"
             )
         if self.sources.overlapping:
             found.append(
@@ -213,12 +214,14 @@ class Analysis:
         bare = sum(harmonizer.unread for harmonizer in behind)
         if bare:
             found.append(
-                f"{bare} frames stand in shots without foreground: their background has nothing to "
+                f"{counted(bare, 'frame')} {'stands' if bare == 1 else 'stand'} in shots without "
+                f"foreground: their background has nothing to "
                 "be fitted to and was left as it is"
             )
         if borrowed:
             found.append(
-                f"{borrowed} frames show no background and took the transform of the nearest frame "
+                f"{counted(borrowed, 'frame')} {'shows' if borrowed == 1 else 'show'} no "
+                f"background and took the transform of the nearest frame "
                 "that does"
             )
         if info.guessed_matrix and info.height >= 720:

@@ -236,9 +236,7 @@ def checked(analysis: Analysis, output: Output, began: float) -> dict[str, Any]:
 
 def told_left_out(output: Path, left_out: Sequence[str]) -> list[str]:
     """Warnings of what a container cannot hold."""
-    return [
-        f"{output}: {what} cannot be held by the container and were left out" for what in left_out
-    ]
+    return [f"{output}: cannot hold {what}: left out" for what in left_out]
 
 
 def check_strict(strict: bool, warnings: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ import av
 
 from vhmae.color.light import LIGHT
 from vhmae.engine.moving import Move
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.video.delivery import planar_format
 from vhmae.video.encoders import ENCODERS, choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
@@ -122,7 +122,9 @@ class Output:
         job, source = self.job, self.source
         told = []
         if cut and not is_exr(job.output):
-            told.append(f"light above 1 became white in {cut} frames; .exr pictures keep it")
+            told.append(
+                f"light above 1 became white in {counted(cut, 'frame')}; .exr pictures keep it"
+            )
         if self.is_pictures and job.audio != "none" and (sound := sound_codecs(source)):
             told.append(f"pictures hold no sound ({', '.join(sound)}), which was left out")
         keeps_codec = job.codec is None and not (

@@ -3,6 +3,7 @@ bounded latency."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import queue
@@ -25,7 +26,7 @@ from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import Released, render_planes
 from vhmae.engine.stepping import covered_by
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.options import values_to_json
 from vhmae.overlap import BusyTimes, run_ahead
 from vhmae.progress import Progress
@@ -79,8 +80,13 @@ class RawFormat:
 
 
 def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[str, Any]:
-    """Harmonize until the source ends; the sink has the source's format. Returns the report of
-    docs/cli.md."""
+    """Harmonize until the source ends; the sink, which should hold nothing back, has the source's
+    format. Returns the report of docs/cli.md."""
+    with _Stoppable(source) as stoppable:
+        return _harmonize(job, stoppable, sink)
+
+
+def _harmonize(job: StreamJob, stoppable: _Stoppable, sink: BinaryIO) -> dict[str, Any]:
     began = time.monotonic()
     if len(job.masks) != 1:
         raise InputError(
@@ -91,7 +97,6 @@ def harmonize_stream(job: StreamJob, source: BinaryIO, sink: BinaryIO) -> dict[s
     harmonizer = Harmonizer.from_settings(job, lookahead=job.lookahead)
     busy, tally = BusyTimes(STAGES), Tally()
     written = 0
-    stoppable = _Stoppable(source)
     container = _opened(raw, stoppable)
     info = describe_stream(
         container.streams.video[0], Path("-"), job.colorspace, named_space(job.input_space)
@@ -173,8 +178,8 @@ def _warnings(harmonizer: Harmonizer) -> list[str]:
         if side.unread:
             other = {"foreground": "background", "background": "foreground"}[side.side.of]
             found.append(
-                f"{side.unread} frames stand in shots that had shown no {other} yet and were left "
-                "untouched"
+                f"{counted(side.unread, 'frame')} of shots that had shown no {other} yet "
+                f"{'was' if side.unread == 1 else 'were'} left untouched"
             )
     return found
 
@@ -184,12 +189,20 @@ class _Watched:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._woken, self._waker = os.pipe()
 
-    def read(self, size: int, seconds: float) -> bytes | None:
-        """What has come, empty at the end; None where nothing came in time."""
-        if select.select([self._descriptor], [], [], seconds)[0]:
-            return os.read(self._descriptor, size)
-        return None
+    def read(self, size: int) -> bytes:
+        """What has come, for which it waits; empty at the end, and once it was woken."""
+        came = select.select([self._descriptor, self._woken], [], [])[0]
+        return b"" if self._woken in came else os.read(self._descriptor, size)
+
+    def wake(self) -> None:
+        """Let nobody wait in :meth:`read` from now on."""
+        os.write(self._waker, b"!")
+
+    def close(self) -> None:
+        os.close(self._woken)
+        os.close(self._waker)
 
 
 class _ReadAhead:
@@ -208,22 +221,27 @@ class _ReadAhead:
             if not data:
                 return
 
-    def read(self, size: int, seconds: float) -> bytes | None:
+    def read(self, size: int) -> bytes:
         """As :meth:`_Watched.read`."""
         if not self._rest:
-            try:
-                self._rest = self._came.get(timeout=seconds)
-            except queue.Empty:
-                return None
+            self._rest = self._came.get()
             if not self._rest:
-                self._came.put(b"")  # the end stays the end
+                self.wake()  # the end stays the end
         data, self._rest = self._rest[:size], self._rest[size:]
         return data
+
+    def wake(self) -> None:
+        """As :meth:`_Watched.wake`."""
+        with contextlib.suppress(queue.Full):  # then nobody waits
+            self._came.put_nowait(b"")
+
+    def close(self) -> None:
+        """There is nothing to close: the thread keeps the pipe."""
 
 
 class _Stoppable:
     """A pipe that can be read from until the work is stopped: a read that waits for a silent sender
-    would hold Ctrl-C up."""
+    would hold Ctrl-C up. A context manager."""
 
     def __init__(self, source: BinaryIO) -> None:
         self._pipe = (_Watched if WATCHES_PIPES else _ReadAhead)(source.fileno())
@@ -233,20 +251,23 @@ class _Stoppable:
         self.beginning = b""
         """The first of them: Y4M's header, and that of its first frame."""
 
+    def __enter__(self) -> _Stoppable:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pipe.close()
+
     def stop(self) -> None:
         """Let whoever waits for the sender go on: the pipe is at its end."""
         self.stopped = True
+        self._pipe.wake()
 
     def read(self, size: int) -> bytes:
-        while not self.stopped:
-            data = self._pipe.read(size, 0.2)
-            if data is not None:
-                self.received += len(data)
-                self.beginning = (
-                    (self.beginning + data)[:1024] if len(self.beginning) < 1024 else self.beginning
-                )
-                return data
-        return b""
+        data = b"" if self.stopped else self._pipe.read(size)
+        self.received += len(data)
+        if len(self.beginning) < 1024:
+            self.beginning = (self.beginning + data)[:1024]
+        return data
 
 
 def _check_whole(source: _Stoppable, size: int, frames: int, raw: bool) -> None:
@@ -300,7 +321,8 @@ def _frames(
         for number, frame in enumerate(container.decode(video=0)):
             if mattes.frames is not None and number >= mattes.frames and not job.hold_last_mask:
                 raise InputError(
-                    f"{mattes.path}: has {mattes.frames} frames but the stream goes on; pass "
+                    f"{mattes.path}: has {counted(mattes.frames, 'frame')} but the stream goes "
+                    f"on; pass "
                     "`hold_last_mask`"
                 )
             yield frame, planar_frame(frame, info), next(matte_of)
@@ -327,24 +349,32 @@ def _harmonized(
     yield from busy.drawing("network", rest)
 
 
-class _WithHeader:
-    """A sink whose first line is the one that the stream came with: FFmpeg's own would say another
-    place of chroma and square pixels, and leave out what it does not know."""
+class _Muxed:
+    """What the muxer makes, held until it is sent: PyAV would swallow an interrupt that came while
+    a reader lets it wait, and wait on."""
 
-    def __init__(self, sink: BinaryIO, header: bytes) -> None:
-        self._sink, self._header = sink, header
-        self._held: bytes | None = b""
+    def __init__(self, header: bytes | None) -> None:
+        """``header`` takes the first line's place: FFmpeg's own would say another place of chroma
+        and square pixels, and leave out what it does not know."""
+        self._header, self._held = header, bytearray()
 
     def write(self, data: bytes) -> int:
-        if self._held is None:
-            return self._sink.write(data)
-        self._held += bytes(data)
-        first, ended, rest = self._held.partition(b"\n")
-        if ended:
-            self._held = None
-            self._sink.write((self._header or first) + ended + rest)
-            self._sink.flush()
+        self._held += data
         return len(data)
+
+    def taken(self) -> bytes:
+        """All that has come since."""
+        data, self._held = bytes(self._held), bytearray()
+        if self._header is not None and data:
+            data, self._header = self._header + data[data.index(b"\n") :], None
+        return data
+
+
+def _send(sink: BinaryIO, data: bytes) -> None:
+    """Write all of it to a sink that may take a part at a time."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[sink.write(rest) :]
 
 
 class _PipeWriter:
@@ -359,12 +389,9 @@ class _PipeWriter:
             "flush_packets": "1",
             "strict": "-1",
         }  # Y4M of more than 8 bit or with alpha is not in its first description
-        self._container: Any = av.open(
-            sink if header is None else _WithHeader(sink, header),
-            "w",
-            format="rawvideo" if raw else "yuv4mpegpipe",
-            options=options,
-        )
+        self._sink, self._muxed = sink, _Muxed(header)
+        form = "rawvideo" if raw else "yuv4mpegpipe"
+        self._container: Any = av.open(self._muxed, "w", format=form, options=options)
         self._stream: Any = self._container.add_stream("rawvideo", rate=info.fps)
         self._stream.width, self._stream.height, self._stream.pix_fmt = (
             info.width,
@@ -393,7 +420,9 @@ class _PipeWriter:
             packets[0].size if packets else self.frame_bytes
         )  # some formats store more than their components
         self._container.mux(packets)
+        _send(self._sink, self._muxed.taken())
 
     def close(self) -> None:
         self._container.mux(self._stream.encode(None))
         self._container.close()
+        _send(self._sink, self._muxed.taken())
