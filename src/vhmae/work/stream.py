@@ -390,8 +390,8 @@ class _PipeWriter:
             "strict": "-1",
         }  # Y4M of more than 8 bit or with alpha is not in its first description
         self._sink, self._muxed = sink, _Muxed(header)
-        form = "rawvideo" if raw else "yuv4mpegpipe"
-        self._container: Any = av.open(self._muxed, "w", format=form, options=options)
+        muxer = "rawvideo" if raw else "yuv4mpegpipe"
+        self._container: Any = av.open(self._muxed, "w", format=muxer, options=options)
         self._stream: Any = self._container.add_stream("rawvideo", rate=info.fps)
         self._stream.width, self._stream.height, self._stream.pix_fmt = (
             info.width,
