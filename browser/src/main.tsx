@@ -1,6 +1,6 @@
 import "./styles.css";
 import { render } from "preact";
-import { LANGUAGE_NAMES, language, served } from "../../frontend/app/words";
+import { LANGUAGE_NAMES, language, served } from "../../frontend/src/page/words";
 import ofServerDe from "../../src/vhmae/app/catalogue/server.de.json";
 import ofServerEn from "../../src/vhmae/app/catalogue/server.en.json";
 import de from "../catalogue/de.json";

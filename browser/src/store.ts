@@ -2,7 +2,7 @@
 
 import { computed, effect, signal, untracked } from "@preact/signals";
 import { NoGraphics, Prior, type Decision, type Guide, type Kind, type Mode, type Place, type PriorFile, type Take } from "../../frontend/src/index";
-import { t } from "../../frontend/app/words";
+import { t } from "../../frontend/src/page/words";
 import type { Quality } from "./analysis/stream";
 import { Harmonized } from "./harmonizing";
 import { FILES, bytesOf } from "./network/files";

@@ -2,12 +2,12 @@
 
 import { MODES, type Mode } from "../src/index";
 import { Bring } from "./parts/Bring";
-import { Button, Progress, Section, Segments } from "./parts/controls";
+import { Button, Progress, Section, Segments } from "../src/page/controls";
 import { Diagnosis, DialsPanel } from "./parts/Dials";
 import { Export } from "./parts/Export";
 import { Help } from "./parts/Help";
 import { Hints } from "./parts/Hints";
-import { Icon, type IconName } from "./parts/icons";
+import { Icon, type IconName } from "../src/page/icons";
 import { PlacementDialog } from "./parts/Placement";
 import { Points } from "./parts/Points";
 import { Queue } from "./parts/Queue";

@@ -1,7 +1,8 @@
 /** What keys do: the table that the help shows is the one that is heard. */
 
 import { MODES } from "../src/index";
-import { arm, disarm, WORDS } from "./parts/pointing";
+import { WORDS } from "../src/page/saying";
+import { arm, disarm } from "./parts/pointing";
 import { toPoint } from "./parts/Timeline";
 import { zoomBy } from "./parts/Viewer";
 import { frame, lastFrame, pause, seek, shuttle, stepBy, togglePlay } from "./store/playhead";

@@ -1,10 +1,10 @@
-/** The words of the page and the server's: catalogues of `words.ts`, with what the server adds. */
+/** The words of the page and the server's: catalogues of `src/page/words.ts`, with what the server adds. */
 
 import { ApiError, api } from "./api";
 import type { Refusal } from "./types";
-import { CATALOGUES, has, language, served, t } from "./words";
+import { CATALOGUES, has, language, served, t } from "../src/page/words";
 
-export * from "./words";
+export * from "../src/page/words";
 
 /** Speak another language, with the server's words in it too. */
 export async function speak(name: string): Promise<void> {

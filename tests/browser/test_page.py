@@ -263,13 +263,64 @@ def test_what_does_not_fit_is_said(page: Page, tmp_path: Path) -> None:
     expect(page.get_by_text("noise.mp4: this browser cannot read it")).to_be_visible()
 
 
-def test_it_speaks_german(page: Page) -> None:
+SAID = """
+() => {
+  const said = [];
+  for (const one of document.querySelectorAll("body *")) {
+    for (const name of ["aria-label", "aria-valuetext", "title"])
+      if (one.hasAttribute(name)) said.push(one.getAttribute(name));
+    for (const child of one.childNodes)
+      if (child.nodeType === Node.TEXT_NODE) said.push(child.textContent);
+    // What is put together of several pieces of text.
+    if (!one.children.length) said.push(one.textContent);
+  }
+  return said.map((text) => text.trim()).filter(Boolean);
+}
+"""
+
+
+def words_in(language: str) -> dict[str, str]:
+    """All that the page can say: the app's words, and its own."""
+    shared = BROWSER.parent / "src" / "vhmae" / "app" / "catalogue"
+    files = [shared / f"{of}.{language}.json" for of in ("page", "server")]
+    found: dict[str, str] = {}
+    for path in (*files, BROWSER / "catalogue" / f"{language}.json"):
+        found |= json.loads(path.read_text())
+    return found
+
+
+def test_it_speaks_german_throughout(page: Page, tmp_path: Path) -> None:
+    english, german = words_in("en"), words_in("de")
     page.get_by_role("radio", name="Deutsch").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(
         "Einen Clip in diesem Browser angleichen"
     )
     assert page.locator("html").get_attribute("lang") == "de"
     assert not violations(page)
+    rgb, matte = scene()
+    brought = page.get_by_label(f"{german['live.clip']}: {german['live.choose']}")
+    brought.set_input_files(write_png(tmp_path / "still.png", rgb, matte))
+    page.get_by_role("radio", name=german["live.mask.alpha"]).click()
+    begin = page.get_by_role("button", name=german["live.start"], exact=True)
+    expect(begin).to_be_enabled(timeout=PATIENCE_MS)
+    begin.click()
+    expect(page.locator(".take").nth(5)).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name=german["word.keep"]).click()
+    expect(page.get_by_text(german["arm.place"])).to_be_visible()
+    page.mouse.click(*place_on(page, 0.35, 0.5))
+    expect(page.locator(".point")).to_have_count(1)
+    page.get_by_role("button", name=german["live.export"]).click()
+    expect(page.get_by_role("link", name="still.harmonized.png")).to_be_visible()
+    assert not violations(page)
+    said = page.evaluate(SAID)
+    assert {german["takes"], german["live.points"], german["takes.first"]} <= set(said)
+    for key, text in english.items():
+        if text == german.get(key, "") or text in german.values():
+            continue
+        form = re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(text)))
+        left = [one for one in said if form.fullmatch(one)]
+        # A text that is a hole and little else says nothing of its language.
+        assert not left or len(re.sub(r"\{\w+\}|\W", "", text)) < 4, f"{key}: {left}"
 
 
 @pytest.mark.long

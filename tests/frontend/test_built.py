@@ -15,7 +15,7 @@ APP = Path(__file__).parents[2] / "src" / "vhmae" / "app"
 STATIC = APP / "static"
 LARGEST_BYTES = 300_000
 """Of all built files together, compressed."""
-SOURCES = sorted([*FRONTEND.glob("app/**/*.ts*"), *FRONTEND.glob("src/**/*.ts")])
+SOURCES = sorted([*FRONTEND.glob("app/**/*.ts*"), *FRONTEND.glob("src/**/*.ts*")])
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -1,9 +1,9 @@
 /** What is harmonized: a composite and its mask, by a second file, alpha or a brush. */
 
-import { useSignal } from "@preact/signals";
 import { useId } from "preact/hooks";
-import { t } from "../../../frontend/app/words";
-import { Button, Segments, Slider } from "../../../frontend/app/parts/controls";
+import { t } from "../../../frontend/src/page/words";
+import { Button, Segments, Slider } from "../../../frontend/src/page/controls";
+import { useDropping } from "../../../frontend/src/page/files";
 import {
   bringClip,
   bringExample,
@@ -67,25 +67,12 @@ export function Bring() {
 /** A place for a file: chosen or dropped. */
 function FileSlot(props: { title: string; help?: string; name: string | undefined; onFile: (file: File) => void }) {
   const id = useId();
-  const isOver = useSignal(false);
-  const take = (files: FileList | null | undefined): void => {
-    const file = files?.[0];
+  const take = ([file]: readonly File[]): void => {
     if (file) props.onFile(file);
   };
+  const { isOver, handlers } = useDropping(take);
   return (
-    <div
-      class={`slot ${props.name ? "filled" : ""} ${isOver.value ? "next" : ""}`}
-      onDragOver={(event) => {
-        event.preventDefault();
-        isOver.value = true;
-      }}
-      onDragLeave={() => (isOver.value = false)}
-      onDrop={(event) => {
-        event.preventDefault();
-        isOver.value = false;
-        take(event.dataTransfer?.files);
-      }}
-    >
+    <div class={`slot ${props.name ? "filled" : ""} ${isOver.value ? "next" : ""}`} {...handlers}>
       <b>{props.title}</b>
       {props.help && <p class="quiet">{props.help}</p>}
       {props.name && <p class="name">{props.name}</p>}
@@ -97,7 +84,7 @@ function FileSlot(props: { title: string; help?: string; name: string | undefine
         accept={READ}
         aria-label={`${props.title}: ${t("live.choose")}`}
         onChange={(event) => {
-          take(event.currentTarget.files);
+          take([...(event.currentTarget.files ?? [])]);
           event.currentTarget.value = "";
         }}
       />

@@ -1,8 +1,8 @@
 /** Taking the result away. */
 
-import { Button } from "../../../frontend/app/parts/controls";
-import { Icon } from "../../../frontend/app/parts/icons";
-import { t } from "../../../frontend/app/words";
+import { Button } from "../../../frontend/src/page/controls";
+import { Icon } from "../../../frontend/src/page/icons";
+import { t } from "../../../frontend/src/page/words";
 import { harmonized, run, work, writeFile, written } from "../store";
 
 export function Finish() {

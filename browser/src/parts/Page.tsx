@@ -1,7 +1,7 @@
 /** The page: what is brought to the left, the picture in the middle, what is said to the right. */
 
-import { LANGUAGE_NAMES, language, number, t } from "../../../frontend/app/words";
-import { Progress, Section, Segments, Slider } from "../../../frontend/app/parts/controls";
+import { LANGUAGE_NAMES, language, number, t } from "../../../frontend/src/page/words";
+import { Progress, Section, Segments, Slider } from "../../../frontend/src/page/controls";
 import { clip, harmonized, network, networkTrouble, pace, problem, seek, shown, run, strength, work } from "../store";
 import { Bring } from "./Bring";
 import { Finish } from "./Finish";

@@ -1,39 +1,16 @@
 /** The picture, before and after: wiped, pointed at, painted on. */
 
-import { useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import { MODES, Renderer, clip as clamp, type Layer, type Place } from "../../../frontend/src/index";
-import { Segments } from "../../../frontend/app/parts/controls";
-import { canvasAt, layOut, placeAt, type Layout } from "../../../frontend/app/parts/viewing";
-import { t } from "../../../frontend/app/words";
+import { useSignalEffect } from "@preact/signals";
+import { MODES, clip as clamp, type Layer, type Place } from "../../../frontend/src/index";
+import { Segments } from "../../../frontend/src/page/controls";
+import { ArmedHint, WipeHandle, groundOf, useGraphics } from "../../../frontend/src/page/looking";
+import { canvasAt, layOut, placeAt, type Layout } from "../../../frontend/src/page/viewing";
+import { t } from "../../../frontend/src/page/words";
 import { armed, change, clicked, clip, harmonized, isPainting, mode, paint, shown, toldHere, wipe } from "../store";
 import { asTexture } from "../video/write";
 
-const GROUND = { dark: 0.067, light: 0.46 } as const;
-const STEP = 0.02;
-
 export function Stage() {
-  const box = useRef<HTMLDivElement>(null);
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const renderer = useRef<Renderer | null>(null);
-  const size = useSignal({ width: 1, height: 1, ratio: 1 });
-  const hasGraphics = useSignal(true);
-
-  useEffect(() => {
-    try {
-      renderer.current = new Renderer(canvas.current!);
-    } catch {
-      hasGraphics.value = false;
-      return undefined;
-    }
-    const watcher = new ResizeObserver(() => {
-      const ratio = devicePixelRatio || 1;
-      const { clientWidth, clientHeight } = box.current!;
-      size.value = { width: Math.round(clientWidth * ratio), height: Math.round(clientHeight * ratio), ratio };
-    });
-    watcher.observe(box.current!);
-    return () => watcher.disconnect();
-  }, []);
+  const { box, canvas, renderer, size, trouble } = useGraphics();
 
   const layout = (): Layout | null => {
     const open = clip.value;
@@ -45,8 +22,9 @@ export function Stage() {
   useSignalEffect(() => {
     const [now, draw, made] = [shown.value, renderer.current, change.value];
     const { width, height } = size.value;
+    const isLost = trouble.value !== "";
     const lay = layout();
-    if (!now || !draw || !lay) return;
+    if (!now || !draw || !lay || isLost) return;
     const surface = canvas.current!;
     [surface.width, surface.height] = [width, height];
     draw.setFrame(now.pixels);
@@ -54,7 +32,6 @@ export function Stage() {
     const layers: Layer[] = made ? [{ matte, change: made }] : [];
     draw.render(layers, matte);
     const theme = document.documentElement.dataset["theme"] === "light" ? "light" : "dark";
-    const ground = GROUND[theme];
     draw.show({
       mode: harmonized.value ? mode.value : "before",
       wipe: wipe.value,
@@ -63,7 +40,7 @@ export function Stage() {
       scale: lay.scale,
       pixels: false,
       offset: lay.offset,
-      ground: [ground, ground, ground],
+      ground: groundOf(theme),
     });
   });
 
@@ -93,7 +70,7 @@ export function Stage() {
     }
   };
 
-  if (!hasGraphics.value) return <p class="problem" role="alert">{t("live.no-graphics")}</p>;
+  if (trouble.value === "none") return <p class="problem" role="alert">{t("live.no-graphics")}</p>;
   return (
     <>
       <div
@@ -106,7 +83,8 @@ export function Stage() {
         <canvas ref={canvas} role="img" aria-label={t("viewer.name", { frame: (shown.value?.index ?? 0) + 1 })} />
         {harmonized.value && mode.value === "wipe" && <Wipe layout={layout()} ratio={size.value.ratio} />}
         {harmonized.value && <Marks layout={layout()} ratio={size.value.ratio} />}
-        {armed.value && <Hint />}
+        {armed.value && <ArmedHint is={armed.value.is} hasFirst={armed.value.at !== undefined} />}
+        {trouble.value === "lost" && <p class="over">{t("viewer.lost")}</p>}
         {!shown.value && <p class="quiet">{t("live.empty")}</p>}
       </div>
       {harmonized.value && (
@@ -122,33 +100,8 @@ export function Stage() {
   );
 }
 
-/** The wipe as a slider for keys; the pointer drags it anywhere in the picture. */
 function Wipe({ layout, ratio }: { layout: Layout | null; ratio: number }) {
-  const open = clip.value;
-  if (!layout || !open) return null;
-  const [x, top] = canvasAt(layout, [wipe.value * open.width, 0], ratio, 0);
-  const bottom = canvasAt(layout, [0, open.height], ratio, 0)[1];
-  const step = (event: KeyboardEvent): void => {
-    const by = { ArrowLeft: -STEP, ArrowRight: STEP, Home: -1, End: 1 }[event.key];
-    if (!by) return;
-    event.preventDefault();
-    wipe.value = clamp(wipe.value + by);
-  };
-  return (
-    <div
-      class="wipe"
-      role="slider"
-      tabIndex={0}
-      aria-label={t("viewer.wipe")}
-      aria-valuemin={0}
-      aria-valuemax={100}
-      aria-valuenow={Math.round(100 * wipe.value)}
-      style={{ left: `${x}px`, top: `${top}px`, height: `${bottom - top}px` }}
-      onKeyDown={step}
-    >
-      <i />
-    </div>
-  );
+  return layout && clip.value && <WipeHandle {...{ layout, ratio, wipe }} picture={clip.value} />;
 }
 
 /** Where points were said in the frame that is shown. */
@@ -164,10 +117,4 @@ function Marks({ layout, ratio }: { layout: Layout | null; ratio: number }) {
       })}
     </>
   );
-}
-
-function Hint() {
-  const { is, at } = armed.value!;
-  const needsGoal = is === "match" || is === "hue";
-  return <p class="hint" role="status">{t(at ? "arm.goal" : needsGoal ? `arm.${is}` : "arm.place")}</p>;
 }

@@ -3,8 +3,8 @@
 import { useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { Renderer, guided, type Take } from "../../../frontend/src/index";
-import { Button } from "../../../frontend/app/parts/controls";
-import { has, t } from "../../../frontend/app/words";
+import { TakeButton, TakeList } from "../../../frontend/src/page/choosing";
+import { has, t } from "../../../frontend/src/page/words";
 import { answered, choose, strength, takeBack, takes, toldHere, tried } from "../store";
 import { asTexture } from "../video/write";
 
@@ -17,18 +17,9 @@ export function Takes() {
   const rounds = toldHere.value?.choices.length ?? 0;
   if (!answered.value) return <p class="quiet">{t("takes.away")}</p>;
   return (
-    <>
-      <p class="lead">{t(rounds ? "takes.finer" : "takes.first")}</p>
-      <ol class="takes" aria-label={t("takes")}>
-        {takes.value.map((take, i) => (
-          <li key={i}><Choice take={take} number={i + 1} /></li>
-        ))}
-      </ol>
-      <div class="row between">
-        <span class="quiet">{t("takes.round", { round: rounds + 1 })}</span>
-        {rounds > 0 && <Button icon="undo" kind="quiet" onClick={takeBack}>{t("takes.back")}</Button>}
-      </div>
-    </>
+    <TakeList rounds={rounds} onTakeBack={takeBack}>
+      {takes.value.map((take, i) => <Choice key={i} take={take} number={i + 1} />)}
+    </TakeList>
   );
 }
 
@@ -56,17 +47,13 @@ function Choice({ take, number }: { take: Take; number: number }) {
   const attempt = (): void => void (tried.value = take.change);
   const leave = (): void => void (tried.value = null);
   return (
-    <button
-      type="button"
-      class="take"
-      onClick={() => choose(number)}
-      onPointerEnter={(event) => event.pointerType === "mouse" && attempt()}
-      onPointerLeave={leave}
-      onFocus={attempt}
-      onBlur={leave}
-    >
-      <canvas ref={canvas} aria-hidden="true" />
-      <span><b>{number}</b> {word}</span>
-    </button>
+    <TakeButton
+      canvas={canvas}
+      number={number}
+      word={word}
+      onChoose={() => choose(number)}
+      onTry={attempt}
+      onLeave={leave}
+    />
   );
 }

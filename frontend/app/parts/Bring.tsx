@@ -25,27 +25,15 @@ import {
 import { session } from "../store/session";
 import { bytes, t } from "../text";
 import type { Entry } from "../types";
-import { Button, Progress, Segments } from "./controls";
-import { Icon } from "./icons";
+import { Button, Progress, Segments } from "../../src/page/controls";
+import { useDropping } from "../../src/page/files";
+import { Icon } from "../../src/page/icons";
 
 export function Bring() {
-  const isOver = useSignal(false);
   useEffect(() => void browse(""), []);
-  const dropped = (event: DragEvent): void => {
-    event.preventDefault();
-    isOver.value = false;
-    for (const file of event.dataTransfer?.files ?? []) void drop(file);
-  };
+  const { isOver, handlers } = useDropping((files) => files.forEach((file) => void drop(file)));
   return (
-    <main
-      class={`bring ${isOver.value ? "over" : ""}`}
-      onDragOver={(event) => {
-        event.preventDefault();
-        isOver.value = true;
-      }}
-      onDragLeave={(event) => event.currentTarget === event.target && (isOver.value = false)}
-      onDrop={dropped}
-    >
+    <main class={`bring ${isOver.value ? "over" : ""}`} {...handlers}>
       <section class="wanted" aria-label={t("bring.chosen")}>
         <h1>{t("bring.title")}</h1>
         <p class="lead">{t("bring.lead")}</p>

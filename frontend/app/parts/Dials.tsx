@@ -5,8 +5,8 @@ import { diagnosisOf } from "../store/answers";
 import { currentObject, edit, guide } from "../store/project";
 import { number, signed, t } from "../text";
 import type { DiagnosisRow } from "../types";
-import { Button, Slider } from "./controls";
-import { Icon } from "./icons";
+import { Button, Slider } from "../../src/page/controls";
+import { Icon } from "../../src/page/icons";
 
 /** How far a slider goes: a dial can be typed farther. */
 const REACH: Record<DialName, number> = {

@@ -9,8 +9,8 @@ import { complain, options, tell } from "../store/session";
 import { overlay, showQueue } from "../store/view";
 import { t } from "../text";
 import type { Command, RenderKind, RenderRequest } from "../types";
-import { Button, Dialog } from "./controls";
-import { Icon } from "./icons";
+import { Button, Dialog } from "../../src/page/controls";
+import { Icon } from "../../src/page/icons";
 
 type Offer = "video" | "layer" | "grade" | "before_after" | "bundle";
 const OFFERS: readonly { offer: Offer; icon: "video" | "layers" | "target" | "wipe" | "archive" }[] = [

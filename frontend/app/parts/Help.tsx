@@ -3,7 +3,7 @@
 import { KEYS } from "../keys";
 import { overlay } from "../store/view";
 import { t } from "../text";
-import { Dialog } from "./controls";
+import { Dialog } from "../../src/page/controls";
 
 export function Help() {
   return (

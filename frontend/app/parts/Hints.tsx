@@ -5,8 +5,8 @@ import { guide } from "../store/project";
 import { renders } from "../store/renders";
 import { session } from "../store/session";
 import { t } from "../text";
-import { Button } from "./controls";
-import { Icon } from "./icons";
+import { Button } from "../../src/page/controls";
+import { Icon } from "../../src/page/icons";
 
 const isGone = signal(false);
 

@@ -8,7 +8,7 @@ import { guide } from "../store/project";
 import { armed, chosenPoint, mode } from "../store/view";
 import { t } from "../text";
 import { changePoint, removePoint } from "./pointing";
-import { canvasAt, type Layout } from "./viewing";
+import { canvasAt, type Layout } from "../../src/page/viewing";
 
 interface Props {
   layout: Layout;

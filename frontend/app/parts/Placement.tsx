@@ -11,7 +11,7 @@ import { complain, session } from "../store/session";
 import { overlay } from "../store/view";
 import { number, t } from "../text";
 import type { Matting } from "../types";
-import { Button, Dialog, Progress } from "./controls";
+import { Button, Dialog, Progress } from "../../src/page/controls";
 
 const WAYS: readonly Matting[] = ["chroma", "salient", "rvm"];
 

@@ -7,31 +7,17 @@ import { edit, guide, shots } from "../store/project";
 import { armed, chosenPoint, stops, targetColor } from "../store/view";
 import { explained, number, signed, t } from "../text";
 import type { Levels, PointRow } from "../types";
-import { Button, Swatch } from "./controls";
-import { Icon } from "./icons";
-import { WORDS, arm, changePoint, removePoint } from "./pointing";
+import { Button } from "../../src/page/controls";
+import { Icon } from "../../src/page/icons";
+import { Came, Stops, TargetColor, Words } from "../../src/page/saying";
+import { arm, changePoint, removePoint } from "./pointing";
 
 export function Points() {
   const points = guide.value.points;
   return (
     <>
-      <div class="words" role="group" aria-label={t("points.say")}>
-        {WORDS.map(({ kind, icon, key }) => (
-          <button
-            key={kind}
-            type="button"
-            class="word"
-            aria-pressed={armed.value?.is === kind}
-            aria-keyshortcuts={key}
-            title={`${t(`word.${kind}.help`)} (${key})`}
-            onClick={() => arm(kind)}
-          >
-            <Icon name={icon} />
-            <span>{t(`word.${kind}`)}</span>
-          </button>
-        ))}
-      </div>
-      {armed.value?.is === "target" && <TargetColor />}
+      <Words keys said={armed.value?.is} onSay={arm} />
+      {armed.value?.is === "target" && <TargetColor value={targetColor.value} onInput={(v) => (targetColor.value = v)} />}
       {armed.value?.is === "brightness" && <Stops value={stops.value} onInput={(v) => (stops.value = v)} />}
       {points.length === 0 && !armed.value && <p class="quiet">{t("points.none")}</p>}
       <ol class="points">
@@ -52,39 +38,6 @@ export function Points() {
         </label>
       )}
     </>
-  );
-}
-
-function TargetColor() {
-  return (
-    <label class="row">
-      {t("points.color")}
-      <input
-        type="color"
-        value={targetColor.value}
-        onInput={(event) => (targetColor.value = event.currentTarget.value)}
-      />
-      <code>{targetColor.value}</code>
-    </label>
-  );
-}
-
-function Stops({ value, onInput }: { value: number; onInput: (value: number) => void }) {
-  return (
-    <label class="row">
-      {t("points.stops")}
-      <input
-        type="number"
-        min={-8}
-        max={8}
-        step={0.1}
-        value={value}
-        onInput={(event) => {
-          const typed = event.currentTarget.valueAsNumber;
-          if (Number.isFinite(typed)) onInput(Math.min(8, Math.max(-8, typed)));
-        }}
-      />
-    </label>
   );
 }
 
@@ -113,7 +66,16 @@ function PointCard({ point, index }: { point: Point; index: number }) {
           <Icon name="warning" /> {explained(wrong, "points.wrong")}
         </p>
       )}
-      {row && <Came row={row} point={point} />}
+      {row && (
+        <Came
+          was={row.composite}
+          got={row.got}
+          asked={wantedOf(row, point)}
+          left={row.levels_left}
+          clipped={row.clipped}
+          contradicts={row.contradicts}
+        />
+      )}
       {isChosen && <Details point={point} index={index} />}
     </li>
   );
@@ -123,40 +85,6 @@ function goalText(point: Point): string {
   if (typeof point.to === "string") return ` ${point.to}`;
   if (typeof point.to === "number") return ` ${t("points.by-stops", { stops: signed(point.to, 1) })}`;
   return "";
-}
-
-/** Asked and got, in color and in numbers. */
-function Came({ row, point }: { row: PointRow; point: Point }) {
-  const wanted = wantedOf(row, point);
-  const left = number(row.levels_left, 1);
-  return (
-    <div class="came">
-      <span>
-        <Swatch color={row.composite} label={t("points.was")} />
-        <small>{t("points.was")}</small>
-      </span>
-      <Icon name="goto" />
-      <span>
-        <Swatch color={row.got} label={t("points.got")} />
-        <small>{t("points.got")}</small>
-      </span>
-      {wanted && (
-        <span>
-          <Swatch color={wanted} label={t("points.asked")} />
-          <small>{t("points.asked")}</small>
-        </span>
-      )}
-      <span class="left">
-        {row.levels_left < 0.5 ? <><Icon name="check" /> {t("points.met")}</> : t("points.left", { levels: left })}
-      </span>
-      {row.clipped && (
-        <p class="note"><Icon name="warning" /> {t("points.clipped")}</p>
-      )}
-      {row.contradicts !== null && (
-        <p class="note"><Icon name="warning" /> {t("points.contradicts", { other: row.contradicts })}</p>
-      )}
-    </div>
-  );
 }
 
 function wantedOf(row: PointRow, point: Point): Levels | null {
@@ -172,10 +100,7 @@ function Details({ point, index }: { point: Point; index: number }) {
         <Stops value={point.to} onInput={(to) => changePoint(index, { to })} />
       )}
       {typeof point.to === "string" && (
-        <label class="row">
-          {t("points.color")}
-          <input type="color" value={point.to} onInput={(event) => changePoint(index, { to: event.currentTarget.value })} />
-        </label>
+        <TargetColor value={point.to} onInput={(to) => changePoint(index, { to })} />
       )}
       <label class="row">
         {t("points.kind")}

@@ -5,8 +5,8 @@ import { cancel, forget, renders, resume } from "../store/renders";
 import { showQueue } from "../store/view";
 import { duration, said, spokenIn, t } from "../text";
 import type { Render } from "../types";
-import { Button, Progress } from "./controls";
-import { Icon } from "./icons";
+import { Button, Progress } from "../../src/page/controls";
+import { Icon } from "../../src/page/icons";
 
 export function Queue() {
   const rows = [...renders.value].reverse();

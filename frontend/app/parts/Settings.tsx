@@ -5,7 +5,7 @@ import { currentObject, edit, job, keep, objects, project, strength } from "../s
 import { offers, options, session } from "../store/session";
 import { overlay } from "../store/view";
 import { number, t } from "../text";
-import { Button, Segments, Slider } from "./controls";
+import { Button, Segments, Slider } from "../../src/page/controls";
 
 const KEPT: readonly Kept[] = ["hue", "luma", "saturation"];
 

@@ -18,7 +18,7 @@ import {
 import { guide, isOpen, project, shots } from "../store/project";
 import { chosenPoint } from "../store/view";
 import { number, t, timecode } from "../text";
-import { Button } from "./controls";
+import { Button } from "../../src/page/controls";
 
 const THUMB_WIDTH = 112;
 

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { document_, dropVersion, restoreVersion, saveVersion } from "../store/project";
 import { language, t } from "../text";
-import { Button } from "./controls";
+import { Button } from "../../src/page/controls";
 
 export function Versions() {
   const name = useSignal("");

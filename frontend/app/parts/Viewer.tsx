@@ -2,7 +2,8 @@
 
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { NoGraphics, Renderer, clip, hexOf, type Layer, type Place } from "../../src/index";
+import { Renderer, clip, hexOf, type Layer, type Place } from "../../src/index";
+import { ArmedHint, WipeHandle, groundOf, useGraphics } from "../../src/page/looking";
 import { address, api } from "../api";
 import { changes, isAsking } from "../store/answers";
 import { drawnScale, frame, isLoading, shown, speed, type Shown } from "../store/playhead";
@@ -13,10 +14,9 @@ import { number, t } from "../text";
 import type { PixelAnswer } from "../types";
 import { Markers } from "./Markers";
 import { clickedAt } from "./pointing";
-import { canvasAt, layOut, placeAt, type Layout } from "./viewing";
+import { layOut, placeAt, type Layout } from "../../src/page/viewing";
 import { publish } from "./Scopes";
 
-const GROUND = { dark: 0.067, light: 0.46 } as const;
 const ZOOM_LEAST = 0.05;
 const ZOOM_MOST = 32;
 
@@ -28,11 +28,7 @@ interface Under {
 }
 
 export function Viewer() {
-  const box = useRef<HTMLDivElement>(null);
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const renderer = useRef<Renderer | null>(null);
-  const size = useSignal({ width: 1, height: 1, ratio: 1 });
-  const trouble = useSignal<"" | "none" | "lost">("");
+  const { box, canvas, renderer, size, trouble } = useGraphics();
   const under = useSignal<Under | null>(null);
   const exact = useSignal<PixelAnswer | null>(null);
 
@@ -42,33 +38,6 @@ export function Viewer() {
     const picture = { width: open.width, height: open.height };
     return layOut(size.value, picture, mode.value, zoom.value, center.value, size.value.ratio);
   });
-
-  useEffect(() => {
-    const begin = (): void => {
-      try {
-        renderer.current = new Renderer(canvas.current!);
-        trouble.value = "";
-      } catch (error) {
-        if (!(error instanceof NoGraphics)) throw error;
-        trouble.value = "none";
-      }
-    };
-    begin();
-    const lost = (event: Event): void => {
-      event.preventDefault();
-      trouble.value = "lost";
-    };
-    const surface = canvas.current!;
-    surface.addEventListener("webglcontextlost", lost);
-    surface.addEventListener("webglcontextrestored", begin);
-    const watcher = new ResizeObserver(() => {
-      const ratio = devicePixelRatio || 1;
-      const { clientWidth, clientHeight } = box.current!;
-      size.value = { width: Math.round(clientWidth * ratio), height: Math.round(clientHeight * ratio), ratio };
-    });
-    watcher.observe(box.current!);
-    return () => watcher.disconnect();
-  }, []);
 
   // A frame comes; then what is done to it; then how it is looked at. What comes first is seen to
   // by all that follows from it, as effects of several signals run in no order of their own.
@@ -107,7 +76,6 @@ export function Viewer() {
       surface.height = height;
     }
     const texture = draw.frameSize;
-    const ground = GROUND[theme.value];
     draw.show({
       mode: mode.value,
       wipe: wipe.value,
@@ -116,7 +84,7 @@ export function Viewer() {
       scale: (lay.scale * open.width) / texture.width,
       pixels: zoom.value !== null && zoom.value >= 2,
       offset: lay.offset,
-      ground: [ground, ground, ground],
+      ground: groundOf(theme.value),
     });
     drawnScale.value = lay.scale;
   });
@@ -204,7 +172,7 @@ export function Viewer() {
         {layout.value && trouble.value === "" && (
           <>
             <Labels layout={layout.value} ratio={size.value.ratio} />
-            {mode.value === "wipe" && <WipeHandle layout={layout.value} ratio={size.value.ratio} />}
+            {mode.value === "wipe" && <Wipe layout={layout.value} ratio={size.value.ratio} />}
             {showPoints.value && (
               <Markers layout={layout.value} ratio={size.value.ratio} placeOf={placeOf} />
             )}
@@ -216,7 +184,7 @@ export function Viewer() {
           <img class="glance" src={address.glance(project.value.id)} alt={t("viewer.glance")} />
         )}
         {isLoading.value && !shown.value && <p class="over" role="status">{t("viewer.loading")}</p>}
-        {armed.value && <ArmedHint />}
+        {armed.value && <ArmedHint escape is={armed.value.is} hasFirst={armed.value.at !== undefined} />}
       </div>
       <Readout under={under.value} exact={exact.value} scale={(layout.value?.scale ?? 1) / size.value.ratio} />
     </section>
@@ -287,53 +255,9 @@ function Labels({ layout, ratio }: { layout: Layout; ratio: number }) {
   );
 }
 
-function WipeHandle({ layout, ratio }: { layout: Layout; ratio: number }) {
-  const { width, height } = { width: project.value?.width ?? 1, height: project.value?.height ?? 1 };
-  const [x, top] = canvasAt(layout, [wipe.value * width, 0], ratio, 0);
-  const bottom = canvasAt(layout, [0, height], ratio, 0)[1];
-  const step = (event: KeyboardEvent): void => {
-    const by = { ArrowLeft: -0.02, ArrowRight: 0.02, Home: -1, End: 1 }[event.key];
-    if (!by) return;
-    event.preventDefault();
-    event.stopPropagation();
-    wipe.value = clip(wipe.value + by);
-  };
-  const drag = (event: PointerEvent): void => {
-    const handle = event.currentTarget as HTMLElement;
-    event.stopPropagation();
-    if (event.type === "pointerdown") handle.setPointerCapture(event.pointerId);
-    if (!handle.hasPointerCapture(event.pointerId)) return;
-    const corner = handle.parentElement!.getBoundingClientRect();
-    wipe.value = clip(placeAt(layout, event.clientX - corner.left, 0, ratio)[0] / width);
-  };
-  return (
-    <div
-      class="wipe"
-      role="slider"
-      tabIndex={0}
-      aria-label={t("viewer.wipe")}
-      aria-valuemin={0}
-      aria-valuemax={100}
-      aria-valuenow={Math.round(100 * wipe.value)}
-      style={{ left: `${x}px`, top: `${Math.max(0, top)}px`, height: `${bottom - Math.max(0, top)}px` }}
-      onKeyDown={step}
-      onPointerDown={drag}
-      onPointerMove={drag}
-    >
-      <i />
-    </div>
-  );
-}
-
-function ArmedHint() {
-  const { is, at } = armed.value!;
-  const needsGoal = is === "match" || is === "hue";
-  const key = at ? "arm.goal" : needsGoal ? `arm.${is}` : "arm.place";
-  return (
-    <p class="hint" role="status">
-      {t(key)} <span class="quiet">{t("arm.escape")}</span>
-    </p>
-  );
+function Wipe({ layout, ratio }: { layout: Layout; ratio: number }) {
+  const picture = { width: project.value?.width ?? 1, height: project.value?.height ?? 1 };
+  return <WipeHandle {...{ layout, ratio, picture, wipe }} />;
 }
 
 /** Without WebGL2 the server draws. */

@@ -1,25 +1,12 @@
 /** Points said by clicking on the picture. */
 
 import type { Kind, Place, Point } from "../../src/index";
+import { takesPlace } from "../../src/page/saying";
 import { frame, pause } from "../store/playhead";
 import { currentObject, edit, guide, project } from "../store/project";
 import { tell } from "../store/session";
 import { armed, chosenPoint, stops, targetColor } from "../store/view";
 import { t } from "../text";
-import type { IconName } from "./icons";
-
-/** What a person can say, in the order in which it is offered; keys choose them. */
-export const WORDS: readonly { kind: Kind; icon: IconName; key: string }[] = [
-  { kind: "match", icon: "match", key: "A" },
-  { kind: "target", icon: "target", key: "C" },
-  { kind: "neutral", icon: "neutral", key: "N" },
-  { kind: "keep", icon: "keep", key: "E" },
-  { kind: "brightness", icon: "brightness", key: "B" },
-  { kind: "hue", icon: "hue", key: "H" },
-];
-
-/** Kinds that take after another place, which is clicked second. */
-const takesPlace = (kind: Kind): boolean => kind === "match" || kind === "hue";
 
 /** Say what the next click means; the same again takes it back. */
 export function arm(kind: Kind): void {

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
-import { t } from "../words";
+import { t } from "./words";
 import { Icon, type IconName } from "./icons";
 
 interface ButtonProps {

@@ -1,6 +1,6 @@
 /** Where the picture lies in the canvas: from places of the one to places of the other. */
 
-import type { Mode, Place } from "../../src/index";
+import type { Mode, Place } from "../index";
 
 export interface Layout {
   /** Canvas pixels (of the device) to one of the full picture. */

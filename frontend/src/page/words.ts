@@ -4,8 +4,8 @@
  */
 
 import { computed, signal } from "@preact/signals";
-import de from "../../src/vhmae/app/catalogue/page.de.json";
-import en from "../../src/vhmae/app/catalogue/page.en.json";
+import de from "../../../src/vhmae/app/catalogue/page.de.json";
+import en from "../../../src/vhmae/app/catalogue/page.en.json";
 
 export type Catalogue = Record<string, string>;
 
