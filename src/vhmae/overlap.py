@@ -23,6 +23,17 @@ class _End:
     error: BaseException | None = None
 
 
+def begin(work: Callable[..., object], *arguments: object) -> None:
+    """Do something in a thread of its own beside what follows. Nobody hears how it ends: it is to
+    get ready what would be got ready later, where its error is told."""
+
+    def quietly() -> None:
+        with contextlib.suppress(Exception):
+            work(*arguments)
+
+    threading.Thread(target=quietly).start()
+
+
 def run_ahead(
     items: Iterator[T], size: int, wake: Callable[[], None] = lambda: None
 ) -> Generator[T, None, None]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from tests.support.scenes import moving_scene
 from vhmae.color.yuv import ColorEncoding
-from vhmae.engine.rendering import FrameTransform, PixelChange, render_planes, render_rgb
+from vhmae.engine.rendering import (
+    FrameTransform,
+    PixelChange,
+    render_planes,
+    render_rgb,
+)
 from vhmae.model.heads import Transform
 from vhmae.video.planes import Box, PlanarFrame
 
@@ -120,3 +128,34 @@ def test_strength_scales_the_change() -> None:
     full, half = (render_rgb(frame, matte, small.scaled(s)) - frame for s in (1.0, 0.5))
     np.testing.assert_allclose(half, full / 2, atol=1e-5)
     assert np.array_equal(render_rgb(frame, matte, small.scaled(0.0)), frame)
+
+
+LOADED = """
+import sys
+import numpy as np
+from vhmae.color.yuv import ColorEncoding
+from vhmae.engine.rendering import FrameTransform, load_compiled, render_planes
+from vhmae.video.planes import PlanarFrame
+assert "numba" not in sys.modules, "imported before it is used"
+bits = int(sys.argv[1])
+load_compiled(bits)
+from vhmae.engine.kernels import recolor_rows
+loaded = list(recolor_rows.signatures)
+assert len(loaded) == 1
+codes = np.uint8 if bits == 8 else np.uint16
+planes = [np.full(size, 40, codes) for size in ((36, 64), (18, 32), (18, 32))]
+change = FrameTransform(np.full((3, 10), 0.1, np.float32), np.zeros((4, 4, 3, 4), np.float32))
+matte = np.zeros((36, 64), np.uint8)
+matte[3:30, 5:50] = 255
+frame = PlanarFrame(planes, ColorEncoding("bt709", False, bits), 2, 2)
+assert render_planes(frame, matte, change)[1] > 1
+assert recolor_rows.signatures == loaded, "what was loaded before is of other types"
+"""
+
+
+@pytest.mark.parametrize("bits", [8, 10])
+def test_what_is_loaded_beforehand_is_what_frames_need(bits: int) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", LOADED, str(bits)], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.color.curves import compiled
+from vhmae.color.compiled import compiled
 
 
 @compiled

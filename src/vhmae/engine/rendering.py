@@ -18,7 +18,6 @@ import numpy as np
 from vhmae.arrays import Array, Matte, to_unit
 from vhmae.color.basis import AFFINE, color_basis
 from vhmae.color.yuv import ColorEncoding
-from vhmae.engine.kernels import recolor_rows
 from vhmae.engine.settings import Kept
 from vhmae.video.planes import Box, PlanarFrame, matte_box
 
@@ -105,6 +104,8 @@ class FrameTransform:
     def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
         if frame.encoding.space is not None:  # the inner loop knows what a display is sent, alone
             return recolor_plainly(self, frame, box, cover)
+        from vhmae.engine.kernels import recolor_rows  # slow to import: at first use
+
         decode, offset = (values.astype(np.float32) for values in frame.encoding.decoding())
         encode = frame.encoding.encoding()[0].astype(np.float32)
         quadratic = np.ascontiguousarray(self.overall[:, AFFINE:], np.float32)
@@ -245,6 +246,15 @@ def render_planes(
         else transform.recolor(rendered, box, cover)
     )
     return rendered, moved / max(area, 1e-6) * 255.0 / 3.0
+
+
+def load_compiled(bits: int) -> None:
+    """Have the compiled way loaded for frames of so many bits: it takes about as long as opening a
+    network, beside which it can be done."""
+    planes = [np.zeros((2, 2), np.uint8 if bits <= 8 else np.uint16) for _ in range(3)]
+    frame = PlanarFrame(planes, ColorEncoding("bt709", False, bits))
+    nothing = FrameTransform(np.zeros((3, 10), np.float32), np.zeros((1, 1, 3, 4), np.float32))
+    render_planes(frame, np.ones((2, 2), np.float32), nothing)
 
 
 def render_rgb(frame: Array, matte: Matte, transform: ColorChange) -> Array:

@@ -15,11 +15,11 @@ import numpy as np
 from vhmae.arrays import to_unit
 from vhmae.engine.memory import Snapshot
 from vhmae.engine.networks import WindowNetwork
-from vhmae.engine.rendering import RENDERERS, render_planes
+from vhmae.engine.rendering import RENDERERS, load_compiled, render_planes
 from vhmae.errors import InputError, did_you_mean
 from vhmae.memory import check_memory
 from vhmae.options import build_options, options_of, values_to_json
-from vhmae.overlap import map_ahead, run_ahead
+from vhmae.overlap import begin, map_ahead, run_ahead
 from vhmae.progress import Progress, Told
 from vhmae.video.matte import layered
 from vhmae.video.planes import PlanarFrame
@@ -107,6 +107,8 @@ def harmonize_job(
     sources = Sources(job)
     output = Output(job, sources.info)
     sources.check()
+    if sources.info.encoding.space is None:
+        begin(load_compiled, 16 if output.is_deeper else sources.info.encoding.bits)
     analysis = Analysis(sources, network)
     older = None
     if output.is_pictures:
