@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,15 @@ import pytest
 from onnx import TensorProto, helper
 
 from tests.support.commands import error_of
-from tests.support.networks import model
+from tests.support.graphs import rounding_network
+from tests.support.networks import TINY, changing_model, model
+from tests.support.scenes import moving_scene
+from vhmae.cli import main
+from vhmae.engine.backends import open_network
+from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.torch_network import TorchNetwork
 from vhmae.errors import InputError
+from vhmae.model import export
 from vhmae.model.export import export_graph
 from vhmae.model.files import read_card
 from vhmae.model.graph import half_of, packaged_graph
@@ -104,3 +113,52 @@ def test_a_graph_has_a_name_of_its_kind(tmp_path: Path, capsys: pytest.CaptureFi
 @pytest.mark.long
 def test_the_packaged_graph_is_that_of_this_code() -> None:
     assert export_graph(load_model()) == PACKAGED.read_bytes()
+
+
+def test_a_graph_for_either_precision_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Recording takes long: the packaged graph stands for what is recorded."""
+    monkeypatch.setattr(export, "export_graph", lambda model: PACKAGED.read_bytes())
+    weights = tmp_path / "own.safetensors"
+    shutil.copy(read_card("default").path, weights)
+    report = tmp_path / "report.json"
+    assert main(["weights", "export-onnx", str(weights), "-q", "--json", str(report)]) == 0
+    graph, half = tmp_path / "own.onnx", tmp_path / "own.fp16.onnx"
+    assert json.loads(report.read_text()) == {
+        "schema": 1,
+        "graph": str(graph),
+        "bytes": graph.stat().st_size,
+    }
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(path.name for path in (weights, graph, half, report)),
+    }
+    assert graph.read_bytes() == PACKAGED.read_bytes()
+    assert half.read_bytes() == half_of(PACKAGED).read_bytes()
+    assert open_network(str(weights), "onnx", "cpu", "fp16").precision == "fp16"
+
+
+@pytest.mark.long
+def test_what_the_command_records_answers_in_both_precisions(tmp_path: Path) -> None:
+    """A network of another architecture than the packaged ones, by its own files alone."""
+    weights = tmp_path / "own.safetensors"
+    network = changing_model()
+    save_model(network, weights, {}, half=False)
+    assert not packaged_graph(TINY).exists()
+    assert main(["weights", "export-onnx", str(weights), "-q"]) == 0
+    assert half_of(tmp_path / "own.onnx").read_bytes() == halved(
+        (tmp_path / "own.onnx").read_bytes()
+    )
+    frames, masks = moving_scene(9, 160, 96)
+    ways = (
+        TorchNetwork(network, "cpu", "fp32"),
+        open_network(str(weights), "onnx", "cpu", "fp32"),
+        rounding_network(str(weights)),
+    )
+    by_torch, whole, half = (
+        np.stack(list(Harmonizer(way, caution=0.0).harmonize(frames, masks))).astype(int)
+        for way in ways
+    )
+    assert np.abs(by_torch - frames).max() > 10
+    assert np.abs(whole - by_torch).max() <= 1
+    assert np.abs(half - whole).max() <= 1
