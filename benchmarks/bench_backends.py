@@ -4,23 +4,23 @@ answer, how fast they harmonize, and how much memory they need.
 python benchmarks/bench_backends.py --data DATA [--lines 480,1080] [--frames N] [--rounds N]
 [--wheels] [--json FILE]
 
-All that is compared is taken in turn; only ratios are comparable between machines. ``--wheels``
-asks PyPI for the sizes of the wheels that pip would fetch for either, too, torch as PyPI has it.
+All that is compared is taken in turn; only ratios are comparable between machines. Where others
+work on the machine (``load_at_start``), times alone say little. ``--wheels`` asks PyPI
+for the sizes of the wheels that pip would fetch for either, too, torch as PyPI has it.
+
+The renderer is measured with numba and without it, by the plain way that it is tested against.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
-import re
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,80 +28,24 @@ import numpy as np
 from bench_harmonize import run
 from bench_video import CLIP, CRF, write_clip
 from hardware import describe
-
-from vhmae.engine.backends import open_network
-from vhmae.video.pictures import write_still
-from vhmae.video.reader import read_rgb_frames
+from installed import installed_mib, wheels
 
 BACKENDS = ("onnx", "torch")
 PRESET = "medium"
+WAYS = ("compiled", "plain")
+"""How frames are rendered: by numba, or by numpy alone."""
 ASKED = 20
 """Windows that are answered for a measurement."""
-
-
-def installed_mib(extra: str) -> float:
-    """What the package and all that it requires take on the disk here, in MiB."""
-    return sum(map(_size, _closure("vhmae", extra))) / 2**20
-
-
-def _closure(name: str, extra: str, seen: set[str] | None = None) -> set[str]:
-    """Names of installed distributions that one requires, itself included."""
-    seen = set() if seen is None else seen
-    key = f"{_same(name)}[{extra}]"
-    try:
-        lines = importlib.metadata.requires(name) or []
-    except importlib.metadata.PackageNotFoundError:  # for other platforms
-        return {one for one in seen if "[" not in one}
-    if key not in seen:
-        seen |= {key, _same(name)}
-        for line in lines:
-            wanted, _, marker = line.partition(";")
-            asked = re.search(r"extra\s*==\s*['\"]([\w-]+)", marker)
-            found = re.match(r"\s*([\w.-]+)(?:\[([\w-]+)\])?", wanted)
-            if found and (asked is None or asked[1] == extra):
-                _closure(found[1], found[2] or "", seen)
-    return {one for one in seen if "[" not in one}
-
-
-def _same(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _size(name: str) -> int:
-    try:
-        files = importlib.metadata.files(name) or []
-    except importlib.metadata.PackageNotFoundError:
-        return 0
-    paths = (Path(str(file.locate())) for file in files if file.suffix != ".pyc")
-    return sum(path.stat().st_size for path in paths if path.is_file())
-
-
-def wheel_mb(requirements: Iterable[str]) -> float:
-    """The wheels that pip would fetch, in MB."""
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--report", "-"]
-    command += ["--ignore-installed", "--isolated", "--index-url", "https://pypi.org/simple"]
-    told = subprocess.run([*command, *requirements], capture_output=True, text=True, check=True)
-    total = 0
-    for one in json.loads(told.stdout)["install"]:
-        address = one["download_info"]["url"]
-        if address.startswith("https:"):
-            request = urllib.request.Request(address, method="HEAD")
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                total += int(answer.headers["Content-Length"])
-    return total / 1e6
-
-
-def wheels() -> dict[str, float]:
-    """MB of wheels with ONNX Runtime alone, and with torch as PyPI has it beside what was needed
-    before."""
-    lines = importlib.metadata.requires("vhmae") or []
-    required = [line for line in lines if "extra ==" not in line]
-    torch = ["torch", *(line for line in required if not line.startswith("onnxruntime"))]
-    return {"onnx": wheel_mb(required), "torch": wheel_mb(torch)}
+RENDERED = 20
+"""Frames that are rendered for a measurement."""
+LARGE = (0.4, 0.5)
+"""Half axes of an ellipse, in shares of the frame: a mask of 63 %."""
 
 
 def ask(backend: str) -> None:
     """In a process of its own: CPU ms a window, printed."""
+    from vhmae.engine.backends import open_network
+
     network = open_network("default", backend, "cpu")  # type: ignore[arg-type]  # one of its names
     size, frames = network.config.image_size, network.config.clip_frames
     rng = np.random.default_rng(0)
@@ -115,6 +59,58 @@ def ask(backend: str) -> None:
     spent = time.process_time() - cpu, time.perf_counter() - wall
     told = {"cpu_ms": 1000 * spent[0] / ASKED, "ms": 1000 * spent[1] / ASKED}
     print(json.dumps({**told, "precision": network.precision}))
+
+
+def render(way: str) -> None:
+    """In a process of its own: what rendering 1080p takes, printed."""
+    began = time.perf_counter()
+    if way == "compiled":
+        import numba  # noqa: F401  # its import is a part of what it costs
+    imported = time.perf_counter()
+    from vhmae.color.yuv import ColorEncoding
+    from vhmae.engine.rendering import FrameTransform, render_planes
+    from vhmae.video.planes import PlanarFrame
+
+    rng = np.random.default_rng(0)
+    sizes = ((1080, 1920), (540, 960), (540, 960))
+    planes = [rng.integers(16, 235, size).astype(np.uint8) for size in sizes]
+    frame = PlanarFrame(planes, ColorEncoding("bt709", False), 2, 2)
+    overall, local = (
+        rng.normal(0.0, 0.05, shape).astype(np.float32) for shape in ((3, 10), (6, 6, 3, 4))
+    )
+    change = FrameTransform(overall, local)
+    down, across = np.mgrid[-0.5:0.5:1080j, -0.5:0.5:1920j]
+    inside = np.hypot(down / LARGE[1], across / LARGE[0]) < 1.0
+    matte = np.where(inside, np.uint8(255), np.uint8(0))
+    ready = time.perf_counter()
+    render_planes(frame, matte, change, plain=way == "plain")
+    first = time.perf_counter() - ready
+    cpu = time.process_time()
+    for _ in range(RENDERED):
+        render_planes(frame, matte, change, plain=way == "plain")
+    told = {
+        "import_ms": 1000 * (imported - began),
+        "first_ms": 1000 * first,
+        "cpu_ms": 1000 * (time.process_time() - cpu) / RENDERED,
+        "mask_area": float(inside.mean()),
+    }
+    print(json.dumps(told))
+
+
+def told_by(*options: str) -> dict[str, Any]:
+    """What this file prints in a process of its own."""
+    command = [sys.executable, __file__, *options]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found: dict[str, Any] = json.loads(told)
+    return found
+
+
+def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The median of each number."""
+    return {
+        key: statistics.median(run[key] for run in runs) if isinstance(value, float) else value
+        for key, value in runs[0].items()
+    }
 
 
 def harmonize(backend: str, paths: dict[str, Path], output: Path) -> list[str]:
@@ -166,6 +162,7 @@ def side_by_side(
         added = grown(cpu, backend) - grown(cpu, "plain") - grown(cpu, "mask")
         rows[backend] = {
             "first_still_seconds": wall[f"{backend} still"],
+            "first_still_cpu_seconds": cpu[f"{backend} still"],
             "fps_over_transcode": grown(wall, "plain") / grown(wall, backend),
             "cpu_ms_added": 1000 * added,
             "peak_mib": peak[f"{backend} {long}"],
@@ -190,6 +187,9 @@ def rounded(value: Any) -> Any:
 
 def sizes(args: Any, folder: Path) -> Iterator[dict[str, Any]]:
     """The measurement of each size."""
+    from vhmae.video.pictures import write_still
+    from vhmae.video.reader import read_rgb_frames
+
     sources = {
         "composite": args.data / "clips" / f"{CLIP}.foreground.mp4",
         "mask": args.data / "clips" / f"{CLIP}.mask.mp4",
@@ -220,29 +220,36 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="medians are kept (3)")
     parser.add_argument("--wheels", action="store_true", help="ask PyPI for the sizes of wheels")
     parser.add_argument("--ask", choices=BACKENDS, help=argparse.SUPPRESS)
+    parser.add_argument("--render", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     if args.ask:
-        ask(args.ask)
-        return
-    windows: dict[str, dict[str, Any]] = {}
-    for backend in BACKENDS:
-        command = [sys.executable, __file__, "--ask", backend]
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        windows[backend] = json.loads(told)
-    disk = {"onnx": installed_mib(""), "torch": installed_mib("torch")}
+        return ask(args.ask)
+    if args.render:
+        return render(args.render)
+    hardware = describe()
+    rounds = range(args.rounds)
+    asked = [{one: told_by("--ask", one) for one in BACKENDS} for _ in rounds]
+    windows = {one: middle([told[one] for told in asked]) for one in BACKENDS}
+    drawn = [{one: told_by("--render", one) for one in WAYS} for _ in rounds]
+    renderers = {one: middle([told[one] for told in drawn]) for one in WAYS}
+    disk = installed_mib()
     result: dict[str, Any] = {
-        "schema": 1,
-        "hardware": describe(),
-        "installed_mib": {**disk, "ratio": disk["onnx"] / disk["torch"]},
+        "schema": 2,
+        "hardware": hardware,
+        "rounds": args.rounds,
+        "installed_mib": disk,
         "window": {
             **windows,
             "cpu_ratio": windows["onnx"]["cpu_ms"] / windows["torch"]["cpu_ms"],
         },
+        "renderer": {
+            **renderers,
+            "cpu_ratio": renderers["plain"]["cpu_ms"] / renderers["compiled"]["cpu_ms"],
+        },
     }
     if args.wheels:
-        fetched = wheels()
-        result["wheels_mb"] = {**fetched, "ratio": fetched["onnx"] / fetched["torch"]}
+        result["wheels"] = wheels()
     if args.data is not None:
         with tempfile.TemporaryDirectory() as temporary:
             result["sizes"] = list(sizes(args, Path(temporary)))
@@ -250,6 +257,7 @@ def main() -> None:
     if args.json is not None:
         args.json.write_text(text + "\n")
     print(text)
+    return None
 
 
 if __name__ == "__main__":
