@@ -18,6 +18,7 @@ import { Takes } from "./parts/Takes";
 import { Timeline } from "./parts/Timeline";
 import { Versions } from "./parts/Versions";
 import { Viewer, zoomBy } from "./parts/Viewer";
+import { closeShown } from "./store/opened";
 import { close, document_, isOpen, project, redo, redoLabel, saving, undo, undoLabel } from "./store/project";
 import { running } from "./store/renders";
 import { dismiss, notices, session, setLanguage, setTheme, theme } from "./store/session";
@@ -51,6 +52,7 @@ function TopBar() {
         ) : (
           <b class="mark">vhmae</b>
         )}
+        {open && <Button icon="close" kind="quiet" title={t("top.close")} keys="Shift+Q" onClick={() => void closeShown()} />}
         {open && (
           <span class="clip">
             <b title={open.file ?? open.name}>{open.name}</b>

@@ -5,6 +5,7 @@ import type {
   Document,
   GuideAnswer,
   Listing,
+  OpenClip,
   Opening,
   OptionRow,
   PixelAnswer,
@@ -137,6 +138,7 @@ export const api = {
   dropUpload: (upload: string) => told<null>("DELETE", `api/uploads/${upload}`),
 
   open: (what: Opening) => told<Project>("POST", "api/projects", what),
+  projects: () => asked<OpenClip[]>("api/projects"),
   project: (id: string) => asked<Project>(`api/projects/${id}`),
   close: (id: string) => told<null>("DELETE", `api/projects/${id}`),
   save: (id: string, revision: number, document: Document) =>

@@ -6,6 +6,7 @@ import { arm, disarm } from "./parts/pointing";
 import { toPoint } from "./parts/Timeline";
 import { zoomBy } from "./parts/Viewer";
 import { frame, lastFrame, pause, seek, shuttle, stepBy, togglePlay } from "./store/playhead";
+import { closeShown } from "./store/opened";
 import { project, redo, shots, undo } from "./store/project";
 import { choose } from "./store/takes";
 import { armed, mode, overlay, showMatte, showPoints, showQueue, showScopes, zoom } from "./store/view";
@@ -53,7 +54,8 @@ export const KEYS: readonly Key[] = [
   { shown: "+ −", text: "help.zoom", matches: key("+", "=", "-"), act: (event) => zoomBy(event.key === "-" ? 1 / 1.4 : 1.4) },
   ...WORDS.map((word) => ({ shown: word.key, text: `word.${word.kind}.help`, matches: key(word.key), act: () => arm(word.kind) })),
   { shown: "R", text: "help.export", matches: key("R"), act: () => { overlay.value = "export"; } },
-  { shown: "Q", text: "help.queue", matches: key("Q"), act: () => { showQueue.value = !showQueue.value; } },
+  { shown: "Shift+Q", text: "help.close", matches: shifted("Q"), act: () => void closeShown() },
+  { shown: "Q", text: "help.queue", matches: unshifted("Q"), act: () => { showQueue.value = !showQueue.value; } },
   { shown: "?", text: "help.help", matches: key("?"), act: () => { overlay.value = "help"; } },
 ];
 

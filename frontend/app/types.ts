@@ -134,6 +134,15 @@ export interface Project {
   document: Document;
 }
 
+/** One of the clips that are open. */
+export interface OpenClip {
+  id: string;
+  name: string;
+  state: ProjectState;
+  /** How much of it has been read, 0 to 1. */
+  read: number;
+}
+
 export interface ChangeRow {
   object: number;
   shot: number | null;

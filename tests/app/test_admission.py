@@ -38,6 +38,7 @@ LOOKS = (
     "renders/x/files/0",
     "events",
     "prior?project=x",
+    "projects",
     "projects/x",
     "projects/x/glance",
     "projects/x/path?of=clip.mkv",

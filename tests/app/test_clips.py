@@ -367,6 +367,8 @@ def test_only_so_many_clips_are_open(folder: Path, bold_weights: Path) -> None:
         number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
         other = {"composite": "sub/other.mkv", "masks": ["sub/matte.mkv"]}
         assert page.post("projects", other).json()["key"] == "server.too-many"
+        told = {"id": number, "name": "clip.mkv", "state": "ready", "read": 1.0}
+        assert page.get("projects").json() == [told]
         assert page.send("DELETE", f"projects/{number}").status_code == 204
         assert page.opened(**other) != number
     finally:

@@ -127,6 +127,8 @@ def test_the_queue_is_one_after_the_other_and_can_be_cancelled(own: Page, clip: 
     second = own.post(f"projects/{clip}/renders", {"kind": "video", "output": "b.mkv"}).json()
     twice = own.post(f"projects/{clip}/renders", {"kind": "video", "output": "b.mkv"})
     assert twice.json()["key"] == "server.busy"
+    assert own.send("DELETE", f"projects/{clip}").json()["key"] == "server.exporting"
+    assert clip in {one["id"] for one in own.get("projects").json()}
     assert own.post(f"renders/{second['id']}/cancel").json()["state"] == "cancelled"
     assert own.post(f"renders/{first['id']}/cancel").status_code == 200
     assert own.rendered(first["id"])["state"] == "cancelled"

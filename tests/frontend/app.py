@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import struct
 import time
 import urllib.request
@@ -35,12 +36,12 @@ def write_clip(folder: Path, name: str) -> None:
     write_video(folder / f"{name}_mask.mp4", grays, codec="libx264")
 
 
-def open_clip(page: Page, address: str, name: str) -> None:
+def open_clip(page: Page, address: str, name: str, button: str = "Open") -> None:
     """Bring a clip and its mask, and wait until takes can be chosen."""
     page.goto(address)
     page.get_by_role("button", name=f"{name}.mp4").first.click()
     page.get_by_role("button", name=f"{name}_mask.mp4").first.click()
-    page.get_by_role("button", name="Open", exact=True).click()
+    page.get_by_role("button", name=button, exact=True).click()
     wait_for_takes(page)
 
 
@@ -60,7 +61,8 @@ def wait_for(is_so: Callable[[], bool], seconds: float = PATIENCE_MS / 1000) -> 
 def settle(page: Page) -> None:
     """Wait until the frame stands there exactly, and the server has answered."""
     expect(page.locator(".stage[data-ready=true]")).to_be_visible(timeout=PATIENCE_MS)
-    expect(page.locator(".clip small")).to_have_text("Saved", timeout=PATIENCE_MS)
+    is_saved = re.compile("Saved|Gesichert")
+    expect(page.locator(".clip small")).to_have_text(is_saved, timeout=PATIENCE_MS)
 
 
 def click_picture(page: Page, x: float, y: float, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:

@@ -21,6 +21,7 @@ from tests.frontend.app import (
     project_of,
     saved,
     settle,
+    wait_for_takes,
     write_clip,
 )
 from tests.support.scenes import moving_scene, write_video
@@ -48,6 +49,41 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     grays = np.where(masks, 255, 0).astype(np.uint8)
     write_video(root / "front_mask.mp4", grays, codec="libx264")
     return root
+
+
+def test_open_clips_are_gone_back_to_and_closed(page: Page, address: str) -> None:
+    calls = Calls(address)
+    for number in calls.json("session")["open"]:
+        calls.bytes(f"projects/{number}", method="DELETE")
+    open_clip(page, address, "here")
+    other = page.context.new_page()
+    other.goto(page.url)
+    wait_for_takes(other)
+    page.get_by_role("button", name="Back to the files").click()
+    opened = page.get_by_role("region", name="Open clips")
+    row = opened.locator("li", has_text="here.mp4")
+    expect(row).to_contain_text("ready", timeout=PATIENCE_MS)
+    assert not violations(page)
+    row.get_by_role("button").first.click()
+    settle(page)
+    page.get_by_role("button", name="Back to the files").click()
+    row.get_by_role("button", name="Close here.mp4").click()
+    expect(opened).to_have_count(0)
+    expect(page.locator(".notices")).to_contain_text("here.mp4 is closed")
+    expect(other.get_by_text("This clip was closed in another tab")).to_be_visible()
+    assert calls.json("projects") == []
+
+    page.get_by_label("Language").select_option("de")
+    open_clip(page, address, "here", "Öffnen")
+    page.keyboard.press("Shift+Q")
+    expect(page.get_by_role("region", name="Geöffnete Clips")).to_have_count(0)
+    expect(page.locator(".notices")).to_contain_text("here.mp4 ist geschlossen")
+    open_clip(page, address, "here", "Öffnen")
+    page.get_by_role("button", name="Zurück zu den Dateien").click()
+    page.get_by_role("region", name="Geöffnete Clips").get_by_role("button").first.focus()
+    page.keyboard.press("Delete")
+    expect(page.get_by_role("region", name="Geöffnete Clips")).to_have_count(0)
+    assert calls.json("projects") == []
 
 
 def drop(page: Page, name: str, data: bytes) -> None:

@@ -22,15 +22,20 @@ import {
   way,
   type Slot,
 } from "../store/bringing";
-import { session } from "../store/session";
+import { closeClip, fetchOpened, opened } from "../store/opened";
+import { reopen } from "../store/project";
+import { complain, session } from "../store/session";
 import { bytes, t } from "../text";
-import type { Entry } from "../types";
+import type { Entry, OpenClip } from "../types";
 import { Button, Progress, Segments } from "../../src/page/controls";
 import { useDropping } from "../../src/page/files";
 import { Icon } from "../../src/page/icons";
 
 export function Bring() {
-  useEffect(() => void browse(""), []);
+  useEffect(() => {
+    void browse("");
+    void fetchOpened();
+  }, []);
   const { isOver, handlers } = useDropping((files) => files.forEach((file) => void drop(file)));
   return (
     <main class={`bring ${isOver.value ? "over" : ""}`} {...handlers}>
@@ -55,6 +60,7 @@ export function Bring() {
             {t(isOpening.value ? "bring.opening" : "bring.open")}
           </Button>
         </div>
+        <OpenClips />
         {session.value?.demo && (
           <aside class="demo">
             <h2>{t("demo.title")}</h2>
@@ -67,6 +73,35 @@ export function Bring() {
       </section>
       <Files />
     </main>
+  );
+}
+
+/** What the server holds open: to go on with it, or to close it. */
+function OpenClips() {
+  if (opened.value.length === 0) return null;
+  return (
+    <section class="opened" aria-label={t("opened")}>
+      <h2>{t("opened")}</h2>
+      <ul>
+        {opened.value.map((one) => <OpenRow key={one.id} clip={one} />)}
+      </ul>
+    </section>
+  );
+}
+
+function OpenRow({ clip }: { clip: OpenClip }) {
+  const shut = (): void => void closeClip(clip.id, clip.name);
+  const key = (event: KeyboardEvent): void => {
+    if (event.key === "Delete" || event.key === "Backspace") shut();
+  };
+  return (
+    <li class="entry-row" onKeyDown={key}>
+      <button type="button" class="entry" onClick={() => void reopen(clip.id).catch(complain)}>
+        <span class="name">{clip.name}</span>
+        <span class="quiet">{t(`opened.${clip.state}`, { share: Math.round(100 * clip.read) })}</span>
+      </button>
+      <Button icon="close" kind="quiet" title={t("opened.close", { name: clip.name })} onClick={shut} />
+    </li>
   );
 }
 

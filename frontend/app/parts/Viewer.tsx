@@ -69,8 +69,8 @@ export function Viewer() {
     rendered();
     const [lay, draw, open] = [layout.value, renderer.current, project.value];
     const { width, height } = size.value;
-    if (!lay || !draw || !open?.width || isLost) return;
-    const surface = canvas.current!;
+    const surface = canvas.current;
+    if (!lay || !draw || !surface || !open?.width || isLost) return;
     if (surface.width !== width || surface.height !== height) {
       surface.width = width;
       surface.height = height;

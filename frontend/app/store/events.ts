@@ -5,6 +5,7 @@ import { address } from "../api";
 import type { Render, Shots } from "../types";
 import { askSoon, forgetColors } from "./answers";
 import { mapsOf } from "./maps";
+import { fetchOpened, hearOfClosing } from "./opened";
 import { forgetPictures } from "./pictures";
 import { frame, speed } from "./playhead";
 import { hearOfRevision, project, refresh, restarts, startAnew } from "./project";
@@ -43,12 +44,14 @@ export function listen(): void {
 
   on<Pick<NonNullable<typeof project.value>, "id" | "state" | "progress" | "error">>("project", (data) => {
     const open = project.value;
-    if (open?.id !== data.id) return;
+    if (!open) return void fetchOpened();
+    if (open.id !== data.id) return;
     const wasOpening = open.state === "opening";
     if (data.state === "opening" && !wasOpening) return startAnew();
     project.value = { ...open, ...data };
     if (wasOpening || data.state !== open.state) void refresh().catch(complain);
   });
+  on<{ id: string }>("closed", ({ id }) => void hearOfClosing(id));
   on<{ id: string; first: number; last: number }>("maps", ({ id, first, last }) => {
     if (project.value?.id !== id) return;
     const maps = mapsOf(id);

@@ -54,13 +54,20 @@ export function useGraphics(): Graphics {
     const surface = canvas.current!;
     surface.addEventListener("webglcontextlost", lost);
     surface.addEventListener("webglcontextrestored", begin);
+    // The element is held here: it leaves the page, and its ref, before the observer does.
+    const surroundings = box.current!;
     const watcher = new ResizeObserver(() => {
       const ratio = devicePixelRatio || 1;
-      const { clientWidth, clientHeight } = box.current!;
+      const { clientWidth, clientHeight } = surroundings;
       size.value = { width: Math.round(clientWidth * ratio), height: Math.round(clientHeight * ratio), ratio };
     });
-    watcher.observe(box.current!);
-    return () => watcher.disconnect();
+    watcher.observe(surroundings);
+    return () => {
+      watcher.disconnect();
+      surface.removeEventListener("webglcontextlost", lost);
+      renderer.current?.dispose(); // a browser has few of them, and takes the oldest one away
+      renderer.current = null;
+    };
   }, []);
   return { box, canvas, renderer, size, trouble };
 }

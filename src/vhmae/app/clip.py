@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
 
@@ -305,16 +306,25 @@ class OpenClip:
         return next((len(one.local) for one in looked.answers if one is not None), 0)
 
     def look(self, number: int, named: tuple[int, ...] = ()) -> None:
-        """Look at a frame closely, with the network: it is in ``looks`` afterwards, or why not."""
+        """Look at a frame closely, with the network: it is in ``looks`` afterwards, or why not.
+
+        Raises:
+            CancelledError: where the clip is closed meanwhile.
+        """
         if self.closed or self.looks.get(number) is not None:
             return
+
+        def check() -> None:
+            if self.closed:
+                raise CancelledError
+
         try:
             payload = next(iter(self.sources.frames(number)), None)
             if payload is None or payload.timed.index != number:
                 raise InputError(f"frame {number}: is not in the part that is looked at")
             covers = self.analysis.covers(payload.mattes)
             answers = tuple(
-                answer_among_neighbors(self.analysis, number, place) if cover.any() else None
+                answer_among_neighbors(self.analysis, number, place, check) if cover.any() else None
                 for place, cover in enumerate(covers)
             )
             frame = to_uint8(payload.timed.image.rgb())

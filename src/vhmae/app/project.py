@@ -296,6 +296,12 @@ class Project:
 
     # --- what is told
 
+    def brief(self) -> dict[str, Any]:
+        """The project as ``GET api/projects`` tells it among others."""
+        name = Path(str(self.document.tree["job"].get("composite", ""))).name
+        progress = self.progress()["maps"]
+        return {"id": self.number, "name": name, "state": self.state, "read": progress}
+
     def facts(self) -> dict[str, Any]:
         """The project as ``GET api/projects/ID`` tells it."""
         clip, job = self._clip, self.document.tree["job"]

@@ -44,6 +44,11 @@ def add_project_calls(app: FastAPI, projects: Projects, renders: Renders, demo: 
         renders.adopt(project)
         return project.facts()
 
+    @app.get("/api/projects")
+    def opened() -> Sequence[Mapping[str, Any]]:
+        """The clips that are open."""
+        return projects.briefly()
+
     @app.get("/api/projects/{number}")
     def facts(number: str) -> Mapping[str, Any]:
         """All that is known of a clip."""
@@ -51,7 +56,8 @@ def add_project_calls(app: FastAPI, projects: Projects, renders: Renders, demo: 
 
     @app.delete("/api/projects/{number}", status_code=204)
     def close(number: str) -> Response:
-        """Close a clip."""
+        """Close a clip, unless something of it is still to be exported."""
+        renders.check_free(projects.get(number))
         projects.forget(number)
         return Response(status_code=204)
 

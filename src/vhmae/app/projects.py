@@ -127,15 +127,20 @@ class Projects:
         self.house.folder.existing(text)
         return self._from(project.document.path, text)
 
+    def briefly(self) -> list[dict[str, Any]]:
+        """What is open, first opened first."""
+        return [project.brief() for project in list(self._open.values())]
+
     def numbers(self) -> list[str]:
         return list(self._open)
 
     def forget(self, number: str) -> None:
-        """Close a project; its file stays."""
+        """Close a project, and tell those who look at it; its file stays."""
         project = self.get(number)
         with self._lock:
             self._open.pop(number, None)
         project.close()
+        self.house.tell("closed", {"id": number})
 
     def close(self) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 
+from vhmae.app.refusals import Refused
 from vhmae.errors import InputError
 from vhmae.work.sources import Payload, Sources
 
@@ -25,12 +26,14 @@ class Reel:
         self._frames: Iterator[Payload] | None = None
         self._at = -1
         """Number of the frame that was read last."""
+        self._closed = False
 
     def payload(self, number: int) -> Payload:
         """A frame.
 
         Raises:
             InputError: where it cannot be decoded.
+            Refused: where the clip was closed meanwhile.
         """
         with self._lock:
             if number in self._kept:
@@ -40,12 +43,16 @@ class Reel:
                 self._close()
                 self._frames = self.sources.frames(number)
             for payload in self._frames:
+                if self._closed:
+                    break
                 self._at = payload.timed.index
                 if self._at == number:
                     return self._keep(payload)
                 if self._at > number:
                     break
             self._close()
+        if self._closed:
+            raise Refused("server.no-project")
         raise InputError(f"frame {number} of {self.sources.job.composite} cannot be decoded")
 
     def _keep(self, payload: Payload) -> Payload:
@@ -59,7 +66,8 @@ class Reel:
         self._frames, self._at = None, -1
 
     def close(self) -> None:
-        """Let the file go."""
+        """Let the file go; what is being read is given up with its next frame."""
+        self._closed = True
         with self._lock:
             self._close()
             self._kept.clear()

@@ -26,6 +26,8 @@ State = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
 OPEN_STATES = ("waiting", "running", "stopped", "cancelled")
 """Of entries that may still be done: they are kept with the project."""
 MOST_ENTRIES = 200
+GRACE_SECONDS = 1.0
+"""For what runs to stop when the server ends."""
 
 
 @dataclasses.dataclass
@@ -172,6 +174,16 @@ class Renders:
             raise Refused("server.no-render")
         return render
 
+    def check_free(self, project: Project) -> None:
+        """Refuse to close a clip of which something is in work.
+
+        Raises:
+            Refused: naming what it is.
+        """
+        for one in list(self._entries.values()):
+            if one.project is project and one.state in ("waiting", "running"):
+                raise Refused("server.exporting", path=project.house.folder.text(one.taking.output))
+
     def cancel(self, number: str) -> Render:
         """Stop an entry; it may be resumed."""
         render = self.get(number)
@@ -208,15 +220,19 @@ class Renders:
             _remove(resume_folder(render.taking.output))
         self._keep(render.project)
 
-    def end(self) -> None:
-        """Stop what runs, so that it may be resumed, and let the rest wait for the next server."""
+    def stop(self) -> None:
+        """Have what runs stopped, so that it may be resumed; the rest waits for the next server."""
         with self._changed:
             self._ended = True
             running = [one.running for one in self._entries.values() if one.running is not None]
             self._changed.notify_all()
         for one in running:
             one.cancel()
-        self._thread.join(timeout=20.0)
+
+    def end(self) -> None:
+        """Stop, and wait a moment for it; a command that is slow to end does so without us."""
+        self.stop()
+        self._thread.join(timeout=GRACE_SECONDS)
 
     # --- the work
 

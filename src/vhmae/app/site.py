@@ -119,10 +119,17 @@ class App:
         self.admission = Admission(self.secrets.token)
         self.application = self._application()
 
-    def close(self) -> None:
-        """End everything; what is rendered may be resumed."""
+    def end(self) -> None:
+        """Have everything end, without waiting for it: calls that wait for something are refused
+        at once. What is rendered may be resumed."""
         self.events.end()
         self.projects.close()  # first: what is read of clips ends with the next frame
+        self.renders.stop()
+        self.worker.stop()
+
+    def close(self) -> None:
+        """End everything, and wait for it."""
+        self.end()
         self.renders.end()
         self.worker.end()
         self.run.close()

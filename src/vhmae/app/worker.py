@@ -3,17 +3,20 @@ in short turns between."""
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 AWAITED, PREPARED, READING = 0, 1, 2
 """How urgent work is: somebody waits for it; somebody may ask for it soon; all of a clip."""
+GRACE_SECONDS = 1.0
+"""For what is being done at the end; it is to look itself whether it is still wanted."""
 
 
 class Worker:
@@ -21,6 +24,8 @@ class Worker:
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
+        self._promised: set[Future[Any]] = set()
+        """What somebody may be waiting for."""
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._ended = False
@@ -32,12 +37,13 @@ class Worker:
         future: Future[T] = Future()
 
         def run() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                future.set_result(work())
-            except BaseException as error:
-                future.set_exception(error)
+            with contextlib.suppress(InvalidStateError):  # at the end they are given up
+                try:
+                    future.set_result(work())
+                except BaseException as error:
+                    future.set_exception(error)
+            with self._changed:
+                self._promised.discard(future)
 
         self._add(urgency, run, future)
         return future
@@ -66,6 +72,8 @@ class Worker:
                 if future is not None:
                     future.cancel()
                 return
+            if future is not None:
+                self._promised.add(future)
             heapq.heappush(self._waiting, (urgency, next(self._numbers), run))
             self._changed.notify()
 
@@ -79,10 +87,18 @@ class Worker:
                 _, _, run = heapq.heappop(self._waiting)
             run()
 
-    def end(self) -> None:
-        """Let what is being done be finished, and the rest be."""
+    def stop(self) -> None:
+        """Begin nothing more; whoever waits for something is told at once that it does not come."""
         with self._changed:
             self._ended = True
-            self._waiting.clear()
+            waiting, self._waiting = self._waiting, []
+            promised, self._promised = self._promised, set()
             self._changed.notify()
-        self._thread.join(timeout=30.0)
+        for future in promised:
+            future.cancel()
+        waiting.clear()  # here: what is closed with it takes its time
+
+    def end(self) -> None:
+        """Stop, and let what is being done be finished, if that does not take long."""
+        self.stop()
+        self._thread.join(timeout=GRACE_SECONDS)

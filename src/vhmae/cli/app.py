@@ -144,7 +144,7 @@ def _app(args: Any) -> None:
             print("Ctrl-C ends it; projects are saved as you go", file=sys.stderr)
         if not args.no_browser and not args.remote and _has_screen():
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-        serve(app.application, bound, ending=app.events.end)
+        serve(app.application, bound, ending=app.end)
 
 
 def _listen(host: str, port: int | None) -> Any:

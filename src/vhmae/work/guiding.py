@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -176,12 +177,15 @@ class Named:
         return Shown(frame, matte, self._answers[number, place], shot)
 
 
-def answer_among_neighbors(analysis: Analysis, number: int, place: int) -> FrameTransform:
+def answer_among_neighbors(
+    analysis: Analysis, number: int, place: int, check: Callable[[], None] = lambda: None
+) -> FrameTransform:
     """What the network says of a frame among its neighbors, before strength and any guide; of the
     whole shot, where that has been surveyed.
 
     Args:
         place: of the part that moves, from 0.
+        check: called between frames and windows; what it raises ends the work.
     Raises:
         InputError: where nothing can be said of it.
     """
@@ -194,11 +198,13 @@ def answer_among_neighbors(analysis: Analysis, number: int, place: int) -> Frame
     first = max(0, number - AROUND)
     released = []
     for payload in itertools.islice(sources.frames(first), number - first + AROUND + 1):
+        check()
         timed = payload.timed
         cut = timed.index in sources.cuts
         matte = analysis.covers(payload.mattes)[place]
         released += harmonizer.push(timed.index, timed.image.thumbnail, matte, cut=cut)
     for one in itertools.chain(released, harmonizer.drain_lazily()):
+        check()
         if one.payload == number and isinstance(one.change, FrameTransform):
             return one.change
     raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")

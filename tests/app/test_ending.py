@@ -1,0 +1,123 @@
+"""The end of the app: whoever waits is told at once, whatever is being done."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.page import Page, app_of
+from vhmae.app.worker import AWAITED, PREPARED, READING, Worker
+
+PATIENCE_SECONDS = 60
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What work waits for in these tests; opened at their end."""
+    found = threading.Event()
+    yield found
+    found.set()
+
+
+def held(worker: Worker, gate: threading.Event) -> Future[bool]:
+    """Keep a worker busy; returns once it is."""
+    begun = threading.Event()
+
+    def work() -> bool:
+        begun.set()
+        return gate.wait(PATIENCE_SECONDS)
+
+    future = worker.ask(AWAITED, work)
+    assert begun.wait(PATIENCE_SECONDS)
+    return future
+
+
+def test_nobody_waits_for_a_worker_that_was_stopped(gate: threading.Event) -> None:
+    worker = Worker()
+    running = held(worker, gate)
+    done: list[Any] = []
+    waiting = worker.ask(PREPARED, lambda: done.append("late"))
+    worker.take_turns(READING, map(done.append, ["turn"]))
+    worker.stop()
+    late = worker.ask(AWAITED, lambda: done.append("later"))
+    for future in (running, waiting, late):
+        with pytest.raises(CancelledError):
+            future.result(PATIENCE_SECONDS)
+    assert not gate.is_set(), "the work itself went on meanwhile"
+    gate.set()
+    worker.end()
+    assert done == []
+
+
+def test_a_call_that_waits_is_refused_when_the_app_ends(
+    folder: Path, bold_weights: Path, gate: threading.Event
+) -> None:
+    app = app_of(folder, bold_weights)
+    try:
+        page = Page(app)
+        number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+        held(app.worker, gate)
+        answers: list[Any] = []
+        asked = {"guide": {"schema": 1}, "frame": 17, "object": 1, "count": 6}
+        call = threading.Thread(
+            target=lambda: answers.append(page.post(f"projects/{number}/takes", asked))
+        )
+        call.start()
+        clip = app.projects.get(number)
+        while 17 not in clip._looking:
+            assert call.is_alive(), answers
+            gate.wait(0.01)
+        app.end()
+        call.join(PATIENCE_SECONDS)
+        assert answers[0].status_code == 409
+        assert not gate.is_set()
+        gate.set()
+    finally:
+        app.close()
+
+
+def test_what_is_read_of_a_closed_clip_is_given_up(page: Page) -> None:
+    number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+    clip = page.app.projects.get(number).clip
+    taken = []
+
+    class Once:
+        """Frames of a file during which the clip is closed."""
+
+        def __init__(self, sources: Any) -> None:
+            self.sources = sources
+
+        def frames(self, first: int) -> Iterator[Any]:
+            for one in self.sources.frames(first):
+                taken.append(one.timed.index)
+                clip.reel._closed = True
+                yield one
+
+    clip.reel.sources = Once(clip.reel.sources)  # type: ignore[assignment]
+    assert page.get(f"projects/{number}/frames/29?size=full").json()["key"] == "server.no-project"
+    assert taken == [29]
+    page.send("DELETE", f"projects/{number}")
+
+
+def test_a_look_at_a_clip_that_is_closed_meanwhile_is_given_up(page: Page) -> None:
+    number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+    clip = page.app.projects.get(number).clip
+    covers = clip.analysis.covers
+    asked: list[int] = []
+
+    def closing(mattes: Any) -> Any:
+        asked.append(len(asked))
+        clip.closed = len(asked) > 1  # it was open when the frame itself was read
+        return covers(mattes)
+
+    clip.analysis.covers = closing  # type: ignore[method-assign]
+    with pytest.raises(CancelledError):
+        clip.look(25)
+    assert len(asked) == 2
+    assert clip.looks.get(25) is None
+    page.send("DELETE", f"projects/{number}")
