@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.app.page import Page, picture_of
+from tests.app.page import Page, maps_of, picture_of, waited
+from tests.support.scenes import moving_scene, write_video
 from vhmae.guide.dials import DIALS
 from vhmae.guide.options import GuideOptions
 from vhmae.work.alternatives import show_alternatives
-from vhmae.work.analysis import open_analysis
+from vhmae.work.analysis import Analysis, open_analysis
 from vhmae.work.diagnosis import diagnose
 from vhmae.work.guiding import hear_guide
 from vhmae.work.job import AlternativesJob, AnalysisJob
@@ -227,3 +230,43 @@ def test_the_colors_that_dials_are_fitted_in_are_told(
     assert page.get(f"projects/{clip}/colors").headers["x-frame"] == "0"
     other = page.get(f"projects/{clip}/colors", params={"object": 2})
     assert other.json()["key"] == "server.no-object"
+
+
+def test_what_was_heard_before_the_survey_is_heard_anew(
+    page: Page, folder: Path, bold_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With quality best the network knows whole shots; before, the frames around one alone."""
+    plain, gate = Analysis.survey_lazily, threading.Event()
+
+    def held(self: Analysis) -> Iterator[int]:
+        while not gate.wait(0.01):
+            yield 0
+        yield from plain(self)
+
+    monkeypatch.setattr(Analysis, "survey_lazily", held)
+    told: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(page.app.house, "tell", lambda name, tree: told.append((name, tree)))
+    files = {"composite": "sub/long.mkv", "masks": ["sub/long_mask.mkv"]}
+    pictures, masks = moving_scene(80, 96, 64)
+    pictures[40:] = pictures[40:] // 2  # what comes later is another light
+    write_video(folder / "sub" / "long.mkv", pictures)
+    write_video(folder / "sub" / "long_mask.mkv", masks.astype(np.uint8) * 255, pix_fmt="yuv444p")
+    wanted = {**files, "options": {"quality": "best", "cut_detection": False}}
+    number = page.post("projects", wanted).json()["id"]
+    waited(lambda: page.get(f"projects/{number}").json(), "reading", "failed")
+    early = page.heard(number, {"points": [POINT]}, 4)
+    shown = maps_of(page.get(f"projects/{number}/maps?first=4&count=1").content)[1][0]
+    assert shown["flags"] == 0
+    told.clear()
+    gate.set()
+    assert page.settled(number)["state"] == "ready"
+    assert told[0] == ("maps", {"id": number, "first": 0, "last": 79}), "pages look anew"
+    late = page.heard(number, {"points": [POINT]}, 4)
+    again = maps_of(page.get(f"projects/{number}/maps?first=4&count=1").content)[1][0]
+    assert page.send("DELETE", f"projects/{number}").status_code == 204
+    assert page.opened(**wanted) == number
+    fresh = page.heard(number, {"points": [POINT]}, 4)
+    page.send("DELETE", f"projects/{number}")
+    assert late["changes"] == fresh["changes"]
+    assert late["points"] == fresh["points"] != early["points"]
+    assert not np.array_equal(shown["answers"][0].overall, again["answers"][0].overall)

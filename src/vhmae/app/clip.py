@@ -135,19 +135,27 @@ class OpenClip:
 
     # --- reading all of it, in turns
 
-    def reading(self, tell: Callable[[int, int], None]) -> Iterator[None]:
+    def reading(
+        self, tell: Callable[[int, int], None], surveyed: Callable[[], None] = lambda: None
+    ) -> Iterator[None]:
         """Read the clip and have the network see it, a little a turn.
 
         Args:
             tell: told the first and the last frame whose maps have become final.
+            surveyed: called once whole shots have been surveyed, where that was to be done: what
+                was looked at before is to be looked at again.
         """
         analysis = self.analysis
         frames = run_ahead(self._kept(self.sources.frames()), FRAMES_AHEAD)
         try:
-            for _ in analysis.survey_lazily():
+            count = 0
+            for count in analysis.survey_lazily():
                 if self.closed:
                     return
                 yield
+            if count:
+                self.looks.lapse()
+                surveyed()
             for payload in frames:
                 for ready in analysis.pushed(payload):
                     self._settle(ready, tell)
@@ -311,7 +319,7 @@ class OpenClip:
         Raises:
             CancelledError: where the clip is closed meanwhile.
         """
-        if self.closed or self.looks.get(number) is not None:
+        if self.closed or self.looks.has(number):
             return
 
         def check() -> None:

@@ -4,7 +4,7 @@ answer now is in words, and takes to choose from. The network is not asked here.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -84,7 +84,7 @@ class Hearer:
 
     def pending(self, guide: Guide) -> list[int]:
         """Those of them that were not looked at yet."""
-        return [frame for frame in self.named(guide) if self.looks.get(frame) is None]
+        return [frame for frame in self.named(guide) if not self.looks.has(frame)]
 
     def shot_of(self, frame: int) -> int:
         """The shot of a frame; where nobody has come so far, that of the last one that is known."""
@@ -203,7 +203,7 @@ class Hearer:
                 number,
                 part.side,
                 max(part.thing, 1),
-                lambda frame, place=place: self._shown(frame, place),  # type: ignore[misc]  # of a lambda's default mypy knows no type
+                self._seeing(place),
             )
             if said is None:
                 continue
@@ -243,7 +243,7 @@ class Hearer:
             found[place] = decide_shots(
                 self.prior,
                 as_stored(self._of(guide, place), self.info),
-                lambda frame, place=place: self._shown(frame, place),  # type: ignore[misc]  # of a lambda's default mypy knows no type
+                self._seeing(place),
                 thing=max(part.thing, 1),
                 first=self.default,
                 strength=1.0 if strengths is None else strengths[place],
@@ -264,6 +264,10 @@ class Hearer:
     def _usable(self, frame: int) -> bool:
         look = self.looks.get(frame)
         return look is not None and look.trouble is None
+
+    def _seeing(self, place: int) -> Callable[[int], Shown]:
+        """How frames are shown to a part."""
+        return lambda frame: self._shown(frame, place)
 
     def _shown(self, frame: int, place: int) -> Shown:
         look = self.looks.get(frame)

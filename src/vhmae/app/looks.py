@@ -39,6 +39,7 @@ class Looks:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._looks: OrderedDict[int, Look] = OrderedDict()
+        self._lapsed: set[int] = set()
         self._lock = threading.Lock()
 
     def put(
@@ -79,9 +80,20 @@ class Looks:
                 self._looks.move_to_end(number)
             return found
 
+    def has(self, number: int) -> bool:
+        """Whether there is a look that nothing better is to be had for."""
+        with self._lock:
+            return number in self._looks and number not in self._lapsed
+
+    def lapse(self) -> None:
+        """More is known of the clip now: what was seen so far stands until it is looked at anew."""
+        with self._lock:
+            self._lapsed = set(self._looks)
+
     def _keep(self, number: int, look: Look, named: Collection[int]) -> None:
         with self._lock:
             before = self._looks.pop(number, None)
+            self._lapsed.discard(number)
             self._looks[number] = look
             free = [one for one in self._looks if one not in named]
             gone = [before] + [self._looks.pop(one) for one in free[: len(free) - MOST_KEPT]]

@@ -171,7 +171,9 @@ class Project:
 
     def _reading(self, clip: OpenClip, generation: int) -> Any:
         try:
-            yield from clip.reading(lambda first, last: self._read(clip, first, last))
+            yield from clip.reading(
+                lambda first, last: self._read(clip, first, last), lambda: self._surveyed(clip)
+            )
         except VhmaeError as error:
             self._fail(generation, {"detail": str(error), "key": None, "values": {}})
             return
@@ -186,6 +188,13 @@ class Project:
             self.settled.set()
         self._tell_state()
         self._tell_maps(clip)
+
+    def _surveyed(self, clip: OpenClip) -> None:
+        """Pages ask anew for what they show and for what was said."""
+        self.look(clip.hearer.default)
+        self.house.tell("maps", {"id": self.number, "first": 0, "last": clip.info.frames - 1})
+        for frame in self.document.guide.frames:
+            self.house.tell("guide", {"id": self.number, "frame": frame})
 
     def _read(self, clip: OpenClip, first: int, last: int) -> None:
         now = time.monotonic()
@@ -266,7 +275,7 @@ class Project:
 
     def need_look(self, number: int) -> None:
         """Have a frame looked at, if that was not done, without waiting for it."""
-        if self.clip.looks.get(number) is None:
+        if not self.clip.looks.has(number):
             self.look(number, awaited=True)
 
     def ensure_looks(self, frames: Iterable[int]) -> None:
@@ -275,7 +284,7 @@ class Project:
         Raises:
             Refused: where that takes too long.
         """
-        missing = [one for one in dict.fromkeys(frames) if self.clip.looks.get(one) is None]
+        missing = [one for one in dict.fromkeys(frames) if not self.clip.looks.has(one)]
         waited = [self.look(one, awaited=True) for one in missing]
         try:
             for future in waited:
@@ -288,7 +297,7 @@ class Project:
         first."""
         clip = self.clip
         clip.check_frame(first)
-        if count == 1 and not clip.maps.known[first] and clip.looks.get(first) is None:
+        if count == 1 and not clip.maps.known[first] and not clip.looks.has(first):
             self.ensure_looks([first])
         if not clip.grid and clip.looks.get(clip.hearer.default) is None:
             self.ensure_looks([clip.hearer.default])
