@@ -20,13 +20,14 @@ MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 # What all that works on the code needs.
 setup: $(VENV)/dev
 
-# What users have: the package and what it depends on.
+# What users have: the package and what it depends on. By the lock file all of it comes at once, of which
+# tests import a part: that part alone is compiled, when it is.
 $(VENV)/package: pyproject.toml constraints.txt $(LOCK)
 	$(PYTHON) -m venv --clear $(VENV)
 ifeq ($(LOCK),)
 	$(PIP) install --constraint constraints.txt --editable .
 else
-	$(PIP) install --require-hashes --requirement $(LOCK)
+	$(PIP) install --no-compile --require-hashes --requirement $(LOCK)
 	$(PIP) install --no-deps --no-build-isolation --editable .
 endif
 	touch $@
