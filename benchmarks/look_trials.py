@@ -27,6 +27,7 @@ from hardware import describe
 from torch import Tensor
 from trial import Pairs, Trial, answers, make_pairs, make_path, train
 
+from vhmae.arrays import Frame, Mask
 from vhmae.color.lut import read_lut_bank
 from vhmae.config import build
 from vhmae.data.clips import Pack
@@ -56,14 +57,16 @@ class WholeFrames:
             if frames > 1
             else [int(rng.integers(len(rows)))]
         )
-        parts = []
+        parts: list[tuple[Frame, Mask]] = []
         for pick in picks:
             picture, labels = self.pack.picture(int(rows[pick])), self.pack.labels(int(rows[pick]))
             assert labels is not None
             frame, region = close_edge(
                 picture, labels > 0, round(4 * picture.shape[0] / REFERENCE_LINES)
             )
-            small = cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA)
+            small = np.asarray(
+                cv2.resize(frame, (size, size), interpolation=cv2.INTER_AREA), np.uint8
+            )
             parts.append(
                 (
                     small,

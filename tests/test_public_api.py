@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -84,3 +86,31 @@ def test_whoever_calls_is_told_how_far_the_work_is_and_can_stop_it(tmp_path: Pat
     with pytest.raises(Stopped):
         vhmae.harmonize_video(composite, tmp_path / "other.mkv", mask=mask, on_progress=stop)
     assert {path.name for path in tmp_path.iterdir()} == there
+
+
+def public_hints(scope: ast.Module | ast.ClassDef) -> Iterator[ast.expr]:
+    """The types of what a module shows to others: of functions, and of classes' fields and
+    methods."""
+    for one in scope.body:
+        if isinstance(one, ast.ClassDef) and not one.name.startswith("_"):
+            yield from public_hints(one)
+        elif isinstance(one, ast.AnnAssign) and isinstance(scope, ast.ClassDef):
+            if not ast.unparse(one.target).startswith("_"):
+                yield one.annotation
+        elif isinstance(one, ast.FunctionDef) and (
+            not one.name.startswith("_") or one.name in ("__init__", "__call__")
+        ):
+            taken = [argument.annotation for argument in one.args.args + one.args.kwonlyargs]
+            yield from (hint for hint in (*taken, one.returns) if hint is not None)
+
+
+@pytest.mark.parametrize("room", ["color", "data", "engine", "evaluation", "matting", "video"])
+def test_arrays_that_others_pass_are_called_by_what_they_hold(room: str) -> None:
+    """Aliases of ``vhmae.arrays`` say shape and range; a bare ``Array`` says neither."""
+    bare = [
+        f"{path.name}:{hint.lineno}"
+        for path in (Path(vhmae.__file__).parent / room).rglob("*.py")
+        for hint in public_hints(ast.parse(path.read_text()))
+        if any(isinstance(node, ast.Name) and node.id == "Array" for node in ast.walk(hint))
+    ]
+    assert bare == []

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import TableColors
+
+Split = Literal["train", "heldout", "all"]
+"""Which LUTs of a bank: those that training draws, those kept for testing, or both."""
 
 
 class Table(Protocol):
@@ -29,12 +32,12 @@ class Table(Protocol):
 class Cube:
     """A 3-D look-up table to be written."""
 
-    table: Array
+    table: TableColors
     """(n, n, n, 3) float32, indexed [blue][green][red]."""
     name: str
 
 
-def grid_colors(size: int) -> Array:
+def grid_colors(size: int) -> TableColors:
     """The colours at the nodes of a table, (size, size, size, 3) float32: the identity."""
     axis = np.linspace(0.0, 1.0, size, dtype=np.float32)
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Numbers
 
 ENTRIES = 1 << 16
 
@@ -15,7 +15,7 @@ ENTRIES = 1 << 16
 class Curve:
     """A function of [0, 1], read off a table; what lies outside is taken as the nearer end."""
 
-    def __init__(self, function: Callable[[Array], Array], roots: int = 0) -> None:
+    def __init__(self, function: Callable[[Numbers], Numbers], roots: int = 0) -> None:
         """Make the table.
 
         Args:
@@ -27,7 +27,7 @@ class Curve:
         self._table = function(places).astype(np.float32)
         self._roots = roots
 
-    def __call__(self, values: Array) -> Array:
+    def __call__(self, values: Numbers) -> Numbers:
         """Values of any shape -> the function's, float32."""
         from vhmae.color.compiled import look_up  # slow to import: at first use
 

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Light, Matrix, Planes, PlaneSteps
 from vhmae.color.curves import Curve as Table
 from vhmae.color.primaries import BT709, between, to_xyz
 from vhmae.color.srgb import encoded, linear
@@ -56,10 +56,10 @@ class LightSpace(Protocol):
     def name(self) -> str:
         """What reports call it."""
 
-    def to_light(self, values: Array) -> Array:
+    def to_light(self, values: Light) -> Light:
         """Values of red, green and blue (3, ...), float32 -> light (3, ...), float32."""
 
-    def from_light(self, light: Array) -> Array:
+    def from_light(self, light: Light) -> Light:
         """Light (3, ...) -> values (3, ...), float32, the nearest that there are."""
 
 
@@ -75,14 +75,14 @@ class HdrSpace:
     def name(self) -> str:
         return f"{self.curve} {self.primaries}"
 
-    def to_light(self, values: Array) -> Array:
+    def to_light(self, values: Light) -> Light:
         light = _curves(self.curve)[0](values)
         if self.curve == "HLG":
             light *= np.maximum(_weighed(light, self.primaries), _LEAST) ** _OOTF
         light *= self._peak
         return _through(between_primaries(self.primaries, "BT.709"), light)
 
-    def from_light(self, light: Array) -> Array:
+    def from_light(self, light: Light) -> Light:
         own = _through(between_primaries("BT.709", self.primaries), light)
         own /= self._peak
         if self.curve == "HLG":
@@ -104,12 +104,12 @@ class WideSpace:
 
     name: str = LIGHT
 
-    def to_light(self, values: Array) -> Array:
+    def to_light(self, values: Light) -> Light:
         twice = 2.0 * values.astype(np.float32, copy=False)
         above = np.exp(np.maximum(twice - 1.0, 0.0) * _LOG_LARGEST)
         return np.where(twice > 1.0, above, linear(np.clip(twice, 0.0, 1.0)))
 
-    def from_light(self, light: Array) -> Array:
+    def from_light(self, light: Light) -> Light:
         light = light.astype(np.float32, copy=False)
         above = 1.0 + np.log(np.clip(light, 1.0, _LARGEST_HALF)) / _LOG_LARGEST
         return np.float32(0.5) * np.where(light > 1.0, above, encoded(np.clip(light, 0.0, 1.0)))
@@ -146,7 +146,7 @@ def _curves(curve: Curve) -> tuple[Table, Table]:
 
 
 @functools.cache
-def between_primaries(before: Primaries, after: Primaries) -> Array:
+def between_primaries(before: Primaries, after: Primaries) -> Matrix:
     """The matrix (3, 3) from light of some primaries to that of others, white stays."""
     return between(_CHROMATICITIES[before], _CHROMATICITIES[after])
 
@@ -172,18 +172,18 @@ def _display() -> tuple[Table, Table]:
     return Table(encoded, roots=1), Table(linear)
 
 
-def shown(light: Array) -> Array:
+def shown(light: Light) -> Planes:
     """Light -> sRGB in [0, 1] of what lies there; what is no number is black."""
     return _display()[0](np.nan_to_num(light, nan=0.0, posinf=1.0, neginf=0.0))
 
 
-def converted(values: Array, before: LightSpace | None, after: LightSpace | None) -> Array:
+def converted(values: Light, before: LightSpace | None, after: LightSpace | None) -> Light:
     """Values (3, ...) of one space as those of another; None is what a display of SDR is sent."""
     light = linear(values) if before is None else before.to_light(values)
     return shown(light) if after is None else after.from_light(light)
 
 
-def carried(light: Array, was: Array, is_now: Array) -> Array:
+def carried(light: Light, was: Planes, is_now: Planes) -> Light:
     """Carry a change of the light that is shown into all of the light.
 
     Up to 1 the difference is added, so that what is not shown stays; above 1 light is multiplied as
@@ -195,7 +195,7 @@ def carried(light: Array, was: Array, is_now: Array) -> Array:
     return np.where(light > 1.0, light * is_now, light + (is_now - was))
 
 
-def moved(space: LightSpace, values: Array, change: Array) -> Array:
+def moved(space: LightSpace, values: Light, change: PlaneSteps) -> Light:
     """The steps of a file's values that a change of shown colours comes to.
 
     Args:

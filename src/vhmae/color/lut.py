@@ -10,16 +10,14 @@ import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from vhmae.color.cube import Split
 from vhmae.errors import InputError, ShapeError
-
-Split = Literal["train", "heldout", "all"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

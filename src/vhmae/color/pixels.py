@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Mask, UnitFrame
+from vhmae.arrays import Array, Mask, Numbers, Places, UnitFrame
 
 SETS = ("foreground", "background", "inner_ring", "outer_ring")
 FOREGROUND_SETS = ("foreground", "inner_ring")
@@ -30,7 +30,7 @@ def ring_radius(height: int, width: int) -> int:
     return max(1, round(RING_SHARE * min(height, width)))
 
 
-def grow(mask: Array, radius: int) -> Array:
+def grow(mask: Mask, radius: int) -> Mask:
     """Grow masks (..., H, W) bool by a square of the given radius."""
     kernel = np.ones((2 * radius + 1,) * 2, np.uint8)
     planes = np.ascontiguousarray(mask).reshape(-1, *mask.shape[-2:]).view(np.uint8)
@@ -38,7 +38,7 @@ def grow(mask: Array, radius: int) -> Array:
     return np.stack(grown).reshape(mask.shape) > 0
 
 
-def set_members(mask: Array) -> Array:
+def set_members(mask: Mask) -> Mask:
     """Split frames into the four pixel sets: (B, T, H, W) bool, True = foreground, to (B, S, T * H
     * W) bool in the order of ``SETS``."""
     radius = ring_radius(*mask.shape[-2:])
@@ -47,7 +47,7 @@ def set_members(mask: Array) -> Array:
     return members.reshape(*members.shape[:2], -1)
 
 
-def draw_places(members: Array, count: int, offset: Array | float = 0.5) -> tuple[Array, Array]:
+def draw_places(members: Mask, count: int, offset: Numbers | float = 0.5) -> tuple[Places, Mask]:
     """Draw places of a set at evenly spaced ranks; a smaller set repeats its places.
 
     Args:

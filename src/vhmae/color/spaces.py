@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Light
 from vhmae.color.light import LIGHT, Curve, HdrSpace, LightSpace
 from vhmae.errors import InputError, did_you_mean
 
@@ -26,10 +26,10 @@ class OcioSpace:
     name: str
     """As the configuration has it."""
 
-    def to_light(self, values: Array) -> Array:
+    def to_light(self, values: Light) -> Light:
         return _applied(_processor(self.name, LIGHT), values)
 
-    def from_light(self, light: Array) -> Array:
+    def from_light(self, light: Light) -> Light:
         return _applied(_processor(LIGHT, self.name), light)
 
 

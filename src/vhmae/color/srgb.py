@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import UnitColors
 
 
-def encoded(light: Array) -> Array:
+def encoded(light: UnitColors) -> UnitColors:
     """Light in [0, 1] -> sRGB in [0, 1], in float32."""
     light = light.astype(np.float32, copy=False)
     return np.where(
@@ -17,7 +17,7 @@ def encoded(light: Array) -> Array:
     )
 
 
-def linear(values: Array) -> Array:
+def linear(values: UnitColors) -> UnitColors:
     """sRGB in [0, 1] -> light in [0, 1], in float32."""
     values = values.astype(np.float32, copy=False)
     return np.where(

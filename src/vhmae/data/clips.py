@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Mask
+from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Numbers, Picture, Plane
 from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.memory import check_archive
@@ -62,7 +62,7 @@ class ClipFiles:
     video: Path
     mask: Path
 
-    def read(self, limit: int, minimum_foreground: float = 0.005) -> tuple[Array, Array]:
+    def read(self, limit: int, minimum_foreground: float = 0.005) -> tuple[Frames, Mask]:
         """Read at most ``limit`` frames, evenly spaced among those with enough foreground.
 
         Returns:
@@ -93,7 +93,7 @@ class Still:
     picture: Path
     labels: Path
 
-    def read(self, limit: int = 1, minimum_foreground: float = 0.005) -> tuple[Array, Array]:
+    def read(self, limit: int = 1, minimum_foreground: float = 0.005) -> tuple[Frames, Mask]:
         """Read the picture as a clip does: (1, H, W, 3) uint8 RGB and (1, H, W) bool."""
         frame, mask = read_picture(self.picture), read_picture(self.labels, color=False) > 0
         if frame.shape[:2] != mask.shape:
@@ -215,9 +215,9 @@ class Pack:
     def __init__(
         self,
         names: list[str],
-        source: Array,
-        pictures: list[Array],
-        labels: list[Array],
+        source: Numbers,
+        pictures: list[Codes],
+        labels: list[Codes],
         together: Collection[str] = (),
     ) -> None:
         self.names = names
@@ -238,7 +238,7 @@ class Pack:
     def __len__(self) -> int:
         return len(self._pictures)
 
-    def picture(self, index: int) -> Array:
+    def picture(self, index: int) -> Picture:
         """Decode a frame, or take it from the cache: (H, W, 3) uint8 RGB, read-only where it is
         cached."""
         if index in self._decoded:
@@ -283,7 +283,7 @@ class Pack:
             }
         return sum(picture.nbytes for picture in self._decoded.values())
 
-    def labels(self, index: int) -> Array | None:
+    def labels(self, index: int) -> Plane | None:
         """Decode a label map (H, W) uint8, or None where the pack has none."""
         data = self._labels[index]
         return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
@@ -344,7 +344,7 @@ class Pack:
             ) from None
 
 
-def regions_of(picture: Array) -> Array:
+def regions_of(picture: Frame) -> Codes:
     """Divide a picture (H, W, 3) uint8 RGB into connected regions of like colour: labels 1.. up to
     255, (H, W) uint8, no pixel without.
 

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Frames, Mask, Matte, Picture
 from vhmae.data.hyoutube import Sample
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
@@ -25,13 +25,13 @@ _FILTERS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR}
 class Pictures(NamedTuple):
     """The pictures of a composite; read-only where they come from a cache."""
 
-    composite: Array
+    composite: Frames
     """(T, H, W, 3) uint8 RGB."""
-    target: Array
+    target: Frames
     """(T, H, W, 3) uint8 RGB."""
-    mask: Array
+    mask: Mask
     """(T, H, W) bool."""
-    matte: Array
+    matte: Matte
     """The soft mask: (T, H, W) uint8 in 0-255 as the files have it; once resized float32 in [0,
     1]."""
 
@@ -61,7 +61,7 @@ def read_decoded(
     return Pictures(*(np.load(folder / f"{name}.npy", mmap_mode="r") for name in Pictures._fields))
 
 
-def resize_frames(frames: Array, size: int, resizing: Resizing) -> Array:
+def resize_frames(frames: Picture, size: int, resizing: Resizing) -> Picture:
     """Resize frames or mattes (T, H, W[, 3]) to a square of a side; their type stays."""
     return np.stack(
         [cv2.resize(frame, (size, size), interpolation=_FILTERS[resizing]) for frame in frames]

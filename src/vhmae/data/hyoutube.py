@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Mask
+from vhmae.arrays import Array, Codes, Frame, Frames, Mask
 from vhmae.errors import InputError
 
 TEST_LIST, TRAIN_LIST = "test_list.txt", "train_list.txt"
@@ -52,7 +52,7 @@ class Sample:
             )
         return names
 
-    def read(self) -> tuple[Array, Array, Array]:
+    def read(self) -> tuple[Frames, Frames, Mask]:
         """Read the clip: composite and target (T, H, W, 3) uint8 RGB, mask (T, H, W) bool (every
         non-zero pixel).
 
@@ -62,7 +62,7 @@ class Sample:
         composite, target, matte = self.read_soft()
         return composite, target, matte > 0
 
-    def read_soft(self) -> tuple[Array, Array, Array]:
+    def read_soft(self) -> tuple[Frames, Frames, Codes]:
         """As :meth:`read`, with the mask as the file has it: (T, H, W) uint8, 0-255, grey = soft.
 
         A file with one value besides 0 (object numbers, palettes) is a hard mask: that value reads
@@ -84,7 +84,7 @@ class Sample:
             )
         return composite, target, matte
 
-    def read_composite(self) -> tuple[Array, Array]:
+    def read_composite(self) -> tuple[Frames, Mask]:
         """Read composite and mask alone."""
         composite, matte = self._read_soft_composite()
         return composite, matte > 0
@@ -114,7 +114,7 @@ def find_picture(folder: Path, stem: str) -> Path:
     raise InputError(f"{folder}: lacks frame {stem}, which the composite has; unpack the set again")
 
 
-def read_picture(path: Path, color: bool = True) -> Array:
+def read_picture(path: Path, color: bool = True) -> Codes:
     """Read a picture as RGB (H, W, 3) or grey (H, W) uint8."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
     if picture is None:
@@ -122,7 +122,7 @@ def read_picture(path: Path, color: bool = True) -> Array:
     return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if color else picture
 
 
-def write_jpeg(path: Path, picture: Array) -> None:
+def write_jpeg(path: Path, picture: Frame) -> None:
     """Write RGB as JPEG, quality 97, 4:4:4."""
     flags = [
         cv2.IMWRITE_JPEG_QUALITY,

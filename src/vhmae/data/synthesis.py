@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vhmae.arrays import Array, Mask
+from vhmae.arrays import Array, Frames, Mask, Picture
 from vhmae.color.lut import apply_luts
 from vhmae.data.clips import Pack
 from vhmae.data.looks import Lighting, LookSampler, lighting_gains
@@ -27,7 +27,7 @@ REFERENCE_LINES = 288
 """Clean edges and mask jitter are stated in pixels of a frame with this many lines."""
 
 
-def close_edge(frame: Array, mask: Mask, pixels: int) -> tuple[Array, Array]:
+def close_edge(frame: Picture, mask: Mask, pixels: int) -> tuple[Picture, Mask]:
     """Shrink the foreground and fill the band around its old edge from the background side.
 
     Masks are a few pixels off; without this a strip of one surface would be seen under both looks,
@@ -83,11 +83,11 @@ def move_edge(mask: Mask, pixels: int) -> Mask:
 class Scene:
     """What stands before the looks."""
 
-    frames: Array
+    frames: Frames
     """(T, S, S, 3) uint8 RGB."""
-    region: Array
+    region: Mask
     """(T, S, S) bool: what B recolours."""
-    mask: Array
+    mask: Mask
     """(T, S, S) bool: what the network is told."""
     source: int = 0
     """Number of the clip (with its other takes) or still that the scene was cut from, as

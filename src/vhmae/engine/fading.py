@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Arrays, UnitFrame
 from vhmae.video.cuts import FLASH_FRAMES
 
 ENDS = (2.0, 98.0)
@@ -43,7 +43,7 @@ class Fading:
         self._first: dict[int, int] = {}
         """The number of each shot's first frame."""
 
-    def see(self, shot: int, index: int, thumbnail: Array) -> None:
+    def see(self, shot: int, index: int, thumbnail: UnitFrame) -> None:
         """Take the next frame's thumbnail (h, w, 3), RGB in [0, 1]."""
         ends = _Ends(*(float(end) for end in np.percentile(thumbnail, ENDS)))
         self._frames.append((shot, index, ends))
@@ -89,7 +89,7 @@ class Fading:
             return left / BLACK_FROM
         return 1.0
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> Arrays:
         """What is remembered, as arrays."""
         widest = [(shot, self._first[shot], *ends) for shot, ends in self._widest.items()]
         frames = [(shot, index, *ends) for shot, index, ends in self._frames]
@@ -98,7 +98,7 @@ class Fading:
             "fading.frames": np.array(frames, np.float64).reshape(-1, 4),
         }
 
-    def restore(self, state: dict[str, Array]) -> None:
+    def restore(self, state: Arrays) -> None:
         """Remember what another one did."""
         self._frames.clear()
         self._widest, self._first = {}, {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, ColorMap, Matrix, Numbers, Places, Plane, UnitMatte
 from vhmae.color.compiled import compiled
 
 
@@ -87,21 +87,21 @@ def _add(step: Array, limit: float, codes: Array) -> None:
 
 @compiled
 def recolor_rows(
-    luma: Array,
-    chroma: Array,
-    cover: Array,
+    luma: Plane,
+    chroma: Plane,
+    cover: UnitMatte,
     top: int,
     left: int,
-    decode: Array,
-    offset: Array,
-    encode: Array,
-    quadratic: Array,
-    maps: Array,
-    steps: Array,
-    lower: Array,
-    share: Array,
+    decode: Matrix,
+    offset: Numbers,
+    encode: Matrix,
+    quadratic: ColorMap,
+    maps: Numbers,
+    steps: Numbers,
+    lower: Places,
+    share: Numbers,
     limit: float,
-    moved: Array,
+    moved: Numbers,
 ) -> tuple[float, float]:
     """Recolour the box of a frame whose corner is (top, left), in place.
 

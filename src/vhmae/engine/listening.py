@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Arrays
 from vhmae.engine.moving import Side
 from vhmae.engine.pointing import Shown, decide_shots
 from vhmae.engine.rendering import FrameTransform
@@ -150,7 +150,7 @@ class Listener:
 
     # --- what a stopped run needs to go on
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Array]]:
+    def state(self) -> tuple[dict[str, Any], Arrays]:
         """What was heard, but for the guide itself: numbers for JSON, and arrays."""
         if self._ended:
             self._forget()
@@ -173,7 +173,7 @@ class Listener:
         arrays |= {f"told{at}": change for at, change in enumerate(changes)}
         return numbers, arrays
 
-    def restore(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:
+    def restore(self, numbers: dict[str, Any], arrays: Arrays) -> None:
         """Go on from :meth:`state`; of the frame that came last, its shot alone is known."""
         self._forget()
         changes = [arrays[f"told{at}"] for at in range(len(numbers["told"]))]

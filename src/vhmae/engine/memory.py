@@ -6,12 +6,10 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from vhmae.arrays import Array
+from vhmae.arrays import Arrays
 from vhmae.engine.estimation import KeyFrame
 from vhmae.engine.rendering import FrameTransform, PixelChange
 from vhmae.engine.smoothing import Estimate
-
-Arrays = dict[str, Array]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from vhmae.arrays import Array, Matte, to_unit, top_of
+from vhmae.arrays import Matte, to_unit, top_of
 from vhmae.errors import InputError
 
 HALF_WAY = 0.5
@@ -73,7 +73,7 @@ class Move:
         return self.foreground if side.of == "foreground" else self.background
 
 
-def outside(mattes: Sequence[Array]) -> Array:
+def outside(mattes: Sequence[Matte]) -> Matte:
     """What no foreground covers: one minus the mattes' sum, as a matte of their type.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, Protocol, runtime_checkable
 
-from vhmae.arrays import Array
+from vhmae.arrays import ColorMap, MapGrid, Mask, PixelSteps, UnitFrames
 from vhmae.color.pixels import ReadSets
 from vhmae.model.config import ModelConfig
 
@@ -17,11 +17,11 @@ Precision = Literal["fp32", "bf16", "fp16"]
 class Answer:
     """What a network says of a window of T frames: colour maps, or the pixels that it draws."""
 
-    overall: Array | None
+    overall: ColorMap | None
     """(3, 10) float32: the residual map of the whole foreground; None where pixels are drawn."""
-    local: Array | None
+    local: MapGrid | None
     """(T, N, N, 3, 4) float32: residual maps per cell; None where pixels are drawn."""
-    drawn: Array | None
+    drawn: PixelSteps | None
     """(T, S, S, 3) float32: what is drawn minus the composite; None where there are maps."""
     squared: float
     """Mean squared change of colour inside the mask, colours in [0, 1]."""
@@ -54,7 +54,7 @@ class WindowNetwork(Protocol):
         """Half of a change this small, in levels of 255, is left undone where nobody says
         otherwise."""
 
-    def ask(self, frames: Array, masks: Array, sets: ReadSets | None = None) -> Answer:
+    def ask(self, frames: UnitFrames, masks: Mask, sets: ReadSets | None = None) -> Answer:
         """Ask the network once.
 
         Args:

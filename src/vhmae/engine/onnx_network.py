@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 from safetensors import safe_open
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Mask, UnitFrames
 from vhmae.color.pixels import SETS, ReadSets
 from vhmae.engine.networks import Answer, Backend, Precision
 from vhmae.errors import InputError, did_you_mean
@@ -104,7 +104,7 @@ class OnnxNetwork:
         own = self.config.caution
         return self._facts.usual_caution if own is None else own
 
-    def ask(self, frames: Array, masks: Array, sets: ReadSets | None = None) -> Answer:
+    def ask(self, frames: UnitFrames, masks: Mask, sets: ReadSets | None = None) -> Answer:
         values: dict[str, Array] = {
             "frames": np.ascontiguousarray(frames.transpose(0, 3, 1, 2)[None], np.float32),
             "masks": np.ascontiguousarray(masks[None, :, None]),

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array, Matte, to_unit
+from vhmae.arrays import Array, Color, ColorMap, Colors, Mask, Matte, Picture, to_unit
 from vhmae.color.basis import AFFINE, QUADRATIC
 from vhmae.engine.moving import Side, is_on
 from vhmae.engine.rendering import FrameTransform
@@ -30,7 +30,7 @@ INSIDE = 0.5
 """Pixels count whose matte is at least this."""
 
 
-def disk_mean(picture: Array, place: Place, inside: Array | None = None) -> Array | None:
+def disk_mean(picture: Picture, place: Place, inside: Mask | None = None) -> Color | None:
     """The mean color of a small disk.
 
     Args:
@@ -55,7 +55,7 @@ def disk_mean(picture: Array, place: Place, inside: Array | None = None) -> Arra
     return mean / 255.0 if picture.dtype == np.uint8 else mean
 
 
-def map_at(transform: FrameTransform, place: Place, height: int, width: int) -> Array:
+def map_at(transform: FrameTransform, place: Place, height: int, width: int) -> ColorMap:
     """The map of a frame at one pixel, overall and local together: (3, 10) float64."""
     column, row = (
         int(np.clip(round(at), 0, size - 1))
@@ -73,10 +73,10 @@ def see_point(
     point: Point,
     number: int,
     shot: int,
-    frame: Array,
+    frame: Picture,
     matte: Matte,
     transform: FrameTransform,
-    goal_frame: Array | None = None,
+    goal_frame: Picture | None = None,
 ) -> Seen:
     """What a point means.
 
@@ -107,16 +107,16 @@ def see_point(
 class Shown(NamedTuple):
     """A frame that a guide names."""
 
-    frame: Array
+    frame: Picture
     """(H, W, 3) RGB as shown, uint8 or float in [0, 1]."""
-    matte: Array
+    matte: Matte
     """(H, W), of one object."""
     answer: FrameTransform
     """Before strength and without any guide."""
     shot: int
 
 
-def foreground_colors(frame: Array, matte: Matte) -> Array:
+def foreground_colors(frame: Picture, matte: Matte) -> Colors:
     """Colors of the foreground, evenly spread over it: (P, 3) float64 in [0, 1], P at most
     ``MOST_COLORS``."""
     colors = frame[to_unit(matte) >= INSIDE].astype(np.float64)

@@ -15,7 +15,21 @@ from typing import Any, NamedTuple, Protocol
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte, to_unit
+from vhmae.arrays import (
+    Array,
+    ColorMap,
+    MapGrid,
+    Matte,
+    Numbers,
+    Picture,
+    PixelSteps,
+    Places,
+    Planes,
+    PlaneSteps,
+    RowMaps,
+    UnitMatte,
+    to_unit,
+)
 from vhmae.color.basis import AFFINE, color_basis
 from vhmae.color.yuv import ColorEncoding
 from vhmae.engine.settings import Kept
@@ -31,7 +45,7 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 class RgbChange(Protocol):
     """What is to be done to RGB values, of whatever frame they are."""
 
-    def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
+    def change(self, rgb: Planes, box: Box, height: int, width: int) -> PlaneSteps:
         """The change to the colours of a box of a frame.
 
         Args:
@@ -51,7 +65,7 @@ class ColorChange(RgbChange, Protocol):
     def scaled(self, strength: float) -> ColorChange:
         """The change that goes a part of the way."""
 
-    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+    def recolor(self, frame: PlanarFrame, box: Box, cover: UnitMatte) -> tuple[float, float]:
         """Make the change to a box of a frame, in place, by the fastest way there is.
 
         Args:
@@ -75,10 +89,10 @@ class Released(NamedTuple):
 class FrameTransform:
     """Colour maps, as the photometric head says them: detail stays, whatever the frame's size."""
 
-    overall: Array
+    overall: ColorMap
     """(3, 10) float32: residual map of the whole foreground, over the basis of
     ``color.transform``."""
-    local: Array
+    local: MapGrid
     """(N, N, 3, 4) float32: residual maps per cell, bilinear between the cells' centres."""
 
     def scaled(self, strength: float) -> FrameTransform:
@@ -88,7 +102,7 @@ class FrameTransform:
             else FrameTransform(self.overall * strength, self.local * strength)
         )
 
-    def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
+    def change(self, rgb: Planes, box: Box, height: int, width: int) -> PlaneSteps:
         maps, steps, lower, share = self.maps(box, height, width)
         quadratic = self.overall[:, AFFINE:].astype(np.float32, copy=False)
         terms = color_basis(rgb.transpose(1, 2, 0))[..., AFFINE:]
@@ -101,7 +115,7 @@ class FrameTransform:
         changed: Array = np.clip(moved, 0.0, 1.0) - rgb
         return changed
 
-    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+    def recolor(self, frame: PlanarFrame, box: Box, cover: UnitMatte) -> tuple[float, float]:
         if frame.encoding.space is not None:  # the inner loop knows what a display is sent, alone
             return recolor_plainly(self, frame, box, cover)
         from vhmae.engine.kernels import recolor_rows  # slow to import: at first use
@@ -127,7 +141,7 @@ class FrameTransform:
         frame.add_chroma(steps, box)
         return moved, area
 
-    def maps(self, box: Box, height: int, width: int) -> tuple[Array, Array, Array, Array]:
+    def maps(self, box: Box, height: int, width: int) -> tuple[RowMaps, RowMaps, Places, Numbers]:
         """The affine terms at a box's columns: at each row of cells (N, 12, w), their way to the
         next row; for each row of pixels the row of cells above it (h,) and how far it is to the
         next (h,)."""
@@ -153,20 +167,20 @@ class PixelChange:
     """The difference that the paper's pixel head drew at the network's size, interpolated to the
     frame's."""
 
-    pixels: Array
+    pixels: PixelSteps
     """(S, S, 3) float32, drawn minus composite."""
 
     def scaled(self, strength: float) -> PixelChange:
         return self if strength == 1.0 else PixelChange(self.pixels * strength)
 
-    def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
+    def change(self, rgb: Planes, box: Box, height: int, width: int) -> PlaneSteps:
         whole = cv2.resize(self.pixels, (width, height), interpolation=cv2.INTER_LINEAR)
         moved = rgb + whole[box.rows, box.columns].transpose(2, 0, 1)
         changed: Array = np.clip(moved, 0.0, 1.0, out=moved)
         changed -= rgb
         return changed
 
-    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+    def recolor(self, frame: PlanarFrame, box: Box, cover: UnitMatte) -> tuple[float, float]:
         return recolor_plainly(self, frame, box, cover)
 
 
@@ -184,7 +198,7 @@ class KeepingChange:
     def scaled(self, strength: float) -> KeepingChange:
         return KeepingChange(self.base.scaled(strength), self.keep)
 
-    def change(self, rgb: Array, box: Box, height: int, width: int) -> Array:
+    def change(self, rgb: Planes, box: Box, height: int, width: int) -> PlaneSteps:
         moved = rgb + self.base.change(rgb, box, height, width)
         luma, new_luma = (np.tensordot(LUMA, colors, 1)[None] for colors in (rgb, moved))
         chroma, new_chroma = rgb - luma, moved - new_luma
@@ -202,12 +216,12 @@ class KeepingChange:
         )
         return changed.astype(np.float32)
 
-    def recolor(self, frame: PlanarFrame, box: Box, cover: Array) -> tuple[float, float]:
+    def recolor(self, frame: PlanarFrame, box: Box, cover: UnitMatte) -> tuple[float, float]:
         return recolor_plainly(self, frame, box, cover)
 
 
 def recolor_plainly(
-    transform: RgbChange, frame: PlanarFrame, box: Box, cover: Array
+    transform: RgbChange, frame: PlanarFrame, box: Box, cover: UnitMatte
 ) -> tuple[float, float]:
     """As :meth:`ColorChange.recolor`, by the equations as they stand: the reference."""
     change = transform.change(frame.rgb_planes(box), box, frame.height, frame.width) * cover
@@ -257,7 +271,7 @@ def load_compiled(bits: int) -> None:
     render_planes(frame, np.ones((2, 2), np.float32), nothing)
 
 
-def render_rgb(frame: Array, matte: Matte, transform: ColorChange) -> Array:
+def render_rgb(frame: Picture, matte: Matte, transform: ColorChange) -> Picture:
     """Harmonize an RGB frame (H, W, 3), uint8 or float32 in [0, 1], inside a matte (H, W); the
     result has the frame's type."""
     if frame.dtype == np.uint8:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array, Mask, Matte, UnitFrame, to_unit, top_of
+from vhmae.arrays import Array, Mask, Matte, Picture, UnitFrame, to_unit, top_of
 from vhmae.errors import ShapeError
 from vhmae.video.planes import shrink
 
@@ -35,7 +35,7 @@ def shows_background(matte: Matte) -> bool:
     return False
 
 
-def one_before_another(mattes: Sequence[Array]) -> tuple[tuple[Array, ...], bool]:
+def one_before_another(mattes: Sequence[Matte]) -> tuple[tuple[Matte, ...], bool]:
     """What is seen of each object: the later one is in front, so that no pixel's shares exceed one.
 
     Args:
@@ -68,7 +68,7 @@ class MaskKind:
     def __init__(self) -> None:
         self._has_levels = False
 
-    def checked(self, frame: Array, mask: Array) -> Array:
+    def checked(self, frame: Picture, mask: Matte) -> Matte:
         """The mask of the next frame, as bool where it holds ones.
 
         Raises:
@@ -80,7 +80,7 @@ class MaskKind:
         return mask > 0 if top == 1 and not self._has_levels else mask
 
 
-def check_frame(frame: Array, mask: Array) -> None:
+def check_frame(frame: Picture, mask: Matte) -> None:
     """Refuse a frame and mask that :meth:`Harmonizer.step` does not take."""
     if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
         raise ShapeError(
@@ -106,7 +106,7 @@ def check_frame(frame: Array, mask: Array) -> None:
             )
 
 
-def thumbnail_of(frame: Array, height: int, width: int) -> UnitFrame:
+def thumbnail_of(frame: Picture, height: int, width: int) -> UnitFrame:
     """Shrink a frame (H, W, 3), uint8 or float32 in [0, 1], as :data:`Thumbnail` gives it."""
     small = shrink(frame, height, width)
     return to_unit(small)

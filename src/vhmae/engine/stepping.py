@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
-from vhmae.arrays import Array, Matte
+from vhmae.arrays import Array, Matte, Picture
 from vhmae.engine.moving import outside
 from vhmae.engine.networks import Precision
 from vhmae.engine.rendering import Released, render_rgb
@@ -37,7 +37,7 @@ class Stepping:
         behind = [] if own.behind is None else [own.behind]
         return [own, *behind] if own.move.foreground else behind
 
-    def step(self, frame: Array, mask: Array) -> Array | None:
+    def step(self, frame: Picture, mask: Matte) -> Picture | None:
         """Take the next frame; return the frame that is ready, or None while the stream fills.
 
         Args:
@@ -56,13 +56,13 @@ class Stepping:
         ]
         return _rendered([one[0] for one in ready]) if ready[0] else None
 
-    def flush(self) -> list[Array]:
+    def flush(self) -> list[Picture]:
         """The frames that are still waiting, in order; the stream begins anew afterwards."""
         waiting = [side.drain() for side in self.moving]
         self._masks = MaskKind()
         return [_rendered(parts) for parts in zip(*waiting, strict=True)]
 
-    def harmonize(self, frames: Iterable[Array], masks: Iterable[Array]) -> Iterator[Array]:
+    def harmonize(self, frames: Iterable[Picture], masks: Iterable[Matte]) -> Iterator[Picture]:
         """Harmonize a whole clip, lazily: as many frames come out as go in.
 
         With ``best``, lists and arrays are gone through once before, to look at whole shots;

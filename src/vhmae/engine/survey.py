@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Protocol
 
-from vhmae.arrays import Array, Mask, Matte, UnitFrame
+from vhmae.arrays import Mask, Matte, UnitFrame
 from vhmae.color.pixels import ReadSets, merge_sets, read_frame
 from vhmae.engine.sight import Thumbnail, shows_background
 from vhmae.video.cuts import THUMBNAIL, CutDetector
@@ -45,7 +45,7 @@ class Survey:
     as the harmonizer numbers them."""
 
     def __init__(
-        self, see: Callable[[Thumbnail, Array], tuple[Array, Array]], cut_detection: bool = True
+        self, see: Callable[[Thumbnail, Matte], tuple[UnitFrame, Mask]], cut_detection: bool = True
     ) -> None:
         """Begin a survey.
 

@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import torch
 
-from vhmae.arrays import Array
+from vhmae.arrays import Mask, UnitFrames
 from vhmae.color.pixels import ReadSets
 from vhmae.engine.networks import Answer, Backend
 from vhmae.errors import InputError
@@ -54,7 +54,7 @@ class TorchNetwork:
         return self.model.usual_caution
 
     @torch.no_grad()
-    def ask(self, frames: Array, masks: Array, sets: ReadSets | None = None) -> Answer:
+    def ask(self, frames: UnitFrames, masks: Mask, sets: ReadSets | None = None) -> Answer:
         seen = torch.from_numpy(frames).permute(0, 3, 1, 2)[None].to(self._device)
         covered = torch.from_numpy(masks)[None, :, None].to(self._device)
         read = None

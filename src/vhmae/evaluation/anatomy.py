@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array, Mask
+from vhmae.arrays import Array, Frames, Mask, Places
 from vhmae.data.hyoutube import Sample
 from vhmae.evaluation.ceiling import describe_ceiling, measure_ceiling, summarize_ceiling
 from vhmae.evaluation.change import describe_change, measure_change, summarize_change
@@ -25,7 +25,7 @@ PIXELS = 20_000
 """Foreground pixels of a clip that are looked at, evenly spaced."""
 
 
-def measure(sample: Sample, result: Array, truth: tuple[Array, Array, Array]) -> dict[str, float]:
+def measure(sample: Sample, result: Frames, truth: tuple[Frames, Frames, Mask]) -> dict[str, float]:
     """Measure one composite.
 
     Args:
@@ -47,7 +47,7 @@ def measure(sample: Sample, result: Array, truth: tuple[Array, Array, Array]) ->
     return found
 
 
-def spread_places(mask: Mask, count: int) -> Array:
+def spread_places(mask: Mask, count: int) -> Places:
     """Flat places of at most ``count`` pixels of a mask (T, H, W), evenly spaced among them."""
     places = np.flatnonzero(mask)
     if len(places) <= count:

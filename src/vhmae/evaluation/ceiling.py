@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vhmae.arrays import Array
+from vhmae.arrays import Levels
 from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform, fit_transform
 
 MAPS = {"affine": AFFINE, "quadratic": QUADRATIC}
@@ -21,7 +21,7 @@ RIDGE = 1e-6
 """As in the oracle methods: enough for a foreground of one color, too little to be seen."""
 
 
-def measure_ceiling(composite: Array, target: Array) -> dict[str, float]:
+def measure_ceiling(composite: Levels, target: Levels) -> dict[str, float]:
     """Fit the best maps of one composite and measure what they leave.
 
     Args: composite, target: colors of the same foreground pixels, (P, 3) on the 0-255 scale.

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Levels
 
 TRAITS = ("luma", "chroma", "black", "contrast")
 BLACK_QUANTILE = 0.05
@@ -22,7 +22,7 @@ BLACK_QUANTILE = 0.05
 _LUMA = np.array([0.299, 0.587, 0.114])
 
 
-def traits(colors: Array) -> dict[str, Array]:
+def traits(colors: Levels) -> dict[str, Levels]:
     """Sum up a foreground's colors.
 
     Args:
@@ -42,7 +42,7 @@ def traits(colors: Array) -> dict[str, Array]:
     }
 
 
-def measure_change(composite: Array, result: Array, target: Array) -> dict[str, float]:
+def measure_change(composite: Levels, result: Levels, target: Levels) -> dict[str, float]:
     """Compare what was needed with what was made, for one composite.
 
     Args: composite, result, target: colors of the same foreground pixels, (P, 3) on the 0-255

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from vhmae.arrays import Array
+from vhmae.arrays import Frames, Mask
 from vhmae.data.digests import settings_digest
 from vhmae.data.hyoutube import Sample
 
@@ -18,13 +18,13 @@ PLACES = ("method", "weights", "folder", "function", "precision")
 class Clip:
     """What a method is given."""
 
-    composite: Array
+    composite: Frames
     """(T, H, W, 3) uint8 RGB."""
-    mask: Array
+    mask: Mask
     """(T, H, W) bool."""
     sample: Sample | None = None
     """Where the clip comes from, as it lies on the disk."""
-    target: Array | None = None
+    target: Frames | None = None
     """(T, H, W, 3) uint8 RGB: for the oracles alone."""
 
 
@@ -33,7 +33,7 @@ class Method:
     """A named method."""
 
     name: str
-    harmonize: Callable[[Clip], Array]
+    harmonize: Callable[[Clip], Frames]
     """Clip -> frames (T, H, W, 3) uint8; pixels outside the mask are the composite's."""
     takes_other_backgrounds: bool = True
     """False for results made beforehand and for oracles: their background cannot be swapped."""

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Frames, Mask
+from vhmae.arrays import Array, ColorMap, Colors, Frames, Mask, Numbers
 from vhmae.data.hyoutube import read_list
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
@@ -46,25 +46,25 @@ class Leftover:
 
     name: str
     video: str
-    composite: Array
+    composite: Colors
     """(P, 3)."""
-    answer: Array
+    answer: Colors
     """(P, 3): what the network makes of it, not clipped."""
-    target: Array
+    target: Colors
     """(P, 3)."""
-    places: Array
+    places: Numbers
     """(Q, 3, 3): for places of the foreground, the colour of the composite, of the answer and of
     the target."""
-    background: Array
+    background: Colors
     """(B, 3): the composite's colours at places of the background."""
-    overall: Array
+    overall: ColorMap
     """(3, 10): the answer's overall map, mean over the frames."""
 
-    def missing(self) -> Array:
+    def missing(self) -> Numbers:
         """The change of the overall map that brings the answer nearest to the truth: (30,)."""
         return fit_added(self.composite, self.target - self.answer, RIDGE)
 
-    def told(self, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    def told(self, rng: np.random.Generator) -> tuple[Numbers, Numbers, Numbers]:
         """What a person whose eye does not err would say of a few places: rows (M, 30), values and
         variances (M,)."""
         picks = rng.choice(len(self.places), min(TOLD, len(self.places)), replace=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Frames, Mask
+from vhmae.arrays import Array, Frames, Levels, Mask, Numbers
 from vhmae.errors import ShapeError
 
 _C1, _C2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
@@ -22,20 +22,20 @@ def _check_pair(image: Array, target: Array) -> None:
         )
 
 
-def mse(image: Array, target: Array) -> float:
+def mse(image: Levels, target: Levels) -> float:
     """Mean squared error over all pixels and channels."""
     _check_pair(image, target)
     return squared_error(image, target) / image.size
 
 
-def fmse(image: Array, target: Array, mask: Mask) -> float:
+def fmse(image: Levels, target: Levels, mask: Mask) -> float:
     """Mean squared error over the foreground: sum(m d^2) / (3 sum m); NaN without foreground."""
     _check_pair(image, target)
     area = int(np.count_nonzero(mask))
     return squared_error(image, target, mask) / (3.0 * area) if area else float("nan")
 
 
-def squared_error(image: Array, target: Array, mask: Mask | None = None) -> float:
+def squared_error(image: Levels, target: Levels, mask: Mask | None = None) -> float:
     """Sum of squared differences, inside a mask if there is one."""
     if image.dtype == target.dtype and image.dtype in (np.uint8, np.float32, np.float64):
         return float(
@@ -45,7 +45,7 @@ def squared_error(image: Array, target: Array, mask: Mask | None = None) -> floa
     return float(np.square(difference if mask is None else difference[mask]).sum())
 
 
-def psnr(image: Array, target: Array, peak: float = 255.0) -> float:
+def psnr(image: Levels, target: Levels, peak: float = 255.0) -> float:
     """Peak signal-to-noise ratio in dB; 100 for equal frames, so that means stay finite."""
     return decibels(mse(image, target), peak)
 
@@ -58,11 +58,11 @@ def decibels(error: float, peak: float = 255.0) -> float:
 
 
 def ssim_map(
-    image: Array,
-    target: Array,
+    image: Levels,
+    target: Levels,
     constants: tuple[float, float] = (_C1, _C2),
     border: int = cv2.BORDER_REFLECT,
-) -> Array:
+) -> Numbers:
     """SSIM at each pixel and channel: 11x11 Gaussian of sigma 1.5, (H, W, 3); ``border`` is
     OpenCV's."""
     _check_pair(image, target)
@@ -80,7 +80,7 @@ def ssim_map(
     return similarity
 
 
-def fssim(image: Array, target: Array, mask: Mask) -> float:
+def fssim(image: Levels, target: Levels, mask: Mask) -> float:
     """SSIM averaged over the foreground; NaN without foreground."""
     if not mask.any():
         return float("nan")
@@ -194,7 +194,7 @@ def flicker(clip: Frames, composite: Frames, target: Frames, mask: Mask) -> floa
 # --- where the change to a frame shows: (H, W, 3) frames, (H, W) bool masks
 
 
-def seam_ratio(frame: Array, composite: Array, mask: Mask, grid: int) -> float:
+def seam_ratio(frame: Levels, composite: Levels, mask: Mask, grid: int) -> float:
     """Energy of the change's differences across the borders of a grid x grid of cells over that
     inside cells; 1 without seams.
 
@@ -219,7 +219,7 @@ def seam_ratio(frame: Array, composite: Array, mask: Mask, grid: int) -> float:
     return float((sums[0, 0] / sums[0, 1]) / (sums[1, 0] / sums[1, 1]))
 
 
-def edge_errors(frame: Array, target: Array, mask: Mask, pixels: int = 5) -> tuple[float, float]:
+def edge_errors(frame: Levels, target: Levels, mask: Mask, pixels: int = 5) -> tuple[float, float]:
     """Mean squared error in a band inside the mask's edge, and in the rest of the foreground; NaN
     where there is none."""
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * pixels + 1, 2 * pixels + 1))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Numbers, Places
 from vhmae.errors import InputError
 
 RESAMPLES = 2000
@@ -39,7 +39,7 @@ class CompositeScore:
 
 def pooled(
     scores: Sequence[CompositeScore], name: str, part: str = "values", by_frames: bool = False
-) -> tuple[Array, Array]:
+) -> tuple[Numbers, Numbers]:
     """Means and weights of videos: each counts the same, or by its frames."""
     videos = _by_video(scores, name, part, by_frames)
     return np.array([mean for mean, _ in videos.values()]), np.array(
@@ -47,7 +47,7 @@ def pooled(
     )
 
 
-def video_means(scores: Sequence[CompositeScore], name: str, part: str = "values") -> Array:
+def video_means(scores: Sequence[CompositeScore], name: str, part: str = "values") -> Numbers:
     """One mean a video, over its composites that have a value; ``part`` is a field of the
     scores."""
     return pooled(scores, name, part)[0]
@@ -73,7 +73,7 @@ def _by_video(
     }
 
 
-def bootstrap(statistic: Callable[[Array], Array], videos: int, seed: int = 0) -> list[float]:
+def bootstrap(statistic: Callable[[Places], Numbers], videos: int, seed: int = 0) -> list[float]:
     """95 % interval of a statistic by bootstrap over videos.
 
     Args:
@@ -84,7 +84,9 @@ def bootstrap(statistic: Callable[[Array], Array], videos: int, seed: int = 0) -
     return [round(float(bound), 4) for bound in np.nanpercentile(statistic(drawn), [2.5, 97.5])]
 
 
-def bootstrap_interval(values: Array, weights: Array | None = None, seed: int = 0) -> list[float]:
+def bootstrap_interval(
+    values: Numbers, weights: Numbers | None = None, seed: int = 0
+) -> list[float]:
     """95 % interval of the mean of videos."""
     counts = np.ones(len(values)) if weights is None else weights
     return bootstrap(lambda drawn: _drawn_mean(values, counts, drawn), len(values), seed)

@@ -14,7 +14,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Levels, Mask, Matte
 from vhmae.data.decoded import Resizing
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation import metrics
@@ -27,13 +27,13 @@ CO2NET_SIZE = 256
 class Frame:
     """One frame of a result beside what it is compared with."""
 
-    result: Array
+    result: Levels
     """(H, W, 3) uint8 RGB."""
-    composite: Array
-    target: Array
-    mask: Array
+    composite: Levels
+    target: Levels
+    mask: Mask
     """(H, W) bool."""
-    matte: Array | None = None
+    matte: Matte | None = None
     """The soft mask where there is one: (H, W) uint8 in 0-255 or float32 in [0, 1]."""
 
 

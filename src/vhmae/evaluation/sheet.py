@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Mask
+from vhmae.arrays import Array, Frames, Mask, Picture
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import Clip
 from vhmae.video.labels import write_label
@@ -25,11 +25,11 @@ class Row:
     """One row of a sheet."""
 
     label: str
-    frames: Array
+    frames: Frames
     """(2, H, W, 3) uint8 RGB: two successive frames."""
 
 
-def make_sheet(rows: Sequence[Row], mask: Mask, reference: Array, error_name: str) -> Array:
+def make_sheet(rows: Sequence[Row], mask: Mask, reference: Frames, error_name: str) -> Picture:
     """Draw a sheet.
 
     Args:

@@ -15,7 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Levels, Mask
 from vhmae.data.hyoutube import SKIN, Sample, find_picture, read_picture
 
 FEWEST_PIXELS = 200
@@ -24,7 +24,7 @@ GREY_CHROMA = 2.0
 """Lab chroma under which a color has no hue."""
 
 
-def skin_of(sample: Sample, shape: tuple[int, ...]) -> Array | None:
+def skin_of(sample: Sample, shape: tuple[int, ...]) -> Mask | None:
     """Where a composite shows skin: (T, H, W) bool, or None in sets that do not say.
 
     Args:
@@ -42,7 +42,7 @@ def skin_of(sample: Sample, shape: tuple[int, ...]) -> Array | None:
     return np.stack(planes)
 
 
-def measure_skin(composite: Array, result: Array, target: Array) -> dict[str, float]:
+def measure_skin(composite: Levels, result: Levels, target: Levels) -> dict[str, float]:
     """Error and hue of one composite's skin.
 
     Args: composite, result, target: colors of the same skin pixels, (P, 3) on the 0-255 scale.
@@ -60,7 +60,7 @@ def measure_skin(composite: Array, result: Array, target: Array) -> dict[str, fl
     )
 
 
-def hue_error(colors: Array, target: Array) -> float:
+def hue_error(colors: Levels, target: Levels) -> float:
     """Angle between the Lab hues of two mean colors, 0 to 180 degrees; NaN where one is grey."""
     angles = []
     for values in (colors, target):

@@ -32,7 +32,7 @@ class ChromaKey(MatteMaker):
     """Keys out a green or blue screen, and takes its colour out of the edges."""
 
     def __init__(
-        self, key: str = "auto", garbage: Array | None = None, despill: bool = True
+        self, key: str = "auto", garbage: UnitMatte | None = None, despill: bool = True
     ) -> None:
         """Set up a key.
 
@@ -47,7 +47,7 @@ class ChromaKey(MatteMaker):
         self._channel = GREEN
         self._screen: Array | None = None
 
-    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+    def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:
         self._screen = None
         channel = None if self.key == "auto" else {"green": GREEN, "blue": BLUE}[self.key]
         for frame in frames:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Iterable, Iterator
 
-from vhmae.arrays import Array, Frame, UnitMatte
+from vhmae.arrays import Frame, UnitMatte
 from vhmae.matting.edges import foreground_colors
 
 
@@ -19,7 +19,7 @@ class MatteMaker(abc.ABC):
     """What it lacked, where its mattes are empty."""
 
     @abc.abstractmethod
-    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+    def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:
         """Make the mattes of one shot.
 
         Args:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from vhmae.arrays import Array
+from vhmae.arrays import Arrays, Numbers
 from vhmae.errors import InputError
 
 FILES = {
@@ -96,7 +96,7 @@ class Network:
         """The numpy type of an input."""
         return np.float16 if self.inputs[name].type == "tensor(float16)" else np.float32
 
-    def run(self, outputs: list[str], values: dict[str, Array]) -> list[Array]:
+    def run(self, outputs: list[str], values: Arrays) -> list[Numbers]:
         """Run the network once."""
         return self.session.run(outputs, values)
 

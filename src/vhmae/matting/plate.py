@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, Frame, UnitMatte, to_unit
 from vhmae.errors import InputError
 from vhmae.matting.edges import refined, without_holes, without_specks
 from vhmae.matting.maker import MatteMaker
@@ -20,11 +20,11 @@ RAMP = (0.04, 0.12)
 class CleanPlate(MatteMaker):
     """Cuts out what differs from a clean plate."""
 
-    def __init__(self, plate: Array) -> None:
+    def __init__(self, plate: Frame) -> None:
         """Take a plate (H, W, 3) uint8 RGB."""
         self.plate = plate
 
-    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+    def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:
         plate: Array | None = None
         for frame in frames:
             if plate is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vhmae.arrays import Array, Frame
+from vhmae.arrays import Array, Frame, UnitMatte
 from vhmae.errors import InputError
 from vhmae.matting.maker import MatteMaker
 from vhmae.matting.networks import open_network
@@ -45,7 +45,7 @@ class Rvm(MatteMaker):
         )
         self.ratio = ratio
 
-    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+    def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:
         source = iter(frames)
         kind = self.network.kind("src")
         state = {f"{name}i": np.zeros((1, 1, 1, 1), kind) for name in STATES}

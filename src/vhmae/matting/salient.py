@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Frame
+from vhmae.arrays import Array, Frame, UnitMatte
 from vhmae.errors import InputError
 from vhmae.matting.maker import MatteMaker
 from vhmae.matting.networks import open_network
@@ -40,7 +40,7 @@ class Salient(MatteMaker):
         self.steady = steady
         self.latency_frames = REACH if steady else 0
 
-    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+    def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:
         if self.steady:
             yield from steadied((frame, self._matte(frame)) for frame in frames)
         else:

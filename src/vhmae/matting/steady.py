@@ -17,7 +17,7 @@ FLOW_LINES = 288
 """Lines of the pictures that motion is measured on."""
 
 
-def steadied(pairs: Iterable[tuple[Array, Array]]) -> Iterator[Array]:
+def steadied(pairs: Iterable[tuple[Frame, UnitMatte]]) -> Iterator[UnitMatte]:
     """Steady mattes: frames (H, W, 3) uint8 with mattes (H, W) float32 -> mattes, ``REACH`` frames
     behind."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)

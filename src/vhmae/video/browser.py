@@ -12,7 +12,7 @@ import av
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Frame, Picture
 from vhmae.errors import InputError
 from vhmae.video.probe import VideoInfo, open_video
 from vhmae.video.reader import read_frames, to_uint8
@@ -41,7 +41,7 @@ def shown_size(width: int, height: int, lines: int) -> tuple[int, int]:
     return max(2, 2 * int(width * scale / 2)), max(2, 2 * int(height * scale / 2))
 
 
-def read_upright(info: VideoInfo, first: int, count: int) -> Iterator[Array]:
+def read_upright(info: VideoInfo, first: int, count: int) -> Iterator[Frame]:
     """Frames as a viewer sees them, turned upright: (H, W, 3) uint8 RGB. One still is repeated.
 
     Raises:
@@ -61,20 +61,20 @@ def read_upright(info: VideoInfo, first: int, count: int) -> Iterator[Array]:
         raise InputError(f"{info.path}: breaks off at frame {first + given}; repair the file")
 
 
-def resized(frames: Iterable[Array], size: tuple[int, int]) -> Iterator[Array]:
+def resized(frames: Iterable[Picture], size: tuple[int, int]) -> Iterator[Picture]:
     """Frames at a size (width, height)."""
     for frame in frames:
         how = cv2.INTER_AREA if frame.shape[0] > size[1] else cv2.INTER_CUBIC
         yield frame if frame.shape[1::-1] == size else cv2.resize(frame, size, interpolation=how)
 
 
-def upright(frame: Array, degrees: int) -> Array:
+def upright(frame: Picture, degrees: int) -> Picture:
     """Turn a frame as its file tells players to: degrees counterclockwise."""
     turns = round(degrees / 90) % 4
     return np.ascontiguousarray(np.rot90(frame, turns)) if turns else frame
 
 
-def write_browser_video(path: Path, frames: Iterator[Array], fps: Fraction, crf: int = 14) -> int:
+def write_browser_video(path: Path, frames: Iterator[Frame], fps: Fraction, crf: int = 14) -> int:
     """Write frames (H, W, 3) uint8 RGB of even size; returns their number."""
     count = 0
     options = {"crf": str(crf), "preset": "medium", "g": str(KEY_FRAME_EVERY), "bf": "0"}

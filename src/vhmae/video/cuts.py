@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Arrays, UnitFrame
 from vhmae.errors import InputError
 
 THUMBNAIL = (36, 64)
@@ -49,7 +49,7 @@ class CutDetector:
         shot."""
         return self._flash > 0
 
-    def step(self, thumbnail: Array) -> bool:
+    def step(self, thumbnail: UnitFrame) -> bool:
         """Take the next frame's thumbnail (h, w, 3) float32 RGB in [0, 1]; True if it begins a new
         shot."""
         luma = thumbnail.mean(axis=-1).ravel()
@@ -83,12 +83,12 @@ class CutDetector:
         self._state, self._flash, self._age = now, 0, 0
         return True
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> Arrays:
         """What the detector remembers."""
         counted = {"cuts.flash": np.array(self._flash), "cuts.age": np.array(self._age)}
         return {**self._state, **counted} if self._state else {}
 
-    def restore(self, state: dict[str, Array]) -> None:
+    def restore(self, state: Arrays) -> None:
         """Remember what another detector did."""
         own = {name: state[name] for name in state if name.startswith("cuts.")}
         self._flash = int(own.pop("cuts.flash", np.array(0)))

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Matrix, Matte, Picture, Plane, UnitMatte
 from vhmae.color.light import LIGHT, LightSpace
 from vhmae.color.primaries import BT709, between
 from vhmae.color.srgb import encoded, linear
@@ -128,12 +128,12 @@ class ExrPicture:
         )
         return held.shared(shown) != held
 
-    def light(self) -> list[Array]:
+    def light(self) -> list[Plane]:
         """The light of the frame as the file has it, in its own primaries: red, green, blue, each
         (H, W), half or float; nothing where the file holds no pixels."""
         return [_laid(self._part, name) for name in "RGB"]
 
-    def brought_to_709(self, values: Sequence[Array], space: LightSpace | None) -> list[Array]:
+    def brought_to_709(self, values: Sequence[Plane], space: LightSpace | None) -> list[Plane]:
         """Values (:meth:`light`) as light of BT.709's primaries: red, green, blue.
 
         Args:
@@ -148,7 +148,7 @@ class ExrPicture:
         associated: bool = False,
         space: LightSpace | None = None,
         coded: LightSpace | None = None,
-    ) -> tuple[list[Array], bool]:
+    ) -> tuple[list[Plane], bool]:
         """The frame as 16-bit sRGB: planes green, blue, red, and alpha where there is one; and
         whether light above 1 was cut off.
 
@@ -176,7 +176,7 @@ class ExrPicture:
         return planes, cut
 
     @functools.cached_property
-    def primaries(self) -> Array | None:
+    def primaries(self) -> Matrix | None:
         """The matrix (3, 3) from the file's primaries to BT.709's; None where it has those, or
         names none, which means them.
 
@@ -204,7 +204,7 @@ class ExrPicture:
         beside = np.abs(values - black)[~np.eye(3, dtype=bool)]
         return bool(beside.max() <= _SAME_PRIMARY)
 
-    def change(self, light: Sequence[Array]) -> None:
+    def change(self, light: Sequence[Plane]) -> None:
         """Put other light (:meth:`light`) in the place of the frame's; pixels outside the display
         window stay."""
         held, shown = (
@@ -223,7 +223,7 @@ class ExrPicture:
         kept = {name: self._part.header[name] for name in _MARKS if name in self._part.header}
         return {**kept, "displayWindow": shown, "dataWindow": shown}
 
-    def matte(self) -> Array:
+    def matte(self) -> Matte:
         """The frame as a matte (uint16): its alpha, else its luminance channel, else its only or
         its green channel, as they are; black where the file holds no pixels."""
         places = {
@@ -302,7 +302,7 @@ def _needed(file: Any) -> int:
     return needed
 
 
-def mixed(matrix: Array, light: Sequence[Array]) -> list[Array]:
+def mixed(matrix: Matrix, light: Sequence[Plane]) -> list[Plane]:
     """Light (three of (H, W)) through a matrix (3, 3), float32."""
     first, second, third = (one.astype(np.float32, copy=False) for one in light)
     return [
@@ -343,7 +343,7 @@ def _codes(light: Array) -> Array:
     return np.rint(encoded(inside) * np.float32(TOP)).astype(np.uint16)
 
 
-def codes_of(light: Array) -> Array:
+def codes_of(light: Plane) -> Plane:
     """Light (H, W), half or float -> 16-bit sRGB; what is no number is black, what is above 1
     white."""
     if light.dtype == np.float16:
@@ -352,7 +352,7 @@ def codes_of(light: Array) -> Array:
     return _codes(light.astype(np.float32, copy=False))
 
 
-def light_of(codes: Array) -> Array:
+def light_of(codes: Plane) -> Plane:
     """16-bit sRGB -> light in [0, 1], float32."""
     table: Array = _light_of_code()[codes]
     return table
@@ -400,7 +400,7 @@ def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> Video
 
 
 def write_new(
-    part: Path, light: Array, alpha: Array | None, marks: Mapping[str, Any] | None = None
+    part: Path, light: Picture, alpha: UnitMatte | None, marks: Mapping[str, Any] | None = None
 ) -> None:
     """Write light (H, W, 3) as half floats, multiplied by alpha (H, W) in [0, 1] where there is
     one, as the format has it; ``marks`` say what its primaries and its window are."""

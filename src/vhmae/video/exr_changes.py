@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Plane
 from vhmae.color.light import LightSpace, carried
 from vhmae.video.exr import LARGEST_HALF, LOSSY, ExrPicture, light_of, mixed, open_library
 
 
-def carried_back(light: Array, before: Array, after: Array) -> Array:
+def carried_back(light: Plane, before: Plane, after: Plane) -> Plane:
     """Carry a change of 16-bit sRGB codes back into light.
 
     Up to 1 the difference is added, so that what the codes rounded away stays; above 1 light is
@@ -37,10 +37,10 @@ def carried_back(light: Array, before: Array, after: Array) -> Array:
 
 def changed_light(
     picture: ExrPicture,
-    after: Sequence[Array],
+    after: Sequence[Plane],
     space: LightSpace | None = None,
     coded: LightSpace | None = None,
-) -> list[Array]:
+) -> list[Plane]:
     """The values of a picture, red, green, blue, with what was changed of its 16-bit planes green,
     blue, red; as the file has them, in its own primaries, or its space."""
     shown, _ = picture.display(space=space, coded=coded)
@@ -98,7 +98,7 @@ def _put_back(
 def write_changed(
     part: Path,
     source: Path,
-    after: Sequence[Array],
+    after: Sequence[Plane],
     space: LightSpace | None = None,
     coded: LightSpace | None = None,
 ) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Picture
 
 HALO = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5))
 
 
-def write_label(picture: Array, text: str, left: int, baseline: int, scale: float = 0.7) -> None:
+def write_label(picture: Picture, text: str, left: int, baseline: int, scale: float = 0.7) -> None:
     """Write a text into a picture (H, W, 3) uint8, in its place: white in a dark halo, readable on
     any ground.
 

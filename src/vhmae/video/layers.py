@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, Matrix, Matte, Picture, to_unit
 from vhmae.color.light import converted
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError, counted
@@ -148,7 +148,7 @@ class LayeredSource:
 
     def read(
         self, first: int = 0, is_past: Callable[[TimedFrame], bool] = lambda timed: False
-    ) -> Iterator[tuple[TimedFrame, Array]]:
+    ) -> Iterator[tuple[TimedFrame, Matte]]:
         """Composited frames with their mattes (uint16), from a number on.
 
         Args:
@@ -235,7 +235,7 @@ def _above_alpha(front: PlanarFrame, alpha: Array, is_light: bool) -> tuple[int,
     return int(soft.sum()), int((colors[soft] > alpha[soft] + NOISE).sum())
 
 
-def warp_layer(layer: Array, matrix: Array, scale: float, size: tuple[int, int]) -> Array:
+def warp_layer(layer: Picture, matrix: Matrix, scale: float, size: tuple[int, int]) -> Picture:
     """Bring a layer to its place in a background; nothing where it does not reach.
 
     Args:

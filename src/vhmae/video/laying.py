@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Numbers
 from vhmae.errors import InputError
 from vhmae.video.mask_meaning import MaskReading
 from vhmae.video.pairing import Pairs, check_partners, pair_up
@@ -29,7 +29,7 @@ class MatteFacts(NamedTuple):
     """Those in the names of its pictures."""
     rate: Fraction | None = None
     """Frames a second; None where it does not say."""
-    seconds: Array | None = None
+    seconds: Numbers | None = None
     """When each frame is shown, counted from the first."""
     warnings: tuple[str, ...] = ()
 
@@ -147,7 +147,7 @@ def check_times(
     return warning
 
 
-def seconds_of(composite: VideoInfo) -> Array:
+def seconds_of(composite: VideoInfo) -> Numbers:
     """When each frame is shown, in seconds after the first."""
     if composite.timestamps is None or composite.time_base is None:
         return np.arange(composite.frames) / float(composite.fps)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Matte
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.memory import check_memory, read_array_header
 
 
-def open_bits(path: Path) -> tuple[int, tuple[int, int], Callable[[int], Iterator[Array]]]:
+def open_bits(path: Path) -> tuple[int, tuple[int, int], Callable[[int], Iterator[Matte]]]:
     """Open a packed mask.
 
     Returns:

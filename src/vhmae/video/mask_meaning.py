@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Matte, Picture
 from vhmae.errors import InputError
 from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.pairing import Pairing
@@ -45,7 +45,7 @@ class MaskReading:
 class Meaning(NamedTuple):
     """How a mask's pictures are read."""
 
-    read: Callable[[Path], Array]
+    read: Callable[[Path], Picture]
     """A picture as a matte: uint8 or uint16, white = foreground."""
     warnings: list[str]
 
@@ -73,7 +73,7 @@ def meaning_of(name: Path, files: Sequence[Path], label: int | None) -> Meaning:
     return _of_levels(name, files, _grey, [])
 
 
-def scale_of(pictures: Iterable[Array], slack: int = 0) -> tuple[Scale, tuple[int, int]]:
+def scale_of(pictures: Iterable[Picture], slack: int = 0) -> tuple[Scale, tuple[int, int]]:
     """What the numbers of a mask stand for: looked through until it is known.
 
     Args:
@@ -110,7 +110,7 @@ def scale_of(pictures: Iterable[Array], slack: int = 0) -> tuple[Scale, tuple[in
     return "levels", (0, top)
 
 
-def scaled(picture: Array, scale: Scale, ends: tuple[int, int]) -> Array:
+def scaled(picture: Picture, scale: Scale, ends: tuple[int, int]) -> Picture:
     """A stored picture as uint8 or uint16, white = foreground; float32 with 1 for white as
     uint16."""
     if picture.dtype == np.float32:
@@ -140,7 +140,7 @@ def told_scale(name: Path, scale: Scale, ends: tuple[int, int]) -> list[str]:
     return []
 
 
-def alpha_varies(alphas: Iterable[Array]) -> bool:
+def alpha_varies(alphas: Iterable[Matte]) -> bool:
     """Whether alpha channels say anything: one that is the same everywhere does not."""
     value: int | None = None
     for alpha in alphas:

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Matte, UnitMatte
 from vhmae.errors import InputError, counted
 from vhmae.video.exr import is_exr
 from vhmae.video.laying import MatteFacts, check_numbers, check_times, lay, seconds_of
@@ -54,7 +54,7 @@ class MatteSource:
         path: Path,
         frames: int | None,
         size: tuple[int, int],
-        start: Callable[[int], Iterator[Array]],
+        start: Callable[[int], Iterator[Matte]],
         turned: int | None = None,
         reading: MaskReading = USUAL,
         facts: MatteFacts = NOTHING_TOLD,
@@ -72,11 +72,11 @@ class MatteSource:
         self.warnings = list(facts.warnings)
         """What the user should know of how the mask was understood."""
 
-    def stored(self) -> Iterator[Array]:
+    def stored(self) -> Iterator[Matte]:
         """Mattes as the file has them, at its own size; a still comes once."""
         return self._start(0)
 
-    def read(self, composite: VideoInfo, first: int = 0) -> Iterator[Array]:
+    def read(self, composite: VideoInfo, first: int = 0) -> Iterator[Matte]:
         """Mattes at the composite's size from frame ``first`` on; the last (or only) one without
         end.
 
@@ -265,14 +265,14 @@ def layer_info(info: VideoInfo) -> VideoInfo:
     return dataclasses.replace(info, pixel_format=named)
 
 
-def layered(image: PlanarFrame, cover: Array, pixel_format: str) -> PlanarFrame:
+def layered(image: PlanarFrame, cover: UnitMatte, pixel_format: str) -> PlanarFrame:
     """A frame's planes with a matte (H, W) in [0, 1] as their alpha channel, straight."""
     depth = image.planes[0].dtype
     alpha = np.rint(cover * np.float32(image.top_code)).astype(depth)
     return dataclasses.replace(image, planes=[*image.planes[:3], alpha], pixel_format=pixel_format)
 
 
-def alpha_matte(image: PlanarFrame) -> Array:
+def alpha_matte(image: PlanarFrame) -> Matte:
     """A frame's own alpha channel as a matte: uint8, or uint16 above 8 bits."""
     alpha = image.planes[3]
     if image.encoding.bits in (8, 16):

@@ -15,7 +15,7 @@ import av
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Frame
 from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import OutputLock, partial_name, whole_file
 from vhmae.video.delivery import delivery
@@ -258,7 +258,7 @@ def check_still(output: Path, inputs: list[Path]) -> None:
     check_picture_output(output, inputs)
 
 
-def write_still(path: Path, picture: Array) -> None:
+def write_still(path: Path, picture: Frame) -> None:
     """Write a picture (H, W, 3) uint8 RGB; it appears whole or not at all."""
     with whole_file(path) as part:
         try:

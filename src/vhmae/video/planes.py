@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Light, Matte, Numbers, Picture, Plane, Planes, PlaneSteps, UnitFrame
 from vhmae.color.light import moved, shown
 from vhmae.color.srgb import linear
 from vhmae.color.yuv import ColorEncoding
@@ -41,7 +41,7 @@ class Box:
         return slice(self.left, self.right)
 
 
-def matte_box(matte: Array, align_x: int = 2, align_y: int = 2) -> Box | None:
+def matte_box(matte: Matte, align_x: int = 2, align_y: int = 2) -> Box | None:
     """The smallest box around the pixels of a matte above zero, aligned to chroma samples; None if
     there are none."""
     rows = np.flatnonzero(matte.any(axis=1))
@@ -56,7 +56,7 @@ def matte_box(matte: Array, align_x: int = 2, align_y: int = 2) -> Box | None:
     )
 
 
-def shrink(picture: Array, height: int, width: int) -> Array:
+def shrink(picture: Picture, height: int, width: int) -> Picture:
     """Shrink a plane (H, W) or a picture (H, W, C) by mean; halves it first as often as that goes,
     which costs next to nothing."""
     while picture.shape[0] >= 2 * height and picture.shape[1] >= 2 * width:
@@ -73,7 +73,7 @@ class PlanarFrame:
     """One frame: planes of code values (luma, two chromas; green, blue, red; or luma alone), and
     how they stand for colours."""
 
-    planes: Sequence[Array]
+    planes: Sequence[Plane]
     encoding: ColorEncoding
     chroma_x: int = 1
     """Pixels a chroma sample spans in a row: 2 for 4:2:0 and 4:2:2."""
@@ -90,30 +90,30 @@ class PlanarFrame:
     def width(self) -> int:
         return int(self.planes[0].shape[1])
 
-    def rgb(self) -> Array:
+    def rgb(self) -> UnitFrame:
         """Convert the frame to RGB as it is shown: (H, W, 3) float32, in [0, 1]."""
         return np.ascontiguousarray(
             self.rgb_planes(Box(0, 0, self.height, self.width)).transpose(1, 2, 0)
         )
 
-    def rgb_planes(self, box: Box) -> Array:
+    def rgb_planes(self, box: Box) -> Planes:
         """Convert a box of the frame, aligned to chroma samples, to RGB as it is shown: (3, h, w)
         float32, in [0, 1]; sRGB where the frame has a space of its own."""
         return self._shown(self.values(box))
 
-    def values(self, box: Box) -> Array:
+    def values(self, box: Box) -> Light:
         """The values of red, green and blue in a box, aligned to chroma samples: (3, h, w) float32,
         in [0, 1] where they are not of a space that goes beyond."""
         luma = self.planes[0][box.rows, box.columns][None]
         return self._decode(np.concatenate([luma, self.chroma(box)]).astype(np.float32))
 
-    def light(self, box: Box) -> Array:
+    def light(self, box: Box) -> Light:
         """The light of a box (``color.light``): (3, h, w) float32, which knows highlights above
         1."""
         values, space = self.values(box), self.encoding.space
         return linear(values) if space is None else space.to_light(values)
 
-    def chroma(self, box: Box) -> Array:
+    def chroma(self, box: Box) -> Plane:
         """The chroma of a box at full size (or its second and third planes): (2, h, w) of the
         planes' type."""
         height, width = box.bottom - box.top, box.right - box.left
@@ -123,7 +123,7 @@ class PlanarFrame:
             [self._full_chroma(plane, box, height, width) for plane in self.planes[1:3]]
         )
 
-    def thumbnail(self, height: int, width: int) -> Array:
+    def thumbnail(self, height: int, width: int) -> UnitFrame:
         """Shrink the planes, then convert: (height, width, 3) float32 RGB in [0, 1], at a fraction
         of the cost."""
         if self.encoding.space is None:
@@ -138,7 +138,7 @@ class PlanarFrame:
             codes[index] = shrink(plane, height, width)
         return np.ascontiguousarray(self._shown(self._decode(codes)).transpose(1, 2, 0))
 
-    def sample(self, height: int, width: int) -> Array:
+    def sample(self, height: int, width: int) -> Planes:
         """Colours of single pixels on a grid, (3, height, width) float32 RGB in [0, 1]: no mean of
         several."""
         codes = np.full((3, height, width), self._neutral, np.float32)
@@ -146,7 +146,7 @@ class PlanarFrame:
             codes[index] = cv2.resize(plane, (width, height), interpolation=cv2.INTER_NEAREST)
         return self._shown(self._decode(codes))
 
-    def add(self, change: Array, box: Box) -> None:
+    def add(self, change: PlaneSteps, box: Box) -> None:
         """Add a change of what is shown to a box of the frame, in place.
 
         Args:
@@ -157,14 +157,14 @@ class PlanarFrame:
         space = self.encoding.space
         self.add_values(change if space is None else moved(space, self.values(box), change), box)
 
-    def add_values(self, change: Array, box: Box) -> None:
+    def add_values(self, change: PlaneSteps, box: Box) -> None:
         """Add a change of the values of red, green and blue to a box, in place; as :meth:`add`."""
         matrix, _ = self.encoding.encoding()
         codes = np.tensordot(matrix.astype(np.float32), change, 1)
         self._add(self.planes[0][box.rows, box.columns], codes[0])
         self.add_chroma(codes[1:], box)
 
-    def add_chroma(self, steps: Array, box: Box) -> None:
+    def add_chroma(self, steps: Numbers, box: Box) -> None:
         """Add changes of code values at full size, (2, h, w), to the chroma of a box; each sample
         takes the mean of its pixels."""
         for plane, step in zip(
@@ -227,7 +227,7 @@ class PlanarFrame:
         return shrunk
 
 
-def frame_of(planes: Sequence[Array], pixel_format: str) -> av.VideoFrame:
+def frame_of(planes: Sequence[Plane], pixel_format: str) -> av.VideoFrame:
     """Planes as one of FFmpeg's frames."""
     import av  # the renderer itself needs no PyAV
 

@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Codes, Frame, UnitColors
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import REPACKED, VideoInfo, alpha_decoder, open_video, probe_video
@@ -139,7 +139,7 @@ def planar_frame(frame: av.VideoFrame, info: VideoInfo) -> PlanarFrame:
     return PlanarFrame(planes, info.encoding, chroma_x, chroma_y)
 
 
-def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Array]:
+def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Frame]:
     """Read chosen frames of a small clip as RGB: a list of (H, W, 3) uint8 in the order of
     ``indexes``."""
     info = probe_video(path)
@@ -159,6 +159,6 @@ def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Array]:
     return [found[index] for index in indexes]
 
 
-def to_uint8(rgb: Array) -> Array:
+def to_uint8(rgb: UnitColors) -> Codes:
     """Round colours in [0, 1] to 0-255."""
     return np.rint(np.clip(rgb, 0.0, 1.0) * 255.0).astype(np.uint8)

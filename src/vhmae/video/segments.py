@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Arrays
 from vhmae.errors import InputError
 from vhmae.partial_output import OutputLock, resume_folder, write_text_whole
 from vhmae.video.packets import SUFFIX, PacketFile, decoding_delay
@@ -104,7 +104,7 @@ class SegmentedWriter(FrameWriter):
             )
         self._writer.write(timed, image)
 
-    def checkpoint(self, numbers: dict[str, Any], arrays: dict[str, Array]) -> None:
+    def checkpoint(self, numbers: dict[str, Any], arrays: Arrays) -> None:
         """Close the segment; a run that is stopped from here on goes on after it."""
         self._close_segment()
         file = self.folder / f"state-{len(self.segments)}.npz"

@@ -17,7 +17,7 @@ import av
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Codes, Picture, Plane
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
 from vhmae.video.still_sizes import stored_size
@@ -46,7 +46,7 @@ class Turn(NamedTuple):
     """Counterclockwise."""
     mirrored: bool = False
 
-    def plane(self, plane: Array) -> Array:
+    def plane(self, plane: Picture) -> Picture:
         """A plane (H, W) or picture (H, W, C) upright."""
         shown = plane[:, ::-1] if self.mirrored else plane
         return np.ascontiguousarray(np.rot90(shown, self.quarters)) if self else plane
@@ -131,7 +131,7 @@ def open_picture(path: Path, what: str) -> tuple[av.container.InputContainer, av
         raise _unreadable(path, reason, what) from None
 
 
-def read_stored(path: Path, what: str) -> Array:
+def read_stored(path: Path, what: str) -> Picture:
     """A picture as OpenCV has it, all its channels and its depth, upright: (H, W), or (H, W, 3 or
     4) in the order blue, green, red, alpha; the entries of a palette as their colours.
 
@@ -161,13 +161,13 @@ def _check_size(path: Path, data: bytes, kind: str) -> None:
     check_memory(path, BYTES_PER_PIXEL * width * height, "make it smaller")
 
 
-def read_grey(path: Path, what: str) -> Array:
+def read_grey(path: Path, what: str) -> Plane:
     """A picture's grey levels (H, W), in the depth that it is stored in, upright."""
     picture = read_stored(path, what)
     return picture if picture.ndim == 2 else grey_of(picture)
 
 
-def grey_of(picture: Array) -> Array:
+def grey_of(picture: Picture) -> Plane:
     """Levels of grey (H, W) of blue, green, red (H, W, 3 or 4); greys stay exactly as they are."""
     if picture.shape[2] == 2:
         return np.ascontiguousarray(picture[..., 0])
@@ -180,7 +180,7 @@ def grey_of(picture: Array) -> Array:
     return grey
 
 
-def palette_of(path: Path, what: str) -> tuple[Array, Array] | None:
+def palette_of(path: Path, what: str) -> tuple[Plane, Codes] | None:
     """A PNG picture's entries (H, W) uint8, upright, and their colours (256, 3) uint8 red, green,
     blue; None where it has no palette, or one that is transparent in places."""
     data = picture_bytes(path, what)
