@@ -18,8 +18,9 @@ from typing import Any
 from hardware import describe
 
 from vhmae.config import read_config
-from vhmae.data.aligned import AlignedRecipe, write_aligned
-from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
+from vhmae.data.aligned import write_aligned
+from vhmae.data.evaluation_sets import synthesize
+from vhmae.data.job import AlignedRecipe, SynthesisRecipe
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate, natural_drift
 from vhmae.evaluation.tables import format_report

@@ -20,7 +20,8 @@ from typing import Any
 from hardware import describe
 
 from vhmae.config import read_config
-from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
+from vhmae.data.evaluation_sets import synthesize
+from vhmae.data.job import SynthesisRecipe
 from vhmae.evaluation.methods import NETWORKS, Method, find_method
 from vhmae.evaluation.pooling import paired_difference
 from vhmae.evaluation.protocols import PROTOCOLS

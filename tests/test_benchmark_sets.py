@@ -10,10 +10,11 @@ import pytest
 
 from vhmae.cli import build_parser
 from vhmae.config import read_config
-from vhmae.data.aligned import AlignedRecipe, read_pairs, write_aligned
+from vhmae.data.aligned import read_pairs, write_aligned
 from vhmae.data.clips import list_stills, read_names
-from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
+from vhmae.data.evaluation_sets import synthesize
 from vhmae.data.hyoutube import read_list
+from vhmae.data.job import AlignedRecipe, SynthesisRecipe
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 RECIPES = sorted((CONFIGS / "benchmarks").glob("*.yaml"))

@@ -18,7 +18,7 @@ from trial import Trial, make_path
 
 from vhmae.config import build, read_config
 from vhmae.data.clips import read_names
-from vhmae.data.evaluation_sets import SynthesisRecipe
+from vhmae.data.job import SynthesisRecipe
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.recipe import Recipe
 

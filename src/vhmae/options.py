@@ -15,7 +15,7 @@ import itertools
 import textwrap
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -28,36 +28,81 @@ Role = Literal["input", "output", "plain"]
 """What a file is to the work: read (addresses may be fetched), written, or neither."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """How values are written where their type alone does not say it."""
+
+    expected: str
+    """What a value looks like, in a word or two."""
+    read: Callable[[str], Any]
+    """The value that a text stands for; raises ``ValueError`` where it stands for none."""
+    between: str = ""
+    """What stands between the parts of a value that has several."""
+
+
+def _whole_from(least: int, text: str) -> int:
+    if not text.isdigit() or int(text) < least:
+        raise ValueError
+    return int(text)
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, colon, high = text.partition(":")
+    return float(low), float(high if colon else low)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+NATURAL = Form("a number from 0 up", functools.partial(_whole_from, 0))
+POSITIVE = Form("a number from 1 up", functools.partial(_whole_from, 1))
+RANGE = Form("LOW:HIGH", _range, ":")
+WORDS = Form("words with commas between them", _words, ",")
+
+
 def option(
     default: Any = MISSING,
     *,
     factory: Any = MISSING,
     flag: str = "",
+    positional: bool = False,
     metavar: str = "",
+    form: Form | None = None,
     group: str = "",
     role: Role = "plain",
     same_frames: bool = False,
     without: str = "",
+    ways: tuple[str, ...] = (),
+    together: bool = False,
 ) -> Any:
     """A field that is an option.
 
     Args:
         default, factory: as :func:`dataclasses.field` takes them.
         flag: its name on the command line, where it is not that of the field; short forms first.
+        positional: whether it stands on the command line by its place, without a name.
         metavar: what stands for the value in the help.
+        form: how the value is written, where its type does not say it.
         group: the heading under which the help lists it.
         role: what a file is to the work.
         same_frames: whether another value still writes the same frames, so that a stopped run may
             be resumed with it.
         without: of what is done by default, what the flag that leaves it out says.
+        ways: of several ways to do the work, those that heed it; see :func:`check_ways`.
+        together: whether one flag takes all values of a list, and not one flag each.
     """
     told = {
         "flag": flag,
+        "positional": positional,
         "metavar": metavar,
+        "form": form,
         "group": group,
         "role": role,
         "same_frames": same_frames,
         "without": without,
+        "ways": ways,
+        "together": together,
     }
     return dataclasses.field(default=default, default_factory=factory, metadata=told)
 
@@ -75,12 +120,18 @@ class Option:
     help: str
     """What is written under the field, as one line."""
     flags: tuple[str, ...]
+    """None where it stands by its place."""
     metavar: str
+    form: Form | None
     group: str
     role: Role
     same_frames: bool
     without: str
     """Of what is done by default, what the flag that leaves it out says."""
+    ways: tuple[str, ...]
+    """Of several ways to do the work, those that heed it; all where none is named."""
+    together: bool
+    """Whether one flag takes all values of a list."""
 
     @functools.cached_property
     def choices(self) -> tuple[str, ...]:
@@ -96,11 +147,11 @@ class Option:
 
     @property
     def is_list(self) -> bool:
-        """Whether it takes any number of files or texts, each by a flag of its own."""
-        return typing.get_origin(self.hint) is tuple and typing.get_args(self.hint)[0] in (
-            Path,
-            str,
-        )
+        """Whether it takes any number of files or texts, one after the other."""
+        origin, kinds = typing.get_origin(self.hint), typing.get_args(self.hint)
+        if origin is not Sequence and (origin is not tuple or kinds[-1] is not Ellipsis):
+            return False
+        return kinds[0] in (Path, str) if self.form is None else not self.form.between
 
     def parse(self, text: str) -> Any:
         """The value that a text stands for: of a flag, or of a column.
@@ -111,6 +162,8 @@ class Option:
         text = text.strip()
         hint = self.hint
         try:
+            if self.form is not None:
+                return self.form.read(text)
             if self.is_switch:
                 return _switch(text)
             if self.is_list:
@@ -127,6 +180,8 @@ class Option:
     @property
     def expected(self) -> str:
         """What a value looks like, in a word or two."""
+        if self.form is not None:
+            return self.form.expected
         if self.choices:
             return ", ".join(self.choices)
         if typing.get_origin(self.hint) is tuple:
@@ -212,21 +267,39 @@ def _options_of(kind: Any) -> tuple[Option, ...]:
         default = field.default if made is MISSING else made()
         dashed = field.name.replace("_", "-")
         usual = f"--no-{dashed}" if hint is bool and default is True else f"--{dashed}"
+        flags = () if told.get("positional") else tuple((told.get("flag") or usual).split("/"))
         found.append(
             Option(
                 name=field.name,
                 hint=hint,
                 default=default,
                 help=docs.get(field.name, ""),
-                flags=tuple((told.get("flag") or usual).split("/")),
+                flags=flags,
                 metavar=told.get("metavar", ""),
+                form=told.get("form"),
                 group=told.get("group", ""),
                 role=told.get("role", "plain"),
                 same_frames=told.get("same_frames", False),
                 without=told.get("without", ""),
+                ways=told.get("ways", ()),
+                together=told.get("together", False),
             )
         )
     return tuple(found)
+
+
+def check_ways(job: Any, way: str, named: str) -> None:
+    """Refuse options that other ways to do the work heed: left unheeded they would seem to work.
+
+    Args:
+        way: the one that is taken.
+        named: the option that chooses it.
+    """
+    values = values_of(job)
+    for one in options_of(type(job)):
+        if one.ways and way not in one.ways and values[one.name] not in (one.default, None):
+            told = f"is for `{named}` {' or '.join(one.ways)}, not for {way}; leave it out"
+            raise InputError(told, field=one.name)
 
 
 def build_options(kind: type[T], values: Mapping[str, Any]) -> T:

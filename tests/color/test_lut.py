@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from vhmae.color.cube import write_cube
-from vhmae.color.lut import Lut3D, Split, apply_luts, in_split, read_cube, read_lut_bank
+from vhmae.color.cube import Split, write_cube
+from vhmae.color.lut import Lut3D, apply_luts, in_split, read_cube, read_lut_bank
 from vhmae.errors import InputError
 
 

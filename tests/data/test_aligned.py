@@ -11,8 +11,9 @@ import pytest
 
 from vhmae.cli import main
 from vhmae.config import read_config
-from vhmae.data.aligned import AlignedRecipe, write_aligned
+from vhmae.data.aligned import write_aligned
 from vhmae.data.hyoutube import read_list
+from vhmae.data.job import AlignedRecipe
 from vhmae.errors import InputError
 from vhmae.evaluation import metrics
 from vhmae.evaluation.constant import looks_of

@@ -23,8 +23,9 @@ from vhmae.data.clips import (
     source_group,
     write_mask_bits,
 )
-from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
+from vhmae.data.evaluation_sets import synthesize
 from vhmae.data.hyoutube import read_list
+from vhmae.data.job import SynthesisRecipe
 from vhmae.errors import InputError
 
 

@@ -13,7 +13,8 @@ from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
-from vhmae.evaluation.compare import Comparison, compare
+from vhmae.evaluation.compare import compare
+from vhmae.evaluation.job import Comparison
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
 from vhmae.evaluation.sheet import CELL_HEIGHT, Row, make_sheet

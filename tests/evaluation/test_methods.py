@@ -17,7 +17,8 @@ from vhmae import cli
 from vhmae.data.digests import file_digest
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
-from vhmae.evaluation.compare import Comparison, compare
+from vhmae.evaluation.compare import compare
+from vhmae.evaluation.job import Comparison
 from vhmae.evaluation.methods import Clip, find_method, read_method_text
 from vhmae.evaluation.network import silence_tokens
 from vhmae.evaluation.runner import evaluate

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vhmae.data.evaluation_sets import SynthesisRecipe, synthesize
+from vhmae.data.evaluation_sets import synthesize
+from vhmae.data.job import SynthesisRecipe
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate, natural_drift
 

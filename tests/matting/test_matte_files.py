@@ -15,8 +15,9 @@ from tests.formats.table import Row, make
 from tests.matting.networks import write_rvm
 from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.cli import main
+from vhmae.matting.job import MatteJob
 from vhmae.matting.maker import MatteMaker
-from vhmae.matting.run import MatteJob, matte_video
+from vhmae.matting.run import matte_video
 from vhmae.video.matte import alpha_matte, open_matte
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames, to_uint8
@@ -262,7 +263,8 @@ def test_where_no_person_is_found_another_way_is_named_and_nothing_is_left(
 def test_memory_does_not_grow_with_the_video(screen: tuple[Path, np.ndarray]) -> None:
     """Frames are held only while their mattes are made."""
     from vhmae.matting.chroma import ChromaKey
-    from vhmae.matting.run import MatteJob, cut_out
+    from vhmae.matting.job import MatteJob
+    from vhmae.matting.run import cut_out
 
     video, _ = screen
     info = probe_video(video)

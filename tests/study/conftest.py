@@ -15,8 +15,9 @@ from sqlalchemy import select
 from tests.support.scenes import moving_scene, write_video
 from tests.web.browser import chromium
 from tests.web.databases import KINDS, fresh_database
-from vhmae.study.create import StudyJob, create_study
-from vhmae.study.folder import Description, Question, open_rows
+from vhmae.study.create import create_study
+from vhmae.study.folder import Description, open_rows
+from vhmae.study.job import Question, StudyJob
 from vhmae.study.pages import make_study_application
 from vhmae.study.tables import Stimulus, StudyClip
 from vhmae.web.database import Database

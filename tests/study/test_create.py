@@ -18,8 +18,9 @@ from tests.support.scenes import moving_scene, write_video
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
-from vhmae.study.create import StudyJob, create_study
-from vhmae.study.folder import SECRETS, Question, open_rows, read_study
+from vhmae.study.create import create_study
+from vhmae.study.folder import SECRETS, open_rows, read_study
+from vhmae.study.job import Question, StudyJob
 from vhmae.study.tables import StudyClip
 from vhmae.video.browser import read_upright
 from vhmae.video.source import probe_source
@@ -169,10 +170,10 @@ def test_clips_are_drawn_by_the_seed(material: Path, tmp_path: Path) -> None:
     [
         ({"clips": 4}, "3 clips have all results, 4 are wanted"),
         ({"seconds": 0.0}, "0.1 to 60 seconds"),
-        ({"title": ""}, "--title"),
-        ({"seed": 10**30}, "--seed"),
+        ({"title": ""}, "`title`"),
+        ({"seed": 10**30}, "`seed`"),
         ({"database": "sqlite://"}, "names no file"),
-        ({"questions": (Question(label="a"), Question(label="a"))}, "--ask a"),
+        ({"questions": (Question(label="a"), Question(label="a"))}, "`questions` a"),
         ({"database": "mysql://host/name"}, "mysql"),
         ({"database": "postgresql+psycopg://nobody:hidden@127.0.0.1:1/none"}, "cannot be used"),
     ],
@@ -214,7 +215,7 @@ def test_results_that_do_not_belong_to_their_composite_are_refused(
                 job, methods=[("fine", material / "fine"), ("short", tmp_path / "short")]
             )
         )
-    with pytest.raises(InputError, match="give --mask"):
+    with pytest.raises(InputError, match="give `masks`"):
         create_study(
             dataclasses.replace(job, methods=[("fine", material / "fine"), ("mkl", "mkl")])
         )

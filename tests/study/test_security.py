@@ -18,7 +18,8 @@ from starlette.testclient import TestClient
 from tests.study.conftest import Running, job_of
 from tests.support.taking_part import enter, next_ballot
 from vhmae.study.create import create_study
-from vhmae.study.folder import Question, open_rows
+from vhmae.study.folder import open_rows
+from vhmae.study.job import Question
 
 NASTY = (
     "<script>alert(1)</script>",

@@ -13,11 +13,11 @@ from tests.study.conftest import Running, brief_study, material
 from tests.web.browser import chromium
 from tests.web.server import served
 from vhmae.cli import main
-from vhmae.cli.parser import prefix
 from vhmae.errors import InputError
 from vhmae.rcvh.decisions import Review
 from vhmae.rcvh.pages import make_review_application
 from vhmae.web.application import Site
+from vhmae.web.job import BELOW
 from vhmae.web.secrets import new_secrets
 
 __all__ = ["brief_study", "chromium", "material"]
@@ -93,12 +93,12 @@ def test_behind_a_proxy_that_names_another_host_the_browsers_word_counts(
     ],
 )
 def test_a_prefix_that_is_none_is_refused(wrong: str) -> None:
-    with pytest.raises(InputError, match="--prefix"):
+    with pytest.raises(InputError, match="`prefix`"):
         Site("t", new_secrets(), "n", prefix=wrong)
 
 
 def test_a_prefix_is_written_with_or_without_its_ends() -> None:
-    assert [prefix(text) for text in ("study", "/study", "study/", "/a/b/", "", "/")] == [
+    assert [BELOW.read(text) for text in ("study", "/study", "study/", "/a/b/", "", "/")] == [
         "/study",
         "/study",
         "/study",

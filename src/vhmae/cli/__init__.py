@@ -18,6 +18,7 @@ from vhmae.cli.aligned import add_aligned
 from vhmae.cli.app import add_app
 from vhmae.cli.batch import add_batch
 from vhmae.cli.cite import add_cite
+from vhmae.cli.completion import add_completion
 from vhmae.cli.doctor import add_doctor
 from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
 from vhmae.cli.export import add_export
@@ -50,6 +51,7 @@ def build_parser() -> Parser:
     training = (add_train, add_pack_mask, add_weights, add_cite, add_fit_constant, add_fit_prior)
     for add in (*harmonizing, *guiding, *scoring, *training, add_rcvh, add_study, add_doctor):
         add(commands)
+    add_completion(commands, parser)
     return parser
 
 
@@ -94,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.run(args)
         return _said()
     except VhmaeError as error:
-        _print_error(with_flags(str(error)))
+        _print_error(with_flags(str(error), None if args is None else args.parser))
         return error.exit_code
     except KeyboardInterrupt:
         _print_error(f"stopped: interrupted; {kept}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
-from vhmae.cli.parser import add_command, add_report_options, write_report
+from vhmae.cli.options import add_options, add_report_options, given_options
+from vhmae.cli.parser import add_command, write_report
+from vhmae.options import build_options, option
 from vhmae.version import __version__
 
 PAPER = """@inproceedings{vhmae2024,
@@ -22,24 +25,31 @@ SOFTWARE = """@software{vhmae,
 }"""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CiteJob:
+    """What is to be cited."""
+
+    weights: str | None = option(None, metavar="NAME|PATH")
+    """Name these weights, too: their digest and licence."""
+
+
 def add_cite(commands: Any) -> None:
     text = "print what to cite, as BibTeX: the paper, this program, and weights by their digest"
     parser = add_command(commands, "cite", _cite, text)
-    parser.add_argument(
-        "--weights", metavar="NAME|PATH", help="name these weights, too: their digest and licence"
-    )
+    add_options(parser, CiteJob)
     add_report_options(parser)
 
 
 def _cite(args: Any) -> None:
+    job = build_options(CiteJob, given_options(args, CiteJob))
     entries = [PAPER, SOFTWARE.replace("VERSION", __version__)]
     facts: dict[str, Any] = {}
-    if args.weights is not None:
+    if job.weights is not None:
         from vhmae.data.digests import file_digest
         from vhmae.model.files import read_card
 
-        card = read_card(args.weights)
-        facts = {"weights": args.weights, "sha256": file_digest(card.path)}
+        card = read_card(job.weights)
+        facts = {"weights": job.weights, "sha256": file_digest(card.path)}
         facts["licence"] = str(card.facts.get("licence", "not stated"))
         entries.append(
             f"% weights {card.path.name}, SHA-256 {facts['sha256']}; licence: {facts['licence']}"

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import add_command, add_report_options, write_report
+from vhmae.cli.options import add_report_options
+from vhmae.cli.parser import add_command, write_report
 from vhmae.errors import VhmaeError
 from vhmae.version import __version__
 

@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any
 
 from vhmae.cli.fetch import fetched, refuse_addresses
-from vhmae.cli.options import add_options, given_options
-from vhmae.cli.parser import Parser, add_command, add_report_options, location, write_report
+from vhmae.cli.options import add_options, add_report_options, add_set_options, given_options
+from vhmae.cli.parser import Parser, add_command, location, write_report
 from vhmae.cli.words import print_warnings, with_flags
 from vhmae.engine.settings import FOR_EVERYONE, HarmonizerSettings
 from vhmae.errors import InputError, counted
-from vhmae.options import build_options, options_of
-from vhmae.work.job import HarmonizeJob, StreamJob
+from vhmae.options import build_options, option, options_of
+from vhmae.work.job import DemoJob, HarmonizeJob, StreamJob
 
 LAYING = ("position", "scale", "premultiplied")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FileOptions:
+    """What the command line alone has: where files and options come from."""
+
+    background: Path | None = option(None, metavar="VIDEO", role="input")
+    """What --foreground is laid over, in the place of COMPOSITE."""
+    job: Path | None = option(None, metavar="FILE")
+    """Take options from a JSON file, the report of another run, or a project of vhmae app."""
+    allow_url: bool = False
+    """Fetch what is named by an http or https address."""
 
 
 def add_harmonize(commands: Any) -> None:
@@ -25,19 +38,13 @@ def add_harmonize(commands: Any) -> None:
     add_composite(parser, "; - for Y4M or raw video by a pipe")
     add_options(parser, HarmonizeJob, leave_out=["composite"])
     add_options(parser, StreamJob, only=["raw", "lookahead"])
-    add_file_options(parser)
     add_report_options(parser)
 
 
 def add_composite(parser: Parser, more: str = "") -> None:
     text = f"video, picture, folder or sequence (shot.%%04d.png){more}"
     parser.add_argument("composite_given", nargs="?", type=location, metavar="COMPOSITE", help=text)
-    parser.add_argument(
-        "--background",
-        type=location,
-        metavar="VIDEO",
-        help="what --foreground is laid over, in the place of COMPOSITE",
-    )
+    add_set_options(parser, FileOptions)
 
 
 def composite_given(args: Any, values: dict[str, Any], has_output: bool = True) -> dict[str, Any]:
@@ -63,18 +70,6 @@ def _check_laying(args: Any, values: dict[str, Any]) -> None:
             "--position, --scale and --premultiplied: say how --foreground is laid; give one, or "
             "leave them out"
         )
-
-
-def add_file_options(parser: Parser) -> None:
-    parser.add_argument(
-        "--job",
-        type=Path,
-        metavar="FILE",
-        help="take options from a JSON file, the report of another run, or a project of vhmae app",
-    )
-    parser.add_argument(
-        "--allow-url", action="store_true", help="fetch what is named by an http or https address"
-    )
 
 
 def _harmonize(args: Any) -> None:
@@ -253,18 +248,19 @@ def add_demo(commands: Any) -> None:
         "build a composite of photographs, harmonize it and show before and after",
     )
     parser.set_defaults(kept_when_stopped="files that were whole stay in the folder")
-    parser.add_argument("-o", "--output", type=Path, default=Path("demo"), metavar="DIR")
+    add_options(parser, DemoJob)
     only = ["weights", "device", "precision", "threads"]
     add_options(parser, HarmonizerSettings, only=only, usual=FOR_EVERYONE)
     add_report_options(parser)
 
 
 def _demo(args: Any) -> None:
+    job = build_options(DemoJob, given_options(args, DemoJob))
     given = {**FOR_EVERYONE, **given_options(args, HarmonizerSettings)}
     settings = build_options(HarmonizerSettings, given)
     from vhmae.work.demo import run_demo
 
-    report = run_demo(args.output, settings)
+    report = run_demo(job.output, settings)
     write_report(report, args.json)
     if not args.quiet:
         for line in report["lines"]:

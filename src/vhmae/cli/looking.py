@@ -8,12 +8,11 @@ from typing import Any, TypeVar
 
 from vhmae.cli.harmonize import (
     add_composite,
-    add_file_options,
     composite_given,
     fetched_inputs,
 )
-from vhmae.cli.options import add_options, given_options
-from vhmae.cli.parser import Parser, add_report_options, write_report
+from vhmae.cli.options import add_options, add_report_options, given_options
+from vhmae.cli.parser import Parser, write_report
 from vhmae.cli.words import print_warnings
 from vhmae.options import build_options
 
@@ -28,7 +27,6 @@ def add_looking(parser: Parser, kind: type, leave_out: tuple[str, ...] = ()) -> 
     """
     add_composite(parser, "; the background, where --foreground is given")
     add_options(parser, kind, leave_out=["composite", *leave_out])
-    add_file_options(parser)
     add_report_options(parser)
 
 

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import functools
 import json
+import typing
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -13,8 +14,32 @@ from typing import Any
 
 from vhmae.cli.parser import Parser, location
 from vhmae.errors import InputError
-from vhmae.options import MISSING, Option, options_of, values_from_json
+from vhmae.options import MISSING, Option, option, options_of, values_from_json, values_of
 from vhmae.work.project import is_project, project_values
+
+REPORTED = "what is reported"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReportOptions:
+    """What every command tells."""
+
+    json: Path | None = option(None, metavar="FILE", group=REPORTED)
+    """Write the report."""
+    quiet: bool = option(False, flag="-q/--quiet", group=REPORTED)
+    """Print errors only."""
+    verbose: bool = option(False, flag="-v/--verbose", group=REPORTED)
+    """Print more: where the time went, and where an internal error lies."""
+
+
+def add_report_options(parser: Parser) -> None:
+    add_set_options(parser, ReportOptions)
+
+
+def add_set_options(parser: Parser, kind: type) -> None:
+    """Add options that are always there, with what they usually are where they are not given."""
+    add_options(parser, kind)
+    parser.set_defaults(**values_of(kind()))
 
 
 def add_options(
@@ -23,11 +48,16 @@ def add_options(
     leave_out: Collection[str] = (),
     only: Collection[str] | None = None,
     usual: Mapping[str, Any] = MappingProxyType({}),
+    required: bool = False,
 ) -> None:
-    """Add the options of a job; ``usual`` is told in the place of what an option usually is.
+    """Add the options of a job.
 
     Flags that are not given are not set, so that a job file's values can stand in for them; see
     :func:`given_options`.
+
+    Args:
+        usual: told in the place of what an option usually is.
+        required: whether what has no default must be on the command line, since no file can say it.
     """
     groups: dict[str, Any] = {}
     for one in options_of(kind):
@@ -36,45 +66,74 @@ def add_options(
         if one.group and one.group not in groups:
             groups[one.group] = parser.add_argument_group(one.group)
         own = dataclasses.replace(one, default=usual.get(one.name, one.default))
-        _add(groups.get(one.group, parser), own)
+        _add(groups.get(one.group, parser), own, required)
 
 
-def _add(parser: Any, one: Option) -> None:
+def _add(parser: Any, one: Option, required: bool) -> None:
     means = one.without or one.help
     told = f"{means.rstrip('.')}{_usual(one)}".replace("%", "%%")
-    more: dict[str, Any] = {"dest": one.name, "default": argparse.SUPPRESS, "help": told}
+    more: dict[str, Any] = {"default": argparse.SUPPRESS, "help": told}
     if one.is_switch:
-        parser.add_argument(*one.flags, action="store_const", const=not one.default, **more)
+        more |= {"dest": one.name, "action": "store_const", "const": not one.default}
+        _named(parser.add_argument(*one.flags, **more), one)
         return
     more["type"] = _type(one)
     if one.choices and not one.metavar:
         more["choices"] = one.choices
     else:
         more["metavar"] = one.metavar or one.name.upper()
-    if one.is_list:
+    several = ("+" if one.default is MISSING else "*") if one.is_list else None
+    if not one.flags:
+        more["nargs"] = several or (None if one.default is MISSING else "?")
+        _named(parser.add_argument(one.name, **more), one)
+        return
+    if one.is_list and one.together:
+        more["nargs"] = several
+    elif one.is_list:
         more["action"] = "append"
-    parser.add_argument(*one.flags, **more)
+    more |= {"dest": one.name, "required": required and one.default is MISSING}
+    _named(parser.add_argument(*one.flags, **more), one)
+
+
+def _named(action: Any, one: Option) -> None:
+    action.option = one
+
+
+def option_of(action: argparse.Action) -> Option | None:
+    """The option that a flag, or an argument without one, was made of; None of others."""
+    return getattr(action, "option", None)
 
 
 def _usual(one: Option) -> str:
     """The default, where the help does not say it."""
-    if one.is_switch or one.default in (MISSING, None, ()) or one.help.rstrip(".").endswith(")"):
+    if one.is_switch or one.default in (MISSING, None, (), "") or one.help.rstrip(".")[-1:] == ")":
         return ""
-    number = f"{one.default:g}" if isinstance(one.default, float) else one.default
-    return f" ({number})"
+    return f" ({_written(one, one.default)})"
+
+
+def _written(one: Option, value: Any) -> str:
+    if isinstance(value, tuple) and one.form is not None:
+        return one.form.between.join(_written(one, part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _type(one: Option) -> Callable[[str], Any]:
     if one.role == "input":
         return location
-    if one.is_list:
-        return str
+    if one.is_list and one.form is None:
+        kind: type = typing.get_args(one.hint)[0]
+        return kind
     if one.choices and not one.metavar:
         return str  # argparse tells what is known
     return functools.partial(_parsed, one)
 
 
 def _parsed(one: Option, text: str) -> Any:
+    if one.form is not None:  # it may say in its own words what is wrong
+        try:
+            return one.form.read(text.strip())
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is not {one.expected}") from None
     try:
         return one.parse(text)
     except InputError:

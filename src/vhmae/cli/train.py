@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from vhmae.cli.parser import Parser, add_command, add_report_options, write_report
+from vhmae.cli.options import add_options, add_report_options, given_options
+from vhmae.cli.parser import Parser, add_command, write_report
 from vhmae.config import keys_of
 from vhmae.errors import InputError, counted
+from vhmae.model.job import GraphJob, JoinJob
+from vhmae.options import build_options
+from vhmae.training.job import TrainJob
 
 
 def add_train(commands: Any) -> None:
@@ -25,28 +28,8 @@ def add_train(commands: Any) -> None:
         overrides={},
         kept_when_stopped="the run's last checkpoint stays; --resume goes on from it",
     )
-    parser.add_argument(
-        "--config", type=Path, required=True, metavar="FILE", help="a recipe, see configs/"
-    )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN_DIR")
-    parser.add_argument("--resume", action="store_true", help="go on from the run's checkpoint")
-    parser.add_argument(
-        "--from", dest="start_from", metavar="NAME|PATH", help="weights to start from"
-    )
-    parser.add_argument(
-        "--head",
-        metavar="module:Class|FILE.py:Class",
-        help="a head of your own in the place of the recipe's (docs/train-your-own.md)",
-    )
-    parser.add_argument(
-        "--loss",
-        action="append",
-        default=[],
-        metavar="module:function[=WEIGHT]",
-        help="add a term of your own to the loss, or give one that the recipe names",
-    )
+    add_options(parser, TrainJob, required=True)
     parser.add_argument("--keys", action=_Keys, help="list every key of a recipe, and stop")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda[:N] or mps")
     add_report_options(parser)
 
 
@@ -66,20 +49,22 @@ class _Keys(argparse.Action):
 def _train(args: Any) -> None:
     from vhmae.config import read_config, read_section
 
-    if read_section(args.config, "comparator") is not None:
-        _train_comparator(args)
+    job = build_options(TrainJob, given_options(args, TrainJob))
+    if read_section(job.config, "comparator") is not None:
+        _train_comparator(args, job)
         return
     from vhmae.training.loop import Trainer
     from vhmae.training.recipe import Recipe
 
-    overrides = {**args.overrides, **({"model.head": args.head} if args.head else {})}
-    recipe = read_config(Recipe, args.config, overrides)
-    recipe, terms = _with_terms(recipe, args.loss)
-    head = _outside_head(args.head)
-    trainer = Trainer(recipe, args.output, args.device, args.start_from, head, terms)
-    state = trainer.run(args.resume)
+    overrides = {**args.overrides, **({"model.head": job.head} if job.head else {})}
+    recipe = read_config(Recipe, job.config, overrides)
+    recipe, terms = _with_terms(recipe, job.loss)
+    head = _outside_head(job.head)
+    trainer = Trainer(recipe, job.output, job.device, job.start_from, head, terms)
+    state = trainer.run(job.resume)
     _tell(
         args,
+        job,
         {
             "steps": state.step,
             "trained_seconds": state.trained_seconds,
@@ -126,29 +111,29 @@ def _with_terms(recipe: Any, written: Sequence[str]) -> tuple[Any, dict[str, Any
     return dataclasses.replace(recipe, train=train), terms
 
 
-def _train_comparator(args: Any) -> None:
+def _train_comparator(args: Any, job: TrainJob) -> None:
     """A method of Table 1, by a recipe that names it."""
     from vhmae.comparators.recipe import ComparatorRecipe
     from vhmae.comparators.run import train_comparator
     from vhmae.config import read_config
 
-    if args.start_from is not None:
+    if job.start_from is not None:
         raise InputError(
             "--from: is for our own networks; a compared method takes a backbone in its recipe"
         )
-    if args.head or args.loss:
+    if job.head or job.loss:
         raise InputError("--head, --loss: are for our own networks; leave them out")
-    recipe = read_config(ComparatorRecipe, args.config, args.overrides)
-    state = train_comparator(recipe, args.output, args.device, args.resume)
+    recipe = read_config(ComparatorRecipe, job.config, args.overrides)
+    state = train_comparator(recipe, job.output, job.device, job.resume)
     facts = {"steps": state.step, "trained_seconds": state.trained_seconds}
-    _tell(args, {**facts, "precision": state.precision})
+    _tell(args, job, {**facts, "precision": state.precision})
 
 
-def _tell(args: Any, facts: dict[str, Any]) -> None:
+def _tell(args: Any, job: TrainJob, facts: dict[str, Any]) -> None:
     write_report({"schema": 1, **facts}, args.json)
     if not args.quiet:
         print(
-            f"{args.output}: {counted(facts['steps'], 'step')} in "
+            f"{job.output}: {counted(facts['steps'], 'step')} in "
             f"{facts['trained_seconds'] / 60:.1f} "
             f"minutes, {facts['precision']}"
         )
@@ -166,20 +151,7 @@ def add_weights(commands: Any) -> None:
         _export_onnx,
         "write the ONNX graph of weights, by which ONNX Runtime runs all of their architecture",
     )
-    export.add_argument(
-        "weights",
-        nargs="?",
-        default="default",
-        metavar="NAME|PATH|hf:owner/name",
-        help="packaged weights, a .safetensors file, or one of the hub (default)",
-    )
-    export.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help="where it goes; beside the weights, by their name, it is found (beside them)",
-    )
+    add_options(export, GraphJob)
     add_report_options(export)
     join = add_command(
         steps,
@@ -187,51 +159,31 @@ def add_weights(commands: Any) -> None:
         _join,
         "let the look paths of several trainings answer together, as one network",
     )
-    join.add_argument(
-        "weights",
-        nargs="+",
-        metavar="NAME|PATH|hf:owner/name",
-        help="the first one's tokens are kept",
-    )
-    join.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
-    join.add_argument(
-        "--members",
-        type=_counts,
-        metavar="N,N",
-        help="how many members of each, the first ones (all)",
-    )
-    join.add_argument(
-        "--licence", metavar="TEXT", help="of what is written (those of the weights that go in)"
-    )
+    add_options(join, JoinJob, required=True)
     add_report_options(join)
 
 
-def _counts(text: str) -> list[int]:
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected numbers as 5,4") from None
-
-
 def _join(args: Any) -> None:
+    job = build_options(JoinJob, given_options(args, JoinJob))
     from vhmae.model.files import read_card
     from vhmae.model.joining import join_look_paths, joined_facts
     from vhmae.model.weights import load_model, save_model
 
-    cards = [read_card(weights) for weights in args.weights]
-    networks = [load_model(weights) for weights in args.weights]
-    joined = join_look_paths(networks, args.members)
-    save_model(joined, args.output, joined_facts(cards, args.licence))
+    cards = [read_card(weights) for weights in job.weights]
+    networks = [load_model(weights) for weights in job.weights]
+    joined = join_look_paths(networks, job.members)
+    save_model(joined, job.output, joined_facts(cards, job.licence))
     members = joined.config.look.members if joined.config.look else 0
-    write_report({"schema": 1, "weights": str(args.output), "members": members}, args.json)
+    write_report({"schema": 1, "weights": str(job.output), "members": members}, args.json)
     if not args.quiet:
-        print(f"{args.output}: {members} members")
+        print(f"{job.output}: {members} members")
 
 
 def _export_onnx(args: Any) -> None:
+    job = build_options(GraphJob, given_options(args, GraphJob))
     from vhmae.model.export import export_onnx
 
-    path, size = export_onnx(args.weights, args.output)
+    path, size = export_onnx(job.weights, job.output)
     write_report({"schema": 1, "graph": str(path), "bytes": size}, args.json)
     if not args.quiet:
         print(f"{path}: {size / 1000:.0f} kB")

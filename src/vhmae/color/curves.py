@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from vhmae.arrays import Array, Numbers
+from vhmae.arrays import Numbers
 
 ENTRIES = 1 << 16
 

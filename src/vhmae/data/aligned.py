@@ -23,40 +23,12 @@ from vhmae.data.hyoutube import (
     write_jpeg,
     write_mask,
 )
+from vhmae.data.job import AlignedRecipe
 from vhmae.errors import InputError, did_you_mean
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 LEADING_BELOW = 3000.0
 """Night against day is beyond any grade: composites under this fMSE are the row that leads."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AlignedRecipe:
-    """What ``vhmae aligned`` writes; the same values give the same files."""
-
-    takes: Path
-    """``VIEW/TIME.jpg``: the same view at other times, aligned to a pixel."""
-    masks: Path
-    """``VIEW/NAME.png``: regions of the view, white = foreground."""
-    pairs: Path
-    """VIEW MASK A B a line: region MASK of time B over time A; lines that begin with # are remarks.
-    Three words a line, MASK A B, where the pictures lie in the folder itself."""
-    views: tuple[str, ...] = ()
-    """Which views are taken; all where none is named."""
-    least_fmse: float = 20.0
-    """Composites that differ less from their answer are left out: there is nothing to mend."""
-
-    def below(self, root: str | Path | None) -> AlignedRecipe:
-        """The recipe with its relative paths taken from a data folder."""
-        paths = {name: getattr(self, name) for name in ("takes", "masks", "pairs")}
-        if root:
-            paths = {name: Path(root, path) for name, path in paths.items()}
-        elif not all(path.is_absolute() for path in paths.values()):
-            raise InputError(
-                f"{self.takes}: is relative to the data, which is not known; pass `data` DIR or "
-                "set VHMAE_DATA"
-            )
-        return dataclasses.replace(self, **paths)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,129 +6,30 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import cv2
 import numpy as np
 import torch
 
-from vhmae.arrays import Array
-from vhmae.color.lut import Split, read_lut_bank
+from vhmae.arrays import Array, Mask
+from vhmae.color.lut import read_lut_bank
 from vhmae.color.skin import find_skin
 from vhmae.data.clips import ClipFiles, Still, list_clips, list_stills, read_names
 from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, SKIN, TEST_LIST, write_jpeg, write_mask
+from vhmae.data.job import IN_DATA, SynthesisRecipe
 from vhmae.data.looks import (
     IDENTITY,
     LOOKS,
-    CameraSplit,
     Look,
     LookSources,
     draw_look,
     read_cameras,
 )
-from vhmae.data.looks.spatial import ADDED, Added, draw_added
+from vhmae.data.looks.spatial import Added, draw_added
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
-from vhmae.errors import InputError, did_you_mean
+from vhmae.errors import InputError
 
 SMALLEST_CROP = 64
-IN_DATA = ("videos", "luts", "cameras", "stills")
-"""Fields of a recipe that are paths below the data."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class SynthesisRecipe:
-    """What ``vhmae synthesize`` writes; the same values give the same files."""
-
-    videos: Path
-    """Folder of clips with masks."""
-    luts: Path | None = None
-    """Folder of .cube files."""
-    lut_split: Split = "heldout"
-    """Which LUTs are drawn: those kept for testing, or those of training."""
-    looks: Literal["one", "two"] = "two"
-    """one: B inside the mask. two: A outside, B inside."""
-    shifts: tuple[str, ...] = ("lut", "parametric")
-    """What looks are made of: kinds of ``LOOKS`` (lut, parametric, camera, photo, ...), and what
-    ``ADDED`` lays over the foreground alone (lighting, hue, haze, noise)."""
-    per_video: int = 2
-    """Composites a clip."""
-    strength: tuple[float, float] | None = None
-    """Without a value: 1 for one look, 0.3 to 1 for two."""
-    clean_edge: int | None = None
-    """In pixels of a 288-line frame; without a value: 0 for one look, 4 for two."""
-    foreground_ratio: tuple[float, float] = (0.0, 1.0)
-    """Clips whose mean foreground lies outside are left out."""
-    crop: tuple[float, float] | None = None
-    """Each composite is a crop around the subject, in which it takes a share drawn from this range;
-    left out where none does."""
-    clips: Path | None = None
-    """A file with the names of the clips that are taken, one a line; without it, all."""
-    frames: int = 20
-    """Frames a composite, spread over the clip."""
-    seed: int = 0
-    """The same seed gives the same files."""
-    cameras: Path | None = None
-    """Bank of camera renderings, .npz."""
-    camera_split: CameraSplit = "val"
-    """Which of its scenes are drawn: those of training, or those kept for measuring (dev, val)."""
-    stills: Path | None = None
-    """Folder of pictures with label maps that are taken as clips of one frame, after the videos."""
-    skin: bool = False
-    """Also keep where the foreground is skin, found before the looks: its error is then scored
-    apart."""
-
-    def __post_init__(self) -> None:
-        known = (*LOOKS, *ADDED)  # as they are now: a user may have added a kind
-        for shift in self.shifts:
-            if shift not in known:
-                raise InputError(
-                    f"unknown shift {shift}{did_you_mean(shift, known)}; known: {', '.join(known)}",
-                    field="shifts",
-                )
-        low, high = self.strengths
-        if not 0.0 <= low <= high <= 1.0:
-            raise InputError(
-                f"`strength` {low}:{high}: expected LOW:HIGH with 0 <= LOW <= HIGH <= 1"
-            )
-        if self.crop is not None and not 0.0 < self.crop[0] <= self.crop[1] < 1.0:
-            raise InputError(
-                f"`crop` {self.crop[0]}:{self.crop[1]}: expected LOW:HIGH with 0 < LOW <= HIGH < 1"
-            )
-        if self.frames < 1 or self.per_video < 1:
-            raise InputError("`frames` and `per_video` must be at least 1")
-        if "lut" in self.shifts and self.luts is None:
-            raise InputError(
-                "`shifts` lut: needs a LUT bank; pass `luts` FILE or use `shifts` parametric"
-            )
-        if "camera" in self.shifts and self.cameras is None:
-            raise InputError(
-                "`shifts` camera: needs camera renderings; pass `cameras` FILE or use `shifts` "
-                "photo"
-            )
-
-    def below(self, root: str | Path | None) -> SynthesisRecipe:
-        """The recipe with its relative paths taken from a data folder."""
-        paths: dict[str, Path] = {
-            name: path for name in IN_DATA if (path := getattr(self, name)) is not None
-        }
-        relative = [path for path in paths.values() if not path.is_absolute()]
-        if not relative:
-            return self
-        if not root:
-            raise InputError(
-                f"{relative[0]}: is relative to the data, which is not known; pass `data` DIR or "
-                "set VHMAE_DATA"
-            )
-        return dataclasses.replace(self, **{name: Path(root, path) for name, path in paths.items()})  # type: ignore[arg-type]  # all are paths
-
-    @property
-    def strengths(self) -> tuple[float, float]:
-        return self.strength or ((1.0, 1.0) if self.looks == "one" else (0.3, 1.0))
-
-    @property
-    def edge_pixels(self) -> int:
-        default = 0 if self.looks == "one" else 4
-        return default if self.clean_edge is None else self.clean_edge
 
 
 def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
@@ -269,7 +170,7 @@ def _describe(look: Look) -> dict[str, object]:
 
 
 def find_crop(
-    masks: Array, share: float, allowed: tuple[float, float]
+    masks: Mask, share: float, allowed: tuple[float, float]
 ) -> tuple[slice, slice] | None:
     """A window of the frames' aspect around the subject, in which it takes as near to a share as
     can be.

@@ -3,20 +3,17 @@ clip."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from vhmae.arrays import Array
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError, did_you_mean
-from vhmae.evaluation.methods import Clip, MethodText, find_method, read_method_text
+from vhmae.evaluation.job import Comparison
+from vhmae.evaluation.methods import Clip, MethodText, method_with, read_method_text
 from vhmae.evaluation.sheet import Row, make_sheet, pick_frames
-from vhmae.model.precision import Precision
 from vhmae.video.matte import open_matte
 from vhmae.video.pictures import write_still
 from vhmae.video.probe import probe_video
@@ -24,26 +21,6 @@ from vhmae.video.reader import read_frames, read_rgb_frames, to_uint8
 
 FRAMES_AROUND = 12
 """Frames on either side that methods see of a user's clip."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """What ``vhmae compare`` shows; either ``composite`` and ``mask``, or ``data``."""
-
-    output: Path
-    methods: Sequence[str]
-    """Methods as ``find_method`` reads them, or LABEL=VIDEO for finished results."""
-    composite: Path | None = None
-    mask: Path | None = None
-    target: Path | None = None
-    data: Path | None = None
-    name: str | None = None
-    """VIDEO/object_k of the data set; the first without it."""
-    frame: int | None = None
-    weights: str = "default"
-    device: str = "auto"
-    precision: Precision | Literal["auto"] = "auto"
-    threads: int | None = None
 
 
 def compare(comparison: Comparison) -> int:
@@ -89,8 +66,8 @@ def _shown(
         return _finished(method.finished, numbers, clip)
     if method.finished is not None:  # results of the whole set
         text = f"{method.label}=folder:{method.finished}"
-    where = (comparison.weights, comparison.device, comparison.precision, comparison.threads)
-    return find_method(text, comparison.data or Path(), *where).harmonize(clip)[pair]
+    found = method_with(text, comparison.data or Path(), comparison.settings)
+    return found.harmonize(clip)[pair]
 
 
 def _read_set(comparison: Comparison) -> tuple[Clip, int]:

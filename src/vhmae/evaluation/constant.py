@@ -82,8 +82,8 @@ def fit_constant(data: Path, looks: str, output: Path) -> int:
         sources.append(inside[picks])
         targets.append(wanted[picks])
     pairs = (sources, targets)
-    colors, wanted = (torch.from_numpy(np.concatenate(part)).double() / 255.0 for part in pairs)
-    coefficients = fit_transform(colors, wanted, QUADRATIC, ridge=1e-6)
+    colors, truth = (torch.from_numpy(np.concatenate(part)).double() / 255.0 for part in pairs)
+    coefficients = fit_transform(colors, truth, QUADRATIC, ridge=1e-6)
     again = ["vhmae", "fit-constant", "--data", str(data), "--looks", looks, "-o", str(output)]
     fitted[looks] = {
         "composites": len(samples),

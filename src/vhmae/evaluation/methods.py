@@ -112,14 +112,6 @@ def find_method(
     Raises:
         InputError: if there is no such method, with what could have been meant.
     """
-    written = read_method_text(text)
-    source = written.source
-    if not 0.0 <= mix <= 1.0:
-        raise InputError("out of range; expected 0 (untouched) to 1", field="mix", value=mix)
-    if mix != 1.0 and source not in CLASSICAL:
-        raise InputError(
-            f"{source} has no such setting; it is for {', '.join(CLASSICAL)}", field="mix"
-        )
     settings = HarmonizerSettings(
         weights=weights,
         device=device,
@@ -128,6 +120,19 @@ def find_method(
         quality=quality,
         caution=caution,
     )
+    return method_with(text, data, settings, mix)
+
+
+def method_with(text: str, data: Path, settings: HarmonizerSettings, mix: float = 1.0) -> Method:
+    """:func:`find_method`, told at once how the network harmonizes and where."""
+    written = read_method_text(text)
+    source = written.source
+    if not 0.0 <= mix <= 1.0:
+        raise InputError("out of range; expected 0 (untouched) to 1", field="mix", value=mix)
+    if mix != 1.0 and source not in CLASSICAL:
+        raise InputError(
+            f"{source} has no such setting; it is for {', '.join(CLASSICAL)}", field="mix"
+        )
     finished = written.finished
     if written.labeled and finished is not None and finished.exists():
         method = folder_method(written.label, finished)

@@ -15,11 +15,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from vhmae.arrays import Array, UnitMatte, to_unit
+from vhmae.arrays import Array, Frame, UnitMatte, to_unit
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
 from vhmae.matting.chroma import ChromaKey
 from vhmae.matting.edges import largest_part, refined
+from vhmae.matting.job import MatteJob, Way
 from vhmae.matting.maker import MatteMaker
 from vhmae.matting.networks import find_network
 from vhmae.matting.plate import CleanPlate
@@ -43,7 +44,6 @@ from vhmae.video.stills import read_grey
 from vhmae.video.turning import righted
 from vhmae.video.writer import FrameWriter, VideoWriter, check_output, codecs_of
 
-Way = Literal["chroma", "rvm", "salient", "plate", "file"]
 FRAMES_AHEAD = 4
 PLATE_FRAMES = 25
 LEAST_FOREGROUND = 5e-4
@@ -52,56 +52,14 @@ ALPHA_CODECS = {".mov": "prores_ks", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
 MATTE_CODECS = {".mkv": "ffv1", ".avi": "ffv1", ".webm": "libvpx-vp9"}
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MatteJob:
-    """A video to cut out; the fields are the options of ``vhmae matte``."""
-
-    video: Path
-    """Video, folder or numbered pictures."""
-    output: Path | None
-    """The mattes."""
-    way: Way
-    """What cuts out: rvm, salient, chroma, plate or file."""
-    foreground: Path | None = None
-    """The foreground with alpha and its own colours at the edge, where it is wanted."""
-    weights: Path | None = None
-    """rvm, salient: the network's file; None looks where docs/matting.md says."""
-    ratio: float | None = None
-    """rvm: size inside, of the frame's; None takes 512 pixels on the longer side."""
-    steady: bool = True
-    """salient: the median of five frames that are brought over each other."""
-    keep_largest: bool = False
-    """Leave out all but the largest part."""
-    refine: bool = False
-    """Let the edge follow the picture (guided filter)."""
-    key: Literal["auto", "green", "blue"] = "auto"
-    """chroma: the screen's colour."""
-    garbage: Path | None = None
-    """chroma: a picture, white where nothing is to be kept."""
-    despill: bool = True
-    """chroma: take the screen's light off the foreground."""
-    plate: Path | None = None
-    """plate: the scene without its subject, a picture or a video."""
-    matte: Path | None = None
-    """The ready-made matte of ``file``."""
-    cuts: Path | None = None
-    """File with the numbers of the frames that begin a shot."""
-    cut_detection: bool = True
-    """False takes the video as one shot."""
-    threads: int | None = None
-    """rvm, salient: CPU threads; None takes all."""
-    progress: bool = False
-    """Show a bar on stderr."""
-
-
 @dataclasses.dataclass(frozen=True)
 class CutOut:
     """A frame with its matte."""
 
     timed: TimedFrame
-    matte: Array
+    matte: UnitMatte
     """(H, W) float32 in [0, 1]."""
-    colors: Array | None
+    colors: Frame | None
     """The foreground's own, (H, W, 3) uint8 RGB, where they are wanted."""
 
 
@@ -111,7 +69,7 @@ class ReadyMade(MatteMaker):
     def __init__(self, source: MatteSource, info: VideoInfo) -> None:
         self._mattes = source.read(info)
 
-    def mattes(self, frames: Iterable[Array]) -> Iterator[Array]:
+    def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:
         for _, matte in zip(frames, self._mattes, strict=False):
             yield matte.astype(np.float32) / np.float32(np.iinfo(matte.dtype).max)
 

@@ -25,7 +25,8 @@ from vhmae.progress import tracked
 from vhmae.rcvh.catalogue import make_catalogue
 from vhmae.rcvh.composite import Pair, build_composite
 from vhmae.rcvh.figures import draw_statistics
-from vhmae.rcvh.footage import Footage, RawClip, Refusal, raw_files
+from vhmae.rcvh.footage import RawClip, Refusal, raw_files, read_silhouette
+from vhmae.rcvh.job import BuildJob, Footage
 from vhmae.rcvh.manifest import add_line, rewrite, write_lines
 from vhmae.rcvh.placement import Silhouette, place
 from vhmae.web.records import read_object
@@ -37,20 +38,6 @@ NETWORK_BYTES = 4 << 30
 with room."""
 PAIR_TRIES = 60
 """Pairs that are drawn for a composite before it is given up."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BuildJob:
-    """A set to build; the fields are the options of ``vhmae rcvh build``."""
-
-    footage: Footage
-    count: int = 3148
-    seed: int = 0
-    ratios: tuple[float, float] = (0.3, 0.8)
-    """Bounds of the mean share of the frame that a foreground covers."""
-    workers: int = 1
-    ray: bool = False
-    progress: bool = False
 
 
 def default_workers(way: str) -> int:
@@ -78,14 +65,15 @@ def build_set(job: BuildJob) -> dict[str, Any]:
             f"{footage.out}: another process builds it; wait for it, or stop it"
         ) from None
     with lock:
-        threads = 1 if job.ray or job.workers > 1 else None
-        return _build(job, dataclasses.replace(footage, threads=threads))
+        workers = job.workers or default_workers(footage.way)
+        threads = 1 if job.ray or workers > 1 else None
+        return _build(job, dataclasses.replace(footage, threads=threads), workers)
 
 
-def _build(job: BuildJob, footage: Footage) -> dict[str, Any]:
+def _build(job: BuildJob, footage: Footage, workers: int) -> dict[str, Any]:
     began = time.monotonic()
     out = footage.out
-    run = _through_ray if job.ray else _in_processes(job.workers)
+    run = _through_ray if job.ray else _in_processes(workers)
     clips, refusals = make_catalogue(footage, _shown(run, job.progress, "clips"))
     write_lines(out / REFUSED, [dataclasses.asdict(refusal) for refusal in refusals])
     pairs = plan(job, clips, refusals)
@@ -122,16 +110,14 @@ def _check(job: BuildJob) -> None:
     shortest, longest = job.footage.seconds
     if not 0.0 < low < high <= 1.0:
         raise InputError(
-            f"--foreground-ratio {low:g}:{high:g}: expected LOW:HIGH within 0 to 1, as in 0.3:0.8"
+            f"`ratios` {low:g}:{high:g}: expected LOW:HIGH within 0 to 1, as in 0.3:0.8"
         )
     if not 0.1 <= shortest <= longest <= 60.0:
-        raise InputError(f"--seconds {shortest:g}:{longest:g}: expected LOW:HIGH, as in 2:4")
+        raise InputError(f"`seconds` {shortest:g}:{longest:g}: expected LOW:HIGH, as in 2:4")
     if job.footage.way == "file" and job.footage.mattes is None:
-        raise InputError(
-            "--matte file: needs --mattes DIR, the mattes by the names of the raw files"
-        )
+        raise InputError("`way` file: needs `mattes` DIR, the mattes by the names of the raw files")
     if job.footage.mattes is not None and not job.footage.mattes.is_dir():
-        raise InputError(f"--mattes {job.footage.mattes}: is not a folder")
+        raise InputError(f"`mattes` {job.footage.mattes}: is not a folder")
     out = job.footage.out
     if not out.absolute().parent.is_dir():
         raise InputError(f"{out}: the folder {out.parent} does not exist; make it first")
@@ -166,7 +152,7 @@ def _check(job: BuildJob) -> None:
         changed = [key for key, value in recipe.items() if before.get(key, value) != value]
         if changed == ["weights"]:
             raise InputError(
-                f"{out}: was begun with other --weights (sha256 {before['weights']}...); go on "
+                f"{out}: was begun with other `weights` (sha256 {before['weights']}...); go on "
                 "with those, or give a new folder"
             )
         if changed:
@@ -193,7 +179,7 @@ def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[P
     if not foregrounds or len(backgrounds) < 2:
         told = f"; the first refusal: {refusals[0].name} {refusals[0].reason}" if refusals else ""
         raise InputError(
-            f"--raw {job.footage.raw}: needs a foreground and a background of another source{told} "
+            f"`raw` {job.footage.raw}: needs a foreground and a background of another source{told} "
             f"({REFUSED} lists all)"
         )
     silhouettes: dict[tuple[str, int], Silhouette] = {}
@@ -222,7 +208,7 @@ def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[P
                 continue
             shown = _shown_frames(foreground, background)
             if (foreground.name, shown) not in silhouettes:
-                whole = job.footage.silhouette(foreground)
+                whole = read_silhouette(job.footage, foreground)
                 silhouettes[foreground.name, shown] = dataclasses.replace(
                     whole, mattes=whole.mattes[:shown]
                 )
@@ -238,7 +224,7 @@ def plan(job: BuildJob, clips: list[RawClip], refusals: list[Refusal]) -> list[P
                 break
     if not pairs:
         raise InputError(
-            f"--foreground-ratio {job.ratios[0]:g}:{job.ratios[1]:g}: no foreground can be laid so "
+            f"`ratios` {job.ratios[0]:g}:{job.ratios[1]:g}: no foreground can be laid so "
             "large; lower it"
         )
     return pairs

@@ -17,9 +17,11 @@ import numpy as np
 from vhmae.arrays import Array, Frame
 from vhmae.config import build
 from vhmae.errors import InputError, VhmaeError
-from vhmae.matting.run import MatteJob, Way, matte_video
+from vhmae.matting.job import MatteJob, Way
+from vhmae.matting.run import matte_video
 from vhmae.partial_output import working_folder, write_text_whole
-from vhmae.rcvh.footage import NO_MATTE, Footage, RawClip, RawFile, Refusal, find_matte, raw_files
+from vhmae.rcvh.footage import NO_MATTE, RawClip, RawFile, Refusal, find_matte, raw_files
+from vhmae.rcvh.job import Footage
 from vhmae.video.browser import (
     STILL_RATE,
     display_size,
@@ -255,7 +257,7 @@ def _cut_matte(footage: Footage, info: VideoInfo, clip: RawClip) -> float:
         raise InputError(
             f"the matte is empty or nearly so ({100 * float(areas.mean()):.1f} % of the frame)"
         )
-    np.savez_compressed(footage.out / "parts" / "silhouettes" / f"{clip.name}.npz", mattes=mattes)
+    np.savez_compressed(footage.silhouette_file(clip.name), mattes=mattes)
     return round(float(areas.mean()), 4)
 
 

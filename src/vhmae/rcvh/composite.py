@@ -19,7 +19,8 @@ import numpy as np
 from vhmae.arrays import Array
 from vhmae.data.hyoutube import COMPOSITE, MASK, write_jpeg, write_mask
 from vhmae.partial_output import working_folder
-from vhmae.rcvh.footage import Footage, RawClip
+from vhmae.rcvh.footage import RawClip
+from vhmae.rcvh.job import Footage
 from vhmae.rcvh.placement import Laid
 from vhmae.video.browser import write_browser_video
 from vhmae.video.layers import warp_layer

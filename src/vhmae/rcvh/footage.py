@@ -9,16 +9,15 @@ import hashlib
 import lzma
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
+from vhmae.rcvh.job import Footage
 from vhmae.rcvh.placement import Silhouette
 from vhmae.video.sequence import PICTURES
 from vhmae.video.writer import CONTAINERS
 
-MatteWay = Literal["rvm", "salient", "chroma", "file"]
 SOURCES = "sources.csv"
 NO_MATTE = "without a matte"
 
@@ -63,46 +62,26 @@ class Refusal:
     reason: str
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Footage:
-    """Where raw footage lies and how it is cut."""
+def read_silhouette(footage: Footage, clip: RawClip) -> Silhouette:
+    """The outline of a clip's foreground, kept since it was cut.
 
-    raw: Path
-    out: Path
-    way: MatteWay
-    mattes: Path | None = None
-    """Ready-made mattes by the raw files' names, for ``file``."""
-    weights: Path | None = None
-    seconds: tuple[float, float] = (2.0, 4.0)
-    lines: int = 480
-    key: Literal["auto", "green", "blue"] = "auto"
-    threads: int | None = None
-    """Of a network, where several processes run."""
-
-    def clip_file(self, name: str) -> Path:
-        return self.out / "parts" / "clips" / f"{name}.mp4"
-
-    def matte_file(self, name: str) -> Path:
-        return self.out / "parts" / "mattes" / f"{name}.mkv"
-
-    def foreground_file(self, name: str) -> Path:
-        return self.out / "parts" / "foregrounds" / f"{name}.mkv"
-
-    def silhouette(self, clip: RawClip) -> Silhouette:
-        path = self.out / "parts" / "silhouettes" / f"{clip.name}.npz"
-        try:
-            with np.load(path) as kept:
-                mattes = kept["mattes"]
-            if mattes.ndim != 3 or mattes.dtype != np.uint8 or not mattes.size:
-                raise ValueError("holds no mattes")
-        except (*DAMAGED_ARCHIVE, lzma.LZMAError) as error:
-            record = self.out / "parts" / "cut" / f"{clip.name}.json"
-            reason = " ".join(str(error).split())[:80]
-            raise InputError(
-                f"{path}: cannot be read ({reason}); remove {record}, and run it again to cut the "
-                "clip anew"
-            ) from None
-        return Silhouette(mattes, clip.width, clip.height)
+    Raises:
+        InputError: where it is damaged.
+    """
+    path = footage.silhouette_file(clip.name)
+    try:
+        with np.load(path) as kept:
+            mattes = kept["mattes"]
+        if mattes.ndim != 3 or mattes.dtype != np.uint8 or not mattes.size:
+            raise ValueError("holds no mattes")
+    except (*DAMAGED_ARCHIVE, lzma.LZMAError) as error:
+        record = footage.out / "parts" / "cut" / f"{clip.name}.json"
+        reason = " ".join(str(error).split())[:80]
+        raise InputError(
+            f"{path}: cannot be read ({reason}); remove {record}, and run it again to cut the "
+            "clip anew"
+        ) from None
+    return Silhouette(mattes, clip.width, clip.height)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,7 +100,7 @@ def raw_files(footage: Footage) -> list[RawFile]:
     """The footage, without the set itself where it is built among it."""
     raw, out = footage.raw, footage.out.resolve()
     if not raw.is_dir():
-        raise InputError(f"--raw {raw}: is not a folder; expected one of videos")
+        raise InputError(f"`raw` {raw}: is not a folder; expected one of videos")
     kinds = (*CONTAINERS, *PICTURES)
     # A link that leads nowhere, or to itself, is no footage.
     files = (
@@ -138,7 +117,7 @@ def raw_files(footage: Footage) -> list[RawFile]:
         if not apart & set(path.resolve().parents) and not path.stem.endswith(".mask")
     )
     if not names:
-        raise InputError(f"--raw {raw}: holds no videos; expected {', '.join(CONTAINERS)}")
+        raise InputError(f"`raw` {raw}: holds no videos; expected {', '.join(CONTAINERS)}")
     stems = {name: name.replace("/", "__").rpartition(".")[0] for name in names}
     shared = collections.Counter(stems.values())
     for name, stem in stems.items():

@@ -18,7 +18,8 @@ from vhmae.errors import InputError, counted
 from vhmae.evaluation.methods import Clip, Method, find_method
 from vhmae.partial_output import working_folder
 from vhmae.study import tables
-from vhmae.study.folder import VIDEOS, Description, Question, open_rows, write_study
+from vhmae.study.folder import VIDEOS, Description, open_rows, write_study
+from vhmae.study.job import StudyJob
 from vhmae.study.tables import INPUT
 from vhmae.video.browser import (
     STILL_RATE,
@@ -37,42 +38,6 @@ from vhmae.web.database import now_ms
 from vhmae.web.secrets import Secrets, new_secrets, new_token
 
 MOST_METHODS, MOST_QUESTIONS = 26, 50
-CONSENT = (
-    "You will see short videos in which a person or an object was pasted into another scene, and "
-    "several attempts at making colour and "
-    "light of the pasted part fit. For each video, rank the attempts from the most to the least "
-    "natural.\n\n"
-    "Taking part is voluntary; you may stop at any time. Your rankings, the time that they took, "
-    "and your answers to the questions below, "
-    "if there are any, are stored without your name. One cookie keeps your place while you take "
-    "part."
-)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class StudyJob:
-    """A study to make; the fields are the options of ``vhmae study create``."""
-
-    input: Path
-    """The composites: a folder of videos, of stills and of folders of pictures; one video; or a set
-    in the HYouTube layout."""
-    methods: Sequence[tuple[str, Path | str]]
-    """Labels, and what they stand for: finished results, in folders as the input's, or a method
-    that ``find_method`` reads and that is run on the clips."""
-    output: Path
-    masks: Path | None = None
-    """The masks, named as the input's clips: needed by methods that are run. A set brings its
-    own."""
-    clips: int = 20
-    seconds: float = 2.0
-    lines: int = 720
-    """At most so many lines are shown (on the shorter side)."""
-    seed: int = 0
-    title: str = "Which looks most natural?"
-    consent: str = CONSENT
-    questions: Sequence[Question] = ()
-    database: str | None = None
-    weights: str = "default"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,32 +126,32 @@ def _check(job: StudyJob) -> None:
     names = [name for name, _ in job.methods]
     if not 2 <= len(names) <= MOST_METHODS:
         raise InputError(
-            f"--method: a ranking needs 2 to {MOST_METHODS} methods, not {len(names)}; repeat "
-            "--method NAME=DIR"
+            f"`methods`: a ranking needs 2 to {MOST_METHODS} methods, not {len(names)}; repeat "
+            "`methods` NAME=DIR"
         )
     labels = [question.label for question in job.questions]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None or len(labels) > MOST_QUESTIONS:
         raise InputError(
-            f"--ask {twice or ''}: expected at most {MOST_QUESTIONS} questions, each once"
+            f"`questions` {twice or ''}: expected at most {MOST_QUESTIONS} questions, each once"
         )
     doubled = next((name for name in names if names.count(name) > 1), None)
     if doubled is not None or INPUT in names:
         raise InputError(
-            f"--method {doubled or INPUT}: this name is taken; give each method a name of its own"
+            f"`methods` {doubled or INPUT}: this name is taken; give each method a name of its own"
         )
     long = next((name for name in names if not 0 < len(name) <= 60), None)
     if long is not None:
-        raise InputError(f"--method {long[:30]}...: names have 1 to 60 letters")
+        raise InputError(f"`methods` {long[:30]}...: names have 1 to 60 letters")
     if not 0 <= job.seed < 2**63:
-        raise InputError(f"--seed {job.seed}: is too large; expected less than 2^63")
+        raise InputError(f"`seed` {job.seed}: is too large; expected less than 2^63")
     if job.clips < 1 or not 0.1 <= job.seconds <= 60:
         raise InputError(
-            f"--clips {job.clips} --seconds {job.seconds:g}: expected 1 clip or more of 0.1 to 60 "
+            f"`clips` {job.clips} `seconds` {job.seconds:g}: expected 1 clip or more of 0.1 to 60 "
             "seconds"
         )
     if not 0 < len(job.title) <= 200:
-        raise InputError("--title: expected 1 to 200 letters")
+        raise InputError("`title`: expected 1 to 200 letters")
     if job.output.exists() and (not job.output.is_dir() or any(job.output.iterdir())):
         raise InputError(f"{job.output}: exists already; choose a new folder")
     if job.output.is_symlink() and not job.output.exists():
@@ -200,8 +165,9 @@ def _check(job: StudyJob) -> None:
     bare = next((name for name, what in job.methods if isinstance(what, str)), None)
     if job.masks is None and bare is not None and not _is_set(job.input):
         raise InputError(
-            f"--method {bare}: name its results, {bare}=DIR, or give --mask so that it can be run "
-            "here"
+            f"name its results, {bare}=DIR, or give `masks` so that it can be run here",
+            field="methods",
+            value=bare,
         )
 
 
@@ -211,7 +177,7 @@ def _is_set(path: Path) -> bool:
 
 
 def _results_in(path: Path, samples: Sequence[Sample], name: str) -> dict[str, Path]:
-    """Results of a set, as ``vhmae evaluate --write`` leaves them: VIDEO/object_k."""
+    """Results of a set, as ``vhmae evaluate `write``` leaves them: VIDEO/object_k."""
     if not path.is_dir():
         raise InputError(
             f"{path}: no such folder; expected the results of {name} as VIDEO/object_k/00000.png"
@@ -272,7 +238,7 @@ def _choose(job: StudyJob) -> list[_Source]:
         results = {
             name: _clips_in(path, f"the results of {name}") for name, path in finished.items()
         }
-    others = {**results, **({"--mask": masks} if masks is not None else {})}
+    others = {**results, **({"`masks`": masks} if masks is not None else {})}
     shared = [name for name in composites if all(name in other for other in others.values())]
     if len(shared) < job.clips:
         lacks = next(
@@ -287,7 +253,7 @@ def _choose(job: StudyJob) -> list[_Source]:
         hint = f"; {lacks[1]} has no {lacks[0]}" if lacks else ""
         raise InputError(
             f"{job.input}: {counted(len(shared), 'clip')} with all results, {job.clips} wanted"
-            f"{hint}; add clips or lower --clips"
+            f"{hint}; add clips or lower `clips`"
         )
     rng = np.random.default_rng(job.seed)
     chosen = sorted(rng.permutation(len(shared))[: job.clips].tolist())

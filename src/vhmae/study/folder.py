@@ -8,21 +8,13 @@ from pathlib import Path
 
 from vhmae.config import build
 from vhmae.errors import InputError
+from vhmae.study.job import Question
 from vhmae.study.tables import Study
 from vhmae.web.database import Database
 from vhmae.web.records import read_object
 from vhmae.web.secrets import Secrets, keep_secrets
 
 DESCRIPTION, SECRETS, VIDEOS, DATABASE = "study.json", "secrets.json", "videos", "study.db"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Question:
-    """Something that the organizer asks each participant."""
-
-    label: str
-    choices: tuple[str, ...] = ()
-    """None: free text."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,7 +82,7 @@ def open_rows(
         url = None  # a variable that was set for another study must not lead this one astray
     elif url is None:
         raise InputError(
-            f"{folder}: its rows lie in a database of yours; name it by --database URL or "
+            f"{folder}: its rows lie in a database of yours; name it by `database` URL or "
             "VHMAE_DATABASE"
         )
     database = Database(url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.study", fresh)
@@ -100,7 +92,7 @@ def open_rows(
         if not known:
             database.engine.dispose()
             raise InputError(
-                f"{folder}: its rows are not in this database; check --database, or restore "
+                f"{folder}: its rows are not in this database; check `database`, or restore "
                 f"{DATABASE} from a copy"
             )
     return database

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from vhmae.errors import InputError
 from vhmae.study.ballots import AlreadyRanked, Ballots, Incomplete, NotYours
-from vhmae.study.folder import VIDEOS, Description, Question
+from vhmae.study.folder import VIDEOS, Description
+from vhmae.study.job import Question
 from vhmae.study.media import open_videos, video_answer
 from vhmae.study.report import participants_table, rankings_table, read_rankings, study_report
 from vhmae.web.admission import Admission, add_sign_in

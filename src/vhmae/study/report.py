@@ -155,7 +155,7 @@ def study_report(
     )
     if not len(kept.ranks):
         why = (
-            "everybody was flagged; --keep-flagged counts them"
+            "everybody was flagged; `keep_flagged` counts them"
             if len(rankings.ranks)
             else "nothing was handed in yet"
         )

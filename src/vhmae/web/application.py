@@ -69,7 +69,7 @@ class Site:
             not re.fullmatch(r"(/[\w.~-]*[\w~][\w.~-]*)+", self.prefix, re.ASCII) or first in TAKEN
         ):
             raise InputError(
-                f"--prefix {self.prefix}: expected a path as in /study, that is no page of the "
+                f"`prefix` {self.prefix}: expected a path as in /study, that is no page of the "
                 "site's own"
             )
 

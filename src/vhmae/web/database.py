@@ -49,7 +49,7 @@ class Database:
             InputError: if the address is none, or nobody answers there.
         """
         self.engine = _connect(url, fresh)
-        self.where = f"--database {_shown(url)}"
+        self.where = f"`database` {_shown(url)}"
         self._turns = Turns(LOCK_SECONDS) if self.engine.dialect.name == "sqlite" else None
         try:
             with self._told(), self.engine.execution_options(immediate=True).begin() as connection:
@@ -113,7 +113,7 @@ def _connect(url: str, fresh: bool) -> Engine:
         kind = address.get_backend_name()
         if kind not in ("sqlite", "postgresql"):
             raise InputError(
-                f"--database {_shown(url)}: {kind} is not served; expected sqlite:///FILE or "
+                f"`database` {_shown(url)}: {kind} is not served; expected sqlite:///FILE or "
                 "postgresql://..."
             )
         if kind == "sqlite":
@@ -127,7 +127,7 @@ def _connect(url: str, fresh: bool) -> Engine:
         )
     except (ArgumentError, NoSuchModuleError, ValueError):
         raise InputError(
-            f"--database {_shown(url)}: is no address; expected sqlite:///FILE or "
+            f"`database` {_shown(url)}: is no address; expected sqlite:///FILE or "
             "postgresql://USER@HOST/NAME"
         ) from None
     if kind == "sqlite":
@@ -138,11 +138,11 @@ def _connect(url: str, fresh: bool) -> Engine:
 
 def _check_file(url: str, name: str | None, fresh: bool) -> None:
     if not name or name == ":memory:":
-        raise InputError(f"--database {url}: names no file; expected sqlite:///FILE")
+        raise InputError(f"`database` {url}: names no file; expected sqlite:///FILE")
     file = Path(name)
     if not file.parent.is_dir():
         raise InputError(
-            f"--database {url}: the folder {file.parent} does not exist; make it first"
+            f"`database` {url}: the folder {file.parent} does not exist; make it first"
         )
     if not fresh and not file.is_file():
         raise InputError(f"{file}: no such database; restore it from a copy, or check the address")

@@ -36,7 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
         if bound is not None:
             bound.close()
         raise InputError(
-            f"--host {host} --port {port}: cannot be listened on ({error}); choose another port"
+            f"`host` {host} `port` {port}: cannot be listened on ({error}); choose another port"
         ) from None
     return bound
 

@@ -155,7 +155,7 @@ def _start_alone(ray: Any) -> None:
     if places != {LOOPBACK}:
         ray.shutdown()
         raise InputError(
-            f"--ray: this Ray listens on {', '.join(sorted(places))}, not on {LOOPBACK} alone; "
+            f"`ray`: this Ray listens on {', '.join(sorted(places))}, not on {LOOPBACK} alone; "
             "install another version"
         )
 

@@ -22,7 +22,7 @@ from vhmae.engine.settings import (
 )
 from vhmae.errors import InputError
 from vhmae.guide.options import GuideOptions
-from vhmae.options import option
+from vhmae.options import POSITIVE, option
 from vhmae.progress import ProgressMode
 from vhmae.video.pairing import Pairing
 from vhmae.video.placement import KEEPS_TURN, Placement
@@ -236,6 +236,28 @@ class StreamJob(HarmonizerSettings):
     progress: ProgressMode = option("none", same_frames=True)
     """How it is told on stderr how far the work is: auto is a bar on a terminal and lines
     elsewhere."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BatchJob:
+    """A table of videos to harmonize."""
+
+    table: Path = option(positional=True, metavar="JOBS.csv")
+    """Columns composite, mask, out; and options by their names."""
+    workers: int = option(1, metavar="N", form=POSITIVE)
+    """Videos at once, each in a process."""
+    ray: bool = False
+    """Spread the videos over a Ray cluster that shares their folders."""
+    again: bool = False
+    """Do what is done, too."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DemoJob:
+    """The demo."""
+
+    output: Path = option(Path("demo"), flag="-o/--output", metavar="DIR")
+    """Folder to make."""
 
 
 class HarmonizeOptions(TypedDict, total=False):

@@ -6,7 +6,7 @@ is trained on and what is measured cannot drift apart. ``ADDED`` (spatial.py) na
 over a foreground afterwards and may differ from place to place.
 """
 
-from vhmae.data.looks.camera import CameraRendering, CameraScene, CameraSplit, read_cameras
+from vhmae.data.looks.camera import CameraRendering, CameraScene, read_cameras
 from vhmae.data.looks.enhancement import Enhancement
 from vhmae.data.looks.kinds import IDENTITY, LOOKS, SHIFTS, Look, LookKind, LookSources, draw_look
 from vhmae.data.looks.mixture import LookMixture, LookSampler
@@ -21,7 +21,6 @@ __all__ = [
     "SHIFTS",
     "CameraRendering",
     "CameraScene",
-    "CameraSplit",
     "Enhancement",
     "Haze",
     "HueShift",

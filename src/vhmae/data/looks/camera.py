@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from vhmae.data.job import CameraSplit
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 
-CameraSplit = Literal["train", "dev", "val", "all"]
 TERMS = 9
 
 
