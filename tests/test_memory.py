@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.support.networks import model
+from tests.support.networks import TINY, model
 from tests.support.scenes import moving_scene, write_video
 from vhmae import memory
 from vhmae.data.clips import Pack, read_mask_bits
@@ -135,6 +135,20 @@ def test_weights_that_do_not_fit_their_head_are_refused(
     path = changed(tmp_path / "w.safetensors", tmp_path / "c.safetensors", **values)
     with pytest.raises(InputError, match=r"configuration|GiB of memory"):
         load_model(str(path))
+
+
+def test_weights_whose_work_takes_more_memory_than_there_is_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four bytes of queries, keys, values and what comes of them, a patch and channel."""
+    save_model(model(), tmp_path / "w.safetensors", {})
+    patches, width = (TINY.image_size // TINY.patch_size) ** 2, TINY.embed_dim
+    needed = 16 * TINY.clip_frames * patches * width
+    monkeypatch.setattr(memory, "available_bytes", lambda: needed - 1)
+    with pytest.raises(InputError, match="GiB of memory"):
+        load_model(str(tmp_path / "w.safetensors"))
+    monkeypatch.setattr(memory, "available_bytes", lambda: needed)
+    assert load_model(str(tmp_path / "w.safetensors")).config == TINY
 
 
 def test_weights_that_fit_come_back(tmp_path: Path) -> None:

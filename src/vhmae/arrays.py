@@ -31,8 +31,8 @@ Mask = NDArray[np.bool_]
 """(H, W), or (T, H, W) of a clip: True is foreground."""
 Matte = NDArray[Any]
 """(H, W): uint8 in 0-255, uint16 in 0-65535, bool, or float in [0, 1]; 0 is background."""
-UnitMatte = NDArray[np.float32]
-"""(H, W) in [0, 1]."""
+UnitMatte = NDArray[np.floating[Any]]
+"""(H, W) float in [0, 1]."""
 Plane = NDArray[Any]
 """(H, W), or (2, H, W) of chroma: codes (uint8, uint16) of a plane, or its light (half, float)."""
 Planes = NDArray[np.float32]

@@ -8,7 +8,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Numbers
 
 
 def compiled(function: Any) -> Any:
@@ -20,7 +20,7 @@ def compiled(function: Any) -> Any:
 
 
 @compiled
-def look_up(values: Array, table: Array, roots: int, out: Array) -> None:
+def look_up(values: Numbers, table: Numbers, roots: int, out: Numbers) -> None:
     """Read values (N,) off a table of [0, 1], with straight lines between its entries."""
     last = len(table) - 1
     for at in range(len(values)):

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Codes, Frame, Frames, Mask
+from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Picture, Plane
 from vhmae.errors import InputError
 
 TEST_LIST, TRAIN_LIST = "test_list.txt", "train_list.txt"
@@ -114,7 +114,7 @@ def find_picture(folder: Path, stem: str) -> Path:
     raise InputError(f"{folder}: lacks frame {stem}, which the composite has; unpack the set again")
 
 
-def read_picture(path: Path, color: bool = True) -> Codes:
+def read_picture(path: Path, color: bool = True) -> Picture | Plane:
     """Read a picture as RGB (H, W, 3) or grey (H, W) uint8."""
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
     if picture is None:
