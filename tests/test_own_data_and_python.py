@@ -11,6 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 import vhmae
 from tests.support.commands import error_of
@@ -119,5 +120,8 @@ def test_masks_that_cannot_be_packed_are_refused(
 def test_cite_names_paper_program_and_weights(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["cite", "--weights", "default"]) == 0
     told = capsys.readouterr().out
-    for word in ("10.1145/3664647.3680800", vhmae.__version__, "SHA-256", "research use"):
+    cited = yaml.safe_load((DOCS.parent / "CITATION.cff").read_text())["references"][0]
+    authors = [f"{one['family-names']}, {one['given-names']}" for one in cited["authors"]]
+    assert len(authors) == 5
+    for word in (*authors, cited["doi"], vhmae.__version__, "SHA-256", "research use"):
         assert word in told

@@ -104,7 +104,9 @@ def public_hints(scope: ast.Module | ast.ClassDef) -> Iterator[ast.expr]:
             yield from (hint for hint in (*taken, one.returns) if hint is not None)
 
 
-@pytest.mark.parametrize("room", ["color", "data", "engine", "evaluation", "matting", "video"])
+@pytest.mark.parametrize(
+    "room", ["color", "data", "engine", "evaluation", "grade", "guide", "matting", "video"]
+)
 def test_arrays_that_others_pass_are_called_by_what_they_hold(room: str) -> None:
     """Aliases of ``vhmae.arrays`` say shape and range; a bare ``Array`` says neither."""
     bare = [

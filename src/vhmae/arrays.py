@@ -37,7 +37,7 @@ Plane = NDArray[Any]
 """(H, W), or (2, H, W) of chroma: codes (uint8, uint16) of a plane, or its light (half, float)."""
 Planes = NDArray[np.float32]
 """(3, h, w) RGB planes in [0, 1]."""
-PlaneSteps = NDArray[np.float32]
+PlaneSteps = NDArray[np.floating[Any]]
 """(3, h, w) what is added to RGB planes, in [-1, 1]."""
 PixelSteps = NDArray[np.float32]
 """(S, S, 3), or (T, S, S, 3) of a window: what is added to drawn pixels, in [-1, 1]."""
@@ -57,8 +57,10 @@ Levels = NDArray[Any]
 TableColors = NDArray[np.float32]
 """(S, S, S, 3) the colours of a table's nodes, by blue, green and red, in [0, 1]."""
 ColorMap = NDArray[Any]
-"""(3, 10) float: residual coefficients of a quadratic map over ``color.basis``; (3, 4) of an affine
-one."""
+"""(3, 10) float, or (30,) row by row: residual coefficients of a map over ``color.basis``,
+(3, 4) of an affine one."""
+Covariance = NDArray[Any]
+"""(30, 30) float: of the numbers of a map, or what it is the square of."""
 MapGrid = NDArray[np.float32]
 """(N, N, 3, 4), or (T, N, N, 3, 4) of a window: affine residual maps per cell, bilinear between the
 cells' centres."""

@@ -292,8 +292,10 @@ def test_light_is_compared_with_its_alpha_as_light(work: Path, tmp_path: Path) -
     """OpenEXR has light multiplied by alpha, whose codes are above it."""
     front, alpha = layer()
     cover = (alpha / np.float32(255.0))[..., None]
-    for name, light in (("multiplied", linear(front / np.float32(255.0)) * cover),
-                        ("straight", linear(front / np.float32(255.0)))):  # fmt: skip
+    for name, light in (
+        ("multiplied", linear(front / np.float32(255.0)) * cover),
+        ("straight", linear(front / np.float32(255.0))),
+    ):
         planes = {one: light[..., at].astype(np.float16) for at, one in enumerate("RGB")}
         pixels = {**planes, "A": cover[..., 0].astype(np.float16)}
         OpenEXR.File({"type": OpenEXR.scanlineimage}, pixels).write(str(tmp_path / f"{name}.exr"))

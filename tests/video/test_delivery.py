@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.pictures import open_pictures
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.source import probe_source
-from vhmae.video.writer import FrameWriter, VideoWriter
+from vhmae.video.writer import VideoWriter
 
 PATCHES = np.array(
     [

@@ -147,9 +147,15 @@ def test_a_layer_lies_where_it_says(scene: Any) -> None:
     write(folder / "back.exr", grey)
     for name in ("layer", "cut"):
         run(
-            folder, "--background", "back.exr", "--foreground", f"{name}.exr",
-            "--premultiplied", "-o", f"by_{name}.exr",
-        )  # fmt: skip
+            folder,
+            "--background",
+            "back.exr",
+            "--foreground",
+            f"{name}.exr",
+            "--premultiplied",
+            "-o",
+            f"by_{name}.exr",
+        )
     expected, found = (channels_of(folder / f"by_{name}.exr") for name in ("layer", "cut"))
     for name in "RGB":
         assert np.array_equal(found[name], expected[name])

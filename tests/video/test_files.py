@@ -16,10 +16,11 @@ import pytest
 from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.browser import display_size, read_upright
+from vhmae.video.containers import check_output
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.probe import open_video, probe_video
 from vhmae.video.reader import read_frames, read_rgb_frames
-from vhmae.video.writer import VideoWriter, check_output
+from vhmae.video.writer import VideoWriter
 
 
 def copy(source: Path, output: Path, **options: object) -> None:

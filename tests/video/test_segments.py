@@ -17,12 +17,13 @@ import pytest
 
 from tests.support.scenes import moving_scene
 from vhmae.errors import InputError, VhmaeError
+from vhmae.video.containers import CONTAINERS
 from vhmae.video.encoders import ENCODERS
 from vhmae.video.packets import PacketFile, decoding_delay, read_packets
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.segments import SegmentedWriter
-from vhmae.video.writer import CONTAINERS, VideoWriter
+from vhmae.video.writer import VideoWriter
 
 FRAMES = 23
 CHECKPOINTS = (7, 14)

@@ -14,13 +14,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from vhmae.cli.aligned import add_aligned
 from vhmae.cli.app import add_app
 from vhmae.cli.batch import add_batch
 from vhmae.cli.cite import add_cite
 from vhmae.cli.completion import add_completion
 from vhmae.cli.doctor import add_doctor
-from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant, add_synthesize
+from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant
 from vhmae.cli.export import add_export
 from vhmae.cli.fit_prior import add_fit_prior
 from vhmae.cli.guided import add_alternatives, add_diagnose
@@ -30,6 +29,7 @@ from vhmae.cli.pack_mask import add_pack_mask
 from vhmae.cli.parser import NOTHING_LEFT, Parser, is_device
 from vhmae.cli.preview import add_preview
 from vhmae.cli.rcvh import add_rcvh
+from vhmae.cli.sets import add_aligned, add_synthesize
 from vhmae.cli.study import add_study
 from vhmae.cli.train import add_train, add_weights
 from vhmae.cli.words import with_flags

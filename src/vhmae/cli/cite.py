@@ -11,11 +11,12 @@ from vhmae.options import build_options, option
 from vhmae.version import __version__
 
 PAPER = """@inproceedings{vhmae2024,
+  author    = {Li, Yuhang and Jiang, Jincen and Yang, Xiaosong and Ding, Youdong and
+               Zhang, Jian Jun},
   title     = {Harmony Everything! Masked Autoencoders for Video Harmonization},
   booktitle = {Proceedings of the 32nd ACM International Conference on Multimedia},
   year      = {2024},
-  doi       = {10.1145/3664647.3680800},
-  note      = {authors: see the doi}
+  doi       = {10.1145/3664647.3680800}
 }"""
 SOFTWARE = """@software{vhmae,
   title   = {vhmae: video harmonization with masked autoencoders},

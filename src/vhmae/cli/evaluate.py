@@ -1,10 +1,8 @@
-"""``vhmae synthesize``, ``evaluate``, ``compare`` and ``fit-constant``."""
+"""``vhmae evaluate``, ``compare`` and ``fit-constant``."""
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 
 from vhmae.cli.options import add_options, add_report_options, given_options
 from vhmae.cli.parser import add_command, write_report
-from vhmae.data.job import SetJob, SynthesisRecipe
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError, counted
 from vhmae.evaluation.job import Comparison, ConstantJob, EvaluateJob
@@ -21,41 +18,6 @@ from vhmae.options import build_options, options_of
 WHERE = ("weights", "device", "precision", "threads")
 """Where the network of a method runs."""
 SETTINGS = {one.name for one in options_of(HarmonizerSettings)}
-
-
-def add_synthesize(commands: Any) -> None:
-    parser = add_command(
-        commands,
-        "synthesize",
-        _synthesize,
-        "make an evaluation set of composites from videos with masks",
-    )
-    parser.set_defaults(
-        kept_when_stopped="what was made so far stays, without its list; delete the folder"
-    )
-    add_options(parser, SynthesisRecipe)
-    add_options(parser, SetJob, required=True)
-    add_report_options(parser)
-
-
-def _synthesize(args: Any) -> None:
-    job = build_options(SetJob, given_options(args, SetJob))
-    given = given_options(args, SynthesisRecipe)
-    from vhmae.config import read_config
-    from vhmae.data.evaluation_sets import synthesize
-
-    if job.config is not None:
-        recipe = read_config(SynthesisRecipe, job.config)
-        recipe = recipe.below(job.data or os.environ.get("VHMAE_DATA"))
-        recipe = dataclasses.replace(recipe, **given)
-    elif "videos" in given:
-        recipe = build_options(SynthesisRecipe, given)
-    else:
-        raise InputError("--videos: missing; name a folder of clips, or a recipe by --config")
-    count = synthesize(recipe, job.output)
-    write_report({"schema": 1, "composites": count, "output": str(job.output)}, args.json)
-    if not args.quiet:
-        print(f"{job.output}: {count} composites")
 
 
 def add_evaluate(commands: Any) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vhmae.arrays import Array, Matte, Numbers, Picture
+from vhmae.arrays import Array, ColorMap, Matte, Picture
 from vhmae.engine import memory
 from vhmae.engine.backends import network_of, open_network
 from vhmae.engine.complexion import with_skin
@@ -267,7 +267,7 @@ class Harmonizer(Stepping):
         for one, listener in zip(self.moving, heard, strict=True):
             one.listener = listener
 
-    def tell(self, change: Numbers, shot: int | None = None) -> None:
+    def tell(self, change: ColorMap, shot: int | None = None) -> None:
         """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while
         frames come, it is blended in."""
         self._require_maps()

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Colors
 from vhmae.engine.rendering import LUMA
 from vhmae.errors import InputError
 
@@ -30,7 +30,7 @@ class Cdl:
     power: tuple[float, float, float]
     saturation: float
 
-    def apply(self, rgb: Array) -> Array:
+    def apply(self, rgb: Colors) -> Colors:
         """(P, 3) in [0, 1] -> (P, 3), clipped to [0, 1]."""
         numbers = np.array([*self.slope, *self.offset, *self.power, self.saturation])
         graded: Array = np.clip(_apply(rgb, numbers), 0.0, 1.0).astype(rgb.dtype)
@@ -45,7 +45,7 @@ def _apply(rgb: Array, numbers: Array) -> Array:
     return luma + numbers[9] * (graded - luma)
 
 
-def fit_cdl(before: Array, after: Array, pixels: int = 20_000) -> Cdl:
+def fit_cdl(before: Colors, after: Colors, pixels: int = 20_000) -> Cdl:
     """Fit the numbers to pixels (P, 3) in [0, 1] before and after: least squares, from the identity
     on.
 

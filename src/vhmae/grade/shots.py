@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte, UnitFrame, UnitMatte, to_unit
+from vhmae.arrays import Array, ColorMap, Colors, Matte, Numbers, UnitFrame, UnitMatte, to_unit
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
 from vhmae.color.light import LightSpace, converted, moved, shown
@@ -44,7 +44,7 @@ class KeyMap:
 
     index: int
     """Number of the frame in the video."""
-    coefficients: Array
+    coefficients: ColorMap
     """(3, QUADRATIC) float64, residual (``color.transform``)."""
 
 
@@ -57,24 +57,24 @@ class ShotGrade:
     first: int
     """Number of its first frame in the video."""
     last: int
-    coefficients: Array
+    coefficients: ColorMap
     """(3, QUADRATIC) float64: the map of the whole shot."""
     keys: tuple[KeyMap, ...]
     """Maps along the shot, one at the least."""
-    before: Array
+    before: Colors
     """(P, 3) float32: foreground pixels of the shot."""
-    after: Array
+    after: Colors
     """(P, 3) float32: the same, harmonized."""
-    places: Array
+    places: Numbers
     """(P,) int64: numbers of the frames that they are of."""
     space: LightSpace | None = None
     """What the file's values stand for, which suites grade; ``before`` and ``after`` are shown."""
 
-    def values(self, pixels: Array) -> Array:
+    def values(self, pixels: Colors) -> Colors:
         """Shown colours (P, 3) as the file has them."""
         return self._converted(pixels, None, self.space)
 
-    def shown(self, values: Array) -> Array:
+    def shown(self, values: Colors) -> Colors:
         """The file's values (P, 3) as they are shown."""
         return self._converted(values, self.space, None)
 
@@ -93,12 +93,12 @@ class ShotGrade:
         """How much harmonizing changes the foreground: root mean square, in levels of 255."""
         return _rms(self.after - self.before)
 
-    def levels_left(self, graded: Array) -> float:
+    def levels_left(self, graded: Colors) -> float:
         """How much of the change a grade leaves undone; ``graded`` is what it makes of
         ``before``."""
         return _rms(self.after - graded)
 
-    def graded_by_keys(self, blend: bool) -> Array:
+    def graded_by_keys(self, blend: bool) -> Colors:
         """What the key maps make of ``before``: blended by frame, or each frame by the map at or
         before it."""
         keys = np.array([key.index for key in self.keys])
@@ -123,7 +123,7 @@ class ShotGrade:
         return bake(self.coefficients, f"shot {self.number}", self.space)
 
 
-def bake(coefficients: Array, name: str, space: LightSpace | None = None) -> Cube:
+def bake(coefficients: ColorMap, name: str, space: LightSpace | None = None) -> Cube:
     """A map (3, K) as a 3-D LUT, clipped to [0, 1] as the renderer clips.
 
     Args:

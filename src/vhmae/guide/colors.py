@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Color, ColorMap, Colors, Numbers, UnitColors
 
 TERMS = 10
 SIZE = 3 * TERMS
@@ -18,19 +18,19 @@ LUMA = np.array([0.2126, 0.7152, 0.0722])
 LEVELS = 255.0
 
 
-def basis(colors: Array) -> Array:
+def basis(colors: UnitColors) -> Numbers:
     """The ten terms at colors: (..., 3) -> (..., 10) float64."""
     red, green, blue = np.moveaxis(np.asarray(colors, np.float64), -1, 0)
     terms = [red, green, blue, np.ones_like(red), red * red, green * green, blue * blue]
     return np.stack([*terms, red * green, green * blue, blue * red], axis=-1)
 
 
-def rows_at(color: Array) -> Array:
+def rows_at(color: Color) -> Numbers:
     """Phi: what a map's 30 numbers add to one color (3,), as a matrix (3, 30)."""
     return np.kron(np.eye(3), basis(color))
 
 
-def added(colors: Array, numbers: Array) -> Array:
+def added(colors: UnitColors, numbers: ColorMap) -> UnitColors:
     """What a map adds to colors.
 
     Args:
@@ -42,7 +42,7 @@ def added(colors: Array, numbers: Array) -> Array:
     return basis(colors) @ np.reshape(numbers, (3, TERMS)).T
 
 
-def fit_added(colors: Array, change: Array, ridge: float) -> Array:
+def fit_added(colors: Colors, change: Colors, ridge: float) -> ColorMap:
     """The map that comes nearest to a change of colors, by ridge regression: (30,).
 
     Args:
@@ -54,14 +54,14 @@ def fit_added(colors: Array, change: Array, ridge: float) -> Array:
     return np.linalg.solve(normal, terms.T @ change).T.ravel()
 
 
-def to_light(values: Array) -> Array:
+def to_light(values: UnitColors) -> UnitColors:
     """sRGB values -> linear light (IEC 61966-2-1); below 0 there is no light, above 1 the curve
     goes on."""
     values = np.maximum(values, 0.0)
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 
-def from_light(light: Array) -> Array:
+def from_light(light: UnitColors) -> UnitColors:
     """Linear light -> sRGB values; the inverse of :func:`to_light`."""
     light = np.maximum(light, 0.0)
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)

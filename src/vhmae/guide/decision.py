@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import ColorMap, Colors, Covariance
 from vhmae.guide.colors import SIZE
 from vhmae.guide.dials import Dials, dial_change
 from vhmae.guide.document import Choice
@@ -25,9 +25,9 @@ from vhmae.guide.update import PointReport, Seen, observe, report, update
 class Decision:
     """What is added to the answer's overall map throughout a shot."""
 
-    change: Array
+    change: ColorMap
     """(30,), at full strength."""
-    covariance: Array
+    covariance: Covariance
     """(30, 30): what is still not known of it."""
     points: tuple[PointReport, ...]
 
@@ -38,8 +38,8 @@ def decide(
     *,
     choices: Sequence[Choice] = (),
     dials: Dials | None = None,
-    colors: Array | None = None,
-    overall: Array | None = None,
+    colors: Colors | None = None,
+    overall: ColorMap | None = None,
     strength: float = 1.0,
 ) -> Decision:
     """Hear all that was said of an object in a shot.

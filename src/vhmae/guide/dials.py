@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, ColorMap, Colors, Covariance, UnitColors
 from vhmae.guide.checks import check_number
 from vhmae.guide.colors import LEVELS, LUMA, SIZE, TERMS, added, basis, from_light, to_light
 
@@ -85,12 +85,12 @@ class Reading:
     """How much of it the dials do not say, likewise."""
 
 
-def turn(colors: Array, dials: Dials) -> Array:
+def turn(colors: UnitColors, dials: Dials) -> UnitColors:
     """Turn the dials on colors: (..., 3) sRGB-encoded -> the same; white may be exceeded."""
     return _turn(colors, np.array(dials.values()))
 
 
-def dial_change(colors: Array, overall: Array, dials: Dials) -> Array:
+def dial_change(colors: Colors, overall: ColorMap, dials: Dials) -> ColorMap:
     """The change of a map that turns its answer as the dials say.
 
     Args:
@@ -113,7 +113,7 @@ def dial_change(colors: Array, overall: Array, dials: Dials) -> Array:
     return np.linalg.solve(normal, terms.T @ wanted).T.ravel()
 
 
-def read_dials(colors: Array, overall: Array) -> Reading:
+def read_dials(colors: Colors, overall: ColorMap) -> Reading:
     """The setting of the dials that comes nearest to a map.
 
     Args:
@@ -124,7 +124,7 @@ def read_dials(colors: Array, overall: Array) -> Reading:
     return fit_dials(colors, colors + added(colors, overall))
 
 
-def fit_dials(colors: Array, after: Array) -> Reading:
+def fit_dials(colors: Colors, after: Colors) -> Reading:
     """The setting of the dials that comes nearest to a change of colors, by damped least squares
     (Levenberg-Marquardt).
 
@@ -156,7 +156,7 @@ def fit_dials(colors: Array, after: Array) -> Reading:
     return Reading(Dials(**values), _levels(goal - colors), _levels(left))
 
 
-def dial_deviations(colors: Array, dials: Dials, covariance: Array) -> Dials:
+def dial_deviations(colors: Colors, dials: Dials, covariance: Covariance) -> Dials:
     """How far each dial may be off where the map that it was read off is not known for certain.
 
     The reading is taken as linear about its setting: to the first order, its error is that of

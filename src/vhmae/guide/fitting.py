@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Covariance, Numbers
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import Gathered
 
@@ -22,7 +22,7 @@ RIDGE = 2e-3
 EM_STEPS = 200
 
 
-def fit_covariance(missing: Array) -> Array:
+def fit_covariance(missing: Numbers) -> Covariance:
     """The second moments about zero of what answers lack, without the largest.
 
     Args:
@@ -34,7 +34,7 @@ def fit_covariance(missing: Array) -> Array:
     return covariance
 
 
-def fit_weights(likelihoods: Array, steps: int = EM_STEPS) -> Array:
+def fit_weights(likelihoods: Numbers, steps: int = EM_STEPS) -> Numbers:
     """How often each scale holds, by expectation maximization.
 
     Args:
@@ -51,8 +51,8 @@ def fit_weights(likelihoods: Array, steps: int = EM_STEPS) -> Array:
 
 
 def fit_prior(
-    missing: Array,
-    told: Sequence[tuple[Array, Array, Array]],
+    missing: Numbers,
+    told: Sequence[tuple[Numbers, Numbers, Numbers]],
     provenance: dict[str, Any],
     scales: Sequence[float] = SCALES,
 ) -> Prior:

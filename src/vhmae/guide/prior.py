@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Covariance, Numbers
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE
 from vhmae.partial_output import write_text_whole
@@ -28,23 +28,23 @@ SUFFIX = ".prior.json"
 class Prior:
     """A mixture of normal distributions of mean zero: the covariance, times each scale squared."""
 
-    covariance: Array
+    covariance: Covariance
     """(30, 30) float64, positive semidefinite."""
-    scales: Array
+    scales: Numbers
     """(K,): deviations, as factors."""
-    weights: Array
+    weights: Numbers
     """(K,): how likely each is beforehand; they sum to 1."""
     provenance: dict[str, Any] = dataclasses.field(default_factory=dict)
     """Weights, data, counts and command that it was fitted from and by."""
 
     @functools.cached_property
-    def root(self) -> Array:
+    def root(self) -> Covariance:
         """L with L L' = covariance, (30, 30)."""
         values, vectors = np.linalg.eigh(self.covariance)
         return vectors * np.sqrt(np.maximum(values, 0.0))
 
     @property
-    def spread(self) -> Array:
+    def spread(self) -> Covariance:
         """The covariance of the whole mixture, (30, 30)."""
         return self.covariance * float(self.weights @ self.scales**2)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Color
 from vhmae.guide.colors import LUMA
 from vhmae.guide.update import CHROMA, Observation
 
@@ -21,7 +21,7 @@ LEAST_SHARE = 0.03
 """Of the foreground: with less that looks like skin, nothing is said."""
 
 
-def skin_word(composite: Array, answer: Array) -> Observation:
+def skin_word(composite: Color, answer: Color) -> Observation:
     """What is said of a foreground's skin.
 
     Args:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, ColorMap, Colors, Numbers
 from vhmae.guide.colors import LUMA, SIZE, added, basis
 from vhmae.guide.document import Choice
 from vhmae.guide.prior import Prior
@@ -31,7 +31,7 @@ class Take:
 
     word: str
     """What it is, in a word: ``plain``, ``untouched``, ``brighter``, ``cooler`` ..."""
-    change: Array
+    change: ColorMap
     """(30,), to be added to the answer's map."""
 
 
@@ -42,7 +42,7 @@ def step_of(round_: int) -> float:
     )
 
 
-def directions(prior: Prior, colors: Array, count: int) -> Array:
+def directions(prior: Prior, colors: Colors, count: int) -> Numbers:
     """The widest directions of what is not known, in these colors.
 
     Args:
@@ -62,11 +62,11 @@ def directions(prior: Prior, colors: Array, count: int) -> Array:
 
 def takes(
     prior: Prior,
-    colors: Array,
-    overall: Array,
+    colors: Colors,
+    overall: ColorMap,
     of: int,
     round_: int = 1,
-    start: Array | None = None,
+    start: ColorMap | None = None,
 ) -> list[Take]:
     """The takes of a round.
 
@@ -84,7 +84,7 @@ def takes(
     return found
 
 
-def chosen(prior: Prior, colors: Array, overall: Array, choices: Sequence[Choice]) -> Array:
+def chosen(prior: Prior, colors: Colors, overall: ColorMap, choices: Sequence[Choice]) -> ColorMap:
     """The change that choices lead to, round by round: (30,)."""
     change: Array | None = None
     for choice in choices:

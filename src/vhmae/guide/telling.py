@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, ColorMap
 from vhmae.guide.colors import TERMS
 
 BLENDED_FRAMES = 25.0
@@ -21,7 +21,7 @@ class Mapped(Protocol):
     """A change of color with a map of the whole foreground."""
 
     @property
-    def overall(self) -> Array:
+    def overall(self) -> ColorMap:
         """(3, 10) float32."""
 
 
@@ -42,7 +42,7 @@ class Telling:
     def __init__(self) -> None:
         self._words: list[_Word] = []
 
-    def say(self, change: Array, shot: int | None = None, begin: float = -math.inf) -> None:
+    def say(self, change: ColorMap, shot: int | None = None, begin: float = -math.inf) -> None:
         """Tell a shot, in the place of what it was told before.
 
         Args:
@@ -64,7 +64,7 @@ class Telling:
         """Nothing was said."""
         self._words = []
 
-    def state(self) -> tuple[list[list[Any]], list[Array]]:
+    def state(self) -> tuple[list[list[Any]], list[ColorMap]]:
         """What was said, for :meth:`restore`: shot and first frame of each word for JSON (None:
         all shots, from ever), and the changes."""
         facts = [
@@ -72,13 +72,13 @@ class Telling:
         ]
         return facts, [word.change for word in self._words]
 
-    def restore(self, facts: Sequence[Sequence[Any]], changes: Sequence[Array]) -> None:
+    def restore(self, facts: Sequence[Sequence[Any]], changes: Sequence[ColorMap]) -> None:
         self._words = [
             _Word(shot, -math.inf if begin is None else begin, change)
             for (shot, begin), change in zip(facts, changes, strict=True)
         ]
 
-    def at(self, shot: int, index: int) -> Array | None:
+    def at(self, shot: int, index: int) -> ColorMap | None:
         """What is added to the map of a frame: (3, 10) float32; None where nothing was said."""
         total: Array | None = None
         for word in self._words:

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Color, ColorMap, Covariance, Numbers
 from vhmae.guide.colors import LEVELS, LUMA, SIZE, from_light, rows_at, to_light
 from vhmae.guide.document import Point, Shots
 from vhmae.guide.prior import Prior
@@ -50,11 +50,11 @@ class Seen:
     number: int
     """Of the point in its guide, from 1."""
     shot: int
-    composite: Array
+    composite: Color
     """(3,)."""
-    answer: Array
+    answer: Color
     """(3,): what the network makes of it at full strength, not clipped."""
-    goal: Array | None = None
+    goal: Color | None = None
     """(3,): the color that the point is told to take after, as it stands at a place or in a
     word."""
 
@@ -63,29 +63,29 @@ class Seen:
 class Observation:
     """``measure @ color = wanted`` at a place, whatever the color is made of."""
 
-    measure: Array
+    measure: Numbers
     """(M, 3): the parts of the color that the word is about."""
-    wanted: Array
+    wanted: Numbers
     """(M,)."""
-    composite: Array
-    answer: Array
+    composite: Color
+    answer: Color
     variance: float
 
     @property
-    def rows(self) -> Array:
+    def rows(self) -> Numbers:
         """H: (M, 30)."""
         return self.measure @ rows_at(self.composite)
 
     @property
-    def values(self) -> Array:
+    def values(self) -> Numbers:
         """r: (M,)."""
         return self.wanted - self.measure @ self.answer
 
-    def made(self, change: Array) -> Array:
+    def made(self, change: ColorMap) -> Color:
         """The color at the place with a change of the map (30,), not clipped: (3,)."""
         return self.answer + rows_at(self.composite) @ change
 
-    def left(self, color: Array) -> Array:
+    def left(self, color: Color) -> Numbers:
         """What is left to be done where the place has this color: (M,)."""
         return self.wanted - self.measure @ color
 
@@ -116,15 +116,15 @@ def observe(seen: Seen) -> Observation:
 class Gathered:
     """All words about one change, in the prior's coordinates."""
 
-    values: Array
+    values: Numbers
     """(30,): eigenvalues of G."""
-    vectors: Array
+    vectors: Numbers
     """(30, 30): its eigenvectors, in columns."""
-    pull: Array
+    pull: Numbers
     """(30,): b in these eigenvectors."""
 
     @classmethod
-    def of(cls, root: Array, rows: Array, values: Array, variances: Array) -> Gathered:
+    def of(cls, root: Covariance, rows: Numbers, values: Numbers, variances: Numbers) -> Gathered:
         """Gather words.
 
         Args:
@@ -136,7 +136,7 @@ class Gathered:
         pull = vectors.T @ (scaled.T @ (values / np.sqrt(variances)))
         return cls(np.maximum(found, 0.0), vectors, pull)
 
-    def likelihoods(self, scales: Array) -> Array:
+    def likelihoods(self, scales: Numbers) -> Numbers:
         """The logarithm of how likely the words are at each scale, (K,), up to one constant."""
         squared = scales[:, None] ** 2
         narrowed = squared / (1.0 + squared * self.values)  # (K, 30), the variances of z
@@ -148,15 +148,15 @@ class Gathered:
 class Belief:
     """What is known of the change after the words."""
 
-    mean: Array
+    mean: ColorMap
     """(30,)."""
-    covariance: Array
+    covariance: Covariance
     """(30, 30)."""
-    weights: Array
+    weights: Numbers
     """(K,): how likely each scale is now."""
 
 
-def update(prior: Prior, told: Sequence[Observation], start: Array | None = None) -> Belief:
+def update(prior: Prior, told: Sequence[Observation], start: ColorMap | None = None) -> Belief:
     """The change of the map after all words, in closed form.
 
     Args:
@@ -213,11 +213,11 @@ class PointReport:
 
     number: int
     words: str
-    composite: Array
+    composite: Color
     """(3,): the color as it came."""
-    answer: Array
+    answer: Color
     """(3,): without the guide."""
-    got: Array
+    got: Color
     """(3,): with it, clipped."""
     levels_left: float
     """Of what was asked: root mean square over its parts, in levels of 255."""
@@ -229,7 +229,7 @@ class PointReport:
 
 
 def report(
-    prior: Prior, seen: Sequence[Seen], change: Array, strength: float = 1.0
+    prior: Prior, seen: Sequence[Seen], change: ColorMap, strength: float = 1.0
 ) -> list[PointReport]:
     """What came of points of one object in one shot.
 

@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Colors
 from vhmae.guide.colors import LEVELS, basis
 from vhmae.guide.prior import Prior
 
@@ -35,7 +35,7 @@ class Verdict:
         return self.gain <= self.risk
 
 
-def judge(prior: Prior, colors: Array, change: Array, strength: float = 1.0) -> Verdict:
+def judge(prior: Prior, colors: Colors, change: Colors, strength: float = 1.0) -> Verdict:
     """Weigh a change.
 
     Args:

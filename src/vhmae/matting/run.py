@@ -29,9 +29,11 @@ from vhmae.matting.salient import Salient
 from vhmae.overlap import run_ahead
 from vhmae.progress import Progress
 from vhmae.video.browser import read_upright, upright
+from vhmae.video.containers import check_output, codecs_of
 from vhmae.video.cuts import THUMBNAIL, CutDetector, read_cuts
 from vhmae.video.encoders import choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
+from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.placement import KEEPS_TURN
@@ -42,7 +44,7 @@ from vhmae.video.sequence import PICTURES, check_picture_output, has_number
 from vhmae.video.source import probe_source
 from vhmae.video.stills import read_grey
 from vhmae.video.turning import righted
-from vhmae.video.writer import FrameWriter, VideoWriter, check_output, codecs_of
+from vhmae.video.writer import VideoWriter
 
 FRAMES_AHEAD = 4
 PLATE_FRAMES = 25

@@ -15,8 +15,8 @@ import numpy as np
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.rcvh.job import Footage
 from vhmae.rcvh.placement import Silhouette
+from vhmae.video.containers import CONTAINERS
 from vhmae.video.sequence import PICTURES
-from vhmae.video.writer import CONTAINERS
 
 SOURCES = "sources.csv"
 NO_MATTE = "without a matte"

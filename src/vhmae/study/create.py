@@ -29,11 +29,11 @@ from vhmae.video.browser import (
     shown_size,
     write_browser_video,
 )
+from vhmae.video.containers import CONTAINERS
 from vhmae.video.matte import ASPECT_TOLERANCE, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.sequence import PICTURES
 from vhmae.video.source import probe_source
-from vhmae.video.writer import CONTAINERS
 from vhmae.web.database import now_ms
 from vhmae.web.secrets import Secrets, new_secrets, new_token
 

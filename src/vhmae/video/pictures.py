@@ -22,6 +22,7 @@ from vhmae.video.delivery import delivery
 from vhmae.video.encoders import encoder_options, pixel_format
 from vhmae.video.exr import ExrPicture, is_exr, write_new
 from vhmae.video.exr_changes import changed_light, write_changed
+from vhmae.video.frame_writer import FrameWriter, file_size
 from vhmae.video.planes import Box, PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -30,7 +31,6 @@ from vhmae.video.sequence import check_picture_output, has_number, numbered
 from vhmae.video.still_marks import StillMarks, marked, marks_of, of_pixels
 from vhmae.video.stills import picture_bytes, turn_of
 from vhmae.video.tags import tag_space
-from vhmae.video.writer import FrameWriter, file_size
 
 ENCODERS = {
     ".png": "png",

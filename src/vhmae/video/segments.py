@@ -19,11 +19,12 @@ import numpy as np
 from vhmae.arrays import Array, Arrays
 from vhmae.errors import InputError
 from vhmae.partial_output import OutputLock, resume_folder, write_text_whole
+from vhmae.video.frame_writer import FrameWriter, file_size
 from vhmae.video.packets import SUFFIX, PacketFile, decoding_delay
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
-from vhmae.video.writer import FrameWriter, VideoWriter, file_size
+from vhmae.video.writer import VideoWriter
 
 STATE = "state.json"
 

@@ -3,21 +3,17 @@ or not at all."""
 
 from __future__ import annotations
 
-import abc
 import contextlib
-import io
 import math
-import os
 import struct
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
 
-from vhmae.errors import InputError, VhmaeError, counted, did_you_mean
-from vhmae.partial_output import OutputLock, check_apart, partial_name
+from vhmae.errors import InputError, VhmaeError, counted
+from vhmae.partial_output import OutputLock, partial_name
 from vhmae.video.delivery import delivery, siting_options
 from vhmae.video.encoders import (
     RATES_ONLY,
@@ -31,10 +27,11 @@ from vhmae.video.encoders import (
     pixel_format,
     profile_options,
 )
+from vhmae.video.frame_writer import FrameWriter, file_size
 from vhmae.video.packets import PacketFile, mend_decoding_times, presentation_times, read_packets
 from vhmae.video.passthrough import Audio, Companions, Verification, broadcast_origin, name_alike
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo, is_address, open_video
+from vhmae.video.probe import VideoInfo, open_video
 from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.tags import tag_colors, tag_frame
@@ -46,82 +43,9 @@ _PROGRESSIVE = 1
 _KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")
 """These say themselves how wide a pixel is; for the others PyAV can tell .mp4 and .mov alone."""
 _APPLE = (".mp4", ".mov", ".m4v")
-CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 _CONTAINER_OPTIONS = {
     **{suffix: {"movflags": "+faststart"} for suffix in (".mp4", ".mov", ".m4v")},
 }
-
-
-def check_output(output: Path, inputs: list[Path]) -> None:
-    """Refuse an output that cannot be written, before any work."""
-    if is_address(output):
-        raise InputError(
-            f"{output}: is an address; write a file (./{output.name} where it is the name of one)"
-        )
-    if output.suffix.lower() not in CONTAINERS:
-        hint = did_you_mean(output.suffix, CONTAINERS)
-        raise InputError(
-            f"{output}: unknown container '{output.suffix}'{hint}; expected one of "
-            f"{', '.join(CONTAINERS)}"
-        )
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
-    if output.is_dir():
-        raise InputError(f"{output}: is a folder; give the name of a file")
-    if not os.access(output.parent, os.W_OK):
-        raise InputError(
-            f"{output}: the folder {output.parent} cannot be written; choose another or change its "
-            "permissions"
-        )
-    check_apart(output, inputs)
-    for source in inputs:
-        if output.exists() and source.exists() and output.samefile(source):
-            raise InputError(f"{output}: is one of the inputs; choose another name for the output")
-
-
-class FrameWriter(abc.ABC):
-    """Takes frames one by one; at the end there is the whole file, or none."""
-
-    frames: int
-    recoded: str | None = None
-    """What is converted throughout the frame, so that the background is not bit-exact."""
-    left_out: list[str]
-    """Streams that the container cannot hold."""
-
-    @property
-    @abc.abstractmethod
-    def size_bytes(self) -> int:
-        """What is on the disk so far."""
-
-    @abc.abstractmethod
-    def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
-        """Encode one frame at the time of ``timed``."""
-
-    @abc.abstractmethod
-    def flush(self) -> None:
-        """Write what still waits, close the file and verify it."""
-
-    @abc.abstractmethod
-    def finish(self) -> None:
-        """Flush everything and give the file its name."""
-
-    @abc.abstractmethod
-    def abandon(self) -> None:
-        """Stop in the middle."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None:
-            self.finish()
-        else:
-            self.abandon()
 
 
 class VideoWriter(FrameWriter):
@@ -475,22 +399,5 @@ class VideoWriter(FrameWriter):
             self._original.close()
 
 
-def file_size(path: Path) -> int:
-    """Bytes of a file; 0 where there is none."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
 def _exact(seconds: float) -> Fraction:
     return Fraction(seconds).limit_denominator(10**6)
-
-
-def codecs_of(output: Path) -> set[str]:
-    """The codecs that the container of a file can hold, by their names."""
-    suffix = output.suffix.lower().removeprefix(".")
-    with av.open(
-        io.BytesIO(), "w", format={"mkv": "matroska", "m4v": "ipod"}.get(suffix, suffix)
-    ) as container:
-        return set(container.supported_codecs)

@@ -11,9 +11,11 @@ import av
 from vhmae.color.light import LIGHT
 from vhmae.engine.moving import Move
 from vhmae.errors import InputError, counted
+from vhmae.video.containers import check_output
 from vhmae.video.delivery import planar_format
 from vhmae.video.encoders import ENCODERS, choose_encoder, holds_alpha, pixel_format
 from vhmae.video.exr import is_exr
+from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.matte import has_alpha, layer_info
 from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.probe import VideoInfo, sound_codecs
@@ -23,7 +25,7 @@ from vhmae.video.sequence import PICTURES, check_picture_output, files_of, has_n
 from vhmae.video.source import probe_source
 from vhmae.video.still_marks import HOLD_PROFILES, marks_of
 from vhmae.video.stills import picture_bytes
-from vhmae.video.writer import FrameWriter, VideoWriter, check_output
+from vhmae.video.writer import VideoWriter
 from vhmae.work.job import HarmonizeJob
 
 LAYER_CODECS = {".mov": "prores_ks", ".mkv": "ffv1"}
