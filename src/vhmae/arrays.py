@@ -46,8 +46,8 @@ Light = NDArray[np.floating[Any]]
 Codes = NDArray[np.uint8]
 """Any shape, 0-255."""
 
-Color = NDArray[np.float64]
-"""(3,) a colour in [0, 1]."""
+Color = NDArray[Any]
+"""(3,) a colour, float in [0, 1]."""
 Colors = NDArray[Any]
 """(P, 3) colours, float in [0, 1]."""
 UnitColors = NDArray[Any]

@@ -168,7 +168,7 @@ def test_clips_are_drawn_by_the_seed(material: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"clips": 4}, "3 clips have all results, 4 are wanted"),
+        ({"clips": 4}, "3 clips with all results, 4 wanted"),
         ({"seconds": 0.0}, "0.1 to 60 seconds"),
         ({"title": ""}, "`title`"),
         ({"seed": 10**30}, "`seed`"),

@@ -73,5 +73,5 @@ def _recipe(args: Any, job: SetJob, kind: type[Recipe]) -> Recipe | None:
     if job.config is not None:
         recipe = read_config(kind, job.config).below(job.data or os.environ.get("VHMAE_DATA"))
         return dataclasses.replace(recipe, **given)
-    needed = [one.name for one in options_of(kind) if one.default is MISSING]
-    return build_options(kind, given) if given.keys() >= {*needed} else None
+    needed: set[str] = {one.name for one in options_of(kind) if one.default is MISSING}
+    return build_options(kind, given) if needed <= given.keys() else None
