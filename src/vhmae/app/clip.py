@@ -149,7 +149,8 @@ class OpenClip:
         frames = run_ahead(self._kept(self.sources.frames()), FRAMES_AHEAD)
         try:
             count = 0
-            for count in analysis.survey_lazily():
+            for seen in analysis.survey_lazily():
+                count = seen
                 if self.closed:
                     return
                 yield
