@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.support.scenes import moving_scene, write_video
+from vhmae.engine.harmonizer import Harmonizer
 
 WITHOUT = """
 import sys
@@ -112,6 +114,27 @@ def test_torch_is_not_imported_where_it_is_installed(work: Path) -> None:
         work,
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_a_small_still_waits_for_no_compiled_code(work: Path) -> None:
+    """It is harmonized before numba would be loaded, and as a clip is."""
+    frames, masks = moving_scene(1, 96, 64)
+    for name, picture, scale in (("still.png", frames[0], 1), ("still-mask.png", masks[0], 255)):
+        assert cv2.imwrite(str(work / name), picture.astype(np.uint8) * np.uint8(scale))
+    run = python(
+        "import sys\nfrom vhmae.cli import main\n"
+        "words = ['harmonize', 'still.png', '--mask', 'still-mask.png', '-o', 'done.png', '-q']\n"
+        "assert main([*words, '--json', 'still.json']) == 0\nassert 'numba' not in sys.modules",
+        work,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads((work / "still.json").read_text())["mean_change"] > 1
+    stills = [cv2.imread(str(work / name)) for name in ("still.png", "done.png")]
+    before, done = (one[..., ::-1] for one in stills if one is not None)
+    matte = masks[0].astype(np.uint8) * np.uint8(255)
+    made = Harmonizer.from_pretrained("default", backend="onnx").harmonize([before], [matte])
+    assert np.abs(next(iter(made)).astype(int) - done).max() <= 1
+    assert (done[~masks[0]] == before[~masks[0]]).all()
 
 
 def test_what_needs_torch_says_so_in_one_line(work: Path) -> None:

@@ -22,7 +22,7 @@ from vhmae.engine.backends import idle_gpu, open_network
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.networks import Answer
 from vhmae.engine.onnx_network import OnnxNetwork
-from vhmae.engine.settings import Quality
+from vhmae.engine.settings import PrecisionChoice, Quality
 from vhmae.engine.sight import small_mask, thumbnail_of
 from vhmae.engine.torch_network import TorchNetwork
 from vhmae.errors import InputError
@@ -228,6 +228,22 @@ def test_a_damaged_graph_is_refused(tmp_path: Path) -> None:
 def test_devices_that_are_not_there_are_refused(device: str, told: str) -> None:
     with pytest.raises(InputError, match=told):
         open_network("default", "onnx", device)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "told"),
+    [
+        ("mps", "auto", "`device` mps: it needs torch"),
+        ("auto", "bf16", "`precision` bf16: it needs torch"),
+        ("cdua", "auto", "did you mean cuda"),
+    ],
+)
+def test_what_torch_alone_can_do_is_told_where_it_lacks(
+    device: str, precision: PrecisionChoice, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backends, "torch_is_here", lambda: False)
+    with pytest.raises(InputError, match=told):
+        open_network("default", "auto", device, precision)
 
 
 def test_precisions_that_are_not_offered_are_refused() -> None:

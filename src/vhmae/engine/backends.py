@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from vhmae.engine.gpus import gpu_here
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.onnx_network import OnnxNetwork, gpu_providers, knows_device
-from vhmae.engine.settings import BackendChoice, PrecisionChoice
+from vhmae.engine.settings import BackendChoice, HarmonizerSettings, PrecisionChoice
 from vhmae.errors import InputError, needs_torch
 from vhmae.model.files import find_card
 from vhmae.model.graph import find_graph
@@ -60,11 +60,22 @@ def open_network(
     return OnnxNetwork(weights, device, precision, threads)
 
 
+def network_for(settings: HarmonizerSettings) -> WindowNetwork:
+    """Open what settings name, as :func:`open_network` does."""
+    where = (settings.backend, settings.device, settings.precision, settings.threads)
+    return open_network(settings.weights, *where)
+
+
 def _fitting(weights: str, device: str, precision: str) -> BackendChoice:
     """What runs weights where nobody says."""
     here = torch_is_here()
-    if not knows_device(device) or precision == "bf16":
-        return "torch"
+    for field, value in (("device", device), ("precision", precision)):
+        if value in ("mps", "bf16"):
+            if not here:
+                raise InputError(needs_torch("it"), field=field, value=value)
+            return "torch"
+    if here and not knows_device(device):
+        return "torch"  # which says what is wrong with it
     if precision == "fp16" and here and not gpu_providers():
         return "torch"
     card = find_card(weights)

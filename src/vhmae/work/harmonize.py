@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -13,9 +15,10 @@ import av
 import numpy as np
 
 from vhmae.arrays import to_unit
+from vhmae.engine.backends import network_for
 from vhmae.engine.memory import Snapshot
 from vhmae.engine.networks import WindowNetwork
-from vhmae.engine.rendering import RENDERERS, load_compiled, render_planes
+from vhmae.engine.rendering import LEAST_PIXELS, RENDERERS, load_compiled, render_planes
 from vhmae.errors import InputError, did_you_mean
 from vhmae.memory import check_memory
 from vhmae.options import build_options, options_of, values_to_json
@@ -104,10 +107,18 @@ def harmonize_job(
     began = time.monotonic()
     if job.resume:
         job = as_stopped(job)
-    sources = Sources(job)
-    output = Output(job, sources.info)
-    sources.check()
-    if sources.info.encoding.space is None:
+    with contextlib.ExitStack() as stack:
+        opening = None
+        if network is None and all(path.exists() for path in (job.composite, *job.masks)):
+            # Opening a network takes as long as looking at the files.
+            beside = stack.enter_context(ThreadPoolExecutor(1))
+            opening = beside.submit(network_for, job)
+        sources = Sources(job)
+        output = Output(job, sources.info)
+        sources.check()
+    if opening is not None:
+        network = opening.result()
+    if sources.info.encoding.space is None and not is_soon_done(sources.info):
         begin(load_compiled, 16 if output.is_deeper else sources.info.encoding.bits)
     analysis = Analysis(sources, network)
     older = None
@@ -215,6 +226,11 @@ def waiting_bytes(info: VideoInfo, latency: int) -> int:
     return min(info.frames, latency + 3 * FRAMES_AHEAD) * frame
 
 
+def is_soon_done(info: VideoInfo) -> bool:
+    """Whether the plain way of rendering is done before the compiled one would be loaded."""
+    return info.frames == 1 and info.width * info.height <= LEAST_PIXELS
+
+
 def checked(analysis: Analysis, output: Output, began: float) -> dict[str, Any]:
     """The report of a job that is to be refused or described, and not done: docs/cli.md."""
     job, sources, first = output.job, analysis.sources, analysis.harmonizers[0]
@@ -270,6 +286,7 @@ class Renderer:
         self.output = output
         self.threads = min(RENDERERS, job.threads or RENDERERS)
         self.deeper = output.is_deeper
+        self.plain = is_soon_done(analysis.sources.info)
         self.resumed: Standing | None = None
         """Where a stopped run stood, which is resumed."""
         self.needed: Needed | None = None
@@ -314,7 +331,7 @@ class Renderer:
             elif layer == "background":  # whole, so that the foreground can be laid over it
                 cover = np.full(matte.shape, 255, np.uint8)
             with self.analysis.busy.working("render", self.threads):
-                image, levels = render_planes(image, cover, change)
+                image, levels = render_planes(image, cover, change, self.plain)
             if behind:
                 levels_outside = levels
             else:
