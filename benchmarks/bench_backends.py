@@ -5,8 +5,9 @@ python benchmarks/bench_backends.py --data DATA [--lines 480,1080] [--frames N] 
 [--wheels] [--json FILE]
 
 All that is compared is taken in turn; only ratios are comparable between machines. Where others
-work on the machine (``load_at_start``), times alone say little. ``--wheels`` asks PyPI
-for the sizes of the wheels that pip would fetch for either, too, torch as PyPI has it.
+work on the machine (``load_at_start``), times alone say little. ``--wheels`` measures nothing: it
+asks PyPI for the sizes of the wheels that pip would fetch for either, torch as PyPI has it, and
+puts them into FILE, where they stay when all else is measured anew.
 
 The renderer is measured with numba and without it, by the plain way that it is tested against.
 """
@@ -227,6 +228,9 @@ def main() -> None:
         return ask(args.ask)
     if args.render:
         return render(args.render)
+    before = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
+    if args.wheels:
+        return tell({**before, "wheels": {"date": describe()["date"], **wheels()}}, args.json)
     hardware = describe()
     rounds = range(args.rounds)
     asked = [{one: told_by("--ask", one) for one in BACKENDS} for _ in rounds]
@@ -248,16 +252,19 @@ def main() -> None:
             "cpu_ratio": renderers["plain"]["cpu_ms"] / renderers["compiled"]["cpu_ms"],
         },
     }
-    if args.wheels:
-        result["wheels"] = wheels()
+    if "wheels" in before:
+        result["wheels"] = before["wheels"]
     if args.data is not None:
         with tempfile.TemporaryDirectory() as temporary:
             result["sizes"] = list(sizes(args, Path(temporary)))
+    return tell(result, args.json)
+
+
+def tell(result: dict[str, Any], path: Path | None) -> None:
     text = json.dumps(rounded(result), indent=1)
-    if args.json is not None:
-        args.json.write_text(text + "\n")
+    if path is not None:
+        path.write_text(text + "\n")
     print(text)
-    return None
 
 
 if __name__ == "__main__":

@@ -43,6 +43,60 @@ def training_table() -> str:
     return "\n".join(lines)
 
 
+def backend_table() -> str:
+    """ONNX Runtime beside torch, and the renderer with and without numba."""
+    result = json.loads((RESULTS / "backends.json").read_text())
+    disk, wheels, window = result["installed_mib"], result["wheels"], result["window"]
+    lines = [
+        f"Medians of {result['rounds']} rounds in which all were run in turn; the load of the "
+        f"machine was {result['hardware']['load_at_start']:.1f} when they began, and ratios count "
+        "more than times.",
+        "",
+        "| | ONNX Runtime | torch | ratio |",
+        "|---|---|---|---|",
+    ]
+
+    def row(words: str, ours: float, theirs: float, digits: int = 0) -> None:
+        numbers = f"{ours:.{digits}f} | {theirs:.{digits}f} | {ours / theirs:.3f}"
+        lines.append(f"| {words} | {numbers} |")
+
+    for more, way in (("", "onnx"), (", numba left out", "onnx_without_numba")):
+        row(f"MiB installed, torch's CPU build{more}", disk[way], disk["torch"])
+        sizes, torch = wheels[way], wheels["torch"]
+        unpacked = "MiB of wheels unpacked, torch as PyPI has it"
+        row(f"{unpacked}{more}", sizes["unpacked_mib"], torch["unpacked_mib"])
+        row(f"MB fetched for that{more}", sizes["fetched_mb"], torch["fetched_mb"])
+    row("CPU ms a window", window["onnx"]["cpu_ms"], window["torch"]["cpu_ms"])
+    named = {
+        "first_still_seconds": ("seconds from the command to the first still", 2),
+        "first_still_cpu_seconds": ("CPU seconds of that", 2),
+        "fps_over_transcode": ("frames a second over those of the plain transcode", 2),
+        "cpu_ms_added": ("CPU ms a frame added to the transcode", 1),
+        "peak_mib": ("peak memory, MiB", 0),
+    }
+    for size in result["sizes"]:
+        for key, (words, digits) in named.items():
+            ours, theirs = (size[backend][key] for backend in ("onnx", "torch"))
+            row(f"{size['lines']} lines: {words}", ours, theirs, digits)
+    ways = result["renderer"]
+    lines += [
+        "",
+        f"The renderer on 1080p, a mask of {ways['plain']['mask_area']:.0%} of the frame:",
+        "",
+        "| | compiled by numba | numpy alone |",
+        "|---|---|---|",
+    ]
+    told = {
+        "import_ms": "ms to import numba",
+        "first_ms": "ms of the first frame",
+        "cpu_ms": "CPU ms of each further frame",
+    }
+    for key, words in told.items():
+        cells = " | ".join(f"{ways[way][key]:.0f}" for way in ("compiled", "plain"))
+        lines.append(f"| {words} | {cells} |")
+    return "\n".join(lines)
+
+
 def speed_table() -> str:
     """Speed and memory of ``vhmae harmonize`` at 854x480."""
     result = json.loads((RESULTS / "harmonize.json").read_text())

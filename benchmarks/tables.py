@@ -26,6 +26,7 @@ from score_tables import (
 )
 from speed_tables import (
     RESULTS,
+    backend_table,
     engine_table,
     profile_table,
     speed_table,
@@ -38,7 +39,14 @@ from trial_tables import ablation_table, context_table, doubt_table, token_table
 from vhmae.evaluation.freshness import outdated
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("README.md", "docs/results.md", "docs/one-look.md", "docs/looks.md", "docs/table1.md")
+PAGES = (
+    "README.md",
+    "docs/results.md",
+    "docs/one-look.md",
+    "docs/looks.md",
+    "docs/table1.md",
+    "docs/backends.md",
+)
 
 
 def _measured(name: str) -> str:
@@ -188,6 +196,8 @@ def blocks() -> dict[str, str]:
         "one-look": one_look_table(),
         "training": training_table(),
         "video": video_table(),
+        "backends": backend_table(),
+        "measured-backends": _measured("backends"),
         "profile": profile_table(),
         "measured-profile": _measured("profile"),
         "steadiness": steadiness_table(),
