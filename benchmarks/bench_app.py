@@ -34,7 +34,6 @@ from vhmae.app.demo import make_demo
 
 PATIENCE_MS = 600_000
 LINES = 1080
-OPENINGS = 5
 PLAYED_SECONDS = 5.0
 DRAWN = """() => {
   const image = document.querySelector(".stage img");
@@ -126,7 +125,7 @@ def measured(page: Page, address: str, rounds: int) -> dict[str, Any]:
     """All that the module's docstring names."""
     rng = random.Random(0)
     first = []
-    for _ in range(OPENINGS):
+    for _ in range(rounds):
         brought(page, address)
         first.append(page.get_by_role("button", name="Open", exact=True).evaluate(OPEN))
         page.get_by_role("button", name="Back to the files").click()
@@ -213,10 +212,12 @@ def main() -> None:
             size = ViewportSize(width=args.width, height=args.width * 9 // 16)
             page = browser.new_page(viewport=size, locale="en-US")
             begun = time.perf_counter()
-            found |= measured(page, address, args.rounds)
+            try:
+                found |= measured(page, address, args.rounds)
+            finally:
+                server.terminate()
             found["seconds"] = round(time.perf_counter() - begun, 1)
             browser.close()
-            server.terminate()
     found["load_at_end"] = round(os.getloadavg()[0], 2)
     text = json.dumps(found, indent=1)
     print(text)

@@ -116,6 +116,38 @@ def speed_table() -> str:
     return "\n".join(lines)
 
 
+APP_ROWS = {
+    "first_frame": ("a clip is opened: its first picture", "1 s"),
+    "dial": ("a dial is turned: the next frame that is drawn", ""),
+    "scrub": ("one scrubs: the harmonized frame at preview size", "150 ms"),
+    "full": ("one stands still: the exact frame at 1080 lines", "1.5 s"),
+    "answer": ("a point is said: what came of it", "200 ms"),
+}
+"""What was measured of the app, in words, and how long it may take on two cores of its own."""
+
+
+def app_table() -> str:
+    """How fast the app answers, in the browser."""
+    result = json.loads((RESULTS / "app.json").read_text())
+    lines = [
+        "| from what is done to what shows it | median | worst | wanted |",
+        "|---|---|---|---|",
+    ]
+    for name, (words, wanted) in APP_ROWS.items():
+        row = result[name]
+        cells = [words, *(f"{row[key]:.0f} ms" for key in ("median_ms", "worst_ms")), wanted]
+        lines.append("| " + " | ".join(cells) + " |")
+    lines.append(f"| it plays, at preview size | {result['played_fps']:.0f} fps | | 12 fps |")
+    load = result["hardware"]["load_at_start"], result["load_at_end"]
+    drawn = "by software" if result["drawn_by"] == "software" else "by a graphics card"
+    lines += [
+        "",
+        f"{result['rounds']} times each, drawn {drawn}; the load of the machine was {load[0]:.1f} "
+        f"before, {load[1]:.1f} after.",
+    ]
+    return "\n".join(lines)
+
+
 def video_table() -> str:
     """vhmae harmonize beside a plain transcode."""
     result = json.loads((RESULTS / "video.json").read_text())

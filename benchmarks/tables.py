@@ -26,6 +26,7 @@ from score_tables import (
 )
 from speed_tables import (
     RESULTS,
+    app_table,
     backend_table,
     engine_table,
     profile_table,
@@ -45,6 +46,7 @@ PAGES = (
     "docs/one-look.md",
     "docs/looks.md",
     "docs/table1.md",
+    "docs/app.md",
     "docs/backends.md",
 )
 
@@ -196,6 +198,8 @@ def blocks() -> dict[str, str]:
         "one-look": one_look_table(),
         "training": training_table(),
         "video": video_table(),
+        "app": app_table(),
+        "measured-app": _measured("app"),
         "backends": backend_table(),
         "measured-backends": _measured("backends"),
         "profile": profile_table(),
