@@ -9,10 +9,7 @@ from typing import Any
 
 import itsdangerous
 import pytest
-import schemathesis
 from hypothesis import given, settings
-from schemathesis.core.result import Ok
-from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.testclient import TestClient
 
 from tests.study.conftest import Running, job_of
@@ -196,6 +193,11 @@ def test_oversized_bodies_are_refused(small_study: Running) -> None:
 
 
 def test_every_call_keeps_to_its_schema(small_study: Running) -> None:
+    # Seconds to import, which each of several processes would spend while it collects.
+    import schemathesis
+    from schemathesis.core.result import Ok
+    from schemathesis.specs.openapi.checks import positive_data_acceptance
+
     app = small_study.application()
     client = TestClient(app)
     enter(client)
