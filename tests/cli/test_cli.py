@@ -321,24 +321,6 @@ def test_the_weights_are_listed_with_their_licence(capsys: pytest.CaptureFixture
     assert "licence: research use" in listing
 
 
-def test_the_demo_writes_its_four_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = vhmae("demo", "-o", tmp_path / "demo", capsys=capsys)
-    assert run.returncode == 0, run.stderr
-    names = {"composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png"}
-    assert {p.name for p in (tmp_path / "demo").iterdir()} == names
-    composite, harmonized, mask = (
-        tmp_path / "demo" / f"{name}.mp4" for name in ("composite", "harmonized", "mask")
-    )
-    assert packets(composite, "audio") == packets(harmonized, "audio")
-    before, after, holes = decode(composite), decode(harmonized), decode(mask)
-    assert len(before) == len(after) == 150
-    for index in (0, 74, 75, 149):
-        outside = cv2.dilate(holes[index][0], np.ones((17, 17))) <= 20
-        difference = np.abs(before[index][0].astype(int) - after[index][0])
-        assert difference[outside].mean() < 1.5
-        assert difference[holes[index][0] > 230].mean() > 1.0
-
-
 def test_a_set_is_made_and_scored_from_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.scenes import moving_scene, write_video
+from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.engine.harmonizer import Harmonizer
 
 WITHOUT = """
@@ -78,10 +78,22 @@ def test_every_way_of_harmonizing_runs_where_importing_torch_raises(work: Path) 
     assert report["mean_change"] > 0.5
 
 
-def test_the_demo_runs_where_importing_torch_raises(tmp_path: Path) -> None:
+def test_the_demo_writes_its_four_files_where_importing_torch_raises(tmp_path: Path) -> None:
     run = python(f"{WITHOUT}\nfrom vhmae.cli import main\nassert main(['demo']) == 0", tmp_path)
     assert run.returncode == 0, run.stderr
-    assert (tmp_path / "demo" / "harmonized.mp4").exists()
+    names = {"composite.mp4", "mask.mp4", "harmonized.mp4", "before_after.png"}
+    assert {p.name for p in (tmp_path / "demo").iterdir()} == names
+    composite, harmonized, mask = (
+        tmp_path / "demo" / f"{name}.mp4" for name in ("composite", "harmonized", "mask")
+    )
+    assert packets(composite, "audio") == packets(harmonized, "audio")
+    before, after, holes = decode(composite), decode(harmonized), decode(mask)
+    assert len(before) == len(after) == 150
+    for index in (0, 74, 75, 149):
+        outside = cv2.dilate(holes[index][0], np.ones((17, 17))) <= 20
+        difference = np.abs(before[index][0].astype(int) - after[index][0])
+        assert difference[outside].mean() < 1.5
+        assert difference[holes[index][0] > 230].mean() > 1.0
 
 
 def test_the_python_interface_runs_where_importing_torch_raises(tmp_path: Path) -> None:
