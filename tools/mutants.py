@@ -173,7 +173,9 @@ def changes_of(
 
 def type_places(tree: ast.AST) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     for node in ast.walk(tree):
-        for found in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+        frozen = node.value if isinstance(node, ast.keyword) and node.arg == "frozen" else None
+        hints = (getattr(node, "annotation", None), getattr(node, "returns", None))
+        for found in (*hints, frozen):  # mypy holds all to what is frozen, too
             if isinstance(found, ast.expr):
                 assert found.end_lineno is not None
                 assert found.end_col_offset is not None

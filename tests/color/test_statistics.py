@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from vhmae.color import statistics
+from vhmae.color import pixels, statistics
 from vhmae.errors import ShapeError
 
 
@@ -51,6 +51,30 @@ def test_drawn_pixels_belong_to_the_set_and_repeat_where_few() -> None:
     own = {tuple(c.tolist()) for c in colors[0, 10:13]}
     assert {tuple(c.tolist()) for c in drawn[0]} == own
     assert not drawn[1].any()
+
+
+@pytest.mark.parametrize("covered", ["a disc", "nothing", "everything"])
+def test_what_numpy_reads_of_frames_is_what_torch_draws(covered: str) -> None:
+    """And an empty set is black, whatever the frame holds."""
+    frames = np.random.default_rng(4).uniform(0.1, 1.0, (2, 64, 64, 3)).astype(np.float32)
+    masks = np.zeros((2, 64, 64), bool)
+    if covered == "a disc":
+        masks[0], masks[1] = disc()[0, 0, 0].numpy(), np.roll(disc()[0, 0, 0].numpy(), 9, axis=1)
+    masks |= covered == "everything"
+    parts = [pixels.read_frame(*one) for one in zip(frames, masks, strict=True)]
+    for (sets, shares), frame, mask in zip(parts, frames, masks, strict=True):
+        drawn, meant = statistics.draw_pixel_sets(
+            torch.from_numpy(frame).permute(2, 0, 1)[None, None],
+            torch.from_numpy(mask)[None, None, None],
+        )
+        for ours, theirs in zip(sets, drawn, strict=True):
+            assert np.array_equal(ours, theirs.numpy())
+        np.testing.assert_allclose(shares, meant.numpy(), rtol=1e-6)
+    (sets, shares), (first, _), (second, _) = pixels.merge_sets(parts), *parts
+    for both, one, other in zip(sets, first, second, strict=True):
+        assert np.array_equal(both, np.concatenate([one, other], axis=1))
+    np.testing.assert_allclose(shares, (parts[0][1] + parts[1][1]) / 2.0, rtol=1e-6)
+    assert (sets[0].max() == 0.0) == (covered == "nothing")
 
 
 def test_all_pixels_drawn_once_where_the_count_is_the_sets() -> None:
