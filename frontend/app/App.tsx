@@ -17,7 +17,7 @@ import { SignIn } from "./parts/SignIn";
 import { Takes } from "./parts/Takes";
 import { Timeline } from "./parts/Timeline";
 import { Versions } from "./parts/Versions";
-import { Viewer, zoomBy } from "./parts/Viewer";
+import { Viewer, fitOrPixels, zoomBy } from "./parts/Viewer";
 import { closeShown } from "./store/opened";
 import { close, document_, isOpen, project, redo, redoLabel, saving, undo, undoLabel } from "./store/project";
 import { running } from "./store/renders";
@@ -85,7 +85,7 @@ function TopBar() {
           <Button icon="scopes" kind="quiet" pressed={showScopes.value} title={t("top.scopes")} keys="O" onClick={() => (showScopes.value = !showScopes.value)} />
           <i class="bar" />
           <Button icon="minus" kind="quiet" title={t("top.zoom-out")} keys="−" onClick={() => zoomBy(1 / 1.4)} />
-          <Button icon="fit" kind="quiet" pressed={zoom.value === null} title={t("top.fit")} keys="F" onClick={() => (zoom.value = zoom.value === null ? 1 : null)} />
+          <Button icon="fit" kind="quiet" pressed={zoom.value === null} title={t("top.fit")} keys="F" onClick={() => fitOrPixels()} />
           <Button icon="plus" kind="quiet" title={t("top.zoom-in")} keys="+" onClick={() => zoomBy(1.4)} />
         </span>
       )}

@@ -4,12 +4,12 @@ import { MODES } from "../src/index";
 import { WORDS } from "../src/page/saying";
 import { arm, disarm } from "./parts/pointing";
 import { toPoint } from "./parts/Timeline";
-import { zoomBy } from "./parts/Viewer";
+import { fitOrPixels, zoomBy } from "./parts/Viewer";
 import { frame, lastFrame, pause, seek, shuttle, stepBy, togglePlay } from "./store/playhead";
 import { closeShown } from "./store/opened";
 import { project, redo, shots, undo } from "./store/project";
 import { choose } from "./store/takes";
-import { armed, mode, overlay, showMatte, showPoints, showQueue, showScopes, zoom } from "./store/view";
+import { armed, mode, overlay, showMatte, showPoints, showQueue, showScopes } from "./store/view";
 
 interface Key {
   /** As it is written in the help. */
@@ -50,7 +50,7 @@ export const KEYS: readonly Key[] = [
   { shown: "M", text: "help.matte", matches: key("M"), act: () => { showMatte.value = !showMatte.value; } },
   { shown: "O", text: "help.scopes", matches: key("O"), act: () => { showScopes.value = !showScopes.value; } },
   { shown: "P", text: "help.markers", matches: key("P"), act: () => { showPoints.value = !showPoints.value; } },
-  { shown: "F", text: "help.fit", matches: key("F"), act: () => { zoom.value = zoom.value === null ? 1 : null; } },
+  { shown: "F", text: "help.fit", matches: key("F"), act: () => fitOrPixels() },
   { shown: "+ −", text: "help.zoom", matches: key("+", "=", "-"), act: (event) => zoomBy(event.key === "-" ? 1 / 1.4 : 1.4) },
   ...WORDS.map((word) => ({ shown: word.key, text: `word.${word.kind}.help`, matches: key(word.key), act: () => arm(word.kind) })),
   { shown: "R", text: "help.export", matches: key("R"), act: () => { overlay.value = "export"; } },

@@ -166,7 +166,7 @@ export function Viewer() {
         onPointerMove={move}
         onPointerUp={up}
         onPointerLeave={() => (under.value = null)}
-        onDblClick={() => !armed.value && (zoom.value = zoom.value === null ? 1 : null)}
+        onDblClick={(event) => !armed.value && fitOrPixels(placeOf(event))}
       >
         <canvas ref={canvas} role="img" aria-label={name} />
         {layout.value && trouble.value === "" && (
@@ -228,6 +228,17 @@ function useZooming(
     element.addEventListener("wheel", turn, { passive: false });
     return () => element.removeEventListener("wheel", turn);
   }, []);
+}
+
+/** Fit the picture in, or show it pixel for pixel about a place: else its middle. */
+export function fitOrPixels(about: Place | null = null): void {
+  const open = project.value;
+  if (zoom.value === null && open?.width) {
+    center.value = about ?? [open.width / 2, (open.height ?? 0) / 2];
+    zoom.value = 1;
+  } else {
+    zoom.value = null;
+  }
 }
 
 export function zoomBy(factor: number): void {
