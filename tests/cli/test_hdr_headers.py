@@ -10,6 +10,7 @@ import av
 import pytest
 
 from tests.support.hdr import lit_scene, run, write_hdr
+from vhmae.errors import InputError
 from vhmae.video.probe import probe_video
 
 DISPLAY = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06, 0.3127, 0.329, 0.005, 1000.0)
@@ -99,3 +100,66 @@ def test_dolby_vision_that_a_header_alone_tells_is_told(hdr_work: Path, tmp_path
     path.write_bytes(plain.read_bytes().replace(tag, b"dvh1"))
     (warning,) = run(hdr_work, "dvh1.mp4", tmp_path / "out.mp4")["warnings"]
     assert "Dolby Vision metadata of " in warning
+
+
+def configuration(profile: int, compatible: int) -> bytes:
+    """DOVIDecoderConfigurationRecord: version, profile, level 6, with metadata and a base layer."""
+    return struct.pack(">BBHB", 1, 0, profile << 9 | 6 << 3 | 0b101, compatible << 4) + bytes(19)
+
+
+@pytest.fixture(scope="module")
+def plain_hevc(hdr_work: Path) -> Path:
+    quiet = {"x265-params": "log-level=error"}
+    lights, _ = lit_scene()
+    path = hdr_work / "hevc.mp4"
+    return write_hdr(path, lights, codec="libx265", pix_fmt="yuv420p10le", options=quiet)
+
+
+def dolby(plain: Path, target: Path, kind: bytes, profile: int, compatible: int) -> Path:
+    """HDR10 whose container alone says that it is Dolby Vision: a lone box, or what Matroska makes
+    of it."""
+    with av.open(str(plain)) as source:
+        tag = source.streams.video[0].codec_context.codec_tag.encode()
+    boxes = box(kind, configuration(profile, compatible))
+    boxed = with_boxes(plain, target.with_suffix(plain.suffix), tag, boxes)
+    if target != boxed:
+        with (
+            av.open(str(boxed)) as source,
+            av.open(str(target), "w", options={"strict": "unofficial"}) as made,
+        ):
+            copy: Any = made.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.size:
+                    packet.stream = copy
+                    made.mux(packet)
+    return target
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+@pytest.mark.parametrize(
+    ("kind", "profile", "compatible"),
+    [(b"dvvC", 8, 1), (b"dvvC", 8, 4), (b"dvcC", 7, 6), (b"dvvC", 10, 1)],
+)
+def test_a_lone_configuration_of_dolby_vision_is_told(
+    kind: bytes,
+    profile: int,
+    compatible: int,
+    suffix: str,
+    plain_hevc: Path,
+    hdr_work: Path,
+    tmp_path: Path,
+) -> None:
+    path = hdr_work / f"dolby-{profile}-{compatible}{suffix}"
+    path = dolby(plain_hevc, path, kind, profile, compatible)
+    report = run(hdr_work, path.name, tmp_path / f"out{suffix}", "--check")
+    (warning,) = report["warnings"]
+    assert f"Dolby Vision metadata of {path} left out, its picture (PQ BT.2020)" in warning
+
+
+@pytest.mark.parametrize(("kind", "profile"), [(b"dvcC", 5), (b"dvvC", 10)])
+def test_a_base_layer_that_is_no_picture_is_refused_by_its_configuration(
+    kind: bytes, profile: int, plain_hevc: Path, tmp_path: Path
+) -> None:
+    path = dolby(plain_hevc, tmp_path / "d.mp4", kind, profile, 0)
+    with pytest.raises(InputError, match=f"is Dolby Vision profile {profile}, which shows wrong"):
+        probe_video(path)

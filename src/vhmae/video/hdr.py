@@ -5,14 +5,20 @@ What holds for the whole film is written again where the encoder can; what was m
 the untouched frames (HDR10+, Dolby Vision) is left out, and told.
 
 Sources: SMPTE ST 2086 (mastering display), CTA-861.3 (content light), ITU-T H.265 D.2.28 and D.2.35
-(how x265 writes both), ETSI GS CCM 001 (Dolby Vision).
+(how x265 writes both), ETSI GS CCM 001 (Dolby Vision), Dolby Vision Streams Within the ISO Base
+Media File Format 3.2 (its configuration record), RFC 9559 5.1.4.1.17 (the same in Matroska).
 """
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
+import re
 import struct
 from typing import Any
+
+import av
 
 from vhmae.errors import InputError
 
@@ -27,6 +33,8 @@ _WRITTEN_BY = {"libx265": "x265-params", "libx264": "x264-params", "libsvtav1": 
 _DOLBY = "Dolby Vision metadata"
 _DOLBY_TAGS = ("dvh1", "dvhe", "dva1", "dvav", "dav1")
 """How containers mark such a stream, whether or not its pictures carry the metadata."""
+_CONFIGURATION = re.compile(rb"\x41\xe7\x84dv[vcw]C\x41\xed\x98(.{24})", re.DOTALL)
+"""Of Dolby Vision, as Matroska's track tells it: BlockAddIDType, BlockAddIDExtraData."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,14 +86,33 @@ def _pair(encoder: str, name: str, first: float, second: float) -> str:
     return f"{name}({round(first * scale)},{round(second * scale)})"
 
 
-def read_metadata(frame: Any, name: str, tag: str = "") -> HdrMetadata:
+def dolby_configuration(stream: av.VideoStream) -> bytes | None:
+    """The 24 bytes by which a container of any kind says that a stream is Dolby Vision (dvcC, dvvC
+    or dvwC in .mp4 and .mov): PyAV gives them in no other way than by the header of a copy."""
+    copy = io.BytesIO()
+    # A codec that Matroska does not hold is none of Dolby Vision's.
+    with (
+        contextlib.suppress(av.error.FFmpegError, ValueError),
+        av.open(copy, "w", format="matroska", options={"strict": "unofficial"}) as header,
+    ):
+        header.add_stream_from_template(stream, opaque=True)
+        header.start_encoding()
+    found = _CONFIGURATION.search(copy.getvalue())
+    return None if found is None else found[1]
+
+
+def read_metadata(
+    frame: Any, name: str, tag: str = "", configuration: bytes | None = None
+) -> HdrMetadata:
     """What a decoded frame carries, by itself or by its container's header.
 
     Args:
         tag: the container's mark of the stream's codec.
+        configuration: what it says of Dolby Vision (:func:`dolby_configuration`).
         name: the file's, for messages.
     Raises:
-        InputError: for a picture that is none without its metadata (Dolby Vision profile 5).
+        InputError: for a picture that is none without its metadata (Dolby Vision profile 5, and
+            its like in AV1).
     """
     data = {one.type.name: bytes(one) for one in frame.side_data}
     mastering = content_light = None
@@ -101,8 +128,13 @@ def read_metadata(frame: Any, name: str, tag: str = "") -> HdrMetadata:
     if "DOVI_RPU_BUFFER" in data or "DOVI_METADATA" in data:
         _check_base_layer(data.get("DOVI_METADATA", b""), name)
         others.append(_DOLBY)
-    elif tag in _DOLBY_TAGS:
+    elif tag in _DOLBY_TAGS or configuration is not None:
         others.append(_DOLBY)
+    if configuration is not None:
+        # dv_profile takes 7 bits, dv_bl_signal_compatibility_id 4: 0 is with nothing else.
+        profile, compatible = configuration[2] >> 1, configuration[4] >> 4
+        if profile in (5, 10) and not compatible:
+            raise InputError(_not_without_metadata(name, profile))
     return HdrMetadata(mastering, content_light, tuple(others))
 
 
@@ -115,7 +147,11 @@ def _check_base_layer(metadata: bytes, name: str) -> None:
     header = metadata[at : at + 11]
     # vdr_rpu_profile, and bl_video_full_range_flag
     if len(header) == 11 and header[4] == 0 and header[10]:
-        raise InputError(
-            f"{name}: is Dolby Vision profile 5, which shows wrong colours without its metadata; "
-            "convert it to HDR10 or to profile 8 first"
-        )
+        raise InputError(_not_without_metadata(name, 5))
+
+
+def _not_without_metadata(name: str, profile: int) -> str:
+    return (
+        f"{name}: is Dolby Vision profile {profile}, which shows wrong colours without its "
+        "metadata; convert it to HDR10 or to profile 8 first"
+    )

@@ -17,7 +17,7 @@ from vhmae.color.light import LIGHT, Curve, HdrSpace, LightSpace, Primaries
 from vhmae.color.yuv import ColorEncoding, Matrix
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
-from vhmae.video.hdr import HdrMetadata, read_metadata
+from vhmae.video.hdr import HdrMetadata, dolby_configuration, read_metadata
 
 # Formats that are stored plane by plane; others are repacked without loss before they are read.
 PLANAR = {
@@ -274,7 +274,7 @@ def probe_video(
             duration_seconds=max(float(ticks * tick), span, 0.0) or len(times) / float(info.fps),
             start_seconds=float((min(known) if known else 0) * tick),
             display_matrix=_display_matrix(first),
-            hdr=read_metadata(first, str(path), context.codec_tag),
+            hdr=read_metadata(first, str(path), context.codec_tag, dolby_configuration(stream)),
             turned=90 * (round(first.rotation / 90) % 4),
             timestamps=timestamps,
             time_base=tick,
