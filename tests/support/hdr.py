@@ -85,11 +85,15 @@ def signal_of(light: Array, curve: str) -> Array:
 
 def codes_of(signal: Array) -> list[Array]:
     """Signal (H, W, 3) -> planes of 10 bit, narrow range, 4:4:4, of BT.2020 (BT.2100 table 9)."""
+    return [np.rint(np.clip(one, 4, 1019)).astype(np.uint16) for one in unrounded_codes(signal)]
+
+
+def unrounded_codes(signal: Array) -> list[Array]:
+    """The same before it is rounded: float64."""
     red, green, blue = np.moveaxis(signal, -1, 0)
     luma = 0.2627 * red + 0.6780 * green + 0.0593 * blue
     chroma = ((blue - luma) / 1.8814, (red - luma) / 1.4746)
-    planes = [876.0 * luma + 64.0, *(896.0 * one + 512.0 for one in chroma)]
-    return [np.rint(np.clip(plane, 4, 1019)).astype(np.uint16) for plane in planes]
+    return [876.0 * luma + 64.0, *(896.0 * one + 512.0 for one in chroma)]
 
 
 def signal_in(planes: list[Array]) -> Array:
@@ -223,19 +227,27 @@ def run(work: Path, composite: str, out: Path, *more: object) -> dict[str, Any]:
 def light_in(path: Path) -> Array:
     """Light (T, H, W, 3) of BT.709's primaries of HDR, by the standards' formulas."""
     curve = {16: "PQ", 18: "HLG"}[tags_of(path)[0]]
+    return np.stack([light_of(planes, curve) for planes in planes_in(path)])
+
+
+def light_of(planes: list[Array], curve: str = "PQ") -> Array:
+    """Light (H, W, 3) of BT.709's primaries of a frame's planes of HDR."""
     display = {"PQ": pq_inverse, "HLG": hlg_display}[curve]
-    signals = [np.clip(signal_in(planes), 0.0, 1.0) for planes in planes_in(path)]
-    return np.stack([display(signal) for signal in signals]) @ np.linalg.inv(TO_2020).T / WHITE
+    return display(np.clip(signal_in(planes), 0.0, 1.0)) @ np.linalg.inv(TO_2020).T / WHITE
 
 
-def rounded_levels(planes: list[Array], curve: str) -> Array:
+def rounded_levels(
+    planes: list[Array], curve: str, levels_of: Callable[[Array], Array] | None = None
+) -> Array:
     """By how many levels of sRGB (H, W, 3) light may be off since each of a frame's planes was
-    rounded to a code of 10 bit: half a code of each, all in the worst direction."""
-    display = {"PQ": pq_inverse, "HLG": hlg_display}[curve]
+    rounded to a code of 10 bit: half a code of each, all in the worst direction.
+
+    Args:
+        levels_of: light -> levels; None is what is shown of it.
+    """
 
     def levels(codes: list[Array]) -> Array:
-        light = display(np.clip(signal_in(codes), 0.0, 1.0)) @ np.linalg.inv(TO_2020).T / WHITE
-        return shown(light)
+        return (levels_of or shown)(light_of(codes, curve))
 
     own = [plane.astype(np.float64) for plane in planes[:3]]
     middle, most = levels(own), np.zeros((*planes[0].shape, 3))

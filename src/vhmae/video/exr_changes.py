@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array, Plane
-from vhmae.color.light import LightSpace, carried
+from vhmae.arrays import Array, Plane, UnitFrame
+from vhmae.color.light import LightSpace, carried, shown
 from vhmae.video.exr import LARGEST_HALF, LOSSY, ExrPicture, light_of, mixed, open_library
 
 
@@ -43,8 +43,8 @@ def changed_light(
 ) -> list[Plane]:
     """The values of a picture, red, green, blue, with what was changed of its 16-bit planes green,
     blue, red; as the file has them, in its own primaries, or its space."""
-    shown, _ = picture.display(space=space, coded=coded)
-    before, after = ((planes[2], planes[0], planes[1]) for planes in (shown, after))
+    own_planes, _ = picture.display(space=space, coded=coded)
+    before, after = ((planes[2], planes[0], planes[1]) for planes in (own_planes, after))
     own = picture.light()
     if coded is not None:
         seen = picture.brought_to_709(own, space)
@@ -56,6 +56,16 @@ def changed_light(
     seen = picture.brought_to_709(own, space)
     moved = [carried_back(*three) for three in zip(seen, before, after, strict=True)]
     return _put_back(picture, own, (seen, moved), (before, after), space)
+
+
+def shown_changed(
+    source: Path, after: Sequence[Plane], space: LightSpace | None = None
+) -> UnitFrame:
+    """A file as it is shown with what was changed of its 16-bit planes green, blue, red:
+    (H, W, 3) in [0, 1]. Its highlights stay white for as long as their light does."""
+    picture = ExrPicture(source)
+    light = picture.brought_to_709(changed_light(picture, after, space), space)
+    return shown(np.stack([one.astype(np.float32) for one in light], axis=-1))
 
 
 def _decoded(coded: LightSpace, planes: Sequence[Array]) -> Array:

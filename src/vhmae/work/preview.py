@@ -12,10 +12,12 @@ import numpy as np
 from vhmae.arrays import Array, UnitMatte, to_unit
 from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError
+from vhmae.video.exr_changes import shown_changed
 from vhmae.video.labels import write_label
 from vhmae.video.pictures import check_still, write_still
-from vhmae.video.reader import to_uint8
-from vhmae.work.analysis import open_analysis, told_of_move
+from vhmae.video.planes import PlanarFrame
+from vhmae.video.reader import TimedFrame, to_uint8
+from vhmae.work.analysis import Analysis, open_analysis, told_of_move
 from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import PreviewJob
@@ -54,7 +56,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
         for place, (matte, change) in enumerate(zip(covers, changes, strict=True)):
             if change is not None:
                 image, levels[place] = render_planes(image, matte, change)
-        before, after = (one.rgb() for one in (timed.image, image))
+        before, after = timed.image.rgb(), _shown(image, timed, analysis)
         cover = np.minimum(np.sum([to_unit(matte) for matte in mattes], axis=0), 1.0)
         sides = [harmonizer.side.of for harmonizer in analysis.harmonizers]
         own = [to_unit(one) for one in covers]
@@ -82,6 +84,16 @@ def preview(job: PreviewJob) -> dict[str, Any]:
             **guided_report(heard),
         }
     raise InputError("could not be decoded; choose another", field="frame", value=number)
+
+
+def _shown(image: PlanarFrame, timed: TimedFrame, analysis: Analysis) -> Array:
+    """What a frame became, (H, W, 3) in [0, 1]: of OpenEXR as its file will hold it, since the
+    planes end at white."""
+    info = analysis.sources.info
+    if image is timed.image or info.codec != "exr" or analysis.sources.layers is not None:
+        return image.rgb()
+    assert info.files is not None
+    return shown_changed(info.files[timed.index], image.planes, info.held)
 
 
 def _numbers(
