@@ -77,6 +77,21 @@ def test_what_numpy_reads_of_frames_is_what_torch_draws(covered: str) -> None:
     assert (sets[0].max() == 0.0) == (covered == "nothing")
 
 
+def test_torch_draws_by_itself_what_it_draws_with_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where it runs on a GPU, or is recorded."""
+    mask = torch.cat([disc(), torch.zeros_like(disc()), ~disc()])
+    frames = torch.rand(3, 1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    grown = [work(mask[:, :, 0], 3) for work in (statistics.dilate, statistics.erode)]
+    drawn, shares = statistics.draw_pixel_sets(frames, mask)
+    monkeypatch.setattr(statistics, "_by_numpy", lambda values: False)
+    for work, expected in zip((statistics.dilate, statistics.erode), grown, strict=True):
+        assert torch.equal(work(mask[:, :, 0], 3), expected)
+    again, shares_again = statistics.draw_pixel_sets(frames, mask)
+    assert torch.equal(shares_again, shares)
+    for one, other in zip(again, drawn, strict=True):
+        assert torch.equal(one, other)
+
+
 def test_all_pixels_drawn_once_where_the_count_is_the_sets() -> None:
     colors = torch.rand(1, 30, 3)
     members = torch.rand(1, 30) < 0.5

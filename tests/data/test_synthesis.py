@@ -75,6 +75,16 @@ def test_no_edge_to_close_changes_nothing() -> None:
         assert np.array_equal(same, hole)
 
 
+def test_an_edge_without_a_background_to_fill_it_from_is_shrunk_alone() -> None:
+    frame = moving_scene(1, 64, 48)[0][0]
+    mask = np.ones((48, 64), bool)
+    mask[20, 30] = False  # closed up by the band
+    closed, inner = close_edge(frame, mask, 3)
+    assert np.array_equal(closed, frame)
+    assert not inner[20, 33]
+    assert inner[20, 34]
+
+
 def test_edges_move_in_and_out() -> None:
     mask = moving_scene(1, 64, 48)[1][0]
     assert move_edge(mask, 2).sum() > mask.sum() > move_edge(mask, -2).sum()
