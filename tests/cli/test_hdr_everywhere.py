@@ -218,10 +218,10 @@ def test_previews_show_what_a_display_of_sdr_would(hdr_work: Path, tmp_path: Pat
     moved = np.where(light_of(was) > 1.0, multiplied, 1.5 * own) + made
     room = np.where(mask[..., None], moved, own)
     assert (after <= room + 2 * HALF_A_LEVEL).all()
-    for shown in sheets:
-        one, other = (shown[36:HEIGHT, x : x + WIDTH] for x in (0, WIDTH))  # below the names
+    for drawn in sheets:
+        one, other = (drawn[36:HEIGHT, x : x + WIDTH] for x in (0, WIDTH))  # below the names
         exact = np.clip(127.5 + 4.0 * (other - one), 0.0, 255.0)
-        told = shown[HEIGHT + 36 :, :WIDTH]
+        told = drawn[HEIGHT + 36 :, :WIDTH]
         assert np.abs(told - exact).max() <= HALF_A_LEVEL
 
 
