@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 
+from vhmae.video.encoders import usual_priority
+
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
 
@@ -63,7 +65,7 @@ def write_video(
     """Write RGB or grey frames as a video, with a tone if asked for; ``pts`` in milliseconds makes
     it of variable rate. ``told`` has libx264 say the matrix of colors, which readers guess at
     otherwise, each in its way."""
-    with av.open(str(path), "w") as container:
+    with usual_priority(), av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=fps)
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], pix_fmt
         if pts is not None:

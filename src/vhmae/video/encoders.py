@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -268,3 +271,29 @@ def check_raw(pix_fmt: str, container: str) -> None:
             field="pix_fmt",
             value=pix_fmt,
         )
+
+
+_THREADS = Path("/proc/self/task")
+"""Folder with an entry a thread of this process, on Linux."""
+
+
+@contextlib.contextmanager
+def usual_priority() -> Iterator[None]:
+    """Undo what an encoder that is opened inside does to the priority of threads.
+
+    SVT-AV1 run by root, as in most containers, makes its threads and the one that opens it
+    real-time ones, and all that this one starts later: everything else on the machine waits.
+    """
+    if not (hasattr(os, "sched_setscheduler") and _THREADS.is_dir()):
+        yield
+        return
+    usual = os.sched_getscheduler(0)
+    try:
+        yield
+    finally:
+        for thread in _THREADS.iterdir():
+            # One that has ended meanwhile has no priority; who has no right to set one got none.
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                number = int(thread.name)
+                if os.sched_getscheduler(number) == os.SCHED_FIFO != usual:
+                    os.sched_setscheduler(number, usual, os.sched_param(0))

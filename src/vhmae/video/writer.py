@@ -26,6 +26,7 @@ from vhmae.video.encoders import (
     is_even,
     pixel_format,
     profile_options,
+    usual_priority,
 )
 from vhmae.video.frame_writer import FrameWriter, file_size
 from vhmae.video.packets import PacketFile, mend_decoding_times, presentation_times, read_packets
@@ -145,7 +146,8 @@ class VideoWriter(FrameWriter):
                 )
                 self._companions.check(source.path, output)
                 self.left_out += self._companions.left_out
-            self._container.start_encoding()
+            with usual_priority():
+                self._container.start_encoding()
             if self._companions is not None:
                 self._companions.begin()
         except (av.error.FFmpegError, ValueError, OSError) as error:
