@@ -153,7 +153,7 @@ def test_a_frame_nobody_has_come_to_is_looked_at_when_it_is_asked_for(
 ) -> None:
     from vhmae.app.clip import OpenClip
 
-    def never(self: OpenClip, tell: object) -> Iterator[None]:
+    def never(self: OpenClip, tell: object, surveyed: object) -> Iterator[None]:
         return iter(())
 
     monkeypatch.setattr(OpenClip, "reading", never)

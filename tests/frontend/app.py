@@ -39,10 +39,15 @@ def write_clip(folder: Path, name: str) -> None:
 def open_clip(page: Page, address: str, name: str, button: str = "Open") -> None:
     """Bring a clip and its mask, and wait until takes can be chosen."""
     page.goto(address)
-    page.get_by_role("button", name=f"{name}.mp4").first.click()
-    page.get_by_role("button", name=f"{name}_mask.mp4").first.click()
+    choose(page, f"{name}.mp4", f"{name}_mask.mp4")
     page.get_by_role("button", name=button, exact=True).click()
     wait_for_takes(page)
+
+
+def choose(page: Page, *names: str) -> None:
+    """Choose files in the folder's list; above it, clips that are open have the same names."""
+    for name in names:
+        page.locator(".list .entry", has_text=name).first.click()
 
 
 def wait_for_takes(page: Page) -> None:

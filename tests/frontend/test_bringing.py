@@ -16,6 +16,7 @@ from tests.frontend.app import (
     PATIENCE_MS,
     WIDTH,
     Calls,
+    choose,
     open_clip,
     picture_of,
     project_of,
@@ -109,9 +110,7 @@ def test_a_dropped_file_is_found_or_sent(
 def test_a_foreground_is_placed_by_dragging(page: Page, address: str, folder: Path) -> None:
     page.goto(address)
     page.get_by_role("radio", name="Two layers").click()
-    page.get_by_role("button", name="here.mp4").first.click()
-    page.get_by_role("button", name="front.mp4").first.click()
-    page.get_by_role("button", name="front_mask.mp4").first.click()
+    choose(page, "here.mp4", "front.mp4", "front_mask.mp4")
     page.get_by_role("button", name="Open", exact=True).click()
     expect(page.locator(".take").first).to_be_enabled(timeout=PATIENCE_MS)
     page.locator("summary", has_text="Settings").click()

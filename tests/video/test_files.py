@@ -160,7 +160,7 @@ def lose_one(pictures: Packets, sound: Packets) -> None:
         (move_one, r"out.mkv: cannot hold the time stamps \(moved by 0.0030 s\)"),
         (alter_sound, "out.mkv: audio or subtitles were altered by the container"),
         (spoil_pictures, "out.mkv: its frames cannot be decoded"),
-        (lose_one, "out.mkv: 10 frames were written but 9 are in the file"),
+        (lose_one, "out.mkv: of 10 frames that went in, 9 can be found in the file"),
         (lambda pictures, sound: None, None),
     ],
     ids=["a time stamp moved", "sound altered", "pictures spoilt", "a frame lost", "nothing"],

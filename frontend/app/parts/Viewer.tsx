@@ -53,7 +53,8 @@ export function Viewer() {
     if (isNew || last.made !== made || last.object !== object) {
       const layers: Layer[] = [];
       made.forEach((change, i) => {
-        if (change) layers.push({ matte: now.mattes[i]!, change });
+        const matte = now.mattes[i]; // not there yet where who moves was told after the frame came
+        if (change && matte) layers.push({ matte, change });
       });
       draw.render(layers, now.mattes[object - 1]);
       drawn.current = { by: draw, now, made, object };

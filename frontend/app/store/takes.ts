@@ -105,12 +105,12 @@ function renderer(): Renderer {
 /** Draw every take of what is shown. */
 async function drawAll(now: Shown, answered: TakesAnswer): Promise<void> {
   const object = answered.object - 1;
-  const maps = now.maps.objects[object];
-  if (!maps) return;
+  const [maps, own] = [now.maps.objects[object], now.mattes[object]];
+  if (!maps || !own) return;
   const height = Math.round((THUMB_WIDTH * now.bitmap.height) / now.bitmap.width);
   const resized = (bitmap: ImageBitmap): Promise<ImageBitmap> =>
     createImageBitmap(bitmap, { resizeWidth: THUMB_WIDTH, resizeHeight: height, resizeQuality: "medium" });
-  const [picture, matte] = await Promise.all([resized(now.bitmap), resized(now.mattes[object]!)]);
+  const [picture, matte] = await Promise.all([resized(now.bitmap), resized(own)]);
   const draw = renderer();
   draw.canvas.width = THUMB_WIDTH;
   draw.canvas.height = height;
