@@ -54,6 +54,17 @@ def _plain(output: Path) -> str:
     return output.name.replace("%", "")
 
 
+def check_folder(output: Path) -> None:
+    """Refuse a file whose folder is not there, or cannot be written."""
+    if not output.parent.is_dir():
+        raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
+    if not os.access(output.parent, os.W_OK):
+        raise InputError(
+            f"{output}: the folder {output.parent} cannot be written; choose another or change its "
+            "permissions"
+        )
+
+
 def check_apart(output: Path, inputs: Sequence[Path]) -> None:
     """Refuse inputs that lie where the output grows: they would be written over, or removed."""
     folder, hidden = resume_folder(output), f".{_plain(output)}.part-"

@@ -42,10 +42,6 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Rec. 709's weights of red, green and blue."""
 
 
-LEAST_PIXELS = 1 << 21
-"""A still of up to so many pixels is done by the plain way before the compiled one is loaded."""
-
-
 class RgbChange(Protocol):
     """What is to be done to RGB values, of whatever frame they are."""
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 
 import av
 
 from vhmae.errors import InputError, did_you_mean
-from vhmae.partial_output import check_apart
+from vhmae.partial_output import check_apart, check_folder
 from vhmae.video.probe import is_address
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
@@ -27,15 +26,9 @@ def check_output(output: Path, inputs: list[Path]) -> None:
             f"{output}: unknown container '{output.suffix}'{hint}; expected one of "
             f"{', '.join(CONTAINERS)}"
         )
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
+    check_folder(output)
     if output.is_dir():
         raise InputError(f"{output}: is a folder; give the name of a file")
-    if not os.access(output.parent, os.W_OK):
-        raise InputError(
-            f"{output}: the folder {output.parent} cannot be written; choose another or change its "
-            "permissions"
-        )
     check_apart(output, inputs)
     for source in inputs:
         if output.exists() and source.exists() and output.samefile(source):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-import os
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -16,7 +15,7 @@ import av
 from vhmae.color.light import LightSpace
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
-from vhmae.partial_output import check_apart
+from vhmae.partial_output import check_apart, check_folder
 from vhmae.video.exr import ExrPicture, is_exr, probe_exr
 from vhmae.video.pairing import natural_order, numbers_of
 from vhmae.video.planes import frame_of
@@ -287,13 +286,7 @@ def check_picture_output(output: Path, inputs: list[Path]) -> None:
             f"{output}: unknown kind of picture '{output.suffix}'; expected one of "
             f"{', '.join(PICTURES)}"
         )
-    if not output.parent.is_dir():
-        raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
-    if not os.access(output.parent, os.W_OK):
-        raise InputError(
-            f"{output}: the folder {output.parent} cannot be written; choose another or change its "
-            "permissions"
-        )
+    check_folder(output)
     check_apart(output, inputs)
     name = _pattern(output) if has_number(output) else re.compile(re.escape(output.name))
     for source in inputs:

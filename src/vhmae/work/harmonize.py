@@ -18,7 +18,7 @@ from vhmae.arrays import to_unit
 from vhmae.engine.backends import network_for
 from vhmae.engine.memory import Snapshot
 from vhmae.engine.networks import WindowNetwork
-from vhmae.engine.rendering import LEAST_PIXELS, RENDERERS, load_compiled, render_planes
+from vhmae.engine.rendering import RENDERERS, load_compiled, render_planes
 from vhmae.errors import InputError, did_you_mean
 from vhmae.memory import check_memory
 from vhmae.options import build_options, options_of, values_to_json
@@ -42,6 +42,8 @@ from vhmae.work.sources import Payload, Sources
 
 FRAMES_AHEAD = 4
 """Frames that wait between two stages: enough to overlap them, few enough for 4K."""
+MOST_PLAIN_PIXELS = 1 << 21
+"""A still of up to so many pixels is done by the plain way before the compiled one is loaded."""
 CHECKPOINT_FRAMES = 250
 """Frames after which a run that can be resumed closes a segment."""
 
@@ -228,7 +230,7 @@ def waiting_bytes(info: VideoInfo, latency: int) -> int:
 
 def is_soon_done(info: VideoInfo) -> bool:
     """Whether the plain way of rendering is done before the compiled one would be loaded."""
-    return info.frames == 1 and info.width * info.height <= LEAST_PIXELS
+    return info.frames == 1 and info.width * info.height <= MOST_PLAIN_PIXELS
 
 
 def checked(analysis: Analysis, output: Output, began: float) -> dict[str, Any]:
