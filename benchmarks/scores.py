@@ -1,12 +1,13 @@
 """The scores of docs/results.md: the sets of configs/benchmarks made anew, every method, swapped
 backgrounds, natural drift.
 
-python benchmarks/scores.py --data DATA [--sets FOLDER] [--cache FOLDER] [--weights NAME|PATH]
-[--methods vhmae,mkl]
+python benchmarks/scores.py --data DATA [--sets FOLDER] [--cache FOLDER] [--work FOLDER]
+[--weights NAME|PATH] [--methods vhmae,mkl]
 
-Writes benchmarks/results/scores.json (rows of methods that are not run anew are kept);
-benchmarks/tables.py makes the tables of the docs from it. About 20 minutes on 2 cores, of which
-vhmae alone takes 6.
+WORK keeps each method's rows on each set, so that a run that was stopped goes on: what is there,
+for the same method and set, is not scored again. Writes benchmarks/results/scores.json (rows of
+methods that are not run anew are kept); benchmarks/tables.py makes the tables of the docs from it.
+About 20 minutes on 2 cores, of which vhmae alone takes 6.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from typing import Any
 from hardware import describe
 
 from vhmae.config import read_config
+from vhmae.data.digests import set_digest
 from vhmae.data.evaluation_sets import synthesize
+from vhmae.data.hyoutube import read_list
 from vhmae.data.job import SynthesisRecipe
 from vhmae.evaluation.methods import NETWORKS, Method, find_method
 from vhmae.evaluation.pooling import paired_difference
@@ -62,7 +65,7 @@ def method_of(name: str, data: Path, weights: str) -> Method:
 
 
 def rows_of(
-    name: str, set_name: str, folder: Path, weights: str, cache: Path | None
+    name: str, set_name: str, folder: Path, data: Path, weights: str, cache: Path | None
 ) -> list[dict[str, Any]]:
     """All that is asked of a method on a set."""
     method = method_of(name, folder, weights)
@@ -87,7 +90,30 @@ def rows_of(
             evaluate(folder, method, METRICS, protocol=PROTOCOLS[key], cache=cache)
             for key in ("co2net", "vtt", "hinet")
         ]
+    if set_name == SETS[0] and name.partition(":")[0] == OURS:
+        rows[0]["natural_drift"] = natural_drift(data / "val", method)
     return [{**row, "method": name, "data": set_name} for row in rows]
+
+
+def rows_or_kept(
+    name: str, set_name: str, args: argparse.Namespace, folder: Path
+) -> list[dict[str, Any]]:
+    """The rows of a method on a set, or those that a run before this one left in the work folder
+    for the same method and set."""
+    kept = args.work / f"{name.replace(':', '-')}.{set_name}.json" if args.work else None
+    if kept is not None and kept.exists():
+        rows: list[dict[str, Any]] = json.loads(kept.read_text())
+        expected = {
+            "set": set_digest(read_list(folder)),
+            "method": method_of(name, folder, args.weights).digest,
+        }
+        if all(rows[0]["digests"][key] == value for key, value in expected.items()):
+            return rows
+    rows = rows_of(name, set_name, folder, args.data, args.weights, args.cache)
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(rows) + "\n")
+    return rows
 
 
 def main() -> None:
@@ -97,6 +123,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", type=Path, help="folder that keeps the made sets")
     parser.add_argument("--cache", type=Path, help="folder that keeps the decoded sets")
+    parser.add_argument("--work", type=Path, help="folder that keeps the rows of a stopped run")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument(
@@ -120,11 +147,7 @@ def main() -> None:
                 )
             leaders = {}
             for name in methods:
-                fresh = rows_of(name, set_name, folder, args.weights, args.cache)
-                if name.partition(":")[0] == OURS and set_name == SETS[0]:
-                    fresh[0]["natural_drift"] = natural_drift(
-                        args.data / "val", method_of(name, folder, args.weights)
-                    )
+                fresh = rows_or_kept(name, set_name, args, folder)
                 print(format_report(fresh[0]), flush=True)
                 leaders[name] = fresh[0]
                 # Rows of composites are what pairs are made of; in the file they would be most of

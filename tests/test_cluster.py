@@ -13,7 +13,10 @@ import pytest
 from vhmae.errors import InputError
 from vhmae.work.cluster import TRIES, spread
 
-pytestmark = pytest.mark.usefixtures("cluster")
+pytestmark = [
+    pytest.mark.usefixtures("cluster"),
+    pytest.mark.timeout(600),  # seven processes that load Ray, on whatever the machine has left
+]
 
 
 def test_a_killed_actor_is_started_again_and_its_work_is_done_again(tmp_path: Path) -> None:
