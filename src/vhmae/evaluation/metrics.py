@@ -6,6 +6,8 @@ precision.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -115,12 +117,17 @@ def temporal_loss(clip: Frames, target: Frames, mask: Mask) -> float:
     it within a pixel. Published values use FlowNet2: they are not comparable. NaN without two
     frames of foreground.
     """
+    return temporal_losses((clip,), target, mask)[0]
+
+
+def temporal_losses(clips: Sequence[Frames], target: Frames, mask: Mask) -> list[float]:
+    """``temporal_loss`` of several clips with one target, whose flow, most of the work, is found
+    once."""
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in target]
-    losses = []
-    for t in range(len(clip) - 1):
+    losses: list[list[float]] = [[] for _ in clips]
+    for t in range(len(target) - 1):
         places, consistent = _motion(estimator, grey[t + 1], grey[t])
-
         before, after = (
             target[t].astype(np.float32) / 255.0,
             target[t + 1].astype(np.float32) / 255.0,
@@ -128,10 +135,13 @@ def temporal_loss(clip: Frames, target: Frames, mask: Mask) -> float:
         likeness = np.exp(-np.abs(_warp(before, places) - after)).mean(axis=-1)
         weight = _warp(mask[t].astype(np.float32), places) * consistent * likeness
         total = float(weight.sum())
-        if total > 0.0:
+        if total <= 0.0:
+            continue
+        for clip, found in zip(clips, losses, strict=True):
             moved = _warp(clip[t].astype(np.float32), places) - clip[t + 1].astype(np.float32)
-            losses.append(float((np.square(weight[..., None] * moved).mean(axis=-1)).sum()) / total)
-    return float(np.mean(losses)) if losses else float("nan")
+            squared = np.square(weight[..., None] * moved).mean(axis=-1)
+            found.append(float(squared.sum()) / total)
+    return [float(np.mean(found)) if found else float("nan") for found in losses]
 
 
 def _motion(estimator: cv2.DISOpticalFlow, here: Array, there: Array) -> tuple[Array, Array]:

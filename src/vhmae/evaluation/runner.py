@@ -174,9 +174,10 @@ def _score(
     untouched = _frame_means(protocol, composite, truth, bases)
     own: dict[str, float] = {}
     if "temporal" in wanted:
-        values |= _over_time(harmonized, composite, target, mask)
-        untouched |= _over_time(composite, composite, target, mask)
-        own = {"tl_dis": metrics.temporal_loss(target, target, mask)}
+        ours, before, after = metrics.temporal_losses((harmonized, composite, target), target, mask)
+        values |= {"tl_dis": ours, **_over_time(harmonized, composite, target, mask)}
+        untouched |= {"tl_dis": before, **_over_time(composite, composite, target, mask)}
+        own = {"tl_dis": after}
     parts = anatomy.measure(sample, harmonized, (composite, target, mask))
     seconds.scoring += time.monotonic() - began
     return CompositeScore(
@@ -186,7 +187,6 @@ def _score(
 
 def _over_time(clip: Frames, composite: Frames, target: Frames, mask: Mask) -> dict[str, float]:
     return {
-        "tl_dis": metrics.temporal_loss(clip, target, mask),
         "frtc": metrics.foreground_tone_change(clip, target, mask),
         "flicker": metrics.flicker(clip, composite, target, mask),
     }
