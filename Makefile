@@ -15,6 +15,10 @@ TESTS ?=
 # Where matting models are kept; they are not part of this project and have licences of their own (docs/matting.md).
 MODELS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vhmae/models
 
+# Many containers forbid Python to keep what it compiled. Hundreds of processes of the tests would then compile anew all that they
+# import, torch among it, at every start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test test-long mutants lint types check docs docs-serve lock frontend browser space guided weights-follow platforms rvm-weights isnet-weights clean
 
 # What all that works on the code needs.
