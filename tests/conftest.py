@@ -40,6 +40,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -given[item.path])
 
 
+@pytest.fixture(autouse=True)
+def priority() -> Iterator[None]:
+    """No test leaves this process at a priority of real time, as SVT-AV1 does where root runs it:
+    all that is tested after it, and beside it, would starve."""
+    yield
+    if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) == os.SCHED_FIFO:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+        pytest.fail("left real-time threads behind; open the encoder under `usual_priority`")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """A cluster of this machine alone, which the first work that is spread starts."""

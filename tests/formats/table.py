@@ -14,6 +14,7 @@ import av
 import numpy as np
 
 from tests.support.scenes import moving_scene
+from vhmae.video.encoders import usual_priority
 from vhmae.video.probe import REPACKED
 
 FRAMES = 8
@@ -166,7 +167,7 @@ def rows() -> list[Row]:
 def make(row: Row, path: Path) -> np.ndarray:
     """Write a row's clip; returns its masks (T, H, W) bool."""
     frames, masks = moving_scene(FRAMES, row.width, row.height)
-    with av.open(str(path), "w") as container:
+    with usual_priority(), av.open(str(path), "w") as container:
         options = (
             {"crf": "8"} if row.codec in ("libx264", "libx265", "libvpx-vp9", "libsvtav1") else {}
         )

@@ -20,6 +20,7 @@ from vhmae.cli import main
 from vhmae.color.spaces import find_space
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.weights import save_model
+from vhmae.video.encoders import usual_priority
 
 WHITE = 203.0
 """cd/m2 of diffuse white (BT.2408)."""
@@ -114,7 +115,7 @@ def write_hdr(
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write light (T, H, W, 3) of BT.709's primaries, white at 1, as HDR of 10 bit."""
-    with av.open(str(path), "w") as container:
+    with usual_priority(), av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height, stream.pix_fmt = lights.shape[2], lights.shape[1], pix_fmt
         _tag(stream.codec_context, curve)
