@@ -3,6 +3,7 @@ lies."""
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +92,53 @@ def test_a_standing_frame_is_exact_and_a_playing_one_is_near(
     assert thumb.shape == (64, 96, 3)
 
 
+def played_of(data: bytes) -> list[tuple[int, list[bytes]]]:
+    """What ``GET frames`` answers, read as its layout says and by nothing of ours."""
+    assert data[:4] == b"VREL"
+    version, count, pictures = struct.unpack_from("<3I", data, 4)
+    assert version == 1
+    at, rows = 16, []
+    for _ in range(count):
+        frame, *sizes = struct.unpack_from(f"<{1 + pictures}I", data, at)
+        at += 4 * (1 + pictures)
+        ends = [at + sum(sizes[: i + 1]) for i in range(pictures)]
+        rows.append(
+            (frame, [data[end - size : end] for end, size in zip(ends, sizes, strict=True)])
+        )
+        at += sum(sizes)
+    assert at == len(data)
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ({"first": 4, "count": 3}, [4, 5, 6]),
+        ({"first": 20, "count": 4, "step": -7}, [20, 13, 6]),
+        ({"first": 26, "count": 9, "step": 2}, [26, 28]),
+        ({"first": 1, "count": 99}, list(range(1, 17))),
+        ({"first": 5, "count": -2, "step": 0}, [5]),
+    ],
+)
+def test_frames_to_be_played_come_together(
+    page: Page, clip: str, asked: dict[str, int], wanted: list[int]
+) -> None:
+    rows = played_of(page.get(f"projects/{clip}/frames", params=asked).content)
+    assert [frame for frame, _ in rows] == wanted
+    for frame, (picture, matte) in rows:
+        assert picture == page.get(f"projects/{clip}/frames/{frame}").content
+        assert matte == page.get(f"projects/{clip}/frames/{frame}/matte").content
+
+
+def test_frames_that_are_not_at_hand_are_not_waited_for(
+    page: Page, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = page.app.projects.get(clip).clip.proxy
+    monkeypatch.delitem(proxy._places, ("matte1", 4))
+    rows = played_of(page.get(f"projects/{clip}/frames", params={"first": 3, "count": 3}).content)
+    assert [frame for frame, _ in rows] == [3, 5]
+
+
 def test_the_picker_reads_code_values(folder: Path, page: Page, clip: str) -> None:
     planes = decode(folder / "clip.mkv")[5]
     shown = frames_of(folder / "clip.mkv")[5]
@@ -120,7 +168,14 @@ def test_the_matte_is_that_of_the_mask(folder: Path, page: Page, clip: str) -> N
 
 
 def test_frames_that_are_not_there_are_refused(page: Page, clip: str) -> None:
-    for path in ("frames/30", "frames/-1", "frames/99/matte", "rendered/30", "maps?first=30"):
+    for path in (
+        "frames/30",
+        "frames/-1",
+        "frames/99/matte",
+        "rendered/30",
+        "maps?first=30",
+        "frames?first=30",
+    ):
         answer = page.get(f"projects/{clip}/{path}")
         assert (answer.status_code, answer.json()["key"]) == (404, "server.no-frame"), path
 

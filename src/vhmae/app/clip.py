@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from vhmae.app.pictures import (
     reduced,
     shown,
 )
+from vhmae.app.played import told_frames
 from vhmae.app.proxy import Proxy
 from vhmae.app.reel import Reel
 from vhmae.app.refusals import Refused
@@ -228,7 +229,7 @@ class OpenClip:
             kept = self.proxy.get("thumb" if size == "thumb" else "frame", number)
             if kept is not None and size != "full":
                 return kept, False
-        payload = self.reel.payload(number)
+        payload = self.reel.payload(number, patient=size == "thumb")
         if size == "full":
             picture = shown(to_uint8(payload.timed.image.rgb()), self.turned)
         else:
@@ -247,6 +248,18 @@ class OpenClip:
         if size == "preview":
             return png(self._preview_matte(matte))
         return png(shown(grey_bytes(matte), self.turned))
+
+    def told_frames(self, numbers: Sequence[int]) -> bytes:
+        """Frames to be played, with the mattes of what moves, as ``GET frames`` tells them; those
+        that are not in the proxy are left out."""
+        names = ("frame", *(f"matte{part.thing}" for part in self.parts))
+        rows = []
+        for number in numbers:
+            kept = [self.proxy.get(name, number) for name in names]
+            found = [one for one in kept if one is not None]
+            if len(found) == len(names):
+                rows.append((number, found))
+        return told_frames(rows, len(names))
 
     def pixel(self, number: int, x: int, y: int) -> dict[str, Any]:
         """The exact code values of a pixel, as ``GET pixel`` tells them."""

@@ -12,6 +12,7 @@ from vhmae.app.bodies import Asked, Opened, Said, Saved, Stood
 from vhmae.app.glance import glance
 from vhmae.app.layers import layer_picture
 from vhmae.app.pictures import PREVIEW_LINES, png, reduced
+from vhmae.app.played import MOST_FRAMES
 from vhmae.app.project import Project
 from vhmae.app.projects import Projects, Wanted
 from vhmae.app.refusals import Refused
@@ -114,6 +115,15 @@ def _add_frames(app: FastAPI, projects: Projects) -> None:
         data, exact = clip.picture(frame, size, as_ == "exact")
         kind = "image/png" if data.startswith(b"\x89PNG") else "image/jpeg"
         return Response(data, media_type=kind, headers={"x-exact": str(int(exact))})
+
+    @app.get("/api/projects/{number}/frames", response_class=Response)
+    def played(number: str, first: int, count: int = 1, step: int = 1) -> Response:
+        """Frames to be played, every ``step``-th from one on, with their mattes, in binary."""
+        clip = projects.get(number).clip
+        clip.check_frame(first)
+        every = range(first, clip.info.frames, step) if step > 0 else range(first, -1, step or -1)
+        data = clip.told_frames(every[: min(max(1, count), MOST_FRAMES)])
+        return Response(data, media_type="application/octet-stream")
 
     @app.get("/api/projects/{number}/frames/{frame}/matte", response_class=Response)
     def matte(number: str, frame: int, size: Size = "preview", object: int = 1) -> Response:

@@ -22,19 +22,37 @@ class Reel:
     def __init__(self, sources: Sources) -> None:
         self.sources = sources
         self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._pressing = 0
+        """Calls that wait or read, but for patient ones."""
         self._kept: OrderedDict[int, Payload] = OrderedDict()
         self._frames: Iterator[Payload] | None = None
         self._at = -1
         """Number of the frame that was read last."""
         self._closed = False
 
-    def payload(self, number: int) -> Payload:
+    def payload(self, number: int, patient: bool = False) -> Payload:
         """A frame.
 
+        Args:
+            patient: let whoever else asks go first.
         Raises:
             InputError: where it cannot be decoded.
             Refused: where the clip was closed meanwhile.
         """
+        with self._changed:
+            if patient:
+                self._changed.wait_for(lambda: not self._pressing)
+            else:
+                self._pressing += 1
+        try:
+            return self._read(number)
+        finally:
+            with self._changed:
+                self._pressing -= not patient
+                self._changed.notify_all()
+
+    def _read(self, number: int) -> Payload:
         with self._lock:
             if number in self._kept:
                 self._kept.move_to_end(number)

@@ -7,6 +7,8 @@ import contextlib
 import heapq
 import itertools
 import logging
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, InvalidStateError
@@ -15,8 +17,18 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 AWAITED, PREPARED, READING = 0, 1, 2
 """How urgent work is: somebody waits for it; somebody may ask for it soon; all of a clip."""
+NICENESS = 10
+"""Of the network's thread, as of ``nice``."""
 GRACE_SECONDS = 1.0
 """For what is being done at the end; it is to look itself whether it is still wanted."""
+
+
+def step_back() -> None:
+    """Let whoever waits for a picture go first: the calling thread, and those that it begins, get
+    the processors that nothing else of this machine needs. Elsewhere than on Linux priorities are
+    those of whole processes, and nothing is done."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 class Worker:
@@ -78,6 +90,7 @@ class Worker:
             self._changed.notify()
 
     def _run(self) -> None:
+        step_back()
         while True:
             with self._changed:
                 while not self._waiting and not self._ended:
