@@ -159,6 +159,11 @@ export const api = {
   },
   picture: async (path: string, signal?: AbortSignal) =>
     (await fetched(path, signal ? { signal } : {})).blob(),
+  /** Frames to be played, with their mattes, as far as the server has them at hand. */
+  played: async (id: string, first: number, count: number, step: number, signal?: AbortSignal) => {
+    const path = `api/projects/${id}/frames?${query({ first, count, step })}`;
+    return (await fetched(path, signal ? { signal } : {})).arrayBuffer();
+  },
   pixel: (id: string, frame: number, x: number, y: number, signal?: AbortSignal) =>
     asked<PixelAnswer>(`api/projects/${id}/frames/${frame}/pixel?${query({ x, y })}`, signal),
   look: (id: string, frame: number) => told<null>("POST", `api/projects/${id}/look`, { frame }),

@@ -33,6 +33,12 @@ export function chromaOf(r: number, g: number, b: number): [number, number] {
   return [(b - luma) / BLUE_SPAN, (r - luma) / RED_SPAN];
 }
 
+/** The column or row of a vectorscope, of a channel and luma in levels; rows count from above. */
+function placeOf(luma: number, channel: number, span: number, sign: 1 | -1): number {
+  const part = (sign * (channel - luma)) / (255 * span);
+  return Math.min(Math.floor((part + 0.5) * VECTOR_SIDE), VECTOR_SIDE - 1);
+}
+
 /**
  * Count the pixels of a picture.
  *
@@ -55,22 +61,22 @@ export function count(
     outside: new Uint32Array(planes * width * LEVELS),
   };
   const { data } = picture;
-  for (let y = 0; y < picture.height; y++) {
-    for (let x = 0; x < picture.width; x++) {
-      const pixel = y * picture.width + x;
+  const size = width * LEVELS;
+  for (let y = 0, pixel = 0; y < picture.height; y++) {
+    for (let x = 0; x < picture.width; x++, pixel++) {
       const at = 4 * pixel;
-      const [r, g, b] = [data[at]!, data[at + 1]!, data[at + 2]!];
+      const r = data[at]!;
+      const g = data[at + 1]!;
+      const b = data[at + 2]!;
       const into = matte && matte[pixel]! < 128 ? made.outside : made.inside;
-      if (kind === "vectorscope") {
-        const [u, v] = chromaOf(r / 255, g / 255, b / 255);
-        const column = Math.min(Math.floor((u + 0.5) * VECTOR_SIDE), VECTOR_SIDE - 1);
-        const row = Math.min(Math.floor((0.5 - v) * VECTOR_SIDE), VECTOR_SIDE - 1);
-        into[row * VECTOR_SIDE + column]!++;
-        continue;
-      }
       const column = Math.floor((x * width) / picture.width);
-      if (kind === "parade") {
-        [r, g, b].forEach((level, plane) => into[(plane * LEVELS + 255 - level) * width + column]!++);
+      if (kind === "vectorscope") {
+        const luma = LUMA[0] * r + LUMA[1] * g + LUMA[2] * b;
+        into[placeOf(luma, b, BLUE_SPAN, 1) + VECTOR_SIDE * placeOf(luma, r, RED_SPAN, -1)]!++;
+      } else if (kind === "parade") {
+        into[(255 - r) * width + column]!++;
+        into[size + (255 - g) * width + column]!++;
+        into[2 * size + (255 - b) * width + column]!++;
       } else {
         const level = Math.round(LUMA[0] * r + LUMA[1] * g + LUMA[2] * b);
         into[(255 - level) * width + column]!++;
@@ -101,8 +107,8 @@ export function draw(counts: Counts, plane: number, ink: Ink): Pixels & { data: 
   const [strongIn, strongOut] = [strength(inside), strength(outside)];
   for (let i = 0; i < size; i++) {
     const dotted = ((i % width) + Math.floor(i / width)) % 2 === 0;
-    const back = dotted ? 0.9 * strongOut(outside[i]!) : 0;
-    const front = strongIn(inside[i]!);
+    const back = dotted && outside[i] ? 0.9 * strongOut(outside[i]!) : 0;
+    const front = inside[i] ? strongIn(inside[i]!) : 0;
     for (let c = 0; c < 3; c++) {
       const under = ink.ground[c]! + (ink.outside[c]! - ink.ground[c]!) * back;
       data[4 * i + c] = under + (ink.inside[c]! - under) * front;

@@ -3,66 +3,61 @@
 import { signal, useSignalEffect } from "@preact/signals";
 import { useRef } from "preact/hooks";
 import { scopes, type Pixels, type Renderer } from "../../src/index";
-import { bytesOf } from "../store/pictures";
 import { speed, type Shown } from "../store/playhead";
 import { currentObject, parts } from "../store/project";
-import { theme } from "../store/session";
+import { complain, theme } from "../store/session";
 import { mode, showScopes } from "../store/view";
 import { t } from "../text";
 
-/** What was measured last: pixels before and after, and who is foreground. */
+/** What was measured last: pixels as they are looked at, and who is foreground. */
 interface Measured {
-  before: Pixels;
-  after: Pixels;
+  picture: Pixels;
   matte: Uint8Array | null;
 }
 const measured = signal<Measured | null>(null);
 
-const STANDING_MS = 40;
-const PLAYING_MS = 250;
-const MOST_PIXELS = 120_000;
+/** How long a picture rests before it is measured: an exact one, one that an exact one follows. */
+const EXACT_MS = 80;
+const QUICK_MS = 300;
+/** How seldom that is done while it plays: the browser may have to wait for the GPU. */
+const PLAYING_MS = 1500;
+const MOST_PIXELS = 100_000;
+const MOST_PLAYING = 30_000;
 let timer = 0;
 let last = 0;
+let isMeasuring = false;
 
 /** A frame was drawn: have it measured soon, but not for every one that plays. */
 export function publish(renderer: Renderer, now: Shown): void {
+  const which = mode.value === "before" ? "before" : "after";
   if (!showScopes.value) return;
-  const wait = speed.value ? PLAYING_MS : STANDING_MS;
-  const since = performance.now() - last;
   window.clearTimeout(timer);
-  timer = window.setTimeout(() => {
-    last = performance.now();
-    const matte = now.mattes[currentObject.value - 1];
-    measured.value = {
-      before: thinned(renderer.read("before"), 4),
-      after: thinned(renderer.read("after"), 4),
-      matte: matte ? foregroundOf(matte) : null,
-    };
-  }, Math.max(0, wait - since));
+  const due = speed.value ? Math.max(0, last + PLAYING_MS - performance.now()) : now.exact ? EXACT_MS : QUICK_MS;
+  timer = window.setTimeout(() => void measure(renderer, now, which).catch(complain), due);
+}
+
+async function measure(renderer: Renderer, now: Shown, which: "before" | "after"): Promise<void> {
+  if (isMeasuring) return publish(renderer, now);
+  isMeasuring = true;
+  last = performance.now();
+  try {
+    const hasMatte = now.mattes[currentObject.value - 1] !== undefined;
+    const picture = await renderer.sample(which, speed.value ? MOST_PLAYING : MOST_PIXELS);
+    measured.value = { picture, matte: hasMatte ? foregroundOf(picture) : null };
+  } finally {
+    isMeasuring = false;
+  }
 }
 
 /** One byte a pixel: where the background moves alone, its matte is the other one. */
-function foregroundOf(matte: ImageBitmap): Uint8Array {
-  const { width, height } = matte;
-  const { data } = thinned({ data: bytesOf(matte), width, height }, 1);
+function foregroundOf({ data }: Pixels): Uint8Array {
   const isBackground = parts.value[0] === 0;
-  return Uint8Array.from(data, (value) => (isBackground ? 255 - value : value));
-}
-
-/** Every so manieth pixel of a row and every so manieth row: enough to see. */
-function thinned(picture: Pixels, channels: number): Pixels {
-  const step = Math.max(1, Math.round(Math.sqrt((picture.width * picture.height) / MOST_PIXELS)));
-  if (step === 1) return picture;
-  const width = Math.floor(picture.width / step);
-  const height = Math.floor(picture.height / step);
-  const data = new Uint8Array(channels * width * height);
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width; x++) {
-      const from = channels * (y * step * picture.width + x * step);
-      const to = channels * (y * width + x);
-      for (let c = 0; c < channels; c++) data[to + c] = picture.data[from + c]!;
-    }
-  return { data, width, height };
+  const matte = new Uint8Array(data.length / 4);
+  for (let i = 0; i < matte.length; i++) {
+    const cover = data[4 * i + 3]!;
+    matte[i] = isBackground ? 255 - cover : cover;
+  }
+  return matte;
 }
 
 const INKS = {
@@ -98,10 +93,7 @@ function Scope({ kind }: { kind: scopes.ScopeKind }) {
   useSignalEffect(() => {
     const now = measured.value;
     const light = theme.value;
-    const isBefore = mode.value === "before";
-    if (!now || !canvas.current) return;
-    const picture = isBefore ? now.before : now.after;
-    paint(canvas.current, kind, picture, now.matte, light);
+    if (now && canvas.current) paint(canvas.current, kind, now.picture, now.matte, light);
   });
   return <canvas ref={canvas} class={kind} role="img" aria-label={t(`scope.${kind}.alt`)} />;
 }

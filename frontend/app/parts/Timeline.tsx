@@ -123,13 +123,20 @@ function Diamonds({ share }: { share: (at: number) => string }) {
 function Thumbnails({ id, frames, width }: { id: string; frames: number; width: number }) {
   const count = Math.max(1, Math.min(frames, Math.round(width / THUMB_WIDTH)));
   const at = (i: number): number => Math.min(frames - 1, Math.floor(((i + 0.5) * frames) / count));
+  // One after the other: a browser has few connections, and what is looked at comes first.
+  const loaded = useSignal(new Set<string>());
+  const came = (path: string): void => void (loaded.value = new Set([...loaded.value, path]));
+  const paths = Array.from({ length: count }, (_, i) => address.frame(id, at(i), "thumb", "fast"));
+  const next = paths.findIndex((path) => !loaded.value.has(path));
   return (
     <div class="thumbnails" aria-hidden="true">
       {width > 0 &&
         isOpen.value &&
-        Array.from({ length: count }, (_, i) => (
-          <img key={at(i)} src={address.frame(id, at(i), "thumb", "fast")} alt="" loading="lazy" draggable={false} />
-        ))}
+        paths.map((path, i) => {
+          const isAsked = next < 0 || i <= next || loaded.value.has(path);
+          const end = (): void => came(path);
+          return <img key={path} src={isAsked ? path : undefined} alt="" onLoad={end} onError={end} draggable={false} />;
+        })}
     </div>
   );
 }

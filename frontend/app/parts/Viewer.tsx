@@ -1,6 +1,6 @@
 /** The picture: drawn by the GPU, wiped, zoomed, pointed at. */
 
-import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
+import { effect, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Renderer, clip, hexOf, type Layer, type Place } from "../../src/index";
 import { ArmedHint, WipeHandle, groundOf, useGraphics } from "../../src/page/looking";
@@ -61,11 +61,13 @@ export function Viewer() {
     }
     return { draw, now };
   };
-  useSignalEffect(() => {
+  // At once, not after the browser's next frame, as `useSignalEffect` would: where the page is drawn
+  // by software, each frame of it takes as long as what is drawn here.
+  useEffect(() => effect(() => {
     const done = rendered();
     if (done) publish(done.draw, done.now);
-  });
-  useSignalEffect(() => {
+  }), []);
+  useEffect(() => effect(() => {
     const isLost = trouble.value !== "";
     rendered();
     const [lay, draw, open] = [layout.value, renderer.current, project.value];
@@ -88,7 +90,7 @@ export function Viewer() {
       ground: groundOf(theme.value),
     });
     drawnScale.value = lay.scale;
-  });
+  }), []);
 
   useZooming(box, layout, size);
   const drag = useRef<{ kind: "wipe" | "pan"; x: number; y: number; center: Place; moved: boolean } | null>(null);

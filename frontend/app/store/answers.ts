@@ -31,6 +31,7 @@ import { complain } from "./session";
 /** What the server said last, and of which guide. */
 export const answer = signal<GuideAnswer | null>(null);
 const answeredGuide = signal<Guide | null>(null);
+/** Whether more was said than was answered. */
 export const isAsking = signal(false);
 /** Changes that the page worked out since, by place of the part. */
 const estimated = signal<Map<number, Float64Array>>(new Map());
@@ -70,17 +71,19 @@ export function diagnosisOf(object: number): DiagnosisRow | null {
 
 // --- asking the server
 
-const SOON_MS = 70;
+/** From an answer to the next question, while a dial turns. */
+const PAUSE_MS = 70;
 let timer = 0;
+let answered = 0;
 let asking: AbortController | null = null;
+let isStale = false;
 
 async function ask(): Promise<void> {
   const open = project.value;
-  if (!open || !isOpen.value) return;
-  asking?.abort();
+  isStale = false;
+  if (!open || !isOpen.value) return void (isAsking.value = false);
   const control = (asking = new AbortController());
   const said = guide.value;
-  isAsking.value = true;
   try {
     const move = job.value.move ?? "foreground";
     const body = { guide: said, frame: frame.value, strength: strength.value, keep: keep.value, move };
@@ -92,15 +95,38 @@ async function ask(): Promise<void> {
   } catch (error) {
     if (!control.signal.aborted) complain(error);
   } finally {
-    if (asking === control) isAsking.value = false;
+    if (asking === control) {
+      asking = null;
+      answered = performance.now();
+      if (isStale) askSoon();
+      else isAsking.value = false;
+    }
   }
 }
 
-/** Ask again soon: something was said, or is known better by now. */
+/** Ask again soon: something was said, or is known better by now. What is asked already is answered
+ * first, so that answers keep coming while a dial turns. */
 export function askSoon(): void {
+  isStale = true;
+  isAsking.value = true;
+  if (asking) return;
   window.clearTimeout(timer);
-  timer = window.setTimeout(() => void ask(), SOON_MS);
+  timer = window.setTimeout(() => void ask(), Math.max(0, answered + PAUSE_MS - performance.now()));
 }
+
+/** Of another clip, nothing was said. */
+effect(() => {
+  void projectId.value;
+  asking?.abort();
+  asking = null;
+  window.clearTimeout(timer);
+  isAsking.value = false;
+  prior.value = null;
+  answer.value = null;
+  answeredGuide.value = null;
+  estimated.value = new Map();
+  tried.value = null;
+});
 
 effect(() => {
   void [guide.value, strength.value, keep.value, job.value.move, shot.value, projectId.value, isOpen.value];
@@ -111,15 +137,6 @@ effect(() => {
 effect(() => {
   void shot.value;
   untracked(() => (estimated.value = new Map()));
-});
-
-effect(() => {
-  void projectId.value;
-  prior.value = null;
-  answer.value = null;
-  answeredGuide.value = null;
-  estimated.value = new Map();
-  tried.value = null;
 });
 
 effect(() => {

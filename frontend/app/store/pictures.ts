@@ -26,7 +26,10 @@ async function decoded(path: string, signal?: AbortSignal): Promise<ImageBitmap>
     kept.set(path, known);
     return known;
   }
-  const blob = await api.picture(path, signal);
+  return decodedFrom(path, await api.picture(path, signal));
+}
+
+async function decodedFrom(path: string, blob: Blob): Promise<ImageBitmap> {
   const making = createImageBitmap(blob, AS_THEY_ARE);
   kept.set(path, making);
   making.catch(() => kept.delete(path)); // what cannot be read now may be read later
@@ -70,6 +73,51 @@ export async function pictureOf(
     ...parts.map((object) => decoded(address.matte(id, frame, size, object), signal)),
   ]);
   return { frame, size, exact: as === "exact", bitmap: bitmap!, mattes };
+}
+
+/** A frame and its mattes as they were sent, to be decoded when it is its turn. */
+export type Packed = readonly Uint8Array<ArrayBuffer>[];
+
+const REEL_MAGIC = 0x4c455256; // "VREL"
+
+/** Read an answer of `frames`: what the server had at hand, by frame. */
+export function parsePlayed(buffer: ArrayBuffer): Map<number, Packed> {
+  const view = new DataView(buffer);
+  if (buffer.byteLength < 16 || view.getUint32(0, true) !== REEL_MAGIC) {
+    throw new TypeError("not an answer of frames");
+  }
+  const [count, pictures] = [view.getUint32(8, true), view.getUint32(12, true)];
+  const found = new Map<number, Packed>();
+  let at = 16;
+  for (let i = 0; i < count; i++) {
+    const frame = view.getUint32(at, true);
+    const sizes = Array.from({ length: pictures }, (_, k) => view.getUint32(at + 4 * (k + 1), true));
+    at += 4 * (1 + pictures);
+    const packed: Uint8Array<ArrayBuffer>[] = [];
+    for (const size of sizes) {
+      packed.push(new Uint8Array(buffer, at, size));
+      at += size;
+    }
+    found.set(frame, packed);
+  }
+  return found;
+}
+
+/** A frame that is played, and its mattes. */
+export async function unpacked(
+  id: string,
+  frame: number,
+  parts: readonly number[],
+  packed: Packed,
+): Promise<Picture> {
+  const paths = [
+    address.frame(id, frame, "preview", "fast"),
+    ...parts.map((object) => address.matte(id, frame, "preview", object)),
+  ];
+  const [bitmap, ...mattes] = await Promise.all(
+    paths.map((path, i) => kept.get(path) ?? decodedFrom(path, new Blob([packed[i]!]))),
+  );
+  return { frame, size: "preview", exact: false, bitmap: bitmap!, mattes };
 }
 
 /** One byte a pixel of a matte. */

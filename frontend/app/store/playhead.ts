@@ -2,8 +2,9 @@
 
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { clip } from "../../src/index";
+import { api } from "../api";
 import { mapsOf, mapsVersion, type FrameMaps } from "./maps";
-import { pictureOf, type Picture } from "./pictures";
+import { parsePlayed, pictureOf, unpacked, type Packed, type Picture } from "./pictures";
 import { isOpen, parts, project, projectId, shots } from "./project";
 import { complain } from "./session";
 
@@ -61,7 +62,7 @@ export function stepBy(frames: number): void {
 let loading: AbortController | null = null;
 const STANDS_MS = 180;
 
-/** Show a frame: at once what is quick, then what is exact, then the whole of it if it is seen. */
+/** Show a frame: at once what is quick, then what is exact, the whole of it if it is seen. */
 async function show(at: number, id: string): Promise<void> {
   loading?.abort();
   const control = (loading = new AbortController());
@@ -81,8 +82,7 @@ async function show(at: number, id: string): Promise<void> {
     if (wait || shown.value?.frame !== at) await put("preview", "fast");
     void maps.prefetch(at, lastFrame.value + 1);
     await rest(wait ? STANDS_MS : 30, signal);
-    await put("preview", "exact");
-    if (wantsFull()) await put("full", "exact");
+    await put(wantsFull() ? "full" : "preview", "exact");
   } catch (error) {
     if (!signal.aborted) complain(error);
   } finally {
@@ -98,11 +98,22 @@ function wantsFull(): boolean {
   return previewScale < 1 && drawnScale.value > previewScale * 1.02;
 }
 
+/** Wait, but no longer than the time line is held. */
 const rest = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
-    const timer = window.setTimeout(resolve, ms);
+    const done = (): void => {
+      window.clearTimeout(timer);
+      released();
+      resolve();
+    };
+    const timer = window.setTimeout(done, ms);
+    const wasHeld = isScrubbing.peek();
+    const released = isScrubbing.subscribe((isHeld) => {
+      if (wasHeld && !isHeld) queueMicrotask(done);
+    });
     signal.addEventListener("abort", () => {
       window.clearTimeout(timer);
+      released();
       reject(new DOMException("given up", "AbortError"));
     });
   });
@@ -141,13 +152,22 @@ effect(() => {
 
 // --- playing
 
-const AHEAD = 16;
-const AT_ONCE = 4;
+/** Frames that are sent ahead, and how many in one answer. */
+const AHEAD = 24;
+const AT_ONCE = 8;
+/** Frames that are decoded ahead of the one that is due: a browser that is slow decodes no more
+ * than it shows. */
+const DECODED = 3;
 
 class Player {
-  private readonly ready = new Map<number, Picture & { maps: FrameMaps }>();
+  private readonly packed = new Map<number, Packed>();
+  private readonly ready = new Map<number, Shown>();
   private readonly asked = new Set<number>();
+  private readonly decoding = new Set<number>();
   private readonly control = new AbortController();
+  private readonly direction: number;
+  /** As many frames are left out as cannot be shown at that speed. */
+  private readonly stride: number;
   private begun = performance.now();
   private from: number;
   private drawn: number[] = [];
@@ -159,6 +179,8 @@ class Player {
     private readonly pace: number,
   ) {
     this.from = frame.value;
+    this.direction = Math.sign(pace);
+    this.stride = Math.max(1, Math.round((Math.abs(pace) * fps) / 30));
     this.tick();
   }
 
@@ -170,9 +192,10 @@ class Player {
     if (this.control.signal.aborted) return;
     const now = performance.now();
     const due = this.from + Math.trunc(((now - this.begun) / 1000) * this.fps * this.pace);
-    this.fetch();
     const next = this.latest(due);
     if (next !== null) this.draw(next, now);
+    this.fetch();
+    this.decode(due);
     if ((this.pace > 0 && frame.value >= lastFrame.value) || (this.pace < 0 && frame.value <= 0)) {
       pause();
       return;
@@ -187,57 +210,100 @@ class Player {
     this.from = frame.value;
   }
 
+  private isAfter(at: number, other: number): boolean {
+    return this.direction * (at - other) > 0;
+  }
+
   /** The frame nearest to the one that is due among those that are there. */
   private latest(due: number): number | null {
     let best: number | null = null;
-    const direction = Math.sign(this.pace);
     for (const at of this.ready.keys()) {
-      const isAhead = direction * (at - frame.value) > 0 && direction * (due - at) >= 0;
-      if (isAhead && (best === null || direction * (at - best) > 0)) best = at;
+      const isComing = this.isAfter(at, frame.value) && !this.isAfter(at, due);
+      if (isComing && (best === null || this.isAfter(at, best))) best = at;
     }
     return best;
   }
 
   private draw(at: number, now: number): void {
-    const direction = Math.sign(this.pace);
     const picture = this.ready.get(at)!;
     batch(() => {
       frame.value = at;
       shown.value = picture;
     });
-    for (const one of this.ready.keys()) if (direction * (at - one) >= 0) this.ready.delete(one);
+    for (const one of [this.ready, this.packed])
+      for (const old of one.keys()) if (!this.isAfter(old, at)) one.delete(old);
     this.drawn = [...this.drawn.filter((then) => now - then < 1000), now];
     playedRate.value = this.drawn.length;
   }
 
-  private fetch(): void {
-    const direction = Math.sign(this.pace);
-    // As many frames are left out as cannot be shown at that speed.
-    const stride = Math.max(1, Math.round((Math.abs(this.pace) * this.fps) / 30));
-    for (let i = 1; i <= AHEAD && this.asked.size < AT_ONCE; i++) {
-      const at = frame.value + direction * i * stride;
+  /** The frames that come after one, as far as they are sent ahead. */
+  private coming(): number[] {
+    const found: number[] = [];
+    for (let i = 1; i <= AHEAD; i++) {
+      const at = frame.value + this.direction * i * this.stride;
       if (at < 0 || at > lastFrame.value) break;
-      if (!this.ready.has(at) && !this.asked.has(at)) void this.load(at);
+      found.push(at);
+    }
+    return found;
+  }
+
+  private fetch(): void {
+    const coming = this.coming();
+    const missing = coming.filter((at) => !this.packed.has(at) && !this.asked.has(at) && !this.ready.has(at));
+    const isLast = coming.length < AHEAD;
+    if (this.asked.size > 0 || missing.length === 0 || (missing.length < AT_ONCE && !isLast)) return;
+    void this.load(missing.slice(0, AT_ONCE));
+  }
+
+  private async load(wanted: number[]): Promise<void> {
+    wanted.forEach((at) => this.asked.add(at));
+    const { signal } = this.control;
+    try {
+      void mapsOf(this.id).prefetch(wanted.at(-1)!, lastFrame.value + 1);
+      const buffer = await api.played(this.id, wanted[0]!, wanted.length, this.direction * this.stride, signal);
+      const found = parsePlayed(buffer);
+      for (const at of wanted) this.packed.set(at, found.get(at) ?? []);
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      wanted.forEach((at) => this.asked.delete(at));
     }
   }
 
-  private async load(at: number): Promise<void> {
-    this.asked.add(at);
-    try {
-      const maps = mapsOf(this.id);
-      const [picture, found] = await Promise.all([
-        pictureOf(this.id, at, this.parts, "preview", "fast", this.control.signal),
-        maps.prefetch(at, lastFrame.value + 1).then(() => maps.need(at, this.control.signal)),
-      ]);
-      this.ready.set(at, { ...picture, maps: found });
-    } catch (error) {
-      if (!this.control.signal.aborted) {
-        complain(error);
-        pause();
-      }
-    } finally {
-      this.asked.delete(at);
+  /** Decode what comes next; what is late already is left out. */
+  private decode(due: number): void {
+    for (const at of this.coming()) {
+      const isLate = this.isAfter(due, at) && this.packed.has(due + this.direction);
+      if (isLate || this.ready.has(at) || this.decoding.has(at)) continue;
+      if (this.decoding.size + this.ready.size >= DECODED) return;
+      const packed = this.packed.get(at);
+      if (!packed) return;
+      void this.unpack(at, packed);
     }
+  }
+
+  private async unpack(at: number, packed: Packed): Promise<void> {
+    this.decoding.add(at);
+    const { signal } = this.control;
+    try {
+      const [picture, maps] = await Promise.all([
+        packed.length > 0
+          ? unpacked(this.id, at, this.parts, packed)
+          : pictureOf(this.id, at, this.parts, "preview", "fast", signal),
+        mapsOf(this.id).need(at, signal),
+      ]);
+      this.ready.set(at, { ...picture, maps });
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      this.decoding.delete(at);
+    }
+  }
+
+  private fail(error: unknown): void {
+    if (this.control.signal.aborted) return;
+    complain(error);
+    pause();
   }
 }
 

@@ -17,7 +17,8 @@ export const saving = signal<"saved" | "saving" | "failed">("saved");
 export const guide = computed<Guide>(() => document_.value?.guide ?? emptyGuide());
 export const job = computed<Job>(() => document_.value?.job ?? {});
 export const strength = computed<number>(() => job.value.strength ?? 1);
-export const keep = computed<readonly Kept[]>(() => job.value.keep ?? []);
+const NOTHING: readonly Kept[] = []; // always the same: what follows from it is not made anew
+export const keep = computed<readonly Kept[]>(() => job.value.keep ?? NOTHING);
 /** What moves: numbers of objects, then 0 for the background. Maps and mattes are of these. */
 export const parts = computed<readonly number[]>(() => project.value?.parts ?? [1]);
 /** Objects of which something can be said; of the background, where it moves alone, is said what is said of the first. */

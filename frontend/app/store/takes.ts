@@ -24,6 +24,8 @@ export const current = computed<TakesAnswer | null>(() => {
 export const thumbnails = signal<ImageBitmap[]>([]);
 export const isLoading = signal(false);
 
+/** How long nothing is said and no other frame is gone to before takes are made. */
+const RESTS_MS = 400;
 const THUMB_WIDTH = 336;
 let control: AbortController | null = null;
 let timer = 0;
@@ -83,15 +85,16 @@ export function takeBack(): void {
 effect(() => {
   const now = shown.value;
   void [guide.value.choices, guide.value.shots, currentObject.value, answer.value === null];
-  const isStanding = !speed.value && !isScrubbing.value && isOpen.value;
+  const isStanding = !speed.value && !isScrubbing.value && isOpen.value && now?.frame === frame.value;
   const isThere = now?.maps.objects[currentObject.value - 1] != null;
   window.clearTimeout(timer);
+  if (!isStanding) control?.abort(); // of a frame that was left
   if (!isStanding || !now?.exact) return;
   if (!isThere) {
     takes.value = null;
     return;
   }
-  timer = window.setTimeout(() => untracked(() => void fetchTakes()), 150);
+  timer = window.setTimeout(() => untracked(() => void fetchTakes()), RESTS_MS);
 });
 
 // --- thumbnails
