@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -188,3 +189,47 @@ def test_every_frame_is_found_wherever_reading_begins(suffix: str, tmp_path: Pat
         ]
         assert [index for index, _ in found] == list(range(first, len(whole)))
         assert all(np.array_equal(luma, whole[index]) for index, luma in found)
+
+
+def recorded(path: Path, *parts: dict[str, Any]) -> Path:
+    """A transport stream that changes its kind every three frames, as recordings of broadcasts
+    do."""
+    pieces = []
+    for number, part in enumerate(parts):
+        piece = path.with_name(f"{number}.ts")
+        with av.open(str(piece), "w") as container:
+            stream: Any = container.add_stream("libx264", rate=25, options={"bf": "0"})
+            stream.width, stream.height, stream.pix_fmt = 96, 64, part.get("pix_fmt", "yuv420p")
+            for name in ("colorspace", "color_range"):
+                if name in part:
+                    setattr(stream.codec_context, name, part[name])
+            for place in range(3):
+                frame = av.VideoFrame.from_ndarray(np.full((64, 96, 3), 100, np.uint8))
+                frame = frame.reformat(format=stream.pix_fmt)
+                frame.pts, frame.time_base = 3 * number + place, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        pieces.append(piece.read_bytes())
+    path.write_bytes(b"".join(pieces))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        ({"pix_fmt": "yuv420p10le"}, "is yuv420p, but yuv420p10le from frame 3 on"),
+        ({"pix_fmt": "yuv444p"}, "is yuv420p, but yuv444p from frame 3 on"),
+        ({"colorspace": 5}, "is in bt709, but in bt601 from frame 3 on"),
+        ({"color_range": 2}, "is of limited range, but of full range from frame 3 on"),
+    ],
+    ids=["bits", "chroma", "matrix", "range"],
+)
+def test_a_recording_that_changes_its_kind_is_refused(
+    after: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    told = {"colorspace": 1, "color_range": 1}
+    info = probe_video(recorded(tmp_path / "in.ts", told, told | after))
+    with pytest.raises(InputError, match=f"in.ts: {said}; cut it there"):
+        list(read_frames(info))
+    alike = probe_video(recorded(tmp_path / "alike.ts", told, told))
+    assert len(list(read_frames(alike))) == 6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from tests.support.scenes import moving_scene, packets, write_video
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
+from vhmae.video.tags import with_fields
 from vhmae.video.writer import VideoWriter
 
 
@@ -173,11 +175,78 @@ def test_fields_are_told_where_the_file_can_or_their_loss_is(
     writer = copied(tmp_path / "in.mkv", out, codec=codec)
     with av.open(str(out)) as container:
         found = container.streams.video[0].codec_context.field_order
-        frame = next(container.decode(video=0))
+        frames = list(container.decode(video=0))
     assert (found == order) == kept
     if codec in ("libx264", "prores_ks"):
-        assert frame.interlaced_frame
+        assert [first_field(frame) for frame in frames] == [order] * 3
     assert writer.left_out == ([] if kept else ["the marks of interlaced fields"])
+
+
+def first_field(frame: av.VideoFrame) -> int:
+    """Which field of a frame is shown first, as its decoder says: 2 the upper, 3 the lower one."""
+    for order, name in ((2, "TOPFIRST"), (3, "BOTTOMFIRST")):
+        graph = av.filter.Graph()
+        given = graph.add_buffer(
+            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+        )
+        chosen = graph.add("select", f"eq(interlace_type,{name})".replace(",", "\\,"))
+        graph.link_nodes(given, chosen, graph.add("buffersink")).configure()
+        given.push(frame)
+        with contextlib.suppress(BlockingIOError):
+            graph.pull()
+            return order
+    return 0
+
+
+@pytest.mark.parametrize("order", [2, 3], ids=["upper", "lower"])
+@pytest.mark.parametrize("kind", ["v210", "mjpeg", "prores_ks"])
+@pytest.mark.parametrize("codec", ["libx264", "prores_ks"])
+def test_the_first_field_is_the_same_in_frames_that_change_and_in_those_that_do_not(
+    codec: str, kind: str, order: int, tmp_path: Path
+) -> None:
+    formats = {"v210": "yuv422p10le", "mjpeg": "yuvj420p", "prores_ks": "yuv422p10le"}
+    with av.open(str(tmp_path / "in.mov"), "w") as container:
+        options = {"flags": "+ildct+ilme"} if kind == "prores_ks" else {}
+        stream = container.add_stream(kind, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, formats[kind]
+        stream.codec_context.field_order = order
+        for picture in moving_scene(6, 96, 64)[0]:
+            frame = av.VideoFrame.from_ndarray(picture).reformat(format=formats[kind])
+            container.mux(stream.encode(with_fields(frame, upper_first=order == 2)))
+        container.mux(stream.encode(None))
+    info = probe_video(tmp_path / "in.mov")
+    with VideoWriter(tmp_path / "out.mov", info, codec=codec) as writer:
+        for timed in read_frames(info):
+            writer.write(timed, timed.image.copy() if timed.index % 2 else timed.image)
+    with av.open(str(tmp_path / "out.mov")) as container:
+        assert [first_field(frame) for frame in container.decode(video=0)] == [order] * 6
+    assert writer.left_out == []
+
+
+def captions(number: int) -> bytes:
+    """A message in H.264 that holds a pair of bytes of closed captions (ATSC A/53, CEA-608)."""
+    said = bytes([0xB5, 0, 0x31, *b"GA94", 3, 0xC1, 0xFF, 0xFC, 0x41 + number, 0x42, 0xFF])
+    return b"\0\0\0\1\x06\x04" + bytes([len(said)]) + said + b"\x80"
+
+
+def test_closed_captions_stay_with_frames_that_change(tmp_path: Path) -> None:
+    write_video(tmp_path / "plain.h264", moving_scene(6, 96, 64)[0], codec="libx264")
+    told, count, start = b"", 0, b"\0\0\1"
+    for unit in (tmp_path / "plain.h264").read_bytes().split(start)[1:]:
+        if unit[0] & 31 in (1, 5) and unit[1] & 0x80:  # a frame's first slice
+            told, count = told + captions(count), count + 1
+        told += start + unit
+    (tmp_path / "in.h264").write_bytes(told)
+    info = probe_video(tmp_path / "in.h264")
+    with VideoWriter(tmp_path / "out.mkv", info, codec="libx264") as writer:
+        for timed in read_frames(info):
+            assert "A53_CC" in timed.decoded.side_data
+            writer.write(timed, timed.image.copy() if timed.index % 2 else timed.image)
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        found = [frame.side_data.get("A53_CC") for frame in container.decode(video=0)]
+    assert [bytes(one) for one in found if one is not None] == [
+        bytes([0xFC, 0x41 + number, 0x42]) for number in range(6)
+    ]
 
 
 def test_frames_of_a_height_without_fields_are_not_coded_as_such(tmp_path: Path) -> None:

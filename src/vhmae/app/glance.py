@@ -10,7 +10,7 @@ import numpy as np
 from vhmae.app.pictures import THUMB_QUALITY, jpeg, preview_size, reduced, shown
 from vhmae.arrays import Array
 from vhmae.errors import InputError
-from vhmae.video.probe import open_video
+from vhmae.video.probe import open_video, video_stream
 from vhmae.video.reader import planar_frame, to_uint8
 from vhmae.video.sequence import is_pictures, picture_files, probe_pictures, read_pictures
 
@@ -40,7 +40,7 @@ def _first_frame(path: Path) -> Array:
     if path.suffix.lower() == ".npz":
         raise InputError(f"{path}: holds masks, which have no picture of their own")
     with open_video(path, "video") as container:
-        stream = container.streams.video[0]
+        stream = video_stream(container)
         try:
             for number, packet in enumerate(container.demux(stream)):
                 try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import av
 
-from vhmae.video.probe import VideoInfo, open_video
+from vhmae.video.probe import VideoInfo, open_video, video_stream
 
 _FORM = re.compile(r"(\d{1,2}):(\d\d)[:.](\d\d)([:;.,])(\d{1,3})")
 _MINUTES_A_DAY = 24 * 60
@@ -75,7 +75,7 @@ def told_in(info: VideoInfo) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     with open_video(info.path, "composite") as container:
-        video = container.streams.video[0]
+        video = video_stream(container)
         others = [stream for stream in container.streams if stream is not video]
         for metadata in (*(stream.metadata for stream in (video, *others)), container.metadata):
             for key, value in metadata.items():

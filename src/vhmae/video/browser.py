@@ -14,7 +14,7 @@ import numpy as np
 
 from vhmae.arrays import Array, Frame, Picture
 from vhmae.errors import InputError
-from vhmae.video.probe import VideoInfo, open_video
+from vhmae.video.probe import VideoInfo, open_video, video_stream
 from vhmae.video.reader import read_frames, to_uint8
 
 STILL_RATE = Fraction(25)
@@ -29,7 +29,7 @@ def display_size(info: VideoInfo) -> tuple[int, int]:
     width, height = info.width, info.height
     if info.files is None:
         with open_video(info.path, "video") as container:
-            aspect = container.streams.video[0].sample_aspect_ratio
+            aspect = video_stream(container).sample_aspect_ratio
         width = round(width * (aspect or 1))
     return (height, width) if round(frame.decoded.rotation / 90) % 2 else (width, height)
 

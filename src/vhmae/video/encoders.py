@@ -81,6 +81,8 @@ _PRORES_PROFILES = {
 _RGB_PICTURES = ("tiff", "libwebp")
 """Readers of these differ in how they take YUV."""
 _CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks")
+UPPER_FIRST = (2, 4)
+"""FFmpeg's AVFieldOrder of frames that are coded with the upper field first."""
 RATES_ONLY = ("mpeg4", "mpeg2video")
 """These know frame rates only, no time stamps, and 16 bits of them."""
 
@@ -198,12 +200,12 @@ def field_options(encoder: str, field_order: int) -> dict[str, str]:
     """The encoder's options for interlaced frames, where it codes their fields apart.
 
     Args:
-        field_order: FFmpeg's AVFieldOrder: 2 and 4 are coded with the upper field first.
+        field_order: FFmpeg's AVFieldOrder.
     """
     if encoder not in _CODES_FIELDS:
         return {}
     flags = {"flags": "+ildct+ilme"}
-    upper = field_order in (2, 4)
+    upper = field_order in UPPER_FIRST
     return flags | (
         {"x264-params": f"{'tff' if upper else 'bff'}=1"} if encoder == "libx264" else {}
     )

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import av
 
 from vhmae.errors import InputError, VhmaeError
+from vhmae.video.probe import video_stream
 
 Audio = Literal["copy", "aac", "none"]
 TRIED_PACKETS = 8
@@ -88,7 +89,7 @@ class Companions:
                 self._add_text(stream, "mov_text")
             elif stream.type == "subtitle":
                 self.left_out.append(f"subtitles ({name}, stream {stream.index})")
-            elif stream.index != original.streams.video[0].index and not _is_made_anew(
+            elif stream.index != video_stream(original).index and not _is_made_anew(
                 stream, bool(chapters)
             ):
                 self.left_out.append(

@@ -231,7 +231,11 @@ def frame_of(planes: Sequence[Plane], pixel_format: str) -> av.VideoFrame:
     """Planes as one of FFmpeg's frames."""
     import av  # the renderer itself needs no PyAV
 
-    frame = av.VideoFrame(planes[0].shape[1], planes[0].shape[0], pixel_format)
+    return filled(av.VideoFrame(planes[0].shape[1], planes[0].shape[0], pixel_format), planes)
+
+
+def filled(frame: av.VideoFrame, planes: Sequence[Plane]) -> av.VideoFrame:
+    """A frame of FFmpeg's with other planes written into it."""
     for plane, values in zip(frame.planes, planes, strict=True):
         rows = (
             np.frombuffer(memoryview(plane), np.uint8)

@@ -59,7 +59,7 @@ REPACKED = {
 }
 
 # Numbers of ITU-T H.273, as files carry them.
-_MATRICES: dict[int, Matrix] = {
+MATRICES: dict[int, Matrix] = {
     1: "bt709",
     4: "bt601",
     5: "bt601",
@@ -90,6 +90,8 @@ _PROTOCOLS = (
 )
 _LISTS = {"concat", "hls", "applehttp", "dash", "sdp", "imf"}
 """FFmpeg's formats that read other files, or reach into a network."""
+_COVER = 0x400
+"""FFmpeg's mark of a stream that is a picture of the file (AV_DISPOSITION_ATTACHED_PIC)."""
 LARGEST_STEP_BACK = 0.5
 """Seconds by which time stamps may go back from one packet to the next."""
 _CURVES: dict[int, Curve] = {16: "PQ", 18: "HLG"}
@@ -212,6 +214,12 @@ def open_video(path: Path, what: str) -> av.container.InputContainer:
     return container
 
 
+def video_stream(container: av.container.InputContainer) -> av.VideoStream:
+    """The video among a file's streams: a cover, which may come first, is none."""
+    streams = container.streams.video
+    return next((one for one in streams if not int(one.disposition) & _COVER), streams[0])
+
+
 def probe_video(
     path: Path,
     what: str = "composite",
@@ -228,7 +236,7 @@ def probe_video(
         InputError: if it is no video, empty, or in a pixel format or transfer that is not handled.
     """
     with open_video(path, what) as container:
-        stream = container.streams.video[0]
+        stream = video_stream(container)
         context = stream.codec_context
         ticks = 0
         shown: list[int | None] = []
@@ -260,7 +268,7 @@ def probe_video(
         if kind == "mpeg" and not distinct:
             timestamps = None
         _check_size(path, context)
-        first = _first_frame(container, stream) if times else None
+        first = _first_frame(container, stream, path) if times else None
         if first is None or context is None or not context.width or context.pix_fmt is None:
             raise InputError(
                 f"{path}: has no frames that can be decoded; make it again or repair it"
@@ -416,8 +424,8 @@ def _matrix(planar: str, tag: int, height: int, colorspace: Matrix | None) -> tu
         return "rgb", False
     if colorspace is not None:
         return colorspace, False
-    if tag in _MATRICES:
-        return _MATRICES[tag], False
+    if tag in MATRICES:
+        return MATRICES[tag], False
     return untagged_matrix(height), True
 
 
@@ -432,13 +440,20 @@ def untagged_matrix(height: int) -> Matrix:
 
 
 def _first_frame(
+    container: av.container.InputContainer, stream: av.VideoStream, path: Path
+) -> av.VideoFrame | None:
+    """The first frame of a file that was read to its end, or the first that can be decoded."""
+    with contextlib.suppress(av.error.FFmpegError):
+        container.seek(0)
+        if (found := _next_frame(container, stream)) is not None:
+            return found
+    with open_video(path, "video") as again:  # bare streams cannot be rewound
+        return _next_frame(again, video_stream(again))
+
+
+def _next_frame(
     container: av.container.InputContainer, stream: av.VideoStream
 ) -> av.VideoFrame | None:
-    """The first frame that can be decoded."""
-    with contextlib.suppress(
-        av.error.FFmpegError
-    ):  # raw streams cannot be rewound, nor need they be
-        container.seek(0)
     for packet in container.demux(stream):
         with contextlib.suppress(av.error.FFmpegError):
             for frame in packet.decode():

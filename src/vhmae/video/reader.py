@@ -13,10 +13,24 @@ import numpy as np
 from vhmae.arrays import Array, Codes, Frame, UnitColors
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import REPACKED, VideoInfo, alpha_decoder, open_video, probe_video
+from vhmae.video.probe import (
+    MATRICES,
+    REPACKED,
+    VideoInfo,
+    alpha_decoder,
+    open_video,
+    probe_video,
+    video_stream,
+)
 from vhmae.video.sequence import read_pictures
 from vhmae.video.stills import Turn
 from vhmae.video.turning import turned_frame
+
+_SAID: dict[str, dict[int, str]] = {
+    "colorspace": {number: f"in {name}" for number, name in MATRICES.items()},
+    "color_range": {1: "of limited range", 2: "of full range"},
+}
+"""What frames say of their colours, by FFmpeg's numbers."""
 
 
 @dataclasses.dataclass
@@ -68,7 +82,7 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
     """All frames from about a number on: where a file can be sought in, those before its key frame
     are left out."""
     with open_video(info.path, "video") as container:
-        stream = container.streams.video[0]
+        stream = video_stream(container)
         beside = alpha_decoder(stream)
         decoder: Any = (
             stream.codec_context if beside is None else av.CodecContext.create(beside, "r")
@@ -78,6 +92,7 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
         if start and info.stamped and info.timestamps is not None:
             container.seek(int(info.timestamps[min(start, info.frames - 1)]), stream=stream)
         index = -1
+        told: dict[str, int] = {}
         try:
             for packet in container.demux(stream):
                 try:
@@ -87,12 +102,7 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                 for stored in frames:
                     index = _number(stored, info, index)
                     frame = turned_frame(stored, Turn(info.righted // 90))
-                    if (frame.width, frame.height) != (info.width, info.height):
-                        raise InputError(
-                            f"{info.path}: is {info.width}x{info.height}, but "
-                            f"{frame.width}x{frame.height} from frame {index} on; "
-                            "cut it there, or bring it to one size first"
-                        )
+                    _check_alike(frame, info, index, told)
                     pts = seconds = None  # without time stamps of its own a file has an even rate
                     if info.timestamps is not None and info.time_base is not None:
                         pts = (
@@ -108,6 +118,27 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                 f"{info.path}: cannot be read after frame {index} ({error.strerror}); repair the "
                 "file"
             ) from None
+
+
+def _check_alike(frame: av.VideoFrame, info: VideoInfo, index: int, told: dict[str, int]) -> None:
+    """Refuse a frame that is stored otherwise than those before it, as in recordings of broadcasts.
+
+    Args:
+        told: matrix and range as frames before it told them.
+    """
+    was, now = f"{info.width}x{info.height}", f"{frame.width}x{frame.height}"
+    if was == now:
+        was, now = (REPACKED.get(n, n) for n in (info.pixel_format, frame.format.name))
+    if was == now:
+        for name, said in _SAID.items():
+            value = int(getattr(frame, name))
+            if value in said and told.setdefault(name, value) != value:
+                was, now = said[told[name]], said[value]
+    if was != now:
+        raise InputError(
+            f"{info.path}: is {was}, but {now} from frame {index} on; cut it there, or bring it to "
+            "one kind first"
+        )
 
 
 def _number(frame: av.VideoFrame, info: VideoInfo, before: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import Any
 
 import av
@@ -14,7 +15,7 @@ from av.video.reformatter import ColorRange
 from vhmae.color.light import Curve, HdrSpace, Primaries
 from vhmae.color.yuv import ColorEncoding
 from vhmae.video.delivery import Delivery, must_say_matrix
-from vhmae.video.planes import PlanarFrame, frame_of
+from vhmae.video.planes import PlanarFrame, filled, frame_of
 from vhmae.video.probe import (
     PLANAR,
     REPACKED,
@@ -108,8 +109,40 @@ def tag_as(frame: av.VideoFrame, encoding: ColorEncoding, like: av.VideoFrame) -
 
 
 def frame_like(like: av.VideoFrame, planes: Sequence[np.ndarray], name: str) -> av.VideoFrame:
-    """Planes as a frame of a pixel format, with the marks of the one that they came from."""
-    return frame_of(planes, name)
+    """Planes as a frame of a pixel format, with the marks of the one that they came from: which
+    field is first, where there are two, and what travels beside its pixels, as closed captions do.
+    """
+    if not (like.interlaced_frame or len(like.side_data)):
+        return frame_of(planes, name)
+    return filled(_copied(like) if like.format.name == name else like.reformat(format=name), planes)
+
+
+def with_fields(frame: av.VideoFrame, upper_first: bool) -> av.VideoFrame:
+    """A frame that is marked as two fields: encoders believe the frame, not the stream."""
+    if frame.interlaced_frame:
+        return frame
+    return _filtered(frame, "setfield", "tff" if upper_first else "bff")
+
+
+def _copied(frame: av.VideoFrame) -> av.VideoFrame:
+    """A frame of its own buffers that is equal in all."""
+    return _filtered(frame, "copy")
+
+
+def _filtered(frame: av.VideoFrame, name: str, arguments: str | None = None) -> av.VideoFrame:
+    """What one of FFmpeg's filters makes of a single frame."""
+    graph = av.filter.Graph()
+    given = graph.add_buffer(
+        width=frame.width,
+        height=frame.height,
+        format=frame.format,
+        time_base=frame.time_base or Fraction(1, 1),
+    )
+    graph.link_nodes(given, graph.add(name, arguments), graph.add("buffersink")).configure()
+    given.push(frame)
+    found = graph.pull()
+    assert isinstance(found, av.VideoFrame)
+    return found
 
 
 def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:

@@ -17,6 +17,7 @@ from vhmae.partial_output import OutputLock, partial_name
 from vhmae.video.delivery import delivery, siting_options
 from vhmae.video.encoders import (
     RATES_ONLY,
+    UPPER_FIRST,
     check_raw,
     choose_encoder,
     encoder_options,
@@ -32,10 +33,10 @@ from vhmae.video.frame_writer import FrameWriter, file_size
 from vhmae.video.packets import PacketFile, mend_decoding_times, presentation_times, read_packets
 from vhmae.video.passthrough import Audio, Companions, Verification, broadcast_origin, name_alike
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo, open_video
+from vhmae.video.probe import VideoInfo, open_video, video_stream
 from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
-from vhmae.video.tags import tag_colors, tag_frame
+from vhmae.video.tags import tag_colors, tag_frame, with_fields
 
 LONGEST_REORDERING = 64
 """Frames by which an encoder may decode one before it is shown; more is no time at all."""
@@ -119,15 +120,16 @@ class VideoWriter(FrameWriter):
         options = source.hdr.added(options, encoder)
         # Pictures have no stream whose tags, audio and times could be kept.
         self._original = open_video(source.path, "composite") if source.files is None else None
-        self._time_base = 1 / Fraction(source.fps)
+        self._time_base, self._fields = 1 / Fraction(source.fps), 0
         if self._original is not None:
-            self._time_base = self._original.streams.video[0].time_base or self._time_base
+            self._time_base = video_stream(self._original).time_base or self._time_base
             if not self.origin:
                 self.origin = broadcast_origin(self._original)
-            own = self._original.streams.video[0].codec_context
+            own = video_stream(self._original).codec_context
             options |= profile_options(encoder, str(own.profile or ""), name)
-            if self._field_order(encoder):
-                fields = field_options(encoder, self._field_order(encoder))
+            self._fields = self._field_order(encoder)
+            if self._fields:
+                fields = field_options(encoder, self._fields)
                 flags = options.get("flags", "") + fields.get("flags", "")
                 options |= fields | ({"flags": flags} if flags else {})
         self._last_pts: int | None = None
@@ -195,7 +197,7 @@ class VideoWriter(FrameWriter):
 
     def _tag(self, stream: Any, pix_fmt: str) -> None:
         """What the source says of its pictures, and of the stream."""
-        original = self._original.streams.video[0] if self._original is not None else None
+        original = video_stream(self._original) if self._original is not None else None
         tag_colors(
             stream.codec_context,
             self.source,
@@ -219,8 +221,8 @@ class VideoWriter(FrameWriter):
         stream.disposition = int(original.disposition)
         if not self.origin and "timecode" in original.metadata:
             stream.metadata["timecode"] = original.metadata["timecode"]
-        if order := self._field_order(stream.codec_context.name):
-            stream.codec_context.field_order = order
+        if self._fields:
+            stream.codec_context.field_order = self._fields
         elif original.codec_context.field_order > _PROGRESSIVE:
             self.left_out.append("the marks of interlaced fields")
 
@@ -228,7 +230,7 @@ class VideoWriter(FrameWriter):
         """Which field of the source's frames is first, where they are interlaced and the file can
         tell; else 0. Such frames are worked on as they are."""
         assert self._original is not None
-        order = int(self._original.streams.video[0].codec_context.field_order)
+        order = int(video_stream(self._original).codec_context.field_order)
         # Macroblocks of both fields span 32 rows; what is cut of them is counted in fours.
         coded = encoder != "libx264" or self.source.height % 4 == 0
         held = coded and holds_fields(encoder, self.output.suffix.lower())
@@ -260,6 +262,8 @@ class VideoWriter(FrameWriter):
 
     def write(self, timed: TimedFrame, image: PlanarFrame) -> None:
         frame = delivered(timed, image, self._delivery)
+        if self._fields:
+            frame = with_fields(frame, self._fields in UPPER_FIRST)
         tag_frame(frame, self._stream.codec_context)
         seconds = Fraction(timed.index) / Fraction(self.source.fps) + _exact(
             self.source.start_seconds

@@ -32,7 +32,7 @@ from vhmae.overlap import BusyTimes, run_ahead
 from vhmae.progress import Progress
 from vhmae.video.matte import MatteSource, open_matte
 from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo, describe_stream
+from vhmae.video.probe import VideoInfo, describe_stream, video_stream
 from vhmae.video.reader import planar_frame
 from vhmae.video.tags import encodable, tag_colors
 from vhmae.work.analysis import told_of_move
@@ -99,12 +99,12 @@ def _harmonize(job: StreamJob, stoppable: _Stoppable, sink: BinaryIO) -> dict[st
     written = 0
     container = _opened(raw, stoppable)
     info = describe_stream(
-        container.streams.video[0], Path("-"), job.colorspace, named_space(job.input_space)
+        video_stream(container), Path("-"), job.colorspace, named_space(job.input_space)
     )
     mattes.check_fits(info, hold_last=True)
     hear_stream(job, harmonizer, info)
     header = None if raw else stoppable.beginning.partition(b"\n")[0]
-    writer = _PipeWriter(sink, info, container.streams.video[0], header)
+    writer = _PipeWriter(sink, info, video_stream(container), header)
     decoded = busy.drawing("decode", _frames(container, info, mattes, job))
     frames = run_ahead(decoded, FRAMES_AHEAD, wake=stoppable.stop)
     # How long a stream is, nobody says; its mask may, where it has to last.
