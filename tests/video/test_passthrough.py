@@ -286,6 +286,17 @@ def test_subtitles_of_mp4_become_subrip(tmp_path: Path) -> None:
             container.mux(packet)
     writer = copied(tmp_path / "in.mp4", tmp_path / "out.mkv")
     assert writer.left_out == []
+    info = probe_video(tmp_path / "in.mp4")
+    with VideoWriter(tmp_path / "cut.mkv", info, start_seconds=0.2) as writer:
+        for timed in read_frames(info, first=5):
+            writer.write(timed, timed.image.copy())
+    with av.open(str(tmp_path / "cut.mkv")) as container:  # words that began before are shown on
+        shown = [
+            (round(float(packet.pts * packet.time_base), 2), packet.duration)
+            for packet in container.demux(container.streams.subtitles[0])
+            if packet.size and packet.pts is not None
+        ]
+    assert shown == [(0.0, 200), (0.3, 300)]
     with av.open(str(tmp_path / "out.mkv")) as container:
         (stream,) = container.streams.subtitles
         assert stream.codec_context.name in ("srt", "subrip")

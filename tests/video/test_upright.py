@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -13,8 +15,11 @@ from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
 from tests.video.test_matte import turned_video
 from vhmae.cli import main
+from vhmae.video.browser import read_upright
+from vhmae.video.matte import open_matte
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import planar_frame, read_frames
+from vhmae.video.source import probe_source
 from vhmae.video.stills import Turn
 from vhmae.video.turning import righted, turned_frame
 
@@ -81,3 +86,60 @@ def test_turned_frames_hold_the_same_colors(kind: str, turn: Turn, tmp_path: Pat
     frame = next(read_frames(info))
     turned = planar_frame(turned_frame(frame.decoded, turn), info).rgb()
     assert np.abs(turned - turn.plane(frame.image.rgb())).mean() < 0.01
+
+
+MIRRORED = {
+    "left to right": (-1, 0, 0, 1),
+    "top to bottom": (1, 0, 0, -1),
+    "over one diagonal": (0, 1, 1, 0),
+    "over the other": (0, -1, -1, 0),
+}
+"""What the four numbers of a display matrix do to a picture's x and y."""
+
+
+def mirrored_video(path: Path, upright: np.ndarray, kind: str) -> Path:
+    """A lossless video that players show as ``upright`` (T, H, W) once they have mirrored it."""
+    stored = {
+        "left to right": upright[:, :, ::-1],
+        "top to bottom": upright[:, ::-1],
+        "over one diagonal": upright.transpose(0, 2, 1),
+        "over the other": upright[:, ::-1, ::-1].transpose(0, 2, 1),
+    }[kind]
+    a, b, c, d = (one << 16 for one in MIRRORED[kind])
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25, options={"qp": "0"})
+        stream.width, stream.height, stream.pix_fmt = stored.shape[2], stored.shape[1], "yuv444p"
+        stream.set_display_matrix((a, b, 0, c, d, 0, 0, 0, 1 << 30))
+        for picture in stored:
+            grey = np.ascontiguousarray(np.repeat(picture[..., None], 3, axis=-1))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey)))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("kind", MIRRORED)
+def test_a_mirrored_video_is_upright_wherever_it_is_read(kind: str, tmp_path: Path) -> None:
+    phone = mirrored_video(tmp_path / "phone.mp4", scene(), kind)
+    mask = mirrored_video(tmp_path / "mask.mp4", (scene() == 220).astype(np.uint8) * 255, kind)
+    assert probe_source(phone, "composite").width == 64
+    seen = next(read_upright(probe_source(phone, "composite"), 0, 1))
+    assert np.abs(seen[..., 1].astype(int) - scene()[0]).mean() < 2
+    for name in ("o.%04d.png", "o.avi", "o.mp4"):
+        out = tmp_path / name
+        harmonize(phone, "--mask", mask, "-o", out, *SAME)
+        picture = shown(Path(str(out).replace("%04d", "0001")))
+        assert picture.shape == (96, 64)
+        assert np.abs(picture.astype(int) - scene()[0]).mean() < 4
+    found = next(open_matte(mask).read(probe_source(phone, "composite")))
+    assert ((found > 127) == (scene()[0] == 220)).mean() > 0.99
+
+
+def test_a_mask_that_does_not_say_how_it_lies_is_mirrored_with_the_video(tmp_path: Path) -> None:
+    phone = probe_source(
+        mirrored_video(tmp_path / "phone.mp4", scene(), "left to right"), "composite"
+    )
+    stored = (scene()[0, :, ::-1] == 220).astype(np.uint8) * 255
+    assert cv2.imwrite(str(tmp_path / "mask.png"), stored)
+    mask = open_matte(tmp_path / "mask.png")
+    assert np.array_equal(next(mask.read(phone)), stored[:, ::-1])
+    assert "mirrored by its file" in (mask.doubt(phone) or "")

@@ -33,7 +33,8 @@ from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.sequence import PICTURES, is_pattern, picture_files, told_numbers
-from vhmae.video.stills import picture_bytes, turn_of
+from vhmae.video.stills import Turn, picture_bytes, turn_of
+from vhmae.video.turning import read_turn, unmirrored
 
 LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "rawvideo")
 DEAD_ZONE = 10
@@ -83,7 +84,7 @@ class MatteSource:
         Raises:
             InputError: if the source breaks off before its end.
         """
-        turns = self._turns(composite)
+        turn = self._turn(composite)
         laid = lay(composite, self).places
         stored: Iterator[Array] | None = None
         at, matte = -1, None
@@ -103,11 +104,11 @@ class MatteSource:
                     f"{self.path}: is damaged: its frame {wanted} cannot be read; export the mask "
                     "again"
                 )
-            at, matte = wanted, self._fitted(found, turns, composite)
+            at, matte = wanted, self._fitted(found, turn, composite)
             yield matte
 
-    def _fitted(self, matte: Array, turns: int, composite: VideoInfo) -> Array:
-        matte = np.ascontiguousarray(np.rot90(matte, turns)) if turns else matte
+    def _fitted(self, matte: Array, turn: Turn, composite: VideoInfo) -> Array:
+        matte = turn.plane(matte)
         if matte.shape == (composite.height, composite.width):
             return matte
         shrinks = matte.shape[0] > composite.height
@@ -115,38 +116,39 @@ class MatteSource:
         resized: Array = cv2.resize(matte, (composite.width, composite.height), interpolation=how)
         return resized
 
-    def _turns(self, composite: VideoInfo) -> int:
-        """Quarters counterclockwise from the mattes' pixels to the composite's, which lie as they
-        are stored."""
+    def _turn(self, composite: VideoInfo) -> Turn:
+        """From the mattes' pixels to the composite's, which lie as they are stored, or upright."""
         if self._turned is not None:
-            return (self._turned - composite.turned) // 90 % 4
+            return Turn((self._turned - composite.turned) // 90 % 4)
         # Taken to lie as the video is stored, but where it fits the upright picture alone.
-        stored, upright = composite.righted // 90, -composite.turned // 90
+        stored, upright = read_turn(composite), Turn(-composite.turned // 90)
         stands = (
             self._misfit(composite, stored) > ASPECT_TOLERANCE >= self._misfit(composite, upright)
         )
-        return (upright if stands else stored) % 4
+        return upright if stands else stored
 
-    def _misfit(self, composite: VideoInfo, turns: int) -> float:
+    def _misfit(self, composite: VideoInfo, turn: Turn) -> float:
         """How far the aspect of the mattes is from the composite's."""
-        width, height = (self.height, self.width) if turns % 2 else (self.width, self.height)
+        swapped = turn.quarters % 2
+        width, height = (self.height, self.width) if swapped else (self.width, self.height)
         return abs(width / max(1, height) / (composite.width / composite.height) - 1.0)
 
     def doubt(self, composite: VideoInfo) -> str | None:
         """What is said where it cannot be told how the mattes lie."""
         turned = composite.turned + composite.righted
-        if not turned or self._turned is not None:
+        if not (turned or composite.mirrored) or self._turned is not None:
             return None
         if any(
-            self._misfit(composite, quarters) > ASPECT_TOLERANCE
-            for quarters in (composite.righted // 90, -composite.turned // 90)
+            self._misfit(composite, turn) > ASPECT_TOLERANCE
+            for turn in (read_turn(composite), Turn(-composite.turned // 90))
         ):
             return None
+        how = [f"turn it by {-turned % 360} degrees counterclockwise"] if turned else []
+        how += ["mirror it left to right"] if composite.mirrored else []
         return (
-            f"{composite.path} is turned by its file and {self.path} does not say how it lies: it "
-            "was taken to lie as the video is stored; "
-            f"where it stands upright, turn it by {-turned % 360} degrees "
-            "counterclockwise"
+            f"{composite.path} is {'mirrored' if composite.mirrored else 'turned'} by its file and "
+            f"{self.path} does not say how it lies: it was taken to lie as the video is stored; "
+            f"where it stands upright, {', then '.join(how)}"
         )
 
     def check_fits(self, composite: VideoInfo, hold_last: bool | None) -> str | None:
@@ -154,7 +156,7 @@ class MatteSource:
         (None: it never is)."""
         if (
             min(self.width, self.height) < 1
-            or self._misfit(composite, self._turns(composite)) > ASPECT_TOLERANCE
+            or self._misfit(composite, self._turn(composite)) > ASPECT_TOLERANCE
         ):
             raise InputError(
                 f"{self.path}: is {self.width}x{self.height} but {composite.path.name} is "
@@ -281,7 +283,7 @@ def alpha_matte(image: PlanarFrame) -> Matte:
 
 
 def _open_video(path: Path, reading: MaskReading) -> MatteSource:
-    info = probe_video(path, "mask")
+    info = unmirrored(probe_video(path, "mask"))
     table, told = _levels_of_codes(info), []
     plane: Callable[[PlanarFrame], Array] = _grey_plane
     if has_alpha(info) and info.pixel_format != "pal8":
@@ -317,7 +319,7 @@ def _open_video(path: Path, reading: MaskReading) -> MatteSource:
         info.frames,
         (info.width, info.height),
         start,
-        info.turned if info.display_matrix is not None else None,
+        info.turned if info.display_matrix is not None or info.mirrored else None,
         reading,
         MatteFacts(None, info.fps, seconds_of(info) if stamped else None, tuple(told)),
     )

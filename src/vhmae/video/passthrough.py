@@ -32,10 +32,10 @@ _TEXTS = ("subrip", "srt", "ass", "ssa", "webvtt", "text")
 
 def broadcast_origin(original: Any) -> Fraction:
     """When a transport or program stream begins, in seconds of its own clock, which counts from
-    anywhere; zero for files, whose clocks begin with them."""
+    anywhere, below zero where it is set back soon; zero for files, whose clocks begin with them."""
     if original.format.name not in _BROADCAST or original.start_time is None:
         return Fraction(0)
-    return max(Fraction(0), Fraction(original.start_time, 1_000_000))
+    return Fraction(original.start_time, 1_000_000)
 
 
 class Companions:
@@ -55,7 +55,7 @@ class Companions:
         Args:
             output: the file, whose suffix tells what its container can hold.
             origin, end: seconds of the original's clock at which the output begins and ends; from
-                an origin above zero on, times count from it.
+                an origin that is not zero on, times count from it.
             audio: what becomes of the sound.
         Raises:
             InputError: if the container cannot hold the sound.
@@ -240,7 +240,9 @@ class Companions:
                 packet.time_base
             )
             # Encoders prime a stream with packets before time zero: those belong to an uncut file.
-            before = self._origin > 0 and at < float(self._origin) - 1e-6
+            before = self._origin != 0 and at < float(self._origin) - 1e-6
+            if before and packet.stream.type == "subtitle":
+                before = not self._begun_late(packet)
             if before or (self._end is not None and at >= float(self._end)):
                 continue
             if packet.stream.index in self._encoders:
@@ -256,6 +258,16 @@ class Companions:
                 yield taken
         for encoder in self._encoders.values():
             yield from encoder.encode(None)
+
+    def _begun_late(self, packet: Any) -> bool:
+        """Whether words that are shown before the output begins are still shown then: from there on
+        they are kept."""
+        first = round(self._origin / packet.time_base)
+        left = (packet.pts or packet.dts) + (packet.duration or 0) - first
+        if left > 0:
+            packet.pts = packet.dts = first
+            packet.duration = left
+        return bool(left > 0)
 
     def _as_text(self, packet: Any) -> Any:
         """A packet of subtitles as other text; None for an empty one, which ends the one before."""

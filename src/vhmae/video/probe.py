@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -136,6 +138,9 @@ class VideoInfo:
     display_matrix: bytes | None = None
     """How players turn or mirror the picture: nine 32-bit integers, as FFmpeg keeps them. The
     planes are as stored."""
+    mirrored: bool = False
+    """Whether players mirror the picture left to right before they turn it; where ``turned`` is 0
+    and ``display_matrix`` None, frames are mirrored as they are read."""
     turned: int = 0
     """Degrees counterclockwise by which players turn the picture, in quarters."""
     righted: int = 0
@@ -274,6 +279,8 @@ def probe_video(
                 f"{path}: has no frames that can be decoded; make it again or repair it"
             )
         info = describe_stream(stream, path, colorspace, space)
+        matrix = _display_matrix(first)
+        mirrored, turned = (False, 0) if matrix is None else _turn_told(matrix)
         # The last frame lasts as long as one at the average rate, where nothing else is said.
         span = float((max(known) - min(known)) * tick + 1 / info.fps) if known else 0.0
         return dataclasses.replace(
@@ -281,9 +288,10 @@ def probe_video(
             frames=len(times),
             duration_seconds=max(float(ticks * tick), span, 0.0) or len(times) / float(info.fps),
             start_seconds=float((min(known) if known else 0) * tick),
-            display_matrix=_display_matrix(first),
+            display_matrix=matrix,
+            mirrored=mirrored,
             hdr=read_metadata(first, str(path), context.codec_tag, dolby_configuration(stream)),
-            turned=90 * (round(first.rotation / 90) % 4),
+            turned=turned,
             timestamps=timestamps,
             time_base=tick,
             stamped=stamped,
@@ -464,6 +472,15 @@ def _next_frame(
 def _display_matrix(frame: av.VideoFrame) -> bytes | None:
     data: Any = frame.side_data.get("DISPLAYMATRIX")
     return bytes(data)[:36] if data is not None else None
+
+
+def _turn_told(matrix: bytes) -> tuple[bool, int]:
+    """How a display matrix (FFmpeg's nine numbers, of which four turn x and y) shows a picture:
+    mirrored left to right first, then turned by degrees counterclockwise, in quarters."""
+    a, b, _, c, d = struct.unpack("<5i", matrix[:20])
+    mirrored = a * d - b * c < 0
+    sign = -1 if mirrored else 1
+    return mirrored, 90 * (round(-math.degrees(math.atan2(sign * b, sign * a)) / 90) % 4)
 
 
 def _reason(error: BaseException) -> str:

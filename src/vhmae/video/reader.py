@@ -23,8 +23,7 @@ from vhmae.video.probe import (
     video_stream,
 )
 from vhmae.video.sequence import read_pictures
-from vhmae.video.stills import Turn
-from vhmae.video.turning import turned_frame
+from vhmae.video.turning import read_turn, turned_frame
 
 _SAID: dict[str, dict[int, str]] = {
     "colorspace": {number: f"in {name}" for number, name in MATRICES.items()},
@@ -101,7 +100,7 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                     continue
                 for stored in frames:
                     index = _number(stored, info, index)
-                    frame = turned_frame(stored, Turn(info.righted // 90))
+                    frame = turned_frame(stored, read_turn(info))
                     _check_alike(frame, info, index, told)
                     pts = seconds = None  # without time stamps of its own a file has an even rate
                     if info.timestamps is not None and info.time_base is not None:

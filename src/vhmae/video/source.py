@@ -10,6 +10,7 @@ from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.sequence import is_pictures, probe_pictures
+from vhmae.video.turning import unmirrored
 
 
 def probe_source(
@@ -35,4 +36,4 @@ def probe_source(
         raise InputError(
             f"is for pictures; {path} has a rate of its own, leave it out", field="rate", value=rate
         )
-    return probe_video(path, what, colorspace, space)
+    return unmirrored(probe_video(path, what, colorspace, space))

@@ -91,9 +91,8 @@ class VideoWriter(FrameWriter):
         self.part = partial_name(output)
         self.source = source
         # The file's own clock: a whole copy keeps it, a cut one begins at zero.
-        self.origin = (
-            _exact(source.start_seconds + start_seconds) if start_seconds > 0.0 else Fraction(0)
-        )
+        cut = start_seconds > 0.0
+        self.origin = _exact(source.start_seconds + start_seconds) if cut else Fraction(0)
         self.frames = 0
         self.left_out = []
         self._times: list[Fraction] | None = [] if verify else None
@@ -123,7 +122,7 @@ class VideoWriter(FrameWriter):
         self._time_base, self._fields = 1 / Fraction(source.fps), 0
         if self._original is not None:
             self._time_base = video_stream(self._original).time_base or self._time_base
-            if not self.origin:
+            if not cut:
                 self.origin = broadcast_origin(self._original)
             own = video_stream(self._original).codec_context
             options |= profile_options(encoder, str(own.profile or ""), name)
@@ -336,10 +335,10 @@ class VideoWriter(FrameWriter):
                 if packet.stream.index == stream.index and not decoded:
                     with contextlib.suppress(av.error.FFmpegError):
                         decoded = bool(packet.decode())
-                if packet.stream.index == stream.index and packet.size and packet.pts is not None:
-                    found.append(packet.pts * packet.time_base)
-                elif packet.stream.index != stream.index:
+                if packet.stream.index != stream.index:
                     others.read(packet)
+                elif packet.size and packet.pts is not None and not packet.is_discard:
+                    found.append(packet.pts * packet.time_base)
             tick = stream.time_base or Fraction(0)
         if not decoded:
             raise VhmaeError(
