@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zlib import compress, crc32
@@ -16,15 +18,20 @@ from PIL import Image
 from tests.support.networks import TINY, model
 from tests.support.scenes import moving_scene, write_video
 from vhmae import memory
-from vhmae.data.clips import Pack, read_mask_bits
+from vhmae.color.lut import read_cube
+from vhmae.data import aligned, pairs
+from vhmae.data.clips import Pack, read_file_table, read_mask_bits, read_names
+from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
 from vhmae.memory import available_bytes, check_memory
 from vhmae.model.weights import load_model, save_model
+from vhmae.video.cuts import read_cuts
 from vhmae.video.matte import open_matte
 from vhmae.video.probe import probe_video
 from vhmae.video.sequence import probe_pictures
 from vhmae.video.still_sizes import stored_size
 from vhmae.video.stills import picture_kind, read_stored
+from vhmae.work.jobs_table import read_jobs
 
 
 def array(shape: tuple[int, ...], kind: str, data: bytes = b"") -> bytes:
@@ -32,6 +39,29 @@ def array(shape: tuple[int, ...], kind: str, data: bytes = b"") -> bytes:
     head = repr({"descr": kind, "fortran_order": False, "shape": shape}).encode()
     head += b" " * (-(len(head) + 11) % 64) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head + data
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: read_jobs(path, {}),
+        lambda path: read_cuts(path, 9),
+        lambda path: read_names(path, "data.leave_out"),
+        lambda path: read_file_table(path, "data.only"),
+        lambda path: aligned.read_pairs(path),
+        lambda path: pairs.read_pairs(path.parent, path),
+        lambda path: read_list(path.parent, path),
+        lambda path: read_cube(path),
+    ],
+    ids=["table", "cuts", "names", "file table", "aligned", "pairs", "composites", "LUT"],
+)
+def test_a_pipe_is_not_waited_for_and_a_device_not_read_to_its_end(
+    read: Callable[[Path], object], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(InputError, match="it is a pipe or a device"):
+            read(path)
 
 
 def archive(path: Path, **members: bytes) -> Path:

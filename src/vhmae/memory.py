@@ -1,10 +1,13 @@
-"""Files that would need more memory than there is, refused by what their heads say of them."""
+"""Files that would need more memory than there is, refused by what their heads say of them, and
+what has no end."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
 import os
+import stat
 import zipfile
 from pathlib import Path
 from typing import IO, Any
@@ -89,3 +92,16 @@ def check_archive(path: Path, remedy: str, times: float = 1.0) -> None:
                     shape, dtype = read_array_header(member)
                 needed += math.prod(shape) * dtype.itemsize
     check_memory(path, round(times * needed), remedy)
+
+
+def bounded(path: Path) -> Path:
+    """The same path, where it is a file to be read as a whole.
+
+    Raises:
+        OSError: for a pipe, which would be waited for, and a device, which has no end; and for what
+            is not there.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+    return path

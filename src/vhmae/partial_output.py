@@ -6,6 +6,7 @@ can plant a link at. What a resumable run keeps lies in ``.NAME.part`` (:func:`r
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import secrets
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from vhmae.errors import InputError
+from vhmae.errors import InputError, VhmaeError
 
 locks: Any = None
 with contextlib.suppress(
@@ -110,6 +111,36 @@ def whole_folder(output: Path) -> Iterator[Path]:
         part.replace(output)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def take_places(files: Sequence[tuple[Path, Path]]) -> None:
+    """Give files that were written whole their names, all of them or none.
+
+    Where that is interrupted, the others still take their places: half of them new and half of them
+    old would be neither.
+
+    Args:
+        files: where each lies, and where it belongs.
+    Raises:
+        VhmaeError: where one cannot take its place.
+    """
+    for _, place in files:
+        if place.is_dir():
+            raise VhmaeError(f"{place}: is a folder where a file belongs; move it away")
+    left = collections.deque(files)
+    try:
+        while left:
+            part, place = left[0]
+            part.replace(place)
+            left.popleft()
+    except BaseException as error:
+        for part, place in left:
+            with contextlib.suppress(OSError):
+                part.replace(place)
+        if isinstance(error, OSError):
+            told = f"cannot take its place ({error.strerror}); check the permissions"
+            raise VhmaeError(f"{left[0][1]}: {told}") from None
+        raise
 
 
 def write_text_whole(output: Path, text: str, errors: str = "strict") -> None:

@@ -160,6 +160,7 @@ def test_wrong_options_get_a_hint(
         ((*run, "--codec", "aac"), "--codec aac"),
         ((*run, "--start", "99"), "--start 99.0"),
         ((*run, "--start", "nan"), "--start nan"),
+        ((*run, "--end", "inf"), "--end inf"),
         ((*run, "--strength", "nan"), "out of range"),
         ((*run, "--threads", "-1"), "--threads"),
         ((*run, "--threads", "0"), "from 1 up"),

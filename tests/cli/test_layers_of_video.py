@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -25,6 +27,7 @@ from vhmae.video.placement import Placement
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.reader import TimedFrame, read_frames, read_rgb_frames
 from vhmae.video.sequence import probe_pictures
+from vhmae.video.source import probe_source
 
 FRAMES = 6
 SIDE = 40
@@ -223,6 +226,30 @@ def test_one_picture_stands_still_behind_a_moving_foreground(work: Path, tmp_pat
         == 0
     )
     assert len(read_rgb_frames(tmp_path / "out.mkv", list(range(FRAMES)))) == FRAMES
+
+
+def test_what_layers_lose_of_times_and_shapes_is_told(work: Path, tmp_path: Path) -> None:
+    plate = tmp_path / "plate.png"
+    assert cv2.imwrite(str(plate), np.full((64, 96, 3), 90, np.uint8))
+    uneven = tmp_path / "uneven.mov"
+    with av.open(str(uneven), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv444p"
+        stream.codec_context.time_base = Fraction(1, 1000)
+        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        for at in (0, 40, 300, 340, 380):
+            frame = av.VideoFrame.from_ndarray(layer()[0]).reformat(format="yuv444p")
+            frame.pts, frame.time_base = at, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    told = LayeredSource(
+        probe_source(plate, "background"),
+        probe_source(uneven, "foreground"),
+        open_matte(work / "m.npz"),
+        Placement(),
+        5,
+    ).warnings
+    assert ["uneven times" in told[0], "pixels of 4:3, plate.png of 1:1" in told[1]] == [True, True]
 
 
 def test_a_foreground_may_end_where_the_part_ends(

@@ -17,6 +17,7 @@ from typing import IO
 from unittest import mock
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -345,6 +346,20 @@ def test_strict_pipes_take_warnings_as_errors(work: Path, tmp_path: Path) -> Non
         ).returncode
         == 2
     )
+
+
+def test_a_pipe_says_how_its_mask_was_read(work: Path, tmp_path: Path) -> None:
+    narrow = np.full((64, 96), 16, np.uint8)
+    narrow[20:40, 30:60] = 235
+    assert cv2.imwrite(str(tmp_path / "narrow.png"), narrow)
+    run = streamed(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "narrow.png"))
+    assert (run.returncode, b"narrow.png" in run.stderr) == (0, True)
+    stretched = ("--mask", str(tmp_path / "narrow.png"), "--strict")
+    assert streamed(work, y4m(work / "in.mkv"), *stretched).returncode == 2
+    clip = np.repeat(np.repeat(narrow[None], FRAMES, 0)[..., None], 3, axis=-1) // 235 * 255
+    slow = write_video(tmp_path / "slow.mkv", clip, fps=12)
+    run = streamed(work, y4m(work / "in.mkv"), "--mask", str(slow))
+    assert b"has 12.000 frames a second, - 25.000: they are paired one by one" in run.stderr
 
 
 def test_pipes_and_files_do_not_mix(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from vhmae.cli import main
 from vhmae.color.srgb import encoded, linear
 from vhmae.video.exr import codes_of, light_of
 from vhmae.video.exr_changes import carried_back
+from vhmae.video.sequence import probe_pictures
 
 FRAMES, WIDTH, HEIGHT = 3, 96, 64
 
@@ -51,6 +53,16 @@ def sequence(tmp_path: Path) -> Path:
         write(tmp_path / f"shot.{number:04d}.exr", {**planes, "Z": depth}, comments="take 7")
         write(tmp_path / f"matte.{number:04d}.exr", {"Y": mask.astype(np.float16)})
     return tmp_path
+
+
+def test_the_rate_that_pictures_say_is_theirs(tmp_path: Path) -> None:
+    for number in (1, 2):
+        planes = {name: np.zeros((8, 8), np.float16) for name in "RGB"}
+        write(tmp_path / f"a.{number}.exr", planes, framesPerSecond=Fraction(30000, 1001))
+        write(tmp_path / f"b.{number}.exr", planes)
+    assert probe_pictures(tmp_path / "a.%d.exr", "composite").fps == Fraction(30000, 1001)
+    assert probe_pictures(tmp_path / "a.%d.exr", "composite", rate=Fraction(25)).fps == 25
+    assert probe_pictures(tmp_path / "b.%d.exr", "composite").fps == 24
 
 
 def harmonize(folder: Path, output: str, *more: str, composite: str = "shot.%04d.exr") -> int:

@@ -15,16 +15,18 @@ import pytest
 from tests.support.commands import error_of
 from tests.support.scenes import decode, moving_scene
 from vhmae.cli import main
-from vhmae.errors import InputError
+from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import (
     OutputLock,
     check_apart,
     lock_file,
     partial_name,
     resume_folder,
+    take_places,
     whole_file,
     whole_folder,
 )
+from vhmae.video.sequence import check_picture_output
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -195,3 +197,39 @@ def test_a_report_goes_to_a_device(tmp_path: Path) -> None:
         assert done.returncode == 0
         assert '"weights"' in done.stdout
     assert (tmp_path / "out").is_symlink()
+
+
+def test_pictures_take_their_places_together_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [(tmp_path / f"part{number}", tmp_path / f"o.{number}.png") for number in range(4)]
+    for part, place in files:
+        part.write_text("new")
+        place.write_text("old")
+    files[2][1].unlink()
+    files[2][1].mkdir()
+    with pytest.raises(VhmaeError, match=r"o.2.png: is a folder where a file belongs"):
+        take_places(files)
+    assert [files[number][1].read_text() for number in (0, 1, 3)] == ["old"] * 3
+    files[2][1].rmdir()
+    plain, calls = Path.replace, []
+
+    def replace(self: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return plain(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        take_places(files)
+    assert [place.read_text() for _, place in files] == ["new"] * 4
+
+
+def test_a_picture_that_an_input_links_to_is_not_written_over(tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "real.0001.png"), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "f.0001.png").symlink_to(tmp_path / "real.0001.png")
+    for output in (tmp_path / "real.0001.png", tmp_path / "real.%04d.png"):
+        with pytest.raises(InputError, match=r"would be written over .*f.0001.png"):
+            check_picture_output(output, [tmp_path / "in" / "f.%04d.png"])

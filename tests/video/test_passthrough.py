@@ -207,7 +207,7 @@ def test_the_first_field_is_the_same_in_frames_that_change_and_in_those_that_do_
     formats = {"v210": "yuv422p10le", "mjpeg": "yuvj420p", "prores_ks": "yuv422p10le"}
     with av.open(str(tmp_path / "in.mov"), "w") as container:
         options = {"flags": "+ildct+ilme"} if kind == "prores_ks" else {}
-        stream = container.add_stream(kind, rate=25, options=options)
+        stream: Any = container.add_stream(kind, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 96, 64, formats[kind]
         stream.codec_context.field_order = order
         for picture in moving_scene(6, 96, 64)[0]:
@@ -243,7 +243,7 @@ def test_closed_captions_stay_with_frames_that_change(tmp_path: Path) -> None:
             assert "A53_CC" in timed.decoded.side_data
             writer.write(timed, timed.image.copy() if timed.index % 2 else timed.image)
     with av.open(str(tmp_path / "out.mkv")) as container:
-        found = [frame.side_data.get("A53_CC") for frame in container.decode(video=0)]
+        found: list[Any] = [frame.side_data.get("A53_CC") for frame in container.decode(video=0)]
     assert [bytes(one) for one in found if one is not None] == [
         bytes([0xFC, 0x41 + number, 0x42]) for number in range(6)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -161,3 +162,35 @@ def test_packets_come_back_as_they_were_given(tmp_path: Path) -> None:
     file.path.write_bytes(file.path.read_bytes()[:-1])
     with pytest.raises(ValueError, match="ends within a packet"):
         list(read_packets(file.path))
+
+
+def test_a_full_disk_leaves_no_lock_and_is_told(
+    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, info = tmp_path / "out.mkv", probe_video(source)
+    settings = {"codec": "libx264"}
+    writer = SegmentedWriter(out, info, settings, {})
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def closed(packets: PacketFile) -> None:
+        packets._file.close()
+        full()
+
+    frames = list(read_frames(info))
+    with monkeypatch.context() as limited:
+        limited.setattr("vhmae.video.packets.PacketFile.add", full)
+        limited.setattr("vhmae.video.packets.PacketFile.close", closed)
+        with pytest.raises(VhmaeError, match=r"out.mkv: .*\(No space left on device\)"):  # noqa: PT012
+            for timed in frames:
+                writer.write(timed, timed.image.copy())
+            writer.checkpoint({}, {})
+        writer.abandon()
+    again = SegmentedWriter(out, info, settings, {})  # the lock was let go
+    again.checkpoint({}, {})
+    with monkeypatch.context() as limited:
+        limited.setattr("vhmae.video.segments.write_text_whole", full)
+        with pytest.raises(VhmaeError, match=r"out.mkv: what a later run could go on from"):
+            again.checkpoint({}, {})
+    again.abandon()

@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from vhmae.color.cube import Split
 from vhmae.errors import InputError, ShapeError
+from vhmae.memory import bounded
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,7 +81,7 @@ def read_cube(path: Path) -> Lut3D:
     size = 0
     rows: list[list[float]] = []
     try:
-        for line in path.read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        for line in bounded(path).read_text(encoding="utf-8-sig", errors="replace").splitlines():
             words = line.split()
             if not words or words[0].startswith("#"):
                 continue

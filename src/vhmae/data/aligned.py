@@ -25,6 +25,7 @@ from vhmae.data.hyoutube import (
 )
 from vhmae.data.job import AlignedRecipe
 from vhmae.errors import InputError, did_you_mean
+from vhmae.memory import bounded
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 LEADING_BELOW = 3000.0
@@ -51,7 +52,7 @@ def read_pairs(path: Path) -> list[Pair]:
             folder or lays a time over itself, or none is left.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = bounded(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise InputError(

@@ -19,7 +19,7 @@ import numpy as np
 from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Numbers, Picture, Plane
 from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
-from vhmae.memory import check_archive
+from vhmae.memory import bounded, check_archive
 from vhmae.partial_output import whole_file
 
 MASK_SUFFIX = ".mask.npz"
@@ -160,7 +160,7 @@ def read_names(path: Path, option: str) -> set[str]:
         option: what named the file, for messages.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = bounded(path).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise InputError(
@@ -179,7 +179,7 @@ def read_file_table(path: Path, option: str) -> dict[str, set[str]]:
         option: what named the table, for messages.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with bounded(path).open(encoding="utf-8", newline="") as file:
             rows = csv.DictReader(file)
             files = [PurePosixPath(row["file"]) for row in rows]
     except KeyError:

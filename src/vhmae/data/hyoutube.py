@@ -15,6 +15,7 @@ import numpy as np
 
 from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Picture, Plane
 from vhmae.errors import InputError
+from vhmae.memory import bounded
 
 TEST_LIST, TRAIN_LIST = "test_list.txt", "train_list.txt"
 REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_videos"
@@ -152,7 +153,7 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
     if not root.is_dir():
         raise InputError(f"{root}: is not a folder; expected a data set in the HYouTube layout")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = bounded(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); give a "

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from vhmae.data.hyoutube import read_list, read_picture
 from vhmae.errors import InputError
+from vhmae.memory import bounded
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -57,10 +58,8 @@ def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
             frames.
     """
     try:
-        lines = [
-            line.split()
-            for line in list_file.read_text(encoding="utf-8-sig").replace("\\", "/").splitlines()
-        ]
+        text = bounded(list_file).read_text(encoding="utf-8-sig")
+        lines = [line.split() for line in text.replace("\\", "/").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         told = getattr(error, "strerror", None) or "not UTF-8"
         raise InputError(

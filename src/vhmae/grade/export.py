@@ -15,7 +15,7 @@ from vhmae.grade.job import ExportJob
 from vhmae.grade.media import Media, media_of, plain
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
 from vhmae.grade.timeline import require_otio, write_edl, write_otio
-from vhmae.partial_output import partial_name
+from vhmae.partial_output import partial_name, take_places
 from vhmae.video.probe import VideoInfo
 from vhmae.work.analysis import told_of_move
 from vhmae.work.harmonize import check_strict
@@ -190,8 +190,7 @@ class _Files:
         return part
 
     def finish(self) -> None:
-        for part, path in zip(self._parts, self.named, strict=True):
-            part.replace(path)
+        take_places([*zip(self._parts, self.named, strict=True)])
 
     def abandon(self) -> None:
         for part in self._parts:

@@ -13,6 +13,7 @@ from typing import Any
 
 from vhmae.data.hyoutube import COMPOSITE, MASK, TEST_LIST
 from vhmae.errors import InputError, VhmaeError
+from vhmae.memory import bounded
 from vhmae.partial_output import OutputLock, write_text_whole
 from vhmae.rcvh.composite import OBJECT
 from vhmae.web.records import NotReadable, parse_json
@@ -37,7 +38,7 @@ def read_manifest(out: Path, unfinished: bool = False) -> list[Line]:
     """
     path = out / MANIFEST
     try:
-        texts = path.read_text(encoding="utf-8", errors=_ODD_NAMES).split("\n")
+        texts = bounded(path).read_text(encoding="utf-8", errors=_ODD_NAMES).split("\n")
     except FileNotFoundError:
         return []
     except OSError as error:

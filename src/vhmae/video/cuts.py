@@ -8,6 +8,7 @@ import numpy as np
 
 from vhmae.arrays import Array, Arrays, UnitFrame
 from vhmae.errors import InputError
+from vhmae.memory import bounded
 
 THUMBNAIL = (36, 64)
 """Height and width of the frames that the detector sees."""
@@ -120,7 +121,7 @@ def read_cuts(path: Path, frames: int) -> frozenset[int]:
         InputError: if the file cannot be read or a line holds no number of the video's frames.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = bounded(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"cannot be read ({getattr(error, 'strerror', None) or 'not text'}); give a text file",

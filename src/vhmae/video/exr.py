@@ -26,7 +26,7 @@ from vhmae.color.srgb import encoded, linear
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
-from vhmae.video.probe import VideoInfo
+from vhmae.video.probe import DEFAULT_RATE, VideoInfo
 from vhmae.video.stills import check_is_picture_file
 
 TOP = 65535
@@ -119,6 +119,12 @@ class ExrPicture:
         """How many times as wide a pixel is as it is high."""
         told = float(self._part.header.get("pixelAspectRatio", 1.0))
         return Fraction(told).limit_denominator(1000) if 0.0 < told < 1000.0 else Fraction(1)
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames a second; None where the file does not say."""
+        told = self._part.header.get("framesPerSecond")
+        return Fraction(told) if told is not None and 0 < told < 10_000 else None
 
     @property
     def reaches_beyond(self) -> bool:
@@ -383,7 +389,7 @@ def probe_exr(path: Path, shown: Path, space: LightSpace | None = None) -> Video
         path=shown,
         width=width,
         height=height,
-        fps=Fraction(25),
+        fps=picture.rate or DEFAULT_RATE,
         frames=1,
         duration_seconds=0.0,
         start_seconds=0.0,

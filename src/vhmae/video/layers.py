@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from vhmae.arrays import Array, Matrix, Matte, Picture, to_unit
 from vhmae.color.light import converted
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError, counted
+from vhmae.video.encoders import is_even
 from vhmae.video.laying import numbers_told, picked
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
 from vhmae.video.pairing import Pairing, check_partners, pair_up
@@ -60,7 +62,9 @@ class LayeredSource:
         self.warnings: list[str] = []
         background, foreground = self._paired(background, foreground, pair)
         needed_frames = min(needed_frames, background.frames)
-        if background.files is not None and background.frames == 1 and foreground.frames > 1:
+        stands = background.files is not None and background.frames == 1 and foreground.frames > 1
+        if stands:
+            assert background.files is not None
             background = dataclasses.replace(
                 background,
                 files=background.files * foreground.frames,
@@ -95,6 +99,18 @@ class LayeredSource:
                 f"{background.frames}; trim the background or pass `end`",
                 field="foreground",
                 value=foreground.path,
+            )
+        if stands and not is_even(foreground):
+            self.warnings.append(
+                f"{foreground.path} shows its frames for uneven times: before the still background "
+                f"each is shown as long as the others, {float(foreground.fps):.3f} a second"
+            )
+        own, other = (info.pixel_aspect or Fraction(1) for info in (foreground, background))
+        if own != other:
+            self.warnings.append(
+                f"{foreground.path} has pixels {_ratio(own)}, {background.path.name} "
+                f"{_ratio(other)}: it is laid pixel for pixel and shown in another shape; scale it "
+                "first"
             )
         if foreground.frames > background.frames:
             self.warnings.append(
@@ -256,3 +272,7 @@ def warp_layer(layer: Picture, matrix: Matrix, scale: float, size: tuple[int, in
         layer, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
     )
     return warped
+
+
+def _ratio(aspect: Fraction) -> str:
+    return f"of {aspect.numerator}:{aspect.denominator}"

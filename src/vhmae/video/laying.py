@@ -68,8 +68,6 @@ def lay(composite: VideoInfo, mask: Laid) -> Pairs:
 
 def _by_time(composite: VideoInfo, mask: Laid) -> Pairs:
     own = mask.reading.rate or mask.facts.rate
-    if not composite.frames:  # a stream, whose end nobody knows
-        return Pairs(None)
     if own is None or (composite.files is not None and mask.reading.rate is None):
         return Pairs(None)
     if abs(float(own / composite.fps) - 1.0) <= RATE_TOLERANCE:
@@ -78,6 +76,8 @@ def _by_time(composite: VideoInfo, mask: Laid) -> Pairs:
         f"{mask.path} has {float(own):.3f} frames a second, {composite.path.name} "
         f"{float(composite.fps):.3f}"
     )
+    if not composite.frames:  # a stream, whose end nobody knows
+        return Pairs(None, f"{told}: they are paired one by one")
     if mask.frames == composite.frames and mask.reading.rate is None:
         return Pairs(None, f"{told}, but as many frames: they were paired one by one")
     shown = seconds_of(composite)

@@ -170,7 +170,7 @@ class MatteSource:
             return check_numbers(composite, self, places, hold_last)
         if places is not None:
             return check_times(composite, self, warning, hold_last)
-        if self.frames == composite.frames:
+        if self.frames == composite.frames or not composite.frames:  # a stream has no end
             return warning
         if not hold_last:
             remedy = "trim one" if hold_last is None else "trim one or pass `hold_last_mask`"

@@ -17,7 +17,7 @@ import numpy as np
 
 from vhmae.arrays import Frame
 from vhmae.errors import InputError, VhmaeError
-from vhmae.partial_output import OutputLock, partial_name, whole_file
+from vhmae.partial_output import OutputLock, partial_name, take_places, whole_file
 from vhmae.video.delivery import delivery
 from vhmae.video.encoders import encoder_options, pixel_format
 from vhmae.video.exr import ExrPicture, is_exr, write_new
@@ -113,8 +113,7 @@ class PictureWriter(FrameWriter):
     def finish(self) -> None:
         try:
             self.flush()
-            for part, place in self._parts:
-                part.replace(place)
+            take_places(self._parts)
         finally:
             self.abandon()
 

@@ -94,6 +94,8 @@ _LISTS = {"concat", "hls", "applehttp", "dash", "sdp", "imf"}
 """FFmpeg's formats that read other files, or reach into a network."""
 _COVER = 0x400
 """FFmpeg's mark of a stream that is a picture of the file (AV_DISPOSITION_ATTACHED_PIC)."""
+DEFAULT_RATE = Fraction(24)
+"""Frames a second of pictures that do not say."""
 LARGEST_STEP_BACK = 0.5
 """Seconds by which time stamps may go back from one packet to the next."""
 _CURVES: dict[int, Curve] = {16: "PQ", 18: "HLG"}

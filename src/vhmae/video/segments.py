@@ -8,6 +8,7 @@ when it is whole; what is not listed is written again.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from vhmae.arrays import Array, Arrays
-from vhmae.errors import InputError
+from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import OutputLock, resume_folder, write_text_whole
 from vhmae.video.frame_writer import FrameWriter, file_size
 from vhmae.video.packets import SUFFIX, PacketFile, decoding_delay
@@ -108,6 +109,15 @@ class SegmentedWriter(FrameWriter):
     def checkpoint(self, numbers: dict[str, Any], arrays: Arrays) -> None:
         """Close the segment; a run that is stopped from here on goes on after it."""
         self._close_segment()
+        try:
+            self._keep_state(numbers, arrays)
+        except OSError as error:
+            raise VhmaeError(
+                f"{self.output}: what a later run could go on from cannot be kept "
+                f"({error.strerror}); check the space on the disk"
+            ) from None
+
+    def _keep_state(self, numbers: dict[str, Any], arrays: Arrays) -> None:
         file = self.folder / f"state-{len(self.segments)}.npz"
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy types the keywords after its own flags
         state = {
@@ -197,12 +207,15 @@ class SegmentedWriter(FrameWriter):
 
     def abandon(self) -> None:
         """Keep what a later run can go on from."""
-        if self._store is not None:
-            self._store.close()
-        for writer in (self._writer, self._joined):
-            if writer is not None:
-                writer.abandon()
-        self._lock.release()
+        try:
+            if self._store is not None:
+                with contextlib.suppress(OSError):  # a full disk takes no more
+                    self._store.close()
+            for writer in (self._writer, self._joined):
+                if writer is not None:
+                    writer.abandon()
+        finally:
+            self._lock.release()
 
     @property
     def _done(self) -> Path:

@@ -19,7 +19,7 @@ from vhmae.partial_output import check_apart, check_folder
 from vhmae.video.exr import ExrPicture, is_exr, probe_exr
 from vhmae.video.pairing import natural_order, numbers_of
 from vhmae.video.planes import frame_of
-from vhmae.video.probe import VideoInfo, describe_stream
+from vhmae.video.probe import DEFAULT_RATE, VideoInfo, describe_stream
 from vhmae.video.still_marks import marks_of
 from vhmae.video.stills import Turn, open_picture, picture_bytes
 from vhmae.video.turning import turned_frame, turned_info
@@ -31,8 +31,6 @@ _HASHES = re.compile(r"(.*?)(#{2,}|(?<=[._-])#(?=[._-]))(.*)")
 _RANGE = re.compile(r"(.*?)\[?(?<![0-9])([0-9]+)-([0-9]+)\]?(\.[^.]+)")
 _NUKE = re.compile(r"(.*\S) +(-?[0-9]+)-(-?[0-9]+)")
 """A sequence's name with the first and the last number behind it, as Nuke writes it."""
-DEFAULT_RATE = Fraction(24)
-"""Frames a second of a sequence, which does not say."""
 
 
 def is_pictures(path: Path) -> bool:
@@ -167,9 +165,10 @@ def _starred(path: Path, name: str) -> dict[int, Path]:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """What lies in a folder; nothing where there is none."""
+    """What lies in a folder, but for what macOS keeps beside files; nothing where there is none."""
     try:
-        return list(folder.iterdir()) if folder.is_dir() else []
+        found = folder.iterdir() if folder.is_dir() else ()
+        return [file for file in found if not file.name.startswith("._")]
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be read ({error.strerror}); check its permissions"
@@ -215,7 +214,7 @@ def probe_pictures(
     """Look at pictures as at a video.
 
     Args:
-        rate: frames a second; None takes 24.
+        rate: frames a second; None takes what OpenEXR says, else 24.
         space: what their values stand for; None is what they say.
     Raises:
         InputError: if there are none, or the first cannot be read.
@@ -230,7 +229,7 @@ def probe_pictures(
             info = describe_stream(stream, path, colorspace, space)
         aspect = marks_of(picture_bytes(files[0], what)).aspect
         info = turned_info(dataclasses.replace(info, pixel_aspect=aspect), turn)
-    fps = rate or DEFAULT_RATE
+    fps = rate or (info.fps if info.codec == "exr" else DEFAULT_RATE)
     return dataclasses.replace(
         info,
         files=tuple(files),
@@ -296,7 +295,8 @@ def check_picture_output(output: Path, inputs: list[Path]) -> None:
                 "another folder"
             )
         for file in files_of(source) if source.exists() or is_pattern(source) else []:
-            if file.parent.resolve() == output.parent.resolve() and name.fullmatch(file.name):
+            lies = (file.parent.resolve() / file.name, file.resolve())  # a link, and what it names
+            if any(at.parent == output.parent.resolve() and name.fullmatch(at.name) for at in lies):
                 raise InputError(
                     f"{output}: would be written over {file}, which is an input; choose another "
                     "name for the output"

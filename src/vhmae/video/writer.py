@@ -281,7 +281,7 @@ class VideoWriter(FrameWriter):
         self._copy_companions(float(seconds))
         try:
             self._take(self._stream.encode(frame))
-        except av.error.FFmpegError as error:
+        except (av.error.FFmpegError, OSError) as error:
             raise VhmaeError(
                 f"{self.output}: encoding failed at frame {self.frames} ({error.strerror}); check "
                 "the space on the disk"

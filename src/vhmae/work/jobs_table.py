@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.errors import InputError, did_you_mean
+from vhmae.memory import bounded
 from vhmae.options import Option, build_options, options_of
 from vhmae.work.job import HarmonizeJob
 
@@ -62,7 +63,7 @@ def read_jobs(table: Path, shared: Mapping[str, Any]) -> list[HarmonizeJob]:
 def _rows(table: Path, known: Mapping[str, Option]) -> Iterator[tuple[int, dict[str, str]]]:
     """The lines of a table, each with its number and its fields by their columns."""
     try:
-        text = _decoded(table.read_bytes())
+        text = _decoded(bounded(table).read_bytes())
         heading = text.lstrip("\n").partition("\n")[0]
         separator = max(SEPARATORS, key=heading.count)
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)

@@ -44,6 +44,7 @@ class Sources:
     def __init__(self, job: AnalysisJob) -> None:
         """Open them; :meth:`check` goes on from there, once the output is known to be writable."""
         self.job = job
+        _check_times(job)
         space = named_space(job.input_space)
         self.info = probe_source(job.composite, "composite", job.colorspace, job.rate, space)
         if not job.keeps_turn:
@@ -267,8 +268,15 @@ def _frame_at(info: VideoInfo, seconds: float) -> int:
     return int(np.searchsorted(shown, seconds - 1e-6))
 
 
+def _check_times(job: AnalysisJob) -> None:
+    """Refuse a part that no video has, before one is opened."""
+    for name, seconds in (("start", job.start), ("end", job.end)):
+        if seconds is not None and not math.isfinite(seconds):
+            raise InputError("is no time; give seconds or leave it out", field=name, value=seconds)
+
+
 def _check_range(job: AnalysisJob, info: VideoInfo) -> None:
-    if job.start < 0 or not math.isfinite(job.start) or job.start >= info.duration_seconds:
+    if job.start < 0 or job.start >= info.duration_seconds:
         raise InputError(
             f"the video has {info.duration_seconds:.2f} s; choose a start within it",
             field="start",

@@ -101,7 +101,7 @@ def _harmonize(job: StreamJob, stoppable: _Stoppable, sink: BinaryIO) -> dict[st
     info = describe_stream(
         video_stream(container), Path("-"), job.colorspace, named_space(job.input_space)
     )
-    mattes.check_fits(info, hold_last=True)
+    misfit = mattes.check_fits(info, hold_last=True)
     hear_stream(job, harmonizer, info)
     header = None if raw else stoppable.beginning.partition(b"\n")[0]
     writer = _PipeWriter(sink, info, video_stream(container), header)
@@ -129,7 +129,9 @@ def _harmonize(job: StreamJob, stoppable: _Stoppable, sink: BinaryIO) -> dict[st
         )
     seconds = time.monotonic() - began
     idle = idle_gpu(harmonizer.network, job.device)
-    warnings = [*_warnings(harmonizer), *idle, *stream_warnings(job, harmonizer)]
+    told = [*mattes.warnings, misfit, *info.warnings]
+    warnings = [warning for warning in told if warning]
+    warnings += [*_warnings(harmonizer), *idle, *stream_warnings(job, harmonizer)]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
     return Report(
