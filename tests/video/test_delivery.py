@@ -7,6 +7,7 @@ with what the file says of itself, or what readers take where it says nothing; p
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.scenes import write_video
+from vhmae.color.yuv import ColorEncoding
+from vhmae.video.delivery import delivery
 from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.pictures import open_pictures
+from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
+from vhmae.video.recode import recoded
+from vhmae.video.siting import Siting
 from vhmae.video.source import probe_source
 from vhmae.video.writer import VideoWriter
 
@@ -316,3 +323,42 @@ def test_a_broadcast_clock_begins_at_zero(suffix: str, begins: float, tmp_path: 
     assert written.frames == 5
     assert 0.0 <= written.start_seconds < 0.1
     assert written.duration_seconds < 1.0
+
+
+@pytest.mark.parametrize("siting", ["left", "center", "topleft"])
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "libvpx-vp9"])
+def test_where_chroma_lies_is_kept_or_told(codec: str, siting: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mkv", tmp_path / "out.mkv"
+    with av.open(str(source), "w") as container:
+        options = {"chroma_sample_location": siting}
+        stream: Any = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
+        frame = av.VideoFrame.from_ndarray(np.full((64, 64, 3), 90, np.uint8), format="rgb24")
+        container.mux(stream.encode(frame.reformat(format="yuv420p")))
+        container.mux(stream.encode(None))
+    info = probe_video(source)
+    assert info.siting == siting
+    with VideoWriter(output, info, codec=codec) as writer:
+        for timed in read_frames(info):
+            writer.write(timed, timed.image.copy())
+    lost = codec == "libvpx-vp9" and siting != "left"
+    assert writer.left_out == ([f"where its chroma lies ({siting})"] if lost else [])
+    if not lost and siting != "left":  # the usual place need not be said
+        assert probe_video(output).siting == siting
+
+
+@pytest.mark.parametrize(("siting", "at"), [("left", 0.5), ("center", 0.5), ("topleft", 0.0)])
+def test_chroma_is_taken_from_where_it_lies(siting: Siting, at: float, tmp_path: Path) -> None:
+    """A ramp from top to bottom, whose samples each hold the value of their own place."""
+    rows = np.arange(32)[:, None] * 2 + at
+    chroma = np.broadcast_to(rows * 2.0 + 60.0, (32, 32)).astype(np.uint8)
+    planes = [np.full((64, 64), 120, np.uint8), chroma, chroma]
+    before = ColorEncoding("bt709", False, 8)
+    info = dataclasses.replace(
+        probe_video(write_video(tmp_path / "in.mkv", np.zeros((2, 64, 64, 3), np.uint8))),
+        encoding=before,
+        siting=siting,
+    )
+    target = delivery(info, "ffv1", ".mkv", "yuv444p")
+    full = recoded(PlanarFrame(planes, before, 2, 2), target).planes[1]
+    assert np.abs(full[4:-4, 8] - (np.arange(64)[4:-4] * 2.0 + 60.0)).max() <= 1.0

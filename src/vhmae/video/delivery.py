@@ -13,7 +13,7 @@ is BT.601 of limited range); JFIF 1.02 (JPEG is BT.601 of full range, chroma cen
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal, get_args
+from typing import get_args
 
 import av
 
@@ -21,9 +21,7 @@ from vhmae.color.light import HdrSpace
 from vhmae.color.yuv import ColorEncoding, Matrix
 from vhmae.errors import InputError
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, untagged_matrix
-
-Siting = Literal["left", "center"]
-"""Where a chroma sample lies in its row: at its first pixel, or between its two."""
+from vhmae.video.siting import Siting, usual_siting
 
 _ANY = tuple(matrix for matrix in get_args(Matrix) if matrix != "rgb")
 
@@ -55,7 +53,6 @@ _BY_CONTAINER = {
     **dict.fromkeys((".mkv", ".webm", ".mp4", ".m4v"), _SAY_ALL),
     ".mov": _SAY_MATRIX,
 }
-_CENTERED = ("mjpeg", "webp", "mpeg1video")
 SAYS_SITING = ("h264", "hevc")
 """These can say another siting than their usual one."""
 _SAYS_CURVE = ("h264", "hevc", "av1", "prores", "png")
@@ -100,6 +97,14 @@ class Delivery:
         return " and ".join(changes) or None
 
 
+def lost_siting(source: VideoInfo, target: Delivery) -> str | None:
+    """Where a source says its chroma lies, where the file cannot say so and its chroma is written
+    as it is; None otherwise."""
+    spans = target.planar.startswith(("yuv42", "yuvj42", "yuva42"))
+    kept = target.siting == target.siting_before or target.told is not None
+    return None if source.siting is None or kept or not spans else source.siting
+
+
 def _named(matrix: str) -> str:
     return f"BT.{matrix.removeprefix('bt')}"
 
@@ -120,11 +125,6 @@ def siting_options(target: Delivery) -> dict[str, str]:
 def must_say_matrix(target: Delivery) -> bool:
     """Whether a file is misread that leaves its matrix to the reader."""
     return target.codec in _MUST_SAY_MATRIX
-
-
-def usual_siting(codec: str) -> Siting:
-    """Where the chroma of a codec lies if nothing else is said."""
-    return "center" if codec in _CENTERED else "left"
 
 
 def planar_format(pixel_format: str) -> str:
@@ -181,7 +181,7 @@ def delivery(source: VideoInfo, encoder: str, container: str, pixel_format: str)
         encoding = ColorEncoding(matrix, full, bits, before.space)
     if isinstance(before.space, HdrSpace):
         _check_holds_hdr(source, before.space, (encoder, codec, container), encoding)
-    siting_before = usual_siting(source.codec)
+    siting_before = source.siting or usual_siting(source.codec)
     return Delivery(
         codec,
         pixel_format,

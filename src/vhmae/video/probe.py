@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import math
-import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,9 @@ from vhmae.color.light import LIGHT, Curve, HdrSpace, LightSpace, Primaries
 from vhmae.color.yuv import ColorEncoding, Matrix
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
+from vhmae.video.display_matrix import display_matrix, shown_by
 from vhmae.video.hdr import HdrMetadata, dolby_configuration, read_metadata
+from vhmae.video.siting import Siting, siting_told
 
 # Formats that are stored plane by plane; others are repacked without loss before they are read.
 PLANAR = {
@@ -148,6 +148,8 @@ class VideoInfo:
     righted: int = 0
     """Degrees counterclockwise by which frames are turned as they are read, so that they are
     upright; then ``turned`` is 0, and width and height are those of the upright frame."""
+    siting: Siting | None = None
+    """Where its chroma lies; None where the file does not say, and where 4:4:4 needs no place."""
     timestamps: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
     """(frames,) int64, ascending: when each frame is shown, in units of the stream's time base;
     None where the file does not say."""
@@ -281,8 +283,8 @@ def probe_video(
                 f"{path}: has no frames that can be decoded; make it again or repair it"
             )
         info = describe_stream(stream, path, colorspace, space)
-        matrix = _display_matrix(first)
-        mirrored, turned = (False, 0) if matrix is None else _turn_told(matrix)
+        matrix = display_matrix(first)
+        mirrored, turned = shown_by(matrix)
         # The last frame lasts as long as one at the average rate, where nothing else is said.
         span = float((max(known) - min(known)) * tick + 1 / info.fps) if known else 0.0
         return dataclasses.replace(
@@ -292,6 +294,7 @@ def probe_video(
             start_seconds=float((min(known) if known else 0) * tick),
             display_matrix=matrix,
             mirrored=mirrored,
+            siting=siting_told(first),
             hdr=read_metadata(first, str(path), context.codec_tag, dolby_configuration(stream)),
             turned=turned,
             timestamps=timestamps,
@@ -469,20 +472,6 @@ def _next_frame(
             for frame in packet.decode():
                 return frame
     return None
-
-
-def _display_matrix(frame: av.VideoFrame) -> bytes | None:
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
-    return bytes(data)[:36] if data is not None else None
-
-
-def _turn_told(matrix: bytes) -> tuple[bool, int]:
-    """How a display matrix (FFmpeg's nine numbers, of which four turn x and y) shows a picture:
-    mirrored left to right first, then turned by degrees counterclockwise, in quarters."""
-    a, b, _, c, d = struct.unpack("<5i", matrix[:20])
-    mirrored = a * d - b * c < 0
-    sign = -1 if mirrored else 1
-    return mirrored, 90 * (round(-math.degrees(math.atan2(sign * b, sign * a)) / 90) % 4)
 
 
 def _reason(error: BaseException) -> str:

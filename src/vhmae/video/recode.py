@@ -14,9 +14,10 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from vhmae.arrays import Array
 from vhmae.color.yuv import ColorEncoding, recoding
-from vhmae.video.delivery import Delivery, Siting
+from vhmae.video.delivery import Delivery
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import TimedFrame
+from vhmae.video.siting import Siting
 from vhmae.video.tags import frame_like, tag_as
 
 DEEPEST = 16
@@ -77,6 +78,10 @@ def repacked(frame: av.VideoFrame, target: Delivery) -> av.VideoFrame:
         src_color_range=spread,
         dst_color_range=spread,
     )
+
+
+_TENT, _ONE = np.array([0.25, 0.5, 0.25], np.float32), np.ones(1, np.float32)
+"""The weights of a sample that lies at a pixel's place, and none."""
 
 
 def chroma_spans(planar: str) -> tuple[int, int]:
@@ -223,11 +228,10 @@ def _full_chroma(image: PlanarFrame, siting: Siting) -> list[Array]:
     across, down = image.chroma_x, image.chroma_y
     if across == down == 1:
         return planes
-    # Pixel x lies at sample (x - shift) / span; rows of samples lie between theirs.
-    left = 0.0 if siting == "left" else 0.5 * (across - 1)
-    matrix = np.array(
-        [[1 / across, 0.0, -left / across], [0.0, 1 / down, -0.5 * (down - 1) / down]]
-    )
+    # Pixel x lies at sample (x - shift) / span.
+    left = 0.5 * (across - 1) if siting == "center" else 0.0
+    top = 0.0 if siting == "topleft" else 0.5 * (down - 1)
+    matrix = np.array([[1 / across, 0.0, -left / across], [0.0, 1 / down, -top / down]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     size = (image.width, image.height)
     return [
@@ -241,11 +245,10 @@ def _shrunk(plane: Array, spans: tuple[int, int], siting: Siting) -> Array:
     across, down = spans
     height, width = plane.shape
     plane = np.pad(plane, ((0, -height % down), (0, -width % across)), mode="edge")
-    if across == 2 and siting == "left":
-        kernel = np.array([0.25, 0.5, 0.25], np.float32)
-        plane = cv2.sepFilter2D(
-            plane, -1, kernel, np.ones(1, np.float32), borderType=cv2.BORDER_REPLICATE
-        )[:, ::2]
+    if across == 2 and siting != "center":
+        plane = cv2.sepFilter2D(plane, -1, _TENT, _ONE, borderType=cv2.BORDER_REPLICATE)[:, ::2]
     elif across == 2:
         plane = 0.5 * (plane[:, ::2] + plane[:, 1::2])
+    if down == 2 and siting == "topleft":
+        return cv2.sepFilter2D(plane, -1, _ONE, _TENT, borderType=cv2.BORDER_REPLICATE)[::2]
     return 0.5 * (plane[::2] + plane[1::2]) if down == 2 else plane

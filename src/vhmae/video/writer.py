@@ -14,7 +14,7 @@ import av
 
 from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.partial_output import OutputLock, partial_name
-from vhmae.video.delivery import delivery, siting_options
+from vhmae.video.delivery import delivery, lost_siting, siting_options
 from vhmae.video.encoders import (
     RATES_ONLY,
     UPPER_FIRST,
@@ -116,6 +116,8 @@ class VideoWriter(FrameWriter):
             )
         options = encoder_options(encoder, crf, preset, name, container)
         options |= siting_options(self._delivery)
+        if (lost := lost_siting(source, self._delivery)) is not None:
+            self.left_out.append(f"where its chroma lies ({lost})")
         options = source.hdr.added(options, encoder)
         # Pictures have no stream whose tags, audio and times could be kept.
         self._original = open_video(source.path, "composite") if source.files is None else None
