@@ -84,13 +84,13 @@ def wheels() -> dict[str, dict[str, float]]:
     needed = required()
     return {
         "onnx": _told(needed),
-        "onnx_without_numba": _told(_without(needed, "numba")),
+        "onnx_without_numba": _told(_without(needed, *NUMBA)),
         "torch": _told(["torch", *_without(needed, RUNTIME)]),
     }
 
 
-def _without(lines: Iterable[str], name: str) -> list[str]:
-    return [line for line in lines if not line.startswith(name)]
+def _without(lines: Iterable[str], *names: str) -> list[str]:
+    return [line for line in lines if not line.startswith(names)]
 
 
 def _told(requirements: Iterable[str]) -> dict[str, float]:

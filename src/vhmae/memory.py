@@ -19,6 +19,11 @@ from vhmae.errors import InputError
 GIB = 2**30
 
 
+def how_many(most: int, each_bytes: int, room_bytes: int) -> int:
+    """How many things may wait at once: at most ``most``, fewer or none where they are large."""
+    return min(most, room_bytes // max(1, each_bytes))
+
+
 def available_bytes() -> int | None:
     """Memory that is to be had, by the system and by the limits of this process's group; None where
     nothing says."""

@@ -37,7 +37,8 @@ def begin(work: Callable[..., object], *arguments: object) -> None:
 def run_ahead(
     items: Iterator[T], size: int, wake: Callable[[], None] = lambda: None
 ) -> Generator[T, None, None]:
-    """Draw from ``items`` in a thread, at most ``size`` items ahead.
+    """Draw from ``items`` in a thread, at most ``size`` items ahead; 0 draws them one by one, as
+    they are asked for, and without a thread.
 
     Args:
         wake: called before the thread is waited for: ends what ``items`` may wait for without end,
@@ -46,6 +47,9 @@ def run_ahead(
     An error of the thread is raised here, in its place. Closing the generator (also by an error or
     Ctrl-C in its consumer) stops the thread, closes ``items`` in it, and waits for both.
     """
+    if size < 1:
+        yield from items
+        return
     handed: queue.Queue[Any] = queue.Queue(size)
     stop = threading.Event()
 

@@ -233,8 +233,8 @@ def test_devices_that_are_not_there_are_refused(device: str, told: str) -> None:
 @pytest.mark.parametrize(
     ("device", "precision", "told"),
     [
-        ("mps", "auto", "`device` mps: it needs torch"),
-        ("auto", "bf16", "`precision` bf16: it needs torch"),
+        ("mps", "auto", "`device` mps: this device needs torch"),
+        ("auto", "bf16", "`precision` bf16: this precision needs torch"),
         ("cdua", "auto", "did you mean cuda"),
     ],
 )

@@ -171,6 +171,7 @@ class OpenClip:
                 yield
         finally:
             frames.close()
+            analysis.close()
         self.read = self.info.frames
 
     def _kept(self, frames: Iterator[Payload]) -> Iterator[Payload]:

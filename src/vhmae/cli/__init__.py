@@ -122,8 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:
         if lacks_torch(error):
-            command = args.parser.prog if args is not None else "this"
-            _print_error(needs_torch(f"{command}:"))
+            command = args.parser.prog if args is not None else "this command"
+            _print_error(needs_torch(command))
             return InputError.exit_code
         if isinstance(error, RuntimeError) and str(error).startswith(
             "Symlink loop from "

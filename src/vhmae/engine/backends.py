@@ -49,7 +49,7 @@ def open_network(
         backend = _fitting(weights, device, precision)
     if backend == "torch":
         if not torch_is_here():
-            raise InputError(needs_torch("it"), field="backend", value="torch")
+            raise InputError(needs_torch("this backend"), field="backend", value="torch")
         import torch
 
         from vhmae.engine.torch_network import open_by_torch
@@ -72,7 +72,7 @@ def _fitting(weights: str, device: str, precision: str) -> BackendChoice:
     for field, value in (("device", device), ("precision", precision)):
         if value in ("mps", "bf16"):
             if not here:
-                raise InputError(needs_torch("it"), field=field, value=value)
+                raise InputError(needs_torch(f"this {field}"), field=field, value=value)
             return "torch"
     if here and not knows_device(device):
         return "torch"  # which says what is wrong with it

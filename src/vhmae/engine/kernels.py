@@ -1,17 +1,27 @@
 """The renderer's inner loop, compiled: decode, map, blend, encode; a frame's pixels are read and
 written once.
 
-Compiled by numba at first use and kept on the disk. Its answers are those of the plain path in
-``rendering`` (within a level, under test), at a tenth of the time. A row is worked off in short
-loops over few arrays, since only such loops become vector code.
+Compiled by numba when it is first used on a machine (``recoloring``). Its answers are those of the
+plain path in ``rendering`` (within a level, under test), at a tenth of the time. A row is worked
+off in short loops over few arrays, since only such loops become vector code.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+import numba
 import numpy as np
+from numba import types
 
 from vhmae.arrays import Array, ColorMap, Matrix, Numbers, Places, Plane, UnitMatte
-from vhmae.color.compiled import compiled
+
+_array_at: Any = numba.carray  # type: ignore[attr-defined]  # which it hands on without naming it
+
+
+def compiled(function: Any) -> Any:
+    """Compile as a part of what calls it."""
+    return numba.njit(nogil=True, fastmath=True)(function)
 
 
 @compiled
@@ -102,27 +112,10 @@ def recolor_rows(
     share: Numbers,
     limit: float,
     moved: Numbers,
+    room: Numbers,
 ) -> tuple[float, float]:
-    """Recolour the box of a frame whose corner is (top, left), in place.
-
-    Args:
-        luma: (H, W) uint8 or uint16, C order: the whole plane; written in the box.
-        chroma: (2, h, w) of the same type: the box's chroma at full size.
-        cover: (h, w) float32, the matte in the box.
-        decode, offset: (3, 3) and (3,) float32: rgb = decode @ codes + offset.
-        encode: (3, 3) float32: change of codes = encode @ change of rgb.
-        quadratic: (3, 6) float32: the overall map's terms r^2, g^2, b^2, rg, gb, br.
-        maps, steps: (N, 12, w) float32: affine terms at the rows of cells, and their way to the
-            next row.
-        lower, share: (h,) int64 and float32: the row of cells above each row of pixels, and how far
-            it is to the next.
-        limit: largest code value.
-        moved: (2, h, w) float32, written: the change of chroma at full size.
-    Returns:
-        The sum of absolute changes of colour, and of the matte, over the box.
-    """
+    """As ``recoloring.recolor_rows``; ``room`` is (7, w) float32, for anything."""
     height, width = cover.shape
-    room = np.empty((7, width), np.float32)
     top_code = np.float32(limit)
     change = 0.0
     area = 0.0
@@ -188,3 +181,64 @@ def recolor_rows(
             )
         area += m.sum()
     return change, area
+
+
+def recolor_pointers(
+    luma: Any,
+    rows: int,
+    columns: int,
+    chroma: Any,
+    cover: Any,
+    height: int,
+    width: int,
+    top: int,
+    left: int,
+    decode: Any,
+    offset: Any,
+    encode: Any,
+    quadratic: Any,
+    maps: Any,
+    steps: Any,
+    cells: int,
+    lower: Any,
+    share: Any,
+    limit: float,
+    moved: Any,
+    room: Any,
+    sums: Any,
+) -> None:
+    """As :func:`recolor_rows`, for pointers; ``sums`` is (2,) float64, what it returns."""
+    told = _array_at(sums, 2)
+    told[0], told[1] = recolor_rows(
+        _array_at(luma, (rows, columns)),
+        _array_at(chroma, (2, height, width)),
+        _array_at(cover, (height, width)),
+        top,
+        left,
+        _array_at(decode, (3, 3)),
+        _array_at(offset, 3),
+        _array_at(encode, (3, 3)),
+        _array_at(quadratic, (3, 6)),
+        _array_at(maps, (cells, 12, width)),
+        _array_at(steps, (cells, 12, width)),
+        _array_at(lower, height),
+        _array_at(share, height),
+        limit,
+        _array_at(moved, (2, height, width)),
+        _array_at(room, (7, width)),
+    )
+
+
+def module_of(code_bytes: int) -> tuple[str, str]:
+    """:func:`recolor_pointers` for codes of one byte or of two in LLVM's language, and its name
+    there."""
+    codes = types.CPointer(types.uint8 if code_bytes == 1 else types.uint16)
+    floats, number = types.CPointer(types.float32), types.int64
+    arguments = (
+        *(codes, number, number, codes, floats, number, number, number, number),
+        *(floats,) * 6,
+        *(number, types.CPointer(types.int64), floats, types.float32, floats, floats),
+        types.CPointer(types.float64),
+    )
+    entry = numba.cfunc(types.void(*arguments), fastmath=True)(recolor_pointers)
+    return entry.inspect_llvm(), entry.native_name

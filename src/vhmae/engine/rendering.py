@@ -118,7 +118,7 @@ class FrameTransform:
     def recolor(self, frame: PlanarFrame, box: Box, cover: UnitMatte) -> tuple[float, float]:
         if frame.encoding.space is not None:  # the inner loop knows what a display is sent, alone
             return recolor_plainly(self, frame, box, cover)
-        from vhmae.engine.kernels import recolor_rows  # slow to import: at first use
+        from vhmae.engine.recoloring import recolor_rows  # its library is large: at first use
 
         decode, offset = (values.astype(np.float32) for values in frame.encoding.decoding())
         encode = frame.encoding.encoding()[0].astype(np.float32)

@@ -175,6 +175,16 @@ def encoder_options(
     return options
 
 
+def joined_options(options: dict[str, str], more: dict[str, str]) -> dict[str, str]:
+    """Options of an encoder with others of it; lists of its own parameters are joined."""
+    lists = {
+        key: f"{options[key]}:{value}"
+        for key, value in more.items()
+        if key.endswith("-params") and key in options
+    }
+    return {**options, **more, **lists}
+
+
 def profile_options(encoder: str, profile: str, pix_fmt: str) -> dict[str, str]:
     """The encoder's option that keeps a source's profile, where it is one of ProRes.
 

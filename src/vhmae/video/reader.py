@@ -12,6 +12,8 @@ import numpy as np
 
 from vhmae.arrays import Array, Codes, Frame, UnitColors
 from vhmae.errors import InputError, VhmaeError
+from vhmae.memory import how_many
+from vhmae.video.frame_bytes import frame_bytes
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import (
     MATRICES,
@@ -30,6 +32,11 @@ _SAID: dict[str, dict[int, str]] = {
     "color_range": {1: "of limited range", 2: "of full range"},
 }
 """What frames say of their colours, by FFmpeg's numbers."""
+
+MOST_THREADS = 16
+"""Threads that FFmpeg starts by itself at the most."""
+DECODER_BYTES = 256 << 20
+"""Of the frames that a decoder's threads may hold."""
 
 
 @dataclasses.dataclass
@@ -54,7 +61,8 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
 
     Args:
         first: number of the first frame that is wanted.
-        threads: decoder threads, 0 lets FFmpeg choose.
+        threads: decoder threads, each of which holds a frame; 0 lets FFmpeg choose, where frames
+            are not so large that some would be too many.
     Raises:
         VhmaeError: if the file cannot be read any further.
     """
@@ -87,7 +95,8 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
             stream.codec_context if beside is None else av.CodecContext.create(beside, "r")
         )
         decoder.thread_type = "AUTO"
-        decoder.thread_count = threads
+        most = how_many(MOST_THREADS, frame_bytes(info), DECODER_BYTES)
+        decoder.thread_count = threads or (0 if most == MOST_THREADS else max(1, most))
         if start and info.stamped and info.timestamps is not None:
             container.seek(int(info.timestamps[min(start, info.frames - 1)]), stream=stream)
         index = -1

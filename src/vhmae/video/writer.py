@@ -15,6 +15,7 @@ import av
 from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.partial_output import OutputLock, partial_name
 from vhmae.video.delivery import delivery, lost_siting, siting_options
+from vhmae.video.encoder_room import encoder_threads, sparing_options
 from vhmae.video.encoders import (
     RATES_ONLY,
     UPPER_FIRST,
@@ -25,10 +26,12 @@ from vhmae.video.encoders import (
     holds_alpha,
     holds_fields,
     is_even,
+    joined_options,
     pixel_format,
     profile_options,
     usual_priority,
 )
+from vhmae.video.frame_bytes import format_bytes
 from vhmae.video.frame_writer import FrameWriter, file_size
 from vhmae.video.packets import PacketFile, mend_decoding_times, presentation_times, read_packets
 from vhmae.video.passthrough import Audio, Companions, Verification, broadcast_origin, name_alike
@@ -118,6 +121,8 @@ class VideoWriter(FrameWriter):
         options |= siting_options(self._delivery)
         if (lost := lost_siting(source, self._delivery)) is not None:
             self.left_out.append(f"where its chroma lies ({lost})")
+        self._frame_bytes = format_bytes(name, source.width, source.height)
+        options = joined_options(options, sparing_options(encoder, preset, self._frame_bytes))
         options = source.hdr.added(options, encoder)
         # Pictures have no stream whose tags, audio and times could be kept.
         self._original = open_video(source.path, "composite") if source.files is None else None
@@ -177,7 +182,8 @@ class VideoWriter(FrameWriter):
         context.time_base = self._time_base
         if encoder in RATES_ONLY or self.output.suffix.lower() == ".avi":
             context.time_base = 1 / Fraction(source.fps).limit_denominator(1001)
-        context.thread_type, context.thread_count = "AUTO", 0
+        context.thread_type = "AUTO"
+        context.thread_count = encoder_threads(self._frame_bytes)
         self._tag(stream, pix_fmt)
         self._name_for_apple(stream)
         if encoder == "libvpx-vp9" and holds_alpha(encoder, pix_fmt):

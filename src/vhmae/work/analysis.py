@@ -22,10 +22,11 @@ from vhmae.overlap import BusyTimes, run_ahead
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.work.job import AnalysisJob
 from vhmae.work.sources import Payload, Sources, read_still
+from vhmae.work.waiting import Again, Waiting, is_kept
 
 STAGES = ("decode", "network", "render", "encode")
-
-
+SURVEYED_AHEAD = 2
+"""Frames read ahead of a look at whole shots."""
 BACKGROUND = 0
 """What reports call the background where they number objects, from 1."""
 
@@ -80,6 +81,11 @@ class Analysis:
                 self.objects.append(number)
                 network = harmonizer.network
 
+        self._again = Again(sources)
+        waiting = min(sources.info.frames, 1 + max(one.latency_frames for one in self.harmonizers))
+        self.keeps_frames = is_kept(sources, waiting)
+        """Whether frames wait for the network as they are; else they are read again."""
+
     def covers(self, mattes: tuple[Array, ...]) -> tuple[Array, ...]:
         """The matte of what each harmonizer moves, by those of the objects."""
         moving = mattes if self.move.foreground else ()
@@ -103,7 +109,8 @@ class Analysis:
         surveys = [harmonizer.begin_survey() for harmonizer in wanting]
         begins: list[int] = []
         with self.busy.working("network"):
-            for number, (timed, mattes) in enumerate(run_ahead(self.sources.frames(), 2), 1):
+            frames = run_ahead(self.sources.frames(), self.sources.ahead(SURVEYED_AHEAD))
+            for number, (timed, mattes) in enumerate(frames, 1):
                 for survey, matte in zip(surveys, self.covers(mattes), strict=True):
                     survey.look_at(timed.image.thumbnail, matte, timed.index in self.sources.cuts)
                 if surveys[0].shot == len(begins):
@@ -127,17 +134,20 @@ class Analysis:
 
     def harmonized(self, frames: Iterator[Payload]) -> Iterator[Ready]:
         """Frames with their changes of colour, as they become ready."""
-        for payload in frames:
-            yield from self.pushed(payload)
-        yield from self.drained()
+        try:
+            for payload in frames:
+                yield from self.pushed(payload)
+            yield from self.drained()
+        finally:
+            self.close()
 
     def pushed(self, payload: Payload) -> list[Ready]:
         """Take the next frame; what is ready by now, at most one."""
-        timed = payload.timed
+        timed, waiting = payload.timed, self.waiting(payload)
         cut = timed.index in self.sources.cuts
         with self.busy.working("network"):
             ready = [
-                harmonizer.push(payload, timed.image.thumbnail, matte, cut=cut)
+                harmonizer.push(waiting, timed.image.thumbnail, matte, cut=cut)
                 for harmonizer, matte in zip(
                     self.harmonizers, self.covers(payload.mattes), strict=True
                 )
@@ -147,39 +157,51 @@ class Analysis:
     def drained(self) -> Iterator[Ready]:
         """The frames that wait, at the end of the stream."""
         rest = zip(*(harmonizer.drain_lazily() for harmonizer in self.harmonizers), strict=True)
-        yield from self.busy.drawing("network", map(self._together, rest))
+        yield from map(self._together, self.busy.drawing("network", rest))
+
+    def waiting(self, payload: Payload) -> Waiting:
+        """A frame as it waits for the network: the harmonizers' payload."""
+        kept = payload if self.keeps_frames else None
+        return Waiting(payload.timed.index, kept, self._again)
+
+    def close(self) -> None:
+        """Let go what waits to be read again."""
+        self._again.close()
 
     def _together(self, released: tuple[Released, ...]) -> Ready:
         """What all harmonizers say of one frame."""
-        payload: Payload = released[0].payload
+        waiting: Waiting = released[0].payload
+        with self.busy.working("decode"):
+            payload = waiting.payload
+        self._again.drop()
         changes = tuple(one.change for one in released)
         return Ready(payload, self.covers(payload.mattes), changes, released[0].shot)
 
-    def _find_other_side(self, place: int, payload: Payload) -> tuple[Thumbnail, Array] | None:
+    def _find_other_side(self, place: int, waiting: Waiting) -> tuple[Thumbnail, Array] | None:
         """Read ahead from a frame that shows nothing of the other side to the next one of its shot
         that does; a background whose shot shows no foreground has none to be fitted to."""
-        begins, harmonizer = payload.timed, self.harmonizers[place]
+        begin, harmonizer = waiting.index, self.harmonizers[place]
         of_background = self.objects[place] == BACKGROUND
-        if of_background and begins.index in self._bare:
+        if of_background and begin in self._bare:
             return None
-        last = begins.index
+        last = begin
         detector = CutDetector()
-        for timed, mattes in self.sources.frames(begins.index):
+        for timed, mattes in self.sources.frames(begin):
             cut = timed.index in self.sources.cuts
             if harmonizer.cut_detection:
                 cut = detector.step(timed.image.thumbnail(*THUMBNAIL)) or cut
-            if cut and timed.index > begins.index:
+            if cut and timed.index > begin:
                 break
             cover, last = self.covers(mattes)[place], timed.index
             if cover.any() and shows_background(cover):
                 return timed.image.thumbnail, cover
         if of_background:
-            self._bare = range(begins.index, last + 1)
+            self._bare = range(begin, last + 1)
             return None
-        at = begins.index / float(self.sources.info.fps)
+        at = begin / float(self.sources.info.fps)
         name = self.sources.name_of(self.objects[place] - 1)
         raise InputError(
-            f"{name}: shows no background in the shot at {at:.2f} s (frame {begins.index}); "
+            f"{name}: shows no background in the shot at {at:.2f} s (frame {begin}); "
             f"{MINIMUM_BACKGROUND:.1%} of a frame is enough: check the mask there"
         )
 

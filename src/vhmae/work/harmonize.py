@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Unpack
 
-import av
 import numpy as np
 
 from vhmae.arrays import to_unit
@@ -41,7 +40,10 @@ from vhmae.work.shot_pixels import Needed
 from vhmae.work.sources import Payload, Sources
 
 FRAMES_AHEAD = 4
-"""Frames that wait between two stages: enough to overlap them, few enough for 4K."""
+"""Frames that wait between two stages, where they are not too large."""
+IN_WORK = 2
+"""Frames that are decoded, rendered or encoded, at the least; the former twice where they are read
+again."""
 MOST_PLAIN_PIXELS = 1 << 21
 """A still of up to so many pixels is done by the plain way before the compiled one is loaded."""
 CHECKPOINT_FRAMES = 250
@@ -130,7 +132,7 @@ def harmonize_job(
     first = analysis.harmonizers[0]
     check_memory(
         job.composite,
-        waiting_bytes(output.info, first.latency_frames),
+        waiting_bytes(analysis),
         "make it smaller, or harmonize a part of it (`start`, `end`) or in `quality` best",
     )
     if job.check:
@@ -219,13 +221,13 @@ def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str
     return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], advice]}
 
 
-def waiting_bytes(info: VideoInfo, latency: int) -> int:
-    """The memory of the frames that wait at once at the least, in bytes: those that the network
-    looks ahead, and those between the stages."""
-    form = av.VideoFormat(info.pixel_format, info.width, info.height)
-    parts = form.components
-    frame = sum(part.width * part.height * -(-part.bits // 8) for part in parts)
-    return min(info.frames, latency + 3 * FRAMES_AHEAD) * frame
+def waiting_bytes(analysis: Analysis) -> int:
+    """The memory of the frames that there are at once at the least, in bytes: those that wait for
+    the network, those between the stages, and those in work."""
+    sources = analysis.sources
+    kept = analysis.harmonizers[0].latency_frames if analysis.keeps_frames else IN_WORK
+    frames = kept + 3 * sources.ahead(FRAMES_AHEAD) + IN_WORK
+    return min(sources.info.frames, frames) * sources.payload_bytes
 
 
 def is_soon_done(info: VideoInfo) -> bool:
@@ -286,7 +288,7 @@ class Renderer:
         job = output.job
         self.analysis = analysis
         self.output = output
-        self.threads = min(RENDERERS, job.threads or RENDERERS)
+        self.threads = max(1, analysis.sources.ahead(min(RENDERERS, job.threads or RENDERERS)))
         self.deeper = output.is_deeper
         self.plain = is_soon_done(analysis.sources.info)
         self.resumed: Standing | None = None
@@ -301,15 +303,16 @@ class Renderer:
     def rendered(self) -> Generator[Done, None, None]:
         """The frames to write, in order."""
         sources, first = self.analysis.sources, self.resumed.next if self.resumed else 0
+        ahead = sources.ahead(FRAMES_AHEAD)
         decoded = self.analysis.busy.drawing("decode", sources.frames(first, count=True))
-        changes = run_ahead(self._changes(run_ahead(decoded, FRAMES_AHEAD)), FRAMES_AHEAD)
-        return run_ahead(map_ahead(self._render, changes, self.threads), FRAMES_AHEAD)
+        changes = run_ahead(self._changes(run_ahead(decoded, ahead)), ahead)
+        return run_ahead(map_ahead(self._render, changes, self.threads), ahead)
 
     def _changes(self, frames: Iterator[Payload]) -> Iterator[tuple[Ready, Snapshot | None]]:
         """Frames with their changes of colour, as they become ready."""
         harmonizers = self.analysis.harmonizers
         if self.resumed is not None:
-            restore(harmonizers, self.resumed.stream, frames)
+            restore(harmonizers, self.resumed.stream, map(self.analysis.waiting, frames))
         for number, ready in enumerate(self.analysis.harmonized(frames), 1):
             if self.needed is not None:
                 self.needed.look_at(ready)

@@ -22,7 +22,7 @@ from vhmae.video.segments import STATE
 from vhmae.video.sequence import files_of
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.report import Tally
-from vhmae.work.sources import Payload
+from vhmae.work.waiting import Waiting
 
 
 def job_identity(
@@ -96,7 +96,7 @@ class Standing:
 def snapshot_of(harmonizers: list[Harmonizer]) -> Snapshot:
     """The harmonizers' memory, and which frames wait."""
     own = [harmonizer.snapshot() for harmonizer in harmonizers]
-    waiting = [payload.timed.index for payload in harmonizers[0].waiting]
+    waiting = [one.index for one in harmonizers[0].waiting]
     arrays = {
         f"{place}.{key}": array
         for place, one in enumerate(own)
@@ -105,15 +105,18 @@ def snapshot_of(harmonizers: list[Harmonizer]) -> Snapshot:
     return Snapshot({"objects": [one.numbers for one in own], "waiting": waiting}, arrays)
 
 
-def restore(harmonizers: list[Harmonizer], stream: Snapshot, frames: Iterator[Payload]) -> None:
+def restore(harmonizers: list[Harmonizer], stream: Snapshot, frames: Iterator[Waiting]) -> None:
     """Give harmonizers the memory of a stopped run; the frames that waited are read again.
+
+    Args:
+        frames: as they wait, from the first one that did.
 
     Raises:
         InputError: where other frames come than waited then.
     """
     numbers = stream.numbers["waiting"]
     waiting = list(itertools.islice(frames, len(numbers)))
-    if [payload.timed.index for payload in waiting] != numbers:
+    if [one.index for one in waiting] != numbers:
         told = "the composite is not read as it was before; delete the parts to begin anew"
         raise InputError(told, field="resume")
     for place, harmonizer in enumerate(harmonizers):

@@ -17,8 +17,10 @@ from vhmae.color.light import LIGHT, HdrSpace, WideSpace
 from vhmae.color.spaces import named_space
 from vhmae.engine.sight import one_before_another, shows_background
 from vhmae.errors import InputError
+from vhmae.memory import how_many
 from vhmae.video.cuts import read_cuts
 from vhmae.video.exr import is_exr
+from vhmae.video.frame_bytes import frame_bytes
 from vhmae.video.layers import LayeredSource
 from vhmae.video.laying import picked
 from vhmae.video.mask_meaning import MaskReading
@@ -29,6 +31,9 @@ from vhmae.video.sequence import probe_pictures, read_pictures
 from vhmae.video.source import probe_source
 from vhmae.video.turning import righted
 from vhmae.work.job import AnalysisJob
+
+STAGE_BYTES = 256 << 20
+"""Of the frames that may wait between two stages."""
 
 
 class Payload(NamedTuple):
@@ -74,6 +79,18 @@ class Sources:
     def objects(self) -> int:
         """Foregrounds that are harmonized each by itself."""
         return 1 if self.layers is not None else max(1, len(self.mattes))
+
+    @property
+    def payload_bytes(self) -> int:
+        """Memory of a frame with its mattes."""
+        lasting = [mattes for mattes in self.mattes if mattes.frames is None]  # one for all frames
+        mattes = self.objects - len(lasting)
+        return frame_bytes(self.info) + mattes * self.info.width * self.info.height
+
+    def ahead(self, most: int) -> int:
+        """How many frames may wait between two stages: at most ``most``, fewer or none where they
+        are large."""
+        return how_many(most, self.payload_bytes, STAGE_BYTES)
 
     def check(self) -> None:
         """Refuse a part that lies outside the video, and masks that do not fit or mark nothing,

@@ -1,0 +1,128 @@
+"""Machine code that numba made once: kept on the disk, and loaded by LLVM alone.
+
+Importing numba takes as long as all else that harmonizing imports, and more memory. What it makes
+of a function of pointers and numbers needs nothing of it any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import hashlib
+import importlib.metadata
+import os
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import llvmlite
+import llvmlite.binding as llvm
+
+from vhmae.errors import InputError
+from vhmae.partial_output import whole_file
+
+_LIBRARY = ("memset", "memcpy", "memmove")
+"""What machine code may call that is not in its module."""
+_loading = threading.RLock()
+_engines: list[Any] = []
+"""Code lives as long as what loaded it."""
+
+
+def load_function(
+    name: str,
+    sources: Sequence[Path],
+    arguments: Sequence[Any],
+    module_of: Callable[[], tuple[str, str]],
+) -> Callable[..., None]:
+    """A compiled function, which holds no lock while it runs.
+
+    Args:
+        name: the name that its code is kept by.
+        sources: the files that it is written in: kept code is of them as they are.
+        arguments: types of ``ctypes``.
+        module_of: makes its module, where no code is kept: LLVM's language, and the function's name
+            there. It must neither raise nor allocate.
+    """
+    with _loading:
+        target = _target_machine()
+        file = _kept(name, sources)
+        code = _read(file)
+        if code is None:
+            code = _compiled(name, *module_of(), target)
+            _keep(file, code)
+        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        engine.finalize_object()
+        _engines.append(engine)
+        return ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address(name))
+
+
+@functools.cache
+def _prepared() -> Any:
+    """LLVM's target: this machine."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_triple(llvm.get_process_triple())
+
+
+def _target_machine() -> Any:
+    return _prepared().create_target_machine(
+        cpu=llvm.get_host_cpu_name(),
+        features=llvm.get_host_cpu_features().flatten(),
+        opt=3,
+        codemodel="jitdefault",
+        jit=True,
+    )
+
+
+def _compiled(name: str, module: str, entry: str, target: Any) -> bytes:
+    """A module as an object file with one function to be called."""
+    parsed = llvm.parse_assembly(module)
+    for function in parsed.functions:
+        if function.name == entry:
+            function.name = name
+        elif not function.is_declaration:
+            function.linkage = "internal"
+    tuning = llvm.create_pipeline_tuning_options(speed_level=3)
+    passes = llvm.create_pass_builder(target, tuning)
+    # With all but one function internal, what handles errors that cannot come is known to be dead.
+    passes.getModulePassManager().run(parsed, passes)
+    foreign = [
+        one.name
+        for one in parsed.functions
+        if one.is_declaration and not one.name.startswith("llvm.") and one.name not in _LIBRARY
+    ]
+    assert not foreign, f"{name} needs {', '.join(foreign)}"
+    code: bytes = target.emit_object(parsed)
+    return code
+
+
+def _kept(name: str, sources: Sequence[Path]) -> Path:
+    """Where the code lies, or is to lie; deleting it has it made anew."""
+    facts = hashlib.sha256()
+    for path in sources:
+        facts.update(path.read_bytes())
+    cpu = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    made_by = importlib.metadata.version("numba"), llvmlite.__version__
+    facts.update(repr((llvm.get_process_triple(), *cpu, *made_by)).encode())
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "vhmae" / "machine-code" / f"{name}-{facts.hexdigest()[:16]}.o"
+
+
+def _read(file: Path) -> bytes | None:
+    """The code that is kept, if it is whole: LLVM ends the process over code that is not."""
+    try:
+        digest, _, code = file.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return code if hashlib.sha256(code).hexdigest().encode() == digest else None
+
+
+def _keep(file: Path, code: bytes) -> None:
+    """Keep code where there is a place for it."""
+    with contextlib.suppress(OSError, InputError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(file) as part:
+            part.write_bytes(hashlib.sha256(code).hexdigest().encode() + b"\n" + code)
