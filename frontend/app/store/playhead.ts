@@ -171,6 +171,8 @@ class Player {
   private begun = performance.now();
   private from: number;
   private drawn: number[] = [];
+  /** The last frame that was given to be decoded. */
+  private planned: number | null = null;
 
   constructor(
     private readonly id: string,
@@ -270,14 +272,27 @@ class Player {
     }
   }
 
-  /** Decode what comes next; what is late already is left out. */
+  /** Frames from one that is drawn to the next, as fast as drawing has been lately. */
+  private get gap(): number {
+    const times = this.drawn;
+    if (times.length < 4) return this.stride;
+    const seconds = (times.at(-1)! - times[0]!) / (times.length - 1) / 1000;
+    return Math.max(this.stride, Math.floor(seconds * this.fps * Math.abs(this.pace) - 0.25));
+  }
+
+  /** Decode what comes next; what is late already, or would be, is left out. */
   private decode(due: number): void {
+    const { gap } = this;
+    const end = this.direction > 0 ? lastFrame.value : 0;
     for (const at of this.coming()) {
       const isLate = this.isAfter(due, at) && this.packed.has(due + this.direction);
-      if (isLate || this.ready.has(at) || this.decoding.has(at)) continue;
+      const isClose = this.planned !== null && this.direction * (at - this.planned) < gap;
+      if (at !== end && (isLate || isClose)) continue;
+      if (this.ready.has(at) || this.decoding.has(at)) continue;
       if (this.decoding.size + this.ready.size >= DECODED) return;
       const packed = this.packed.get(at);
       if (!packed) return;
+      this.planned = at;
       void this.unpack(at, packed);
     }
   }

@@ -28,7 +28,9 @@ def step_back() -> None:
     the processors that nothing else of this machine needs. Elsewhere than on Linux priorities are
     those of whole processes, and nothing is done."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        thread = threading.get_native_id()
+        now = os.getpriority(os.PRIO_PROCESS, thread)
+        os.setpriority(os.PRIO_PROCESS, thread, max(now, NICENESS))  # less nice needs a privilege
 
 
 class Worker:
