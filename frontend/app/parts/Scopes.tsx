@@ -22,7 +22,6 @@ const QUICK_MS = 300;
 /** How seldom that is done while it plays: the browser may have to wait for the GPU. */
 const PLAYING_MS = 1500;
 const MOST_PIXELS = 100_000;
-const MOST_PLAYING = 30_000;
 let timer = 0;
 let last = 0;
 let isMeasuring = false;
@@ -42,7 +41,7 @@ async function measure(renderer: Renderer, now: Shown, which: "before" | "after"
   last = performance.now();
   try {
     const hasMatte = now.mattes[currentObject.value - 1] !== undefined;
-    const picture = await renderer.sample(which, speed.value ? MOST_PLAYING : MOST_PIXELS);
+    const picture = await renderer.sample(which, MOST_PIXELS);
     measured.value = { picture, matte: hasMatte ? foregroundOf(picture) : null };
   } finally {
     isMeasuring = false;
