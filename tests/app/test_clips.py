@@ -3,7 +3,9 @@ lies."""
 
 from __future__ import annotations
 
+import os
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +17,13 @@ import pytest
 
 from tests.app.page import Page, app_of, maps_of, picture_of, shaded
 from tests.support.scenes import decode, moving_scene, write_video
+from vhmae.app.worker import AWAITED, NICENESS
 from vhmae.arrays import Array
 from vhmae.engine.rendering import FrameTransform, render_rgb
 from vhmae.video.browser import upright
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames, to_uint8
+from vhmae.work.sources import Payload
 
 NOTHING = np.zeros((3, 10))
 
@@ -137,6 +141,42 @@ def test_frames_that_are_not_at_hand_are_not_waited_for(
     monkeypatch.delitem(proxy._places, ("matte1", 4))
     rows = played_of(page.get(f"projects/{clip}/frames", params={"first": 3, "count": 3}).content)
     assert [frame for frame, _ in rows] == [3, 5]
+
+
+def test_a_patient_reader_lets_others_go_first(
+    page: Page, clip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reel = page.app.projects.get(clip).clip.reel
+    begun, ends = [], threading.Event()
+
+    def read(number: int) -> Payload:
+        begun.append(number)
+        assert number != 5 or ends.wait(60)
+        return plain(number)
+
+    plain = reel._read
+    monkeypatch.setattr(reel, "_read", read)
+    pressing = threading.Thread(target=reel.payload, args=(5,))
+    pressing.start()
+    while not begun:
+        assert pressing.is_alive()
+    patient = threading.Thread(target=reel.payload, args=(9, True))
+    patient.start()
+    reel.payload(7)
+    patient.join(0.2)
+    assert (begun, patient.is_alive()) == ([5, 7], True)
+    ends.set()
+    patient.join(60)
+    pressing.join(60)
+    assert begun == [5, 7, 9]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have priorities of their own there")
+def test_the_network_steps_back_for_what_is_waited_for(page: Page) -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert page.app.worker.ask(AWAITED, niceness).result(60) == max(NICENESS, niceness())
 
 
 def test_the_picker_reads_code_values(folder: Path, page: Page, clip: str) -> None:
