@@ -1,0 +1,43 @@
+"""Encoders hold fewer frames where these are large, and as many as ever where they are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from vhmae.video.encoder_room import encoder_threads, sparing_options
+from vhmae.video.encoders import joined_options
+from vhmae.video.frame_bytes import format_bytes
+
+HD = format_bytes("yuv420p", 1920, 1080)
+UHD = format_bytes("yuv420p", 3840, 2160)
+HUGE = format_bytes("yuv420p", 8192, 8192)
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "libx265", "libsvtav1", "libvpx-vp9", "ffv1"])
+@pytest.mark.parametrize("frame", [HD, UHD])
+def test_up_to_4k_encoders_do_as_they_like(encoder: str, frame: int) -> None:
+    assert sparing_options(encoder, None, frame) == {}
+    assert encoder_threads(HD) == 0
+
+
+@pytest.mark.parametrize(
+    ("encoder", "preset", "options"),
+    [
+        ("libx264", None, {"rc-lookahead": "8"}),
+        ("libx264", "ultrafast", {}),
+        ("libx265", "medium", {"x265-params": "rc-lookahead=8"}),
+        ("libvpx-vp9", None, {"lag-in-frames": "8"}),
+        ("ffv1", None, {}),
+    ],
+)
+def test_of_huge_frames_few_are_looked_ahead_at(
+    encoder: str, preset: str | None, options: dict[str, str]
+) -> None:
+    assert sparing_options(encoder, preset, HUGE) == options
+    assert encoder_threads(HUGE) <= 2
+
+
+def test_own_parameters_of_an_encoder_are_joined() -> None:
+    before = {"crf": "16", "x265-params": "log-level=error"}
+    joined = joined_options(before, sparing_options("libx265", None, HUGE))
+    assert joined == {"crf": "16", "x265-params": "log-level=error:rc-lookahead=8"}
