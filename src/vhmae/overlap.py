@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -23,15 +23,25 @@ class _End:
     error: BaseException | None = None
 
 
-def begin(work: Callable[..., object], *arguments: object) -> None:
-    """Do something in a thread of its own beside what follows. Nobody hears how it ends: it is to
-    get ready what would be got ready later, where its error is told."""
+def begin(work: Callable[..., R], *arguments: object) -> Future[R]:
+    """Do something in a thread of its own beside what follows.
 
-    def quietly() -> None:
-        with contextlib.suppress(Exception):
-            work(*arguments)
+    Returns:
+        What becomes of it, its error too. Nobody has to ask: neither an error elsewhere nor the end
+        of the process waits for it. Cancelling it lets whoever waits for it go, and leaves the work
+        to itself.
+    """
+    future: Future[R] = Future()
 
-    threading.Thread(target=quietly).start()
+    def run() -> None:
+        with contextlib.suppress(InvalidStateError):  # cancelled: nobody asks any more
+            try:
+                future.set_result(work(*arguments))
+            except BaseException as error:
+                future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future
 
 
 def run_ahead(

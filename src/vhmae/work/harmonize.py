@@ -7,7 +7,7 @@ import dataclasses
 import sys
 import time
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -39,6 +39,8 @@ from vhmae.work.resume import Standing, as_stopped, job_identity, restore, snaps
 from vhmae.work.shot_pixels import Needed
 from vhmae.work.sources import Payload, Sources
 
+Changed = tuple[Ready, Snapshot | None]
+"""A frame with what is to be done to it, and the harmonizers' memory now and then."""
 FRAMES_AHEAD = 4
 """Frames that wait between two stages, where they are not too large."""
 IN_WORK = 2
@@ -111,19 +113,16 @@ def harmonize_job(
     began = time.monotonic()
     if job.resume:
         job = as_stopped(job)
-    with contextlib.ExitStack() as stack:
-        opening = None
-        if network is None and all(path.exists() for path in (job.composite, *job.masks)):
-            # Opening a network takes as long as looking at the files.
-            beside = stack.enter_context(ThreadPoolExecutor(1))
-            opening = beside.submit(network_for, job)
-        sources = Sources(job)
-        output = Output(job, sources.info)
-        sources.check()
+    opening = None
+    if network is None and all(path.exists() for path in (job.composite, *job.masks)):
+        # Opening a network takes as long as looking at the files. What is refused about these is
+        # told at once: weights that come over the net may take minutes.
+        opening = begin(network_for, job)
+    sources = Sources(job)
+    output = Output(job, sources.info)
+    sources.check()
     if opening is not None:
         network = opening.result()
-    if sources.info.encoding.space is None and not is_soon_done(sources.info):
-        begin(load_compiled, 16 if output.is_deeper else sources.info.encoding.bits)
     analysis = Analysis(sources, network)
     older = None
     if output.is_pictures:
@@ -138,6 +137,9 @@ def harmonize_job(
     if job.check:
         return checked(analysis, output, began)
     renderer = Renderer(analysis, output)
+    if runs_compiled(analysis):
+        bits = 16 if output.is_deeper else sources.info.encoding.bits
+        renderer.loading = begin(load_compiled, bits)
     tally = Tally()
     with output.open(job_identity(job, first, said_of) if job.resume else {}) as writer:
         if isinstance(writer, SegmentedWriter) and writer.saved is not None:
@@ -235,6 +237,14 @@ def is_soon_done(info: VideoInfo) -> bool:
     return info.frames == 1 and info.width * info.height <= MOST_PLAIN_PIXELS
 
 
+def runs_compiled(analysis: Analysis) -> bool:
+    """Whether frames are rendered by what is compiled: colour maps of what a display is sent are,
+    unless something of the colours is kept."""
+    info, network = analysis.sources.info, analysis.harmonizers[0].network
+    by_maps = network.holds_between_key_frames and not analysis.sources.job.keep
+    return by_maps and info.encoding.space is None and not is_soon_done(info)
+
+
 def checked(analysis: Analysis, output: Output, began: float) -> dict[str, Any]:
     """The report of a job that is to be refused or described, and not done: docs/cli.md."""
     job, sources, first = output.job, analysis.sources, analysis.harmonizers[0]
@@ -293,6 +303,8 @@ class Renderer:
         self.plain = is_soon_done(analysis.sources.info)
         self.resumed: Standing | None = None
         """Where a stopped run stood, which is resumed."""
+        self.loading: Future[None] | None = None
+        """What is rendered by is being compiled, which takes seconds where that was never done."""
         self.needed: Needed | None = None
         """Looks at what each shot still needs, where one guide rules all of them."""
 
@@ -306,9 +318,20 @@ class Renderer:
         ahead = sources.ahead(FRAMES_AHEAD)
         decoded = self.analysis.busy.drawing("decode", sources.frames(first, count=True))
         changes = run_ahead(self._changes(run_ahead(decoded, ahead)), ahead)
-        return run_ahead(map_ahead(self._render, changes, self.threads), ahead)
+        rendered = map_ahead(self._render, self._once_loaded(changes), self.threads)
+        wake = () if self.loading is None else (self.loading.cancel,)
+        return run_ahead(rendered, ahead, *wake)
 
-    def _changes(self, frames: Iterator[Payload]) -> Iterator[tuple[Ready, Snapshot | None]]:
+    def _once_loaded(self, changes: Generator[Changed, None, None]) -> Iterator[Changed]:
+        """The same, handed on once they can be rendered: whoever is stopped before does not wait
+        for a compiler."""
+        with contextlib.closing(changes):
+            for changed in changes:
+                if self.loading is not None:
+                    self.loading.exception()  # it comes again where the frame is rendered
+                yield changed
+
+    def _changes(self, frames: Iterator[Payload]) -> Iterator[Changed]:
         """Frames with their changes of colour, as they become ready."""
         harmonizers = self.analysis.harmonizers
         if self.resumed is not None:
@@ -319,7 +342,7 @@ class Renderer:
             due = self.output.job.resume and number % CHECKPOINT_FRAMES == 0
             yield ready, snapshot_of(harmonizers) if due else None
 
-    def _render(self, changed: tuple[Ready, Snapshot | None]) -> Done:
+    def _render(self, changed: Changed) -> Done:
         ((timed, mattes), covers, wanted, _), snapshot = changed
         image, moved, levels_outside = timed.image, [], None
         layer = self.output.job.layer
