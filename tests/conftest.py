@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+import threading
 
 # Two test processes on two cores: threads of their own would only wait for each other.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -20,6 +23,7 @@ from tests.support.hdr import hdr_work
 from tests.support.review import made, review
 from tests.support.scenes import bold, moving_scene, write_video
 from tests.support.sets import data
+from vhmae.video.encoders import priorities
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 
@@ -44,9 +48,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def priority() -> Iterator[None]:
     """No test leaves this process at a priority of real time, as SVT-AV1 does where root runs it:
     all that is tested after it, and beside it, would starve."""
+    if sys.platform != "linux":
+        yield
+        return
+    before = priorities()
+    own = before[threading.get_native_id()]
     yield
-    if hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) == os.SCHED_FIFO:
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    left = False
+    for thread, now in priorities().items():
+        usual = before.get(thread, own)
+        if now != usual and now[0] in (os.SCHED_FIFO, os.SCHED_RR):
+            left = True
+            with contextlib.suppress(OSError):
+                os.sched_setscheduler(thread, usual[0], os.sched_param(usual[1]))
+    if left:
         pytest.fail("left real-time threads behind; open the encoder under `usual_priority`")
 
 

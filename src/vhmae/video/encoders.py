@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import threading
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -285,6 +286,7 @@ def check_raw(pix_fmt: str, container: str) -> None:
         )
 
 
+_RESET_ON_FORK = 0x40000000  # Linux puts this bit to a policy
 _THREADS = Path("/proc/self/task")
 """Folder with an entry a thread of this process, on Linux."""
 
@@ -299,13 +301,25 @@ def usual_priority() -> Iterator[None]:
     if not (hasattr(os, "sched_setscheduler") and _THREADS.is_dir()):
         yield
         return
-    usual = os.sched_getscheduler(0)
+    before = priorities()
+    own = before[threading.get_native_id()]
     try:
         yield
     finally:
-        for thread in _THREADS.iterdir():
-            # One that has ended meanwhile has no priority; who has no right to set one got none.
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                number = int(thread.name)
-                if os.sched_getscheduler(number) == os.SCHED_FIFO != usual:
-                    os.sched_setscheduler(number, usual, os.sched_param(0))
+        for thread, now in priorities().items():
+            usual = before.get(thread, own)  # of a new one, that of the thread that made it
+            if now[0] & ~_RESET_ON_FORK == os.SCHED_FIFO and now != usual:
+                # It may have ended meanwhile; and no encoder fails of what a system refuses here.
+                with contextlib.suppress(OSError):
+                    os.sched_setscheduler(thread, usual[0], os.sched_param(usual[1]))
+
+
+def priorities() -> dict[int, tuple[int, int]]:
+    """Policy and priority of each thread of this process, by its number; of Linux alone."""
+    found = {}
+    for entry in _THREADS.iterdir():
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            thread = int(entry.name)
+            policy = os.sched_getscheduler(thread)
+            found[thread] = policy, os.sched_getparam(thread).sched_priority
+    return found
