@@ -154,6 +154,10 @@ def test_what_needs_torch_says_so_in_one_line(work: Path) -> None:
     commands = {
         "train": ["train", "--config", str(root / "configs" / "tiny.yaml"), "-o", "run"],
         "evaluate": ["evaluate", "--data", ".", "--method", "composite"],
+        "study create": [
+            *("study", "create", "--input", ".", "--method", "composite", "--method", "mkl"),
+            *("-o", "study"),
+        ],
         "weights export-onnx": ["weights", "export-onnx", "-o", "new.onnx"],
         "harmonize": [
             *("harmonize", "in.mkv", "--mask", "mask.mkv", "-o", "no.mkv"),
@@ -168,6 +172,7 @@ def test_what_needs_torch_says_so_in_one_line(work: Path) -> None:
     assert run.returncode == 0, run.stderr
     lines = run.stderr.strip().splitlines()
     assert len(lines) == len(commands)
-    for line in lines:
-        assert line.startswith("vhmae: error: ")
+    for command, line in zip(commands, lines, strict=True):
+        subject = "--backend" if command == "harmonize" else f"vhmae {command}"
+        assert line.startswith(f"vhmae: error: {subject}")
         assert "pip install 'vhmae[torch]'" in line

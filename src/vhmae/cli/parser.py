@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from vhmae.errors import InputError, did_you_mean
+from vhmae.errors import InputError, did_you_mean, lacks_torch, needs_torch
 from vhmae.partial_output import write_text_whole
 
 
@@ -41,6 +41,14 @@ class Parser(argparse.ArgumentParser):
         if value:
             raise InputError(f"{value[1]}: {value[2]}; see {self.prog} --help")
         raise InputError(f"{message}; see {self.prog} --help")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        try:
+            return super().parse_known_args(args, namespace)
+        except ModuleNotFoundError as error:  # a value is read by what needs it
+            if not lacks_torch(error):
+                raise
+            raise InputError(needs_torch(f"{self.prog}:")) from None
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         parsed, rest = self.parse_known_args(

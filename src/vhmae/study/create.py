@@ -177,7 +177,7 @@ def _is_set(path: Path) -> bool:
 
 
 def _results_in(path: Path, samples: Sequence[Sample], name: str) -> dict[str, Path]:
-    """Results of a set, as ``vhmae evaluate `write``` leaves them: VIDEO/object_k."""
+    """Results of a set, as ``vhmae evaluate --write`` leaves them: VIDEO/object_k."""
     if not path.is_dir():
         raise InputError(
             f"{path}: no such folder; expected the results of {name} as VIDEO/object_k/00000.png"
