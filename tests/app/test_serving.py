@@ -67,13 +67,11 @@ def test_the_command_serves_tells_and_ends(tmp_path: Path, bold_weights: Path) -
         listener = threading.Thread(target=lambda: heard.extend(events_of(page.client, 10_000)))
         listener.start()
         number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
-        before = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
-        assert time.monotonic() - before < 10
+        _, errors = process.communicate(timeout=120)  # that nobody is waited for: test_ending.py
         assert process.returncode == 130
         assert "Traceback" not in errors
-        listener.join(timeout=20)
+        listener.join(timeout=60)
     names = [name for name, _ in heard]
     assert {"project", "maps", "shots"} <= set(names)
     assert names[-1] == "bye"
