@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.app.page import Page, app_of
+from vhmae.app import project
 from vhmae.app.worker import AWAITED, PREPARED, READING, Worker
 
 PATIENCE_SECONDS = 60
@@ -55,8 +56,9 @@ def test_nobody_waits_for_a_worker_that_was_stopped(gate: threading.Event) -> No
 
 
 def test_a_call_that_waits_is_refused_when_the_app_ends(
-    folder: Path, bold_weights: Path, gate: threading.Event
+    folder: Path, bold_weights: Path, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(project, "LOOK_SECONDS", 10 * PATIENCE_SECONDS)  # it would wait on
     app = app_of(folder, bold_weights)
     try:
         page = Page(app)
@@ -74,6 +76,7 @@ def test_a_call_that_waits_is_refused_when_the_app_ends(
             gate.wait(0.01)
         app.end()
         call.join(PATIENCE_SECONDS)
+        assert answers, "the call still waits"
         assert answers[0].status_code == 409
         assert not gate.is_set()
         gate.set()
@@ -101,6 +104,61 @@ def test_what_is_read_of_a_closed_clip_is_given_up(page: Page) -> None:
     clip.reel.sources = Once(clip.reel.sources)  # type: ignore[assignment]
     assert page.get(f"projects/{number}/frames/29?size=full").json()["key"] == "server.no-project"
     assert taken == [29]
+    page.send("DELETE", f"projects/{number}")
+
+
+def test_a_clip_that_is_closed_between_its_survey_and_its_reading_is_given_up(
+    page: Page, caplog: pytest.LogCaptureFixture
+) -> None:
+    number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+    found = page.app.projects.get(number)
+    clip, generation = found.clip, found._generation
+
+    def surveying() -> Iterator[int]:
+        yield 1
+        page.send("DELETE", f"projects/{number}")  # after the last of its turns
+
+    clip.analysis.survey_lazily = surveying  # type: ignore[method-assign]
+    assert len(list(found._reading(clip, generation))) == 1
+    assert caplog.records == []
+
+
+def test_what_was_surveyed_of_an_earlier_opening_looks_at_nothing_of_the_next(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+    found = page.app.projects.get(number)
+    clip, generation = found.clip, found._generation
+    found.begin()
+    assert page.settled(number)["state"] == "ready"
+    asked: list[int] = []
+    monkeypatch.setattr(found, "look", asked.append)
+    found._surveyed(clip, generation)
+    assert asked == []
+    found._surveyed(found.clip, found._generation)
+    assert asked == [found.clip.hearer.default]
+    page.send("DELETE", f"projects/{number}")
+
+
+def test_a_clip_that_is_closed_once_it_is_open_is_not_looked_at(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = project.Project._tell_state
+    closed: list[threading.Thread] = []
+    faults: list[Any] = []
+
+    def closing(self: project.Project) -> None:
+        told(self)
+        if self.state == "reading" and not closed:
+            closed.append(threading.current_thread())
+            self.close()
+
+    monkeypatch.setattr(project.Project, "_tell_state", closing)
+    monkeypatch.setattr(threading, "excepthook", faults.append)
+    number = page.post("projects", {"composite": "clip.mkv", "masks": ["mask.mkv"]}).json()["id"]
+    assert page.app.projects.get(number).settled.wait(PATIENCE_SECONDS)
+    closed[0].join(PATIENCE_SECONDS)
+    assert faults == []
     page.send("DELETE", f"projects/{number}")
 
 

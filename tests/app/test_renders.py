@@ -257,6 +257,21 @@ def test_trouble_ends_one_entry_and_not_the_queue(own: Page, clip: str) -> None:
     assert not [name for name in os.listdir(own.app.folder.root) if name.startswith("no.mkv")]
 
 
+def test_an_entry_of_a_closed_clip_is_resumed_once_the_clip_is_open_again(
+    own: Page, clip: str
+) -> None:
+    added = own.post(f"projects/{clip}/renders", {"kind": "video", "output": "again.mkv"}).json()
+    own.post(f"renders/{added['id']}/cancel")
+    assert own.rendered(added["id"])["state"] == "cancelled"
+    assert own.send("DELETE", f"projects/{clip}").status_code == 204
+    answer = own.post(f"renders/{added['id']}/resume")
+    assert (answer.status_code, answer.json()["key"]) == (404, "server.no-project")
+    assert own.entry(added["id"])["state"] == "cancelled"
+    assert own.opened(composite="clip.mkv", masks=["mask.mkv"]) == clip
+    assert own.post(f"renders/{added['id']}/resume").status_code == 200
+    assert own.rendered(added["id"])["state"] == "done"
+
+
 def test_entries_wait_for_a_project_that_is_opened_again(
     tmp_path: Path, bold_weights: Path
 ) -> None:

@@ -155,7 +155,7 @@ class OpenClip:
                 if self.closed:
                     return
                 yield
-            if count:
+            if count and not self.closed:
                 self.looks.lapse()
                 surveyed()
             for payload in frames:

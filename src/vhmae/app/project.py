@@ -65,6 +65,7 @@ class Project:
         self._told = 0.0
         self._generation = 0
         """How often the clip was opened: what an earlier opening does is not heard any more."""
+        self.closed = False
         self._looking: dict[int, Future[None]] = {}
         self.settled = threading.Event()
         """Set while the clip is read to its end, or will not be."""
@@ -158,7 +159,7 @@ class Project:
                 return
             self._clip, self.state = clip, "reading"
         self._tell_state()
-        self.look(clip.hearer.default)
+        self._look_first(clip, generation)
         self.house.worker.take_turns(READING, self._reading(clip, generation))
 
     def _analysis(self, sources: Sources) -> Analysis:
@@ -172,7 +173,8 @@ class Project:
     def _reading(self, clip: OpenClip, generation: int) -> Any:
         try:
             yield from clip.reading(
-                lambda first, last: self._read(clip, first, last), lambda: self._surveyed(clip)
+                lambda first, last: self._read(clip, first, last),
+                lambda: self._surveyed(clip, generation),
             )
         except VhmaeError as error:
             self._fail(generation, {"detail": str(error), "key": None, "values": {}})
@@ -189,9 +191,16 @@ class Project:
         self._tell_state()
         self._tell_maps(clip)
 
-    def _surveyed(self, clip: OpenClip) -> None:
+    def _look_first(self, clip: OpenClip, generation: int) -> None:
+        """Have the first frame that shows something looked at, unless this opening is over: the
+        clip was closed meanwhile, or is another one by now."""
+        with self._lock:
+            if generation == self._generation:
+                self.look(clip.hearer.default)
+
+    def _surveyed(self, clip: OpenClip, generation: int) -> None:
         """Pages ask anew for what they show and for what was said."""
-        self.look(clip.hearer.default)
+        self._look_first(clip, generation)
         self.house.tell("maps", {"id": self.number, "first": 0, "last": clip.info.frames - 1})
         for frame in self.document.guide.frames:
             self.house.tell("guide", {"id": self.number, "frame": frame})
@@ -246,6 +255,7 @@ class Project:
         """Let the clip go."""
         with self._lock:
             self._generation += 1
+            self.closed = True
             clip, self._clip = self._clip, None
             self.settled.set()
         if clip is not None:

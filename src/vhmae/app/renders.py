@@ -198,9 +198,15 @@ class Renders:
         return render
 
     def resume(self, number: str) -> Render:
-        """Put an entry that was stopped into the queue again."""
+        """Put an entry that was stopped into the queue again.
+
+        Raises:
+            Refused: where it goes on or is through, or its clip is not open.
+        """
         render = self.get(number)
         with self._changed:
+            if render.project.closed:
+                raise Refused("server.no-project")
             if not render.resumable:
                 raise Refused("server.not-resumable")
             render.state, render.error, render.seconds_left = "waiting", None, None
