@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from tests.frontend.app import (
     FRAMES,
@@ -22,6 +24,7 @@ from tests.frontend.app import (
     project_of,
     saved,
     settle,
+    wait_for,
     wait_for_takes,
     write_clip,
 )
@@ -38,6 +41,23 @@ DROP = """([name, text]) => {
   const how = { dataTransfer: data, bubbles: true, cancelable: true };
   main.dispatchEvent(new DragEvent("drop", how));
 }"""
+
+
+DRAWN = """async () => {
+  for (let i = 0; i < 3; i++) await new Promise((drawn) => requestAnimationFrame(drawn));
+}"""
+# Notices go after seconds: what is told is written down as it comes.
+RECORD = """() => {
+  const told = (window.told = []);
+  const look = () => told.push(document.querySelector(".notices")?.textContent ?? "");
+  const how = { childList: true, subtree: true, characterData: true };
+  new MutationObserver(look).observe(document.body, how);
+}"""
+
+
+def was_told(page: Page, text: str) -> None:
+    """Wait until a page that records its notices has told something."""
+    wait_for(lambda: any(text in one for one in page.evaluate("told")), seconds=60)
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +88,102 @@ def test_open_clips_are_gone_back_to_and_closed(page: Page, address: str) -> Non
     row.get_by_role("button").first.click()
     settle(page)
     page.get_by_role("button", name="Back to the files").click()
+    page.evaluate(RECORD)
+    other.evaluate(RECORD)
     row.get_by_role("button", name="Close here.mp4").click()
     expect(opened).to_have_count(0)
-    expect(page.locator(".notices")).to_contain_text("here.mp4 is closed")
-    expect(other.get_by_text("This clip was closed in another tab")).to_be_visible()
+    was_told(page, "here.mp4 is closed")
+    was_told(other, "This clip was closed in another tab. Its project is saved.")
+    assert not any("another tab" in one for one in page.evaluate("told"))
     assert calls.json("projects") == []
 
     page.get_by_label("Language").select_option("de")
     open_clip(page, address, "here", "Öffnen")
+    page.evaluate(RECORD)
     page.keyboard.press("Shift+Q")
     expect(page.get_by_role("region", name="Geöffnete Clips")).to_have_count(0)
-    expect(page.locator(".notices")).to_contain_text("here.mp4 ist geschlossen")
+    was_told(page, "here.mp4 ist geschlossen")
+    assert not any("anderen Tab" in one for one in page.evaluate("told"))
     open_clip(page, address, "here", "Öffnen")
     page.get_by_role("button", name="Zurück zu den Dateien").click()
     page.get_by_role("region", name="Geöffnete Clips").get_by_role("button").first.focus()
     page.keyboard.press("Delete")
     expect(page.get_by_role("region", name="Geöffnete Clips")).to_have_count(0)
     assert calls.json("projects") == []
+
+
+def test_what_another_tab_closes_before_it_is_saved_stays_here(page: Page, address: str) -> None:
+    calls = Calls(address)
+    open_clip(page, address, "here")
+    number = project_of(page)
+    page.evaluate(RECORD)
+
+    def close_first(route: Route) -> None:
+        if route.request.method == "PUT" and number in calls.json("session")["open"]:
+            calls.bytes(f"projects/{number}", method="DELETE")
+        route.continue_()
+
+    page.route("**/api/projects/*/document", close_first)
+    page.get_by_label("Strength", exact=True).fill("37")
+    was_told(page, "was closed before your last change was saved")
+    assert not any("is saved" in one for one in page.evaluate("told"))
+    expect(page.get_by_label("Strength as a number")).to_have_value("37")
+    expect(page.locator(".clip small")).to_have_class("problem")
+    other = page.context.new_page()
+    open_clip(other, address, "here")
+    page.get_by_label("Strength", exact=True).fill("38")
+    settle(page)
+    assert calls.json(f"projects/{number}")["document"]["job"]["strength"] == 0.38
+    calls.bytes(f"projects/{number}", method="DELETE")
+    was_told(page, "This clip was closed in another tab. Its project is saved.")
+
+
+def test_a_clip_that_may_not_be_closed_stays_in_view(page: Page, address: str) -> None:
+    open_clip(page, address, "here")
+    number = project_of(page)
+    page.evaluate(RECORD)
+    refused = {"detail": "busy", "key": "server.exporting", "values": {"path": "out.mp4"}}
+
+    def refuse(route: Route) -> None:
+        if route.request.method == "DELETE":
+            route.fulfill(status=409, json=refused)
+        else:
+            route.continue_()
+
+    page.route("**/api/projects/*", refuse)
+    page.keyboard.press("Shift+Q")
+    was_told(page, "out.mp4")
+    assert project_of(page) == number
+    settle(page)
+    Calls(address).bytes(f"projects/{number}", method="DELETE")
+    was_told(page, "This clip was closed in another tab. Its project is saved.")
+
+
+def test_an_answer_that_is_late_lists_no_clip_that_is_closed(page: Page, address: str) -> None:
+    calls = Calls(address)
+    open_clip(page, address, "here")
+    number = project_of(page)
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold_the_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.goto("about:blank")
+    page.route(re.compile("/api/projects$"), hold_the_first)
+    with page.expect_response(re.compile("/api/renders$")):  # it hears what is told
+        page.goto(address)
+    wait_for(lambda: page.evaluate("true") and bool(held))
+    with page.expect_response(re.compile("/api/projects$")):
+        calls.bytes(f"projects/{number}", method="DELETE")
+    (route, answer) = held[0]
+    assert [one["id"] for one in answer.json()] == [number]
+    with page.expect_response(re.compile("/api/projects$")):
+        route.fulfill(response=answer)
+    page.evaluate(DRAWN)
+    expect(page.get_by_role("region", name="Open clips")).to_have_count(0)
 
 
 def drop(page: Page, name: str, data: bytes) -> None:
@@ -119,11 +218,16 @@ def test_a_foreground_is_placed_by_dragging(page: Page, address: str, folder: Pa
     layer = dialog.get_by_role("group", name="Foreground at")
     expect(layer.locator("img")).to_be_visible()
     assert not violations(page)
-    page.wait_for_timeout(500)
-    box, board = layer.bounding_box(), dialog.locator(".board").bounding_box()
-    assert box is not None
-    assert board is not None
-    assert abs(box["width"] - board["width"] / 2) < 3.0
+
+    def boxes() -> tuple[Any, Any]:
+        return layer.bounding_box(), dialog.locator(".board").bounding_box()
+
+    def is_half() -> bool:
+        box, board = boxes()
+        return bool(box and board and abs(box["width"] - board["width"] / 2) < 3.0)
+
+    wait_for(is_half, seconds=60)
+    box, board = boxes()
     shown = board["width"] / WIDTH
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)

@@ -4,28 +4,40 @@ import { signal } from "@preact/signals";
 import { api } from "../api";
 import { t } from "../text";
 import type { OpenClip } from "../types";
-import { close, project } from "./project";
+import { close, project, save, saving } from "./project";
 import { complain, tell } from "./session";
 
 export const opened = signal<OpenClip[]>([]);
+let asked = 0;
+let answered = 0;
 
 export async function fetchOpened(): Promise<void> {
+  const number = ++asked;
   try {
-    opened.value = await api.projects();
+    const found = await api.projects();
+    if (number < answered) return; // a later question was answered before
+    answered = number;
+    opened.value = found;
   } catch (error) {
     complain(error);
   }
 }
 
+/** Clips that this tab is having closed: what is told of these is no news from another one. */
+const closing = new Set<string>();
+
 /** Have the server let a clip go; what was said of it is saved beside it. */
 export async function closeClip(id: string, name: string): Promise<void> {
-  const isShown = project.value?.id === id;
+  closing.add(id);
   try {
-    if (isShown) await close();
+    if (project.value?.id === id && !(await isSaved())) return; // why not has been told
     await api.close(id);
-    tell(t("opened.closed", { name }));
+    if (await isLeft(id)) tell(t("opened.closed", { name }));
+    else tell(t("opened.unsaved"), "problem");
   } catch (error) {
     complain(error);
+  } finally {
+    closing.delete(id);
   }
   await fetchOpened();
 }
@@ -38,9 +50,23 @@ export async function closeShown(): Promise<void> {
 
 /** Another tab has closed a clip. */
 export async function hearOfClosing(id: string): Promise<void> {
+  if (closing.has(id)) return;
   if (project.value?.id === id) {
-    await close();
-    tell(t("page.closed"));
+    if (await isLeft(id)) tell(t("page.closed"));
+    else tell(t("opened.unsaved"), "problem");
   }
   await fetchOpened();
+}
+
+/** Leave a clip that the server has let go, unless something of it stands here alone. */
+async function isLeft(id: string): Promise<boolean> {
+  if (project.value?.id !== id) return true;
+  if (!(await isSaved())) return false;
+  await close();
+  return true;
+}
+
+async function isSaved(): Promise<boolean> {
+  await save();
+  return saving.value !== "failed";
 }

@@ -163,7 +163,7 @@ export async function save(): Promise<void> {
   inFlight = write(open.id, now);
   await inFlight;
   inFlight = null;
-  if (isDirty) await save();
+  if (isDirty && saving.value !== "failed") await save();
 }
 
 async function write(id: string, now: Document): Promise<void> {
@@ -180,6 +180,7 @@ async function write(id: string, now: Document): Promise<void> {
       adopt(error.refusal.values.document as Document, error.refusal.values.revision as number);
       tell(t("tabs.taken"));
     } else {
+      isDirty = true; // to be tried again
       saving.value = "failed";
       complain(error);
     }

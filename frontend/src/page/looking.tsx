@@ -65,6 +65,7 @@ export function useGraphics(): Graphics {
     return () => {
       watcher.disconnect();
       surface.removeEventListener("webglcontextlost", lost);
+      surface.removeEventListener("webglcontextrestored", begin);
       renderer.current?.dispose(); // a browser has few of them, and takes the oldest one away
       renderer.current = null;
     };
