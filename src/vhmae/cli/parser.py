@@ -48,7 +48,7 @@ class Parser(argparse.ArgumentParser):
         except ModuleNotFoundError as error:  # a value is read by what needs it
             if not lacks_torch(error):
                 raise
-            raise InputError(needs_torch(f"{self.prog}:")) from None
+            raise InputError(needs_torch(self.prog)) from None
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
         parsed, rest = self.parse_known_args(
