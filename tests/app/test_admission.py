@@ -42,6 +42,7 @@ LOOKS = (
     "projects/x",
     "projects/x/glance",
     "projects/x/path?of=clip.mkv",
+    "projects/x/frames?first=0&count=2",
     "projects/x/frames/0",
     "projects/x/frames/0/matte",
     "projects/x/frames/0/pixel?x=0&y=0",

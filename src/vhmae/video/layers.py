@@ -214,7 +214,9 @@ class LayeredSource:
         shown = np.stack([self._warped(plane, back)[box.rows, box.columns] for plane in colors])
         laid = back.copy()
         laid.add_values(shown - weight * laid.values(box), box)
-        return dataclasses.replace(timed, image=laid, decoded=encodable(laid, timed.decoded)), cover
+        return dataclasses.replace(
+            timed, image=laid, decoded=encodable(laid, timed.decoded, timed.still)
+        ), cover
 
     def _in_space_of(self, back: PlanarFrame, front: PlanarFrame, cover: Array) -> Array:
         """The foreground's colours as the background's values, multiplied by the matte: before they

@@ -54,6 +54,8 @@ class TimedFrame:
     """The frame as it was decoded: written again as it is where nothing changes."""
     cut: bool = False
     """Light above 1 is not in the planes (OpenEXR)."""
+    still: bool = False
+    """It is a picture's."""
 
 
 def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterator[TimedFrame]:
@@ -68,7 +70,7 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
     """
     if info.files is not None:
         for index, frame, cut in read_pictures(info, first):
-            yield TimedFrame(index, planar_frame(frame, info), None, None, frame, cut)
+            yield TimedFrame(index, planar_frame(frame, info), None, None, frame, cut, still=True)
         return
     start, frames = first, _decoded(info, first, threads)
     begun = next(frames, None)

@@ -108,13 +108,23 @@ def tag_as(frame: av.VideoFrame, encoding: ColorEncoding, like: av.VideoFrame) -
     frame.color_range = int(ColorRange.JPEG if encoding.full_range else ColorRange.MPEG)
 
 
-def frame_like(like: av.VideoFrame, planes: Sequence[np.ndarray], name: str) -> av.VideoFrame:
+def frame_like(
+    like: av.VideoFrame, planes: Sequence[np.ndarray], name: str, still: bool = False
+) -> av.VideoFrame:
     """Planes as a frame of a pixel format, with the marks of the one that they came from: which
     field is first, where there are two, and what travels beside its pixels, as closed captions do.
+
+    Args:
+        still: it is a picture's, whose marks are kept file by file (``still_marks``).
     """
-    if not (like.interlaced_frame or len(like.side_data)):
-        return frame_of(planes, name)
-    return filled(_copied(like) if like.format.name == name else like.reformat(format=name), planes)
+    # Whether anything travels beside it is not asked: PyAV fails over kinds that it does not know.
+    if like.format.name == name and not still:
+        return filled(_filtered(like, "copy"), planes)
+    return (
+        filled(like.reformat(format=name), planes)
+        if like.interlaced_frame
+        else frame_of(planes, name)
+    )
 
 
 def with_fields(frame: av.VideoFrame, upper_first: bool) -> av.VideoFrame:
@@ -122,11 +132,6 @@ def with_fields(frame: av.VideoFrame, upper_first: bool) -> av.VideoFrame:
     if frame.interlaced_frame:
         return frame
     return _filtered(frame, "setfield", "tff" if upper_first else "bff")
-
-
-def _copied(frame: av.VideoFrame) -> av.VideoFrame:
-    """A frame of its own buffers that is equal in all."""
-    return _filtered(frame, "copy")
 
 
 def _filtered(frame: av.VideoFrame, name: str, arguments: str | None = None) -> av.VideoFrame:
@@ -145,11 +150,11 @@ def _filtered(frame: av.VideoFrame, name: str, arguments: str | None = None) -> 
     return found
 
 
-def encodable(image: PlanarFrame, like: av.VideoFrame) -> av.VideoFrame:
+def encodable(image: PlanarFrame, like: av.VideoFrame, still: bool = False) -> av.VideoFrame:
     """Planes as a frame to encode, tagged like the one they came from."""
     name = image.pixel_format or REPACKED.get(like.format.name, like.format.name)
     assert name in PLANAR
-    frame = frame_like(like, image.planes, name)
+    frame = frame_like(like, image.planes, name, still)
     _copy_tags(like, frame)
     frame.color_range = _range_tag(image.encoding, name, like.color_range)
     return frame
