@@ -153,7 +153,8 @@ def test_the_canvas_shows_both_sides_meet(page: Page, address: str) -> None:
     for part, maps in zip((1, 0), calls.parts(project, 0), strict=True):
         matte = calls.picture(f"projects/{project}/frames/0/matte?size=full&object={part}")
         drawn = render_rgb(drawn, matte, maps.scaled(0.5))
-    assert np.abs(picture_of(page).astype(int) - drawn.astype(int)).max() <= 1
+    # The server is ready before the page has heard so: until then it shows the foreground's move.
+    wait_for(lambda: np.abs(picture_of(page).astype(int) - drawn.astype(int)).max() <= 1)
     assert np.abs(drawn.astype(int) - before.astype(int))[matte > 0].mean() > 3.0
     assert not violations(page)
 
