@@ -6,6 +6,7 @@ python benchmarks/tables.py [--check]
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import statistics
@@ -68,6 +69,7 @@ EVALUATED = {
 """Blocks that rest on reports of ``evaluate``, by their result file."""
 
 
+@functools.cache
 def older(name: str) -> str:
     """The commit that a result file was measured at, where its digests are not all those of today's
     package, or rows have none; else nothing."""
