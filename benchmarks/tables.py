@@ -6,7 +6,6 @@ python benchmarks/tables.py [--check]
 
 from __future__ import annotations
 
-import functools
 import json
 import re
 import statistics
@@ -69,7 +68,6 @@ EVALUATED = {
 """Blocks that rest on reports of ``evaluate``, by their result file."""
 
 
-@functools.cache
 def older(name: str) -> str:
     """The commit that a result file was measured at, where its digests are not all those of today's
     package, or rows have none; else nothing."""
@@ -80,18 +78,13 @@ def older(name: str) -> str:
     return str(result["hardware"]["commit"])
 
 
-def commits_of(block: str) -> list[str]:
-    """The commits that a block's older result files were measured at."""
-    found = [older(name) for name, blocks in EVALUATED.items() if block in blocks]
-    return [commit for commit in dict.fromkeys(found) if commit]
-
-
 def marked(made: dict[str, str]) -> dict[str, str]:
     """The blocks, those of an older package with the commits that they were measured at."""
-    marks = {
-        block: " ".join(f"*Measured at {commit}.*" for commit in commits_of(block))
-        for block in made
-    }
+    commits = {name: older(name) for name in EVALUATED}
+    marks = {}
+    for block in made:
+        found = dict.fromkeys(commits[name] for name, held in EVALUATED.items() if block in held)
+        marks[block] = " ".join(f"*Measured at {commit}.*" for commit in found if commit)
     return {
         block: f"{text}\n\n{marks[block]}" if marks[block] else text for block, text in made.items()
     }
@@ -224,9 +217,8 @@ def blocks() -> dict[str, str]:
     }
 
 
-def filled(text: str) -> str:
+def filled(text: str, made: dict[str, str]) -> str:
     """A page with its blocks filled in anew."""
-    made = marked(blocks())
 
     def fill(match: re.Match[str]) -> str:
         return f"<!-- {match[1]} -->\n{made[match[1]]}\n<!-- end -->"
@@ -235,10 +227,10 @@ def filled(text: str) -> str:
 
 
 def main() -> int:
-    stale = []
+    stale, made = [], marked(blocks())
     for page in (ROOT / name for name in PAGES):
         text = page.read_text()
-        new = filled(text)
+        new = filled(text, made)
         if new != text:
             stale.append(page.name)
             if "--check" not in sys.argv:
