@@ -1,13 +1,16 @@
-"""Files that hold a picture of themselves, as music and phones' shares do."""
+"""Files that hold more than their video: a picture of themselves, as music and phones' shares do,
+and what cameras write beside each picture."""
 
 from __future__ import annotations
 
 import struct
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
+from PIL import Image
 
 from tests.support.scenes import moving_scene
 from vhmae.video.probe import probe_video
@@ -59,3 +62,31 @@ def test_a_cover_that_comes_first_is_not_taken_for_the_video(tmp_path: Path) -> 
             writer.write(timed, timed.image.copy())
     assert probe_video(tmp_path / "out.mp4").frames == 6
     assert writer.left_out == ["pictures (stream 0)"]
+
+
+def test_what_cameras_write_beside_their_pictures_is_let_pass(tmp_path: Path) -> None:
+    picture = Image.fromarray(moving_scene(1, 64, 48)[0][0])
+    exif = picture.getexif()
+    exif[0x010E] = "a camera"
+    picture.save(tmp_path / "frame.jpg", exif=exif)
+    data = (tmp_path / "frame.jpg").read_bytes()
+    with (
+        av.open(str(tmp_path / "frame.jpg")) as jpeg,
+        av.open(str(tmp_path / "in.mov"), "w") as made,
+    ):
+        stream: Any = made.add_stream_from_template(jpeg.streams.video[0])
+        stream.set_display_matrix((0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30))
+        for number in range(4):
+            packet = av.Packet(data)
+            packet.pts = packet.dts = 40 * number
+            packet.duration, packet.time_base = 40, Fraction(1, 1000)
+            packet.is_keyframe = True
+            packet.stream = stream
+            made.mux(packet)
+    info = probe_video(tmp_path / "in.mov")
+    assert (info.frames, info.turned, info.mirrored) == (4, 270, False)
+    with VideoWriter(tmp_path / "out.mov", info) as writer:
+        for timed in read_frames(info):
+            writer.write(timed, timed.image.copy())
+    again = probe_video(tmp_path / "out.mov")
+    assert (again.frames, again.turned) == (4, 270)

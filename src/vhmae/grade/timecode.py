@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any
 
 import av
 
 from vhmae.video.probe import VideoInfo, open_video, video_stream
+from vhmae.video.side_data import beside
 
 _FORM = re.compile(r"(\d{1,2}):(\d\d)[:.](\d\d)([:;.,])(\d{1,3})")
 _MINUTES_A_DAY = 24 * 60
@@ -94,14 +94,15 @@ def _in_frame(container: av.container.InputContainer) -> str | None:
         frame = next(container.decode(video=0))
     except (StopIteration, av.error.FFmpegError):
         return None
-    smpte: Any = frame.side_data.get("S12M_TIMECODE")
+    told = beside(frame)
+    smpte = told.get("S12M_TIMECODE")
     if smpte is not None:
-        word = int.from_bytes(bytes(smpte)[4:8], "little")
+        word = int.from_bytes(smpte[4:8], "little")
         parts = [(word & 0x3F), *(word >> shift & 0x7F for shift in (8, 16)), word >> 24 & 0x3F]
         return _written([_decimal(part) for part in parts], bool(word >> 30 & 1))
-    gop: Any = frame.side_data.get("GOP_TIMECODE")
+    gop = told.get("GOP_TIMECODE")
     if gop is not None:
-        word = int.from_bytes(bytes(gop)[:8], "little")
+        word = int.from_bytes(gop[:8], "little")
         masks = ((19, 0x1F), (13, 0x3F), (6, 0x3F), (0, 0x3F))
         return _written([word >> shift & mask for shift, mask in masks], bool(word >> 24 & 1))
     return None

@@ -21,6 +21,7 @@ from typing import Any
 import av
 
 from vhmae.errors import InputError
+from vhmae.video.side_data import beside
 
 MASTERING, CONTENT_LIGHT = "the mastering display", "the content light levels"
 _OTHERS = {
@@ -114,7 +115,7 @@ def read_metadata(
         InputError: for a picture that is none without its metadata (Dolby Vision profile 5, and
             its like in AV1).
     """
-    data = {one.type.name: bytes(one) for one in frame.side_data}
+    data = beside(frame)
     mastering = content_light = None
     display = data.get("MASTERING_DISPLAY_METADATA", b"")
     if len(display) >= 88:  # ten fractions, and whether chromaticities and light are told

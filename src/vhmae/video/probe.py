@@ -17,8 +17,8 @@ from vhmae.color.light import LIGHT, Curve, HdrSpace, LightSpace, Primaries
 from vhmae.color.yuv import ColorEncoding, Matrix
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
-from vhmae.video.display_matrix import display_matrix, shown_by
 from vhmae.video.hdr import HdrMetadata, dolby_configuration, read_metadata
+from vhmae.video.side_data import display_matrix, shown_by
 from vhmae.video.siting import Siting, siting_told
 
 # Formats that are stored plane by plane; others are repacked without loss before they are read.

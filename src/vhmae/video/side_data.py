@@ -1,0 +1,44 @@
+"""What travels beside a frame's pixels, and how it tells players to turn and to mirror them."""
+
+from __future__ import annotations
+
+import math
+import struct
+from typing import Any
+
+import av
+
+
+def beside(frame: Any) -> dict[str, bytes]:
+    """What travels beside a frame, by FFmpeg's names; nothing where there is a kind that PyAV does
+    not know (EXIF data of cameras' MJPEG): it fails over the whole then."""
+    try:
+        return {one.type.name: bytes(one) for one in frame.side_data}
+    except ValueError:
+        return {}
+
+
+def display_matrix(frame: av.VideoFrame) -> bytes | None:
+    """A frame's display matrix, nine 32-bit integers as FFmpeg keeps them; None where it has
+    none."""
+    told = beside(frame).get("DISPLAYMATRIX")
+    if told is not None:
+        return told[:36]
+    quarters = round(frame.rotation / 90) % 4
+    if not quarters:
+        return None
+    across, down = ((1, 0), (0, -1), (-1, 0), (0, 1))[quarters]
+    one = 1 << 16
+    numbers = (across * one, down * one, 0, -down * one, across * one, 0, 0, 0, 1 << 30)
+    return struct.pack("<9i", *numbers)
+
+
+def shown_by(matrix: bytes | None) -> tuple[bool, int]:
+    """How players show a picture: whether they mirror it left to right, and by how many degrees
+    counterclockwise they turn it then, in quarters."""
+    if matrix is None:
+        return False, 0
+    a, b, _, c, d = struct.unpack("<5i", matrix[:20])  # x and y by a matrix of two rows
+    mirrored = a * d - b * c < 0
+    sign = -1 if mirrored else 1
+    return mirrored, 90 * (round(-math.degrees(math.atan2(sign * b, sign * a)) / 90) % 4)
