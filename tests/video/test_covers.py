@@ -3,6 +3,7 @@ and what cameras write beside each picture."""
 
 from __future__ import annotations
 
+import gc
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 
 from tests.support.scenes import moving_scene
 from vhmae.video.probe import probe_video
@@ -64,25 +65,26 @@ def test_a_cover_that_comes_first_is_not_taken_for_the_video(tmp_path: Path) -> 
     assert writer.left_out == ["pictures (stream 0)"]
 
 
-def test_what_cameras_write_beside_their_pictures_is_let_pass(tmp_path: Path) -> None:
-    picture = Image.fromarray(moving_scene(1, 64, 48)[0][0])
-    exif = picture.getexif()
-    exif[0x010E] = "a camera"
-    picture.save(tmp_path / "frame.jpg", exif=exif)
-    data = (tmp_path / "frame.jpg").read_bytes()
-    with (
-        av.open(str(tmp_path / "frame.jpg")) as jpeg,
-        av.open(str(tmp_path / "in.mov"), "w") as made,
-    ):
-        stream: Any = made.add_stream_from_template(jpeg.streams.video[0])
+def copied_into(video: Path, picture: Path) -> None:
+    """A video of four frames that are a picture's file each, and that lies on its side."""
+    data = picture.read_bytes()
+    with av.open(str(picture)) as still, av.open(str(video), "w") as made:
+        stream: Any = made.add_stream_from_template(still.streams.video[0])
         stream.set_display_matrix((0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30))
         for number in range(4):
             packet = av.Packet(data)
             packet.pts = packet.dts = 40 * number
             packet.duration, packet.time_base = 40, Fraction(1, 1000)
-            packet.is_keyframe = True
-            packet.stream = stream
+            packet.is_keyframe, packet.stream = True, stream
             made.mux(packet)
+
+
+def test_what_cameras_write_beside_their_pictures_is_let_pass(tmp_path: Path) -> None:
+    picture = Image.fromarray(moving_scene(1, 64, 48)[0][0])
+    exif = picture.getexif()
+    exif[0x010E] = "a camera"
+    picture.save(tmp_path / "frame.jpg", exif=exif)
+    copied_into(tmp_path / "in.mov", tmp_path / "frame.jpg")
     info = probe_video(tmp_path / "in.mov")
     assert (info.frames, info.turned, info.mirrored) == (4, 270, False)
     with VideoWriter(tmp_path / "out.mov", info) as writer:
@@ -90,3 +92,13 @@ def test_what_cameras_write_beside_their_pictures_is_let_pass(tmp_path: Path) ->
             writer.write(timed, timed.image.copy())
     again = probe_video(tmp_path / "out.mov")
     assert (again.frames, again.turned) == (4, 270)
+
+
+def test_a_colour_profile_beside_frames_ends_no_process(tmp_path: Path) -> None:
+    picture = Image.fromarray(moving_scene(1, 64, 48)[0][0])
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    picture.save(tmp_path / "frame.png", icc_profile=profile)
+    copied_into(tmp_path / "in.mov", tmp_path / "frame.png")
+    for _ in range(3):
+        assert probe_video(tmp_path / "in.mov").frames == 4
+        gc.collect()  # where PyAV frees what it does not own

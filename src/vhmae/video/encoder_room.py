@@ -38,6 +38,7 @@ _LOOKAHEAD = {
 }
 """Frames by preset; slower ones look further."""
 _FURTHEST = 60
+_X265_WITH_MANY_B_FRAMES = ("slower", "veryslow", "placebo")
 _USUAL = {"libvpx-vp9": 25, "libvpx": 25, "libsvtav1": 33}
 """Frames of encoders whose presets look equally far."""
 
@@ -57,7 +58,8 @@ def sparing_options(encoder: str, preset: str | None, frame_bytes: int) -> dict[
     if encoder == "libx264":
         return {"rc-lookahead": str(frames)}
     if encoder == "libx265":  # which wants more than its consecutive B-frames
-        return {"x265-params": f"rc-lookahead={max(frames, 5)}"}
+        least = 9 if preset in _X265_WITH_MANY_B_FRAMES else 5
+        return {"x265-params": f"rc-lookahead={max(frames, least)}"}
     if encoder == "libsvtav1":  # a pyramid of eight frames in the place of 32
         return {"svtav1-params": "lookahead=0:hierarchical-levels=3:lp=1"}
     return {"lag-in-frames": str(frames)}

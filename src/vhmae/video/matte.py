@@ -34,7 +34,7 @@ from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_
 from vhmae.video.reader import read_frames
 from vhmae.video.sequence import PICTURES, is_pattern, picture_files, told_numbers
 from vhmae.video.stills import Turn, picture_bytes, turn_of
-from vhmae.video.turning import read_turn, unmirrored
+from vhmae.video.turning import unmirrored
 
 LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "rawvideo")
 DEAD_ZONE = 10
@@ -121,7 +121,7 @@ class MatteSource:
         if self._turned is not None:
             return Turn((self._turned - composite.turned) // 90 % 4)
         # Taken to lie as the video is stored, but where it fits the upright picture alone.
-        stored, upright = read_turn(composite), Turn(-composite.turned // 90)
+        stored, upright = composite.righted, Turn(-composite.turned // 90)
         stands = (
             self._misfit(composite, stored) > ASPECT_TOLERANCE >= self._misfit(composite, upright)
         )
@@ -135,18 +135,19 @@ class MatteSource:
 
     def doubt(self, composite: VideoInfo) -> str | None:
         """What is said where it cannot be told how the mattes lie."""
-        turned = composite.turned + composite.righted
-        if not (turned or composite.mirrored) or self._turned is not None:
+        turned = composite.turned + 90 * composite.righted.quarters
+        mirrored = composite.righted.mirrored
+        if not (turned or mirrored) or self._turned is not None:
             return None
         if any(
             self._misfit(composite, turn) > ASPECT_TOLERANCE
-            for turn in (read_turn(composite), Turn(-composite.turned // 90))
+            for turn in (composite.righted, Turn(-composite.turned // 90))
         ):
             return None
         how = [f"turn it by {-turned % 360} degrees counterclockwise"] if turned else []
-        how += ["mirror it left to right"] if composite.mirrored else []
+        how += ["mirror it left to right"] if mirrored else []
         return (
-            f"{composite.path} is {'mirrored' if composite.mirrored else 'turned'} by its file and "
+            f"{composite.path} is {'mirrored' if mirrored else 'turned'} by its file and "
             f"{self.path} does not say how it lies: it was taken to lie as the video is stored; "
             f"where it stands upright, {', then '.join(how)}"
         )
@@ -319,7 +320,7 @@ def _open_video(path: Path, reading: MaskReading) -> MatteSource:
         info.frames,
         (info.width, info.height),
         start,
-        info.turned if info.display_matrix is not None or info.mirrored else None,
+        info.turned if info.display_matrix is not None or info.righted else None,
         reading,
         MatteFacts(None, info.fps, seconds_of(info) if stamped else None, tuple(told)),
     )

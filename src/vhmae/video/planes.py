@@ -227,9 +227,17 @@ class PlanarFrame:
         return shrunk
 
 
+def format_bytes(pixel_format: str, width: int, height: int) -> int:
+    """Memory of a frame's planes, by FFmpeg's name of their format."""
+    import av  # the renderer itself needs no PyAV
+
+    parts = av.VideoFormat(pixel_format, width, height).components
+    return sum(part.width * part.height * -(-part.bits // 8) for part in parts)
+
+
 def frame_of(planes: Sequence[Plane], pixel_format: str) -> av.VideoFrame:
     """Planes as one of FFmpeg's frames."""
-    import av  # the renderer itself needs no PyAV
+    import av
 
     return filled(av.VideoFrame(planes[0].shape[1], planes[0].shape[0], pixel_format), planes)
 

@@ -18,8 +18,10 @@ from vhmae.color.yuv import ColorEncoding, Matrix
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
 from vhmae.video.hdr import HdrMetadata, dolby_configuration, read_metadata
+from vhmae.video.planes import format_bytes
 from vhmae.video.side_data import display_matrix, shown_by
 from vhmae.video.siting import Siting, siting_told
+from vhmae.video.stills import UPRIGHT, Turn
 
 # Formats that are stored plane by plane; others are repacked without loss before they are read.
 PLANAR = {
@@ -141,13 +143,12 @@ class VideoInfo:
     """How players turn or mirror the picture: nine 32-bit integers, as FFmpeg keeps them. The
     planes are as stored."""
     mirrored: bool = False
-    """Whether players mirror the picture left to right before they turn it; where ``turned`` is 0
-    and ``display_matrix`` None, frames are mirrored as they are read."""
+    """Whether players mirror the picture, left to right, before they turn it."""
     turned: int = 0
     """Degrees counterclockwise by which players turn the picture, in quarters."""
-    righted: int = 0
-    """Degrees counterclockwise by which frames are turned as they are read, so that they are
-    upright; then ``turned`` is 0, and width and height are those of the upright frame."""
+    righted: Turn = UPRIGHT
+    """How frames are brought upright as they are read; then players have nothing left to do, and
+    width and height are those of the upright frame."""
     siting: Siting | None = None
     """Where its chroma lies; None where the file does not say, and where 4:4:4 needs no place."""
     timestamps: np.ndarray | None = dataclasses.field(default=None, compare=False, repr=False)
@@ -173,6 +174,13 @@ class VideoInfo:
     are sRGB."""
     hdr: HdrMetadata = dataclasses.field(default_factory=HdrMetadata)
     """What the file tells of its light."""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Memory of a decoded frame, with its planes where it is not stored plane by plane."""
+        kept = [self.pixel_format]
+        kept += [REPACKED[self.pixel_format]] if self.pixel_format in REPACKED else []
+        return sum(format_bytes(name, self.width, self.height) for name in kept)
 
     @property
     def space_name(self) -> str:
@@ -307,8 +315,7 @@ def _check_size(path: Path, context: Any) -> None:
     """Refuse frames that would not fit the memory, before one is decoded."""
     if context is None or context.pix_fmt is None:  # of a codec that is not known here
         return
-    form = av.VideoFormat(context.pix_fmt, context.width, context.height)
-    frame = sum(part.width * part.height * -(-part.bits // 8) for part in form.components)
+    frame = format_bytes(context.pix_fmt, context.width, context.height)
     check_memory(path, FRAMES_DECODED * frame, "make it smaller")
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from vhmae.arrays import Array, Codes, Frame, UnitColors
 from vhmae.errors import InputError, VhmaeError
 from vhmae.memory import how_many
-from vhmae.video.frame_bytes import frame_bytes
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import (
     MATRICES,
@@ -25,7 +24,7 @@ from vhmae.video.probe import (
     video_stream,
 )
 from vhmae.video.sequence import read_pictures
-from vhmae.video.turning import read_turn, turned_frame
+from vhmae.video.turning import turned_frame
 
 _SAID: dict[str, dict[int, str]] = {
     "colorspace": {number: f"in {name}" for number, name in MATRICES.items()},
@@ -97,7 +96,7 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
             stream.codec_context if beside is None else av.CodecContext.create(beside, "r")
         )
         decoder.thread_type = "AUTO"
-        most = how_many(MOST_THREADS, frame_bytes(info), DECODER_BYTES)
+        most = how_many(MOST_THREADS, info.frame_bytes, DECODER_BYTES)
         decoder.thread_count = threads or (0 if most == MOST_THREADS else max(1, most))
         if start and info.stamped and info.timestamps is not None:
             container.seek(int(info.timestamps[min(start, info.frames - 1)]), stream=stream)
@@ -111,7 +110,7 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                     continue
                 for stored in frames:
                     index = _number(stored, info, index)
-                    frame = turned_frame(stored, read_turn(info))
+                    frame = turned_frame(stored, info.righted)
                     _check_alike(frame, info, index, told)
                     pts = seconds = None  # without time stamps of its own a file has an even rate
                     if info.timestamps is not None and info.time_base is not None:

@@ -8,14 +8,18 @@ from typing import Any
 
 import av
 
+from vhmae.video.filters import filtered
+
 
 def beside(frame: Any) -> dict[str, bytes]:
-    """What travels beside a frame, by FFmpeg's names; nothing where there is a kind that PyAV does
-    not know (EXIF data of cameras' MJPEG): it fails over the whole then."""
+    """What travels beside a frame, by FFmpeg's names, but for colour profiles: PyAV frees the names
+    of those twice, which ends the process later on. Nothing where there is a kind that it does not
+    know (EXIF data of cameras' MJPEG): it fails over the whole then."""
     try:
-        return {one.type.name: bytes(one) for one in frame.side_data}
+        found: Any = filtered(frame, "sidedata", "delete:ICC_PROFILE").side_data
     except ValueError:
         return {}
+    return {one.type.name: bytes(one) for one in found}
 
 
 def display_matrix(frame: av.VideoFrame) -> bytes | None:

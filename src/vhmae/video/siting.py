@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+import threading
 from typing import Literal, get_args
 
 import av
 import av.logging
 
+from vhmae.video.filters import filtered
+
 Siting = Literal["left", "center", "topleft"]
 """Between two rows at the left one's place (H.264's usual one), in the middle of all (JPEG's), or
 at the first pixel's (BT.2020's and HDR10's)."""
+_logging = threading.Lock()
 _CENTERED = ("mjpeg", "webp", "mpeg1video")
 
 
@@ -25,20 +28,13 @@ def siting_told(frame: av.VideoFrame) -> Siting | None:
     spanned."""
     if frame.format.name.startswith(("gb", "rgb", "gray")) or "444" in frame.format.name:
         return None
-    # PyAV has no name for it; the filter that shows a frame's facts has.
-    graph, level = av.filter.Graph(), av.logging.get_level()
-    given = graph.add_buffer(
-        width=frame.width,
-        height=frame.height,
-        format=frame.format,
-        time_base=frame.time_base or Fraction(1, 1),
-    )
-    graph.link_nodes(given, graph.add("showinfo"), graph.add("buffersink")).configure()
-    with av.logging.Capture() as told:
+    # PyAV has no name for it; the filter that shows a frame's facts has. What is logged is one
+    # setting of the whole process.
+    with _logging, av.logging.Capture() as told:
+        level = av.logging.get_level()
         av.logging.set_level(av.logging.INFO)
         try:
-            given.push(frame)
-            graph.pull()
+            filtered(frame, "showinfo")
         finally:
             av.logging.set_level(level)
     found = re.search(r"\bcl:(\w+)", "".join(text for _, _, text in told))

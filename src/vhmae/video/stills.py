@@ -55,6 +55,7 @@ class Turn(NamedTuple):
         return bool(self.quarters % 4) or self.mirrored
 
 
+UPRIGHT = Turn()
 _TURNS = {
     2: Turn(0, True),
     3: Turn(2),

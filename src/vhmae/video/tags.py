@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from fractions import Fraction
 from typing import Any
 
 import av
@@ -15,6 +14,7 @@ from av.video.reformatter import ColorRange
 from vhmae.color.light import Curve, HdrSpace, Primaries
 from vhmae.color.yuv import ColorEncoding
 from vhmae.video.delivery import Delivery, must_say_matrix
+from vhmae.video.filters import filtered
 from vhmae.video.planes import PlanarFrame, filled, frame_of
 from vhmae.video.probe import (
     PLANAR,
@@ -117,9 +117,9 @@ def frame_like(
     Args:
         still: it is a picture's, whose marks are kept file by file (``still_marks``).
     """
-    # Whether anything travels beside it is not asked: PyAV fails over kinds that it does not know.
+    # Whether anything travels beside it is not asked: that costs as much, and see `side_data`.
     if like.format.name == name and not still:
-        return filled(_filtered(like, "copy"), planes)
+        return filled(filtered(like, "copy"), planes)
     return (
         filled(like.reformat(format=name), planes)
         if like.interlaced_frame
@@ -131,23 +131,7 @@ def with_fields(frame: av.VideoFrame, upper_first: bool) -> av.VideoFrame:
     """A frame that is marked as two fields: encoders believe the frame, not the stream."""
     if frame.interlaced_frame:
         return frame
-    return _filtered(frame, "setfield", "tff" if upper_first else "bff")
-
-
-def _filtered(frame: av.VideoFrame, name: str, arguments: str | None = None) -> av.VideoFrame:
-    """What one of FFmpeg's filters makes of a single frame."""
-    graph = av.filter.Graph()
-    given = graph.add_buffer(
-        width=frame.width,
-        height=frame.height,
-        format=frame.format,
-        time_base=frame.time_base or Fraction(1, 1),
-    )
-    graph.link_nodes(given, graph.add(name, arguments), graph.add("buffersink")).configure()
-    given.push(frame)
-    found = graph.pull()
-    assert isinstance(found, av.VideoFrame)
-    return found
+    return filtered(frame, "setfield", "tff" if upper_first else "bff")
 
 
 def encodable(image: PlanarFrame, like: av.VideoFrame, still: bool = False) -> av.VideoFrame:

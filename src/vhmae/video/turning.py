@@ -16,23 +16,16 @@ from vhmae.video.stills import Turn
 
 def righted(info: VideoInfo) -> VideoInfo:
     """The facts of a video whose frames are to be read upright."""
-    if read_turn(info):
-        return info
     turn = Turn(info.turned // 90, info.mirrored)
     if not turn:
         return info
-    facts = dataclasses.replace(info, turned=0, display_matrix=None, righted=info.turned)
+    facts = dataclasses.replace(info, mirrored=False, turned=0, display_matrix=None, righted=turn)
     return turned_info(facts, turn)
 
 
-def read_turn(info: VideoInfo) -> Turn:
-    """How a video's frames are brought upright as they are read."""
-    return Turn(info.righted // 90, info.mirrored and info.display_matrix is None)
-
-
 def unmirrored(info: VideoInfo) -> VideoInfo:
-    """The facts of a video as it is worked on: what players mirror is read upright, since a picture
-    that is told to be turned alone can be told of by points, masks and mattes as it is shown."""
+    """The facts of a video as it is worked on: what players mirror is read upright, so that all
+    else need know of turns alone."""
     return righted(info) if info.mirrored else info
 
 

@@ -31,11 +31,10 @@ from vhmae.video.encoders import (
     profile_options,
     usual_priority,
 )
-from vhmae.video.frame_bytes import format_bytes
 from vhmae.video.frame_writer import FrameWriter, file_size
 from vhmae.video.packets import PacketFile, mend_decoding_times, presentation_times, read_packets
 from vhmae.video.passthrough import Audio, Companions, Verification, broadcast_origin, name_alike
-from vhmae.video.planes import PlanarFrame
+from vhmae.video.planes import PlanarFrame, format_bytes
 from vhmae.video.probe import VideoInfo, open_video, video_stream
 from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered

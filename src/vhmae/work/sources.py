@@ -20,7 +20,6 @@ from vhmae.errors import InputError
 from vhmae.memory import how_many
 from vhmae.video.cuts import read_cuts
 from vhmae.video.exr import is_exr
-from vhmae.video.frame_bytes import frame_bytes
 from vhmae.video.layers import LayeredSource
 from vhmae.video.laying import picked
 from vhmae.video.mask_meaning import MaskReading
@@ -85,7 +84,7 @@ class Sources:
         """Memory of a frame with its mattes."""
         lasting = [mattes for mattes in self.mattes if mattes.frames is None]  # one for all frames
         mattes = self.objects - len(lasting)
-        return frame_bytes(self.info) + mattes * self.info.width * self.info.height
+        return self.info.frame_bytes + mattes * self.info.width * self.info.height
 
     def ahead(self, most: int) -> int:
         """How many frames may wait between two stages: at most ``most``, fewer or none where they

@@ -31,7 +31,7 @@ from vhmae.options import values_to_json
 from vhmae.overlap import BusyTimes, run_ahead
 from vhmae.progress import Progress
 from vhmae.video.matte import MatteSource, open_matte
-from vhmae.video.planes import PlanarFrame
+from vhmae.video.planes import PlanarFrame, format_bytes
 from vhmae.video.probe import VideoInfo, describe_stream, video_stream
 from vhmae.video.reader import planar_frame
 from vhmae.video.tags import encodable, tag_colors
@@ -405,10 +405,7 @@ class _PipeWriter:
         if hasattr(context, "field_order"):
             context.field_order = source.codec_context.field_order
         self._count = 0
-        form = av.VideoFormat(info.pixel_format, info.width, info.height)
-        self.frame_bytes = sum(
-            part.width * part.height * -(-part.bits // 8) for part in form.components
-        )
+        self.frame_bytes = format_bytes(info.pixel_format, info.width, info.height)
         """What a frame takes in the pipe, on either side."""
 
     def write(self, decoded: av.VideoFrame, image: PlanarFrame, same: bool) -> None:
