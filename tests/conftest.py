@@ -65,6 +65,14 @@ def priority() -> Iterator[None]:
         pytest.fail("left real-time threads behind; open the encoder under `usual_priority`")
 
 
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """What work in another thread waits for; opened at the test's end."""
+    found = threading.Event()
+    yield found
+    found.set()
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[None]:
     """A cluster of this machine alone, which the first work that is spread starts."""

@@ -114,7 +114,7 @@ def whole_folder(output: Path) -> Iterator[Path]:
 
 
 def take_places(files: Sequence[tuple[Path, Path]]) -> None:
-    """Give files that were written whole their names, all of them or none.
+    """Give files that were written whole their names: none, where a folder lies in the way of one.
 
     Where that is interrupted, the others still take their places: half of them new and half of them
     old would be neither.
@@ -122,7 +122,7 @@ def take_places(files: Sequence[tuple[Path, Path]]) -> None:
     Args:
         files: where each lies, and where it belongs.
     Raises:
-        VhmaeError: where one cannot take its place.
+        VhmaeError: where one cannot take its place; the others may have taken theirs.
     """
     for _, place in files:
         if place.is_dir():

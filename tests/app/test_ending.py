@@ -17,14 +17,6 @@ from vhmae.app.worker import AWAITED, PREPARED, READING, Worker
 PATIENCE_SECONDS = 60
 
 
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """What work waits for in these tests; opened at their end."""
-    found = threading.Event()
-    yield found
-    found.set()
-
-
 def held(worker: Worker, gate: threading.Event) -> Future[bool]:
     """Keep a worker busy; returns once it is."""
     begun = threading.Event()

@@ -24,14 +24,6 @@ Maker = Callable[..., tuple[Path, Path]]
 PATIENCE_SECONDS = 60
 
 
-@pytest.fixture
-def gate() -> Iterator[threading.Event]:
-    """What is begun waits for it; opened at the test's end."""
-    found = threading.Event()
-    yield found
-    found.set()
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("weights") / "w.safetensors"

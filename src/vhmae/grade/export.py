@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from vhmae.grade.job import ExportJob
 from vhmae.grade.media import Media, media_of, plain
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
 from vhmae.grade.timeline import require_otio, write_edl, write_otio
-from vhmae.partial_output import partial_name, take_places
+from vhmae.partial_output import check_folder, partial_name, take_places
 from vhmae.video.probe import VideoInfo
 from vhmae.work.analysis import told_of_move
 from vhmae.work.harmonize import check_strict
@@ -208,11 +207,7 @@ def _check(job: ExportJob) -> None:
         raise InputError(
             f"{job.output}: export {job.kind} writes {' or '.join(known)}; give such a name"
         )
-    if not job.output.parent.is_dir() or not os.access(job.output.parent, os.W_OK):
-        raise InputError(
-            f"{job.output}: the folder {job.output.parent} does not exist or cannot be written; "
-            "choose another"
-        )
+    check_folder(job.output)
     for source in job.inputs().values():
         if job.output.exists() and source.exists() and job.output.samefile(source):
             raise InputError(
