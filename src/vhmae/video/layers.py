@@ -215,7 +215,7 @@ class LayeredSource:
         laid = back.copy()
         laid.add_values(shown - weight * laid.values(box), box)
         return dataclasses.replace(
-            timed, image=laid, decoded=encodable(laid, timed.decoded, timed.still)
+            timed, image=laid, decoded=encodable(laid, timed.decoded, timed.marked)
         ), cover
 
     def _in_space_of(self, back: PlanarFrame, front: PlanarFrame, cover: Array) -> Array:

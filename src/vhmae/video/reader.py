@@ -24,6 +24,7 @@ from vhmae.video.probe import (
     video_stream,
 )
 from vhmae.video.sequence import read_pictures
+from vhmae.video.side_data import is_marked
 from vhmae.video.turning import turned_frame
 
 _SAID: dict[str, dict[int, str]] = {
@@ -53,8 +54,9 @@ class TimedFrame:
     """The frame as it was decoded: written again as it is where nothing changes."""
     cut: bool = False
     """Light above 1 is not in the planes (OpenEXR)."""
-    still: bool = False
-    """It is a picture's."""
+    marked: bool = False
+    """It is one of two fields, or something travels beside its pixels; marks of pictures are kept
+    file by file (``still_marks``)."""
 
 
 def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterator[TimedFrame]:
@@ -69,7 +71,7 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
     """
     if info.files is not None:
         for index, frame, cut in read_pictures(info, first):
-            yield TimedFrame(index, planar_frame(frame, info), None, None, frame, cut, still=True)
+            yield TimedFrame(index, planar_frame(frame, info), None, None, frame, cut)
         return
     start, frames = first, _decoded(info, first, threads)
     begun = next(frames, None)
@@ -121,7 +123,10 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                         )
                     if pts is not None and info.time_base is not None:
                         seconds = float(pts * info.time_base)
-                    yield TimedFrame(index, planar_frame(frame, info), pts, seconds, frame)
+                    marked = is_marked(frame, info.codec)
+                    yield TimedFrame(
+                        index, planar_frame(frame, info), pts, seconds, frame, marked=marked
+                    )
         except av.error.FFmpegError as error:
             raise VhmaeError(
                 f"{info.path}: cannot be read after frame {index} ({error.strerror}); repair the "

@@ -40,7 +40,7 @@ def delivered(timed: TimedFrame, image: PlanarFrame, target: Delivery) -> av.Vid
     if target.untouched and image is timed.image and own == target.pixel_format:
         return timed.decoded
     planes = image.planes if target.untouched else recoded(image, target).planes
-    frame = repacked(frame_like(timed.decoded, planes, target.planar, timed.still), target)
+    frame = repacked(frame_like(timed.decoded, planes, target.planar, timed.marked), target)
     tag_as(frame, target.encoding, timed.decoded)
     return frame
 

@@ -10,6 +10,9 @@ import av
 
 from vhmae.video.filters import filtered
 
+_OF_PICTURES = ("png", "apng", "mjpeg", "tiff", "webp", "jpegxl")
+"""Codecs whose frames bring a colour profile with its name."""
+
 
 def beside(frame: Any) -> dict[str, bytes]:
     """What travels beside a frame, by FFmpeg's names, but for colour profiles: PyAV frees the names
@@ -20,6 +23,22 @@ def beside(frame: Any) -> dict[str, bytes]:
     except ValueError:
         return {}
     return {one.type.name: bytes(one) for one in found}
+
+
+def is_marked(frame: Any, codec: str) -> bool:
+    """Whether a video's frame is one of two fields, or holds more than its pixels that encoders
+    write.
+
+    Args:
+        codec: FFmpeg's name. Those of pictures hold profiles and cameras' notes alone, at which
+            PyAV must not look (:func:`beside`).
+    """
+    if frame.interlaced_frame or codec in _OF_PICTURES:
+        return bool(frame.interlaced_frame)
+    try:
+        return len(frame.side_data) > 0
+    except ValueError:
+        return True
 
 
 def display_matrix(frame: av.VideoFrame) -> bytes | None:

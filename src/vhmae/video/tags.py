@@ -109,22 +109,18 @@ def tag_as(frame: av.VideoFrame, encoding: ColorEncoding, like: av.VideoFrame) -
 
 
 def frame_like(
-    like: av.VideoFrame, planes: Sequence[np.ndarray], name: str, still: bool = False
+    like: av.VideoFrame, planes: Sequence[np.ndarray], name: str, marked: bool = False
 ) -> av.VideoFrame:
-    """Planes as a frame of a pixel format, with the marks of the one that they came from: which
-    field is first, where there are two, and what travels beside its pixels, as closed captions do.
+    """Planes as a frame of a pixel format.
 
     Args:
-        still: it is a picture's, whose marks are kept file by file (``still_marks``).
+        marked: keep the marks of the frame that they came from: which field is first, and what
+            travels beside its pixels, as closed captions do. That takes a copy of it.
     """
-    # Whether anything travels beside it is not asked: that costs as much, and see `side_data`.
-    if like.format.name == name and not still:
-        return filled(filtered(like, "copy"), planes)
-    return (
-        filled(like.reformat(format=name), planes)
-        if like.interlaced_frame
-        else frame_of(planes, name)
-    )
+    if not marked:
+        return frame_of(planes, name)
+    own = like.format.name == name
+    return filled(filtered(like, "copy") if own else like.reformat(format=name), planes)
 
 
 def with_fields(frame: av.VideoFrame, upper_first: bool) -> av.VideoFrame:
@@ -134,11 +130,11 @@ def with_fields(frame: av.VideoFrame, upper_first: bool) -> av.VideoFrame:
     return filtered(frame, "setfield", "tff" if upper_first else "bff")
 
 
-def encodable(image: PlanarFrame, like: av.VideoFrame, still: bool = False) -> av.VideoFrame:
+def encodable(image: PlanarFrame, like: av.VideoFrame, marked: bool = False) -> av.VideoFrame:
     """Planes as a frame to encode, tagged like the one they came from."""
     name = image.pixel_format or REPACKED.get(like.format.name, like.format.name)
     assert name in PLANAR
-    frame = frame_like(like, image.planes, name, still)
+    frame = frame_like(like, image.planes, name, marked)
     _copy_tags(like, frame)
     frame.color_range = _range_tag(image.encoding, name, like.color_range)
     return frame
