@@ -9,7 +9,8 @@ work on the machine (``load_at_start``), times alone say little. ``--wheels`` me
 asks PyPI for the sizes of the wheels that pip would fetch for either, torch as PyPI has it, and
 puts them into FILE, where they stay when all else is measured anew.
 
-The renderer is measured with numba and without it, by the plain way that it is tested against.
+The renderer is measured compiled, its code kept from a run before, and by the plain way that it is
+tested against.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from installed import installed_mib, wheels
 BACKENDS = ("onnx", "torch")
 PRESET = "medium"
 WAYS = ("compiled", "plain")
-"""How frames are rendered: by numba, or by numpy alone."""
+"""How frames are rendered: by what numba compiled, or by numpy alone."""
 ASKED = 20
 """Windows that are answered for a measurement."""
 RENDERED = 20
@@ -66,7 +67,7 @@ def render(way: str) -> None:
     """In a process of its own: what rendering 1080p takes, printed."""
     began = time.perf_counter()
     if way == "compiled":
-        import numba  # noqa: F401  # its import is a part of what it costs
+        import llvmlite.binding  # noqa: F401  # its import is a part of what it costs
     imported = time.perf_counter()
     from vhmae.color.yuv import ColorEncoding
     from vhmae.engine.rendering import FrameTransform, render_planes

@@ -14,7 +14,7 @@ import pytest
 from tests.support.networks import changing_model
 from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, write_video
-from vhmae import harmonize_video
+from vhmae import Harmonizer, harmonize_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
@@ -129,7 +129,8 @@ def test_frames_that_are_small_are_read_once(
 
     monkeypatch.setattr(waiting.Again, "read", refused)
     run(work, tmp_path / "out.mkv")
-    assert max(alive) > 50
+    # As many as a frame waits for; how many more there are is a matter of the threads.
+    assert max(alive) > Harmonizer(changing_model()).latency_frames
 
 
 @pytest.mark.usefixtures("too_large")
