@@ -12,6 +12,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
+import OpenEXR
 import opentimelineio as otio
 import pytest
 
@@ -201,6 +202,55 @@ def test_a_sequence_is_named_by_its_numbers(
     urls = [media.target_url_for_image_number(number) for number in range(FRAMES)]
     assert urls == [f"../plates/{name % number}" for number in range(first, first + FRAMES)]
     assert media.frame_for_time(shots[1].source_range.start_time) == first + 7
+
+
+def exr_pictures(folder: Path, hours: int, frame: int, drop: bool, rate: int) -> Path:
+    """Pictures from number 1001 on, whose headers count from a time code."""
+    folder.mkdir()
+    for number in range(FRAMES):
+        code = OpenEXR.TimeCode()
+        code.hours, code.minutes, code.dropFrame = hours, 2, drop
+        code.seconds, code.frame = 3 + (frame + number) // 30, (frame + number) % 30
+        header = {
+            "type": OpenEXR.scanlineimage,
+            "timeCode": code,
+            "framesPerSecond": Fraction(rate * 1000, 1001 if drop else 1000),
+        }
+        planes = {name: np.zeros((16, 24), np.float16) for name in "RGB"}
+        OpenEXR.File(header, planes).write(str(folder / f"plate.{1001 + number}.exr"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("drop", "rate", "counts"), [(False, 25, "10:02:03:04"), (True, 30, "10:02:03;04")]
+)
+@pytest.mark.parametrize("suffix", [".edl", ".otio"])
+def test_pictures_that_hold_a_time_code_start_at_it(
+    tmp_path: Path, suffix: str, drop: bool, rate: int, counts: str
+) -> None:
+    folder = exr_pictures(tmp_path / "plates", 10, 4, drop, rate)
+    output = tmp_path / f"look{suffix}"
+    clip_media = media_of(probe_source(folder, "composite"), output)
+    assert (clip_media.counting.text(clip_media.start), clip_media.warnings) == (counts, ())
+    if suffix == ".edl":
+        write_edl([a_grade(0, 4)], [PLAIN], clip_media, "look", output)
+        lines = output.read_text().splitlines()
+        assert lines[1] == ("FCM: DROP FRAME" if drop else "FCM: NON-DROP FRAME")
+        assert lines[3].split()[4] == counts
+        return
+    shots = written(folder, output)
+    assert shots[0].source_range.start_time.to_frames() == clip_media.start
+    media = shots[1].media_reference
+    assert media.start_frame == 1001  # pictures are found by their names
+    assert media.frame_for_time(shots[1].source_range.start_time) == 1008
+
+
+def test_a_time_code_of_pictures_that_their_rate_cannot_count_is_told(tmp_path: Path) -> None:
+    folder = exr_pictures(tmp_path / "plates", 10, 25, False, 25)
+    media = media_of(probe_source(folder, "composite"), tmp_path / "look.edl")
+    assert media.start == 1001
+    assert "its time code 10:02:03:25 is none of 25 frames a second" in media.warnings[0]
+    assert media.warnings[0].endswith("took 00:00:40:01")
 
 
 def test_a_sequence_on_twos_is_named_by_opentimelineio_and_refused_for_an_edl(

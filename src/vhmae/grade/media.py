@@ -23,6 +23,8 @@ class Numbering:
     prefix: str
     suffix: str
     digits: int
+    first: int
+    """Number of the first picture."""
     step: int
     """From one number to the next."""
 
@@ -38,7 +40,7 @@ class Media:
     rate: float
     counting: Counting
     start: int
-    """Number of the first frame: by the clip's own time code or the first picture's number."""
+    """Number of the first frame: by the clip's own time code, else the first picture's number."""
     frames: int
     reel: str
     numbering: Numbering | None
@@ -56,9 +58,8 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
     """
     edl = beside.suffix.lower() == ".edl"
     rate = _rate(info, edl)
-    base = max(1, round(rate))
     if info.files is None or info.frames == 1:
-        return _file(info, beside, rate, base)
+        return _file(info, beside, rate)
     numbering = _numbering(info)
     assert info.numbers is not None
     if edl and numbering.step != 1:
@@ -68,41 +69,58 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
         )
     folder = info.files[0].parent
     first, last = (_digits(number, numbering) for number in (info.numbers[0], info.numbers[-1]))
+    start, counting, warnings = _started(info, told_in(info), rate, numbering.first)
     return Media(
         name=plain(f"{numbering.prefix}[{first}-{last}]{numbering.suffix}"),
         address=_address(folder, beside) + "/",
         rate=rate,
-        counting=Counting(base),
-        start=info.numbers[0],
+        counting=counting,
+        start=start,
         frames=info.frames,
         reel=_reel(numbering.prefix),
         numbering=numbering,
+        warnings=warnings,
     )
 
 
-def _file(info: VideoInfo, beside: Path, rate: float, base: int) -> Media:
+def _file(info: VideoInfo, beside: Path, rate: float) -> Media:
     path = info.path if info.files is None else info.files[0]
-    told = told_in(info) if info.files is None else {}
-    start, drop, warnings = 0, False, []
-    if "timecode" in told:
-        read = read_timecode(told["timecode"], base)
-        if read is None:
-            warnings.append(
-                f"{info.path}: its time code {told['timecode'][:20]} is none of {rate:g} frames "
-                "a second; took 00:00:00:00"
-            )
-        start, drop = read or (0, False)
+    told = told_in(info)
+    start, counting, warnings = _started(info, told, rate, 0)
     return Media(
         name=plain(path.name),
         address=_address(path, beside),
         rate=rate,
-        counting=Counting(base, drop),
+        counting=counting,
         start=start,
         frames=info.frames,
         reel=_reel(told.get("reel_name", path.stem)),
         numbering=None,
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
+
+
+def _started(
+    info: VideoInfo, told: dict[str, str], rate: float, otherwise: int
+) -> tuple[int, Counting, tuple[str, ...]]:
+    """The number of a clip's first frame by its time code, how it counts, and what was in the way.
+
+    Args:
+        otherwise: the number where there is no time code of this rate.
+    """
+    base = max(1, round(rate))
+    if "timecode" not in told:
+        return otherwise, Counting(base), ()
+    read = read_timecode(told["timecode"], base)
+    if read is None:
+        counting = Counting(base)
+        warning = (
+            f"{info.path}: its time code {told['timecode'][:20]} is none of {rate:g} frames a "
+            f"second; took {counting.text(otherwise)}"
+        )
+        return otherwise, counting, (warning,)
+    start, drop = read
+    return start, Counting(base, drop), ()
 
 
 def _rate(info: VideoInfo, edl: bool) -> float:
@@ -127,7 +145,11 @@ def _numbering(info: VideoInfo) -> Numbering:
     for match in reversed(list(re.finditer(r"[0-9]+", names[0]))):
         step = min(steps)
         found = Numbering(
-            names[0][: match.start()], names[0][match.end() :], len(match[0]), max(1, step)
+            names[0][: match.start()],
+            names[0][match.end() :],
+            len(match[0]),
+            info.numbers[0],
+            max(1, step),
         )
         made = [f"{found.prefix}{_digits(number, found)}{found.suffix}" for number in info.numbers]
         if made != names:

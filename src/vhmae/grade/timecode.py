@@ -7,6 +7,7 @@ import re
 
 import av
 
+from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.probe import VideoInfo, open_video, video_stream
 from vhmae.video.side_data import beside
 
@@ -68,11 +69,15 @@ def read_timecode(text: str, base: int) -> tuple[int, bool] | None:
 
 
 def told_in(info: VideoInfo) -> dict[str, str]:
-    """What a video says of its place on a tape: "timecode" and "reel_name", where it does.
+    """What a clip says of its place on a tape: "timecode" and "reel_name", where it does.
 
     Containers keep it with the file, with the picture, or on a track of its own; some codecs with
-    their frames.
+    their frames, and OpenEXR pictures in their headers. Of pictures the first is asked.
     """
+    if info.files is not None:
+        first = info.files[0]
+        told = ExrPicture(first).time_code if is_exr(first) else None
+        return {} if told is None else {"timecode": _written(list(told[:4]), told[4])}
     found: dict[str, str] = {}
     with open_video(info.path, "composite") as container:
         video = video_stream(container)

@@ -93,7 +93,7 @@ def _reference(otio: Any, media: Media, available: Any) -> Any:
             target_url_base=media.address,
             name_prefix=plain(media.numbering.prefix),
             name_suffix=plain(media.numbering.suffix),
-            start_frame=media.start,
+            start_frame=media.numbering.first,
             frame_step=media.numbering.step,
             rate=media.rate,
             frame_zero_padding=media.numbering.digits,

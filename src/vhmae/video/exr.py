@@ -127,6 +127,15 @@ class ExrPicture:
         return Fraction(told) if told is not None and 0 < told < 10_000 else None
 
     @property
+    def time_code(self) -> tuple[int, int, int, int, bool] | None:
+        """Hours, minutes, seconds, frames, and whether numbers are dropped; None where the file
+        does not say."""
+        told = self._part.header.get("timeCode")
+        if told is None:
+            return None
+        return told.hours, told.minutes, told.seconds, told.frame, bool(told.dropFrame)
+
+    @property
     def reaches_beyond(self) -> bool:
         """Whether there are pixels outside the display window."""
         held, shown = (
