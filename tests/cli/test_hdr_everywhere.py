@@ -47,7 +47,7 @@ from tests.support.pictures import read_picture
 from vhmae.arrays import Array
 from vhmae.cli import main
 from vhmae.color.basis import apply_transform
-from vhmae.color.light import HdrSpace, moved
+from vhmae.color.light import moved
 from vhmae.color.light import shown as shown_of_light
 from vhmae.color.lut import read_cube
 from vhmae.color.spaces import find_space
@@ -311,22 +311,39 @@ def test_a_cube_is_for_the_files_own_values(
     assert read_cube(Path(report["files"][0])).size == 65
 
 
-def test_a_cdl_is_fitted_to_the_files_own_values(hdr_work: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "space"), [("PQ.mkv", None), ("HLG.mkv", None), ("log.mkv", "ARRI LogC3")]
+)
+def test_a_cdl_is_fitted_to_the_files_own_values(
+    name: str, space: str | None, hdr_work: Path, tmp_path: Path
+) -> None:
     job: dict[str, Any] = {
-        "composite": hdr_work / "PQ.mkv",
+        "composite": hdr_work / name,
         "masks": (hdr_work / "m.npz",),
         "weights": str(hdr_work / "w.safetensors"),
         "precision": "fp32",
         "caution": 0.0,
+        "input_space": space,
     }
     report = export_grades(ExportJob(kind="cdl", output=tmp_path / "look.cc", **job))
     ((grade,), _, _) = grade_shots(AnalysisJob(**job))
-    assert grade.space == HdrSpace("PQ")
-    graded = np.array(grade.values(grade.before), np.float32, order="C")
+    assert grade.space is not None
+    before, after = (grade.values(one) for one in (grade.before, grade.after))
+    graded = np.array(before, np.float32, order="C")
     transform = ocio.FileTransform(report["files"][0])
     ocio.Config.CreateRaw().getProcessor(transform).getDefaultCPUProcessor().applyRGB(graded)
+    # Six places of slope and offset, by a power of four, are 4e-6 of the range; a level of what is
+    # shown is more than 1e-3 of it, where PQ is steepest.
     left = grade.levels_left(grade.shown(graded))
-    assert left < 0.7 * grade.change_levels
+    assert left == pytest.approx(report["shots"][0]["left"], abs=0.01)
+    # Straight lines a channel are grades of this form as well, so that the best leaves no more.
+    ones = np.ones(len(before))
+    lines = [
+        np.stack([channel, ones], axis=1)
+        @ np.linalg.lstsq(np.stack([channel, ones], axis=1), wanted, rcond=None)[0]
+        for channel, wanted in zip(before.T, after.T, strict=True)
+    ]
+    assert np.square(graded - after).sum() < np.square(np.stack(lines, axis=1) - after).sum()
 
 
 def test_a_dctl_of_hdr_is_refused_before_the_work(

@@ -19,6 +19,10 @@ FORMATS = {
     ".cdl": "ColorDecisionList",
 }
 """Suffixes, and OpenColorIO's names of what they hold."""
+STEEPEST = 4.0
+"""Powers reach from 1 / 4 to 4, as on the controls of suites. Without a bound a curve over a narrow
+range, as of log footage, runs towards an exponential: powers of thousands, for a hundredth of a
+level, that the six places of a file cannot hold."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +72,9 @@ def fit_cdl(before: Colors, after: Colors, pixels: int = 20_000) -> Cdl:
     def left(free: Array) -> Array:
         return (_apply(source, plain(free)) - target).ravel()
 
-    numbers = plain(least_squares(left, np.zeros(10), x_scale="jac").x)
+    most = np.full(10, np.inf)
+    most[6:9] = np.log(STEEPEST)
+    numbers = plain(least_squares(left, np.zeros(10), bounds=(-most, most), x_scale="jac").x)
     # What the text forms can carry: six places, and in an EDL no power of ten, as Python writes
     # less than .0001.
     values: list[Any] = [
