@@ -19,6 +19,7 @@ pytestmark = [
 ]
 
 
+@pytest.mark.long  # a cluster that loses a process waits for a new one
 def test_a_killed_actor_is_started_again_and_its_work_is_done_again(tmp_path: Path) -> None:
     def make() -> Callable[..., int]:
         (tmp_path / f"made by {os.getpid()}").touch()

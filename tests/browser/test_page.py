@@ -139,6 +139,7 @@ def test_a_clip_is_harmonized_with_its_sound(page: Page, tmp_path: Path) -> None
     assert apart < 3, "what an encoder and another way from YUV to RGB leave"
 
 
+@pytest.mark.long
 def test_without_an_encoder_for_h264_it_is_vp9_and_said(page: Page, tmp_path: Path) -> None:
     page.evaluate(
         """() => {

@@ -59,7 +59,7 @@ two.mkv,two.npz,out/3.mkv,0.5
 """
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.long)])
 def test_a_failure_does_not_stop_the_rest_and_what_is_done_is_skipped(
     work: Path, workers: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -133,6 +133,7 @@ def test_a_stopped_run_goes_on_to_the_same_frames(
     )
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("short_segments")
 def test_best_with_several_renderers_goes_on_to_the_same_frames(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -97,6 +97,13 @@ def test_open_clips_are_gone_back_to_and_closed(page: Page, address: str) -> Non
     assert not any("another tab" in one for one in page.evaluate("told"))
     assert calls.json("projects") == []
 
+
+@pytest.mark.long
+def test_keys_close_clips_too_in_german(page: Page, address: str) -> None:
+    calls = Calls(address)
+    for number in calls.json("session")["open"]:
+        calls.bytes(f"projects/{number}", method="DELETE")
+    page.goto(address)
     page.get_by_label("Language").select_option("de")
     open_clip(page, address, "here", "Öffnen")
     page.evaluate(RECORD)

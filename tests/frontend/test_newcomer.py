@@ -45,6 +45,7 @@ def _is_ours(number: int, parents: dict[int, int]) -> bool:
     return False
 
 
+@pytest.mark.long  # each of its steps is a test of its own, too
 @pytest.mark.timeout(900)
 def test_from_the_demo_to_an_exported_clip(page: Page, tmp_path: Path) -> None:
     before, begun = sum(processor_seconds().values()), time.monotonic()

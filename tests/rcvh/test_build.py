@@ -151,6 +151,7 @@ def test_a_set_is_the_same_over_a_cluster(
     assert read_manifest(tmp_path / "set") == read_manifest(built)[:8]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)  # where many tests share the processor
 def test_a_kill_in_the_middle_loses_nothing_and_the_set_comes_out_the_same(
     built: Path, footage: Path, tmp_path: Path
