@@ -238,3 +238,11 @@ def test_a_weights_file_is_a_method_of_the_grammar(tmp_path: Path) -> None:
     assert (method.name, method.facts["kind"]) == ("ours", "comparator")
     expected = load_harmonizer(path)(composite, mask)
     np.testing.assert_array_equal(method.harmonize(Clip(composite, mask)), expected)
+    before = torch.get_num_threads()
+    try:
+        find_method(f"comparator:{path}", Path(), threads=before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+    with pytest.raises(InputError, match="CUDA devices"):
+        find_method(f"comparator:{path}", Path(), device="cuda:99")

@@ -161,6 +161,11 @@ def test_a_figure_of_before_is_told_from_one_of_today(
     assert outdated(report, data) == ("weights", "set")
     weights.unlink()
     assert outdated(report) == ("weights",)
+    assert outdated({"digests": report["digests"]}) == ("weights", "protocol")  # of what, unsaid
+    constant = evaluate(data, find_method("constant", data), ("fmse",))
+    assert outdated(constant) == ()
+    facts = {**constant["method_facts"], "map_sha256": "of a fit before"}
+    assert outdated({**constant, "method_facts": facts}) == ("map",)
     assert outdated({"protocol": "clean"}) == ()
     assert outdated({"protocol": "co2net"}) == ("protocol",)
 

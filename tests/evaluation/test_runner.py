@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
 
+from tests.support.networks import model
 from tests.support.scenes import moving_scene
 from vhmae.arrays import Array
 from vhmae.color.basis import apply_transform
 from vhmae.data.hyoutube import read_list, write_jpeg, write_mask
+from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError
 from vhmae.evaluation import metrics
 from vhmae.evaluation.classical import as_map
 from vhmae.evaluation.constant import fit_constant, read_constant
+from vhmae.evaluation.leftovers import read_leftovers
 from vhmae.evaluation.methods import Clip, Method, find_method
 from vhmae.evaluation.pooling import CompositeScore, bootstrap_interval, video_means
 from vhmae.evaluation.protocols import Frame, find_protocol
@@ -72,6 +76,51 @@ def test_a_ratio_is_the_ratio_of_means(data: Path) -> None:
         [(100 + 0) / (100 + 400), 100 / 900, 400 / 1600], abs=0.03
     )
     assert sum(row["composites"] for row in report["bins"]) == 4
+
+
+def test_composites_without_a_pixel_at_full_matte_are_counted_apart(data: Path) -> None:
+    """Protocol co2net has no fMSE for them."""
+    samples = read_list(data)
+    marks = [{"composite": sample.name, "group": "all"} for sample in samples]
+    (data / "synthesis.json").write_text(json.dumps({"composites": marks}))
+    turned = Method("turned", lambda clip: 255 - clip.composite)
+    lines = (data / "test_list.txt").read_text().splitlines()
+    (data / "others.txt").write_text("\n".join([lines[0], *lines[2:]]))
+
+    def scored(listed: str) -> dict[str, Any]:
+        protocol = find_protocol("co2net")
+        report = evaluate(data, turned, ("fmse",), data / listed, protocol=protocol)
+        found: dict[str, Any] = json.loads(json.dumps(report, allow_nan=False))
+        return found
+
+    others = scored("others.txt")
+    assert others["without_fmse"] == 0
+    assert "full matte" not in format_report(others)
+    soften(samples[1].mask)
+    whole = scored("test_list.txt")
+    assert (whole["composites"], whole["without_fmse"]) == (4, 1)
+    for key in ("overall", "thirds", "worse_share"):
+        assert whole[key] == others[key], key
+    assert whole["worse_share"] == whole["groups"][0]["worse_share"] == 1.0
+    assert whole["groups"][0]["ratio"] == others["groups"][0]["ratio"]
+    assert "  1 composite without a pixel at full matte" in format_report(whole)
+    for sample in samples:
+        soften(sample.mask)
+    none = scored("test_list.txt")
+    assert (none["without_fmse"], none["thirds"], none["worse_share"]) == (4, [], None)
+    assert "weakest first" not in format_report(none)
+    assert "worse than untouched" not in format_report(none)
+
+
+def soften(folder: Path) -> None:
+    """Make a mask a matte of two greys."""
+    for path in folder.iterdir():
+        matte = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        assert matte is not None
+        rows, columns = np.nonzero(matte)
+        matte[rows, columns] = 200
+        matte[rows[0], columns[0]] = 100
+        cv2.imwrite(str(path), matte)
 
 
 def test_a_swapped_background_is_that_of_the_next_other_video(data: Path) -> None:
@@ -324,6 +373,19 @@ def test_a_set_without_foreground_is_refused(data: Path) -> None:
         write_mask(file, np.zeros((48, 80), bool))
     with pytest.raises(InputError, match="no foreground"):
         evaluate(data, find_method("composite", data))
+    with pytest.raises(InputError, match="no foreground"):
+        fit_constant(data, "one", data / "c.json")
+    harmonizer = Harmonizer(model(), precision="fp32", cut_detection=False)
+    with pytest.raises(InputError, match="no foreground"):
+        next(read_leftovers(data, harmonizer))
+
+
+def test_a_list_that_names_a_composite_twice_is_refused(data: Path) -> None:
+    path = data / "test_list.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines, lines[1].replace("/", "\\")]))
+    with pytest.raises(InputError, match=r"line 5 names .*object_2 again, after line 2"):
+        read_list(data)
 
 
 def test_lists_and_caches_that_are_none_are_refused(data: Path, tmp_path: Path) -> None:

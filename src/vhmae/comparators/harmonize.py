@@ -18,19 +18,29 @@ from vhmae.arrays import Array, Frames, Mask
 from vhmae.comparators.comparator import Comparator
 from vhmae.comparators.weights import load_comparator
 from vhmae.errors import InputError, ShapeError
+from vhmae.model.precision import choose_device
 
 
-def load_harmonizer(path: Path, device: str = "cpu") -> Callable[[Array, Array], Array]:
+def load_harmonizer(
+    path: Path, device: str = "auto", threads: int | None = None
+) -> Callable[[Array, Array], Array]:
     """A weights file as a callable: what :func:`harmonize_clip` takes and gives, without the model.
 
+    Args:
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps".
+        threads: CPU threads of torch, for the whole process; None leaves them as they are.
     Raises:
-        InputError: if the file holds something else, or does not say what size it was trained at.
+        InputError: if the file holds something else or does not say what size it was trained at,
+            or for a device that is not there.
     """
+    where = choose_device(device)
     model, card = load_comparator(path)
     image_size = card.facts.get("image_size")
     if not isinstance(image_size, int) or not 8 <= image_size <= 4096:
         raise InputError(f"{path}: does not say the size that it was trained at; train it again")
-    return functools.partial(harmonize_clip, model.to(device), image_size=image_size)
+    if threads:
+        torch.set_num_threads(threads)
+    return functools.partial(harmonize_clip, model.to(where), image_size=image_size)
 
 
 @torch.no_grad()

@@ -148,6 +148,9 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
         root: the data set's folder.
         list_file: three folders a line (real, mask, composite), relative to ``root``; without it
             ``test_list.txt``.
+    Raises:
+        InputError: where the list cannot be read, names what is not there, or names a composite
+            twice.
     """
     path = list_file or root / TEST_LIST
     if not root.is_dir():
@@ -160,6 +163,7 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
             "list by `list`"
         ) from None
     samples = []
+    lines_of: dict[Path, int] = {}
     for number, line in enumerate(lines, 1):
         words = line.replace("\\", "/").split()
         if not words:
@@ -171,12 +175,30 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
             )
         real = None if words[0] == "-" else _existing(root, words[0].strip("/"))
         mask, composite = (_existing(root, word.strip("/")) for word in words[1:])
+        if composite in lines_of:
+            raise InputError(
+                f"{path}: line {number} names {words[2]} again, after line {lines_of[composite]}; "
+                "take one of them out"
+            )
+        lines_of[composite] = number
         parts = Path(words[2].strip("/")).parts
         source = parts[-2] if len(parts) > 1 else parts[-1]
         samples.append(Sample("/".join(parts[-2:]), source, real, mask, composite))
     if not samples:
         raise InputError(f"{path}: lists no composite; expected three folders a line")
     return samples
+
+
+def require_foreground(sample: Sample, mask: Mask) -> None:
+    """Refuse a composite whose mask (T, H, W) bool is empty: there is nothing to measure.
+
+    Raises:
+        InputError: naming the mask's folder.
+    """
+    if not mask.any():
+        raise InputError(
+            f"{sample.mask}: has no foreground in any frame; leave this composite out of the list"
+        )
 
 
 def _existing(root: Path, relative: str) -> Path:

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 
 from vhmae.color.basis import QUADRATIC, fit_transform
-from vhmae.data.digests import set_digest
-from vhmae.data.hyoutube import read_list
+from vhmae.data.digests import set_digest, settings_digest
+from vhmae.data.hyoutube import read_list, require_foreground
 from vhmae.errors import InputError
 from vhmae.partial_output import write_text_whole
 from vhmae.version import __version__
@@ -61,6 +61,11 @@ def read_constant(looks: str, path: Path | None = None) -> torch.Tensor:
         ) from None
 
 
+def map_digest(coefficients: torch.Tensor) -> str:
+    """What tells one constant map from another."""
+    return settings_digest({"coefficients": coefficients.tolist()})
+
+
 def fit_constant(data: Path, looks: str, output: Path) -> int:
     """Fit the constant map of a mode by least squares over the foregrounds of training composites.
 
@@ -70,13 +75,15 @@ def fit_constant(data: Path, looks: str, output: Path) -> int:
     Returns:
         The number of composites.
     Raises:
-        InputError: if the set cannot be read, or ``output`` holds something else.
+        InputError: if the set cannot be read, a composite has no foreground, or ``output`` holds
+            something else.
     """
     fitted = _kept_maps(output)
     sources, targets = [], []
     samples = read_list(data)
     for sample in samples:
         composite, target, mask = sample.read()
+        require_foreground(sample, mask)
         inside, wanted = composite[mask], target[mask]
         picks = np.linspace(0, len(inside) - 1, COLORS_A_COMPOSITE).astype(int)
         sources.append(inside[picks])

@@ -54,9 +54,13 @@ def installed_loaders() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=LOADERS)}
 
 
-def loaded_method(label: str, point: EntryPoint, path: Path) -> Method:
+def loaded_method(
+    label: str, point: EntryPoint, path: Path, device: str, threads: int | None
+) -> Method:
     """A file of weights as the method that its package makes of it.
 
+    Args:
+        device, threads: where it runs, for loaders that have arguments of these names.
     Raises:
         InputError: if there is no such file, or the package cannot read it.
     """
@@ -64,7 +68,7 @@ def loaded_method(label: str, point: EntryPoint, path: Path) -> Method:
         raise InputError(f"{path}: no such file; expected weights for {point.name}", field="method")
     load = _loaded(point)
     try:
-        found = load(path)
+        found = load(path, **_taken(load, {"device": device, "threads": threads}))
     except InputError:
         raise
     except Exception as error:
@@ -120,12 +124,23 @@ def _as_method(label: str, found: Any, source: str) -> Method:
     return Method(label, harmonize, facts={"function": source, "code_sha256": _code_digest(found)})
 
 
+def _parameters(function: Any) -> tuple[inspect.Parameter, ...]:
+    """What a function takes; nothing where it does not say, as some that are written in C."""
+    try:
+        return tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return ()
+
+
+def _taken(function: Any, offered: dict[str, Any]) -> dict[str, Any]:
+    """Those of some arguments that a function has by name."""
+    named = {one.name for one in _parameters(function)}
+    return {name: value for name, value in offered.items() if name in named}
+
+
 def _takes_one(function: Any) -> bool:
     """Whether a function wants one argument, the clip."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):  # some that are written in C do not say
-        return False
+    parameters = _parameters(function)
     places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters):
         return False

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -25,6 +26,9 @@ class Scored(Protocol):
     def values(self) -> dict[str, float]: ...
     @property
     def untouched(self) -> dict[str, float]: ...
+
+
+ScoreT = TypeVar("ScoreT", bound=Scored)
 
 
 class Pooled(Protocol):
@@ -74,13 +78,24 @@ def summarize_groups(
     return report
 
 
+def counted_in_fmse(scores: Iterable[ScoreT]) -> list[ScoreT]:
+    """Those that have an fMSE: a protocol has none where no pixel of a composite is wholly
+    foreground."""
+    return [score for score in scores if math.isfinite(score.untouched["fmse"])]
+
+
+def worse_share(scores: Sequence[Scored]) -> float | None:
+    """The share of composites that end worse than untouched; None where none has an fMSE."""
+    worse = [s.values["fmse"] > s.untouched["fmse"] for s in counted_in_fmse(scores)]
+    return round(float(np.mean(worse)), 4) if worse else None
+
+
 def _row(scores: Sequence[Scored], pool: Callable[[Sequence[Any]], Pooled]) -> dict[str, Any]:
-    worse = [score.values["fmse"] > score.untouched["fmse"] for score in scores]
     return {
         "composites": len(scores),
         "videos": len({score.video for score in scores}),
         "ratio": {"fmse": pool(scores).ratio("fmse"), "ci95": ratio_interval(scores)},
-        "worse_share": round(float(np.mean(worse)), 4),
+        "worse_share": worse_share(scores),
     }
 
 
@@ -89,8 +104,9 @@ def ratio_interval(scores: Sequence[Scored], seed: int = 0) -> list[float] | Non
 
     None with one video, where there is nothing to draw from, or where nothing differs.
     """
-    videos = sorted({score.video for score in scores})
-    means = np.array([_means_of(video, scores) for video in videos])  # (V, 2)
+    counted = counted_in_fmse(scores)
+    videos = sorted({score.video for score in counted})
+    means = np.array([_means_of(video, counted) for video in videos])  # (V, 2)
     if len(videos) < 2 or not (means[:, 1] > 0.0).all():
         return None
     drawn = np.random.default_rng(seed).integers(len(videos), size=(RESAMPLES, len(videos)))
@@ -121,4 +137,6 @@ def _words(row: dict[str, Any]) -> str:
     if interval is not None:
         words += f" [{interval[0]:.3f}, {interval[1]:.3f}]"
     counts = f"{row['composites']} composites of {row['videos']}"
-    return f"{words}, worse than untouched {row['worse_share']:.0%} ({counts})"
+    if row["worse_share"] is not None:
+        words += f", worse than untouched {row['worse_share']:.0%}"
+    return f"{words} ({counts})"

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array, ColorMap, Colors, Frames, Mask, Numbers
-from vhmae.data.hyoutube import read_list
+from vhmae.data.hyoutube import read_list, require_foreground
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.sight import thumbnail_of
@@ -82,10 +82,11 @@ def read_leftovers(data: Path, harmonizer: Harmonizer, seed: int = 0) -> Iterato
         harmonizer: with a photometric head; a composite counts as one shot.
         seed: of the pixels and places that are drawn.
     Raises:
-        InputError: where the set cannot be read.
+        InputError: where the set cannot be read, or a composite has no foreground.
     """
     for number, sample in enumerate(read_list(data)):
         composite, target, mask = sample.read()
+        require_foreground(sample, mask)
         rng = np.random.default_rng([seed, number])
         yield _leftover(sample.name, sample.video, composite, target, mask, harmonizer, rng)
 

@@ -16,7 +16,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from vhmae.data.digests import settings_digest
 from vhmae.engine.settings import HarmonizerSettings, Quality
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation.classical import (
@@ -27,7 +26,7 @@ from vhmae.evaluation.classical import (
     oracle_method,
 )
 from vhmae.evaluation.clip import Clip, Method
-from vhmae.evaluation.constant import looks_of, read_constant
+from vhmae.evaluation.constant import looks_of, map_digest, read_constant
 from vhmae.evaluation.functions import (
     function_method,
     installed_loaders,
@@ -155,15 +154,16 @@ def _find(label: str, source: str, data: Path, settings: HarmonizerSettings, mix
         return Method(source, lambda clip: clip.composite)
     if source == "constant":
         coefficients = read_constant(looks_of(data))
-        digest = settings_digest({"coefficients": coefficients.tolist()})
-        return dataclasses.replace(map_method(source, coefficients), facts={"map_sha256": digest})
+        facts = {"map_sha256": map_digest(coefficients)}
+        return dataclasses.replace(map_method(source, coefficients), facts=facts)
     if source in CLASSICAL:
         return classical_method(source, mix)
     if source in ORACLES:
         return oracle_method(source)
     loaders = installed_loaders()
     if kind in loaders and rest:
-        return loaded_method(label, loaders[kind], Path(rest))
+        path, threads = Path(rest), settings.threads
+        return loaded_method(label, loaders[kind], path, settings.device, threads)
     if _FUNCTION.fullmatch(source):
         return function_method(label, source)
     installed = installed_methods()

@@ -20,10 +20,11 @@ from vhmae.arrays import Array, Frames, Mask
 from vhmae.data.clips import list_clips
 from vhmae.data.decoded import Pictures, read_decoded
 from vhmae.data.digests import set_digest, settings_digest
-from vhmae.data.hyoutube import Sample, read_list
+from vhmae.data.hyoutube import Sample, read_list, require_foreground
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation import anatomy, metrics
 from vhmae.evaluation.clip import Clip, Method
+from vhmae.evaluation.groups import counted_in_fmse, worse_share
 from vhmae.evaluation.pooling import CompositeScore, Pool, bootstrap_interval, detail_of
 from vhmae.evaluation.protocols import FRAME_METRICS, PROTOCOLS, Frame, Protocol
 from vhmae.evaluation.results import ResultWriter
@@ -133,11 +134,7 @@ def _shown(
     """Each sample with its pictures, and the frames that the method is shown."""
     for number, sample in enumerate(samples):
         truth: Pictures = read(sample)
-        if not truth.mask.any():
-            raise InputError(
-                f"{sample.mask}: has no foreground in any frame; leave this composite out of the "
-                "list"
-            )
+        require_foreground(sample, truth.mask)
         seen = truth.composite
         if swap:
             seen = np.where(
@@ -257,9 +254,10 @@ def _report(
     }
     if "fmse" in wanted:
         report["bins"] = _bins(scores, by_frames)
-        report["thirds"] = _thirds(scores, by_frames)
-        worse = [score.values["fmse"] > score.untouched["fmse"] for score in scores]
-        report["worse_share"] = round(float(np.mean(worse)), 4)
+        counted = counted_in_fmse(scores)
+        report["thirds"] = _thirds(counted, by_frames)
+        report["worse_share"] = worse_share(counted)
+        report["without_fmse"] = len(scores) - len(counted)
     if "temporal" in wanted:
         rows = {"method": "values", "composite": "untouched", "target": "target"}
         report["temporal"] = {
@@ -291,7 +289,7 @@ def _bins(scores: list[CompositeScore], by_frames: bool) -> list[dict[str, Any]]
 
 
 def _thirds(scores: list[CompositeScore], by_frames: bool) -> list[dict[str, Any]]:
-    """Scores by the strength of the mismatch, weakest third first."""
+    """Scores that have an fMSE by the strength of the mismatch, weakest third first."""
     ordered = sorted(scores, key=lambda score: score.untouched["fmse"])
     thirds = []
     for part in np.array_split(np.arange(len(ordered)), 3):

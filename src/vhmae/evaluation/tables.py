@@ -54,7 +54,12 @@ def format_report(report: dict[str, Any]) -> str:
         lines.append(
             f"  foreground {share:<9} {row['composites']:4d} composites  ratio {_number(row)}{few}"
         )
-    if "thirds" in report:
+    if report.get("without_fmse"):
+        lines.append(
+            f"  {counted(report['without_fmse'], 'composite')} without a pixel at full matte: left "
+            "out of fMSE, thirds and shares"
+        )
+    if report.get("thirds"):
         thirds = "  ".join(_number(third) for third in report["thirds"])
         lines.append(f"  thirds by mismatch, weakest first: {thirds}")
         lines.append(f"  worse than untouched: {report['worse_share']:.1%}")
