@@ -118,6 +118,9 @@ $(VENV)/mutation: $(VENV)/dev
 # What guided harmonizing knows of the packaged weights, anew after they change: the prior, the scores, their tables and the picture.
 # DATA is where the recipes of configs/benchmarks find their clips; sets that are not yet under SETS are made.
 SETS ?= sets
+# RUNS holds the weights of Table 1's rows, WORK the whole reports that benchmarks/table1.py keeps of them.
+RUNS ?= runs
+WORK ?= work
 GUIDED_DEV := dev-two dev-camera dev-photo dev-mild dev-large dev-people
 GUIDED_VAL := val-two val-camera val-real dev-real val-mild val-one val-large val-light val-people
 guided: setup
@@ -140,6 +143,8 @@ weights-follow: guided
 	$(BIN)/python benchmarks/look_scores.py --data $(DATA) --sets $(SETS)
 	$(BIN)/python benchmarks/look_scores.py --data $(DATA) --sets $(SETS) --weights free --methods vhmae --json benchmarks/results/looks-free.json
 	$(BIN)/python benchmarks/scores.py --data $(DATA) --sets $(SETS)
+	test ! -e benchmarks/results/table1.json || \
+	  $(BIN)/python benchmarks/table1.py --data $(DATA) --sets $(SETS) --runs $(RUNS) --work $(WORK) --only default,free
 	$(BIN)/python benchmarks/tables.py
 
 # The site, in build/site; every link within it is followed. Where there is npm, it holds the page without a server.

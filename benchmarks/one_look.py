@@ -62,7 +62,7 @@ def main() -> None:
                     {
                         **row,
                         "ratio_ci95": report["ratio_ci95"]["fmse"],
-                        "digests": report["digests"],
+                        **{key: report[key] for key in ("digests", "settings", "method_facts")},
                     }
                 )
                 print(rows[-1], flush=True)

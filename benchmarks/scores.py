@@ -6,7 +6,8 @@ python benchmarks/scores.py --data DATA [--sets FOLDER] [--cache FOLDER] [--work
 
 WORK keeps each method's rows on each set, so that a run that was stopped goes on: what is there,
 for the same method and set, is not scored again. Writes benchmarks/results/scores.json (rows of
-methods that are not run anew are kept); benchmarks/tables.py makes the tables of the docs from it.
+methods that are not run anew are kept, and paired with those that are where their composites lie in
+WORK); benchmarks/tables.py makes the tables of the docs from it.
 About 20 minutes on 2 cores, of which vhmae alone takes 6.
 """
 
@@ -100,20 +101,75 @@ def rows_or_kept(
 ) -> list[dict[str, Any]]:
     """The rows of a method on a set, or those that a run before this one left in the work folder
     for the same method and set."""
-    kept = args.work / f"{name.replace(':', '-')}.{set_name}.json" if args.work else None
-    if kept is not None and kept.exists():
-        rows: list[dict[str, Any]] = json.loads(kept.read_text())
+    kept = kept_rows(args.work, name, set_name)
+    if kept:
         expected = {
             "set": set_digest(read_list(folder)),
             "method": method_of(name, folder, args.weights).digest,
         }
-        if all(rows[0]["digests"][key] == value for key, value in expected.items()):
-            return rows
+        if all(kept[0]["digests"][key] == value for key, value in expected.items()):
+            return kept
     rows = rows_of(name, set_name, folder, args.data, args.weights, args.cache)
-    if kept is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        kept.write_text(json.dumps(rows) + "\n")
+    if args.work is not None:
+        path = kept_file(args.work, name, set_name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(rows) + "\n")
     return rows
+
+
+def kept_file(work: Path, name: str, set_name: str) -> Path:
+    return work / f"{name.replace(':', '-')}.{set_name}.json"
+
+
+def kept_rows(work: Path | None, name: str, set_name: str) -> list[dict[str, Any]]:
+    """The rows of a method on a set that lie in the work folder; none where there are none."""
+    if work is None or not kept_file(work, name, set_name).exists():
+        return []
+    rows: list[dict[str, Any]] = json.loads(kept_file(work, name, set_name).read_text())
+    return rows
+
+
+def paired_rows(
+    set_name: str,
+    before: dict[str, Any],
+    fresh: dict[str, dict[str, Any]],
+    work: Path | None,
+) -> list[dict[str, Any]]:
+    """The differences of a set: made anew where a method was scored, the others as they were.
+
+    Args:
+        before: what scores.json held.
+        fresh: the leading reports of the methods that were scored, with their composites.
+        work: where those of the others may lie.
+    """
+    old: dict[str, dict[str, Any]] = {}
+    for row in before["scores"]:
+        if row["data"] == set_name:
+            old.setdefault(row["method"], row)  # a method's leading row stands first
+    leaders = dict(fresh)
+    for name in old.keys() - fresh.keys():
+        kept = kept_rows(work, name, set_name)
+        if kept and kept[0]["digests"] == old[name].get("digests"):
+            leaders[name] = kept[0]
+    made = []
+    if OURS in leaders:
+        made = [
+            {"data": set_name, **paired_difference(leaders[OURS], leaders[name])}
+            for name in METHODS
+            if name != OURS and name in leaders and {name, OURS} & fresh.keys()
+        ]
+    changed = {
+        name for name, row in fresh.items() if row["digests"] != old.get(name, {}).get("digests")
+    }
+    done = [{*pair["methods"]} for pair in made]
+    stand = [
+        pair
+        for pair in before.get("paired", [])
+        if pair["data"] == set_name
+        and {*pair["methods"]} not in done
+        and not {*pair["methods"]} & changed
+    ]
+    return [*stand, *made]
 
 
 def main() -> None:
@@ -133,9 +189,7 @@ def main() -> None:
     methods = args.methods.split(",")
     kept = json.loads(args.json.read_text()) if args.json.exists() else {"scores": []}
     rows: list[dict[str, Any]] = [row for row in kept["scores"] if row["method"] not in methods]
-    pairs: list[dict[str, Any]] = [
-        row for row in kept.get("paired", []) if not {*row["methods"]} & {*methods}
-    ]
+    pairs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         root = args.sets or Path(temporary)
         for set_name in SETS:
@@ -145,7 +199,7 @@ def main() -> None:
                     read_config(SynthesisRecipe, CONFIGS / f"{set_name}.yaml").below(args.data),
                     folder,
                 )
-            leaders = {}
+            leaders: dict[str, dict[str, Any]] = {}
             for name in methods:
                 fresh = rows_or_kept(name, set_name, args, folder)
                 print(format_report(fresh[0]), flush=True)
@@ -156,12 +210,7 @@ def main() -> None:
                     {key: value for key, value in row.items() if key != "composites_detail"}
                     for row in fresh
                 ]
-            if OURS in leaders:
-                others = [row for name, row in leaders.items() if name != OURS]
-                pairs += [
-                    {"data": set_name, **paired_difference(leaders[OURS], other)}
-                    for other in others
-                ]
+            pairs += paired_rows(set_name, kept, leaders, args.work)
     rows.sort(
         key=lambda row: (
             SETS.index(row["data"]),

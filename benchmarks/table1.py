@@ -1,13 +1,14 @@
-"""Table 1 on equal terms: every compared method trained on the same composites, scored by the same
-code.
+"""Table 1 on equal terms: every compared method trained on composites of one kind, scored by the
+same code.
 
 python benchmarks/table1.py --data DATA --runs RUNS --work FOLDER [--sets FOLDER] [--only ROW,...]
 
 RUNS holds a folder for each recipe of configs/comparators, with the weights that `vhmae train` left
 there; a row whose weights are not there is left out, and said. WORK keeps the whole report of each
 row and set: what is there, for the same weights and set, is not scored again. How far the classical
-methods go is chosen on dev-two; nothing is chosen on val. Writes benchmarks/results/table1.json;
-benchmarks/tables.py makes docs/table1.md and its plot from it.
+methods go is chosen on dev-two; nothing is chosen on val. Writes benchmarks/results/table1.json
+after each row (rows that are not run anew are kept); benchmarks/tables.py makes docs/table1.md and
+its plot from it.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import torch
 from hardware import describe
 from look_scores import make_set
 from table1_rows import REFERENCE, ROWS, Row
@@ -150,7 +153,10 @@ def measure(source: str, size: tuple[int, int, int]) -> dict[str, float]:
     mask = np.zeros(frames.shape[:3], bool)
     mask[:, height // 4 : height // 2, width // 4 : width // 2] = True
     clip = Clip(frames, mask, target=frames)
-    method = find_method(source, Path(), threads=1)
+    # Of whatever a method computes with: not every one takes `threads`.
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    method = find_method(source, Path(), device="cpu", threads=1)
     method.harmonize(clip)
     began = time.process_time()
     method.harmonize(clip)
@@ -165,7 +171,8 @@ def measure(source: str, size: tuple[int, int, int]) -> dict[str, float]:
 def told(report: Report) -> Report:
     """What the table keeps of a report; the rest lies in the work folder."""
     keys = ("overall", "ratio", "ratio_ci95", "worse_share", "videos", "composites", "digests")
-    kept = {key: report[key] for key in (*keys, "leading", "temporal") if key in report}
+    more = ("leading", "temporal", "settings", "method_facts")
+    kept = {key: report[key] for key in (*keys, *more) if key in report}
     if "temporal" in kept:
         kept["temporal"] = {key: kept["temporal"][key] for key in ("tl_dis", "frtc")}
     return kept
@@ -183,6 +190,7 @@ def differences(rows: dict[str, Report]) -> list[Report]:
         for kind in ("sets", "colors")
         for data, report in found[kind].items()
         if (other := ours[kind].get(data)) is not None
+        and report["digests"]["set"] == other["digests"]["set"]
     ]
 
 
@@ -228,23 +236,54 @@ def main() -> None:
             "curve": curve_of(row, args.runs, sets, args.work),
             "cost": {name: timed(source, size) for name, size in SIZES.items()},
         }
-        write(args.json, found, facts)
+        write(args.json, args.work, found, facts)
 
 
-def write(path: Path, found: dict[str, Report], facts: dict[str, Report]) -> None:
-    rows = [
-        {
-            "row": name,
-            **facts[name],
-            **{
-                kind: {data: told(report) for data, report in found[name][kind].items()}
-                for kind in ("sets", "colors", "swapped")
-            },
-        }
-        for name in facts
-    ]
-    report = {"schema": 1, "hardware": describe(), "rows": rows, "paired": differences(found)}
+def write(path: Path, work: Path, found: dict[str, Report], facts: dict[str, Report]) -> None:
+    """Put rows into the table's file: those that were scored in the place of what stood there, the
+    others as they were.
+
+    Args:
+        work: where whole reports lie, of which differences are made.
+        found, facts: of the rows that were scored.
+    """
+    before = json.loads(path.read_text()) if path.exists() else {"rows": [], "paired": []}
+    rows: dict[str, Report] = {row["row"]: row for row in before["rows"]}
+    for name, told_of in facts.items():
+        kinds = ("sets", "colors", "swapped")
+        parts = {kind: _each(told, found[name][kind]) for kind in kinds}
+        rows[name] = {"row": name, **told_of, **parts}
+    ordered = [rows[row.name] for row in ROWS if row.name in rows]
+    whole = {row["row"]: found.get(row["row"]) or whole_reports(row, work) for row in ordered}
+    pairs = differences(whole)
+    made = {_place(pair) for pair in pairs}
+    if REFERENCE not in found:  # a difference of two rows that stand is as good as it was
+        kept = [pair for pair in before["paired"] if pair["row"] not in found]
+        pairs += [pair for pair in kept if _place(pair) not in made]
+    report = {"schema": 1, "hardware": describe(), "rows": ordered, "paired": pairs}
     path.write_text(json.dumps(report, indent=1) + "\n")
+
+
+def _each(change: Callable[[Report], Report], reports: dict[str, Report]) -> dict[str, Report]:
+    return {data: change(report) for data, report in reports.items()}
+
+
+def _place(pair: Report) -> tuple[str, str, bool]:
+    return pair["row"], pair["data"], pair["colors"]
+
+
+def whole_reports(row: Report, work: Path) -> Report:
+    """The reports that a row of the table was made of, as far as they still lie in the work
+    folder."""
+    found: Report = {}
+    for kind, ending in (("sets", ""), ("colors", ".colors")):
+        found[kind] = {}
+        for data, short in row[kind].items():
+            kept = work / f"{row['row']}.{data}{ending}.json"
+            report = json.loads(kept.read_text()) if kept.exists() else {}
+            if report.get("digests") == short["digests"]:
+                found[kind][data] = report
+    return found
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ EQUAL_SAMPLES = (
     _ours("vhmae-transforms", "VHMAE with transforms"),
     _ours("vhmae-look", "our look path alone", "vhmae-look"),
 )
-"""Rows that learn from the same composites, and those that learn from none."""
+"""Rows that learn from equally many frames or more, and those that learn from none."""
 EQUAL_TIME = tuple(
     _as_long(row) for row in EQUAL_SAMPLES if row.name in ("is2am", "rainnet", "vhmae-look")
 )

@@ -83,7 +83,7 @@ def metric_table(name: str) -> str:
             cells.append(_interval(told, digits) if told else "")
         over_time = report.get("temporal", {})
         cells += [
-            _interval(told["method"], 2) if (told := over_time.get(key)) else ""
+            _interval(told["method"], 2) if (told := over_time.get(key)) and told["method"] else ""
             for key in ("tl_dis", "frtc")
         ]
         rows.append(cells)

@@ -7,10 +7,12 @@ import json
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from vhmae.data.digests import settings_digest
+from vhmae.evaluation.constant import map_digest, read_constant
 from vhmae.evaluation.network import weights_digest
 from vhmae.evaluation.protocols import PROTOCOLS
 
@@ -54,3 +56,129 @@ def test_other_digests_are_told_from_todays(
     assert older(digests={**digests, "weights": "0"}) == "abc1234"
     assert older(digests={**digests, "protocol": "0"}) == "abc1234"
     assert older(digests=None) == "abc1234"
+    # A run's weights lie where it was trained; nothing in the package says what they are.
+    elsewhere = {"weights": "runs/mine/weights.safetensors"}
+    assert older(method_facts=elsewhere, digests={**digests, "weights": "0"}) == ""
+    constant = {"map_sha256": map_digest(read_constant("two"))}
+    unweighted = {**digests, "weights": None}
+    assert older(method_facts=constant, digests=unweighted) == ""
+    assert older(method_facts={"map_sha256": "0"}, digests=unweighted) == "abc1234"
+
+
+def test_old_rows_of_table_1_are_told_by_their_sets(
+    tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    assert tables.older("table1") == ""  # no row has been scored yet
+    table1 = importlib.import_module("table1")
+    for weights in (weights_digest("default"), "0"):
+        scored = report("default", 1.0)
+        scored["method_facts"] = {"weights": "default"}
+        scored["digests"]["weights"] = weights
+        row = {"row": "default", "sets": {"val-one": table1.told(scored)}}
+        result = {
+            "hardware": {"commit": "abc1234"},
+            "rows": [{**row, "colors": {}, "swapped": {}}],
+        }
+        (tmp_path / "table1.json").write_text(json.dumps(result))
+        assert tables.older("table1") == ("abc1234" if weights == "0" else "")
+
+
+def report(method: str, fmse: float, steps: float | None = None) -> dict[str, Any]:
+    """What ``evaluate`` says of a method on a set of ten videos, as far as the tables ask."""
+    settings = {"protocol": "clean", "version": PROTOCOLS["clean"].version, "size": None}
+    told = {"mean": fmse, "ci95": [fmse, fmse]}
+    over_time = None if steps is None else {"mean": steps, "ci95": [steps, steps]}
+    detail = [
+        {
+            "name": f"v{video}/object_1",
+            "video": f"v{video}",
+            "frames": 1,
+            "values": {"fmse": fmse + video},
+            "untouched": {"fmse": 20.0},
+        }
+        for video in range(10)
+    ]
+    return {
+        "method": method,
+        "pooling": "videos",
+        "overall": {"mse": told, "fmse": told, "psnr": told, "fssim": told},
+        "ratio": {"fmse": fmse / 20.0},
+        "ratio_ci95": {"fmse": [0.1, 0.9]},
+        "worse_share": 0.0,
+        "videos": 10,
+        "composites": 10,
+        "temporal": {key: {"method": over_time} for key in ("tl_dis", "frtc", "flicker")},
+        "settings": settings,
+        "method_facts": {},
+        "digests": {
+            "weights": None,
+            "set": "s",
+            "protocol": settings_digest(settings),
+            "method": f"{method} {fmse}",
+        },
+        "composites_detail": detail,
+    }
+
+
+def test_a_set_of_stills_has_no_steadiness_in_its_table(
+    tables: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table1, made = (importlib.import_module(name) for name in ("table1", "table1_tables"))
+    row = next(row for row in made.ROWS if row.over_time)
+    for steps, cells in ((None, " |  |  |"), (0.5, "| 0.50 [0.50, 0.50] | 0.50 [0.50, 0.50] |")):
+        found = {"sets": {"val-real": table1.told(report(row.name, 2.0, steps))}, "mix": 1.0}
+        monkeypatch.setattr(made, "scored", lambda found=found: [(row, found)])
+        assert made.metric_table("val-real").endswith(cells)
+
+
+def test_rows_of_table_1_that_are_not_run_anew_stand_with_their_pairs(
+    tables: ModuleType, tmp_path: Path
+) -> None:
+    table1 = importlib.import_module("table1")
+    path, ours = tmp_path / "table1.json", table1.REFERENCE
+
+    def run(**fmse: float) -> dict[str, Any]:
+        """Score rows, as a run with ``--only`` does."""
+        found: dict[str, Any] = {}
+        for name, value in fmse.items():
+            row = name.replace("_", "-")
+            one = report(row, value)
+            (tmp_path / f"{row}.val-one.json").write_text(json.dumps(one))
+            found[row] = {"sets": {"val-one": one}, "colors": {}, "swapped": {}}
+        table1.write(path, tmp_path, found, {row: {"mix": 1.0} for row in found})
+        result: dict[str, Any] = json.loads(path.read_text())
+        return result
+
+    def gaps(result: dict[str, Any]) -> dict[str, float]:
+        return {pair["row"]: pair["difference"]["mean"] for pair in result["paired"]}
+
+    whole = run(mkl=9.0, is2am=7.0, vhmae_transforms=5.0)
+    assert gaps(whole) == {"mkl": 4.0, "is2am": 2.0}
+    again = run(is2am=6.0)
+    assert [row["row"] for row in again["rows"]] == ["mkl", "is2am", ours]
+    assert again["rows"][0] == whole["rows"][0]
+    assert gaps(again) == {"mkl": 4.0, "is2am": 1.0}
+    (tmp_path / "mkl.val-one.json").unlink()
+    assert gaps(run(is2am=8.0)) == {"mkl": 4.0, "is2am": 3.0}  # neither of mkl's two has changed
+    assert gaps(run(vhmae_transforms=2.0)) == {"is2am": 6.0}  # mkl's composites are not here
+
+
+def test_pairs_of_methods_that_are_not_scored_anew_stand(
+    tables: ModuleType, tmp_path: Path
+) -> None:
+    scores = importlib.import_module("scores")
+    first = {name: report(name, value) for name, value in (("vhmae", 5.0), ("mkl", 9.0))}
+    made = scores.paired_rows("val-two", {"scores": []}, first, None)
+    assert {pair["methods"][1]: pair["difference"]["mean"] for pair in made} == {"mkl": -4.0}
+    before = {
+        "scores": [{"data": "val-two", **row} for row in first.values()],
+        "paired": [*made, {**made[0], "methods": ["vhmae", "reinhard"]}],
+    }
+    mkl = {"mkl": report("mkl", 7.0)}
+    assert len(scores.paired_rows("val-two", before, {"mkl": first["mkl"]}, None)) == 2
+    alone = scores.paired_rows("val-two", before, mkl, None)  # of the other nothing is kept
+    assert [pair["methods"][1] for pair in alone] == ["reinhard"]
+    scores.kept_file(tmp_path, "vhmae", "val-two").write_text(json.dumps([first["vhmae"]]))
+    found = scores.paired_rows("val-two", before, mkl, tmp_path)
+    assert [pair["difference"]["mean"] for pair in found] == [-4.0, -2.0]
