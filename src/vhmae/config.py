@@ -143,22 +143,27 @@ class Key:
         return f"{self.name} ({self.kind}; {given})\n    {self.meaning}"
 
 
-def keys_of(kind: Any, prefix: str = "") -> list[Key]:
-    """Every key of a recipe, those of sections in their place."""
+def keys_of(kind: Any, prefix: str = "", section: Any = None) -> list[Key]:
+    """Every key of a recipe, those of sections in their place.
+
+    Args:
+        section: a section as its recipe has it by default; without it the kind's own defaults hold.
+    """
     hints, docs = typing.get_type_hints(kind), field_docs(kind)
     found = []
     for field in dataclasses.fields(kind):
         hint, name = hints[field.name], f"{prefix}{field.name}"
         inner = [one for one in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(one)]
         listed = typing.get_origin(hint) is tuple
+        default = field.default if section is None else getattr(section, field.name)
+        if section is None and field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
         if not inner or listed or hint is not inner[0]:
-            default = field.default
-            if field.default_factory is not dataclasses.MISSING:
-                default = field.default_factory()
             told = "a section, see below" if dataclasses.is_dataclass(default) else _yaml(default)
             found.append(Key(name, _worded(hint), told, docs.get(field.name, "")))
         if inner:
-            found += keys_of(inner[0], f"{name}{'[]' if listed else ''}.")
+            whole = default if dataclasses.is_dataclass(default) else None
+            found += keys_of(inner[0], f"{name}{'[]' if listed else ''}.", whole)
     return found
 
 
@@ -202,7 +207,7 @@ def _place(kind: Any, tree: dict[str, Any], folder: Path) -> None:
         inner = [one for one in (hint, *typing.get_args(hint)) if dataclasses.is_dataclass(one)]
         if isinstance(value, dict) and inner:
             _place(inner[0], value, folder)
-        elif isinstance(value, str) and field.metadata.get("beside_recipe"):
+        elif isinstance(value, str) and value and field.metadata.get("beside_recipe"):
             tree[field.name] = str(folder / value)
 
 
@@ -239,11 +244,10 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
             )
         return value
     if container in (types.UnionType, typing.Union):
-        if value is None:
+        inner = next(choice for choice in choices if choice is not type(None))
+        if value is None or (inner is Path and value == ""):  # Path("") is the folder one stands in
             return None
-        return _convert(
-            next(choice for choice in choices if choice is not type(None)), value, origin, key
-        )
+        return _convert(inner, value, origin, key)
     if container is tuple:
         many = len(choices) == 2 and choices[1] is Ellipsis
         if not isinstance(value, (list, tuple)) or (not many and len(value) != len(choices)):
@@ -251,9 +255,9 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
                 f"{origin}: {key} is {value!r}; expected a "
                 f"list{'' if many else f' of {len(choices)}'}"
             )
-        inner = [choices[0]] * len(value) if many else choices
+        kinds = [choices[0]] * len(value) if many else choices
         return tuple(
-            _convert(kind, item, origin, key) for kind, item in zip(inner, value, strict=True)
+            _convert(kind, item, origin, key) for kind, item in zip(kinds, value, strict=True)
         )
     if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -13,10 +14,12 @@ from torch import Tensor
 
 from tests.comparators.networks import FRAME_METHODS, UNET, clip, tiny
 from tests.support.looks import luts
+from tests.support.networks import TINY
 from vhmae.comparators.catalogue import COMPARATORS, Entry
 from vhmae.comparators.comparator import Schedule
 from vhmae.comparators.critic import Critic
 from vhmae.comparators.recipe import ComparatorRecipe, Course
+from vhmae.comparators.run import train_comparator
 from vhmae.comparators.training import (
     ComparatorTrainer,
     build_comparator,
@@ -27,7 +30,10 @@ from vhmae.comparators.weights import load_comparator, save_comparator
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
 from vhmae.errors import InputError
-from vhmae.training.sources import Batches
+from vhmae.model.vhmae import VHMAE
+from vhmae.training.recipe import DataConfig, Recipe, Stage, TrainConfig
+from vhmae.training.sources import Batches, open_pairs
+from vhmae.training.stages import SceneStage
 
 
 class Scenes:
@@ -201,10 +207,13 @@ def test_a_killed_run_resumes_to_the_same_weights(
         file.write('{"event": "train", "step": 9, "lo')
     with pytest.raises(InputError, match="holds a run already"):
         ComparatorTrainer(plan, tmp_path / "killed").run(Scenes(), looks())
-    with pytest.raises(InputError, match="another recipe"):
-        ComparatorTrainer(recipe("rainnet", seed=3), tmp_path / "killed").run(
-            Scenes(), looks(), resume=True
-        )
+    other = dataclasses.replace(plan, train=dataclasses.replace(plan.train, seed=3))
+    with pytest.raises(InputError, match=r"another recipe: train\.seed was 0, now it is 3"):
+        ComparatorTrainer(other, tmp_path / "killed").run(Scenes(), looks(), resume=True)
+    # Where and how it works, and what it tells on the way, is not what it learns.
+    elsewhere = dataclasses.replace(plan.data, root=str(tmp_path), workers=3)
+    course = dataclasses.replace(plan.train, checkpoint_every_seconds=9.0)
+    plan = dataclasses.replace(plan, data=elsewhere, train=course)
     ComparatorTrainer(plan, tmp_path / "killed").run(Scenes(), looks(), resume=True)
     whole, killed = (
         load_comparator(tmp_path / name / "weights.safetensors")[0].state_dict()
@@ -213,6 +222,27 @@ def test_a_killed_run_resumes_to_the_same_weights(
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
     journal = (tmp_path / "killed" / "journal.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in journal] == [1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("tiny_catalogue")
+def test_a_resumed_run_tells_the_mean_over_the_steps_that_it_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = recipe("is2am", checkpoint_every_seconds=0.0, log_every_steps=4)
+    dies = [3]
+
+    def update(self: ComparatorTrainer, batch: TrainingBatch) -> dict[str, float]:
+        if self.state.step in dies:
+            dies.clear()
+            raise KeyboardInterrupt
+        return {"loss": float(self.state.step)}
+
+    monkeypatch.setattr(ComparatorTrainer, "_update", update)
+    with pytest.raises(KeyboardInterrupt):
+        ComparatorTrainer(plan, tmp_path).run(Scenes(), looks())
+    ComparatorTrainer(plan, tmp_path).run(Scenes(), looks(), resume=True)
+    line = json.loads((tmp_path / "journal.jsonl").read_text())
+    assert (line["step"], line["loss"]) == (4, 3.0)
 
 
 @pytest.mark.usefixtures("tiny_catalogue")
@@ -235,3 +265,64 @@ def test_what_stands_on_a_network_takes_its_trained_weights(tmp_path: Path) -> N
     other = ComparatorRecipe(comparator="huang-rainnet", backbone=str(path), train=course)
     with pytest.raises(InputError, match="not the network"):
         build_comparator(other)
+
+
+def write_pairs(root: Path) -> None:
+    """Three stills of noise with their answers, and a list of them."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for number in range(3):
+        names = [f"{part}/{number}.png" for part in ("real", "mask", "composite")]
+        for name in names:
+            (root / name).parent.mkdir(exist_ok=True)
+            picture = rng.integers(0, 256, (24, 32, 3)).astype(np.uint8)
+            cv2.imwrite(str(root / name), picture if "mask" not in name else picture[..., 0] // 128)
+        lines.append(" ".join(names))
+    (root / "pairs.txt").write_text("\n".join(lines))
+
+
+def test_batches_of_pairs_are_those_of_the_houses_own_training(tmp_path: Path) -> None:
+    write_pairs(tmp_path)
+    device = torch.device("cpu")
+    course = Course(batch_size=6, image_size=16, seed=5)
+    stage = Stage(steps=8, batch_size=6, image_size=16)
+    for share in (0.5, 1.0):
+        data = DataConfig(
+            root=str(tmp_path), pairs="pairs.txt", pairs_share=share, folders=("a",), shares=(1.0,)
+        )
+        pairs = open_pairs(data)
+        sampler = Scenes() if share < 1.0 else None
+        drawn = draw_batch(sampler, looks(), course, 7, device, pairs, share)
+        train = TrainConfig(look=None, stages=(stage,), seed=5)
+        house = SceneStage(
+            stage,
+            Recipe(model=TINY, data=dataclasses.replace(data, workers=0), train=train),
+            VHMAE(TINY),
+            looks(),
+            sampler,  # type: ignore[arg-type]  # it draws as the house's does
+            pairs,
+            tmp_path,
+        )
+        expected = house._batch(
+            next(house._scenes(range(6), range(7, 8))) if sampler else None,
+            next(house._pairs(range(6), range(7, 8))),
+            7,
+            range(6),
+            0,
+        )
+        for name, value in vars(drawn).items():
+            assert torch.equal(value, getattr(expected, name)), name
+
+
+@pytest.mark.usefixtures("tiny_catalogue")
+def test_a_compared_method_learns_from_pairs_alone(tmp_path: Path) -> None:
+    write_pairs(tmp_path)
+    data = DataConfig(
+        root=str(tmp_path), pairs="pairs.txt", pairs_share=1.0, folders=(), shares=(), luts="none"
+    )
+    plan = dataclasses.replace(recipe("is2am"), data=data)
+    assert train_comparator(plan, tmp_path / "run", "cpu").step == 4
+    assert (tmp_path / "run" / "weights.safetensors").exists()
+    missing = dataclasses.replace(plan, data=dataclasses.replace(data, pairs="none/list.txt"))
+    with pytest.raises(InputError, match=r"list\.txt: cannot be read"):
+        train_comparator(missing, tmp_path / "other", "cpu")

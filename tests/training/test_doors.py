@@ -19,6 +19,7 @@ from tests.support.scenes import moving_scene, write_video
 from tests.support.training import journal, recipe
 from vhmae.cli import main
 from vhmae.color.cube import write_cube
+from vhmae.comparators.recipe import ComparatorRecipe
 from vhmae.config import keys_of, to_tree
 from vhmae.data.clips import write_mask_bits
 from vhmae.engine.harmonizer import Harmonizer
@@ -168,7 +169,8 @@ def test_names_are_asked_for_in_one_place_each() -> None:
 def test_every_key_of_a_recipe_is_told_with_its_meaning(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert not [key.name for key in keys_of(Recipe) if not key.meaning]
+    for kind in (Recipe, ComparatorRecipe):
+        assert not [key.name for key in keys_of(kind) if not key.meaning]
     with pytest.raises(SystemExit) as left:
         main(["train", "--keys"])
     assert left.value.code in (0, None)
@@ -176,6 +178,11 @@ def test_every_key_of_a_recipe_is_told_with_its_meaning(
     for key in ("train.stages[].steps (whole number; must be given)", "train.loss.floor (number"):
         assert key in told
     assert "model.look.members (whole number; default 4)\n    Networks whose answers" in told
+    compared = told.partition("Recipes of compared methods")[2]
+    for own in keys_of(ComparatorRecipe):
+        if not own.name.startswith(("data.", "scenes.", "looks.")):
+            assert own.line() in compared
+    assert "data.cameras (word; default looks/wb_maps.npz)" in compared
 
 
 def test_the_hub_reads_safetensors_alone(tmp_path: Path) -> None:

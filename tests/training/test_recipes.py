@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support.networks import TINY
+from vhmae.comparators.recipe import Course
 from vhmae.config import build, read_config, to_tree
 from vhmae.errors import InputError
-from vhmae.training.recipe import Recipe, Stage, TrainConfig
+from vhmae.model.precision import choose_training_precision
+from vhmae.training.recipe import DataConfig, Recipe, Stage, TrainConfig
 
 
 def test_recipes_come_back_from_their_tree() -> None:
@@ -69,6 +72,36 @@ def test_a_recipe_that_extends_nothing_is_refused(tmp_path: Path, text: str, mes
     (tmp_path / "mine.yaml").write_text(text)
     with pytest.raises(InputError, match=message):
         read_config(Recipe, tmp_path / "mine.yaml", {})
+
+
+def test_an_empty_path_is_none(tmp_path: Path) -> None:
+    (tmp_path / "r.yaml").write_text("data: {dev_list: dev.txt, only: ''}\n")
+    read = read_config(Recipe, tmp_path / "r.yaml", {"data.dev_list": ""})
+    assert (read.data.dev_list, read.data.only) == (None, None)
+
+
+def test_data_without_scenes_and_pairs_are_refused() -> None:
+    alone = DataConfig(folders=(), shares=(), pairs="list.txt", pairs_share=1.0)
+    assert alone.sources == ("list.txt",)
+    beside = DataConfig(folders=("a",), shares=(1.0,), pairs="list.txt", pairs_share=0.5)
+    assert beside.sources == ("a", "list.txt")
+    for pairs, share in (("", 0.0), ("list.txt", 0.5)):
+        with pytest.raises(InputError, match=r"data\.folders: names none"):
+            DataConfig(folders=(), shares=(), pairs=pairs, pairs_share=share)
+
+
+@pytest.mark.parametrize("kind", [TrainConfig, Course])
+def test_no_training_is_in_fp16(kind: type[TrainConfig | Course]) -> None:
+    with pytest.raises(InputError, match="precision is 'fp16'; expected one of auto, fp32, bf16"):
+        build(kind, {"precision": "fp16"}, "r.yaml")
+    for device in ("cpu", "cuda"):
+        with pytest.raises(InputError, match="take bf16 or fp32"):
+            choose_training_precision("fp16", torch.device(device))
+
+
+def test_an_old_gpu_that_has_no_bf16_trains_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vhmae.model.precision.fastest_precision", lambda _: "fp16")
+    assert choose_training_precision("auto", torch.device("cuda")) == "fp32"
 
 
 def test_overrides_win_over_the_file(tmp_path: Path) -> None:

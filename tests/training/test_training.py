@@ -206,6 +206,9 @@ def test_a_run_is_not_overwritten(root: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="another model configuration"):
         Trainer(changed, tmp_path / "run", "cpu").run(resume=True)
+    other = dataclasses.replace(short, train=dataclasses.replace(short.train, seed=5))
+    with pytest.raises(InputError, match=r"another recipe: train\.seed was 0, now it is 5"):
+        Trainer(other, tmp_path / "run", "cpu").run(resume=True)
 
 
 def test_dev_clips_are_kept_out_of_training(root: Path) -> None:

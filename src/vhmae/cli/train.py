@@ -40,9 +40,20 @@ class _Keys(argparse.Action):
         super().__init__(option_strings, argparse.SUPPRESS, nargs=0, help=help)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from vhmae.comparators.recipe import ComparatorRecipe
         from vhmae.training.recipe import Recipe
 
-        print("\n".join(key.line() for key in keys_of(Recipe)))
+        ours = [key.line() for key in keys_of(Recipe)]
+        compared = [
+            key.line()
+            for key in keys_of(ComparatorRecipe)
+            if key.name.startswith("train.") or key.line() not in ours
+        ]
+        heading = (
+            "Recipes of compared methods (configs/comparators) have data, scenes and looks as "
+            "above, and:"
+        )
+        print("\n".join([*ours, "", heading, "", *compared]))
         parser.exit()
 
 

@@ -22,7 +22,9 @@ class Course:
     batch_size: int = 16
     """Clips in a batch; batch norm wants 8 frames or more."""
     image_size: int = 128
+    """Side of the square frames."""
     clip_frames: int = 1
+    """Frames of a clip; 2 or more for methods for videos."""
     learning_rate: float | None = None
     """null takes the published one."""
     ema: float = 0.999
@@ -35,11 +37,12 @@ class Course:
     """Train DoveNet or RainNet against a critic, too: three times the time."""
     checks_flow: bool = False
     """Leave out of Huang's consistency what flow there and back does not agree on."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of the network's convolutions and products; auto takes what the machine is fastest in."""
     threads: int = 0
     """CPU threads; 0 takes all."""
     log_every_steps: int = 20
+    """Steps from one line of the journal to the next."""
     checkpoint_every_seconds: float = 120.0
     """A run that is killed loses at most so much."""
 

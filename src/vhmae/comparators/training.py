@@ -1,7 +1,7 @@
 """Training of the compared methods: the house's samplers and moving average, published optimisers.
 
 A step's scenes and looks depend on the seed and the step alone, as in the house's own training, so
-that all methods of one recipe see the same composites.
+that all methods see the same composites where clip length and batch size are the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,25 +26,23 @@ from vhmae.comparators.critic import Critic, adversarial_loss, critic_losses
 from vhmae.comparators.huang import Huang
 from vhmae.comparators.recipe import ComparatorRecipe, Course
 from vhmae.comparators.weights import load_backbone, save_comparator
-from vhmae.config import to_tree
+from vhmae.config import build, to_tree
 from vhmae.data.looks import LookSampler
+from vhmae.data.pairs import PairSampler
 from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
 from vhmae.errors import InputError, VhmaeError
 from vhmae.model.precision import (
     Precision,
     autocast,
-    choose_precision,
+    choose_training_precision,
     warn_of_another_precision,
 )
 from vhmae.partial_output import whole_file
+from vhmae.training.resuming import require_same_recipe
+from vhmae.training.sources import Batches, Draws
+from vhmae.training.stages import batch_of_pairs, mixed_with_pairs
 
 CHECKPOINT = "checkpoint.pt"
-
-
-class DrawsScenes(Protocol):
-    """What scenes are drawn from: the house's sampler, or whatever else cuts them."""
-
-    def draw(self, rng: np.random.Generator, frames: int, size: int) -> Scene: ...
 
 
 def comparator_losses(
@@ -91,21 +89,34 @@ def comparator_losses(
 
 
 def draw_batch(
-    sampler: DrawsScenes, looks: LookSampler, course: Course, step: int, device: torch.device
+    sampler: Draws[Scene] | None,
+    looks: LookSampler | None,
+    course: Course,
+    step: int,
+    device: torch.device,
+    pairs: PairSampler | None = None,
+    pairs_share: float = 0.0,
 ) -> TrainingBatch:
-    """The batch of a step: the one that the house's own training draws for this seed."""
-    scenes = StackedScenes.of(
-        [
-            sampler.draw(
-                np.random.default_rng([course.seed, step, row]),
-                course.clip_frames,
-                course.image_size,
-            )
-            for row in range(course.batch_size)
-        ]
-    )
-    rng = np.random.default_rng([course.seed, step, 1])
-    return make_batch(scenes.to(device), looks, rng)
+    """The batch of a step: the one that the house's own training draws for this seed.
+
+    Args:
+        sampler, looks: of scenes, and what they are shown under; None where all comes from pairs.
+        pairs_share: share of the batch that comes from ``pairs``.
+    """
+    seed, rows, size = course.seed, range(course.batch_size), course.batch_size
+    shape = (course.clip_frames, course.image_size)
+    given = None
+    if pairs is not None:
+        given = batch_of_pairs(Batches(pairs, seed, rows, *shape)[step], device)
+    if sampler is None or looks is None:
+        assert given is not None
+        return given
+    scenes = StackedScenes.of(Batches(sampler, seed, rows, *shape)[step])
+    made = make_batch(scenes.to(device), looks, np.random.default_rng([seed, step, 1]))
+    if given is None:
+        return made
+    rng = np.random.default_rng([seed, step, 5])
+    return mixed_with_pairs(given, made, pairs_share, rng, rows, size)
 
 
 def build_comparator(recipe: ComparatorRecipe) -> Comparator:
@@ -142,7 +153,9 @@ class ComparatorTrainer:
         if course.threads:
             torch.set_num_threads(course.threads)
         self.entry: Entry = find_comparator(recipe.comparator)
-        self.state = ComparatorState(precision=choose_precision(course.precision, self.device))
+        self.state = ComparatorState(
+            precision=choose_training_precision(course.precision, self.device)
+        )
         self.model = build_comparator(recipe).to(self.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         trained = [p for p in self.model.parameters() if p.requires_grad]
@@ -156,10 +169,18 @@ class ComparatorTrainer:
             self.optimizers["critic"] = self.entry.schedule.make_optimizer(parameters)
 
     def run(
-        self, sampler: DrawsScenes, looks: LookSampler, resume: bool = False
+        self,
+        sampler: Draws[Scene] | None,
+        looks: LookSampler | None,
+        resume: bool = False,
+        pairs: PairSampler | None = None,
     ) -> ComparatorState:
         """Train to the end of the course; a run that was stopped goes on from its checkpoint.
 
+        Args:
+            sampler, looks: of scenes, and what they are shown under; None where all comes from
+                pairs.
+            pairs: composites with their answers, for the recipe's ``data.pairs_share``.
         Raises:
             InputError: if the folder holds a run already, or none to go on from.
             VhmaeError: if the loss is not finite.
@@ -172,19 +193,22 @@ class ComparatorTrainer:
             raise InputError(f"{self.run_dir}: holds a run already; resume it or take a new folder")
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self._cut_journal()
-        looks, saved = looks.to(self.device), time.monotonic()
+        looks, saved = None if looks is None else looks.to(self.device), time.monotonic()
+        share = self.recipe.data.pairs_share
         sums: dict[str, float] = {}
+        summed = 0  # fewer than a line's steps after a start from a checkpoint
         for step in range(self.state.step, course.steps):
             start = time.monotonic()
             torch.manual_seed(course.seed * 1_000_003 + step)
-            batch = draw_batch(sampler, looks, course, step, self.device)
+            batch = draw_batch(sampler, looks, course, step, self.device, pairs, share)
             for name, value in self._update(batch).items():
-                sums[name] = sums.get(name, 0.0) + value / course.log_every_steps
+                sums[name] = sums.get(name, 0.0) + value
+            summed += 1
             self.state.step += 1
             self.state.trained_seconds += time.monotonic() - start
             if self.state.step % course.log_every_steps == 0:
-                self._log({name: round(value, 6) for name, value in sums.items()})
-                sums = {}
+                self._log({name: round(value / summed, 6) for name, value in sums.items()})
+                sums, summed = {}, 0
             samples = course.kept_steps().get(self.state.step)
             if samples is not None:
                 self.save_weights(f"weights-{samples}.safetensors", samples)
@@ -276,8 +300,8 @@ class ComparatorTrainer:
         if not path.exists():
             raise InputError(f"{path}: no checkpoint to resume from; start without resuming")
         saved = torch.load(path, map_location=self.device, weights_only=True)
-        if saved["recipe"] != to_tree(self.recipe):
-            raise InputError(f"{path}: belongs to another recipe; resume with the one it has")
+        before = build(ComparatorRecipe, saved["recipe"], str(path))
+        require_same_recipe(path, before, self.recipe)
         warn_of_another_precision(saved["state"]["precision"], self.state.precision)
         self.state = ComparatorState(**{**saved["state"], "precision": self.state.precision})
         for name, module in self._modules().items():

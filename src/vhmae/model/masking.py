@@ -101,6 +101,10 @@ def block_masking(tokens: TokenGrid, ratio: float, generator: Generator | None =
     return masked.flatten(1).repeat(1, frames)
 
 
+DRAWN = {"random": random_masking, "tube": tube_masking, "block": block_masking}
+"""The maskings that draw, whatever the frames hold."""
+
+
 def mask_tokens(
     strategy: MaskingStrategy,
     mask: Tensor,
@@ -124,5 +128,4 @@ def mask_tokens(
     tokens = TokenGrid(batch, frames, height // patch_size, width // patch_size)
     if strategy == "none":
         return torch.zeros(batch, tokens.length, dtype=torch.bool, device=mask.device)
-    choose = {"random": random_masking, "tube": tube_masking, "block": block_masking}[strategy]
-    return choose(tokens, ratio, generator).to(mask.device)
+    return DRAWN[strategy](tokens, ratio, generator).to(mask.device)

@@ -130,6 +130,18 @@ def choose_precision(wanted: str, device: torch.device) -> Precision:
     return wanted  # type: ignore[return-value]  # checked against the names above
 
 
+def choose_training_precision(wanted: str, device: torch.device) -> Precision:
+    """As :func:`choose_precision`, but never fp16: in it small gradients become zero, unless losses
+    are scaled, which no training here does."""
+    if wanted == "fp16":
+        raise InputError(
+            "train.precision=fp16: small gradients would become zero, since no loss is scaled; "
+            "take bf16 or fp32"
+        )
+    found = choose_precision(wanted, device)
+    return "fp32" if found == "fp16" else found
+
+
 def warn_of_another_precision(before: Precision, now: Precision) -> None:
     """Say that a run that is resumed goes on in another precision than it was in."""
     if before != now:

@@ -142,9 +142,12 @@ class VHMAE(nn.Module):
         jitter: Tensor | None = None,
         source: Tensor | None = None,
         masking_seed: int = 0,
+        masked: Tensor | None = None,
     ) -> Harmonized:
         """Harmonize a window of frames; takes what :meth:`predict` does."""
-        prediction = self.predict(composite, mask, jitter, source, masking_seed=masking_seed)
+        prediction = self.predict(
+            composite, mask, jitter, source, masking_seed=masking_seed, masked=masked
+        )
         changed = prediction.change.apply(composite)
         patches = tokens_to_pixels(prediction.foreground, composite, self.config.patch_size)
         return Harmonized(
@@ -162,6 +165,7 @@ class VHMAE(nn.Module):
         sets: statistics.PixelSets | None = None,
         masking_seed: int = 0,
         surveyed: Tensor | None = None,
+        masked: Tensor | None = None,
     ) -> Prediction:
         """Say what is to be done to a window of frames.
 
@@ -175,6 +179,8 @@ class VHMAE(nn.Module):
             sets: what the look path reads in the place of the window's own colours: those of a
                 whole shot.
             masking_seed: of the maskings that draw; the same seed hides the same tokens.
+            masked: (B, L) bool, tokens that were drawn to be hidden for these very windows: rows of
+                a larger batch; None draws them by ``masking_seed``.
             surveyed: () bool: whether ``sets`` are read, where a graph is recorded that does
                 either; None reads them where there are any.
         Raises:
@@ -193,11 +199,12 @@ class VHMAE(nn.Module):
         batch, frames, _, height, width = sizes(composite)
         rows, columns = height // config.patch_size, width // config.patch_size
         patches = patchify(composite, config.patch_size) * 2.0 - 1.0  # (B, L, 3 P P)
-        drawn = torch.Generator().manual_seed(masking_seed)
         foreground = foreground_masking(mask, config.patch_size)  # (B, L)
-        masked = mask_tokens(
-            config.masking, mask, config.patch_size, config.masking_ratio, drawn
-        )  # (B, L)
+        if masked is None:
+            drawn = torch.Generator().manual_seed(masking_seed)
+            masked = mask_tokens(
+                config.masking, mask, config.patch_size, config.masking_ratio, drawn
+            )  # (B, L)
 
         background = self._encode(patches, ~masked, (frames, rows, columns))
         scene, background_features = background[:, :1], background[:, 1:]

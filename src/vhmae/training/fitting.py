@@ -46,7 +46,7 @@ class Course:
     ema: float = 0.999
     """Share of the moving average that a step keeps; 0 keeps the weights themselves."""
     betas: tuple[float, float] = (0.9, 0.95)
-    """Of AdamW."""
+    """Of AdamW; MAE's (He et al. 2022, Table 8)."""
 
 
 class TrainingStage(Protocol):
@@ -135,7 +135,7 @@ class Fitting:
 
 
 def make_optimizer(stage: TrainingStage, model: nn.Module) -> torch.optim.Optimizer:
-    """AdamW; biases, norms and tokens without decay."""
+    """AdamW; biases, norms and tokens without decay, as MAE is trained (docs/paper.md)."""
     model.zero_grad(
         set_to_none=True
     )  # gradients of what is frozen now would still count when clipping

@@ -23,7 +23,6 @@ from vhmae.color.lut import read_lut_bank
 from vhmae.config import build, to_tree
 from vhmae.data.hyoutube import read_list
 from vhmae.data.looks import LookSampler, read_cameras
-from vhmae.data.pairs import PairSampler, read_pairs
 from vhmae.data.synthesis import SceneSampler
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError, VhmaeError
@@ -33,7 +32,7 @@ from vhmae.model.heads import Head
 from vhmae.model.precision import (
     Precision,
     choose_device,
-    choose_precision,
+    choose_training_precision,
     warn_of_another_precision,
 )
 from vhmae.model.vhmae import VHMAE
@@ -45,7 +44,8 @@ from vhmae.training.journal import Journal
 from vhmae.training.likeness import LikenessEncoderStage
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe
-from vhmae.training.sources import load_packs, make_sampler, split_dev
+from vhmae.training.resuming import require_same_recipe
+from vhmae.training.sources import load_packs, make_sampler, open_pairs, split_dev
 from vhmae.training.stages import LookPathStage, SceneStage, load_bank
 from vhmae.training.terms import Term, find_term
 from vhmae.training.validation import DevSet
@@ -99,7 +99,7 @@ class Trainer:
         self.device = choose_device(device)
         self.processes = Processes.join(self.device)
         self.state = RunState(
-            precision=self.processes.agree(choose_precision(train.precision, self.device))
+            precision=self.processes.agree(choose_training_precision(train.precision, self.device))
         )
         if train.threads:
             torch.set_num_threads(train.threads)
@@ -144,10 +144,7 @@ class Trainer:
             plan.append(
                 (train.look.steps, functools.partial(self._look_stage, train.look, looks, sampler))
             )
-        pairs = None
-        if recipe.data.pairs:
-            list_file = recipe.data.root_path / recipe.data.pairs
-            pairs = PairSampler(read_pairs(list_file.parent, list_file))
+        pairs = open_pairs(recipe.data)
         more = (self.cache, self.state.precision, self.processes, self.terms)
         for stage in train.stages:
             make = functools.partial(
@@ -295,7 +292,7 @@ class Trainer:
             "samples": self.recipe.samples_after(self.state.step),
             "trained_seconds": round(self.state.trained_seconds),
             "seed": self.recipe.train.seed,
-            "data": list(self.recipe.data.folders),
+            "data": list(self.recipe.data.sources),
             "licence": self.recipe.data.licence or "not stated: that of the data it was trained on",
         }
         if self.scores:
@@ -344,12 +341,7 @@ class Trainer:
                 f"{path}: is damaged ({reason}); start a new run from "
                 f"{path.parent / 'weights.safetensors'}"
             ) from None
-        recipe = build(Recipe, saved["recipe"], str(path))
-        if recipe.model != self.recipe.model:
-            raise InputError(
-                f"{path}: belongs to another model configuration; use the recipe it was started "
-                "with"
-            )
+        require_same_recipe(path, build(Recipe, saved["recipe"], str(path)), self.recipe)
         if self.recipe.train.precision == "auto":
             warn_of_another_precision(saved["state"]["precision"], self.state.precision)
         saved["state"]["precision"] = self.state.precision

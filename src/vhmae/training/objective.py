@@ -33,18 +33,18 @@ def batch_losses(
     precision: Precision = "fp32",
     jitter: Tensor | None = None,
     cross_fit: bool = False,
-    masking_seed: int = 0,
+    masked: Tensor | None = None,
     given: Mapping[str, Term] = MappingProxyType({}),
 ) -> dict[str, Tensor]:
     """The losses of one batch (Eq. 6 and its terms), in fp32; ``loss`` is what is minimised.
 
     Args:
+        masked: (B, L) bool, what a masking that draws hides; None leaves it to the model.
         given: terms from outside the package that ``config.more`` names.
     """
     with autocast(batch.composite.device, precision):
-        result = model(
-            batch.composite, batch.mask, jitter, batch.source if cross_fit else None, masking_seed
-        )
+        source = batch.source if cross_fit else None
+        result = model(batch.composite, batch.mask, jitter, source, masked=masked)
     whole = config.reconstruction in WHOLE_PATCHES
     harmonized = (result.drawn if whole else result.frames).float()
     made = Made(batch, result, harmonized, patch_size, config)

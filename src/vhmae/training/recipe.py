@@ -87,11 +87,21 @@ class DataConfig:
                 "data.pairs and data.pairs_share: belong together; give a list and its share, or "
                 "neither"
             )
+        if not self.folders and self.pairs_share < 1.0:
+            raise InputError(
+                "data.folders: names none, so no scenes can be cut; name some, or train on pairs "
+                "alone (data.pairs and data.pairs_share: 1)"
+            )
         if len(self.folders) != len(self.shares):
             raise InputError(
                 f"data: {len(self.folders)} folders but {len(self.shares)} shares; give one share "
                 "a folder"
             )
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """What is trained on, below the root: folders of scenes, the list of pairs."""
+        return (*self.folders, self.pairs) if self.pairs else self.folders
 
     @property
     def root_path(self) -> Path:
@@ -256,7 +266,7 @@ class TrainConfig:
     weights as they are."""
     seed: int = 0
     """Of weights, scenes and looks: two runs of one seed are the same run."""
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Of products; auto measures which one is fast."""
     threads: int = 0
     """CPU threads; 0 takes all."""

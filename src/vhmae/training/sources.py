@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from vhmae.color import statistics
 from vhmae.config import to_tree
 from vhmae.data.clips import Pack, build_pack, read_file_table, read_names, source_group
+from vhmae.data.pairs import PairSampler, read_pairs
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler, StackedScenes
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
@@ -174,6 +175,14 @@ def split_dev(
             "whole groups out"
         )
     return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
+
+
+def open_pairs(data: DataConfig) -> PairSampler | None:
+    """The composites with their answers that a recipe names; None where it names none."""
+    if not data.pairs:
+        return None
+    list_file = data.root_path / data.pairs
+    return PairSampler(read_pairs(list_file.parent, list_file))
 
 
 Drawn = TypeVar("Drawn", covariant=True)

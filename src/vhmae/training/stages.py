@@ -20,6 +20,7 @@ from vhmae.data.looks import LookSampler
 from vhmae.data.pairs import PairSampler, PairWindow
 from vhmae.data.synthesis import SceneSampler, StackedScenes, TrainingBatch, make_batch
 from vhmae.model.look import LookPath
+from vhmae.model.masking import DRAWN, TokenGrid
 from vhmae.model.precision import Precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.fitting import Course, Part, Trained
@@ -200,9 +201,10 @@ class SceneStage:
         )
         if given is None:
             return made
-        draws = np.random.default_rng([seed, step, 5]).random(size)[rows.start : rows.stop]
-        chosen = torch.from_numpy(draws < self.recipe.data.pairs_share).to(self.device)
-        return given.where(chosen, made)
+        share = self.recipe.data.pairs_share
+        return mixed_with_pairs(
+            given, made, share, np.random.default_rng([seed, step, 5]), rows, size
+        )
 
     def _losses(
         self,
@@ -217,6 +219,7 @@ class SceneStage:
         train, size = self.recipe.train, self.stage.batch_size
         generator = torch.Generator(self.device).manual_seed(train.seed * 1_000_003 + step)
         jitter = torch.rand(size, sum(statistics.PIXELS), generator=generator, device=self.device)
+        masked = self._masked(step)
         return batch_losses(
             self.begin(),
             self._batch(scenes, pairs, step, rows, first),
@@ -225,9 +228,34 @@ class SceneStage:
             self.precision,
             jitter[rows.start : rows.stop],
             train.cross_fit,
-            step,
+            None if masked is None else masked[rows.start : rows.stop].to(self.device),
             self.terms,
         )
+
+    def _masked(self, step: int) -> Tensor | None:
+        """What a masking that draws hides of a step's whole batch: (B, L) bool, of which parts and
+        processes take their rows; None where the foreground decides."""
+        config, stage = self.recipe.model, self.stage
+        if config.masking not in DRAWN:
+            return None
+        drawn = np.random.default_rng([self.recipe.train.seed, step, 6]).integers(2**63)
+        side = stage.image_size // config.patch_size
+        tokens = TokenGrid(stage.batch_size, stage.clip_frames, side, side)
+        generator = torch.Generator().manual_seed(int(drawn))
+        return DRAWN[config.masking](tokens, config.masking_ratio, generator)
+
+
+def mixed_with_pairs(
+    given: TrainingBatch,
+    made: TrainingBatch,
+    share: float,
+    rng: np.random.Generator,
+    rows: range,
+    size: int,
+) -> TrainingBatch:
+    """Rows of a batch of ``size``, each one of a pair or one of a scene, by the pairs' share."""
+    chosen = torch.from_numpy(rng.random(size)[rows.start : rows.stop] < share)
+    return given.where(chosen.to(made.composite.device), made)
 
 
 def batch_of_pairs(windows: Sequence[PairWindow], device: torch.device) -> TrainingBatch:

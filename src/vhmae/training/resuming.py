@@ -1,0 +1,65 @@
+"""Whether a run that was stopped may go on by a recipe: only by what it was started with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from vhmae.config import to_tree
+from vhmae.errors import InputError
+
+FREE = frozenset(
+    {
+        "data.root",
+        "data.cache",
+        "data.workers",
+        "data.decoded_mib",
+        "data.prior_sets",
+        "data.licence",
+        "train.threads",
+        "train.accumulate",
+        "train.compile",
+        "train.log_every_steps",
+        "train.validate_every_steps",
+        "train.checkpoint_every_seconds",
+        "train.kept_shares",
+    }
+)
+"""Keys that say where and how a run works, what it tells on the way, and what is done with its
+weights afterwards; not what is learned."""
+BY_NAME = frozenset({"data.leave_out", "data.only", "data.dev_list"})
+"""Lists that are the same wherever they lie: the recipe may be named from another folder."""
+
+
+def require_same_recipe(checkpoint: Path, before: Any, now: Any) -> None:
+    """Refuse to resume a run by a recipe that would go on with another one.
+
+    Args:
+        checkpoint: the stopped run's.
+        before: the recipe that it was started with.
+        now: the recipe of the same kind that is to go on.
+    Raises:
+        InputError: naming the first key that decides what is learned and differs.
+    """
+    was, wanted = _keys(to_tree(before)), _keys(to_tree(now))
+    for key in [*was, *(key for key in wanted if key not in was)]:
+        if was.get(key) != wanted.get(key):
+            whose = "model configuration" if key.startswith("model.") else "recipe"
+            raise InputError(
+                f"{checkpoint}: belongs to another {whose}: {key} was {was.get(key)!r}, now it is "
+                f"{wanted.get(key)!r}; resume with what it was started with"
+            )
+
+
+def _keys(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values that decide what is learned, by their dotted keys."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, dict):
+            found |= _keys(value, f"{key}.")
+        elif key in BY_NAME:
+            found[key] = value and Path(value).name
+        elif key not in FREE:
+            found[key] = value
+    return found

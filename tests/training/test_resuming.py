@@ -1,0 +1,90 @@
+"""What a stopped run may go on by, and what a masking that draws hides in parts of its batches."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.support.networks import TINY
+from tests.support.training import plain
+from vhmae.data.synthesis import TrainingBatch
+from vhmae.errors import InputError
+from vhmae.model.vhmae import VHMAE, Prediction
+from vhmae.training.recipe import LossConfig, Recipe, Stage
+from vhmae.training.resuming import require_same_recipe
+from vhmae.training.stages import SceneStage
+
+
+def changed(recipe: Recipe, section: str, **keys: object) -> Recipe:
+    part = dataclasses.replace(getattr(recipe, section), **keys)
+    return dataclasses.replace(recipe, **{section: part})
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("train", "seed", 5),
+        ("train", "loss", LossConfig(floor=0.2)),
+        ("train", "stages", (Stage(steps=9),)),
+        ("train", "precision", "bf16"),
+        ("data", "frames_per_video", 3),
+        ("data", "dev_list", Path("lists/others.txt")),
+        ("data", "dev_list", None),
+        ("model", "masking", "random"),
+    ],
+)
+def test_what_decides_what_is_learned_must_be_as_it_was(
+    section: str, key: str, value: object, tmp_path: Path
+) -> None:
+    before = plain(tmp_path)
+    with pytest.raises(InputError, match=rf"checkpoint\.pt: .* {section}\.{key}[. ].*now it is"):
+        require_same_recipe(
+            tmp_path / "checkpoint.pt", before, changed(before, section, **{key: value})
+        )
+
+
+def test_where_and_how_a_run_works_may_change(tmp_path: Path) -> None:
+    before = plain(tmp_path)
+    lists = {"dev_list": tmp_path / "elsewhere" / "dev.txt", "root": "elsewhere", "cache": ""}
+    now = changed(before, "data", **lists, workers=3, decoded_mib=0, licence="mine")
+    steps = {"log_every_steps": 7, "validate_every_steps": 9, "checkpoint_every_seconds": 5.0}
+    now = changed(now, "train", **steps, threads=1, accumulate=2, kept_shares=(0.5,))
+    require_same_recipe(tmp_path / "checkpoint.pt", before, now)
+
+
+def test_a_masking_that_draws_hides_the_same_tokens_in_parts_and_others_for_each_seed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden: list[torch.Tensor] = []
+    predict = VHMAE.predict
+
+    def watched(self: VHMAE, *given: object, **named: object) -> Prediction:
+        said = predict(self, *given, **named)  # type: ignore[arg-type]  # handed on as they came
+        hidden.append(said.masked)
+        return said
+
+    monkeypatch.setattr(VHMAE, "predict", watched)
+    frames, mask = torch.rand(2, 1, 3, 48, 48), torch.ones(2, 1, 1, 48, 48).bool()
+    whole = TrainingBatch(frames, frames, mask, mask, torch.zeros(2).long())
+
+    def masked(seed: int, *parts: range) -> torch.Tensor:
+        stage = Stage(steps=1, image_size=48, batch_size=2)
+        course = plain(tmp_path, look=None, stages=(stage,), seed=seed)
+        course = changed(course, "model", masking="random")
+        made = SceneStage(stage, course, VHMAE(course.model), None, None, None, tmp_path)
+        monkeypatch.setattr(
+            made, "_batch", lambda _, __, ___, rows, ____: whole.rows(slice(rows.start, rows.stop))
+        )
+        hidden.clear()
+        for rows in parts:
+            made._losses(None, None, 0, rows, 0)
+        return torch.cat(hidden)
+
+    assert TINY.masking == "foreground"
+    drawn = masked(1, range(2))
+    assert torch.equal(masked(1, range(1), range(1, 2)), drawn)
+    assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(masked(2, range(2)), drawn)
