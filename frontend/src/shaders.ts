@@ -106,11 +106,8 @@ const vec3 LUMA = vec3(0.2126, 0.7152, 0.0722);
 void main() {
   ivec2 pixel = ivec2(gl_FragCoord.xy);
   vec3 before = texelFetch(frame, pixel, 0).rgb;
-  float cover = abs(texelFetch(matte, pixel, 0).r - inverted);
-  if (cover == 0.0) { // most of most frames, and a processor that draws is spared the rest
-    result = vec4(before, 1.0);
-    return;
-  }
+  float cover = texelFetch(matte, pixel, 0).r;
+  cover = abs(cover - inverted);
   vec2 place = clamp(gl_FragCoord.xy * perPixel - 0.5, vec2(0.0), last);
   vec2 at = place - lower;
   float both = at.x * at.y;
