@@ -23,6 +23,9 @@ interface Key {
 const plain = (event: KeyboardEvent): boolean => !event.ctrlKey && !event.metaKey && !event.altKey;
 const key = (...names: string[]) => (event: KeyboardEvent): boolean =>
   plain(event) && names.includes(event.key.length === 1 ? event.key.toUpperCase() : event.key);
+/** What a key prints, however a keyboard has it: on many, brackets need Option, or AltGr, which may count as Ctrl. */
+const printed = (...names: string[]) => (event: KeyboardEvent): boolean =>
+  !event.metaKey && (!event.ctrlKey || event.getModifierState("AltGraph")) && names.includes(event.key);
 const command = (name: string, shift: boolean) => (event: KeyboardEvent): boolean =>
   (event.ctrlKey || event.metaKey) && event.key.toUpperCase() === name && event.shiftKey === shift;
 const either = (...tests: ((event: KeyboardEvent) => boolean)[]) => (event: KeyboardEvent): boolean =>
@@ -40,7 +43,7 @@ export const KEYS: readonly Key[] = [
   { shown: "← →", text: "help.step", matches: key("ArrowLeft", "ArrowRight"), act: (event) => stepBy((event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 10 : 1)) },
   { shown: "↑ ↓", text: "help.shot", matches: key("ArrowUp", "ArrowDown"), act: (event) => toShot(event.key === "ArrowUp" ? -1 : 1) },
   { shown: "Home End", text: "help.ends", matches: key("Home", "End"), act: (event) => { pause(); seek(event.key === "Home" ? 0 : lastFrame.value); } },
-  { shown: "[ ]", text: "help.points", matches: key("[", "]"), act: (event) => toPoint(event.key === "[" ? -1 : 1) },
+  { shown: "[ ]", text: "help.points", matches: printed("[", "]"), act: (event) => toPoint(event.key === "[" ? -1 : 1) },
   { shown: "Z", text: "help.undo", matches: either(unshifted("Z"), command("Z", false)), act: undo },
   { shown: "Shift+Z", text: "help.redo", matches: either(shifted("Z"), command("Z", true), command("Y", false)), act: redo },
   { shown: "1–6", text: "help.takes", matches: key("1", "2", "3", "4", "5", "6"), act: (event) => choose(Number(event.key)) },
@@ -79,8 +82,11 @@ function isItsOwn(event: KeyboardEvent): boolean {
   const on = event.target as HTMLElement;
   const isButton = on instanceof HTMLButtonElement || on.tagName === "SUMMARY" || on.tagName === "A";
   if (isButton && (event.key === " " || event.key === "Enter")) return true;
-  const isRange = on instanceof HTMLInputElement && on.type === "range";
-  return isRange && /^(Arrow|Home|End|Page)/.test(event.key);
+  if (!(on instanceof HTMLInputElement)) return false;
+  if (on.type === "checkbox" || on.type === "radio") {
+    return event.key === " " || (on.type === "radio" && event.key.startsWith("Arrow"));
+  }
+  return on.type === "range" && /^(Arrow|Home|End|Page)/.test(event.key);
 }
 
 export function heard(event: KeyboardEvent): void {

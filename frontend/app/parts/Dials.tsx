@@ -67,6 +67,8 @@ export function DialsPanel() {
             max={REACH[name]}
             step={STEPS[name]}
             rest={plain[name]}
+            least={plain[name] - DIAL_RANGES[name]}
+            most={plain[name] + DIAL_RANGES[name]}
             text={signed(value, DIGITS[name])}
             spoken={`${signed(value, DIGITS[name])} ${t(`dial.${name}.unit`)}`}
             track={`dial-${name}`}

@@ -95,6 +95,9 @@ interface SliderProps {
   step: number;
   /** Where it stands by itself: a double click goes there, and a tick shows it. */
   rest: number;
+  /** How far can be typed, where that is farther than the slider goes. */
+  least?: number;
+  most?: number;
   /** As it is written. */
   text: string;
   /** As it is read aloud, where the number alone does not say it. */
@@ -105,14 +108,21 @@ interface SliderProps {
   disabled?: boolean;
 }
 
+/** A number as people type it; null for what is none. */
+export function typedNumber(text: string): number | null {
+  const plain = text.trim().replace(",", ".").replace("−", "-");
+  const found = Number(plain);
+  return plain && Number.isFinite(found) ? found : null;
+}
+
 /** A slider with its number, which can be typed over. */
 export function Slider(props: SliderProps) {
   const id = useId();
-  const { min, max, step } = props;
+  const { min, max, step, least = min, most = max } = props;
   const share = (value: number): number => Math.min(1, Math.max(0, (value - min) / (max - min)));
   const type = (event: { currentTarget: HTMLInputElement }): void => {
-    const typed = Number(event.currentTarget.value.replace(",", ".").replace("−", "-"));
-    if (Number.isFinite(typed)) props.onInput(Math.min(max, Math.max(min, typed)));
+    const typed = typedNumber(event.currentTarget.value);
+    if (typed !== null) props.onInput(Math.min(most, Math.max(least, typed)));
     event.currentTarget.value = props.text;
   };
   return (

@@ -1,0 +1,110 @@
+/**
+ * The app's stores and keys without a browser: `node page.mjs PAGE.mjs`, where PAGE.mjs is `page.ts`, bundled. A browser
+ * and a server stand in as far as they are asked; each test has a page of its own.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+class Input {
+  constructor(type) {
+    this.type = type;
+  }
+}
+class Nothing {}
+/** The stream that a page listens to. */
+class Source {
+  addEventListener() {}
+}
+
+const later = setTimeout;
+Object.assign(globalThis, {
+  setTimeout: (...call) => later(...call).unref(), // notices would be waited for until they go
+  window: globalThis,
+  addEventListener() {},
+  innerWidth: 1280,
+  document: { documentElement: { dataset: {} } },
+  location: { hash: "", search: "", pathname: "/" },
+  history: { replaceState() {} },
+  localStorage: { getItem: () => null, setItem() {} },
+  matchMedia: () => ({ matches: false }),
+  requestAnimationFrame: (call) => setTimeout(call),
+  HTMLElement: Nothing,
+  HTMLInputElement: Input,
+  HTMLButtonElement: class {},
+  HTMLSelectElement: class {},
+  HTMLTextAreaElement: class {},
+  EventSource: class extends Source {
+    constructor() {
+      super();
+      globalThis.stream = this;
+    }
+  },
+});
+
+const bundle = pathToFileURL(process.argv[2]).href;
+let count = 0;
+let answer; // (method, path, body) => what the server says
+let calls;
+
+globalThis.fetch = async (path, { method = "GET", body } = {}) => {
+  const told = typeof body === "string" ? JSON.parse(body) : body;
+  calls.push([method, path, told]);
+  const [status, said] = answer(method, path, told) ?? [404, { detail: "nothing" }];
+  return new Response(status === 204 ? null : JSON.stringify(said), { status });
+};
+
+/** A page of its own, with a clip in view. */
+async function opened(more = {}, said = {}) {
+  calls = [];
+  answer = () => null;
+  const page = await import(`${bundle}?${++count}`);
+  const clip = {
+    id: "7", state: "opening", name: "clip.mp4", layers: false, frames: 24, objects: 1, parts: [1], revision: 1,
+    document: { schema: 1, vhmae: "project", job: {}, guide: page.emptyGuide(), versions: [], view: {}, ...said },
+    ...more,
+  };
+  answer = (method, path) => (method === "GET" && path === "api/projects/7" ? [200, clip] : null);
+  await page.project.reopen("7");
+  calls = [];
+  return page;
+}
+
+const pressed = (page, key, target = new Nothing(), more = {}) => {
+  let isPrevented = false;
+  page.heard({ key, target, getModifierState: () => false, preventDefault: () => (isPrevented = true), ...more });
+  return isPrevented;
+};
+
+test("boxes keep what they do with a key by themselves", async () => {
+  const page = await opened();
+  const [box, radio] = [new Input("checkbox"), new Input("radio")];
+  for (const one of [box, radio]) assert.equal(pressed(page, " ", one), false);
+  for (const key of ["ArrowUp", "ArrowLeft"]) assert.equal(pressed(page, key, radio), false);
+  assert.equal(page.speed.value, 0);
+  assert.equal(pressed(page, "k", box), true);
+  assert.equal(pressed(page, "ArrowRight", box), true);
+  assert.equal(page.frame.value, 1);
+});
+
+test("brackets are heard wherever a keyboard has them", async () => {
+  const page = await opened();
+  const points = [{ frame: 5, at: [1, 1], is: "keep" }];
+  const go = (how) => {
+    page.frame.value = 0;
+    return pressed(page, "]", new Nothing(), how) && page.frame.value;
+  };
+  page.project.edit("edit.point", { guide: { points } });
+  assert.equal(go({}), 5);
+  assert.equal(go({ altKey: true }), 5); // Option+6 of a German Mac
+  assert.equal(go({ altKey: true, ctrlKey: true, getModifierState: (name) => name === "AltGraph" }), 5);
+  assert.equal(go({ ctrlKey: true }), false);
+  assert.equal(go({ metaKey: true }), false);
+});
+
+test("a number is none where nothing is typed", async () => {
+  const { typedNumber } = await opened();
+  for (const nothing of ["", "  ", "-", "much"]) assert.equal(typedNumber(nothing), null);
+  assert.deepEqual(["1,5", " −2 ", "+0.25", "0"].map(typedNumber), [1.5, -2, 0.25, 0]);
+});
