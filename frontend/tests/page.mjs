@@ -71,6 +71,43 @@ async function opened(more = {}, said = {}) {
   return page;
 }
 
+const saves = (method, path) => (method === "PUT" && path.endsWith("/document") ? [200, { revision: 2, restarted: false }] : null);
+const told = (page) => page.notices.value.map((one) => one.text);
+const changed = (page) => page.project.edit("edit.strength", { job: { strength: 0.5 } });
+const soon = () => new Promise((resolve) => later(resolve, 20));
+
+test("a clip whose last change is not saved stays in view and is not rendered without it", async () => {
+  const page = await opened();
+  const { project } = page;
+  answer = (method) => (method === "PUT" ? [507, { detail: "disk full" }] : [200, {}]);
+  changed(page);
+  assert.equal(await project.close(), false);
+  assert.equal(project.document_.value.job.strength, 0.5);
+  assert.equal(project.project.value.id, "7");
+  assert.ok(told(page).includes(page.t("close.unsaved")));
+  await page.bringing.start({ composite: "other.mp4" });
+  await assert.rejects(page.renderSaved("7", { kind: "video" }));
+  assert.equal(project.project.value.id, "7");
+  assert.ok(!calls.some(([method]) => method === "POST"));
+  answer = saves;
+  assert.equal(await project.close(), true);
+  assert.equal(project.project.value, null);
+});
+
+test("what could not be saved is saved when the server is back", async () => {
+  const page = await opened();
+  page.listen();
+  stream.onopen();
+  answer = () => [500, { detail: "gone" }];
+  changed(page);
+  await page.project.save();
+  assert.equal(page.project.saving.value, "failed");
+  answer = saves;
+  stream.onopen();
+  await soon();
+  assert.equal(page.project.saving.value, "saved");
+});
+
 const pressed = (page, key, target = new Nothing(), more = {}) => {
   let isPrevented = false;
   page.heard({ key, target, getModifierState: () => false, preventDefault: () => (isPrevented = true), ...more });

@@ -5,7 +5,7 @@ export * as bringing from "../app/store/bringing";
 export { listen } from "../app/store/events";
 export { frame, speed } from "../app/store/playhead";
 export * as project from "../app/store/project";
-export { hearOf } from "../app/store/renders";
+export { hearOf, renderSaved } from "../app/store/renders";
 export { notices } from "../app/store/session";
 export { typedNumber } from "../src/page/controls";
 export { emptyGuide } from "../src/index";

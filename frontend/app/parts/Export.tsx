@@ -3,8 +3,8 @@
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { ApiError, api } from "../api";
 import { frame } from "../store/playhead";
-import { job, project, save } from "../store/project";
-import { hearOf } from "../store/renders";
+import { job, project } from "../store/project";
+import { hearOf, renderSaved } from "../store/renders";
 import { complain, options, tell } from "../store/session";
 import { overlay, showQueue } from "../store/view";
 import { t } from "../text";
@@ -78,8 +78,7 @@ export function Export() {
     if (!open) return;
     busy.value = true;
     try {
-      await save();
-      hearOf(await api.render(open.id, request.value));
+      hearOf(await renderSaved(open.id, request.value));
       overlay.value = null;
       showQueue.value = true;
     } catch (error) {

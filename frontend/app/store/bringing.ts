@@ -103,7 +103,7 @@ export async function start(what: Opening): Promise<void> {
   if (isOpening.value) return;
   isOpening.value = true;
   try {
-    await open(what);
+    if (!(await open(what))) return;
     slots.value = {};
     currentSlot.value = SLOTS[way.value][0]!;
   } catch (error) {

@@ -8,7 +8,7 @@ import { mapsOf } from "./maps";
 import { fetchOpened, hearOfClosing } from "./opened";
 import { forgetPictures } from "./pictures";
 import { frame, speed } from "./playhead";
-import { hearOfRevision, project, refresh, restarts, startAnew } from "./project";
+import { hearOfRevision, project, refresh, restarts, save, startAnew } from "./project";
 import { fetchRenders, hearOf } from "./renders";
 import { complain, tell } from "./session";
 import { t } from "../text";
@@ -32,7 +32,7 @@ export function listen(): void {
   let wasOpen = false;
   const opened = (): void => {
     if (wasOpen) {
-      void refresh().catch(complain);
+      void save().then(refresh).catch(complain); // what could not be saved was kept
       tell(t("page.back"));
     }
     wasOpen = true;

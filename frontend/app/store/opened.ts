@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { api } from "../api";
 import { t } from "../text";
 import type { OpenClip } from "../types";
-import { close, project, save, saving } from "./project";
+import { close, isSaved, project } from "./project";
 import { complain, tell } from "./session";
 
 export const opened = signal<OpenClip[]>([]);
@@ -61,12 +61,5 @@ export async function hearOfClosing(id: string): Promise<void> {
 /** Leave a clip that the server has let go, unless something of it stands here alone. */
 async function isLeft(id: string): Promise<boolean> {
   if (project.value?.id !== id) return true;
-  if (!(await isSaved())) return false;
-  await close();
-  return true;
-}
-
-async function isSaved(): Promise<boolean> {
-  await save();
-  return saving.value !== "failed";
+  return (await isSaved()) && close(); // what to do then is told by who asks
 }

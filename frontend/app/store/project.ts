@@ -166,6 +166,12 @@ export async function save(): Promise<void> {
   if (isDirty && saving.value !== "failed") await save();
 }
 
+/** Save now; whether nothing stands here alone. */
+export async function isSaved(): Promise<boolean> {
+  await save();
+  return saving.value !== "failed";
+}
+
 async function write(id: string, now: Document): Promise<void> {
   try {
     const done = await api.save(id, revision, now);
@@ -200,11 +206,12 @@ function adopt(theirs: Document, at: number): void {
 
 // --- opening and closing
 
-/** Open a clip and show it. */
-export async function open(what: Opening): Promise<void> {
-  await close();
+/** Open a clip and show it; whether it is: not where the one that is shown has to stay. */
+export async function open(what: Opening): Promise<boolean> {
+  if (!(await close())) return false;
   await take(await api.open(what));
-  await refresh(); // what was told before the answer came went to nobody
+  await refresh().catch(complain); // what was told before the answer came went to nobody
+  return true;
 }
 
 /** Show a clip that the server has open already. */
@@ -224,12 +231,16 @@ async function take(found: Project): Promise<void> {
   location.hash = `project=${found.id}`;
 }
 
-/** Leave the clip; the server keeps it open for other tabs. */
-export async function close(): Promise<void> {
-  await save();
+/** Leave the clip, unless something of it stands here alone; the server keeps it open for other tabs. */
+export async function close(): Promise<boolean> {
+  if (!(await isSaved())) {
+    tell(t("close.unsaved"), "problem"); // why not has been told
+    return false;
+  }
   project.value = null;
   document_.value = null;
   if (location.hash) history.replaceState(null, "", location.pathname);
+  return true;
 }
 
 /** Counts up when the server reads the clip anew: what was fetched of it is of another picture. */

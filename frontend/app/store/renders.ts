@@ -1,9 +1,10 @@
 /** What is being written, and what was. */
 
 import { computed, signal } from "@preact/signals";
-import { api } from "../api";
+import { ApiError, api } from "../api";
 import { t } from "../text";
-import type { Render } from "../types";
+import type { Render, RenderRequest } from "../types";
+import { isSaved } from "./project";
 import { complain, tell } from "./session";
 
 export const renders = signal<Render[]>([]);
@@ -24,6 +25,12 @@ export function hearOf(render: Render): void {
   if (before?.state === render.state) return;
   if (render.state === "done" && before) tell(t("queue.finished", { output: render.output }));
   if (render.state === "failed" && before) tell(t("queue.broke", { output: render.output }), "problem");
+}
+
+/** Render what is said here: not what the server holds, where the last of it could not be saved. */
+export async function renderSaved(id: string, request: RenderRequest): Promise<Render> {
+  if (!(await isSaved())) throw new ApiError(0, { detail: "", key: "export.unsaved", values: {} });
+  return api.render(id, request);
 }
 
 async function doing(what: Promise<Render | null>): Promise<void> {
