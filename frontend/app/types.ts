@@ -49,16 +49,11 @@ export interface Listing {
   truncated: boolean;
 }
 
-export interface Placement {
-  position: [number, number];
-  scale: number;
-  premultiplied?: boolean;
-}
-
+/** What is left out stays as the project beside the clip has it, if there is one. */
 export type Opening =
   | { project: string }
-  | { composite: string; masks: string[] }
-  | { background: string; foreground: string; masks: string[]; placement?: Placement }
+  | { composite: string; masks?: string[] }
+  | { background: string; foreground: string; masks?: string[] }
   | { demo: true };
 
 export type ProjectState = "opening" | "reading" | "ready" | "failed";

@@ -76,6 +76,46 @@ const told = (page) => page.notices.value.map((one) => one.text);
 const changed = (page) => page.project.edit("edit.strength", { job: { strength: 0.5 } });
 const soon = () => new Promise((resolve) => later(resolve, 20));
 
+test("what was not brought is not told to the server", async () => {
+  const page = await opened();
+  answer = (method, path) => (path === "api/projects" ? [503, { detail: "full" }] : null);
+  const asked = async () => {
+    calls = [];
+    await page.bringing.startBrought();
+    return calls.find(([method, path]) => method === "POST" && path === "api/projects")[2];
+  };
+  page.bringing.bring({ path: "a.mp4", name: "a.mp4" });
+  assert.deepEqual(await asked(), { composite: "a.mp4" });
+  page.bringing.bring({ path: "a_mask.mp4", name: "a_mask.mp4" });
+  assert.deepEqual(await asked(), { composite: "a.mp4", masks: ["a_mask.mp4"] });
+  page.bringing.setWay("layers");
+  page.bringing.bring({ path: "back.mp4", name: "back.mp4" });
+  page.bringing.bring({ path: "front.mov", name: "front.mov" });
+  assert.deepEqual(await asked(), { background: "back.mp4", foreground: "front.mov" });
+});
+
+test("what was sent is given back once it is wanted no more", async () => {
+  const page = await opened();
+  const dropped = () => calls.filter(([method]) => method === "DELETE").map(([, path]) => path);
+  answer = (method, path) => (method === "DELETE" ? [204] : null);
+  const { bring, takeOut, setWay, start } = page.bringing;
+  bring({ path: "upload:1", name: "a.mp4" });
+  takeOut("composite", "upload:1");
+  assert.deepEqual(dropped(), ["api/uploads/1"]);
+  bring({ path: "upload:2", name: "b.mp4" });
+  page.bringing.aimAt("composite");
+  bring({ path: "upload:3", name: "c.mp4" }); // in its place
+  bring({ path: "here_mask.mp4", name: "here_mask.mp4" });
+  takeOut("mask", "here_mask.mp4"); // a file of the folder stays
+  assert.deepEqual(dropped(), ["api/uploads/1", "api/uploads/2"]);
+  setWay("layers");
+  bring({ path: "upload:4", name: "d.mp4" });
+  answer = (method, path) =>
+    method === "DELETE" ? [204] : path.startsWith("api/projects") ? [200, { ...page.project.project.value, id: "8" }] : null;
+  await start({ composite: "upload:3" }); // it is used, the other one is not
+  assert.deepEqual(dropped(), ["api/uploads/1", "api/uploads/2", "api/uploads/4"]);
+});
+
 test("a clip whose last change is not saved stays in view and is not rendered without it", async () => {
   const page = await opened();
   const { project } = page;

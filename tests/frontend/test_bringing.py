@@ -273,7 +273,11 @@ def test_versions_are_kept_and_come_back(page: Page, address: str, folder: Path)
     assert [one["name"] for one in document["versions"]] == ["half way"]
     page.keyboard.press("z")
     expect(page.get_by_label("Strength as a number")).to_have_value("100")
-    page.reload()
+    settle(page)
+    page.goto(address)
+    choose(page, "kept.mp4")  # alone: the mask is as it was saved
+    page.get_by_role("button", name="Open", exact=True).click()
     expect(page.locator(".take").first).to_be_enabled(timeout=PATIENCE_MS)
     page.locator("summary", has_text="Versions").click()
     expect(page.get_by_role("button", name="half way").first).to_be_visible()
+    assert saved(folder, "kept")["job"]["masks"] == ["kept_mask.mp4"]

@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { ApiError, api } from "../api";
 import { t } from "../text";
-import type { Entry, Listing, Opening, Placement } from "../types";
+import type { Entry, Listing, Opening } from "../types";
 import { open } from "./project";
 import { complain, session, tell } from "./session";
 
@@ -71,12 +71,27 @@ export function bring(file: Brought): void {
   const isSeveral = to === "mask";
   const files = isSeveral ? [...before.filter((one) => one.path !== file.path), file] : [file];
   slots.value = { ...slots.value, [to]: files };
+  giveBack(before.filter((one) => !files.some((kept) => kept.path === one.path)));
   currentSlot.value = firstFree();
 }
 
 export function takeOut(slot: Slot, path: string): void {
-  slots.value = { ...slots.value, [slot]: slots.value[slot]?.filter((one) => one.path !== path) ?? [] };
+  const before = slots.value[slot] ?? [];
+  slots.value = { ...slots.value, [slot]: before.filter((one) => one.path !== path) };
   currentSlot.value = slot;
+  giveBack(before.filter((one) => one.path === path));
+}
+
+const UPLOAD = "upload:";
+
+const forget = (upload: string): void =>
+  void api.dropUpload(upload).catch(() => undefined); // it goes with the run anyway
+
+/** Have the server drop what was sent and is wanted no more: what it keeps of these is limited. */
+function giveBack(files: readonly Brought[]): void {
+  for (const { path } of files) {
+    if (path.startsWith(UPLOAD)) forget(path.slice(UPLOAD.length));
+  }
 }
 
 export function choose(entry: Entry): void {
@@ -85,17 +100,16 @@ export function choose(entry: Entry): void {
   else bring({ path: entry.path, name: entry.name });
 }
 
-const USUAL: Placement = { position: [0, 0], scale: 1 };
-
-/** Open what was brought. */
+/** Open what was brought. What was not is not told, lest it take the place of what was saved. */
 export async function startBrought(): Promise<void> {
   const now = slots.value;
-  const masks = (slot: Slot): string[] => now[slot]?.map((one) => one.path) ?? [];
+  const masks = (slot: Slot): { masks?: string[] } =>
+    now[slot]?.length ? { masks: now[slot].map((one) => one.path) } : {};
   if (way.value === "composite") {
-    await start({ composite: now.composite![0]!.path, masks: masks("mask") });
+    await start({ composite: now.composite![0]!.path, ...masks("mask") });
   } else {
     const [background, foreground] = [now.background![0]!.path, now.foreground![0]!.path];
-    await start({ background, foreground, masks: masks("layerMask"), placement: USUAL });
+    await start({ background, foreground, ...masks("layerMask") });
   }
 }
 
@@ -104,6 +118,8 @@ export async function start(what: Opening): Promise<void> {
   isOpening.value = true;
   try {
     if (!(await open(what))) return;
+    const used = new Set<unknown>(Object.values(what).flat());
+    giveBack(Object.values(slots.value).flat().filter((one) => !used.has(one.path)));
     slots.value = {};
     currentSlot.value = SLOTS[way.value][0]!;
   } catch (error) {
@@ -169,7 +185,7 @@ async function send(file: File): Promise<string> {
       if (done.path) return done.path;
     }
   } catch (error) {
-    void api.dropUpload(upload).catch(() => undefined); // it goes with the run anyway
+    forget(upload);
     throw error;
   } finally {
     sending.value = sending.value.filter((one) => one.control !== control);
