@@ -87,7 +87,8 @@ export interface Job {
 
 export interface Version {
   name: string;
-  saved: string;
+  /** ISO time; files that others have written may lack it. */
+  saved?: string;
   job: Job;
   guide: Guide;
 }

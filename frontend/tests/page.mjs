@@ -148,6 +148,35 @@ test("what could not be saved is saved when the server is back", async () => {
   assert.equal(page.project.saving.value, "saved");
 });
 
+test("a version without a name takes the first number that is free", async () => {
+  const page = await opened();
+  const { project } = page;
+  project.saveVersion(project.unnamed.value);
+  project.saveVersion(project.unnamed.value);
+  project.dropVersion("Version 1");
+  project.saveVersion(project.unnamed.value);
+  const names = () => project.document_.value.versions.map((one) => one.name);
+  assert.deepEqual(names(), ["Version 2", "Version 1"]);
+  assert.equal(project.unnamed.value, "Version 3");
+});
+
+test("an object that is gone is not the one that is spoken of", async () => {
+  const page = await opened({ objects: 3, parts: [1, 2, 3] });
+  const { project } = page;
+  project.currentObject.value = 3;
+  project.project.value = { ...project.project.value, objects: null, parts: null }; // being opened anew
+  assert.equal(project.currentObject.value, 3);
+  project.project.value = { ...project.project.value, objects: 2, parts: [1, 2] };
+  assert.equal(project.currentObject.value, 1);
+});
+
+test("a version's time may be damaged", async () => {
+  const { moment, language } = await opened();
+  for (const damaged of [undefined, null, 12, "yesterday", ""]) assert.equal(moment(damaged), "");
+  language.value = "de";
+  assert.match(moment("2026-02-03T10:00:00Z"), /03\.02\.26/);
+});
+
 const pressed = (page, key, target = new Nothing(), more = {}) => {
   let isPrevented = false;
   page.heard({ key, target, getModifierState: () => false, preventDefault: () => (isPrevented = true), ...more });

@@ -9,4 +9,4 @@ export { hearOf, renderSaved } from "../app/store/renders";
 export { notices } from "../app/store/session";
 export { typedNumber } from "../src/page/controls";
 export { emptyGuide } from "../src/index";
-export { language, t } from "../app/text";
+export { language, moment, t } from "../app/text";

@@ -271,6 +271,14 @@ def test_versions_are_kept_and_come_back(page: Page, address: str, folder: Path)
     document = saved(folder, "kept")
     assert document["job"]["strength"] == 0.4
     assert [one["name"] for one in document["versions"]] == ["half way"]
+    page.get_by_label("Name of the version").fill("half way")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("There is a version half way already.")).to_be_visible()
+    assert not violations(page)
+    page.get_by_role("button", name="Replace it").click()
+    settle(page)
+    (version,) = saved(folder, "kept")["versions"]
+    assert version["saved"] > document["versions"][0]["saved"]
     page.keyboard.press("z")
     expect(page.get_by_label("Strength as a number")).to_have_value("100")
     settle(page)

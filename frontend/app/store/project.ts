@@ -37,6 +37,11 @@ export const strengths = computed<number[]>(() =>
 export const shots = computed<readonly Shot[]>(() => project.value?.shots?.rows ?? []);
 /** The object that takes and new points are about, from 1. */
 export const currentObject = signal(1);
+/** Of an object that is gone, when others were masked, nothing can be said. */
+effect(() => {
+  const isKnown = project.value?.objects != null; // not while the clip is being opened
+  if (isKnown && currentObject.value > objects.value) currentObject.value = 1;
+});
 
 /** Whether frames can be asked for. */
 export const isOpen = computed<boolean>(
@@ -115,6 +120,16 @@ export function redo(): void {
 
 // --- named versions
 
+/** What a version without a name is called: the first number that none has. */
+export const unnamed = computed<string>(() => {
+  const names = new Set(document_.value?.versions.map((one) => one.name));
+  for (let number = 1; ; number++) {
+    const name = t("versions.usual", { number });
+    if (!names.has(name)) return name;
+  }
+});
+
+/** Keep what stands here under a name, in the place of the version that has it. */
 export function saveVersion(name: string): void {
   const now = document_.value;
   if (!now) return;

@@ -60,6 +60,13 @@ export function duration(seconds: number): string {
   return h ? `${h}:${two(m)}:${two(s)}` : `${m}:${two(s)}`;
 }
 
+/** A day and its time, of ISO's form; nothing where it is none, as in a file written by hand. */
+export function moment(iso: unknown): string {
+  const at = typeof iso === "string" ? new Date(iso) : null;
+  if (!at || Number.isNaN(at.valueOf())) return "";
+  return new Intl.DateTimeFormat(language.value, { dateStyle: "short", timeStyle: "short" }).format(at);
+}
+
 /** A frame's place as hours, minutes, seconds and frames. */
 export function timecode(frame: number, fps: number): string {
   const base = Math.max(1, Math.round(fps));
