@@ -177,6 +177,30 @@ test("a version's time may be damaged", async () => {
   assert.match(moment("2026-02-03T10:00:00Z"), /03\.02\.26/);
 });
 
+test("a matte is used when it is done, and none that failed keeps others from being made", async () => {
+  const page = await opened();
+  const { mattes, project } = page;
+  let number = 0;
+  answer = (method, path) => (path.endsWith("/renders") ? [202, { id: `m${++number}`, state: "waiting", from_project: [] }] : null);
+  for (const state of ["failed", "cancelled", "stopped"]) {
+    await mattes.make("chroma");
+    assert.equal(mattes.canMake.value, false);
+    page.hearOf({ id: `m${number}`, state, from_project: [], output: "m.mkv" });
+    assert.equal(mattes.canMake.value, true);
+  }
+  await mattes.make("chroma");
+  page.hearOf({ id: `m${number}`, state: "running", from_project: [] });
+  assert.equal(mattes.making.value.state, "running");
+  const clip = project.project.value;
+  project.project.value = { ...clip, id: "8" }; // another one is looked at
+  page.hearOf({ id: `m${number}`, state: "done", from_project: ["clip.matte.mkv"], output: "clip.matte.mkv" });
+  assert.equal(project.document_.value.job.masks, undefined);
+  project.project.value = clip;
+  assert.deepEqual(project.document_.value.job.masks, ["clip.matte.mkv"]);
+  assert.equal(project.undoLabel.value, "edit.matte");
+  assert.ok(told(page).includes(page.t("matting.used")));
+});
+
 const pressed = (page, key, target = new Nothing(), more = {}) => {
   let isPrevented = false;
   page.heard({ key, target, getModifierState: () => false, preventDefault: () => (isPrevented = true), ...more });
@@ -213,4 +237,20 @@ test("a number is none where nothing is typed", async () => {
   const { typedNumber } = await opened();
   for (const nothing of ["", "  ", "-", "much"]) assert.equal(typedNumber(nothing), null);
   assert.deepEqual(["1,5", " −2 ", "+0.25", "0"].map(typedNumber), [1.5, -2, 0.25, 0]);
+});
+
+test("text is marked to be copied where the page has no clipboard", async () => {
+  const { copyText } = await opened();
+  const [text, marked] = [{ textContent: "vhmae" }, []];
+  globalThis.getSelection = () => ({ selectAllChildren: (one) => marked.push(one) });
+  for (const can of [true, false]) {
+    globalThis.document.execCommand = (what) => what === "copy" && can;
+    assert.equal(await copyText(text), can);
+  }
+  assert.deepEqual(marked, [text, text]);
+  const written = [];
+  const clipboard = { writeText: async (one) => void written.push(one) };
+  Object.defineProperty(globalThis, "navigator", { value: { clipboard }, configurable: true });
+  assert.equal(await copyText(text), true);
+  assert.deepEqual([written, marked.length], [["vhmae"], 2]);
 });

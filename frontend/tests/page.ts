@@ -3,10 +3,12 @@
 export { KEYS, heard } from "../app/keys";
 export * as bringing from "../app/store/bringing";
 export { listen } from "../app/store/events";
+export * as mattes from "../app/store/mattes";
 export { frame, speed } from "../app/store/playhead";
 export * as project from "../app/store/project";
 export { hearOf, renderSaved } from "../app/store/renders";
 export { notices } from "../app/store/session";
 export { typedNumber } from "../src/page/controls";
+export { copyText } from "../src/page/copying";
 export { emptyGuide } from "../src/index";
 export { language, moment, t } from "../app/text";

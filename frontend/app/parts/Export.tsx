@@ -9,6 +9,8 @@ import { complain, options, tell } from "../store/session";
 import { overlay, showQueue } from "../store/view";
 import { t } from "../text";
 import type { Command, RenderKind, RenderRequest } from "../types";
+import { useRef } from "preact/hooks";
+import { copyText } from "../../src/page/copying";
 import { Button, Dialog } from "../../src/page/controls";
 import { Icon } from "../../src/page/icons";
 
@@ -170,18 +172,17 @@ function usualOf(name: string): unknown {
 
 /** The same, on the command line. */
 function CommandLine({ command }: { command: Command }) {
-  const copy = (): void => {
-    navigator.clipboard.writeText(command.command).then(
-      () => tell(t("export.copied")),
-      () => tell(t("export.not-copied"), "problem"),
-    );
+  const code = useRef<HTMLElement>(null);
+  const copy = async (): Promise<void> => {
+    if (await copyText(code.current!)) tell(t("export.copied"));
+    else tell(t("export.not-copied"), "problem");
   };
   return (
     <div class="command">
       <span class="name" id="command">{t("export.command")}</span>
       <div class="row">
-        <code tabIndex={0} aria-labelledby="command">{command.command}</code>
-        <Button icon="copy" title={t("export.copy")} onClick={copy} />
+        <code ref={code} tabIndex={0} aria-labelledby="command">{command.command}</code>
+        <Button icon="copy" title={t("export.copy")} onClick={() => void copy()} />
       </div>
     </div>
   );

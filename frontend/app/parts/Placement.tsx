@@ -3,11 +3,11 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { clip, type Place } from "../../src/index";
-import { address, api } from "../api";
+import { address } from "../api";
+import { canMake, make, making } from "../store/mattes";
 import { frame } from "../store/playhead";
 import { edit, job, project, save } from "../store/project";
-import { hearOf, renders } from "../store/renders";
-import { complain, session } from "../store/session";
+import { session } from "../store/session";
 import { overlay } from "../store/view";
 import { number, t } from "../text";
 import type { Matting } from "../types";
@@ -135,42 +135,21 @@ function Figure(props: { label: string; value: number; step: number; onInput: (v
   );
 }
 
-/** Have the foreground cut out by one of the ways that are there. */
 function MatteMaker() {
-  const made = useSignal<string | null>(null);
   const known = session.value?.mattings;
-  const render = renders.value.find((one) => one.id === made.value);
-  useEffect(() => {
-    if (render?.state !== "done") return;
-    made.value = null;
-    const file = render.from_project[0];
-    if (!file) return;
-    edit("edit.matte", { job: file.includes(".cutout.") ? { foreground: file } : { masks: [file] } });
-  }, [render?.state]);
-  const make = async (way: Matting): Promise<void> => {
-    const open = project.value;
-    if (!open) return;
-    try {
-      const of = open.layers ? "foreground" : "composite";
-      const begun = await api.render(open.id, { kind: "matte", output: null, overwrite: true, options: { way, of } });
-      hearOf(begun);
-      made.value = begun.id;
-    } catch (error) {
-      complain(error);
-    }
-  };
+  const render = making.value;
   return (
     <fieldset class="matting">
       <legend>{t("matting")}</legend>
       <p class="quiet">{t("matting.help")}</p>
       <div class="row">
         {WAYS.map((way) => (
-          <Button key={way} disabled={!known?.[way] || made.value !== null} title={t(known?.[way] ? `matting.${way}.help` : "matting.missing")} onClick={() => void make(way)}>
+          <Button key={way} disabled={!known?.[way] || !canMake.value} title={t(known?.[way] ? `matting.${way}.help` : "matting.missing")} onClick={() => void make(way)}>
             {t(`matting.${way}`)}
           </Button>
         ))}
       </div>
-      {render && render.state === "running" && (
+      {render?.state === "running" && (
         <Progress value={render.total ? render.done / render.total : null} label={t("matting.making")} />
       )}
     </fieldset>
