@@ -101,6 +101,9 @@ def test_short_forms_say_the_same_as_a_file() -> None:
         (point(**{"is": "kepe"}), "unknown (did you mean keep?)"),
         (point(at=[1]), "at [1]: expected a place [x, y]"),
         (point(at=[-1, 2]), "at -1.0: expected a number from 0"),
+        (point(at=[10**400, 2]), "is too large to be meant"),
+        (point(weight=10**400), "expected a number from 0 to 100"),
+        (point(**{"is": "brightness", "to": -(10**400)}), "is too large to be meant"),
         (point(at=[True, 2]), "expected a place"),
         (point(frame=1.5), "frame 1.5: expected a whole number from 0 up"),
         (point(object=0), "object 0: expected a whole number from 1 up"),
@@ -134,6 +137,8 @@ def test_what_nobody_meant_is_refused_in_one_line(tree: Any, said: str) -> None:
     [
         ('{"schema": 1, "dials": {"exposure": NaN}}', "NaN: is no number"),
         ('{"schema": 1, "schema": 1}', "'schema': is said twice"),
+        ('{"schema": 1, "dials": {"tint": 1, "a": 2, "a": 3}}', "'a': is said twice"),
+        ('{"schema": 1, "dials": {"exposure": 1' + "0" * 400 + "}}", "expected a number from -8"),
         ('{"schema": 1,', "is not JSON"),
         ("[" * 100_000, "nested too deep"),
         ('{"schema": 1, "dials": {"exposure": 1e999}}', "expected a number from -8 to 8"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +10,16 @@ from vhmae.errors import InputError
 
 def check_number(value: Any, name: str, low: float, high: float) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and low <= value <= high):
-        raise InputError(f"{name} {value}: expected a number from {low:g} to {high:g}")
+    # Whole numbers are compared as they are: those of hundreds of digits are no float.
+    if not (number and low <= value <= high):  # what is not finite lies nowhere
+        raise InputError(f"{name} {shown(value)}: expected a number from {low:g} to {high:g}")
     return float(value)
+
+
+def shown(value: Any) -> str:
+    """A value in a message, cut short."""
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def check_count(value: Any, name: str, low: int, high: int | None = None) -> None:
@@ -24,7 +30,7 @@ def check_count(value: Any, name: str, low: int, high: int | None = None) -> Non
         or value > (high or value)
     ):
         reach = f"from {low} up" if high is None else f"from {low} to {high}"
-        raise InputError(f"{name} {value}: expected a whole number {reach}")
+        raise InputError(f"{name} {shown(value)}: expected a whole number {reach}")
 
 
 def check_place(place: Sequence[float], name: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.errors import InputError, did_you_mean
+from vhmae.guide.checks import shown
 from vhmae.guide.dials import DIALS, Dials
 from vhmae.guide.document import (
     GOAL_FORMS,
@@ -138,14 +139,21 @@ def _goal(said: Any) -> tuple[float, ...] | float:
         return _place(said, "to")
     if isinstance(said, bool) or not isinstance(said, int | float):
         raise InputError(f"to {_shown(said)}: expected {one_of(list(GOAL_FORMS.values()))}")
-    return float(said)
+    return _float(said, "to")
 
 
 def _place(said: Any, name: str) -> tuple[float, float]:
     numbers = isinstance(said, list) and [type(value) for value in said]
     if not numbers or len(numbers) != 2 or not set(numbers) <= {int, float}:
         raise InputError(f"{name} {_shown(said)}: expected a place [x, y] in pixels")
-    return float(said[0]), float(said[1])
+    return _float(said[0], name), _float(said[1], name)
+
+
+def _float(said: float, name: str) -> float:
+    try:
+        return float(said)
+    except OverflowError:  # whole numbers of hundreds of digits
+        raise InputError(f"{name} {_shown(said)}: is too large to be meant; mend it") from None
 
 
 def _choice(tree: Any) -> Choice:
@@ -173,10 +181,11 @@ def _check_keys(tree: Any, known: Sequence[str], needed: Iterable[str] = ()) -> 
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    tree = dict(pairs)
-    if len(tree) < len(pairs):
-        twice = next(key for at, (key, _) in enumerate(pairs) if key in dict(pairs[:at]))
-        raise InputError(f"'{twice}': is said twice; leave one out")
+    tree: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in tree:
+            raise InputError(f"'{shown(key)}': is said twice; leave one out")
+        tree[key] = value
     return tree
 
 
