@@ -11,10 +11,13 @@ from vhmae.guide.colors import LUMA, SIZE, added, basis, fit_added, rows_at
 from vhmae.guide.document import Kind, Point
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import (
+    DEVIATIONS,
     VARIANCE,
+    Belief,
     Observation,
     Seen,
     by_shot,
+    contradictions,
     found_for,
     observe,
     report,
@@ -158,6 +161,45 @@ def test_contradictions_are_named() -> None:
     assert not alone.clipped
 
 
+def exhaustively(prior: Prior, told: list[Observation]) -> list[int | None]:
+    """Which word contradicts which, by an update for every pair."""
+
+    def unheard(word: Observation, words: list[Observation]) -> float:
+        left = word.left(word.made(update(prior, words).mean))
+        return float(np.abs(left).max()) / np.sqrt(VARIANCE)
+
+    found: list[int | None] = []
+    for place, word in enumerate(told):
+        over = unheard(word, told) > DEVIATIONS >= unheard(word, [word])
+        others = [other for other in range(len(told)) if other != place]
+        worst = max(others, key=lambda other: unheard(word, [word, told[other]]))
+        found.append(worst if over else None)
+    return found
+
+
+def test_who_contradicts_whom_is_found_by_few_updates(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    kinds: tuple[Kind, ...] = ("target", "neutral", "brightness", "keep", "hue")
+    for number in range(24):
+        place, answer = rng.uniform(0.1, 0.9, (2, 3))
+        one = seen(kinds[number % 5], goal=rng.choice([0.0, 0.9], 3), weight=1.0 + number % 3)
+        told.append(observe(Seen(one.point, number, 0, place, answer, one.goal)))
+    prior = loose_prior(0.4, (0.1, 1.0, 2.0))
+    expected = exhaustively(prior, told)
+    assert sum(one is not None for one in expected) > 8
+    asked = []
+
+    def counted(*given: object) -> Belief:
+        asked.append(given)
+        return update(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("vhmae.guide.update.update", counted)
+    assert contradictions(prior, told) == expected
+    assert len(asked) <= len(told) + 1
+
+
 def test_what_is_cut_off_is_told() -> None:
     prior = loose_prior(10.0)
     one = seen("brightness", to=4.0)
@@ -188,6 +230,7 @@ def test_points_rule_their_object_and_shot() -> None:
     assert {key: len(rows) for key, rows in everywhere.items()} == {(1, None): 3, (2, None): 1}
     assert found_for({(1, None): PLACE}, 1, 9) is PLACE
     assert found_for({(1, 0): PLACE}, 1, 1) is None
+    assert found_for({(1, None): ANSWER, (1, 0): PLACE}, 1, 0) is PLACE
 
 
 def test_basis_is_that_of_the_color_transform(rng: np.random.Generator) -> None:

@@ -200,24 +200,32 @@ class KeepingChange:
 
     def change(self, rgb: Planes, box: Box, height: int, width: int) -> PlaneSteps:
         moved = rgb + self.base.change(rgb, box, height, width)
-        luma, new_luma = (np.tensordot(LUMA, colors, 1)[None] for colors in (rgb, moved))
-        chroma, new_chroma = rgb - luma, moved - new_luma
-        length, new_length = (
-            np.sqrt(np.square(part).sum(axis=0, keepdims=True)) for part in (chroma, new_chroma)
-        )
-        if "hue" in self.keep and "saturation" in self.keep:
-            new_chroma = chroma
-        elif "hue" in self.keep:  # greys have no hue: they stay grey
-            new_chroma = chroma * (new_length / np.maximum(length, 1e-4))
-        elif "saturation" in self.keep:
-            new_chroma = new_chroma * (length / np.maximum(new_length, 1e-4))
-        changed: Array = (
-            np.clip((luma if "luma" in self.keep else new_luma) + new_chroma, 0.0, 1.0) - rgb
-        )
+        changed: Array = np.clip(kept_of(rgb, moved, self.keep), 0.0, 1.0) - rgb
         return changed.astype(np.float32)
 
     def recolor(self, frame: PlanarFrame, box: Box, cover: UnitMatte) -> tuple[float, float]:
         return recolor_plainly(self, frame, box, cover)
+
+
+def kept_of(before: Array, after: Array, keep: Sequence[Kept]) -> Array:
+    """New colors with what is kept of the old ones, not clipped.
+
+    Args:
+        before, after: (3, ...) in [0, 1].
+    """
+    luma, new_luma = (np.tensordot(LUMA, colors, 1)[None] for colors in (before, after))
+    chroma, new_chroma = before - luma, after - new_luma
+    length, new_length = (
+        np.sqrt(np.square(part).sum(axis=0, keepdims=True)) for part in (chroma, new_chroma)
+    )
+    if "hue" in keep and "saturation" in keep:
+        new_chroma = chroma
+    elif "hue" in keep:  # greys have no hue: they stay grey
+        new_chroma = chroma * (new_length / np.maximum(length, 1e-4))
+    elif "saturation" in keep:
+        new_chroma = new_chroma * (length / np.maximum(new_length, 1e-4))
+    found: Array = (luma if "luma" in keep else new_luma) + new_chroma
+    return found
 
 
 def recolor_plainly(

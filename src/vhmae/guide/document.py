@@ -235,9 +235,26 @@ class Guide:
                 if not (0 <= x < width and 0 <= y < height):
                     size = f"the frame, which is {width} x {height} pixels"
                     raise InputError(f"{what}: {x:g},{y:g} lies outside {size}; choose another")
-            _check_there(what, point.frames, point.object, frames, objects)
+            _check_frames(what, point.frames, frames)
         for number, choice in enumerate(self.choices, 1):
-            _check_there(f"choice {number}", (choice.frame,), choice.object, frames, objects)
+            _check_frames(f"choice {number}", (choice.frame,), frames)
+        self.check_objects(objects)
+
+    def check_objects(self, objects: int) -> None:
+        """Refuse what is said of objects that there are not.
+
+        Raises:
+            InputError: for the first of them.
+        """
+        points = enumerate(self.points, 1)
+        said = [(f"point {number} ({point.words()})", point.object) for number, point in points]
+        said += [(f"choice {at}", choice.object) for at, choice in enumerate(self.choices, 1)]
+        for what, thing in said:
+            if thing > objects:
+                there = counted(objects, "object")
+                raise InputError(
+                    f"{what}: names object {thing}, but there are masks of {there}; mend it"
+                )
 
     def to_tree(self) -> dict[str, Any]:
         """The guide as its file holds it."""
@@ -264,16 +281,9 @@ def _unlike_default(one: Point | Choice, names: Sequence[str]) -> dict[str, Any]
     return {name: getattr(one, name) for name in names if getattr(one, name) != usual[name]}
 
 
-def _check_there(
-    what: str, named: Sequence[int], thing: int, frames: int | None, objects: int
-) -> None:
+def _check_frames(what: str, named: Sequence[int], frames: int | None) -> None:
     for frame in named:
         if frames is not None and frame >= frames:
             raise InputError(
                 f"{what}: names frame {frame} of a video of {frames}; the last is {frames - 1}"
             )
-    if thing > objects:
-        raise InputError(
-            f"{what}: names object {thing}, but there are masks of {counted(objects, 'object')}; "
-            f"mend it"
-        )

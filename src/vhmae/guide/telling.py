@@ -33,6 +33,10 @@ class _Word:
     shot: int | None
     begin: float
     change: Array
+    but: int | None = None
+
+    def rules(self, shot: int) -> bool:
+        return self.shot == shot or (self.shot is None and self.but != shot)
 
 
 class Telling:
@@ -42,47 +46,56 @@ class Telling:
     def __init__(self) -> None:
         self._words: list[_Word] = []
 
-    def say(self, change: ColorMap, shot: int | None = None, begin: float = -math.inf) -> None:
+    def say(
+        self,
+        change: ColorMap,
+        shot: int | None = None,
+        begin: float = -math.inf,
+        but: int | None = None,
+    ) -> None:
         """Tell a shot, in the place of what it was told before.
 
         Args:
             change: (30,) or (3, 10), as ``decision`` gives it; zeros take back what was said.
             shot: its number from 0; None tells all shots.
             begin: the frame from which the word takes hold; without it, it holds already.
+            but: a shot that a word to all leaves as it was told.
         """
-        if begin == -math.inf:  # nothing before it will be heard again
+        if begin == -math.inf and but is None:  # nothing before it will be heard again
             self._words = [word for word in self._words if shot is not None and word.shot != shot]
-        self._words.append(_Word(shot, begin, np.reshape(change, (3, TERMS)).astype(np.float32)))
+        numbers = np.reshape(change, (3, TERMS)).astype(np.float32)
+        self._words.append(_Word(shot, begin, numbers, but))
 
     def restart(self) -> None:
         """Another stream begins: what was said holds for all of it."""
         words, self._words = self._words, []
         for word in words:
-            self.say(word.change, word.shot)
+            self.say(word.change, word.shot, but=word.but)
 
     def clear(self) -> None:
         """Nothing was said."""
         self._words = []
 
     def state(self) -> tuple[list[list[Any]], list[ColorMap]]:
-        """What was said, for :meth:`restore`: shot and first frame of each word for JSON (None:
-        all shots, from ever), and the changes."""
+        """What was said, for :meth:`restore`: shot, first frame and shot left out of each word for
+        JSON (None: all shots, from ever, none), and the changes."""
         facts = [
-            [word.shot, None if word.begin == -math.inf else word.begin] for word in self._words
+            [word.shot, None if word.begin == -math.inf else word.begin, word.but]
+            for word in self._words
         ]
         return facts, [word.change for word in self._words]
 
     def restore(self, facts: Sequence[Sequence[Any]], changes: Sequence[ColorMap]) -> None:
         self._words = [
-            _Word(shot, -math.inf if begin is None else begin, change)
-            for (shot, begin), change in zip(facts, changes, strict=True)
+            _Word(shot, -math.inf if begin is None else begin, change, but)
+            for (shot, begin, but), change in zip(facts, changes, strict=True)
         ]
 
     def at(self, shot: int, index: int) -> ColorMap | None:
         """What is added to the map of a frame: (3, 10) float32; None where nothing was said."""
         total: Array | None = None
         for word in self._words:
-            if word.shot in (None, shot):
+            if word.rules(shot):
                 before = np.zeros_like(word.change) if total is None else total
                 share = np.float32(np.clip((index - word.begin) / BLENDED_FRAMES, 0.0, 1.0))
                 total = word.change if share == 1.0 else before + share * (word.change - before)

@@ -15,7 +15,7 @@ PRML, section 3.3.)
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -32,6 +32,8 @@ MAP_LEVELS = 10.0
 VARIANCE = (EYE_LEVELS**2 + MAP_LEVELS**2) / LEVELS**2
 DEVIATIONS = 3.0
 """Words that are left over by more than this contradict others."""
+MOST_PARTNERS = 256
+"""Of so many words, those that are left over most, the one is named that another contradicts."""
 CLIPPED = 0.5 / LEVELS
 """A color this far outside [0, 1] is cut off visibly."""
 
@@ -57,6 +59,8 @@ class Seen:
     goal: Color | None = None
     """(3,): the color that the point is told to take after, as it stands at a place or in a
     word."""
+    share: float = 1.0
+    """How much of its change the frame is given: less of it in a fade."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,8 +204,9 @@ def by_shot(seen: Sequence[Seen], shots: Shots) -> dict[Key, list[Seen]]:
 
 
 def found_for(ruled: Mapping[Key, Ruled], thing: int, shot: int) -> Ruled | None:
-    """What holds for an object in a shot, such as its change; None where nothing was said."""
-    return ruled.get((thing, None), ruled.get((thing, shot)))
+    """What holds for an object in a shot, such as its change: what was said of the shot itself
+    before what was said of all; None where nothing was said."""
+    return ruled.get((thing, shot), ruled.get((thing, None)))
 
 
 # --- what came of it
@@ -228,24 +233,45 @@ class PointReport:
     than three deviations."""
 
 
+Finish = Callable[[Color, Color], Color]
+"""A color (3,) as it came and what was made of it, clipped, to what the picture shows of it, not
+clipped: where some of it is kept, say."""
+
+
+def as_made(composite: Color, made: Color) -> Color:
+    """What is made of a color is shown as it is."""
+    return made
+
+
 def report(
-    prior: Prior, seen: Sequence[Seen], change: ColorMap, strength: float = 1.0
+    prior: Prior,
+    seen: Sequence[Seen],
+    change: ColorMap,
+    strength: float = 1.0,
+    finish: Finish = as_made,
+    of: Sequence[int] | None = None,
 ) -> list[PointReport]:
     """What came of points of one object in one shot.
 
     Args:
         change: (30,), all that is added to the answer's map: of points, choices and dials.
         strength: of answer and change, 0 to 1.
+        finish: what else is done to the colors.
+        of: the places in ``seen`` of those that are told of; None is all.
     """
     told = [observe(one) for one in seen]
+    against = contradictions(prior, told)
     rows = []
-    for place, (one, word) in enumerate(zip(seen, told, strict=True)):
-        color = one.composite + strength * (word.made(change) - one.composite)
+    for place in range(len(seen)) if of is None else of:
+        one, word = seen[place], told[place]
+        part = strength * one.share
+        made = one.composite + part * (word.made(change) - one.composite)
+        color = finish(one.composite, np.clip(made, 0.0, 1.0))
         got = np.clip(color, 0.0, 1.0)
         left = float(LEVELS * np.sqrt(np.square(word.left(got)).mean()))
-        clipped = bool((np.abs(color - got) > CLIPPED).any())
-        other = _contradicting(prior, told, place)
-        against = None if other is None else seen[other].number
+        beyond = np.maximum(np.abs(made - np.clip(made, 0.0, 1.0)), np.abs(color - got))
+        clipped = bool((beyond > CLIPPED).any())
+        other = against[place]
         rows.append(
             PointReport(
                 one.number,
@@ -255,22 +281,68 @@ def report(
                 got,
                 left,
                 clipped,
-                against,
+                None if other is None else seen[other].number,
             )
         )
     return rows
 
 
-def _contradicting(prior: Prior, told: Sequence[Observation], place: int) -> int | None:
-    """Which other word keeps this one from being heard, if all together leave it over that alone is
-    not."""
-    word = told[place]
+def contradictions(prior: Prior, told: Sequence[Observation]) -> list[int | None]:
+    """For each word, which other one keeps it from being heard: if all together leave it over that
+    alone is not, the one beside which alone most of it is left."""
+    if len(told) < 2:
+        return [None] * len(told)
+    mean = update(prior, told).mean
+    over = [_left_over(word, mean) for word in told]
+    largest = sorted(range(len(told)), key=lambda place: -over[place])[: MOST_PARTNERS + 1]
+    found: list[int | None] = []
+    for place, word in enumerate(told):
+        if over[place] <= DEVIATIONS or _left_over(word, update(prior, [word]).mean) > DEVIATIONS:
+            found.append(None)
+            continue
+        others = [other for other in sorted(largest) if other != place][:MOST_PARTNERS]
+        beside = _left_beside(prior, word, [told[other] for other in others])
+        found.append(others[int(np.argmax(beside))])
+    return found
 
-    def unheard(words: Sequence[Observation]) -> float:
-        left = word.left(word.made(update(prior, words).mean))
-        return float(np.abs(left).max()) / np.sqrt(VARIANCE)
 
-    if len(told) < 2 or unheard(told) <= DEVIATIONS or unheard([word]) > DEVIATIONS:
-        return None
-    others = [other for other in range(len(told)) if other != place]
-    return max(others, key=lambda other: unheard([word, told[other]]))
+def _left_over(word: Observation, change: ColorMap) -> float:
+    """What a change leaves of a word, in deviations of a word of weight 1."""
+    return float(np.abs(word.left(word.made(change))).max()) / np.sqrt(VARIANCE)
+
+
+def _left_beside(prior: Prior, word: Observation, others: Sequence[Observation]) -> Numbers:
+    """What is left of a word beside each other one alone, as :func:`_left_over` says it.
+
+    The same update in the words' own coordinates, all pairs at once: with A = R^-1/2 H L (M, 30)
+    and v = R^-1/2 r, the mean at a scale is s^2 A' (1 + s^2 A A')^-1 v, M at most 6.
+
+    Returns:
+        (P,), one for each of the others.
+    """
+
+    def scaled(one: Observation) -> tuple[Numbers, Numbers]:
+        spare = COLOR.shape[0] - len(one.wanted)  # rows of zeros say nothing
+        rows = np.pad(one.rows @ prior.root, ((0, spare), (0, 0)))
+        return rows / np.sqrt(one.variance), np.pad(one.values, (0, spare)) / np.sqrt(one.variance)
+
+    own_rows, own_values = scaled(word)
+    told = [scaled(one) for one in others]
+    rows = np.stack([np.concatenate([own_rows, more]) for more, _ in told])  # (P, 6, 30)
+    values = np.stack([np.concatenate([own_values, more]) for _, more in told])  # (P, 6)
+    found, vectors = np.linalg.eigh(rows @ rows.transpose(0, 2, 1))  # (P, 6), (P, 6, 6)
+    found = np.maximum(found, 0.0)[:, None]  # (P, 1, 6)
+    turned = np.einsum("pij,pi->pj", vectors, values)[:, None]  # (P, 1, 6)
+    squared = prior.scales[None, :, None] ** 2  # (1, K, 1)
+    narrowed = 1.0 / (1.0 + squared * found)  # (P, K, 6)
+    with np.errstate(divide="ignore"):  # a scale may have no weight
+        odds = np.log(prior.weights) - 0.5 * (narrowed * turned**2 - np.log(narrowed)).sum(axis=2)
+    weights = np.exp(odds - odds.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    pulled = np.einsum("pk,pkj->pj", weights, squared * narrowed) * turned[:, 0]  # (P, 6)
+    pull = np.einsum("pji,pi->pj", vectors, pulled)
+    change = np.einsum("pmi,pm->pi", rows, pull) @ prior.root.T  # (P, 30)
+    made = word.answer + change @ rows_at(word.composite).T  # (P, 3)
+    left = word.wanted - made @ word.measure.T
+    beside: Numbers = np.abs(left).max(axis=1) / np.sqrt(VARIANCE)
+    return beside
