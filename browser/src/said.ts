@@ -55,7 +55,9 @@ export type Said = ReadonlyMap<number, Told>;
 /** Colors of the foreground, evenly spread over it: (P, 3). */
 export function foregroundColors({ pixels, matte }: Masked): Float64Array {
   const inside: number[] = [];
-  matte.forEach((value, i) => value >= INSIDE && inside.push(i));
+  // A matte that is soft all over reaches INSIDE nowhere: its most solid pixels count.
+  const least = Math.min(INSIDE, matte.reduce((most, value) => Math.max(most, value), 0));
+  matte.forEach((value, i) => value >= least && inside.push(i));
   const count = Math.min(MOST_COLORS, inside.length);
   const out = new Float64Array(3 * count);
   for (let i = 0; i < count; i++) {

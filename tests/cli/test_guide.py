@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.cli.test_resume import same_frames, stop_at
 from tests.support.commands import error_of
-from tests.support.scenes import decode, moving_scene
+from tests.support.networks import changing_model, model
+from tests.support.scenes import decode, moving_scene, write_video
 from vhmae import harmonize_video
+from vhmae.arrays import Array
 from vhmae.cli import main
+from vhmae.data.clips import write_mask_bits
+from vhmae.guide.document import Guide
+from vhmae.guide.options import GuideOptions
+from vhmae.model.weights import save_model
 from vhmae.work import harmonize as pipeline
+from vhmae.work.analysis import open_analysis
+from vhmae.work.guiding import Named, hear_guide, told_of_points
+from vhmae.work.harmonize import harmonize_job
+from vhmae.work.job import HarmonizeJob
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -134,17 +147,18 @@ def test_a_run_that_is_resumed_hears_the_same(
     assert same_frames(tmp_path / "whole.mkv", tmp_path / "out.mkv")
 
 
+NO_GUIDE = [
+    (["--target", "2000,5=#ffffff"], "lies outside the frame"),
+    (["--keep-color", "30,20@99"], "names frame 99"),
+    (["--match", "30,20"], "is not a place X,Y"),
+    (["--target", "30,20=#12"], "is no color"),
+    (["--dial", "exposur=1"], "did you mean exposure"),
+    (["--guide", "none.json"], "cannot be read"),
+]
+
+
 @pytest.mark.parametrize(
-    ("flags", "told"),
-    [
-        (["--target", "2000,5=#ffffff"], "lies outside the frame"),
-        (["--neutral", "1,1"], "lies outside the mask"),
-        (["--keep-color", "30,20@99"], "names frame 99"),
-        (["--match", "30,20"], "is not a place X,Y"),
-        (["--target", "30,20=#12"], "is no color"),
-        (["--dial", "exposur=1"], "did you mean exposure"),
-        (["--guide", "none.json"], "cannot be read"),
-    ],
+    ("flags", "told"), [*NO_GUIDE, (["--neutral", "1,1"], "lies outside the mask")]
 )
 def test_what_no_guide_can_say_is_one_line(
     flags: list[str],
@@ -160,3 +174,160 @@ def test_what_no_guide_can_say_is_one_line(
     assert told in line
     assert flags[0] in line or "point 1" in line
     assert not (tmp_path / "out.mkv").exists()
+
+
+@pytest.mark.parametrize(("flags", "told"), NO_GUIDE)
+def test_it_is_refused_before_the_work(
+    flags: list[str],
+    told: str,
+    clip: tuple[Path, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*given: object, **more: object) -> None:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr("vhmae.work.analysis.Analysis.survey", never)
+    composite, mask = clip
+    out: list[str | Path] = ["-o", tmp_path / "out.mkv", *flags]
+    run: list[str | Path] = ["harmonize", composite, "--mask", mask, *out]
+    assert told in error_of(*run, capsys=capsys)
+    assert told in error_of(*run, "--check", capsys=capsys)
+    if "frame" not in told:  # what nobody can mean is known before the mask is made
+        monkeypatch.setattr("vhmae.matting.run.made_matte", never)
+        matted: list[str | Path] = ["harmonize", composite, "--matte", "salient", *out]
+        assert told in error_of(*matted, capsys=capsys)
+
+
+def of_weights(tmp_path: Path, composite: Path, *masks: Path, **more: Any) -> HarmonizeJob:
+    """A job of a network that is small."""
+    weights = tmp_path / "w.safetensors"
+    if not weights.exists():
+        save_model(changing_model(), weights, {})
+    return HarmonizeJob(
+        composite=composite,
+        masks=masks,
+        output=tmp_path / "out.mkv",
+        weights=str(weights),
+        precision="fp32",
+        **more,
+    )
+
+
+def test_weights_that_draw_pixels_take_no_guide(
+    clip: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_model(model(head="pixel"), tmp_path / "w.safetensors", {})
+    run: list[str | Path] = ["harmonize", clip[0], "--mask", clip[1], "-o", tmp_path / "out.mkv"]
+    run += ["--weights", tmp_path / "w.safetensors", "--dial", "exposure=1"]
+    for one in (run, [*run, "--check"]):
+        assert "these weights draw pixels" in error_of(*one, capsys=capsys)
+
+
+def test_points_that_cannot_be_had_are_told(clip: tuple[Path, Path], tmp_path: Path) -> None:
+    """Also by an export, whose report holds the guide as others do."""
+    x, y = inside(3)
+    run = ["export", "cube", *map(str, (clip[0], "--mask", clip[1]))]
+    run += ["-o", str(tmp_path / "look.cube"), "--json", str(tmp_path / "r.json"), "-q"]
+    for color in ("ffffff", "000000"):
+        run += ["--target", f"{x},{y}=#{color}@3"]
+    assert main(run) == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert [point["to"] for point in report["guide"]["points"]] == ["#ffffff", "#000000"]
+    assert [row["shot"] for row in report["guided"]] == [1, 1]
+    told = [warning for warning in report["warnings"] if warning.startswith("`guide`: point ")]
+    assert len(told) == sum(row["contradicts"] is not None for row in report["guided"]) > 0
+    assert "and point 2 contradict each other" in told[0]
+
+
+def test_what_is_cut_off_is_told() -> None:
+    row = {"point": 3, "asked": "1,1 of frame 0 is gray", "levels_left": 12.3}
+    (told,) = told_of_points([{**row, "contradicts": None, "clipped": True}])
+    assert told.startswith("`guide`: point 3 (1,1 of frame 0 is gray): ")
+    assert "cut off" in told
+    assert not told_of_points([{**row, "contradicts": None, "clipped": False}])
+
+
+def two_shots(tmp_path: Path) -> tuple[Path, Path]:
+    frames, masks = moving_scene(16, 96, 64)
+    frames[8:] = frames[8:, ::-1, :, ::-1] // 3 + 90
+    masks[8:] = masks[8:, ::-1]
+    write_mask_bits(masks, tmp_path / "masks.npz")
+    (tmp_path / "cuts.txt").write_text("8\n")
+    return write_video(tmp_path / "two.mkv", frames), tmp_path / "masks.npz"
+
+
+def test_dials_are_turned_in_each_shot_of_its_own(tmp_path: Path) -> None:
+    composite, masks = two_shots(tmp_path)
+    words = GuideOptions(dial=("saturation=+1",))
+    more = {"cuts": tmp_path / "cuts.txt", "words": words}
+    job = of_weights(tmp_path, composite, masks, **more)
+    harmonize_job(job)
+    whole = decode(job.output)
+    harmonize_job(dataclasses.replace(job, start=8 / 25))  # the second alone
+    for one, other in zip(whole[8:], decode(job.output), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    harmonize_job(dataclasses.replace(job, words=GuideOptions()))
+    assert not np.array_equal(decode(job.output)[8][1], whole[8][1])
+
+
+def heard(job: HarmonizeJob, **more: Any) -> list[Array | None]:
+    """What is told to each part in its first shot."""
+    analysis = open_analysis(job)
+    hear_guide(analysis, **more)
+    return [one.listener.telling.at(0, 0) for one in analysis.harmonizers]
+
+
+def test_a_guide_is_heard_where_the_first_frame_is_called_a_cut(tmp_path: Path) -> None:
+    composite, masks = two_shots(tmp_path)
+    x, y = (int(np.median(at)) for at in np.nonzero(MASKS[9][::-1])[::-1])
+    words = GuideOptions(target=(f"{x},{y}=#ffffff@9",))
+    more = {"cuts": tmp_path / "cuts.txt", "words": words}
+    job = of_weights(tmp_path, composite, masks, **more)
+    (told,) = heard(job, first=8)
+    assert told is not None
+    ((_, _, changes, shot),) = itertools.islice(
+        (analysis := open_analysis(job)).harmonized(analysis.sources.frames(8)), 1
+    )
+    assert changes[0] is not None
+    assert shot == 0
+
+
+def test_dials_find_a_frame_for_each_object_and_a_solid_one(tmp_path: Path) -> None:
+    frames, masks = moving_scene(40, 96, 64)
+    video = write_video(tmp_path / "in.mkv", frames)
+    soft = masks.astype(np.uint8) * 255
+    soft[:3] //= 85
+    late, never = masks[:, ::-1, ::-1].copy(), masks & False
+    late[:5] = False
+    never[39, 5:9, 5:9] = True
+    full = masks.copy()
+    full[:30] = True  # shows no background yet: it is read ahead for
+    paths = []
+    for name, one in {"soft": soft, "late": late * 255, "never": never * 255}.items():
+        gray = np.repeat(one.astype(np.uint8)[..., None], 3, axis=3)
+        paths.append(write_video(tmp_path / f"{name}.mkv", gray, pix_fmt="yuv444p"))
+    write_mask_bits(full, tmp_path / "full.npz")
+    words = GuideOptions(dial=("exposure=+1",))
+    (tmp_path / "cuts.txt").write_text("20\n")
+    job = of_weights(tmp_path, video, *paths, words=words, cuts=tmp_path / "cuts.txt")
+    named = Named(open_analysis(job), Guide())
+    found = [[(shot, one) for shot, one in parts.items()] for parts in named._find_firsts()]
+    assert found == [[(0, 3), (1, 20)], [(0, 5), (1, 20)], [(1, 39)]]
+    told = heard(job)
+    assert [one is None for one in told] == [False, False, True]
+    (told_full,) = heard(of_weights(tmp_path, video, tmp_path / "full.npz", words=words))
+    assert told_full is not None
+
+
+def test_skin_is_not_heard_where_the_background_moves(
+    clip: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*given: object) -> None:
+        raise AssertionError("skin was asked for")
+
+    monkeypatch.setattr("vhmae.engine.harmonizer.with_skin", never)
+    words = GuideOptions(dial=("exposure=+1",))
+    job = of_weights(tmp_path, *clip, move="background", skin=True, words=words)
+    assert heard(job)[0] is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import time
@@ -15,11 +16,16 @@ from tests.support.networks import changing_model
 from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
+from vhmae.engine.pointing import foreground_colors
+from vhmae.errors import InputError
+from vhmae.guide.dials import Dials, dial_change
 from vhmae.guide.document import Guide, Point
 from vhmae.guide.options import GuideOptions
 from vhmae.model.weights import save_model
+from vhmae.work.analysis import open_analysis
 from vhmae.work.batch import is_done, of_scenes
 from vhmae.work.cluster import with_absolute_paths
+from vhmae.work.guiding import Named, hear_guide
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
 
@@ -90,6 +96,34 @@ def test_what_a_shot_needed_is_what_the_network_alone_says(work: Path) -> None:
     for dial in ("exposure", "contrast", "saturation"):
         assert needed[dial] == pytest.approx(shot[dial], abs=0.03)
     assert needed["change_levels"] == pytest.approx(shot["change_levels"], abs=1.0)
+
+
+def test_a_point_of_its_own_is_not_looked_for_in_another_video(work: Path) -> None:
+    own = job(work, "two")
+    own = dataclasses.replace(own, words=dataclasses.replace(own.words, target=("5,5=#ffffff",)))
+    told = r"point 1 \(5,5 of frame 0.*\) is said of .*two.mkv, but `guide` .* of .*one.mkv: put"
+    for check in (False, True):
+        with pytest.raises(InputError, match=told):
+            harmonize_job(dataclasses.replace(own, check=check), said_of=job(work, "one"))
+
+
+def test_a_scenes_dials_are_turned_in_each_shot_of_its_own(work: Path) -> None:
+    turned = dataclasses.replace(SCENE, dials=Dials(saturation=1.0))
+    turned.write(work / "scene.json")
+    found = harmonize_job(job(work, "two"), said_of=job(work, "one"))
+    assert [row["point"] for row in found["guided"]] == [1]
+    analyses = [open_analysis(job(work, "two")) for _ in range(2)]
+    hear_guide(analyses[0], said_of=job(work, "one"))
+    SCENE.write(work / "scene.json")
+    hear_guide(analyses[1], said_of=job(work, "one"))
+    own, word = (one.harmonizers[0].listener.telling.at(0, 0) for one in analyses)
+    assert own is not None
+    assert word is not None
+    first = next(Named(analyses[1], Guide()).firsts(0))[1]
+    colors = foreground_colors(first.frame, first.matte)
+    answer = first.answer.overall + word
+    expected = dial_change(colors, answer.ravel().astype(np.float64), turned.dials)
+    assert own - word == pytest.approx(expected.reshape(3, 10), abs=1e-5)
 
 
 def test_the_first_shot_that_names_a_guide_is_the_one_it_was_said_of(work: Path) -> None:

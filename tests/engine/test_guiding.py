@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import types
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +14,26 @@ import pytest
 from tests.support.networks import changing_model, model
 from tests.support.scenes import moving_scene
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.pointing import Shown, decide_shots, disk_mean, map_at, see_point
+from vhmae.engine.pointing import (
+    Shown,
+    decide_shots,
+    disk_mean,
+    foreground_colors,
+    map_at,
+    see_point,
+)
 from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.sight import thumbnail_of
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import decide
-from vhmae.guide.dials import Dials
+from vhmae.guide.dials import Dials, dial_change
 from vhmae.guide.document import Choice, Guide, Point
 from vhmae.guide.flags import guide_of_flags
 from vhmae.guide.prior import Prior
 from vhmae.guide.reading import read_guide
 from vhmae.guide.telling import BLENDED_FRAMES, Telling
+from vhmae.work.guiding import as_stored
 
 WARMER = np.zeros((3, 10))
 WARMER[0, 3], WARMER[2, 3], WARMER[1, 4] = 0.1, -0.05, 0.2
@@ -190,3 +199,47 @@ def test_a_point_that_takes_after_another_shot_is_refused_unless_all_are_ruled()
     decide_shots(prior, Guide(points=(dataclasses.replace(point, to_frame=1),)), show)
     everywhere = decide_shots(prior, Guide(points=(point,), shots="all"), show)
     assert len(everywhere[None].points) == 1
+
+
+def test_colors_of_a_matte_that_is_soft_all_over_are_those_of_its_most_solid_pixels() -> None:
+    frame = np.zeros((8, 8, 3), np.uint8)
+    frame[2:4, 2:4] = 255
+    matte = np.full((8, 8), 0.01, np.float32)
+    matte[2:4, 2:4] = 0.3
+    assert np.array_equal(foreground_colors(frame, matte), np.ones((4, 3)))
+    assert len(foreground_colors(frame, np.full((8, 8), 0.5, np.float32))) == 64
+
+
+def test_all_shots_are_ruled_by_a_point_and_turned_each_by_its_own_dials() -> None:
+    frames, masks = moving_scene(2, 96, 64)
+    frames[1] = frames[1] // 3 + 60
+    prior = Prior(np.eye(SIZE) * 0.1, np.ones(1), np.ones(1))
+    flat = FrameTransform(np.zeros((3, 10), np.float32), np.zeros((4, 4, 3, 4), np.float32))
+    shown = [Shown(frames[at], masks[at], flat, at) for at in range(2)]
+    y, x = np.argwhere(masks[0])[400]
+    point = Point(kind="target", at=(float(x), float(y)), to=(0.5, 0.4, 0.3))
+    guide = Guide(points=(point,), shots="all", dials=Dials(saturation=1.0))
+    word = decide_shots(prior, dataclasses.replace(guide, dials=Dials()), shown.__getitem__)[None]
+    found = decide_shots(prior, guide, shown.__getitem__, firsts=lambda: list(enumerate(shown)))
+    assert found.keys() == {None, 0, 1}
+    assert np.array_equal(found[None].change, word.change)
+    for shot in (0, 1):
+        colors = foreground_colors(frames[shot], masks[shot])
+        dialed = dial_change(colors, word.change, guide.dials)
+        assert found[shot].change == pytest.approx(word.change + dialed)
+    assert [len(found[shot].points) for shot in (None, 0, 1)] == [0, 1, 0]
+    alone = dataclasses.replace(guide, points=(), shots="this")
+    assert decide_shots(prior, alone, shown.__getitem__, firsts=lambda: [(1, shown[1])]).keys() == {
+        1
+    }
+
+
+@pytest.mark.parametrize("turned", [0, 90, 180, 270])
+def test_the_last_half_pixel_is_a_place_of_turned_frames_too(turned: int) -> None:
+    info = types.SimpleNamespace(width=48, height=32, turned=turned)
+    wide, high = (32, 48) if turned % 180 else (48, 32)
+    corners = [(0.0, 0.0), (wide - 0.5, high - 0.5)]
+    guide = Guide(points=tuple(Point(kind="keep", at=at) for at in corners))
+    for point in as_stored(guide, info).points:  # type: ignore[arg-type]
+        assert 0.0 <= point.at[0] < 48
+        assert 0.0 <= point.at[1] < 32

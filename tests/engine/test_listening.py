@@ -3,6 +3,8 @@ resumed."""
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -12,11 +14,16 @@ from tests.support.networks import changing_model
 from tests.support.scenes import moving_scene
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.memory import Snapshot
+from vhmae.engine.pointing import disk_mean
+from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.settings import Kept
+from vhmae.engine.sight import thumbnail_of
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE
 from vhmae.guide.dials import Dials
 from vhmae.guide.document import Choice, Guide, Point
 from vhmae.guide.prior import Prior
+from vhmae.guide.telling import Telling
 
 SURE = Prior(np.eye(SIZE), np.ones(1), np.ones(1))
 FRAMES, MASKS = moving_scene(1, 48, 32)
@@ -91,6 +98,106 @@ def test_a_word_can_be_said_of_the_frame_that_came_last_and_taken_back() -> None
     assert np.array_equal(back[-1], run(plain, 65)[-1])
     with pytest.raises(InputError, match=r"frame 3 has passed; name frame 64 or a later one"):
         own.guide(gray_at(3), SURE)
+    own.step(FRAME, np.zeros_like(MASK))  # of which nothing can be said
+    for frame in (3, 65):
+        with pytest.raises(InputError, match=rf"frame {frame} has passed; name a later one"):
+            own.guide(gray_at(frame), SURE)
+
+
+def said(what: str, frame: int) -> Guide:
+    """A guide of a scope: a shot, or all of them by dials alone, or by a point."""
+    dark = Guide(dials=Dials(exposure=-1))
+    everywhere = dataclasses.replace(dark, points=gray_at(frame).points, shots="all")
+    return {"shot": gray_at(frame), "dials": dark, "all": everywhere}[what]
+
+
+@pytest.mark.parametrize("before", ["shot", "dials", "all"])
+@pytest.mark.parametrize("after", ["shot", "dials", "all"])
+def test_a_new_guide_takes_the_place_of_one_of_another_scope(before: str, after: str) -> None:
+    """What is said last is what is shown, and the way there makes no detour by the plain answer."""
+    fresh, own = live(), live()
+    own.guide(said(before, 0), SURE)
+    for one in (fresh, own):
+        run(one, 3)
+        one.guide(said(after, 2), SURE)
+    expected, found = reds(run(fresh, 30)), reds(run(own, 30))
+    assert found[-1] == pytest.approx(expected[-1], abs=0.05)
+    assert abs(found[-1] - reds(run(live(), 1))[0]) > 5.0
+    ends = sorted([found[0], found[-1]])
+    assert ends[0] - 1.0 <= found.min() <= found.max() <= ends[1] + 1.0
+
+
+def test_another_guide_leaves_no_word_to_all_behind() -> None:
+    told = Telling()
+    told.say(np.ones(SIZE))
+    told.say(np.zeros(SIZE), None, 10, but=3)
+    told.say(np.full(SIZE, 2.0), 3, 10)
+    again = Telling()
+    again.restore(*told.state())
+    for one in (told, again):
+        for shot, middle, end in ((2, 0.52, 0.0), (3, 1.48, 2.0)):
+            assert one.at(shot, 22) == pytest.approx(np.full((3, 10), middle))
+            assert one.at(shot, 99) == pytest.approx(np.full((3, 10), end))
+
+
+def test_dials_are_fitted_in_each_shot_of_its_own() -> None:
+    own, alone = live(), live()
+    other = np.ascontiguousarray(FRAME[..., ::-1] // 2 + 90)
+    for one in (own, alone):
+        one.guide(Guide(dials=Dials(saturation=1.0)), SURE)
+    changes = []
+    for one, frames in ((own, [FRAME, other]), (alone, [other])):
+        for at, frame in enumerate(frames):
+            see = functools.partial(thumbnail_of, frame)
+            for again in range(3):
+                ready = one.push((frame, MASK), see, MASK, cut=at > again)
+        change = ready[0].change
+        assert isinstance(change, FrameTransform)
+        changes.append(change.overall)
+    assert own.listener.decisions.keys() == {0, 1}
+    assert np.array_equal(changes[0], changes[1])
+    assert len(own.listener._shown) == 1
+
+
+def test_a_first_frame_that_is_called_a_cut_begins_no_second_shot() -> None:
+    own = live()
+    see = functools.partial(thumbnail_of, FRAME)
+    shots = [own.push(0, see, MASK, cut=True)[0].shot for _ in range(2)]
+    assert shots == [0, 1]
+    survey = own.begin_survey()
+    survey.look_at(see, MASK, cut=True)
+    assert survey.shot == 0
+
+
+def test_objects_that_are_not_there_are_refused() -> None:
+    point = Point(kind="keep", at=(X, Y), object=2)
+    for guide in (Guide(points=(point,)), Guide(choices=(Choice(chosen=2, object=2),))):
+        with pytest.raises(InputError, match=r"1.*: names object 2, but there are masks of 1"):
+            live().guide(guide, SURE)
+
+
+def test_a_fade_takes_nothing_from_the_word_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, own = live(), live()
+    for one in (plain, own):
+        one.guide(gray_at(0), SURE)
+    run(plain, 1)
+    monkeypatch.setattr(own._fading, "shown", lambda shot, index: 0.25)
+    run(own, 1)
+    rows = [one.listener.decisions[0] for one in (plain, own)]
+    assert np.array_equal(rows[0].change, rows[1].change)
+    came, got, faded = rows[0].points[0].composite, rows[0].points[0].got, rows[1].points[0].got
+    assert faded - came == pytest.approx(0.25 * (got - came), abs=1e-6)
+
+
+@pytest.mark.parametrize("keep", [("luma",), ("luma", "hue"), ("hue", "saturation")])
+def test_what_came_out_is_told_with_what_is_kept(keep: tuple[Kept, ...]) -> None:
+    own = live(keep=keep)
+    own.guide(gray_at(0), SURE)
+    out = run(own, 1)[0]
+    (row,) = own.listener.decisions[0].points
+    shown = disk_mean(out, (X, Y), MASK)
+    assert row.got == pytest.approx(shown, abs=0.02)
+    assert np.abs(row.got - 0.5).max() > 0.04  # as gray as was asked it is not
 
 
 def test_points_wait_for_the_frame_that_they_take_after() -> None:

@@ -254,14 +254,17 @@ class Harmonizer(Stepping):
             prior: None is that of the weights.
             look: payload of :meth:`push` -> frame and matte; :meth:`step` needs none.
         Raises:
-            InputError: for a frame that has passed; later, where a point lies outside the mask.
+            InputError: for a frame that has passed, or an object besides the first, which alone is
+                here; later, where a point lies outside the mask.
         """
-        self._require_maps()
+        self.require_maps()
+        guide.check_objects(1)
         known = find_prior(self.weights)[0] if prior is None else prior
         heard = []
         for one in self.moving:
             telling = one.listener.telling
-            listener = Listener(guide, known, look, telling, one.strength, one.side)
+            own = one.strength, one.keep, one.side
+            listener = Listener(guide, known, look, telling, *own)
             listener.take_over(one.listener, one._index - len(one._pending))
             heard.append(listener)
         for one, listener in zip(self.moving, heard, strict=True):
@@ -270,11 +273,12 @@ class Harmonizer(Stepping):
     def tell(self, change: ColorMap, shot: int | None = None) -> None:
         """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while
         frames come, it is blended in."""
-        self._require_maps()
+        self.require_maps()
         begin = self._index - len(self._pending) if self._index else -math.inf
         self.listener.telling.say(change, shot, begin)
 
-    def _require_maps(self) -> None:
+    def require_maps(self) -> None:
+        """Refuse a guide where the weights draw pixels."""
         if not self.network.holds_between_key_frames:
             raise InputError(
                 "these weights draw pixels; take weights that say color maps", field="guide"
@@ -365,6 +369,7 @@ class Harmonizer(Stepping):
         small = thumbnail(*THUMBNAIL)
         if self.cut_detection:
             cut = self._cuts.step(small) or cut
+        cut = cut and self._index > 0  # what comes first begins a shot in any case
         if cut:
             self._estimates.extend(self._window.finish())
             self._shot += 1
@@ -449,11 +454,11 @@ class Harmonizer(Stepping):
             return Released(payload, None, shot)
         ahead = self.latency_frames - self._window_frames + self.stride
         change = smoothed(estimates, index, self._window_frames, ahead)
-        if isinstance(change, FrameTransform):
-            self.listener.hear(index, payload, change, shot)
         # What can be read only after frames of its shot have left untouched makes no step.
         late = index - self._unread[1] if self._unread[0] == shot else BLENDED_FRAMES
         shown *= min(1.0, late / BLENDED_FRAMES)
+        if isinstance(change, FrameTransform):
+            self.listener.hear(index, payload, change, shot, shown)
         told = self.listener.telling.added_to(change, shot, index)
         return Released(payload, self.finished(told.scaled(shown)), shot)
 

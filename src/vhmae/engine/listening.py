@@ -7,7 +7,7 @@ blended in (``guide.telling``), so that no word makes a step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from vhmae.arrays import Array, Arrays
 from vhmae.engine.moving import Side
 from vhmae.engine.pointing import Shown, decide_shots
 from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.settings import Kept
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE
 from vhmae.guide.decision import Decision
@@ -27,11 +28,17 @@ Look = Callable[[Any], tuple[Array, Array]]
 """Payload -> its frame (H, W, 3) RGB as shown, and its matte (H, W)."""
 
 
-class _Came(NamedTuple):
+class Came(NamedTuple):
+    """A frame that came."""
+
     number: int
+    """-1 where nothing but its shot is known."""
     payload: Any
     answer: FrameTransform
+    """Before strength and without any guide; in full, where the frame fades."""
     shot: int
+    share: float
+    """How much of its change the frame is given."""
 
 
 class Listener:
@@ -44,6 +51,7 @@ class Listener:
         look: Look,
         telling: Telling,
         strength: float = 1.0,
+        keep: Sequence[Kept] = (),
         side: Side | None = None,
     ) -> None:
         """Begin to listen.
@@ -51,7 +59,7 @@ class Listener:
         Args:
             prior: a guide that says something needs one.
             telling: is told what follows.
-            strength: of answer and change, for reports.
+            strength, keep: what is done to answer and change, for reports.
             side: whose frames these are; None is the foreground's, which moves alone.
         """
         self.guide = guide
@@ -59,6 +67,7 @@ class Listener:
         self.look = look
         self.telling = telling
         self.strength = strength
+        self.keep = keep
         self.side = side or Side()
         self._forget()
 
@@ -75,7 +84,10 @@ class Listener:
         self.decisions: dict[int | None, Decision] = {}
         """What was heard last of each shot; None stands for all shots."""
         self._shown: dict[int, Shown] = {}
-        self._last: _Came | None = None
+        self._first: dict[int, int] = {}
+        """The frame of the shot that is shown whose colors dials are fitted in."""
+        self.last: Came | None = None
+        """The frame that came last."""
 
     @property
     def unheard(self) -> list[int]:
@@ -94,59 +106,80 @@ class Listener:
             return
         named = set(self.guide.frames)
         shown = {index: one for index, one in before._shown.items() if index in named}
-        last = before._last
+        last = before.last
         if last is not None and last.number in named and last.number not in shown:
             shown[last.number] = self._show(last)
         for frame in sorted(named - shown.keys()):
             if frame < released:
-                known = last is not None and last.number >= 0
+                known = last is not None and last.number == released - 1  # it shows foreground
                 usual = f"frame {released - 1} or a later one" if known else "a later one"
                 raise InputError(f"frame {frame} has passed; name {usual}", field="guide")
-        self._shown, self._last = shown, last
+        self._shown, self.last = shown, last
         if last is None:
             return
-        if self._fits_dials and last.number >= 0:
-            self._shown = {last.number: self._show(last)}
-        self._decide(last.shot, released - 1)
-        for shot in before.decisions.keys() - self.decisions.keys():  # what was taken back
-            if shot in (None, last.shot):
-                self.telling.say(np.zeros(SIZE), shot, released - 1)
+        if self._turns_all and last.number >= 0:
+            self._shown[last.number] = self._show(last)
+            self._first = {last.shot: last.number}
+        found = self._decide(last.shot, released - 1)
+        # The shot that is shown goes over to its new word, wherever the old one came from; what was
+        # said of others is taken back where nothing new is said of them.
+        gone = before.decisions.keys() - found.keys()
+        if None in gone:
+            but = last.shot if last.shot in found else None
+            self.telling.say(np.zeros(SIZE), None, released - 1, but)
+        elif last.shot in gone and None not in found:
+            self.telling.say(np.zeros(SIZE), last.shot, released - 1)
 
-    def hear(self, index: int, payload: Any, answer: FrameTransform, shot: int) -> None:
-        """A frame comes, in order, with what the network says of it in full."""
+    def hear(
+        self, index: int, payload: Any, answer: FrameTransform, shot: int, share: float = 1.0
+    ) -> None:
+        """A frame comes, in order, with what the network says of it in full, and the share of it
+        that the frame is given."""
         if self._ended:
             self._forget()
-        begins = self._last is None or self._last.shot != shot
-        self._last = _Came(index, payload, answer, shot)
-        if index in self.guide.frames or (self._fits_dials and not self._shown):
-            self._shown[index] = self._show(self._last)
-            self._decide(shot, -math.inf if begins else index)
+        begins = self.last is None or self.last.shot != shot
+        self.last = Came(index, payload, answer, shot, share)
+        fits = self._turns_all and shot not in self._first
+        if not fits and index not in self.guide.frames:
+            return
+        if fits:
+            for gone in set(self._first.values()) - set(self.guide.frames):
+                self._shown.pop(gone, None)
+            self._first = {shot: index}
+        self._shown[index] = self._show(self.last)
+        self._decide(shot, -math.inf if begins else index)
 
     @property
-    def _fits_dials(self) -> bool:
-        """Whether dials alone are said, which are fitted in the colors of any frame."""
-        return not self.guide.frames and bool(self.guide.dials)
+    def _turns_all(self) -> bool:
+        """Whether dials turn all shots: each is fitted in the colors of its first frame."""
+        return bool(self.guide.dials) and (not self.guide.frames or self.guide.shots == "all")
 
-    def _show(self, came: _Came) -> Shown:
-        return Shown(*self.look(came.payload), came.answer, came.shot)
+    def _show(self, came: Came) -> Shown:
+        return Shown(*self.look(came.payload), came.answer, came.shot, came.share)
 
-    def _decide(self, shot: int, begin: float) -> None:
+    def _decide(self, shot: int, begin: float) -> Mapping[int | None, Decision]:
+        """Tell a shot what follows from what was shown by now."""
         if not self._shown:
-            return
+            return {}
         assert self.prior is not None, "a guide that says something"
         found = decide_shots(
             self.prior,
             self.guide,
             self._shown.__getitem__,
-            first=min(self._shown),
+            firsts=lambda: [(of, self._shown[at]) for of, at in self._first.items()],
             strength=self.strength,
+            keep=self.keep,
             came=self._shown,
             side=self.side,
         )
-        for key, decision in found.items():
-            self.decisions[key] = decision
-            if key in (None, shot):
-                self.telling.say(decision.change, key, begin)
+        said = self.decisions.get(None)
+        self.decisions |= found
+        everywhere = found.get(None)
+        if everywhere and not (said and np.array_equal(said.change, everywhere.change)):
+            self.telling.say(everywhere.change, None, begin, shot if shot in found else None)
+        if shot in found:
+            self.telling.say(found[shot].change, shot, begin)
+        return found
 
     # --- what a stopped run needs to go on
 
@@ -157,8 +190,9 @@ class Listener:
         told, changes = self.telling.state()
         numbers: dict[str, Any] = {
             "told": told,
-            "shown": [[index, one.shot] for index, one in self._shown.items()],
-            "shot": None if self._last is None else self._last.shot,
+            "shown": [[index, one.shot, one.share] for index, one in self._shown.items()],
+            "first": list(self._first.items()),
+            "shot": None if self.last is None else self.last.shot,
         }
         arrays = {
             f"shown{index}.{name}": array
@@ -178,11 +212,13 @@ class Listener:
         self._forget()
         changes = [arrays[f"told{at}"] for at in range(len(numbers["told"]))]
         self.telling.restore(numbers["told"], changes)
-        for index, shot in numbers["shown"]:
+        self._first = dict(numbers["first"])
+        for index, shot, share in numbers["shown"]:
             frame, matte, overall, local = (
                 arrays[f"shown{index}.{name}"] for name in ("frame", "matte", "overall", "local")
             )
-            self._shown[index] = Shown(frame, matte, FrameTransform(overall, local), shot)
+            answer = FrameTransform(overall, local)
+            self._shown[index] = Shown(frame, matte, answer, shot, share)
         if numbers["shot"] is not None:
             none = np.zeros((3, 10), np.float32), np.zeros((1, 1, 3, 4), np.float32)
-            self._last = _Came(-1, None, FrameTransform(*none), numbers["shot"])
+            self.last = Came(-1, None, FrameTransform(*none), numbers["shot"], 1.0)

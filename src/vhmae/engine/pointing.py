@@ -4,7 +4,7 @@ answers it."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,13 +12,14 @@ import numpy as np
 from vhmae.arrays import Array, Color, ColorMap, Colors, Mask, Matte, Picture, to_unit
 from vhmae.color.basis import AFFINE, QUADRATIC
 from vhmae.engine.moving import Side, is_on
-from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.rendering import FrameTransform, kept_of
+from vhmae.engine.settings import Kept
 from vhmae.errors import InputError
-from vhmae.guide.colors import added
-from vhmae.guide.decision import Decision, decide
+from vhmae.guide.colors import SIZE, added
+from vhmae.guide.decision import Decision, decide, turn_shot
 from vhmae.guide.document import Guide, Place, Point
 from vhmae.guide.prior import Prior
-from vhmae.guide.update import Seen, by_shot
+from vhmae.guide.update import Finish, Seen, as_made, by_shot
 from vhmae.video.planes import Box
 
 DISK_RADIUS = 3.0
@@ -112,14 +113,22 @@ class Shown(NamedTuple):
     matte: Matte
     """(H, W), of one object."""
     answer: FrameTransform
-    """Before strength and without any guide."""
+    """Before strength and without any guide; in full, where the frame fades."""
     shot: int
+    share: float = 1.0
+    """How much of its change the frame is given: less of it in a fade."""
+
+
+Firsts = Callable[[], Iterable[tuple[int, Shown]]]
+"""Gives shots by number, each with a frame whose colors its dials are fitted in."""
 
 
 def foreground_colors(frame: Picture, matte: Matte) -> Colors:
     """Colors of the foreground, evenly spread over it: (P, 3) float64 in [0, 1], P at most
     ``MOST_COLORS``."""
-    colors = frame[to_unit(matte) >= INSIDE].astype(np.float64)
+    cover = to_unit(matte)
+    # A matte that is soft all over reaches INSIDE nowhere: its most solid pixels count.
+    colors = frame[cover >= min(INSIDE, float(cover.max()))].astype(np.float64)
     picks = np.linspace(0, len(colors) - 1, min(MOST_COLORS, len(colors))).astype(int)
     picked: Array = colors[picks]
     return picked / 255.0 if frame.dtype == np.uint8 else picked
@@ -132,7 +141,10 @@ def decide_shots(
     *,
     thing: int = 1,
     first: int = 0,
+    firsts: Firsts | None = None,
+    elsewhere: bool = False,
     strength: float = 1.0,
+    keep: Sequence[Kept] = (),
     came: Container[int] | None = None,
     side: Side | None = None,
 ) -> dict[int | None, Decision]:
@@ -141,14 +153,20 @@ def decide_shots(
     Args:
         show: gives a frame by its number, with the matte of the side or object.
         thing: the object, from 1.
-        first: a frame with foreground, whose colors dials are fitted in where nothing else is said.
+        first: a frame with foreground, whose colors dials are fitted in where they turn all shots
+            and ``firsts`` says no more.
+        firsts: for each shot a frame with foreground, in whose colors and answer the shot's own
+            dials are fitted where they turn all shots.
+        elsewhere: whether ``firsts`` shows the shots of another video than ``show``.
+        keep: what of the colors is left as it is; the report tells what comes out.
         came: numbers of the frames that can be shown by now; what names others is left out, and
             dials wait for it. None is all.
         side: the side that this is about; None is the foreground, which moves alone. Where both
             move, dials and choices are the foreground's.
     Returns:
-        Decisions by number of the shot; None stands for all shots. Dials turn the shots that points
-        and choices name, or all of them where none is named.
+        Decisions by number of the shot; None stands for all shots that have none of their own.
+        Dials turn the shots that points and choices name, or all of them where none is named or
+        the guide rules all.
     Raises:
         InputError: where a point lies outside the mask, or takes after another shot.
     """
@@ -167,7 +185,8 @@ def decide_shots(
                     'one of its own, or let the guide rule all ("shots": "all")'
                 )
             goal = None if other is None else other.frame
-            seen.append(see_point(said, number, shown.shot, *shown[:3], goal))
+            one = see_point(said, number, shown.shot, *shown[:3], goal)
+            seen.append(dataclasses.replace(one, share=shown.share))
     told: dict[int | None, list[Seen]] = {}
     for (_, shot), rows in by_shot(seen, guide.shots).items():
         told.setdefault(shot, []).extend(rows)
@@ -184,21 +203,52 @@ def decide_shots(
     }
     named |= {shot: frame for frame, shot in shot_of.items()}
     dials = guide.dials if led else None
-    if dials and not named and (came is None or not guide.frames):
-        named = {None: first}
-    decisions = {}
+    waits = not named and came is not None and bool(guide.frames)
+    turns_all = bool(dials) and not waits and (guide.shots == "all" or not named)
+    decisions: dict[int | None, Decision] = {}
     for shot, frame in named.items():
         shown = show(frame)
         decisions[shot] = decide(
             prior,
             told.get(shot, []),
             choices=[choice for choice in choices if shot_of[choice.frame] == shot],
-            dials=dials,
+            dials=None if turns_all else dials,
             colors=foreground_colors(shown.frame, shown.matte),
             overall=shown.answer.overall,
             strength=strength,
+            finish=_finish(keep),
         )
+    if not (turns_all and dials):
+        return decisions
+    whole = decisions.get(None, Decision(np.zeros(SIZE), prior.spread, ()))
+    words, untold = told.get(None, []), list(whole.points)
+    shots: Iterable[tuple[int | None, Shown]] = (
+        firsts() if firsts is not None else [(None, show(named.get(None, first)))]
+    )
+    for shot, shown in shots:
+        of = [at for at, one in enumerate(words) if shot is None or one.shot == shot]
+        own = turn_shot(
+            prior,
+            whole,
+            dials,
+            foreground_colors(shown.frame, shown.matte),
+            shown.answer.overall,
+            seen=words,
+            of=() if elsewhere else of,
+            rounds=len(choices),
+            strength=strength,
+            finish=_finish(keep),
+        )
+        decisions[shot] = own
+        untold = [row for row in untold if row.number not in {one.number for one in own.points}]
+    if None in decisions and firsts is not None:
+        decisions[None] = dataclasses.replace(whole, points=tuple(untold))
     return decisions
+
+
+def _finish(keep: Sequence[Kept]) -> Finish:
+    """What is done to a color besides, as :class:`KeepingChange` does it to pixels."""
+    return (lambda composite, made: kept_of(composite, made, keep)) if keep else as_made
 
 
 def point_of_side(

@@ -61,6 +61,7 @@ class Survey:
         self._shot: list[ReadSets] = []
         self._usable = 0
         self._step = 1
+        self._begun = False
 
     @property
     def shot(self) -> int:
@@ -71,6 +72,7 @@ class Survey:
         """Take the next frame; the arguments are those of ``Harmonizer.push``."""
         if self._cuts is not None:
             cut = self._cuts.step(thumbnail(*THUMBNAIL)) or cut
+        cut, self._begun = cut and self._begun, True  # what comes first begins a shot in any case
         # all that is kept of an ended shot is what will be read: hours of shots take little room
         if cut:
             self._ended.append(_read_as_one(self._shot))

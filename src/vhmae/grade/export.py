@@ -17,6 +17,7 @@ from vhmae.grade.timeline import require_otio, write_edl, write_otio
 from vhmae.partial_output import check_folder, partial_name, take_places
 from vhmae.video.probe import VideoInfo
 from vhmae.work.analysis import told_of_move
+from vhmae.work.guiding import Heard, guided_report
 from vhmae.work.harmonize import check_strict
 
 SUFFIXES: dict[str, tuple[str, ...]] = {
@@ -67,7 +68,12 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
         if job.kind in ("edl", "otio"):
             media.append(media_of(info, job.output))
 
-    grades, info, warnings = grade_shots(job, every, look_at)
+    guided: dict[str, Any] = {}
+
+    def heard_by(heard: Heard | None) -> None:
+        guided.update(guided_report(heard))
+
+    grades, info, warnings = grade_shots(job, every, look_at, heard_by)
     warnings = [*warnings, *(warning for one in media for warning in one.warnings)]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
@@ -106,6 +112,7 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
         "shots": shots,
         "dropped": DROPPED[job.kind],
         "warnings": warnings,
+        **guided,
     }
 
 

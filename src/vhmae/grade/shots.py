@@ -22,7 +22,7 @@ from vhmae.errors import InputError
 from vhmae.video.planes import Box, PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.work.analysis import open_analysis
-from vhmae.work.guiding import hear_guide
+from vhmae.work.guiding import Heard, hear_guide
 from vhmae.work.job import AnalysisJob
 
 CUBE_SIZE = 33
@@ -143,6 +143,7 @@ def grade_shots(
     job: AnalysisJob,
     every: int | None = None,
     look_at: Callable[[VideoInfo], None] = lambda info: None,
+    heard_by: Callable[[Heard | None], None] = lambda heard: None,
 ) -> tuple[list[ShotGrade], VideoInfo, list[str]]:
     """Look at a video and fit a map to each of its shots that has a foreground; where both sides
     move, one of each, those of the foreground first.
@@ -150,6 +151,7 @@ def grade_shots(
     Args:
         every: frames from one key map to the next; None takes one map a shot.
         look_at: is shown the facts of the video before the work, and may refuse them.
+        heard_by: is told what came of the job's guide.
     Returns:
         The grades, the facts of the video, and what the user should know.
     Raises:
@@ -159,6 +161,7 @@ def grade_shots(
     look_at(analysis.sources.info)
     analysis.survey()
     heard = hear_guide(analysis)
+    heard_by(heard)
     space = analysis.sources.info.encoding.space
     sides = [_Side(harmonizer.side.of, every, space) for harmonizer in analysis.harmonizers]
     seen = damaged = 0

@@ -47,7 +47,7 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     paths = [take_file(job.output, number) for number in range(1, job.count + 1)]
     _check_free(paths, list(job.inputs().values()))
     analysis.survey()
-    hearing = Hearing(analysis, guides[0])
+    hearing = Hearing(analysis, guides[0], until=asked.frame)
     warnings = [*analysis.warnings(), *hearing.warnings]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
@@ -149,7 +149,7 @@ def take_words(prior: Prior, shown: Shown, guide: Guide, asked: Choice) -> list[
 
 def _rendered(hearing: Hearing, guide: Guide, frame: int) -> tuple[Array, float]:
     """A frame as a guide makes it, (H, W, 3) uint8, and its mean change in levels."""
-    payload, shot = hearing.named.frames[frame]
+    payload, shot = hearing.named.read(frame)[0], hearing.named.shots[frame]
     image, levels = payload.timed.image, []
     covers = hearing.analysis.covers(payload.mattes)
     for place, harmonizer in enumerate(hearing.analysis.harmonizers):
@@ -157,7 +157,7 @@ def _rendered(hearing: Hearing, guide: Guide, frame: int) -> tuple[Array, float]
             continue
         decisions = hearing.decide(guide, place)
         shown = hearing.named.shown(frame, place)
-        change = _with(shown.answer, decisions.get(None, decisions.get(shot)))
+        change = _with(shown.answer, decisions.get(shot, decisions.get(None)))
         image, moved = render_planes(image, covers[place], harmonizer.finished(change))
         levels.append(moved)
     return to_uint8(image.rgb()), sum(levels) / max(1, len(levels))

@@ -21,7 +21,7 @@ from vhmae.errors import InputError, counted
 from vhmae.overlap import BusyTimes, run_ahead
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.work.job import AnalysisJob
-from vhmae.work.sources import Payload, Sources, read_still
+from vhmae.work.sources import Payload, Sources, check_guide, read_still
 from vhmae.work.waiting import Again, Waiting, is_kept
 
 STAGES = ("decode", "network", "render", "encode")
@@ -73,7 +73,7 @@ class Analysis:
         for side in self.move.sides:
             of_foreground = side.of == "foreground"
             for number in range(1, sources.objects + 1) if of_foreground else [BACKGROUND]:
-                find = functools.partial(self._find_other_side, len(self.harmonizers))
+                find = functools.partial(self._other_side_of, len(self.harmonizers))
                 strength = job.strength * self.move.share(side)
                 own = {"move": "foreground", "side": side, "strength": strength, **more}
                 harmonizer = Harmonizer.from_settings(job, network, find_background=find, **own)
@@ -177,10 +177,18 @@ class Analysis:
         changes = tuple(one.change for one in released)
         return Ready(payload, self.covers(payload.mattes), changes, released[0].shot)
 
-    def _find_other_side(self, place: int, waiting: Waiting) -> tuple[Thumbnail, Array] | None:
+    def _other_side_of(self, place: int, waiting: Waiting) -> tuple[Thumbnail, Array] | None:
+        return self.find_other_side(place, waiting.index)
+
+    def find_other_side(self, place: int, begin: int) -> tuple[Thumbnail, Array] | None:
         """Read ahead from a frame that shows nothing of the other side to the next one of its shot
-        that does; a background whose shot shows no foreground has none to be fitted to."""
-        begin, harmonizer = waiting.index, self.harmonizers[place]
+        that does; a background whose shot shows no foreground has none to be fitted to.
+
+        Args:
+            place: of the part that moves, from 0.
+            begin: number of the frame.
+        """
+        harmonizer = self.harmonizers[place]
         of_background = self.objects[place] == BACKGROUND
         if of_background and begin in self._bare:
             return None
@@ -258,7 +266,11 @@ def open_analysis(job: AnalysisJob, network: WindowNetwork | None = None) -> Ana
     """A job's sources, checked, with its harmonizers."""
     sources = Sources(job)
     sources.check()
-    return Analysis(sources, network)
+    guide = check_guide(sources)
+    analysis = Analysis(sources, network)
+    if guide:
+        analysis.harmonizers[0].require_maps()
+    return analysis
 
 
 def told_of_move(job: HarmonizerSettings) -> list[str]:

@@ -3,18 +3,20 @@ shot."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, Picture, to_unit
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.pointing import Shown, decide_shots
+from vhmae.engine.listening import Came
+from vhmae.engine.pointing import INSIDE, Shown, decide_shots
 from vhmae.engine.priors import find_prior
-from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.rendering import FrameTransform, Released
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.guide.decision import Decision
@@ -26,10 +28,14 @@ from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import Analysis, open_analysis
 from vhmae.work.job import AnalysisJob, StreamJob
-from vhmae.work.sources import Payload
+from vhmae.work.sources import Payload, check_fits, check_guide
 
 AROUND = 24
 """Frames before and after a named one that its answer is smoothed over."""
+HELD_FRAMES = 2
+"""Named frames that are held at a time: a point may take after another frame."""
+Decisions = dict[int | None, Decision]
+"""By number of the shot; None stands for all shots that have nothing of their own."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,14 +45,17 @@ class Heard:
     guide: dict[str, Any]
     """The guide, as its file would hold it."""
     points: list[dict[str, Any]]
-    """For each point: what was asked, what came out, what is left."""
+    """For each point: what was asked, what came out, what is left; shots are counted from 0."""
     warnings: list[str]
     unknown: dict[Key, Prior]
     """What is still not known of the answers that something was said of."""
 
 
 def hear_guide(
-    analysis: Analysis, first: int = 0, said_of: AnalysisJob | None = None
+    analysis: Analysis,
+    first: int = 0,
+    said_of: AnalysisJob | None = None,
+    until: int | None = None,
 ) -> Heard | None:
     """Tell the harmonizers of a job what its guide says; None where it says nothing.
 
@@ -54,26 +63,34 @@ def hear_guide(
         first: the frame that the stream will begin with; shots are counted from there.
         said_of: the job whose frames the guide names, where that is another shot of the scene; the
             guide rules all shots, and what follows from it there is told here.
+        until: the frame that alone is wanted: what comes after its shot need not be heard. None is
+            all of them.
     Raises:
         InputError: for places, frames or objects that the video does not have.
     """
-    guide = analysis.sources.job.words.read()
+    guide = check_guide(analysis.sources, said_of)
     if not guide:
         return None
-    seen = analysis if said_of is None else _of_the_scene(analysis, said_of)
-    hearing = Hearing(seen, guide, first if said_of is None else 0)
+    analysis.harmonizers[0].require_maps()
+    if said_of is None:
+        seen, hearing = analysis, Hearing(analysis, guide, first, until)
+    else:
+        seen = _of_the_scene(analysis, said_of)
+        hearing = Hearing(seen, guide, until=until, told=analysis)
     rows: list[dict[str, Any]] = []
     unknown: dict[Key, Prior] = {}
-    for thing, harmonizer in zip(analysis.objects, analysis.harmonizers, strict=True):
+    parts = zip(analysis.objects, analysis.harmonizers, strict=True)
+    for place, (thing, harmonizer) in enumerate(parts):
         if thing not in seen.objects:
             continue
-        for shot, decision in hearing.decide(guide, seen.objects.index(thing)).items():
+        for shot, decision in hearing.decide(guide, seen.objects.index(thing), place).items():
             own = None if shot is None else shot - hearing.named.offset
             harmonizer.tell(decision.change, own)
             rows += guided_rows(decision, guide, thing, shot)
             unknown[thing, own] = Prior(decision.covariance, np.ones(1), np.ones(1))
     _check_heard(guide, rows)
-    return Heard(guide.to_tree(), meeting(rows), hearing.warnings, unknown)
+    rows = meeting(rows)
+    return Heard(guide.to_tree(), rows, [*hearing.warnings, *told_of_points(rows)], unknown)
 
 
 def _of_the_scene(analysis: Analysis, said_of: AnalysisJob) -> Analysis:
@@ -101,24 +118,36 @@ def _check_heard(guide: Guide, rows: list[dict[str, Any]]) -> None:
 
 
 class Hearing:
-    """The frames that a guide names, looked at once: what follows from it, and from others that
-    name these frames alone."""
+    """The frames that a guide names, looked at: what follows from it, and from others that name
+    these frames alone."""
 
-    def __init__(self, analysis: Analysis, guide: Guide, first: int = 0) -> None:
-        """Look at the frames; arguments and errors as of :func:`hear_guide`."""
-        sources = analysis.sources
-        info = sources.info
-        width, height = info.width, info.height
-        if info.turned % 180:
-            width, height = height, width
-        guide.check_fits(width, height, info.frames, sources.objects)
+    def __init__(
+        self,
+        analysis: Analysis,
+        guide: Guide,
+        first: int = 0,
+        until: int | None = None,
+        told: Analysis | None = None,
+    ) -> None:
+        """Look at the frames; arguments and errors as of :func:`hear_guide`.
+
+        Args:
+            told: the video that is told what follows, where it is another one than is looked at.
+        """
+        check_fits(guide, analysis.sources)
         self.analysis = analysis
-        self.prior, self.warnings = find_prior(sources.job.weights)
-        self.named = Named(analysis, guide, first)
+        self.prior, self.warnings = find_prior(analysis.sources.job.weights)
+        self.named = Named(analysis, guide, first, until)
+        self.told = self.named if told is None else Named(told, Guide(), until=until)
 
-    def decide(self, guide: Guide, place: int) -> dict[int | None, Decision]:
-        """What is added to the maps of a part that moves (from 0), by number of the shot; None
-        stands for all shots."""
+    def decide(self, guide: Guide, place: int, told: int | None = None) -> Decisions:
+        """What is added to the maps of a part that moves, by number of the shot; None stands for
+        all shots that have nothing of their own.
+
+        Args:
+            place: of the part, from 0.
+            told: its place in the video that is told, where it is another one.
+        """
         harmonizer, thing = self.analysis.harmonizers[place], self.analysis.objects[place]
         return decide_shots(
             self.prior,
@@ -126,60 +155,126 @@ class Hearing:
             lambda number: self.named.shown(number, place),
             # Of the background, where it moves alone, is said what is said of the first object.
             thing=max(thing, 1),
-            first=self.named.default,
+            firsts=lambda: self.told.firsts(place if told is None else told),
+            elsewhere=self.told is not self.named,
             strength=harmonizer.strength,
+            keep=harmonizer.keep,
             side=harmonizer.side,
         )
 
 
 class Named:
-    """The frames that a guide names, read once, each with its shot and the network's answer."""
+    """The frames that a guide names, each with its shot and the network's answer; they are read
+    when they are asked for, and the last few alone are held."""
 
-    def __init__(self, analysis: Analysis, guide: Guide, first: int) -> None:
+    def __init__(
+        self, analysis: Analysis, guide: Guide, first: int = 0, until: int | None = None
+    ) -> None:
         self.analysis = analysis
-        self.frames: dict[int, tuple[Payload, int]] = {}
-        self.default = guide.frames[0] if guide.frames else -1
+        self.until = until
         self.offset = 0
         """Cuts before the stream's first frame."""
+        self.shots: dict[int, int] = {}
+        """The shots of the frames."""
+        self._held: dict[int, tuple[Payload, Picture]] = {}
+        self._answers: dict[tuple[int, int], Came] = {}
+        self._firsts: list[dict[int, int]] | None = None
         wanted, last = set(guide.frames), max([*guide.frames, first])
-        detects = analysis.harmonizers[0].cut_detection
-        detector, shot = CutDetector(), 0
-        for payload in analysis.sources.frames():
-            index = payload.timed.index
-            cut = index in analysis.sources.cuts
-            if detects:
-                cut = detector.step(payload.timed.image.thumbnail(*THUMBNAIL)) or cut
-            shot += cut
-            self.offset = shot if index <= first else self.offset
-            if self.default < 0 and payload.mattes[0].any():
-                self.default, wanted = index, {index}
-            if index in wanted:
-                self.frames[index] = payload, shot
-            if index >= last and self.default >= 0:
-                break
-        missing = sorted(wanted - self.frames.keys())
+        if last == 0 and not wanted:
+            return
+        with contextlib.closing(self._numbered()) as frames:
+            for payload, shot in frames:
+                index = payload.timed.index
+                self.offset = shot if index <= first else self.offset
+                if index in wanted:
+                    self.shots[index] = shot
+                if index >= last:
+                    break
+        missing = sorted(wanted - self.shots.keys())
         if missing:
             raise InputError(
                 f"names frame {missing[0]}, which lies outside `start` and `end`", field="guide"
             )
-        self._answers: dict[tuple[int, int], FrameTransform] = {}
+
+    def _numbered(self) -> Generator[tuple[Payload, int], None, None]:
+        """All frames, each with the number of its shot."""
+        sources, detects = self.analysis.sources, self.analysis.harmonizers[0].cut_detection
+        detector, shot, begun = CutDetector(), 0, False
+        with contextlib.closing(sources.frames()) as frames:
+            for payload in frames:
+                cut = payload.timed.index in sources.cuts
+                if detects:
+                    cut = detector.step(payload.timed.image.thumbnail(*THUMBNAIL)) or cut
+                shot += cut and begun  # what comes first begins a shot in any case
+                begun = True
+                yield payload, shot
+
+    def read(self, number: int) -> tuple[Payload, Picture]:
+        """A frame, and its RGB as shown, (H, W, 3) uint8."""
+        if number not in self._held:
+            with contextlib.closing(self.analysis.sources.frames(number)) as frames:
+                payload = next(frames, None)
+            if payload is None or payload.timed.index != number:
+                raise InputError(f"frame {number} could not be read again", field="guide")
+            while len(self._held) >= HELD_FRAMES:
+                del self._held[next(iter(self._held))]
+            self._held[number] = payload, to_uint8(payload.timed.image.rgb())
+        return self._held[number]
 
     def shown(self, number: int, place: int) -> Shown:
         """A frame as the points of a part see it."""
-        payload, shot = self.frames[number]
+        payload, frame = self.read(number)
         matte = self.analysis.covers(payload.mattes)[place]
         if not matte.any():
             raise InputError(f"frame {number} has no foreground; name another", field="guide")
         if (number, place) not in self._answers:
-            answer = answer_among_neighbors(self.analysis, number, place)
-            self._answers[number, place] = answer
-        frame = to_uint8(payload.timed.image.rgb())
-        return Shown(frame, matte, self._answers[number, place], shot)
+            self._answers[number, place] = came_among_neighbors(self.analysis, number, place)
+        came = self._answers[number, place]
+        return Shown(frame, matte, came.answer, self.shots[number], came.share)
+
+    def firsts(self, place: int) -> Iterator[tuple[int, Shown]]:
+        """For each shot that shows a part, a frame that its dials are fitted in: the first that
+        shows it solid somewhere, else the first that shows it at all."""
+        if self._firsts is None:
+            self._firsts = self._find_firsts()
+        for shot, number in self._firsts[place].items():
+            self.shots[number] = shot
+            yield shot, self.shown(number, place)
+
+    def _find_firsts(self) -> list[dict[int, int]]:
+        parts = range(len(self.analysis.harmonizers))
+        found: list[dict[int, int]] = [{} for _ in parts]
+        solid: list[set[int]] = [set() for _ in parts]
+        asked: int | None = None
+        with contextlib.closing(self._numbered()) as frames:
+            for payload, shot in frames:
+                index = payload.timed.index
+                if asked is not None and shot != asked:
+                    break
+                for place, cover in enumerate(self.analysis.covers(payload.mattes)):
+                    if shot in solid[place] or not cover.any():
+                        continue
+                    if float(to_unit(cover).max()) >= INSIDE:
+                        found[place][shot] = index
+                        solid[place].add(shot)
+                    found[place].setdefault(shot, index)
+                if self.until is not None and index >= self.until:
+                    asked = shot
+                    if all(shot in one for one in solid):
+                        break
+        return found
 
 
 def answer_among_neighbors(
     analysis: Analysis, number: int, place: int, check: Callable[[], None] = lambda: None
 ) -> FrameTransform:
+    """What the network says of a frame, as :func:`came_among_neighbors` has it come."""
+    return came_among_neighbors(analysis, number, place, check).answer
+
+
+def came_among_neighbors(
+    analysis: Analysis, number: int, place: int, check: Callable[[], None] = lambda: None
+) -> Came:
     """What the network says of a frame among its neighbors, before strength and any guide; of the
     whole shot, where that has been surveyed.
 
@@ -192,21 +287,32 @@ def answer_among_neighbors(
     sources, own = analysis.sources, analysis.harmonizers[place]
     plain = dataclasses.replace(sources.job, strength=1.0, keep=(), move="foreground")
     harmonizer = Harmonizer.from_settings(
-        plain, own.network, cut_detection=own.cut_detection, reference=analysis.reference
+        plain,
+        own.network,
+        cut_detection=own.cut_detection,
+        reference=analysis.reference,
+        side=own.side,
+        find_background=lambda index: analysis.find_other_side(place, index),
     )
     harmonizer.surveyed = analysis.surveyed_at(number, place)
     first = max(0, number - AROUND)
-    released = []
-    for payload in itertools.islice(sources.frames(first), number - first + AROUND + 1):
-        check()
-        timed = payload.timed
-        cut = timed.index in sources.cuts
-        matte = analysis.covers(payload.mattes)[place]
-        released += harmonizer.push(timed.index, timed.image.thumbnail, matte, cut=cut)
-    for one in itertools.chain(released, harmonizer.drain_lazily()):
-        check()
-        if one.payload == number and isinstance(one.change, FrameTransform):
-            return one.change
+
+    def released() -> Generator[Released, None, None]:
+        for payload in itertools.islice(sources.frames(first), number - first + AROUND + 1):
+            check()
+            timed = payload.timed
+            cut = timed.index in sources.cuts
+            matte = analysis.covers(payload.mattes)[place]
+            yield from harmonizer.push(timed.index, timed.image.thumbnail, matte, cut=cut)
+        yield from harmonizer.drain_lazily()
+
+    with contextlib.closing(released()) as frames:
+        for one in frames:
+            check()
+            if one.payload == number and isinstance(one.change, FrameTransform):
+                came = harmonizer.listener.last
+                assert came is not None, "what is changed was heard"
+                return came
     raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")
 
 
@@ -220,9 +326,12 @@ def as_stored(guide: Guide, info: VideoInfo) -> Guide:
         x, y = at
         last_column, last_row = info.width - 1, info.height - 1
         turns = round(info.turned / 90) % 4
-        return {1: (last_column - y, x), 2: (last_column - x, last_row - y), 3: (y, last_row - x)}[
-            turns
-        ]
+        column, row = {
+            1: (last_column - y, x),
+            2: (last_column - x, last_row - y),
+            3: (y, last_row - x),
+        }[turns]
+        return max(0.0, column), max(0.0, row)  # the last pixel's far half lies before the first
 
     def moved(point: Point) -> Point:
         to = point.to if point.place is None else placed(point.place)
@@ -270,8 +379,27 @@ def meeting(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def guided_report(heard: Heard | None) -> dict[str, Any]:
     """What a report holds of a guide: the guide, so that flags become a file, and what came of each
-    point."""
-    return {} if heard is None else {"guide": heard.guide, "guided": heard.points}
+    point, shots counted from 1."""
+    return {} if heard is None else {"guide": heard.guide, "guided": _from_one(heard.points)}
+
+
+def _from_one(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with their shots numbered as reports number shots."""
+    return [row if row["shot"] is None else {**row, "shot": row["shot"] + 1} for row in rows]
+
+
+def told_of_points(rows: list[dict[str, Any]]) -> list[str]:
+    """What a user should know of the points: which contradict one another, and which ask for what
+    is cut off."""
+    told = []
+    for row in rows:
+        what = f"`guide`: point {row['point']} ({row['asked']})"
+        left = f"{row['levels_left']:.0f} levels are left of what it asks for"
+        if row["contradicts"] is not None:
+            told.append(f"{what} and point {row['contradicts']} contradict each other: {left}")
+        elif row["clipped"]:
+            told.append(f"{what}: its color is cut off at black or white: {left}")
+    return told
 
 
 # --- streams, of which nobody knows what comes
@@ -295,13 +423,19 @@ def stream_report(harmonizer: Harmonizer) -> dict[str, Any]:
     guide = harmonizer.moving[0].listener.guide
     if not guide:
         return {}
-    rows = [
-        row
-        for side in harmonizer.moving
-        for shot, one in side.listener.decisions.items()
-        for row in guided_rows(one, guide, int(side.side.of == "foreground"), shot)
-    ]
-    return {"guide": guide.to_tree(), "guided": meeting(rows)}
+    return {"guide": guide.to_tree(), "guided": _from_one(_stream_rows(harmonizer))}
+
+
+def _stream_rows(harmonizer: Harmonizer) -> list[dict[str, Any]]:
+    """What came of each point that was heard: in its own shot, where that has dials of its own."""
+    rows: dict[tuple[int, int], dict[str, Any]] = {}
+    for side in harmonizer.moving:
+        listener, thing = side.listener, int(side.side.of == "foreground")
+        for shot, one in listener.decisions.items():
+            for row in guided_rows(one, listener.guide, thing, shot):
+                if shot is not None or (row["point"], thing) not in rows:
+                    rows[row["point"], thing] = row
+    return meeting(list(rows.values()))
 
 
 def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
@@ -312,4 +446,5 @@ def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
     unheard = {frame for listener in listeners for frame in listener.unheard}
     frames = ", ".join(map(str, sorted(unheard)))
     told = f"`guide`: frames {frames} did not come or show no foreground: what names them was not "
-    return [*find_prior(job.weights)[1], *([f"{told}heard"] if frames else [])]
+    warnings = [*find_prior(job.weights)[1], *told_of_points(_stream_rows(harmonizer))]
+    return [*warnings, *([f"{told}heard"] if frames else [])]

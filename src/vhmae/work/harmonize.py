@@ -37,7 +37,7 @@ from vhmae.work.output import Output
 from vhmae.work.report import Report, Tally, where_it_runs
 from vhmae.work.resume import Standing, as_stopped, job_identity, restore, snapshot_of
 from vhmae.work.shot_pixels import Needed
-from vhmae.work.sources import Payload, Sources
+from vhmae.work.sources import Payload, Sources, check_guide
 
 Changed = tuple[Ready, Snapshot | None]
 """A frame with what is to be done to it, and the harmonizers' memory now and then."""
@@ -108,6 +108,7 @@ def harmonize_job(
         said_of: the job whose frames its guide names, where that is another shot of the scene.
         on_progress: as :func:`harmonize_video` takes it.
     """
+    job.words.read()  # what nobody can mean is refused before a mask is made
     if job.matte is not None:
         return _harmonize_matted(job, job.matte, network, said_of, on_progress)
     began = time.monotonic()
@@ -121,6 +122,7 @@ def harmonize_job(
     sources = Sources(job)
     output = Output(job, sources.info)
     sources.check()
+    guide = check_guide(sources, said_of)
     if opening is not None:
         network = opening.result()
     analysis = Analysis(sources, network)
@@ -129,6 +131,8 @@ def harmonize_job(
         numbers = sources.info.numbers or range(1, sources.info.frames + 1)
         older = older_pictures(job.output, numbers)
     first = analysis.harmonizers[0]
+    if guide:
+        first.require_maps()
     check_memory(
         job.composite,
         waiting_bytes(analysis),

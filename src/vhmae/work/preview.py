@@ -47,7 +47,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
     analysis.survey()
     for place, harmonizer in enumerate(analysis.harmonizers):
         harmonizer.surveyed = analysis.surveyed_at(number, place)
-    heard = hear_guide(analysis, first)
+    heard = hear_guide(analysis, first, until=number)
     near = itertools.islice(analysis.sources.frames(first), number - first + AROUND + 1)
     for (timed, mattes), covers, changes, _ in analysis.harmonized(near):
         if timed.index != number:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from vhmae.color.light import LIGHT, HdrSpace, WideSpace
 from vhmae.color.spaces import named_space
 from vhmae.engine.sight import one_before_another, shows_background
 from vhmae.errors import InputError
+from vhmae.guide.document import Guide
 from vhmae.memory import how_many
 from vhmae.video.cuts import read_cuts
 from vhmae.video.exr import is_exr
@@ -116,7 +117,7 @@ class Sources:
         last = info.frames if job.end is None else _frame_at(info, job.end)
         return max(0, min(last or info.frames, info.frames) - first)
 
-    def frames(self, first: int = 0, count: bool = False) -> Iterator[Payload]:
+    def frames(self, first: int = 0, count: bool = False) -> Generator[Payload, None, None]:
         """The frames within --start and --end from a number on, each with its mattes."""
         job, info = self.job, self.info
         begin = max(first, _frame_at(info, job.start))
@@ -262,6 +263,36 @@ def _open_layers(
     )
     layers.warnings += warnings
     return layers
+
+
+def check_guide(sources: Sources, said_of: AnalysisJob | None = None) -> Guide:
+    """What a job's person says, checked before the work.
+
+    Args:
+        said_of: the job whose frames the guide names, where that is another shot of the scene.
+    Raises:
+        InputError: for what no guide can say, and places, frames or objects that there are not.
+    """
+    words = sources.job.words
+    guide = words.read()
+    if said_of is None:
+        check_fits(guide, sources)
+        return guide
+    own = dataclasses.replace(words, guide=None).read()
+    if own.points:
+        raise InputError(
+            f"point 1 ({own.points[0].words()}) is said of {sources.job.composite}, but `guide` "
+            f"{words.guide} of {said_of.composite}: put the point into a guide of its own",
+        )
+    return guide
+
+
+def check_fits(guide: Guide, sources: Sources) -> None:
+    """Refuse what a guide says of places, frames or objects that there are not."""
+    info = sources.info
+    turned = info.turned % 180
+    width, height = (info.height, info.width) if turned else (info.width, info.height)
+    guide.check_fits(width, height, info.frames, sources.objects)
 
 
 def read_still(path: Path) -> Array:
