@@ -140,11 +140,17 @@ def test_a_run_that_is_resumed_hears_the_same(
     composite, mask = small_clip(frames=24)
     monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 8)
     run = ["harmonize", str(composite), "--mask", str(mask), "--precision", "fp32", "-q"]
-    run += ["--dial", "exposure=-1", "--resume", "-o"]
+    Guide(shots="all").write(tmp_path / "all.json")
+    (tmp_path / "cuts.txt").write_text("6\n")
+    run += ["--guide", str(tmp_path / "all.json"), "--cuts", str(tmp_path / "cuts.txt")]
+    run += ["--dial", "exposure=-1", "--resume", "--json", str(tmp_path / "r.json"), "-o"]
     assert main([*run, str(tmp_path / "whole.mkv")]) == 0
+    needed = json.loads((tmp_path / "r.json").read_text())["needed"]
+    assert [(row["first"], row["last"]) for row in needed] == [(0, 5), (6, 23)]
     stop_at(18, [*run, str(tmp_path / "out.mkv")], monkeypatch)
     assert main([*run, str(tmp_path / "out.mkv")]) == 0
     assert same_frames(tmp_path / "whole.mkv", tmp_path / "out.mkv")
+    assert json.loads((tmp_path / "r.json").read_text())["needed"] == needed
 
 
 NO_GUIDE = [

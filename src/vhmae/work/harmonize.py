@@ -340,11 +340,16 @@ class Renderer:
         harmonizers = self.analysis.harmonizers
         if self.resumed is not None:
             restore(harmonizers, self.resumed.stream, map(self.analysis.waiting, frames))
+            if self.needed is not None:
+                self.needed.restore(self.resumed.stream)
         for number, ready in enumerate(self.analysis.harmonized(frames), 1):
             if self.needed is not None:
                 self.needed.look_at(ready)
             due = self.output.job.resume and number % CHECKPOINT_FRAMES == 0
-            yield ready, snapshot_of(harmonizers) if due else None
+            snapshot = snapshot_of(harmonizers) if due else None
+            if snapshot is not None and self.needed is not None:
+                snapshot = self.needed.joined(snapshot)
+            yield ready, snapshot
 
     def _render(self, changed: Changed) -> Done:
         ((timed, mattes), covers, wanted, _), snapshot = changed

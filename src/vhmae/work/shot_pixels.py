@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array, Matte, to_unit
+from vhmae.engine.memory import Snapshot
 from vhmae.engine.rendering import ColorChange
 from vhmae.guide.colors import added
 from vhmae.guide.dials import DIALS, fit_dials
@@ -62,6 +63,21 @@ class ShotPixels:
             self._kept_one_in *= 2
             self._parts = [part[::2] for part in self._parts]
 
+    def state(self) -> tuple[dict[str, Any], Array]:
+        """What was seen, for :meth:`restored`: numbers for JSON, and all pixels."""
+        sizes = [len(part) for part in self._parts]
+        numbers = {"seen": self.seen, "last": self._last, "one_in": self._kept_one_in}
+        return numbers | {"sizes": sizes}, np.concatenate([np.zeros((0, 6)), *self._parts])
+
+    @classmethod
+    def restored(cls, numbers: dict[str, Any], pixels: Array) -> ShotPixels:
+        """Pixels as another one has seen them."""
+        own = cls()
+        own.seen, own._last, own._kept_one_in = (numbers[key] for key in ("seen", "last", "one_in"))
+        ends = np.cumsum([0, *numbers["sizes"]])
+        own._parts = [pixels[ends[at] : ends[at + 1]] for at in range(len(ends) - 1)]
+        return own
+
     def both(self) -> tuple[Array, Array]:
         """(P, 3) before and after."""
         pixels = np.concatenate(self._parts)
@@ -74,11 +90,16 @@ class Needed:
 
     def __init__(self, analysis: Analysis) -> None:
         self._analysis = analysis
+        self._ended: list[dict[str, Any]] = []
+        """What was told of shots that are over."""
         self._shots: dict[tuple[int, int], tuple[ShotPixels, list[int]]] = {}
+        """The shot that is looked at: pixels, and first and last frame, of each part."""
 
     def look_at(self, ready: Ready) -> None:
         """Take the next frame with its changes."""
         index = ready.payload.timed.index
+        if any(shot != ready.shot for shot, _ in self._shots):
+            self._ended, self._shots = self.rows(), {}
         for thing, harmonizer, cover, change in zip(
             self._analysis.objects,
             self._analysis.harmonizers,
@@ -97,11 +118,28 @@ class Needed:
     def rows(self) -> list[dict[str, Any]]:
         """For each shot and part: its frames, what it still needed in words and dials, and by how
         many levels."""
-        return [
+        return self._ended + [
             {"shot": shot + 1, "object": thing, "first": frames[0], "last": frames[1]}
             | described(*pixels.both())
             for (shot, thing), (pixels, frames) in sorted(self._shots.items())
         ]
+
+    def joined(self, stream: Snapshot) -> Snapshot:
+        """The harmonizers' memory, and what was seen, for :meth:`restore`."""
+        numbers, arrays = [], dict(stream.arrays)
+        for (shot, thing), (pixels, frames) in self._shots.items():
+            seen, arrays[f"needed{len(numbers)}"] = pixels.state()
+            numbers.append([shot, thing, [*frames], seen])
+        needed = {"ended": self._ended, "shots": numbers}
+        return Snapshot({**stream.numbers, "needed": needed}, arrays)
+
+    def restore(self, stream: Snapshot) -> None:
+        """Go on from :meth:`joined`."""
+        needed = stream.numbers["needed"]
+        self._ended = needed["ended"]
+        for at, (shot, thing, frames, seen) in enumerate(needed["shots"]):
+            pixels = ShotPixels.restored(seen, stream.arrays[f"needed{at}"])
+            self._shots[shot, thing] = pixels, frames
 
 
 def described(before: Array, after: Array) -> dict[str, Any]:
