@@ -32,7 +32,8 @@ async ({ frame, mattes, changes, width, height }) => {
     const matte = { data: await bytes(mattes[i]), width, height };
     const overall = Float64Array.from(await floats(change.overall));
     const local = await floats(change.local);
-    layers.push({ matte, change: { ...change, overall, local }, inverted: change.inverted });
+    const { inverted, reach } = change;
+    layers.push({ matte, change: { ...change, overall, local }, inverted, reach });
   }
   renderer.render(layers);
   const { data } = renderer.read("after");
@@ -168,6 +169,54 @@ def test_what_the_matte_leaves_out_can_be_changed(page: Page) -> None:
     expected = render_rgb(frame, 1.0 - to_unit(matte), transform)
     found = drawn(page, frame, [matte], [{**as_page(transform, case), "inverted": True}])
     assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
+
+
+def within(matte: Array, *box: int) -> Array:
+    """A matte that is nothing outside a box: left, top, right, bottom."""
+    left, top, right, bottom = box
+    kept = np.zeros_like(matte)
+    kept[top:bottom, left:right] = matte[top:bottom, left:right]
+    return kept
+
+
+def test_nothing_outside_its_reach_need_be_drawn(page: Page) -> None:
+    """Objects one after the other, the last of which is nowhere."""
+    rng = np.random.default_rng(8)
+    case = Case(cells=4)
+    frame = a_frame(rng, case.height, case.width)
+    boxes = [(300, 10, 385, 90), (7, 60, 350, 216), (0, 0, 0, 0)]
+    mattes = [within(a_matte(rng, case.height, case.width), *box) for box in boxes]
+    changes = [as_page(a_transform(rng, case), case) for _ in boxes]
+    sides = ("left", "top", "right", "bottom")
+    reaching = [
+        {**change, "reach": dict(zip(sides, box, strict=True))}
+        for change, box in zip(changes, boxes, strict=True)
+    ]
+    whole = drawn(page, frame, mattes, changes)
+    assert np.array_equal(drawn(page, frame, mattes, reaching), whole)
+    assert not np.array_equal(whole, frame)
+
+
+REACH = """
+async ({ width, height, box, level }) => {
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#000";
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = `rgb(${level}, ${level}, ${level})`;
+  const [left, top, right, bottom] = box;
+  context.fillRect(left, top, right - left, bottom - top);
+  const found = page.reachOf(await createImageBitmap(await canvas.convertToBlob()));
+  return [found.left, found.top, found.right, found.bottom];
+}
+"""
+
+
+@pytest.mark.parametrize("box", [(3, 5, 40, 9), (0, 0, 64, 48), (63, 47, 64, 48), (0, 0, 0, 0)])
+def test_the_reach_of_a_matte_is_found(page: Page, box: tuple[int, ...]) -> None:
+    for level in (1, 255):
+        given = {"width": 64, "height": 48, "box": box, "level": level}
+        assert page.evaluate(REACH, given) == list(box)
 
 
 def _text(values: Array) -> str:

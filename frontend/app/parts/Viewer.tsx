@@ -7,6 +7,7 @@ import { ArmedHint, WipeHandle, groundOf, useGraphics } from "../../src/page/loo
 import { address, api } from "../api";
 import { changes, isAsking } from "../store/answers";
 import { drawnScale, frame, isLoading, shown, speed, type Shown } from "../store/playhead";
+import { reachOf } from "../store/pictures";
 import { currentObject, isOpen, project } from "../store/project";
 import { complain, theme } from "../store/session";
 import { armed, center, gain, mode, showMatte, showPoints, wipe, zoom } from "../store/view";
@@ -54,7 +55,7 @@ export function Viewer() {
       const layers: Layer[] = [];
       made.forEach((change, i) => {
         const matte = now.mattes[i]; // not there yet where who moves was told after the frame came
-        if (change && matte) layers.push({ matte, change });
+        if (change && matte) layers.push({ matte, change, reach: reachOf(matte) });
       });
       draw.render(layers, now.mattes[object - 1]);
       drawn.current = { by: draw, now, made, object };

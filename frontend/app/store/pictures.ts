@@ -1,5 +1,6 @@
 /** Frames and mattes, fetched and decoded; what was seen last is kept. */
 
+import type { Box } from "../../src/index";
 import { address, api, type Size } from "../api";
 
 /** A frame with the mattes of its parts that move, of one size. */
@@ -128,10 +129,43 @@ export function bytesOf(matte: ImageBitmap): Uint8Array {
   return out;
 }
 
+const reaches = new WeakMap<ImageBitmap, Box>();
+
+/** The pixels of which a matte is more than nothing lie in here. */
+export function reachOf(matte: ImageBitmap): Box {
+  const known = reaches.get(matte);
+  if (known) return known;
+  const { data, width, height } = pixelsOf(matte);
+  const words = new Uint32Array(data.buffer);
+  const nothing = new Uint32Array(new Uint8Array([0, 0, 0, 255]).buffer)[0]!;
+  let [left, top, right, bottom] = [width, height, 0, 0];
+  for (let y = 0; y < height; y++) {
+    const row = y * width;
+    let first = 0;
+    while (first < width && words[row + first] === nothing) first++;
+    if (first === width) continue;
+    let last = width;
+    while (words[row + last - 1] === nothing) last--;
+    top = Math.min(top, y);
+    bottom = y + 1;
+    left = Math.min(left, first);
+    right = Math.max(right, last);
+  }
+  const found = right > left ? { left, top, right, bottom } : { left: 0, top: 0, right: 0, bottom: 0 };
+  reaches.set(matte, found);
+  return found;
+}
+
+let readable: OffscreenCanvasRenderingContext2D | null = null;
+
 /** Four bytes a pixel. */
 export function pixelsOf(bitmap: ImageBitmap): ImageData {
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" })!;
-  context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, bitmap.width, bitmap.height);
+  const { width, height } = bitmap;
+  if (readable?.canvas.width !== width || readable.canvas.height !== height) {
+    const canvas = new OffscreenCanvas(width, height);
+    readable = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" })!;
+  }
+  readable.globalCompositeOperation = "copy"; // nothing stays of what was there
+  readable.drawImage(bitmap, 0, 0);
+  return readable.getImageData(0, 0, width, height);
 }
