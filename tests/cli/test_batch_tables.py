@@ -21,15 +21,20 @@ ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be")
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("said_first", [False, True])
 def test_what_spreadsheets_write_is_read(
-    encoding: str, separator: str, end: str, tmp_path: Path
+    encoding: str, separator: str, end: str, said_first: bool, tmp_path: Path
 ) -> None:
     rows = [
         ["Composite", "MASK", "Out", "Strength", "Hold-Last-Mask", "start"],
         ["a.mov", "m.mov", "Größe.mov", "0.5", "yes", "2"],
         ["b.mov", "1.png|2.png", "ü.mov", "", "", ""],
     ]
-    text = end.join(separator.join(row) for row in rows) + end
+    said = [f"sep={separator}"] if said_first else []
+    empty = ["", ""] if separator != "," or said_first else []
+    blank = [" "] * 5  # as a spreadsheet keeps of a line that was emptied
+    written = [*(row + empty for row in rows), blank]
+    text = end.join([*said, *(separator.join(row) for row in written)]) + end
     (tmp_path / "jobs.csv").write_bytes(text.encode(encoding))
     first, second = read_jobs(tmp_path / "jobs.csv", {"strength": 0.25})
     assert first.output == tmp_path / "Größe.mov"
@@ -135,3 +140,12 @@ def test_what_all_lines_share_is_looked_up_once(
     (tmp_path / "jobs.csv").write_text("\n".join(["composite,mask,out,strength", *lines]))
     assert len(read_jobs(tmp_path / "jobs.csv", {})) == 300
     assert len(asked) <= 10
+
+
+def test_lines_are_counted_as_they_stand_and_fields_beyond_the_columns_are_refused(
+    tmp_path: Path,
+) -> None:
+    table = tmp_path / "jobs.csv"
+    table.write_text("sep=;\ncomposite;mask;out;;\na;m;o.mov;;\n ; ;\nb;m;p.mov;x;\n")
+    with pytest.raises(InputError, match="line 5 does not have the fields of the first line"):
+        read_jobs(table, {})

@@ -58,15 +58,17 @@ def test_mattes_among_the_footage_are_not_footage(footage: Path, tmp_path: Path)
     assert {line["background"]["raw"] for line in read_manifest(tmp_path / "set")} == {"b.mp4"}
 
 
-def test_odd_signs_in_a_licence_lose_no_line(footage: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("separator", "encoding"), [(",", "utf-8"), (";", "utf-16")])
+def test_odd_signs_in_a_licence_lose_no_line(
+    separator: str, encoding: str, footage: Path, tmp_path: Path
+) -> None:
     raw = few(
         footage,
         tmp_path,
         {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4", "a.npz": "mattes/take0.npz"},
     )
-    (raw / "sources.csv").write_text(
-        "file,source,licence\na.mp4,x,one\u2028two\u0085three\n", encoding="utf-8"
-    )
+    text = "file,source,licence\na.mp4,x,one\u2028two\u0085three\n"
+    (raw / "sources.csv").write_bytes(text.replace(",", separator).encode(encoding))
     assert build_few(raw, raw, tmp_path / "set") == 0
     assert {line["foreground"]["licence"] for line in read_manifest(tmp_path / "set")} == {
         "one\u2028two\u0085three"

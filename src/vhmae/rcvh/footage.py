@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections
-import csv
 import dataclasses
 import hashlib
 import lzma
@@ -17,6 +16,7 @@ from vhmae.rcvh.job import Footage
 from vhmae.rcvh.placement import Silhouette
 from vhmae.video.containers import CONTAINERS
 from vhmae.video.sequence import PICTURES
+from vhmae.work.sheets import read_sheet
 
 SOURCES = "sources.csv"
 NO_MATTE = "without a matte"
@@ -144,26 +144,19 @@ def _is_hidden(path: Path) -> bool:
 def _read_sources(table: Path, names: list[str]) -> dict[str, dict[str, str]]:
     if not table.exists():
         return {}
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"{table}: cannot be read ({getattr(error, 'strerror', None) or error}); save it as "
-            "CSV in UTF-8"
-        ) from None
-    if "file" not in (reader.fieldnames or []):
+    sheet = read_sheet(table)
+    if "file" not in sheet.names:
         raise InputError(
             f"{table}: has no column 'file'; its first line must be: file,source,licence"
         )
+    rows = [{"file": "", **dict(zip(sheet.names, row, strict=False))} for _, row in sheet.rows]
     unknown = next((row["file"] for row in rows if row["file"] not in names), None)
     if unknown is not None:
         raise InputError(
             f"{table}: names {unknown}, which is not in {table.parent}; mend the column 'file'"
         )
     return {
-        row["file"]: {key: (row.get(key) or "").strip() for key in ("source", "licence")}
+        row["file"]: {key: row.get(key, "").strip() for key in ("source", "licence")}
         for row in rows
     }
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -11,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.errors import InputError, did_you_mean
-from vhmae.memory import bounded
 from vhmae.options import Option, build_options, options_of
 from vhmae.work.job import HarmonizeJob
+from vhmae.work.sheets import read_sheet
 
 REQUIRED = ("composite", "mask", "out")
 NAMES = {"masks": "mask", "output": "out"}
 """What columns are called that are not called as their options are."""
-SEPARATORS = ",;\t"
 
 
 def columns() -> dict[str, Option]:
@@ -62,19 +59,8 @@ def read_jobs(table: Path, shared: Mapping[str, Any]) -> list[HarmonizeJob]:
 
 def _rows(table: Path, known: Mapping[str, Option]) -> Iterator[tuple[int, dict[str, str]]]:
     """The lines of a table, each with its number and its fields by their columns."""
-    try:
-        text = _decoded(bounded(table).read_bytes())
-        heading = text.lstrip("\n").partition("\n")[0]
-        separator = max(SEPARATORS, key=heading.count)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
-        lines = [(reader.line_num, fields) for fields in reader if any(fields)]
-    except UnicodeDecodeError:
-        told = "is neither UTF-8 nor UTF-16; save it as CSV UTF-8"
-        raise InputError(f"{table}: {told}") from None
-    except (OSError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{table}: cannot be read ({reason}); give a CSV file") from None
-    names = [name.strip().lower().replace("-", "_") for name in lines[0][1]] if lines else []
+    sheet = read_sheet(table)
+    names = [name.replace("-", "_") for name in sheet.names]
     missing = [
         name
         for name in REQUIRED
@@ -92,7 +78,7 @@ def _rows(table: Path, known: Mapping[str, Option]) -> Iterator[tuple[int, dict[
             raise InputError(f"{table}: {told}")
         if names.count(name) > 1:
             raise InputError(f"{table}: has two columns '{name}'; leave one")
-    for line, fields in lines[1:]:
+    for line, fields in sheet.rows:
         if len(fields) != len(names):
             told = (
                 f"line {line} does not have the fields of the first line; quote fields with commas"
@@ -101,7 +87,7 @@ def _rows(table: Path, known: Mapping[str, Option]) -> Iterator[tuple[int, dict[
         if any("\0" in field for field in fields):
             raise InputError(f"{table}: line {line} holds a NUL, which no name can; mend the table")
         row = {name: field.strip() for name, field in zip(names, fields, strict=True)}
-        if separator != ",":  # where semicolons separate fields, a comma stands in numbers
+        if sheet.separator != ",":  # where semicolons separate fields, a comma stands in numbers
             row = {name: _with_point(known[name], field) for name, field in row.items()}
         yield line, row
 
@@ -110,16 +96,6 @@ def _with_point(option: Option, field: str) -> str:
     """A number with a comma, as half of the world writes it, with a point."""
     is_number = option.hint in (float, Fraction) and re.fullmatch(r"-?\d*,\d+", field)
     return field.replace(",", ".") if is_number else field
-
-
-def _decoded(data: bytes) -> str:
-    """Text of a spreadsheet: UTF-8, or UTF-16 as Excel writes it, also without its mark."""
-    encoding = "utf-8-sig"
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    elif b"\0" in data[:2]:  # the first letter is of a column's name
-        encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
-    return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _job(
