@@ -18,6 +18,7 @@ from PIL import Image
 from tests.support.networks import TINY, model
 from tests.support.scenes import moving_scene, write_video
 from vhmae import memory
+from vhmae.app.document import read_document
 from vhmae.color.lut import read_cube
 from vhmae.data import aligned, pairs
 from vhmae.data.clips import Pack, read_file_table, read_mask_bits, read_names
@@ -31,7 +32,9 @@ from vhmae.video.probe import probe_video
 from vhmae.video.sequence import probe_pictures
 from vhmae.video.still_sizes import stored_size
 from vhmae.video.stills import picture_kind, read_stored
+from vhmae.web.secrets import read_secrets
 from vhmae.work.jobs_table import read_jobs
+from vhmae.work.sheets import read_sheet
 
 
 def array(shape: tuple[int, ...], kind: str, data: bytes = b"") -> bytes:
@@ -52,8 +55,14 @@ def array(shape: tuple[int, ...], kind: str, data: bytes = b"") -> bytes:
         lambda path: pairs.read_pairs(path.parent, path),
         lambda path: read_list(path.parent, path),
         lambda path: read_cube(path),
+        lambda path: read_document(path),
+        lambda path: read_secrets(path),
+        lambda path: read_sheet(path),
     ],
-    ids=["table", "cuts", "names", "file table", "aligned", "pairs", "composites", "LUT"],
+    ids=[
+        *("table", "cuts", "names", "file table", "aligned", "pairs", "composites", "LUT"),
+        *("project", "secrets", "sheet"),
+    ],
 )
 def test_a_pipe_is_not_waited_for_and_a_device_not_read_to_its_end(
     read: Callable[[Path], object], tmp_path: Path

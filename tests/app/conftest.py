@@ -10,6 +10,9 @@ import pytest
 
 from tests.app.page import Page, app_of
 from tests.support.scenes import moving_scene, save_bold_weights, write_video
+from vhmae.app.project import Project
+from vhmae.app.site import App
+from vhmae.engine.settings import HarmonizerSettings
 
 FRAMES = 30
 
@@ -46,3 +49,32 @@ def page(folder: Path, bold_weights: Path) -> Iterator[Page]:
         yield Page(app)
     finally:
         app.close()
+
+
+@pytest.fixture
+def stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """An app that opens no clip: files, documents and the queue alone."""
+
+    def begin(self: Project) -> None:
+        self.state = "ready"
+        self.settled.set()
+
+    monkeypatch.setattr(Project, "begin", begin)
+    root = tmp_path / "own"
+    root.mkdir()
+    for name in ("clip.mp4", "mask.mp4"):
+        (root / name).write_bytes(b"x")
+    app = App(root, HarmonizerSettings())
+    try:
+        yield Page(app)
+    finally:
+        app.close()
+
+
+def begun(page: Page, **wanted: object) -> str:
+    """Begin to open a clip."""
+    wanted = wanted or {"composite": "clip.mp4", "masks": ["mask.mp4"]}
+    answer = page.post("projects", wanted)
+    assert answer.status_code == 201, answer.text
+    number: str = answer.json()["id"]
+    return number

@@ -58,6 +58,16 @@ class Page:
         """Wait until a clip is read, or failed."""
         return waited(lambda: self.get(f"projects/{number}").json(), "ready", "failed")
 
+    def maps(self, number: str, **asked: int) -> Any:
+        """Maps, once the network has come to them: asked for again until then."""
+        deadline = time.monotonic() + 100
+        while time.monotonic() < deadline:
+            answer = self.get(f"projects/{number}/maps", params=asked)
+            if answer.status_code != 409 or answer.json()["key"] != "server.not-yet":
+                return answer
+            time.sleep(0.05)
+        raise AssertionError("nobody looked at the frame")
+
     def rendered(self, number: str) -> dict[str, Any]:
         """Wait until an entry of the queue is through."""
         ends = ("done", "failed", "cancelled", "stopped")

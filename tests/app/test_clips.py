@@ -256,7 +256,7 @@ def test_a_frame_nobody_has_come_to_is_looked_at_when_it_is_asked_for(
     try:
         page = Page(app)
         number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
-        [row] = maps_of(page.get(f"projects/{number}/maps", params={"first": 20}).content)[1]
+        [row] = maps_of(page.maps(number, first=20).content)[1]
         assert row["flags"] == 0
         assert row["answers"][0] is not None
         several = page.get(f"projects/{number}/maps", params={"first": 20, "count": 3}).content

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.app.conftest import fill
+from tests.app.conftest import begun, fill
 from tests.app.page import Page, app_of, picture_of
 from tests.support.commands import error_of, harmonize
-from tests.support.scenes import decode
+from tests.support.scenes import decode, moving_scene, write_video
 from vhmae.app.document import Document, new_document
 from vhmae.app.refusals import Refused
 from vhmae.cli.options import read_job_file
@@ -24,7 +24,8 @@ from vhmae.grade.job import ExportJob
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.project import project_beside
 
-GUIDE = {"schema": 1, "points": [{"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}]}
+POINT = {"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}
+GUIDE = {"schema": 1, "points": [POINT]}
 
 
 @pytest.fixture
@@ -219,6 +220,7 @@ def test_what_the_server_keeps_is_not_the_pages_to_change(tmp_path: Path) -> Non
         ({"job": 3}, "job"),
         ({"guide": {"schema": 1, "points": [{}]}}, "at"),
         ({"versions": [{"guide": GUIDE}]}, "versions"),
+        ({"versions": [{"name": "first", "guide": GUIDE}]}, "saved"),
         ({"view": {"a": "x" * 20_000}}, "view"),
         ({"more": 1}, "more"),
     ],
@@ -272,6 +274,129 @@ def test_files_of_other_folders_are_told_from_the_project(own: Page) -> None:
     assert (job["composite"], job["masks"]) == ("other.mkv", ["../short.mkv"])
     told = own.get(f"projects/{number}/path", params={"of": "clip.mkv"}).json()
     assert told == {"path": "../clip.mkv"}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changed"),
+    [
+        ({"composite": "clip.mp4", "masks": ["mask.mp4"]}, {"strength": 0.5}),
+        (
+            {
+                "foreground": "mask.mp4",
+                "background": "clip.mp4",
+                "placement": {"position": [0.0, 0.0], "scale": 1.0},
+            },
+            {"position": [120.0, 40.0], "scale": 0.5},
+        ),
+    ],
+)
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_what_was_saved_is_kept_when_a_clip_is_brought_again(
+    wanted: dict[str, Any], changed: dict[str, Any], is_closed: bool, stubbed: Page
+) -> None:
+    number = begun(stubbed, **wanted)
+    job = stubbed.get(f"projects/{number}").json()["document"]["job"]
+    saved(stubbed, number, job={**job, **changed})
+    kept = stubbed.get(f"projects/{number}").json()["document"]["job"]
+    assert changed.items() <= kept.items()
+    if is_closed:
+        stubbed.send("DELETE", f"projects/{number}")
+    assert begun(stubbed, **{**wanted, "masks": []}) == number
+    assert stubbed.get(f"projects/{number}").json()["document"]["job"] == kept
+
+
+@pytest.mark.parametrize("spoilt", ['{"x": NaN}', '{"x": 1e999}', '{"x": "\\ud83d"}'])
+def test_what_json_does_not_know_is_refused_wherever_it_comes_from(
+    spoilt: str, stubbed: Page
+) -> None:
+    number = begun(stubbed)
+    facts = stubbed.get(f"projects/{number}").json()
+    text = json.dumps({"revision": 1, "document": {**facts["document"], "view": "SPOILT"}})
+    text = text.replace('"SPOILT"', spoilt)
+    json_type = {"content-type": "application/json"}
+    path = f"projects/{number}/document"
+    answer = stubbed.send("PUT", path, content=text, headers=json_type)
+    assert (answer.status_code, "JSON" in answer.json()["detail"]) == (400, True)
+    assert stubbed.get(f"projects/{number}").status_code == 200
+    tree = json.dumps({**facts["document"], "view": "SPOILT"}).replace('"SPOILT"', spoilt)
+    (stubbed.app.folder.root / "other.vhmae.json").write_text(tree)
+    opened = stubbed.post("projects", {"project": "other.vhmae.json"})
+    assert (opened.status_code, "JSON" in opened.json()["detail"]) == (400, True)
+    options = f'{{"kind": "matte", "options": {spoilt.replace("x", "key")}}}'
+    asked = stubbed.send("POST", f"projects/{number}/renders", content=options, headers=json_type)
+    assert asked.status_code == 400, asked.text
+    assert stubbed.get("renders").json() == []
+
+
+def test_a_document_of_many_versions_can_be_saved(stubbed: Page) -> None:
+    number = begun(stubbed)
+    versions = [
+        {
+            "name": "name",
+            "saved": "2026-01-01T00:00:00Z",
+            "job": {},
+            "guide": {
+                "schema": 1,
+                "points": [POINT] * 40,
+            },
+        }
+        for _ in range(400)
+    ]
+    assert len(json.dumps(versions)) > 1_114_112
+    saved(stubbed, number, versions=versions)
+    stubbed.send("DELETE", f"projects/{number}")
+    assert begun(stubbed) == number
+    document = stubbed.get(f"projects/{number}").json()["document"]
+    assert len(document["versions"]) == 400
+    text = "a" * 21_000_000
+    answer = stubbed.send("PUT", f"projects/{number}/document", content=text)
+    assert answer.status_code == 413
+
+
+def test_a_file_that_came_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "c.vhmae.json"
+    late, asked = (Document(path, new_document({"composite": "c.mkv"}), False) for _ in range(2))
+    first = Document(path, new_document({"composite": "c.mkv"}), False)
+    first.change(1, {**first.shown, "view": {"by": "another"}})
+    with pytest.raises(Refused) as refused:
+        late.change(1, {**late.shown, "view": {}})
+    assert refused.value.values["document"]["view"] == {"by": "another"}
+    asked.ensure_saved()
+    assert json.loads(path.read_text())["view"] == {"by": "another"}
+
+
+def test_what_is_changed_while_a_clip_opens_is_opened(own: Page) -> None:
+    gate = threading.Event()
+    own.app.worker.ask(0, gate.wait)  # the network is busy
+    try:
+        folder = own.app.folder.root
+        (folder / "black.mkv").write_bytes((folder / "mask.mkv").read_bytes())
+        number = begun(own, composite="clip.mkv", masks=["mask.mkv"])
+        job = own.get(f"projects/{number}").json()["document"]["job"]
+        assert not saved(own, number, job={**job, "masks": ["black.mkv"]})["restarted"]
+        gate.set()
+        assert own.settled(number)["state"] == "ready"
+        assert own.app.projects.get(number).clip.job.masks == (folder / "black.mkv",)
+    finally:
+        gate.set()
+
+
+def test_a_matte_that_was_made_anew_is_read_anew(own: Page) -> None:
+    folder = own.app.folder.root
+    number = own.opened(composite="sub/other.mkv", masks=["sub/matte.mkv"])
+    project = own.app.projects.get(number)
+    before = project.clip
+    job = own.get(f"projects/{number}").json()["document"]["job"]
+    assert saved(own, number, job=job)["restarted"] is False
+    white = moving_scene(10, 96, 64)[1].astype(np.uint8) * 255
+    write_video(folder / "sub" / "matte.mkv", white[:, ::-1], pix_fmt="yuv444p")
+    assert saved(own, number, job=job)["restarted"] is True
+    assert own.settled(number)["state"] == "ready"
+    write_video(folder / "sub" / "matte.mkv", white, pix_fmt="yuv444p")
+    assert own.opened(composite="sub/other.mkv", masks=["sub/matte.mkv"]) == number
+    assert project.clip is not before
+    shown = picture_of(own.get(f"projects/{number}/frames/3/matte"))
+    np.testing.assert_array_equal(shown > 127, white[3] > 127)
 
 
 def test_a_project_lies_beside_its_clip() -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from tests.app.conftest import begun
 from tests.app.page import Page, app_of
 from vhmae.app import project
-from vhmae.app.worker import AWAITED, PREPARED, READING, Worker
+from vhmae.app.run import RunFolder
+from vhmae.app.worker import AWAITED, OPENING, PREPARED, READING, Worker
+from vhmae.errors import InputError
 
 PATIENCE_SECONDS = 60
 
@@ -45,6 +50,68 @@ def test_nobody_waits_for_a_worker_that_was_stopped(gate: threading.Event) -> No
     gate.set()
     worker.end()
     assert done == []
+
+
+def test_what_was_asked_for_last_is_done_first(gate: threading.Event) -> None:
+    worker = Worker()
+    held(worker, gate)
+    done: list[str] = []
+    numbers = ("first", "second", "third")
+    asked = [worker.ask(AWAITED, functools.partial(done.append, one)) for one in numbers]
+    worker.ask(PREPARED, lambda: done.append("soon"))
+    worker.ask(OPENING, lambda: done.append("opening"))
+    worker.hurry(asked[0])
+    gate.set()
+    worker.ask(READING, lambda: None).result(PATIENCE_SECONDS)
+    assert done == ["opening", "first", "third", "second", "soon"]
+    worker.hurry(asked[0])  # it has been done
+    worker.ask(READING, lambda: None).result(PATIENCE_SECONDS)
+    worker.end()
+    assert len(done) == 5
+
+
+def test_a_call_for_maps_does_not_wait_for_long(
+    stubbed: Page, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(project, "LOOK_SECONDS", 10 * PATIENCE_SECONDS)  # others would wait on
+    held(stubbed.app.worker, gate)
+    number = begun(stubbed)
+    clip = SimpleNamespace(
+        check_frame=lambda frame: None,
+        maps=SimpleNamespace(known=[False] * 9),
+        looks=SimpleNamespace(has=lambda frame: False),
+        close=lambda: None,
+    )
+    monkeypatch.setattr(stubbed.app.projects.get(number), "_clip", clip)
+    answers: list[Any] = []
+    call = threading.Thread(
+        target=lambda: answers.append(stubbed.get(f"projects/{number}/maps?first=4")), daemon=True
+    )
+    call.start()
+    call.join(PATIENCE_SECONDS)
+    assert [one.json()["key"] for one in answers] == ["server.not-yet"]
+
+
+def test_an_opening_takes_nothing_of_the_next_one_with_it(
+    stubbed: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+    plain = RunFolder.folder
+
+    def folder(self: RunFolder, name: str) -> Path:
+        folders.append(plain(self, name))
+        raise InputError("far enough")
+
+    checked = SimpleNamespace(check=lambda: None)
+    monkeypatch.setattr(project, "Sources", lambda job: checked)
+    monkeypatch.setattr(project.Project, "_analysis", lambda self, sources: None)
+    monkeypatch.setattr(RunFolder, "folder", folder)
+    for _ in range(2):
+        number = begun(stubbed)
+        stubbed.app.projects.get(number)._open(0)
+        assert stubbed.send("DELETE", f"projects/{number}").status_code == 204
+    assert len(set(folders)) == 2
+    assert all(one.name.startswith(f"{number}-") for one in folders)
 
 
 def test_a_call_that_waits_is_refused_when_the_app_ends(

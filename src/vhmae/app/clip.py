@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,18 @@ def seen_of(job: HarmonizeJob) -> dict[str, Any]:
     plain = dataclasses.replace(job, words=GuideOptions())
     fields = {field.name for field in dataclasses.fields(job)} - set(SETTLED)
     seen = {name: getattr(plain, name) for name in fields} | {"turned": job.keeps_turn}
+    seen |= {"files": [_stamp(path) for path in job.inputs().values()]}
     return seen | {"move": Move.parse(job.move).sides}  # how far each goes is not seen
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """By which a file that was made anew is told; folders change with what else is written there,
+    and sequences are many files: None."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_size, stat.st_mtime_ns) if S_ISREG(stat.st_mode) else None
 
 
 class OpenClip:

@@ -15,8 +15,10 @@ from vhmae.errors import InputError
 from vhmae.guide.document import Guide
 from vhmae.guide.options import GuideOptions
 from vhmae.guide.reading import guide_from
+from vhmae.memory import bounded
 from vhmae.options import options_of, values_from_json
 from vhmae.partial_output import write_text_whole
+from vhmae.web.records import is_whole
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.project import MARK, is_project
 
@@ -27,6 +29,7 @@ RENDERS = "renders"
 MOST_VERSIONS = 500
 LARGEST_VIEW_BYTES = 16_000
 LARGEST_BYTES = 20_000_000
+"""Of the file."""
 
 
 def new_document(job: dict[str, Any]) -> dict[str, Any]:
@@ -41,7 +44,7 @@ def read_document(path: Path) -> dict[str, Any]:
         InputError: where it is none, or of another version.
     """
     try:
-        with path.open("rb") as file:
+        with bounded(path).open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
         if len(data) > LARGEST_BYTES:
             raise InputError(f"{path}: is too large to be a project; choose another file")
@@ -64,6 +67,11 @@ def check_document(tree: dict[str, Any], source: str = "document") -> None:
     Raises:
         InputError: names what is wrong.
     """
+    if not is_whole(tree):
+        raise InputError(
+            f"{source}: holds NaN, an infinite number or half a letter, which JSON does not know; "
+            "mend it"
+        )
     job, versions = tree.get("job"), tree.get("versions")
     if not isinstance(job, dict) or not isinstance(versions, list):
         raise InputError(f'{source}: expected "job" {{...}} and "versions" [...]; mend it')
@@ -76,8 +84,10 @@ def check_document(tree: dict[str, Any], source: str = "document") -> None:
     if len(versions) > MOST_VERSIONS:
         raise InputError(f"{source}: more than {MOST_VERSIONS} versions; remove some")
     for version in versions:
-        if not isinstance(version, dict) or not isinstance(version.get("name"), str):
-            raise InputError(f'{source}: expected versions {{"name": ..., "guide": {{...}}}}')
+        held = version if isinstance(version, dict) else {}
+        if not all(isinstance(held.get(key), str) for key in ("name", "saved")):
+            told = '{"name": "...", "saved": "...", "guide": {...}}'
+            raise InputError(f"{source}: expected versions {told}")
         guide_from(version.get("guide"), f"{source}: version {version['name'][:40]}")
         values_from_json(HarmonizeJob, version.get("job") or {}, f"{source}: version")
     if len(json.dumps(tree.get("view"))) > LARGEST_VIEW_BYTES:
@@ -150,6 +160,7 @@ class Document:
     def ensure_saved(self) -> None:
         """Write the file, if nobody has: commands that are copied name it."""
         with self._lock:
+            self._take_up()
             if self._stamp is None:
                 self._write(self._tree)
 
@@ -168,14 +179,19 @@ class Document:
         return self.tree.get(key)
 
     def _take_up(self) -> None:
-        """Read the file again, if another program has changed it."""
-        if self._stamp is None or _stamp(self.path) in (self._stamp, None):
+        """Read the file again, if another program has changed it, or made one where none was."""
+        stamp = _stamp(self.path)
+        if stamp in (self._stamp, None):
             return
-        self._tree, self._stamp = read_document(self.path), _stamp(self.path)
+        self._tree, self._stamp = read_document(self.path), stamp
         self.revision += 1
 
     def _write(self, tree: dict[str, Any]) -> None:
-        write_text_whole(self.path, json.dumps(tree, indent=1, allow_nan=False) + "\n")
+        text = json.dumps(tree, indent=1, allow_nan=False) + "\n"
+        if len(text) > LARGEST_BYTES:  # it is ASCII
+            told = f"takes more than {LARGEST_BYTES} bytes; remove some versions"
+            raise InputError(f"{self.path}: {told}")
+        write_text_whole(self.path, text)
         self._stamp = _stamp(self.path)
 
 

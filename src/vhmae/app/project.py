@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -17,12 +18,14 @@ from vhmae.app.document import Document
 from vhmae.app.folder import Folder
 from vhmae.app.refusals import Refused
 from vhmae.app.run import RunFolder
-from vhmae.app.worker import AWAITED, PREPARED, READING, Worker
+from vhmae.app.worker import AWAITED, OPENING, PREPARED, READING, Worker
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError, VhmaeError
 from vhmae.options import build_options, options_of, values_from_json
+from vhmae.video.containers import CONTAINERS
 from vhmae.video.probe import sound_codecs
+from vhmae.video.sequence import PICTURES
 from vhmae.work.analysis import Analysis
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.sources import Sources
@@ -33,6 +36,10 @@ OWN = ("weights", "backend", "device", "precision", "threads")
 TOLD_EVERY_SECONDS = 0.5
 LOOK_SECONDS = 20.0
 """For which a call waits for the network."""
+MAPS_SECONDS = 1.0
+"""For which a call for maps does: pages give many of them up, and ask again for the others."""
+HELD_BY_MATROSKA = (".ogv", ".y4m")
+"""Videos whose sound (Vorbis) or whose planes as they are QuickTime does not hold."""
 
 
 @dataclasses.dataclass
@@ -61,6 +68,8 @@ class Project:
         self.state: State = "opening"
         self.error: dict[str, Any] | None = None
         self._clip: OpenClip | None = None
+        self._seen: dict[str, Any] = {}
+        """What the clip was opened with."""
         self._lock = threading.RLock()
         self._told = 0.0
         self._generation = 0
@@ -88,7 +97,7 @@ class Project:
         base = self.document.path.parent
         for one in options_of(HarmonizeJob):
             value = values.get(one.name)
-            if one.role == "plain" or value is None:
+            if value is None or (one.role == "plain" and one.hint is not Path):
                 continue
             several = isinstance(value, tuple)
             found = [
@@ -116,6 +125,8 @@ class Project:
             suffix = ".mov"
         else:
             suffix = clip.suffix.lower()
+            if suffix not in (*CONTAINERS, *PICTURES):  # what is read, and not written
+                suffix = ".mkv" if suffix in HELD_BY_MATROSKA else ".mov"
         return self.outputs / f"{stem}.harmonized{suffix}"
 
     def begin(self) -> None:
@@ -134,33 +145,47 @@ class Project:
         ).start()
 
     def _open(self, generation: int) -> None:
+        revision = self.document.revision
         try:
             job = plain_job(self.job)
+            seen = seen_of(job)
             sources = Sources(job)
             sources.check()
-            analysis = self.house.worker.ask(AWAITED, lambda: self._analysis(sources)).result()
-            folder = self.house.run.folder(f"{self.number}-{generation}")
+            analysis = self.house.worker.ask(OPENING, lambda: self._analysis(sources)).result()
+            # Of this opening alone: the clip may be closed and opened again meanwhile.
+            folder = self.house.run.folder(f"{self.number}-{secrets.token_hex(4)}")
             clip = OpenClip(job, sources, analysis, folder)
         except Refused as error:
-            self._fail(generation, error.tree())
+            self._fail(generation, error.tree(), revision)
             return
         except VhmaeError as error:
-            self._fail(generation, {"detail": str(error), "key": None, "values": {}})
+            self._fail(generation, {"detail": str(error), "key": None, "values": {}}, revision)
             return
         except CancelledError:  # the server ends
             return
         except Exception as error:
             logging.getLogger("vhmae.app").exception("opening failed")
-            self._fail(generation, {"detail": str(error), "key": None, "values": {}})
+            self._fail(generation, {"detail": str(error), "key": None, "values": {}}, revision)
             return
         with self._lock:
             if generation != self._generation:
                 clip.close()
                 return
-            self._clip, self.state = clip, "reading"
+            if self._is_other(seen):  # the document was changed meanwhile
+                clip.close()
+                self.begin()
+                return
+            self._clip, self._seen, self.state = clip, seen, "reading"
         self._tell_state()
         self._look_first(clip, generation)
         self.house.worker.take_turns(READING, self._reading(clip, generation))
+
+    def _is_other(self, seen: dict[str, Any]) -> bool:
+        """Whether the document says by now that the network is to see another clip."""
+        try:
+            return seen_of(plain_job(self.job)) != seen
+        except (Refused, VhmaeError):  # to be told by opening it
+            return True
 
     def _analysis(self, sources: Sources) -> Analysis:
         """In the worker's thread."""
@@ -217,9 +242,14 @@ class Project:
         self.house.tell("maps", told)
         self.house.tell("shots", {"id": self.number, "shots": clip.shots()})
 
-    def _fail(self, generation: int, error: dict[str, Any]) -> None:
+    def _fail(self, generation: int, error: dict[str, Any], revision: int | None = None) -> None:
+        """Tell why there is no clip; where the document has changed since a ``revision``, open it
+        again instead."""
         with self._lock:
             if generation != self._generation:
+                return
+            if revision is not None and revision != self.document.revision:
+                self.begin()
                 return
             detail = self.house.folder.plain(str(error["detail"]))
             self.state, self.error = "failed", {**error, "detail": detail}
@@ -269,6 +299,8 @@ class Project:
         with self._lock:
             found = self._looking.get(number)
             if found is not None and not found.done():
+                if awaited:
+                    self.house.worker.hurry(found)
                 return found
             named = self.document.guide.frames
             future = self.house.worker.ask(
@@ -288,8 +320,8 @@ class Project:
         if not self.clip.looks.has(number):
             self.look(number, awaited=True)
 
-    def ensure_looks(self, frames: Iterable[int]) -> None:
-        """Wait until frames have been looked at.
+    def ensure_looks(self, frames: Iterable[int], seconds: float = LOOK_SECONDS) -> None:
+        """Wait until frames have been looked at, for so many seconds each.
 
         Raises:
             Refused: where that takes too long.
@@ -298,7 +330,7 @@ class Project:
         waited = [self.look(one, awaited=True) for one in missing]
         try:
             for future in waited:
-                future.result(LOOK_SECONDS)
+                future.result(seconds)
         except (TimeoutError, CancelledError):
             raise Refused("server.not-yet") from None
 
@@ -308,9 +340,9 @@ class Project:
         clip = self.clip
         clip.check_frame(first)
         if count == 1 and not clip.maps.known[first] and not clip.looks.has(first):
-            self.ensure_looks([first])
+            self.ensure_looks([first], MAPS_SECONDS)
         if not clip.grid and clip.looks.get(clip.hearer.default) is None:
-            self.ensure_looks([clip.hearer.default])
+            self.ensure_looks([clip.hearer.default], MAPS_SECONDS)
         return clip.told_maps(first, count)
 
     # --- what is told
@@ -373,18 +405,20 @@ class Project:
             InputError: for what cannot be meant.
         """
         if isinstance(tree.get("job"), dict):
-            wanted = self.job_of(tree["job"])  # refuses what cannot be, before it is saved
-            before = self._clip.job if self._clip is not None else None
-        else:
-            wanted, before = self.job, None
-        restarted = (before is None and self.state == "failed") or (
-            before is not None and seen_of(plain_job(wanted)) != seen_of(before)
-        )
+            self.job_of(tree["job"])  # refuses what cannot be, before it is saved
         found = self.document.change(revision, tree)
         self.house.tell("document", {"id": self.number, "revision": found})
+        return {"revision": found, "restarted": self.renew()}
+
+    def renew(self) -> bool:
+        """Read the clip anew, if the network would see another one than was opened, or that could
+        not be opened; returns whether it is. One that is being opened looks itself in the end."""
+        with self._lock:
+            is_open = self._clip is not None
+            restarted = self._is_other(self._seen) if is_open else self.state == "failed"
         if restarted:
             self.begin()
-        return {"revision": found, "restarted": restarted}
+        return restarted
 
 
 FACTS = (

@@ -40,24 +40,29 @@ class Projects:
     def open_file(self, text: str) -> Project:
         """Open a project by its file."""
         path = self.house.folder.existing(text)
-        return self._take(path, lambda: Document(path, read_document(path), saved=True))
+        project = self._take(path, lambda: Document(path, read_document(path), saved=True))
+        return _renewed(project)
 
     def open(self, wanted: Wanted) -> Project:
-        """Open a clip; the project that lies beside it, if there is one."""
+        """Open a clip; the project that lies beside it, if there is one, keeps its masks where none
+        are named here, and its placement."""
         folder = self.house.folder
         clip = folder.existing(wanted.composite)
         front = None if wanted.foreground is None else folder.existing(wanted.foreground)
         path = self._place(clip, front)
         job: dict[str, Any] = {"composite": self._from(path, wanted.composite)}
-        if wanted.masks is not None:
+        if wanted.masks:
             job["masks"] = [self._from(path, mask) for mask in wanted.masks]
         if wanted.foreground is not None:
             job["foreground"] = self._from(path, wanted.foreground)
-        job |= {**(wanted.placement or {}), **(wanted.options or {})}
+        job |= wanted.options or {}
+        # An empty slot and a foreground that was just dropped overrule nothing that is there.
+        usual = {} if wanted.masks is None else {"masks": []}
+        begun = self._usual() | usual | (wanted.placement or {}) | job
 
         def document() -> Document:
             if not path.is_file():
-                return Document(path, new_document(self._usual() | job), saved=False)
+                return Document(path, new_document(begun), saved=False)
             found = Document(path, read_document(path), saved=True)
             if (tree := _with(found, job)) is not None:
                 found.change(found.revision, tree)
@@ -66,7 +71,8 @@ class Projects:
         project = self._take(path, document)
         if (tree := _with(project.document, job)) is not None:  # it was open already
             project.change(project.document.revision, tree)
-        return project
+            return project
+        return _renewed(project)
 
     def _place(self, clip: Path, front: Path | None) -> Path:
         """Where the project of a clip lies: a clip of another ending may have taken its name."""
@@ -80,8 +86,16 @@ class Projects:
             known = self._open[number].document.tree["job"].get("composite")
         elif path.is_file():
             known = read_document(path)["job"].get("composite")
-        taken = known is not None and (path.parent / str(known)).name != clip.name
+        taken = known is not None and not self._is_same(path, str(known), clip)
         return clip.with_name(f"{clip.name}{SUFFIX}") if taken and "%" not in clip.name else path
+
+    def _is_same(self, project: Path, known: str, clip: Path) -> bool:
+        """Whether what a project names is the clip; of what is not here any more, its name tells:
+        the folder may have been moved."""
+        try:
+            return self.house.folder.told(known, project.parent).resolve() == clip.resolve()
+        except Refused:
+            return (project.parent / known).name == clip.name
 
     def _usual(self) -> dict[str, Any]:
         """The command's own options, where they are not the default."""
@@ -151,6 +165,13 @@ class Projects:
 
 def _number(path: Path) -> str:
     return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+
+
+def _renewed(project: Project) -> Project:
+    """A project that was open already, perhaps, with its files as they are by now."""
+    if project.state in ("reading", "ready"):
+        project.renew()
+    return project
 
 
 def _with(document: Document, job: dict[str, Any]) -> dict[str, Any] | None:

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
 
 from vhmae.app.calls import add_file_calls
+from vhmae.app.document import LARGEST_BYTES
 from vhmae.app.events import Events
 from vhmae.app.folder import Folder
 from vhmae.app.project import House
@@ -40,7 +41,10 @@ from vhmae.web.secrets import Secrets, new_secrets
 
 ROOM = Path(__file__).parent
 LANGUAGES = ("en", "de")
-LARGEST_BODY = CHUNK_BYTES + 64 * 1024
+ENVELOPE_BYTES = 64 * 1024
+"""For what stands around a piece or a document."""
+LARGEST_BODY = CHUNK_BYTES + ENVELOPE_BYTES
+LARGER_BODIES = {r"/api/projects/[^/]+/document$": LARGEST_BYTES + ENVELOPE_BYTES}
 CSRF_HEADER = "x-csrf-token"
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 PAGE_HEADERS = {
@@ -113,9 +117,8 @@ class App:
         self.projects = Projects(self.house)
         self.renders = Renders(self.events.tell)
         name = self.secrets.site[:12]
-        self.site = Site(
-            "vhmae", self.secrets, name, self.limits.rate, https_only, prefix, LARGEST_BODY
-        )
+        rate, bodies = self.limits.rate, (LARGEST_BODY, LARGER_BODIES)
+        self.site = Site("vhmae", self.secrets, name, rate, https_only, prefix, *bodies)
         self.admission = Admission(self.secrets.token)
         self.application = self._application()
 

@@ -15,8 +15,9 @@ from concurrent.futures import Future, InvalidStateError
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-AWAITED, PREPARED, READING = 0, 1, 2
-"""How urgent work is: somebody waits for it; somebody may ask for it soon; all of a clip."""
+OPENING, AWAITED, PREPARED, READING = range(4)
+"""How urgent work is: a clip is to open; somebody waits for it, of which what was asked for last is
+done first; somebody may ask for it soon; all of a clip."""
 NICENESS = 10
 """Of the network's thread, as of ``nice``."""
 GRACE_SECONDS = 1.0
@@ -38,8 +39,8 @@ class Worker:
 
     def __init__(self) -> None:
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
-        self._promised: set[Future[Any]] = set()
-        """What somebody may be waiting for."""
+        self._promised: dict[Future[Any], Callable[[], None]] = {}
+        """What somebody may be waiting for, and how it is done."""
         self._numbers = itertools.count()
         self._changed = threading.Condition()
         self._ended = False
@@ -51,16 +52,26 @@ class Worker:
         future: Future[T] = Future()
 
         def run() -> None:
+            if future.done():  # it was hurried
+                return
             with contextlib.suppress(InvalidStateError):  # at the end they are given up
                 try:
                     future.set_result(work())
                 except BaseException as error:
                     future.set_exception(error)
             with self._changed:
-                self._promised.discard(future)
+                self._promised.pop(future, None)
 
         self._add(urgency, run, future)
         return future
+
+    def hurry(self, future: Future[Any]) -> None:
+        """Do what was asked for before anything that was asked for until now, if it is still to be
+        done: somebody waits for it."""
+        with self._changed:
+            run = self._promised.get(future)
+        if run is not None:
+            self._add(AWAITED, run)
 
     def take_turns(self, urgency: int, work: Iterator[Any]) -> None:
         """Draw an iterator to its end, one item a turn: it ends by itself, and tells its errors
@@ -87,8 +98,10 @@ class Worker:
                     future.cancel()
                 return
             if future is not None:
-                self._promised.add(future)
-            heapq.heappush(self._waiting, (urgency, next(self._numbers), run))
+                self._promised[future] = run
+            number = next(self._numbers)
+            place = -number if urgency == AWAITED else number
+            heapq.heappush(self._waiting, (urgency, place, run))
             self._changed.notify()
 
     def _run(self) -> None:
@@ -107,7 +120,7 @@ class Worker:
         with self._changed:
             self._ended = True
             waiting, self._waiting = self._waiting, []
-            promised, self._promised = self._promised, set()
+            promised, self._promised = list(self._promised), {}
             self._changed.notify()
         for future in promised:
             future.cancel()

@@ -62,6 +62,8 @@ class Site:
     leaves it in does not matter."""
     largest_body_bytes: int = LARGEST_BODY_BYTES
     """Of a request."""
+    larger_bodies: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """Regular expressions of paths that take larger ones, with their bytes."""
 
     def __post_init__(self) -> None:
         first = self.prefix.split("/")[1] if self.prefix.startswith("/") else ""
@@ -112,7 +114,12 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
         same_site="lax",
         https_only=site.https_only,
     )
-    app.add_middleware(Guards, rate=site.rate, largest_body_bytes=site.largest_body_bytes)
+    app.add_middleware(
+        Guards,
+        rate=site.rate,
+        largest_body_bytes=site.largest_body_bytes,
+        larger=site.larger_bodies,
+    )
     app.add_middleware(Prefix, prefix=site.prefix)  # added last, so it stands first
     last_told: dict[str, float] = {}
 

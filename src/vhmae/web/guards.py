@@ -4,9 +4,10 @@ anything."""
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -64,11 +65,21 @@ class Guards:
     changes asked for by other sites are refused."""
 
     def __init__(
-        self, app: Application, rate: int, largest_body_bytes: int = LARGEST_BODY_BYTES
+        self,
+        app: Application,
+        rate: int,
+        largest_body_bytes: int = LARGEST_BODY_BYTES,
+        larger: Mapping[str, int] | None = None,
     ) -> None:
-        """``rate``: requests a minute and address; 0 sets no limit."""
+        """Guard an application.
+
+        Args:
+            rate: requests a minute and address; 0 sets no limit.
+            larger: regular expressions of paths that take larger bodies, with their bytes.
+        """
         self.app = app
         self.largest = largest_body_bytes
+        self.larger = larger or {}
         self.buckets = Buckets(rate)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,20 +101,26 @@ class Guards:
                 ]
             await send(message)
 
-        refusal = self._refusal(scope)
+        largest = self._largest(scope)
+        refusal = self._refusal(scope, largest)
         if refusal is not None:
             await _refuse(guarded, *refusal)
             return
         try:
-            body = await self._body(scope, receive)
+            body = await self._body(scope, receive, largest)
         except ConnectionResetError:  # nobody is there any more to be answered
             return
         if body is None:
-            await _refuse(guarded, 413, f"the request is larger than {self.largest} bytes")
+            await _refuse(guarded, 413, f"the request is larger than {largest} bytes")
             return
         await self.app(scope, body, guarded)
 
-    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+    def _largest(self, scope: Scope) -> int:
+        """How many bytes a request may bring."""
+        path = scope["path"]
+        return next((n for form, n in self.larger.items() if re.search(form, path)), self.largest)
+
+    def _refusal(self, scope: Scope, largest: int) -> tuple[int, str] | None:
         client = scope["client"][0] if scope.get("client") else ""
         if not self.buckets.take(client):
             return 429, "too many requests; wait a minute"
@@ -121,11 +138,11 @@ class Guards:
         ):
             return 403, "changes are made from this site's own pages only"
         length = headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > self.largest:
-            return 413, f"the request is larger than {self.largest} bytes"
+        if not length.isdigit() or int(length) > largest:
+            return 413, f"the request is larger than {largest} bytes"
         return None
 
-    async def _body(self, scope: Scope, receive: Receive) -> Receive | None:
+    async def _body(self, scope: Scope, receive: Receive, largest: int) -> Receive | None:
         """The body, read to its end and counted: a client may understate its length, or give none.
 
         Raises:
@@ -139,7 +156,7 @@ class Guards:
             if message["type"] != "http.request":
                 raise ConnectionResetError
             parts.append(message.get("body", b""))
-            if sum(map(len, parts)) > self.largest:
+            if sum(map(len, parts)) > largest:
                 return None
             if not message.get("more_body", False):
                 break

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vhmae.memory import bounded
+
 
 class NotReadable(ValueError):
     """Text that is no JSON, or is nested so deep that no reader follows."""
@@ -27,15 +29,25 @@ def parse_json(text: str) -> Any:
         raise NotReadable(str(error)[:80]) from None
 
 
+def is_whole(tree: Any) -> bool:
+    """Whether a tree can be written as JSON that every reader takes: without NaN and infinities,
+    which Python reads, and without halves of letters, which no encoding has."""
+    try:
+        json.dumps(tree, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """Read a file that holds one JSON object.
 
     Raises:
-        OSError: if it cannot be read.
+        OSError: if it cannot be read, and for a pipe or a device.
         NotReadable: if it holds something else.
     """
     try:
-        tree = parse_json(path.read_text(encoding="utf-8"))
+        tree = parse_json(bounded(path).read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise NotReadable("is no text in UTF-8") from None
     if not isinstance(tree, dict):

@@ -53,7 +53,8 @@ def project_values(tree: dict[str, Any], path: Path, kind: type = HarmonizeJob) 
     all_ = values_from_json(HarmonizeJob, job, str(path))
     values = {name: value for name, value in all_.items() if name in own}
     for one in options_of(kind):
-        if one.role in ("input", "output") and one.name in values:
+        is_file = one.role != "plain" or one.hint is Path
+        if is_file and one.name in values:
             values[one.name] = _from(path.parent, values[one.name])
     words = {one.name for one in options_of(GuideOptions)}
     if said is not None and guide_from(said, f"{path}: guide") and not words & values.keys():
