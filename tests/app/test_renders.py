@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +17,20 @@ import av
 import numpy as np
 import pytest
 
-from tests.app.conftest import fill
+from tests.app.conftest import begun, fill
 from tests.app.page import Page, app_of, picture_of, waited
 from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, packets, write_video
+from vhmae.app import renders
+from vhmae.app.folder import VIDEOS
+from vhmae.app.renders import Render, Renders
+from vhmae.app.taking import Running
 from vhmae.cli import main
 from vhmae.color.lut import read_cube
 from vhmae.grade.export import SUFFIXES
 from vhmae.guide.reading import read_guide
+from vhmae.partial_output import resume_folder
+from vhmae.video.containers import CONTAINERS
 
 GUIDE = {"schema": 1, "points": [{"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}]}
 
@@ -112,6 +119,10 @@ def test_what_is_there_is_replaced_only_when_told(own: Page, clip: str) -> None:
         ({"kind": "video", "options": {"crff": 3}}, "crff"),
         ({"kind": "video", "options": {"crf": "much"}}, "crf"),
         ({"kind": "cube", "options": {"crf": 3}}, "crf"),
+        ({"kind": "cube", "options": {"key_frames": "many"}}, "key_frames"),
+        ({"kind": "before_after", "options": {"clip": True, "lines": "abc"}}, "lines"),
+        ({"kind": "bundle", "options": {"frame": True}}, "frame"),
+        ({"kind": "matte", "options": {"way": "by hand"}}, "chroma, salient, rvm"),
     ],
 )
 def test_what_cannot_be_made_is_refused_at_once(
@@ -295,3 +306,173 @@ def test_entries_wait_for_a_project_that_is_opened_again(
         assert waited(lambda: page.entry(ids[0]), "done", "failed")["state"] == "done"
     finally:
         app.close()
+
+
+# --- the queue alone
+
+
+@pytest.fixture
+def halfway(gate: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has what is rendered wait, with something half written, until the gate is open."""
+
+    def take(
+        project: Any, taking: Any, overwrite: bool, running: Running, advance: Any
+    ) -> dict[str, Any]:
+        parts = resume_folder(taking.output)
+        parts.mkdir(exist_ok=True)
+        (parts / "0").write_text("half")
+        while not gate.wait(0.01):
+            running.check()
+        return {"files": [str(taking.output)]}
+
+    monkeypatch.setattr(renders, "take", take)
+
+
+@pytest.mark.parametrize("error", [ValueError("odd"), KeyError("odd"), RuntimeError("odd")])
+def test_no_error_ends_the_queue(
+    error: Exception, stubbed: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = begun(stubbed)
+    fails = [True]
+
+    def take(*_: Any) -> dict[str, Any]:
+        if fails.pop():
+            raise error
+        return {"files": []}
+
+    monkeypatch.setattr(renders, "take", take)
+    plain = Renders._keep
+
+    def keep(self: Renders, project: Any) -> None:
+        plain(self, project)
+        if threading.current_thread() is self._thread and not fails:
+            raise error
+
+    monkeypatch.setattr(Renders, "_keep", keep)
+    for output, state in (("a.mp4", "failed"), ("b.mp4", "done"), ("c.mp4", "done")):
+        added = stubbed.post(f"projects/{number}/renders", {"kind": "video", "output": output})
+        found = stubbed.rendered(added.json()["id"])
+        assert found["state"] == state, found
+        assert state == "done" or "odd" in found["error"]["detail"]
+        fails.append(False)
+
+
+@pytest.mark.usefixtures("halfway")
+def test_what_is_left_out_takes_nothing_of_its_twin_with_it(stubbed: Page) -> None:
+    number = begun(stubbed)
+    parts = resume_folder(stubbed.app.folder.root / "clip.harmonized.mp4")
+
+    def added() -> str:
+        found: str = stubbed.post(f"projects/{number}/renders", {"kind": "video"}).json()["id"]
+        waited(lambda: stubbed.entry(found), "running")
+        while not (parts / "0").exists():
+            assert stubbed.entry(found)["state"] == "running"
+        return found
+
+    first = added()
+    stubbed.post(f"renders/{first}/cancel")
+    assert stubbed.rendered(first)["state"] == "cancelled"
+    second = added()
+    again = stubbed.post(f"renders/{first}/resume")
+    assert (again.status_code, again.json()["key"]) == (409, "server.busy")
+    assert stubbed.send("DELETE", f"renders/{first}").status_code == 204
+    assert (parts / "0").exists()
+    stubbed.post(f"renders/{second}/cancel")
+    assert stubbed.rendered(second)["state"] == "cancelled"
+    assert (parts / "0").exists()
+    assert stubbed.send("DELETE", f"renders/{second}").status_code == 204
+    assert not parts.exists()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        5,
+        [7],
+        [{"id": "zz"}],
+        [{"kind": "video", "job": {"nonsense": 1}}],
+        [{"kind": "video", "guide": {"schema": 1, "points": 3}}],
+        [{"kind": "matte", "options": ["way"]}],
+    ],
+)
+def test_damaged_entries_of_a_project_are_left_out(rows: Any, stubbed: Page) -> None:
+    usual = {
+        "id": "zz",
+        "kind": "video",
+        "output": "a.mp4",
+        "options": {},
+        "overwrite": False,
+        "job": {"composite": "clip.mp4", "masks": ["mask.mp4"]},
+        "guide": {"schema": 1},
+    }
+    if isinstance(rows, list):
+        rows = [
+            {**usual, **row} if isinstance(row, dict) and "kind" in row else row for row in rows
+        ]
+        rows.append({**usual, "id": "whole"})
+    number = begun(stubbed)
+    facts = stubbed.get(f"projects/{number}").json()
+    tree = {**facts["document"], "renders": rows}
+    (stubbed.app.folder.root / "other.vhmae.json").write_text(json.dumps(tree))
+    begun(stubbed, project="other.vhmae.json")
+    found = [one["id"] for one in stubbed.get("renders").json()]
+    assert found == (["whole"] if isinstance(rows, list) else [])
+
+
+def test_the_queue_is_told_while_it_changes(stubbed: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = begun(stubbed)
+    project, queue = stubbed.app.projects.get(number), stubbed.app.renders
+    monkeypatch.setattr(renders, "take", lambda *_: {"files": []})
+    plain, grown = Render.tree, list[Render]()
+
+    def tree(self: Render) -> dict[str, Any]:
+        if not grown:
+            grown.append(self)
+            queue.add(project, queue.taking(project, "video", "more.mp4", {}), False)
+        return plain(self)
+
+    queue.add(project, queue.taking(project, "video", "first.mp4", {}), False)
+    monkeypatch.setattr(Render, "tree", tree)
+    assert len(queue.list()) >= 1
+    assert len(queue.list()) == 2
+
+
+@pytest.mark.parametrize(
+    ("clip", "output", "words"),
+    [
+        ("my clip.mp4", None, ["my clip.mp4", "my clip.vhmae.json", "my clip.harmonized.mp4"]),
+        ("clip.mp4", "sub/a.mp4", ["clip.mp4", "clip.vhmae.json", "sub/a.mp4"]),
+        ("-x.mp4", None, ["./-x.mp4", "./-x.vhmae.json", "./-x.harmonized.mp4"]),
+    ],
+)
+def test_commands_name_files_as_a_shell_and_a_command_take_them(
+    clip: str, output: str | None, words: list[str], stubbed: Page
+) -> None:
+    root = stubbed.app.folder.root
+    (root / clip).write_bytes(b"x")
+    (root / "sub").mkdir()
+    number = begun(stubbed, composite=clip, masks=["mask.mp4"])
+    told = stubbed.post(f"projects/{number}/command", {"kind": "video", "output": output}).json()
+    composite, project, written = words
+    by_job = ["vhmae", "harmonize", "--job", project, "-o", written]
+    assert shlex.split(told["job"]) == by_job
+    whole = shlex.split(told["command"])
+    assert whole == ["vhmae", "harmonize", composite, "--mask", "mask.mp4", "-o", written]
+
+
+@pytest.mark.parametrize("suffix", VIDEOS)
+def test_the_usual_output_can_be_written(suffix: str, stubbed: Page) -> None:
+    (stubbed.app.folder.root / f"a{suffix}").write_bytes(b"x")
+    number = begun(stubbed, composite=f"a{suffix}", masks=["mask.mp4"])
+    output = stubbed.app.projects.get(number).job.output
+    assert output.suffix in CONTAINERS
+    assert suffix not in CONTAINERS or output.suffix == suffix
+
+
+def test_mattes_made_in_other_ways_are_other_files(stubbed: Page) -> None:
+    project, queue = stubbed.app.projects.get(begun(stubbed)), stubbed.app.renders
+    names = {
+        queue.taking(project, "matte", None, {"way": way}).output.name
+        for way in ("chroma", "salient", "rvm")
+    }
+    assert names == {"clip.matte.mkv", "clip.matte-salient.mkv", "clip.matte-rvm.mkv"}

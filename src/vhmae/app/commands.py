@@ -12,6 +12,7 @@ from vhmae.grade.export import SUFFIXES
 from vhmae.guide.document import Guide
 from vhmae.guide.reading import guide_from
 from vhmae.options import Option, options_of, values_from_json, values_to_json
+from vhmae.web.records import is_whole
 from vhmae.work.job import AnalysisJob, HarmonizeJob
 
 Kind = Literal[
@@ -30,6 +31,16 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "matte": ("way", "of", "key"),
 }
 """What each kind may be told; grades take ``key_frames``."""
+FORMS: dict[str, tuple[type, str]] = {
+    "frame": (int, "the number of a frame"),
+    "clip": (bool, "true or false"),
+    "lines": (int, "a number of lines"),
+    "key_frames": (int, "a number of frames"),
+    "way": (str, f"one of {', '.join(WAYS)}"),
+    "of": (str, "composite or foreground"),
+    "key": (str, "a color"),
+}
+"""What the options are that no command checks before the work: their type, and it in words."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +62,14 @@ class Taking:
         for name in self.options:
             if name not in known:
                 raise InputError(f"{name}: is no option of {self.kind}; leave it out")
+            form, words = FORMS.get(name, (object, ""))
+            value = self.options[name]
+            if not isinstance(value, form) or (form is int and isinstance(value, bool)):
+                raise InputError(f"{name} {value!r:.40}: expected {words}")
+        if not is_whole(self.options):
+            raise InputError("options: expected numbers and letters that JSON has; mend them")
+        if self.options.get("way", WAYS[0]) not in WAYS:
+            raise InputError(f"way {self.options['way']:.40}: expected {FORMS['way'][1]}")
 
 
 def usual_name(kind: str, stem: str, suffix: str, options: dict[str, Any]) -> str:
@@ -66,7 +85,10 @@ def usual_name(kind: str, stem: str, suffix: str, options: dict[str, Any]) -> st
     if kind == "bundle":
         return f"{stem}.look.zip"
     cut_out = options.get("of") == "foreground" and options.get("way") == "chroma"
-    return f"{stem}.{'cutout' if cut_out else 'matte'}.mkv"
+    if cut_out:
+        return f"{stem}.cutout.mkv"
+    way = options.get("way", WAYS[0])  # each its own file: one that is looked at is not replaced
+    return f"{stem}.matte.mkv" if way == WAYS[0] else f"{stem}.matte-{way}.mkv"
 
 
 def job_tree(taking: Taking, job: HarmonizeJob) -> dict[str, Any]:
@@ -110,6 +132,12 @@ def shown_command(taking: Taking, tree: dict[str, Any], folder: Path, project: P
     return shlex.join([*words, "-o", _near(str(taking.output), folder)])
 
 
+def shown_job(output: Path, folder: Path, project: Path) -> str:
+    """The line to copy that harmonizes as the project says."""
+    words = ["vhmae", "harmonize", "--job", _near(str(project), folder)]
+    return shlex.join([*words, "-o", _near(str(output), folder)])
+
+
 def guide_of(taking: Taking) -> Guide:
     """What was said."""
     return guide_from(taking.guide, "guide")
@@ -132,6 +160,7 @@ def _told(one: Option, value: Any, folder: Path) -> str:
 
 
 def _near(path: str, folder: Path) -> str:
-    """A path as one writes it in a folder."""
+    """A path as one writes it in a folder, and as no command takes it for an option."""
     whole = Path(path)
-    return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else path
+    text = str(whole.relative_to(folder)) if whole.is_relative_to(folder) else path
+    return f"./{text}" if text.startswith("-") else text

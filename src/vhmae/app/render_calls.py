@@ -9,6 +9,7 @@ from fastapi import FastAPI, Response
 from fastapi.responses import FileResponse
 
 from vhmae.app.bodies import Taken
+from vhmae.app.commands import shown_job
 from vhmae.app.projects import Projects
 from vhmae.app.refusals import Refused
 from vhmae.app.renders import Renders, command_of
@@ -23,9 +24,9 @@ def add_render_calls(app: FastAPI, projects: Projects, renders: Renders) -> None
         project = projects.get(number)
         taking = renders.taking(project, body.kind, body.output, body.options)
         project.document.ensure_saved()
-        file = project.document.path.name
-        harmonizes = body.kind == "video" and not body.options
-        by_job = f"vhmae harmonize --job {file} -o {taking.output.name}" if harmonizes else ""
+        by_job = ""
+        if body.kind == "video" and not body.options:
+            by_job = shown_job(taking.output, project.outputs, project.document.path)
         folder = project.outputs.relative_to(project.house.folder.root).as_posix()
         return {"command": command_of(project, taking), "job": by_job, "folder": folder}
 

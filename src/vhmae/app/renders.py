@@ -6,10 +6,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import secrets
-import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,10 +73,17 @@ class Render:
             "seconds_left": self.seconds_left,
             "error": self.error,
             "resumable": self.resumable,
-            "command": command_of(project, self.taking),
+            "command": self._command(),
             "warnings": self.warnings,
             "report": self.report,
         }
+
+    def _command(self) -> str:
+        """The line to copy; none where it cannot be said any more: files may have gone."""
+        try:
+            return command_of(self.project, self.taking)
+        except (Refused, VhmaeError):
+            return ""
 
     def kept(self) -> dict[str, Any]:
         """The entry as the project's file keeps it."""
@@ -136,10 +143,7 @@ class Renders:
         if not overwrite and is_there(taking.output):
             raise Refused("server.exists", path=project.house.folder.text(taking.output))
         with self._changed:
-            for one in self._entries.values():
-                same = one.taking.output == taking.output
-                if same and one.state in ("waiting", "running"):
-                    raise Refused("server.busy", path=project.house.folder.text(taking.output))
+            self._check_apart(taking)
             render = Render(secrets.token_hex(6), project, taking, overwrite)
             self._entries[render.number] = render
             finished = [key for key, one in self._entries.items() if one.state == "done"]
@@ -152,21 +156,38 @@ class Renders:
 
     def adopt(self, project: Project) -> None:
         """Take up what an earlier server has left undone of a project."""
-        known = [one for one in self._entries.values() if one.project.number == project.number]
-        for one in known:
-            one.project = project
-        for row in project.document.own(RENDERS) or []:
-            with contextlib.suppress(Refused, InputError, KeyError, TypeError):
-                if row["id"] in self._entries:
-                    continue
+        for one in self._all():
+            if one.project.number == project.number:
+                one.project = project
+        rows = project.document.own(RENDERS)
+        for row in rows if isinstance(rows, list) else []:
+            # What is damaged is left out, whatever it is.
+            with contextlib.suppress(Refused, VhmaeError, LookupError, TypeError, AttributeError):
                 path = project.house.folder.path(row["output"])
                 taking = Taking(row["kind"], path, row["options"], row["job"], row["guide"])
+                command_of(project, taking)  # refuses jobs and guides that cannot be
                 render = Render(str(row["id"]), project, taking, bool(row["overwrite"]), "stopped")
-                self._entries[render.number] = render
+                with self._changed:
+                    if render.number in self._entries:
+                        continue
+                    self._entries[render.number] = render
                 self._told(render)
 
     def list(self) -> list[dict[str, Any]]:
-        return [one.tree() for one in self._entries.values()]
+        """All entries as pages see them, first asked for first."""
+        return [one.tree() for one in self._all()]
+
+    def _all(self) -> tuple[Render, ...]:
+        with self._changed:
+            return tuple(self._entries.values())
+
+    def _check_apart(self, taking: Taking, but: Render | None = None) -> None:
+        """Refuse an output that another entry is going to write."""
+        for one in self._all():
+            same = one is not but and one.taking.output == taking.output
+            if same and one.state in ("waiting", "running"):
+                path = one.project.house.folder.text(taking.output)
+                raise Refused("server.busy", path=path)
 
     def get(self, number: str) -> Render:
         render = self._entries.get(number)
@@ -180,7 +201,7 @@ class Renders:
         Raises:
             Refused: naming what it is.
         """
-        for one in list(self._entries.values()):
+        for one in self._all():
             if one.project is project and one.state in ("waiting", "running"):
                 raise Refused("server.exporting", path=project.house.folder.text(one.taking.output))
 
@@ -201,7 +222,8 @@ class Renders:
         """Put an entry that was stopped into the queue again.
 
         Raises:
-            Refused: where it goes on or is through, or its clip is not open.
+            Refused: where it goes on or is through, its clip is not open, or another entry writes
+                its output.
         """
         render = self.get(number)
         with self._changed:
@@ -209,6 +231,7 @@ class Renders:
                 raise Refused("server.no-project")
             if not render.resumable:
                 raise Refused("server.not-resumable")
+            self._check_apart(render.taking, but=render)
             render.state, render.error, render.seconds_left = "waiting", None, None
             self._changed.notify_all()
         self._keep(render.project)
@@ -216,14 +239,17 @@ class Renders:
         return render
 
     def forget(self, number: str) -> None:
-        """Leave an entry out, and what it has half written; the finished file stays."""
+        """Leave an entry out, and what it has half written, unless another entry goes on with that;
+        the finished file stays."""
         render = self.cancel(number)
         with self._changed:
             while render.running is not None:
                 self._changed.wait(1.0)
             self._entries.pop(number, None)
-        if render.state != "done":
-            _remove(resume_folder(render.taking.output))
+            output = render.taking.output
+            twins = [one for one in self._entries.values() if one.taking.output == output]
+            if render.state != "done" and all(one.state == "done" for one in twins):
+                _remove(resume_folder(output))
         self._keep(render.project)
 
     def stop(self) -> None:
@@ -251,14 +277,14 @@ class Renders:
                 if self._ended or render is None:
                     return
                 render.state, render.running = "running", Running()
-            self._told(render)
             self._work(render, render.running)
             with self._changed:
                 render.running = None
                 self._changed.notify_all()
             if not self._ended:
-                self._keep(render.project)
-                self._told(render)
+                with _logged("telling of what was rendered"):
+                    self._keep(render.project)
+                    self._told(render)
 
     def _next(self) -> Render | None:
         return next((one for one in self._entries.values() if one.state == "waiting"), None)
@@ -270,6 +296,7 @@ class Renders:
 
         plain = render.project.house.folder.plain
         try:
+            self._told(render)
             report = take(render.project, render.taking, render.overwrite, running, advance)
             render.report = json.loads(plain(json.dumps(report)))
             render.warnings = [plain(one) for one in report.get("warnings", [])]
@@ -280,16 +307,16 @@ class Renders:
             render.state = "stopped" if self._ended else "cancelled"
         except Refused as error:
             render.state, render.error = "failed", error.tree()
-        except (VhmaeError, OSError, subprocess.SubprocessError) as error:
+        except Exception as error:  # whatever it was: the queue goes on
+            if not isinstance(error, (VhmaeError, OSError)):
+                logging.getLogger("vhmae.app").exception("rendering failed")
             detail: dict[str, Any] = {"detail": plain(str(error)), "key": None, "values": {}}
             render.state, render.error = "failed", detail
 
     def _keep(self, project: Project) -> None:
         """Write what is not done into the project's file."""
         rows = [
-            one.kept()
-            for one in self._entries.values()
-            if one.project is project and one.state in OPEN_STATES
+            one.kept() for one in self._all() if one.project is project and one.state in OPEN_STATES
         ]
         with contextlib.suppress(VhmaeError, OSError):
             if rows or project.document.own(RENDERS):
@@ -297,6 +324,15 @@ class Renders:
 
     def _told(self, render: Render) -> None:
         self._tell("render", render.tree())
+
+
+@contextlib.contextmanager
+def _logged(what: str) -> Iterator[None]:
+    """Nothing that goes wrong within ends the thread: it is written down."""
+    try:
+        yield
+    except Exception:
+        logging.getLogger("vhmae.app").exception("%s failed", what)
 
 
 def is_there(output: Path) -> bool:
