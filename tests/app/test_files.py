@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.app.conftest import begun
 from tests.app.page import Page, app_of, picture_of
 from vhmae.app.folder import Folder, kind_of
+from vhmae.app.proxy import Proxy
 from vhmae.app.refusals import Refused
 from vhmae.app.site import Limits
 from vhmae.app.uploads import CHUNK_BYTES, Uploads
@@ -30,6 +34,9 @@ ESCAPES = (
     "sub\0",
     "upload:../../etc/passwd",
     "file:///etc/passwd",
+    "pictures/f0000.png",
+    "pictures/f%04d.png",
+    "pictures/f*.png",
 )
 
 
@@ -40,6 +47,11 @@ def baited(folder: Path) -> Path:
     outside.write_bytes((folder / "clip.mkv").read_bytes())
     (folder / "link.mkv").symlink_to(outside)
     (folder / "linked").symlink_to(folder.parent)
+    (folder / "pictures").mkdir()
+    for number in range(3):
+        picture = folder.parent / f"outside{number}.png"
+        cv2.imwrite(str(picture), np.full((8, 8, 3), 200, np.uint8))
+        (folder / "pictures" / f"f{number:04d}.png").symlink_to(picture)
     return folder
 
 
@@ -48,7 +60,7 @@ def test_a_folder_is_listed_with_what_each_file_is(baited: Path, page: Page) -> 
         cv2.imwrite(str(baited / f"shot.{number:04d}.png"), np.full((8, 8, 3), 90, np.uint8))
     tree = page.get("files").json()
     rows = {row["name"]: row for row in tree["entries"]}
-    assert set(rows) == {"sub", "clip.mkv", "mask.mkv", "shot.%04d.png"} | {
+    assert set(rows) == {"sub", "pictures", "clip.mkv", "mask.mkv", "shot.%04d.png"} | {
         name for name in rows if name.endswith(".vhmae.json")
     }
     assert [rows[name]["kind"] for name in ("sub", "clip.mkv", "shot.%04d.png")] == [
@@ -88,8 +100,12 @@ def test_masks_and_outputs_do_not_lead_out_either(baited: Path, page: Page) -> N
         ("reference", "../outside.mkv"),
         ("cuts", "/etc/passwd"),
         ("output", "../out.mkv"),
+        ("matte_weights", "/etc/passwd"),
+        ("masks", ["pictures"]),
+        ("composite", "pictures/f%04d.png"),
     ):
-        wrong = {**document, "job": {**document["job"], name: value}}
+        own = {"matte": "salient", "masks": []} if name == "matte_weights" else {}
+        wrong = {**document, "job": {**document["job"], **own, name: value}}
         answer = page.send(
             "PUT", f"projects/{number}/document", {"revision": told, "document": wrong}
         )
@@ -182,13 +198,15 @@ def test_uploads_are_bounded(folder: Path, bold_weights: Path) -> None:
 
 def test_names_that_are_sent_are_made_harmless(tmp_path: Path) -> None:
     uploads = Uploads(tmp_path, 1000)
-    for name in ("../../etc/passwd", "..", "a\0b.mp4", "C:\\x\\clip.mov", ".bashrc", "%04d.png"):
+    long = "\u6f22" * 100 + ".mp4"
+    for name in ("../../etc", "..", "a\0b.mp4", "C:\\x\\clip.mov", ".bashrc", "%04d.png", long):
         number = uploads.begin(name, 1)
         uploads.add(number, 0, b"x")
         path = uploads.file(number)
         assert path.parent == tmp_path / number
         assert path.name.strip(". ") == path.name
         assert "%" not in path.name
+        assert path.suffix == ".mp4" or name != long
 
 
 def test_kinds_are_told_by_endings() -> None:
@@ -202,3 +220,43 @@ def test_a_link_that_leads_to_itself_is_no_way_out(tmp_path: Path) -> None:
     assert folder.listing("")["entries"] == []
     with pytest.raises(Refused):
         folder.existing("loop")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
+def test_a_name_that_is_no_text_is_not_listed_and_hides_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "caf\u00e9.mp4").touch()
+    with open(os.path.join(os.fsencode(tmp_path), b"caf\xe9.mp4"), "wb"):
+        pass
+    rows = Folder(tmp_path, Uploads(tmp_path, 0)).listing("")["entries"]
+    assert [row["name"] for row in rows] == ["caf\u00e9.mp4"]
+    json.dumps(rows, ensure_ascii=False).encode()
+
+
+def test_a_clip_that_was_sent_is_opened_again_as_itself(stubbed: Page) -> None:
+    upload = stubbed.post("uploads", {"name": "up.mp4", "bytes": 4}).json()["upload"]
+    path = stubbed.send("PUT", f"uploads/{upload}?offset=0", content=b"abcd").json()["path"]
+    number = begun(stubbed, composite=path, masks=["mask.mp4"])
+    stubbed.post(f"projects/{number}/command", {"kind": "video"})  # saves its document
+    assert begun(stubbed, composite=path, masks=["mask.mp4"]) == number
+
+
+def test_a_full_disk_ends_keeping_pictures_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy = Proxy(tmp_path / "proxy")
+    proxy.put("frame", 0, b"first")
+    room, plain = [3], os.pwrite
+
+    def pwrite(descriptor: int, data: bytes, at: int) -> int:
+        if not room:
+            raise OSError(28, "No space left on device")
+        return plain(descriptor, data[: room.pop()], at)
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    proxy.put("frame", 1, b"second")  # half of it is written
+    assert proxy.get("frame", 1) is None
+    monkeypatch.setattr(proxy, "_most_bytes", 1000)
+    proxy.put("frame", 2, b"third")
+    assert proxy.get("frame", 2) is None
+    assert proxy.get("frame", 0) == b"first"
+    proxy.close()

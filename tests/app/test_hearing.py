@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,15 @@ import pytest
 
 from tests.app.page import Page, maps_of, picture_of, waited
 from tests.support.scenes import moving_scene, write_video
+from vhmae.app.hearing import Hearer, Part
+from vhmae.app.looks import Look
+from vhmae.engine.moving import Side
+from vhmae.engine.rendering import FrameTransform
 from vhmae.guide.dials import DIALS
 from vhmae.guide.options import GuideOptions
+from vhmae.guide.reading import guide_from
 from vhmae.work.alternatives import show_alternatives
-from vhmae.work.analysis import Analysis, open_analysis
+from vhmae.work.analysis import BACKGROUND, Analysis, open_analysis
 from vhmae.work.diagnosis import diagnose
 from vhmae.work.guiding import hear_guide
 from vhmae.work.job import AlternativesJob, AnalysisJob
@@ -270,3 +276,25 @@ def test_what_was_heard_before_the_survey_is_heard_anew(
     assert late["changes"] == fresh["changes"]
     assert late["points"] == fresh["points"] != early["points"]
     assert not np.array_equal(shown["answers"][0].overall, again["answers"][0].overall)
+
+
+def test_choices_of_another_object_are_no_error_where_the_background_moves_alone() -> None:
+    """As points: of the background is said what is said of the first object."""
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    nothing = np.zeros((3, 10), np.float32), np.zeros((2, 2, 3, 4), np.float32)
+    look = Look(pixels, (pixels[..., 0],), (FrameTransform(*nothing),))
+    hearer = Hearer(
+        info=SimpleNamespace(width=8, height=8, frames=5, turned=0),  # type: ignore[arg-type]
+        objects=2,
+        parts=(Part(BACKGROUND, Side("background", True)),),
+        looks=SimpleNamespace(get=lambda frame: look),  # type: ignore[arg-type]
+        prior=None,  # type: ignore[arg-type]
+        maps=None,  # type: ignore[arg-type]
+        samples=None,  # type: ignore[arg-type]
+        default=0,
+        warnings=(),
+    )
+    choice = {"frame": 0, "round": 1, "of": 6, "chosen": 2, "object": 2}
+    guide = guide_from({"schema": 1, "choices": [choice]}, "guide")
+    sound, _, errors = hearer.sound(guide)
+    assert (sound.choices, errors) == (guide.choices, [])

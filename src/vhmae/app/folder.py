@@ -14,6 +14,7 @@ from vhmae.app.refusals import Refused
 from vhmae.app.uploads import Uploads
 from vhmae.errors import InputError
 from vhmae.video.sequence import PICTURES, is_pattern, sequence_files
+from vhmae.web.records import is_whole
 from vhmae.work.project import SUFFIX, project_beside
 
 VIDEOS = (
@@ -62,12 +63,7 @@ class Folder:
         if "\0" in text or "\\" in text or told.is_absolute() or hidden:
             raise Refused("server.outside", path=text[:200])
         path = (base or self.root) / told
-        places = (self.root, self.uploads.folder.resolve())[: 1 if base is None else 2]
-        try:
-            inside = any(path.resolve().is_relative_to(place) for place in places)
-        except (OSError, RuntimeError, ValueError):  # links that lead to themselves, long names
-            inside = False
-        if not inside:
+        if not self._holds(path) or (base is None and not path.resolve().is_relative_to(self.root)):
             raise Refused("server.outside", path=text[:200])
         plain = Path(os.path.normpath(path))
         return plain if plain.resolve() == path.resolve() else path
@@ -82,15 +78,24 @@ class Folder:
         """The file that a project names, from its folder ``base``; it may be an absolute path.
 
         Raises:
-            Refused: where it leads out of the folder and of what was sent.
+            Refused: where it, or a picture of it, leads out of the folder and of what was sent.
         """
         path = Path(text)
         if text.startswith(UPLOAD) or not path.is_absolute():
-            return self.path(text, base)
-        places = (self.root, self.uploads.folder.resolve())
-        if not any(path.resolve().is_relative_to(place) for place in places):
+            path = self.path(text, base)
+        elif not self._holds(path):
+            raise Refused("server.outside", path=text[:200])
+        if not all(self._holds(link) for link in _linked_pictures(path)):
             raise Refused("server.outside", path=text[:200])
         return path
+
+    def _holds(self, path: Path) -> bool:
+        """Whether a file lies in the folder, or was sent."""
+        places = (self.root, self.uploads.folder.resolve())
+        try:
+            return any(path.resolve().is_relative_to(place) for place in places)
+        except (OSError, RuntimeError, ValueError):  # links that lead to themselves, long names
+            return False
 
     def text(self, path: Path) -> str:
         """A file of the folder, or one that was sent, as the page writes it."""
@@ -99,7 +104,8 @@ class Folder:
         return path.relative_to(self.root).as_posix()
 
     def existing(self, text: str) -> Path:
-        """As :meth:`path`, of something that is there: a file, a folder or a sequence."""
+        """As :meth:`path`, of something that is there: a file, a folder or a sequence, of which no
+        picture leads out either."""
         path = self.path(text)
         there = path.exists()
         if not there and is_pattern(path):
@@ -109,6 +115,8 @@ class Folder:
                 there = False
         if not there:
             raise Refused("server.no-file", path=text[:200])
+        if not all(self._holds(link) for link in _linked_pictures(path)):
+            raise Refused("server.outside", path=text[:200])
         return path
 
     def listing(self, text: str) -> dict[str, Any]:
@@ -126,7 +134,8 @@ class Folder:
         return {"path": shown, "parent": parent, "entries": rows, "truncated": truncated}
 
     def _seen(self, folder: Path) -> Iterator[Path]:
-        """What lies in a folder and within reach, nothing hidden."""
+        """What lies in a folder and within reach, nothing hidden; nothing either whose name is no
+        text, as no page could name it."""
         try:
             entries = sorted(folder.iterdir())
         except OSError as error:
@@ -134,7 +143,7 @@ class Folder:
                 f"{folder}: cannot be read ({error.strerror}); check its permissions"
             ) from None
         for entry in entries:
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or not is_whole(entry.name):
                 continue
             try:
                 inside = entry.resolve().is_relative_to(self.root) and entry.exists()
@@ -207,6 +216,25 @@ def kind_of(name: str) -> str:
     if suffix in PICTURES:
         return "picture"
     return "archive" if suffix == ".npz" else "other"
+
+
+def _linked_pictures(path: Path) -> list[Path]:
+    """The pictures of a folder or a sequence that are links; they may lead anywhere."""
+    is_folder = path.is_dir()
+    if not is_folder and not is_pattern(path):
+        return []
+    try:
+        with os.scandir(path if is_folder else path.parent) as entries:
+            links = [Path(one.path) for one in entries if one.is_symlink()]
+    except OSError:
+        return []
+    if links and not is_folder:
+        try:
+            named = {*sequence_files(path, gaps=True).values()}
+        except InputError:
+            return []
+        links = [one for one in links if one in named]
+    return [one for one in links if one.suffix.lower() in PICTURES]
 
 
 def _is_same(path: Path, size: int, head: str) -> bool:

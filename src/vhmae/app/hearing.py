@@ -165,7 +165,7 @@ class Hearer:
                 Guide(choices=(dataclasses.replace(choice, round=1),)).check_fits(
                     *self.size, self.info.frames, self.objects
                 )
-                self._check_look(choice.frame, choice.object)
+                self._check_look(choice.frame, min(choice.object, self.things))
             except InputError as error:
                 errors.append({"choice": number, "detail": str(error), "key": None, "values": {}})
                 continue

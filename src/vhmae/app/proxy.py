@@ -23,11 +23,17 @@ class Proxy:
         self._lock = threading.Lock()
 
     def put(self, name: str, frame: int, data: bytes) -> None:
-        """Keep a picture, where there is room."""
+        """Keep a picture, where there is room; once the disk is full, no more."""
         with self._lock:
             if self._descriptor < 0 or self._end + len(data) > self._most_bytes:
                 return
-            os.pwrite(self._descriptor, data, self._end)
+            try:
+                written = os.pwrite(self._descriptor, data, self._end)
+            except OSError:  # the disk is full
+                written = 0
+            if written < len(data):
+                self._most_bytes = self._end  # it is a cache: the clip goes on without
+                return
             self._places[name, frame] = (self._end, len(data))
             self._end += len(data)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from vhmae.app.refusals import Refused
 
 CHUNK_BYTES = 1 << 20
+LONGEST_NAME_BYTES = 180
+"""Of a file; the 255 that file systems know hold what is written beside it, too."""
 
 
 @dataclasses.dataclass
@@ -95,5 +97,5 @@ class Uploads:
 def _plain(name: str) -> str:
     """A name without anything that leads elsewhere or means something to us: its ending stays."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = re.sub(r"[^\w. ()-]", "_", last).lstrip(". ")[-120:]
-    return kept or "file"
+    kept = re.sub(r"[^\w. ()-]", "_", last).encode()[-LONGEST_NAME_BYTES:]
+    return kept.decode(errors="ignore").lstrip(". ") or "file"
