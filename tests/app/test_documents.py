@@ -340,14 +340,14 @@ def test_a_document_of_many_versions_can_be_saved(stubbed: Page) -> None:
                 "points": [POINT] * 40,
             },
         }
-        for _ in range(400)
+        for _ in range(450)
     ]
     assert len(json.dumps(versions)) > 1_114_112
     saved(stubbed, number, versions=versions)
     stubbed.send("DELETE", f"projects/{number}")
     assert begun(stubbed) == number
     document = stubbed.get(f"projects/{number}").json()["document"]
-    assert len(document["versions"]) == 400
+    assert len(document["versions"]) == 450
     text = "a" * 21_000_000
     answer = stubbed.send("PUT", f"projects/{number}/document", content=text)
     assert answer.status_code == 413

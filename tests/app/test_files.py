@@ -34,9 +34,9 @@ ESCAPES = (
     "sub\0",
     "upload:../../etc/passwd",
     "file:///etc/passwd",
-    "pictures/f0000.png",
-    "pictures/f%04d.png",
-    "pictures/f*.png",
+    "views/f0000.png",
+    "views/f%04d.png",
+    "views/f*.png",
 )
 
 
@@ -47,11 +47,11 @@ def baited(folder: Path) -> Path:
     outside.write_bytes((folder / "clip.mkv").read_bytes())
     (folder / "link.mkv").symlink_to(outside)
     (folder / "linked").symlink_to(folder.parent)
-    (folder / "pictures").mkdir()
+    (folder / "views").mkdir()
     for number in range(3):
         picture = folder.parent / f"outside{number}.png"
         cv2.imwrite(str(picture), np.full((8, 8, 3), 200, np.uint8))
-        (folder / "pictures" / f"f{number:04d}.png").symlink_to(picture)
+        (folder / "views" / f"f{number:04d}.png").symlink_to(picture)
     return folder
 
 
@@ -60,7 +60,7 @@ def test_a_folder_is_listed_with_what_each_file_is(baited: Path, page: Page) -> 
         cv2.imwrite(str(baited / f"shot.{number:04d}.png"), np.full((8, 8, 3), 90, np.uint8))
     tree = page.get("files").json()
     rows = {row["name"]: row for row in tree["entries"]}
-    assert set(rows) == {"sub", "pictures", "clip.mkv", "mask.mkv", "shot.%04d.png"} | {
+    assert set(rows) == {"sub", "views", "clip.mkv", "mask.mkv", "shot.%04d.png"} | {
         name for name in rows if name.endswith(".vhmae.json")
     }
     assert [rows[name]["kind"] for name in ("sub", "clip.mkv", "shot.%04d.png")] == [
@@ -101,8 +101,8 @@ def test_masks_and_outputs_do_not_lead_out_either(baited: Path, page: Page) -> N
         ("cuts", "/etc/passwd"),
         ("output", "../out.mkv"),
         ("matte_weights", "/etc/passwd"),
-        ("masks", ["pictures"]),
-        ("composite", "pictures/f%04d.png"),
+        ("masks", ["views"]),
+        ("composite", "views/f%04d.png"),
     ):
         own = {"matte": "salient", "masks": []} if name == "matte_weights" else {}
         wrong = {**document, "job": {**document["job"], **own, name: value}}
@@ -232,9 +232,30 @@ def test_a_name_that_is_no_text_is_not_listed_and_hides_nothing_else(tmp_path: P
     json.dumps(rows, ensure_ascii=False).encode()
 
 
+def sent(page: Page, name: str) -> str:
+    """Send a file; returns its path."""
+    upload = page.post("uploads", {"name": name, "bytes": 4}).json()["upload"]
+    path: str = page.send("PUT", f"uploads/{upload}?offset=0", content=b"abcd").json()["path"]
+    return path
+
+
+def test_what_was_sent_for_a_closed_clip_is_given_back(stubbed: Page) -> None:
+    clip, own, shared = (sent(stubbed, name) for name in ("clip.mp4", "own.mp4", "shared.mp4"))
+    number = begun(stubbed, composite=clip, masks=[own, shared])
+    other = begun(stubbed, composite="clip.mp4", masks=[shared])
+    files = [stubbed.app.uploads.file(path.removeprefix("upload:")) for path in (clip, own, shared)]
+    assert stubbed.send("DELETE", f"projects/{number}").status_code == 204
+    assert [file.parent.exists() for file in files] == [False, False, True]
+    gone = stubbed.post("projects", {"composite": clip, "masks": [shared]})
+    assert gone.json()["key"] == "server.no-upload"
+    stubbed.post(f"projects/{other}/command", {"kind": "video"})  # saves its document
+    assert stubbed.send("DELETE", f"projects/{other}").status_code == 204
+    assert begun(stubbed, composite="clip.mp4", masks=[]) == other
+    assert files[2].exists()
+
+
 def test_a_clip_that_was_sent_is_opened_again_as_itself(stubbed: Page) -> None:
-    upload = stubbed.post("uploads", {"name": "up.mp4", "bytes": 4}).json()["upload"]
-    path = stubbed.send("PUT", f"uploads/{upload}?offset=0", content=b"abcd").json()["path"]
+    path = sent(stubbed, "up.mp4")
     number = begun(stubbed, composite=path, masks=["mask.mp4"])
     stubbed.post(f"projects/{number}/command", {"kind": "video"})  # saves its document
     assert begun(stubbed, composite=path, masks=["mask.mp4"]) == number

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
+import json
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from vhmae.app.document import Document, new_document, read_document
+from vhmae.app.folder import UPLOAD
 from vhmae.app.project import OWN, House, Project
 from vhmae.app.refusals import Refused
 from vhmae.engine.settings import HarmonizerSettings
@@ -57,7 +61,7 @@ class Projects:
             job["foreground"] = self._from(path, wanted.foreground)
         job |= wanted.options or {}
         # An empty slot and a foreground that was just dropped overrule nothing that is there.
-        usual = {} if wanted.masks is None else {"masks": []}
+        usual: dict[str, Any] = {} if wanted.masks is None else {"masks": []}
         begun = self._usual() | usual | (wanted.placement or {}) | job
 
         def document() -> Document:
@@ -154,7 +158,18 @@ class Projects:
         with self._lock:
             self._open.pop(number, None)
         project.close()
+        self._give_back(project)
         self.house.tell("closed", {"id": number})
+
+    def _give_back(self, project: Project) -> None:
+        """Make room: what was sent for a clip that was sent itself, and that nothing else open
+        names, cannot be reached any more. A clip of the folder can be opened again, with it."""
+        if project.document.path.is_relative_to(self.house.folder.root):
+            return
+        named = _sent(project).difference(*map(_sent, list(self._open.values())))
+        for upload in named:
+            with contextlib.suppress(Refused):  # it was given back by itself
+                self.house.folder.uploads.forget(upload)
 
     def close(self) -> None:
         with self._lock:
@@ -165,6 +180,11 @@ class Projects:
 
 def _number(path: Path) -> str:
     return hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+
+
+def _sent(project: Project) -> set[str]:
+    """The uploads that a project names, in versions and exports too."""
+    return {*re.findall(rf'"{UPLOAD}(\w+)"', json.dumps(project.document.tree))}
 
 
 def _renewed(project: Project) -> Project:

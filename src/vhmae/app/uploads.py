@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import secrets
+import shutil
 import threading
 from pathlib import Path
 
@@ -70,11 +71,11 @@ class Uploads:
         return one.received, one.received == one.size
 
     def forget(self, number: str) -> None:
-        """Remove a file, whole or not."""
+        """Remove a file, whole or not, and what lies beside it."""
         one = self._known(number)
         with self._lock:
             self._files.pop(number, None)
-            one.path.unlink(missing_ok=True)
+            shutil.rmtree(one.path.parent, ignore_errors=True)
 
     def file(self, number: str) -> Path:
         """A file that came whole."""
