@@ -17,6 +17,7 @@ from tests.support.scenes import decode, moving_scene, save_bold_weights, write_
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.guide.colors import SIZE
+from vhmae.guide.document import Choice, Guide
 from vhmae.guide.prior import Prior, prior_beside
 from vhmae.guide.reading import read_guide
 
@@ -190,6 +191,19 @@ def test_what_cannot_be_shown_is_one_line(
     run = ("alternatives", clip[0], "--mask", clip[1], "-o", tmp_path / "s.png", *flags)
     assert said in error_of(*map(str, run), capsys=capsys)
     assert not list(tmp_path.glob("s.*"))
+
+
+def test_rounds_of_a_shot_go_on_where_they_began(
+    clip: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Guide(choices=(Choice(chosen=3, frame=2),)).write(tmp_path / "g.json")
+    (tmp_path / "cuts.txt").write_text("5\n")
+    run = ["alternatives", *map(str, (clip[0], "--mask", clip[1], "-o", tmp_path / "s.png"))]
+    run += ["--guide", str(tmp_path / "g.json"), "--cuts", str(tmp_path / "cuts.txt")]
+    said = "--frame 4: a take of its shot was chosen at frame 2: go on there"
+    assert said in error_of(*run, "--frame", "4", capsys=capsys)
+    assert not (tmp_path / "s.png").exists()
+    assert told(tmp_path, *run, "--frame", 6)["round"] == 1
 
 
 def test_nothing_that_is_no_guide_is_written_over(

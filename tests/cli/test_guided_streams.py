@@ -62,3 +62,14 @@ def test_what_was_not_heard_is_told(tmp_path: Path) -> None:
 def test_a_place_outside_the_stream_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lies outside the frame"):
         piped(tmp_path, neutral=("96,0",))
+
+
+def test_more_frames_than_can_be_held_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stream's named frames are held to its end."""
+    monkeypatch.setattr("vhmae.memory.available_bytes", lambda: 3 * 96 * 64 * 4)
+    words = tuple(f"{inside(frame)}@{frame}" for frame in range(4))
+    with pytest.raises(InputError, match=r"-: needs .* of memory, .*; name fewer frames"):
+        piped(tmp_path, neutral=words)
+    piped(tmp_path, neutral=words[:3])

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from vhmae.guide.decision import Decision
 from vhmae.guide.document import Guide, Place, Point
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import Key
+from vhmae.memory import check_memory
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import to_uint8
@@ -32,6 +34,8 @@ from vhmae.work.sources import Payload, check_fits, check_guide
 
 AROUND = 24
 """Frames before and after a named one that its answer is smoothed over."""
+HELD_BYTES = 4
+"""Of each pixel of a frame that a stream's guide names: colors and matte, held to its end."""
 HELD_FRAMES = 2
 """Named frames that are held at a time: a point may take after another frame."""
 Decisions = dict[int | None, Decision]
@@ -415,6 +419,8 @@ def hear_stream(job: StreamJob, harmonizer: Harmonizer, info: VideoInfo) -> None
     guide = job.words.read()
     if guide:
         guide.check_fits(info.width, info.height, None)
+        held = len(guide.frames) * info.width * info.height * HELD_BYTES * len(harmonizer.moving)
+        check_memory(Path("-"), held, "name fewer frames, or harmonize a file in its place")
         harmonizer.guide(guide, look=lambda payload: (to_uint8(payload[1].rgb()), payload[2]))
 
 
