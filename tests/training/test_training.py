@@ -478,4 +478,5 @@ def test_the_papers_recipe_starts_on_a_set_in_hyoutubes_layout(tmp_path: Path) -
     ]
     assert main(["train", "--config", str(config), *data, *small, "-o", str(tmp_path / "run")]) == 0
     assert [line["step"] for line in journal(tmp_path / "run")] == [1, 2]
-    assert (tmp_path / "run" / "weights.safetensors").exists()
+    facts = read_card(str(tmp_path / "run" / "weights.safetensors")).facts
+    assert facts["data"] == ["HYouTube/train_list.txt"]
