@@ -337,12 +337,12 @@ def test_a_document_of_many_versions_can_be_saved(stubbed: Page) -> None:
             "job": {},
             "guide": {
                 "schema": 1,
-                "points": [POINT] * 40,
+                "points": [POINT] * 60,
             },
         }
         for _ in range(450)
     ]
-    assert len(json.dumps(versions)) > 1_114_112
+    assert len(json.dumps(versions)) > 1_500_000
     saved(stubbed, number, versions=versions)
     stubbed.send("DELETE", f"projects/{number}")
     assert begun(stubbed) == number
