@@ -126,7 +126,8 @@ class Needed:
 
     def joined(self, stream: Snapshot) -> Snapshot:
         """The harmonizers' memory, and what was seen, for :meth:`restore`."""
-        numbers, arrays = [], dict(stream.arrays)
+        numbers: list[list[Any]] = []
+        arrays = dict(stream.arrays)
         for (shot, thing), (pixels, frames) in self._shots.items():
             seen, arrays[f"needed{len(numbers)}"] = pixels.state()
             numbers.append([shot, thing, [*frames], seen])
