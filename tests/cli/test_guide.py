@@ -323,6 +323,10 @@ def test_dials_find_a_frame_for_each_object_and_a_solid_one(tmp_path: Path) -> N
     assert found == [[(0, 3), (1, 20)], [(0, 5), (1, 20)], [(1, 39)]]
     told = heard(job)
     assert [one is None for one in told] == [False, False, True]
+    behind = {"words": words, "cuts": tmp_path / "cuts.txt", "move": "background"}
+    for path, nothing in ((paths[1], False), (paths[2], True)):  # fitted to a foreground, if any
+        (said,) = heard(of_weights(tmp_path, video, path, **behind))
+        assert (said is None) is nothing
     (told_full,) = heard(of_weights(tmp_path, video, tmp_path / "full.npz", words=words))
     assert told_full is not None
 

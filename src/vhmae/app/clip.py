@@ -131,11 +131,16 @@ class OpenClip:
         self.closed = False
 
     def _default(self) -> int:
-        """The first frame that shows the first object."""
+        """The first frame that shows the first object solid somewhere, else the first that shows
+        it at all: dials of files are fitted in it, too."""
+        first: int | None = None
         for payload in self.sources.frames():
-            if payload.mattes[0].any():
+            most = float(to_unit(payload.mattes[0]).max())
+            if most >= INSIDE:
                 return payload.timed.index
-        return 0
+            if most > 0.0 and first is None:
+                first = payload.timed.index
+        return first or 0
 
     def close(self) -> None:
         """Let everything go."""

@@ -28,7 +28,7 @@ from vhmae.memory import check_memory
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import to_uint8
-from vhmae.work.analysis import Analysis, open_analysis
+from vhmae.work.analysis import BACKGROUND, Analysis, open_analysis
 from vhmae.work.job import AnalysisJob, StreamJob
 from vhmae.work.sources import Payload, check_fits, check_guide
 
@@ -238,7 +238,7 @@ class Named:
 
     def firsts(self, place: int) -> Iterator[tuple[int, Shown]]:
         """For each shot that shows a part, a frame that its dials are fitted in: the first that
-        shows it solid somewhere, else the first that shows it at all."""
+        shows its foreground solid somewhere, else the first that shows it at all."""
         if self._firsts is None:
             self._firsts = self._find_firsts()
         for shot, number in self._firsts[place].items():
@@ -258,10 +258,15 @@ class Named:
                 for place, cover in enumerate(self.analysis.covers(payload.mattes)):
                     if shot in solid[place] or not cover.any():
                         continue
-                    if float(to_unit(cover).max()) >= INSIDE:
+                    # A background is fitted to a foreground, which must be there.
+                    behind = self.analysis.objects[place] == BACKGROUND
+                    sides = payload.mattes if behind else (cover,)
+                    most = max(float(to_unit(one).max()) for one in sides)
+                    if most >= INSIDE:
                         found[place][shot] = index
                         solid[place].add(shot)
-                    found[place].setdefault(shot, index)
+                    elif most > 0.0:
+                        found[place].setdefault(shot, index)
                 if self.until is not None and index >= self.until:
                     asked = shot
                     if all(shot in one for one in solid):
