@@ -13,6 +13,7 @@ import pytest
 from tests.support.scenes import moving_scene, packets, write_video
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
+from vhmae.video.side_data import beside
 from vhmae.video.tags import with_fields
 from vhmae.video.writer import VideoWriter
 
@@ -240,7 +241,7 @@ def test_closed_captions_stay_with_frames_that_change(tmp_path: Path) -> None:
     info = probe_video(tmp_path / "in.h264")
     with VideoWriter(tmp_path / "out.mkv", info, codec="libx264") as writer:
         for timed in read_frames(info):
-            assert "A53_CC" in timed.decoded.side_data
+            assert "A53_CC" in beside(timed.decoded)
             writer.write(timed, timed.image.copy() if timed.index % 2 else timed.image)
     with av.open(str(tmp_path / "out.mkv")) as container:
         found: list[Any] = [frame.side_data.get("A53_CC") for frame in container.decode(video=0)]

@@ -12,6 +12,7 @@ from vhmae.video.filters import filtered
 
 _OF_PICTURES = ("png", "apng", "mjpeg", "tiff", "webp", "jpegxl")
 """Codecs whose frames bring a colour profile with its name."""
+_ANOTHER = av.VideoFrame(16, 16, "gray")
 
 
 def beside(frame: Any) -> dict[str, bytes]:
@@ -19,10 +20,23 @@ def beside(frame: Any) -> dict[str, bytes]:
     of those twice, which ends the process later on. Nothing where there is a kind that it does not
     know (EXIF data of cameras' MJPEG): it fails over the whole then."""
     try:
-        found: Any = filtered(frame, "sidedata", "delete:ICC_PROFILE").side_data
+        return dict(_told_of(filtered(frame, "sidedata", "delete:ICC_PROFILE")))
     except ValueError:
         return {}
-    return {one.type.name: bytes(one) for one in found}
+
+
+def _told_of(frame: Any) -> list[tuple[str, bytes]]:
+    """Kinds and bytes of a frame's side data. PyAV's list of them and the frame hold one another,
+    so that frames would fill the memory until Python's collector comes by; here the list is given
+    another frame to hold.
+
+    Raises:
+        ValueError: for a kind that PyAV does not know.
+    """
+    held = frame.side_data
+    told = [(one.type.name, bytes(one)) for one in held]
+    held.__init__(_ANOTHER)
+    return told
 
 
 def is_marked(frame: Any, codec: str) -> bool:
@@ -36,7 +50,7 @@ def is_marked(frame: Any, codec: str) -> bool:
     if frame.interlaced_frame or codec in _OF_PICTURES:
         return bool(frame.interlaced_frame)
     try:
-        return len(frame.side_data) > 0
+        return len(_told_of(frame)) > 0
     except ValueError:
         return True
 
