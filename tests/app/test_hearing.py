@@ -14,7 +14,7 @@ import pytest
 
 from tests.app.page import Page, maps_of, picture_of, waited
 from tests.support.scenes import moving_scene, write_video
-from vhmae.app.hearing import Hearer, Part
+from vhmae.app.hearing import DialFrames, Hearer, Part
 from vhmae.app.looks import Look
 from vhmae.engine.moving import Side
 from vhmae.engine.rendering import FrameTransform
@@ -292,6 +292,7 @@ def test_choices_of_another_object_are_no_error_where_the_background_moves_alone
         maps=None,  # type: ignore[arg-type]
         samples=None,  # type: ignore[arg-type]
         default=0,
+        dial_frames=DialFrames(1),
         warnings=(),
     )
     choice = {"frame": 0, "round": 1, "of": 6, "chosen": 2, "object": 2}

@@ -77,6 +77,39 @@ def test_what_is_shown_is_what_is_written(move: str, tmp_path: Path, bold_weight
         app.close()
 
 
+def test_dials_are_turned_in_each_shot_of_its_own(tmp_path: Path, bold_weights: Path) -> None:
+    """What a frame of any shot is shown as is what is written."""
+    pictures, masks = moving_scene(24, 96, 64)
+    pictures[12:] = np.roll(pictures[12:, :, ::-1] // 3, 20, axis=1)
+    masks[12:] = np.roll(masks[12:, :, ::-1], 20, axis=1)
+    write_video(tmp_path / "clip.mkv", pictures, pix_fmt="bgr0")
+    write_video(tmp_path / "mask.mkv", masks.astype(np.uint8) * 255, pix_fmt="yuv444p")
+    app = app_of(tmp_path, bold_weights)
+    try:
+        page = Page(app)
+        number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+        rows = page.get(f"projects/{number}").json()["shots"]["rows"]
+        assert [(row["first"], row["dial_frames"]) for row in rows] == [(0, [0]), (12, [12])]
+        guide = {"schema": 1, "dials": {"exposure": 0.5, "saturation": 0.6}}
+        told = [page.heard(number, guide, frame)["changes"] for frame in (3, 15)]
+        assert [{row["shot"] for row in changes} for changes in told] == [{None, 0}, {None, 1}]
+        [first], [second] = ([row for row in one if row["shot"] is not None] for one in told)
+        assert np.abs(np.subtract(first["change"], second["change"])).max() > 0.01
+        saved(page, number, guide=guide)
+        sized = {"size": "full", "as": "exact"}
+        shown = {
+            frame: picture_of(page.get(f"projects/{number}/rendered/{frame}", params=sized))
+            for frame in (3, 15, 20)
+        }
+        begun = page.post(f"projects/{number}/renders", {"kind": "video"}).json()
+        assert page.rendered(begun["id"])["state"] == "done"
+        written = frames_of(tmp_path / "clip.harmonized.mkv")
+        for frame, picture in shown.items():
+            np.testing.assert_array_equal(picture, written[frame])
+    finally:
+        app.close()
+
+
 def test_how_far_each_side_goes_needs_no_new_reading(page: Page) -> None:
     number = page.opened(
         composite="sub/other.mkv", masks=["sub/matte.mkv"], options={"move": "both"}

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.app.hearing import Hearer, Part
+from vhmae.app.hearing import DialFrames, Hearer, Part, in_shot
 from vhmae.app.looks import Looks
 from vhmae.app.maps import FINAL, UNKNOWN, MapStore, told_maps, turned_answer
 from vhmae.app.pictures import (
@@ -122,6 +122,7 @@ class OpenClip:
             maps=self.maps,
             samples=self.samples,
             default=self._default(),
+            dial_frames=DialFrames(len(self.parts)),
             warnings=tuple(told),
         )
         self.read = 0
@@ -215,6 +216,10 @@ class OpenClip:
         index = payload.timed.index
         answer = [one if isinstance(one, FrameTransform) else None for one in changes]
         for place, one in enumerate(answer):
+            behind = self.parts[place].thing == BACKGROUND  # fitted to a foreground that is there
+            sides = payload.mattes if behind and covers[place].any() else (covers[place],)
+            most = max(float(to_unit(side).max()) for side in sides)
+            self.hearer.dial_frames.look_at(place, shot, index, most)
             if one is not None:
                 self.samples.look_at(index, shot, place, payload.timed.image, covers[place], one)
         self.maps.put(index, shot, answer)
@@ -377,17 +382,16 @@ class OpenClip:
     def rendered(self, payload: Payload, guide: Guide, job: HarmonizeJob) -> PlanarFrame:
         """A frame as harmonizing makes it, as it is stored; what the guide names must have been
         looked at."""
-        if self.hearer.pending(guide):
+        if self.hearer.pending(guide, payload.timed.index):
             raise Refused("server.not-yet")
         shot, _, answer = self.answer(payload.timed.index)
         strengths = self.hearer.strengths(job.strength, Move.parse(job.move))
-        decisions = self.hearer.decide(self.hearer.sound(guide)[0], strengths)
+        decisions = self.hearer.decide(self.hearer.sound(guide)[0], strengths, shot)
         image, covers = payload.timed.image, self.analysis.covers(payload.mattes)
         for place, one in enumerate(answer):
             if one is None or not covers[place].any():
                 continue
-            by_shot = decisions[place]
-            decision = by_shot.get(None, by_shot.get(shot))
+            decision = in_shot(decisions[place], shot)
             if decision is not None:
                 added = decision.change.reshape(3, 10).astype(np.float32)
                 one = dataclasses.replace(one, overall=one.overall + added)
@@ -400,19 +404,29 @@ class OpenClip:
         """A frame's RGB as it is shown: (H, W, 3) uint8."""
         return shown(to_uint8(image.rgb()), self.turned)
 
-    def pairs(self, guide: Guide, job: HarmonizeJob) -> Iterator[tuple[Array, Array]]:
-        """All frames before and after, upright."""
+    def pairs(
+        self, guide: Guide, job: HarmonizeJob, need: Callable[[Sequence[int]], None]
+    ) -> Iterator[tuple[Array, Array]]:
+        """All frames before and after, upright.
+
+        Args:
+            need: has frames looked at that the guide needs.
+        """
         for payload in run_ahead(self.sources.frames(), FRAMES_AHEAD):
+            need(self.hearer.named(guide, payload.timed.index))
             after = self.rendered(payload, guide, job)
             yield self.upright(payload.timed.image), self.upright(after)
 
     def shots(self) -> dict[str, Any]:
         """The shots, as far as they are known."""
-        known = np.flatnonzero(self.maps.known)
+        known, parts = np.flatnonzero(self.maps.known), range(len(self.parts))
         rows = []
         for shot, group in itertools.groupby(known.tolist(), lambda at: int(self.maps.shots[at])):
             places = list(group)
-            rows.append({"shot": shot, "first": places[0], "last": places[-1]})
+            fitted = [self.hearer.dial_frames.of(part).get(shot) for part in parts]
+            rows.append(
+                {"shot": shot, "first": places[0], "last": places[-1], "dial_frames": fitted}
+            )
         upto = int(known[-1]) + 1 if len(known) else 0
         return {"complete": self.read >= self.info.frames, "upto": upto, "rows": rows}
 

@@ -4,7 +4,8 @@ answer now is in words, and takes to choose from. The network is not asked here.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from vhmae.arrays import Array
 from vhmae.color.yuv import ColorEncoding
 from vhmae.engine.moving import Move, Side
 from vhmae.engine.pointing import (
+    INSIDE,
     Shown,
     decide_shots,
     disk_mean,
@@ -51,6 +53,24 @@ class Part:
     side: Side
 
 
+class DialFrames:
+    """The frames that the dials of each shot are fitted in: the first that shows a part solid
+    somewhere, else the first that shows it at all, as far as the clip has been read."""
+
+    def __init__(self, parts: int) -> None:
+        self._found: list[dict[int, tuple[int, bool]]] = [{} for _ in range(parts)]
+
+    def look_at(self, place: int, shot: int, number: int, most: float) -> None:
+        """A frame, in order, with the most that the matte of a part is in it."""
+        found, is_solid = self._found[place].get(shot), most >= INSIDE
+        if most > 0.0 and (found is None or (is_solid and not found[1])):
+            self._found[place][shot] = number, is_solid
+
+    def of(self, place: int) -> dict[int, int]:
+        """Frames by shot."""
+        return {shot: number for shot, (number, _) in list(self._found[place].items())}
+
+
 @dataclasses.dataclass(frozen=True)
 class Hearer:
     """What is known of a clip, for guides to be heard."""
@@ -65,7 +85,9 @@ class Hearer:
     maps: MapStore
     samples: Samples
     default: int
-    """A frame with foreground, whose colors dials are fitted in where nothing else is said."""
+    """A frame with foreground, whose colors dials are fitted in where nothing else is said or
+    known."""
+    dial_frames: DialFrames
     warnings: tuple[str, ...]
 
     @property
@@ -76,15 +98,24 @@ class Hearer:
             (self.info.height, self.info.width) if turned else (self.info.width, self.info.height)
         )
 
-    def named(self, guide: Guide) -> list[int]:
-        """The frames that must have been looked at."""
+    def named(self, guide: Guide, frame: int) -> list[int]:
+        """The frames that must have been looked at, for what a guide does to a frame's shot."""
+        found = self._named(guide)
+        if turns_all(guide):
+            shot = self.shot_of(frame)
+            fitted = (self.dial_frames.of(place).get(shot) for place in range(len(self.parts)))
+            found += [at for at in fitted if at is not None]
+        return list(dict.fromkeys(found))
+
+    def _named(self, guide: Guide) -> list[int]:
+        """The frames that a guide names, or the one that stands for none."""
         if guide.frames:
             return [frame for frame in guide.frames if frame < self.info.frames]
         return [self.default] if guide.dials else []
 
-    def pending(self, guide: Guide) -> list[int]:
+    def pending(self, guide: Guide, frame: int) -> list[int]:
         """Those of them that were not looked at yet."""
-        return [frame for frame in self.named(guide) if not self.looks.has(frame)]
+        return [one for one in self.named(guide, frame) if not self.looks.has(one)]
 
     def shot_of(self, frame: int) -> int:
         """The shot of a frame; where nobody has come so far, that of the last one that is known."""
@@ -121,7 +152,7 @@ class Hearer:
     ) -> dict[str, Any]:
         """What follows from a guide, as ``POST guide`` tells it."""
         sound, numbers, errors = self.sound(guide)
-        decisions = self.decide(sound, strengths)
+        decisions = self.decide(sound, strengths, self.shot_of(frame))
         rows: list[dict[str, Any]] = []
         changes = []
         for place, by_shot in decisions.items():
@@ -139,7 +170,7 @@ class Hearer:
             "changes": changes,
             "points": sorted(rows, key=lambda row: row["point"]),
             "errors": errors,
-            "pending": self.pending(guide),
+            "pending": self.pending(guide, frame),
             "diagnosis": self._diagnosis(sound, decisions, frame, strengths, keep),
             "warnings": list(self.warnings),
         }
@@ -229,28 +260,44 @@ class Hearer:
             color = disk_mean(look.frame, stored.place)
         return None if color is None else [round(LEVELS * float(one), 2) for one in color]
 
-    def decide(self, guide: Guide, strengths: Sequence[float] | None = None) -> Decisions:
+    def decide(
+        self, guide: Guide, strengths: Sequence[float] | None = None, shot: int | None = None
+    ) -> Decisions:
         """What is added to the maps of each part; of what is named, what was looked at by now.
 
         Args:
             strengths: how far each part goes; None is all of the way.
+            shot: the shot that is asked about; None is all of them.
         """
-        looked = [frame for frame in self.named(guide) if self._usable(frame)]
+        looked = [frame for frame in self._named(guide) if self._usable(frame)]
+        said = guide
         if guide.dials and not guide.frames and not looked:
-            guide = dataclasses.replace(guide, dials=Dials())
+            said = dataclasses.replace(guide, dials=Dials())
         found: Decisions = {}
         for place, part in enumerate(self.parts):
-            found[place] = decide_shots(
+            decide = functools.partial(
+                decide_shots,
                 self.prior,
-                as_stored(self._of(guide, place), self.info),
-                self._seeing(place),
+                show=self._seeing(place),
                 thing=max(part.thing, 1),
-                first=self.default,
                 strength=1.0 if strengths is None else strengths[place],
                 came=looked,
                 side=part.side,
             )
+            found[place] = decide(as_stored(self._of(said, place), self.info), first=self.default)
+            if turns_all(guide):
+                firsts = list(self._firsts(place, shot))
+                own = decide(as_stored(guide, self.info), firsts=functools.partial(iter, firsts))
+                # Shots that nobody has come to have what the default frame gives.
+                found[place] = _joined(found[place], own) if firsts else found[place]
         return found
+
+    def _firsts(self, place: int, asked: int | None) -> Iterator[tuple[int, Shown]]:
+        """Shots with the frames that their dials are fitted in, of those that were looked at."""
+        for shot, number in self.dial_frames.of(place).items():
+            look = self.looks.get(number) if asked in (None, shot) else None
+            if look is not None and look.trouble is None and look.answers[place] is not None:
+                yield shot, self._shown(number, place)
 
     def _of(self, guide: Guide, place: int) -> Guide:
         """The guide for an object: where it is away in the frame that dials are fitted in, they say
@@ -289,10 +336,10 @@ class Hearer:
     ) -> list[dict[str, Any]]:
         shot = self.shot_of(frame)
         still = dataclasses.replace(guide, dials=Dials())
-        plain = self.decide(still, strengths) if guide.dials else decisions
+        plain = self.decide(still, strengths, shot) if guide.dials else decisions
         rows = []
         for place, part in enumerate(self.parts):
-            decision, strength = _for(decisions[place], shot), strengths[place]
+            decision, strength = in_shot(decisions[place], shot), strengths[place]
             both = self._both(frame, shot, place, decision, strength, keep)
             if both is None:
                 continue
@@ -312,7 +359,7 @@ class Hearer:
             }
             row["plain_dials"] = row["dials"]
             if guide.dials:
-                before = self._both(frame, shot, place, _for(plain[place], shot), strength, keep)
+                before = self._both(frame, shot, place, in_shot(plain[place], shot), strength, keep)
                 if before is not None:
                     told = diagnosis_of(*before, None, strength)
                     row["plain_dials"] = {name: told[name] for name in DIALS}
@@ -377,7 +424,7 @@ class Hearer:
         for number, word in enumerate(words, 1):
             choice = dataclasses.replace(asked, chosen=number)
             said = dataclasses.replace(sound, choices=(*sound.choices, choice))
-            decision = _for(self.decide(said)[thing - 1], shot)
+            decision = in_shot(self.decide(said, shot=shot)[thing - 1], shot)
             assert decision is not None, "a choice decides"
             both = self._both(frame, shot, thing - 1, decision, strengths[thing - 1], ())
             levels = 0.0 if both is None else LEVELS * float(np.abs(both[1] - both[0]).mean())
@@ -394,8 +441,25 @@ class Hearer:
         return {"frame": frame, "object": thing, "round": asked.round, "takes": rows}
 
 
-def _for(by_shot: Mapping[int | None, Decision], shot: int) -> Decision | None:
-    return by_shot.get(None, by_shot.get(shot))
+def turns_all(guide: Guide) -> bool:
+    """Whether dials turn all shots, each in colors of its own."""
+    return bool(guide.dials) and (not guide.frames or guide.shots == "all")
+
+
+def in_shot(by_shot: Mapping[int | None, Decision], shot: int) -> Decision | None:
+    """What holds in a shot: its own decision, else the one of all shots."""
+    return by_shot.get(shot, by_shot.get(None))
+
+
+def _joined(
+    everywhere: dict[int | None, Decision], own: dict[int | None, Decision]
+) -> dict[int | None, Decision]:
+    """Decisions of shots, with that of all shots for those that have none; each point is told
+    once."""
+    if None not in everywhere:
+        return {**everywhere, **own}
+    points = own[None].points if None in own else ()
+    return {**own, None: dataclasses.replace(everywhere[None], points=points)}
 
 
 def _planes(look: Look) -> PlanarFrame:

@@ -155,7 +155,7 @@ def _add_frames(app: FastAPI, projects: Projects) -> None:
         clip, guide = project.clip, project.document.guide
         clip.check_frame(frame)
         known = () if clip.maps.known[frame] else (frame,)
-        project.ensure_looks([*known, *clip.hearer.named(guide)])
+        project.ensure_looks([*known, *clip.hearer.named(guide, frame)])
         image = clip.rendered(clip.reel.payload(frame), guide, project.job)
         after = clip.upright(image)
         shown = after if size == "full" else reduced(after, clip.preview)
@@ -181,7 +181,7 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         guide = guide_from(tree, "guide")
         clip = project.clip
         clip.check_frame(frame)
-        for one in clip.hearer.pending(guide):
+        for one in clip.hearer.pending(guide, frame):
             project.need_look(one)
         return guide
 
@@ -200,7 +200,7 @@ def _add_guiding(app: FastAPI, projects: Projects) -> None:
         project = projects.get(number)
         guide = heard(project, body.guide, body.frame)
         clip = project.clip
-        project.ensure_looks([body.frame, *clip.hearer.named(guide)])
+        project.ensure_looks([body.frame, *clip.hearer.named(guide, body.frame)])
         return clip.hearer.takes(guide, body.frame, body.object, body.count, strengths(project))
 
     @app.get("/api/projects/{number}/colors", response_class=Response)

@@ -196,7 +196,7 @@ def before_and_after(
     """A frame before and after, upright: (H, W, 3) uint8 each."""
     clip, guide = project.clip, guide_of(taking)
     known = () if clip.maps.known[number] else (number,)
-    project.ensure_looks([*known, *clip.hearer.named(guide)])
+    project.ensure_looks([*known, *clip.hearer.named(guide, number)])
     payload = clip.reel.payload(number)
     after = clip.rendered(payload, guide, job)
     return clip.upright(payload.timed.image), clip.upright(after)
@@ -226,13 +226,12 @@ def _before_after(
     while not project.settled.wait(0.2):
         running.check()
     clip, guide = project.clip, guide_of(taking)
-    project.ensure_looks(clip.hearer.named(guide))
     lines = int(taking.options.get("lines", USUAL_LINES))
     size = shown_size(clip.width, clip.height, max(16, min(lines, 2160)))
     total = clip.sources.expected()
 
     def frames() -> Iterator[Array]:
-        for done, pair in enumerate(clip.pairs(guide, job), 1):
+        for done, pair in enumerate(clip.pairs(guide, job, project.ensure_looks), 1):
             running.check()
             yield _beside(*resized(iter(pair), size))
             if done % 10 == 0:

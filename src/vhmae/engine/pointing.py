@@ -128,9 +128,9 @@ def foreground_colors(frame: Picture, matte: Matte) -> Colors:
     ``MOST_COLORS``."""
     cover = to_unit(matte)
     # A matte that is soft all over reaches INSIDE nowhere: its most solid pixels count.
-    colors = frame[cover >= min(INSIDE, float(cover.max()))].astype(np.float64)
-    picks = np.linspace(0, len(colors) - 1, min(MOST_COLORS, len(colors))).astype(int)
-    picked: Array = colors[picks]
+    places = np.flatnonzero(cover >= min(INSIDE, float(cover.max())))
+    picks = np.linspace(0, len(places) - 1, min(MOST_COLORS, len(places))).astype(int)
+    picked: Array = frame.reshape(-1, 3)[places[picks]].astype(np.float64)
     return picked / 255.0 if frame.dtype == np.uint8 else picked
 
 
