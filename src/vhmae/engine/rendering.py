@@ -27,6 +27,7 @@ from vhmae.arrays import (
     Planes,
     PlaneSteps,
     RowMaps,
+    UnitColors,
     UnitMatte,
     to_unit,
 )
@@ -207,7 +208,7 @@ class KeepingChange:
         return recolor_plainly(self, frame, box, cover)
 
 
-def kept_of(before: Array, after: Array, keep: Sequence[Kept]) -> Array:
+def kept_of(before: UnitColors, after: UnitColors, keep: Sequence[Kept]) -> UnitColors:
     """New colors with what is kept of the old ones, not clipped.
 
     Args:

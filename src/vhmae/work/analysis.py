@@ -161,8 +161,7 @@ class Analysis:
 
     def waiting(self, payload: Payload) -> Waiting:
         """A frame as it waits for the network: the harmonizers' payload."""
-        kept = payload if self.keeps_frames else None
-        return Waiting(payload.timed.index, kept, self._again)
+        return Waiting.of(payload, self.keeps_frames, self._again)
 
     def close(self) -> None:
         """Let go what waits to be read again."""

@@ -5,9 +5,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Generator
+from typing import NamedTuple, Self
 
+import numpy as np
+
+from vhmae.arrays import Array, Matte
 from vhmae.errors import VhmaeError
 from vhmae.overlap import run_ahead
+from vhmae.video.reader import TimedFrame
 from vhmae.work.sources import Payload, Sources
 
 WAITING_BYTES = 1536 << 20
@@ -59,19 +64,56 @@ class Again:
         self._frames, self._at, self._last = None, -1, None
 
 
+class KeptMatte(NamedTuple):
+    """A matte, of which what is not nothing is kept."""
+
+    shape: tuple[int, ...]
+    top: int
+    left: int
+    part: Array
+
+    @classmethod
+    def of(cls, matte: Matte) -> Self:
+        """Keep a matte (H, W)."""
+        rows = np.flatnonzero(matte.any(axis=1))
+        if len(rows) == 0:
+            return cls(matte.shape, 0, 0, matte[:0, :0].copy())
+        top, bottom = int(rows[0]), int(rows[-1]) + 1
+        columns = np.flatnonzero(matte[top:bottom].any(axis=0))
+        left, right = int(columns[0]), int(columns[-1]) + 1
+        return cls(matte.shape, top, left, matte[top:bottom, left:right].copy())
+
+    def whole(self) -> Matte:
+        """The matte as it was."""
+        matte = np.zeros(self.shape, self.part.dtype)
+        rows, columns = self.part.shape
+        matte[self.top : self.top + rows, self.left : self.left + columns] = self.part
+        return matte
+
+
 @dataclasses.dataclass(frozen=True)
 class Waiting:
     """A frame that waits."""
 
     index: int
     """Its number."""
-    kept: Payload | None
+    kept: tuple[TimedFrame, tuple[KeptMatte, ...]] | None
+    """None where it is read again."""
     again: Again
+
+    @classmethod
+    def of(cls, payload: Payload, keeps_frames: bool, again: Again) -> Self:
+        """Have a frame wait."""
+        kept = (payload.timed, tuple(map(KeptMatte.of, payload.mattes))) if keeps_frames else None
+        return cls(payload.timed.index, kept, again)
 
     @property
     def payload(self) -> Payload:
         """The frame itself."""
-        return self.again.read(self.index) if self.kept is None else self.kept
+        if self.kept is None:
+            return self.again.read(self.index)
+        timed, mattes = self.kept
+        return Payload(timed, tuple(matte.whole() for matte in mattes))
 
 
 def is_kept(sources: Sources, frames: int) -> bool:
