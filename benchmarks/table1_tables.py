@@ -148,7 +148,7 @@ def paired_table() -> str:
                 label = titles[name] + (", colors alone" if colors else "")
                 rows.append([label, *(_difference(own.get(data)) for data in SETS)])
     if not rows:
-        return "VHMAE with transforms has not been trained: there is nothing to pair with."
+        return "VHMAE with transforms has not been scored yet: there is nothing to pair with."
     return _lines(["method", *SETS], rows)
 
 
@@ -163,10 +163,14 @@ def _difference(pair: dict[str, Any] | None) -> str:
 
 
 def missing_line() -> str:
-    """Which rows of the table have no weights yet."""
+    """Which rows of the table have not been scored yet."""
     done = {row.name for row, _ in scored()}
-    absent = [row.title for row in ROWS if row.name not in done]
-    return f"Not trained yet: {', '.join(absent)}." if absent else "Every row is trained."
+    absent = [
+        f"{row.title} for as long as VHMAE" if row.group == "time" else row.title
+        for row in ROWS
+        if row.name not in done
+    ]
+    return f"Not scored yet: {', '.join(absent)}." if absent else "Every row is scored."
 
 
 SETS_TOLD = {
