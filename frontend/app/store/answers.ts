@@ -25,7 +25,7 @@ import type { DiagnosisRow, GuideAnswer } from "../types";
 import { mapsOf, mapsVersion } from "./maps";
 import { bytesOf, pixelsOf } from "./pictures";
 import { frame, shot, shotAt, shown, speed, type Shown } from "./playhead";
-import { guide, isOpen, job, keep, objects, parts, project, projectId, shots, strength, strengths } from "./project";
+import { guide, isOpen, job, keep, objects, parts, project, projectId, strength, strengths } from "./project";
 import { complain } from "./session";
 
 /** What the server said last, and of which guide. */
@@ -201,14 +201,13 @@ function shownColors(now: Shown, object: number): Measured | null {
   return { colors: out, frame: now.frame };
 }
 
-/** The frame in whose colors a shot's dials and choices are fitted; null where none is known. */
+/** The frame in whose colors a shot's dials and choices are fitted; null where nothing names one:
+ * dials that turn all shots are fitted in each by the server, whose answer follows. */
 export function referenceFrame(said: Guide, object: number, inShot: number): number | null {
   const here = (at: number): boolean => said.shots === "all" || shotAt(at) === inShot;
   const choice = said.choices.findLast((one) => (one.object ?? 1) === object && here(one.frame));
   if (choice) return choice.frame;
-  const point = said.points.find((one) => (one.object ?? 1) === object && here(one.frame));
-  const place = parts.value.indexOf(object);
-  return point?.frame ?? shots.value.find((row) => row.shot === inShot)?.dial_frames[place] ?? null;
+  return said.points.find((one) => (one.object ?? 1) === object && here(one.frame))?.frame ?? null;
 }
 
 /** Work out at once what a guide does in the shot that is shown; where the background moves, the
