@@ -168,7 +168,7 @@ export class Renderer {
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
   }
 
-  /** Copy a picture of the frame's size: a fiftieth of what it takes to draw it. */
+  /** Copy a picture of the frame's size: much less work than to draw it. */
   private copy(from: WebGLTexture, to: WebGLTexture): void {
     const { gl } = this;
     gl.bindFramebuffer(gl.FRAMEBUFFER, this.reading);

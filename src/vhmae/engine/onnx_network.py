@@ -196,7 +196,7 @@ def _options(
     # Threads that wait for the next step by turning round would take the renderer's time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if kind == "cpu" and precision == "fp32":
-        # Rewriting the graph takes half a second of every start, and spares a tenth of a window.
+        # Rewriting the graph takes longer than all windows of a short clip are spared by it.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     if kind == "directml":  # which needs both
         options.enable_mem_pattern = False
