@@ -62,8 +62,6 @@ export interface Shot {
   shot: number;
   first: number;
   last: number;
-  /** The frame that the shot's dials are fitted in, part by part. */
-  dial_frames: (number | null)[];
 }
 
 export interface Shots {

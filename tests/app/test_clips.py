@@ -73,7 +73,7 @@ def test_facts_are_told(page: Page, clip: str) -> None:
     }
     assert facts["audio"] is True
     assert facts["progress"] == {"proxy": 1.0, "maps": 1.0}
-    assert facts["shots"]["rows"] == [{"shot": 0, "first": 0, "last": 29, "dial_frames": [0]}]
+    assert facts["shots"]["rows"] == [{"shot": 0, "first": 0, "last": 29}]
     assert facts["shots"]["complete"] is True
     assert page.get("projects/unknown").json()["key"] == "server.no-project"
 

@@ -14,9 +14,10 @@ import pytest
 
 from tests.app.page import Page, maps_of, picture_of, waited
 from tests.support.scenes import moving_scene, write_video
-from vhmae.app.hearing import DialFrames, Hearer, Part
+from vhmae.app.hearing import Hearer, Part
 from vhmae.app.looks import Look
 from vhmae.engine.moving import Side
+from vhmae.engine.pointing import DialFrames
 from vhmae.engine.rendering import FrameTransform
 from vhmae.guide.dials import DIALS
 from vhmae.guide.options import GuideOptions

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.app.hearing import DialFrames, Hearer, Part, in_shot
+from vhmae.app.hearing import Hearer, Part, in_shot
 from vhmae.app.looks import Looks
 from vhmae.app.maps import FINAL, UNKNOWN, MapStore, told_maps, turned_answer
 from vhmae.app.pictures import (
@@ -34,7 +34,7 @@ from vhmae.app.refusals import Refused
 from vhmae.app.samples import Samples
 from vhmae.arrays import Array, to_unit
 from vhmae.engine.moving import Move, outside
-from vhmae.engine.pointing import INSIDE, disk_mean
+from vhmae.engine.pointing import INSIDE, DialFrames, disk_mean
 from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import FrameTransform, KeepingChange, render_planes
 from vhmae.errors import InputError
@@ -134,14 +134,12 @@ class OpenClip:
     def _default(self) -> int:
         """The first frame that shows the first object solid somewhere, else the first that shows
         it at all: dials of files are fitted in it, too."""
-        first: int | None = None
+        found = DialFrames(1)
         for payload in self.sources.frames():
-            most = float(to_unit(payload.mattes[0]).max())
-            if most >= INSIDE:
-                return payload.timed.index
-            if most > 0.0 and first is None:
-                first = payload.timed.index
-        return first or 0
+            found.look_at(0, 0, payload.timed.index, payload.mattes[:1])
+            if found.is_settled(0):
+                break
+        return found.of(0).get(0, 0)
 
     def close(self) -> None:
         """Let everything go."""
@@ -216,10 +214,8 @@ class OpenClip:
         index = payload.timed.index
         answer = [one if isinstance(one, FrameTransform) else None for one in changes]
         for place, one in enumerate(answer):
-            behind = self.parts[place].thing == BACKGROUND  # fitted to a foreground that is there
-            sides = payload.mattes if behind and covers[place].any() else (covers[place],)
-            most = max(float(to_unit(side).max()) for side in sides)
-            self.hearer.dial_frames.look_at(place, shot, index, most)
+            sides = self.analysis.dial_sides(place, payload.mattes, covers)
+            self.hearer.dial_frames.look_at(place, shot, index, sides)
             if one is not None:
                 self.samples.look_at(index, shot, place, payload.timed.image, covers[place], one)
         self.maps.put(index, shot, answer)
@@ -419,14 +415,11 @@ class OpenClip:
 
     def shots(self) -> dict[str, Any]:
         """The shots, as far as they are known."""
-        known, parts = np.flatnonzero(self.maps.known), range(len(self.parts))
+        known = np.flatnonzero(self.maps.known)
         rows = []
         for shot, group in itertools.groupby(known.tolist(), lambda at: int(self.maps.shots[at])):
             places = list(group)
-            fitted = [self.hearer.dial_frames.of(part).get(shot) for part in parts]
-            rows.append(
-                {"shot": shot, "first": places[0], "last": places[-1], "dial_frames": fitted}
-            )
+            rows.append({"shot": shot, "first": places[0], "last": places[-1]})
         upto = int(known[-1]) + 1 if len(known) else 0
         return {"complete": self.read >= self.info.frames, "upto": upto, "rows": rows}
 

@@ -18,7 +18,7 @@ from vhmae.arrays import Array
 from vhmae.color.yuv import ColorEncoding
 from vhmae.engine.moving import Move, Side
 from vhmae.engine.pointing import (
-    INSIDE,
+    DialFrames,
     Shown,
     decide_shots,
     disk_mean,
@@ -51,24 +51,6 @@ class Part:
     thing: int
     """Number of an object, or ``BACKGROUND``."""
     side: Side
-
-
-class DialFrames:
-    """The frames that the dials of each shot are fitted in: the first that shows a part solid
-    somewhere, else the first that shows it at all, as far as the clip has been read."""
-
-    def __init__(self, parts: int) -> None:
-        self._found: list[dict[int, tuple[int, bool]]] = [{} for _ in range(parts)]
-
-    def look_at(self, place: int, shot: int, number: int, most: float) -> None:
-        """A frame, in order, with the most that the matte of a part is in it."""
-        found, is_solid = self._found[place].get(shot), most >= INSIDE
-        if most > 0.0 and (found is None or (is_solid and not found[1])):
-            self._found[place][shot] = number, is_solid
-
-    def of(self, place: int) -> dict[int, int]:
-        """Frames by shot."""
-        return {shot: number for shot, (number, _) in list(self._found[place].items())}
 
 
 @dataclasses.dataclass(frozen=True)

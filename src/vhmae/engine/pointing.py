@@ -123,6 +123,42 @@ Firsts = Callable[[], Iterable[tuple[int, Shown]]]
 """Gives shots by number, each with a frame whose colors its dials are fitted in."""
 
 
+def most_of(matte: Matte) -> float:
+    """The most that a matte (H, W) is anywhere, in [0, 1]."""
+    return float(to_unit(matte.max(keepdims=True)).item())
+
+
+class DialFrames:
+    """The frames that the dials of each shot are fitted in: the first that shows a part solid
+    somewhere, else the first that shows it at all."""
+
+    def __init__(self, parts: int) -> None:
+        self._found: list[dict[int, tuple[int, bool]]] = [{} for _ in range(parts)]
+
+    def look_at(self, place: int, shot: int, number: int, sides: Iterable[Matte]) -> None:
+        """A frame of a shot, in order.
+
+        Args:
+            place: of the part, from 0.
+            sides: mattes of what must be there: of the part itself, or of the foregrounds that a
+                background is fitted to.
+        """
+        found = self._found[place].get(shot)
+        if found is not None and found[1]:
+            return
+        most = max(map(most_of, sides), default=0.0)
+        if most >= INSIDE or (most > 0.0 and found is None):
+            self._found[place][shot] = number, most >= INSIDE
+
+    def of(self, place: int) -> dict[int, int]:
+        """Frames of a part, by shot."""
+        return {shot: number for shot, (number, _) in list(self._found[place].items())}
+
+    def is_settled(self, shot: int) -> bool:
+        """Whether no later frame of a shot can take the place of one."""
+        return all(shot in one and one[shot][1] for one in self._found)
+
+
 def foreground_colors(frame: Picture, matte: Matte) -> Colors:
     """Colors of the foreground, evenly spread over it: (P, 3) float64 in [0, 1], P at most
     ``MOST_COLORS``."""

@@ -91,6 +91,15 @@ class Analysis:
         moving = mattes if self.move.foreground else ()
         return (*moving, *((outside(mattes),) if self.move.background else ()))
 
+    def dial_sides(
+        self, place: int, mattes: tuple[Array, ...], covers: tuple[Array, ...]
+    ) -> tuple[Array, ...]:
+        """The mattes that a frame must show for a part's dials to be fitted in it: a background
+        needs a foreground, too."""
+        if self.objects[place] == BACKGROUND and covers[place].any():
+            return mattes
+        return (covers[place],)
+
     def survey(self, advance: Callable[[int], None] = lambda frames: None) -> None:
         """Look at whole shots where the quality asks for it, before all frames are harmonized;
         ``advance`` is told of the frames seen."""

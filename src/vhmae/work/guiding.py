@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array, Picture, to_unit
+from vhmae.arrays import Array, Picture
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.listening import Came
-from vhmae.engine.pointing import INSIDE, Shown, decide_shots
+from vhmae.engine.pointing import DialFrames, Shown, decide_shots
 from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import FrameTransform, Released
 from vhmae.engine.settings import HarmonizerSettings
@@ -28,7 +28,7 @@ from vhmae.memory import check_memory
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import to_uint8
-from vhmae.work.analysis import BACKGROUND, Analysis, open_analysis
+from vhmae.work.analysis import Analysis, open_analysis
 from vhmae.work.job import AnalysisJob, StreamJob
 from vhmae.work.sources import Payload, check_fits, check_guide
 
@@ -246,32 +246,23 @@ class Named:
             yield shot, self.shown(number, place)
 
     def _find_firsts(self) -> list[dict[int, int]]:
-        parts = range(len(self.analysis.harmonizers))
-        found: list[dict[int, int]] = [{} for _ in parts]
-        solid: list[set[int]] = [set() for _ in parts]
+        analysis = self.analysis
+        parts = range(len(analysis.harmonizers))
+        found = DialFrames(len(parts))
         asked: int | None = None
         with contextlib.closing(self._numbered()) as frames:
             for payload, shot in frames:
-                index = payload.timed.index
+                index, covers = payload.timed.index, analysis.covers(payload.mattes)
                 if asked is not None and shot != asked:
                     break
-                for place, cover in enumerate(self.analysis.covers(payload.mattes)):
-                    if shot in solid[place] or not cover.any():
-                        continue
-                    # A background is fitted to a foreground, which must be there.
-                    behind = self.analysis.objects[place] == BACKGROUND
-                    sides = payload.mattes if behind else (cover,)
-                    most = max(float(to_unit(one).max()) for one in sides)
-                    if most >= INSIDE:
-                        found[place][shot] = index
-                        solid[place].add(shot)
-                    elif most > 0.0:
-                        found[place].setdefault(shot, index)
+                for place in parts:
+                    sides = analysis.dial_sides(place, payload.mattes, covers)
+                    found.look_at(place, shot, index, sides)
                 if self.until is not None and index >= self.until:
                     asked = shot
-                    if all(shot in one for one in solid):
+                    if found.is_settled(shot):
                         break
-        return found
+        return [found.of(place) for place in parts]
 
 
 def answer_among_neighbors(
