@@ -23,6 +23,7 @@ from tests.support.hdr import hdr_work
 from tests.support.review import made, review
 from tests.support.scenes import bold, moving_scene, write_video
 from tests.support.sets import data
+from vhmae.engine.onnx_network import OnnxNetwork
 from vhmae.video.encoders import priorities
 
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
@@ -71,6 +72,14 @@ def gate() -> Iterator[threading.Event]:
     found = threading.Event()
     yield found
     found.set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def opened() -> Iterator[None]:
+    """The packaged weights stay open: networks of one file share its session (onnx_network.py)."""
+    kept = OnnxNetwork("default", "cpu"), OnnxNetwork("default", "auto")
+    yield
+    del kept
 
 
 @pytest.fixture(scope="session")

@@ -303,6 +303,18 @@ def test_a_gpu_that_torch_alone_uses_is_torchs(monkeypatch: pytest.MonkeyPatch) 
     assert backends._fitting("default", "auto", "fp32") == "onnx"
 
 
+def test_networks_of_one_file_share_its_session_until_it_changes(tmp_path: Path) -> None:
+    path, seen = saved(like_the_packaged(seed=8), tmp_path), scene(2)
+    first, second = (OnnxNetwork(str(path), "cpu") for _ in range(2))
+    assert first.session is second.session
+    assert OnnxNetwork(str(path), "cpu", threads=1).session is not first.session
+    saved(like_the_packaged(seed=9), tmp_path)
+    changed = OnnxNetwork(str(path), "cpu")
+    assert changed.session is not first.session
+    assert_same(changed.ask(*seen), TorchNetwork(load_model(str(path)), "cpu", "fp32").ask(*seen))
+    assert_same(first.ask(*seen), second.ask(*seen), 1e-9)
+
+
 def test_the_digest_is_that_of_the_numbers(tmp_path: Path) -> None:
     networks = []
     for number, weights in enumerate(map(like_the_packaged, (1, 2, 1))):

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +84,7 @@ class OnnxNetwork:
         self._graph = graph.read_bytes()
         self.config: ModelConfig = card.config
         try:
-            self.session, self.device = _opened(
-                self._graph, _numbers(card), device, threads, self.precision
-            )
+            self.session, self.device = _shared(self._graph, card, device, threads, self.precision)
         except InputError:
             raise
         except Exception as error:  # ONNX Runtime's errors have no common base
@@ -150,6 +150,35 @@ def _numbers(card: WeightsCard) -> dict[str, Array]:
             "again"
         ) from None
     return found
+
+
+_OPEN: weakref.WeakValueDictionary[tuple[object, ...], onnxruntime.InferenceSession] = (
+    weakref.WeakValueDictionary()
+)
+"""Sessions that somebody holds, by what they were opened from."""
+_DEVICES: weakref.WeakKeyDictionary[onnxruntime.InferenceSession, str] = weakref.WeakKeyDictionary()
+"""Where they run."""
+_OPENING = threading.Lock()
+
+
+def _shared(
+    graph: bytes, card: WeightsCard, device: str, threads: int | None, precision: Precision
+) -> tuple[onnxruntime.InferenceSession, str]:
+    """A session, and the device that it runs on: the one that another network holds of the same
+    files, since a session has no state between calls and may be asked by many threads at once."""
+    file = card.path.stat()
+    key = (
+        hashlib.sha256(graph).digest(),
+        *(card.path.resolve(), file.st_ino, file.st_size, file.st_mtime_ns),
+        *(device, threads, precision),
+    )
+    with _OPENING:
+        session = _OPEN.get(key)
+        if session is None:
+            session, found = _opened(graph, _numbers(card), device, threads, precision)
+            _OPEN[key] = session
+            _DEVICES[session] = found
+        return session, _DEVICES[session]
 
 
 def _opened(
