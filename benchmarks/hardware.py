@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 import vhmae
+from vhmae.errors import did_you_mean
 
 
 def describe() -> dict[str, Any]:
@@ -37,3 +40,16 @@ def describe() -> dict[str, Any]:
         "torch": torch.__version__,
         "vhmae": vhmae.__version__,
     }
+
+
+def chosen(
+    parser: argparse.ArgumentParser, option: str, text: str, known: Sequence[str]
+) -> list[str]:
+    """The names of a list ``NAME,...``; a name that is not known ends the program before it
+    starts to work."""
+    names = text.split(",")
+    for name in names:
+        if name not in known:
+            guess = did_you_mean(name, known)
+            parser.error(f"{option} {name}: unknown{guess}; expected some of {', '.join(known)}")
+    return names

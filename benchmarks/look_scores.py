@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hardware import describe
+from hardware import chosen, describe
 
 from vhmae.config import read_config
 from vhmae.data.aligned import write_aligned
@@ -24,6 +24,7 @@ from vhmae.data.job import AlignedRecipe, SynthesisRecipe
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate, natural_drift
 from vhmae.evaluation.tables import format_report
+from vhmae.partial_output import write_text_whole
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "benchmarks"
 REAL_LIGHT = ("val-real", "dev-real")
@@ -81,20 +82,26 @@ def main() -> None:
         "--json", type=Path, default=Path(__file__).parent / "results" / "looks.json"
     )
     args = parser.parse_args()
+    only = chosen(parser, "--only", args.only, SETS)
+    methods = chosen(parser, "--methods", args.methods, METHODS)
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     if args.json.exists():
-        kept = json.loads(args.json.read_text())["scores"]
-        rows = {(row["data"], row["method"]): row for row in kept}
+        kept = json.loads(args.json.read_text())
+        rows = {
+            (row["data"], row["method"]): {"hardware": kept["hardware"], **row}
+            for row in kept["scores"]
+        }
     with tempfile.TemporaryDirectory() as temporary:
-        for name in args.only.split(","):
+        for name in only:
             folder = (args.sets or Path(temporary)) / name
             make_set(name, args.data, folder)
-            for method_name in args.methods.split(","):
+            for method_name in methods:
                 method = find_method(method_name, folder, args.weights, threads=args.threads)
                 row = evaluate(folder, method, ("fmse",))
                 if name == "val-people" and method_name == "vhmae":
                     row["natural_drift"] = people_drift(args.data, args.weights, args.threads)
-                rows[name, method_name] = {**row, "data": name, "method": method_name}
+                named = {"data": name, "method": method_name, "hardware": describe()}
+                rows[name, method_name] = {**row, **named}
                 print(format_report(row), flush=True)
                 write(args.json, rows, args.weights)
 
@@ -105,7 +112,7 @@ def write(path: Path, rows: dict[tuple[str, str], dict[str, Any]], weights: str)
         rows.values(), key=lambda row: (SETS.index(row["data"]), METHODS.index(row["method"]))
     )
     report = {"schema": 1, "hardware": describe(), "weights": weights, "scores": ordered}
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    write_text_whole(path, json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

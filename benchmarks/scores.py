@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hardware import describe
+from hardware import chosen, describe
 
 from vhmae.config import read_config
 from vhmae.data.digests import set_digest
@@ -31,6 +31,7 @@ from vhmae.evaluation.pooling import paired_difference
 from vhmae.evaluation.protocols import PROTOCOLS
 from vhmae.evaluation.runner import METRICS, evaluate, natural_drift
 from vhmae.evaluation.tables import format_report
+from vhmae.partial_output import write_text_whole
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "benchmarks"
 SETS = ("val-two", "val-one", "val-edge", "val-mild", "val-large", "val-light")
@@ -93,7 +94,8 @@ def rows_of(
         ]
     if set_name == SETS[0] and name.partition(":")[0] == OURS:
         rows[0]["natural_drift"] = natural_drift(data / "val", method)
-    return [{**row, "method": name, "data": set_name} for row in rows]
+    named = {"method": name, "data": set_name, "hardware": describe()}
+    return [{**row, **named} for row in rows]
 
 
 def rows_or_kept(
@@ -113,7 +115,7 @@ def rows_or_kept(
     if args.work is not None:
         path = kept_file(args.work, name, set_name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(rows) + "\n")
+        write_text_whole(path, json.dumps(rows) + "\n")
     return rows
 
 
@@ -186,9 +188,13 @@ def main() -> None:
         "--json", type=Path, default=Path(__file__).parent / "results" / "scores.json"
     )
     args = parser.parse_args()
-    methods = args.methods.split(",")
+    methods = chosen(parser, "--methods", args.methods, METHODS)
     kept = json.loads(args.json.read_text()) if args.json.exists() else {"scores": []}
-    rows: list[dict[str, Any]] = [row for row in kept["scores"] if row["method"] not in methods]
+    rows: list[dict[str, Any]] = [
+        {"hardware": kept["hardware"], **row}
+        for row in kept["scores"]
+        if row["method"] not in methods
+    ]
     pairs: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as temporary:
         root = args.sets or Path(temporary)
@@ -226,7 +232,7 @@ def main() -> None:
         "scores": rows,
         "paired": pairs,
     }
-    args.json.write_text(json.dumps(report, indent=1) + "\n")
+    write_text_whole(args.json, json.dumps(report, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,21 +23,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import torch
-from hardware import describe
+from hardware import chosen, describe
 from look_scores import make_set
+from method_cost import timed
 from table1_rows import REFERENCE, ROWS, Row
 
-from vhmae.data.digests import set_digest
+from vhmae.data.digests import set_digest, settings_digest
 from vhmae.data.hyoutube import read_list
 from vhmae.evaluation.classical import as_map
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.pooling import paired_difference
+from vhmae.evaluation.protocols import PROTOCOLS
 from vhmae.evaluation.runner import METRICS, evaluate
 from vhmae.evaluation.tables import format_report
+from vhmae.partial_output import write_text_whole
 
 SETS = ("val-one", "val-two", "val-camera", "val-large", "val-real")
 DEV = "dev-two"
@@ -75,16 +74,43 @@ def score(
 
     Args:
         kept: JSON file of the report.
+    Returns:
+        The report of ``evaluate``, and ``hardware`` of where and when it was made.
     """
-    expected = {"set": set_digest(read_list(data)), "method": method.digest}
     if kept.exists():
         report: Report = json.loads(kept.read_text())
-        if all(report["digests"][key] == value for key, value in expected.items()):
+        if is_of_today(report, method, data, wanted):
+            report.setdefault("hardware", {"commit": None, "date": date_of(kept)})
             return report
     report = evaluate(data, method, wanted, swap_background=swap)
-    kept.write_text(json.dumps(report) + "\n")
+    report["hardware"] = describe()
+    write_text_whole(kept, json.dumps(report) + "\n")
     print(format_report(report), flush=True)
     return report
+
+
+def is_of_today(report: Report, method: Method, data: Path, wanted: Sequence[str]) -> bool:
+    """Whether a report is of this method, this set and today's protocol, and says all that is
+    asked."""
+    version = PROTOCOLS["clean"].version
+    settings = {"protocol": "clean", "version": version, "size": None, "resizing": None}
+    expected = {
+        "set": set_digest(read_list(data)),
+        "method": method.digest,
+        "protocol": settings_digest(settings),
+    }
+    asked = [name for name in wanted if name != "temporal"]
+    return (
+        all(report["digests"][key] == value for key, value in expected.items())
+        and all(name in report["overall"] for name in asked)
+        and ("temporal" not in wanted or "temporal" in report)
+    )
+
+
+def date_of(path: Path) -> str:
+    """The day that a file was written: of reports that do not say themselves when they were
+    made."""
+    return time.strftime("%Y-%m-%d", time.gmtime(path.stat().st_mtime))
 
 
 def chosen_mix(row: Row, sets: Path, work: Path) -> float:
@@ -133,36 +159,11 @@ def curve_of(row: Row, runs: Path, sets: Path, work: Path) -> dict[str, float]:
     return found
 
 
-# --- time and memory, each in a process of its own
-
-
-def timed(source: str, size: tuple[int, int, int]) -> dict[str, float]:
-    """CPU seconds a frame and the peak of memory in MiB, in a process of its own."""
-    command = [sys.executable, __file__, "--measure", source, "--size", ",".join(map(str, size))]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    measured: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return measured
-
-
-def measure(source: str, size: tuple[int, int, int]) -> dict[str, float]:
-    """What :func:`timed` runs: a clip of noise under a box, once to warm up and once by the
-    clock."""
-    width, height, count = size
-    rng = np.random.default_rng(0)
-    frames = rng.integers(0, 256, (count, height, width, 3)).astype(np.uint8)
-    mask = np.zeros(frames.shape[:3], bool)
-    mask[:, height // 4 : height // 2, width // 4 : width // 2] = True
-    clip = Clip(frames, mask, target=frames)
-    # Of whatever a method computes with: not every one takes `threads`.
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    method = find_method(source, Path(), device="cpu", threads=1)
-    method.harmonize(clip)
-    began = time.process_time()
-    method.harmonize(clip)
-    seconds = (time.process_time() - began) / count
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"cpu_seconds_a_frame": round(seconds, 4), "peak_mib": round(peak)}
+def made_on(found: Report) -> list[Report]:
+    """Where and when the reports of a row were made, each machine, commit and day once."""
+    kinds = ("sets", "colors", "swapped")
+    made = [report["hardware"] for kind in kinds for report in found[kind].values()]
+    return list({(one.get("cpu"), one["commit"], one["date"]): one for one in made}.values())
 
 
 # --- the table
@@ -188,7 +189,8 @@ def differences(rows: dict[str, Report]) -> list[Report]:
         for name, found in rows.items()
         if name != REFERENCE
         for kind in ("sets", "colors")
-        for data, report in found[kind].items()
+        # A map of colors is its own colors alone, so that it was not scored twice.
+        for data, report in {**found["sets"], **found[kind]}.items()
         if (other := ours[kind].get(data)) is not None
         and report["digests"]["set"] == other["digests"]["set"]
     ]
@@ -198,23 +200,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path)
-    parser.add_argument("--runs", type=Path, help="folder of trained weights, a folder a row")
-    parser.add_argument("--work", type=Path, help="folder that keeps whole reports")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument(
+        "--runs", type=Path, required=True, help="folder of trained weights, a folder a row"
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder that keeps whole reports")
     parser.add_argument("--sets", type=Path, help="folder that keeps the made sets")
     parser.add_argument("--only", default=",".join(row.name for row in ROWS), metavar="ROW,...")
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
-    parser.add_argument("--size", help=argparse.SUPPRESS)
     parser.add_argument(
         "--json", type=Path, default=Path(__file__).parent / "results" / "table1.json"
     )
     args = parser.parse_args()
-    if args.measure:
-        width, height, count = map(int, args.size.split(","))
-        print(json.dumps(measure(args.measure, (width, height, count))))
-        return
-    if None in (args.data, args.runs, args.work):
-        parser.error("--data, --runs and --work are needed")
+    only = chosen(parser, "--only", args.only, [row.name for row in ROWS])
     args.work.mkdir(parents=True, exist_ok=True)
     sets = args.sets or args.work / "sets"
     for name in (DEV, *SETS):
@@ -222,7 +219,7 @@ def main() -> None:
     found: dict[str, Report] = {}
     facts: dict[str, Report] = {}
     for row in ROWS:
-        if row.name not in args.only.split(","):
+        if row.name not in only:
             continue
         missing = row.missing(args.runs)
         if missing is not None:
@@ -235,6 +232,7 @@ def main() -> None:
             "mix": found[row.name]["mix"],
             "curve": curve_of(row, args.runs, sets, args.work),
             "cost": {name: timed(source, size) for name, size in SIZES.items()},
+            "hardware": {"scores": made_on(found[row.name]), "cost": describe()},
         }
         write(args.json, args.work, found, facts)
 
@@ -249,6 +247,8 @@ def write(path: Path, work: Path, found: dict[str, Report], facts: dict[str, Rep
     """
     before = json.loads(path.read_text()) if path.exists() else {"rows": [], "paired": []}
     rows: dict[str, Report] = {row["row"]: row for row in before["rows"]}
+    for row in rows.values():  # of before rows said themselves where they were measured
+        row.setdefault("hardware", {"scores": [before["hardware"]], "cost": before["hardware"]})
     for name, told_of in facts.items():
         kinds = ("sets", "colors", "swapped")
         parts = {kind: _each(told, found[name][kind]) for kind in kinds}
@@ -261,7 +261,7 @@ def write(path: Path, work: Path, found: dict[str, Report], facts: dict[str, Rep
         kept = [pair for pair in before["paired"] if pair["row"] not in found]
         pairs += [pair for pair in kept if _place(pair) not in made]
     report = {"schema": 1, "hardware": describe(), "rows": ordered, "paired": pairs}
-    path.write_text(json.dumps(report, indent=1) + "\n")
+    write_text_whole(path, json.dumps(report, indent=1) + "\n")
 
 
 def _each(change: Callable[[Report], Report], reports: dict[str, Report]) -> dict[str, Report]:

@@ -55,9 +55,13 @@ PAGES = (
 
 
 def _measured(name: str) -> str:
-    hardware = json.loads((RESULTS / f"{name}.json").read_text())["hardware"]
+    result = json.loads((RESULTS / f"{name}.json").read_text())
+    hardware = result["hardware"]
+    rows = result.get("scores", [])
+    days = sorted({row.get("hardware", hardware)["date"] for row in rows} or {hardware["date"]})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return (
-        f"Measured here on {hardware['cores']} cores ({hardware['cpu']}), {hardware['date']}, by "
+        f"Measured here on {hardware['cores']} cores ({hardware['cpu']}), {when}, by "
         f"`benchmarks/results/{name}.json`."
     )
 
@@ -72,25 +76,27 @@ EVALUATED = {
 """Blocks that rest on reports of ``evaluate``, by their result file."""
 
 
-def older(name: str) -> str:
-    """The commit that a result file was measured at, where its digests are not all those of today's
-    package, or rows have none; else nothing."""
+def older(name: str) -> tuple[str, ...]:
+    """The commits (or days, where no commit is known) that rows of a result file were measured at
+    whose digests are not all those of today's package, or that have none."""
     if name == "table1" and not (RESULTS / "table1.json").exists():
-        return ""  # no row has been scored yet, and the page says so
+        return ()  # no row has been scored yet, and the page says so
     result = json.loads((RESULTS / f"{name}.json").read_text())
-    if all(report.get("digests") and not _outdated(report) for report in _reports(result)):
-        return ""
-    return str(result["hardware"]["commit"])
-
-
-def _reports(result: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The reports of a result file; in a row of Table 1 stand several."""
+    old: list[dict[str, Any]] = []
     for row in result.get("scores", result.get("rows", [])):
-        if "sets" in row:
-            for kind in ("sets", "colors", "swapped"):
-                yield from row[kind].values()
-        else:
-            yield row
+        if any(not report.get("digests") or _outdated(report) for report in _reports(row)):
+            told = row.get("hardware", result["hardware"])
+            old += told.get("scores", [told])
+    return tuple(dict.fromkeys(one["commit"] or one["date"] for one in old))
+
+
+def _reports(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The reports of a row of a result file; in a row of Table 1 stand several."""
+    if "sets" in row:
+        for kind in ("sets", "colors", "swapped"):
+            yield from row[kind].values()
+    else:
+        yield row
 
 
 def _outdated(report: dict[str, Any]) -> set[str]:
@@ -106,8 +112,10 @@ def marked(made: dict[str, str]) -> dict[str, str]:
     commits = {name: older(name) for name in EVALUATED}
     marks = {}
     for block in made:
-        found = dict.fromkeys(commits[name] for name, held in EVALUATED.items() if block in held)
-        marks[block] = " ".join(f"*Measured at {commit}.*" for commit in found if commit)
+        found = dict.fromkeys(
+            commit for name, held in EVALUATED.items() if block in held for commit in commits[name]
+        )
+        marks[block] = " ".join(f"*Measured at {commit}.*" for commit in found)
     return {
         block: f"{text}\n\n{marks[block]}" if marks[block] else text for block, text in made.items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import re
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from vhmae.data.digests import settings_digest
+from vhmae.evaluation.clip import Method
 from vhmae.evaluation.constant import map_digest, read_constant
 from vhmae.evaluation.network import weights_digest
 from vhmae.evaluation.protocols import PROTOCOLS
@@ -34,9 +36,9 @@ def test_a_table_is_of_today_or_says_its_commit(tables: ModuleType) -> None:
         assert shown & {*names}, f"{source}: none of its tables is shown under these names"
         for name, block in blocks:
             if name in names:
-                marks = re.findall(r"Measured at (\w+)\.", block)
-                assert (commits[source] in marks) == bool(commits[source]), name
-                assert {*marks} <= {*commits.values()}, name
+                marks = re.findall(r"Measured at ([\w-]+)\.", block)
+                assert {*commits[source]} <= {*marks}, name
+                assert {*marks} <= {*itertools.chain.from_iterable(commits.values())}, name
 
 
 def test_other_digests_are_told_from_todays(
@@ -47,29 +49,33 @@ def test_other_digests_are_told_from_todays(
     digests = {"weights": weights_digest("default"), "protocol": settings_digest(settings)}
     row = {"settings": settings, "method_facts": {"weights": "default"}, "digests": digests}
 
-    def older(**changes: object) -> str:
+    def older(**changes: object) -> Any:
         result = {"hardware": {"commit": "abc1234"}, "scores": [row, {**row, **changes}]}
         (tmp_path / "scores.json").write_text(json.dumps(result))
-        return str(tables.older("scores"))
+        return tables.older("scores")
 
-    assert older() == ""
-    assert older(digests={**digests, "weights": "0"}) == "abc1234"
-    assert older(digests={**digests, "protocol": "0"}) == "abc1234"
-    assert older(digests=None) == "abc1234"
+    assert older() == ()
+    assert older(digests={**digests, "weights": "0"}) == ("abc1234",)
+    assert older(digests={**digests, "protocol": "0"}) == ("abc1234",)
+    assert older(digests=None) == ("abc1234",)
     # A run's weights lie where it was trained; nothing in the package says what they are.
     elsewhere = {"weights": "runs/mine/weights.safetensors"}
-    assert older(method_facts=elsewhere, digests={**digests, "weights": "0"}) == ""
+    assert older(method_facts=elsewhere, digests={**digests, "weights": "0"}) == ()
     constant = {"map_sha256": map_digest(read_constant("two"))}
     unweighted = {**digests, "weights": None}
-    assert older(method_facts=constant, digests=unweighted) == ""
-    assert older(method_facts={"map_sha256": "0"}, digests=unweighted) == "abc1234"
+    assert older(method_facts=constant, digests=unweighted) == ()
+    assert older(method_facts={"map_sha256": "0"}, digests=unweighted) == ("abc1234",)
+    # A row that says itself where it was measured is not told by the last write of the file.
+    measured = {"hardware": {"commit": "def5678"}, "digests": {**digests, "weights": "0"}}
+    assert older(**measured) == ("def5678",)
+    assert older(hardware={"commit": "def5678"}) == ()
 
 
 def test_old_rows_of_table_1_are_told_by_their_sets(
     tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
-    assert tables.older("table1") == ""  # no row has been scored yet
+    assert tables.older("table1") == ()  # no row has been scored yet
     table1 = importlib.import_module("table1")
     for weights in (weights_digest("default"), "0"):
         scored = report("default", 1.0)
@@ -81,7 +87,7 @@ def test_old_rows_of_table_1_are_told_by_their_sets(
             "rows": [{**row, "colors": {}, "swapped": {}}],
         }
         (tmp_path / "table1.json").write_text(json.dumps(result))
-        assert tables.older("table1") == ("abc1234" if weights == "0" else "")
+        assert tables.older("table1") == (("abc1234",) if weights == "0" else ())
 
 
 def report(method: str, fmse: float, steps: float | None = None) -> dict[str, Any]:
@@ -146,7 +152,9 @@ def test_rows_of_table_1_that_are_not_run_anew_stand_with_their_pairs(
             one = report(row, value)
             (tmp_path / f"{row}.val-one.json").write_text(json.dumps(one))
             found[row] = {"sets": {"val-one": one}, "colors": {}, "swapped": {}}
-        table1.write(path, tmp_path, found, {row: {"mix": 1.0} for row in found})
+        hardware = {"scores": [{"commit": f"at-{len(found)}"}], "cost": {"commit": "c"}}
+        facts = {row: {"mix": 1.0, "hardware": hardware} for row in found}
+        table1.write(path, tmp_path, found, facts)
         result: dict[str, Any] = json.loads(path.read_text())
         return result
 
@@ -158,10 +166,115 @@ def test_rows_of_table_1_that_are_not_run_anew_stand_with_their_pairs(
     again = run(is2am=6.0)
     assert [row["row"] for row in again["rows"]] == ["mkl", "is2am", ours]
     assert again["rows"][0] == whole["rows"][0]
+    where = [row["hardware"]["scores"][0]["commit"] for row in again["rows"]]
+    assert where == ["at-3", "at-1", "at-3"]
     assert gaps(again) == {"mkl": 4.0, "is2am": 1.0}
     (tmp_path / "mkl.val-one.json").unlink()
     assert gaps(run(is2am=8.0)) == {"mkl": 4.0, "is2am": 3.0}  # neither of mkl's two has changed
     assert gaps(run(vhmae_transforms=2.0)) == {"is2am": 6.0}  # mkl's composites are not here
+
+
+def test_a_file_whose_rows_do_not_say_where_they_were_measured_tells_it_on(
+    tables: ModuleType, tmp_path: Path
+) -> None:
+    table1 = importlib.import_module("table1")
+    path, old = tmp_path / "table1.json", {"commit": "old", "date": "2026-01-01"}
+    path.write_text(json.dumps({"hardware": old, "rows": [{"row": "mkl", **PARTS}], "paired": []}))
+    table1.write(path, tmp_path, {"is2am": PARTS}, {"is2am": {"hardware": {"scores": []}}})
+    rows = json.loads(path.read_text())["rows"]
+    assert rows[0]["hardware"] == {"scores": [old], "cost": old}
+
+
+PARTS: dict[str, Any] = {"sets": {}, "colors": {}, "swapped": {}}
+
+
+def test_a_row_says_when_each_of_its_reports_was_made(tables: ModuleType) -> None:
+    table1 = importlib.import_module("table1")
+    first, second = ({"commit": one, "date": "2026-01-01"} for one in ("a", "b"))
+    reports = {
+        name: {"hardware": one} for name, one in zip("xyz", (first, second, first), strict=True)
+    }
+    assert table1.made_on({**PARTS, "sets": reports}) == [first, second]
+
+
+def test_a_map_of_colors_is_paired_in_both_columns(tables: ModuleType) -> None:
+    table1 = importlib.import_module("table1")
+    mkl = {"sets": {"val-one": report("mkl", 9.0)}, "colors": {}}
+    ours = {
+        "sets": {"val-one": report("ours", 5.0)},
+        "colors": {"val-one": report("ours, colors alone", 4.0)},
+    }
+    pairs = table1.differences({"mkl": mkl, table1.REFERENCE: ours})
+    assert [(one["colors"], one["difference"]["mean"]) for one in pairs] == [
+        (False, 4.0),
+        (True, 5.0),
+    ]
+
+
+def test_a_report_is_read_again_only_where_it_says_all_that_is_asked(
+    tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table1 = importlib.import_module("table1")
+    method = Method("mkl", lambda clip: clip.composite, facts={"mix": 1.0})
+    settings = {"protocol": "clean", "version": PROTOCOLS["clean"].version, "size": None}
+    digests = {
+        "set": "s",
+        "method": method.digest,
+        "protocol": settings_digest({**settings, "resizing": None}),
+    }
+    monkeypatch.setattr(table1, "read_list", lambda data: data)
+    monkeypatch.setattr(table1, "set_digest", lambda samples: "s")
+
+    def today(wanted: tuple[str, ...] = ("fmse",), **changes: str) -> bool:
+        kept = {"digests": {**digests, **changes}, "overall": {"fmse": {}}}
+        return bool(table1.is_of_today(kept, method, tmp_path, wanted))
+
+    assert today()
+    assert not today(("fmse", "mse"))
+    assert not today(("fmse", "temporal"))
+    assert not today(set="other")
+    assert not today(method="other")
+    assert not today(protocol="other")
+
+
+def test_a_small_child_of_a_large_process_holds_little(tables: ModuleType) -> None:
+    method_cost = importlib.import_module("method_cost")
+    if not method_cost.STATUS.exists():
+        pytest.skip("no /proc: the peak is what the system says of the process")
+    large = bytearray(600 * 1024 * 1024)
+    large[::4096] = b"x" * len(large[::4096])
+    assert method_cost.peak_mib() > 600
+    assert method_cost.timed("composite", (16, 16, 1))["peak_mib"] < 600
+
+
+@pytest.mark.parametrize(
+    ("script", "option", "asked"),
+    [
+        ("table1", "--only", "is2an"),
+        ("look_scores", "--only", "val-tow"),
+        ("look_scores", "--methods", "gain"),
+        ("scores", "--methods", "constnt"),
+    ],
+)
+def test_a_name_that_is_not_known_is_refused_before_the_work(
+    script: str,
+    option: str,
+    asked: str,
+    tables: ModuleType,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    places = ["--data", "data", "--sets", "sets", "--json", "out.json"]
+    if script == "table1":
+        places += ["--runs", "runs", "--work", "work"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [script, *places, option, asked])
+    with pytest.raises(SystemExit) as ended:
+        importlib.import_module(script).main()
+    assert ended.value.code == 2
+    assert f"{option} {asked}: unknown" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_pairs_of_methods_that_are_not_scored_anew_stand(
