@@ -58,10 +58,10 @@ show(composite, np.dstack([matte] * 3))
 # ## What the network says
 #
 # A stream of frames goes through `step`; with `lookahead=0` each frame leaves at once. A still is a
-# stream of one frame.
+# stream of one frame. The weights `free` may be used for anything; `default` is for research.
 
 # %%
-harmonizer = vhmae.Harmonizer.from_pretrained(lookahead=0)
+harmonizer = vhmae.Harmonizer.from_pretrained("free", lookahead=0)
 answer = harmonizer.step(composite, matte)
 harmonizer.flush()
 show(composite, answer)
@@ -129,6 +129,7 @@ report = vhmae.harmonize_video(
     folder / "harmonized.png",
     mask=folder / "mask.png",
     guide=folder / "guide.json",
+    weights="free",
 )
 print(report["frames"], "frame; points:", report["guide"]["points"])
 assert (folder / "harmonized.png").exists()

@@ -8,7 +8,7 @@ import numpy as np
 
 import vhmae
 
-harmonizer = vhmae.Harmonizer.from_pretrained(lookahead=0)
+harmonizer = vhmae.Harmonizer.from_pretrained("free", lookahead=0)
 rng = np.random.default_rng(0)
 mask = np.zeros((360, 640), bool)
 mask[90:270, 220:420] = True

@@ -48,7 +48,8 @@ def test_the_metadata_names_every_licence(wheel: Path) -> None:
     assert {f"{info}/licenses/{file}" for file in files or ()} <= names
     assets = {Path(name).name for name in names if name.startswith("vhmae/assets/")}
     told = notice + (ROOT / "src/vhmae/assets/LICENSE-WEIGHTS.txt").read_text()
-    texts = {"MODEL_CARD.md", "MODEL_CARD.free.md", "LICENSE-WEIGHTS.txt", "README.md"}
+    texts = {"MODEL_CARD.md", "MODEL_CARD.free.md", "README.md"}
+    texts |= {"LICENSE-WEIGHTS.txt", "LICENSE-APACHE.txt"}
     assert not {name for name in assets - texts if name not in told}
 
 

@@ -151,7 +151,10 @@ def inputs_of_both() -> tuple[list[Any], list[Any]]:
             tooltip="What of the foreground's colors stays as it is.",
         ),
         io.String.Input(
-            "weights", default="default", tooltip="A packaged name or a .safetensors file."
+            "weights",
+            default="free",
+            tooltip="A packaged name or a .safetensors file: free is Apache-2.0, for any use; "
+            "default is stronger on film looks, for research only.",
         ),
     ]
     return sockets, widgets

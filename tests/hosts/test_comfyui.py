@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 import json
@@ -28,6 +29,8 @@ from tests.support.comfy import (
 from tests.support.scenes import moving_scene, save_bold_weights, write_video
 from vhmae.arrays import Array
 from vhmae.color.lut import read_cube
+from vhmae.engine.settings import FOR_EVERYONE
+from vhmae.model.files import read_card
 
 FAST: dict[str, Any] = {"quality": "fast"}
 """What all runs share; ``weights`` is filled in below."""
@@ -344,3 +347,35 @@ def test_the_example_fits_the_nodes(comfy: tuple[Any, Host]) -> None:
                 strict=True,
             ):
                 assert value in one.said.get("options", [value])
+                if one.id == "weights":
+                    assert value == FOR_EVERYONE["weights"]
+
+
+def test_the_nodes_start_with_weights_that_everyone_may_use(comfy: tuple[Any, Host]) -> None:
+    started = [
+        one.said["default"]
+        for node in nodes_of(comfy[0]).values()
+        for one in node.define_schema().inputs
+        if one.id == "weights"
+    ]
+    assert started == [FOR_EVERYONE["weights"]] * 2
+    assert str(read_card(FOR_EVERYONE["weights"]).facts["licence"]).startswith("Apache-2.0")
+    page = (NODES.parents[1] / "docs" / "comfyui.md").read_text()
+    assert "## Licences" in page
+
+
+def test_examples_take_weights_that_everyone_may_use() -> None:
+    examples = sorted((NODES.parents[1] / "examples").glob("*.py"))
+    assert examples
+    for file in examples:
+        calls = [
+            node
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.Call)
+            and getattr(node.func, "attr", "") in ("from_pretrained", "harmonize_video")
+        ]
+        assert calls, file
+        for call in calls:
+            named = [one.value for one in call.keywords if one.arg == "weights"]
+            said = [*call.args, *named]
+            assert FOR_EVERYONE["weights"] in [getattr(one, "value", None) for one in said], file

@@ -25,12 +25,20 @@ from vhmae.cli import main
 from vhmae.color.srgb import encoded, linear
 from vhmae.errors import VhmaeError
 from vhmae.guide.dials import DIAL_RANGES, Dials, turn
+from vhmae.model.files import packaged_weights
 from vhmae.model.weights import save_model
-from vhmae.nuke.cattery import TOLERANCE_LEVELS, check_structure, export_cattery
+from vhmae.nuke.cattery import (
+    TERMS,
+    TOLERANCE_LEVELS,
+    check_structure,
+    export_cattery,
+    write_terms,
+)
 from vhmae.nuke.frozen import load
 from vhmae.nuke.inference import KNOBS
 from vhmae.nuke.job import CatteryJob
 
+ROOT = Path(__file__).parents[2]
 HALF_A_LEVEL = 0.5 / 255.0
 
 
@@ -211,15 +219,38 @@ def test_cat_json_is_what_nuke_looks_for(folder: Path) -> None:
     assert [one["filepath"] for one in tree["cats"]] == ["VHMAE.cat"]
 
 
-def test_the_packaged_weights_go_with_their_licence(tmp_path: Path) -> None:
+def test_what_is_exported_by_default_is_for_everyone(tmp_path: Path) -> None:
     report = export_cattery(CatteryJob(output=tmp_path / "VHMAE"))
     assert report["levels_apart"] < TOLERANCE_LEVELS
+    assert report["licence"].startswith("Apache-2.0")
+    terms = {"LICENSE", "MODEL_CARD.free.md", "free.pictures.csv"}
+    names = {Path(name).name for name in report["files"]}
+    assert names == {"VHMAE.pt", "VHMAE.nk", "cat.json", *terms}
+    assert "Apache-2.0" in json.loads((tmp_path / "VHMAE/cat.json").read_text())["description"]
+    assert (tmp_path / "VHMAE/LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+    for name in terms:
+        assert "Any other use is not permitted" not in (tmp_path / "VHMAE" / name).read_text()
+    assert report["bytes"] < 40e6
+
+
+def test_weights_for_research_go_with_their_licence(tmp_path: Path) -> None:
+    report = export_cattery(CatteryJob(output=tmp_path / "VHMAE", weights="default"))
     names = {Path(name).name for name in report["files"]}
     assert names == {"VHMAE.pt", "VHMAE.nk", "cat.json", "LICENSE-WEIGHTS.txt"}
+    assert "Research use only" in (tmp_path / "VHMAE/LICENSE-WEIGHTS.txt").read_text()
     assert (
         "research use only" in json.loads((tmp_path / "VHMAE/cat.json").read_text())["description"]
     )
-    assert report["bytes"] < 40e6
+
+
+def test_terms_follow_the_file_whatever_it_is_called(tmp_path: Path, weights: Path) -> None:
+    write_terms(str(packaged_weights()["free"]), tmp_path)
+    assert {one.name for one in tmp_path.iterdir()} == set(TERMS["free"])
+    own = tmp_path / "own"
+    own.mkdir()
+    write_terms(str(weights), own)
+    assert not [*own.iterdir()]
+    assert set(TERMS) == set(packaged_weights())
 
 
 def nodes_of(text: str) -> list[tuple[str, str, list[str]]]:

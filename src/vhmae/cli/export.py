@@ -22,7 +22,7 @@ def add_export(commands: Any) -> None:
     )
     text = (
         "cube (LUT), dctl (Resolve), cdl (.cc, .ccc, .cdl), edl or otio; cattery: the network "
-        "itself for Nuke, of --weights alone"
+        "itself for Nuke, of --weights (free) alone"
     )
     parser.add_argument("kind", choices=(*get_args(Kind), CATTERY), metavar="KIND", help=text)
     add_looking(parser, ExportJob, ("kind",))

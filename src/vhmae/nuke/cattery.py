@@ -15,7 +15,7 @@ from vhmae.arrays import Array
 from vhmae.color.srgb import encoded, linear
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError, VhmaeError
-from vhmae.model.files import PREFIX, packaged_weights, read_card
+from vhmae.model.files import PREFIX, find_weights, packaged_weights, read_card
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model
 from vhmae.nuke.frozen import freeze, load, save
@@ -27,7 +27,15 @@ from vhmae.partial_output import whole_folder
 TOLERANCE_LEVELS = 0.01
 """Levels of 255 by which the TorchScript may differ from the Harmonizer on the test frame: both
 calculate in fp32, in another order."""
-LICENCE_FILE = "LICENSE-WEIGHTS.txt"
+TERMS = {
+    "default": {"LICENSE-WEIGHTS.txt": "LICENSE-WEIGHTS.txt"},
+    "free": {
+        "LICENSE": "LICENSE-APACHE.txt",
+        "MODEL_CARD.free.md": "MODEL_CARD.free.md",
+        "free.pictures.csv": "free.pictures.csv",
+    },
+}
+"""By packaged weights, what goes with them: the name in the folder, and the asset it is."""
 
 
 def export_cattery(job: CatteryJob) -> dict[str, Any]:
@@ -63,9 +71,7 @@ def export_cattery(job: CatteryJob) -> dict[str, Any]:
             )
         (folder / "cat.json").write_text(cat_json(licence), encoding="utf-8")
         (folder / f"{NAME}.nk").write_text(nuke_script(model.usual_caution), encoding="utf-8")
-        if job.weights in packaged_weights():
-            text = (resources.files("vhmae") / "assets" / LICENCE_FILE).read_text(encoding="utf-8")
-            (folder / LICENCE_FILE).write_text(text, encoding="utf-8")
+        write_terms(job.weights, folder)
         names = sorted(one.name for one in folder.iterdir())
         size = path.stat().st_size
     return {
@@ -79,6 +85,23 @@ def export_cattery(job: CatteryJob) -> dict[str, Any]:
         "licence": licence,
         "warnings": [],
     }
+
+
+def write_terms(weights: str, folder: Path) -> None:
+    """Put the terms of packaged weights beside what was made of them; others get none.
+
+    Args:
+        weights: as ``--weights`` takes them; a packaged file by its path is what its name is.
+        folder: where to.
+    """
+    if weights.startswith(PREFIX):
+        return
+    path = find_weights(weights)
+    for name, packaged in packaged_weights().items():
+        if path.samefile(packaged):
+            for there, asset in TERMS[name].items():
+                text = (resources.files("vhmae") / "assets" / asset).read_bytes()
+                (folder / there).write_bytes(text)
 
 
 def frozen_model(model: VHMAE) -> torch.jit.ScriptModule:
