@@ -113,6 +113,45 @@ def whole_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(part, ignore_errors=True)
 
 
+@contextlib.contextmanager
+def filled_folder(output: Path) -> Iterator[Path]:
+    """As :func:`whole_folder`, for a folder that may be there as long as it is empty; folders above
+    it are made.
+
+    What fills an empty folder grows within it, so that it may be a link or another disk.
+
+    Raises:
+        InputError: for a file, and for a folder that holds something.
+    """
+    if output.exists() and not output.is_dir():
+        raise InputError(f"{output}: is a file; give a new folder")
+    if not output.exists():
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with whole_folder(output) as part:
+            yield part
+        return
+    if any(output.iterdir()):
+        raise InputError(
+            f"{output}: is not empty; give a new folder, so that nothing old stays among what is "
+            "made"
+        )
+    with _told(output):
+        part = output / f".part-{secrets.token_hex(6)}"
+        part.mkdir()
+    made = []
+    try:
+        yield part
+        for child in sorted(part.iterdir()):
+            made.append(output / child.name)
+            child.replace(made[-1])
+    except BaseException:
+        for child in made:
+            shutil.rmtree(child) if child.is_dir() else child.unlink(missing_ok=True)
+        raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def take_places(files: Sequence[tuple[Path, Path]]) -> None:
     """Give files that were written whole their names: none, where a folder lies in the way of one.
 

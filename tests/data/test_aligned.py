@@ -129,6 +129,42 @@ def test_folders_views_and_outputs_that_do_not_fit_are_refused(views: Path, tmp_
         )
 
 
+def test_names_with_spaces_make_a_set_that_can_be_read(views: Path, tmp_path: Path) -> None:
+    takes = (views / "square").rename(views / "my cam")
+    (takes / "pairs.txt").write_text("left dawn noon\n")
+    made = AlignedRecipe(takes=takes, masks=takes, pairs=takes / "pairs.txt")
+    assert write_aligned(made, tmp_path / "my sets" / "set") == (1, 0)
+    (sample,) = read_list(tmp_path / "my sets" / "set")
+    assert sample.name == "my_cam-left/object_1"
+    (entry,) = json.loads((tmp_path / "my sets/set/synthesis.json").read_text())["composites"]
+    assert (entry["composite"], entry["group"]) == (sample.name, "my cam")
+
+
+def test_regions_that_would_be_one_video_are_refused(views: Path, tmp_path: Path) -> None:
+    (views / "square" / "a-left.png").write_bytes((views / "square" / "left.png").read_bytes())
+    (views / "square").rename(views / "x")
+    (views / "harbor").rename(views / "x-a")
+    with pytest.raises(InputError, match=r"line 2 would be one video, x-a-left, .* x a-left;"):
+        write_aligned(recipe(views, "x a-left dawn noon\nx-a left dawn noon\n"), tmp_path / "set")
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_what_fails_leaves_nothing_so_that_the_mended_list_can_be_tried(
+    views: Path, tmp_path: Path, there: bool
+) -> None:
+    out = tmp_path / "set"
+    if there:
+        out.mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    bad = "square left dawn noon\nsquare left dawn midnight\n"
+    with pytest.raises(InputError, match="midnight is no picture"):
+        write_aligned(recipe(views, bad), out)
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, views / "pairs.txt"])
+    assert write_aligned(recipe(views, "square left dawn noon\n"), out) == (1, 0)
+    assert len(read_list(out)) == 1
+    assert not [one for one in out.iterdir() if one.name.startswith(".")]
+
+
 def test_the_command_says_what_it_made(
     views: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -165,6 +165,44 @@ def test_a_full_folder_is_refused(videos: Path, tmp_path: Path) -> None:
         synthesize(SynthesisRecipe(videos=videos, shifts=("parametric",)), tmp_path / "full")
 
 
+def test_names_with_spaces_make_a_set_that_can_be_read(videos: Path, tmp_path: Path) -> None:
+    for suffix in (".mp4", ".mask.npz"):
+        (videos / f"a__one{suffix}").rename(videos / f"my clip{suffix}")
+    recipe = SynthesisRecipe(videos=videos, shifts=("parametric",), per_video=1, frames=2)
+    assert synthesize(recipe, tmp_path / "set") == 3
+    names = [sample.name for sample in read_list(tmp_path / "set")]
+    assert names == ["a__two/object_1", "b__three/object_1", "my_clip/object_1"]
+    told = json.loads((tmp_path / "set" / "synthesis.json").read_text())["composites"]
+    assert [one.get("clip") for one in told] == [None, None, "my clip"]
+
+
+def test_clips_of_one_name_are_refused_before_anything_is_written(
+    videos: Path, tmp_path: Path
+) -> None:
+    stills = tmp_path / "stills"
+    stills.mkdir()
+    cv2.imwrite(str(stills / "a__one.jpg"), np.full((60, 80, 3), 90, np.uint8))
+    labels = np.zeros((60, 80), np.uint8)
+    labels[20:40, 20:40] = 1
+    cv2.imwrite(str(stills / "a__one.png"), labels)
+    recipe = SynthesisRecipe(videos=videos, stills=stills, shifts=("parametric",), frames=2)
+    with pytest.raises(InputError, match=r"a__one.jpg: .* of .*a__one.mp4; give one of them"):
+        synthesize(recipe, tmp_path / "set")
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_set_that_fails_leaves_nothing(videos: Path, tmp_path: Path) -> None:
+    good = (videos / "b__three.mask.npz").read_bytes()
+    (videos / "b__three.mask.npz").write_bytes(b"no mask")
+    recipe = SynthesisRecipe(videos=videos, shifts=("parametric",), frames=2)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match="is not a packed mask"):
+        synthesize(recipe, tmp_path / "set")
+    assert sorted(tmp_path.rglob("*")) == before
+    (videos / "b__three.mask.npz").write_bytes(good)
+    assert synthesize(recipe, tmp_path / "set") == 6
+
+
 def test_wrong_recipes_are_refused(videos: Path) -> None:
     with pytest.raises(InputError, match="did you mean parametric"):
         SynthesisRecipe(videos=videos, shifts=("parametrik",))

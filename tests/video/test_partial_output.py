@@ -19,6 +19,7 @@ from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import (
     OutputLock,
     check_apart,
+    filled_folder,
     lock_file,
     partial_name,
     resume_folder,
@@ -64,6 +65,29 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with whole_folder(tmp_path / "set") as part:
         (part / "one").write_text("whole")
     assert (tmp_path / "set" / "one").read_text() == "whole"
+
+
+@pytest.mark.parametrize("there", ["nothing", "empty", "link"])
+def test_a_folder_is_filled_whole_or_not_at_all(tmp_path: Path, there: str) -> None:
+    output = tmp_path / "deep" / "set"
+    if there != "nothing":
+        output.parent.mkdir()
+        place = output if there == "empty" else tmp_path / "disk"
+        place.mkdir()
+    if there == "link":
+        output.symlink_to(tmp_path / "disk")
+    with pytest.raises(IsADirectoryError), filled_folder(output) as part:
+        ((part / "one").write_text("half"), tmp_path.write_text("a folder"))
+    assert not output.exists() or not [*output.iterdir()]
+    with filled_folder(output) as part:
+        (part / "one").write_text("whole")
+        (part / "two").mkdir()
+    assert sorted(one.name for one in output.iterdir()) == ["one", "two"]
+    assert output.is_symlink() == (there == "link")
+    for full in (output, output / "one"):
+        with pytest.raises(InputError, match=r"is not empty|is a file"), filled_folder(full):
+            pass
+    assert len([*output.parent.iterdir()]) == 1
 
 
 def test_planted_links_are_never_followed(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from vhmae.errors import InputError, counted
 from vhmae.options import MISSING, build_options, options_of
 
 Recipe = TypeVar("Recipe", SynthesisRecipe, AlignedRecipe)
-STOPPED = "what was made so far stays, without its list; delete the folder"
 
 
 def add_synthesize(commands: Any) -> None:
@@ -29,7 +28,6 @@ def add_aligned(commands: Any) -> None:
 
 
 def _add(parser: Any, recipe: type) -> None:
-    parser.set_defaults(kept_when_stopped=STOPPED)
     add_options(parser, recipe)
     add_options(parser, SetJob, required=True)
     add_report_options(parser)

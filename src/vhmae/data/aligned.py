@@ -19,6 +19,7 @@ from vhmae.data.hyoutube import (
     MASK,
     REAL,
     TEST_LIST,
+    folder_name,
     read_picture,
     write_jpeg,
     write_mask,
@@ -26,6 +27,7 @@ from vhmae.data.hyoutube import (
 from vhmae.data.job import AlignedRecipe
 from vhmae.errors import InputError, did_you_mean
 from vhmae.memory import bounded
+from vhmae.partial_output import filled_folder
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
 LEADING_BELOW = 3000.0
@@ -80,7 +82,9 @@ def read_pairs(path: Path) -> list[Pair]:
 
 
 def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
-    """Write a set in the HYouTube layout, one frame a composite; the list is written last.
+    """Write a set in the HYouTube layout, one frame a composite.
+
+    The folder must be missing or empty, and stays so where anything fails.
 
     A view and mask together are a *video* of the set (intervals are taken over these), and its
     pairs are the objects.
@@ -90,8 +94,11 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
     Raises:
         InputError: where a folder, picture or mask is missing, sizes differ, or nothing is left.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise InputError(f"{output}: is a file or not empty; give a new folder")
+    with filled_folder(output) as folder:
+        return _fill(recipe, folder)
+
+
+def _fill(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
     for option, folder in (("`takes`", recipe.takes), ("`masks`", recipe.masks)):
         if not folder.is_dir():
             raise InputError(
@@ -108,6 +115,7 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
     lines: list[str] = []
     journal: list[dict[str, object]] = []
     numbers: dict[str, int] = {}
+    regions: dict[str, tuple[str, str]] = {}
     left_out = 0
     for pair in pairs:
         if recipe.views and pair.view not in recipe.views:
@@ -119,7 +127,13 @@ def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
             left_out += 1
             continue
         name = pair.view or recipe.takes.resolve().name
-        video = f"{name}-{pair.mask}".replace("/", "__")
+        video = folder_name(f"{name}-{pair.mask}".replace("/", "__"))
+        if regions.setdefault(video, (pair.view, pair.mask)) != (pair.view, pair.mask):
+            other = " ".join(regions[video])
+            raise InputError(
+                f"`pairs` {recipe.pairs}: line {pair.line} would be one video, {video}, with the "
+                f"region {other}; give a view or mask another name"
+            )
         numbers[video] = numbers.get(video, 0) + 1
         item = f"{video}/object_{numbers[video]}"
         folders = [output / REAL / item, output / MASK / item, output / COMPOSITE / item]

@@ -15,7 +15,16 @@ from vhmae.arrays import Array, Mask
 from vhmae.color.lut import read_lut_bank
 from vhmae.color.skin import find_skin
 from vhmae.data.clips import ClipFiles, Still, list_clips, list_stills, read_names
-from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, SKIN, TEST_LIST, write_jpeg, write_mask
+from vhmae.data.hyoutube import (
+    COMPOSITE,
+    MASK,
+    REAL,
+    SKIN,
+    TEST_LIST,
+    folder_name,
+    write_jpeg,
+    write_mask,
+)
 from vhmae.data.job import IN_DATA, SynthesisRecipe
 from vhmae.data.looks import (
     IDENTITY,
@@ -28,6 +37,7 @@ from vhmae.data.looks import (
 from vhmae.data.looks.spatial import Added, draw_added
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
 from vhmae.errors import InputError
+from vhmae.partial_output import filled_folder
 
 SMALLEST_CROP = 64
 
@@ -35,15 +45,17 @@ SMALLEST_CROP = 64
 def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
     """Write an evaluation set; returns the number of composites.
 
-    The folder must be missing or empty; the list is written last, so that a set without one is
-    incomplete.
+    The folder must be missing or empty, and stays so where anything fails.
+
+    Raises:
+        InputError: for an output that is full, a recipe that its data does not fit, or two clips of
+            one name.
     """
-    if output.exists() and not output.is_dir():
-        raise InputError(f"{output}: is a file; give a new folder")
-    if output.exists() and any(output.iterdir()):
-        raise InputError(
-            f"{output}: is not empty; give a new folder, so that no old frames stay in the set"
-        )
+    with filled_folder(output) as folder:
+        return _fill(recipe, folder)
+
+
+def _fill(recipe: SynthesisRecipe, output: Path) -> int:
     needed = {LOOKS[shift].needs for shift in recipe.shifts if shift in LOOKS}
     sources = LookSources(
         luts=read_lut_bank(recipe.luts, recipe.lut_split)
@@ -71,6 +83,7 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
             field="clips",
             value=recipe.clips,
         )
+    _refuse_twins([clip for clip in clips if clip.name in wanted])
     for number, clip in enumerate(clips):
         if clip.name not in wanted:
             continue
@@ -123,6 +136,19 @@ def synthesize(recipe: SynthesisRecipe, output: Path) -> int:
     return len(lines)
 
 
+def _refuse_twins(clips: Sequence[ClipFiles | Still]) -> None:
+    """Two clips of one name would lie in one folder."""
+    known: dict[str, Path] = {}
+    for clip in clips:
+        path = clip.video if isinstance(clip, ClipFiles) else clip.picture
+        other = known.setdefault(folder_name(clip.name), path)
+        if other != path:
+            raise InputError(
+                f"{path}: its composites would lie in one folder with those of {other}; give one "
+                "of them another name"
+            )
+
+
 def _write_composite(
     recipe: SynthesisRecipe,
     output: Path,
@@ -141,8 +167,9 @@ def _write_composite(
     )
     foreground = draw_look(rng, sources, recipe.shifts, recipe.strengths, beside=background)
     added = draw_added(rng, recipe.shifts)
-    target_name = clip.name if background is IDENTITY else f"{clip.name}-look{index + 1}"
-    item = Path(clip.name) / f"object_{index + 1}"
+    name = folder_name(clip.name)
+    target_name = name if background is IDENTITY else f"{name}-look{index + 1}"
+    item = Path(name) / f"object_{index + 1}"
     real, mask, composite, skin = (
         output / REAL / target_name,
         output / MASK / item,
@@ -159,9 +186,8 @@ def _write_composite(
         write_jpeg(composite / f"{number:05d}.jpg", np.where(hole[..., None], pasted, target))
         if recipe.skin:
             write_mask(skin / f"{number:05d}.png", find_skin(frame, hole))
-    journal.append(
-        {"composite": item.as_posix(), "A": _describe(background), "B": _describe(foreground)}
-    )
+    told = {"composite": item.as_posix(), **({"clip": clip.name} if name != clip.name else {})}
+    journal.append({**told, "A": _describe(background), "B": _describe(foreground)})
     return " ".join(folder.relative_to(output).as_posix() for folder in (real, mask, composite))
 
 

@@ -8,6 +8,7 @@ mask, composite).
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import cv2
@@ -139,6 +140,12 @@ def write_mask(path: Path, mask: Mask) -> None:
     """Write a mask (H, W) bool as PNG, 0 or 255."""
     if not cv2.imwrite(str(path), mask.astype(np.uint8) * 255):
         raise InputError(f"{path}: cannot be written; check the folder and the space on the disk")
+
+
+def folder_name(name: str) -> str:
+    """A clip's name as a folder of a set, whose lists part folders by white space and take a
+    backslash for a slash."""
+    return re.sub(r"[\s\\]+", "_", name)
 
 
 def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
