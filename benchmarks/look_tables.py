@@ -131,8 +131,10 @@ def light_table() -> str:
 
 def people_lines() -> str:
     """Skin, and how far people are moved that need nothing."""
-    lines = ["| set | method | composites with skin | skin's ratio | hue off by | untouched |"]
-    lines.append("|" + "---|" * 6)
+    head = (
+        "| set | method | composites with skin | skin's ratio | hue off by | untouched | bleached |"
+    )
+    lines = [head, "|" + "---|" * 7]
     drift = None
     for name, methods in _by_set().items():
         for method, row in methods.items():
@@ -141,6 +143,7 @@ def people_lines() -> str:
                 skin, hue = row["skin"], row["skin"]["hue_degrees"]
                 cells = [name, method, str(skin["composites"]), _ratio(skin["ratio"])]
                 cells += [f"{hue['method']:.1f}°", f"{hue['composite']:.1f}°"]
+                cells.append(str(skin["grey"]["method"]) if "grey" in skin else "not counted")
                 lines.append("| " + " | ".join(cells) + " |")
     if drift is not None:
         low, high = drift["ci95"]

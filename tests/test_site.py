@@ -4,7 +4,9 @@ the site and follows its links."""
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib.util
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +54,20 @@ def test_every_command_and_option_stands_on_the_page(site: ModuleType) -> None:
     assert "Go on" not in sections["vhmae demo"]
     assert "| `--strength" in sections["vhmae harmonize"]
     assert "MASK` | White where the foreground is" in sections["vhmae harmonize"]
+
+
+def test_sections_of_docstrings_begin_lines() -> None:
+    """A section that a wrapped line has swallowed would be read as part of an argument."""
+    swallowed = re.compile(
+        r"(\S +(Args|Returns|Raises):(\s|$))|(^ *(Args|Returns|Raises): *\S)", re.M
+    )
+    found = []
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Module, ast.AsyncFunctionDef)):
+                match = swallowed.search(ast.get_docstring(node) or "")
+                found += [f"{path.name}: {match[0]}"] if match else []
+    assert not found
 
 
 def test_every_name_and_key_stands_on_its_page(site: ModuleType) -> None:

@@ -115,12 +115,28 @@ def test_skin_has_an_error_of_its_own() -> None:
     found = measure_skin(composite, result, target)
     assert found["skin.untouched"] == pytest.approx(100 / 3)
     assert found["skin.fmse"] == pytest.approx(400 / 3)
-    row = summarize_skin(found.__getitem__, 1)
+    row = summarize_skin(found.__getitem__, [found])
     assert row["ratio"] == 4.0
     assert row["hue_degrees"]["method"] > row["hue_degrees"]["composite"] > 0
-    assert describe_skin(row)[0].startswith("  skin (1 composites): ratio 4.000, hue off by ")
+    assert describe_skin(row)[0].startswith("  skin (1 composite): ratio 4.000, hue off by ")
+    assert "grey" not in describe_skin(row)[0]
     few = measure_skin(composite[:10], result[:10], target[:10])
     assert all(math.isnan(value) for value in few.values())
+
+
+def test_bleached_skin_is_counted_though_it_has_no_hue_to_be_wrong() -> None:
+    target = np.array([[200, 150, 120]] * 300)
+    composite, grey = target + np.array([-60, 30, 0]), np.full((300, 3), 150)
+    mended, bleached = (measure_skin(composite, made, target) for made in (target, grey))
+    assert (mended["skin.grey"], bleached["skin.grey"]) == (0.0, 1.0)
+    assert math.isnan(bleached["skin.hue"])
+    both = [mended, bleached]
+    row = summarize_skin(lambda name: float(np.nanmean([one[name] for one in both])), both)
+    assert row["hue_degrees"]["method"] == pytest.approx(0.0, abs=1e-4)  # as it was always taken
+    assert row["grey"] == {"method": 1, "composite": 0}
+    assert describe_skin(row)[0].endswith("; bleached to grey: 1 (untouched 0)")
+    # Where the answer itself is grey, nothing was bleached.
+    assert measure_skin(target, grey, grey)["skin.grey"] == 0.0
 
 
 def test_places_are_spread_evenly_over_a_mask() -> None:
@@ -247,4 +263,4 @@ def test_what_is_measured_of_a_composite_has_one_name_each(data: Path) -> None:
     found = measure(sample, composite, (composite, target, mask))
     assert found["luma.along"] == 0.0
     assert found["skin.fmse"] == found["skin.untouched"]
-    assert len(found) == 12 + 3 + 4
+    assert len(found) == 12 + 3 + 6

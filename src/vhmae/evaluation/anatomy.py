@@ -75,9 +75,9 @@ def summarize(
         return whole.mean(name, "parts")
 
     report: dict[str, Any] = {"change": summarize_change(mean), "ceiling": summarize_ceiling(mean)}
-    with_skin = [s for s in scores if math.isfinite(s.parts.get("skin.fmse", math.nan))]
+    with_skin = [s.parts for s in scores if math.isfinite(s.parts.get("skin.fmse", math.nan))]
     if with_skin:
-        report["skin"] = summarize_skin(mean, len(with_skin))
+        report["skin"] = summarize_skin(mean, with_skin)
     if all("fmse" in score.values for score in scores):
         report |= summarize_groups(read_journal(data), scores, pool)
     return report

@@ -24,10 +24,12 @@ RIDGE = 1e-6
 def measure_ceiling(composite: Levels, target: Levels) -> dict[str, float]:
     """Fit the best maps of one composite and measure what they leave.
 
-    Args: composite, target: colors of the same foreground pixels, (P, 3) on the 0-255 scale.
-        Returns: ``ceiling.affine``, ``ceiling.quadratic``: mean squared error after the best map,
-        clipped; ``ceiling.untouched``: that of the composite. All in squared levels over these
-        pixels.
+    Args:
+        composite, target: colors of the same foreground pixels, (P, 3) on the 0-255 scale.
+
+    Returns:
+        ``ceiling.affine``, ``ceiling.quadratic``: mean squared error after the best map, clipped;
+        ``ceiling.untouched``: that of the composite. All in squared levels over these pixels.
     """
     source = torch.from_numpy(composite.astype(np.float64)) / 255.0
     wanted = torch.from_numpy(target.astype(np.float64)) / 255.0

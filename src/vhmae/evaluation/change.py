@@ -26,9 +26,11 @@ def traits(colors: Levels) -> dict[str, Levels]:
     """Sum up a foreground's colors.
 
     Args:
-        colors: (P, 3) RGB on the 0-255 scale. Returns: In levels: mean luma (1,), mean chroma (2,)
-    as Cb and Cr of BT.601, black level (1,) as the 5 % quantile of luma, contrast (1,) as its
-    standard deviation.
+        colors: (P, 3) RGB on the 0-255 scale.
+
+    Returns:
+        In levels: mean luma (1,), mean chroma (2,) as Cb and Cr of BT.601, black level (1,) as the
+        5 % quantile of luma, contrast (1,) as its standard deviation.
     """
     values = colors.astype(np.float64)
     luma = values @ _LUMA
@@ -45,10 +47,13 @@ def traits(colors: Levels) -> dict[str, Levels]:
 def measure_change(composite: Levels, result: Levels, target: Levels) -> dict[str, float]:
     """Compare what was needed with what was made, for one composite.
 
-    Args: composite, result, target: colors of the same foreground pixels, (P, 3) on the 0-255
-        scale. Returns: For each trait ``TRAIT.needed`` (squared step to the target),
-        ``TRAIT.along`` (product of the steps made and needed) and ``TRAIT.left`` (squared step from
-        the result to the target), in squared levels.
+    Args:
+        composite, result, target: colors of the same foreground pixels, (P, 3) on the 0-255 scale.
+
+    Returns:
+        For each trait ``TRAIT.needed`` (squared step to the target), ``TRAIT.along`` (product of
+        the steps made and needed) and ``TRAIT.left`` (squared step from the result to the target),
+        in squared levels.
     """
     before, after, wanted = (traits(colors) for colors in (composite, result, target))
     found = {}
@@ -64,12 +69,13 @@ def summarize_change(mean: Callable[[str], float]) -> dict[str, Any]:
     """Sum up a set.
 
     Args:
-        mean: the set's mean of what :func:`measure_change` returns by that name. Returns: For each
-    trait ``needed_levels`` (root of the mean squared step that was needed), ``slope`` (levels made
-    for a level
-        needed: the regression of one on the other through the origin; 1 is right, 0 is untouched)
-        and ``cut`` (share of the squared error that is gone; below 0 it grew). A trait that needed
-        no change has none of the last two.
+        mean: the set's mean of what :func:`measure_change` returns by that name.
+
+    Returns:
+        For each trait ``needed_levels`` (root of the mean squared step that was needed), ``slope``
+        (levels made for a level needed: the regression of one on the other through the origin; 1
+        is right, 0 is untouched) and ``cut`` (share of the squared error that is gone; below 0 it
+        grew). A trait that needed no change has none of the last two.
     """
     rows: dict[str, Any] = {}
     for name in TRAITS:
