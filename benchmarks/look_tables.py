@@ -131,10 +131,9 @@ def light_table() -> str:
 
 def people_lines() -> str:
     """Skin, and how far people are moved that need nothing."""
-    head = (
-        "| set | method | composites with skin | skin's ratio | hue off by | untouched | bleached |"
-    )
-    lines = [head, "|" + "---|" * 7]
+    head = ["set", "method", "composites with skin", "skin's ratio", "hue off by", "untouched"]
+    head.append("bleached")
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     drift = None
     for name, methods in _by_set().items():
         for method, row in methods.items():

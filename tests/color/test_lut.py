@@ -52,6 +52,9 @@ def test_cube_files_come_back_as_written(tmp_path: Path) -> None:
         ("LUT_3D_SIZE 2\n0 0 0\n", "8 rows"),
         ("LUT_3D_SIZE 2\nDOMAIN_MAX 2 2 2\n" + "0 0 0\n" * 8, "domain"),
         ("LUT_3D_SIZE x\n", "cannot be read"),
+        ("LUT_3D_SIZE 2\n" + "0 0 0\n" * 7 + "0 0\n", "line 9 has 2 of the three values"),
+        ("LUT_3D_SIZE 2\n" + "0 0 0\n" * 7 + "0 nan 0\n", "1 value of it is not finite"),
+        ("LUT_3D_SIZE 2\n" + "0 0 0\n" * 7 + "0 1e999 1e99\n", "2 values of it are not finite"),
     ],
 )
 def test_a_wrong_cube_file_is_refused_with_its_name(tmp_path: Path, text: str, reason: str) -> None:
@@ -98,3 +101,11 @@ def test_resampling_to_a_finer_grid_keeps_the_map() -> None:
     lut = Lut3D(torch.rand(5, 5, 5, 3))
     colors = torch.rand(200, 3)
     assert torch.allclose(lut.resampled(9)(colors), lut(colors), atol=1e-5)
+
+
+def test_a_bank_with_values_that_are_no_numbers_is_refused(tmp_path: Path) -> None:
+    tables = {name: Lut3D.identity(2).table.numpy() for name in ("lut001", "lut002")}
+    tables["lut002"][0, 1, 0, 2] = np.nan
+    np.savez(tmp_path / "bank.npz", **tables)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"bank.npz: lut002: 1 value of it is not finite"):
+        read_lut_bank(tmp_path / "bank.npz")

@@ -78,6 +78,11 @@ def test_what_is_no_bank_of_renderings_is_refused(tmp_path: Path) -> None:
         read_cameras(tmp_path / "few.npz", "dev")
     with pytest.raises(InputError, match="is not a bank"):
         read_cameras(tmp_path / "text.npz")
+    broken = camera_maps(5)
+    broken[3, 2, 1, 0] = torch.nan
+    np.savez(tmp_path / "broken.npz", maps=broken.numpy())
+    with pytest.raises(InputError, match=r"broken.npz: the maps of scene 3 are not finite"):
+        read_cameras(tmp_path / "broken.npz")
     with pytest.raises(InputError, match="no such bank"):
         read_cameras(tmp_path / "none.npz")
 

@@ -15,10 +15,12 @@ from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
 from vhmae.arrays import Array
 from vhmae.color.cube import write_cube
+from vhmae.color.lut import read_lut_bank
 from vhmae.data.clips import (
     Pack,
     build_pack,
     list_clips,
+    list_stills,
     read_mask_bits,
     source_group,
     write_mask_bits,
@@ -70,6 +72,38 @@ def test_a_pack_keeps_frames_and_masks(videos: Path, tmp_path: Path) -> None:
     part = loaded.subset({"a__two"})
     assert part.names == ["a__two"]
     assert len(part) == 4
+
+
+def test_files_as_cameras_name_them_are_seen(videos: Path, cubes: Path, tmp_path: Path) -> None:
+    stills = tmp_path / "stills"
+    stills.mkdir()
+    for name in ("IMG_1.JPG", "b.jpg", "IMG_3.PNG"):
+        cv2.imwrite(str(stills / name), np.full((60, 80, 3), 90, np.uint8))
+    labels = np.zeros((60, 80), np.uint8)
+    labels[20:40, 20:40] = 1
+    for name in ("IMG_1.PNG", "b.png", "IMG_3.mask.png"):
+        cv2.imwrite(str(stills / name), labels)
+    assert [still.name for still in list_stills(stills)] == ["IMG_1", "IMG_3", "b"]
+    pack = build_pack(stills)
+    assert pack.names == ["IMG_1", "IMG_3", "b"]
+    assert all(np.array_equal(pack.labels(index), labels) for index in range(3))
+    (videos / "a__one.mp4").rename(videos / "a__one.MP4")
+    assert [clip.name for clip in list_clips(videos)] == ["a__one", "a__two", "b__three"]
+    for path in videos.glob("*.mp4"):
+        path.unlink()
+    assert build_pack(videos).names == ["a__one"]
+    (cubes / "1.cube").rename(cubes / "1.CUBE")
+    assert len(read_lut_bank(cubes)) == 10
+
+
+def test_a_label_map_that_does_not_fit_its_picture_is_refused(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.full((60, 40, 3), 90, np.uint8))
+    cv2.imwrite(str(tmp_path / "a.png"), np.ones((40, 60), np.uint8))
+    with pytest.raises(InputError, match=r"a.png: is 60x40 but its picture 40x60; leave"):
+        build_pack(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"a.png: cannot be read as a picture"):
+        build_pack(tmp_path)
 
 
 def test_takes_of_one_person_are_one_group() -> None:

@@ -18,14 +18,15 @@ from vhmae.guide.prior import Prior, prior_beside
 from vhmae.model.files import DEFAULT
 
 
-def test_weights_without_a_prior_take_the_packaged_one_twice_as_wide(tmp_path: Path) -> None:
-    usual, nothing = find_prior(DEFAULT)
+def test_weights_without_a_prior_take_that_of_everyone_twice_as_wide(tmp_path: Path) -> None:
+    usual, nothing = find_prior("free")
     assert not nothing
+    assert usual.spread != pytest.approx(find_prior(DEFAULT)[0].spread)
     weights = save_bold_weights(tmp_path / "own.safetensors")
     found, told = find_prior(str(weights))
     assert found.spread == pytest.approx(4.0 * usual.spread)
     assert len(told) == 1
-    assert "no own.prior.json beside it" in told[0]
+    assert "no own.prior.json beside it); that of the weights free was taken" in told[0]
     assert told[0].endswith("twice as wide; fit one by vhmae fit-prior")
     of_hub, told = find_prior("hf:someone/weights")
     assert of_hub.spread == pytest.approx(found.spread)

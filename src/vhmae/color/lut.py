@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vhmae.color.cube import Split
-from vhmae.errors import InputError, ShapeError
+from vhmae.errors import InputError, ShapeError, counted
 from vhmae.memory import bounded
 
 
@@ -81,7 +81,8 @@ def read_cube(path: Path) -> Lut3D:
     size = 0
     rows: list[list[float]] = []
     try:
-        for line in bounded(path).read_text(encoding="utf-8-sig", errors="replace").splitlines():
+        lines = bounded(path).read_text(encoding="utf-8-sig", errors="replace").splitlines()
+        for number, line in enumerate(lines, 1):
             words = line.split()
             if not words or words[0].startswith("#"):
                 continue
@@ -100,6 +101,8 @@ def read_cube(path: Path) -> Lut3D:
                         f"{path}: its domain is not 0 to 1; convert it to domain 0 to 1 first"
                     )
             elif words[0][0] in "+-.0123456789":
+                if len(words) < 3:
+                    raise ValueError(f"line {number} has {len(words)} of the three values of a row")
                 rows.append([float(word) for word in words[:3]])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path of the LUT") from None
@@ -112,7 +115,20 @@ def read_cube(path: Path) -> Lut3D:
             f"{path}: LUT_3D_SIZE {size} asks for {size**3} rows but has {len(rows)}; "
             "export it again"
         )
-    return Lut3D(torch.tensor(rows, dtype=torch.float32).reshape(size, size, size, 3), path.stem)
+    table = torch.tensor(rows, dtype=torch.float32).reshape(size, size, size, 3)
+    return Lut3D(_finite(table, str(path)), path.stem)
+
+
+def _finite(table: Tensor, name: str) -> Tensor:
+    """Refuse a table with values that are no numbers, or beyond float32: they would spread over
+    whatever is looked up."""
+    wrong = int((~torch.isfinite(table)).sum())
+    if wrong:
+        raise InputError(
+            f"{name}: {counted(wrong, 'value')} of it {'is' if wrong == 1 else 'are'} not finite; "
+            "export it again"
+        )
+    return table
 
 
 def lut_number(name: str) -> int:
@@ -132,14 +148,17 @@ def in_split(name: str, split: Split) -> bool:
 def read_lut_bank(source: Path, split: Split = "all") -> list[Lut3D]:
     """Read the LUTs of one split from an .npz bank (keys ``lutNNN``) or a folder of .cube files."""
     if source.is_dir():
-        files = sorted(source.glob("*.cube"), key=lambda file: (lut_number(file.stem), file.stem))
+        cubes = [file for file in source.iterdir() if file.suffix.lower() == ".cube"]
+        files = sorted(cubes, key=lambda file: (lut_number(file.stem), file.stem))
         luts: Sequence[Lut3D] = [read_cube(file) for file in files if in_split(file.stem, split)]
     else:
         try:
             with np.load(source, allow_pickle=False) as bank:
                 names = sorted(name for name in bank.files if in_split(name, split))
+                tables = {name: torch.from_numpy(bank[name].astype(np.float32)) for name in names}
                 luts = [
-                    Lut3D(torch.from_numpy(bank[name].astype(np.float32)), name) for name in names
+                    Lut3D(_finite(table, f"{source}: {name}"), name)
+                    for name, table in tables.items()
                 ]
         except FileNotFoundError:
             raise InputError(

@@ -124,18 +124,20 @@ def list_stills(folder: Path) -> list[Still]:
 def list_photographs(folder: Path) -> list[Path]:
     """The pictures of a folder in the order of their names, without those that are label maps: a
     PNG beside a JPEG or WebP of its name is one, and so is NAME.mask.png."""
-    files = sorted(path for path in folder.iterdir() if path.suffix in PHOTOGRAPHS)
-    others = {path.stem for path in files if path.suffix != ".png"}
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PHOTOGRAPHS)
+    others = {path.stem for path in files if path.suffix.lower() != ".png"}
     return [
         path
         for path in files
-        if path.suffix != ".png" or not (path.stem in others or path.name.endswith(LABEL_SUFFIX))
+        if path.suffix.lower() != ".png"
+        or not (path.stem in others or path.name.lower().endswith(LABEL_SUFFIX))
     ]
 
 
 def label_of(picture: Path) -> Path | None:
     """The label map of a picture; None where it has none."""
-    beside = [picture.with_name(f"{picture.stem}{LABEL_SUFFIX}"), picture.with_suffix(".png")]
+    suffixes = (LABEL_SUFFIX, LABEL_SUFFIX.upper(), ".png", ".PNG")
+    beside = [picture.with_name(f"{picture.stem}{suffix}") for suffix in suffixes]
     return next((path for path in beside if path != picture and path.exists()), None)
 
 
@@ -145,8 +147,8 @@ def list_clips(folder: Path) -> list[ClipFiles]:
         raise InputError(f"{folder}: is not a folder; expected NAME.mp4 beside NAME.mask.npz")
     clips = [
         ClipFiles(video.stem, video, video.with_name(f"{video.stem}.mask.npz"))
-        for video in sorted(folder.glob("*.mp4"))
-        if video.with_name(f"{video.stem}.mask.npz").exists()
+        for video in sorted(folder.iterdir())
+        if video.suffix.lower() == ".mp4" and video.with_name(f"{video.stem}.mask.npz").exists()
     ]
     if not clips:
         raise InputError(f"{folder}: holds no clip; expected NAME.mp4 beside NAME.mask.npz")
@@ -393,10 +395,25 @@ def _still_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
     for picture in list_photographs(folder):
         label = label_of(picture)
         data = np.frombuffer(picture.read_bytes(), np.uint8)
-        yield (
-            picture.stem,
-            data,
-            np.frombuffer(label.read_bytes() if label is not None else b"", np.uint8),
+        labels = np.frombuffer(label.read_bytes() if label is not None else b"", np.uint8)
+        if label is not None:
+            _check_sizes(picture, data, label, labels)
+        yield picture.stem, data, labels
+
+
+def _check_sizes(picture: Path, data: Codes, label: Path, labels: Codes) -> None:
+    """Refuse a label map of another size than its picture, as it lies after its EXIF turn."""
+    sizes = []
+    for path, codes in ((picture, data), (label, labels)):
+        # Grey: a JPEG's chroma need not be decoded.
+        decoded = cv2.imdecode(codes, cv2.IMREAD_GRAYSCALE) if len(codes) else None
+        if decoded is None:
+            raise InputError(f"{path}: cannot be read as a picture; take it out of the folder")
+        sizes.append(decoded.shape[:2])
+    if sizes[0] != sizes[1]:
+        (rows, columns), (height, width) = sizes[1], sizes[0]
+        raise InputError(
+            f"{label}: is {columns}x{rows} but its picture {width}x{height}; leave this picture out"
         )
 
 
@@ -417,7 +434,7 @@ def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
     """Pack a folder of clips, of stills with label maps, or the training part of HYouTube."""
     if (folder / TRAIN_LIST).exists():
         entries = list(_hyoutube_entries(folder))
-    elif any(folder.glob("*.mp4")):
+    elif any(path.suffix.lower() == ".mp4" for path in folder.iterdir()):
         entries = list(_video_entries(folder, frames_per_video))
     else:
         entries = list(_still_entries(folder))

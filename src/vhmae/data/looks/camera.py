@@ -91,6 +91,11 @@ def read_cameras(path: Path, split: CameraSplit = "all") -> list[CameraScene]:
             f"{path}: its maps are {tuple(maps.shape)}, not (scenes, renderings, 9, 3) with two "
             "renderings or more; give another bank"
         )
+    broken = (~torch.isfinite(maps)).flatten(1).any(dim=1).nonzero().flatten().tolist()
+    if broken:
+        raise InputError(
+            f"{path}: the maps of scene {broken[0]} are not finite; fetch or fit the bank again"
+        )
     scenes = [CameraScene(n, maps[n]) for n in range(len(maps)) if in_split(n, split)]
     if not scenes:
         raise InputError(f"{path}: has no scene of the split '{split}'; give a larger bank")
