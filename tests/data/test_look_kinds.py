@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -231,9 +232,20 @@ def test_a_share_of_composites_shows_one_scene_in_two_renderings() -> None:
     background, _ = sampler.draw_pairs(np.random.default_rng(0), 1000)
     pairs = sampler.scene_pairs
     assert pairs is not None
-    assert not torch.equal(pairs[:, 0], pairs[:, 1])
+    assert (pairs[:, 0] != pairs[:, 1]).flatten(1).any(1).all()  # each of them, not one of all
     paired = torch.stack([(background == pair).flatten(1).all(1) for pair in pairs[:, 0]]).any(0)
     assert float(paired.float().mean()) == pytest.approx(0.4, abs=0.05)
+
+
+def test_mixtures_of_computed_looks_need_no_luts() -> None:
+    with pytest.raises(InputError, match=r"looks.one_look, looks.lut, .* need LUTs"):
+        LookSampler.from_luts([], LookMixture(), pool_size=4)
+    computed = LookMixture(lut=0.0, blended_lut=0.0, graded_lut=0.0, photo=0.5, one_look=0.0)
+    looks = LookSampler.from_luts([], computed, pool_size=4)
+    first, second = looks.draw_pairs(np.random.default_rng(0), 6)
+    assert first.shape == second.shape == (6, 17, 17, 17, 3)
+    with pytest.raises(InputError, match=r"looks.one_look: needs LUTs"):
+        looks.with_mixture(LookMixture(one_look=0.5))
 
 
 def test_mixtures_that_do_not_add_up_are_refused() -> None:
@@ -241,5 +253,13 @@ def test_mixtures_that_do_not_add_up_are_refused() -> None:
         LookMixture(lut=0.8, camera=0.4)
     with pytest.raises(InputError, match="0 or more"):
         LookMixture(photo=-0.1)
+    with pytest.raises(InputError, match="0 or more"):
+        LookMixture(photo=math.nan)
+    for share in (5.0, -0.1, math.nan):
+        with pytest.raises(InputError, match=r"looks.lighting: .* is no share"):
+            LookMixture(lighting=share)
+    for strength in ((-1.0, 3.0), (0.9, 0.1), (0.0, math.nan)):
+        with pytest.raises(InputError, match=r"looks.strength: .* 0 <= LOW <= HIGH <= 1"):
+            LookMixture(strength=strength)
     with pytest.raises(InputError, match=r"set data\.cameras"):
         LookSampler.from_luts(luts(), LookMixture(camera=0.2), 4)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from vhmae.data.synthesis import (
     make_batch,
     move_edge,
 )
+from vhmae.errors import InputError
 
 
 def packs() -> list[Pack]:
@@ -159,6 +163,33 @@ def test_a_mask_lies_on_what_it_covers_in_every_frame_turned_and_mirrored_as_it_
                 for level in (255, 0)
             )
             assert all(mask[white].all() and not mask[black].any() for mask in masks)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"foreground": (2.0, 80.0)}, r"scenes.foreground: \[2, 80\] is no range of shares"),
+        ({"foreground": (0.0, 0.8)}, "0 < LOW <= HIGH <= 1"),
+        ({"large_foreground": (0.8, 0.3)}, "scenes.large_foreground"),
+        ({"block": math.nan}, "scenes.block: nan is no share"),
+        ({"inverted": 8.0}, "scenes.inverted: 8.0 is no share"),
+        ({"clean_edge_pixels": (6, 2)}, "scenes.clean_edge_pixels"),
+        ({"mask_jitter_pixels": -1}, "scenes.mask_jitter_pixels: -1"),
+        ({"stretch": 0.5}, "scenes.stretch: 0.5; expected a ratio of 1 or more"),
+    ],
+)
+def test_scenes_that_cannot_be_cut_are_refused(values: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError, match=told):
+        SceneRecipe(**values)
+
+
+def test_data_without_a_usable_mask_is_told_instead_of_tried_for_ever() -> None:
+    picture = cv2.imencode(".png", np.zeros((60, 60, 3), np.uint8))[1].ravel()
+    labels = cv2.imencode(".png", np.ones((60, 60), np.uint8))[1].ravel()
+    full = Pack(["whole"], np.array([0, 0]), [picture] * 2, [labels] * 2)
+    sampler = SceneSampler([full], [1.0], SceneRecipe(block=0.0, inverted=0.0))
+    with pytest.raises(InputError, match=r"1000 crops, the last of whole, .*widen scenes.foregr"):
+        sampler.draw(np.random.default_rng(0), 1, 32)
 
 
 def test_a_batch_touches_only_the_region() -> None:

@@ -14,7 +14,13 @@ from vhmae.data.clips import Pack
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
 from vhmae.training.recipe import DataConfig, LookStage
-from vhmae.training.sources import bank_file, load_packs, split_dev
+from vhmae.training.sources import (
+    Batches,
+    bank_file,
+    iterate_batches,
+    load_packs,
+    split_dev,
+)
 
 
 @pytest.fixture
@@ -114,3 +120,15 @@ def test_a_table_that_cannot_say_what_is_allowed_is_refused(
     )
     with pytest.raises(InputError, match=message):
         load_packs(config, root / "cache")
+
+
+def test_what_a_worker_has_to_say_is_one_line() -> None:
+    class NothingToDraw:
+        def draw(self, rng: np.random.Generator, frames: int, size: int) -> None:
+            raise InputError("scenes: no crop is usable; give other data")
+
+    for workers in (0, 1):
+        batches = Batches(NothingToDraw(), 0, range(2), 1, 32)
+        with pytest.raises(InputError) as told:
+            next(iterate_batches(batches, range(1), workers))
+        assert str(told.value) == "scenes: no crop is usable; give other data"

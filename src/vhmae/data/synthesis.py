@@ -11,6 +11,7 @@ trains.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import cv2
@@ -22,9 +23,12 @@ from vhmae.arrays import Array, Frames, Mask, Picture
 from vhmae.color.lut import apply_luts
 from vhmae.data.clips import Pack
 from vhmae.data.looks import Lighting, LookSampler, lighting_gains
+from vhmae.errors import InputError
 
 REFERENCE_LINES = 288
 """Clean edges and mask jitter are stated in pixels of a frame with this many lines."""
+MOST_TRIES = 1000
+"""Crops that are tried for one scene; of usual data one in two is usable."""
 
 
 def close_edge(frame: Picture, mask: Mask, pixels: int) -> tuple[Picture, Mask]:
@@ -121,6 +125,32 @@ class SceneRecipe:
     """Take frames whole, resized to a square, as Sec. 4.1 does; the keys of crops then mean
     nothing."""
 
+    def __post_init__(self) -> None:
+        for name in ("large", "clean_edge", "inverted", "block"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise InputError(
+                    f"scenes.{name}: {getattr(self, name)} is no share; expected 0 to 1"
+                )
+        for name in ("foreground", "large_foreground"):
+            low, high = getattr(self, name)
+            if not 0.0 < low <= high <= 1.0:
+                raise InputError(
+                    f"scenes.{name}: [{low:g}, {high:g}] is no range of shares; expected "
+                    "[LOW, HIGH] with 0 < LOW <= HIGH <= 1"
+                )
+        low, high = self.clean_edge_pixels
+        if not 0 <= low <= high:
+            raise InputError(
+                f"scenes.clean_edge_pixels: [{low}, {high}]; expected [LOW, HIGH] with 0 <= LOW <= "
+                "HIGH"
+            )
+        if self.mask_jitter_pixels < 0:
+            raise InputError(
+                f"scenes.mask_jitter_pixels: {self.mask_jitter_pixels}; expected 0 or more"
+            )
+        if not 1.0 <= self.stretch < math.inf:
+            raise InputError(f"scenes.stretch: {self.stretch}; expected a ratio of 1 or more")
+
 
 class SceneSampler:
     """Cuts random scenes out of packs of frames: clips, stills with label maps, stills without."""
@@ -132,13 +162,22 @@ class SceneSampler:
 
     def draw(self, rng: np.random.Generator, frames: int, size: int) -> Scene:
         """Draw a scene of ``frames`` frames of size x size pixels; tries again where a crop has no
-        usable mask."""
-        while True:
+        usable mask.
+
+        Raises:
+            InputError: where none of many crops has one.
+        """
+        for _ in range(MOST_TRIES):
             pack = self.packs[int(rng.choice(len(self.packs), p=self.weights))]
             chosen = int(rng.integers(len(pack.names)))
             scene = self._cut(rng, *self._window(rng, pack, chosen, frames), size)
             if scene is not None:
                 return dataclasses.replace(scene, source=pack.source_numbers[chosen])
+        raise InputError(
+            f"scenes: {MOST_TRIES} crops, the last of {pack.names[chosen]}, had no mask of the "
+            f"share asked for (foreground {list(self.recipe.foreground)}); widen "
+            "scenes.foreground, or give data with other masks"
+        )
 
     def _window(
         self, rng: np.random.Generator, pack: Pack, chosen: int, frames: int

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -186,6 +186,7 @@ def open_pairs(data: DataConfig) -> PairSampler | None:
 
 
 Drawn = TypeVar("Drawn", covariant=True)
+Item = TypeVar("Item")
 
 
 class Draws(Protocol[Drawn]):
@@ -223,7 +224,17 @@ def iterate_batches(batches: Batches[Drawn], steps: range, workers: int) -> Iter
         worker_init_fn=_one_thread,
         collate_fn=None,
     )
-    yield from loader
+    yield from _told_plainly(loader)
+
+
+def _told_plainly(loaded: Iterable[Item]) -> Iterator[Item]:
+    """What a loader gives; what a worker process has to say to the user comes as its one line, not
+    as a traceback within another."""
+    try:
+        yield from loaded
+    except InputError as error:
+        name = f"{InputError.__module__}.{InputError.__qualname__}: "
+        raise InputError(str(error).rstrip().rpartition(name)[2]) from None
 
 
 def _one_thread(_: int) -> None:
@@ -275,7 +286,7 @@ def _cut_into(part: Path, sampler: Draws[Scene], stage: Stage, seed: int, worker
         worker_init_fn=_one_thread,
         collate_fn=None,
     )
-    for number, scenes in enumerate(loader):
+    for number, scenes in enumerate(_told_plainly(loader)):
         for row, scene in zip(range(number * CHUNK, count), scenes, strict=False):
             for name, array in arrays.items():
                 array[row] = getattr(scene, name)
@@ -355,7 +366,8 @@ class LookBank:
             worker_init_fn=_one_thread,
         )
         parts: list[tuple[Tensor, ...]] = []
-        for number, (pixels, region, shares, source, *whole) in enumerate(loader):
+        told = _told_plainly(loader)
+        for number, (pixels, region, shares, source, *whole) in enumerate(told):
             if likes is None:
                 parts.append((pixels, region, shares, source))
                 continue

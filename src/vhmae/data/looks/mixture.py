@@ -55,11 +55,19 @@ class LookMixture:
     def __post_init__(self) -> None:
         for names in ((*LOOKS,), ("one_look", "one_scene", "same_look")):
             shares = [getattr(self, name, 0.0) for name in names]
-            if min(shares) < 0.0 or sum(shares) > 1.0 + 1e-9:
+            if not (all(share >= 0.0 for share in shares) and sum(shares) <= 1.0 + 1e-9):
                 raise InputError(
                     f"looks: the shares of {', '.join(names)} are {shares}; expected 0 or more, at "
                     "most 1 in all"
                 )
+        if not 0.0 <= self.lighting <= 1.0:
+            raise InputError(f"looks.lighting: {self.lighting} is no share; expected 0 to 1")
+        low, high = self.strength
+        if not 0.0 <= low <= high <= 1.0:
+            raise InputError(
+                f"looks.strength: [{low:g}, {high:g}]; expected [LOW, HIGH] with 0 <= LOW <= HIGH "
+                "<= 1"
+            )
 
     @property
     def shares(self) -> dict[str, float]:
@@ -79,7 +87,9 @@ class LookSampler:
     def __init__(
         self, luts: Tensor, pool: Tensor, mixture: LookMixture, scene_pairs: Tensor | None = None
     ) -> None:
-        self.luts = luts  # (LUTs, n, n, n, 3)
+        if mixture.one_look > 0.0 and not len(luts):
+            raise InputError("looks.one_look: needs LUTs; set data.luts to a bank, or it to 0")
+        self.luts = luts  # (LUTs, n, n, n, 3); none where the mixture needs none
         self.pool = pool  # (looks, n, n, n, 3)
         self.mixture = mixture
         self.grid = Lut3D.identity(TABLE_SIZE).table.to(pool.device)
@@ -97,8 +107,14 @@ class LookSampler:
         """Bake LUTs and a pool of looks in the shares of the mixture.
 
         Raises:
-            InputError: where the mixture asks for renderings and there are none.
+            InputError: where the mixture asks for renderings or LUTs and there are none.
         """
+        of_luts = [name for name, kind in LOOKS.items() if kind.needs == "luts"]
+        if not luts and (mixture.one_look or any(mixture.shares[name] for name in of_luts)):
+            raise InputError(
+                f"{', '.join(f'looks.{name}' for name in ('one_look', *of_luts))}: need LUTs; set "
+                "data.luts to a bank, or these shares to 0"
+            )
         if (mixture.camera > 0.0 or mixture.one_scene > 0.0) and not cameras:
             raise InputError(
                 "looks.camera, looks.one_scene: need camera renderings; set data.cameras to a bank"
@@ -112,7 +128,8 @@ class LookSampler:
         if mixture.one_scene > 0.0:
             count = max(1, pool_size // SCENE_PAIRS)
             pairs = torch.stack([_scene_pair(rng, sources) for _ in range(count)])
-        return cls(torch.stack(tables), pool, mixture, pairs)
+        whole = torch.stack(tables) if tables else pool[:0]
+        return cls(whole, pool, mixture, pairs)
 
     def with_mixture(self, mixture: LookMixture) -> LookSampler:
         """The same looks, paired and weakened in another way."""
@@ -134,7 +151,8 @@ class LookSampler:
         one_look = self._there(kind < mixture.one_look).view(-1, 1, 1, 1, 1)
         same = self._there(kind >= 1.0 - mixture.same_look).view(-1, 1, 1, 1, 1)
         background, foreground = self._weakened(rng, count), self._weakened(rng, count)
-        full = self.luts[self._there(rng.integers(len(self.luts), size=count))]
+        picks = self._there(rng.integers(max(1, len(self.luts)), size=count))
+        full = self.luts[picks] if len(self.luts) else foreground
         background = torch.where(one_look, self.grid, background)
         foreground = torch.where(same, background, torch.where(one_look, full, foreground))
         if mixture.one_scene > 0.0 and self.scene_pairs is not None:
