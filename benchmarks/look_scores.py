@@ -82,17 +82,14 @@ def main() -> None:
         "--json", type=Path, default=Path(__file__).parent / "results" / "looks.json"
     )
     args = parser.parse_args()
-    only = chosen(parser, "--only", args.only, SETS)
+    sets = chosen(parser, "--only", args.only, SETS)
     methods = chosen(parser, "--methods", args.methods, METHODS)
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    if args.json.exists():
-        kept = json.loads(args.json.read_text())
-        rows = {
-            (row["data"], row["method"]): {"hardware": kept["hardware"], **row}
-            for row in kept["scores"]
-        }
+    try:
+        rows = kept_rows(args.json, args.weights)
+    except ValueError as error:
+        parser.error(str(error))
     with tempfile.TemporaryDirectory() as temporary:
-        for name in only:
+        for name in sets:
             folder = (args.sets or Path(temporary)) / name
             make_set(name, args.data, folder)
             for method_name in methods:
@@ -104,6 +101,26 @@ def main() -> None:
                 rows[name, method_name] = {**row, **named}
                 print(format_report(row), flush=True)
                 write(args.json, rows, args.weights)
+
+
+def kept_rows(path: Path, weights: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The rows of a file that stand, by set and method; none where there is no file.
+
+    Raises:
+        ValueError: where they are of other weights, among which new ones would be lost.
+    """
+    if not path.exists():
+        return {}
+    kept = json.loads(path.read_text())
+    if kept["weights"] != weights:
+        raise ValueError(
+            f"--json {path}: holds scores of the weights {kept['weights']}, not of {weights}; name "
+            "another file"
+        )
+    return {
+        (row["data"], row["method"]): {"hardware": kept["hardware"], **row}
+        for row in kept["scores"]
+    }
 
 
 def write(path: Path, rows: dict[tuple[str, str], dict[str, Any]], weights: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import io
 import itertools
 import json
 import re
@@ -295,3 +297,30 @@ def test_pairs_of_methods_that_are_not_scored_anew_stand(
     scores.kept_file(tmp_path, "vhmae", "val-two").write_text(json.dumps([first["vhmae"]]))
     found = scores.paired_rows("val-two", before, mkl, tmp_path)
     assert [pair["difference"]["mean"] for pair in found] == [-4.0, -2.0]
+
+
+def test_scores_of_other_weights_never_stand_among_those_of_a_file(
+    tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = importlib.import_module("look_scores")
+    path = tmp_path / "looks.json"
+    assert scores.kept_rows(path, "free") == {}
+    row = {"data": "val-two", "method": "vhmae", "ratio": {"fmse": 0.5}}
+    scores.write(path, {("val-two", "vhmae"): row}, "default")
+    (kept,) = scores.kept_rows(path, "default").values()
+    assert {key: kept[key] for key in row} == row
+    for words, told in (
+        (["--weights", "free"], "holds scores of the weights default, not of free"),
+        (["--methods", "reinhard"], "--methods reinhard: unknown"),
+        (["--only", "val-none"], "--only val-none: unknown"),
+    ):
+        command = ["look_scores.py", "--data", str(tmp_path), "--json", str(path), *words]
+        monkeypatch.setattr("sys.argv", command)
+        with pytest.raises(SystemExit), capture() as said:
+            scores.main()
+        assert told in said.getvalue()
+    assert scores.kept_rows(path, "default")
+
+
+def capture() -> contextlib.redirect_stderr[io.StringIO]:
+    return contextlib.redirect_stderr(io.StringIO())
