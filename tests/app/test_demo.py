@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.support.commands import error_of
+from vhmae.app import site
 from vhmae.app.demo import camera_map, make_demo, rendered
+from vhmae.cli import main
+from vhmae.web import serving
 from vhmae.work import demo
 from vhmae.work.demo import HEIGHT, WIDTH
 
@@ -43,6 +47,35 @@ def test_the_clip_is_made_once_and_the_astronaut_alone_is_rendered(
         assert (inside > 20) == (number < 4)
     stamp = path.stat().st_mtime_ns
     assert make_demo(path.parent).stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    ("words", "folder", "clips"),
+    [((), ".", []), (("--demo",), "demo", ["composite.mp4", "mask.mp4"])],
+)
+def test_without_a_folder_the_current_one_is_opened_or_the_demo_is_made_in_it(
+    words: tuple[str, ...],
+    folder: str,
+    clips: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(demo, "SECONDS_A_SHOT", 1)
+    monkeypatch.setattr(demo, "FPS", 4)
+    monkeypatch.setattr(serving, "serve", lambda *_, **__: None)
+    opened: list[Path] = []
+    application = site.App
+
+    def opening(folder: Path, *more: Any, **named: Any) -> site.App:
+        opened.append(folder)
+        return application(folder, *more, **named)
+
+    monkeypatch.setattr(site, "App", opening)
+    monkeypatch.chdir(tmp_path)
+    assert main(["app", *words, "--no-browser", "--port", "0"]) == 0
+    assert opened == [Path(folder)]
+    assert sorted(path.name for path in Path(folder).glob("*.mp4")) == clips
+    assert {path.name for path in tmp_path.iterdir()} <= {"demo", ".vhmae"}
 
 
 def test_a_folder_that_cannot_be_made_is_told(

@@ -59,3 +59,21 @@ def test_a_flag_that_leaves_out_says_what_it_leaves_out(capsys: pytest.CaptureFi
         assert one.without, one.name
         assert f"{one.flags[0]} {one.without}" in told
         assert one.help.rstrip(".") not in told
+
+
+LEAVES = [(words, parser) for words, parser in COMMANDS if not parser._subparsers]
+
+
+@pytest.mark.parametrize(("words", "parser"), LEAVES, ids=[" ".join(words) for words, _ in LEAVES])
+def test_what_may_be_left_out_leaves_no_mark_behind(
+    words: tuple[str, ...], parser: argparse.ArgumentParser
+) -> None:
+    """argparse's mark of what is not there is a text, which Python before 3.12 reads as a value."""
+    given = list(words)
+    for action in parser._actions:
+        if action.required and action.nargs != 0:
+            given += [*action.option_strings[:1], next(iter(action.choices or ("a.mp4",)))]
+    values = vars(build_parser().parse_args(given))
+    assert [name for name, value in values.items() if argparse.SUPPRESS in str(value)] == []
+    left_out = [action.dest for action in parser._actions if action.nargs == "?"]
+    assert {name: values[name] for name in left_out if values.get(name) is not None} == {}

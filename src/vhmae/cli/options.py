@@ -85,6 +85,7 @@ def _add(parser: Any, one: Option, required: bool) -> None:
     several = ("+" if one.default is MISSING else "*") if one.is_list else None
     if not one.flags:
         more["nargs"] = several or (None if one.default is MISSING else "?")
+        more["type"] = functools.partial(_unless_absent, more["type"])
         _named(parser.add_argument(one.name, **more), one)
         return
     if one.is_list and one.together:
@@ -126,6 +127,12 @@ def _type(one: Option) -> Callable[[str], Any]:
     if one.choices and not one.metavar:
         return str  # argparse tells what is known
     return functools.partial(_parsed, one)
+
+
+def _unless_absent(read: Callable[[str], Any], text: str) -> Any:
+    """What a text stands for. Python before 3.12 reads a default, too, if it is a text: the mark of
+    an argument that is not there is one."""
+    return text if text is argparse.SUPPRESS else read(text)
 
 
 def _parsed(one: Option, text: str) -> Any:
