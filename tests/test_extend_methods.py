@@ -71,7 +71,7 @@ def test_every_command_and_program_of_the_page_runs(
     assert expected <= report["reports"][0].keys()
     assert (folder / "sheet.png").exists()
     study = json.loads((folder / "study" / "study.json").read_text())
-    assert study["methods"] == ["gray", "mkl", "composite"]
+    assert study["methods"] == ["gray", "mkl"]
     assert "ci95" in run([sys.executable, "-c", blocks("python")[1]], folder)
     alone = ["evaluate", "--data", "set", "--method", "gray_world:gray_world", "--metrics", "fmse"]
     assert "gray_world:gray_world on set" in run([sys.executable, "-m", "vhmae", *alone], folder)

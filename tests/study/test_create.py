@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import stat
 from fractions import Fraction
 from pathlib import Path
@@ -12,15 +13,17 @@ import av
 import cv2
 import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from tests.study.conftest import CLIPS, METHODS, Running, job_of
 from tests.support.scenes import moving_scene, write_video
+from tests.support.taking_part import enter
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
 from vhmae.study.create import create_study
 from vhmae.study.folder import SECRETS, open_rows, read_study
-from vhmae.study.job import Question, StudyJob
+from vhmae.study.job import CRITERION, Question, StudyJob
 from vhmae.study.tables import StudyClip
 from vhmae.video.browser import read_upright
 from vhmae.video.source import probe_source
@@ -241,3 +244,26 @@ def test_a_folder_that_is_no_study_says_how_to_make_one(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text("{")
     with pytest.raises(InputError, match="damaged"):
         read_study(tmp_path)
+
+
+def test_people_are_asked_in_the_papers_terms(study: Running) -> None:
+    """Sec. 4.5 ranks by brightness, color and blend; an own criterion stands in its place."""
+    client = TestClient(study.application())
+    start = client.get("/").text
+    assert enter(client).status_code == 201
+    pages = (start, client.get("/rank").text)
+    for page in pages:
+        assert CRITERION in page
+        assert all(word in CRITERION for word in ("brightness", "color", "blend"))
+        assert "natural" not in page.lower()
+    folder = study.folder / "study.json"
+    tree = json.loads(folder.read_text())
+    folder.write_text(json.dumps({**tree, "criterion": "the skin's tone"}))
+    other = dataclasses.replace(study, description=read_study(study.folder))
+    page = TestClient(other.application()).get("/").text
+    assert "in terms of the skin&#39;s tone" in page
+    assert "brightness and color" not in page
+    del tree["criterion"]  # of before it was asked
+    folder.write_text(json.dumps(tree))
+    before = dataclasses.replace(study, description=read_study(study.folder))
+    assert "in terms of" not in TestClient(before.application()).get("/").text

@@ -78,6 +78,7 @@ def create_study(job: StudyJob) -> tuple[Description, Secrets]:
     description = Description(
         id=uuid.uuid4().hex,
         title=job.title,
+        criterion=job.criterion,
         seed=job.seed,
         methods=tuple(name for name, _ in job.methods),
         clips=tuple(source.name for source in sources),
@@ -152,6 +153,8 @@ def _check(job: StudyJob) -> None:
         )
     if not 0 < len(job.title) <= 200:
         raise InputError("`title`: expected 1 to 200 letters")
+    if not 0 < len(job.criterion) <= 200:
+        raise InputError("`criterion`: expected 1 to 200 letters")
     if job.output.exists() and (not job.output.is_dir() or any(job.output.iterdir())):
         raise InputError(f"{job.output}: exists already; choose a new folder")
     if job.output.is_symlink() and not job.output.exists():

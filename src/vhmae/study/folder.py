@@ -23,6 +23,8 @@ class Description:
 
     id: str
     title: str
+    criterion: str = ""
+    """What attempts are ranked by; studies of before it was asked have none."""
     seed: int
     methods: tuple[str, ...]
     clips: tuple[str, ...]

@@ -11,11 +11,13 @@ from vhmae.evaluation.job import METHOD_FORMS
 from vhmae.options import NATURAL, POSITIVE, Form, option
 from vhmae.web.job import DatabaseOptions, ServeOptions
 
+CRITERION = "recovery of brightness and color, and the blend of foreground and background"
+"""What attempts are ranked by, from best to worst, in the words of the paper's Sec. 4.5."""
+
 CONSENT = (
     "You will see short videos in which a person or an object was pasted into another scene, and "
-    "several attempts at making colour and "
-    "light of the pasted part fit. For each video, rank the attempts from the most to the least "
-    "natural.\n\n"
+    "several attempts at making color and light of the pasted part fit. For each video, rank the "
+    "attempts from the best to the worst.\n\n"
     "Taking part is voluntary; you may stop at any time. Your rankings, the time that they took, "
     "and your answers to the questions below, "
     "if there are any, are stored without your name. One cookie keeps your place while you take "
@@ -78,8 +80,10 @@ class StudyJob(DatabaseOptions):
     """Lines that are shown at most, on the shorter side."""
     seed: int = option(0, metavar="N", form=NATURAL)
     """Draws the clips; the orders in which people see them come of a secret."""
-    title: str = "Which looks most natural?"
+    title: str = "Which is harmonized best?"
     """What the pages are headed by."""
+    criterion: str = option(CRITERION, metavar="TEXT")
+    """What people rank by, as the end of "from the best to the worst in terms of ..."."""
     consent: str = option(CONSENT, metavar="FILE", form=Form("a file of text", _consent))
     """What participants agree to, as text (a paragraph that fits most studies)."""
     questions: Sequence[Question] = option(
