@@ -40,6 +40,8 @@ export function useCsrf(token: string): void {
 /** How often and after how long is asked again what the server has not come to yet. */
 const TRIES = 200;
 const AGAIN_MS = 500;
+/** After which nothing is waited for that was to be saved: a connection may be gone without a word. */
+const SAVED_MS = 30_000;
 
 async function fetched(path: string, options: RequestInit = {}): Promise<Response> {
   for (let tries = 1; ; tries++) {
@@ -59,8 +61,7 @@ async function fetchedOnce(path: string, options: RequestInit): Promise<Response
   try {
     response = await fetch(path, options);
   } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError(0, { detail: "", key: "page.unreachable", values: {} });
+    unreachable(error);
   }
   if (response.ok) return response;
   const told = (await response.json().catch(() => null)) as Partial<Refusal> | null;
@@ -70,6 +71,12 @@ async function fetchedOnce(path: string, options: RequestInit): Promise<Response
     key: told?.key ?? null,
     values: told?.values ?? {},
   });
+}
+
+/** No whole answer came; what was given up by us is told as it is. */
+function unreachable(error: unknown): never {
+  if (error instanceof DOMException && error.name === "AbortError") throw error;
+  throw new ApiError(0, { detail: "", key: "page.unreachable", values: {} });
 }
 
 async function asked<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -89,7 +96,7 @@ async function told<T>(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     ...(signal ? { signal } : {}),
   });
-  const text = await response.text();
+  const text = await response.text().catch(unreachable);
   return (text ? JSON.parse(text) : null) as T;
 }
 
@@ -142,10 +149,12 @@ export const api = {
   project: (id: string) => asked<Project>(`api/projects/${id}`),
   close: (id: string) => told<null>("DELETE", `api/projects/${id}`),
   save: (id: string, revision: number, document: Document) =>
-    told<{ revision: number; restarted: boolean }>("PUT", `api/projects/${id}/document`, {
-      revision,
-      document,
-    }),
+    told<{ revision: number; restarted: boolean }>(
+      "PUT",
+      `api/projects/${id}/document`,
+      { revision, document },
+      AbortSignal.timeout(SAVED_MS),
+    ),
   maps: async (id: string, first: number, count: number, signal?: AbortSignal) => {
     const path = `api/projects/${id}/maps?${query({ first, count })}`;
     return (await fetched(path, signal ? { signal } : {})).arrayBuffer();

@@ -45,14 +45,15 @@ Object.assign(globalThis, {
 
 const bundle = pathToFileURL(process.argv[2]).href;
 let count = 0;
-let answer; // (method, path, body) => what the server says
+let answer; // (method, path, body) => what the server says, or a promise of it
 let calls;
 
-globalThis.fetch = async (path, { method = "GET", body } = {}) => {
+globalThis.fetch = async (path, { method = "GET", body, signal } = {}) => {
   const told = typeof body === "string" ? JSON.parse(body) : body;
   calls.push([method, path, told]);
-  const [status, said] = answer(method, path, told) ?? [404, { detail: "nothing" }];
-  return new Response(status === 204 ? null : JSON.stringify(said), { status });
+  const givenUp = new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+  const [status, said] = (await Promise.race([answer(method, path, told), givenUp])) ?? [404, { detail: "nothing" }];
+  return new Response(status === 204 ? null : said instanceof ArrayBuffer ? said : JSON.stringify(said), { status });
 };
 
 /** A page of its own, with a clip in view. */
@@ -146,6 +147,79 @@ test("what could not be saved is saved when the server is back", async () => {
   stream.onopen();
   await soon();
   assert.equal(page.project.saving.value, "saved");
+});
+
+test("a save that is never answered is tried again, and is not taken for another tab's", async (context) => {
+  const limits = [];
+  context.mock.method(AbortSignal, "timeout", (ms) => {
+    const control = new AbortController();
+    limits.push({ ms, pass: () => control.abort(new DOMException("too long", "TimeoutError")) });
+    return control.signal;
+  });
+  const page = await opened();
+  const { project } = page;
+  answer = () => new Promise(() => {});
+  changed(page);
+  const saved = project.save();
+  await soon();
+  const sent = project.document_.value;
+  project.edit("edit.strength", { job: { strength: 0.4 } });
+  assert.equal(project.saving.value, "saving");
+  assert.ok(limits[0].ms <= 60_000);
+  limits[0].pass();
+  await saved;
+  assert.equal(project.saving.value, "failed");
+  assert.ok(told(page).includes(page.t("page.unreachable")));
+  const revisions = [];
+  answer = (method, path, body) => {
+    if (method !== "PUT") return null;
+    revisions.push(body.revision);
+    const values = { revision: 2, document: sent }; // it had come there
+    return body.revision === 1 ? [409, { detail: "", key: "server.revision", values }] : [200, { revision: 3, restarted: false }];
+  };
+  await project.save();
+  assert.deepEqual(revisions, [1, 2]);
+  assert.equal(project.saving.value, "saved");
+  assert.equal(project.document_.value.job.strength, 0.4);
+  assert.ok(!told(page).includes(page.t("tabs.taken")));
+});
+
+test("another refusal is not another tab's word", async () => {
+  const page = await opened();
+  answer = (method) => (method === "PUT" ? [409, { detail: "wait", key: "server.offset", values: {} }] : null);
+  changed(page);
+  await page.project.save();
+  assert.equal(page.project.saving.value, "failed");
+  assert.equal(page.project.document_.value.job.strength, 0.5);
+});
+
+/** An answer of maps: one object, a grid of one cell; `brightness` stands first of its numbers. */
+function mapsOfFrame(frame, brightness, isFinal) {
+  const view = new DataView(new ArrayBuffer(24 + 16 + 4 * (1 + 30 + 12)));
+  [0x50414d56, 1, 1, 1, 1, 0, frame, 0, Number(isFinal), 0, 1].forEach((value, i) => view.setUint32(4 * i, value, true));
+  view.setFloat32(44, brightness, true);
+  return view.buffer;
+}
+
+test("maps that became better are asked for, and those before stand until they come", async () => {
+  const page = await opened();
+  const maps = page.mapsOf("7");
+  let said = [200, mapsOfFrame(3, 0.25, false)];
+  answer = (method, path) => (path.includes("/maps?first=3&") ? said : null);
+  await maps.need(3);
+  maps.markStale(0, 23);
+  const brightness = () => maps.at(3)?.objects[0].overall[0];
+  assert.equal(brightness(), 0.25);
+  said = [503, { detail: "gone" }];
+  await assert.rejects(maps.need(3));
+  assert.equal(brightness(), 0.25);
+  said = [200, mapsOfFrame(3, 0.5, true)];
+  await maps.need(3);
+  assert.equal(brightness(), 0.5);
+  maps.markStale(0, 23); // final
+  calls = [];
+  await maps.need(3);
+  assert.deepEqual(calls, []);
 });
 
 test("a version without a name takes the first number that is free", async () => {

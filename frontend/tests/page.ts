@@ -3,6 +3,7 @@
 export { KEYS, heard } from "../app/keys";
 export * as bringing from "../app/store/bringing";
 export { listen } from "../app/store/events";
+export { mapsOf } from "../app/store/maps";
 export * as mattes from "../app/store/mattes";
 export { frame, speed } from "../app/store/playhead";
 export * as project from "../app/store/project";

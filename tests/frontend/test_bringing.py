@@ -29,7 +29,7 @@ from tests.frontend.app import (
     write_clip,
 )
 from tests.support.scenes import moving_scene, write_video
-from tests.web.browser import violations
+from tests.web.browser import intercept, violations
 
 pytestmark = pytest.mark.timeout(900)  # where many tests share the processor
 
@@ -130,13 +130,13 @@ def test_what_another_tab_closes_before_it_is_saved_stays_here(page: Page, addre
             calls.bytes(f"projects/{number}", method="DELETE")
         route.continue_()
 
-    page.route("**/api/projects/*/document", close_first)
+    let_through = intercept(page, "**/api/projects/*/document", close_first)
     page.get_by_label("Strength", exact=True).fill("37")
     was_told(page, "was closed before your last change was saved")
     assert not any("is saved" in one for one in page.evaluate("told"))
     expect(page.get_by_label("Strength as a number")).to_have_value("37")
     expect(page.locator(".clip small")).to_have_class("problem")
-    page.unroute("**/api/projects/*/document")
+    let_through()
     calls.json("projects", {"composite": "here.mp4", "masks": ["here_mask.mp4"]})
     page.get_by_label("Strength", exact=True).fill("38")
     document = f"projects/{number}"

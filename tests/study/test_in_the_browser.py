@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.study.conftest import FPS, METHODS, Running
-from tests.web.browser import violations
+from tests.web.browser import abort, intercept, violations
 from tests.web.server import served
 from vhmae.study.report import read_rankings, study_report
 
@@ -216,13 +216,13 @@ def test_a_clip_that_cannot_be_loaded_is_not_ranked_and_can_be_tried_again(
     chromium: Browser, small_study: Running, url: str
 ) -> None:
     page = chromium.new_page(viewport=WIDE)  # type: ignore[arg-type]
-    page.route("**/media/**", lambda route: route.abort())
+    load_again = intercept(page, "**/media/**", abort)
     begin(page, url)
     expect(page.get_by_role("alert")).to_contain_text("cannot be shown")
     for key in "abcd":
         page.keyboard.press(key)
     expect(page.get_by_role("button", name="Hand in")).to_be_disabled()
-    page.unroute("**/media/**")
+    load_again()
     page.get_by_role("button", name="Try again").click()
     choices(page, 1)
     expect(page.locator("#problem")).to_have_text("")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 # Without these Chromium asks its maker's hosts for things in the background.
 QUIET = [
@@ -41,6 +41,22 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=QUIET)
         yield browser
         browser.close()
+
+
+def intercept(page: Page, pattern: str, handle: Callable[[Route], None]) -> Callable[[], None]:
+    """Have requests handled; calling what is returned lets them through again.
+
+    The route stays: where ``page.unroute`` takes a page's last one away, Chromium never answers
+    what the page asks in the same milliseconds.
+    """
+    held = {"is": True}
+    page.route(pattern, lambda route: handle(route) if held["is"] else route.continue_())
+    return lambda: held.update({"is": False})
+
+
+def abort(route: Route) -> None:
+    """Fail a request, as if nobody answered."""
+    route.abort()
 
 
 def violations(page: Page) -> list[str]:

@@ -55,7 +55,7 @@ export function listen(): void {
   on<{ id: string; first: number; last: number }>("maps", ({ id, first, last }) => {
     if (project.value?.id !== id) return;
     const maps = mapsOf(id);
-    maps.forget(first, last);
+    maps.markStale(first, last);
     if (!speed.value && frame.value >= first && frame.value <= last) {
       void maps.need(frame.value).catch(complain);
     }

@@ -52,6 +52,8 @@ export const mapsVersion = signal(0);
 class MapsOf {
   private readonly known = new Map<number, FrameMaps>();
   private readonly asked = new Map<number, Promise<void>>();
+  /** Frames whose maps have become better since: what is known of them is shown until these come. */
+  private readonly stale = new Set<number>();
 
   constructor(private readonly id: string) {}
 
@@ -60,11 +62,11 @@ class MapsOf {
     return this.known.get(frame);
   }
 
-  /** The maps of one frame; the server makes them first where they are not there. */
+  /** The maps of one frame as they are by now; the server makes them first where they are not there. */
   async need(frame: number, signal?: AbortSignal): Promise<FrameMaps> {
     const known = this.known.get(frame);
-    if (known) return known;
-    this.take(parseMaps(await api.maps(this.id, frame, 1, signal)));
+    if (known && !this.stale.has(frame)) return known;
+    await this.fetch(frame, 1, signal);
     const found = this.known.get(frame);
     if (!found) throw new TypeError(`no maps of frame ${frame}`);
     return found;
@@ -81,24 +83,34 @@ class MapsOf {
       return true;
     };
     if (isWhole()) return Promise.resolve();
-    const asking = api
-      .maps(this.id, first, Math.min(BLOCK, frames - first))
-      .then((buffer) => this.take(parseMaps(buffer)))
+    const asking = this.fetch(first, Math.min(BLOCK, frames - first))
       .catch(() => undefined) // asked again when it is needed
       .finally(() => this.asked.delete(first));
     this.asked.set(first, asking);
     return asking;
   }
 
-  /** The server has made these anew. */
-  forget(first: number, last: number): void {
-    for (const frame of this.known.keys())
-      if (frame >= first && frame <= last && !this.known.get(frame)!.isFinal)
-        this.known.delete(frame);
+  /** The server has made these anew: they are asked for when they are needed. */
+  markStale(first: number, last: number): void {
+    for (const [frame, { isFinal }] of this.known)
+      if (frame >= first && frame <= last && !isFinal) this.stale.add(frame);
   }
 
   clear(): void {
     this.known.clear();
+    this.stale.clear();
+  }
+
+  private async fetch(first: number, count: number, signal?: AbortSignal): Promise<void> {
+    // What becomes stale from now on may be newer than the answer.
+    const asked = [...this.stale].filter((frame) => frame >= first && frame < first + count);
+    for (const frame of asked) this.stale.delete(frame);
+    try {
+      this.take(parseMaps(await api.maps(this.id, first, count, signal)));
+    } catch (error) {
+      for (const frame of asked) this.stale.add(frame);
+      throw error;
+    }
   }
 
   private take(rows: FrameMaps[]): void {

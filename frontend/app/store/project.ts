@@ -155,10 +155,14 @@ export function dropVersion(name: string): void {
 // --- saving
 
 const SAVE_AFTER_MS = 250;
+/** From a save that no server answered to the next try. */
+const TRY_AGAIN_MS = 5000;
 let timer = 0;
 let revision = 0;
 let isDirty = false;
 let inFlight: Promise<void> | null = null;
+/** What was sent last and not answered, as JSON: the server may have it all the same. */
+let unanswered: string | null = null;
 
 function put(to: Document): void {
   document_.value = to;
@@ -176,8 +180,11 @@ export async function save(): Promise<void> {
   if (!isDirty || !open || !now) return;
   isDirty = false;
   inFlight = write(open.id, now);
-  await inFlight;
-  inFlight = null;
+  try {
+    await inFlight;
+  } finally {
+    inFlight = null;
+  }
   if (isDirty && saving.value !== "failed") await save();
 }
 
@@ -191,18 +198,32 @@ async function write(id: string, now: Document): Promise<void> {
   try {
     const done = await api.save(id, revision, now);
     revision = done.revision;
+    unanswered = null;
     if (done.restarted) {
       startAnew();
       await refresh();
     }
     saving.value = isDirty ? "saving" : "saved";
   } catch (error) {
-    if (error instanceof ApiError && error.status === 409) {
-      adopt(error.refusal.values.document as Document, error.refusal.values.revision as number);
-      tell(t("tabs.taken"));
+    if (error instanceof ApiError && error.refusal.key === "server.revision") {
+      const { document: theirs, revision: at } = error.refusal.values as { document: Document; revision: number };
+      if (JSON.stringify(theirs) === unanswered) {
+        revision = at; // it is one's own, whose answer was lost
+        isDirty = true;
+        saving.value = "saving";
+      } else {
+        adopt(theirs, at);
+        tell(t("tabs.taken"));
+      }
+      unanswered = null;
     } else {
       isDirty = true; // to be tried again
       saving.value = "failed";
+      if (error instanceof ApiError && error.status === 0) {
+        unanswered = JSON.stringify(now);
+        window.clearTimeout(timer);
+        timer = window.setTimeout(() => void save(), TRY_AGAIN_MS);
+      }
       complain(error);
     }
   }
@@ -239,6 +260,7 @@ async function take(found: Project): Promise<void> {
   future.value = [];
   revision = found.revision;
   isDirty = false;
+  unanswered = null;
   saving.value = "saved";
   currentObject.value = 1;
   document_.value = found.document;
