@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.support.networks import changing_model
-from tests.support.scenes import moving_scene, write_video
+from tests.support.scenes import lay_graph, moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.vhmae import VHMAE
@@ -137,6 +137,7 @@ def test_a_killed_worker_loses_its_own_job_alone(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (work / "jobs.csv").write_text(THREE)
+    lay_graph(work / "w.safetensors")
     jobs = read_jobs(
         work / "jobs.csv", {"weights": str(work / "w.safetensors"), "precision": "fp32"}
     )

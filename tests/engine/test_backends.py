@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.graphs import SIZE, like_the_packaged, onnx_network, rounding_network
 from tests.support.networks import model
-from tests.support.scenes import moving_scene
+from tests.support.scenes import moving_scene, save_bold_weights
 from vhmae.color.pixels import merge_sets, read_frame
 from vhmae.data.clips import read_mask_bits
 from vhmae.engine import backends
@@ -132,6 +132,13 @@ def test_other_weights_of_the_architecture_run_in_the_graph(tmp_path: Path) -> N
     other = like_the_packaged(seed=8)
     network = onnx_network(other, tmp_path)
     assert_same(network.ask(*scene(2)), TorchNetwork(other, "cpu", "fp32").ask(*scene(2)))
+
+
+def test_the_tests_own_graph_is_that_of_their_tiny_networks(tmp_path: Path) -> None:
+    path = save_bold_weights(tmp_path / "w.safetensors")
+    seen = scene(2, 64)
+    network = OnnxNetwork(str(path), "cpu")
+    assert_same(network.ask(*seen), TorchNetwork(load_model(str(path)), "cpu", "fp32").ask(*seen))
 
 
 def test_the_packaged_weights_have_their_graph() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,16 @@ def test_a_device_that_is_not_there_is_refused() -> None:
     with pytest.raises(InputError, match="no fast fp16"):
         choose_precision("fp16", torch.device("cpu"))
     assert choose_precision("auto", torch.device("cpu")) in ("fp32", "bf16")
+
+
+def test_weights_are_loaded_without_torchs_compiler(tmp_path: Path) -> None:
+    """Which takes a second and a half to import."""
+    save_model(model(), tmp_path / "w.safetensors", {})
+    program = (
+        "import sys; from vhmae.model.weights import load_model; load_model(sys.argv[1]); "
+        "sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert not subprocess.call([sys.executable, "-c", program, str(tmp_path / "w.safetensors")])
 
 
 def test_a_folder_in_the_hubs_form_is_loaded(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from vhmae.config import to_tree
 from vhmae.errors import InputError
@@ -60,11 +61,29 @@ def _check_fits(card: WeightsCard, head: type[Head] | None) -> None:
         16 * config.clip_frames * patches * width,
         "fetch or train the weights again",
     )
-    with torch.device("meta"):  # takes no memory
-        expected = VHMAE(config, head).state_dict()
+    expected = tensors_without_numbers(lambda: VHMAE(config, head))
     for key in sorted(shapes.keys() | expected.keys()):
         if key not in shapes or key not in expected or shapes[key] != [*expected[key].shape]:
             raise _misfit(card.path, key)
+
+
+class _Unset(TorchFunctionMode):
+    """Numbers are left as they are: to draw them on no device, torch would import its compiler,
+    which takes longer than all that is done here."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        given = dict(kwargs or {})
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else given["tensor"]
+        return func(*args, **given)
+
+
+def tensors_without_numbers(make: Callable[[], nn.Module]) -> dict[str, Tensor]:
+    """The shapes and types of the tensors of a network, which is made in no memory."""
+    with torch.device("meta"), _Unset():
+        return make().state_dict()
 
 
 def _misfit(path: Path, what: str) -> InputError:
