@@ -5,8 +5,6 @@
  * out in a row it is (30,), red's terms first. Colors are sRGB-encoded, three numbers each in a row.
  */
 
-import { solve } from "./matrix";
-
 export const TERMS = 10;
 /** Numbers of a quadratic map. */
 export const SIZE = 3 * TERMS;
@@ -82,27 +80,6 @@ export function mapped(colors: Float64Array, map: ArrayLike<number>): Float64Arr
   const out = added(colors, map);
   for (let i = 0; i < out.length; i++) out[i]! += colors[i]!;
   return out;
-}
-
-/**
- * The map nearest to a wanted change of colors, by ridge regression: (30,).
- *
- * @param normal (10, 10), the sum of the terms' products over the colors.
- * @param moments (10, 3), the sum of the terms' products with what is wanted.
- * @param ridge what is added to the diagonal.
- */
-export function fitMap(
-  normal: Float64Array,
-  moments: Float64Array,
-  ridge: number,
-): Float64Array {
-  const left = normal.slice();
-  for (let i = 0; i < TERMS; i++) left[i * TERMS + i]! += ridge;
-  const found = solve(left, moments, TERMS, 3); // (10, 3)
-  const map = new Float64Array(SIZE);
-  for (let channel = 0; channel < 3; channel++)
-    for (let k = 0; k < TERMS; k++) map[channel * TERMS + k] = found[k * 3 + channel]!;
-  return map;
 }
 
 /** sRGB value -> linear light (IEC 61966-2-1); below 0 there is none, above 1 the curve goes on. */

@@ -132,6 +132,7 @@ SETTINGS = (
     Dials(exposure=0.4),
     Dials(temperature=-35.0, tint=12.0),
     Dials(exposure=-0.7, contrast=0.3, blacks=2.5, saturation=-0.6),
+    Dials(exposure=1.0, blacks=-4.0, saturation=0.8),
 )
 
 

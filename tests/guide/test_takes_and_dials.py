@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from tests.guide.scenes import colors, like_light, loose_prior
-from vhmae.guide.colors import LUMA, SIZE, added, from_light, to_light
+from vhmae.arrays import Array
+from vhmae.guide.colors import LUMA, SIZE, added, fit_added, from_light, to_light
 from vhmae.guide.decision import decide
-from vhmae.guide.dials import DIALS, Dials, dial_change, read_dials, turn
+from vhmae.guide.dials import DIAL_RANGES, DIALS, Dials, dial_change, read_dials, turn
 from vhmae.guide.document import Choice, Point
 from vhmae.guide.prior import Prior
 from vhmae.guide.takes import directions, step_of, takes
@@ -85,35 +88,79 @@ def settings(rng: np.random.Generator) -> Dials:
     return Dials(**dict(zip(DIALS, turned.tolist(), strict=True)))
 
 
-def test_maps_do_what_dials_say(rng: np.random.Generator) -> None:
-    """Root mean square of the difference in the foreground's colors: half of all settings within
-    2.5 levels of 255, all within 10. A power of light is no quadratic map."""
+def wide_settings(rng: np.random.Generator) -> Dials:
+    """All six at once, as far as the tolerance is stated for in docs/cli.md."""
+    low, high = [-2.0, -100.0, -100.0, -1.0, -2.0, -4.0], [2.0, 100.0, 100.0, 1.0, 20.0, 1.0]
+    return Dials(**dict(zip(DIALS, rng.uniform(low, high).tolist(), strict=True)))
+
+
+def apart_levels(shown: Array, overall: Array, dials: Dials) -> float:
+    """Root mean square of the difference between what dials say and what their map makes."""
+    answer = shown + added(shown, overall)
+    wanted = np.clip(turn(answer, dials), 0.0, 1.0)
+    made = np.clip(answer + added(shown, dial_change(shown, overall, dials)), 0.0, 1.0)
+    return float(255.0 * np.sqrt(np.square(made - wanted).mean()))
+
+
+@pytest.mark.parametrize("drawn", [settings, wide_settings])
+def test_maps_do_what_dials_say(
+    rng: np.random.Generator, drawn: Callable[[np.random.Generator], Dials]
+) -> None:
+    """In the foreground's colors half of all settings within 2.5 levels of 255, all within 12, and
+    small ones within 10. A power of light is no quadratic map."""
     apart = []
-    for _ in range(20):
-        shown, dials = colors(rng), settings(rng)
-        overall = rng.normal(size=SIZE) * 0.02
-        answer = shown + added(shown, overall)
-        wanted = np.clip(turn(answer, dials), 0.0, 1.0)
-        made = np.clip(answer + added(shown, dial_change(shown, overall, dials)), 0.0, 1.0)
-        apart.append(255.0 * np.sqrt(np.square(made - wanted).mean()))
+    for _ in range(20 if drawn is settings else 60):
+        shown, overall = colors(rng), rng.normal(size=SIZE) * 0.02
+        apart.append(apart_levels(shown, overall, drawn(rng)))
     assert np.median(apart) < 2.5
-    assert max(apart) < 10.0
+    assert max(apart) < (10.0 if drawn is settings else 12.0)
     assert not dial_change(shown, overall, Dials()).any()
 
 
-def test_dials_are_read_back_from_a_map(rng: np.random.Generator) -> None:
-    """Half within .05 stops, 2 and 1 of 100, .06, .4 % and .03; all within eight times of that."""
+@pytest.mark.parametrize("name", DIALS)
+def test_maps_do_what_one_dial_says_wherever_it_stands(rng: np.random.Generator, name: str) -> None:
+    """Within 12 levels of 255 over all that it turns."""
+    for share in (-1.0, -0.5, -0.2, -0.1, 0.1, 0.2, 0.5, 1.0):
+        dials = Dials(**{name: share * DIAL_RANGES[name]})
+        assert apart_levels(colors(rng), np.zeros(SIZE), dials) < 12.0, dials
+
+
+def test_what_is_cut_off_does_not_pull_at_the_map(rng: np.random.Generator) -> None:
+    """Lowered blacks and strong saturation push many channels below 0, where they are cut off
+    however far below they lie."""
+    for dials in (Dials(blacks=-5.0), Dials(blacks=-10.0), Dials(saturation=1.0)):
+        shown = colors(rng)
+        change = dial_change(shown, np.zeros(SIZE), dials)
+        plain = fit_added(shown, turn(shown, dials) - shown, 1e-6)
+        wanted = np.clip(turn(shown, dials), 0.0, 1.0)
+        apart, before = (
+            np.square(np.clip(shown + added(shown, one), 0.0, 1.0) - wanted).mean()
+            for one in (change, plain)
+        )
+        assert apart < 0.5 * before
+        name = next(name for name in DIALS if getattr(dials, name))
+        read, said = getattr(read_dials(shown, change).dials, name), getattr(dials, name)
+        assert 0.6 < read / said < 1.1
+
+
+@pytest.mark.parametrize("drawn", [settings, wide_settings])
+def test_dials_are_read_back_from_a_map(
+    rng: np.random.Generator, drawn: Callable[[np.random.Generator], Dials]
+) -> None:
+    """Half within .05 stops, 2 and 1 of 100, .06, .4 % and .03; of small ones all within eight
+    times of that. Where most colors are cut off, nobody can read what was said."""
     apart, left = [], []
-    for _ in range(20):
-        shown, dials = colors(rng), settings(rng)
+    for _ in range(20 if drawn is settings else 60):
+        shown, dials = colors(rng), drawn(rng)
         reading = read_dials(shown, dial_change(shown, np.zeros(SIZE), dials))
         apart.append(np.abs(np.array(reading.dials.values()) - dials.values()))
         left.append(reading.left_levels)
     usual = np.array([0.05, 2.0, 1.0, 0.06, 0.4, 0.03])
     assert (np.median(apart, axis=0) < usual).all()
-    assert (np.max(apart, axis=0) < 8.0 * usual).all()
     assert np.median(left) < 2.5
-    assert max(left) < 10.0
+    if drawn is settings:
+        assert (np.max(apart, axis=0) < 8.0 * usual).all()
+        assert max(left) < 10.0
 
 
 def test_no_change_reads_as_no_turn(rng: np.random.Generator) -> None:

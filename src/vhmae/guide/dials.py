@@ -28,6 +28,8 @@ GRID_SHARE = 0.005
 """How much all colors count beside those of the foreground: a map fitted to a few dark colors alone
 would run wild in light ones, which the next frame may show."""
 RIDGE = 1e-6
+FIT_STEPS = 40
+"""Of the fit to goals that are cut off at black or white."""
 PULL = 1e-6
 """Keeps dials at 0 which the colors say nothing about: the saturation of grays, say."""
 MOST_COLORS = 1024
@@ -102,15 +104,27 @@ def dial_change(colors: Colors, overall: ColorMap, dials: Dials) -> ColorMap:
     if not dials:
         return np.zeros(SIZE)
     colors = _spread(colors)
-    shown = [colors, GRID]
-    answers = [part + added(part, overall) for part in shown]
-    changes = [turn(answer, dials) - answer for answer in answers]
-    # Rows are repeated by their weight: the grid counts as a share of all.
-    factor = np.sqrt(GRID_SHARE * len(colors) / len(GRID))
-    terms = np.concatenate([basis(colors), factor * basis(GRID)])
-    wanted = np.concatenate([changes[0], factor * changes[1]])
-    normal = terms.T @ terms + RIDGE * len(colors) * np.eye(terms.shape[1])
-    return np.linalg.solve(normal, terms.T @ wanted).T.ravel()
+    shown = np.concatenate([colors, GRID])
+    # The grid counts as a share of all.
+    shares = np.full((len(shown), 1), GRID_SHARE * len(colors) / len(GRID))
+    shares[: len(colors)] = 1.0
+    answer = shown + added(shown, overall)
+    goal = turn(answer, dials)
+    terms = basis(shown)
+    normal = terms.T @ (shares * terms) + RIDGE * len(colors) * np.eye(TERMS)
+    nearest = np.linalg.solve(normal, (shares * terms).T)
+    # What lies below black or above white is cut off there, wherever it lies: a color whose goal is
+    # cut off and which is beyond asks for nothing more. To take what it has for its goal majorizes
+    # this convex error by one quadratic form; Nesterov's step ahead makes that fast (Beck and
+    # Teboulle, 2009, in the metric of `normal`).
+    change = ahead = nearest @ (goal - answer)
+    for step in range(1, FIT_STEPS):
+        made = answer + terms @ ahead
+        beyond = ((goal <= 0.0) & (made < 0.0)) | ((goal >= 1.0) & (made > 1.0))
+        found = nearest @ (np.where(beyond, made, goal) - answer)
+        ahead = found + (step - 1) / (step + 2) * (found - change)
+        change = found
+    return change.T.ravel()
 
 
 def read_dials(colors: Colors, overall: ColorMap) -> Reading:
