@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -77,3 +79,27 @@ def test_what_may_be_left_out_leaves_no_mark_behind(
     assert [name for name, value in values.items() if argparse.SUPPRESS in str(value)] == []
     left_out = [action.dest for action in parser._actions if action.nargs == "?"]
     assert {name: values[name] for name in left_out if values.get(name) is not None} == {}
+
+
+def read(*words: str) -> dict[str, Any]:
+    """The values that a command line stands for."""
+    values = vars(build_parser().parse_args(words))
+    return {name: value for name, value in values.items() if name != "parser"}
+
+
+@pytest.mark.parametrize("words", [("export", "cube"), ("harmonize",), ("preview",), ("compare",)])
+def test_the_composite_may_stand_behind_options(words: tuple[str, ...]) -> None:
+    orders = (("a.mp4", "--mask", "m.mp4", "-o", "out"), ("--mask", "m.mp4", "a.mp4", "-o", "out"))
+    orders += (("--mask", "m.mp4", "-o", "out", "a.mp4"),)
+    more = ("--method", "mkl") if words == ("compare",) else ()
+    parsed = [read(*words, *order, *more) for order in orders]
+    named = "composite" if words == ("compare",) else "composite_given"
+    assert parsed[0][named] == Path("a.mp4")
+    assert parsed[1:] == parsed[:1] * 2
+
+
+def test_a_word_too_many_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["export", "cube", "a.mp4", "--mask", "m.mp4", "-o", "o", "b.mp4"]) == 2
+    assert "b.mp4: unknown option" in capsys.readouterr().err
+    assert cli.main(["weights", "join", "a", "b", "-o", "o", "c.mp4"]) == 2
+    assert "c.mp4: unknown option" in capsys.readouterr().err

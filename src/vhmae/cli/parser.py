@@ -54,6 +54,8 @@ class Parser(argparse.ArgumentParser):
         parsed, rest = self.parse_known_args(
             _joined(list(sys.argv[1:] if args is None else args)), namespace
         )
+        if len(rest) == 1 and not rest[0].startswith("-") and _lacks_composite(parsed):
+            parsed.composite_given, rest = location(rest[0]), []
         if rest and getattr(parsed, "takes_overrides", False):
             parsed.overrides = read_overrides(rest)
         elif rest:
@@ -63,6 +65,12 @@ class Parser(argparse.ArgumentParser):
                 f"{command.prog} --help"
             )
         return parsed
+
+
+def _lacks_composite(parsed: argparse.Namespace) -> bool:
+    """Whether a command's COMPOSITE may be a word that is left: argparse finds an argument that
+    may be left out missing as soon as an option follows the one before it (KIND)."""
+    return hasattr(parsed, "composite_given") and parsed.composite_given is None
 
 
 def _joined(words: list[str]) -> list[str]:
