@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from vhmae.cli import build_parser, main
 from vhmae.cli.options import option_of
-from vhmae.options import NATURAL, POSITIVE, RANGE, WORDS, Form
+from vhmae.errors import InputError
+from vhmae.guide.options import GuideOptions
+from vhmae.options import (
+    NATURAL,
+    POSITIVE,
+    RANGE,
+    WORDS,
+    Form,
+    build_options,
+    values_from_json,
+    values_to_json,
+)
+from vhmae.video.placement import Placement
+from vhmae.work.job import HarmonizeJob
 
 BY_HAND = {"composite_given", "kind", "keys", "help", "version", argparse.SUPPRESS}
 """Of `harmonize`, what may be a pipe or lie behind --background; of `export`, kinds of two jobs; of
@@ -99,3 +115,79 @@ def test_what_texts_stand_for(form: Form, text: str, value: object) -> None:
 def test_what_is_refused(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        *((key, "null", "None: is not") for key in ("composite", "masks", "strength", "quality")),
+        *((key, "null", "None: is not") for key in ("overwrite", "move", "brightness", "audio")),
+        *(
+            (key, "1e400", "inf: is not a number")
+            for key in ("threads", "crf", "mask_label", "rate")
+        ),
+        *((key, "NaN", "nan: is not a number") for key in ("threads", "rate", "start", "scale")),
+        *(
+            ("position", wrong, "is not X,Y")
+            for wrong in ("[1]", "[1,2,3]", '["a","b"]', "[NaN,1]")
+        ),
+        *(("masks", wrong, "is not MASK") for wrong in ("[1]", "[null]", '[["a"]]')),
+        ("keep", "[null]", "is not hue, luma, saturation"),
+        ("keep", '["hue", "tone"]', "keep tone: unknown; expected hue, luma, saturation"),
+        ("neutral", "[1]", "is not X,Y"),
+        ("overwrite", '"maybe"', "overwrite maybe: is not yes or no"),
+        ("overwrite", "1", "overwrite 1: is not yes or no"),
+        ("strength", "true", "strength True: is not a number"),
+        ("threads", "2.5", "threads 2.5: is not a number"),
+        ("strength", "[1]", "strength [1]: is not a number"),
+    ],
+)
+def test_values_that_a_job_file_may_hold_and_an_option_may_not_are_refused(
+    key: str, value: str, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the key as the file has it: the flag of a switch that is on says the opposite."""
+    file = tmp_path / "job.json"
+    file.write_text(f'{{"{key}": {value}}}')
+    assert main(["harmonize", "--job", str(file)]) == 2
+    error = capsys.readouterr().err
+    assert f"{file}: {key} " in error
+    assert told in error
+
+
+def test_values_come_back_from_a_job_file_as_they_went_in() -> None:
+    job = HarmonizeJob(
+        composite=Path("a|b.mp4"),
+        masks=(Path("m,1.mp4"), Path("m2.mp4")),
+        output=Path("o.mp4"),
+        keep=("hue",),
+        rate=Fraction(30000, 1001),
+        end=2.5,
+        crf=16,
+        overwrite=False,
+        placement=Placement(position=(-1.5, 3.0)),
+        words=GuideOptions(target=("1,2=#ffffff", "3,4=#000000")),
+    )
+    tree = json.loads(json.dumps(values_to_json(job)))
+    assert build_options(HarmonizeJob, values_from_json(HarmonizeJob, tree, "file")) == job
+    assert values_from_json(HarmonizeJob, {"rate": 23.976}, "file")["rate"] == Fraction(2997, 125)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"overwrite": None},
+        {"audio": None},
+        {"threads": 1.5},
+        {"crf": True},
+        {"rate": 23.976},
+        {"strength": "1"},
+        {"keep": "hue"},
+        {"keep": (None,)},
+        {"move": 5},
+        {"cut_detection": 1},
+        {"masks": (5,)},
+    ],
+)
+def test_a_job_takes_no_values_of_other_types(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=f"`{next(iter(wrong))}` .*: (is not|unknown)"):
+        HarmonizeJob(**{"composite": Path("a.mp4"), "output": Path("b.mp4"), **wrong})

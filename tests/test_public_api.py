@@ -5,14 +5,21 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+import typing
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import av
+import cv2
 import numpy as np
 import pytest
 
 import vhmae
 from tests.support.scenes import moving_scene, write_video
+from vhmae.options import Option, options_of
+from vhmae.work.job import HarmonizeJob, HarmonizeOptions
 
 
 def test_every_public_name_is_there() -> None:
@@ -56,9 +63,59 @@ def test_a_file_goes_through_harmonize_video(tmp_path: Path) -> None:
         {"layer": "forground"},
         {"colorspace": "bt70"},
         {"threads": 0},
+        {"threads": 1.5},
+        {"audio": None},
+        {"overwrite": None},
+        {"keep": "hues"},
+        {"position": (1, 2, 3)},
+        {"rate": float("nan")},
+        {"masks": mask},
     ):
         with pytest.raises(vhmae.InputError, match=next(iter(wrong))):
             vhmae.harmonize_video(composite, tmp_path / "out.mkv", mask=mask, **wrong)
+
+
+def test_keywords_are_taken_as_their_types_say(tmp_path: Path) -> None:
+    frames, masks = moving_scene(3, 96, 64)
+    for name, pictures in (("in", frames), ("mask", masks.astype(np.uint8) * 255)):
+        (tmp_path / name).mkdir()
+        for number, picture in enumerate(pictures):
+            cv2.imwrite(str(tmp_path / name / f"{number:03d}.png"), picture)
+    report = vhmae.harmonize_video(
+        str(tmp_path / "in"),
+        tmp_path / "out.mkv",
+        mask=tmp_path / "mask",
+        backend="onnx",
+        rate=23.976,
+        mask_rate=23.976,
+        keep="hue",
+        audio="none",
+        dial="exposure=.2",
+        threads=1,
+    )
+    assert report["job"]["rate"] == "2997/125"
+    assert (report["job"]["keep"], report["job"]["dial"]) == (["hue"], ["exposure=.2"])
+    with av.open(str(tmp_path / "out.mkv")) as written:
+        assert written.streams.video[0].average_rate == Fraction(2997, 125)
+
+
+def keyword_of(one: Option) -> Any:
+    """The type that a caller may give for an option: texts are paths, numbers are rates, and what
+    may be repeated is any sequence."""
+    hint: Any = one.hint
+    if typing.get_origin(hint) is tuple and Ellipsis in typing.get_args(hint):
+        word = typing.get_args(hint)[0]
+        several: Any = Sequence
+        hint = word | several[word] if one.choices else several[word]  # a text is one of texts
+    taken = {Path: str | Path, Fraction: Fraction | float}.get(hint, hint)
+    return taken | None if one.takes_none else taken
+
+
+def test_editors_offer_the_options_of_the_job_and_no_others() -> None:
+    given = {"composite", "masks", "output"}
+    options = [one for one in options_of(HarmonizeJob) if one.name not in given]
+    told = typing.get_type_hints(HarmonizeOptions)
+    assert told == {one.name: keyword_of(one) for one in options}
 
 
 def test_whoever_calls_is_told_how_far_the_work_is_and_can_stop_it(tmp_path: Path) -> None:

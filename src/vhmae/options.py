@@ -12,11 +12,13 @@ import dataclasses
 import functools
 import inspect
 import itertools
+import math
 import textwrap
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from numbers import Integral, Rational, Real
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -115,6 +117,8 @@ class Option:
     """Of the field: what columns, job files and messages call it."""
     hint: Any
     """Its type, without ``None``."""
+    takes_none: bool
+    """Whether ``None`` is a value of it, too."""
     default: Any
     """``MISSING`` where a value must be given."""
     help: str
@@ -194,11 +198,17 @@ class Option:
         return InputError(why, field=self.name, value=value)
 
     def check(self, value: Any) -> None:
-        """Refuse words that are unknown."""
-        words = value if isinstance(value, tuple) else (value,)
-        for word in words:
-            if self.choices and word is not None:
-                self._choice(word)
+        """Refuse what is of another type, and words that are unknown."""
+        if value is None and self.takes_none:
+            return
+        several = typing.get_origin(self.hint) is tuple
+        values = value if several and isinstance(value, tuple) else (value,)
+        kinds = self._kinds(len(values)) if several else (self.hint,)
+        whole = several == isinstance(value, tuple) and len(kinds) == len(values)
+        if not whole or not all(map(_is_of, kinds, values)):
+            raise self.refuse(value, f"is not {self.expected}")
+        for one in values if self.choices else ():
+            self._choice(one)
 
     def to_json(self, value: Any) -> Any:
         """The value as a job file and a report hold it."""
@@ -207,21 +217,61 @@ class Option:
         return str(value) if isinstance(value, Path | Fraction) else value
 
     def from_json(self, value: Any) -> Any:
-        """The value that a job file holds."""
-        if value is None or (self.is_switch and isinstance(value, bool)):
-            return value
-        if isinstance(value, list) and typing.get_origin(self.hint) is tuple:
-            kind = typing.get_args(self.hint)[0]
-            convert = kind if kind in (Path, float, str) else self._choice
-            return tuple(convert(one) for one in value)
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            if self.hint in (int, float, Fraction) and (
-                self.hint is not int or value == int(value)
-            ):
-                return self.hint(value)
-        elif isinstance(value, str):
-            return self.parse(value)
-        raise self.refuse(value, f"is not {self.expected}")
+        """The value that a job file holds.
+
+        Raises:
+            InputError: where it is none that the option takes.
+        """
+        if value is None and self.takes_none:
+            return None
+        try:
+            if isinstance(value, str):
+                return self.parse(value)
+            if isinstance(value, list):
+                return self._several(value)
+            return self._plain(self.hint, value)
+        except (ValueError, TypeError, OverflowError):
+            raise self.refuse(value, f"is not {self.expected}") from None
+
+    def from_python(self, value: Any) -> Any:
+        """The value that a caller hands over: also texts for paths, numbers for fractions, lists
+        for tuples, and one word where several may stand.
+
+        Raises:
+            InputError: where it is none that the option takes.
+        """
+        if isinstance(value, str | Path) and self.is_list:
+            value = [value]
+        elif isinstance(value, str | Path) and self.hint in (str, Path):
+            return self.hint(value)
+        return self.from_json(list(value) if isinstance(value, tuple) else value)
+
+    def _several(self, values: list[Any]) -> tuple[Any, ...]:
+        """Several values in the place of one; raises where they are too many, or of other types."""
+        kinds = self._kinds(len(values))
+        return tuple(self._plain(kind, one) for kind, one in zip(kinds, values, strict=True))
+
+    def _kinds(self, count: int) -> tuple[Any, ...]:
+        """The types of so many values in the place of one."""
+        kinds = typing.get_args(self.hint)
+        if typing.get_origin(self.hint) not in (tuple, Sequence):
+            raise TypeError
+        return kinds if Ellipsis not in kinds and len(kinds) > 1 else (kinds[0],) * count
+
+    def _plain(self, kind: Any, value: Any) -> Any:
+        """A single value of a type; raises where it is none."""
+        if kind in (int, Fraction) and _is_of(float, value):
+            made = kind(str(value)) if kind is Fraction else int(value)  # .1 is a tenth
+            if kind is Fraction or made == value:
+                return made
+            raise ValueError
+        if kind is Path and isinstance(value, str):
+            return Path(value)
+        if not _is_of(kind, value) or (kind is float and not math.isfinite(value)):
+            raise TypeError
+        if typing.get_origin(kind) is Literal:
+            return self._choice(value)
+        return float(value) if kind is float else value
 
     def _choice(self, word: str) -> str:
         if word not in self.choices:
@@ -237,6 +287,16 @@ class Option:
         if kinds[-1] is not Ellipsis and len(words) != len(kinds):
             raise ValueError
         return tuple(float(word) for word in words)
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    """Whether a value is of a type: a switch is no number, and a file may be an address."""
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if typing.get_origin(kind) is Literal:
+        return isinstance(value, str)
+    known: dict[Any, Any] = {int: Integral, float: Real, Fraction: Rational, Path: str | Path}
+    return isinstance(value, known.get(kind, kind))
 
 
 def _switch(text: str) -> bool:
@@ -272,6 +332,7 @@ def _options_of(kind: Any) -> tuple[Option, ...]:
             Option(
                 name=field.name,
                 hint=hint,
+                takes_none=hint is not hints[field.name],
                 default=default,
                 help=docs.get(field.name, ""),
                 flags=flags,
@@ -349,8 +410,14 @@ def values_from_json(kind: type, tree: Mapping[str, Any], origin: str) -> dict[s
         try:
             found[name] = known[name].from_json(value)
         except InputError as error:
-            raise InputError(f"{origin}: {error}") from None
+            raise InputError(f"{origin}: {told_of_key(error, name)}") from None
     return found
+
+
+def told_of_key(error: InputError, key: str) -> str:
+    """What is wrong with a value, by the key or the column that holds it: the flag of a switch that
+    is on says the opposite."""
+    return str(error).replace(f"`{error.field}`", key)
 
 
 def values_to_json(settings: Any) -> dict[str, Any]:

@@ -89,8 +89,8 @@ def read(*words: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("words", [("export", "cube"), ("harmonize",), ("preview",), ("compare",)])
 def test_the_composite_may_stand_behind_options(words: tuple[str, ...]) -> None:
-    orders = (("a.mp4", "--mask", "m.mp4", "-o", "out"), ("--mask", "m.mp4", "a.mp4", "-o", "out"))
-    orders += (("--mask", "m.mp4", "-o", "out", "a.mp4"),)
+    orders = [("a.mp4", "--mask", "m.mp4", "-o", "out"), ("--mask", "m.mp4", "a.mp4", "-o", "out")]
+    orders += [("--mask", "m.mp4", "-o", "out", "a.mp4")]
     more = ("--method", "mkl") if words == ("compare",) else ()
     parsed = [read(*words, *order, *more) for order in orders]
     named = "composite" if words == ("compare",) else "composite_given"

@@ -79,18 +79,15 @@ def harmonize_video(
         InputError: for what the caller can mend; names the file and the remedy.
     """
     masks = [mask] if isinstance(mask, str | Path) else mask
-    known = {one.name: one for one in options_of(HarmonizeJob)}
+    keywords = HarmonizeOptions.__annotations__
+    known = {one.name: one for one in options_of(HarmonizeJob) if one.name in keywords}
     given: dict[str, Any] = dict(options)
     for name, value in given.items():
         if name not in known:
-            told = f"unknown option{did_you_mean(name, known)}; see HarmonizeJob"
+            close = did_you_mean(name, [*known, "mask", "on_progress"])
+            told = f"unknown option{close}; see HarmonizeOptions"
             raise InputError(told, field=name, value=value)
-        if known[name].hint is Path and isinstance(value, str):
-            given[name] = Path(value)
-        elif isinstance(value, str) and known[name].is_list:
-            given[name] = (value,)
-        elif isinstance(value, list):
-            given[name] = tuple(value)
+        given[name] = known[name].from_python(value)
     files = {"composite": Path(composite), "masks": tuple(map(Path, masks)), "output": Path(output)}
     return harmonize_job(build_options(HarmonizeJob, {**given, **files}), on_progress=on_progress)
 

@@ -14,6 +14,7 @@ from typing import Literal, TypedDict
 
 from vhmae.engine.moving import Move
 from vhmae.engine.settings import (
+    BackendChoice,
     HarmonizerSettings,
     Kept,
     PrecisionChoice,
@@ -268,11 +269,12 @@ class HarmonizeOptions(TypedDict, total=False):
     strength: float
     caution: float | None
     windows: Windows
-    keep: Sequence[Kept]
+    keep: Kept | Sequence[Kept]
     skin: bool
     move: str
     cut_detection: bool
     weights: str
+    backend: BackendChoice
     device: str
     precision: PrecisionChoice
     threads: int | None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.errors import InputError, did_you_mean
-from vhmae.options import Option, build_options, options_of
+from vhmae.options import Option, build_options, options_of, told_of_key
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.sheets import read_sheet
 
@@ -115,7 +115,7 @@ def _job(
         try:
             value = one.parse(text)
         except InputError as error:
-            raise InputError(f"{table}: line {line}: {error}") from None
+            raise InputError(f"{table}: line {line}: {told_of_key(error, name)}") from None
         if isinstance(value, Path):
             value = table.parent / value
         elif one.is_list and one.role == "input":
