@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ import pytest
 
 from vhmae.cli import build_parser, main
 from vhmae.cli.options import option_of
+from vhmae.cli.words import flags
+from vhmae.comparators.recipe import ComparatorRecipe
+from vhmae.config import keys_of
 from vhmae.errors import InputError
 from vhmae.guide.options import GuideOptions
 from vhmae.options import (
@@ -26,6 +30,7 @@ from vhmae.options import (
     values_from_json,
     values_to_json,
 )
+from vhmae.training.recipe import Recipe
 from vhmae.video.placement import Placement
 from vhmae.work.job import HarmonizeJob
 
@@ -68,6 +73,45 @@ def test_the_library_names_options_by_their_fields() -> None:
         for error in re.findall(r"InputError\((?:[^()]|\([^()]*\))*\)", path.read_text()):
             if "vhmae " not in error:  # a command that helps, to be typed
                 assert not re.search(r"(?<![\w-])--[a-z]", error), f"{path}: {error}"
+
+
+def texts_of(tree: ast.Module) -> Iterator[str]:
+    """The texts of a module but for what documents it, each whole: what is put in stands as {},
+    constants of the module as what they are."""
+    known = {
+        target.id: one.value.value
+        for one in tree.body
+        if isinstance(one, ast.Assign) and isinstance(one.value, ast.Constant)
+        for target in one.targets
+        if isinstance(target, ast.Name)
+    }
+    apart = {id(one.value) for one in ast.walk(tree) if isinstance(one, ast.Expr)}
+    for one in ast.walk(tree):
+        if isinstance(one, ast.JoinedStr):
+            apart |= {id(part) for part in one.values}
+            yield "".join(
+                str(part.value)
+                if isinstance(part, ast.Constant)
+                else str(known.get(getattr(getattr(part, "value", None), "id", ""), "{}"))
+                for part in one.values
+            )
+        elif isinstance(one, ast.Constant) and isinstance(one.value, str) and id(one) not in apart:
+            yield one.value
+
+
+def test_what_messages_name_as_an_option_is_one() -> None:
+    """Backticks become a flag on the command line, whatever stands between them."""
+    options = [option_of(action) for _, action in actions(build_parser())]
+    known = {one.name for one in options if one is not None} | set(flags())
+    known |= {key.name for kind in (Recipe, ComparatorRecipe) for key in keys_of(kind)}
+    named = [
+        (path.relative_to(SOURCE), word, text)
+        for path in sorted(SOURCE.rglob("*.py"))
+        for text in texts_of(ast.parse(path.read_text()))
+        for word in re.findall(r"`([a-z][a-z_.]*)`", text)
+    ]
+    assert len(named) > 60
+    assert [one for one in named if one[1] not in known] == []
 
 
 @pytest.mark.parametrize(

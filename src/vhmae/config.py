@@ -50,14 +50,14 @@ def _read_whole(kind: type[Any], path: Path, before: tuple[Path, ...] = ()) -> d
     """A recipe's tree over those of the recipes that it extends: sections key by key, all else as
     the last one says."""
     if path.resolve() in before:
-        raise InputError(f"{path}: extends itself; take one `{EXTENDS}` out")
+        raise InputError(f"{path}: extends itself; take one {EXTENDS} out")
     tree = _read_tree(path)
     extended = tree.pop(EXTENDS, None)
     _place(kind, tree, path.parent)
     if extended is None:
         return tree
     if not isinstance(extended, str):
-        raise InputError(f"{path}: `{EXTENDS}` names no file; expected one recipe")
+        raise InputError(f"{path}: {EXTENDS} names no file; expected one recipe")
     whole = _read_whole(kind, path.parent / extended, (*before, path.resolve()))
     _lay_over(whole, tree)
     return whole

@@ -104,7 +104,7 @@ def test_a_table_of_what_may_be_drawn_from_leaves_all_else_out(root: Path) -> No
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("name\none/a__2.jpg\n", "no column `file`"),
+        ("name\none/a__2.jpg\n", "no column file"),
         ("file\none/a__2.jpg\n", "lists nothing of the folder two"),
         ("file\ntwo/a__2.jpg\n", "lists nothing of the folder one"),
         (None, "cannot be read"),

@@ -186,12 +186,12 @@ def read_file_table(path: Path, option: str) -> dict[str, set[str]]:
             files = [PurePosixPath(row["file"]) for row in rows]
     except KeyError:
         raise InputError(
-            f"{option}: {path}: has no column `file`; its first line names the columns"
+            f"{option}: {path}: has no column file; its first line names the columns"
         ) from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "no table in UTF-8"
         raise InputError(
-            f"{option}: {path}: cannot be read ({reason}); give a CSV with a column `file`"
+            f"{option}: {path}: cannot be read ({reason}); give a CSV with a column file"
         ) from None
     listed: dict[str, set[str]] = {}
     for one in files:

@@ -167,7 +167,7 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); give a "
-            "list by `list`"
+            "list by `list_file`"
         ) from None
     samples = []
     lines_of: dict[Path, int] = {}

@@ -63,7 +63,7 @@ def silence_tokens(model: VHMAE, name: str) -> None:
     """
     if model.look_path is None or not model.head.silence():
         raise InputError(
-            f"`method` vhmae-look: {name} has no look path that could answer alone; take vhmae"
+            f"`methods` vhmae-look: {name} has no look path that could answer alone; take vhmae"
         )
 
 

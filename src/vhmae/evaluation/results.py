@@ -26,7 +26,7 @@ def folder_method(label: str, folder: Path) -> Method:
     """
     if not folder.is_dir():
         raise InputError(
-            f"`method` folder:{folder}: is not a folder; expected results as "
+            f"`methods` folder:{folder}: is not a folder; expected results as "
             "VIDEO/object_k/00000.png"
         )
     return Method(

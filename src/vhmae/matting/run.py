@@ -88,11 +88,11 @@ def make_maker(job: MatteJob, info: VideoInfo) -> MatteMaker:
         )
     if job.way == "plate":
         if job.plate is None:
-            raise InputError("`with` plate: needs `plate` PICTURE, the scene without its subject")
+            raise InputError("`way` plate: needs `plate` PICTURE, the scene without its subject")
         return CleanPlate(_read_plate(job.plate))
     if job.way == "file":
         if job.matte is None:
-            raise InputError("`with` file: needs `matte`, the matte that is there already")
+            raise InputError("`way` file: needs `matte`, the matte that is there already")
         source = open_matte(job.matte)
         source.check_fits(info, hold_last=None)
         return ReadyMade(source, info)
@@ -249,7 +249,7 @@ def made_matte(video: Path, way: Way, beside: Path, **options: Any) -> Iterator[
 
 def _nothing_found(way: Way) -> str:
     return {
-        "rvm": "no person was found; try `with` salient, which takes any object",
+        "rvm": "no person was found; try `way` salient, which takes any object",
         "salient": "nothing stands out; try another way to cut it out",
         "chroma": "all of it is screen; give `key` green or blue",
         "plate": "nothing differs from the plate; give the scene without its subject",
