@@ -50,6 +50,7 @@ def script_of(page: Path) -> str:
     ("page", "after"),
     [
         ("README.md", ""),
+        ("docs/index.md", ""),
         ("docs/tutorial.md", ""),
         ("docs/research.md", ""),
         ("docs/how-to/looks-wrong.md", "vhmae demo\n"),
@@ -79,7 +80,7 @@ def test_the_page_runs_as_it_stands(page: str, after: str, programs: Path, tmp_p
 
 def test_every_command_is_marked_to_be_run() -> None:
     """A block without a language would be shown and not run."""
-    for page in ("README.md", "docs/tutorial.md"):
+    for page in ("README.md", "docs/index.md", "docs/tutorial.md"):
         blocks = re.findall(r"^```(\w*)\n", (ROOT / page).read_text(), flags=re.MULTILINE)
         opening = blocks[::2]
         assert opening
