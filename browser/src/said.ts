@@ -2,13 +2,13 @@
 
 import {
   addedTo,
-  chosen,
   colorOf,
   decide,
   diskMean,
   emptyGuide,
   mapAt,
-  takes,
+  nextTakes,
+  withoutPointAt,
   type Choice,
   type Color,
   type Decision,
@@ -78,10 +78,9 @@ const toldOf = (said: Said, shown: Shown): Told =>
 
 /** The takes to choose from next. */
 export function takesOf(said: Said, shown: Shown, prior: Prior): Take[] {
-  const { choices, reference } = toldOf(said, shown);
-  const at = choices.length > 0 ? reference : referenceOf(shown);
-  const start = chosen(prior, at.colors, at.overall, choices);
-  return takes(prior, at.colors, at.overall, TAKES, choices.length + 1, start);
+  const { seen, choices, reference } = toldOf(said, shown);
+  const { colors, overall } = choices.length > 0 ? reference : referenceOf(shown);
+  return nextTakes(prior, { seen, choices, colors, overall }, TAKES);
 }
 
 /** A take is chosen, from 1. */
@@ -89,7 +88,8 @@ export function withChoice(said: Said, shown: Shown, number: number): Said {
   const told = toldOf(said, shown);
   const reference = told.choices.length > 0 ? told.reference : referenceOf(shown);
   const round = told.choices.length + 1;
-  const choice: Choice = { frame: reference.index, round, of: TAKES, chosen: number };
+  const before = told.seen.length > 0 ? { after_points: told.seen.length } : {};
+  const choice: Choice = { frame: reference.index, round, of: TAKES, chosen: number, ...before };
   return new Map(said).set(shown.shot, { ...told, reference, choices: [...told.choices, choice] });
 }
 
@@ -137,7 +137,7 @@ export function withoutPoint(said: Said, shot: number, place: number): Said {
   const told = said.get(shot);
   if (!told) return said;
   const seen = told.seen.filter((_, i) => i !== place).map((one, i) => ({ ...one, number: i + 1 }));
-  return kept(said, shot, { ...told, seen });
+  return kept(said, shot, { ...told, seen, choices: withoutPointAt(told.choices, place) });
 }
 
 /** What is added to the maps of each shot that something was said of. */
@@ -152,10 +152,14 @@ export function decisionsOf(said: Said, prior: Prior, strength: number): Map<num
 
 /** A guide file (`vhmae harmonize --guide`) that says the same. */
 export function guideOf(said: Said): Guide {
-  const told = [...said.values()];
-  return {
-    ...emptyGuide(),
-    points: told.flatMap(({ seen }) => seen.map(({ point }) => point)),
-    choices: told.flatMap(({ choices }) => choices),
-  };
+  const guide = emptyGuide();
+  for (const { seen, choices } of said.values()) {
+    const before = guide.points.length; // points of other shots, which say nothing of this one
+    guide.points.push(...seen.map(({ point }) => point));
+    for (const choice of choices) {
+      const after = choice.after_points;
+      guide.choices.push(after ? { ...choice, after_points: before + after } : choice);
+    }
+  }
+  return guide;
 }

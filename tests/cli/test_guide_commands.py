@@ -151,6 +151,26 @@ def test_rounds_are_finer_and_can_be_taken_back(clip: tuple[Path, Path], tmp_pat
     ]
 
 
+def test_takes_beside_a_point_keep_to_it_and_differ_elsewhere(
+    clip: tuple[Path, Path], tmp_path: Path
+) -> None:
+    composite, mask = clip
+    ys, xs = np.nonzero(moving_scene(8, 96, 64)[1][4])
+    files = (composite, "--mask", mask)
+    point = ("--target", f"{int(np.median(xs))},{int(np.median(ys))}=#a08060@4")
+    sheet = tmp_path / "sheet.png"
+    report = told(tmp_path, "alternatives", *files, *point, "-o", sheet, "--frame", 4)
+    takes = {row["word"]: row["mean_change"] for row in report["takes"]}
+    assert takes["plain"] > 10.0  # the point asks for much
+    assert takes["untouched"] < 1.0  # but for what differs from place to place
+    assert abs(takes["brighter"] - takes["darker"]) > 2.0
+    for row in report["takes"]:
+        preview = ("preview", *files, "-o", tmp_path / "p.png", "--frame", 4)
+        one = told(tmp_path, *preview, "--guide", row["guide"])
+        assert one["mean_change"] == row["mean_change"]
+        assert one["guide"]["choices"][0]["after_points"] == 1
+
+
 def test_points_and_dials_of_a_guide_stay_in_its_takes(
     clip: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -175,6 +195,7 @@ def test_points_and_dials_of_a_guide_stay_in_its_takes(
     [
         (["--count", "5"], "--count: of 5: expected an even number"),
         (["--count", "2"], "expected a whole number from 4"),
+        (["--count", "64"], "--count: of 64: expected a whole number from 4 to 62"),
         (["--chosen", "7"], "--chosen: chosen 7: expected a whole number from 1 to 6"),
         (["--chosen", "0"], "--chosen 0: nothing was chosen"),
         (["--frame", "8"], "has frames 0 to 7"),

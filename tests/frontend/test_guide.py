@@ -159,11 +159,14 @@ def test_dials_are_read_back_alike(node: Library, dials: Dials) -> None:
         assert found["leftLevels"] == pytest.approx(expected.left_levels, abs=1e-4)
 
 
-@pytest.mark.parametrize("rounds", [0, 2])
-def test_all_that_is_said_together(node: Library, prior: Prior, rounds: int) -> None:
+@pytest.mark.parametrize(("rounds", "before"), [(0, 0), (2, 0), (1, 2), (2, 1)])
+def test_all_that_is_said_together(node: Library, prior: Prior, rounds: int, before: int) -> None:
     scene, overall = colors(np.random.default_rng(1)), a_map(2)
-    choices = [Choice(chosen=4 - at, round=at + 1, frame=2) for at in range(rounds)]
-    seen, dials = seen_points()[:2], SETTINGS[2]
+    choices = [
+        Choice(chosen=4 - at, round=at + 1, frame=2, after_points=before * (at + 1))
+        for at in range(rounds)
+    ]
+    seen, dials = seen_points()[:3], SETTINGS[2]
     expected = decide(
         prior, seen, choices=choices, dials=dials, colors=scene, overall=overall, strength=0.7
     )
@@ -180,6 +183,18 @@ def test_all_that_is_said_together(node: Library, prior: Prior, rounds: int) -> 
     close(found["covariance"], expected.covariance)
     for mine, theirs in zip(found["points"], expected.points, strict=True):
         close(mine["got"], theirs.got, 1e-7)
+    for number, take in enumerate(node("nextTakes", said, 6, prior=prior), 1):
+        asked = Choice(chosen=number, round=rounds + 1, frame=2, after_points=len(seen))
+        one = decide(prior, seen, choices=[*choices, asked], colors=scene, overall=overall)
+        close(take["change"], one.change, 1e-8)
+        assert take["word"] == one.word
+
+
+def test_choices_follow_points_that_are_taken_out(node: Library) -> None:
+    choices = [{"chosen": 3, "after_points": 2}, {"chosen": 1, "after_points": 1}, {"chosen": 2}]
+    for place, left in ((0, (1, 0, 0)), (1, (1, 1, 0)), (2, (2, 1, 0))):
+        found = node("withoutPointAt", choices, place)
+        assert tuple(one.get("after_points", 0) for one in found) == left
 
 
 def test_a_place_means_the_same_pixels_and_the_same_map(node: Library) -> None:

@@ -229,3 +229,16 @@ def test_points_are_told_in_words() -> None:
     assert words[4] == "10,20 of frame 1 is +0.5 stops brighter"
     assert hex_of((1.0, 0.0, 0.5)) == "#ff0080"
     json.dumps(guide_from(FULL, "here").to_tree(), allow_nan=False)
+
+
+def test_choices_tell_how_many_points_were_said_before(tmp_path: Path) -> None:
+    point = Point(kind="keep", at=(1.0, 2.0))
+    guide = Guide(points=(point, point), choices=(Choice(chosen=3, after_points=2),))
+    guide.write(tmp_path / "g.json")
+    assert read_guide(tmp_path / "g.json") == guide
+    assert "after_points" not in Choice(chosen=3).to_tree()
+    # Points that another guide had said before stay before, and the count goes on.
+    both = Guide(points=(point,)).joined(guide)
+    assert [choice.after_points for choice in both.choices] == [3]
+    with pytest.raises(InputError, match="after_points 3 of round 1 of frame 0: there are 2 poi"):
+        Guide(points=(point, point), choices=(Choice(chosen=3, after_points=3),))

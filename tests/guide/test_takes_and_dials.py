@@ -9,10 +9,11 @@ import pytest
 
 from tests.guide.scenes import colors, like_light, loose_prior
 from vhmae.arrays import Array
+from vhmae.errors import InputError
 from vhmae.guide.colors import LUMA, SIZE, added, fit_added, from_light, to_light
-from vhmae.guide.decision import decide
+from vhmae.guide.decision import Decision, decide
 from vhmae.guide.dials import DIAL_RANGES, DIALS, Dials, dial_change, read_dials, turn
-from vhmae.guide.document import Choice, Point
+from vhmae.guide.document import MOST_TAKES, Choice, Point
 from vhmae.guide.prior import Prior
 from vhmae.guide.takes import directions, step_of, takes
 from vhmae.guide.update import Seen
@@ -65,6 +66,66 @@ def test_a_choice_can_be_taken_back_and_points_pull_from_it(rng: np.random.Gener
     assert both.change == pytest.approx(picked)  # the word says what was chosen already
     assert both.points[0].levels_left < 1e-6
     assert not decide(prior, [], **given).change.any()  # type: ignore[arg-type]
+
+
+def word_at(place: Array, goal: Array, number: int) -> Seen:
+    return Seen(Point(kind="target", at=(0, 0), to=(0, 0, 0)), number, 0, place, place, goal)
+
+
+def test_takes_after_points_stand_round_what_follows_from_them(rng: np.random.Generator) -> None:
+    shown, overall = colors(rng), rng.normal(size=SIZE) * 0.02
+    prior = like_light(0.1)
+    place = np.array([0.5, 0.4, 0.3])
+    word = word_at(place, np.array([0.7, 0.6, 0.3]), 1)
+    given = {"colors": shown, "overall": overall}
+    plain = decide(prior, [word], **given)  # type: ignore[arg-type]
+
+    def chose(*numbers: int, seen: tuple[Seen, ...] = (word,), after_points: int = 1) -> Decision:
+        rounds = [
+            Choice(chosen=number, round=at, after_points=after_points)
+            for at, number in enumerate(numbers, 1)
+        ]
+        return decide(prior, seen, choices=rounds, **given)  # type: ignore[arg-type]
+
+    assert chose(1).change == pytest.approx(plain.change)
+    assert chose(1).word == "plain"
+    # What was said before a choice does not pull it back.
+    assert chose(2).change == pytest.approx(-overall, abs=1e-12)
+    assert chose(2).word == "untouched"
+    # One deviation of what is still not known, which at the point itself is little.
+    steps = [added(shown, chose(number).change - plain.change) for number in (3, 4, 5, 6)]
+    alone = added(shown, directions(prior, shown, 1)[0])
+    known = Prior(plain.covariance, np.ones(1), np.ones(1))
+    first, second = (added(shown, one) for one in directions(known, shown, 2))
+    for step, expected in zip(steps, (first, -first, second, -second), strict=True):
+        assert step == pytest.approx(expected)
+    assert 0.02 < np.abs(steps[0]).mean() < 0.8 * np.abs(alone).mean()
+    assert np.abs(added(place, chose(3).change - plain.change)).max() < 0.06
+    # The next round is finer.
+    again = added(shown, chose(3, 3).change - chose(3).change)
+    assert again == pytest.approx(0.6 * first)
+    # Said before the points, it is what it was without them, and they pull from there.
+    first_chosen = decide(prior, [], choices=[Choice(chosen=2)], **given)  # type: ignore[arg-type]
+    before = chose(2, after_points=0)
+    assert added(place, before.change) == pytest.approx(added(place, plain.change), abs=0.05)
+    assert first_chosen.change == pytest.approx(-overall)
+    # A point after the choice pulls from what was chosen.
+    later = word_at(place, place + added(place, chose(3).change), 2)
+    assert chose(3, seen=(word, later)).change == pytest.approx(chose(3).change)
+    other = word_at(place, np.array([0.2, 0.2, 0.2]), 2)
+    pulled = chose(3, seen=(word, other)).change - chose(3).change
+    assert (added(place, pulled) < -0.05).all()
+    # What was dropped by going back to the composite does not hold it.
+    freely = chose(2, seen=(other,), after_points=0).change
+    assert chose(2, seen=(word, other)).change == pytest.approx(freely)
+
+
+def test_as_many_takes_as_there_are_directions(rng: np.random.Generator) -> None:
+    found = takes(loose_prior(), colors(rng), np.zeros(SIZE), MOST_TAKES)
+    assert len(found) == MOST_TAKES == 62
+    Choice(chosen=MOST_TAKES, of=MOST_TAKES)
+    with pytest.raises(InputError, match="of 64: expected a whole number from 4 to 62"):
+        Choice(chosen=1, of=64)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 /** Points said by clicking on the picture. */
 
-import type { Kind, Place, Point } from "../../src/index";
+import { withoutPointAt, type Kind, type Place, type Point } from "../../src/index";
 import { takesPlace } from "../../src/page/saying";
 import { frame, pause } from "../store/playhead";
 import { currentObject, edit, guide, project } from "../store/project";
@@ -62,6 +62,11 @@ export function changePoint(index: number, change: Partial<Point>): void {
 }
 
 export function removePoint(index: number): void {
-  edit("edit.point-removed", { guide: { points: guide.value.points.filter((_, i) => i !== index) } });
+  edit("edit.point-removed", {
+    guide: {
+      points: guide.value.points.filter((_, i) => i !== index),
+      choices: withoutPointAt(guide.value.choices, index),
+    },
+  });
   chosenPoint.value = null;
 }

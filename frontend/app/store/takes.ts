@@ -11,12 +11,14 @@ import { complain } from "./session";
 
 export const COUNT = 6;
 export const takes = signal<TakesAnswer | null>(null);
-/** The takes that go with what is shown: not those of another shot or object, or of a round ago. */
+/** The takes that go with what is shown: not those of another shot or object, of a round or of a
+ * point ago. */
 export const current = computed<TakesAnswer | null>(() => {
   const found = takes.value;
   const isOurs =
     found?.object === currentObject.value &&
     found.round === chosenRounds().length + 1 &&
+    (found.takes[0]?.choice.after_points ?? 0) === guide.value.points.length &&
     (guide.value.shots === "all" || shotAt(found.frame) === shotAt(frame.value));
   return isOurs ? found : null;
 });
@@ -84,7 +86,7 @@ export function takeBack(): void {
 
 effect(() => {
   const now = shown.value;
-  void [guide.value.choices, guide.value.shots, currentObject.value, answer.value === null];
+  void [guide.value.points, guide.value.choices, guide.value.shots, currentObject.value, answer.value === null];
   const isStanding = !speed.value && !isScrubbing.value && isOpen.value && now?.frame === frame.value;
   const isThere = now?.maps.objects[currentObject.value - 1] != null;
   window.clearTimeout(timer);

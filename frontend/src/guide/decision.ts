@@ -1,13 +1,13 @@
 /**
- * From a guide to the change of an object's map in one shot: choices first, then points, then dials:
- * `vhmae.guide.decision`.
+ * From a guide to the change of an object's map in one shot: points and choices in the order in which
+ * they were said, then dials: `vhmae.guide.decision`.
  */
 
 import { SIZE } from "../colors";
 import { dialChange } from "./dials";
 import { isTurned, type Choice, type Dials } from "./document";
-import type { Prior } from "./prior";
-import { after, chosen } from "./takes";
+import { Prior } from "./prior";
+import { after, stepOf, takes, type Take } from "./takes";
 import { observe, report, update, type PointReport, type Seen } from "./update";
 
 /** What is added to the answer's overall map throughout a shot. */
@@ -23,7 +23,7 @@ export interface Decision {
 /** All that was said of an object in a shot. */
 export interface Said {
   seen?: readonly Seen[];
-  /** Round by round. */
+  /** Round by round, each after the points that its `after_points` counts. */
   choices?: readonly Choice[];
   dials?: Dials;
   /** (P, 3), of the foreground as it came. */
@@ -33,12 +33,57 @@ export interface Said {
   strength?: number;
 }
 
+/** What has come of the first of the points and choices. */
+interface Standing {
+  /** What a first round of takes would be made along. */
+  known: Prior;
+  /** (30,): the change by now. */
+  start: Float64Array;
+  rounds: number;
+  /** The number of the last point that was heard, in order of saying. */
+  heard: number;
+}
+
+const unheard = (stood: Standing, seen: readonly Seen[], until = Infinity): Seen[] =>
+  seen.filter(({ number }) => stood.heard < number && number <= until);
+
+/** After the points up to a number. */
+function toldUntil(stood: Standing, seen: readonly Seen[], until: number): Standing {
+  const told = unheard(stood, seen, until);
+  if (told.length === 0) return stood;
+  const belief = update(after(stood.known, stood.rounds), told.map(observe), stood.start);
+  // The next round's takes are finer still: what is left is to be what is believed now.
+  const step = stepOf(stood.rounds + 1);
+  const known = new Prior(belief.covariance.map((value) => value / step ** 2), [1], [1]);
+  return { ...stood, known, start: belief.mean, heard: until };
+}
+
+/** After all choices, each after the points that were said before it. */
+function standing(prior: Prior, { seen = [], choices = [], colors, overall }: Said): Standing {
+  let stood: Standing = { known: prior, start: new Float64Array(SIZE), rounds: 0, heard: 0 };
+  for (const choice of choices) {
+    stood = toldUntil(stood, seen, choice.after_points ?? 0);
+    const shown = takes(stood.known, colors, overall, choice.of, choice.round, stood.start);
+    const taken = shown[choice.chosen - 1];
+    if (!taken) throw new RangeError(`take ${choice.chosen} of ${choice.of}`);
+    // Who goes back to the composite takes back what the points had said, too.
+    const known = taken.word === "untouched" ? prior : stood.known;
+    stood = { ...stood, known, start: taken.change, rounds: stood.rounds + 1 };
+  }
+  return stood;
+}
+
+/** The takes to choose from after all that was said, but for dials. */
+export function nextTakes(prior: Prior, said: Said, of: number): Take[] {
+  const stood = toldUntil(standing(prior, said), said.seen ?? [], Infinity);
+  return takes(stood.known, said.colors, said.overall, of, stood.rounds + 1, stood.start);
+}
+
 /** Hear all that was said of an object in a shot. */
 export function decide(prior: Prior, said: Said): Decision {
   const { seen = [], choices = [], dials, colors, overall, strength = 1 } = said;
-  const start = choices.length > 0 ? chosen(prior, colors, overall, choices) : undefined;
-  const known = after(prior, choices.length);
-  const belief = update(known, seen.map(observe), start);
+  const stood = standing(prior, said);
+  const belief = update(after(stood.known, stood.rounds), unheard(stood, seen).map(observe), stood.start);
   const change = belief.mean.slice();
   if (dials && isTurned(dials)) {
     const answer = Float64Array.from(overall, (value, i) => value + belief.mean[i]!);
@@ -49,7 +94,7 @@ export function decide(prior: Prior, said: Said): Decision {
     change,
     covariance: belief.covariance,
     get points() {
-      return report(known, seen, change, strength);
+      return report(after(prior, choices.length), seen, change, strength);
     },
   };
 }

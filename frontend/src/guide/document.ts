@@ -28,6 +28,11 @@ export interface Choice {
   of: number;
   chosen: number;
   object?: number;
+  /**
+   * How many of the guide's points, the first ones, had been said: the takes stand round what follows
+   * from those; later ones pull from what was chosen. 0 where it is left out.
+   */
+  after_points?: number;
 }
 
 export const DIAL_RANGES = {
@@ -60,6 +65,13 @@ export const emptyGuide = (): Guide => ({
   dials: noDials(),
   shots: "this",
 });
+
+/** Choices of a guide whose point at a place, from 0, is taken out. */
+export const withoutPointAt = (choices: readonly Choice[], place: number): Choice[] =>
+  choices.map(({ after_points = 0, ...rest }) => {
+    const left = after_points > place ? after_points - 1 : after_points;
+    return left > 0 ? { ...rest, after_points: left } : rest;
+  });
 
 export const isTurned = (dials: Dials): boolean => DIALS.some((name) => dials[name] !== 0);
 

@@ -5,7 +5,6 @@
 
 import { LUMA, SIZE, TERMS, added, basis, countOf } from "../colors";
 import { gram, multiply, symmetricEigen, transpose } from "../matrix";
-import type { Choice } from "./document";
 import type { Prior } from "./prior";
 
 /** Deviations from one take to the next, round by round; then each is two thirds of the last. */
@@ -67,7 +66,8 @@ export function directions(prior: Prior, colors: Float64Array, count: number): F
  *
  * @param overall (30,), the answer's map: the untouched composite is its opposite.
  * @param of how many, even: two fixed ones and two a direction.
- * @param start (30,), the change that was chosen last.
+ * @param start (30,), the change that they stand round: what was chosen last, and what points have said
+ *   of it.
  */
 export function takes(
   prior: Prior,
@@ -79,7 +79,7 @@ export function takes(
 ): Take[] {
   const begin = start ?? new Float64Array(SIZE);
   const found: Take[] = [
-    { word: start ? "as chosen" : "plain", change: begin.slice() },
+    { word: round > 1 ? "as chosen" : "plain", change: begin.slice() },
     { word: "untouched", change: Float64Array.from(overall, (value) => -value) },
   ];
   for (const one of directions(prior, colors, (of - FIXED) / 2)) {
@@ -90,23 +90,6 @@ export function takes(
     });
   }
   return found;
-}
-
-/** The change that choices lead to, round by round: (30,); undefined where none was made. */
-export function chosen(
-  prior: Prior,
-  colors: Float64Array,
-  overall: ArrayLike<number>,
-  choices: readonly Choice[],
-): Float64Array | undefined {
-  let change: Float64Array | undefined;
-  for (const choice of choices) {
-    const shown = takes(prior, colors, overall, choice.of, choice.round, change);
-    const taken = shown[choice.chosen - 1];
-    if (!taken) throw new RangeError(`take ${choice.chosen} of ${choice.of}`);
-    change = taken.change;
-  }
-  return change;
 }
 
 /** What is still not known after so many rounds: no more than the next round would show. */

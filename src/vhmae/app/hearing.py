@@ -35,7 +35,6 @@ from vhmae.guide.document import Choice, Guide, Point
 from vhmae.guide.prior import Prior
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
-from vhmae.work.alternatives import take_words
 from vhmae.work.analysis import BACKGROUND
 from vhmae.work.diagnosis import diagnosis_of
 from vhmae.work.guiding import as_stored, guided_rows, meeting
@@ -175,14 +174,14 @@ class Hearer:
         choices: list[Choice] = []
         for number, choice in enumerate(guide.choices, 1):
             try:
-                Guide(choices=(dataclasses.replace(choice, round=1),)).check_fits(
-                    *self.size, self.info.frames, self.objects
-                )
+                alone = dataclasses.replace(choice, round=1, after_points=0)
+                Guide(choices=(alone,)).check_fits(*self.size, self.info.frames, self.objects)
                 self._check_look(choice.frame, min(choice.object, self.things))
             except InputError as error:
                 errors.append({"choice": number, "detail": str(error), "key": None, "values": {}})
                 continue
-            choices.append(choice)
+            before = sum(number <= choice.after_points for number in numbers)
+            choices.append(dataclasses.replace(choice, after_points=before))
         return (
             dataclasses.replace(guide, points=tuple(points), choices=tuple(choices)),
             numbers,
@@ -400,14 +399,24 @@ class Hearer:
         sound = self.sound(guide)[0]
         made = [one for one in sound.choices if (one.frame, one.object) == (frame, thing)]
         shot = self.shot_of(frame)
-        asked = Choice(chosen=1, frame=frame, round=len(made) + 1, of=count, object=thing)
-        words = take_words(self.prior, self._shown(frame, thing - 1), sound, asked)
+        asked = Choice(
+            chosen=1,
+            frame=frame,
+            round=len(made) + 1,
+            of=count,
+            object=thing,
+            after_points=len(sound.points),
+        )
         rows = []
-        for number, word in enumerate(words, 1):
+        for number in range(1, count + 1):
             choice = dataclasses.replace(asked, chosen=number)
             said = dataclasses.replace(sound, choices=(*sound.choices, choice))
             decision = in_shot(self.decide(said, shot=shot)[thing - 1], shot)
             assert decision is not None, "a choice decides"
+            word = decision.word
+            assert word is not None, "a choice has a word"
+            # In the whole guide points have other numbers than in what is sound of it.
+            stored = dataclasses.replace(choice, after_points=len(guide.points))
             both = self._both(frame, shot, thing - 1, decision, strengths[thing - 1], ())
             levels = 0.0 if both is None else LEVELS * float(np.abs(both[1] - both[0]).mean())
             rows.append(
@@ -416,7 +425,7 @@ class Hearer:
                     "key": f"take.{word.replace(' ', '-')}",
                     "word": word,
                     "change": decision.change.tolist(),
-                    "choice": choice.to_tree(),
+                    "choice": stored.to_tree(),
                     "mean_change": round(levels, 3),
                 }
             )

@@ -1,13 +1,15 @@
-"""From a guide to the change of an object's map in one shot: choices first, then points, then
-dials.
+"""From a guide to the change of an object's map in one shot: points and choices in the order in
+which they were said, then dials.
 
-A choice moves where the prior stands and narrows it; points pull from there; dials turn what has
-come of both. Each can be taken back without touching the others.
+Points pull from where the prior stands and narrow it; the takes of a round stand round what has
+come of that, along what is still least certain, and a choice moves there. Dials turn what has come
+of both.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,8 +19,17 @@ from vhmae.guide.colors import SIZE
 from vhmae.guide.dials import Dials, dial_change
 from vhmae.guide.document import Choice
 from vhmae.guide.prior import Prior
-from vhmae.guide.takes import after, chosen
-from vhmae.guide.update import Finish, PointReport, Seen, as_made, observe, report, update
+from vhmae.guide.takes import after, step_of, takes
+from vhmae.guide.update import (
+    Finish,
+    Observation,
+    PointReport,
+    Seen,
+    as_made,
+    observe,
+    report,
+    update,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +41,8 @@ class Decision:
     covariance: Covariance
     """(30, 30): what is still not known of it."""
     points: tuple[PointReport, ...]
+    word: str | None = None
+    """What the take is that was chosen last, in a word; None without a choice."""
 
 
 def decide(
@@ -46,22 +59,66 @@ def decide(
     """Hear all that was said of an object in a shot.
 
     Args:
-        choices: round by round.
+        choices: round by round, each after the points that its ``after_points`` counts.
         colors: (P, 3), of the foreground as it came; needed for choices and dials.
         overall: (30,) or (3, 10), the answer's map, for them as well.
         strength: of answer and change; the report tells what comes out.
         finish: what else is done to colors that are reported.
     """
-    start, known = np.zeros(SIZE), prior
     answer = np.zeros(SIZE) if overall is None else np.reshape(overall, SIZE).astype(np.float64)
     shown = np.zeros((1, 3)) if colors is None else colors
-    if choices:
-        start, known = chosen(prior, shown, answer, choices), after(prior, len(choices))
-    belief = update(known, [observe(one) for one in seen], start)
+    stood = _Standing(prior, prior, np.zeros(SIZE))
+    for choice in choices:
+        stood = stood.told(seen, choice.after_points).chose(choice, shown, answer)
+    belief = update(stood.left, stood.unheard(seen), stood.start)
     turned = dial_change(shown, answer + belief.mean, dials) if dials else 0.0
     change = belief.mean + turned
-    rows = report(known, seen, change, strength, finish)
-    return Decision(change, belief.covariance, tuple(rows))
+    rows = report(after(prior, len(choices)), seen, change, strength, finish)
+    return Decision(change, belief.covariance, tuple(rows), stood.word)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Standing:
+    """What has come of the first of the points and choices."""
+
+    prior: Prior
+    known: Prior
+    """What a first round of takes would be made along."""
+    start: ColorMap
+    """(30,): the change by now."""
+    rounds: int = 0
+    heard: int = 0
+    """The number of the last point that was heard, in order of saying."""
+    word: str | None = None
+
+    @property
+    def left(self) -> Prior:
+        """What is still not known."""
+        return after(self.known, self.rounds)
+
+    def unheard(self, seen: Sequence[Seen], until: float = math.inf) -> list[Observation]:
+        """The points that were not heard yet, those up to a number."""
+        return [observe(one) for one in seen if self.heard < one.number <= until]
+
+    def told(self, seen: Sequence[Seen], until: int) -> _Standing:
+        """After the points up to a number."""
+        told = self.unheard(seen, until)
+        if not told:
+            return self
+        belief = update(self.left, told, self.start)
+        # The next round's takes are finer still: `left` is to be what is believed now.
+        known = Prior(belief.covariance / step_of(self.rounds + 1) ** 2, np.ones(1), np.ones(1))
+        return dataclasses.replace(self, known=known, start=belief.mean, heard=until)
+
+    def chose(self, choice: Choice, colors: Colors, answer: ColorMap) -> _Standing:
+        """After a choice among the takes of a round."""
+        shown = takes(self.known, colors, answer, choice.of, choice.round, self.start)
+        take = shown[choice.chosen - 1]
+        # Who goes back to the composite takes back what the points had said, too.
+        known = self.prior if take.word == "untouched" else self.known
+        return dataclasses.replace(
+            self, known=known, start=take.change, rounds=self.rounds + 1, word=take.word
+        )
 
 
 def turn_shot(

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from vhmae.errors import InputError, counted, did_you_mean
 from vhmae.guide.checks import check_count, check_number, check_place
+from vhmae.guide.colors import SIZE
 from vhmae.guide.dials import DIALS, Dials
 from vhmae.partial_output import write_text_whole
 
@@ -38,7 +39,8 @@ GOALS: dict[str, tuple[str, ...]] = {
 GOAL_FORMS = {"place": "a place [x, y]", "color": 'a color "#rrggbb"', "stops": "a number of stops"}
 MOST_STOPS = 8.0
 MOST_WEIGHT = 100.0
-MOST_TAKES = 64
+MOST_TAKES = 2 + 2 * SIZE
+"""Two fixed ones, and two along each direction that a map has."""
 MOST_ROUNDS = 9
 
 
@@ -164,6 +166,9 @@ class Choice:
     """The takes of a later round stand closer, round the one chosen before."""
     of: int = 6
     object: int = 1
+    after_points: int = 0
+    """How many of the guide's points, the first ones, had been said: the takes stand round what
+    follows from them. Later ones pull from what was chosen."""
 
     def __post_init__(self) -> None:
         check_count(self.frame, "frame", 0)
@@ -173,10 +178,13 @@ class Choice:
             raise InputError(f"of {self.of}: expected an even number of takes, two a direction")
         check_count(self.chosen, "chosen", 1, self.of)
         check_count(self.object, "object", 1)
+        check_count(self.after_points, "after_points", 0)
 
     def to_tree(self) -> dict[str, Any]:
         names = ("frame", "round", "of", "chosen")
-        return {name: getattr(self, name) for name in names} | _unlike_default(self, ("object",))
+        return {name: getattr(self, name) for name in names} | _unlike_default(
+            self, ("object", "after_points")
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -197,9 +205,19 @@ class Guide:
             key = (choice.frame, choice.object)
             expected = rounds.get(key, 0) + 1
             if choice.round != expected:
-                said = f"round {choice.round} of frame {choice.frame}"
-                raise InputError(f"{said}: expected round {expected} next; mend the choices")
+                raise InputError(
+                    f"{self._where(choice)}: expected round {expected} next; mend the choices"
+                )
             rounds[key] = expected
+            if choice.after_points > len(self.points):
+                said = f"after_points {choice.after_points} of {self._where(choice)}"
+                raise InputError(
+                    f"{said}: there are {counted(len(self.points), 'point')}; mend the choices"
+                )
+
+    @staticmethod
+    def _where(choice: Choice) -> str:
+        return f"round {choice.round} of frame {choice.frame}"
 
     def __bool__(self) -> bool:
         return bool(self.points or self.choices or self.dials)
@@ -213,9 +231,16 @@ class Guide:
     def joined(self, other: Guide) -> Guide:
         """This guide and then another; dials add up, and "all" shots in either holds for both."""
         turned = zip(DIALS, self.dials.values(), other.dials.values(), strict=True)
+        before = len(self.points)
+        later = (
+            dataclasses.replace(choice, after_points=before + choice.after_points)
+            if choice.after_points
+            else choice
+            for choice in other.choices
+        )
         return Guide(
             points=self.points + other.points,
-            choices=self.choices + other.choices,
+            choices=(*self.choices, *later),
             dials=Dials(**{name: one + more for name, one, more in turned}),
             shots="all" if "all" in (self.shots, other.shots) else "this",
         )

@@ -27,7 +27,7 @@ LARGEST_BYTES = 10_000_000
 """A guide of a thousand points takes a hundredth of it: a larger file is a picture or a video."""
 WHOLE = ("schema", "points", "choices", "dials", "shots")
 OF_POINT = ("frame", "at", "is", "to", "to_frame", "object", "weight")
-OF_CHOICE = ("frame", "round", "of", "chosen", "object")
+OF_CHOICE = ("frame", "round", "of", "chosen", "object", "after_points")
 
 
 def read_guide(path: Path) -> Guide:

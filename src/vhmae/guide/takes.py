@@ -9,13 +9,11 @@ largest eigenvalues: one deviation each. In practice the first are brightness an
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 
 from vhmae.arrays import Array, ColorMap, Colors, Numbers
 from vhmae.guide.colors import LUMA, SIZE, added, basis
-from vhmae.guide.document import Choice
 from vhmae.guide.prior import Prior
 
 STEPS = (1.0, 0.6, 0.4)
@@ -73,24 +71,16 @@ def takes(
     Args:
         overall: (30,), the answer's map: the untouched composite is its opposite.
         of: how many, even: two fixed ones and two a direction.
-        start: (30,), the change that was chosen last.
+        start: (30,), the change that they stand round: what was chosen last, and what points have
+            said of it.
     """
     begin = np.zeros(SIZE) if start is None else start
-    found = [Take("plain" if start is None else "as chosen", begin), Take("untouched", -overall)]
+    found = [Take("plain" if round_ == 1 else "as chosen", begin), Take("untouched", -overall)]
     for one in directions(prior, colors, (of - FIXED) // 2):
         words = _leaning(colors, one)[0]
         for sign, word in zip((1.0, -1.0), words, strict=True):
             found.append(Take(word, begin + sign * step_of(round_) * one))
     return found
-
-
-def chosen(prior: Prior, colors: Colors, overall: ColorMap, choices: Sequence[Choice]) -> ColorMap:
-    """The change that choices lead to, round by round: (30,)."""
-    change: Array | None = None
-    for choice in choices:
-        shown = takes(prior, colors, overall, choice.of, choice.round, change)
-        change = shown[choice.chosen - 1].change
-    return np.zeros(SIZE) if change is None else change
 
 
 def after(prior: Prior, rounds: int) -> Prior:

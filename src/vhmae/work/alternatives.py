@@ -11,14 +11,11 @@ from typing import Any
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.engine.pointing import Shown, foreground_colors
 from vhmae.engine.rendering import ColorChange, render_planes
 from vhmae.errors import InputError, counted
 from vhmae.guide.decision import Decision
 from vhmae.guide.document import Choice, Guide
-from vhmae.guide.prior import Prior
 from vhmae.guide.reading import read_guide
-from vhmae.guide.takes import chosen, takes
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import Analysis, open_analysis, told_of_move
@@ -52,11 +49,10 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     warnings = [*analysis.warnings(), *hearing.warnings]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
-    shown = hearing.named.shown(asked.frame, asked.object - 1)
-    words = take_words(hearing.prior, shown, guide, asked)
+    hearing.named.shown(asked.frame, asked.object - 1)  # refuses a frame without the object
     pictures, rows = [], []
-    for number, (one, path, word) in enumerate(zip(guides, paths, words, strict=True), 1):
-        picture, levels = _rendered(hearing, one, asked.frame)
+    for number, (one, path) in enumerate(zip(guides, paths, strict=True), 1):
+        picture, levels, word = _rendered(hearing, one, asked)
         pictures.append(panel(f"{number} {word}", picture))
         rows.append(
             {"take": number, "word": word, "guide": str(path), "mean_change": round(levels, 3)}
@@ -113,7 +109,7 @@ def _chosen_so_far(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Gu
             raise InputError(told, field="chosen", value=0)
         kept = tuple(one for one in guide.choices if one is not made[-1])
         return dataclasses.replace(guide, choices=kept)
-    choice = _choice(job, frame, len(made) + 1, job.chosen)
+    choice = _choice(job, guide, frame, len(made) + 1, job.chosen)
     return dataclasses.replace(guide, choices=(*guide.choices, choice))
 
 
@@ -121,7 +117,7 @@ def _next_choice(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Choi
     """The choice that the sheet asks for."""
     # What is taken back may have named the frame.
     frame = _frame(job, job.words.read() if job.chosen == 0 else guide, analysis)
-    return _choice(job, frame, len(_made(job, guide, frame)) + 1, 1)
+    return _choice(job, guide, frame, len(_made(job, guide, frame)) + 1, 1)
 
 
 def _check_first_of_shot(guide: Guide, asked: Choice, hearing: Hearing) -> None:
@@ -139,32 +135,27 @@ def _check_first_of_shot(guide: Guide, asked: Choice, hearing: Hearing) -> None:
             )
 
 
-def _choice(job: AlternativesJob, frame: int, round_: int, take: int) -> Choice:
+def _choice(job: AlternativesJob, guide: Guide, frame: int, round_: int, take: int) -> Choice:
+    said = len(guide.points)
     try:
-        return Choice(chosen=take, frame=frame, round=round_, of=job.count, object=job.object)
+        return Choice(
+            chosen=take,
+            frame=frame,
+            round=round_,
+            of=job.count,
+            object=job.object,
+            after_points=said,
+        )
     except InputError as error:
         said = str(error)
         field = "chosen" if said.startswith("chosen") else "count"
         raise InputError(said, field=field) from None
 
 
-def take_words(prior: Prior, shown: Shown, guide: Guide, asked: Choice) -> list[str]:
-    """What each take of a round is, in a word.
-
-    Args:
-        shown: the frame of the choice that is asked for, as its object's points see it.
-    """
-    colors = foreground_colors(shown.frame, shown.matte)
-    overall = shown.answer.overall.ravel().astype(np.float64)
-    made = [one for one in guide.choices if one.object == asked.object]
-    made = [one for one in made if one.frame == asked.frame]
-    start = chosen(prior, colors, overall, made) if made else None
-    found = takes(prior, colors, overall, asked.of, asked.round, start)
-    return [take.word for take in found]
-
-
-def _rendered(hearing: Hearing, guide: Guide, frame: int) -> tuple[Array, float]:
-    """A frame as a guide makes it, (H, W, 3) uint8, and its mean change in levels."""
+def _rendered(hearing: Hearing, guide: Guide, asked: Choice) -> tuple[Array, float, str]:
+    """The frame of a choice as a guide makes it, (H, W, 3) uint8, its mean change in levels, and
+    what the take is in a word."""
+    frame, word = asked.frame, ""
     payload, shot = hearing.named.read(frame)[0], hearing.named.shots[frame]
     image, levels = payload.timed.image, []
     covers = hearing.analysis.covers(payload.mattes)
@@ -173,10 +164,13 @@ def _rendered(hearing: Hearing, guide: Guide, frame: int) -> tuple[Array, float]
             continue
         decisions = hearing.decide(guide, place)
         shown = hearing.named.shown(frame, place)
-        change = _with(shown.answer, decisions.get(shot, decisions.get(None)))
+        decision = decisions.get(shot, decisions.get(None))
+        if decision is not None and max(hearing.analysis.objects[place], 1) == asked.object:
+            word = decision.word or word
+        change = _with(shown.answer, decision)
         image, moved = render_planes(image, covers[place], harmonizer.finished(change))
         levels.append(moved)
-    return to_uint8(image.rgb()), sum(levels) / max(1, len(levels))
+    return to_uint8(image.rgb()), sum(levels) / max(1, len(levels)), word
 
 
 def _with(answer: Any, decision: Decision | None) -> ColorChange:
