@@ -158,8 +158,9 @@ def test_nothing_to_do_is_said(page: Page, clip: str) -> None:
 
 
 def test_dials_stand_where_the_answer_is(page: Page, clip: str) -> None:
-    """Keeping all colors where they are, the answer is none, and a dial says what it turns."""
-    keep = [{"frame": 4, "at": [x, 32.0], "is": "keep", "weight": 100.0} for x in (38.0, 45.0, 50)]
+    """Held at many places, the answer stands, and a dial says what it turns."""
+    places = [(x, y) for x in (38.0, 42.0, 46.0, 50.0) for y in (24.0, 28.0, 32.0, 36.0, 40.0)]
+    keep = [{"frame": 4, "at": at, "is": "keep", "weight": 100.0} for at in places]
     plain = page.heard(clip, {"points": keep}, 4)["diagnosis"][0]
     turned = page.heard(clip, {"points": keep, "dials": {"exposure": 0.5}}, 4)["diagnosis"][0]
     assert turned["plain_dials"] == plain["dials"]
