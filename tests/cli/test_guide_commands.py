@@ -20,6 +20,7 @@ from vhmae.guide.colors import SIZE
 from vhmae.guide.document import Choice, Guide
 from vhmae.guide.prior import Prior, prior_beside
 from vhmae.guide.reading import read_guide
+from vhmae.video.probe import probe_video
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -237,3 +238,17 @@ def test_nothing_that_is_no_guide_is_written_over(
     assert main([*map(str, run), "-q"]) == 0
     more = ("--guide", tmp_path / "s.take2.json")
     assert "name another sheet" in error_of(*run, *more, capsys=capsys)
+
+
+@pytest.mark.parametrize("command", ["alternatives", "preview"])
+def test_the_middle_of_what_is_kept_is_shown(
+    command: str, clip: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = (command, clip[0], "--mask", clip[1], "-o", tmp_path / "s.png")
+    fps = float(probe_video(clip[0]).fps)
+    end, start = ("--end", 2 / fps), ("--start", 4 / fps)
+    assert told(tmp_path, *run)["frame"] == 4
+    assert told(tmp_path, *run, *end)["frame"] == 1
+    assert told(tmp_path, *run, *start)["frame"] == 6
+    line = error_of(*map(str, (*run, *end, "--frame", "3")), capsys=capsys)
+    assert "--frame 3: lies outside --start and --end, which keep frames 0 to 1" in line

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 
 from tests.support.commands import error_of
 from tests.support.scenes import moving_scene, save_bold_weights, write_video
+from vhmae import harmonize_video
 from vhmae.data.clips import write_mask_bits
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.priors import find_prior
+from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE
 from vhmae.guide.document import Guide, Point
 from vhmae.guide.prior import Prior, prior_beside
 from vhmae.model.files import DEFAULT
+from vhmae.work.harmonize import Renderer
 
 
 def test_weights_without_a_prior_take_that_of_everyone_twice_as_wide(tmp_path: Path) -> None:
@@ -57,3 +61,27 @@ def test_the_warning_is_heeded_where_warnings_are_errors(
     more = ("--weights", weights, "--precision", "fp32", "--dial", "exposure=1", "--strict")
     assert "has no prior of its own" in error_of(*files, *more, capsys=capsys)
     assert not (tmp_path / "out.mkv").exists()
+
+
+def test_what_a_guide_is_warned_of_is_refused_before_the_first_frame(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, masks = moving_scene(2, 96, 64)
+    composite = write_video(tmp_path / "in.mkv", frames)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    weights = save_bold_weights(tmp_path / "own.safetensors")
+
+    def rendered(_: Renderer) -> NoReturn:
+        raise AssertionError("nothing is rendered that will be thrown away")
+
+    monkeypatch.setattr(Renderer, "rendered", rendered)
+    with pytest.raises(InputError, match="has no prior of its own"):
+        harmonize_video(
+            composite,
+            tmp_path / "out.mkv",
+            mask=tmp_path / "m.npz",
+            weights=str(weights),
+            precision="fp32",
+            dial=("exposure=1",),
+            strict=True,
+        )

@@ -78,14 +78,10 @@ def take_file(sheet: Path, number: int) -> Path:
 
 def _frame(job: AlternativesJob, guide: Guide, analysis: Analysis) -> int:
     """The frame that is shown."""
-    frames = analysis.sources.info.frames
     named = [choice.frame for choice in guide.choices if choice.object == job.object]
-    usual = named[-1] if named else frames // 2
-    number = usual if job.frame is None else job.frame
-    if not 0 <= number < frames:
-        told = f"{job.composite} has frames 0 to {frames - 1}"
-        raise InputError(told, field="frame", value=number)
-    return number
+    if job.frame is None and named:
+        return named[-1]
+    return analysis.sources.frame_to_show(job.frame)
 
 
 def _made(job: AlternativesJob, guide: Guide, frame: int) -> list[Choice]:

@@ -152,6 +152,8 @@ def harmonize_job(
         with Progress("harmonize", sources.info.frames, *pace, **more) as progress:
             analysis.survey(progress)
             heard = hear_guide(analysis, said_of=said_of)
+            if heard is not None:  # what is known now is refused now
+                check_strict(job.strict, heard.warnings)
             if heard is not None and heard.guide["shots"] == "all":
                 renderer.needed = Needed(analysis)
             rendered = renderer.rendered()

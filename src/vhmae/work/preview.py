@@ -37,12 +37,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
     """
     check_still(job.output, list(job.inputs().values()))
     analysis = open_analysis(job)
-    frames = analysis.sources.info.frames
-    number = frames // 2 if job.frame is None else job.frame
-    if not 0 <= number < frames:
-        raise InputError(
-            f"{job.composite} has frames 0 to {frames - 1}", field="frame", value=number
-        )
+    number = analysis.sources.frame_to_show(job.frame)
     first = max(0, number - AROUND)
     analysis.survey()
     for place, harmonizer in enumerate(analysis.harmonizers):

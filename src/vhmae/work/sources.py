@@ -110,12 +110,36 @@ class Sources:
         for place in range(self.objects):
             self._check_foreground(place)
 
-    def expected(self) -> int:
-        """Frames within --start and --end, without decoding any."""
+    def within(self) -> range:
+        """Numbers of the frames within --start and --end, without decoding any; all of them where
+        the file does not say when they are shown."""
         job, info = self.job, self.info
         first = _frame_at(info, job.start)
         last = info.frames if job.end is None else _frame_at(info, job.end)
-        return max(0, min(last or info.frames, info.frames) - first)
+        return range(first, max(first, min(last or info.frames, info.frames)))
+
+    def expected(self) -> int:
+        """Frames within --start and --end, without decoding any."""
+        return len(self.within())
+
+    def frame_to_show(self, asked: int | None) -> int:
+        """The frame that was asked for, or the middle one of those within --start and --end.
+
+        Raises:
+            InputError: for a frame that is not there, or not within.
+        """
+        job, kept = self.job, self.within()
+        if asked is None:
+            return kept[len(kept) // 2] if kept else kept.start
+        if not 0 <= asked < self.info.frames:
+            told = f"{job.composite} has frames 0 to {self.info.frames - 1}"
+            raise InputError(told, field="frame", value=asked)
+        if asked not in kept:
+            told = (
+                f"lies outside `start` and `end`, which keep frames {kept.start} to {kept.stop - 1}"
+            )
+            raise InputError(told, field="frame", value=asked)
+        return asked
 
     def frames(self, first: int = 0, count: bool = False) -> Generator[Payload, None, None]:
         """The frames within --start and --end from a number on, each with its mattes."""
