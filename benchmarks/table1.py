@@ -5,16 +5,18 @@ python benchmarks/table1.py --data DATA --runs RUNS --work FOLDER [--sets FOLDER
 
 RUNS holds a folder for each recipe of configs/comparators, with the weights that `vhmae train` left
 there; a row whose weights are not there is left out, and said. WORK keeps the whole report of each
-row and set: what is there, for the same weights and set, is not scored again. How far the classical
-methods go is chosen on dev-two; nothing is chosen on val. Writes benchmarks/results/table1.json
-after each row (rows that are not run anew are kept); benchmarks/tables.py makes docs/table1.md and
-its plot from it.
+row and set, and each row's cost: what is there, for the same weights and set, is not measured again
+(delete ROW.cost.json to time a row anew). How far the classical methods go is chosen on dev-two;
+nothing is chosen on val. Writes benchmarks/results/table1.json
+after each row (rows that are not run anew are kept), and at the end docs/table1.md and its picture
+from it; with `--json` elsewhere, that file alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import json
 import sys
 import tempfile
@@ -43,10 +45,28 @@ from vhmae.partial_output import write_text_whole
 SETS = ("val-one", "val-two", "val-camera", "val-large", "val-real")
 DEV = "dev-two"
 SWAPPED = "val-two"
-MIXES = (0.25, 0.3, 0.5, 0.75, 1.0)
+MIXES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.75, 1.0)
+"""How far classical methods may go; dev-two chooses."""
 SIZES = {"training size": (128, 128, 8), "1080 lines": (1920, 1080, 2)}
 """Width, height and frames of the clips that are timed."""
+MAPS = {row.name for row in ROWS if row.is_map}
+"""Rows that were not scored twice: they are their own colors alone."""
+RESULT = Path(__file__).resolve().parent / "results" / "table1.json"
+PAGE = "docs/table1.md"
 Report = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where a run finds and leaves things."""
+
+    runs: Path
+    """Trained weights, a folder a row."""
+    sets: Path
+    work: Path
+    """Whole reports."""
+    cache: Path | None = None
+    """Decoded sets."""
 
 
 class KeptFrames:
@@ -68,12 +88,19 @@ class KeptFrames:
 
 
 def score(
-    method: Method, data: Path, wanted: Sequence[str], kept: Path, swap: bool = False
+    method: Method,
+    data: Path,
+    wanted: Sequence[str],
+    kept: Path,
+    cache: Path | None = None,
+    swap: bool = False,
 ) -> Report:
     """Score a method on a set, or read its report where the same one was scored before.
 
     Args:
         kept: JSON file of the report.
+        cache: folder of decoded sets.
+        swap: put another video's background behind each foreground.
     Returns:
         The report of ``evaluate``, and ``hardware`` of where and when it was made.
     """
@@ -82,7 +109,7 @@ def score(
         if is_of_today(report, method, data, wanted):
             report.setdefault("hardware", {"commit": None, "date": date_of(kept)})
             return report
-    report = evaluate(data, method, wanted, swap_background=swap)
+    report = evaluate(data, method, wanted, swap_background=swap, cache=cache)
     report["hardware"] = describe()
     write_text_whole(kept, json.dumps(report) + "\n")
     print(format_report(report), flush=True)
@@ -95,7 +122,7 @@ def is_of_today(report: Report, method: Method, data: Path, wanted: Sequence[str
     version = PROTOCOLS["clean"].version
     settings = {"protocol": "clean", "version": version, "size": None, "resizing": None}
     expected = {
-        "set": set_digest(read_list(data)),
+        "set": digest_of_set(data),
         "method": method.digest,
         "protocol": settings_digest(settings),
     }
@@ -107,20 +134,38 @@ def is_of_today(report: Report, method: Method, data: Path, wanted: Sequence[str
     )
 
 
+@functools.cache
+def digest_of_set(data: Path) -> str:
+    """The set's digest, made once a run: all of its pictures are read for it."""
+    return set_digest(read_list(data))
+
+
 def date_of(path: Path) -> str:
     """The day that a file was written: of reports that do not say themselves when they were
     made."""
     return time.strftime("%Y-%m-%d", time.gmtime(path.stat().st_mtime))
 
 
-def chosen_mix(row: Row, sets: Path, work: Path) -> float:
-    """How far a classical method goes: what leaves least on dev-two."""
+def tried_mixes(row: Row, at: Places) -> dict[float, float]:
+    """What a classical method leaves on dev-two, by how far it goes."""
     found = {}
     for mix in MIXES:
-        method = find_method(row.source, sets / DEV, mix=mix)
-        report = score(method, sets / DEV, ("fmse",), work / f"{row.name}.{DEV}.{mix:g}.json")
+        method = find_method(row.source, at.sets / DEV, mix=mix)
+        kept = at.work / f"{row.name}.{DEV}.{mix:g}.json"
+        report = score(method, at.sets / DEV, ("fmse",), kept, at.cache)
         found[mix] = report["ratio"]["fmse"]
-    return min(found, key=lambda mix: found[mix])
+    return found
+
+
+def chosen_mix(title: str, tried: dict[float, float]) -> float:
+    """How far a classical method goes: what leaves least on dev-two.
+
+    A least at the lower edge of what was tried may lie below it, and is told.
+    """
+    best = min(tried, key=lambda mix: tried[mix])
+    if best == min(tried):
+        print(f"{title}: {best:g}, the least of MIXES, leaves least; try less", file=sys.stderr)
+    return best
 
 
 def method_of(row: Row, runs: Path, data: Path, mix: float = 1.0) -> Method:
@@ -129,34 +174,58 @@ def method_of(row: Row, runs: Path, data: Path, mix: float = 1.0) -> Method:
     return dataclasses.replace(method, name=row.title)
 
 
-def scores_of(row: Row, runs: Path, sets: Path, work: Path) -> Report:
+def scores_of(row: Row, at: Places) -> Report:
     """All reports of a row: as it is, by its colors alone, before other backgrounds."""
-    mix = chosen_mix(row, sets, work) if row.group == "classical" else 1.0
-    found: Report = {"mix": mix, "sets": {}, "colors": {}, "swapped": {}}
+    tried, mix = {}, 1.0
+    if row.mix is not None:
+        mix = row.mix
+    elif row.group == "classical":
+        tried = tried_mixes(row, at)
+        mix = chosen_mix(row.title, tried)
+    found: Report = {"mix": mix, "tried": tried, "sets": {}, "colors": {}, "swapped": {}}
     wanted = (*METRICS, "temporal") if row.over_time else METRICS
     for name in SETS:
-        data = sets / name
-        method = method_of(row, runs, data, mix)
+        data = at.sets / name
+        method = method_of(row, at.runs, data, mix)
         with tempfile.TemporaryDirectory() as temporary:
             frames = KeptFrames(method, Path(temporary)).as_method()
-            found["sets"][name] = score(frames, data, wanted, work / f"{row.name}.{name}.json")
-            if row.group not in ("classical", "bound"):  # these are maps of colors already
-                kept = work / f"{row.name}.{name}.colors.json"
-                found["colors"][name] = score(as_map(frames), data, ("fmse",), kept)
+            kept = at.work / f"{row.name}.{name}.json"
+            found["sets"][name] = score(frames, data, wanted, kept, at.cache)
+            if not row.is_map:
+                kept = at.work / f"{row.name}.{name}.colors.json"
+                found["colors"][name] = score(as_map(frames), data, ("fmse",), kept, at.cache)
         if name == SWAPPED and method.takes_other_backgrounds:
-            kept = work / f"{row.name}.{name}.swapped.json"
-            found["swapped"][name] = score(method, data, ("fmse",), kept, swap=True)
+            kept = at.work / f"{row.name}.{name}.swapped.json"
+            found["swapped"][name] = score(method, data, ("fmse",), kept, at.cache, swap=True)
     return found
 
 
-def curve_of(row: Row, runs: Path, sets: Path, work: Path) -> dict[str, float]:
+def curve_of(row: Row, at: Places) -> dict[str, float]:
     """fMSE ratios on dev-two of the weights that were kept on the way, by samples."""
     found = {}
-    for samples, source in row.kept(runs).items():
-        method = find_method(source, sets / DEV)
-        kept = work / f"{row.name}.{DEV}.{samples}.json"
-        found[str(samples)] = score(method, sets / DEV, ("fmse",), kept)["ratio"]["fmse"]
+    for samples, source in row.kept(at.runs).items():
+        data = at.sets / DEV
+        kept = at.work / f"{row.name}.{DEV}.{samples}.json"
+        report = score(find_method(source, data), data, ("fmse",), kept, at.cache)
+        found[str(samples)] = report["ratio"]["fmse"]
     return found
+
+
+def cost_of(row: Row, at: Places) -> tuple[Report, Report]:
+    """Time and memory by size of frame, and where they were measured; read from the work folder
+    where the same method was measured before."""
+    kept = at.work / f"{row.name}.cost.json"
+    source = row.source.format(runs=at.runs)
+    digest = find_method(source, at.sets / SWAPPED).digest
+    if kept.exists():
+        before: Report = json.loads(kept.read_text())
+        if before["method"] == digest and before["cost"].keys() == SIZES.keys():
+            return before["cost"], before["hardware"]
+    cost = {name: timed(source, size) for name, size in SIZES.items()}
+    hardware = describe()
+    told = {"method": digest, "cost": cost, "hardware": hardware}
+    write_text_whole(kept, json.dumps(told) + "\n")
+    return cost, hardware
 
 
 def made_on(found: Report) -> list[Report]:
@@ -189,8 +258,7 @@ def differences(rows: dict[str, Report]) -> list[Report]:
         for name, found in rows.items()
         if name != REFERENCE
         for kind in ("sets", "colors")
-        # A map of colors is its own colors alone, so that it was not scored twice.
-        for data, report in {**found["sets"], **found[kind]}.items()
+        for data, report in found["sets" if name in MAPS else kind].items()
         if (other := ours[kind].get(data)) is not None
         and report["digests"]["set"] == other["digests"]["set"]
     ]
@@ -206,16 +274,15 @@ def main() -> None:
     )
     parser.add_argument("--work", type=Path, required=True, help="folder that keeps whole reports")
     parser.add_argument("--sets", type=Path, help="folder that keeps the made sets")
+    parser.add_argument("--cache", type=Path, help="folder that keeps the decoded sets")
     parser.add_argument("--only", default=",".join(row.name for row in ROWS), metavar="ROW,...")
-    parser.add_argument(
-        "--json", type=Path, default=Path(__file__).parent / "results" / "table1.json"
-    )
+    parser.add_argument("--json", type=Path, default=RESULT)
     args = parser.parse_args()
     only = chosen(parser, "--only", args.only, [row.name for row in ROWS])
     args.work.mkdir(parents=True, exist_ok=True)
-    sets = args.sets or args.work / "sets"
+    at = Places(args.runs, args.sets or args.work / "sets", args.work, args.cache)
     for name in (DEV, *SETS):
-        make_set(name, args.data, sets / name)
+        make_set(name, args.data, at.sets / name)
     found: dict[str, Report] = {}
     facts: dict[str, Report] = {}
     for row in ROWS:
@@ -225,16 +292,28 @@ def main() -> None:
         if missing is not None:
             print(f"{row.title}: no {missing}; left out", file=sys.stderr)
             continue
-        found[row.name] = scores_of(row, args.runs, sets, args.work)
-        source = row.source.format(runs=args.runs)
+        found[row.name] = scores_of(row, at)
+        cost, measured = cost_of(row, at)
         facts[row.name] = {
             **row.facts(args.runs),
-            "mix": found[row.name]["mix"],
-            "curve": curve_of(row, args.runs, sets, args.work),
-            "cost": {name: timed(source, size) for name, size in SIZES.items()},
-            "hardware": {"scores": made_on(found[row.name]), "cost": describe()},
+            **{key: found[row.name][key] for key in ("mix", "tried")},
+            "curve": curve_of(row, at),
+            "cost": cost,
+            "hardware": {"scores": made_on(found[row.name]), "cost": measured},
         }
         write(args.json, args.work, found, facts)
+    if args.json.resolve() == RESULT:
+        publish()
+
+
+def publish() -> None:
+    """Make the page and the picture from the table's file."""
+    # Here: a run elsewhere (``--json``) needs no plotting library.
+    from figures import draw_table1
+    from tables import fill_pages
+
+    fill_pages((PAGE,))
+    draw_table1()
 
 
 def write(path: Path, work: Path, found: dict[str, Report], facts: dict[str, Report]) -> None:

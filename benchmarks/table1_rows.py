@@ -16,6 +16,10 @@ Group = Literal["untouched", "classical", "image", "video", "ours", "time", "pac
 ``packaged`` without bounds, ``bound`` know the target."""
 
 
+LONG = ", as long as VHMAE"
+"""What tells a row of group ``time`` from the same method after equal samples."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """A row of the table."""
@@ -28,6 +32,13 @@ class Row:
     """By the grammar of ``--method``; ``{runs}`` is the folder of trained weights."""
     over_time: bool = False
     """Whether it is a method for videos, whose steadiness is measured."""
+    mix: float | None = None
+    """How far a classical method goes where that is given; None is what dev-two chooses."""
+
+    @property
+    def is_map(self) -> bool:
+        """Whether what it draws is a map of colors already, so that its colors alone are it."""
+        return self.group in ("classical", "bound")
 
     def missing(self, runs: Path) -> Path | None:
         """The file of weights that the row needs and that is not there."""
@@ -38,8 +49,10 @@ class Row:
 
     def kept(self, runs: Path) -> dict[int, str]:
         """The row as it stood after so many samples, by the grammar of ``--method``."""
+        if "{runs}" not in self.source:  # packaged weights have no folder of a run
+            return {}
         kind, _, place = self.source.format(runs=runs).partition(":")
-        files = Path(place).parent.glob("weights-*.safetensors") if place else ()
+        files = Path(place).parent.glob("weights-*.safetensors")
         found = {int(path.stem.rpartition("-")[2]): f"{kind}:{path}" for path in files}
         return dict(sorted(found.items()))
 
@@ -55,7 +68,8 @@ class Row:
             told: dict[str, Any] = {"parameters": sum(one.numel() for one in ours.parameters())}
             if self.group != "packaged":
                 card = read_card(place)
-                told |= {key: card.facts[key] for key in ("samples", "trained_seconds")}
+                known = ("samples", "trained_seconds", "processor_seconds")
+                told |= {key: card.facts[key] for key in known if key in card.facts}
                 told["image_size"] = card.config.image_size
             return told
         return {"parameters": 0}
@@ -81,12 +95,14 @@ def _as_long(row: Row) -> Row:
     """The row trained for as long as VHMAE with transforms, by a recipe of its own."""
     name = f"{row.name}-equal-time"
     source = row.source.replace(row.name + "/", name + "/")
-    return dataclasses.replace(row, name=name, group="time", source=source)
+    title = row.title + LONG
+    return dataclasses.replace(row, name=name, title=title, group="time", source=source)
 
 
 EQUAL_SAMPLES = (
     Row("composite", "composite, untouched", "untouched", "composite", over_time=True),
     Row("gain", "gains to the background's mean", "classical", "gain"),
+    Row("gain-0.3", "gains to the background's mean", "classical", "gain", mix=0.3),
     Row("reinhard", "Reinhard", "classical", "reinhard"),
     Row("histogram", "histogram matching", "classical", "histogram"),
     Row("mkl", "Monge-Kantorovich", "classical", "mkl"),

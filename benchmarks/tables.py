@@ -10,7 +10,7 @@ import json
 import re
 import statistics
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from trial_tables import ablation_table, context_table, doubt_table, token_table
 
 from vhmae.evaluation.freshness import outdated
 from vhmae.model.files import packaged_weights
+from vhmae.partial_output import write_text_whole
 
 ROOT = Path(__file__).parents[1]
 PAGES = (
@@ -257,16 +258,31 @@ def filled(text: str, made: dict[str, str]) -> str:
     return re.sub(r"<!-- ([\w-]+) -->\n.*?<!-- end -->", fill, text, flags=re.DOTALL)
 
 
-def main() -> int:
+def fill_pages(pages: Iterable[str] = PAGES, write: bool = True) -> list[str]:
+    """Fill the blocks of pages anew.
+
+    Args:
+        pages: below the repository's root.
+        write: write those that change.
+    Returns:
+        The pages that change.
+    """
     stale, made = [], marked(blocks())
-    for page in (ROOT / name for name in PAGES):
+    for name in pages:
+        page = ROOT / name
         text = page.read_text()
         new = filled(text, made)
         if new != text:
-            stale.append(page.name)
-            if "--check" not in sys.argv:
-                page.write_text(new)
-    if stale and "--check" in sys.argv:
+            stale.append(name)
+            if write:
+                write_text_whole(page, new)
+    return stale
+
+
+def main() -> int:
+    check = "--check" in sys.argv
+    stale = fill_pages(write=not check)
+    if stale and check:
         print(f"stale: {', '.join(stale)}; run python benchmarks/tables.py")
         return 1
     return 0

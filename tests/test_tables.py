@@ -213,6 +213,86 @@ def test_a_map_of_colors_is_paired_in_both_columns(tables: ModuleType) -> None:
     ]
 
 
+def test_what_dev_two_leaves_least_of_is_chosen_and_an_edge_is_told(
+    tables: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table1 = importlib.import_module("table1")
+    assert table1.chosen_mix("mkl", {0.05: 0.9, 0.1: 0.8, 0.15: 0.85}) == 0.1
+    assert capsys.readouterr().err == ""
+    assert table1.chosen_mix("mkl", {0.05: 0.7, 0.1: 0.8}) == 0.05
+    assert "mkl: 0.05, the least" in capsys.readouterr().err
+
+
+def test_rows_of_equal_time_stand_apart_under_their_own_name(
+    tables: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, made = (importlib.import_module(name) for name in ("table1_rows", "table1_tables"))
+    by_name = {row.name: row for row in rows.ROWS}
+    assert len({(row.title, row.mix) for row in rows.ROWS}) == len(rows.ROWS)
+    told = importlib.import_module("table1").told(report("is2am", 2.0, 0.5))
+    found = {
+        "sets": dict.fromkeys(made.SETS, told),
+        "colors": dict.fromkeys(made.SETS, told),
+        "swapped": {},
+        "mix": 1.0,
+        "samples": 16000,
+        "image_size": 128,
+        "trained_seconds": 600,
+        "curve": {"1": 0.9, "2": 0.8, "3": 0.7},
+        "cost": {
+            size: {"cpu_seconds_a_frame": 1.0, "peak_mib": 100}
+            for size in ("training size", "1080 lines")
+        },
+        "parameters": 10,
+    }
+    both = [(by_name[name], found) for name in ("is2am", "is2am-equal-time")]
+    monkeypatch.setattr(made, "scored", lambda: both)
+    for text in (made.metric_table("val-one"), made.curve_table()):
+        assert text.count("iS2AM") == 1
+    cost = made.cost_table()
+    assert "| iS2AM |" in cost
+    assert "| iS2AM, as long as VHMAE |" in cost
+    assert "10 min on the wall" in cost
+    assert [line.split(" | ")[1] for line in made.time_table().splitlines()[2:]] == [
+        "samples",
+        "time",
+    ]
+    timed = {**found, "processor_seconds": 300}
+    monkeypatch.setattr(made, "scored", lambda: [(by_name["is2am"], timed)])
+    assert "5 min of processor time" in made.cost_table()
+
+
+def test_packaged_weights_have_no_course(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = importlib.import_module("table1_rows").ROWS
+    (tmp_path / "weights-4000.safetensors").touch()
+    monkeypatch.chdir(tmp_path)
+    assert next(row for row in rows if row.name == "default").kept(tmp_path) == {}
+
+
+def test_a_run_ends_in_its_page_and_its_picture(
+    tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table1, figures = importlib.import_module("table1"), importlib.import_module("figures")
+    page = tmp_path / "docs" / "table1.md"
+    page.parent.mkdir()
+    page.write_text("<!-- table1 -->\nold\n<!-- end -->\n")
+    drawn = []
+    monkeypatch.setattr(tables, "ROOT", tmp_path)
+    monkeypatch.setattr(tables, "blocks", lambda: {"table1": "new"})
+    monkeypatch.setattr(figures, "draw_table1", lambda: drawn.append(True))
+    monkeypatch.setattr(table1, "make_set", lambda *given: None)
+    argv = ["table1", "--data", "d", "--runs", "r", "--work", str(tmp_path / "w")]
+    argv += ["--only", "is2am"]  # whose weights are not there
+    monkeypatch.setattr("sys.argv", [*argv, "--json", str(tmp_path / "other.json")])
+    table1.main()
+    assert "old" in page.read_text()
+    assert not drawn
+    monkeypatch.setattr("sys.argv", argv)
+    table1.main()
+    assert "new" in page.read_text()
+    assert drawn
+
+
 def test_a_report_is_read_again_only_where_it_says_all_that_is_asked(
     tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,8 +304,7 @@ def test_a_report_is_read_again_only_where_it_says_all_that_is_asked(
         "method": method.digest,
         "protocol": settings_digest({**settings, "resizing": None}),
     }
-    monkeypatch.setattr(table1, "read_list", lambda data: data)
-    monkeypatch.setattr(table1, "set_digest", lambda samples: "s")
+    monkeypatch.setattr(table1, "digest_of_set", lambda data: "s")
 
     def today(wanted: tuple[str, ...] = ("fmse",), **changes: str) -> bool:
         kept = {"digests": {**digests, **changes}, "overall": {"fmse": {}}}

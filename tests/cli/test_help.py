@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from vhmae import cli
 from vhmae.cli import build_parser
+from vhmae.evaluation.classical import CLASSICAL
+from vhmae.evaluation.methods import METHODS
 from vhmae.options import options_of
 from vhmae.work.job import HarmonizeJob
 
@@ -103,3 +106,16 @@ def test_a_word_too_many_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert "b.mp4: unknown option" in capsys.readouterr().err
     assert cli.main(["weights", "join", "a", "b", "-o", "o", "c.mp4"]) == 2
     assert "c.mp4: unknown option" in capsys.readouterr().err
+
+
+def test_the_help_of_evaluate_knows_every_method(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["evaluate", "--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    named = re.search(r"NAME is one of (.*?); repeatable", told)
+    assert named is not None
+    names = re.sub(r"\(.*?\)", "", named[1]).split(",")
+    assert {name.strip() for name in names} == {*METHODS}
+    mixed = re.search(r"How far (.*?) go; of gain", told)
+    assert mixed is not None
+    assert {*re.split(r", | and ", mixed[1]), "gain"} == {*CLASSICAL}

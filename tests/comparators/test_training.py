@@ -87,6 +87,23 @@ def test_batches_are_those_of_the_houses_own_training() -> None:
         assert torch.equal(value, getattr(house, name)), name
 
 
+def test_a_card_tells_processor_time_where_all_of_it_was_measured(
+    tiny_catalogue: None, tmp_path: Path
+) -> None:
+    course, run = recipe("idih"), tmp_path / "run"
+    spent = ComparatorTrainer(course, run).run(Scenes(), looks()).processor_seconds
+    assert spent is not None
+    assert spent > 0.01
+    weights = run / "weights.safetensors"
+    assert load_comparator(weights)[1].facts["processor_seconds"] == round(spent)
+    saved = torch.load(run / "checkpoint.pt", weights_only=True)
+    del saved["state"]["processor_seconds"]  # as one of before
+    torch.save(saved, run / "checkpoint.pt")
+    again = ComparatorTrainer(course, run).run(Scenes(), looks(), resume=True)
+    assert again.processor_seconds is None
+    assert "processor_seconds" not in load_comparator(weights)[1].facts
+
+
 QUICK = ("is2am", "co2net-is2am")
 """Of each kind of training one, an image's and a clip's; the others learn in `test-long`."""
 

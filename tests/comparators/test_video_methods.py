@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from tests.comparators.networks import clip, tiny
-from vhmae.comparators.co2net import FRAMES_AT_ONCE, Co2Net
-from vhmae.comparators.comparator import IMAGENET, FrameComparator
+from vhmae.comparators.co2net import Co2Net
+from vhmae.comparators.comparator import FRAMES_AT_ONCE, IMAGENET, FrameComparator
 from vhmae.comparators.huang import Huang, agreement, dis_flow, warp
 
 

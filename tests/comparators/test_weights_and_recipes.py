@@ -12,7 +12,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.comparators.networks import IS2AM, tiny
+from tests.comparators.networks import IS2AM, SIDE, tiny
+from vhmae.comparators import co2net, comparator
 from vhmae.comparators.catalogue import COMPARATORS, find_comparator
 from vhmae.comparators.harmonize import harmonize_clip, load_harmonizer
 from vhmae.comparators.is2am import Is2am
@@ -214,6 +215,65 @@ def test_a_change_of_color_is_carried_up_to_the_very_edge() -> None:
     out = harmonize_clip(Brighter(IS2AM), composite, mask, 16)
     assert set(out[mask].ravel().tolist()) == {151}
     assert set(out[~mask].ravel().tolist()) == {100}
+
+
+def test_a_foreground_between_the_samples_of_the_small_mask_is_harmonized() -> None:
+    class Brighter(Is2am):
+        def forward(self, composite: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return torch.where(mask, composite + 0.2, composite)
+
+    composite = np.full((2, 270, 480, 3), 100, np.uint8)
+    mask = np.zeros((2, 270, 480), bool)
+    mask[0, 5:10, 7:12] = True  # pixels 0, 16, 33 ... are sampled
+    mask[1, 100:200, 100:200] = True
+    out = harmonize_clip(Brighter(IS2AM), composite, mask, 16)
+    assert set(out[mask].ravel().tolist()) == {151}
+    assert set(out[~mask].ravel().tolist()) == {100}
+
+
+def test_a_network_for_any_size_is_given_the_frames_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    composite = rng.integers(0, 256, (2, 50, 70, 3), dtype=np.uint8)
+    mask = np.zeros((2, 50, 70), bool)
+    mask[0, 10:40, 20:50] = True
+    mask[1, 5:10, 20:30] = True
+    model = tiny("pct-net").eval()
+    with torch.no_grad():
+        frames = torch.from_numpy(composite).permute(0, 3, 1, 2)[None].float() / 255.0
+        drawn = model(frames, torch.from_numpy(mask)[None, :, None])[0].permute(0, 2, 3, 1)
+    expected = np.where(mask[..., None], np.rint(drawn.numpy() * 255.0), composite)
+    out = harmonize_clip(model, composite, mask, SIDE)
+    assert np.abs(out.astype(int) - expected).max() <= 1
+    assert (out != composite)[mask].any()
+    small = harmonize_clip(model, composite[:, :20, :20], mask[:, :20, :20], SIDE)
+    assert small.shape == (2, 20, 20, 3)  # smaller than its own size: enlarged to that
+
+
+@pytest.mark.parametrize("name", ["is2am", "huang-is2am", "co2net-is2am"])
+def test_a_long_clip_is_seen_in_parts_and_answered_as_in_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    composite = rng.integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
+    mask = np.zeros((5, 32, 32), bool)
+    mask[:, 10:30, 5:25] = True
+    model = tiny(name).eval()
+    seen: list[int] = []
+
+    def watch(layer: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
+        seen.append(len(given[0]))
+
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            layer.register_forward_pre_hook(watch)
+    whole = harmonize_clip(model, composite, mask, 32)
+    assert max(seen) == 5
+    seen.clear()
+    for module in (comparator, co2net):
+        monkeypatch.setattr(module, "FRAMES_AT_ONCE", 2)
+    parts = harmonize_clip(model, composite, mask, 32)
+    assert max(seen) == 2
+    assert np.abs(parts.astype(int) - whole).max() <= 1
 
 
 def test_the_main_path_does_not_import_the_compared_methods() -> None:

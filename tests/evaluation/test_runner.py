@@ -218,15 +218,31 @@ def test_mkl_takes_over_the_backgrounds_colours(rng: np.random.Generator) -> Non
     assert np.array_equal(out[~mask], composite[~mask])
 
 
-def test_gains_take_the_means_a_part_of_the_way(rng: np.random.Generator) -> None:
+@pytest.mark.parametrize("mix", [0.0, 0.3, 1.0])
+def test_gains_are_a_power_of_what_takes_the_means_over(
+    mix: float, rng: np.random.Generator
+) -> None:
     composite = rng.integers(60, 90, (2, 40, 60, 3)).astype(np.uint8)
     mask = np.zeros((2, 40, 60), bool)
     mask[:, 10:30, 10:50] = True
     composite[~mask] = composite[~mask] * np.array([1, 2, 1], np.uint8)
-    inside, outside = composite[mask].mean(0), composite[~mask].mean(0)
-    for mix in (0.3, 1.0):
-        out = find_method("gain", Path(), mix=mix).harmonize(Clip(composite, mask))
-        np.testing.assert_allclose(out[mask].mean(0), inside + mix * (outside - inside), atol=0.5)
+    composite[mask] = composite[mask] // [1, 1, 3]
+    out = find_method("gain", Path(), mix=mix).harmonize(Clip(composite, mask))
+    means = composite[mask].mean(0), composite[~mask].mean(0)
+    for channel in range(3):
+        gain = (means[1][channel] / means[0][channel]) ** mix
+        wanted = composite[mask][:, channel] * gain
+        np.testing.assert_allclose(out[mask][:, channel], wanted.clip(0, 255), atol=0.51)
+    assert np.array_equal(out[~mask], composite[~mask])
+
+
+def test_gains_of_before_have_another_digest() -> None:
+    digest = find_method("gain", Path(), mix=0.3).digest
+    former = {"method": "gain", "kind": "gain", "mix": 0.3}
+    assert digest != Method("gain", lambda clip: clip.composite, facts=former).digest
+    mkl = {"method": "mkl", "kind": "mkl", "mix": 0.3}  # what has not changed stays what it was
+    kept = Method("mkl", lambda clip: clip.composite, facts=mkl).digest
+    assert find_method("mkl", Path(), mix=0.3).digest == kept
 
 
 def test_colors_alone_are_free_of_blur(rng: np.random.Generator) -> None:

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,39 @@ def test_weights_are_kept_after_shares_of_the_steps_for_a_curve(root: Path, tmp_
     assert (last["samples"], last["steps"]) == (34, 8)
     with pytest.raises(InputError, match="kept_shares"):
         recipe(root, kept_shares=(0.0,))
+
+
+def test_cards_tell_the_scores_of_their_own_weights(root: Path, tmp_path: Path) -> None:
+    # Validation after steps 3, 4 and 8; weights are kept after 2, 4 and 8.
+    Trainer(recipe(root, kept_shares=(0.25, 0.5, 1.0)), tmp_path / "run", "cpu").run()
+    scored = {line["step"]: line for line in journal(tmp_path / "run", "validation")}
+    seen = set()
+    for path in (tmp_path / "run").glob("weights*"):
+        facts = read_card(str(path)).facts
+        told: Any = facts.get("dev_scores")
+        assert (told is None) == (facts["steps"] not in scored), path.name
+        for name, value in (told or {}).items():
+            assert scored[facts["steps"]][name] == value, path.name
+        seen.add((facts["steps"], told is None))
+    assert seen == {(2, True), (4, False), (8, False)}
+
+
+def test_a_card_tells_processor_time_where_all_of_it_was_measured(
+    root: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(plain(root), tmp_path / "run", "cpu")
+    spent = trainer.run().processor_seconds
+    assert spent is not None
+    assert spent > 0.1
+    weights = tmp_path / "run" / "weights.safetensors"
+    assert read_card(str(weights)).facts["processor_seconds"] == round(spent)
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    saved = torch.load(checkpoint, weights_only=True)
+    del saved["state"]["processor_seconds"]  # as one of before
+    torch.save(saved, checkpoint)
+    again = Trainer(plain(root), tmp_path / "run", "cpu").run(resume=True)
+    assert again.processor_seconds is None
+    assert "processor_seconds" not in read_card(str(weights)).facts
 
 
 def test_a_run_with_likes_trains_their_encoder_first_and_then_leaves_it_alone(

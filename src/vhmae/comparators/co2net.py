@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vhmae.comparators.comparator import (
+    FRAMES_AT_ONCE,
     IMAGENET,
     Comparator,
     FrameComparator,
@@ -39,13 +40,11 @@ SCHEDULE = Schedule(
     epochs=120,
     milestones=(105, 115),
 )
-FRAMES_AT_ONCE = 16
-"""Frames that the frozen network sees at once; it bounds the memory, not the result."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """What stands before the small network: the same each time, so that training may keep it."""
+    """What stands before the small network."""
 
     answers: Tensor
     """(F, 3, H, W) in [0, 1]: the frozen network's frames."""
@@ -53,6 +52,11 @@ class Prepared:
     """(F, C, rows, columns): what stands before its last layer."""
     looked_up: Tensor
     """(F, 3, H, W) in [0, 1]: what the neighbours' tables say."""
+
+    def split(self, size: int) -> list[Prepared]:
+        """In parts of so many frames."""
+        parts = (self.answers.split(size), self.features.split(size), self.looked_up.split(size))
+        return [Prepared(*part) for part in zip(*parts, strict=True)]
 
 
 class Refinement(nn.Module):
@@ -116,7 +120,10 @@ class Co2Net(Comparator):
 
     def forward(self, composite: Tensor, mask: Tensor) -> Tensor:
         frames, cover = composite.flatten(0, 1), mask.flatten(0, 1).float()
-        refined = self.refine(self.prepare(composite, mask), frames, cover)
+        at_once = len(frames) if self.training else FRAMES_AT_ONCE
+        prepared = self.prepare(composite, mask).split(at_once)
+        parts = zip(prepared, frames.split(at_once), cover.split(at_once), strict=True)
+        refined = torch.cat([self.refine(*part) for part in parts])
         return refined.clamp(0.0, 1.0).reshape(composite.shape)
 
     def losses(self, composite: Tensor, mask: Tensor, target: Tensor) -> dict[str, Tensor]:

@@ -105,6 +105,10 @@ class Comparator(nn.Module):
         raise NotImplementedError
 
 
+FRAMES_AT_ONCE = 16
+"""Frames that a network in evaluation sees at once; it bounds the memory, not the result."""
+
+
 @dataclasses.dataclass(frozen=True)
 class FramePrediction:
     """What a network for pictures says of frames."""
@@ -122,6 +126,9 @@ class FrameComparator(Comparator):
     """The values that it is trained in."""
     feature_channels: int
     """C of :class:`FramePrediction`."""
+    takes_any_size = False
+    """Whether it draws frames at their full size; the change of others is carried up from squares
+    of the size that they were trained at."""
     blends_before_loss = True
     """Whether its losses see the output blended with the composite, or as drawn."""
 
@@ -154,7 +161,10 @@ class FrameComparator(Comparator):
     def forward(self, composite: Tensor, mask: Tensor) -> Tensor:
         check_clip(composite, mask)
         frames, cover = composite.flatten(0, 1), mask.flatten(0, 1).to(composite.dtype)
-        drawn = self.predict(frames, cover).frames
+        # Norms of batches see all frames while they train; else each frame stands alone.
+        at_once = len(frames) if self.training else FRAMES_AT_ONCE
+        parts = zip(frames.split(at_once), cover.split(at_once), strict=True)
+        drawn = torch.cat([self.predict(*part).frames for part in parts])
         return blend(drawn, frames, cover).clamp(0.0, 1.0).reshape(composite.shape)
 
     def losses(self, composite: Tensor, mask: Tensor, target: Tensor) -> dict[str, Tensor]:

@@ -1,7 +1,8 @@
 """A trained comparator as a callable: frames and masks of any size in, frames out.
 
 The network sees squares of the size that it was trained at; what it changes there is carried up to
-the frames, so that they keep their detail.
+the frames, so that they keep their detail. A network that draws at any size by itself (PCT-Net) is
+given the frames as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 
 from vhmae.arrays import Array, Frames, Mask
-from vhmae.comparators.comparator import Comparator
+from vhmae.comparators.comparator import Comparator, FrameComparator
 from vhmae.comparators.weights import load_comparator
 from vhmae.errors import InputError, ShapeError
 from vhmae.model.precision import choose_device
@@ -62,11 +63,12 @@ def harmonize_clip(model: Comparator, composite: Frames, mask: Mask, image_size:
             f"expected (T, H, W, 3) and (T, H, W), got {composite.shape} and {mask.shape}"
         )
     height, width = mask.shape[1:]
+    draws_large = isinstance(model, FrameComparator) and model.takes_any_size
+    if draws_large and max(height, width) > image_size:
+        return _at_full_size(model, composite, mask)
     side = (image_size, image_size)
     small = np.stack([cv2.resize(one, side, interpolation=cv2.INTER_AREA) for one in composite])
-    holes = np.stack(
-        [cv2.resize(one.astype(np.uint8), side, interpolation=cv2.INTER_NEAREST) for one in mask]
-    )
+    holes = np.stack([_small_mask(one, side) for one in mask])
     frames = torch.from_numpy(small).permute(0, 3, 1, 2)[None].float() / 255.0
     device = next(model.parameters()).device
     told = torch.from_numpy(holes > 0)[None, :, None]
@@ -79,6 +81,29 @@ def harmonize_clip(model: Comparator, composite: Frames, mask: Mask, image_size:
         wanted = result[inside].astype(np.float32) + carried[inside] * 255.0
         result[inside] = np.rint(np.clip(wanted, 0.0, 255.0)).astype(np.uint8)
     return out
+
+
+def _at_full_size(model: Comparator, composite: Frames, mask: Mask) -> Frames:
+    """One frame after the other, as it is: large ones would not fit the memory together."""
+    device = next(model.parameters()).device
+    out = composite.copy()
+    for result, inside in zip(out, mask, strict=True):
+        frame = torch.from_numpy(result).permute(2, 0, 1).float() / 255.0
+        told = torch.from_numpy(inside)
+        drawn = model(frame[None, None].to(device), told[None, None, None].to(device))[0, 0].cpu()
+        levels = (drawn.permute(1, 2, 0) * 255.0).round().byte().numpy()
+        result[inside] = levels[inside]
+    return out
+
+
+def _small_mask(mask: Array, side: tuple[int, int]) -> Array:
+    """A mask (H, W) bool at another size, uint8: by its nearest pixels, and where a foreground
+    falls between those, whatever it touches."""
+    found = cv2.resize(mask.astype(np.uint8), side, interpolation=cv2.INTER_NEAREST)
+    if found.any() or not mask.any():
+        return found
+    share = cv2.resize(mask.astype(np.float32), side, interpolation=cv2.INTER_AREA)
+    return (share > 0.0).astype(np.uint8)
 
 
 def _beyond_the_edge(change: Array, hole: Array) -> Array:

@@ -62,6 +62,7 @@ class PctNet(FrameComparator):
     """PCT-Net (CNN): an affine map of colours a pixel."""
 
     value_scale = IMAGENET
+    takes_any_size = True
 
     def __init__(self, config: PctNetConfig) -> None:
         super().__init__()

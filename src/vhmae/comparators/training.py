@@ -38,6 +38,7 @@ from vhmae.model.precision import (
     warn_of_another_precision,
 )
 from vhmae.partial_output import whole_file
+from vhmae.training.clock import ProcessorClock
 from vhmae.training.resuming import require_same_recipe
 from vhmae.training.sources import Batches, Draws
 from vhmae.training.stages import batch_of_pairs, mixed_with_pairs
@@ -137,6 +138,10 @@ class ComparatorState:
 
     step: int = 0
     trained_seconds: float = 0.0
+    """Time spent in steps by the clock on the wall, summed over resumed runs."""
+    processor_seconds: float | None = 0.0
+    """CPU seconds of the steps, what they draw included; None where a part of the run was not
+    measured so."""
     precision: Precision = "fp32"
 
 
@@ -197,6 +202,7 @@ class ComparatorTrainer:
         share = self.recipe.data.pairs_share
         sums: dict[str, float] = {}
         summed = 0  # fewer than a line's steps after a start from a checkpoint
+        clock = ProcessorClock()
         for step in range(self.state.step, course.steps):
             start = time.monotonic()
             torch.manual_seed(course.seed * 1_000_003 + step)
@@ -206,6 +212,8 @@ class ComparatorTrainer:
             summed += 1
             self.state.step += 1
             self.state.trained_seconds += time.monotonic() - start
+            if self.state.processor_seconds is not None:
+                self.state.processor_seconds += clock.lap()
             if self.state.step % course.log_every_steps == 0:
                 self._log({name: round(value / summed, 6) for name, value in sums.items()})
                 sums, summed = {}, 0
@@ -266,6 +274,8 @@ class ComparatorTrainer:
             "critics": course.critics,
             "licence": "research use only: trained on data with research licences",
         }
+        if self.state.processor_seconds is not None:
+            facts["processor_seconds"] = round(self.state.processor_seconds)
         config = self.entry.config.for_size(course.image_size)
         path = self.run_dir / name
         save_comparator(self.average, self.recipe.comparator, config, path, facts)
@@ -303,7 +313,8 @@ class ComparatorTrainer:
         before = build(ComparatorRecipe, saved["recipe"], str(path))
         require_same_recipe(path, before, self.recipe)
         warn_of_another_precision(saved["state"]["precision"], self.state.precision)
-        self.state = ComparatorState(**{**saved["state"], "precision": self.state.precision})
+        known = {"processor_seconds": None, **saved["state"], "precision": self.state.precision}
+        self.state = ComparatorState(**known)
         for name, module in self._modules().items():
             module.load_state_dict(saved["modules"][name])
         for name, optimizer in self.optimizers.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -21,14 +22,21 @@ RIDGE = 1e-6
 """Of fits whose answer is known: enough for a foreground of one color, too little to be seen."""
 PIXELS_A_CLIP = 20_000
 """Colors that fits and statistics are taken from; evenly spaced among the clip's."""
+_Transfer = Callable[[Array, Array, Array], Array]
+"""Colors to change, the foreground's, the background's -> colors; each (P, 3) in [0, 1]."""
 
 
 def classical_method(name: str, mix: float = 1.0) -> Method:
-    """Reinhard, histogram matching, MKL or gains to the background's mean; ``mix`` is how far they
-    go, 0 (untouched) to 1."""
-    transfer = _TRANSFERS[name]
+    """Reinhard, histogram matching, MKL or gains to the background's mean.
+
+    Args:
+        mix: how far they go, 0 (untouched) to 1: the share of each color's change, and of ``gain``
+            the power of the gains.
+    """
     label = name if mix == 1.0 else f"{name}, mix {mix:g}"
-    return Method(label, lambda clip: _transferred(clip, transfer, mix), facts={"mix": mix})
+    facts = {"mix": mix, **_FORMS.get(name, {})}
+    recolor = _gain if name == "gain" else functools.partial(_partly, _TRANSFERS[name])
+    return Method(label, lambda clip: _transferred(clip, recolor, mix), facts=facts)
 
 
 def oracle_method(name: str) -> Method:
@@ -95,30 +103,39 @@ def _monge_kantorovich(colors: Array, source: Array, reference: Array) -> Array:
     return _mapped(colors, coefficients)
 
 
-def _gain(colors: Array, source: Array, reference: Array) -> Array:
-    """Each channel times what takes its mean to the background's."""
-    return np.asarray(colors * (reference.mean(axis=0) / np.maximum(source.mean(axis=0), 1 / 255)))
+def _partly(
+    transfer: _Transfer, colors: Array, source: Array, reference: Array, mix: float
+) -> Array:
+    """Colors a part of the way to where a transfer takes them."""
+    return np.asarray(colors + np.float32(mix) * (transfer(colors, source, reference) - colors))
 
 
-_TRANSFERS = {
+def _gain(colors: Array, source: Array, reference: Array, mix: float) -> Array:
+    """Each channel times a power of what takes its mean to the background's.
+
+    The power, not a share of the gain: a dark foreground before a bright background would have a
+    gain without a bound, of which a share is without one, too.
+    """
+    ratio = reference.mean(axis=0) / np.maximum(source.mean(axis=0), 1 / 255)
+    return np.asarray(colors * ratio ** np.float32(mix))
+
+
+_TRANSFERS: dict[str, _Transfer] = {
     "reinhard": reinhard,
     "histogram": match_histograms,
     "mkl": _monge_kantorovich,
-    "gain": _gain,
 }
+_FORMS = {"gain": {"form": "power"}}
+"""Facts that tell a method from what went by its name before."""
 
 
-def _transferred(clip: Clip, transfer: Callable[[Array, Array, Array], Array], mix: float) -> Array:
+def _transferred(clip: Clip, recolor: Callable[..., Array], mix: float) -> Array:
     """Take the foreground's statistics a part of the way to the background's; one map a clip."""
     inside, outside = clip.composite[clip.mask], clip.composite[~clip.mask]
     if len(inside) < 2 or len(outside) < 2:
         return clip.composite
     source, reference = _spread(inside), _spread(outside)
-
-    def recolor(colors: Array) -> Array:
-        return colors + np.float32(mix) * (transfer(colors, source, reference) - colors)
-
-    return _paste(clip, recolor)
+    return _paste(clip, lambda colors: recolor(colors, source, reference, mix))
 
 
 def _oracle(clip: Clip, size: int) -> Array:

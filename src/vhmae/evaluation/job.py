@@ -27,10 +27,10 @@ class EvaluateJob:
     data: Path = option(metavar="DIR")
     """The set."""
     methods: tuple[str, ...] = option(("vhmae",), flag="--method", metavar=METHOD_FORMS)
-    """NAME is one of composite, constant, reinhard, histogram, mkl, vhmae, vhmae-look (its look
-    path alone), oracle-affine, oracle-quadratic; repeatable (vhmae)."""
+    """NAME is one of composite, constant, reinhard, histogram, mkl, gain, vhmae, vhmae-look (its
+    look path alone), oracle-affine, oracle-quadratic; repeatable (vhmae)."""
     mix: float = option(1.0, metavar="0..1")
-    """How far reinhard, histogram and mkl go."""
+    """How far reinhard, histogram and mkl go; of gain the power of the gains."""
     protocol: ProtocolName = "clean"
     """How results become numbers: docs/conventions.md."""
     metrics: tuple[str, ...] = option(

@@ -39,6 +39,7 @@ from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import count_parameters, load_model, save_model
 from vhmae.partial_output import whole_file
 from vhmae.progress import Progress, ProgressMode
+from vhmae.training.clock import ProcessorClock
 from vhmae.training.fitting import Fitting, TrainingStage
 from vhmae.training.journal import Journal
 from vhmae.training.likeness import LikenessEncoderStage
@@ -64,7 +65,10 @@ class RunState:
     step: int = 0
     """Steps done, over all stages."""
     trained_seconds: float = 0.0
-    """Time spent in steps, summed over resumed runs."""
+    """Time spent in steps by the clock on the wall, summed over resumed runs."""
+    processor_seconds: float | None = 0.0
+    """CPU seconds of the stages, what they draw included, of this process and its workers; None
+    where a part of the run was not measured so. Validation is left out."""
     precision: Precision = "fp32"
 
 
@@ -117,6 +121,8 @@ class Trainer:
         self._resumed: tuple[int, dict[str, object]] | None = None
         """A stopped run's step and its optimizer's state."""
         self.scores: dict[str, float] = {}
+        self.scored_step = -1
+        """The step whose averaged weights have these scores."""
         self.cache = Path(recipe.data.cache) if recipe.data.cache else run_dir / "cache"
 
     # --- what a run is made of
@@ -222,7 +228,8 @@ class Trainer:
         first = 0
         for steps, make in self.plan(looks, sampler):
             if self.state.step < first + steps:
-                self._run_stage(make(), first, dev, journal)
+                clock = ProcessorClock()  # what a stage draws beforehand is a part of it
+                self._run_stage(make(), first, dev, journal, clock)
             first += steps
         if journal is not None:
             self.save_weights()
@@ -235,7 +242,12 @@ class Trainer:
     # --- one stage
 
     def _run_stage(
-        self, stage: TrainingStage, first: int, dev: DevSet | None, journal: Journal | None
+        self,
+        stage: TrainingStage,
+        first: int,
+        dev: DevSet | None,
+        journal: Journal | None,
+        clock: ProcessorClock,
     ) -> None:
         train, last = self.recipe.train, first + stage.course.steps
         self.fitting = Fitting(stage, self.model, self.average, self.processes)
@@ -256,9 +268,8 @@ class Trainer:
                     raise VhmaeError(f"{self.run_dir}: {error} and `resume`") from None
                 self.state.step += 1
                 self.state.trained_seconds += time.monotonic() - start
-                samples = kept.get(self.state.step)
-                if samples is not None and self.processes.leads:
-                    self.save_weights(f"weights-{samples}.safetensors")
+                if self.state.processor_seconds is not None:
+                    self.state.processor_seconds += clock.lap()
                 summed += 1
                 for key, value in values.items():
                     sums[key] = sums.get(key, 0.0) + value
@@ -275,9 +286,14 @@ class Trainer:
                 progress(self.state.step - first)
                 due = self.state.step % train.validate_every_steps == 0 or self.state.step == last
                 if due and dev is not None and journal is not None:
-                    self.scores = dev.score(self.average, self.device, self.state.precision)
+                    with clock.apart():
+                        self.scores = dev.score(self.average, self.device, self.state.precision)
+                    self.scored_step = self.state.step
                     journal.write("validation", self.state.step, **self.scores)
                     self.save_weights()
+                samples = kept.get(self.state.step)
+                if samples is not None and self.processes.leads:
+                    self.save_weights(f"weights-{samples}.safetensors")
                 if due or time.monotonic() - saved > train.checkpoint_every_seconds:
                     self._save()
                     saved = time.monotonic()
@@ -295,7 +311,9 @@ class Trainer:
             "data": list(self.recipe.data.sources),
             "licence": self.recipe.data.licence or "not stated: that of the data it was trained on",
         }
-        if self.scores:
+        if self.state.processor_seconds is not None:
+            facts["processor_seconds"] = round(self.state.processor_seconds)
+        if self.scored_step == self.state.step:
             facts["dev_scores"] = self.scores
         save_model(self.average, self.run_dir / name, facts)
 
@@ -345,7 +363,7 @@ class Trainer:
         if self.recipe.train.precision == "auto":
             warn_of_another_precision(saved["state"]["precision"], self.state.precision)
         saved["state"]["precision"] = self.state.precision
-        self.state = RunState(**saved["state"])
+        self.state = RunState(**{"processor_seconds": None, **saved["state"]})
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self._resumed = self.state.step, saved["optimizer"]
