@@ -6,8 +6,34 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
+
+from tests.support.looks import luts
 from tests.support.networks import TINY
+from tests.support.scenes import moving_scene, write_video
+from vhmae.color.cube import write_cube
+from vhmae.data.clips import write_mask_bits
 from vhmae.training.recipe import DataConfig, LookStage, Recipe, Stage, TrainConfig
+
+
+def write_data(folder: Path) -> Path:
+    """Four short clips with masks, six LUTs, and a list that keeps one clip out."""
+    (folder / "train").mkdir()
+    for number in range(4):
+        frames, masks = moving_scene(6, 96, 72)
+        write_video(
+            folder / "train" / f"clip{number}.mp4",
+            np.roll(frames, number * 7, axis=2),
+            codec="libx264",
+        )
+        write_mask_bits(
+            np.roll(masks, number * 7, axis=2), folder / "train" / f"clip{number}.mask.npz"
+        )
+    (folder / "luts").mkdir()
+    for number, lut in enumerate(luts(6), 1):
+        write_cube(lut, folder / "luts" / f"{number}.cube")
+    (folder / "dev.txt").write_text("# kept out\nclip3\n")
+    return folder
 
 
 def recipe(root: Path, **train: object) -> Recipe:

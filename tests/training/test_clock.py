@@ -1,14 +1,20 @@
-"""Processor time of runs."""
+"""What cards tell of a run: its processor time, and the scores of their own weights."""
 
 from __future__ import annotations
 
 import multiprocessing
 import sys
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from tests.support.training import journal, plain, recipe, write_data
+from vhmae.model.files import read_card
 from vhmae.training.clock import ProcessorClock
+from vhmae.training.loop import Trainer
 
 ENOUGH = 0.3
 """CPU seconds that a test burns; clocks tick by hundredths."""
@@ -55,3 +61,41 @@ def test_a_worker_counts_while_it_runs_and_not_twice_when_it_has_ended() -> None
     go.set()
     worker.join()
     assert clock.lap() < ENOUGH / 2
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+def test_cards_tell_the_scores_of_their_own_weights(root: Path, tmp_path: Path) -> None:
+    # Validation after steps 3, 4 and 8; weights are kept after 2, 4 and 8.
+    Trainer(recipe(root, kept_shares=(0.25, 0.5, 1.0)), tmp_path / "run", "cpu").run()
+    scored = {line["step"]: line for line in journal(tmp_path / "run", "validation")}
+    seen = set()
+    for path in (tmp_path / "run").glob("weights*"):
+        facts = read_card(str(path)).facts
+        told: Any = facts.get("dev_scores")
+        assert (told is None) == (facts["steps"] not in scored), path.name
+        for name, value in (told or {}).items():
+            assert scored[facts["steps"]][name] == value, path.name
+        seen.add((facts["steps"], told is None))
+    assert seen == {(2, True), (4, False), (8, False)}
+
+
+def test_a_card_tells_processor_time_where_all_of_it_was_measured(
+    root: Path, tmp_path: Path
+) -> None:
+    trainer = Trainer(plain(root), tmp_path / "run", "cpu")
+    spent = trainer.run().processor_seconds
+    assert spent is not None
+    assert spent > 0.1
+    weights = tmp_path / "run" / "weights.safetensors"
+    assert read_card(str(weights)).facts["processor_seconds"] == round(spent)
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    saved = torch.load(checkpoint, weights_only=True)
+    del saved["state"]["processor_seconds"]  # as one of before
+    torch.save(saved, checkpoint)
+    again = Trainer(plain(root), tmp_path / "run", "cpu").run(resume=True)
+    assert again.processor_seconds is None
+    assert "processor_seconds" not in read_card(str(weights)).facts

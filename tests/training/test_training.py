@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -18,12 +17,12 @@ import yaml
 
 from tests.support.looks import luts
 from tests.support.networks import LIKENESS, TINY
-from tests.support.scenes import moving_scene, write_video
-from tests.support.training import journal, losses_of, numbers, plain, recipe
+from tests.support.scenes import moving_scene
+from tests.support.training import journal, losses_of, numbers, plain, recipe, write_data
 from vhmae.cli import main
 from vhmae.color.cube import write_cube
 from vhmae.config import read_config, to_tree
-from vhmae.data.clips import Pack, write_mask_bits
+from vhmae.data.clips import Pack
 from vhmae.data.hyoutube import write_jpeg, write_mask
 from vhmae.data.looks import LookSampler
 from vhmae.errors import InputError
@@ -39,23 +38,7 @@ from vhmae.training.sources import load_packs, split_dev, tensors_digest
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("data")
-    (folder / "train").mkdir()
-    for number in range(4):
-        frames, masks = moving_scene(6, 96, 72)
-        write_video(
-            folder / "train" / f"clip{number}.mp4",
-            np.roll(frames, number * 7, axis=2),
-            codec="libx264",
-        )
-        write_mask_bits(
-            np.roll(masks, number * 7, axis=2), folder / "train" / f"clip{number}.mask.npz"
-        )
-    (folder / "luts").mkdir()
-    for number, lut in enumerate(luts(6), 1):
-        write_cube(lut, folder / "luts" / f"{number}.cube")
-    (folder / "dev.txt").write_text("# kept out\nclip3\n")
-    return folder
+    return write_data(tmp_path_factory.mktemp("data"))
 
 
 def test_a_run_goes_through_its_stages_and_leaves_weights(root: Path, tmp_path: Path) -> None:
@@ -86,39 +69,6 @@ def test_weights_are_kept_after_shares_of_the_steps_for_a_curve(root: Path, tmp_
     assert (last["samples"], last["steps"]) == (34, 8)
     with pytest.raises(InputError, match="kept_shares"):
         recipe(root, kept_shares=(0.0,))
-
-
-def test_cards_tell_the_scores_of_their_own_weights(root: Path, tmp_path: Path) -> None:
-    # Validation after steps 3, 4 and 8; weights are kept after 2, 4 and 8.
-    Trainer(recipe(root, kept_shares=(0.25, 0.5, 1.0)), tmp_path / "run", "cpu").run()
-    scored = {line["step"]: line for line in journal(tmp_path / "run", "validation")}
-    seen = set()
-    for path in (tmp_path / "run").glob("weights*"):
-        facts = read_card(str(path)).facts
-        told: Any = facts.get("dev_scores")
-        assert (told is None) == (facts["steps"] not in scored), path.name
-        for name, value in (told or {}).items():
-            assert scored[facts["steps"]][name] == value, path.name
-        seen.add((facts["steps"], told is None))
-    assert seen == {(2, True), (4, False), (8, False)}
-
-
-def test_a_card_tells_processor_time_where_all_of_it_was_measured(
-    root: Path, tmp_path: Path
-) -> None:
-    trainer = Trainer(plain(root), tmp_path / "run", "cpu")
-    spent = trainer.run().processor_seconds
-    assert spent is not None
-    assert spent > 0.1
-    weights = tmp_path / "run" / "weights.safetensors"
-    assert read_card(str(weights)).facts["processor_seconds"] == round(spent)
-    checkpoint = tmp_path / "run" / "checkpoint.pt"
-    saved = torch.load(checkpoint, weights_only=True)
-    del saved["state"]["processor_seconds"]  # as one of before
-    torch.save(saved, checkpoint)
-    again = Trainer(plain(root), tmp_path / "run", "cpu").run(resume=True)
-    assert again.processor_seconds is None
-    assert "processor_seconds" not in read_card(str(weights)).facts
 
 
 def test_a_run_with_likes_trains_their_encoder_first_and_then_leaves_it_alone(
