@@ -148,6 +148,13 @@ def test_the_papers_recipe_is_the_papers(name: str) -> None:
     )
 
 
+def test_what_the_paper_does_not_name_is_off_in_its_recipe() -> None:
+    recipe = read_config(Recipe, FOLDER / "hyoutube_paper.yaml")
+    train = recipe.train
+    assert (train.ema, train.clip_norm, train.warmup_steps) == (0.0, 0.0, 0)
+    assert (recipe.model.drop_path, train.precision, recipe.data.keep_dev) == (0.0, "fp32", False)
+
+
 def test_the_packaged_weights_fit_their_recipe() -> None:
     from vhmae.model.files import read_card
 
