@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from hardware import describe
+from provenance import facts_of
 
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.settings import Quality
@@ -92,7 +93,7 @@ def method_of(view: View) -> Method:
         result[:, rows, columns] = np.stack(list(harmonizer.harmonize(*part)))
         return result
 
-    return Method("vhmae", harmonize)
+    return Method("vhmae", harmonize, facts=facts_of("default", **dataclasses.asdict(view)))
 
 
 def main() -> None:
@@ -116,7 +117,11 @@ def main() -> None:
                     for one in SETS
                 }
                 known[view] = {
-                    one: {"ratio": report["ratio"]["fmse"], "worse": report["worse_share"]}
+                    one: {
+                        "ratio": report["ratio"]["fmse"],
+                        "worse": report["worse_share"],
+                        **{key: report[key] for key in ("settings", "method_facts", "digests")},
+                    }
                     for one, report in reports.items()
                 }
             rows.append(

@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from hardware import describe
+from provenance import facts_of, rests_on
 
 from vhmae.data.digests import file_digest
 from vhmae.engine.harmonizer import Harmonizer
@@ -232,6 +233,7 @@ def main() -> None:
         seconds = round(seconds_a_point(lefts, prior), 5)
         videos = len({left.video for left in lefts})
         told = {"data": name, "composites": len(lefts), "videos": videos}
+        told |= rests_on(args.sets / name, facts_of(args.weights, caution=harmonizer.caution))
         sets.append({**told, "seconds_a_point": seconds, "rows": rows})
         text = json.dumps({**facts, "sets": sets}, indent=1)
         if args.json is not None:

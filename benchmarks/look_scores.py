@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hardware import chosen, describe
+from scores import QUARTER, method_of
 
 from vhmae.config import read_config
 from vhmae.data.aligned import write_aligned
@@ -40,7 +41,8 @@ VAL = (
 )
 DEV = ("dev-two", "dev-camera", "dev-photo", "dev-people", "dev-real")
 SETS = (*VAL, *DEV)
-METHODS = ("constant", "vhmae")
+METHODS = ("constant", *QUARTER, "vhmae", "vhmae-look")
+"""As in scores.py."""
 PEOPLE = CONFIGS.parent / "val-people.txt"
 
 
@@ -93,7 +95,7 @@ def main() -> None:
             folder = (args.sets or Path(temporary)) / name
             make_set(name, args.data, folder)
             for method_name in methods:
-                method = find_method(method_name, folder, args.weights, threads=args.threads)
+                method = method_of(method_name, folder, args.weights, args.threads)
                 row = evaluate(folder, method, ("fmse",))
                 if name == "val-people" and method_name == "vhmae":
                     row["natural_drift"] = people_drift(args.data, args.weights, args.threads)

@@ -9,6 +9,7 @@ from typing import Any
 from look_tables import rows as look_rows
 from scores import FINALISTS, LEADING, SETS
 from speed_tables import RESULTS
+from table1_tables import rows_by_name as table1_rows
 
 from vhmae.evaluation.freshness import outdated
 
@@ -195,6 +196,7 @@ SUMMARIZED = {
 }
 RIVALS = {
     "constant": "constant map",
+    "gain": "gains",
     "reinhard": "Reinhard",
     "histogram": "histograms",
     "mkl": "MKL",
@@ -202,11 +204,12 @@ RIVALS = {
 
 
 def summary_table() -> str:
-    """One row a set: ours beside the rival that does best there, of those that were run on it. Bold
-    is the least error, where it is less than the untouched composite's."""
+    """One row a set: ours beside the rival that does best there, of those that were run on it, at
+    the mix that dev chose for it in Table 1 among them. Bold is the least error, where it is less
+    than the untouched composite's."""
     looks = [row for row in look_rows() if row["data"] in SUMMARIZED]
     measured = [*looks, *(row for row in clean_scores() if not row["swap_background"])]
-    cells = {(row["data"], row["method"]): row for row in measured}
+    cells = {**_table1_rivals(), **{(row["data"], row["method"]): row for row in measured}}
     alone = any(method == "vhmae-look" for _, method in cells)
     head = ["set", "what it is", "composite, fMSE", "best rival", "its ratio"]
     head += ["look path alone"] if alone else []
@@ -232,6 +235,16 @@ def summary_table() -> str:
         line += [_bold(f"{ratio:.2f}", ratio == best), f"{ours['worse_share']:.0%}"]
         lines.append("| " + " | ".join(line) + " |")
     return "\n".join(lines)
+
+
+def _table1_rivals() -> dict[tuple[str, str], dict[str, Any]]:
+    """Table 1's reports of the rivals by set and ``NAME:MIX``; a whole mix goes without."""
+    return {
+        (data, name if found["mix"] == 1.0 else f"{name}:{found['mix']:g}"): report
+        for name, found in table1_rows().items()
+        if name in RIVALS
+        for data, report in found["sets"].items()
+    }
 
 
 def _bold(text: str, is_best: bool) -> str:

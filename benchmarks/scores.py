@@ -35,9 +35,11 @@ from vhmae.partial_output import write_text_whole
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "benchmarks"
 SETS = ("val-two", "val-one", "val-edge", "val-mild", "val-large", "val-light")
+QUARTER = ("gain:0.25", "reinhard:0.25", "histogram:0.25", "mkl:0.25")
 METHODS = (
     "composite",
     "constant",
+    *QUARTER,
     "reinhard",
     "reinhard:0.5",
     "histogram",
@@ -59,11 +61,12 @@ LEADING = ("val-two", "val-one")
 FINALISTS = ("composite", "constant", "mkl", "vhmae", "vhmae-look", "vhmae:best")
 
 
-def method_of(name: str, data: Path, weights: str) -> Method:
+def method_of(name: str, data: Path, weights: str, threads: int | None = None) -> Method:
     plain, _, setting = name.partition(":")
     if plain == "vhmae":
-        return find_method(plain, data, weights, quality=setting or "balanced")  # type: ignore[arg-type]  # checked there
-    return find_method(plain, data, weights, mix=float(setting or 1.0))
+        quality: Any = setting or "balanced"  # checked there
+        return find_method(plain, data, weights, threads=threads, quality=quality)
+    return find_method(plain, data, weights, threads=threads, mix=float(setting or 1.0))
 
 
 def rows_of(

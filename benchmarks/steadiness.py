@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from hardware import describe
+from provenance import facts_of, rests_on
 
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.data.decoded import read_decoded
@@ -100,8 +101,9 @@ def main() -> None:
             for key, value in values.items():
                 found.setdefault(key, []).append(value)
         means = {key: round(float(np.nanmean(values)), 4) for key, values in found.items()}
-        rows.append({"way": name, **means})
-        print(rows[-1], flush=True)
+        told = rests_on(args.sets / "val-two", facts_of(args.weights, way=name))
+        rows.append({"way": name, **means, **told})
+        print({"way": name, **means}, flush=True)
     args.json.write_text(
         json.dumps({"schema": 1, "hardware": describe(), "set": "val-two", "rows": rows}, indent=1)
         + "\n"

@@ -21,9 +21,16 @@ def result() -> dict[str, Any]:
     return found
 
 
+def rows_by_name() -> dict[str, dict[str, Any]]:
+    """The rows that have been scored, by their names; none where the file is not there."""
+    if not (RESULTS / "table1.json").exists():
+        return {}
+    return {row["row"]: row for row in result()["rows"]}
+
+
 def scored() -> list[tuple[Row, dict[str, Any]]]:
     """The rows that have been scored, in the order of the table."""
-    by_name = {row["row"]: row for row in result()["rows"]}
+    by_name = rows_by_name()
     return [(row, by_name[row.name]) for row in ROWS if row.name in by_name]
 
 

@@ -72,9 +72,12 @@ EVALUATED = {
     "one_look": ("one-look",),
     "looks": ("summary", "looks", "looks-mean", "looks-change", "looks-light", "looks-people"),
     "looks-free": ("looks-free",),
-    "table1": ("table1",),
+    "table1": ("summary", "table1"),
+    "context": ("context",),
+    "steadiness": ("steadiness",),
 }
-"""Blocks that rest on reports of ``evaluate``, by their result file."""
+"""Blocks that rest on scores of sets, by their result file; those of guided.json say themselves
+which weights they are of."""
 
 
 def older(name: str) -> tuple[str, ...]:
@@ -92,10 +95,13 @@ def older(name: str) -> tuple[str, ...]:
 
 
 def _reports(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The reports of a row of a result file; in a row of Table 1 stand several."""
+    """The reports of a row of a result file; in a row of Table 1, and of context.json, stand
+    several."""
     if "sets" in row:
         for kind in ("sets", "colors", "swapped"):
             yield from row[kind].values()
+    elif "scores" in row:
+        yield from row["scores"].values()
     else:
         yield row
 

@@ -39,13 +39,13 @@ def test_val_and_dev_draw_from_other_clips_and_scenes(path: Path) -> None:
         assert not set(views) & set(read_config(AlignedRecipe, path.with_stem(other)).views)
         return
     recipe = read_config(SynthesisRecipe, path)
-    assert str(recipe.videos) == {"val": "val", "dev": "train"}[side]
+    assert str(recipe.videos) == {"val": "val", "dev": "train", "constant": "train"}[side]
     if side == "dev":
         assert recipe.clips is not None
     if recipe.cameras is not None:
         assert recipe.camera_split == side
     if recipe.luts is not None:
-        assert recipe.lut_split == {"val": "heldout", "dev": "train"}[side]
+        assert recipe.lut_split == {"val": "heldout", "dev": "train", "constant": "train"}[side]
 
 
 def test_people_are_in_the_data(data_dir: Path) -> None:

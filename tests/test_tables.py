@@ -14,12 +14,16 @@ from typing import Any
 
 import pytest
 
+from tests.support.scenes import moving_scene
+from tests.support.sets import data
 from vhmae.data.digests import settings_digest
-from vhmae.evaluation.clip import Method
+from vhmae.evaluation.clip import Clip, Method
 from vhmae.evaluation.constant import map_digest, read_constant
 from vhmae.evaluation.network import weights_digest
 from vhmae.evaluation.protocols import PROTOCOLS
+from vhmae.model.vhmae import VHMAE
 
+__all__ = ["data"]
 ROOT = Path(__file__).parents[1]
 
 
@@ -403,3 +407,61 @@ def test_scores_of_other_weights_never_stand_among_those_of_a_file(
 
 def capture() -> contextlib.redirect_stderr[io.StringIO]:
     return contextlib.redirect_stderr(io.StringIO())
+
+
+def test_every_score_of_the_package_is_watched(tables: ModuleType) -> None:
+    """Tables of guided.json say themselves which weights they are of."""
+    texts = {path.stem: path.read_text() for path in tables.RESULTS.glob("*.json")}
+    signs = ('"fmse"', '"worse', '"swap_background"')
+    scored = {name for name, text in texts.items() if any(sign in text for sign in signs)}
+    assert scored == {*tables.EVALUATED, "guided"}
+
+
+def test_no_rival_that_is_known_does_better_than_the_best_rival(tables: ModuleType) -> None:
+    made = importlib.import_module("score_tables")
+    lines = [line.split(" | ") for line in made.summary_table().splitlines()[2:]]
+    told = {cells[0].strip("| "): float(cells[4].strip("*")) for cells in lines}
+    seen = 0
+    for row in json.loads((tables.RESULTS / "table1.json").read_text())["rows"]:
+        for name, report in row["sets"].items() if row["row"] in made.RIVALS else ():
+            assert told[name] <= report["ratio"]["fmse"] + 0.005, (row["row"], name)
+            seen += 1
+    assert seen >= 20
+
+
+def test_measures_of_their_own_say_what_they_rest_on(
+    tables: ModuleType, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provenance = importlib.import_module("provenance")
+    told = provenance.rests_on(data, provenance.facts_of("default", way="fast"))
+    assert {*told} == {"settings", "method_facts", "digests"}
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    for name, row in (("steadiness", told), ("context", {"scores": {"val-two": told}})):
+        for weights, marks in ((told["digests"]["weights"], ()), ("0", ("abc1234",))):
+            told["digests"]["weights"] = weights
+            result = {"hardware": {"commit": "abc1234"}, "rows": [row]}
+            (tmp_path / f"{name}.json").write_text(json.dumps(result))
+            assert tables.older(name) == marks
+        told["digests"]["weights"] = weights_digest("default")
+
+
+def test_networks_of_one_look_are_shown_once(
+    tables: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_look = importlib.import_module("one_look")
+    frames, masks = moving_scene(2, 96, 64)
+    found = []
+    look_again = VHMAE.look_again
+
+    def watched(self: VHMAE, change: Any, *more: Any, **named: Any) -> Any:
+        again = look_again(self, change, *more, **named)
+        found.append(again is change)
+        return again
+
+    monkeypatch.setattr(VHMAE, "look_again", watched)
+    method = one_look.shown_once("default")
+    assert method.facts["again"] == method.facts["caution"] == 0.0
+    result = method.harmonize(Clip(frames, masks))
+    assert found
+    assert all(found)
+    assert not (result == frames).all()
