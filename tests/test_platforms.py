@@ -11,7 +11,7 @@ import numpy as np
 from tests.support.scenes import moving_scene, write_video
 
 ELSEWHERE = """
-import importlib, os, pkgutil, signal, sys
+import importlib, os, pkgutil, shutil, signal, sys
 # What others need of the system they have by now; only this package does without.
 import asyncio, concurrent.futures, multiprocessing, subprocess, tempfile
 import av, cv2, numba, numpy, onnxruntime, safetensors, yaml
@@ -20,7 +20,7 @@ for name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "readli
     sys.modules[name] = None
 for name in ("O_NOFOLLOW", "O_DIRECTORY", "O_CLOEXEC", "O_NONBLOCK", "sysconf", "sysconf_names",
              "getuid", "geteuid", "getgid", "getpgid", "killpg", "setsid", "mkfifo", "statvfs",
-             "sched_getaffinity", "chown", "getloadavg"):
+             "sched_getaffinity", "chown", "getloadavg", "pread", "pwrite", "preadv", "pwritev"):
     delattr(os, name)
 for name in ("SIGHUP", "SIGKILL", "SIGPIPE", "SIGUSR1", "SIGUSR2", "SIGQUIT", "SIGALRM",
              "alarm", "setitimer"):
@@ -34,8 +34,11 @@ for found in pkgutil.walk_packages(vhmae.__path__, "vhmae."):
     importlib.import_module(found.name)
 
 from pathlib import Path
+from vhmae.app.maps import MapStore
+from vhmae.app.proxy import Proxy
 from vhmae.app.run import RunFolder
 from vhmae.cli import main
+from vhmae.engine.rendering import FrameTransform
 from vhmae.memory import available_bytes
 from vhmae.rcvh.build import default_workers
 from vhmae.web.connections import most_connections
@@ -43,7 +46,27 @@ from vhmae.web.connections import most_connections
 folder = Path(sys.argv[1])
 run = RunFolder(folder)
 assert run.folder("jobs").is_dir()
+
+proxy, maps = Proxy(run.path / "proxy"), MapStore(run.path / "maps", 3, 1)
+proxy.put("frame", 0, b"first")
+proxy.put("frame", 1, b"other")
+assert [proxy.get("frame", 0), proxy.get("frame", 1)] == [b"first", b"other"]
+said = FrameTransform(numpy.full((3, 10), 10, "f"), numpy.full((2, 2, 3, 4), 0.5, "f"))
+maps.put(2, 0, [said])
+assert (maps.get(2)[0].overall == 10).all() and (maps.get(2)[0].local == 0.5).all()
+proxy.close()
+maps.close()
+
+# As Windows has it: no folder is removed that holds what is open.
+remove = shutil.rmtree
+def removed(path, **how):
+    for one in Path("/proc/self/fd").glob("*"):
+        assert not (one.is_symlink() and one.readlink().is_relative_to(path)), one.readlink()
+    remove(path, **how)
+shutil.rmtree = removed
 run.close()
+shutil.rmtree = remove
+assert not run.path.exists()
 assert default_workers("salient") >= 1
 assert most_connections() > 0
 available_bytes()

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import sys
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -261,19 +263,28 @@ def test_a_clip_that_was_sent_is_opened_again_as_itself(stubbed: Page) -> None:
     assert begun(stubbed, composite=path, masks=["mask.mp4"]) == number
 
 
+class FullDisk:
+    """A file that takes three bytes more, and no more then."""
+
+    def __init__(self, file: FileIO) -> None:
+        self.file, self.room = file, 3
+
+    def write(self, data: bytes) -> int:
+        if not self.room:
+            raise OSError(28, "No space left on device")
+        taken, self.room = self.room, 0
+        return self.file.write(data[:taken])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
 def test_a_full_disk_ends_keeping_pictures_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = Proxy(tmp_path / "proxy")
     proxy.put("frame", 0, b"first")
-    room, plain = [3], os.pwrite
-
-    def pwrite(descriptor: int, data: bytes, at: int) -> int:
-        if not room:
-            raise OSError(28, "No space left on device")
-        return plain(descriptor, data[: room.pop()], at)
-
-    monkeypatch.setattr(os, "pwrite", pwrite)
+    monkeypatch.setattr(proxy, "_file", FullDisk(proxy._file))
     proxy.put("frame", 1, b"second")  # half of it is written
     assert proxy.get("frame", 1) is None
     monkeypatch.setattr(proxy, "_most_bytes", 1000)

@@ -7,7 +7,6 @@ flags and for each object whether it is there, its overall map (3, 10) and its l
 
 from __future__ import annotations
 
-import os
 import struct
 import threading
 from collections.abc import Sequence
@@ -38,7 +37,7 @@ class MapStore:
         """Cells a side of the local maps; 0 until the first answer has come."""
         self.shots = np.full(frames, -1, np.int32)
         self.known = np.zeros(frames, bool)
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = path.open("w+b", buffering=0)
         self._lock = threading.Lock()
 
     @property
@@ -48,7 +47,7 @@ class MapStore:
     def put(self, frame: int, shot: int, answer: Answer) -> None:
         """Keep what is said of a frame."""
         with self._lock:
-            if self._descriptor < 0:
+            if self._file.closed:
                 return
             if not self.grid:
                 self.grid = next((len(one.local) for one in answer if one is not None), 0)
@@ -57,24 +56,24 @@ class MapStore:
             if not self.grid:  # nothing but empty frames so far: they need no room
                 return
             data = pack_answer(answer, self.grid)
-            os.pwrite(self._descriptor, data, frame * self._record_bytes)
+            self._file.seek(frame * self._record_bytes)
+            self._file.write(data)
 
     def get(self, frame: int) -> list[FrameTransform | None] | None:
         """What is said of a frame; None where nothing is yet."""
         with self._lock:
-            if not self.known[frame] or self._descriptor < 0:
+            if not self.known[frame] or self._file.closed:
                 return None
             if not self.grid:
                 return [None] * self.objects
             size = self._record_bytes
-            data = os.pread(self._descriptor, size, frame * size)
+            self._file.seek(frame * size)
+            data = self._file.read(size)
         return unpack_answer(data.ljust(size, b"\0"), self.objects, self.grid)
 
     def close(self) -> None:
         with self._lock:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
+            self._file.close()
 
 
 def pack_answer(answer: Answer, grid: int) -> bytes:

@@ -3,7 +3,6 @@ one scrubs and plays."""
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 
@@ -16,7 +15,7 @@ class Proxy:
 
     def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
         """Begin an empty one."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = path.open("w+b", buffering=0)
         self._places: dict[tuple[str, int], tuple[int, int]] = {}
         self._end = 0
         self._most_bytes = most_bytes
@@ -25,10 +24,11 @@ class Proxy:
     def put(self, name: str, frame: int, data: bytes) -> None:
         """Keep a picture, where there is room; once the disk is full, no more."""
         with self._lock:
-            if self._descriptor < 0 or self._end + len(data) > self._most_bytes:
+            if self._file.closed or self._end + len(data) > self._most_bytes:
                 return
             try:
-                written = os.pwrite(self._descriptor, data, self._end)
+                self._file.seek(self._end)
+                written = self._file.write(data)
             except OSError:  # the disk is full
                 written = 0
             if written < len(data):
@@ -41,9 +41,10 @@ class Proxy:
         """A picture; None where it was not kept."""
         with self._lock:
             place = self._places.get((name, frame))
-            if place is None or self._descriptor < 0:
+            if place is None or self._file.closed:
                 return None
-            return os.pread(self._descriptor, place[1], place[0])
+            self._file.seek(place[0])
+            return self._file.read(place[1])
 
     def __contains__(self, key: tuple[str, int]) -> bool:
         return key in self._places
@@ -51,6 +52,4 @@ class Proxy:
     def close(self) -> None:
         """Forget everything; the file is removed with the run's folder."""
         with self._lock:
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
+            self._file.close()

@@ -37,10 +37,12 @@ class RunFolder:
 
     def close(self) -> None:
         """Remove it."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        # Windows removes no file that is open: the lock is let go first. Who clears the folder away
+        # in between does what is done here.
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
+        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def _clear(place: Path) -> None:
