@@ -2,7 +2,7 @@
 
 import { guided, type Change, type Decision } from "../../frontend/src/index";
 import { Stream, type Network, type Quality, type Released } from "./analysis/stream";
-import type { Clip } from "./video/clip";
+import { Unreadable, type Clip } from "./video/clip";
 import type { Masked, Mattes } from "./video/mattes";
 
 /** What is known of a clip once it was looked at. */
@@ -18,7 +18,7 @@ export class Harmonized {
    * Look at all frames.
    *
    * @param told is told how many were seen.
-   * @throws AbortError where it is given up.
+   * @throws AbortError where it is given up; Unreadable where mattes show no foreground, or nothing else.
    */
   static async look(
     network: Network,
@@ -38,6 +38,8 @@ export class Harmonized {
       told(index + 1);
     }
     released.push(...(await stream.drain()));
+    if (stream.seen.foreground === 0) throw new Unreadable("live.mask-empty");
+    if (stream.seen.both === 0) throw new Unreadable("live.mask-whole");
     return new Harmonized(stream, released, timestamps);
   }
 
@@ -48,10 +50,6 @@ export class Harmonized {
   /** Number of a frame's shot, from 0. */
   shotOf(index: number): number {
     return this.released[index]!.shot;
-  }
-
-  get shots(): number {
-    return new Set(this.released.map((one) => one.shot)).size;
   }
 
   /** Frames with a foreground that could not be read: they stay as they are. */

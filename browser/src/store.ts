@@ -33,6 +33,8 @@ export async function fetchNetwork(): Promise<void> {
 // --- what is brought
 
 export const clip = signal<Clip | null>(null);
+/** When each frame of the clip is shown, in seconds, as its file says. */
+export const times = signal<readonly number[]>([]);
 export const mask = signal<Clip | null>(null);
 export const matteKind = signal<MatteKind>("file");
 export const quality = signal<Quality>("balanced");
@@ -55,10 +57,15 @@ export function run(work: () => Promise<void>): void {
 
 export async function bringClip(file: File): Promise<void> {
   const opened = await openClip(file);
+  const found = await opened.times();
+  if (found.length === 0) throw new Unreadable("live.no-picture", { name: file.name });
+  const blank = new PaintedMattes(opened.width * opened.height);
+  const first = await blank.at(opened, 0, found[0]!);
   forget();
+  painted = blank;
+  times.value = found;
   clip.value = opened;
-  painted = new PaintedMattes(opened.width * opened.height);
-  shown.value = { ...(await opened.at(0)), index: 0, matte: new Uint8Array(opened.width * opened.height) };
+  shown.value = first;
 }
 
 export async function bringMask(file: File): Promise<void> {
@@ -124,17 +131,20 @@ async function working(kind: "look" | "write", what: (signal: AbortSignal, told:
   }
 }
 
-/** Look at the clip, and show its first frame harmonized. */
+/** Look at the clip, and show the frame that is looked at harmonized. */
 export async function start(): Promise<void> {
   const [asked, open] = [network.value, clip.value];
   if (!asked || !open) return;
   if (matteKind.value === "brush" && painted.isEmpty) throw new Unreadable("live.nothing-painted");
+  if (matteKind.value === "alpha" && !open.mayBeTransparent) throw new Unreadable("live.no-alpha", { name: open.name });
   forgetAnswers();
   mattes = mattesNow();
   await working("look", async (signal, told) => {
     const found = await Harmonized.look(asked, open, mattes, quality.value, signal, told);
-    const first = await mattes.at(open, 0, found.timestamps[0] ?? 0);
-    shown.value = first;
+    const index = Math.min(shown.value?.index ?? 0, found.count - 1);
+    const frame = await mattes.at(open, index, found.timestamps[index]!);
+    signal.throwIfAborted();
+    shown.value = frame;
     harmonized.value = found;
   });
 }
@@ -144,16 +154,31 @@ let wanted = 0;
 /** Show a frame; one that is asked for later overtakes. */
 export async function seek(index: number): Promise<void> {
   const [open, found] = [clip.value, harmonized.value];
-  if (!open || !found) return;
+  if (!open) return;
   wanted = index;
-  const frame = await mattes.at(open, index, found.timestamps[index]!);
-  if (wanted === index && harmonized.value === found) shown.value = frame;
+  const of = found ? mattes : painted;
+  const frame = await of.at(open, index, (found?.timestamps ?? times.value)[index]!);
+  if (wanted === index && clip.value === open && harmonized.value === found) shown.value = frame;
 }
 
 // --- the brush
 
 export const brush = signal<{ radius: number; value: 0 | 255 }>({ radius: 24, value: 255 });
-export const isPainting = computed(() => matteKind.value === "brush" && !harmonized.value && clip.value !== null);
+/** Not while the network looks at what was painted, nor over an answer to it, which a stroke would make void. */
+export const isPainting = computed(() => matteKind.value === "brush" && !harmonized.value && !work.value && clip.value !== null);
+
+// Until then, the matte that is shown may be of another kind.
+effect(() => {
+  if (isPainting.value) untracked(showPainted);
+});
+
+function showPainted(): void {
+  const now = shown.value;
+  if (now) shown.value = { ...now, matte: painted.of(now.index) };
+}
+
+/** Go back to what was painted, at the frame that is shown. */
+export const paintOn = (): void => forgetAnswers();
 
 export function paint(at: Place): void {
   const now = shown.value;
@@ -165,9 +190,7 @@ export function paint(at: Place): void {
 
 export function clearPaint(): void {
   painted.clear();
-  forgetAnswers();
-  const now = shown.value;
-  if (now) shown.value = { ...now, matte: new Uint8Array(now.matte.length) };
+  showPainted();
 }
 
 // --- what is said
@@ -261,10 +284,16 @@ function dropWritten(): void {
   written.value = null;
 }
 
-// What was written is no longer what is shown.
+// What was written, or is being written, is no longer what is shown.
 effect(() => {
   void [said.value, strength.value];
-  untracked(dropWritten);
+  untracked(() => {
+    dropWritten();
+    const doing = work.value;
+    if (doing?.kind !== "write" || doing.stop.signal.aborted) return;
+    doing.stop.abort();
+    problem.value = t("live.export.stopped");
+  });
 });
 
 export async function writeFile(): Promise<void> {
@@ -274,6 +303,7 @@ export async function writeFile(): Promise<void> {
   const changes = found.changes(decisions.value, strength.value);
   await working("write", async (signal, told) => {
     const made = await write(open, mattes, changes, signal, told);
+    signal.throwIfAborted();
     const name = `${open.name.replace(/\.[^.]*$/, "")}.harmonized.${made.codec ? "mp4" : "png"}`;
     written.value = { ...made, name, address: URL.createObjectURL(made.file) };
   });

@@ -183,6 +183,14 @@ def place_on(page: Page, x: float, y: float) -> tuple[float, float]:
     return left + x * WIDTH * scale, top + y * HEIGHT * scale
 
 
+def stroke(page: Page, start: float, end: float) -> None:
+    """Paint from left to right, at half of the picture's height."""
+    page.mouse.move(*place_on(page, start, 0.5))
+    page.mouse.down()
+    page.mouse.move(*place_on(page, end, 0.5), steps=8)
+    page.mouse.up()
+
+
 def test_what_is_brushed_is_changed_alone(page: Page, tmp_path: Path) -> None:
     rgb, _ = scene()
     bring(page, write_png(tmp_path / "still.png", rgb))
@@ -191,10 +199,7 @@ def test_what_is_brushed_is_changed_alone(page: Page, tmp_path: Path) -> None:
     expect(button).to_be_enabled(timeout=PATIENCE_MS)
     button.click()
     expect(page.get_by_text("Paint over the foreground first.")).to_be_visible()
-    page.mouse.move(*place_on(page, 0.3, 0.5))
-    page.mouse.down()
-    page.mouse.move(*place_on(page, 0.4, 0.5), steps=8)
-    page.mouse.up()
+    stroke(page, 0.3, 0.4)
     harmonize(page)
     made = read_png(written(page, tmp_path)).astype(int)
     moved = np.abs(made - rgb).max(axis=-1) > 0
@@ -204,6 +209,46 @@ def test_what_is_brushed_is_changed_alone(page: Page, tmp_path: Path) -> None:
     assert abs(columns.min() - (0.3 * WIDTH - 24)) <= 4
     assert abs(columns.max() - (0.4 * WIDTH + 24)) <= 4
     assert abs(rows.min() - (HEIGHT / 2 - 24)) <= 4
+
+
+def test_what_is_brushed_holds_to_the_next_frame_that_is(page: Page, tmp_path: Path) -> None:
+    hidden, corrected = 4, 6
+    frames, _ = mismatched_scene(FRAMES + hidden, WIDTH, HEIGHT)
+    # What lies before 0 is hidden by an edit list, as phones and stream copies cut.
+    times = [40 * (number - hidden) for number in range(len(frames))]
+    composite = write_video(tmp_path / "clip.mp4", frames, codec="libx264", told=True, pts=times)
+    bring(page, composite)
+    page.get_by_role("radio", name="Brush").click()
+    expect(page.get_by_text(f"1 of {FRAMES}", exact=True)).to_be_visible()
+    stroke(page, 0.2, 0.25)
+    page.get_by_label("Frame", exact=True).fill(str(corrected))
+    here = f"{corrected + 1} of {FRAMES}"
+    expect(page.get_by_text(here, exact=True)).to_be_visible()
+    stroke(page, 0.75, 0.8)
+    harmonize(page)
+    expect(page.get_by_text(f"{here}, shot 1")).to_be_visible()
+    # What is seen of the result is mended in the frame that is shown.
+    page.get_by_role("button", name="Paint on").click()
+    expect(page.get_by_text(here, exact=True)).to_be_visible()
+    page.get_by_role("radio", name="Erase").click()
+    stroke(page, 0.2, 0.25)
+    harmonize(page)
+    # A change that no encoder makes, of the whole shot.
+    page.get_by_role("button", name="Brighter", exact=True).click()
+    page.mouse.click(*place_on(page, 0.775, 0.5))
+    expect(page.locator(".point")).to_have_count(1)
+    path = written(page, tmp_path)
+    with av.open(str(path)) as file:
+        assert sum(1 for _ in file.decode(video=0)) == FRAMES
+    numbers = list(range(FRAMES))
+    came, made = (np.stack(read_rgb_frames(one, numbers)) for one in (composite, path))
+    height, reach = HEIGHT // 2, 10
+    moved = (made.astype(float) - came)[:, height - reach : height + reach].mean((1, 3))
+    left, right = (
+        moved[:, int(x * WIDTH) - reach : int(x * WIDTH) + reach].mean(1) for x in (0.225, 0.775)
+    )
+    assert left[:corrected].min() > left[corrected:].max() + 1.5
+    assert right[corrected:].min() > right[:corrected].max() + 1.5
 
 
 def test_points_takes_and_strength_are_heard(page: Page, tmp_path: Path) -> None:
@@ -226,6 +271,12 @@ def test_points_takes_and_strength_are_heard(page: Page, tmp_path: Path) -> None
     page.get_by_role("button", name="Remove point 1").click()
     page.get_by_role("button", name="Take back").click()
     page.get_by_role("button", name="Take back").click()
+    # What is being written while the strength is turned is no longer what is shown.
+    write = page.get_by_role("button", name="Write the file")
+    page.get_by_label("Strength", exact=True).evaluate(TURN_AT_ONCE, write.element_handle())
+    expect(page.get_by_text("Writing was stopped")).to_be_visible()
+    expect(write).to_be_enabled()
+    expect(page.get_by_role("link", name="Save")).to_have_count(0)
     page.get_by_label("Strength as a number").fill("0.5")
     page.keyboard.press("Enter")
     half = read_png(written(page, tmp_path)).astype(float)
@@ -233,6 +284,15 @@ def test_points_takes_and_strength_are_heard(page: Page, tmp_path: Path) -> None
     # What is cut off at white or black is not half of anything.
     inside = (matte == 255) & (plain > 2).all(axis=-1) & (plain < 253).all(axis=-1)
     assert np.abs(half - (rgb + plain.astype(float)) / 2)[inside].max() <= 2
+
+
+TURN_AT_ONCE = """
+(slider, write) => {
+  write.click();
+  slider.value = "0.9";
+  slider.dispatchEvent(new Event("input", { bubbles: true }));
+}
+"""
 
 
 def assert_as_python_hears(page: Page, rgb: Array, matte: Array, folder: Path) -> None:
@@ -253,15 +313,32 @@ def test_what_does_not_fit_is_said(page: Page, tmp_path: Path) -> None:
     rgb, matte = scene()
     small = write_png(tmp_path / "small.png", np.repeat(matte[::2, ::2, None], 3, 2))
     bring(page, write_png(tmp_path / "still.png", rgb), small)
-    button = page.get_by_role("button", name="Harmonize", exact=True)
-    expect(button).to_be_enabled(timeout=PATIENCE_MS)
-    button.click()
-    told = re.compile(r"small\.png: is 160.90; the composite is 320.180\.")
-    expect(page.get_by_text(told)).to_be_visible()
+    expect_told(page, re.compile(r"small\.png: is 160.90; the composite is 320.180\."))
+    page.get_by_role("radio", name="Alpha").click()
+    expect_told(page, "still.png: is opaque everywhere")
+    page.get_by_role("radio", name="Second file").click()
+    whole = np.full((HEIGHT, WIDTH, 3), 255, np.uint8)
+    bring(page, tmp_path / "still.png", write_png(tmp_path / "white.png", whole))
+    expect_told(page, "The mask covers every frame whole")
+    bring(page, tmp_path / "still.png", write_png(tmp_path / "black.png", 0 * whole))
+    expect_told(page, "The mask shows no foreground in any frame")
+    frames, masks = mismatched_scene(3, WIDTH, HEIGHT)
+    clip = write_video(tmp_path / "clip.mp4", frames[:2], codec="libx264")
+    longer = np.where(masks, 255, 0).astype(np.uint8)
+    bring(page, clip, write_video(tmp_path / "longer.mp4", longer, codec="libx264"))
+    expect_told(page, "longer.mp4: has more frames than the composite, which has 2.")
     noise = tmp_path / "noise.mp4"
     noise.write_bytes(b"no video at all" * 100)
     page.get_by_label("Composite: Choose a file").set_input_files(noise)
     expect(page.get_by_text("noise.mp4: this browser cannot read it")).to_be_visible()
+
+
+def expect_told(page: Page, words: str | re.Pattern[str]) -> None:
+    """Harmonizing is refused in these words."""
+    button = page.get_by_role("button", name="Harmonize", exact=True)
+    expect(button).to_be_enabled(timeout=PATIENCE_MS)
+    button.click()
+    expect(page.get_by_text(words)).to_be_visible()
 
 
 SAID = """

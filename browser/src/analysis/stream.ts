@@ -70,8 +70,8 @@ export class Stream {
   private estimates: Estimate[] = [];
   private pending: { shot: number; index: number; foreground: boolean }[] = [];
   private unreadLast = { shot: -1, index: -1 };
-  /** Frames without background, which take the map of their shot's others. */
-  borrowed = 0;
+  /** How many frames show the foreground, and how many of these the background, too. */
+  readonly seen = { foreground: 0, both: 0 };
   /** Frames of shots that had shown no background in time: they stay untouched. */
   unread = 0;
 
@@ -111,7 +111,8 @@ export class Stream {
       });
       if (this.waiting.length === this.network.clipFrames) await this.runWindow();
     }
-    this.borrowed += Number(foreground && !background);
+    this.seen.foreground += Number(foreground);
+    this.seen.both += Number(background);
     this.pending.push({ shot: this.shot, index, foreground });
     this.index++;
     if (this.index - this.pending[0]!.index <= this.latency) return [];

@@ -11,11 +11,13 @@ import {
   brush,
   clearPaint,
   clip,
+  harmonized,
   isBrought,
   isPainting,
   mask,
   matteKind,
   network,
+  paintOn,
   quality,
   run,
   start,
@@ -43,6 +45,9 @@ export function Bring() {
         <FileSlot title={t("live.mask.file")} name={mask.value?.name} onFile={(file) => run(() => bringMask(file))} />
       )}
       {isPainting.value && <Brush />}
+      {matteKind.value === "brush" && harmonized.value && (
+        <Button disabled={isBusy} onClick={paintOn}>{t("live.brush.on")}</Button>
+      )}
       <h2>{t("live.quality")}</h2>
       <Segments
         label={t("live.quality")}

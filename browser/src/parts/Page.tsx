@@ -2,7 +2,7 @@
 
 import { LANGUAGE_NAMES, language, number, t } from "../../../frontend/src/page/words";
 import { Progress, Section, Segments, Slider } from "../../../frontend/src/page/controls";
-import { clip, harmonized, network, networkTrouble, pace, problem, seek, shown, run, strength, work } from "../store";
+import { clip, harmonized, network, networkTrouble, pace, problem, seek, shown, run, strength, times, work } from "../store";
 import { Bring } from "./Bring";
 import { Finish } from "./Finish";
 import { Points } from "./Points";
@@ -75,9 +75,11 @@ function Frames() {
       </div>
     );
   }
-  if (!found || !shown.value || clip.value?.isStill) return null;
+  if (!shown.value || clip.value?.isStill) return null;
   const { index } = shown.value;
-  const place = t("live.frame.of", { frame: index + 1, count: found.count, shot: found.shotOf(index) + 1 });
+  const count = found?.count ?? times.value.length;
+  const at = { frame: index + 1, count };
+  const place = found ? t("live.frame.of", { ...at, shot: found.shotOf(index) + 1 }) : t("live.frame.at", at);
   return (
     <div class="frames">
       <label class="visually-hidden" for="frame">{t("live.frame")}</label>
@@ -85,7 +87,7 @@ function Frames() {
         id="frame"
         type="range"
         min={0}
-        max={found.count - 1}
+        max={count - 1}
         value={index}
         aria-valuetext={place}
         onInput={(event) => {

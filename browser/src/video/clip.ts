@@ -1,6 +1,14 @@
 /** Clips and pictures as frames: read by WebCodecs, in order or one at a time. */
 
-import { ALL_FORMATS, BlobSource, Input, VideoSampleSink, type InputVideoTrack, type VideoSample } from "mediabunny";
+import {
+  ALL_FORMATS,
+  BlobSource,
+  EncodedPacketSink,
+  Input,
+  VideoSampleSink,
+  type InputVideoTrack,
+  type VideoSample,
+} from "mediabunny";
 import { Renderer, type Pixels } from "../../../frontend/src/index";
 
 /** A frame as its pixels are shown, four bytes each, alpha not multiplied in. */
@@ -17,10 +25,13 @@ export interface Clip {
   readonly height: number;
   /** Whether it is one picture, which holds for any number of frames. */
   readonly isStill: boolean;
+  /** Whether its alpha can say what is foreground. */
   readonly mayBeTransparent: boolean;
   /** The file, where its sound is taken from. */
   readonly file: Blob;
-  /** All frames in order. */
+  /** When each frame is shown, in seconds: read off the file, nothing is decoded. */
+  times(): Promise<readonly number[]>;
+  /** All frames in order; those that an edit list hides, before 0, are not shown by players either. */
   frames(): AsyncGenerator<ClipFrame>;
   /** The frame shown at a time in seconds. */
   at(timestamp: number): Promise<ClipFrame>;
@@ -59,12 +70,12 @@ export async function openClip(file: File): Promise<Clip> {
 
 class Still implements Clip {
   readonly isStill = true;
-  readonly mayBeTransparent = true;
 
   private constructor(
     readonly name: string,
     readonly file: Blob,
     private readonly pixels: Pixels & { data: Uint8Array },
+    readonly mayBeTransparent: boolean,
   ) {}
 
   static async open(file: File): Promise<Clip> {
@@ -72,9 +83,9 @@ class Still implements Clip {
     const bitmap = await createImageBitmap(file, options).catch(() => {
       throw new Unreadable("live.unreadable", { name: file.name });
     });
-    const still = new Still(file.name, file, pixelsOf(bitmap));
+    const pixels = pixelsOf(bitmap);
     bitmap.close();
-    return still;
+    return new Still(file.name, file, pixels, pixels.data.some((value, i) => i % 4 === 3 && value < 255));
   }
 
   get width(): number {
@@ -83,6 +94,10 @@ class Still implements Clip {
 
   get height(): number {
     return this.pixels.height;
+  }
+
+  async times(): Promise<readonly number[]> {
+    return [0];
   }
 
   async *frames(): AsyncGenerator<ClipFrame> {
@@ -101,7 +116,7 @@ class Video implements Clip {
   private constructor(
     readonly name: string,
     readonly file: Blob,
-    track: InputVideoTrack,
+    private readonly track: InputVideoTrack,
     readonly width: number,
     readonly height: number,
     readonly mayBeTransparent: boolean,
@@ -121,8 +136,18 @@ class Video implements Clip {
     return new Video(file.name, file, track, width, height, await track.canBeTransparent());
   }
 
+  async times(): Promise<readonly number[]> {
+    const times: number[] = [];
+    const packets = new EncodedPacketSink(this.track).packets(undefined, undefined, { metadataOnly: true });
+    for await (const { timestamp } of packets) if (timestamp >= 0) times.push(timestamp);
+    return times.sort((one, other) => one - other); // packets come in the order in which they are decoded
+  }
+
   async *frames(): AsyncGenerator<ClipFrame> {
-    for await (const sample of this.sink.samples()) yield this.read(sample);
+    for await (const sample of this.sink.samples()) {
+      if (sample.timestamp >= 0) yield this.read(sample);
+      else sample.close();
+    }
   }
 
   async at(timestamp: number): Promise<ClipFrame> {

@@ -56,6 +56,7 @@ export class FileMattes implements Mattes {
         }
         yield { ...frame, index: index++, matte };
       }
+      if (!this.mask.isStill && !(await others.next()).done) throw new Unreadable("live.mask-long", { name: this.mask.name, frames: index });
       this.times = times;
     } finally {
       await others.return(undefined);
