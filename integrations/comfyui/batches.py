@@ -6,6 +6,7 @@ foreground here. Letters: B frames, H and W height and width, C channels.
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 
 from vhmae import InputError
+from vhmae.engine.sight import shows_background
 
 LARGEST_IN_MEMORY = 2 << 30
 """Bytes of a batch that is made in memory; a larger one lies in a file that the system pages in
@@ -85,6 +87,27 @@ class Masks:
                 "for all"
             )
         self.masks, self.count = masks, len(frames)
+
+    def check_shown(self) -> None:
+        """Refuse a mask that marks nothing, or everything: nothing could be harmonized.
+
+        Raises:
+            InputError: where no matte shows a foreground, or none a background beside it.
+        """
+        mattes = map(array_of, self.masks)
+        marked = (matte for matte in mattes if (matte > 0.0).any())
+        first = next(marked, None)
+        if first is None:
+            raise InputError(
+                "mask: has no foreground in any frame; 1 (white) must mark the foreground, check "
+                "the MASK: Load Image gives an empty one for pictures without alpha"
+            )
+        if not any(map(shows_background, itertools.chain([first], marked))):
+            raise InputError(
+                "mask: covers every frame whole, so nothing of the background is seen; check the "
+                "MASK: Load Image gives an empty one for pictures without alpha, which is full "
+                "once it is inverted"
+            )
 
     def __len__(self) -> int:
         return self.count

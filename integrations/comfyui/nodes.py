@@ -17,6 +17,8 @@ from comfy_api.latest import ComfyAPISync, ComfyExtension, io, ui
 
 import vhmae
 from vhmae.color.cube import write_cube
+from vhmae.engine.backends import idle_gpu
+from vhmae.engine.remarks import told_of_borrowed, told_of_unread
 from vhmae.grade.shots import grade_of_pairs
 from vhmae.guide.options import GuideOptions
 from vhmae.matting.chroma import ChromaKey
@@ -59,6 +61,7 @@ def harmonized_images(
     began, tell = time.monotonic(), Progress()
     frames = Frames(images, tell.check)
     masks = masks_for(frames, mask)
+    masks.check_shown()
     height, width = frames.size
     guide.check_fits(width, height, len(frames))
     harmonizer = vhmae.Harmonizer.from_pretrained(**options)
@@ -73,7 +76,13 @@ def harmonized_images(
     seconds = time.monotonic() - began
     network = harmonizer.network
     where = (network.backend, network.device, network.precision)
-    return made, said_of(len(frames), seconds, *where)
+    lines = [
+        said_of(len(frames), seconds, *where),
+        *told_of_unread(harmonizer),
+        *told_of_borrowed(max(0, harmonizer.borrowed - harmonizer.unread)),
+        *idle_gpu(network, "auto"),
+    ]
+    return made, "\n".join(lines)
 
 
 def harmonized(

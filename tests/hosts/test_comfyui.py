@@ -146,6 +146,9 @@ def test_wrong_shapes_are_refused_in_one_line(comfy: tuple[Any, Host]) -> None:
         (images, mask[:, :32], r"mask: is 96x32 but the frames are 96x64"),
         (images, mask[:3], r"mask: has 3 mattes for 4 frames"),
         (images, images, r"mask: expected a MASK"),
+        (images, mask * 0.0, r"mask: has no foreground in any frame"),
+        (images, mask[0] * 0.0 + 1.0, r"mask: covers every frame whole"),
+        (torch.cat([images, images[..., :1] * 0.0], -1), None, r"mask: has no foreground"),
         (images, None, r"mask: nothing is connected"),
         (images, VideoFromFile("gone.mp4"), r"mask: is a VIDEO"),
     ):
@@ -154,6 +157,26 @@ def test_wrong_shapes_are_refused_in_one_line(comfy: tuple[Any, Host]) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(vhmae.InputError, match="after: is"):
         executed(nodes["VhmaeGradeToCube"], before=images, after=images[:2], mask=mask)
+
+
+def test_frames_that_could_not_be_read_are_told(
+    comfy: tuple[Any, Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vhmae.engine.backends.gpu_here", lambda: "NVIDIA")
+    waits = vhmae.Harmonizer.from_pretrained(**FAST).latency_frames
+    images, mask = batch(1)
+    images = images[:, ::2, ::2].expand(waits + 8, -1, -1, -1)
+    mask = mask[:, ::2, ::2].repeat(waits + 8, 1, 1)
+    mask[: waits + 3] = mask[waits + 6 :] = 1.0
+    node = nodes_of(comfy[0])["VhmaeVideoHarmonize"]
+    made, said = executed(node, frames=images, mask=mask, **FAST).args
+    _, unread, borrowed, idle = said.splitlines()
+    assert unread == "3 frames of shots that had shown no background yet were left untouched"
+    assert torch.equal(made[:3], images[:3])
+    assert (made[3] - images[3]).abs().max() > 0.0
+    taken = f"{waits + 2} frames show no background and took the transform of the nearest"
+    assert borrowed.startswith(taken)
+    assert idle.startswith("an NVIDIA GPU lies idle")
 
 
 def test_a_long_batch_takes_no_more_memory_than_a_short_one(

@@ -26,6 +26,10 @@ def test_the_metadata_follow_the_registrys_rules() -> None:
     assert "Operating System :: OS Independent" in project["classifiers"]
     assert comfy["PublisherId"]
     assert comfy["DisplayName"]
+    floor = re.fullmatch(r">=(\d+)\.(\d+)\.\d+", comfy["requires-comfyui"])
+    assert floor is not None
+    # v0.4.0 is the first after sockets of matching types (io.MatchType) worked.
+    assert tuple(map(int, floor.groups())) >= (0, 4)
 
 
 def test_nothing_that_is_installed_fights_the_hosts_torch() -> None:

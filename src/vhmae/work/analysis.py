@@ -13,6 +13,7 @@ from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.moving import Move, outside
 from vhmae.engine.networks import WindowNetwork
+from vhmae.engine.remarks import told_of_borrowed
 from vhmae.engine.rendering import ColorChange, Released
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.engine.sight import MINIMUM_BACKGROUND, Thumbnail, shows_background
@@ -256,12 +257,7 @@ class Analysis:
                 f"foreground: their background has nothing to "
                 "be fitted to and was left as it is"
             )
-        if borrowed:
-            found.append(
-                f"{counted(borrowed, 'frame')} {'shows' if borrowed == 1 else 'show'} no "
-                f"background and took the transform of the nearest frame "
-                "that does"
-            )
+        found += told_of_borrowed(borrowed)
         if info.guessed_matrix and info.height >= 720:
             found.append(
                 f"{job.composite} does not say its colour matrix; took {info.encoding.matrix}, "

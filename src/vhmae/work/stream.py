@@ -24,6 +24,7 @@ from vhmae.arrays import Array
 from vhmae.color.spaces import named_space
 from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.remarks import told_of_unread
 from vhmae.engine.rendering import Released, render_planes
 from vhmae.engine.stepping import covered_by
 from vhmae.errors import InputError, VhmaeError, counted
@@ -131,7 +132,7 @@ def _harmonize(job: StreamJob, stoppable: _Stoppable, sink: BinaryIO) -> dict[st
     idle = idle_gpu(harmonizer.network, job.device)
     told = [*mattes.warnings, misfit, *info.warnings]
     warnings = [warning for warning in told if warning]
-    warnings += [*_warnings(harmonizer), *idle, *stream_warnings(job, harmonizer)]
+    warnings += [*told_of_unread(harmonizer), *idle, *stream_warnings(job, harmonizer)]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
     return Report(
@@ -172,18 +173,6 @@ def _pass_on(
     tally.count(moved["foreground"], moved["background"])
     with busy.working("encode"):
         writer.write(decoded, rendered, same=rendered is image)
-
-
-def _warnings(harmonizer: Harmonizer) -> list[str]:
-    found = []
-    for side in harmonizer.moving:
-        if side.unread:
-            other = {"foreground": "background", "background": "foreground"}[side.side.of]
-            found.append(
-                f"{counted(side.unread, 'frame')} of shots that had shown no {other} yet "
-                f"{'was' if side.unread == 1 else 'were'} left untouched"
-            )
-    return found
 
 
 class _Watched:
