@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 from pathlib import Path
 
@@ -43,6 +44,29 @@ def test_what_is_required_comes_from_the_metadata_of_the_package(
     assert report["extras"].keys() == {"exr"}
     assert len(report["problems"]) == 1
     assert "no-such-package: is not installed" in report["problems"][0]
+
+
+def test_a_build_for_gpus_stands_in_for_the_one_that_is_required(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = {"onnxruntime-gpu": "1.30.0", "opencv-python": "5.0.0", "numpy": "2.4.0"}
+
+    def version(name: str) -> str:
+        if name not in there:
+            raise importlib.metadata.PackageNotFoundError(name)
+        return there[name]
+
+    lines = ["numpy>=2", "onnxruntime>=1.20", "opencv-python-headless>=5"]
+    monkeypatch.setattr("importlib.metadata.requires", lambda name: lines)
+    monkeypatch.setattr("importlib.metadata.version", version)
+    report = doctor.examine()
+    assert report["required"] == there
+    assert report["problems"] == []
+    del there["onnxruntime-gpu"]
+    report = doctor.examine()
+    assert report["required"]["onnxruntime"] is None
+    (problem,) = report["problems"]
+    assert problem.startswith("onnxruntime: is not installed")
 
 
 def test_what_is_broken_is_told_and_the_rest_is_told_too(

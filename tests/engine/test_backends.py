@@ -27,7 +27,7 @@ from vhmae.engine.sight import small_mask, thumbnail_of
 from vhmae.engine.torch_network import TorchNetwork
 from vhmae.errors import InputError
 from vhmae.model.files import read_card
-from vhmae.model.graph import architecture, packaged_graph
+from vhmae.model.graph import architecture, find_graph, packaged_graph
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
 
@@ -211,6 +211,17 @@ def test_a_graph_of_another_architecture_is_refused(tmp_path: Path) -> None:
         open_network(str(path), "onnx")
 
 
+def test_somebody_elses_graph_beside_weights_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"  # as a folder of a hub has both
+    shutil.copy(read_card("default").path, path)
+    for foreign in (b"", b"another network"):
+        path.with_suffix(".onnx").write_bytes(foreign)
+        network = open_network(str(path), "onnx")
+        assert network.digest() == open_network("default", "onnx").digest()
+    shutil.copy(packaged_graph(read_card("default").config), path.with_suffix(".onnx"))
+    assert find_graph(path, read_card("default").config) == path.with_suffix(".onnx")
+
+
 def test_what_training_alone_needs_is_no_part_of_the_architecture() -> None:
     said = architecture(model(drop_path=0.3, caution=3.0, clip_frames=4).config)
     assert said == architecture(model().config)
@@ -230,6 +241,9 @@ def test_a_damaged_graph_is_refused(tmp_path: Path) -> None:
         ("cudda", "did you mean cuda"),
         ("mps", "mps is torch's"),
         ("directml", "no DmlExecutionProvider here"),
+        ("cpu:3", r"`device` cpu:3: unknown.*expected auto, cpu, cuda\[:N\], directml\[:N\]"),
+        ("coreml:2", r"expected auto, cpu, cuda\[:N\], directml\[:N\] or coreml"),
+        ("cuda:x", r"expected auto, cpu, cuda\[:N\]"),
     ],
 )
 def test_devices_that_are_not_there_are_refused(device: str, told: str) -> None:
@@ -288,7 +302,7 @@ def test_a_missing_graph_in_fp16_is_told(tmp_path: Path) -> None:
 def test_fp16_is_torchs_where_only_torch_may_have_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match="no fast fp16"):  # of torch, on a CPU
         open_network("default", "auto", "cpu", "fp16")
-    monkeypatch.setattr(backends, "gpu_providers", lambda: True)
+    monkeypatch.setattr(backends, "gpu_providers", lambda: ["cuda"])
     assert open_network("default", "auto", "cpu", "fp16").backend == "onnx"
 
 
@@ -299,8 +313,36 @@ def test_an_idle_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "gpu_here", lambda: "NVIDIA")
     (told,) = idle_gpu(network, "auto")
     assert "NVIDIA GPU lies idle" in told
-    assert "onnxruntime-gpu" in told
+    assert "pip install 'onnxruntime-gpu[cuda,cudnn]' in the place of onnxruntime" in told
     assert idle_gpu(network, "cpu") == []  # it was asked for
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_that_finds_no_cuda_is_told_and_torch_tried(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loads: list[str] = []
+
+    def preload() -> None:
+        loads.append("CUDA")
+        print("Failed to load libcudart.so.12")  # as ONNX Runtime does
+
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    # As with onnxruntime-gpu: compiled in; a session that asks for it runs on the CPU.
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", preload)
+    monkeypatch.setattr(backends, "gpu_here", lambda: "NVIDIA")
+    assert open_network("default", precision="fp32").backend == "torch"
+    monkeypatch.setattr(backends, "torch_is_here", lambda: False)
+    network = open_network("default")
+    assert (network.backend, network.device) == ("onnx", "cpu")
+    assert loads == ["CUDA", "CUDA"]
+    assert capsys.readouterr().out == ""  # where a video may go out
+    (told,) = idle_gpu(network, "auto")
+    assert "a CUDA provider that could not be loaded" in told
+    assert "in the place of" not in told
+    with pytest.raises(InputError, match="no CUDAExecutionProvider here that finds a device"):
+        open_network("default", device="cuda")
 
 
 def test_a_gpu_that_torch_alone_uses_is_torchs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,8 +50,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def folder(weights: Path) -> Path:
-    output = weights.parent / "VHMAE"
-    assert main(["export", "cattery", "-o", str(output), "--weights", str(weights), "-q"]) == 0
+    output, report = weights.parent / "my VHMAE", weights.parent / "report.json"
+    words = ["-o", str(output), "--weights", str(weights), "--json", str(report), "-q"]
+    assert main(["export", "cattery", *words]) == 0
     return output
 
 
@@ -192,7 +193,7 @@ def test_nothing_in_it_is_unknown_to_nukes_torch_or_bound_to_a_device(
     check_structure(path)
     with zipfile.ZipFile(path) as archive:
         code = [archive.read(name).decode() for name in archive.namelist() if name.endswith(".py")]
-    assert code
+    assert any("CONSTANTS.c" in text for text in code)
     for text in code:
         assert "_upsample_lanczos2d_aa" not in text
         constants = re.findall(r".*CONSTANTS\.c\d+.*", text)
@@ -217,6 +218,11 @@ def test_cat_json_is_what_nuke_looks_for(folder: Path) -> None:
     assert tree["minimum_nuke_version_required"] == 15.1
     assert "not stated" in tree["description"]
     assert [one["filepath"] for one in tree["cats"]] == ["VHMAE.cat"]
+
+
+def test_a_name_that_nuke_trips_over_is_told(folder: Path) -> None:
+    (told,) = json.loads((folder.parent / "report.json").read_text())["warnings"]
+    assert told.startswith(f"{folder}: its name has spaces")
 
 
 def test_what_is_exported_by_default_is_for_everyone(tmp_path: Path) -> None:

@@ -31,6 +31,22 @@ NETWORK_LICENCES = {
     "salient": "ISNet: none stated for its weights; not part of this project",
 }
 
+STANDS_IN = {
+    "onnxruntime": (
+        "onnxruntime-gpu",
+        "onnxruntime-directml",
+        "onnxruntime-openvino",
+        "onnxruntime-migraphx",
+    ),
+    "opencv-python-headless": (
+        "opencv-python",
+        "opencv-contrib-python-headless",
+        "opencv-contrib-python",
+    ),
+}
+"""Builds of a package under other names, which hold the same modules: one of them is enough, and
+two of them write over each other."""
+
 
 def add_doctor(commands: Any) -> None:
     parser = add_command(
@@ -87,7 +103,7 @@ def examine() -> dict[str, Any]:
 
 def _packages() -> tuple[dict[str, str | None], dict[str, dict[str, str | None]]]:
     """Versions of what the package requires, and of what each of its extras does, as its own
-    metadata lists them."""
+    metadata lists them; a build that stands in for one is told by its own name."""
     required: dict[str, str | None] = {}
     extras: dict[str, dict[str, str | None]] = {}
     try:
@@ -99,7 +115,9 @@ def _packages() -> tuple[dict[str, str | None], dict[str, dict[str, str | None]]
         extra = re.search(r"extra\s*==\s*['\"]([\w-]+)", line)
         if name != "vhmae":
             place = extras.setdefault(extra[1], {}) if extra else required
-            place[name] = _version(name)
+            names = (name, *STANDS_IN.get(name, ()))
+            there = next((one for one in names if _version(one) is not None), name)
+            place[there] = _version(there)
     extras.pop("dev", None)
     return required, extras
 

@@ -8,6 +8,7 @@ from vhmae.cli.harmonize import require_output
 from vhmae.cli.looking import add_looking, report_of
 from vhmae.cli.options import given_options
 from vhmae.cli.parser import add_command, write_report
+from vhmae.cli.words import print_warnings
 from vhmae.errors import InputError, counted
 from vhmae.grade.job import ExportJob, Kind
 from vhmae.nuke.job import CatteryJob
@@ -68,6 +69,7 @@ def _export_cattery(args: Any) -> None:
 
     report = export_cattery(build_options(CatteryJob, values))
     write_report(report, args.json)
+    print_warnings(report["warnings"], args.quiet)
     if not args.quiet:
         print(
             f"{values['output']}: {counted(len(report['files']), 'file')}, "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from vhmae.engine.gpus import gpu_here
 from vhmae.engine.networks import WindowNetwork
@@ -45,19 +45,21 @@ def open_network(
         InputError: for unknown weights, a backend or a device that is not there, or what a backend
             cannot do.
     """
-    if backend == "auto":
-        backend = _fitting(weights, device, precision)
-    if backend == "torch":
-        if not torch_is_here():
-            raise InputError(needs_torch("this backend"), field="backend", value="torch")
-        import torch
+    chosen = _fitting(weights, device, precision) if backend == "auto" else backend
+    if chosen == "onnx":
+        network = OnnxNetwork(weights, device, precision, threads)
+        # Where its provider could not be loaded, torch's build may be one that uses the GPU.
+        if backend == "onnx" or not (torch_is_here() and _idle_gpu(network, device)):
+            return network
+    if not torch_is_here():
+        raise InputError(needs_torch("this backend"), field="backend", value="torch")
+    import torch
 
-        from vhmae.engine.torch_network import open_by_torch
+    from vhmae.engine.torch_network import open_by_torch
 
-        if threads:
-            torch.set_num_threads(threads)
-        return open_by_torch(weights, device, precision)
-    return OnnxNetwork(weights, device, precision, threads)
+    if threads:
+        torch.set_num_threads(threads)
+    return open_by_torch(weights, device, precision)
 
 
 def network_for(settings: HarmonizerSettings) -> WindowNetwork:
@@ -102,12 +104,25 @@ def idle_gpu(network: WindowNetwork, device: str) -> list[str]:
     Args:
         device: what was asked for.
     """
-    kind = gpu_here()
-    if kind is None or network.device != "cpu" or device == "cpu":
+    kind = _idle_gpu(network, device)
+    if kind is None:
         return []
-    remedies = {
-        "NVIDIA": "pip install onnxruntime-gpu in the place of onnxruntime, or 'vhmae[torch]' with "
-        "torch's CUDA build",
-        "AMD": "install torch's ROCm build with 'vhmae[torch]'",
-    }
-    return [f"an {kind} GPU lies idle: the network ran on the CPU; {remedies[kind]}"]
+    by_torch = "'vhmae[torch]' with torch's CUDA build"
+    if kind == "AMD":
+        remedy = "install torch's ROCm build with 'vhmae[torch]'"
+    elif "cuda" in gpu_providers():
+        remedy = (
+            "ONNX Runtime has a CUDA provider that could not be loaded, for want of CUDA or cuDNN "
+            "in the versions that it needs; pip install 'onnxruntime-gpu[cuda,cudnn]', or "
+            f"{by_torch}"
+        )
+    else:
+        remedy = (
+            f"pip install 'onnxruntime-gpu[cuda,cudnn]' in the place of onnxruntime, or {by_torch}"
+        )
+    return [f"an {kind} GPU lies idle: the network ran on the CPU; {remedy}"]
+
+
+def _idle_gpu(network: WindowNetwork, device: str) -> Literal["NVIDIA", "AMD"] | None:
+    """The make of a GPU that a network could have run on, and does not."""
+    return gpu_here() if network.device == "cpu" and device != "cpu" else None

@@ -3,7 +3,9 @@ safetensors file."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
 import json
 import threading
 import weakref
@@ -29,6 +31,8 @@ PROVIDERS = {
     "cpu": "CPUExecutionProvider",
 }
 """By the kind of device."""
+NUMBERED = ("cuda", "directml")
+"""Kinds of which there may be several."""
 FOUND_BY_ITSELF = ("cuda", "directml", "cpu")
 """Kinds that ``auto`` tries, in this order. CoreML takes graphs of fixed sizes, and would be handed
 this one in many small parts."""
@@ -190,7 +194,8 @@ def _opened(
 ) -> tuple[onnxruntime.InferenceSession, str]:
     """A session, and the device that it runs on."""
     kind, _, number = device.partition(":")
-    if device != "auto" and (kind not in PROVIDERS or (number and not number.isdigit())):
+    numbered = not number or (number.isdigit() and kind in NUMBERED)
+    if device != "auto" and not (kind in PROVIDERS and numbered):
         raise InputError(
             f"unknown{did_you_mean(kind, ['auto', *PROVIDERS])}; expected auto, cpu, cuda[:N], "
             "directml[:N] or coreml; mps is torch's (`backend` torch)",
@@ -203,7 +208,9 @@ def _opened(
         provider = PROVIDERS[tried]
         if provider not in installed:
             continue
-        options = {"device_id": number} if number and tried != "cpu" else {}
+        if tried == "cuda":
+            _load_cuda()
+        options = {"device_id": number} if number else {}
         chosen = _options(values, tried, threads, precision)
         session = onnxruntime.InferenceSession(graph, chosen, providers=[(provider, options)])
         if session.get_providers()[0] == provider:
@@ -214,6 +221,16 @@ def _opened(
         field="device",
         value=device,
     )
+
+
+def _load_cuda() -> None:
+    """Load CUDA and cuDNN from the packages that hold them, which no loader finds by itself; newer
+    versions of ONNX Runtime know where these lie. What they print of missing ones is told in a line
+    of ours, and would stand amid a video that goes out by the standard output."""
+    load = getattr(onnxruntime, "preload_dlls", None)
+    if load is not None:
+        with contextlib.redirect_stdout(io.StringIO()):
+            load()
 
 
 def _options(
@@ -255,7 +272,8 @@ def knows_device(device: str) -> bool:
     return device.partition(":")[0] in ("auto", *PROVIDERS)
 
 
-def gpu_providers() -> bool:
-    """Whether a provider is installed that uses a GPU by itself."""
+def gpu_providers() -> list[str]:
+    """Kinds of devices with a provider that uses a GPU by itself: it is compiled in, which does not
+    say that it can be loaded."""
     installed = onnxruntime.get_available_providers()
-    return any(PROVIDERS[kind] in installed for kind in FOUND_BY_ITSELF if kind != "cpu")
+    return [kind for kind in FOUND_BY_ITSELF if kind != "cpu" and PROVIDERS[kind] in installed]

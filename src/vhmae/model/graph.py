@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import mmap
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,17 @@ def half_of(graph: Path) -> Path:
 
 def find_graph(weights: Path, config: ModelConfig) -> Path | None:
     """The graph of weights: that beside their file, by its name, or the packaged one of their
-    architecture; None where there is neither."""
-    for path in (weights.with_suffix(SUFFIX), packaged_graph(config)):
-        if path.is_file():
-            return path
-    return None
+    architecture; None where there is neither. Where there are both, a file that
+    ``vhmae weights export-onnx`` did not write is somebody else's network."""
+    beside, packaged = weights.with_suffix(SUFFIX), packaged_graph(config)
+    if beside.is_file() and (_names_its_architecture(beside) or not packaged.is_file()):
+        return beside
+    return packaged if packaged.is_file() else None
+
+
+def _names_its_architecture(path: Path) -> bool:
+    """Whether an ONNX file has our metadata, whose keys stand in it as they are."""
+    if not path.stat().st_size:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        return whole.find(ARCHITECTURE.encode()) >= 0

@@ -36,6 +36,7 @@ TERMS = {
     },
 }
 """By packaged weights, what goes with them: the name in the folder, and the asset it is."""
+SPACED = "{}: its name has spaces, over which Nuke's Cattery menu trips; rename it"
 
 
 def export_cattery(job: CatteryJob) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def export_cattery(job: CatteryJob) -> dict[str, Any]:
         "knobs": [one.name for one in knobs(model.usual_caution)],
         "levels_apart": round(apart, 6),
         "licence": licence,
-        "warnings": [],
+        "warnings": [SPACED.format(job.output)] if " " in job.output.name else [],
     }
 
 
