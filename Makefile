@@ -83,6 +83,10 @@ platforms:
 	      && echo "$$platform, Python $$python: all there" || exit 1; \
 	  done; \
 	done
+	for python in 3.11 3.12 3.13 3.14; do \
+	  PYTHONPYCACHEPREFIX=build/compiled uv run --quiet --no-project --python $$python \
+	    python -W error::SyntaxWarning -m compileall -q -f src integrations && echo "Python $$python: byte-compiled" || exit 1; \
+	done
 
 demo: $(VENV)/package
 	$(BIN)/vhmae demo
