@@ -8,6 +8,7 @@ import { Export } from "./parts/Export";
 import { Help } from "./parts/Help";
 import { Hints } from "./parts/Hints";
 import { Icon, type IconName } from "../src/page/icons";
+import { MatteMaker } from "./parts/MatteMaker";
 import { PlacementDialog } from "./parts/Placement";
 import { Points } from "./parts/Points";
 import { Queue } from "./parts/Queue";
@@ -122,6 +123,7 @@ function Workspace() {
         <Icon name="warning" size={28} />
         <h1>{t("failed.title", { name: open.name })}</h1>
         <p lang={spokenIn(open.error)}>{said(open.error)}</p>
+        {open.error.key === "server.no-matte" && <MatteMaker />}
         <Button kind="primary" onClick={() => void close()}>{t("failed.back")}</Button>
       </main>
     );

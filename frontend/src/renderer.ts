@@ -106,6 +106,11 @@ export class Renderer {
     this.viewing({ differs: false, pixels: false, veiled: false });
   }
 
+  /** Whether the GPU has given up what was drawn with. */
+  get isLost(): boolean {
+    return this.gl.isContextLost();
+  }
+
   get frameSize(): { width: number; height: number } {
     return { width: this.own.width, height: this.own.height };
   }

@@ -15,7 +15,13 @@ class Input {
 class Nothing {}
 /** The stream that a page listens to. */
 class Source {
-  addEventListener() {}
+  heard = {};
+  addEventListener(name, hear) {
+    this.heard[name] = hear;
+  }
+  tell(name, data) {
+    this.heard[name]({ data: JSON.stringify(data) });
+  }
 }
 
 const later = setTimeout;
@@ -222,6 +228,124 @@ test("maps that became better are asked for, and those before stand until they c
   assert.deepEqual(calls, []);
 });
 
+test("another clip begins at its first frame, and shows nothing of the one before", async () => {
+  const page = await opened();
+  const { project, playhead, takes, view } = page;
+  const look = () => {
+    playhead.frame.value = 20;
+    playhead.shown.value = { frame: 20, exact: false, mattes: [], maps: { frame: 20, shot: 0, isFinal: true, objects: [null] } };
+    playhead.isScrubbing.value = true;
+    takes.takes.value = { frame: 20, object: 1, round: 1, takes: [] };
+    takes.thumbnails.value = [{}];
+    view.armed.value = { is: "neutral" };
+    view.chosenPoint.value = 3;
+    view.zoom.value = 2;
+    view.overlay.value = "export";
+  };
+  look();
+  const clip = project.project.value;
+  assert.equal(await project.close(), true);
+  answer = (method) => (method === "GET" ? [200, { ...clip, id: "8", frames: 6 }] : null);
+  await project.reopen("8");
+  assert.deepEqual([playhead.frame.value, playhead.shown.value, playhead.isScrubbing.value], [0, null, false]);
+  assert.deepEqual([takes.takes.value, takes.thumbnails.value], [null, []]);
+  assert.deepEqual([view.armed.value, view.chosenPoint.value, view.zoom.value, view.overlay.value], [null, null, null, null]);
+  playhead.frame.value = 5;
+  project.project.value = { ...project.project.value, state: "ready", frames: 3 }; // read anew, it is shorter
+  assert.equal(playhead.frame.value, 2);
+});
+
+test("an answer that was asked for before a save takes nothing back", async () => {
+  const page = await opened({ state: "reading" });
+  const { project } = page;
+  page.listen();
+  const before = structuredClone({ ...project.project.value, state: "ready" });
+  let release;
+  const late = new Promise((resolve) => (release = resolve));
+  let asked = 0;
+  answer = (method, path) => {
+    if (method === "PUT") return [200, { revision: 2, restarted: false }];
+    if (path !== "api/projects/7") return null;
+    return ++asked === 1
+      ? late.then(() => [200, before])
+      : [200, { ...before, revision: 2, document: { ...before.document, job: { strength: 0.5 } } }];
+  };
+  stream.tell("project", { id: "7", state: "ready", progress: { maps: 1 }, error: null });
+  changed(page);
+  await project.save();
+  release();
+  await soon();
+  assert.equal(project.document_.value.job.strength, 0.5);
+  assert.equal(project.undoLabel.value, "edit.strength");
+  assert.equal(asked, 2); // so that nothing else of it is missed
+  assert.equal(project.project.value.state, "ready");
+});
+
+test("of two answers the later question's stands", async () => {
+  const page = await opened({ state: "reading" });
+  const { project } = page;
+  const clip = project.project.value;
+  let release;
+  const late = new Promise((resolve) => (release = resolve));
+  let asked = 0;
+  answer = () => (++asked === 1 ? late.then(() => [200, clip]) : [200, { ...clip, state: "ready" }]);
+  const [first, second] = [project.refresh(), project.refresh()];
+  await second;
+  release();
+  await first;
+  assert.equal(project.project.value.state, "ready");
+});
+
+test("what was told while nobody heard is asked for", async () => {
+  const page = await opened();
+  const { project } = page;
+  const clip = project.project.value;
+  page.listen();
+  const maps = page.mapsOf("7");
+  const guides = () => calls.filter(([, path]) => path.endsWith("/guide")).length;
+  let brightness = 0.25;
+  answer = (method, path) => {
+    if (path === "api/projects/7") return [200, { ...clip, state: "ready" }];
+    return path.includes("/maps?first=0&") ? [200, mapsOfFrame(0, brightness, brightness === 0.5)] : [200, []];
+  };
+  stream.onopen(); // the clip was opened before the stream was
+  await soon();
+  assert.equal(project.project.value.state, "ready");
+  await maps.need(0);
+  for (const again of [() => stream.onopen(), () => stream.tell("lost", {})]) {
+    [calls, brightness] = [[], 0.5];
+    maps.clear();
+    again();
+    await new Promise((resolve) => later(resolve, 150));
+    assert.ok(calls.some(([, path]) => path === "api/renders"));
+    assert.equal(maps.at(0).objects[0].overall[0], 0.5);
+    assert.ok(guides() > 0);
+  }
+  await project.close();
+  calls = [];
+  stream.onopen();
+  await soon();
+  assert.ok(calls.some(([method, path]) => method === "GET" && path === "api/projects"));
+});
+
+test("a question of who moved before is given up", async () => {
+  const page = await opened();
+  const { project } = page;
+  const asked = [];
+  answer = (method, path, body) => {
+    if (!path.endsWith("/guide")) return saves(method, path);
+    asked.push(body.move);
+    return body.move === "both" ? [409, { detail: "", key: "server.not-yet", values: {} }] : [404, {}];
+  };
+  project.edit("edit.move", { job: { move: "both" } });
+  project.project.value = { ...project.project.value, state: "ready" };
+  await new Promise((resolve) => later(resolve, 150));
+  assert.equal(asked.at(-1), "both");
+  project.undo();
+  await new Promise((resolve) => later(resolve, 150));
+  assert.equal(asked.at(-1), "foreground");
+});
+
 test("a version without a name takes the first number that is free", async () => {
   const page = await opened();
   const { project } = page;
@@ -286,18 +410,18 @@ test("boxes keep what they do with a key by themselves", async () => {
   const [box, radio] = [new Input("checkbox"), new Input("radio")];
   for (const one of [box, radio]) assert.equal(pressed(page, " ", one), false);
   for (const key of ["ArrowUp", "ArrowLeft"]) assert.equal(pressed(page, key, radio), false);
-  assert.equal(page.speed.value, 0);
+  assert.equal(page.playhead.speed.value, 0);
   assert.equal(pressed(page, "k", box), true);
   assert.equal(pressed(page, "ArrowRight", box), true);
-  assert.equal(page.frame.value, 1);
+  assert.equal(page.playhead.frame.value, 1);
 });
 
 test("brackets are heard wherever a keyboard has them", async () => {
   const page = await opened();
   const points = [{ frame: 5, at: [1, 1], is: "keep" }];
   const go = (how) => {
-    page.frame.value = 0;
-    return pressed(page, "]", new Nothing(), how) && page.frame.value;
+    page.playhead.frame.value = 0;
+    return pressed(page, "]", new Nothing(), how) && page.playhead.frame.value;
   };
   page.project.edit("edit.point", { guide: { points } });
   assert.equal(go({}), 5);

@@ -55,6 +55,10 @@ class InputError(VhmaeError):
         super().__init__(message if field is None else f"`{field}`{told}: {message}")
 
 
+class MissingMatte(InputError):
+    """Nothing marks the foreground: there is neither a mask nor an alpha channel."""
+
+
 class ShapeError(VhmaeError, ValueError):
     """A tensor or array has another shape than the function's contract says."""
 

@@ -3,12 +3,14 @@ change anything."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+import vhmae
 from tests.app.page import Page, app_of
 from tests.support.commands import error_of
 from vhmae.app.site import App
@@ -201,6 +203,12 @@ def test_both_catalogues_have_the_same_keys_and_places(page: Page) -> None:
         assert set(re.findall(r"{\w+}", text)) == set(re.findall(r"{\w+}", german[key])), key
     for key, (_, sentence) in SENTENCES.items():
         assert english[key] == sentence
+    package = Path(vhmae.__file__).parent
+    code = "".join(path.read_text() for path in package.glob("**/*.py"))
+    own = json.loads((package / "app" / "catalogue" / "server.en.json").read_text())
+    for key in own:  # in the table of refusals, and where it is told
+        word = key.removeprefix("take.").replace("-", " ")
+        assert code.count(f'"{key}"') > (key in SENTENCES) or f'"{word}"' in code, key
     assert page.get("catalogue/xx").status_code == 404
     assert page.get("catalogue/..%2Fen").status_code == 404
 

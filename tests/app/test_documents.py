@@ -21,11 +21,12 @@ from vhmae.app.refusals import Refused
 from vhmae.cli.options import read_job_file
 from vhmae.errors import InputError
 from vhmae.grade.job import ExportJob
+from vhmae.guide.reading import guide_from
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.project import project_beside
 
 POINT = {"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}
-GUIDE = {"schema": 1, "points": [POINT]}
+GUIDE = guide_from({"schema": 1, "points": [POINT]}, "guide").to_tree()
 
 
 @pytest.fixture
@@ -351,6 +352,33 @@ def test_a_document_of_many_versions_can_be_saved(stubbed: Page) -> None:
     text = "a" * 21_000_000
     answer = stubbed.send("PUT", f"projects/{number}/document", content=text)
     assert answer.status_code == 413
+
+
+def test_guides_that_leave_out_what_is_usual_are_told_in_full(stubbed: Page) -> None:
+    root = stubbed.app.folder.root
+    part = {"schema": 1, "points": [POINT]}
+    tree = {
+        "schema": 1,
+        "vhmae": "project",
+        "guide": part,
+        "job": {"composite": "clip.mp4", "masks": ["mask.mp4"]},
+        "versions": [{"name": "first", "saved": "2026-01-01T00:00:00Z", "guide": part}],
+    }
+    (root / "clip.vhmae.json").write_text(json.dumps(tree))
+    number = begun(stubbed, project="clip.vhmae.json")
+    whole = {"schema", "points", "choices", "dials", "shots"}
+
+    def check() -> None:
+        document = stubbed.get(f"projects/{number}").json()["document"]
+        (version,) = document["versions"]
+        for guide in (document["guide"], version["guide"]):
+            assert guide.keys() == whole
+            assert guide["points"] == [POINT]
+        assert version["job"] == {}
+
+    check()
+    saved(stubbed, number, guide=part, versions=tree["versions"])  # by another program
+    check()
 
 
 def test_a_file_that_came_meanwhile_is_not_written_over(tmp_path: Path) -> None:

@@ -92,6 +92,12 @@ def test_no_path_leads_out_of_the_folder(text: str, baited: Path, page: Page) ->
         assert page.post("projects", wanted).status_code in (403, 404)
 
 
+def test_names_longer_than_any_are_of_no_file(page: Page) -> None:
+    for text in ("a" * 5000, "a/" * 3000, "a" * 300):
+        for call in ("files", "files/glance"):
+            assert page.get(call, params={"path": text}).status_code == 404, (text[:9], call)
+
+
 def test_masks_and_outputs_do_not_lead_out_either(baited: Path, page: Page) -> None:
     number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
     document = page.get(f"projects/{number}").json()["document"]

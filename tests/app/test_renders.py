@@ -120,6 +120,7 @@ def test_what_is_there_is_replaced_only_when_told(own: Page, clip: str) -> None:
         ({"kind": "video", "options": {"crf": "much"}}, "crf"),
         ({"kind": "cube", "options": {"crf": 3}}, "crf"),
         ({"kind": "cube", "options": {"key_frames": "many"}}, "key_frames"),
+        ({"kind": "cube", "options": {"key_frames": -1}}, "key_frames -1: expected 1 or more"),
         ({"kind": "before_after", "options": {"clip": True, "lines": "abc"}}, "lines"),
         ({"kind": "bundle", "options": {"frame": True}}, "frame"),
         ({"kind": "matte", "options": {"way": "by hand"}}, "chroma, salient, rvm"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -21,6 +22,7 @@ from tests.app.conftest import fill
 from tests.app.page import Page, waited
 from tests.support.scenes import decode, moving_scene, write_video
 from tests.web.server import served, serving
+from vhmae.app.events import LOST, WAITING_EVENTS, Events
 from vhmae.app.run import PREFIX, RunFolder
 from vhmae.cli import main
 
@@ -68,9 +70,8 @@ def test_the_command_serves_tells_and_ends(tmp_path: Path, bold_weights: Path) -
         listener.start()
         number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=120)  # that nobody is waited for: test_ending.py
-        assert process.returncode == 130
-        assert "Traceback" not in errors
+        assert process.wait(timeout=120) == 130  # that nobody is waited for: test_ending.py
+        assert "Traceback" not in process.told
         listener.join(timeout=60)
     names = [name for name, _ in heard]
     assert {"project", "maps", "shots"} <= set(names)
@@ -172,6 +173,49 @@ def _runs(process: int) -> bool:
     except OSError:
         return False
     return state != "Z"
+
+
+def test_a_run_that_begins_is_not_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run may look for what is left before this one holds its folder."""
+    plain = os.open
+    others: list[RunFolder] = []
+
+    def opened(path: Any, flags: int, mode: int = 0o777, **more: Any) -> int:
+        descriptor = plain(path, flags, mode, **more)
+        if flags & os.O_CREAT and not others:
+            monkeypatch.setattr(os, "open", plain)
+            others.append(RunFolder(tmp_path))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", opened)
+    run = RunFolder(tmp_path)
+    (other,) = others
+    for one in (run, other):
+        assert one.path.is_dir()
+        assert one.path.name.startswith(PREFIX)
+        one.close()
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_nobody_takes_is_told_to_be_lost() -> None:
+    async def heard() -> list[str]:
+        events = Events()
+        found = [await anext(stream := events.listen())]
+        for number in range(WAITING_EVENTS + 2):
+            events.tell("document", {"number": number})
+        await asyncio.sleep(0)  # they are handed over by then
+        events.end()
+        return found + [text async for text in stream]
+
+    texts = asyncio.run(heard())
+    assert texts[1] == LOST
+    assert [json.loads(text.split("data: ")[1]) for text in texts[2:-1]] == [
+        {"number": WAITING_EVENTS},
+        {"number": WAITING_EVENTS + 1},
+    ]
+    assert texts[-1].startswith("event: bye")
 
 
 def test_what_a_killed_run_has_left_is_cleared_away(

@@ -47,10 +47,10 @@ def page(graphics: Browser) -> Iterator[Page]:
     context = graphics.new_context(
         viewport={"width": 1100, "height": 700}, locale="en-US", color_scheme="dark"
     )
+    faults: list[str] = []
+    context.on("weberror", lambda one: faults.append(str(one.error)))  # of its other pages, too
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE_MS)
-    faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
     yield opened
     context.close()
     assert not faults

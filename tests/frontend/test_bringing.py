@@ -69,6 +69,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_video(root / "front.mp4", 255 - frames, codec="libx264")
     grays = np.where(masks, 255, 0).astype(np.uint8)
     write_video(root / "front_mask.mp4", grays, codec="libx264")
+    green = np.where(masks[..., None], frames, np.array([20, 200, 60], np.uint8))
+    write_video(root / "green.mp4", green, codec="libx264")
     return root
 
 
@@ -80,12 +82,15 @@ def test_open_clips_are_gone_back_to_and_closed(page: Page, address: str) -> Non
     other = page.context.new_page()
     other.goto(page.url)
     wait_for_takes(other)
+    page.keyboard.press("End")
+    expect(page.locator(".stage")).to_have_attribute("data-frame", str(FRAMES - 1))
     page.get_by_role("button", name="Back to the files").click()
     opened = page.get_by_role("region", name="Open clips")
     row = opened.locator("li", has_text="here.mp4")
     expect(row).to_contain_text("ready", timeout=PATIENCE_MS)
     assert not violations(page)
     row.get_by_role("button").first.click()
+    expect(page.locator(".stage")).to_have_attribute("data-frame", "0")
     settle(page)
     page.get_by_role("button", name="Back to the files").click()
     page.evaluate(RECORD)
@@ -255,6 +260,20 @@ def test_a_foreground_is_placed_by_dragging(page: Page, address: str, folder: Pa
     settle(page)
     wanted = Calls(address).drawn(project_of(page), 0)  # the foreground where it lies now
     assert np.abs(picture_of(page).astype(int) - wanted).max() <= 1
+
+
+def test_a_foreground_without_a_mask_is_cut_out(page: Page, address: str, folder: Path) -> None:
+    page.goto(address)
+    page.get_by_role("radio", name="Two layers").click()
+    choose(page, "here.mp4", "green.mp4")
+    page.get_by_role("button", name="Open", exact=True).click()
+    told = page.locator(".failed")
+    expect(told).to_contain_text("nothing says where the foreground is", timeout=PATIENCE_MS)
+    assert not violations(page)
+    told.get_by_role("button", name="Green screen").click()
+    wait_for_takes(page)
+    (file,) = [path for path in folder.glob("*.json") if "green" in path.name]
+    assert ".cutout." in json.loads(file.read_text())["job"]["foreground"]
 
 
 def test_versions_are_kept_and_come_back(page: Page, address: str, folder: Path) -> None:

@@ -180,9 +180,26 @@ def test_a_dial_turns_without_the_server(page: Page, address: str) -> None:
     assert np.abs(canvas_of(page).astype(int) - before.astype(int)).max() <= 1
 
 
+# What draws the pictures of takes is in no page: it is noted down when it is made.
+NOTED = """
+const plain = OffscreenCanvas.prototype.getContext;
+OffscreenCanvas.prototype.getContext = function (kind, ...more) {
+  const made = plain.call(this, kind, ...more);
+  if (kind === "webgl2") window.unseen = made;
+  return made;
+};
+"""
+TAKES = """() => [...document.querySelectorAll(".take canvas")].map((canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  return data.filter((_, i) => i % 4 < 3).reduce((sum, value) => sum + value, 0) / data.length;
+})"""
+
+
 def test_a_picture_comes_back_with_the_graphics(page: Page, address: str) -> None:
     """Where the GPU gives up, the frame is not said to stand there until it is drawn anew."""
+    page.add_init_script(NOTED)
     open_clip(page, address, "dial")
+    wait_for(lambda: min(page.evaluate(TAKES)) > 10.0, seconds=60)
     before = canvas_of(page)
     page.evaluate(
         """() => {
@@ -194,8 +211,46 @@ def test_a_picture_comes_back_with_the_graphics(page: Page, address: str) -> Non
     expect(page.get_by_text("The graphics card was lost")).to_be_visible()
     assert page.locator(".stage[data-ready=true]").count() == 0
     page.evaluate("() => window.lost.restoreContext()")
+    page.evaluate("""() => {
+      window.unseen.getExtension("WEBGL_lose_context").loseContext();
+      for (const take of document.querySelectorAll(".take canvas")) take.width = take.width;
+    }""")
+    page.get_by_label("Strength", exact=True).fill("99")  # they are drawn anew
+    wait_for(lambda: min(page.evaluate(TAKES)) > 10.0, seconds=60)
+    page.get_by_label("Strength", exact=True).fill("100")
     settle(page)
     assert np.abs(canvas_of(page).astype(int) - before.astype(int)).max() <= 1
+
+
+NO_GRAPHICS = """
+for (const kind of [HTMLCanvasElement, OffscreenCanvas]) {
+  const plain = kind.prototype.getContext;
+  kind.prototype.getContext = function (name, ...more) {
+    return name === "webgl2" ? null : plain.call(this, name, ...more);
+  };
+}
+"""
+DRAWN = """() => {
+  const image = document.querySelector(".stage img.glance");
+  if (!image?.src.startsWith("blob:") || !image.naturalWidth) return null;
+  const flat = document.createElement("canvas");
+  [flat.width, flat.height] = [image.naturalWidth, image.naturalHeight];
+  flat.getContext("2d").drawImage(image, 0, 0);
+  const { data } = flat.getContext("2d").getImageData(0, 0, flat.width, flat.height);
+  return data.filter((_, i) => i % 4 < 3).reduce((sum, value) => sum + value, 0) / data.length;
+}"""
+
+
+def test_without_graphics_the_server_draws_what_is_said(page: Page, address: str) -> None:
+    page.add_init_script(NO_GRAPHICS)
+    open_clip(page, address, "dial")
+    wait_for(lambda: page.evaluate(DRAWN) is not None, seconds=60)
+    before = page.evaluate(DRAWN)
+    page.get_by_label("Exposure", exact=True).fill("2")
+    wait_for(lambda: (page.evaluate(DRAWN) or 0.0) > before + 3.0, seconds=60)
+    assert page.locator(".notices .problem").count() == 0
+    page.get_by_role("button", name="Reset dials").click()
+    settle(page)
 
 
 def test_what_the_page_works_out_is_what_the_server_says(page: Page, address: str) -> None:
@@ -341,9 +396,9 @@ def test_a_finger_moves_the_wipe(graphics: Browser, address: str) -> None:
     context = graphics.new_context(
         viewport={"width": 820, "height": 1180}, has_touch=True, locale="en-US"
     )
-    page = context.new_page()
     faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
+    context.on("weberror", lambda one: faults.append(str(one.error)))
+    page = context.new_page()
     open_clip(page, address, "walk")
     handle = page.get_by_role("slider", name="Wipe")
     expect(handle).to_have_attribute("aria-valuenow", "50")
@@ -375,4 +430,5 @@ def test_strangers_are_asked_for_the_token(page: Page, tmp_path: Path) -> None:
         expect(page.get_by_role("alert")).to_be_visible()
         page.goto(found)
         expect(page.get_by_role("heading", name="What shall be harmonized?")).to_be_visible()
+        expect(page.get_by_text("What is dropped here is sent to the server")).to_be_visible()
         assert "token" not in page.url

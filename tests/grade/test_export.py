@@ -249,6 +249,10 @@ def test_the_command_reports_and_leaves_nothing_half_written(
             ],
             "--key-frames",
         ),
+        (
+            ["cube", "in.mkv", *common, "-o", str(tmp_path / "x.cube"), "--key-frames", "-1"],
+            "--key-frames -1: expected 1 or more",
+        ),
         (["cube", str(work / "none.mkv"), *common, "-o", str(tmp_path / "x.cube")], "no such file"),
         (["lut", str(work / "in.mkv"), *common, "-o", str(tmp_path / "x.cube")], "unknown"),
     ):

@@ -209,3 +209,12 @@ def test_there_is_room_for_as_many_as_the_system_lets_us_have() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= most_connections()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_a_server_that_says_much_is_not_held_up() -> None:
+    """Of the tests' own: a pipe that nobody reads takes 64 KiB."""
+    program = "import sys; sys.stderr.write('x' * 200_000); print('http://127.0.0.1:1/')"
+    with serving([sys.executable, "-c", program]) as (address, process):
+        assert address == "http://127.0.0.1:1/"
+        assert process.wait(timeout=20) == 0
+        assert len(process.told) == 200_000

@@ -41,7 +41,7 @@ export function Bring() {
     <main class={`bring ${isOver.value ? "over" : ""}`} {...handlers}>
       <section class="wanted" aria-label={t("bring.chosen")}>
         <h1>{t("bring.title")}</h1>
-        <p class="lead">{t("bring.lead")}</p>
+        <p class="lead">{t(session.value?.remote ? "bring.lead-remote" : "bring.lead")}</p>
         <Segments
           label={t("bring.way")}
           value={way.value}

@@ -4,16 +4,12 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { clip, type Place } from "../../src/index";
 import { address } from "../api";
-import { canMake, make, making } from "../store/mattes";
 import { frame } from "../store/playhead";
 import { edit, job, project, save } from "../store/project";
-import { session } from "../store/session";
 import { overlay } from "../store/view";
 import { number, t } from "../text";
-import type { Matting } from "../types";
-import { Button, Dialog, Progress } from "../../src/page/controls";
-
-const WAYS: readonly Matting[] = ["chroma", "salient", "rvm"];
+import { Button, Dialog } from "../../src/page/controls";
+import { MatteMaker } from "./MatteMaker";
 
 export function PlacementDialog() {
   const open = project.value;
@@ -132,26 +128,5 @@ function Figure(props: { label: string; value: number; step: number; onInput: (v
         }}
       />
     </label>
-  );
-}
-
-function MatteMaker() {
-  const known = session.value?.mattings;
-  const render = making.value;
-  return (
-    <fieldset class="matting">
-      <legend>{t("matting")}</legend>
-      <p class="quiet">{t("matting.help")}</p>
-      <div class="row">
-        {WAYS.map((way) => (
-          <Button key={way} disabled={!known?.[way] || !canMake.value} title={t(known?.[way] ? `matting.${way}.help` : "matting.missing")} onClick={() => void make(way)}>
-            {t(`matting.${way}`)}
-          </Button>
-        ))}
-      </div>
-      {render?.state === "running" && (
-        <Progress value={render.total ? render.done / render.total : null} label={t("matting.making")} />
-      )}
-    </fieldset>
   );
 }

@@ -14,6 +14,7 @@ import { armed, center, gain, mode, showMatte, showPoints, wipe, zoom } from "..
 import { number, t } from "../text";
 import type { PixelAnswer } from "../types";
 import { Markers } from "./Markers";
+import { Plain } from "./Plain";
 import { clickedAt } from "./pointing";
 import { layOut, placeAt, type Layout } from "../../src/page/viewing";
 import { publish } from "./Scopes";
@@ -273,18 +274,6 @@ function Labels({ layout, ratio }: { layout: Layout; ratio: number }) {
 function Wipe({ layout, ratio }: { layout: Layout; ratio: number }) {
   const picture = { width: project.value?.width ?? 1, height: project.value?.height ?? 1 };
   return <WipeHandle {...{ layout, ratio, picture, wipe }} />;
-}
-
-/** Without WebGL2 the server draws. */
-function Plain() {
-  const open = project.value;
-  if (!open) return null;
-  return (
-    <>
-      <img class="glance" src={address.rendered(open.id, frame.value, "preview")} alt={t("viewer.plain")} />
-      <p class="over problem">{t("viewer.no-graphics")}</p>
-    </>
-  );
 }
 
 function Readout(props: { under: Under | null; exact: PixelAnswer | null; scale: number }) {

@@ -25,7 +25,7 @@ import type { DiagnosisRow, GuideAnswer } from "../types";
 import { mapsOf, mapsVersion } from "./maps";
 import { bytesOf, pixelsOf } from "./pictures";
 import { frame, shot, shotAt, shown, speed, type Shown } from "./playhead";
-import { guide, isOpen, job, keep, objects, parts, project, projectId, strength, strengths } from "./project";
+import { guide, isOpen, keep, move, objects, parts, project, projectId, restarts, strength, strengths } from "./project";
 import { complain } from "./session";
 
 /** What the server said last, and of which guide. */
@@ -85,8 +85,7 @@ async function ask(): Promise<void> {
   const control = (asking = new AbortController());
   const said = guide.value;
   try {
-    const move = job.value.move ?? "foreground";
-    const body = { guide: said, frame: frame.value, strength: strength.value, keep: keep.value, move };
+    const body = { guide: said, frame: frame.value, strength: strength.value, keep: keep.value, move: move.value };
     const found = await api.guide(open.id, body, control.signal);
     if (control.signal.aborted || project.value?.id !== open.id) return;
     answeredGuide.value = said;
@@ -128,8 +127,19 @@ effect(() => {
   tried.value = null;
 });
 
+/** A question of other parts than the clip is opened with is not answered, however long one waits. */
 effect(() => {
-  void [guide.value, strength.value, keep.value, job.value.move, shot.value, projectId.value, isOpen.value];
+  void [move.value, restarts.value];
+  untracked(() => {
+    if (!asking) return;
+    asking.abort();
+    asking = null;
+    askSoon();
+  });
+});
+
+effect(() => {
+  void [guide.value, strength.value, keep.value, move.value, shot.value, projectId.value, isOpen.value];
   if (isOpen.value && !speed.value) untracked(askSoon);
 });
 

@@ -7,8 +7,8 @@ import { askSoon, forgetColors } from "./answers";
 import { mapsOf } from "./maps";
 import { fetchOpened, hearOfClosing } from "./opened";
 import { forgetPictures } from "./pictures";
-import { frame, speed } from "./playhead";
-import { hearOfRevision, project, refresh, restarts, save, startAnew } from "./project";
+import { frame, lastFrame, speed } from "./playhead";
+import { hearOfRevision, isOpen, project, projectId, refresh, restarts, save, startAnew } from "./project";
 import { fetchRenders, hearOf } from "./renders";
 import { complain, tell } from "./session";
 import { t } from "../text";
@@ -31,12 +31,9 @@ function follow(heard: (told: Told) => void): void {
 export function listen(): void {
   let wasOpen = false;
   const opened = (): void => {
-    if (wasOpen) {
-      void save().then(refresh).catch(complain); // what could not be saved was kept
-      tell(t("page.back"));
-    }
+    if (wasOpen) tell(t("page.back"));
     wasOpen = true;
-    void fetchRenders().catch(complain);
+    void catchUp().catch(complain);
   };
   const hearers = new Map<string, (data: string) => void>();
   const on = <T>(name: Name, hear: (data: T) => void): void =>
@@ -53,12 +50,7 @@ export function listen(): void {
   });
   on<{ id: string }>("closed", ({ id }) => void hearOfClosing(id));
   on<{ id: string; first: number; last: number }>("maps", ({ id, first, last }) => {
-    if (project.value?.id !== id) return;
-    const maps = mapsOf(id);
-    maps.markStale(first, last);
-    if (!speed.value && frame.value >= first && frame.value <= last) {
-      void maps.need(frame.value).catch(complain);
-    }
+    if (project.value?.id === id) hearOfMaps(id, first, last);
   });
   on<{ id: string; shots: Shots }>("shots", ({ id, shots }) => {
     if (project.value?.id === id) project.value = { ...project.value, shots };
@@ -70,8 +62,29 @@ export function listen(): void {
     void hearOfRevision(id, revision).catch(complain);
   });
   on<Render>("render", hearOf);
+  on("lost", () => void catchUp().catch(complain));
   on("bye", () => tell(t("page.bye"), "problem"));
   follow((told) => (told.name === "open" ? opened() : hearers.get(told.name)?.(told.data)));
+}
+
+/** Ask for all that may have been told while nobody heard. */
+async function catchUp(): Promise<void> {
+  await Promise.all([fetchRenders(), save()]); // what could not be saved was kept
+  if (!project.value) return fetchOpened();
+  await refresh();
+  const id = projectId.value;
+  if (!id || !isOpen.value) return;
+  hearOfMaps(id, 0, lastFrame.value);
+  askSoon();
+}
+
+/** Maps of the clip that is shown became better. */
+function hearOfMaps(id: string, first: number, last: number): void {
+  const maps = mapsOf(id);
+  maps.markStale(first, last);
+  if (!speed.value && frame.value >= first && frame.value <= last) {
+    void maps.need(frame.value).catch(complain);
+  }
 }
 
 /** Masks, placement or who moves have changed. */

@@ -60,6 +60,26 @@ export function stepBy(frames: number): void {
 // --- showing the frame that stands
 
 let loading: AbortController | null = null;
+
+/** Another clip begins at its first frame, and shows nothing of the one before. */
+effect(() => {
+  void projectId.value;
+  loading?.abort();
+  batch(() => {
+    speed.value = 0;
+    frame.value = 0;
+    shown.value = null;
+    isScrubbing.value = false;
+    isLoading.value = false;
+  });
+});
+
+/** Read anew, a clip may be shorter. */
+effect(() => {
+  const last = lastFrame.value;
+  if (isOpen.value && untracked(() => frame.value > last)) seek(last);
+});
+
 const STANDS_MS = 180;
 
 /** Show a frame: at once what is quick, then what is exact, the whole of it if it is seen. */

@@ -23,9 +23,11 @@ export const keep = computed<readonly Kept[]>(() => job.value.keep ?? NOTHING);
 export const parts = computed<readonly number[]>(() => project.value?.parts ?? [1]);
 /** Objects of which something can be said; of the background, where it moves alone, is said what is said of the first. */
 export const objects = computed<number>(() => (parts.value[0] === 0 ? 1 : (project.value?.objects ?? 1)));
+/** Who moves: the foreground, the background, or both. */
+export const move = computed<string>(() => job.value.move ?? "foreground");
 /** How much of its way the foreground goes; the background goes the rest. */
 const share = computed<number>(() => {
-  const [who, part] = (job.value.move ?? "foreground").split(":");
+  const [who, part] = move.value.split(":");
   if (who === "both") return part ? Number(part) : 0.5;
   return who === "background" ? 0 : 1;
 });
@@ -158,11 +160,17 @@ const SAVE_AFTER_MS = 250;
 /** From a save that no server answered to the next try. */
 const TRY_AGAIN_MS = 5000;
 let timer = 0;
-let revision = 0;
+/** Of the document as the server has it. */
+export const revision = signal(0);
 let isDirty = false;
 let inFlight: Promise<void> | null = null;
 /** What was sent last and not answered, as JSON: the server may have it all the same. */
 let unanswered: string | null = null;
+/** Counts beginnings and ends of saves: an answer that was asked for before one may be of before it. */
+let saves = 0;
+/** Questions how far the server is, and the last of them that was answered. */
+let asked = 0;
+let answered = 0;
 
 function put(to: Document): void {
   document_.value = to;
@@ -195,9 +203,10 @@ export async function isSaved(): Promise<boolean> {
 }
 
 async function write(id: string, now: Document): Promise<void> {
+  saves++;
   try {
-    const done = await api.save(id, revision, now);
-    revision = done.revision;
+    const done = await api.save(id, revision.value, now).finally(() => saves++);
+    revision.value = done.revision;
     unanswered = null;
     if (done.restarted) {
       startAnew();
@@ -208,7 +217,7 @@ async function write(id: string, now: Document): Promise<void> {
     if (error instanceof ApiError && error.refusal.key === "server.revision") {
       const { document: theirs, revision: at } = error.refusal.values as { document: Document; revision: number };
       if (JSON.stringify(theirs) === unanswered) {
-        revision = at; // it is one's own, whose answer was lost
+        revision.value = at; // it is one's own, whose answer was lost
         isDirty = true;
         saving.value = "saving";
       } else {
@@ -234,7 +243,7 @@ function adopt(theirs: Document, at: number): void {
   const mine = document_.value;
   if (mine) past.value = [...past.value, { label: "edit.tab", job: mine.job, guide: mine.guide }];
   future.value = [];
-  revision = at;
+  revision.value = at;
   isDirty = false;
   saving.value = "saved";
   document_.value = theirs;
@@ -258,7 +267,7 @@ export async function reopen(id: string): Promise<void> {
 async function take(found: Project): Promise<void> {
   past.value = [];
   future.value = [];
-  revision = found.revision;
+  revision.value = found.revision;
   isDirty = false;
   unanswered = null;
   saving.value = "saved";
@@ -294,21 +303,24 @@ export function startAnew(): void {
 export async function refresh(): Promise<void> {
   const open = project.value;
   if (!open) return;
+  const [number, savesBefore] = [++asked, saves];
   const found = await api.project(open.id);
-  if (project.value?.id !== found.id) return;
-  if (found.revision !== revision && !isDirty && !inFlight) {
+  if (project.value?.id !== found.id || number < answered) return;
+  if (saves !== savesBefore) return refresh();
+  answered = number;
+  if (found.revision !== revision.value && !isDirty && !inFlight) {
     if (JSON.stringify(found.document) !== JSON.stringify(document_.value)) {
       if (document_.value) adopt(found.document, found.revision);
       else document_.value = found.document;
     }
-    revision = found.revision;
+    revision.value = found.revision;
   }
   project.value = found;
 }
 
 /** Another tab saved. */
 export async function hearOfRevision(id: string, at: number): Promise<void> {
-  if (project.value?.id === id && at > revision && !inFlight && !isDirty) await refresh();
+  if (project.value?.id === id && at > revision.value && !inFlight && !isDirty) await refresh();
 }
 
 effect(() => {

@@ -1,12 +1,12 @@
 /** Six takes to choose from, drawn as thumbnails. */
 
 import { computed, effect, signal, untracked } from "@preact/signals";
-import { Renderer, guided, type Choice } from "../../src/index";
+import { NoGraphics, Renderer, guided, type Change, type Choice } from "../../src/index";
 import { api } from "../api";
 import type { TakesAnswer } from "../types";
 import { answer } from "./answers";
 import { frame, isScrubbing, shotAt, shown, speed, type Shown } from "./playhead";
-import { currentObject, edit, guide, isOpen, keep, project, strengths } from "./project";
+import { currentObject, edit, guide, isOpen, keep, project, projectId, strengths } from "./project";
 import { complain } from "./session";
 
 export const COUNT = 6;
@@ -84,6 +84,16 @@ export function takeBack(): void {
   }
 }
 
+/** Of another clip there are none yet. */
+effect(() => {
+  void projectId.value;
+  control?.abort();
+  window.clearTimeout(timer);
+  takes.value = null;
+  thumbnails.value = [];
+  isLoading.value = false;
+});
+
 effect(() => {
   const now = shown.value;
   void [guide.value.points, guide.value.choices, guide.value.shots, currentObject.value, answer.value === null];
@@ -103,7 +113,9 @@ effect(() => {
 
 let small: Renderer | null = null;
 
+/** Other than the canvas of the page, one that lost its graphics does not get them back. */
 function renderer(): Renderer {
+  if (small?.isLost) small = null;
   return (small ??= new Renderer(new OffscreenCanvas(8, 8)));
 }
 
@@ -116,20 +128,31 @@ async function drawAll(now: Shown, answered: TakesAnswer): Promise<void> {
   const resized = (bitmap: ImageBitmap): Promise<ImageBitmap> =>
     createImageBitmap(bitmap, { resizeWidth: THUMB_WIDTH, resizeHeight: height, resizeQuality: "medium" });
   const [picture, matte] = await Promise.all([resized(now.bitmap), resized(own)]);
+  const changes = answered.takes.map((take) => guided(maps, take.change, strengths.value[object] ?? 0, keep.value));
+  try {
+    // Once more where the graphics are lost on the way.
+    thumbnails.value = drawn(picture, matte, changes) ?? drawn(picture, matte, changes) ?? [];
+  } catch (error) {
+    if (!(error instanceof NoGraphics)) throw error; // the viewer says so: takes are their words
+  }
+}
+
+/** A picture for each change; null where the graphics were lost. */
+function drawn(picture: ImageBitmap, matte: ImageBitmap, changes: readonly Change[]): ImageBitmap[] | null {
   const draw = renderer();
-  draw.canvas.width = THUMB_WIDTH;
-  draw.canvas.height = height;
+  draw.canvas.width = picture.width;
+  draw.canvas.height = picture.height;
   draw.setFrame(picture);
   const made: ImageBitmap[] = [];
-  for (const take of answered.takes) {
-    const change = guided(maps, take.change, strengths.value[object] ?? 0, keep.value);
+  for (const change of changes) {
     draw.render([{ matte, change }]);
     draw.show({
       mode: "after", wipe: 0, gain: 1, showMatte: false, scale: 1, pixels: false, offset: [0, 0], ground: [0, 0, 0],
     });
+    if (draw.isLost) return null;
     made.push((draw.canvas as OffscreenCanvas).transferToImageBitmap());
   }
-  thumbnails.value = made;
+  return made;
 }
 
 effect(() => {

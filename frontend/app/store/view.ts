@@ -1,7 +1,8 @@
 /** How the picture is looked at. */
 
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { Kind, Mode, Place } from "../../src/index";
+import { projectId } from "./project";
 
 export const mode = signal<Mode>("wipe");
 /** Where the wipe stands, 0 to 1 of the picture's width. */
@@ -33,3 +34,13 @@ export const chosenPoint = signal<number | null>(null);
 export type Overlay = "export" | "help" | "placement" | null;
 export const overlay = signal<Overlay>(null);
 export const showQueue = signal(false);
+
+/** Places, points and what stands over the workspace are those of one clip. */
+effect(() => {
+  void projectId.value;
+  zoom.value = null;
+  center.value = [0, 0];
+  armed.value = null;
+  chosenPoint.value = null;
+  overlay.value = null;
+});

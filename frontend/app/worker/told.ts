@@ -1,7 +1,7 @@
 /** What the server tells by itself, as the worker hands it to the tabs. */
 
 /** Events by name, as docs/app-calls.md has them. */
-export const NAMES = ["project", "closed", "maps", "shots", "guide", "document", "render", "bye"] as const;
+export const NAMES = ["project", "closed", "maps", "shots", "guide", "document", "render", "lost", "bye"] as const;
 export type Name = (typeof NAMES)[number];
 
 /** That the stream is open (again), or an event with its data as JSON. */

@@ -66,6 +66,8 @@ class Taking:
             value = self.options[name]
             if not isinstance(value, form) or (form is int and isinstance(value, bool)):
                 raise InputError(f"{name} {value!r:.40}: expected {words}")
+        if self.options.get("key_frames", 1) < 1:
+            raise InputError(f"key_frames {self.options['key_frames']}: expected 1 or more")
         if not is_whole(self.options):
             raise InputError("options: expected numbers and letters that JSON has; mend them")
         if self.options.get("way", WAYS[0]) not in WAYS:

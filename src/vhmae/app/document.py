@@ -56,13 +56,11 @@ def read_document(path: Path) -> dict[str, Any]:
     if not is_project(tree) or tree.get("schema") != MARK["schema"]:
         told = f"is no project of schema {MARK['schema']}; take the version that wrote it"
         raise InputError(f"{path}: {told}, or remove it to begin anew")
-    whole = {**new_document({}), **tree}
-    check_document(whole, str(path))
-    return whole
+    return checked_document({**new_document({}), **tree}, str(path))
 
 
-def check_document(tree: dict[str, Any], source: str = "document") -> None:
-    """Refuse options and guides that nobody can mean.
+def checked_document(tree: dict[str, Any], source: str = "document") -> dict[str, Any]:
+    """A document with its guides, and its versions, in full: files may leave out what is usual.
 
     Raises:
         InputError: names what is wrong.
@@ -80,18 +78,22 @@ def check_document(tree: dict[str, Any], source: str = "document") -> None:
     if words:
         told = f'{words[0]}: what is said stands in "guide"; move it there'
         raise InputError(f"{source}: job: {told}")
-    guide_from(tree.get("guide"), f"{source}: guide")
+    guide = guide_from(tree.get("guide"), f"{source}: guide").to_tree()
     if len(versions) > MOST_VERSIONS:
         raise InputError(f"{source}: more than {MOST_VERSIONS} versions; remove some")
+    whole = []
     for version in versions:
         held = version if isinstance(version, dict) else {}
         if not all(isinstance(held.get(key), str) for key in ("name", "saved")):
             told = '{"name": "...", "saved": "...", "guide": {...}}'
             raise InputError(f"{source}: expected versions {told}")
-        guide_from(version.get("guide"), f"{source}: version {version['name'][:40]}")
-        values_from_json(HarmonizeJob, version.get("job") or {}, f"{source}: version")
+        said = guide_from(version.get("guide"), f"{source}: version {version['name'][:40]}")
+        own = version.get("job") or {}
+        values_from_json(HarmonizeJob, own, f"{source}: version")
+        whole.append({**version, "job": own, "guide": said.to_tree()})
     if len(json.dumps(tree.get("view"))) > LARGEST_VIEW_BYTES:
         raise InputError(f"{source}: view takes more than {LARGEST_VIEW_BYTES} bytes")
+    return {**tree, "guide": guide, "versions": whole}
 
 
 def tidied(job: dict[str, Any]) -> dict[str, Any]:
@@ -149,8 +151,7 @@ class Document:
             self._take_up()
             if revision != self.revision:
                 raise Refused("server.revision", revision=self.revision, document=self.shown)
-            whole = {**self._tree, **own}
-            check_document(whole)
+            whole = checked_document({**self._tree, **own})
             whole["job"] = tidied(whole["job"])
             self._write(whole)
             self._tree = whole

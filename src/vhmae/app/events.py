@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 WAITING_EVENTS = 256
-"""For one page; a page that does not take them loses the oldest, and looks anew anyhow."""
+"""For one page; one that does not take them loses all of them, is told so, and asks anew."""
+LOST = "event: lost\ndata: {}\n\n"
 SILENCE_SECONDS = 15.0
 """After which a remark is sent, so that nobody takes the connection for dead."""
 MOST_LISTENERS = 64
@@ -69,5 +70,7 @@ class Events:
 
 def _put(waiting: asyncio.Queue[str | None], text: str | None) -> None:
     if waiting.full():
-        waiting.get_nowait()
+        while not waiting.empty():
+            waiting.get_nowait()
+        waiting.put_nowait(LOST)
     waiting.put_nowait(text)

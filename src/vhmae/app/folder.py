@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from vhmae.app.bodies import LONGEST_PATH
 from vhmae.app.refusals import Refused
 from vhmae.app.uploads import Uploads
 from vhmae.errors import InputError
@@ -30,6 +31,8 @@ HEAD_BYTES = 1 << 20
 FEWEST_NUMBERED = 3
 """Pictures with numbers in their names that are shown as one sequence."""
 NUMBERED = re.compile(r"(.*?)([0-9]+)(\.[^.]+)")
+LONGEST_NAME_BYTES = 255
+"""Of a file or folder, in common file systems."""
 UPLOAD = "upload:"
 
 
@@ -62,6 +65,9 @@ class Folder:
         hidden = any(part.startswith(".") and part != ".." for part in told.parts)
         if "\0" in text or "\\" in text or told.is_absolute() or hidden:
             raise Refused("server.outside", path=text[:200])
+        longest = max((len(part.encode(errors="replace")) for part in told.parts), default=0)
+        if len(text) > LONGEST_PATH or longest > LONGEST_NAME_BYTES:
+            raise Refused("server.no-file", path=text[:200])
         path = (base or self.root) / told
         if not self._holds(path) or (base is None and not path.resolve().is_relative_to(self.root)):
             raise Refused("server.outside", path=text[:200])

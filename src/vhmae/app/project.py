@@ -21,7 +21,7 @@ from vhmae.app.run import RunFolder
 from vhmae.app.worker import AWAITED, OPENING, PREPARED, READING, Worker
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.settings import HarmonizerSettings
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import InputError, MissingMatte, VhmaeError
 from vhmae.options import build_options, options_of, values_from_json
 from vhmae.video.containers import CONTAINERS
 from vhmae.video.probe import sound_codecs
@@ -157,6 +157,9 @@ class Project:
             clip = OpenClip(job, sources, analysis, folder)
         except Refused as error:
             self._fail(generation, error.tree(), revision)
+            return
+        except MissingMatte:  # the page can have one made
+            self._fail(generation, Refused("server.no-matte").tree(), revision)
             return
         except VhmaeError as error:
             self._fail(generation, {"detail": str(error), "key": None, "values": {}}, revision)

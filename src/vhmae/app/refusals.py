@@ -19,6 +19,11 @@ SENTENCES = {
     "server.no-upload": (404, "this upload is not known any more; begin it again"),
     "server.not-yet": (409, "the clip is still being opened; wait a moment"),
     "server.failed": (409, "the clip could not be opened: {detail}"),
+    "server.no-matte": (
+        409,
+        "nothing says where the foreground is: there is no mask, and no alpha channel; have it cut "
+        "out here, or choose a mask",
+    ),
     "server.revision": (409, "another tab has changed the project meanwhile"),
     "server.exists": (409, "{path}: is there already; choose another name or replace it"),
     "server.busy": (409, "{path}: is being written at the moment; wait for it"),
@@ -30,7 +35,6 @@ SENTENCES = {
     "server.layers-only": (409, "the clip is not made of two layers"),
     "server.not-resumable": (409, "this entry cannot be resumed"),
     "server.disk-full": (507, "the disk is full; free some space and try again"),
-    "server.only-picture": (400, "a picture has no clip to show; take the picture"),
 }
 """Status and sentence by key; the catalogue has the same keys."""
 

@@ -24,10 +24,13 @@ class RunFolder:
         """Make one; ``within`` is where, None the system's place for temporary files."""
         place = Path(tempfile.gettempdir()) if within is None else within
         _clear(place)
-        self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        # Another run that begins now clears away what has the name and is not held yet.
+        hidden = "" if locks is None else "."
+        made = Path(tempfile.mkdtemp(prefix=hidden + PREFIX, dir=place))
+        self._lock = os.open(made / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         if locks is not None:
             locks.flock(self._lock, locks.LOCK_EX | locks.LOCK_NB)
+        self.path = made.rename(place / made.name.removeprefix(hidden)) if hidden else made
 
     def folder(self, name: str) -> Path:
         """A folder in it."""

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Literal
 
+from vhmae.errors import InputError
 from vhmae.options import option
 from vhmae.work.job import AnalysisJob
 
@@ -23,3 +24,8 @@ class ExportJob(AnalysisJob):
     key_frames: int | None = option(None, metavar="N")
     """Frames from one key map to the next: for cube a numbered set instead of one LUT a shot, for
     dctl how often its map changes (24)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.key_frames is not None and self.key_frames < 1:
+            raise InputError("expected 1 or more", field="key_frames", value=self.key_frames)

@@ -18,7 +18,7 @@ import numpy as np
 from vhmae.arrays import Array, Matrix, Matte, Picture, to_unit
 from vhmae.color.light import converted
 from vhmae.color.srgb import linear
-from vhmae.errors import InputError, counted
+from vhmae.errors import InputError, MissingMatte, counted
 from vhmae.video.encoders import is_even
 from vhmae.video.laying import numbers_told, picked
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
@@ -79,7 +79,7 @@ class LayeredSource:
         self.mattes = mattes
         self.placement = placement
         if mattes is None and not has_alpha(foreground):
-            raise InputError(
+            raise MissingMatte(
                 "has no alpha channel; give its `masks`", field="foreground", value=foreground.path
             )
         if (

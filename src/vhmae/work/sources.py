@@ -16,7 +16,7 @@ from vhmae.arrays import Array
 from vhmae.color.light import LIGHT, HdrSpace, WideSpace
 from vhmae.color.spaces import named_space
 from vhmae.engine.sight import one_before_another, shows_background
-from vhmae.errors import InputError
+from vhmae.errors import InputError, MissingMatte
 from vhmae.guide.document import Guide
 from vhmae.memory import how_many
 from vhmae.video.cuts import read_cuts
@@ -63,7 +63,7 @@ class Sources:
         elif job.pair == "overlap":
             self.info = _overlap(self.info, self.mattes)
         if self.layers is None and not self.mattes and not has_alpha(self.info):
-            raise InputError(
+            raise MissingMatte(
                 f"missing, and {job.composite} has no alpha channel of its own; give a mask of the "
                 "foreground",
                 field="masks",
