@@ -21,6 +21,7 @@ from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
 from vhmae.errors import DAMAGED_ARCHIVE, InputError
 from vhmae.memory import bounded, check_archive
 from vhmae.partial_output import whole_file
+from vhmae.video.stills import picture_bytes
 
 MASK_SUFFIX = ".mask.npz"
 LABEL_SUFFIX = ".mask.png"
@@ -394,8 +395,9 @@ def _video_entries(folder: Path, frames_per_video: int) -> Iterator[tuple[str, A
 def _still_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
     for picture in list_photographs(folder):
         label = label_of(picture)
-        data = np.frombuffer(picture.read_bytes(), np.uint8)
-        labels = np.frombuffer(label.read_bytes() if label is not None else b"", np.uint8)
+        data = np.frombuffer(picture_bytes(picture, "picture"), np.uint8)
+        marked = b"" if label is None else picture_bytes(label, "label map")
+        labels = np.frombuffer(marked, np.uint8)
         if label is not None:
             _check_sizes(picture, data, label, labels)
         yield picture.stem, data, labels

@@ -17,6 +17,7 @@ import numpy as np
 from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Picture, Plane
 from vhmae.errors import InputError
 from vhmae.memory import bounded
+from vhmae.video.stills import read_levels, write_levels
 
 TEST_LIST, TRAIN_LIST = "test_list.txt", "train_list.txt"
 REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_videos"
@@ -118,10 +119,7 @@ def find_picture(folder: Path, stem: str) -> Path:
 
 def read_picture(path: Path, color: bool = True) -> Picture | Plane:
     """Read a picture as RGB (H, W, 3) or grey (H, W) uint8."""
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR if color else cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise InputError(f"{path}: cannot be read as a picture; unpack the set again")
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB) if color else picture
+    return read_levels(path, "picture of the set", color)
 
 
 def write_jpeg(path: Path, picture: Frame) -> None:
@@ -132,14 +130,12 @@ def write_jpeg(path: Path, picture: Frame) -> None:
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
         cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     ]
-    if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), flags):
-        raise InputError(f"{path}: cannot be written; check the folder and the space on the disk")
+    write_levels(path, picture, flags)
 
 
 def write_mask(path: Path, mask: Mask) -> None:
     """Write a mask (H, W) bool as PNG, 0 or 255."""
-    if not cv2.imwrite(str(path), mask.astype(np.uint8) * 255):
-        raise InputError(f"{path}: cannot be written; check the folder and the space on the disk")
+    write_levels(path, mask.astype(np.uint8) * np.uint8(255))
 
 
 def folder_name(name: str) -> str:

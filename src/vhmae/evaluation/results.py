@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from types import TracebackType
 
-import cv2
 import numpy as np
 
 from vhmae.arrays import Array, Frames
@@ -16,6 +15,7 @@ from vhmae.data.hyoutube import Sample, find_picture, read_picture
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.partial_output import whole_folder
+from vhmae.video.stills import write_levels
 
 
 def folder_method(label: str, folder: Path) -> Method:
@@ -79,12 +79,7 @@ class ResultWriter:
         folder = self._part / sample.name
         folder.mkdir(parents=True)
         for name, frame in zip(sample.frame_names(), frames, strict=True):
-            if not cv2.imwrite(str(folder / f"{name}.png"), cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)):
-                raise InputError(
-                    "cannot be written; check the space on the disk",
-                    field="write",
-                    value=self.folder,
-                )
+            write_levels(folder / f"{name}.png", frame)
 
     def __enter__(self) -> ResultWriter:
         self._part = self._growing.__enter__()

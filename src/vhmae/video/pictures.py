@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
 
 from vhmae.arrays import Frame
@@ -29,7 +28,7 @@ from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.sequence import check_picture_output, has_number, numbered
 from vhmae.video.still_marks import StillMarks, marked, marks_of, of_pixels
-from vhmae.video.stills import picture_bytes, turn_of
+from vhmae.video.stills import picture_bytes, turn_of, write_levels
 from vhmae.video.tags import tag_space
 
 ENCODERS = {
@@ -260,12 +259,4 @@ def check_still(output: Path, inputs: list[Path]) -> None:
 def write_still(path: Path, picture: Frame) -> None:
     """Write a picture (H, W, 3) uint8 RGB; it appears whole or not at all."""
     with whole_file(path) as part:
-        try:
-            written = cv2.imwrite(str(part), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
-        except cv2.error:
-            written = False
-        if not written:
-            raise InputError(
-                f"{path}: cannot be written as a picture; give a .png or .jpg in a folder that can "
-                "be written"
-            )
+        write_levels(part, picture, named=path)

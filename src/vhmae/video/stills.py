@@ -140,6 +140,22 @@ def read_stored(path: Path, what: str) -> Picture:
         InputError: where it cannot be read as a picture.
     """
     data = picture_bytes(path, what)
+    return turn_of(data).plane(_decoded(path, data, what, cv2.IMREAD_UNCHANGED))
+
+
+def read_levels(path: Path, what: str, color: bool = True) -> Picture | Plane:
+    """A picture in 8 bits, upright: red, green, blue (H, W, 3), or grey (H, W), uint8.
+
+    Raises:
+        InputError: where it cannot be read as a picture.
+    """
+    data = picture_bytes(path, what)
+    if not color:
+        return _decoded(path, data, what, cv2.IMREAD_GRAYSCALE)
+    return cv2.cvtColor(_decoded(path, data, what, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def _decoded(path: Path, data: bytes, what: str, how: int) -> Array:
     kind = picture_kind(data)
     picture: Array | None = None
     if kind is not None:
@@ -147,12 +163,43 @@ def read_stored(path: Path, what: str) -> Picture:
     # A JPEG that breaks off is filled up with grey by its decoder.
     if kind is not None and (kind != "jpeg_pipe" or b"\xff\xd9" in data[2:]):
         try:
-            picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+            picture = cv2.imdecode(np.frombuffer(data, np.uint8), how)
         except cv2.error:
             picture = None
     if picture is None:
         raise _unreadable(path, "no picture in it" if kind is None else "damaged", what)
-    return turn_of(data).plane(picture)
+    return picture
+
+
+def write_levels(
+    path: Path, picture: Picture | Plane, flags: Sequence[int] = (), named: Path | None = None
+) -> None:
+    """Write red, green, blue (H, W, 3) or grey (H, W), uint8, as the kind that a name's suffix
+    says.
+
+    Args:
+        flags: OpenCV's, pairs of a name and a value.
+        named: what errors call the file, where it grows under another name.
+    Raises:
+        InputError: where that is no kind of picture, or the file cannot be written.
+    """
+    stored = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    try:
+        done, data = cv2.imencode(path.suffix, stored, flags)
+    except cv2.error:
+        done, data = False, np.empty(0, np.uint8)
+    if not done:
+        raise InputError(
+            f"{named or path}: cannot be written as a picture; give a .png or .jpg in a folder "
+            "that can be written"
+        )
+    try:
+        path.write_bytes(data.tobytes())
+    except OSError as error:
+        raise InputError(
+            f"{named or path}: cannot be written ({error.strerror}); check the folder and the "
+            "space on the disk"
+        ) from None
 
 
 def _check_size(path: Path, data: bytes, kind: str) -> None:

@@ -28,6 +28,7 @@ from vhmae.partial_output import whole_file
 from vhmae.video.labels import write_label
 from vhmae.video.pictures import write_still
 from vhmae.video.reader import read_rgb_frames, to_uint8
+from vhmae.video.stills import read_levels
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
 
@@ -104,22 +105,21 @@ def run_demo(output: Path, settings: HarmonizerSettings) -> dict[str, Any]:
 
 def _photograph(name: str) -> Array:
     """RGB (H, W, 3) uint8."""
-    return np.ascontiguousarray(_picture(f"photographs/{name}", cv2.IMREAD_COLOR)[..., ::-1])
+    return _picture(f"photographs/{name}")
 
 
-def _picture(name: str, kind: int) -> Array:
+def _picture(name: str, color: bool = True) -> Array:
     file = Path(str(resources.files("vhmae") / "assets" / "demo" / name))
-    picture = cv2.imread(str(file), kind)
-    if picture is None:
+    if not file.is_file():
         raise InputError(
             f"{file}: the picture is missing from the installation; install the package again"
         )
-    return picture
+    return read_levels(file, "picture", color)
 
 
 def _cut_out(name: str) -> tuple[Array, Array]:
     """A photograph's subject: colours free of the old background, and alpha in [0, 1]."""
-    alpha = to_unit(_picture(name, cv2.IMREAD_GRAYSCALE))
+    alpha = to_unit(_picture(name, color=False))
     return foreground_colors(_photograph(name), alpha).astype(np.float32), alpha
 
 
