@@ -72,6 +72,7 @@ TARGETS = [
     (".mov", "mpeg4"),
     (".mkv", "mpeg4"),
     (".avi", "mpeg4"),
+    (".m4v", "mpeg4"),
     (".mkv", "mpeg2video"),
     (".mov", "mpeg2video"),
     (".avi", "huffyuv"),
@@ -87,6 +88,11 @@ TARGETS = [
     (".mov", "cfhd"),
 ]
 PICTURES = [".png", ".tif", ".jpg", ".bmp", ".webp"]
+TOLD_TOGETHER = [
+    *((".mp4", codec) for codec in ("mpeg4", "ffv1", "jpeg2000")),
+    *((".mov", codec) for codec in ("mpeg4", "jpeg2000", "v210", "cfhd", "dnxhd", "prores_ks")),
+    (".m4v", "mpeg4"),
+]
 SOURCES = [(matrix, full) for matrix in (6, 1, 9, 5) for full in (False, True)]
 QUICK = [(1, True, *target) for target in TARGETS if target[1] in ("prores_ks", "utvideo", "v210")]
 QUICK += [(9, True, ".avi", "ffv1"), (1, False, ".mov", "mjpeg"), (6, True, ".mov", "dnxhd")]
@@ -110,8 +116,11 @@ def patches() -> np.ndarray:
     return PATCHES.reshape(2, 4, 3).repeat(SIZE, 0).repeat(SIZE, 1)
 
 
-def write_patches(path: Path, tag: int, full: bool, frames: int = 1) -> None:
-    """A lossless 4:2:0 file, its planes by the formulas."""
+def write_patches(
+    path: Path, tag: int, full: bool, frames: int = 1, matrix_alone: bool = False
+) -> None:
+    """A lossless 4:2:0 file, its planes by the formulas; ``matrix_alone`` leaves out its primaries
+    and its transfer."""
     matrix, offset = coefficients(tag, full)
     codes = np.rint(patches() / 255.0 @ matrix.T + offset).astype(np.uint8)
     with av.open(str(path), "w") as container:
@@ -119,7 +128,8 @@ def write_patches(path: Path, tag: int, full: bool, frames: int = 1) -> None:
         stream.width, stream.height, stream.pix_fmt = codes.shape[1], codes.shape[0], "yuv420p"
         context = stream.codec_context
         context.colorspace, context.color_range = tag, 2 if full else 1
-        context.color_primaries, context.color_trc = (9 if tag == 9 else 1), 1
+        if not matrix_alone:
+            context.color_primaries, context.color_trc = (9 if tag == 9 else 1), 1
         planes = np.concatenate(
             [codes[..., 0].ravel(), codes[::2, ::2, 1].ravel(), codes[::2, ::2, 2].ravel()]
         )
@@ -187,9 +197,11 @@ def rewrite(source: Path, output: Path, codec: str | None = None, **options: Any
     return writer
 
 
-def check(tmp_path: Path, tag: int, full: bool, container: str, codec: str) -> None:
+def check(
+    tmp_path: Path, tag: int, full: bool, container: str, codec: str, matrix_alone: bool = False
+) -> None:
     source, output = tmp_path / "in.mkv", tmp_path / f"out{container}"
-    write_patches(source, tag, full, frames=3)
+    write_patches(source, tag, full, 3, matrix_alone)
     lossy = codec in ("libx264", "libx265", "libvpx", "libvpx-vp9", "libsvtav1")
     writer = rewrite(source, output, codec, crf=4 if lossy else None)
     assert np.abs(shown(source) - PATCHES).max() <= 2.0
@@ -209,6 +221,26 @@ def test_a_file_is_read_as_its_source(
     tag: int, full: bool, container: str, codec: str, tmp_path: Path
 ) -> None:
     check(tmp_path, tag, full, container, codec)
+
+
+@pytest.mark.parametrize(("container", "codec"), TOLD_TOGETHER)
+@pytest.mark.parametrize(("tag", "full"), [(1, False), (5, True), (9, True)])
+def test_a_source_that_tells_its_matrix_alone_is_read_right(
+    tag: int, full: bool, container: str, codec: str, tmp_path: Path
+) -> None:
+    check(tmp_path, tag, full, container, codec, matrix_alone=True)
+
+
+def test_a_camera_s_jpegs_are_full_range_of_a_display_in_mp4(tmp_path: Path) -> None:
+    source, output = tmp_path / "in.avi", tmp_path / "out.mp4"
+    write_patches(tmp_path / "whole.mkv", 5, True, 2)
+    rewrite(tmp_path / "whole.mkv", source, "mjpeg", crf=None)
+    rewrite(source, output, "ffv1")
+    with av.open(str(output)) as container:
+        context: Any = container.streams.video[0].codec_context
+        tags = (context.colorspace, context.color_primaries, context.color_trc)
+        assert [int(one) for one in (*tags, context.color_range)] == [5, 1, 1, 2]
+    assert np.abs(shown(output) - shown(source)).max() <= 2.0
 
 
 @pytest.mark.long

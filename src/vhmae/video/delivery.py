@@ -50,9 +50,13 @@ _BY_CODEC = {
     "dnxhd": _Readings(("bt709",), (False,)),  # FFmpeg's encoder writes no other into its header
 }
 _BY_CONTAINER = {
-    **dict.fromkeys((".mkv", ".webm", ".mp4", ".m4v"), _SAY_ALL),
+    **dict.fromkeys((".mkv", ".webm", ".mp4"), _SAY_ALL),
     ".mov": _SAY_MATRIX,
 }
+"""FFmpeg writes no colours into .m4v."""
+_SAYS_TOGETHER = (".mp4", ".mov")
+"""FFmpeg writes what these say of colours (``colr``) where matrix, primaries and transfer are all
+told, and nothing otherwise."""
 SAYS_SITING = ("h264", "hevc")
 """These can say another siting than their usual one."""
 _SAYS_CURVE = ("h264", "hevc", "av1", "prores", "png")
@@ -81,6 +85,8 @@ class Delivery:
     siting_before: Siting
     untouched: bool
     """Whether the source's code values are written as they are."""
+    says_together: bool = False
+    """Whether the file says its matrix and range only beside its primaries and its transfer."""
 
     @property
     def told(self) -> str | None:
@@ -191,6 +197,7 @@ def delivery(source: VideoInfo, encoder: str, container: str, pixel_format: str)
         before,
         siting_before,
         own_planar.replace("yuvj", "yuv") == planar.replace("yuvj", "yuv") and encoding == before,
+        says_together=codec not in _BY_CODEC and container in _SAYS_TOGETHER,
     )
 
 

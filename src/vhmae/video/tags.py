@@ -26,6 +26,8 @@ from vhmae.video.probe import (
 
 _MATRIX_TAGS = {"bt601": (6, 5, 4), "bt709": (1,), "bt2020": (9, 10)}
 """Numbers of ITU-T H.273; the first is the one that is written anew."""
+_BESIDE_MATRIX = {1: (1, 1), 4: (6, 6), 5: (5, 6), 6: (6, 6), 9: (9, 14), 10: (9, 14)}
+"""Primaries and transfer that go with a matrix, by the same numbers."""
 _UNTOLD, _BT709 = 2, 1
 _TAGS = ("colorspace", "color_primaries", "color_trc")
 _CURVE_TAGS: dict[Curve, int] = {"PQ": 16, "HLG": 18}
@@ -79,6 +81,24 @@ def tag_colors(
             untold = original is None or int(getattr(context, name)) == _UNTOLD
             if untold and encoding.space is None:
                 setattr(context, name, _BT709)
+    if target.says_together:
+        _tell_together(context, source, encoding)
+
+
+def _tell_together(context: Any, source: VideoInfo, encoding: ColorEncoding) -> None:
+    """Tell the usual primaries and transfer of a matrix where they are not told, and the matrix of
+    codes of full range: what else is said is not written without them."""
+    is_full = int(context.color_range) == ColorRange.JPEG
+    if int(context.colorspace) == _UNTOLD and not is_full:
+        return  # read right by convention
+    if int(context.colorspace) == _UNTOLD:
+        context.colorspace = _MATRIX_TAGS[encoding.matrix][0]
+    matrix = int(context.colorspace)
+    # A JPEG's matrix is that of BT.601, but its colours are those of a computer's display.
+    usual = (_BT709, _BT709) if source.codec == "mjpeg" else _BESIDE_MATRIX[matrix]
+    for name, tag in zip(_TAGS[1:], usual, strict=True):
+        if int(getattr(context, name)) == _UNTOLD:
+            setattr(context, name, tag)
 
 
 def tag_space(target: Any, encoding: ColorEncoding) -> None:
