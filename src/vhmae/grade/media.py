@@ -9,8 +9,8 @@ import urllib.parse
 from pathlib import Path
 
 from vhmae.errors import InputError
-from vhmae.grade.timecode import Counting, read_timecode, told_in
 from vhmae.video.probe import VideoInfo
+from vhmae.video.timecode import Counting, read_timecode, told_in
 
 RATES = (*(1000 * base / 1001 for base in (24, 30, 48, 60)), 24.0, 25.0, 30.0, 48.0, 50.0, 60.0)
 """Rates that time code can count."""

@@ -23,7 +23,10 @@ TRIED_PACKETS = 8
 AAC_BITS_PER_CHANNEL = 96_000
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
 _LAYOUTS = {1: "mono", 2: "stereo"}
-_OF_THE_FILE_ITSELF = ("encoder", "major_brand", "minor_version", "compatible_brands", "duration")
+_OF_THE_FILE_ITSELF = (
+    *("encoder", "major_brand", "minor_version", "compatible_brands", "duration"),
+    "timecode",  # of the first frame, which another one may be
+)
 _BROADCAST = ("mpegts", "mpeg")
 _QUICKTIME = (".mp4", ".mov", ".m4v")
 _TEXTS = ("subrip", "srt", "ass", "ssa", "webvtt", "text")
@@ -96,9 +99,12 @@ class Companions:
                     f"{'pictures' if stream.type == 'video' else stream.type} (stream "
                     f"{stream.index})"
                 )
-        left = {*_OF_THE_FILE_ITSELF, *(["timecode"] if origin else [])}
         container.metadata.update(
-            {key: value for key, value in original.metadata.items() if key.lower() not in left}
+            {
+                key: value
+                for key, value in original.metadata.items()
+                if key.lower() not in _OF_THE_FILE_ITSELF
+            }
         )
         if chapters and self._suffix == ".avi":
             self.left_out.append("chapters")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
 
 from vhmae.color.light import LightSpace
 from vhmae.color.yuv import Matrix
@@ -37,3 +40,14 @@ def probe_source(
             f"is for pictures; {path} has a rate of its own, leave it out", field="rate", value=rate
         )
     return unmirrored(probe_video(path, what, colorspace, space))
+
+
+def frame_at(info: VideoInfo, seconds: float) -> int:
+    """The number of the first frame that is shown so many seconds after the first, or later; 0
+    where the file does not say."""
+    if info.files is not None:
+        return max(0, math.ceil((seconds - 1e-6) * float(info.fps)))
+    if info.timestamps is None or info.time_base is None:
+        return 0
+    shown = (info.timestamps - info.timestamps[0]) * float(info.time_base)
+    return int(np.searchsorted(shown, seconds - 1e-6))

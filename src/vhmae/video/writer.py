@@ -39,6 +39,7 @@ from vhmae.video.probe import VideoInfo, open_video, video_stream
 from vhmae.video.reader import TimedFrame
 from vhmae.video.recode import delivered
 from vhmae.video.tags import tag_colors, tag_frame, with_fields
+from vhmae.video.timecode import moved_along, told_by, told_in
 
 LONGEST_REORDERING = 64
 """Frames by which an encoder may decode one before it is shown; more is no time at all."""
@@ -47,6 +48,7 @@ _PROGRESSIVE = 1
 _KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")
 """These say themselves how wide a pixel is; for the others PyAV can tell .mp4 and .mov alone."""
 _APPLE = (".mp4", ".mov", ".m4v")
+_HOLDS_TIME_CODE = (".mp4", ".mov", ".mkv", ".webm")
 _CONTAINER_OPTIONS = {
     **{suffix: {"movflags": "+faststart"} for suffix in (".mp4", ".mov", ".m4v")},
 }
@@ -93,6 +95,7 @@ class VideoWriter(FrameWriter):
         self.part = partial_name(output)
         self.source = source
         # The file's own clock: a whole copy keeps it, a cut one begins at zero.
+        self._start_seconds = start_seconds
         cut = start_seconds > 0.0
         self.origin = _exact(source.start_seconds + start_seconds) if cut else Fraction(0)
         self.frames = 0
@@ -184,6 +187,7 @@ class VideoWriter(FrameWriter):
         context.thread_type = "AUTO"
         context.thread_count = encoder_threads(self._frame_bytes)
         self._tag(stream, pix_fmt)
+        self._keep_time_code(stream)
         self._name_for_apple(stream)
         if encoder == "libvpx-vp9" and holds_alpha(encoder, pix_fmt):
             stream.metadata["alpha_mode"] = (
@@ -225,12 +229,22 @@ class VideoWriter(FrameWriter):
             return
         name_alike(stream, original)
         stream.disposition = int(original.disposition)
-        if not self.origin and "timecode" in original.metadata:
-            stream.metadata["timecode"] = original.metadata["timecode"]
         if self._fields:
             stream.codec_context.field_order = self._fields
         elif original.codec_context.field_order > _PROGRESSIVE:
             self.left_out.append("the marks of interlaced fields")
+
+    def _keep_time_code(self, stream: Any) -> None:
+        """Tell the time code of the first frame that is written, where the source's tell theirs."""
+        original = self._original
+        told = told_in(self.source) if original is None else told_by(original)
+        if "timecode" not in told:
+            return
+        moved = moved_along(told["timecode"], self.source, self._start_seconds)
+        if moved is not None and self.output.suffix.lower() in _HOLDS_TIME_CODE:
+            stream.metadata["timecode"] = moved
+        else:
+            self.left_out.append(f"the time code ({told['timecode'][:20]})")
 
     def _field_order(self, encoder: str) -> int:
         """Which field of the source's frames is first, where they are interlaced and the file can

@@ -10,8 +10,6 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from vhmae.arrays import Array
 from vhmae.color.light import LIGHT, HdrSpace, WideSpace
 from vhmae.color.spaces import named_space
@@ -28,7 +26,7 @@ from vhmae.video.matte import MatteSource, alpha_matte, has_alpha, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, planar_frame, read_frames
 from vhmae.video.sequence import probe_pictures, read_pictures
-from vhmae.video.source import probe_source
+from vhmae.video.source import frame_at, probe_source
 from vhmae.video.turning import righted
 from vhmae.work.job import AnalysisJob
 
@@ -114,8 +112,8 @@ class Sources:
         """Numbers of the frames within --start and --end, without decoding any; all of them where
         the file does not say when they are shown."""
         job, info = self.job, self.info
-        first = _frame_at(info, job.start)
-        last = info.frames if job.end is None else _frame_at(info, job.end)
+        first = frame_at(info, job.start)
+        last = info.frames if job.end is None else frame_at(info, job.end)
         return range(first, max(first, min(last or info.frames, info.frames)))
 
     def expected(self) -> int:
@@ -144,7 +142,7 @@ class Sources:
     def frames(self, first: int = 0, count: bool = False) -> Generator[Payload, None, None]:
         """The frames within --start and --end from a number on, each with its mattes."""
         job, info = self.job, self.info
-        begin = max(first, _frame_at(info, job.start))
+        begin = max(first, frame_at(info, job.start))
         self.skipped_before += (begin - first) if count else 0
         at = begin - 1
         for timed, mattes in self._with_mattes(begin):
@@ -326,17 +324,6 @@ def read_still(path: Path) -> Array:
         raise InputError(f"means {info.frames} pictures; name one", field="reference", value=path)
     _, frame, _ = next(read_pictures(info))
     return planar_frame(frame, info).rgb()
-
-
-def _frame_at(info: VideoInfo, seconds: float) -> int:
-    """The number of the first frame that is shown so many seconds after the first, or later; 0
-    where the file does not say."""
-    if info.files is not None:
-        return max(0, math.ceil((seconds - 1e-6) * float(info.fps)))
-    if info.timestamps is None or info.time_base is None:
-        return 0
-    shown = (info.timestamps - info.timestamps[0]) * float(info.time_base)
-    return int(np.searchsorted(shown, seconds - 1e-6))
 
 
 def _check_times(job: AnalysisJob) -> None:

@@ -10,6 +10,7 @@ import av
 from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.probe import VideoInfo, open_video, video_stream
 from vhmae.video.side_data import beside
+from vhmae.video.source import frame_at
 
 _FORM = re.compile(r"(\d{1,2}):(\d\d)[:.](\d\d)([:;.,])(\d{1,3})")
 _MINUTES_A_DAY = 24 * 60
@@ -78,19 +79,42 @@ def told_in(info: VideoInfo) -> dict[str, str]:
         first = info.files[0]
         told = ExrPicture(first).time_code if is_exr(first) else None
         return {} if told is None else {"timecode": _written(list(told[:4]), told[4])}
-    found: dict[str, str] = {}
     with open_video(info.path, "composite") as container:
-        video = video_stream(container)
-        others = [stream for stream in container.streams if stream is not video]
-        for metadata in (*(stream.metadata for stream in (video, *others)), container.metadata):
-            for key, value in metadata.items():
-                if key.lower() in ("timecode", "reel_name") and value.strip():
-                    found.setdefault(key.lower(), value.strip())
+        found = told_by(container)
         if "timecode" not in found:
             text = _in_frame(container)
             if text is not None:
                 found["timecode"] = text
     return found
+
+
+def told_by(container: av.container.InputContainer) -> dict[str, str]:
+    """What an open file says beside its frames; see :func:`told_in`."""
+    found: dict[str, str] = {}
+    video = video_stream(container)
+    others = [stream for stream in container.streams if stream is not video]
+    for metadata in (*(stream.metadata for stream in (video, *others)), container.metadata):
+        for key, value in metadata.items():
+            if key.lower() in ("timecode", "reel_name") and value.strip():
+                found.setdefault(key.lower(), value.strip())
+    return found
+
+
+def moved_along(text: str, info: VideoInfo, start_seconds: float) -> str | None:
+    """The time code of the first frame that is kept of a clip.
+
+    Args:
+        text: that of the clip's first frame.
+        start_seconds: when what is kept begins, counted from the first frame.
+    Returns:
+        None where the clip's is none of its rate.
+    """
+    base = max(1, round(info.fps))
+    read = read_timecode(text, base)
+    if read is None:
+        return None
+    number, drop = read
+    return Counting(base, drop).text(number + frame_at(info, start_seconds))
 
 
 def _in_frame(container: av.container.InputContainer) -> str | None:
