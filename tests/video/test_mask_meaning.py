@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.support.scenes import moving_scene, write_video
+from vhmae.data.clips import write_mask_bits
 from vhmae.engine.sight import MaskKind, one_before_another
 from vhmae.errors import InputError
 from vhmae.video.mask_meaning import MaskReading
@@ -70,6 +71,109 @@ def test_labels_are_foreground_and_one_can_be_named(tmp_path: Path) -> None:
     matte, told = first_of(save(tmp_path / "n.png", numbers))
     assert np.array_equal(matte == 255, INSIDE)
     assert "0 to 3" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "pix_fmt"),
+    [(".mov", "png", "rgb24"), (".mov", "qtrle", "argb"), (".mkv", "ffv1", "bgr0")],
+)
+def test_a_video_of_coloured_labels_is_read_as_its_pictures(
+    suffix: str, codec: str, pix_fmt: str, tmp_path: Path
+) -> None:
+    picture = colored((128, 0, 0))
+    picture[50:60, 70:90] = (0, 128, 0)
+    frames = np.stack([np.zeros_like(picture), picture, picture])[..., ::-1]
+    path = write_video(tmp_path / f"m{suffix}", frames, codec=codec, pix_fmt=pix_fmt)
+    source = open_matte(path)
+    mattes = list(source.stored())
+    assert not mattes[0].any()
+    assert np.array_equal(mattes[2] == 255, picture.any(axis=2))
+    assert any("is a map of coloured labels" in told for told in source.warnings)
+    one = list(open_matte(path, MaskReading(label=1)).stored())
+    assert np.array_equal(one[1] == 255, INSIDE)
+    with pytest.raises(InputError, match=r"`mask_label` 7: is not in .*, which has 0, 1, 2"):
+        open_matte(path, MaskReading(label=7))
+
+
+def test_a_video_that_is_grey_or_a_photograph_is_no_map_of_labels(tmp_path: Path) -> None:
+    for name, frames in (
+        ("grey", np.full((2, 64, 96), 90, np.uint8)),
+        ("photo", moving_scene(2, 96, 64)[0]),
+    ):
+        path = write_video(tmp_path / f"{name}.mkv", frames, pix_fmt="bgr0")
+        told = open_matte(path).warnings
+        assert not any("labels:" in one for one in told)
+        assert any("brightness was taken" in one for one in told) == (name == "photo")
+
+
+def test_a_label_of_packed_bits_is_one(tmp_path: Path) -> None:
+    write_mask_bits(INSIDE[None], tmp_path / "m.npz")
+    matte, _ = first_of(tmp_path / "m.npz", MaskReading(label=1))
+    assert np.array_equal(matte == 255, INSIDE)
+    with pytest.raises(InputError, match=r"`mask_label` 7: is not in .*, which has 1"):
+        open_matte(tmp_path / "m.npz", MaskReading(label=7))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_mask_that_is_dim_everywhere_is_told(kind: type, tmp_path: Path) -> None:
+    matte, told = first_of(save(tmp_path / "m.png", (INSIDE * 20).astype(kind)))
+    assert np.array_equal(matte, INSIDE * 20)
+    assert "nowhere brighter than 20" in told[0]
+    assert "`mask_label`" in told[0]
+    matte, _ = first_of(tmp_path / "m.png", MaskReading(label=20))
+    assert np.array_equal(matte == 255, INSIDE)
+    half: np.ndarray = (INSIDE * (np.iinfo(kind).max // 2)).astype(kind)
+    assert first_of(save(tmp_path / "half.png", half))[1] == []
+
+
+def test_masks_of_which_some_have_alpha_are_refused(tmp_path: Path) -> None:
+    grey = INSIDE.astype(np.uint8) * 255
+    save(tmp_path / "m.0001.png", np.full((64, 96, 3), 200, np.uint8))
+    save(tmp_path / "m.0002.png", np.dstack([grey * 0 + 200] * 3 + [grey]))
+    with pytest.raises(InputError, match=r"m\.0002\.png: has an alpha channel, the first mask has"):
+        open_matte(tmp_path / "m.%04d.png")
+
+
+def write_exr(path: Path, channels: dict[str, np.ndarray]) -> Path:
+    library = pytest.importorskip("OpenEXR")
+    planes = {name: plane.astype(np.float16) for name, plane in channels.items()}
+    library.File({"compression": library.ZIP_COMPRESSION}, planes).write(str(path))
+    return path
+
+
+def test_openexr_masks_follow_the_rule_of_pictures(tmp_path: Path) -> None:
+    inside, ones = INSIDE.astype(np.float32), np.ones(INSIDE.shape, np.float32)
+    rgb = dict.fromkeys("RGB", inside)
+    for name, channels, said in (
+        ("cutout", {**dict.fromkeys("RGB", ones), "A": inside}, "alpha channel, which was taken"),
+        ("opaque", {**rgb, "A": ones}, "the same everywhere"),
+        ("empty", {**rgb, "A": 0 * ones}, "the same everywhere"),
+        ("luma", {"Y": inside, "A": ones}, "the same everywhere"),
+        ("red", {"R": inside, "G": 0 * ones, "B": 0 * ones}, "map of coloured labels"),
+    ):
+        matte, told = first_of(write_exr(tmp_path / f"{name}.exr", channels))
+        assert np.array_equal(matte, INSIDE * np.iinfo(matte.dtype).max), name
+        assert said in told[0], name
+    for name, channels in (("y", {"Y": inside}), ("a", {"A": inside}), ("rgb", rgb)):
+        matte, told = first_of(write_exr(tmp_path / f"{name}.exr", channels))
+        assert (matte.max(), told) == (65535, []), name
+
+
+def test_coloured_openexr_masks_are_taken_by_their_brightness(tmp_path: Path) -> None:
+    ramp = np.linspace(0.0, 1.0, INSIDE.size, dtype=np.float32).reshape(INSIDE.shape)
+    channels = {"R": ramp, "G": ramp**2, "B": 0 * ramp}
+    matte, told = first_of(write_exr(tmp_path / "m.exr", channels))
+    expected = 65535 * (0.299 * ramp + 0.587 * ramp**2)
+    assert np.abs(matte - expected).max() < 200
+    assert "brightness was taken" in told[0]
+
+
+def test_labels_of_openexr_masks_are_whole_numbers(tmp_path: Path) -> None:
+    path = write_exr(tmp_path / "m.exr", {"Y": INSIDE * 3.0 + (~INSIDE) * 0.5})
+    matte, _ = first_of(path, MaskReading(label=3))
+    assert np.array_equal(matte == 255, INSIDE)
+    with pytest.raises(InputError, match=r"`mask_label` 2: is not in .*, which has -1, 3"):
+        open_matte(path, MaskReading(label=2))
 
 
 @pytest.mark.parametrize(("deep", "ends"), [(1, (16, 235)), (257, (4112, 60395))])

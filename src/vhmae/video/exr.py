@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array, Matrix, Matte, Picture, Plane, UnitMatte
+from vhmae.arrays import Array, Matrix, Picture, Plane, UnitMatte
 from vhmae.color.light import LIGHT, LightSpace
 from vhmae.color.primaries import BT709, between
 from vhmae.color.srgb import encoded, linear
@@ -238,9 +238,17 @@ class ExrPicture:
         kept = {name: self._part.header[name] for name in _MARKS if name in self._part.header}
         return {**kept, "displayWindow": shown, "dataWindow": shown}
 
-    def matte(self) -> Matte:
-        """The frame as a matte (uint16): its alpha, else its luminance channel, else its only or
-        its green channel, as they are; black where the file holds no pixels."""
+    def levels(self) -> Picture:
+        """The frame as a mask's pictures are read: blue, green, red and, where there is one, alpha
+        (H, W, 3 or 4), or one channel alone (H, W); float32, as the file has them, nothing where it
+        holds no pixels.
+
+        Its colours are R, G and B, or Y; where it has neither, its alpha alone, G alone, or its
+        first channel.
+
+        Raises:
+            InputError: where no channel has its full size, or one holds what is no number.
+        """
         places = {
             name: part
             for part in self.parts
@@ -249,13 +257,16 @@ class ExrPicture:
         }
         if not places:
             raise InputError(f"{self.path}: has no channel at full size; export the mask again")
-        name = next((name for name in ("A", "Y", "G") if name in places), next(iter(places)))
-        pixels = _laid(places[name], name)
-        if not np.isfinite(pixels).all():
+        names = ["B", "G", "R"] if {*"RGB"} <= {*places} else ["Y"] * ("Y" in places)
+        if "A" in places:
+            names = [*names * (3 // len(names)), "A"] if names else ["A"]
+        names = names or ["G" if "G" in places else next(iter(places))]
+        planes = {name: _laid(places[name], name).astype(np.float32) for name in {*names}}
+        if not all(np.isfinite(plane).all() for plane in planes.values()):
             raise InputError(
                 f"{self.path}: holds values that are no numbers; export the mask again"
             )
-        return _cover(pixels)
+        return planes[names[0]] if len(names) == 1 else np.dstack([planes[one] for one in names])
 
 
 class _Window(NamedTuple):

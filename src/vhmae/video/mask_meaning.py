@@ -17,11 +17,14 @@ from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.pairing import Pairing
 from vhmae.video.stills import grey_of, palette_of, read_stored
 
-Scale = Literal["levels", "ones", "labels", "studio"]
-"""What whole numbers stand for: levels up to the type's largest, 1 for white, numbers of objects,
-or levels between 16 and 235."""
+Scale = Literal["levels", "dim", "ones", "labels", "studio"]
+"""What whole numbers stand for: levels up to the type's largest, which are low everywhere where
+they are dim, 1 for white, numbers of objects, or levels between 16 and 235."""
 LARGEST_LABEL = 15
 """A mask that holds no larger number anywhere would be all but black: its numbers are labels."""
+LARGEST_DIM = 95
+"""Levels of 255: a mask that is nowhere brighter is told, since data sets number their objects so
+(COCO up to 90)."""
 FLAT_SHARE = 0.002
 """Of all pixels, at each end, where a mask's ends are called flat."""
 MOST_COLORS = 32
@@ -58,16 +61,21 @@ def meaning_of(name: Path, files: Sequence[Path], label: int | None) -> Meaning:
     Raises:
         InputError: for what cannot be read, and a label that is in none of them.
     """
-    if is_exr(files[0]):
-        return Meaning(lambda file: ExrPicture(file, "mask").matte(), [])
     if label is not None:
         return _of_label(name, files, label)
-    if any(_has_color(file) for file in files if palette_of(file, "mask") is not None):
+    if any(_has_color(file) for file in files if _palette(file) is not None):
         return _of_palette(name, files)
-    first = read_stored(files[0], "mask")
-    if first.ndim == 3 and first.shape[2] == 4:
+    first = _stored(files[0])
+    if _has_alpha(first):
         return _with_alpha(name, files)
-    colored = next((file for file in files if _is_colored(file)), None)
+    colored = None
+    for file in files if first.ndim == 3 or not is_exr(files[0]) else ():
+        picture = _stored(file)
+        if _has_alpha(picture):
+            raise InputError(
+                f"{file}: has an alpha channel, the first mask has none; export them alike"
+            )
+        colored = colored or (file if is_colored(picture) else None)
     if colored is not None:
         return _of_colors(name, files, colored)
     return _of_levels(name, files, _grey, [])
@@ -96,7 +104,7 @@ def scale_of(pictures: Iterable[Picture], slack: int = 0) -> tuple[Scale, tuple[
             for ends in _STUDIO[top]
             if lowest >= ends[0] - slack and highest <= ends[1] + slack
         ]
-        if highest > LARGEST_LABEL and not possible:
+        if highest > LARGEST_DIM * (top // 255) and not possible:
             return "levels", (0, top)
         for end in {end for ends in possible for end in ends}:
             flat[end] = flat.get(end, 0) + int(np.count_nonzero(picture == end))
@@ -107,7 +115,7 @@ def scale_of(pictures: Iterable[Picture], slack: int = 0) -> tuple[Scale, tuple[
     for ends in _STUDIO[top]:
         if all(flat.get(end, 0) >= FLAT_SHARE * total for end in ends):
             return "studio", ends
-    return "levels", (0, top)
+    return ("dim", (0, highest)) if highest <= LARGEST_DIM * (top // 255) else ("levels", (0, top))
 
 
 def scaled(picture: Picture, scale: Scale, ends: tuple[int, int]) -> Picture:
@@ -137,14 +145,19 @@ def told_scale(name: Path, scale: Scale, ends: tuple[int, int]) -> list[str]:
             f"{name}: holds the numbers 0 to {ends[1]} alone: all but 0 are taken as foreground, "
             "`mask_label` takes one of them"
         ]
+    if scale == "dim":
+        return [
+            f"{name}: is nowhere brighter than {ends[1]}, and was taken as levels of grey; where "
+            "these are numbers of objects, `mask_label` takes one of them"
+        ]
     return []
 
 
 def alpha_varies(alphas: Iterable[Matte]) -> bool:
     """Whether alpha channels say anything: one that is the same everywhere does not."""
-    value: int | None = None
+    value: float | None = None
     for alpha in alphas:
-        low, high = int(alpha.min()), int(alpha.max())
+        low, high = float(alpha.min()), float(alpha.max())
         if low != high or (value is not None and value != low):
             return True
         value = low
@@ -158,6 +171,19 @@ def told_alpha(name: Path, varies: bool) -> str:
     return f"{name}: its alpha channel is the same everywhere: its brightness was taken as the mask"
 
 
+def _stored(file: Path) -> Picture:
+    """A picture as it is stored: :func:`read_stored`, or :meth:`ExrPicture.levels`."""
+    return ExrPicture(file, "mask").levels() if is_exr(file) else read_stored(file, "mask")
+
+
+def _palette(file: Path) -> tuple[Array, Array] | None:
+    return None if is_exr(file) else palette_of(file, "mask")
+
+
+def _has_alpha(picture: Picture) -> bool:
+    return picture.ndim == 3 and picture.shape[2] == 4
+
+
 def _white(marked: Array, kind: Any = np.uint8) -> Array:
     white: Array = marked.astype(kind) * np.array(np.iinfo(kind).max, kind)
     return white
@@ -169,21 +195,26 @@ def _of_label(name: Path, files: Sequence[Path], label: int) -> Meaning:
         seen |= {int(one) for one in np.unique(_labels(file))}
         if label in seen:
             return Meaning(lambda file: _white(np.asarray(_labels(file) == label)), [])
-    some = ", ".join(map(str, sorted(seen)[:8]))
-    raise InputError(f"is not in {name}, which has {some}", field="mask_label", value=label)
+    raise no_label(name, label, seen)
 
 
 def _labels(file: Path) -> Array:
-    """The numbers of objects in a picture (H, W): its palette's entries, its levels, or the entries
-    of PASCAL VOC's palette, which DAVIS takes, for its colours (-1 for another colour)."""
-    entries = palette_of(file, "mask")
-    if entries is not None:
-        return entries[0]
-    picture = read_stored(file, "mask")
-    if picture.ndim == 2:
-        return picture
-    if not _is_colored(file):
-        return grey_of(picture)
+    """The numbers of objects in a picture (H, W): its palette's entries, or :func:`labels_in` it
+    as it is stored."""
+    entries = _palette(file)
+    return labels_in(_stored(file)) if entries is None else entries[0]
+
+
+def labels_in(picture: Picture) -> Array:
+    """The numbers of objects (H, W) in a picture of levels (H, W), or of blue, green, red (and
+    alpha) (H, W, 3 or 4): its greys, or the entries of PASCAL VOC's palette, which DAVIS takes, for
+    its colours. -1 for another colour, and for levels that are no whole numbers."""
+    if not is_colored(picture):
+        grey = picture if picture.ndim == 2 else grey_of(picture)
+        if grey.dtype != np.float32:
+            return grey
+        whole = np.rint(grey)
+        return np.where(whole == grey, whole, -1.0).astype(np.int64)
     codes = _codes_of(picture)
     known = {int(_code(color)): number for number, color in enumerate(_voc_palette())}
     found, places = np.unique(codes, return_inverse=True)
@@ -192,21 +223,27 @@ def _labels(file: Path) -> Array:
     return labels
 
 
+def no_label(name: Path, label: int, seen: Iterable[int]) -> InputError:
+    """What is said of a label that is nowhere in a mask."""
+    some = ", ".join(map(str, sorted(seen)[:8]))
+    return InputError(f"is not in {name}, which has {some}", field="mask_label", value=label)
+
+
 def _of_palette(name: Path, files: Sequence[Path]) -> Meaning:
     def read(file: Path) -> Array:
-        entries = palette_of(file, "mask")
+        entries = _palette(file)
         if entries is None:
             raise InputError(f"{file}: has no palette, the first masks have; export them alike")
         return _white(np.asarray(entries[0] != 0))
 
-    shown = next(file for file in files if palette_of(file, "mask") and _has_color(file))
+    shown = next(file for file in files if _palette(file) and _has_color(file))
     count = len(np.unique(_labels(shown)[_labels(shown) != 0]))
     told = f"{name}: has {count} labels, which were taken together; `mask_label` takes one of them"
     return Meaning(read, [told] if count > 1 else [])
 
 
 def _has_color(file: Path) -> bool:
-    entries = palette_of(file, "mask")
+    entries = _palette(file)
     if entries is None:
         return False
     colors = entries[1][np.unique(entries[0])]
@@ -215,8 +252,8 @@ def _has_color(file: Path) -> bool:
 
 def _with_alpha(name: Path, files: Sequence[Path]) -> Meaning:
     def alpha(file: Path) -> Array:
-        picture = read_stored(file, "mask")
-        if picture.ndim != 3 or picture.shape[2] != 4:
+        picture = _stored(file)
+        if not _has_alpha(picture):
             raise InputError(f"{file}: has no alpha channel, the first mask has; export them alike")
         return np.ascontiguousarray(picture[..., 3])
 
@@ -225,18 +262,35 @@ def _with_alpha(name: Path, files: Sequence[Path]) -> Meaning:
 
 
 def _of_colors(name: Path, files: Sequence[Path], colored: Path) -> Meaning:
-    colors = np.unique(_codes_of(read_stored(colored, "mask")))
-    if len(colors) > MOST_COLORS or colors[0] != 0:
-        told = f"{name}: is coloured; its brightness was taken as the mask"
-        return _of_levels(name, files, _grey, [told])
+    colors = colors_in(_stored(colored))
+    told = [told_colors(name, colors)]
+    if not are_labels(colors):
+        return _of_levels(name, files, _grey, told)
+    return Meaning(lambda file: all_but_black(_stored(file)), told)
+
+
+def colors_in(picture: Picture) -> set[int]:
+    """The colours of a picture (H, W, 3 or 4) of blue, green, red, each by a number; 0 is black."""
+    return {int(code) for code in np.unique(_codes_of(picture))}
+
+
+def are_labels(colors: set[int]) -> bool:
+    """Whether colours (:func:`colors_in`) are those of a map of labels, and not of a photograph."""
+    return len(colors) <= MOST_COLORS and 0 in colors
+
+
+def told_colors(name: Path, colors: set[int]) -> str:
+    """What the user is told of a mask of such colours."""
+    if not are_labels(colors):
+        return f"{name}: is coloured; its brightness was taken as the mask"
     told = f"{name}: is a map of coloured labels: all but black were taken as foreground"
+    return told + ", `mask_label` takes one of them" * (len(colors) > 2)
 
-    def read(file: Path) -> Array:
-        picture = read_stored(file, "mask")
-        marked = picture[..., :3].any(axis=2) if picture.ndim == 3 else picture > 0
-        return _white(np.asarray(marked))
 
-    return Meaning(read, [told + ", `mask_label` takes one of them" * (len(colors) > 2)])
+def all_but_black(picture: Picture) -> Array:
+    """A map of coloured labels as a matte (H, W) uint8."""
+    marked = picture[..., :3].any(axis=2) if picture.ndim == 3 else picture > 0
+    return _white(np.asarray(marked))
 
 
 def _of_levels(
@@ -250,7 +304,7 @@ def _of_levels(
 
 def _grey(path: Path) -> Array:
     """A picture's levels as they are stored: whole numbers, or float32 with 1 for white."""
-    picture = read_stored(path, "mask")
+    picture = _stored(path)
     if picture.dtype not in (np.uint8, np.uint16):
         if not np.isfinite(picture).all():
             raise InputError(f"{path}: holds values that are no numbers; export the mask again")
@@ -258,16 +312,21 @@ def _grey(path: Path) -> Array:
     return picture if picture.ndim == 2 else grey_of(picture)
 
 
-def _is_colored(file: Path) -> bool:
-    picture = read_stored(file, "mask")
-    if picture.ndim == 2 or picture.dtype not in (np.uint8, np.uint16):
+def is_colored(picture: Picture) -> bool:
+    """Whether a picture as it is stored, or with blue, green, red (H, W, 3 or 4), has colours."""
+    if picture.ndim == 2:
         return False
-    spread = np.ptp(picture[..., :3].astype(np.int32), axis=2)
+    colors = picture[..., :3]
+    if picture.dtype not in (np.uint8, np.uint16):
+        return bool(np.ptp(np.clip(colors, 0.0, 1.0), axis=2).max() > GREY_TOLERANCE / 255)
+    spread = np.ptp(colors.astype(np.int32), axis=2)
     return bool(spread.max() > GREY_TOLERANCE * (257 if picture.dtype == np.uint16 else 1))
 
 
 def _codes_of(picture: Array) -> Array:
     """The colours of a picture (H, W, 3 or 4) of blue, green, red as whole numbers (H, W)."""
+    if picture.dtype not in (np.uint8, np.uint16):
+        picture = np.rint(np.clip(picture, 0.0, 1.0) * 65535.0)
     blue, green, red = (picture[..., place].astype(np.int64) for place in range(3))
     return _code((red, green, blue))
 

@@ -21,19 +21,27 @@ from vhmae.video.exr import is_exr
 from vhmae.video.laying import MatteFacts, check_numbers, check_times, lay, seconds_of
 from vhmae.video.mask_bits import open_bits
 from vhmae.video.mask_meaning import (
+    MOST_COLORS,
     MaskReading,
+    all_but_black,
     alpha_varies,
+    are_labels,
+    colors_in,
+    is_colored,
+    labels_in,
     meaning_of,
+    no_label,
     scale_of,
     scaled,
     told_alpha,
+    told_colors,
     told_scale,
 )
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.sequence import PICTURES, is_pattern, picture_files, told_numbers
-from vhmae.video.stills import Turn, picture_bytes, turn_of
+from vhmae.video.stills import Turn, is_grey, picture_bytes, turn_of
 from vhmae.video.turning import unmirrored
 
 LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "rawvideo")
@@ -201,6 +209,8 @@ def open_matte(path: Path, reading: MaskReading = USUAL) -> MatteSource:
     check_is_file(path, "mask")
     if path.suffix.lower() == ".npz":
         frames, size, bits = open_bits(path)
+        if reading.label not in (None, 1):
+            raise no_label(path, reading.label, (1,))
         return MatteSource(path, frames, size, bits, reading=reading)
     if path.suffix.lower() in PICTURES:
         still = meaning_of(path, [path], reading.label)
@@ -285,21 +295,7 @@ def alpha_matte(image: PlanarFrame) -> Matte:
 
 def _open_video(path: Path, reading: MaskReading) -> MatteSource:
     info = unmirrored(probe_video(path, "mask"))
-    table, told = _levels_of_codes(info), []
-    plane: Callable[[PlanarFrame], Array] = _grey_plane
-    if has_alpha(info) and info.pixel_format != "pal8":
-        varies = alpha_varies(frame.image.planes[3] for frame in read_frames(info))
-        told, plane = [told_alpha(path, varies)], alpha_matte if varies else _grey_plane
-    reads_alpha = plane is alpha_matte
-
-    def levels(image: PlanarFrame) -> Array:
-        codes = plane(image)
-        if reading.label is not None:
-            return (codes == reading.label).astype(np.uint8) * np.uint8(255)
-        if reads_alpha:
-            return codes
-        return cv2.LUT(codes, table) if codes.dtype == np.uint8 else table[codes]
-
+    levels, told = _video_levels(info, path, reading.label)
     scale, ends = scale_of(
         (levels(frame.image) for frame in read_frames(info)),
         0 if info.codec in LOSSLESS else DEAD_ZONE,
@@ -324,6 +320,70 @@ def _open_video(path: Path, reading: MaskReading) -> MatteSource:
         reading,
         MatteFacts(None, info.fps, seconds_of(info) if stamped else None, tuple(told)),
     )
+
+
+def _video_levels(
+    info: VideoInfo, path: Path, label: int | None
+) -> tuple[Callable[[PlanarFrame], Array], list[str]]:
+    """What reads the levels of a mask video's frames, and what is said of it."""
+    if label is not None:
+        seen: set[int] = set()
+        for frame in read_frames(info):
+            seen |= {int(one) for one in np.unique(_video_labels(frame.image))}
+            if label in seen:
+                return lambda image: np.where(_video_labels(image) == label, 255, 0).astype(
+                    np.uint8
+                ), []
+        raise no_label(path, label, seen)
+    told = []
+    if has_alpha(info) and info.pixel_format != "pal8":
+        varies = alpha_varies(frame.image.planes[3] for frame in read_frames(info))
+        told.append(told_alpha(path, varies))
+        if varies:
+            return alpha_matte, told
+    colors = _colors_of(info)
+    if colors:
+        told.append(told_colors(path, colors))
+        if are_labels(colors):
+            return lambda image: all_but_black(_colors(image)), told
+    table = _levels_of_codes(info)
+
+    def levels(image: PlanarFrame) -> Array:
+        codes = _grey_plane(image)
+        return cv2.LUT(codes, table) if codes.dtype == np.uint8 else table[codes]
+
+    return levels, told
+
+
+def _colors_of(info: VideoInfo) -> set[int]:
+    """The colours of a mask video whose red, green and blue are stored as they were painted, until
+    they are too many for labels; none where all of it is grey."""
+    colors: set[int] = set()
+    if info.encoding.matrix != "rgb" or info.codec not in LOSSLESS:
+        return colors
+    colored = False
+    for frame in read_frames(info):
+        picture = _colors(frame.image)
+        if is_grey(picture):
+            picture = np.unique(picture[..., 0])[None, :, None].repeat(3, axis=2)
+        colored |= is_colored(picture)
+        colors |= colors_in(picture)
+        if len(colors) > MOST_COLORS:
+            break
+    return colors if colored else set()
+
+
+def _colors(image: PlanarFrame) -> Array:
+    """Blue, green, red (H, W, 3) of a frame of these, 8 or 16 bits."""
+    green, blue, red = image.planes[:3]
+    colors: Array = np.dstack([blue, green, red])
+    return colors if image.encoding.bits in (8, 16) else colors << (16 - image.encoding.bits)
+
+
+def _video_labels(image: PlanarFrame) -> Array:
+    """The numbers of objects in a frame (H, W): :func:`labels_in` it."""
+    rgb = image.encoding.matrix == "rgb" and len(image.planes) >= 3
+    return labels_in(_colors(image) if rgb else image.planes[0])
 
 
 def _grey_plane(image: PlanarFrame) -> Array:

@@ -219,13 +219,16 @@ def grey_of(picture: Picture) -> Plane:
     """Levels of grey (H, W) of blue, green, red (H, W, 3 or 4); greys stay exactly as they are."""
     if picture.shape[2] == 2:
         return np.ascontiguousarray(picture[..., 0])
-    colors = np.ascontiguousarray(picture[..., :3])
-    if np.array_equal(colors[..., 0], colors[..., 1]) and np.array_equal(
-        colors[..., 1], colors[..., 2]
-    ):
-        return np.ascontiguousarray(colors[..., 1])
-    grey: Array = cv2.cvtColor(colors, cv2.COLOR_BGR2GRAY)
+    if is_grey(picture):
+        return np.ascontiguousarray(picture[..., 1])
+    grey: Array = cv2.cvtColor(np.ascontiguousarray(picture[..., :3]), cv2.COLOR_BGR2GRAY)
     return grey
+
+
+def is_grey(picture: Picture) -> bool:
+    """Whether the first three channels of a picture (H, W, 3 or 4) are the same everywhere."""
+    first, second, third = (picture[..., place] for place in range(3))
+    return np.array_equal(first, second) and np.array_equal(second, third)
 
 
 def palette_of(path: Path, what: str) -> tuple[Plane, Codes] | None:
