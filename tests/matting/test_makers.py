@@ -283,7 +283,7 @@ def test_files_that_are_no_networks_are_refused(
         Rvm(write_salient(tmp_path / "salient.onnx"))
     with pytest.raises(InputError, match="one picture of a fixed size"):
         Salient(write_rvm(tmp_path / "rvm.onnx"))
-    with pytest.raises(InputError, match="`matte_ratio`"):
+    with pytest.raises(InputError, match="`ratio`"):
         Rvm(tmp_path / "rvm.onnx", ratio=2.0)
 
 

@@ -44,7 +44,7 @@ def _loaded(point: EntryPoint) -> Any:
     except Exception as error:
         raise InputError(
             f"{point.value} cannot be loaded ({told(error)}); mend that package",
-            field="method",
+            field="methods",
             value=point.name,
         ) from error
 
@@ -65,7 +65,9 @@ def loaded_method(
         InputError: if there is no such file, or the package cannot read it.
     """
     if not path.is_file():
-        raise InputError(f"{path}: no such file; expected weights for {point.name}", field="method")
+        raise InputError(
+            f"{path}: no such file; expected weights for {point.name}", field="methods"
+        )
     load = _loaded(point)
     try:
         found = load(path, **_taken(load, {"device": device, "threads": threads}))
@@ -73,7 +75,7 @@ def loaded_method(
         raise
     except Exception as error:
         raise InputError(
-            f"{path}: {point.value} cannot read it ({told(error)})", field="method"
+            f"{path}: {point.value} cannot read it ({told(error)})", field="methods"
         ) from error
     method = _as_method(label, found, point.value)
     return dataclasses.replace(
@@ -96,7 +98,7 @@ def _as_method(label: str, found: Any, source: str) -> Method:
     if not callable(found):
         raise InputError(
             f"is no function ({type(found).__name__}); name one of (composite, mask)",
-            field="method",
+            field="methods",
             value=source,
         )
     takes_clip = _takes_one(found)
@@ -111,12 +113,12 @@ def _as_method(label: str, found: Any, source: str) -> Method:
             frames = np.asarray(frames)
         except Exception as error:
             raise InputError(
-                f"failed ({told(error)}); mend it", field="method", value=source
+                f"failed ({told(error)}); mend it", field="methods", value=source
             ) from error
         if frames.shape != clip.composite.shape or frames.dtype != np.uint8:
             raise InputError(
                 f"gave {frames.dtype} {frames.shape}; expected uint8 {clip.composite.shape}",
-                field="method",
+                field="methods",
                 value=source,
             )
         return frames

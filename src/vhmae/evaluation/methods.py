@@ -86,7 +86,7 @@ def read_method_text(text: str) -> MethodText:
         label, source = text, text
     label, source = label.strip(), source.strip()
     if not label or not source:
-        raise InputError("is empty on one side; write LABEL=METHOD", field="method", value=text)
+        raise InputError("is empty on one side; write LABEL=METHOD", field="methods", value=text)
     return MethodText(label, source, source != text.strip())
 
 
@@ -173,6 +173,6 @@ def _find(label: str, source: str, data: Path, settings: HarmonizerSettings, mix
     raise InputError(
         f"unknown{did_you_mean(source, known)}; expected {', '.join(known)}, "
         "vhmae:WEIGHTS, comparator:WEIGHTS, folder:PATH, module:function or FILE.py:function",
-        field="method",
+        field="methods",
         value=source,
     )

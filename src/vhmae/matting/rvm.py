@@ -37,7 +37,7 @@ class Rvm(MatteMaker):
         """
         if ratio is not None and not 0.0 < ratio <= 1.0:
             raise InputError(
-                "out of range; expected more than 0, at most 1", field="matte_ratio", value=ratio
+                "out of range; expected more than 0, at most 1", field="ratio", value=ratio
             )
         inputs = frozenset({"src", "downsample_ratio", *(f"{state}i" for state in STATES)})
         self.network = open_network(

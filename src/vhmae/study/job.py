@@ -46,7 +46,7 @@ def _question(text: str) -> Question:
     kept = tuple(choice.strip() for choice in choices.split("|") if choice.strip())
     if not 0 < len(label.strip()) <= 200 or any(len(choice) > 200 for choice in kept):
         told = "expected QUESTION or QUESTION:ANSWER|ANSWER, each of 1 to 200 letters"
-        raise InputError(told, field="ask", value=text[:40])
+        raise InputError(told, field="questions", value=text[:40])
     return Question(label=label.strip(), choices=kept)
 
 

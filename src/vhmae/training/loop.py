@@ -25,7 +25,7 @@ from vhmae.data.hyoutube import read_list
 from vhmae.data.looks import LookSampler, read_cameras
 from vhmae.data.synthesis import SceneSampler
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.evaluation.leftovers import fit_prior_to
 from vhmae.guide.prior import prior_beside
 from vhmae.model.heads import Head
@@ -370,7 +370,8 @@ class Trainer:
 
 
 def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> None:
-    """Start from other weights: tensors of the same name and shape are taken over."""
+    """Start from other weights: tensors of the same name and shape are taken over; it is told which
+    have another shape there."""
     source = load_model(weights, head).state_dict()
     own = model.state_dict()
     shared = {
@@ -379,7 +380,15 @@ def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> None:
     if not shared:
         raise InputError(
             "shares no tensor with the recipe's model; check the model section",
-            field="from",
+            field="start_from",
             value=weights,
+        )
+    others = [key for key in source if key in own and key not in shared]
+    if others:
+        print(
+            f"vhmae: warning: {weights}: {counted(len(others), 'tensor')} of other shapes than the "
+            f"recipe's model has (as {others[0]}) are not taken over and start at random; see the "
+            "model section",
+            file=sys.stderr,
         )
     model.load_state_dict({**own, **shared})

@@ -1,0 +1,47 @@
+"""Training that starts from other weights."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.networks import TINY
+from vhmae.config import read_config
+from vhmae.model.vhmae import VHMAE
+from vhmae.model.weights import load_model, save_model
+from vhmae.training.loop import _start_from
+from vhmae.training.recipe import Recipe
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def test_weights_of_another_shape_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert TINY.look is not None
+    more = dataclasses.replace(TINY.look, members=TINY.look.members + 1)
+    source = VHMAE(dataclasses.replace(TINY, look=more))
+    save_model(source, tmp_path / "w.safetensors", {}, half=False)
+    _start_from(VHMAE(TINY), str(tmp_path / "w.safetensors"), None)
+    told = capsys.readouterr().err
+    own = VHMAE(TINY).state_dict()
+    others = [key for key, value in source.state_dict().items() if own[key].shape != value.shape]
+    assert f"w.safetensors: {len(others)} tensors of other shapes" in told
+    assert others[0] in told
+
+
+def test_the_packaged_weights_are_taken_over_whole_as_the_page_says() -> None:
+    page = (CONFIGS.parent / "docs" / "train-your-own.md").read_text()
+    said = re.search(
+        r"`--from (\w+)`, with the `model` section of\s+`configs/([\w-]+\.yaml)` and "
+        r"`--(model\.[\w.]+) (\d+)`",
+        page,
+    )
+    assert said, "the page says nothing of the packaged weights"
+    weights, config, key, value = said.groups()
+    own = VHMAE(read_config(Recipe, CONFIGS / config, {key: value}).model).state_dict()
+    shapes = {name: one.shape for name, one in load_model(weights).state_dict().items()}
+    assert {name: one.shape for name, one in own.items()} == shapes
