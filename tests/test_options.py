@@ -159,6 +159,22 @@ def test_what_texts_stand_for(form: Form, text: str, value: object) -> None:
         (["synthesize", "--videos", "v", "--strength", "a:b", "-o", "s"], "'a:b' is not LOW:HIGH"),
         (["evaluate", "--data", "d", "--size", "0"], "'0' is not a number from 1 up"),
         (["weights", "join", "-o", "w.safetensors"], "missing"),
+        (
+            ["compare", "--data", "set", "--method", "mkl", "a.mp4", "-o", "s.png"],
+            "a.mp4: is of a clip of your own, and --data of a set; leave one of both out",
+        ),
+        (
+            ["compare", "--data", "set", "--mask", "m.mp4", "-o", "s.png"],
+            "m.mp4: is of a clip of your own",
+        ),
+        (
+            ["compare", "a.mp4", "--mask", "m.mp4", "--name", "v/object_1", "-o", "s.png"],
+            "--name v/object_1: is of a set; give its --data",
+        ),
+        *(
+            (["train", "--config", "a.yaml", "-o", "run", word, "1"], f"{word}: unknown option")
+            for word in ("--.a", "--a.", "--a..b", "--.")
+        ),
     ],
 )
 def test_what_is_refused(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

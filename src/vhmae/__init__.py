@@ -77,6 +77,11 @@ __all__ = [
 ]
 
 
+class LacksTorch(InputError, AttributeError):
+    """A public name that needs torch, where that is not installed: it is not there, as ``hasattr``
+    and ``help`` ask, and whoever asks for it is told what to install."""
+
+
 def __dir__() -> list[str]:
     return sorted([*globals(), *_HOMES])
 
@@ -89,4 +94,4 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if not lacks_torch(error):
             raise
-        raise InputError(needs_torch(f"vhmae.{name}")) from None
+        raise LacksTorch(needs_torch(f"vhmae.{name}")) from None

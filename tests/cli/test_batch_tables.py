@@ -50,7 +50,7 @@ def test_numbers_have_commas_where_semicolons_separate(tmp_path: Path) -> None:
     assert job.strength == 0.5
     assert job.placement.position == (3.0, 4.0)  # two numbers, not one
     table.write_text('composite,mask,out,strength\na,m,o.mov,"0,5"\n')
-    with pytest.raises(InputError, match=r"line 2: `strength` 0,5: is not a number"):
+    with pytest.raises(InputError, match=r"line 2: strength 0,5: is not a number"):
         read_jobs(table, {})
 
 

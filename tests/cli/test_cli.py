@@ -392,6 +392,30 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         return None
 
 
+class _Boastful(_Quiet):
+    """A server whose lengths are no numbers."""
+
+    def send_header(self, keyword: str, value: str) -> None:
+        super().send_header(keyword, "abc" if keyword == "Content-Length" else value)
+
+
+def test_addresses_and_lengths_that_are_none_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.mkv").write_bytes(b"frames")
+    out = ["--mask", "m.npz", "-o", str(tmp_path / "out.mkv"), "--allow-url"]
+    told = error_of("harmonize", "http://[x/a.mp4", *out, capsys=capsys)
+    assert "http://[x/a.mp4: is no address" in told
+    handler = functools.partial(_Boastful, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"http://127.0.0.1:{server.server_address[1]}"
+        told = error_of("harmonize", f"{host}/in.mkv", *out, capsys=capsys)
+        server.shutdown()
+    assert "in.mkv: cannot be fetched" in told
+    assert "abc" in told
+
+
 def test_addresses_are_fetched_where_they_are_allowed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -113,6 +113,12 @@ except vhmae.InputError as error:
     assert "pip install 'vhmae[torch]'" in str(error), error
 else:
     raise AssertionError("load_model ran without torch")
+import inspect, pydoc
+assert not hasattr(vhmae, "Trainer")
+assert hasattr(vhmae, "Harmonizer")
+names = {name for name, _ in inspect.getmembers(vhmae)}
+assert "harmonize_video" in names and "Trainer" not in names
+assert "harmonize_video" in pydoc.render_doc(vhmae, renderer=pydoc.plaintext)
 """
     run = python(WITHOUT + code, tmp_path)
     assert run.returncode == 0, run.stderr

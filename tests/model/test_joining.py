@@ -107,5 +107,9 @@ def test_joined_weights_say_what_went_in(
     told = ["weights", "join", *map(str, files), "-o", str(out), "--licence", "none", "-q"]
     assert main(told) == 0
     assert read_card(str(out)).facts["licence"] == "none"
+    for name in ("w.txt", "weights"):
+        assert main(["weights", "join", *map(str, files), "-o", str(tmp_path / name)]) == 2
+        assert f"-o {tmp_path / name}: is no name of weights" in capsys.readouterr().err
+        assert not (tmp_path / name).exists()
     assert main(["weights", "join", str(out), "-o", str(out), "--members", "5,x"]) == 2
     assert "'5,x': expected numbers as 5,4" in capsys.readouterr().err

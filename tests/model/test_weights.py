@@ -32,6 +32,13 @@ def test_weights_come_back_with_their_configuration(tmp_path: Path) -> None:
     assert read_card(str(tmp_path / "w.safetensors")).facts == {"steps": 5}
 
 
+def test_others_may_read_weights_as_they_may_read_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    save_model(model(), tmp_path / "w.safetensors", {})
+    modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("plain", "w.safetensors")]
+    assert modes[0] == modes[1]
+
+
 def test_a_pickle_is_refused(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:

@@ -52,7 +52,10 @@ def _fetch(address: str, folder: Path) -> Path:
     import urllib.parse
     import urllib.request
 
-    parts = urllib.parse.urlsplit(address)
+    try:
+        parts = urllib.parse.urlsplit(address)
+    except ValueError as error:
+        raise InputError(f"{address}: is no address ({error}); mend it") from None
     name = Path(urllib.parse.unquote(parts.path)).name
     if not name:
         raise InputError(f"{address}: names no file; give the address of a video")
@@ -77,14 +80,15 @@ def _fetch(address: str, folder: Path) -> Path:
             (folder / name).open("wb") as file,
         ):
             shutil.copyfileobj(source, file)
-            expected = source.headers.get("Content-Length")
+            length = source.headers.get("Content-Length")
+            expected = None if length is None else int(length)
     except (OSError, ValueError, urllib.error.URLError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         raise InputError(
             f"{address}: cannot be fetched ({reason}); download it and name the file"
         ) from None
     size = (folder / name).stat().st_size
-    if expected is not None and size != int(expected):
+    if expected is not None and size != expected:
         raise InputError(
             f"{address}: broke off after {size} of {expected} bytes; fetch it again, or download "
             "it and name the file"

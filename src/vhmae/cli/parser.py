@@ -88,7 +88,7 @@ def read_overrides(words: Sequence[str]) -> dict[str, str]:
     while rest:
         word = rest.pop(0)
         key, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or "." not in key:
+        if not word.startswith("--") or not re.fullmatch(r"\w+(\.\w+)+", key):
             known = ["--config", "--resume", "--from", "-o", "--device"]
             raise InputError(
                 f"{word}: unknown option{did_you_mean(word, known)}; a recipe's keys are set by "

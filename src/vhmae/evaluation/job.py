@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from vhmae.engine.settings import HarmonizerSettings
+from vhmae.errors import InputError
 from vhmae.options import NATURAL, POSITIVE, WORDS, option
 
 METHOD_FORMS = (
@@ -75,6 +76,16 @@ class Comparison:
     """Picture to write."""
     settings: HarmonizerSettings = dataclasses.field(default_factory=HarmonizerSettings)
     """Where the network runs."""
+
+    def __post_init__(self) -> None:
+        own = (self.composite, self.mask, self.target)
+        unheeded = next((one for one in own if one is not None), None)
+        if self.data is not None and unheeded is not None:
+            told = "is of a clip of your own, and `data` of a set; leave one of both out"
+            raise InputError(f"{unheeded}: {told}")
+        if self.data is None and self.name is not None:
+            told = "is of a set; give its `data`, or leave it out"
+            raise InputError(told, field="name", value=self.name)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -42,3 +42,8 @@ class JoinJob:
     """How many members of each, the first ones (all)."""
     licence: str | None = option(None, metavar="TEXT")
     """Of what is written (those of the weights that go in)."""
+
+    def __post_init__(self) -> None:
+        if self.output.suffix != ".safetensors":
+            told = "is no name of weights, which no command would take; write NAME.safetensors"
+            raise InputError(told, field="output", value=self.output)

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -111,7 +111,7 @@ def write_tensors(
         for key, value in tensors.items()
     }
     with whole_file(path) as part:
-        save_file(stored, part, metadata)
+        part.write_bytes(save(stored, metadata))  # save_file would make it for the owner alone
 
 
 def save_model(model: VHMAE, path: Path, facts: dict[str, object], half: bool = True) -> None:
