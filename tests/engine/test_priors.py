@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,8 +18,9 @@ from vhmae.engine.priors import find_prior
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE
 from vhmae.guide.document import Guide, Point
-from vhmae.guide.prior import Prior, prior_beside
+from vhmae.guide.prior import Prior, prior_beside, read_prior
 from vhmae.model.files import DEFAULT
+from vhmae.model.weights import load_model
 from vhmae.work.harmonize import Renderer
 
 
@@ -85,3 +87,58 @@ def test_what_a_guide_is_warned_of_is_refused_before_the_first_frame(
             dial=("exposure=1",),
             strict=True,
         )
+
+
+WORD = Guide(points=(Point(kind="neutral", at=(1, 1)),))
+
+
+def test_who_guides_by_python_is_warned_once_of_a_prior_of_others(tmp_path: Path) -> None:
+    weights = save_bold_weights(tmp_path / "own.safetensors")
+    harmonizer = Harmonizer.from_pretrained(str(weights), device="cpu", precision="fp32")
+    with pytest.warns(UserWarning, match=r"no own.prior.json beside it.*twice as wide"):
+        harmonizer.guide(WORD)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        harmonizer.guide(WORD)
+        usual = Harmonizer.from_pretrained(DEFAULT, device="cpu", precision="fp32")
+        usual.guide(WORD)
+
+
+def test_a_model_by_hand_has_the_prior_of_the_weights_whose_numbers_it_has(tmp_path: Path) -> None:
+    weights = save_bold_weights(tmp_path / "own.safetensors")
+    harmonizer = Harmonizer(load_model(str(weights)), precision="fp32")
+    with pytest.warns(UserWarning, match="the model that was given"):
+        harmonizer.guide(WORD)
+    assert harmonizer.listener.prior is not None
+    assert harmonizer.listener.prior.spread == pytest.approx(4.0 * find_prior("free")[0].spread)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        known = Harmonizer(load_model(DEFAULT), precision="fp32")
+        known.guide(WORD)
+    assert known.listener.prior is not None
+    assert known.listener.prior.spread == pytest.approx(find_prior(DEFAULT)[0].spread)
+
+
+def test_skin_heard_by_a_prior_of_others_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    weights = save_bold_weights(tmp_path / "own.safetensors")
+    read: list[Path] = []
+
+    def counted(path: Path) -> Prior:
+        read.append(path)
+        return read_prior(path)
+
+    monkeypatch.setattr("vhmae.engine.priors.read_prior", counted)
+    harmonizer = Harmonizer.from_pretrained(
+        str(weights), device="cpu", precision="fp32", skin=True, lookahead=0
+    )
+    with pytest.warns(UserWarning, match="has no prior of its own") as told:
+        list(map(harmonizer.step, frames, masks))
+    assert len(told) == len(read) == 1
+    composite = write_video(tmp_path / "in.mkv", frames)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    files = ("harmonize", composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv")
+    more = ("--weights", weights, "--precision", "fp32", "--skin", "--strict")
+    assert "has no prior of its own" in error_of(*files, *more, capsys=capsys)

@@ -8,6 +8,7 @@ with none, frames leave at once (live).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ from vhmae.engine.fading import Fading
 from vhmae.engine.listening import Listener, Look
 from vhmae.engine.moving import Move, Side
 from vhmae.engine.networks import WindowNetwork
-from vhmae.engine.priors import find_prior
+from vhmae.engine.priors import prior_of
 from vhmae.engine.rendering import (
     ColorChange,
     FrameTransform,
@@ -149,8 +150,8 @@ class Harmonizer(Stepping):
         some."""
         self.unread = 0
         """Frames of shots that had shown no background in time: they stay untouched."""
-        self.weights = DEFAULT
-        """Where the model came from, which says what prior belongs to it."""
+        self.weights: str | None = None
+        """Where the model came from, which says what prior belongs to it; None is not told."""
         self.listener = Listener(Guide(), None, lambda said: said, Telling())
         self.behind: Harmonizer | None = None
         if self.move.background:
@@ -251,7 +252,7 @@ class Harmonizer(Stepping):
         first frame holds for all of it.
 
         Args:
-            prior: None is that of the weights.
+            prior: None is that of the weights; a warning tells where they have none.
             look: payload of :meth:`push` -> frame and matte; :meth:`step` needs none.
         Raises:
             InputError: for a frame that has passed, or an object besides the first, which alone is
@@ -259,7 +260,7 @@ class Harmonizer(Stepping):
         """
         self.require_maps()
         guide.check_objects(1)
-        known = find_prior(self.weights)[0] if prior is None else prior
+        known = self.warned_prior() if prior is None else prior
         heard = []
         for one in self.moving:
             telling = one.listener.telling
@@ -269,6 +270,11 @@ class Harmonizer(Stepping):
             heard.append(listener)
         for one, listener in zip(self.moving, heard, strict=True):
             one.listener = listener
+
+    @functools.cached_property
+    def own_prior(self) -> tuple[Prior, list[str]]:
+        """The prior of the weights, and what is to be said where they have none of their own."""
+        return prior_of(self.network, self.weights)
 
     def tell(self, change: ColorMap, shot: int | None = None) -> None:
         """Add a change (30,) of ``guide.decision`` to the maps of a shot (None: of all); said while
@@ -424,7 +430,7 @@ class Harmonizer(Stepping):
         # The last of disjoint windows is filled by repeating its last frame.
         found = self.estimator.estimate(shot, key_frames, wanted, sets, fill=not self.overlapping)
         of_skin = self.skin and self.side.of == "foreground"
-        return with_skin(found, key_frames, find_prior(self.weights)[0]) if of_skin else found
+        return with_skin(found, key_frames, self.own_prior[0]) if of_skin else found
 
     def _release(self) -> Released:
         shot, index, foreground, payload = self._pending.popleft()

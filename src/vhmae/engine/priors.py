@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from vhmae.engine.backends import open_network
+from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.settings import FOR_EVERYONE
 from vhmae.guide.prior import Prior, prior_beside, read_prior
-from vhmae.model.files import PREFIX, find_weights, packaged_weights
+from vhmae.model.files import PREFIX, find_card, find_weights, packaged_weights
 
 FALLBACK = FOR_EVERYONE["weights"]
 """Weights without a prior of their own take that of these: whoever trains weights for any use must
@@ -19,14 +21,38 @@ def find_prior(weights: str) -> tuple[Prior, list[str]]:
     Args:
         weights: as ``--weights`` takes them.
     """
-    usual = prior_beside(packaged_weights()[FALLBACK])
     of_hub = weights.startswith(PREFIX)
-    path = usual if of_hub else prior_beside(find_weights(weights))
-    if path.exists() and not of_hub:
+    if of_hub:
+        return _widened(f"{weights}: has no prior of its own (nothing beside it)")
+    path = prior_beside(find_weights(weights))
+    if path.exists():
         return read_prior(path), []
-    name = "nothing beside it" if of_hub else f"no {path.name} beside it"
-    told = (
-        f"{weights}: has no prior of its own ({name}); that of the weights {FALLBACK} was taken, "
-        "twice as wide; fit one by vhmae fit-prior"
-    )
-    return read_prior(usual).widened(WIDENED), [told]
+    return _widened(f"{weights}: has no prior of its own (no {path.name} beside it)")
+
+
+def prior_of(network: WindowNetwork, weights: str | None) -> tuple[Prior, list[str]]:
+    """The prior of a network, likewise.
+
+    Args:
+        weights: what it was opened from; None is a model that was given, which may still have the
+            numbers of packaged weights.
+    """
+    known = weights or next((name for name in packaged_weights() if _is_of(network, name)), None)
+    if known is not None:
+        return find_prior(known)
+    return _widened("the model that was given: its numbers are those of no weights with a prior")
+
+
+def _is_of(network: WindowNetwork, name: str) -> bool:
+    """Whether a network answers by the numbers of packaged weights, run where it runs."""
+    if find_card(name).config != network.config:
+        return False
+    where = network.backend, network.device, network.precision
+    return open_network(name, *where).digest() == network.digest()
+
+
+def _widened(why: str) -> tuple[Prior, list[str]]:
+    """The prior of others, with care, and what is to be said of that."""
+    told = f"that of the weights {FALLBACK} was taken, twice as wide; fit one by vhmae fit-prior"
+    usual = read_prior(prior_beside(packaged_weights()[FALLBACK]))
+    return usual.widened(WIDENED), [f"{why}; {told}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -11,6 +12,7 @@ from vhmae.engine.moving import outside
 from vhmae.engine.networks import Precision
 from vhmae.engine.rendering import Released, render_rgb
 from vhmae.engine.sight import MaskKind, thumbnail_of
+from vhmae.guide.prior import Prior
 
 if TYPE_CHECKING:
     from vhmae.engine.harmonizer import Harmonizer
@@ -21,6 +23,7 @@ class Stepping:
     out is rendered."""
 
     _masks: MaskKind
+    _warned = False
 
     @property
     def device(self) -> str:
@@ -48,6 +51,9 @@ class Stepping:
             ShapeError: for other shapes, types or values.
         """
         mask = self._masks.checked(frame, mask)
+        own = cast("Harmonizer", self)
+        if own.skin and own.move.foreground and own.network.holds_between_key_frames:
+            self.warned_prior()
         see = functools.partial(thumbnail_of, frame)
         ready = [
             side.push((frame, cover), see, cover)
@@ -55,6 +61,15 @@ class Stepping:
             for cover in (covered_by(side, mask),)
         ]
         return _rendered([one[0] for one in ready]) if ready[0] else None
+
+    def warned_prior(self) -> Prior:
+        """The prior of the weights; where they have none of their own, a warning says so, once."""
+        prior, told = cast("Harmonizer", self).own_prior
+        if not self._warned:
+            self._warned = True
+            for one in told:
+                warnings.warn(one, stacklevel=3)
+        return prior
 
     def flush(self) -> list[Picture]:
         """The frames that are still waiting, in order; the stream begins anew afterwards."""

@@ -13,6 +13,7 @@ from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.moving import Move, outside
 from vhmae.engine.networks import WindowNetwork
+from vhmae.engine.priors import find_prior
 from vhmae.engine.remarks import told_of_borrowed
 from vhmae.engine.rendering import ColorChange, Released
 from vhmae.engine.settings import HarmonizerSettings
@@ -222,6 +223,12 @@ class Analysis:
             f"{MINIMUM_BACKGROUND:.1%} of a frame is enough: check the mask there"
         )
 
+    def told_of_prior(self) -> list[str]:
+        """What is to be said of the prior that skin is heard by, where it is another's."""
+        job, first = self.sources.job, self.harmonizers[0]
+        heard = job.skin and self.move.foreground and first.network.holds_between_key_frames
+        return find_prior(job.weights)[1] if heard else []
+
     def warnings(self, seen: int | None = None, damaged: int = 0) -> list[str]:
         """What the user should know of the work: of frames decoded (None: not all were asked for),
         and those of them that are damaged."""
@@ -246,6 +253,7 @@ class Analysis:
                 "masks overlap: where they do, the later one is in front, and its object's change "
                 "is made alone"
             )
+        found += self.told_of_prior()
         found += idle_gpu(self.harmonizers[0].network, job.device)
         behind = [one for one in self.harmonizers if one.side.of == "background"]
         in_front = [one for one in self.harmonizers if one.side.of == "foreground"]

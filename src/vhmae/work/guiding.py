@@ -140,7 +140,8 @@ class Hearing:
         """
         check_fits(guide, analysis.sources)
         self.analysis = analysis
-        self.prior, self.warnings = find_prior(analysis.sources.job.weights)
+        self.prior, warnings = find_prior(analysis.sources.job.weights)
+        self.warnings = [] if analysis.told_of_prior() else warnings  # once is enough
         self.named = Named(analysis, guide, first, until)
         self.told = self.named if told is None else Named(told, Guide(), until=until)
 
@@ -417,7 +418,8 @@ def hear_stream(job: StreamJob, harmonizer: Harmonizer, info: VideoInfo) -> None
         guide.check_fits(info.width, info.height, None)
         held = len(guide.frames) * info.width * info.height * HELD_BYTES * len(harmonizer.moving)
         check_memory(Path("-"), held, "name fewer frames, or harmonize a file in its place")
-        harmonizer.guide(guide, look=lambda payload: (to_uint8(payload[1].rgb()), payload[2]))
+        prior = find_prior(job.weights)[0]  # the warning comes with the others
+        harmonizer.guide(guide, prior, lambda payload: (to_uint8(payload[1].rgb()), payload[2]))
 
 
 def stream_report(harmonizer: Harmonizer) -> dict[str, Any]:
@@ -444,7 +446,7 @@ def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
     """What a user should know of the guide at the end of a stream."""
     listeners = [side.listener for side in harmonizer.moving]
     if not listeners[0].guide:
-        return []
+        return find_prior(job.weights)[1] if job.skin else []
     unheard = {frame for listener in listeners for frame in listener.unheard}
     frames = ", ".join(map(str, sorted(unheard)))
     told = f"`guide`: frames {frames} did not come or show no foreground: what names them was not "

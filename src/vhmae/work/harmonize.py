@@ -152,8 +152,8 @@ def harmonize_job(
         with Progress("harmonize", sources.info.frames, *pace, **more) as progress:
             analysis.survey(progress)
             heard = hear_guide(analysis, said_of=said_of)
-            if heard is not None:  # what is known now is refused now
-                check_strict(job.strict, heard.warnings)
+            told = [] if heard is None else heard.warnings
+            check_strict(job.strict, [*analysis.told_of_prior(), *told])  # what is known by now
             if heard is not None and heard.guide["shots"] == "all":
                 renderer.needed = Needed(analysis)
             rendered = renderer.rendered()
@@ -172,7 +172,7 @@ def harmonize_job(
             finally:
                 rendered.close()
         warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
-        warnings += heard.warnings if heard is not None else []
+        warnings += told
         if writer.recoded is not None:
             warnings.append(f"{job.output}: {writer.recoded}")
         warnings += told_left_out(job.output, writer.left_out)
