@@ -20,6 +20,8 @@ _HOMES = {
     "HarmonizeJob": "vhmae.work.job",
     "Guide": "vhmae.guide.document",
     "Point": "vhmae.guide.document",
+    "Choice": "vhmae.guide.document",
+    "read_guide": "vhmae.guide.reading",
     "Dials": "vhmae.guide.dials",
     "evaluate": "vhmae.evaluation.runner",
     "Clip": "vhmae.evaluation.clip",
@@ -42,7 +44,8 @@ if TYPE_CHECKING:
     from vhmae.evaluation.methods import find_method
     from vhmae.evaluation.runner import evaluate
     from vhmae.guide.dials import Dials
-    from vhmae.guide.document import Guide, Point
+    from vhmae.guide.document import Choice, Guide, Point
+    from vhmae.guide.reading import read_guide
     from vhmae.model.config import ModelConfig
     from vhmae.model.vhmae import VHMAE
     from vhmae.model.weights import load_model
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "VHMAE",
+    "Choice",
     "Clip",
     "Dials",
     "Guide",
@@ -73,6 +77,7 @@ __all__ = [
     "harmonize_video",
     "load_model",
     "read_config",
+    "read_guide",
     "read_list",
 ]
 

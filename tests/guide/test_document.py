@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import vhmae
 from vhmae.errors import InputError
 from vhmae.guide.dials import Dials
 from vhmae.guide.document import Choice, Guide, Point, hex_of
@@ -242,3 +245,51 @@ def test_choices_tell_how_many_points_were_said_before(tmp_path: Path) -> None:
     assert [choice.after_points for choice in both.choices] == [3]
     with pytest.raises(InputError, match="after_points 3 of round 1 of frame 0: there are 2 poi"):
         Guide(points=(point, point), choices=(Choice(chosen=3, after_points=3),))
+
+
+def test_numbers_of_numpy_and_lists_are_what_they_say() -> None:
+    plain = Point(kind="match", at=(1.0, 2.0), frame=3, to=(3.0, 4.0), weight=2.0)
+    given: dict[str, Any] = {
+        "at": np.array([1.0, 2.0], np.float32),
+        "frame": np.int64(3),
+        "to": [3.0, np.float64(4.0)],
+        "weight": np.float32(2.0),
+    }
+    assert Point(kind="match", **given) == plain
+    assert json.dumps(Point(kind="match", **given).to_tree()) == json.dumps(plain.to_tree())
+    color: Any = np.array([0.1, 0.2, 0.3])
+    assert Point(kind="target", at=(1, 2), to=color).color == (0.1, 0.2, 0.3)
+    stops: Any = np.float32(0.5)
+    assert Dials(exposure=stops).exposure == 0.5
+    points: Any = [plain]
+    assert Guide(points=points).joined(Guide(points=points)).points == (plain, plain)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Point(kind="target", at=(1, 2), to="#ff0000"), "to #ff0000: expected a place"),  # type: ignore[arg-type]
+        (lambda: Point(kind="keep", at=3), "at 3: expected a place"),  # type: ignore[arg-type]
+        (lambda: Point(kind="target", at=(1, 2), to=(1, 2, 3, 4)), "expected a place"),  # type: ignore[arg-type]
+        (lambda: Guide(points=({"at": [1, 2]},)), "expected Points"),  # type: ignore[arg-type]
+        (lambda: Guide(dials={"exposure": 1.0}), "expected Dials"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_no_guide_holds_is_refused_where_it_is_given(
+    make: Callable[[], object], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        make()
+
+
+def test_a_report_without_a_guide_says_so() -> None:
+    report = json.dumps({"schema": 1, "frames": 24, "warnings": [], "job": {}})
+    with pytest.raises(InputError, match=r"^r.json: is the report of a run that heard no guide"):
+        parse_guide(report, "r.json")
+
+
+def test_a_guide_file_is_read_by_public_names(tmp_path: Path) -> None:
+    guide = vhmae.Guide(choices=(vhmae.Choice(chosen=3),))
+    guide.write(tmp_path / "g.json")
+    assert vhmae.read_guide(tmp_path / "g.json") == guide
+    assert vhmae.read_guide(str(tmp_path / "g.json")) == guide

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
 from typing import Any
 
+import numpy as np
+
 from vhmae.errors import InputError
+
+
+def make_plain(given: Any) -> None:
+    """Let the fields of a frozen dataclass hold plain numbers and tuples, where lists, arrays or
+    numbers of numpy were given: what is compared and written to files is the same then."""
+    for field in dataclasses.fields(given):
+        object.__setattr__(given, field.name, _plain(getattr(given, field.name)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    return tuple(_plain(one) for one in value) if isinstance(value, list | tuple) else value
 
 
 def check_number(value: Any, name: str, low: float, high: float) -> float:
@@ -33,8 +48,8 @@ def check_count(value: Any, name: str, low: int, high: int | None = None) -> Non
         raise InputError(f"{name} {shown(value)}: expected a whole number {reach}")
 
 
-def check_place(place: Sequence[float], name: str) -> None:
-    if len(place) != 2:
-        raise InputError(f"{name}: expected a place [x, y]")
+def check_place(place: Any, name: str) -> None:
+    if not isinstance(place, tuple) or len(place) != 2:
+        raise InputError(f"{name} {shown(place)}: expected a place [x, y]")
     for value in place:
         check_number(value, name, 0.0, 1e6)

@@ -12,7 +12,7 @@ import dataclasses
 import numpy as np
 
 from vhmae.arrays import Array, ColorMap, Colors, Covariance, UnitColors
-from vhmae.guide.checks import check_number
+from vhmae.guide.checks import check_number, make_plain
 from vhmae.guide.colors import LEVELS, LUMA, SIZE, TERMS, added, basis, from_light, to_light
 
 GRAY = 0.18
@@ -65,6 +65,7 @@ class Dials:
     """A factor of 2**saturation about luma."""
 
     def __post_init__(self) -> None:
+        make_plain(self)
         for name, reach in DIAL_RANGES.items():
             check_number(getattr(self, name), name, -reach, reach)
 

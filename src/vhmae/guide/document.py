@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from vhmae.errors import InputError, counted, did_you_mean
-from vhmae.guide.checks import check_count, check_number, check_place
+from vhmae.guide.checks import (
+    check_count,
+    check_number,
+    check_place,
+    make_plain,
+    shown,
+)
 from vhmae.guide.colors import SIZE
 from vhmae.guide.dials import DIALS, Dials
 from vhmae.partial_output import write_text_whole
@@ -69,7 +75,11 @@ class Point:
         if self.kind not in KINDS:
             hint = did_you_mean(str(self.kind), KINDS)
             raise InputError(f"{self.kind}: unknown kind of point{hint}; expected {one_of(KINDS)}")
+        make_plain(self)
         check_place(self.at, "at")
+        if not _is_goal(self.to):
+            wanted = "a place (x, y), a color (red, green, blue) or a number of stops"
+            raise InputError(f"to {shown(self.to)}: expected {wanted}")
         allowed = GOALS[self.kind]
         form = self.goal
         if form not in allowed and (form is not None or allowed):
@@ -171,6 +181,7 @@ class Choice:
     follows from them. Later ones pull from what was chosen."""
 
     def __post_init__(self) -> None:
+        make_plain(self)
         check_count(self.frame, "frame", 0)
         check_count(self.round, "round", 1, MOST_ROUNDS)
         check_count(self.of, "of", 4, MOST_TAKES)
@@ -198,6 +209,13 @@ class Guide:
     """Whether a word rules its own shot, or all of them."""
 
     def __post_init__(self) -> None:
+        make_plain(self)
+        parts = (("points", self.points, Point), ("choices", self.choices, Choice))
+        for name, given, kind in parts:
+            if not isinstance(given, tuple) or not all(isinstance(one, kind) for one in given):
+                raise InputError(f"{name} {shown(given)}: expected {kind.__name__}s")
+        if not isinstance(self.dials, Dials):
+            raise InputError(f"dials {shown(self.dials)}: expected Dials(...)")
         if self.shots not in get_args(Shots):
             raise InputError(f"shots {self.shots!r}: expected this or all")
         rounds: dict[tuple[int, int], int] = {}
@@ -299,6 +317,13 @@ class Guide:
 def hex_of(color: Color) -> str:
     """``#rrggbb`` of a color."""
     return "#" + "".join(f"{round(255.0 * value):02x}" for value in color)
+
+
+def _is_goal(to: Any) -> bool:
+    """Whether something has the form of what a point is told to become."""
+    if isinstance(to, tuple):
+        return len(to) in (2, 3)
+    return to is None or isinstance(to, int | float)
 
 
 def _unlike_default(one: Point | Choice, names: Sequence[str]) -> dict[str, Any]:

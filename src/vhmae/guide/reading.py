@@ -30,7 +30,7 @@ OF_POINT = ("frame", "at", "is", "to", "to_frame", "object", "weight")
 OF_CHOICE = ("frame", "round", "of", "chosen", "object", "after_points")
 
 
-def read_guide(path: Path) -> Guide:
+def read_guide(path: str | Path) -> Guide:
     """Read a guide file; the report of a run and a project hold a guide, too.
 
     Raises:
@@ -38,7 +38,7 @@ def read_guide(path: Path) -> Guide:
     """
     source = f"`guide` {path}"
     try:
-        with path.open("rb") as file:
+        with Path(path).open("rb") as file:
             data = file.read(LARGEST_BYTES + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:
@@ -61,13 +61,20 @@ def parse_guide(text: str, source: str) -> Guide:
         raise InputError(f"{source}: is nested too deep to be a guide; write it anew") from None
     except (InputError, ValueError) as error:  # ValueError: numbers of thousands of digits
         raise InputError(f"{source}: {error}") from None
-    return guide_from(_inner(tree), source)
+    try:
+        inner = _inner(tree)
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+    return guide_from(inner, source)
 
 
 def _inner(tree: Any) -> Any:
     """The guide within what holds one among other things: the report of a run, a project."""
-    inside = tree.get("guide") if isinstance(tree, dict) and "points" not in tree else None
-    return inside if isinstance(inside, dict) else tree
+    if not isinstance(tree, dict) or "points" in tree:
+        return tree
+    if "guide" not in tree and ("warnings" in tree or "job" in tree):
+        raise InputError("is the report of a run that heard no guide; give a guide file")
+    return tree["guide"] if isinstance(tree.get("guide"), dict) else tree
 
 
 def guide_from(tree: Any, source: str) -> Guide:
