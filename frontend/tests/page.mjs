@@ -176,6 +176,12 @@ test("a save that is never answered is tried again, and is not taken for another
   await saved;
   assert.equal(project.saving.value, "failed");
   assert.ok(told(page).includes(page.t("page.unreachable")));
+  page.notices.value = [];
+  const tried = project.save();
+  await soon();
+  limits[1].pass();
+  await tried;
+  assert.deepEqual(told(page), []); // it was told, and is tried again every few seconds
   const revisions = [];
   answer = (method, path, body) => {
     if (method !== "PUT") return null;

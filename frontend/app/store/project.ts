@@ -164,8 +164,9 @@ let timer = 0;
 export const revision = signal(0);
 let isDirty = false;
 let inFlight: Promise<void> | null = null;
-/** What was sent last and not answered, as JSON: the server may have it all the same. */
-let unanswered: string | null = null;
+/** What was sent and not answered since the last answer, as JSON: the server may have it all the same. */
+const unanswered = new Set<string>();
+const MOST_UNANSWERED = 50;
 /** Counts beginnings and ends of saves: an answer that was asked for before one may be of before it. */
 let saves = 0;
 /** Questions how far the server is, and the last of them that was answered. */
@@ -207,7 +208,7 @@ async function write(id: string, now: Document): Promise<void> {
   try {
     const done = await api.save(id, revision.value, now).finally(() => saves++);
     revision.value = done.revision;
-    unanswered = null;
+    unanswered.clear();
     if (done.restarted) {
       startAnew();
       await refresh();
@@ -216,7 +217,7 @@ async function write(id: string, now: Document): Promise<void> {
   } catch (error) {
     if (error instanceof ApiError && error.refusal.key === "server.revision") {
       const { document: theirs, revision: at } = error.refusal.values as { document: Document; revision: number };
-      if (JSON.stringify(theirs) === unanswered) {
+      if (unanswered.has(JSON.stringify(theirs))) {
         revision.value = at; // it is one's own, whose answer was lost
         isDirty = true;
         saving.value = "saving";
@@ -224,14 +225,17 @@ async function write(id: string, now: Document): Promise<void> {
         adopt(theirs, at);
         tell(t("tabs.taken"));
       }
-      unanswered = null;
+      unanswered.clear();
     } else {
       isDirty = true; // to be tried again
+      const isTold = saving.value === "failed";
       saving.value = "failed";
       if (error instanceof ApiError && error.status === 0) {
-        unanswered = JSON.stringify(now);
+        unanswered.add(JSON.stringify(now));
+        if (unanswered.size > MOST_UNANSWERED) unanswered.delete(unanswered.values().next().value!);
         window.clearTimeout(timer);
         timer = window.setTimeout(() => void save(), TRY_AGAIN_MS);
+        if (isTold) return;
       }
       complain(error);
     }
@@ -269,7 +273,7 @@ async function take(found: Project): Promise<void> {
   future.value = [];
   revision.value = found.revision;
   isDirty = false;
-  unanswered = null;
+  unanswered.clear();
   saving.value = "saved";
   currentObject.value = 1;
   document_.value = found.document;
