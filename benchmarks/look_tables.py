@@ -58,12 +58,12 @@ def free_table() -> str:
         cells = [row["data"], f"**{row['ratio']['fmse']:.3f}**", f"[{low:.2f}, {high:.2f}]"]
         cells += [thirds, f"{row['worse_share']:.0%}", f"{other['ratio']['fmse']:.3f}"]
         lines.append("| " + " | ".join([*cells, f"{other['worse_share']:.0%}"]) + " |")
-    found = [_leading_ratio(rows(name)) for name in ("looks-free", "looks")]
+    found = [leading_ratio(rows(name)) for name in ("looks-free", "looks")]
     told = "{:.3f} for free, {:.3f} for default".format(*found)
     return "\n".join(lines) + f"\n\nGeometric mean of the leading sets: {told}."
 
 
-def _leading_ratio(found: list[dict[str, Any]]) -> float:
+def leading_ratio(found: list[dict[str, Any]]) -> float:
     """The geometric mean of the leading sets; of real light, the composites under the limit."""
     by_set = {row["data"]: row for row in found if row["method"] == "vhmae"}
     return statistics.geometric_mean(
@@ -90,17 +90,22 @@ def geometric_line() -> str:
     )
 
 
-def change_table() -> str:
-    """One row a set: slope and cut of each trait."""
-    lines = ["| set | " + " | ".join(TRAITS) + " |", "|---|" + "---|" * len(TRAITS)]
-    for name, methods in _by_set().items():
-        change = methods["vhmae"]["change"]
-        cells = []
+def change_table(found: list[dict[str, Any]], ceilings: bool = False) -> str:
+    """One row a report: slope and cut of each trait.
+
+    Args:
+        ceilings: what the best affine and quadratic map of each composite would leave, too.
+    """
+    head = ["set", *TRAITS, *(["best affine map", "best quadratic map"] if ceilings else [])]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for row in found:
+        cells = [row["data"]]
         for trait in TRAITS:
-            part = change[trait]
+            part = row["change"][trait]
             of = f"{part['cut']:.0%} of {part['needed_levels']:.0f}"
             cells.append(f"{part['slope']:.2f} ({of})")
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        cells += [_ratio(row["ceiling"][key]) for key in row["ceiling"] if ceilings]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
@@ -159,7 +164,7 @@ def look_blocks() -> dict[str, str]:
     return {
         "looks": look_table(),
         "looks-mean": geometric_line(),
-        "looks-change": change_table(),
+        "looks-change": change_table([methods["vhmae"] for methods in _by_set().values()]),
         "looks-light": light_table(),
         "looks-people": people_lines(),
         "looks-free": free_table(),

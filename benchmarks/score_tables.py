@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from look_tables import change_table
 from look_tables import rows as look_rows
 from scores import FINALISTS, LEADING, SETS
 from speed_tables import RESULTS
@@ -89,6 +90,12 @@ def set_table() -> str:
         for name, cells in rows.items()
     ]
     return "\n".join(lines)
+
+
+def score_change_table() -> str:
+    """What was needed and made on each set, and the ceilings."""
+    ours = [row for row in clean_scores() if row["method"] == "vhmae"]
+    return change_table([row for row in ours if not row["swap_background"]], ceilings=True)
 
 
 def protocol_table() -> str:

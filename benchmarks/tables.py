@@ -6,6 +6,7 @@ python benchmarks/tables.py [--check]
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import statistics
@@ -14,6 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from card_tables import CARDS, card_blocks, card_rows
 from guided_tables import guided_blocks
 from look_tables import look_blocks
 from score_tables import (
@@ -21,6 +23,7 @@ from score_tables import (
     drift_line,
     paired_table,
     protocol_table,
+    score_change_table,
     score_table,
     set_table,
     summary_table,
@@ -52,6 +55,8 @@ PAGES = (
     "docs/table1.md",
     "docs/app.md",
     "docs/backends.md",
+    "src/vhmae/assets/MODEL_CARD.md",
+    "src/vhmae/assets/MODEL_CARD.free.md",
 )
 
 
@@ -68,7 +73,10 @@ def _measured(name: str) -> str:
 
 
 EVALUATED = {
-    "scores": ("summary", "all-scores", "sets", "protocols", "temporal", "bins", "paired", "drift"),
+    "scores": (
+        *("summary", "all-scores", "sets", "scores-change", "protocols", "temporal", "bins"),
+        *("paired", "drift"),
+    ),
     "one_look": ("one-look",),
     "looks": ("summary", "looks", "looks-mean", "looks-change", "looks-light", "looks-people"),
     "looks-free": ("looks-free",),
@@ -86,11 +94,16 @@ def older(name: str) -> tuple[str, ...]:
     if name == "table1" and not (RESULTS / "table1.json").exists():
         return ()  # no row has been scored yet, and the page says so
     result = json.loads((RESULTS / f"{name}.json").read_text())
+    rows = result.get("scores", result.get("rows", []))
+    return _commits([{"hardware": result["hardware"], **row} for row in rows])
+
+
+def _commits(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    """As :func:`older`, of rows that say where they were measured."""
     old: list[dict[str, Any]] = []
-    for row in result.get("scores", result.get("rows", [])):
+    for row in rows:
         if any(not report.get("digests") or _outdated(report) for report in _reports(row)):
-            told = row.get("hardware", result["hardware"])
-            old += told.get("scores", [told])
+            old += row["hardware"].get("scores", [row["hardware"]])
     return tuple(dict.fromkeys(one["commit"] or one["date"] for one in old))
 
 
@@ -117,11 +130,11 @@ def _outdated(report: dict[str, Any]) -> set[str]:
 def marked(made: dict[str, str]) -> dict[str, str]:
     """The blocks, those of an older package with the commits that they were measured at."""
     commits = {name: older(name) for name in EVALUATED}
+    of_cards = {f"card-{weights}": _commits(card_rows(weights)) for weights in CARDS}
     marks = {}
     for block in made:
-        found = dict.fromkeys(
-            commit for name, held in EVALUATED.items() if block in held for commit in commits[name]
-        )
+        held = [commits[name] for name, blocks in EVALUATED.items() if block in blocks]
+        found = dict.fromkeys(itertools.chain(*held, of_cards.get(block, ())))
         marks[block] = " ".join(f"*Measured at {commit}.*" for commit in found)
     return {
         block: f"{text}\n\n{marks[block]}" if marks[block] else text for block, text in made.items()
@@ -226,6 +239,7 @@ def blocks() -> dict[str, str]:
         "summary": summary_table(),
         "all-scores": score_table(),
         "sets": set_table(),
+        "scores-change": score_change_table(),
         "protocols": protocol_table(),
         "temporal": temporal_table(),
         "one-look": one_look_table(),
@@ -250,6 +264,7 @@ def blocks() -> dict[str, str]:
         "measured-one-look": _measured("one_look"),
         "measured-looks": _measured("looks"),
         **look_blocks(),
+        **card_blocks(),
         **guided_blocks(),
         **table1_blocks(),
     }

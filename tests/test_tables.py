@@ -47,6 +47,33 @@ def test_a_table_is_of_today_or_says_its_commit(tables: ModuleType) -> None:
                 assert {*marks} <= {*itertools.chain.from_iterable(commits.values())}, name
 
 
+def test_every_page_shows_what_is_made_of_the_results(tables: ModuleType) -> None:
+    made = tables.marked(tables.blocks())
+    for page in tables.PAGES:
+        text = (ROOT / page).read_text()
+        assert tables.filled(text, made) == text, f"{page}: run python benchmarks/tables.py"
+
+
+def test_cards_show_every_set_that_their_weights_were_scored_on(tables: ModuleType) -> None:
+    results = {name: json.loads((tables.RESULTS / f"{name}.json").read_text()) for name in CARDS}
+    shown = {row for page in tables.PAGES for row in (ROOT / page).read_text().splitlines()}
+    for name, result in results.items():
+        card = (ROOT / "src/vhmae/assets" / CARDS[name]).read_text()
+        for row in result["scores"]:
+            if row["method"] == "vhmae" and row["protocol"] == "clean":
+                assert f"| {row['data']} |" in card, (name, row["data"])
+                if "leading" in row:
+                    assert f"| {row['data']}, under 3000 fMSE |" in card
+    for row in results["scores"]["scores"]:
+        luma = row["change"]["luma"]
+        if row["method"] == "vhmae" and row["protocol"] == "clean" and not row["swap_background"]:
+            begun = f"| {row['data']} | {luma['slope']:.2f} ({luma['cut']:.0%} of "
+            assert any(line.startswith(begun) for line in shown), begun
+
+
+CARDS = {"looks": "MODEL_CARD.md", "scores": "MODEL_CARD.md", "looks-free": "MODEL_CARD.free.md"}
+
+
 def test_other_digests_are_told_from_todays(
     tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,62 @@
+"""The scores on the model cards of the packaged weights, from results/looks*.json and
+results/scores.json."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from look_scores import SETS as LOOK_SETS
+from look_tables import LEADING, leading_ratio
+from look_tables import rows as look_rows
+from scores import SETS as LUT_SETS
+from speed_tables import RESULTS
+
+CARDS = {"default": ("looks", "scores"), "free": ("looks-free",)}
+"""By weights, the result files that their card's scores are from."""
+
+
+def card_rows(weights: str) -> list[dict[str, Any]]:
+    """The reports that a card shows, one a set, each with where it was measured; the first file
+    that has a set's tells it."""
+    found: dict[str, dict[str, Any]] = {}
+    for name in CARDS[weights]:
+        result = json.loads((RESULTS / f"{name}.json").read_text())
+        for row in result["scores"]:
+            ours = row["method"] == "vhmae" and row["protocol"] == "clean"
+            if ours and not row["swap_background"]:
+                found.setdefault(row["data"], {"hardware": result["hardware"], **row})
+    order = sorted([*LOOK_SETS, *LUT_SETS], key=lambda name: name.startswith("dev"))
+    return sorted(found.values(), key=lambda row: order.index(row["data"]))
+
+
+def card_table(weights: str) -> str:
+    """One row a set; of real light, the composites that a grade can mend have a row of their own.
+    Below, the sum of all and the drift."""
+    lines = ["| set | ratio | 95 % | worse |", "|---|---|---|---|"]
+    drift = None
+    for row in card_rows(weights):
+        drift = row.get("natural_drift", drift)
+        parts = [(row["data"], row["ratio"]["fmse"], row["ratio_ci95"]["fmse"], row)]
+        if "leading" in row:
+            part = row["leading"]
+            name = f"{row['data']}, under {part['below_fmse']:g} fMSE"
+            parts.append((name, part["ratio"]["fmse"], part["ratio"]["ci95"], part))
+        for name, ratio, (low, high), part in parts:
+            cells = [name, f"{ratio:.3f}", f"[{low:.2f}, {high:.2f}]", f"{part['worse_share']:.0%}"]
+            lines.append("| " + " | ".join(cells) + " |")
+    mean = leading_ratio(look_rows(CARDS[weights][0]))
+    sets = f"{', '.join(LEADING[:-1])} and {LEADING[-1]}"
+    told = f"Geometric mean of {sets} (under 3,000 fMSE): {mean:.3f}."
+    if drift is not None:
+        low, high = drift["ci95"]
+        told += (
+            f" Natural drift on the clips of people: {drift['mean']:.2f} levels [{low:.2f}, "
+            f"{high:.2f}]."
+        )
+    return "\n".join([*lines, "", told])
+
+
+def card_blocks() -> dict[str, str]:
+    """Blocks of the cards by their markers."""
+    return {f"card-{weights}": card_table(weights) for weights in CARDS}
