@@ -55,8 +55,8 @@ const runtime = join(modules, "onnxruntime-web", "dist");
 
 /** Files of the network, by the name that `browser/src/network/files.ts` has for them; those of `.gz` are packed. */
 const NETWORK = {
-  // That of the architecture of the free weights; others refuse them.
-  "graph.onnx": join(packaged, "graphs", "3d004e000300f73f.onnx"),
+  // That of the architecture of the free weights, as tools/record_graphs.py lists it; others refuse them.
+  "graph.onnx": join(packaged, "graphs", JSON.parse(await readFile(join(here, "graphs.json"), "utf8")).free),
   "free.safetensors.gz": join(packaged, "free.safetensors"),
   "free.prior.json": join(packaged, "free.prior.json"),
   "ort-wasm-simd-threaded.wasm.gz": join(runtime, "ort-wasm-simd-threaded.wasm"),

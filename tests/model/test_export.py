@@ -23,11 +23,12 @@ from vhmae.engine.torch_network import TorchNetwork
 from vhmae.errors import InputError
 from vhmae.model import export
 from vhmae.model.export import export_graph
-from vhmae.model.files import read_card
+from vhmae.model.files import packaged_weights, read_card
 from vhmae.model.graph import half_of, packaged_graph
 from vhmae.model.surgery import branched, halved
 from vhmae.model.weights import load_model, save_model
 
+ROOT = Path(__file__).parents[2]
 PACKAGED = packaged_graph(read_card("default").config)
 
 
@@ -108,6 +109,21 @@ def test_a_graph_has_a_name_of_its_kind(tmp_path: Path, capsys: pytest.CaptureFi
     weights = str(tmp_path / "w.safetensors")
     told = error_of("weights", "export-onnx", weights, "-o", tmp_path / "w.pt", capsys=capsys)
     assert "is no .onnx file" in told
+
+
+def test_every_packaged_architecture_has_its_graph_and_no_other_lies_there() -> None:
+    graphs = {name: packaged_graph(read_card(name).config) for name in packaged_weights()}
+    wanted = {one for path in graphs.values() for one in (path, half_of(path))}
+    assert {*PACKAGED.parent.iterdir()} == wanted, "run python tools/record_graphs.py"
+
+
+def test_the_page_without_a_server_takes_the_graph_of_its_weights() -> None:
+    listed = json.loads((ROOT / "frontend" / "graphs.json").read_text())
+    wanted = {name: packaged_graph(read_card(name).config).name for name in packaged_weights()}
+    assert listed == wanted, "run python tools/record_graphs.py"
+    build = (ROOT / "frontend" / "build.mjs").read_text()
+    assert "graphs.json" in build
+    assert not [name for name in wanted.values() if name in build]
 
 
 @pytest.mark.long
