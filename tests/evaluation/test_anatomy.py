@@ -234,6 +234,10 @@ def test_a_report_says_what_was_made_and_what_could_be(data: Path) -> None:
     text = format_report(report)
     for words in ("leading, under 3000 fMSE: ratio 0.2", "  a: ratio", "made of what was needed"):
         assert words in text
+    lines = text.splitlines()
+    assert lines[1].startswith("  leading, under 3000 fMSE: ")
+    assert [line.split(":")[0] for line in lines[2:4]] == ["  a", "  b"]
+    assert all(line.endswith("(under 8 videos: no claim)") for line in lines[1:4])
     json.dumps(report, allow_nan=False)
 
 

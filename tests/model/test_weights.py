@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.support.networks import TINY, model, window
+from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.model.files import find_weights, packaged_weights, read_card
 from vhmae.model.graph import architecture
@@ -136,3 +137,15 @@ def test_a_hub_name_that_cannot_be_had_is_one_line(monkeypatch: pytest.MonkeyPat
     )  # the variable is read at the first import alone
     with pytest.raises(InputError, match="`weights` hf:nobody/nothing: cannot be loaded"):
         load_model("hf:nobody/nothing")
+
+
+def test_the_help_of_weights_promises_what_the_files_hold(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    told = " ".join(capsys.readouterr().out.split()).partition("list the packaged weights: ")[2]
+    promised = [word.strip() for word in told.partition("steps")[0].split(",")]
+    assert promised == ["size", "data", "licence", ""]
+    for name in ("default", "free"):
+        assert {"data", "licence", "steps"} <= read_card(name).facts.keys()

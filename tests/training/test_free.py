@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from vhmae.config import read_config
 from vhmae.data.clips import list_photographs
+from vhmae.errors import InputError
 from vhmae.training.recipe import Recipe
 from vhmae.training.sources import load_packs
 
@@ -19,13 +20,60 @@ FREE_LUTS = "luts/openshot_cc0.npz"
 FREE_CAMERAS = "looks/wb_maps.npz"
 
 
+def read_recipe(path: Path) -> Recipe | None:
+    """A recipe of training; None for files that recipes of training are not."""
+    try:
+        return read_config(Recipe, path, {})
+    except InputError:
+        return None
+
+
+def is_for_everyone(path: Path) -> bool:
+    """Whether a recipe's weights would say that more than research may use them."""
+    recipe = read_recipe(path)
+    licence = recipe.data.licence if recipe is not None else ""
+    return bool(licence) and not licence.startswith("research use only")
+
+
 def free_recipes() -> list[Path]:
     """Recipes whose weights say that they may be used by everyone."""
-    return sorted(
-        path
-        for path in CONFIGS.rglob("*.yaml")
-        if 'licence: "Apache-2.0' in path.read_text(encoding="utf-8")
-    )
+    return sorted(path for path in CONFIGS.rglob("*.yaml") if is_for_everyone(path))
+
+
+def require_free_sources(path: Path) -> None:
+    """Nothing but what the table lists, and free looks."""
+    data = read_config(Recipe, path, {}).data
+    assert data.only is not None
+    assert data.only.resolve() == TABLE
+    assert (data.luts, data.cameras, data.pairs) == (FREE_LUTS, FREE_CAMERAS, "")
+
+
+@pytest.mark.parametrize("licence", ["'Apache-2.0'", '"CC BY 4.0"', "CC0-1.0", "MIT"])
+def test_a_recipe_that_takes_the_table_away_is_found_whatever_its_licence(
+    tmp_path: Path, licence: str
+) -> None:
+    more = tmp_path / "more.yaml"
+    taken = "data: {only: null}"
+    more.write_text(f"extends: {CONFIGS / 'free.yaml'}\n{taken}\n")
+    assert is_for_everyone(more)  # it says so by what it extends
+    with pytest.raises(AssertionError):
+        require_free_sources(more)
+    own = tmp_path / "own.yaml"
+    own.write_text(f"data: {{licence: {licence}}}\n")
+    assert is_for_everyone(own)
+    own.write_text('data: {licence: "research use only: see the card"}\n')
+    assert not is_for_everyone(own)
+
+
+def test_the_table_is_that_of_the_data(data_dir: Path) -> None:
+    if not (data_dir / "free" / "ATTRIBUTION.csv").is_file():
+        pytest.skip(f"{data_dir} holds no free/ATTRIBUTION.csv")
+    found = []
+    for path in (data_dir / "free" / "ATTRIBUTION.csv", TABLE):
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["share_alike"] == "0"]
+        found.append({PurePosixPath(row.pop("file")).name: row for row in rows})
+    assert found[0] == found[1]
 
 
 def test_the_table_holds_nothing_that_obliges_to_more_than_naming() -> None:
@@ -42,10 +90,7 @@ def test_the_table_holds_nothing_that_obliges_to_more_than_naming() -> None:
 
 @pytest.mark.parametrize("path", free_recipes(), ids=lambda path: path.stem)
 def test_a_free_recipe_draws_from_the_table_and_from_free_looks(path: Path) -> None:
-    data = read_config(Recipe, path, {}).data
-    assert data.only is not None
-    assert data.only.resolve() == TABLE
-    assert (data.luts, data.cameras, data.pairs) == (FREE_LUTS, FREE_CAMERAS, "")
+    require_free_sources(path)
 
 
 def test_there_is_a_free_recipe() -> None:

@@ -114,6 +114,21 @@ def test_the_same_seed_gives_the_same_losses_and_another_seed_others(
     assert losses_of(tmp_path / "a") != losses_of(tmp_path / "c")
 
 
+def test_a_run_with_every_layer_trains_to_its_end_and_again_to_the_same_losses(
+    root: Path, tmp_path: Path
+) -> None:
+    look = LookStage(steps=3, samples=50, batch_size=8, image_size=48, layers=True)
+    every = dict.fromkeys(("lighting", "poisson", "haze", "noise", "blur", "compression"), 0.5)
+    course = recipe(root, look=look)
+    course = dataclasses.replace(course, looks=dataclasses.replace(course.looks, **every))
+    reads_likes = dataclasses.replace(TINY.look, likeness=LIKENESS) if TINY.look else None
+    with_likes = dataclasses.replace(course, model=dataclasses.replace(TINY, look=reads_likes))
+    for name, one in (("a", course), ("b", course), ("likes", with_likes)):
+        Trainer(one, tmp_path / name, "cpu").run()
+    assert losses_of(tmp_path / "a") == losses_of(tmp_path / "b")
+    assert all(np.isfinite(numbers(tmp_path / "likes")))
+
+
 @pytest.mark.parametrize("killed_after", [2, 3, 5, 7])
 def test_a_killed_run_resumes_to_the_same_losses(
     root: Path, tmp_path: Path, killed_after: int, monkeypatch: pytest.MonkeyPatch

@@ -152,7 +152,10 @@ def _tell(args: Any, job: TrainJob, facts: dict[str, Any]) -> None:
 
 def add_weights(commands: Any) -> None:
     parser = add_command(
-        commands, "weights", _weights, "list the packaged weights: size, data, licence, scores"
+        commands,
+        "weights",
+        _weights,
+        "list the packaged weights: size, data, licence, steps",
     )
     add_report_options(parser)
     steps = parser.add_subparsers(metavar="STEP", parser_class=Parser)

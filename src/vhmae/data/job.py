@@ -62,7 +62,7 @@ class SynthesisRecipe:
         ("lut", "parametric"), metavar="lut,parametric,...", form=WORDS
     )
     """What looks are made of: lut, parametric, camera, photo, enhanced_lut, ...; on the foreground
-    alone lighting, hue, haze, noise."""
+    alone lighting, hue, haze, noise, blur, compression."""
     cameras: Path | None = option(None, metavar="FILE")
     """.npz bank of camera renderings, for --shifts camera."""
     camera_split: CameraSplit = "val"

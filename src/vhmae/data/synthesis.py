@@ -22,7 +22,16 @@ from torch import Tensor
 from vhmae.arrays import Array, Frames, Mask, Picture
 from vhmae.color.lut import apply_luts
 from vhmae.data.clips import Pack
-from vhmae.data.looks import Lighting, LookSampler, lighting_gains
+from vhmae.data.looks import (
+    Added,
+    Blending,
+    Lighting,
+    LookSampler,
+    blend_changes,
+    draw_blendings,
+    draw_layers,
+    lighting_gains,
+)
 from vhmae.errors import InputError
 
 REFERENCE_LINES = 288
@@ -345,7 +354,11 @@ class TrainingBatch:
 
 
 def compose(
-    frames: Tensor, region: Tensor, background: Tensor, foreground: Tensor
+    frames: Tensor,
+    region: Tensor,
+    background: Tensor,
+    foreground: Tensor,
+    pasted: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Two-look synthesis with baked looks.
 
@@ -353,18 +366,20 @@ def compose(
         frames: (B, T, 3, H, W) in [0, 1].
         region: (B, T, 1, H, W) bool.
         background, foreground: tables of A and B, (B, n, n, n, 3).
+        pasted: (B, T, 3, H, W), what B is applied to; None is the frames.
     Returns:
         composite and target, each (B, T, 3, H, W) in [0, 1].
     """
     batch, count, _, height, width = frames.shape
-    colors = frames.permute(0, 1, 3, 4, 2).reshape(batch, -1, 3)
 
-    def seen(tables: Tensor) -> Tensor:
+    def seen(shown: Tensor, tables: Tensor) -> Tensor:
+        colors = shown.permute(0, 1, 3, 4, 2).reshape(batch, -1, 3)
         looked = apply_luts(colors, tables).clamp(0.0, 1.0)
         return looked.reshape(batch, count, height, width, 3).permute(0, 1, 4, 2, 3)
 
-    target = seen(background)
-    return torch.where(region, seen(foreground), target), target
+    target = seen(frames, background)
+    own = seen(frames if pasted is None else pasted, foreground)
+    return torch.where(region, own, target), target
 
 
 @dataclasses.dataclass(frozen=True)
@@ -421,16 +436,49 @@ def make_batch(
     region, mask = scenes.region.unsqueeze(2), scenes.mask.unsqueeze(2)
     count = of or len(scenes)
     background, foreground = (table[part] for table in looks.draw_pairs(rng, count))
-    composite, target = compose(frames, region, background, foreground)
-    lit = [
-        Lighting.draw(rng) if rng.random() < looks.mixture.lighting else None for _ in range(count)
-    ][part]
-    shaded = [index for index, lighting in enumerate(lit) if lighting is not None]
-    if shaded:
+    layers = draw_layers(rng, looks.mixture.layers, count)[part]
+    pasted = _blended(frames, region, draw_blendings(rng, looks.mixture.poisson, count)[part])
+    composite, target = compose(frames, region, background, foreground, pasted)
+    # Most have a gradient of light alone: these are lit at once.
+    lights = {
+        row: laid[0]
+        for row, laid in enumerate(layers)
+        if len(laid) == 1 and isinstance(laid[0], Lighting)
+    }
+    if lights:
         height, width = frames.shape[-2:]
-        gain = lighting_gains(
-            [one for one in lit if one is not None], height, width, frames.device
-        ).unsqueeze(1)
+        shaded = list(lights)
+        gain = lighting_gains([*lights.values()], height, width, frames.device).unsqueeze(1)
         lighter = (composite[shaded] * gain).clamp(0.0, 1.0)
         composite[shaded] = torch.where(region[shaded], lighter, composite[shaded])
+    for row, laid in enumerate(layers):
+        if laid and row not in lights:
+            layer = _layer(pasted[row], foreground[row], laid)
+            composite[row] = torch.where(region[row], layer, composite[row])
     return TrainingBatch(composite, target, mask, region, scenes.source)
+
+
+def _blended(frames: Tensor, region: Tensor, blendings: Sequence[Blending | None]) -> Tensor:
+    """Frames (B, T, 3, S, S) for B to be applied to: some blended into another place."""
+    rows = [row for row, one in enumerate(blendings) if one is not None]
+    if not rows:
+        return frames
+    chosen = [one for one in blendings if one is not None]
+    amount = frames.new_tensor([one.amount for one in chosen]).view(-1, 1, 1, 1, 1)
+    change = amount * blend_changes(frames[rows], region[rows], chosen)
+    blended = frames.clone()
+    blended[rows] = (frames[rows] + change).clamp(0.0, 1.0)
+    return blended
+
+
+def _layer(frames: Tensor, table: Tensor, laid: Sequence[Added]) -> Tensor:
+    """The foreground's own frames (T, 3, S, S) under its look, with what is laid over them."""
+    count, _, height, width = frames.shape
+    colors = frames.permute(0, 2, 3, 1).reshape(1, -1, 3)
+    looked = apply_luts(colors, table[None]).clamp(0.0, 1.0).reshape(count, height, width, 3)
+    seen = []
+    for number, frame in enumerate(looked):
+        for one in laid:
+            frame = one(frame, number)
+        seen.append(frame.clamp(0.0, 1.0))
+    return torch.stack(seen).permute(0, 3, 1, 2)

@@ -18,7 +18,7 @@ from vhmae.arrays import Array, Frames, Mask, Places
 from vhmae.data.hyoutube import Sample
 from vhmae.evaluation.ceiling import describe_ceiling, measure_ceiling, summarize_ceiling
 from vhmae.evaluation.change import describe_change, measure_change, summarize_change
-from vhmae.evaluation.groups import Pooled, describe_groups, read_journal, summarize_groups
+from vhmae.evaluation.groups import Pooled, read_journal, summarize_groups
 from vhmae.evaluation.skin import describe_skin, measure_skin, skin_of, summarize_skin
 
 PIXELS = 20_000
@@ -84,8 +84,8 @@ def summarize(
 
 
 def describe(report: dict[str, Any]) -> list[str]:
-    """Lines for a terminal."""
-    lines = describe_groups(report)
+    """Lines for a terminal; those of groups stand apart (``groups.describe_groups``)."""
+    lines = []
     if "change" in report:
         lines += describe_change(report["change"]) + describe_ceiling(report["ceiling"])
     return lines + (describe_skin(report["skin"]) if "skin" in report else [])

@@ -139,4 +139,5 @@ def _words(row: dict[str, Any]) -> str:
     counts = f"{row['composites']} composites of {row['videos']}"
     if row["worse_share"] is not None:
         words += f", worse than untouched {row['worse_share']:.0%}"
-    return f"{words} ({counts})"
+    doubt = "  (under 8 videos: no claim)" if row["videos"] < 8 else ""
+    return f"{words} ({counts}){doubt}"

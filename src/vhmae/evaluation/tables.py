@@ -6,6 +6,7 @@ from typing import Any
 
 from vhmae.errors import counted
 from vhmae.evaluation.anatomy import describe
+from vhmae.evaluation.groups import describe_groups
 
 
 def _number(row: dict[str, Any], name: str = "fmse") -> str:
@@ -38,6 +39,7 @@ def format_report(report: dict[str, Any]) -> str:
     swapped = ", background swapped" if report["swap_background"] else ""
     counts = f"{counted(report['composites'], 'composite')}, {counted(report['videos'], 'video')}"
     lines = [f"{report['method']} on {report['data']} ({report['protocol']}{swapped}): {counts}"]
+    lines += describe_groups(report)
     for name, summary in report["overall"].items():
         if summary is None:
             continue

@@ -91,18 +91,30 @@ class LikenessEncoderStage:
 
 @torch.no_grad()
 def draw_likes(
-    path: LookPath, looks: LookSampler, scenes: StackedScenes, rng: np.random.Generator
+    path: LookPath,
+    looks: LookSampler,
+    scenes: StackedScenes,
+    rng: np.random.Generator,
+    planes: Tensor | None = None,
 ) -> DrawnLikes:
     """Find likes in scenes under looks drawn at random, and tell them as they were before the
-    looks: training draws others, under which the same places are about as alike."""
+    looks: training draws others, under which the same places are about as alike.
+
+    Args:
+        planes: (n, T, 5, S, S), whose means over cells are told as well.
+    """
     config = path.config.likeness
     assert config is not None
     frames = scenes.frames.permute(0, 1, 4, 2, 3).float() / 255.0
     region, mask = scenes.region.unsqueeze(2), scenes.mask.unsqueeze(2)
     composite, _ = compose(frames, region, *looks.draw_pairs(rng, len(frames)))
     features = path.likeness(composite.flatten(0, 1))
-    found = find_likes(features, torch.cat([frames, region.float()], dim=2), mask, config)
+    more = () if planes is None else (planes,)
+    found = find_likes(features, torch.cat([frames, region.float(), *more], dim=2), mask, config)
     cells = torch.cat([found.foreground, found.background.flatten(1, 2)], dim=1)
     return DrawnLikes(
-        (cells[..., :3] * 255.0).round().byte(), cells[..., 3] > 0.5, found.likeness.half()
+        (cells[..., :3] * 255.0).round().byte(),
+        cells[..., 3] > 0.5,
+        found.likeness.half(),
+        None if planes is None else cells[..., 4:].half(),
     )

@@ -13,7 +13,7 @@ from torch.nn import functional
 from vhmae.color import statistics
 from vhmae.color.basis import QUADRATIC, apply_transform
 from vhmae.color.lut import apply_luts
-from vhmae.data.looks import LookSampler
+from vhmae.data.looks import LookMixture, LookSampler, Placed, draw_blendings, draw_layers
 from vhmae.data.synthesis import TrainingBatch
 from vhmae.guide.colors import LUMA
 from vhmae.model import losses
@@ -87,10 +87,13 @@ def look_losses(
     region = bank.region[rows]
     background, foreground = looks.draw_pairs(rng, len(rows))
     target = apply_luts(pixels, background).clamp(0.0, 1.0)
-    composite = torch.where(
-        region.unsqueeze(-1), apply_luts(pixels, foreground).clamp(0.0, 1.0), target
-    )
     drawn = sum(statistics.PIXELS)
+    own = (
+        apply_luts(pixels, foreground).clamp(0.0, 1.0)
+        if bank.layers is None
+        else _with_layers(pixels, bank.layers[rows].float(), foreground, looks.mixture, rng, drawn)
+    )
+    composite = torch.where(region.unsqueeze(-1), own, target)
     sets = list(composite[:, :drawn].split(statistics.PIXELS, dim=1))
     likes = likes_of(bank, rows, composite[:, drawn:])
     count = statistics.PIXELS[0]
@@ -113,6 +116,34 @@ def look_losses(
         found.append(_relative_losses(error, exposure, untouched, config, unseen))
         so_far = coefficients.mean(dim=0).detach()
     return {key: torch.stack([losses[key] for losses in found]).mean() for key in found[0]}
+
+
+def _with_layers(
+    pixels: Tensor,
+    planes: Tensor,
+    foreground: Tensor,
+    mixture: LookMixture,
+    rng: np.random.Generator,
+    drawn: int,
+) -> Tensor:
+    """Drawn pixels (B, P, 3) under the foreground's look, with what is laid over some of them.
+
+    Args:
+        planes: (B, P, 5) of the same pixels (``training.sources.layer_planes``).
+        foreground: tables of B, (B, n, n, n, 3).
+        drawn: how many of them are pixels; the rest are means of cells.
+    """
+    layers = draw_layers(rng, mixture.layers, len(pixels))
+    blendings = draw_blendings(rng, mixture.poisson, len(pixels))
+    amount = pixels.new_tensor([one.amount if one is not None else 0.0 for one in blendings])
+    blended = (pixels + amount.view(-1, 1, 1) * planes[..., 2:]).clamp(0.0, 1.0)
+    seen = apply_luts(blended, foreground).clamp(0.0, 1.0)
+    for row, laid in enumerate(layers):
+        for one in laid:
+            if isinstance(one, Placed):
+                upto = drawn if one.averages_out else len(seen[row])
+                seen[row, :upto] = one.at(seen[row, :upto], planes[row, :upto, :2])
+    return seen.clamp(0.0, 1.0)
 
 
 def likes_of(bank: LookBank, rows: Tensor, colors: Tensor) -> Likes | None:

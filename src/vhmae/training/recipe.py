@@ -136,6 +136,9 @@ class LookStage:
     "Shown again")."""
     ema: float = 0.998
     """Share of the moving average that a step keeps."""
+    layers: bool = False
+    """Lay over drawn foregrounds what looks.lighting, poisson, haze and noise ask for; false leaves
+    these to the later stages, in which a frozen look path does not learn of them."""
 
     def __post_init__(self) -> None:
         for name in ("shown", "clip_frames"):

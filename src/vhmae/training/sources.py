@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from vhmae.color import statistics
 from vhmae.config import to_tree
 from vhmae.data.clips import Pack, build_pack, read_file_table, read_names, source_group
+from vhmae.data.looks import Blending, blend_changes
 from vhmae.data.pairs import PairSampler, read_pairs
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler, StackedScenes
 from vhmae.errors import InputError
@@ -94,6 +95,7 @@ def bank_file(
         stage.clip_frames,
         seed,
         *([encoder] if encoder else []),
+        *(["layers"] if stage.layers else []),
     ]
     return f"look_bank.{_digest(facts)}.npz"
 
@@ -314,6 +316,7 @@ class LookBank:
         shares: Tensor,
         source: Tensor,
         likeness: Tensor | None = None,
+        layers: Tensor | None = None,
     ) -> None:
         # (N, P, 3) uint8, the four sets side by side; then the foreground cells and their likes.
         self.pixels = pixels
@@ -321,6 +324,8 @@ class LookBank:
         self.shares = shares  # (N, S) float32
         self.source = source  # (N,) int64, numbers of the sources
         self.likeness = likeness  # (N, K, likes) float16, or None where none are read
+        # (N, P, 5) float16, see layer_planes; None where nothing is laid over drawn pixels.
+        self.layers = layers
 
     def __len__(self) -> int:
         return len(self.pixels)
@@ -356,7 +361,13 @@ class LookBank:
             likes: finds what is alike in scenes, where the path reads that.
         """
         batches = _DrawnPixels(
-            sampler, seed, CHUNK, stage.clip_frames, stage.image_size, likes is not None
+            sampler,
+            seed,
+            CHUNK,
+            stage.clip_frames,
+            stage.image_size,
+            likes is not None,
+            stage.layers,
         )
         loader = DataLoader(
             batches,
@@ -365,25 +376,16 @@ class LookBank:
             num_workers=workers,
             worker_init_fn=_one_thread,
         )
-        parts: list[tuple[Tensor, ...]] = []
-        told = _told_plainly(loader)
-        for number, (pixels, region, shares, source, *whole) in enumerate(told):
-            if likes is None:
-                parts.append((pixels, region, shares, source))
-                continue
-            frames, recolored, mask = whole
-            scenes = StackedScenes(frames, recolored, mask, source)
-            found = likes(scenes, np.random.default_rng([seed, number, 3]))
-            parts.append(
-                (
-                    torch.cat([pixels, found.pixels], dim=1),
-                    torch.cat([region, found.region], dim=1),
-                    shares,
-                    source,
-                    found.likeness,
-                )
-            )
-        return cls(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+        parts: list[dict[str, Tensor]] = []
+        for number, (part, whole, planes) in enumerate(_told_plainly(loader)):
+            if likes is not None:
+                scenes = StackedScenes(*whole, part["source"])
+                found = likes(scenes, np.random.default_rng([seed, number, 3]), planes)
+                for name in ("pixels", "region", *(("layers",) if stage.layers else ())):
+                    part[name] = torch.cat([part[name], getattr(found, name)], dim=1)
+                part["likeness"] = found.likeness
+            parts.append(part)
+        return cls(**{name: torch.cat([part[name] for part in parts]) for name in parts[0]})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -396,12 +398,37 @@ class DrawnLikes:
     """The same cells, bool: those that B recolours."""
     likeness: Tensor
     """(n, K, likes) float16."""
+    layers: Tensor | None = None
+    """(n, K + K * likes, 5) float16: the cells' means of the planes that came with the scenes."""
 
 
-DrawsLikes = Callable[[StackedScenes, np.random.Generator], DrawnLikes]
+DrawsLikes = Callable[[StackedScenes, np.random.Generator, Tensor | None], DrawnLikes]
 
 
-class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
+def layer_planes(scenes: StackedScenes, rng: np.random.Generator) -> Tensor:
+    """What drawn pixels must know of their scene for layers to be laid over them.
+
+    Returns:
+        (n, T, 5, S, S): x and y in [-1, 1], and what a whole Poisson blend of the region into a
+        place drawn at random would add to red, green and blue.
+    """
+    frames = scenes.frames.permute(0, 1, 4, 2, 3).float() / 255.0
+    blendings = [Blending.draw(rng) for _ in range(len(frames))]
+    change = blend_changes(frames, scenes.region.unsqueeze(2), blendings)
+    height, width = frames.shape[-2:]
+    y, x = torch.meshgrid(
+        torch.linspace(-1.0, 1.0, height), torch.linspace(-1.0, 1.0, width), indexing="ij"
+    )
+    places = torch.stack([x, y]).expand(*frames.shape[:2], 2, height, width)
+    return torch.cat([places, change], dim=2)
+
+
+Chunk = tuple[dict[str, Tensor], tuple[Tensor, ...], Tensor | None]
+"""A part of a bank; where likes are looked for, frames, region and mask of its scenes, and where
+layers are laid over drawn pixels, their planes."""
+
+
+class _DrawnPixels(Dataset[Chunk]):
     def __init__(
         self,
         sampler: Draws[Scene],
@@ -410,17 +437,22 @@ class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
         frames: int,
         size: int,
         whole: bool = False,
+        layers: bool = False,
     ) -> None:
         self.scenes = Batches(sampler, seed, range(chunk), frames, size)
-        self.whole = whole
+        self.whole, self.layers = whole, layers
 
-    def __getitem__(self, index: int) -> tuple[Tensor, ...]:
+    def __getitem__(self, index: int) -> Chunk:
         scenes = StackedScenes.of(self.scenes[index])
         mask = scenes.mask.unsqueeze(2)
         colors = torch.cat(
             [scenes.frames.flatten(1, 3).float(), scenes.region.flatten(1).unsqueeze(-1).float()],
             dim=-1,
         )
+        planes = None
+        if self.layers:
+            planes = layer_planes(scenes, np.random.default_rng([self.scenes.seed, index, 4]))
+            colors = torch.cat([colors, planes.transpose(2, 1).flatten(2).transpose(1, 2)], dim=-1)
         members = statistics.pixel_set_masks(mask)
         generator = torch.Generator().manual_seed(index)
         drawn = []
@@ -428,13 +460,16 @@ class _DrawnPixels(Dataset[tuple[Tensor, ...]]):
             offset = torch.rand(len(scenes), count, generator=generator)
             drawn.append(statistics.draw_pixels(colors, members[:, number], count, offset))
         pixels = torch.cat(drawn, dim=1)
-        return (
-            pixels[..., :3].byte(),
-            pixels[..., 3] > 0.5,
-            members.float().mean(dim=2),
-            scenes.source,
-            *((scenes.frames, scenes.region, scenes.mask) if self.whole else ()),
-        )
+        part = {
+            "pixels": pixels[..., :3].byte(),
+            "region": pixels[..., 3] > 0.5,
+            "shares": members.float().mean(dim=2),
+            "source": scenes.source,
+        }
+        if planes is not None:
+            part["layers"] = pixels[..., 4:].half()
+        whole = (scenes.frames, scenes.region, scenes.mask) if self.whole else ()
+        return part, whole, planes if self.whole else None
 
 
 def make_sampler(packs: list[Pack], config: DataConfig, scenes: SceneRecipe) -> SceneSampler:

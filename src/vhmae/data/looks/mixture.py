@@ -17,6 +17,7 @@ from torch import Tensor
 from vhmae.color.lut import Lut3D
 from vhmae.data.looks.camera import CameraScene
 from vhmae.data.looks.kinds import LOOKS, ColorMap, LookSources
+from vhmae.data.looks.spatial import ADDED
 from vhmae.errors import InputError
 
 TABLE_SIZE = 17
@@ -46,11 +47,28 @@ class LookMixture:
     one_look: float = 0.25
     """Share of composites in HYouTube's way: A is the identity, B goes the whole way."""
     same_look: float = 0.15
-    """Share of composites with A = B, where the right answer is to do nothing."""
+    """Share of composites with A = B, where the right answer is to do nothing, but for what is laid
+    over the foreground (``lighting`` and those below it)."""
     one_scene: float = 0.0
     """Share of composites whose looks are two renderings of one scene, at full strength."""
     lighting: float = 0.15
-    """Share of composites with a smooth gradient of light across the foreground."""
+    """Share of foregrounds with a smooth gradient of light across them, those of ``same_look``
+    among them; of the look path's own stage with ``train.look.layers`` alone."""
+    poisson: float = 0.0
+    """Share of foregrounds that are blended by gradients into another place of their scene before
+    they get their look (random Poisson blending): light that differs within the subject. Of the
+    look path's own stage as ``lighting``."""
+    haze: float = 0.0
+    """Share of foregrounds behind a veil that grows across the frame; of the look path's own stage
+    as ``lighting``."""
+    noise: float = 0.0
+    """Share of foregrounds with a sensor's noise, which the background does not have; of the look
+    path's own stage as ``lighting``."""
+    blur: float = 0.0
+    """Share of foregrounds that are softer than the background, in scenes alone: drawn pixels have
+    no neighbors."""
+    compression: float = 0.0
+    """Share of foregrounds that went through a JPEG of quality 20 to 90, in scenes alone."""
 
     def __post_init__(self) -> None:
         for names in ((*LOOKS,), ("one_look", "one_scene", "same_look")):
@@ -60,14 +78,20 @@ class LookMixture:
                     f"looks: the shares of {', '.join(names)} are {shares}; expected 0 or more, at "
                     "most 1 in all"
                 )
-        if not 0.0 <= self.lighting <= 1.0:
-            raise InputError(f"looks.lighting: {self.lighting} is no share; expected 0 to 1")
+        for name, share in {**self.layers, "poisson": self.poisson}.items():
+            if not 0.0 <= share <= 1.0:
+                raise InputError(f"looks.{name}: {share} is no share; expected 0 to 1")
         low, high = self.strength
         if not 0.0 <= low <= high <= 1.0:
             raise InputError(
                 f"looks.strength: [{low:g}, {high:g}]; expected [LOW, HIGH] with 0 <= LOW <= HIGH "
                 "<= 1"
             )
+
+    @property
+    def layers(self) -> dict[str, float]:
+        """Share of each kind in ``ADDED`` that the mixture has a field for."""
+        return {name: float(getattr(self, name)) for name in ADDED if hasattr(self, name)}
 
     @property
     def shares(self) -> dict[str, float]:

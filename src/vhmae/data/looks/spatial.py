@@ -1,16 +1,18 @@
-"""What is laid over a foreground after its look, place by place: light, haze, noise.
+"""What is laid over a foreground after its look, place by place: light, haze, blur, noise.
 
 ``ADDED`` is where another one goes: a class with a ``draw`` and a call on colors (H, W, 3), which
 is told the number of the frame. Whatever it draws for a composite holds for all of its frames.
+Evaluation sets name it in ``shifts``, training draws it by its share in ``LookMixture``.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar, Protocol, runtime_checkable
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -19,6 +21,8 @@ from vhmae.data.looks.parametric import ParametricLook, draw_hue_shifts, log_uni
 from vhmae.data.looks.photographic import to_display, to_light
 
 Color = tuple[float, float, float]
+LINES = 288
+"""Of the frame that sizes in pixels are stated for."""
 
 
 class Added(Protocol):
@@ -29,21 +33,38 @@ class Added(Protocol):
         ...
 
 
+@runtime_checkable
+class Placed(Added, Protocol):
+    """Something that can be told pixel by pixel, so that drawn pixels can be under it."""
+
+    averages_out: ClassVar[bool]
+    """Whether the mean color of a cell hardly has it."""
+
+    def at(self, colors: Tensor, places: Tensor) -> Tensor:
+        """Colors (P, 3) and where they lie, (P, 2) as x and y in [-1, 1] -> colors, not clipped."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Lighting:
     """A smooth gradient of light across the frame: gains ``low`` to ``high`` along ``angle``."""
 
+    averages_out: ClassVar[bool] = False
     angle: float
     """Direction in radians, 0 points right."""
     low: Color
     high: Color
 
-    def gain(self, height: int, width: int) -> Tensor:
+    def gain(self, height: int, width: int, device: torch.device | None = None) -> Tensor:
         """Gains per pixel, (3, height, width)."""
-        return lighting_gains([self], height, width)[0]
+        return lighting_gains([self], height, width, device)[0]
 
     def __call__(self, colors: Tensor, frame: int = 0) -> Tensor:
-        return colors * self.gain(*colors.shape[:2]).permute(1, 2, 0)
+        return colors * self.gain(*colors.shape[:2], colors.device).permute(1, 2, 0)
+
+    def at(self, colors: Tensor, places: Tensor) -> Tensor:
+        low, high = colors.new_tensor(self.low), colors.new_tensor(self.high)
+        return colors * (low + (high - low) * _ramp_at(self.angle, places))
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Lighting:
@@ -74,6 +95,12 @@ def _ramps(
     return torch.sigmoid(3.0 * ((x * ways[:, 0] + y * ways[:, 1]) / math.sqrt(2.0))).unsqueeze(1)
 
 
+def _ramp_at(angle: float, places: Tensor) -> Tensor:
+    """The ramp of :func:`_ramps` at places (P, 2), (P, 1)."""
+    along = places[:, :1] * math.cos(angle) + places[:, 1:] * math.sin(angle)
+    return torch.sigmoid(3.0 * (along / math.sqrt(2.0)))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HueShift:
     """Saturation shifted by hue: a map of colors, but added to a foreground alone."""
@@ -92,6 +119,7 @@ class HueShift:
 class Haze:
     """A veil of light that grows across the frame along ``angle``, mixed in linear light."""
 
+    averages_out: ClassVar[bool] = False
     angle: float
     near: float
     """Share of the veil where it is thinnest."""
@@ -100,7 +128,14 @@ class Haze:
     """Its light."""
 
     def __call__(self, colors: Tensor, frame: int = 0) -> Tensor:
-        ramp = _ramps([self.angle], *colors.shape[:2])[0].permute(1, 2, 0)
+        return self._veiled(
+            colors, _ramps([self.angle], *colors.shape[:2], colors.device)[0].permute(1, 2, 0)
+        )
+
+    def at(self, colors: Tensor, places: Tensor) -> Tensor:
+        return self._veiled(colors, _ramp_at(self.angle, places))
+
+    def _veiled(self, colors: Tensor, ramp: Tensor) -> Tensor:
         share = self.near + (self.far - self.near) * ramp
         light = to_light(colors)
         return to_display(light + share * (light.new_tensor(self.color) - light))
@@ -115,9 +150,28 @@ class Haze:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Blur:
+    """A lens out of focus, in linear light."""
+
+    deviation: float
+    """Of the Gaussian, in pixels of a frame with 288 lines."""
+
+    def __call__(self, colors: Tensor, frame: int = 0) -> Tensor:
+        deviation = self.deviation * len(colors) / LINES
+        light = to_light(colors).cpu().numpy()
+        blurred = cv2.GaussianBlur(light, (0, 0), deviation, borderType=cv2.BORDER_REPLICATE)
+        return to_display(torch.from_numpy(blurred).to(colors))
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Blur:
+        return cls(deviation=log_uniform(rng, 0.5, 3.0))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Noise:
     """A sensor's noise, new in each frame: shot noise grows with the light, read noise does not."""
 
+    averages_out: ClassVar[bool] = True
     shot: float
     """Variance a unit of light, of linear light in [0, 1]."""
     read: float
@@ -130,10 +184,35 @@ class Noise:
         spread = (self.shot * light + self.read**2).sqrt()
         return to_display(light + spread * torch.from_numpy(drawn).to(light))
 
+    def at(self, colors: Tensor, places: Tensor) -> Tensor:
+        return self(colors)
+
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Noise:
         shot, read = log_uniform(rng, 1e-5, 2e-3), log_uniform(rng, 5e-4, 1e-2)
         return cls(shot=shot, read=read, seed=int(rng.integers(1 << 31)))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compression:
+    """A lossy file in between: blocks of JPEG, chroma at half the size."""
+
+    quality: int
+    """Of OpenCV, 1 to 100."""
+
+    def __call__(self, colors: Tensor, frame: int = 0) -> Tensor:
+        levels = (colors.clamp(0.0, 1.0) * 255.0).round().byte().cpu().numpy()
+        flags = [
+            *(cv2.IMWRITE_JPEG_QUALITY, self.quality),
+            *(cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420),
+        ]
+        codes = cv2.imencode(".jpg", levels[..., ::-1], flags)[1]
+        decoded = cv2.imdecode(codes, cv2.IMREAD_COLOR)
+        return torch.from_numpy(decoded[..., ::-1].copy()).to(colors) / 255.0
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Compression:
+        return cls(quality=int(rng.integers(20, 91)))
 
 
 ADDED: dict[str, Callable[[np.random.Generator], Added]] = {
@@ -141,14 +220,42 @@ ADDED: dict[str, Callable[[np.random.Generator], Added]] = {
     "hue": HueShift.draw,
     "haze": Haze.draw,
     "noise": Noise.draw,
+    "blur": Blur.draw,
+    "compression": Compression.draw,
 }
-"""In the order in which they are drawn, which sets on disk depend on."""
+"""In the order in which they are drawn, which sets on disk depend on: another one goes to the
+end."""
 
-APPLIED = ("hue", "lighting", "haze", "noise")
-"""In the order in which they are laid on: a surface's color, light, air, the sensor."""
+APPLIED = ("hue", "lighting", "haze", "blur", "noise", "compression")
+"""In the order in which they are laid on: a surface's color, light, air, lens, sensor, file; what
+is not named here comes last."""
 
 
 def draw_added(rng: np.random.Generator, shifts: Sequence[str]) -> list[Added]:
     """Draw what ``shifts`` asks for, in the order in which it is laid on."""
     drawn = {name: draw(rng) for name, draw in ADDED.items() if name in shifts}
-    return [drawn[name] for name in APPLIED if name in drawn]
+    return _in_order(drawn)
+
+
+def draw_layers(
+    rng: np.random.Generator, shares: Mapping[str, float], count: int
+) -> list[list[Added]]:
+    """Draw what is laid over the foregrounds of a batch, each in the order in which it is laid on.
+
+    Args:
+        shares: share of the foregrounds by the name of a kind; but for lighting, which was always
+            drawn, a share of 0 draws nothing, so that other draws stay.
+    """
+    drawn: list[dict[str, Added]] = [{} for _ in range(count)]
+    for name, draw in ADDED.items():
+        share = shares.get(name, 0.0)
+        if share > 0.0 or name == "lighting":
+            for row in drawn:
+                if rng.random() < share:
+                    row[name] = draw(rng)
+    return [_in_order(row) for row in drawn]
+
+
+def _in_order(drawn: Mapping[str, Added]) -> list[Added]:
+    names = (*APPLIED, *(name for name in drawn if name not in APPLIED))
+    return [drawn[name] for name in names if name in drawn]
