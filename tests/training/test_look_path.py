@@ -140,8 +140,8 @@ class Map:
         frame = np.dstack([columns, rows, np.full_like(rows, 90)])
         region = np.zeros((size, size), bool)
         region[12:36, 8:40] = True
-        stacked = (np.stack([one] * frames) for one in (frame, region, region))
-        return Scene(*stacked, source=int(rng.integers(9)))
+        regions = np.stack([region] * frames)
+        return Scene(np.stack([frame] * frames), regions, regions, int(rng.integers(9)))
 
 
 def test_a_bank_knows_where_its_pixels_lay_where_layers_are_asked_for() -> None:

@@ -379,7 +379,9 @@ class LookBank:
         parts: list[dict[str, Tensor]] = []
         for number, (part, whole, planes) in enumerate(_told_plainly(loader)):
             if likes is not None:
-                scenes = StackedScenes(*whole, part["source"])
+                assert whole is not None, "likes are looked for in whole scenes"
+                frames, recolored, mask = whole
+                scenes = StackedScenes(frames, recolored, mask, part["source"])
                 found = likes(scenes, np.random.default_rng([seed, number, 3]), planes)
                 for name in ("pixels", "region", *(("layers",) if stage.layers else ())):
                     part[name] = torch.cat([part[name], getattr(found, name)], dim=1)
@@ -423,9 +425,11 @@ def layer_planes(scenes: StackedScenes, rng: np.random.Generator) -> Tensor:
     return torch.cat([places, change], dim=2)
 
 
-Chunk = tuple[dict[str, Tensor], tuple[Tensor, ...], Tensor | None]
-"""A part of a bank; where likes are looked for, frames, region and mask of its scenes, and where
-layers are laid over drawn pixels, their planes."""
+Whole = tuple[Tensor, Tensor, Tensor]
+"""Frames, region and mask of scenes."""
+Chunk = tuple[dict[str, Tensor], Whole | None, Tensor | None]
+"""A part of a bank; where likes are looked for, its scenes, and their planes where layers are laid
+over drawn pixels."""
 
 
 class _DrawnPixels(Dataset[Chunk]):
@@ -468,7 +472,7 @@ class _DrawnPixels(Dataset[Chunk]):
         }
         if planes is not None:
             part["layers"] = pixels[..., 4:].half()
-        whole = (scenes.frames, scenes.region, scenes.mask) if self.whole else ()
+        whole = (scenes.frames, scenes.region, scenes.mask) if self.whole else None
         return part, whole, planes if self.whole else None
 
 

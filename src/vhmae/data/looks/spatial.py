@@ -60,7 +60,8 @@ class Lighting:
         return lighting_gains([self], height, width, device)[0]
 
     def __call__(self, colors: Tensor, frame: int = 0) -> Tensor:
-        return colors * self.gain(*colors.shape[:2], colors.device).permute(1, 2, 0)
+        height, width = colors.shape[:2]
+        return colors * self.gain(height, width, colors.device).permute(1, 2, 0)
 
     def at(self, colors: Tensor, places: Tensor) -> Tensor:
         low, high = colors.new_tensor(self.low), colors.new_tensor(self.high)
@@ -128,9 +129,9 @@ class Haze:
     """Its light."""
 
     def __call__(self, colors: Tensor, frame: int = 0) -> Tensor:
-        return self._veiled(
-            colors, _ramps([self.angle], *colors.shape[:2], colors.device)[0].permute(1, 2, 0)
-        )
+        height, width = colors.shape[:2]
+        ramp = _ramps([self.angle], height, width, colors.device)[0].permute(1, 2, 0)
+        return self._veiled(colors, ramp)
 
     def at(self, colors: Tensor, places: Tensor) -> Tensor:
         return self._veiled(colors, _ramp_at(self.angle, places))
@@ -208,6 +209,7 @@ class Compression:
         ]
         codes = cv2.imencode(".jpg", levels[..., ::-1], flags)[1]
         decoded = cv2.imdecode(codes, cv2.IMREAD_COLOR)
+        assert decoded is not None, "what was encoded can be decoded"
         return torch.from_numpy(decoded[..., ::-1].copy()).to(colors) / 255.0
 
     @classmethod
