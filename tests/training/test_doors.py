@@ -95,6 +95,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_a_run_without_a_prior_says_so_at_its_end(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--config", "r.yaml", "-o", "run", "--json", "r.json"]) == 0
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "no weights.prior.json was fitted" in line
+    assert "the recipe's data.prior_sets, or fit one by vhmae fit-prior" in line
+    report = json.loads((folder / "r.json").read_text())
+    assert "no weights.prior.json was fitted" in report["warnings"][0]
+
+
 def test_a_head_and_a_term_from_outside_train_and_harmonize(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

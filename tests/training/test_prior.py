@@ -35,7 +35,9 @@ def test_a_run_fits_a_prior_at_its_end_where_sets_are_named(
     kept = dataclasses.replace(short.data, keep_dev=False, dev_list=None)
     named = dataclasses.replace(kept, prior_sets=(data.name,))
     run = tmp_path / "run"
-    Trainer(dataclasses.replace(short, data=named), run, "cpu").run()
+    trainer = Trainer(dataclasses.replace(short, data=named), run, "cpu")
+    trainer.run()
+    assert not trainer.warnings
     prior = read_prior(run / "weights.prior.json")
     weights = (run / "weights.safetensors").read_bytes()
     assert prior.provenance["weights_sha256"] == hashlib.sha256(weights).hexdigest()

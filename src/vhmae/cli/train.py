@@ -9,6 +9,7 @@ from typing import Any
 
 from vhmae.cli.options import add_options, add_report_options, given_options
 from vhmae.cli.parser import Parser, add_command, write_report
+from vhmae.cli.words import print_warnings
 from vhmae.config import keys_of
 from vhmae.errors import InputError, counted
 from vhmae.model.job import GraphJob, JoinJob
@@ -80,6 +81,7 @@ def _train(args: Any) -> None:
             "steps": state.step,
             "trained_seconds": state.trained_seconds,
             "precision": state.precision,
+            "warnings": trainer.warnings,
         },
     )
 
@@ -148,6 +150,7 @@ def _tell(args: Any, job: TrainJob, facts: dict[str, Any]) -> None:
             f"{facts['trained_seconds'] / 60:.1f} "
             f"minutes, {facts['precision']}"
         )
+    print_warnings(facts.get("warnings", []), args.quiet)
 
 
 def add_weights(commands: Any) -> None:

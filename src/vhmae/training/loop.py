@@ -317,6 +317,18 @@ class Trainer:
             facts["dev_scores"] = self.scores
         save_model(self.average, self.run_dir / name, facts)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is to be said of a run that has ended."""
+        if self.recipe.data.prior_sets or not self.model.head.holds_between_key_frames:
+            return []
+        weights = self.run_dir / WEIGHTS
+        return [
+            f"{weights}: no {prior_beside(weights).name} was fitted, so that guides take that of "
+            "other weights, twice as wide; name sets in the recipe's data.prior_sets, or fit one "
+            "by vhmae fit-prior"
+        ]
+
     def _fit_prior(self, journal: Journal) -> None:
         """Fit what guided harmonizing knows beforehand, where the recipe names sets for it."""
         data, weights = self.recipe.data, self.run_dir / WEIGHTS
