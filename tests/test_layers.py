@@ -92,6 +92,15 @@ def test_a_room_imports_from_lower_rooms_only() -> None:
             )
 
 
+def test_the_engine_opens_no_files_but_the_network_and_its_compiled_code() -> None:
+    opens = re.compile(r"\bopen\(|\bsafe_open\(|\.(read|write)_(text|bytes)\(|whole_file|\.mkdir\(")
+    threads = re.compile(r"threading\.Thread|import concurrent|from concurrent|vhmae\.overlap")
+    files = {path.stem: path.read_text() for path in (SOURCE / "engine").glob("*.py")}
+    found = {name for name, text in files.items() if opens.search(text)}
+    assert found == {"machine_code", "onnx_network"}
+    assert [name for name, text in files.items() if threads.search(text)] == []
+
+
 def test_files_are_read_in_one_sitting() -> None:
     for path in [*SOURCE.rglob("*.py"), *Path(__file__).parent.rglob("*.py")]:
         assert len(path.read_text().splitlines()) <= 500, f"{path} is too long: split it"

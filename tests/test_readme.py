@@ -30,6 +30,7 @@ def commands(page: Path) -> list[str]:
     return [part for part in bare if part.startswith("vhmae ")]
 
 
+CODE = re.DOTALL | re.MULTILINE
 RECIPES = [
     p.read_text().splitlines()[0].removeprefix("# ")
     for p in sorted((ROOT / "configs").glob("*.yaml"))
@@ -52,14 +53,17 @@ def test_there_are_commands_to_check() -> None:
 
 
 def test_make_targets_that_are_shown_exist() -> None:
-    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     shown = {
-        m
-        for page in PAGES
-        for m in re.findall(r"\bmake (\w+)\b", page.read_text())
-        if m in ("demo", "docs", "test", "setup", "lint", "check")
+        target
+        for page in [*PAGES, ROOT / "CONTRIBUTING.md"]
+        for code in re.findall(r"^ *```\w*\n.*?^ *```|`[^`\n]+`", page.read_text(), CODE)
+        for words in re.findall(r"(?:^|[`;&|]) *make((?: +[\w=.-]+)+)", code, re.MULTILINE)
+        for target in words.split()
+        if "=" not in target and not target.startswith("-")
     }
-    assert {"demo", "test"} <= shown <= targets
+    assert {"demo", "test", "guided", "platforms", "rvm-weights"} <= shown
+    assert shown - targets == set()
 
 
 MADE = ("api", "changes", "commands", "free-model-card", "model-card", "recipe", "recipes")

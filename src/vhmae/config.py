@@ -71,9 +71,13 @@ def _lay_over(tree: dict[str, Any], changes: dict[str, Any]) -> None:
             tree[key] = value
 
 
-def read_section(path: Path, key: str) -> Any:
-    """One key of a YAML recipe; None where it has none."""
-    return _read_tree(path).get(key)
+def read_section(path: Path, key: str, before: tuple[Path, ...] = ()) -> Any:
+    """One key of a YAML recipe, or of those that it extends; None where they have none."""
+    tree = _read_tree(path)
+    extended = tree.get(EXTENDS)
+    if key in tree or not isinstance(extended, str) or path.resolve() in before:
+        return tree.get(key)
+    return read_section(path.parent / extended, key, (*before, path.resolve()))
 
 
 def _read_tree(path: Path) -> dict[str, Any]:

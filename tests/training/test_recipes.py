@@ -9,7 +9,7 @@ import torch
 
 from tests.support.networks import TINY
 from vhmae.comparators.recipe import Course
-from vhmae.config import build, read_config, to_tree
+from vhmae.config import build, read_config, read_section, to_tree
 from vhmae.errors import InputError
 from vhmae.model.precision import choose_training_precision
 from vhmae.training.recipe import DataConfig, Recipe, Stage, TrainConfig
@@ -58,6 +58,16 @@ def test_a_recipe_extends_another_key_by_key(tmp_path: Path) -> None:
     assert read.data.shares == (0.2, 0.2, 0.6)  # a list is one value
     assert read.data.dev_list == tmp_path / "lists" / "dev.txt"  # from the file that says it
     assert read.data.leave_out == tmp_path / "mine.txt"
+
+
+def test_a_section_is_found_in_what_a_recipe_extends(tmp_path: Path) -> None:
+    """By it `vhmae train` tells recipes of compared methods from ours."""
+    (tmp_path / "first.yaml").write_text("comparator: dib\n")
+    (tmp_path / "second.yaml").write_text("extends: first.yaml\n")
+    (tmp_path / "round.yaml").write_text("extends: round.yaml\n")
+    assert read_section(tmp_path / "second.yaml", "comparator") == "dib"
+    assert read_section(tmp_path / "second.yaml", "model") is None
+    assert read_section(tmp_path / "round.yaml", "comparator") is None  # refused where it is read
 
 
 @pytest.mark.parametrize(
