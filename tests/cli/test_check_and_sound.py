@@ -17,6 +17,7 @@ from tests.support.commands import error_of
 from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.cli import main
 from vhmae.errors import InputError
+from vhmae.video.pictures import write_still
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.writer import VideoWriter
@@ -114,6 +115,47 @@ def test_sound_becomes_aac(codec: str, layout: str, rate: int, target: str, tmp_
     assert power == pytest.approx(1 / 32, rel=0.1)
     copied(source, tmp_path / f"cut{target}", audio="aac", start_seconds=0.5, end_seconds=0.8)
     assert loudness(tmp_path / f"cut{target}")[1] == pytest.approx(0.3, abs=0.3)
+
+
+@pytest.mark.parametrize("audio", ["copy", "aac"])
+@pytest.mark.parametrize("target", [".mp4", ".mov", ".mkv"])
+@pytest.mark.parametrize(("kind", "layout"), [(".mkv", "5.1"), (".mkv", "4.0"), (".avi", "5.1")])
+def test_surround_whose_file_tells_its_number_alone_is_kept(
+    kind: str, layout: str, target: str, audio: str, tmp_path: Path
+) -> None:
+    source = with_sound(tmp_path / f"in{kind}", "pcm_s16le", layout)
+    copied(source, tmp_path / f"out{target}", audio=audio)
+    with av.open(str(tmp_path / f"out{target}")) as container:
+        sound = container.streams.audio[0]
+        assert sound.codec_context.name == ("aac" if audio == "aac" else "pcm_s16le")
+        assert sound.codec_context.channels == (6 if layout == "5.1" else 4)
+        heard = [frame.to_ndarray() for frame in container.decode(audio=0)]
+    assert sum(one.size for one in heard) >= 48000 * (6 if layout == "5.1" else 4)
+
+
+@pytest.mark.parametrize("kind", ["size", "text"])
+@pytest.mark.parametrize("wrong", ["composite", "mask"])
+def test_a_check_looks_at_every_picture_of_a_sequence(
+    wrong: str, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, masks = moving_scene(5, 96, 64)
+    for name in ("composite", "mask"):
+        (tmp_path / name).mkdir()
+    for number, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
+        write_still(tmp_path / "composite" / f"c.{number}.png", frame)
+        write_still(
+            tmp_path / "mask" / f"m.{number}.png", mask[..., None] * np.full(3, 255, np.uint8)
+        )
+    last = next((tmp_path / wrong).glob("*.4.png"))
+    if kind == "size":
+        write_still(last, np.full((48, 60, 3), 255, np.uint8))
+    else:
+        last.write_text("no picture")
+    files = (tmp_path / "composite", "--mask", tmp_path / "mask", "-o", tmp_path / "out.mkv")
+    line = error_of("harmonize", *files, "--check", capsys=capsys)
+    assert str(last) in line
+    assert ("is 60x48" if kind == "size" else "no picture in it") in line
+    assert not (tmp_path / "out.mkv").exists()
 
 
 def test_webm_holds_no_aac(tmp_path: Path) -> None:

@@ -52,6 +52,25 @@ def is_exr(path: Path) -> bool:
     return path.suffix.lower() == ".exr"
 
 
+def exr_size(path: Path, what: str) -> tuple[int, int]:
+    """Width and height of a file's frame, by its header alone.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    library = open_library(path)
+    check_is_picture_file(path, what)
+    try:
+        file = library.File(os.fsencode(path), header_only=True)
+        shown = _Window.of(file.parts[0].header, "displayWindow")
+    except (OSError, RuntimeError, ValueError, IndexError, KeyError) as error:
+        raise InputError(
+            f"{path}: cannot be read as OpenEXR ({str(error).splitlines()[0]}); export the "
+            f"{what} again"
+        ) from None
+    return shown.right - shown.left, shown.bottom - shown.top
+
+
 class ExrPicture:
     """One file, with its part that holds the picture."""
 

@@ -40,7 +40,13 @@ from vhmae.video.mask_meaning import (
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_video
 from vhmae.video.reader import read_frames
-from vhmae.video.sequence import PICTURES, is_pattern, picture_files, told_numbers
+from vhmae.video.sequence import (
+    PICTURES,
+    check_sizes,
+    is_pattern,
+    picture_files,
+    told_numbers,
+)
 from vhmae.video.stills import Turn, is_grey, picture_bytes, turn_of
 from vhmae.video.turning import unmirrored
 
@@ -230,6 +236,7 @@ def open_matte(path: Path, reading: MaskReading = USUAL) -> MatteSource:
 def _open_pictures(path: Path, files: list[Path], reading: MaskReading) -> MatteSource:
     meaning = meaning_of(path, files, reading.label)
     height, width = meaning.read(files[0]).shape
+    check_sizes(files, "mask", (width, height))
 
     def start(first: int) -> Iterator[Array]:
         for file in files[first:]:

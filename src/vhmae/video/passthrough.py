@@ -22,7 +22,17 @@ TRIED_PACKETS = 8
 """Packets of sound that are written to memory before the work, to see whether they can be."""
 AAC_BITS_PER_CHANNEL = 96_000
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-_LAYOUTS = {1: "mono", 2: "stereo"}
+_USUAL_LAYOUTS = {
+    1: "mono",
+    2: "stereo",
+    3: "2.1",
+    4: "4.0",
+    5: "5.0",
+    6: "5.1",
+    7: "6.1",
+    8: "7.1",
+}
+"""Which channels there are where a file tells how many alone."""
 _OF_THE_FILE_ITSELF = (
     *("encoder", "major_brand", "minor_version", "compatible_brands", "duration"),
     "timecode",  # of the first frame, which another one may be
@@ -349,17 +359,24 @@ def copied_sound(container: Any, stream: Any) -> Any:
     """A stream that packets of another one are copied into."""
     copied = container.add_stream_from_template(stream)
     # .mkv and .avi tell how many channels there are, not which: .mp4 and .mov will know.
-    layout = _LAYOUTS.get(stream.codec_context.channels)
-    if layout is not None and stream.codec_context.layout.name not in _LAYOUTS.values():
+    own = stream.codec_context
+    if (layout := _layout_of(own)) != own.layout.name:
         copied.codec_context.layout = layout
     return copied
+
+
+def _layout_of(sound: Any) -> str:
+    """FFmpeg's name of the channels of a stream: its own, or the usual ones of their number."""
+    told = sound.layout.name
+    untold = sound.channels <= 2 or told.endswith(" channels")
+    return _USUAL_LAYOUTS.get(sound.channels, told) if untold else told
 
 
 def added_aac(container: Any, stream: Any) -> Any:
     """A stream of AAC that sound is encoded into, at its own rate where AAC has that."""
     own = stream.codec_context
     rate = own.sample_rate if own.sample_rate in AAC_RATES else 48000
-    layout = _LAYOUTS.get(own.channels, own.layout.name)
+    layout = _layout_of(own)
     added = container.add_stream("aac", rate=rate, layout=layout)
     added.bit_rate = AAC_BITS_PER_CHANNEL * own.channels
     try:

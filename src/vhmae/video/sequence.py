@@ -16,12 +16,12 @@ from vhmae.color.light import LightSpace
 from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
 from vhmae.partial_output import check_apart, check_folder
-from vhmae.video.exr import ExrPicture, is_exr, probe_exr
+from vhmae.video.exr import ExrPicture, exr_size, is_exr, probe_exr
 from vhmae.video.pairing import natural_order, numbers_of
 from vhmae.video.planes import frame_of
 from vhmae.video.probe import DEFAULT_RATE, VideoInfo, describe_stream
 from vhmae.video.still_marks import marks_of
-from vhmae.video.stills import Turn, open_picture, picture_bytes
+from vhmae.video.stills import Turn, open_picture, picture_bytes, upright_size
 from vhmae.video.turning import turned_frame, turned_info
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".bmp", ".webp")
@@ -229,6 +229,7 @@ def probe_pictures(
             info = describe_stream(stream, path, colorspace, space)
         aspect = marks_of(picture_bytes(files[0], what)).aspect
         info = turned_info(dataclasses.replace(info, pixel_aspect=aspect), turn)
+    check_sizes(files, what, (info.width, info.height))
     fps = rate or (info.fps if info.codec == "exr" else DEFAULT_RATE)
     return dataclasses.replace(
         info,
@@ -238,6 +239,23 @@ def probe_pictures(
         fps=fps,
         duration_seconds=len(files) / float(fps),
     )
+
+
+def check_sizes(files: Sequence[Path], what: str, size: tuple[int, int]) -> None:
+    """Refuse pictures that are none, or of another size than the first one, by their heads: before
+    the work, and not at the last of them.
+
+    Args:
+        what: their part in the work, for messages.
+        size: width and height of the first, upright.
+    """
+    for file in files[1:]:
+        found = exr_size(file, what) if is_exr(file) else upright_size(file, what)
+        if found != size:
+            raise InputError(
+                f"{file}: is {found[0]}x{found[1]}, the first {what} is {size[0]}x{size[1]}; "
+                "export the sequence in one form"
+            )
 
 
 def read_pictures(info: VideoInfo, first: int = 0) -> Iterator[tuple[int, av.VideoFrame, bool]]:

@@ -55,6 +55,8 @@ class Turn(NamedTuple):
         return bool(self.quarters % 4) or self.mirrored
 
 
+_HEAD_BYTES = 1 << 16
+"""Of a file, in which most kinds of pictures say their size."""
 UPRIGHT = Turn()
 _TURNS = {
     2: Turn(0, True),
@@ -200,6 +202,32 @@ def write_levels(
             f"{named or path}: cannot be written ({error.strerror}); check the folder and the "
             "space on the disk"
         ) from None
+
+
+def upright_size(path: Path, what: str) -> tuple[int, int]:
+    """Width and height of a picture once it is upright, by its head and without decoding any of it.
+
+    Raises:
+        InputError: where it is no picture, or its head is cut short.
+    """
+    check_is_picture_file(path, what)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check the path and the permissions"
+        ) from None
+    kind = picture_kind(data)
+    if kind is None:
+        raise _unreadable(path, "no picture in it", what)
+    size = stored_size(data, kind)
+    if size is None or kind == "webp_pipe":  # TIFF and WebP may end in what is said of them
+        data = picture_bytes(path, what)
+        size = stored_size(data, kind)
+    if size is None:
+        raise _unreadable(path, "damaged", what)
+    return size[::-1] if turn_of(data).quarters % 2 else size
 
 
 def _check_size(path: Path, data: bytes, kind: str) -> None:
