@@ -73,7 +73,8 @@ space: browser
 	cp -r build/browser build/space
 	cp space/README.md space/.gitattributes build/space
 
-# Whether each platform that docs/install.md names has wheels of all that is needed; needs uv. OpenTimelineIO has none for 3.14 yet.
+# Whether each platform that docs/install.md names has wheels of all that is needed; needs uv, which fetches the Pythons that
+# byte-compile the code. OpenTimelineIO has none for 3.14 yet.
 platforms:
 	for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin x86_64-pc-windows-msvc; do \
 	  for python in 3.11 3.12 3.13 3.14; do \

@@ -1,4 +1,5 @@
-"""Draw the node graphs of docs/comfyui.md and docs/nuke.md, from the files that set them up.
+"""Draw the node graphs of docs/comfyui.md and docs/nuke.md, from the files that set them up, and
+the way of a frame through the page of docs/browser.md, from its sources.
 
 python tools/draw_node_graphs.py  (needs the package; writes docs/pictures/*-graph.svg)
 """
@@ -16,6 +17,7 @@ from vhmae.nuke.script import knobs, nuke_script
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 WORKFLOW = ROOT / "integrations" / "comfyui" / "example_workflows" / "video.json"
+BROWSER = ROOT / "browser"
 ROW = 18
 STYLE = (
     "text{font:13px sans-serif;fill:#e8e8e8}.title{font-weight:bold}.quiet{fill:#b4b4b4}"
@@ -142,7 +144,67 @@ def nuke() -> str:
     return svg([*boxes.values()], wires, note + "no picture of Nuke.")
 
 
-DRAWINGS = {"comfyui-graph.svg": comfyui, "nuke-graph.svg": nuke}
+def told_in(file: str, name: str) -> str:
+    """The words of a list that a source of the page without a server has by a name."""
+    text = (BROWSER / file).read_text(encoding="utf-8")
+    (found,) = re.findall(rf"const {name}\b[^=]*= \[(.+?)\]", text)
+    return ", ".join(re.findall(r'"(\w+)"', found))
+
+
+def browser() -> str:
+    """The way of a frame through the page without a server; each box names where it is written."""
+    layout = {
+        "frontend/src": (700, 30, "Drawn at full size", ["WebGL2: maps inside the matte"], True),
+        "src/video/clip.ts": (30, 30, "Composite", ["a video or picture", "by WebCodecs"], False),
+        "src/video/mattes.ts": (
+            *(30, 150, "Mask"),
+            [told_in("src/video/mattes.ts", "MATTE_KINDS")],
+            False,
+        ),
+        "src/analysis": (
+            *(365, 30, "Key frames and maps"),
+            ["ONNX Runtime in a worker,", "maps averaged over a shot"],
+            True,
+        ),
+        "src/said.ts": (365, 150, "What is said", ["takes, points, strength"], True),
+        "src/video/write.ts": (
+            *(700, 150, "The file"),
+            [f"mp4: {told_in('src/video/write.ts', 'CODECS')}; sound copied"],
+            False,
+        ),
+    }
+    boxes = {}
+    for file, (x, y, title, lines, own) in layout.items():
+        place = BROWSER.parent if file.startswith("frontend") else BROWSER
+        if not (place / file).exists():
+            raise FileNotFoundError(place / file)
+        boxes[title] = Box(x, y, 270, title, [*lines, file], own)
+
+    def wire(start: str, end: str, out: float, into: float) -> str:
+        left, right = boxes[start], boxes[end]
+        if left.x == right.x:
+            return f"M{left.x + 135:g} {left.y + left.height:g}L{left.x + 135:g} {right.y:g}"
+        begin, stop = left.y + out, right.y + into
+        middle = (left.x + left.width + right.x) / 2
+        bend = f"{middle:g} {begin:g} {middle:g} {stop:g}"
+        return f"M{left.x + left.width:g} {begin:g}C{bend} {right.x:g} {stop:g}"
+
+    wires = [
+        wire("Composite", "Key frames and maps", 25, 25),
+        wire("Mask", "Key frames and maps", 25, 60),
+        wire("Key frames and maps", "Drawn at full size", 25, 25),
+        wire("What is said", "Drawn at full size", 25, 55),
+        wire("Drawn at full size", "The file", 0, 0),
+    ]
+    note = "Drawn from the sources in browser/ by tools/draw_node_graphs.py; the page has no nodes."
+    return svg([*boxes.values()], wires, note)
+
+
+DRAWINGS = {
+    "comfyui-graph.svg": comfyui,
+    "nuke-graph.svg": nuke,
+    "browser-graph.svg": browser,
+}
 
 if __name__ == "__main__":
     for name, draw in DRAWINGS.items():

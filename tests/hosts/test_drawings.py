@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 TOOL = ROOT / "tools" / "draw_node_graphs.py"
 
 
-@pytest.mark.parametrize("name", ["comfyui-graph.svg", "nuke-graph.svg"])
+@pytest.mark.parametrize("name", ["comfyui-graph.svg", "nuke-graph.svg", "browser-graph.svg"])
 def test_a_drawing_is_of_what_there_is_now(name: str) -> None:
     spec = importlib.util.spec_from_file_location("draw_node_graphs", TOOL)
     assert spec is not None
