@@ -151,9 +151,12 @@ weights-follow: graphs guided
 	$(BIN)/python benchmarks/look_scores.py --data $(DATA) --sets $(SETS)
 	$(BIN)/python benchmarks/look_scores.py --data $(DATA) --sets $(SETS) --weights free --methods vhmae --json benchmarks/results/looks-free.json
 	$(BIN)/python benchmarks/scores.py --data $(DATA) --sets $(SETS)
+	$(BIN)/python benchmarks/steadiness.py --sets $(SETS)
+	$(BIN)/python benchmarks/context.py --sets $(SETS)
 	test ! -e benchmarks/results/table1.json || \
 	  $(BIN)/python benchmarks/table1.py --data $(DATA) --sets $(SETS) --runs $(RUNS) --work $(WORK) --only default,free
 	$(BIN)/python benchmarks/tables.py
+	$(BIN)/python benchmarks/figures.py results
 
 graphs: setup
 	$(BIN)/python tools/record_graphs.py

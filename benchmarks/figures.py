@@ -39,6 +39,8 @@ SIZE, PATCH = 256, 16
 FRAMES = (30, 36)
 """Two frames of the demo's first shot."""
 ENLARGED = 4
+WORST = 2.0
+"""Ratios beyond are marked at the edge of Table 1's panels."""
 UPRIGHT = 480 / 854
 """Height of a pixel of the demo, squeezed to a square, to its width."""
 COLORS = {
@@ -262,7 +264,7 @@ def _draw_dial() -> Path:
 
 def draw_table1() -> Path:
     """Table 1 on equal terms: one panel a set, one line a method; as drawn and by colors alone."""
-    from table1_tables import SETS, scored
+    from table1_tables import SETS, named, scored
 
     rows = [(row, found) for row, found in scored() if row.group not in ("untouched", "time")][::-1]
     height = 1.2 + 0.22 * len(rows)
@@ -274,19 +276,27 @@ def draw_table1() -> Path:
             color = "#1f5a94" if row.group in ("ours", "packaged") else "#c8742c"
             drawn, colors = found["sets"][name], found["colors"].get(name)
             leading = colors or drawn
+            ratio = leading["ratio"]["fmse"]
             axis.plot(leading["ratio_ci95"]["fmse"], [place, place], "-", color=color, alpha=0.5)
-            axis.plot(leading["ratio"]["fmse"], place, "o", color=color, markersize=5)
+            axis.plot(*_within(ratio, place, "o"), color=color, markersize=5)
+            if ratio > WORST:
+                axis.text(WORST, place, f"{ratio:.1f} ", fontsize=7, ha="right", va="bottom")
             if colors is not None:
-                axis.plot(drawn["ratio"]["fmse"], place, "|", color=color, markersize=8)
+                axis.plot(*_within(drawn["ratio"]["fmse"], place, "|"), color=color, markersize=8)
         axis.axvline(1.0, color="black", linewidth=0.8, linestyle=":")
-        axis.set_xlim(0.0, 2.0)
+        axis.set_xlim(0.0, WORST)
         axis.set_title(name, fontsize=10)
-    axes[0].set_yticks(range(len(rows)), [row.title for row, _ in rows], fontsize=8)
+    axes[0].set_yticks(range(len(rows)), [named(row, found) for row, found in rows], fontsize=8)
     figure.supxlabel(
         "fMSE, of the untouched composite's (dot: colors alone, with its interval; bar: as drawn)",
         fontsize=9,
     )
     return _save(figure, "table1.png")
+
+
+def _within(ratio: float, place: int, mark: str) -> tuple[list[float], list[int], str]:
+    """A mark of a method at its ratio, and an arrow at the edge where it lies beyond."""
+    return ([ratio], [place], mark) if ratio <= WORST else ([WORST], [place], ">")
 
 
 def _save(figure: Any, name: str) -> Path:

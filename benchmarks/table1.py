@@ -45,7 +45,7 @@ from vhmae.partial_output import write_text_whole
 SETS = ("val-one", "val-two", "val-camera", "val-large", "val-real")
 DEV = "dev-two"
 SWAPPED = "val-two"
-MIXES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.75, 1.0)
+MIXES = (0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.5, 0.75, 1.0)
 """How far classical methods may go; dev-two chooses."""
 SIZES = {"training size": (128, 128, 8), "1080 lines": (1920, 1080, 2)}
 """Width, height and frames of the clips that are timed."""

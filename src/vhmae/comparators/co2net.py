@@ -1,12 +1,14 @@
-"""CO2Net: Deep Video Harmonization with Color Mapping Consistency (Table 1).
+"""CO2Net: Deep Video Harmonization with Color Mapping Consistency (VHMAE's Table 1).
 
 Lu, Huang, Niu, Cong, Zhang, IJCAI 2022. A trained network for pictures,
 frozen; for each frame a look-up table from its neighbours (``neighbour_lut.py``); a small network
 that makes one picture of both.
 As in the released code: the composite enters the last blend in [0, 1], all else normalised.
 Differs from the publication: the rate falls by epochs, not by iterations (the released loop takes
-its steps at 105 and 115 *iterations*, which leaves the small network nearly untrained); frames
-without foreground count as having one pixel of it in the loss. Not stated: what the set of
+its steps at 105 and 115 *iterations*, which leaves the small network nearly untrained); the
+recipes train at 1e-3 in the place of 1e-5, and in clips of 8 frames, so that at most 7 neighbours
+vote there in the place of 16 (a longer clip that is harmonized has its 16); frames without
+foreground count as having one pixel of it in the loss. Not stated: what the set of
 neighbours is at the ends of a clip (here it is cut off), and the values that the error is taken in
 (here normalised ones, as the network's).
 Letters: B batch, T frames, F = B * T, C features, H and W rows and columns.

@@ -1,10 +1,11 @@
-"""DoveNet: Deep Image Harmonization via Domain Verification (Table 1).
+"""DoveNet: Deep Image Harmonization via Domain Verification (VHMAE's Table 1).
 
 Cong, Zhang, Niu, Liu, Ling, Li, Zhang, CVPR 2020: an attended U-Net, trained by L1 and, with
 ``critics: true``, by the two scores of a critic (``critic.py``).
 Differs from the publication: the critic is an option, the plain row is L1 alone; below 256 pixels
-the U-Net loses one level for each halving; instance norm as in the published training command (the
-released weights have batch norm); no norm on the innermost map, which is one pixel.
+the U-Net loses one level for each halving; the recipe's batches are of 16 in the place of 1;
+instance norm as in the published training command (the released weights have batch norm); no norm
+on the innermost map, which is one pixel.
 The output is blended with the composite after the loss, where it is scored.
 Letters: F frames, H and W rows and columns.
 """

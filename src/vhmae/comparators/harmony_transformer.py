@@ -1,4 +1,4 @@
-"""ITH: Image Harmonization with Transformer (Table 1), as HT, and HT+ of its journal version.
+"""ITH: Image Harmonization with Transformer (VHMAE's Table 1): HT, and HT+ of its journal form.
 
 Guo, Guo, Zheng, Gu, Zheng, Dong, ICCV 2021 (HT); Guo, Gu, Zheng, Dong, Zheng, TPAMI (HT+). The
 disentangled D-HT is left out; the paper does not say which one it compares, and figures quoted for

@@ -1,13 +1,14 @@
-"""Huang et al.: Temporally Coherent Video Harmonization Using Adversarial Networks (Table 1).
+"""Huang et al.: Temporally Coherent Video Harmonization (a video row of VHMAE's Table 1).
 
-Huang, Xu, Tan, Liu, TIP 2019, as CO2Net's authors build it anew over RainNet and iS2AM for their
-table (Lu et al., IJCAI 2022): a network for pictures that is trained to say of a frame
-what it says of the frame before, moved by the flow of the composites. When harmonizing it is that
-network.
+Huang, Xu, Tan, Liu, "Temporally Coherent Video Harmonization Using Adversarial Networks", TIP 2019,
+as CO2Net's authors build it anew over RainNet and iS2AM for their table (Lu et al., IJCAI 2022): a
+network for pictures that is trained to say of a frame what it says of the frame before, moved by
+the flow of the composites. When harmonizing it is that network.
 Differs from the publication: flow by DIS in the place of FlowNet2; no disharmony discriminator, as
-in the version over other networks; each frame of a clip counts as the current one, and the first
-one, which has no frame before it, has no part in the consistency. Not stated: whether the frame
-before learns, too; it does here.
+in the version over other networks; the frame before is 1 to 3 frames of the pack away in the place
+of 5, and stills, panned and zoomed, count as clips; each frame of a clip counts as the current one,
+and the first one, which has no frame before it, has no part in the consistency. Not stated: whether
+the frame before learns, too; it does here.
 Two ways of training are of interest, since it is not stated which one was printed: from nothing,
 and a short fine-tuning of the trained network for pictures.
 Letters: B batch, T frames, F frames side by side, H and W rows and columns.

@@ -1,4 +1,4 @@
-"""iDIH: the plain encoder-decoder with image fusion (not in Table 1; the cheapest strong row).
+"""iDIH: the plain encoder-decoder with image fusion (not in VHMAE's Table 1; strong and cheap).
 
 Sofiiuk, Popenova, Konushin, WACV 2021, "iDIH" of their tables: Deep Image Harmonization (Tsai et
 al., CVPR 2017) without its semantic branch, and with the head that iS2AM has.

@@ -1,4 +1,4 @@
-"""iS2AM: Foreground-aware Semantic Representations for Image Harmonization (Table 1).
+"""iS2AM: Foreground-aware Semantic Representations for Image Harmonization (VHMAE's Table 1).
 
 Sofiiuk, Popenova, Konushin, WACV 2021, "iSSAM" of their tables: a U-Net with the spatial-separated
 attention of S2AM (Cun and Pun, TIP 2020) and a head that passes the composite on where its

@@ -1,4 +1,4 @@
-"""PCT-Net: Pixel-wise Color Transformation (not in Table 1; the strongest cheap picture method).
+"""PCT-Net: Pixel-wise Color Transformation (not in VHMAE's Table 1; strong and cheap).
 
 Guerreiro, Nakazawa, Stenger, CVPR 2023, the CNN variant: iS2AM's trunk
 says an affine map of colours for each pixel of a small picture; the maps are enlarged and applied

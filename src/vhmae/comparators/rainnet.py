@@ -1,10 +1,11 @@
-"""RainNet: Region-aware Adaptive Instance Normalization for Image Harmonization (Table 1).
+"""RainNet: Region-aware Adaptive Instance Normalization for Image Harmonization (VHMAE's Table 1).
 
 Ling, Xue, Song, Xie, Gu, CVPR 2021: DoveNet's U-Net without biases whose decoder takes the
 foreground's statistics to the background's. The mask enters through RAIN alone.
 Differs from the publication: the critic is an option (``critics: true``), the plain row is L1
-alone; below 256 pixels the U-Net loses one level for each halving; no norm on the innermost map of
-the encoder, which is one pixel; dropout acts in training alone.
+alone; below 256 pixels the U-Net loses one level for each halving; the recipe's batches are of 16
+in the place of 11; no norm on the innermost map of the encoder, which is one pixel; dropout acts in
+training alone.
 Letters: F frames, C channels, H and W rows and columns.
 """
 

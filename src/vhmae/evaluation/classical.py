@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -22,8 +21,6 @@ RIDGE = 1e-6
 """Of fits whose answer is known: enough for a foreground of one color, too little to be seen."""
 PIXELS_A_CLIP = 20_000
 """Colors that fits and statistics are taken from; evenly spaced among the clip's."""
-_Transfer = Callable[[Array, Array, Array], Array]
-"""Colors to change, the foreground's, the background's -> colors; each (P, 3) in [0, 1]."""
 
 
 def classical_method(name: str, mix: float = 1.0) -> Method:
@@ -34,9 +31,12 @@ def classical_method(name: str, mix: float = 1.0) -> Method:
             the power of the gains.
     """
     label = name if mix == 1.0 else f"{name}, mix {mix:g}"
-    facts = {"mix": mix, **_FORMS.get(name, {})}
-    recolor = _gain if name == "gain" else functools.partial(_partly, _TRANSFERS[name])
-    return Method(label, lambda clip: _transferred(clip, recolor, mix), facts=facts)
+    if name == "gain":
+        # The form tells it from the share of a gain that went by this name before.
+        facts = {"mix": mix, "form": "power of means"}
+        return Method(label, lambda clip: _gained(clip, mix), facts=facts)
+    transfer = _TRANSFERS[name]
+    return Method(label, lambda clip: _transferred(clip, transfer, mix), facts={"mix": mix})
 
 
 def oracle_method(name: str) -> Method:
@@ -103,39 +103,37 @@ def _monge_kantorovich(colors: Array, source: Array, reference: Array) -> Array:
     return _mapped(colors, coefficients)
 
 
-def _partly(
-    transfer: _Transfer, colors: Array, source: Array, reference: Array, mix: float
-) -> Array:
-    """Colors a part of the way to where a transfer takes them."""
-    return np.asarray(colors + np.float32(mix) * (transfer(colors, source, reference) - colors))
-
-
-def _gain(colors: Array, source: Array, reference: Array, mix: float) -> Array:
-    """Each channel times a power of what takes its mean to the background's.
-
-    The power, not a share of the gain: a dark foreground before a bright background would have a
-    gain without a bound, of which a share is without one, too.
-    """
-    ratio = reference.mean(axis=0) / np.maximum(source.mean(axis=0), 1 / 255)
-    return np.asarray(colors * ratio ** np.float32(mix))
-
-
-_TRANSFERS: dict[str, _Transfer] = {
+_TRANSFERS = {
     "reinhard": reinhard,
     "histogram": match_histograms,
     "mkl": _monge_kantorovich,
 }
-_FORMS = {"gain": {"form": "power"}}
-"""Facts that tell a method from what went by its name before."""
 
 
-def _transferred(clip: Clip, recolor: Callable[..., Array], mix: float) -> Array:
+def _transferred(clip: Clip, transfer: Callable[[Array, Array, Array], Array], mix: float) -> Array:
     """Take the foreground's statistics a part of the way to the background's; one map a clip."""
     inside, outside = clip.composite[clip.mask], clip.composite[~clip.mask]
     if len(inside) < 2 or len(outside) < 2:
         return clip.composite
     source, reference = _spread(inside), _spread(outside)
-    return _paste(clip, lambda colors: recolor(colors, source, reference, mix))
+
+    def recolor(colors: Array) -> Array:
+        return colors + np.float32(mix) * (transfer(colors, source, reference) - colors)
+
+    return _paste(clip, recolor)
+
+
+def _gained(clip: Clip, mix: float) -> Array:
+    """Each channel times a power of what takes its mean to the background's.
+
+    The power, not a share of the gain: a dark foreground before a bright background has a gain
+    without a bound, and so has a share of it.
+    """
+    inside, outside = clip.composite[clip.mask], clip.composite[~clip.mask]
+    if not len(inside) or not len(outside):
+        return clip.composite
+    gains = (outside.mean(axis=0) / np.maximum(inside.mean(axis=0), 1.0)) ** mix
+    return _paste(clip, lambda colors: colors * gains.astype(np.float32))
 
 
 def _oracle(clip: Clip, size: int) -> Array:

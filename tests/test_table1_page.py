@@ -1,0 +1,86 @@
+"""What the page of Table 1 says of its rows: who is ahead, and what dev chose."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module("table1_tables")
+
+
+def rows(page: ModuleType, **ratios: float) -> list[tuple[Any, dict[str, Any]]]:
+    """Rows that leave as much on every set."""
+    by_name = {row.name: row for row in page.ROWS}
+    made = []
+    for key, ratio in ratios.items():
+        row = by_name[key.replace("_", "-")]
+        sets = {name: {"ratio": {"fmse": ratio}} for name in page.SETS}
+        mix = 0.1 if row.group == "classical" else 1.0
+        tried = {"0.05": 0.97, "0.1": 0.96, "0.15": 1.02} if row.group == "classical" else {}
+        colors = {} if row.is_map else sets
+        made.append((row, {"mix": mix, "tried": tried, "sets": sets, "colors": colors}))
+    return made
+
+
+def pair(row: str, mean: float, low: float, high: float, **more: Any) -> dict[str, Any]:
+    told = {"mean": mean, "ci95": [low, high]}
+    first = {"row": row, "data": "val-two", "colors": True, "videos": 28}
+    return {**first, "ratio_difference": told, **more}
+
+
+def test_rows_that_are_surely_ahead_or_behind_are_told_by_set(
+    page: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = rows(page, mkl=0.7, is2am=0.9, idih=0.8, constant=0.5)
+    pairs = [
+        pair("mkl", -0.1, -0.2, -0.05),
+        pair("is2am", 0.1, 0.05, 0.2),
+        pair("idih", -0.1, -0.2, 0.1),  # nobody knows
+        pair("idih", -0.1, -0.2, -0.1, videos=7),  # too few
+        pair("is2am", -0.1, -0.2, -0.1, colors=False),  # not the leading column
+        pair("constant", -0.3, -0.4, -0.2),  # not on equal terms
+    ]
+    monkeypatch.setattr(page, "scored", lambda: found)
+    monkeypatch.setattr(page, "result", lambda: {"paired": pairs})
+    lines = page.ahead_table().splitlines()
+    assert "| val-two | Monge-Kantorovich, 0.1 of the way (-0.10) | iS2AM (+0.10) |" in lines
+    assert "| val-one | none | none |" in lines
+
+
+def test_rows_that_leave_less_than_the_packaged_weights_are_told(
+    page: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for ours, told in ((0.6, "No row"), (0.75, "on val-two (0.750): Monge-Kantorovich")):
+        found = rows(page, mkl=0.7, is2am=0.9, constant=0.5, default=ours)
+        monkeypatch.setattr(page, "scored", lambda found=found: found)
+        line = page.packaged_line()
+        assert told in line
+        assert "iS2AM" not in line
+        assert "constant" not in line
+    monkeypatch.setattr(page, "scored", lambda: rows(page, mkl=0.7))
+    assert "not been scored" in page.packaged_line()
+
+
+def test_what_dev_chose_stands_out(page: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "scored", lambda: rows(page, mkl=0.7, is2am=0.9))
+    assert page.tried_table().splitlines() == [
+        "| method | 0.05 | 0.1 | 0.15 |",
+        "| --- | --- | --- | --- |",
+        "| Monge-Kantorovich | 0.970 | **0.960** | 1.020 |",
+    ]
+
+
+def test_a_ratio_beyond_the_panel_is_an_arrow_at_its_edge(page: ModuleType) -> None:
+    figures = importlib.import_module("figures")
+    assert figures._within(1.5, 3, "o") == ([1.5], [3], "o")
+    assert figures._within(2.4, 3, "|") == ([figures.WORST], [3], ">")
