@@ -11,6 +11,8 @@ from vhmae.data.digests import file_digest
 from vhmae.model.files import DEFAULT, find_weights
 
 Row = dict[str, Any]
+REAL = ("val-real", "dev-real")
+"""Sets of fixed cameras, whose goal is for both together."""
 
 
 def result() -> dict[str, Any]:
@@ -22,9 +24,32 @@ def _row(rows: list[Row], **wanted: Any) -> Row:
     return next(row for row in rows if all(row.get(key) == value for key, value in wanted.items()))
 
 
+def _together(**wanted: Any) -> Row:
+    """A row of the sets of fixed cameras taken for one. Its means are over all videos of both, and
+    so the sets' ratios weighed by what is wrong in each, whose mean looks.json has."""
+    told, scores = result(), json.loads((RESULTS / "looks.json").read_text())["scores"]
+    parts = []
+    for name in REAL:
+        one = next(one for one in told["sets"] if one["data"] == name)
+        score = next(row for row in scores if row["data"] == name and row["method"] == "vhmae")
+        untouched = score["overall"]["fmse"]["mean"] / score["ratio"]["fmse"]
+        row = _row(one["rows"], **wanted)
+        parts.append((one["videos"] * untouched, one["composites"], row))
+    wrong, composites = (sum(part[at] for part in parts) for at in (0, 1))
+    return {
+        "ratio": sum(share * row["ratio"] for share, _, row in parts) / wrong,
+        "worse": sum(count * row["worse"] for _, count, row in parts) / composites,
+    }
+
+
+def _size_of_both() -> str:
+    both = [one for one in result()["sets"] if one["data"] in REAL]
+    return " / ".join(str(sum(one[name] for one in both)) for name in ("composites", "videos"))
+
+
 def _cell(row: Row, interval: bool = False) -> str:
-    low, high = row["ratio_ci95"]
-    between = f" [{low:.2f}, {high:.2f}]" if interval else ""
+    low, high = row.get("ratio_ci95", (0.0, 0.0))
+    between = f" [{low:.2f}, {high:.2f}]" if interval and "ratio_ci95" in row else ""
     return f"{row['ratio']:.3f}{between} ({row['worse']:.0%})"
 
 
@@ -42,22 +67,25 @@ def point_table() -> str:
             row = _row(one["rows"], kind="target", error=12.0, points=points)
             cells.append(_cell(row, interval=points in (1, 3)))
         lines.append(cells)
+    both = [_together(kind="target", error=12.0, points=points) for points in (0, 1, 2, 3, 5)]
+    lines.append([" and ".join(REAL), _size_of_both(), *map(_cell, both)])
     head = ["set", "composites / videos", "no point", "one", "two", "three", "five"]
     return _table(head, lines)
 
 
 def word_table() -> str:
     """One row a set: other eyes, other words, and choices."""
-    lines = []
-    for one in result()["sets"]:
-        rows = one["rows"]
-        found = [
-            *(_row(rows, kind="target", error=error, points=1) for error in (4.0, 24.0)),
-            *(_row(rows, kind=kind, points=1) for kind in ("match", "neutral", "brightness")),
-            *(_row(rows, kind="choices", rounds=rounds, eye=0.3, points=0) for rounds in (1, 2)),
-            _row(rows, kind="choices", rounds=1, eye=0.3, points=1),
-        ]
-        lines.append([one["data"], *map(_cell, found)])
+    wanted: list[Row] = [
+        *({"kind": "target", "error": error, "points": 1} for error in (4.0, 24.0)),
+        *({"kind": kind, "points": 1} for kind in ("match", "neutral", "brightness")),
+        *({"kind": "choices", "rounds": rounds, "eye": 0.3, "points": 0} for rounds in (1, 2)),
+        {"kind": "choices", "rounds": 1, "eye": 0.3, "points": 1},
+    ]
+    lines = [
+        [one["data"], *(_cell(_row(one["rows"], **one_of)) for one_of in wanted)]
+        for one in result()["sets"]
+    ]
+    lines.append([" and ".join(REAL), *(_cell(_together(**one_of)) for one_of in wanted)])
     head = ["set", "one point, eye of 4", "of 24", "match", "neutral", "brightness"]
     head += ["one choice of six", "two choices", "a choice and a point"]
     return _table(head, lines)
