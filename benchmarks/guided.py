@@ -28,7 +28,7 @@ import numpy as np
 from hardware import describe
 from provenance import facts_of, rests_on
 
-from vhmae.data.digests import file_digest
+from vhmae.digest import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.evaluation.leftovers import Leftover, read_leftovers
 from vhmae.evaluation.pooling import bootstrap

@@ -7,7 +7,7 @@ from typing import Any
 
 from speed_tables import RESULTS
 
-from vhmae.data.digests import file_digest
+from vhmae.digest import file_digest
 from vhmae.model.files import DEFAULT, find_weights
 
 Row = dict[str, Any]

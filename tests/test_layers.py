@@ -18,6 +18,7 @@ ROOMS = (
     "progress",
     "overlap",
     "outside",
+    "digest",
     "partial_output",
     "assets",
     "guide",
@@ -99,6 +100,12 @@ def test_the_engine_opens_no_files_but_the_network_and_its_compiled_code() -> No
     found = {name for name, text in files.items() if opens.search(text)}
     assert found == {"machine_code", "onnx_network"}
     assert [name for name, text in files.items() if threads.search(text)] == []
+
+
+def test_files_have_their_digest_of_one_place() -> None:
+    own = re.compile(r"hashlib\.file_digest|sha256\([^()]*(\([^()]*\))?[^()]*\.read_bytes\(\)\)")
+    found = {path.name for path in SOURCE.rglob("*.py") if own.search(path.read_text())}
+    assert found == {"digest.py"}
 
 
 def test_files_are_read_in_one_sitting() -> None:

@@ -14,8 +14,8 @@ import torch
 from tests.support.networks import maps, model
 from tests.support.scenes import moving_scene, save_bold_weights
 from vhmae import cli
-from vhmae.data.digests import file_digest
 from vhmae.data.hyoutube import read_list
+from vhmae.digest import file_digest
 from vhmae.errors import InputError
 from vhmae.evaluation.compare import compare
 from vhmae.evaluation.job import Comparison

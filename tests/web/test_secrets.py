@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -57,3 +58,15 @@ def test_links_that_lead_to_themselves_are_told(tmp_path: Path) -> None:
     (tmp_path / "s.json").symlink_to(tmp_path / "s.json")
     with pytest.raises(InputError, match="cannot be read"):
         read_secrets(tmp_path / "s.json")
+
+
+def test_secrets_that_cannot_be_written_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(json, "dump", full)
+    with pytest.raises(OSError, match="No space left"):
+        keep_secrets(tmp_path / "s.json", new_secrets())
+    assert list(tmp_path.iterdir()) == []

@@ -46,7 +46,7 @@ def _cite(args: Any) -> None:
     entries = [PAPER, SOFTWARE.replace("VERSION", __version__)]
     facts: dict[str, Any] = {}
     if job.weights is not None:
-        from vhmae.data.digests import file_digest
+        from vhmae.digest import file_digest
         from vhmae.model.files import read_card
 
         card = read_card(job.weights)

@@ -9,12 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vhmae.data.hyoutube import Sample
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as ``sha256sum`` prints it."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from vhmae.digest import file_digest
 
 
 def settings_digest(settings: Mapping[str, Any]) -> str:

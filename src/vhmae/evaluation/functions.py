@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.data.digests import file_digest
+from vhmae.digest import file_digest
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.outside import load_outside, told

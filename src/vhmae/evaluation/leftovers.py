@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from vhmae.arrays import Array, ColorMap, Colors, Frames, Mask, Numbers
 from vhmae.data.hyoutube import read_list, require_foreground
+from vhmae.digest import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.sight import thumbnail_of
@@ -114,7 +114,7 @@ def fit_prior_to(
             missing.append(left.missing())
             told.append(left.told(rng))
             counts[folder.name] = counts.get(folder.name, 0) + 1
-    sha = hashlib.sha256(find_weights(weights).read_bytes()).hexdigest()
+    sha = file_digest(find_weights(weights))
     provenance = {
         "command": command,
         "weights": Path(weights).name,

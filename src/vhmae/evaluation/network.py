@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.data.digests import file_digest
+from vhmae.digest import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.engine.torch_network import TorchNetwork

@@ -9,13 +9,13 @@ on.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from vhmae.digest import file_digest
 from vhmae.errors import InputError
 from vhmae.model.files import WeightsCard
 from vhmae.model.look import LookPath
@@ -82,7 +82,7 @@ def joined_facts(cards: Sequence[WeightsCard], licence: str | None = None) -> di
     facts: list[dict[str, Any]] = [dict(card.facts) for card in cards]
     licences = [str(one.get("licence", "licence not stated")) for one in facts]
     return {
-        "joined": [hashlib.sha256(card.path.read_bytes()).hexdigest() for card in cards],
+        "joined": [file_digest(card.path) for card in cards],
         "steps": sum(int(one.get("steps", 0)) for one in facts),
         "trained_seconds": sum(int(one.get("trained_seconds", 0)) for one in facts),
         "seed": ", ".join(str(one.get("seed", "not stated")) for one in facts),

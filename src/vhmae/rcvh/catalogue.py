@@ -16,6 +16,7 @@ import numpy as np
 
 from vhmae.arrays import Array, Frame
 from vhmae.config import build
+from vhmae.digest import file_digest
 from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.job import MatteJob, Way
 from vhmae.matting.run import matte_video
@@ -205,7 +206,7 @@ def _cut(
         fps=str(fps),
         width=size[0],
         height=size[1],
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        sha256=file_digest(file),
         prints=tuple(fingerprint(frame) for frame in seen),
         source=raw.source,
         licence=raw.licence,

@@ -4,7 +4,6 @@ colour."""
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import numpy as np
 
 from vhmae.arrays import Array
 from vhmae.data.hyoutube import COMPOSITE, MASK, write_jpeg, write_mask
+from vhmae.digest import file_digest
 from vhmae.partial_output import working_folder
 from vhmae.rcvh.footage import RawClip
 from vhmae.rcvh.job import Footage
@@ -135,7 +135,7 @@ def _build_in(part: Path, pair: Pair, footage: Footage) -> dict[str, Any]:
         part / "matte.mp4": out / MATTES / f"{pair.name}.mp4",
         part / "composite.mp4": out / VIDEOS / f"{pair.name}.mp4",
     }
-    digest = hashlib.sha256((part / "composite.mp4").read_bytes()).hexdigest()
+    digest = file_digest(part / "composite.mp4")
     for made, place in places.items():
         if place.is_dir():
             shutil.rmtree(place)

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -74,27 +75,37 @@ def upright(frame: Picture, degrees: int) -> Picture:
     return np.ascontiguousarray(np.rot90(frame, turns)) if turns else frame
 
 
+def add_bt709_stream(container: Any, fps: Fraction | int, options: dict[str, str]) -> Any:
+    """Add H.264 that every player shows alike: 4:2:0, BT.709 of limited range, and marked so; its
+    size is still to be told.
+
+    Args:
+        options: of x264.
+    """
+    stream = container.add_stream("libx264", rate=fps, options=options)
+    stream.pix_fmt = "yuv420p"
+    context = stream.codec_context
+    context.colorspace = context.color_primaries = context.color_trc = 1  # BT.709
+    context.color_range = 1  # limited
+    return stream
+
+
+def to_bt709(frame: Frame) -> av.VideoFrame:
+    """A frame (H, W, 3) uint8 RGB as such a stream takes it."""
+    rgb = av.VideoFrame.from_ndarray(frame, format="rgb24")
+    return rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+
+
 def write_browser_video(path: Path, frames: Iterator[Frame], fps: Fraction, crf: int = 14) -> int:
     """Write frames (H, W, 3) uint8 RGB of even size; returns their number."""
     count = 0
     options = {"crf": str(crf), "preset": "medium", "g": str(KEY_FRAME_EVERY), "bf": "0"}
     with av.open(f"file:{path.absolute()}", "w", options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=fps, options=options)
-        stream.pix_fmt = "yuv420p"
-        context = stream.codec_context
-        context.colorspace, context.color_primaries, context.color_trc, context.color_range = (
-            1,
-            1,
-            1,
-            1,
-        )  # BT.709, limited
+        stream = add_bt709_stream(container, fps, options)
         for frame in frames:
             if count == 0:
                 stream.height, stream.width = frame.shape[:2]
-            rgb = av.VideoFrame.from_ndarray(frame, format="rgb24")
-            picture = rgb.reformat(
-                format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
-            )
+            picture = to_bt709(frame)
             picture.pts, picture.time_base = count, 1 / fps
             container.mux(stream.encode(picture))
             count += 1

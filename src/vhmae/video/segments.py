@@ -9,7 +9,6 @@ when it is whole; what is not listed is written again.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from vhmae.arrays import Array, Arrays
+from vhmae.digest import file_digest
 from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import OutputLock, resume_folder, write_text_whole
 from vhmae.video.frame_writer import FrameWriter, file_size
@@ -124,7 +124,7 @@ class SegmentedWriter(FrameWriter):
             "job": self.job,
             "segments": self.segments,
             "numbers": numbers,
-            "arrays": [file.name, _digest(file)],
+            "arrays": [file.name, file_digest(file)],
         }
         write_text_whole(self.folder / STATE, json.dumps(state))
         for old in self.folder.glob("state-*.npz"):
@@ -137,7 +137,7 @@ class SegmentedWriter(FrameWriter):
         frames = self._writer.frames
         self._writer.finish()
         path, self._writer, self._store = self._store.path, None, None
-        self.segments.append({"file": path.name, "frames": frames, "digest": _digest(path)})
+        self.segments.append({"file": path.name, "frames": frames, "digest": file_digest(path)})
 
     def _load(self) -> tuple[dict[str, Any], dict[str, Array]] | None:
         """What the last :meth:`checkpoint` was given."""
@@ -156,10 +156,10 @@ class SegmentedWriter(FrameWriter):
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
             name, digest = state["arrays"]
-            if _digest(self.folder / name) != digest:
+            if file_digest(self.folder / name) != digest:
                 raise ValueError(f"{name} is damaged")
             for segment in state["segments"]:
-                if _digest(self.folder / segment["file"]) != segment["digest"]:
+                if file_digest(self.folder / segment["file"]) != segment["digest"]:
                     raise ValueError(f"{segment['file']} is damaged")
             with np.load(self.folder / name, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files}
@@ -220,8 +220,3 @@ class SegmentedWriter(FrameWriter):
     @property
     def _done(self) -> Path:
         return self.folder.with_name(f"{self.folder.name}.done")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

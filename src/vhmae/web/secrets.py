@@ -48,16 +48,18 @@ def new_secrets() -> Secrets:
 def keep_secrets(path: Path, made: Secrets) -> None:
     """Write secrets where there are none; those of whoever was first stay."""
     handle, part = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    with open(handle, "w", encoding="utf-8") as file:
-        json.dump(dataclasses.asdict(made), file)
     try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+        with open(handle, "w", encoding="utf-8") as file:
             json.dump(dataclasses.asdict(made), file)
-    os.unlink(part)
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            with contextlib.suppress(FileExistsError), path.open("x", encoding="utf-8") as file:
+                json.dump(dataclasses.asdict(made), file)
+    finally:
+        os.unlink(part)
 
 
 def read_secrets(path: Path) -> Secrets:

@@ -18,13 +18,14 @@ import av
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Frame, to_unit
+from vhmae.arrays import Array, to_unit
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.matting.edges import foreground_colors
 from vhmae.options import build_options, values_of
 from vhmae.partial_output import whole_file
+from vhmae.video.browser import add_bt709_stream, to_bt709
 from vhmae.video.labels import write_label
 from vhmae.video.pictures import write_still
 from vhmae.video.reader import read_rgb_frames, to_uint8
@@ -166,8 +167,8 @@ def write_inputs(composite: Path, mask: Path, look: SubjectLook = _as_it_is) -> 
         sound = video.add_stream("aac", rate=AUDIO_RATE, layout="stereo")
         cover = _add_stream(matte_video, crf=8)
         for frame, matte in _frames(look):
-            video.mux(picture.encode(_yuv(frame)))
-            matte_video.mux(cover.encode(_yuv(np.repeat(matte[..., None], 3, axis=2))))
+            video.mux(picture.encode(to_bt709(frame)))
+            matte_video.mux(cover.encode(to_bt709(np.repeat(matte[..., None], 3, axis=2))))
         video.mux(picture.encode(None))
         matte_video.mux(cover.encode(None))
         for packet in _chord(sound):
@@ -175,23 +176,9 @@ def write_inputs(composite: Path, mask: Path, look: SubjectLook = _as_it_is) -> 
 
 
 def _add_stream(container: Any, crf: int) -> Any:
-    stream = container.add_stream(
-        "libx264", rate=FPS, options={"crf": str(crf), "preset": "veryfast"}
-    )
-    stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-    context = stream.codec_context
-    context.colorspace, context.color_primaries, context.color_trc, context.color_range = (
-        1,
-        1,
-        1,
-        1,
-    )  # bt709, limited
+    stream = add_bt709_stream(container, FPS, {"crf": str(crf), "preset": "veryfast"})
+    stream.width, stream.height = WIDTH, HEIGHT
     return stream
-
-
-def _yuv(frame: Frame) -> av.VideoFrame:
-    rgb = av.VideoFrame.from_ndarray(frame, format="rgb24")
-    return rgb.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
 
 
 def _chord(stream: Any) -> Iterator[Any]:
