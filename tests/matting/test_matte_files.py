@@ -411,3 +411,47 @@ def test_sound_that_a_container_cannot_hold_is_left_out_and_told(
     assert "cannot hold the sound (wmav2)" in capsys.readouterr().err
     with av.open(str(tmp_path / name)) as container:
         assert not container.streams.audio
+
+
+def test_what_a_ready_made_matte_is_taken_for_is_told(tmp_path: Path) -> None:
+    frames, masks = moving_scene(3, 96, 64)
+    video = write_video(tmp_path / "in.mkv", frames)
+    cutout = np.dstack([frames[0], masks[0] * np.uint8(255)])
+    cv2.imwrite(str(tmp_path / "cutout.png"), cutout)
+    report = matte_video(
+        MatteJob(
+            video=video,
+            output=tmp_path / "out.mkv",
+            way="file",
+            matte=tmp_path / "cutout.png",
+            progress=False,
+        )
+    )
+    assert any("alpha channel, which was taken" in told for told in report["warnings"])
+    read = next(open_matte(tmp_path / "out.mkv").stored())
+    assert np.array_equal(read > 127, masks[0])
+
+
+@pytest.mark.parametrize("form", ["ones", "cutout"])
+def test_a_garbage_matte_is_read_as_masks_are(form: str, tmp_path: Path) -> None:
+    green = np.zeros((2, 64, 96, 3), np.uint8) + np.array([20, 200, 30], np.uint8)
+    green[:, 10:50, 10:30] = (200, 40, 40)
+    green[:, 20:40, 70:80] = (40, 40, 200)
+    video = write_video(tmp_path / "in.mkv", green, pix_fmt="bgr0")
+    rigging = np.zeros((64, 96), np.uint8)
+    rigging[:, 50:] = 1
+    picture = rigging if form == "ones" else np.dstack([green[0], rigging * np.uint8(255)])
+    cv2.imwrite(str(tmp_path / "garbage.png"), picture)
+    report = matte_video(
+        MatteJob(
+            video=video,
+            output=tmp_path / "out.mkv",
+            way="chroma",
+            garbage=tmp_path / "garbage.png",
+            progress=False,
+        )
+    )
+    matte = next(open_matte(tmp_path / "out.mkv").stored())
+    assert matte[20:40, 15:25].min() > 200
+    assert matte[:, 60:].max() == 0
+    assert any("alpha channel" in told for told in report["warnings"]) == (form == "cutout")

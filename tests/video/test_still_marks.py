@@ -52,6 +52,34 @@ def test_a_profile_and_a_resolution_are_kept(before: str, after: str, tmp_path: 
         assert np.array_equal(held, kept)
 
 
+@pytest.mark.parametrize("alpha", [False, True], ids=["opaque", "alpha"])
+@pytest.mark.parametrize(("before", "after"), [(".webp", kind) for kind in (".webp", *KINDS)])
+def test_a_profile_of_webp_is_kept(before: str, after: str, alpha: bool, tmp_path: Path) -> None:
+    scene, masks = moving_scene(1, 63, 47)
+    pixels = np.dstack([scene[0], masks[0] * np.uint8(255)]) if alpha else scene[0]
+    Image.fromarray(pixels).save(
+        tmp_path / "in.webp", lossless=True, icc_profile=PROFILE, exact=True
+    )
+    if alpha and after == ".jpg":
+        pytest.skip("holds no alpha")
+    done = through(tmp_path / "in.webp", tmp_path / f"out{after}")
+    with Image.open(done) as picture:
+        assert picture.info["icc_profile"] == PROFILE
+        assert picture.size == (63, 47)
+        if after == ".webp":
+            assert picture.mode == ("RGBA" if alpha else "RGB")
+            shown = pixels[..., 3:] > 0 if alpha else True  # libwebp clears what is not seen
+            assert np.array_equal(np.asarray(picture) * shown, pixels * shown)
+
+
+@pytest.mark.parametrize("before", KINDS)
+def test_a_profile_is_kept_in_webp(before: str, tmp_path: Path) -> None:
+    done = through(still(tmp_path / f"in{before}"), tmp_path / "out.webp")
+    with Image.open(done) as picture:
+        picture.load()
+        assert picture.info["icc_profile"] == PROFILE
+
+
 def test_a_picture_that_says_nothing_is_written_as_before(tmp_path: Path) -> None:
     Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(tmp_path / "in.png")
     done = through(tmp_path / "in.png", tmp_path / "out.png")
@@ -61,7 +89,7 @@ def test_a_picture_that_says_nothing_is_written_as_before(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("cut", [20, 60, 200, 1000])
-@pytest.mark.parametrize("kind", [*KINDS, ".bmp"])
+@pytest.mark.parametrize("kind", [*KINDS, ".bmp", ".webp"])
 def test_damaged_marks_are_none(kind: str, cut: int, tmp_path: Path) -> None:
     data = still(tmp_path / f"in{kind}").read_bytes()
     marks_of(data[:cut])

@@ -17,6 +17,8 @@ class MatteMaker(abc.ABC):
     """How many frames it looks ahead."""
     complaint: str | None = None
     """What it lacked, where its mattes are empty."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know of how what it was given was understood."""
 
     @abc.abstractmethod
     def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:

@@ -42,7 +42,6 @@ from vhmae.video.probe import VideoInfo, sound_codecs
 from vhmae.video.reader import TimedFrame, read_frames, to_uint8
 from vhmae.video.sequence import PICTURES, check_picture_output, has_number
 from vhmae.video.source import probe_source
-from vhmae.video.stills import read_grey
 from vhmae.video.turning import righted
 from vhmae.video.writer import VideoWriter
 
@@ -83,9 +82,10 @@ def make_maker(job: MatteJob, info: VideoInfo) -> MatteMaker:
         InputError: if what it needs is missing.
     """
     if job.way == "chroma":
-        return ChromaKey(
-            job.key, _grey(job.garbage) if job.garbage is not None else None, job.despill
-        )
+        garbage, told = (None, ()) if job.garbage is None else _read_garbage(job.garbage)
+        key = ChromaKey(job.key, garbage, job.despill)
+        key.warnings = told
+        return key
     if job.way == "plate":
         if job.plate is None:
             raise InputError("`way` plate: needs `plate` PICTURE, the scene without its subject")
@@ -94,8 +94,10 @@ def make_maker(job: MatteJob, info: VideoInfo) -> MatteMaker:
         if job.matte is None:
             raise InputError("`way` file: needs `matte`, the matte that is there already")
         source = open_matte(job.matte)
-        source.check_fits(info, hold_last=None)
-        return ReadyMade(source, info)
+        told = (source.check_fits(info, hold_last=None), source.doubt(info), *source.warnings)
+        ready = ReadyMade(source, info)
+        ready.warnings = tuple(warning for warning in told if warning)
+        return ready
     return make_network(job.way, job.weights, job.threads, job.ratio, job.steady)
 
 
@@ -225,7 +227,7 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
         "with": job.way,
         "foreground_ratio": round(covered / max(1, frames), 4),
         "latency_frames": maker.latency_frames,
-        "warnings": _warnings(job, info) + lost,
+        "warnings": [*maker.warnings, *_warnings(job, info), *lost],
     }
 
 
@@ -393,8 +395,12 @@ def _layer_planes(colors: Array, matte: UnitMatte) -> PlanarFrame:
     )
 
 
-def _grey(path: Path) -> Array:
-    return to_unit(read_grey(path, "garbage matte"))
+def _read_garbage(path: Path) -> tuple[UnitMatte, tuple[str, ...]]:
+    """A garbage matte, read as masks are, and what is said of it."""
+    source = open_matte(path)
+    if source.frames is not None:
+        raise InputError(f"means {source.frames} pictures; name one", field="garbage", value=path)
+    return to_unit(next(source.stored())), tuple(source.warnings)
 
 
 def _read_plate(path: Path) -> Array:

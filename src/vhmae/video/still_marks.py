@@ -2,7 +2,7 @@
 resolution, or the shape of its pixels.
 
 Sources: PNG specification 11.3 (iCCP, pHYs); JFIF 1.02 and ICC.1:2010 B.4 (JPEG); TIFF 6.0 and
-ICC.1:2010 B.3; BITMAPINFOHEADER.
+ICC.1:2010 B.3; BITMAPINFOHEADER; WebP container specification ("Extended File Format").
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import struct
 import zlib
 from fractions import Fraction
 
+from vhmae.video.still_sizes import stored_size
 from vhmae.video.stills import picture_kind
 
-HOLD_PROFILES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+HOLD_PROFILES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 _ICC_HEAD = b"ICC_PROFILE\0"
 _ICC_PART = 65_000
 _TIFF_ICC, _TIFF_X, _TIFF_Y, _TIFF_UNIT = 34675, 282, 283, 296
 _METRE, _INCH, _CENTIMETRE = Fraction(1), Fraction(10_000, 254), Fraction(100)
 _LARGEST_PROFILE = 1 << 24
+_WEBP_PROFILE, _WEBP_ALPHA = 0x20, 0x10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +59,13 @@ def of_pixels(aspect: Fraction | None) -> StillMarks:
 
 def marks_of(data: bytes) -> StillMarks:
     """The marks of a picture; none where it has none, or damaged ones."""
-    read = {"png_pipe": _of_png, "jpeg_pipe": _of_jpeg, "tiff_pipe": _of_tiff, "bmp_pipe": _of_bmp}
+    read = {
+        "png_pipe": _of_png,
+        "jpeg_pipe": _of_jpeg,
+        "tiff_pipe": _of_tiff,
+        "bmp_pipe": _of_bmp,
+        "webp_pipe": _of_webp,
+    }
     try:
         return read.get(picture_kind(data) or "", lambda _: StillMarks())(data)
     except (struct.error, zlib.error, IndexError, ZeroDivisionError, ValueError):
@@ -65,8 +73,15 @@ def marks_of(data: bytes) -> StillMarks:
 
 
 def marked(data: bytes, marks: StillMarks) -> bytes:
-    """A picture just written, with marks: PNG, JPEG, TIFF, and BMP, which has a resolution."""
-    write = {"png_pipe": _png, "jpeg_pipe": _jpeg, "tiff_pipe": _tiff, "bmp_pipe": _bmp}
+    """A picture just written, with marks: PNG, JPEG, TIFF, BMP, which has a resolution, and WebP,
+    which has a profile."""
+    write = {
+        "png_pipe": _png,
+        "jpeg_pipe": _jpeg,
+        "tiff_pipe": _tiff,
+        "bmp_pipe": _bmp,
+        "webp_pipe": _webp,
+    }
     kind = write.get(picture_kind(data) or "")
     return data if kind is None or marks == StillMarks() else kind(data, marks)
 
@@ -226,3 +241,35 @@ def _bmp(data: bytes, marks: StillMarks) -> bytes:
         return data
     ends = struct.pack("<ii", *(round(one) for one in marks.density))
     return data[:38] + ends + data[46:]
+
+
+def _of_webp(data: bytes) -> StillMarks:
+    return StillMarks(next((body for name, body in _chunks(data) if name == b"ICCP"), None))
+
+
+def _chunks(data: bytes) -> list[tuple[bytes, bytes]]:
+    """The chunks of a WebP: names and contents."""
+    found, at = [], 12
+    while at + 8 <= len(data):
+        name, size = struct.unpack_from("<4sI", data, at)
+        found.append((name, data[at + 8 : at + 8 + size]))
+        at += 8 + size + size % 2
+    return found
+
+
+def _webp(data: bytes, marks: StillMarks) -> bytes:
+    if marks.profile is None:
+        return data
+    size = stored_size(data, "webp_pipe")
+    chunks = [one for one in _chunks(data) if one[0] not in (b"VP8X", b"ICCP")]
+    if size is None:
+        return data
+    # A lossless picture says in its head whether it has alpha, others have it beside them.
+    coded = dict(chunks)
+    alpha = b"ALPH" in coded or bool(coded.get(b"VP8L", bytes(5))[4] & 0x10)
+    ends = b"".join((side - 1).to_bytes(3, "little") for side in size)
+    head = bytes([_WEBP_PROFILE | _WEBP_ALPHA * alpha, 0, 0, 0]) + ends
+    body = b"WEBP"
+    for name, content in [(b"VP8X", head), (b"ICCP", marks.profile), *chunks]:
+        body += struct.pack("<4sI", name, len(content)) + content + b"\0" * (len(content) % 2)
+    return struct.pack("<4sI", b"RIFF", len(body)) + body

@@ -237,12 +237,6 @@ def _check_size(path: Path, data: bytes, kind: str) -> None:
     check_memory(path, BYTES_PER_PIXEL * width * height, "make it smaller")
 
 
-def read_grey(path: Path, what: str) -> Plane:
-    """A picture's grey levels (H, W), in the depth that it is stored in, upright."""
-    picture = read_stored(path, what)
-    return picture if picture.ndim == 2 else grey_of(picture)
-
-
 def grey_of(picture: Picture) -> Plane:
     """Levels of grey (H, W) of blue, green, red (H, W, 3 or 4); greys stay exactly as they are."""
     if picture.shape[2] == 2:
