@@ -177,6 +177,36 @@ def test_numbers_are_those_of_the_pattern_and_gaps_are_refused(
     assert f"number {FIRST + 2} is missing" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("form", ["%04d", "####"])
+@pytest.mark.parametrize("pair", ["number", "overlap"])
+def test_gaps_of_a_plate_are_kept_where_masks_are_found_by_number(
+    pair: str, form: str, work: Path, tmp_path: Path
+) -> None:
+    """Missing: one number in both, and one in the plate alone."""
+    folders = {"a": tmp_path / "plate", "m": tmp_path / "mask"}
+    for name, folder in folders.items():
+        folder.mkdir()
+        for number in range(FIRST, FIRST + FRAMES):
+            data = (work / f"{name}.{number:04d}.png").read_bytes()
+            (folder / f"{name}.{number:04d}.png").write_bytes(data)
+    (tmp_path / "plate" / f"a.{FIRST + 1:04d}.png").unlink()
+    for name, folder in folders.items():
+        (folder / f"{name}.{FIRST + 3:04d}.png").unlink()
+    (tmp_path / "out").mkdir()
+    plate, mask = (str(folders[name] / f"{name}.{form}.png") for name in "am")
+    out = tmp_path / "out" / "o.%04d.png"
+    assert run(work, plate, out, "--pair", pair, mask=mask) == 0
+    kept = [FIRST, FIRST + 2, FIRST + 4, FIRST + 5]
+    assert sorted(path.name for path in out.parent.iterdir()) == [f"o.{n:04d}.png" for n in kept]
+    for number, alike in zip(kept, moving_scene(FRAMES, 97, 65)[1][[0, 2, 4, 5]], strict=True):
+        before, after = (
+            read_picture(path)
+            for path in (folders["a"] / f"a.{number:04d}.png", Path(str(out) % number))
+        )
+        assert np.array_equal(before[~alike], after[~alike])
+        assert not np.array_equal(before[alike], after[alike])
+
+
 def test_no_input_is_written_over(
     work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -94,9 +94,9 @@ def make_maker(job: MatteJob, info: VideoInfo) -> MatteMaker:
         if job.matte is None:
             raise InputError("`way` file: needs `matte`, the matte that is there already")
         source = open_matte(job.matte)
-        told = (source.check_fits(info, hold_last=None), source.doubt(info), *source.warnings)
+        said = [source.check_fits(info, hold_last=None), source.doubt(info)]
         ready = ReadyMade(source, info)
-        ready.warnings = tuple(warning for warning in told if warning)
+        ready.warnings = (*(one for one in said if one), *source.warnings)
         return ready
     return make_network(job.way, job.weights, job.threads, job.ratio, job.steady)
 

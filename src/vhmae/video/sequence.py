@@ -58,7 +58,12 @@ def is_pattern(path: Path) -> bool:
 
 def files_of(path: Path) -> list[Path]:
     """The files behind a path that may name a folder of pictures or a numbered sequence."""
-    return picture_files(path, "picture") if is_pattern(path) or path.is_dir() else [path]
+    return picture_files(path, "picture", gaps=True) if is_sequence(path) else [path]
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether a path names a sequence or a folder of pictures."""
+    return is_pattern(path) or path.is_dir()
 
 
 def picture_files(path: Path, what: str, gaps: bool = False) -> list[Path]:
@@ -210,16 +215,19 @@ def probe_pictures(
     colorspace: Matrix | None = None,
     rate: Fraction | None = None,
     space: LightSpace | None = None,
+    gaps: bool = False,
 ) -> VideoInfo:
     """Look at pictures as at a video.
 
     Args:
         rate: frames a second; None takes what OpenEXR says, else 24.
         space: what their values stand for; None is what they say.
+        gaps: let numbers be missing between the first and the last of a sequence.
     Raises:
-        InputError: if there are none, or the first cannot be read.
+        InputError: if there are none, the first cannot be read, one is none or has another size, or
+            a numbered sequence has a gap.
     """
-    files = picture_files(path, what)
+    files = picture_files(path, what, gaps)
     if is_exr(files[0]):
         info = probe_exr(files[0], path, space)
     else:

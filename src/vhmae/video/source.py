@@ -22,6 +22,7 @@ def probe_source(
     colorspace: Matrix | None = None,
     rate: Fraction | None = None,
     space: LightSpace | None = None,
+    gaps: bool = False,
 ) -> VideoInfo:
     """Probe a video or pictures.
 
@@ -30,11 +31,13 @@ def probe_source(
         colorspace: overrules the matrix that it says.
         rate: frames a second of pictures, which do not say.
         space: what its values stand for; None is what it says.
+        gaps: let numbers be missing between the first and the last of numbered pictures, whose
+            partners are found by their numbers.
     Raises:
         InputError: for what cannot be read, and for a rate of what has one of its own.
     """
     if is_pictures(path):
-        return probe_pictures(path, what, colorspace, rate, space)
+        return probe_pictures(path, what, colorspace, rate, space, gaps)
     if rate is not None:
         raise InputError(
             f"is for pictures; {path} has a rate of its own, leave it out", field="rate", value=rate

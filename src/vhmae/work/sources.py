@@ -25,7 +25,7 @@ from vhmae.video.mask_meaning import MaskReading
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, planar_frame, read_frames
-from vhmae.video.sequence import probe_pictures, read_pictures
+from vhmae.video.sequence import is_sequence, probe_pictures, read_pictures
 from vhmae.video.source import frame_at, probe_source
 from vhmae.video.turning import righted
 from vhmae.work.job import AnalysisJob
@@ -49,7 +49,11 @@ class Sources:
         self.job = job
         _check_times(job)
         space = named_space(job.input_space)
-        self.info = probe_source(job.composite, "composite", job.colorspace, job.rate, space)
+        partners = [*job.masks, *([] if job.foreground is None else [job.foreground])]
+        by_number = job.pair != "order" and any(map(is_sequence, partners))
+        self.info = probe_source(
+            job.composite, "composite", job.colorspace, job.rate, space, by_number
+        )
         if not job.keeps_turn:
             self.info = righted(self.info)
         reading = MaskReading(job.mask_label, job.mask_rate, job.pair)
@@ -249,7 +253,8 @@ def _open_layers(
         )
     path = job.foreground
     space = named_space(job.foreground_space, "foreground_space")
-    foreground = righted(probe_source(path, "foreground", space=space))
+    by_number = job.pair != "order" and is_sequence(job.composite)
+    foreground = righted(probe_source(path, "foreground", space=space, gaps=by_number))
     placement = job.placement
     if (
         placement.premultiplied and foreground.codec == "exr"
