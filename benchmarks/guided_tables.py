@@ -28,14 +28,14 @@ def _together(**wanted: Any) -> Row:
     """A row of the sets of fixed cameras taken for one. Its means are over all videos of both, and
     so the sets' ratios weighed by what is wrong in each, whose mean looks.json has."""
     told, scores = result(), json.loads((RESULTS / "looks.json").read_text())["scores"]
-    parts = []
+    parts: list[tuple[float, int, Row]] = []
     for name in REAL:
         one = next(one for one in told["sets"] if one["data"] == name)
         score = next(row for row in scores if row["data"] == name and row["method"] == "vhmae")
         untouched = score["overall"]["fmse"]["mean"] / score["ratio"]["fmse"]
         row = _row(one["rows"], **wanted)
         parts.append((one["videos"] * untouched, one["composites"], row))
-    wrong, composites = (sum(part[at] for part in parts) for at in (0, 1))
+    wrong, composites = sum(share for share, _, _ in parts), sum(count for _, count, _ in parts)
     return {
         "ratio": sum(share * row["ratio"] for share, _, row in parts) / wrong,
         "worse": sum(count * row["worse"] for _, count, row in parts) / composites,

@@ -132,7 +132,6 @@ def _check_first_of_shot(guide: Guide, asked: Choice, hearing: Hearing) -> None:
 
 
 def _choice(job: AlternativesJob, guide: Guide, frame: int, round_: int, take: int) -> Choice:
-    said = len(guide.points)
     try:
         return Choice(
             chosen=take,
@@ -140,7 +139,7 @@ def _choice(job: AlternativesJob, guide: Guide, frame: int, round_: int, take: i
             round=round_,
             of=job.count,
             object=job.object,
-            after_points=said,
+            after_points=len(guide.points),
         )
     except InputError as error:
         said = str(error)
