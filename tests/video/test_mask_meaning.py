@@ -126,6 +126,26 @@ def test_a_mask_that_is_dim_everywhere_is_told(kind: type, tmp_path: Path) -> No
     assert first_of(save(tmp_path / "half.png", half))[1] == []
 
 
+def test_a_number_that_two_pictures_have_is_refused(tmp_path: Path) -> None:
+    for name in ("m.0001.png", "m.0002.png", "m.00002.png"):
+        save(tmp_path / name, INSIDE.astype(np.uint8) * 255)
+    with pytest.raises(InputError, match=r"has the number of m\.0+2\.png"):
+        open_matte(tmp_path / "m.%04d.png")
+
+
+def test_packed_bits_that_may_not_be_read_are_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_mask_bits(INSIDE[None], tmp_path / "m.npz")
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("vhmae.video.mask_bits.zipfile.ZipFile", refused)
+    with pytest.raises(InputError, match=r"m\.npz: cannot be read \(Permission denied\)"):
+        open_matte(tmp_path / "m.npz")
+
+
 def test_masks_of_which_some_have_alpha_are_refused(tmp_path: Path) -> None:
     grey = INSIDE.astype(np.uint8) * 255
     save(tmp_path / "m.0001.png", np.full((64, 96, 3), 200, np.uint8))

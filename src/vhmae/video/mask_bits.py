@@ -34,6 +34,10 @@ def open_bits(path: Path) -> tuple[int, tuple[int, int], Callable[[int], Iterato
                 held = archive.getinfo("bits.npy").file_size - member.tell()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; check the path of the mask") from None
+    except PermissionError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check the permissions"
+        ) from None
     except DAMAGED_ARCHIVE as error:
         raise InputError(
             f"{path}: is not a packed mask with 'bits' and 'shape' ({error}); export the mask again"

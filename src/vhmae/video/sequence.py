@@ -107,7 +107,15 @@ def sequence_files(pattern: Path, gaps: bool = False) -> dict[int, Path]:
             name = f"{between[1]}%0{len(between[2])}d{between[4]}"
         form = _pattern(pattern.with_name(name))
         matches = [(form.fullmatch(file.name), file) for file in _listed(pattern.parent)]
-        files = {int(match[1]): file for match, file in matches if match is not None}
+        files = {}
+        for match, file in matches:
+            number = None if match is None else int(match[1])
+            if number in files:
+                raise InputError(
+                    f"{file}: has the number of {files[number].name}; move one of them away"
+                )
+            if number is not None:
+                files[number] = file
     if within is not None:
         files = {number: file for number, file in files.items() if within[0] <= number <= within[1]}
     if not files:
