@@ -108,6 +108,12 @@ def test_files_have_their_digest_of_one_place() -> None:
     assert found == {"digest.py"}
 
 
+def test_tests_share_support_and_not_one_another() -> None:
+    shared = re.compile(r"^\s*(from|import) tests\.(\w+\.)*test_\w+", flags=re.MULTILINE)
+    tests = Path(__file__).parent.rglob("*.py")
+    assert [path.name for path in tests if shared.search(path.read_text())] == []
+
+
 def test_files_are_read_in_one_sitting() -> None:
     for path in [*SOURCE.rglob("*.py"), *Path(__file__).parent.rglob("*.py")]:
         assert len(path.read_text().splitlines()) <= 500, f"{path} is too long: split it"

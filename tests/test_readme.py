@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pages import MADE
 from vhmae.cli import build_parser
 from vhmae.errors import InputError
 
@@ -64,10 +65,6 @@ def test_make_targets_that_are_shown_exist() -> None:
     }
     assert {"demo", "test", "guided", "platforms", "rvm-weights"} <= shown
     assert shown - targets == set()
-
-
-MADE = ("api", "changes", "commands", "free-model-card", "model-card", "recipe", "recipes")
-"""Pages that the site is given when it is built (tools/site_pages.py)."""
 
 
 def test_links_within_the_repository_lead_somewhere() -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 import vhmae
-from tests.test_readme import MADE
+from tests.support.pages import MADE
 from vhmae.cli import build_parser
 from vhmae.config import keys_of
 from vhmae.training.recipe import Recipe

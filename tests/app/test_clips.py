@@ -10,19 +10,16 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
 
 from tests.app.page import Page, app_of, maps_of, picture_of, shaded
 from tests.support.scenes import decode, moving_scene, write_video
+from tests.support.turned import frames_of, sideways
 from vhmae.app.worker import AWAITED, NICENESS
-from vhmae.arrays import Array
 from vhmae.engine.rendering import FrameTransform, render_rgb
-from vhmae.video.browser import upright
 from vhmae.video.probe import probe_video
-from vhmae.video.reader import read_frames, to_uint8
 from vhmae.work.sources import Payload
 
 NOTHING = np.zeros((3, 10))
@@ -31,14 +28,6 @@ NOTHING = np.zeros((3, 10))
 @pytest.fixture(scope="module")
 def clip(page: Page) -> str:
     return page.opened(composite="clip.mkv", masks=["mask.mkv"])
-
-
-def frames_of(path: Path) -> list[Array]:
-    """Frames as they are shown: RGB."""
-    return [
-        upright(to_uint8(timed.image.rgb()), timed.decoded.rotation)
-        for timed in read_frames(probe_video(path))
-    ]
 
 
 def test_the_first_frame_is_there_before_the_clip_is(folder: Path, bold_weights: Path) -> None:
@@ -266,35 +255,6 @@ def test_a_frame_nobody_has_come_to_is_looked_at_when_it_is_asked_for(
 
 
 # --- clips of all kinds
-
-
-def sideways(path: Path, degrees: int) -> Path:
-    """A clip as a phone writes it that lies on its side."""
-    pictures, masks = moving_scene(12, 96, 64)
-    plain = write_video(path.with_name("plain.mp4"), pictures, codec="libx264")
-    with av.open(str(plain)) as source, av.open(str(path), "w") as target:
-        stream = source.streams.video[0]
-        copy = target.add_stream_from_template(stream)
-        for packet in source.demux(stream):
-            if packet.size:
-                packet.stream = copy
-                target.mux(packet)
-    _turn(path, degrees)
-    plain.unlink()
-    stored = masks.astype(np.uint8) * 255
-    write_video(path.with_name("turned_mask.mkv"), np.rot90(stored, degrees // 90, (1, 2)))
-    return path
-
-
-def _turn(path: Path, degrees: int) -> None:
-    """Write a display matrix into the track's header of an MP4."""
-    data = bytearray(path.read_bytes())
-    at = data.index(b"tkhd") + 4 + 40
-    one, minus = (1 << 16).to_bytes(4, "big"), (-(1 << 16)).to_bytes(4, "big", signed=True)
-    none, last = bytes(4), (1 << 30).to_bytes(4, "big")
-    rows = {90: [none, minus, none, one, none], 270: [none, one, none, minus, none]}[degrees]
-    data[at : at + 36] = b"".join([*rows, none, none, none, last])
-    path.write_bytes(bytes(data))
 
 
 @pytest.mark.parametrize("degrees", [90, 270])

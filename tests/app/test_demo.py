@@ -35,7 +35,7 @@ def test_the_clip_is_made_once_and_the_astronaut_alone_is_rendered(
     assert path == tmp_path / "new" / "demo" / "composite.mp4"
     assert (path.parent / "mask.mp4").is_file()
     plain = list(demo._frames())
-    from tests.app.test_clips import frames_of
+    from tests.support.turned import frames_of
 
     frames = frames_of(path)
     assert len(frames) == len(plain) == 8

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.app.page import Page, app_of, maps_of, picture_of
-from tests.app.test_clips import frames_of
 from tests.support.scenes import moving_scene, write_video
+from tests.support.turned import frames_of
 from vhmae.app.site import App
 from vhmae.arrays import Array
 from vhmae.engine.rendering import render_rgb

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.cli.test_resume import same_frames, stop_at
 from tests.support.commands import error_of
 from tests.support.networks import changing_model, model
+from tests.support.runs import same_frames, stop_at
 from tests.support.scenes import decode, moving_scene, write_video
 from vhmae import harmonize_video
 from vhmae.arrays import Array

@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.cli.test_resume import same_frames, stop_at
 from tests.support.commands import error_of
 from tests.support.networks import changing_model
 from tests.support.pictures import read_picture
+from tests.support.runs import same_frames, stop_at
 from tests.support.scenes import decode, moving_scene, write_video
 from vhmae import harmonize_video
 from vhmae.cli import main

@@ -18,12 +18,11 @@ import numpy as np
 import pytest
 
 from tests.support.commands import error_of
+from tests.support.runs import same_frames, stop_at
 from tests.support.scenes import decode, moving_scene, packets, save_bold_weights, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.engine import backends
-from vhmae.video.planes import PlanarFrame
-from vhmae.video.reader import TimedFrame
 from vhmae.video.segments import SegmentedWriter
 from vhmae.work import harmonize as pipeline
 
@@ -69,30 +68,9 @@ def arguments(work: Path, out: Path) -> list[str]:
     return [*map(str, files), "--precision", "fp32", "--threads", "1"]
 
 
-def same_frames(one: Path, other: Path) -> bool:
-    pairs = list(zip(decode(one), decode(other), strict=True))
-    return all(
-        np.array_equal(a, b) for left, right in pairs for a, b in zip(left, right, strict=True)
-    )
-
-
 def times(path: Path) -> list[float]:
     with av.open(str(path)) as container:
         return [float(frame.time) for frame in container.decode(video=0)]
-
-
-def stop_at(frame: int, run: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupt a run before it writes a frame."""
-    write = SegmentedWriter.write
-
-    def dying(self: SegmentedWriter, timed: TimedFrame, image: PlanarFrame) -> None:
-        if self.frames == frame:
-            raise KeyboardInterrupt
-        write(self, timed, image)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(SegmentedWriter, "write", dying)
-        assert main(run) == 130
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.test_resume import same_frames
 from tests.support.networks import changing_model
+from tests.support.runs import same_frames
 from tests.support.scenes import moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.app.test_clips import sideways
 from tests.frontend.app import (
     FRAMES,
     PATIENCE_MS,
@@ -25,6 +24,7 @@ from tests.frontend.app import (
     wait_for,
 )
 from tests.support.scenes import moving_scene, write_video
+from tests.support.turned import sideways
 from tests.web.browser import violations
 from tests.web.server import served
 

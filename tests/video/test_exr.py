@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import OpenEXR
 import pytest
 
+from tests.support.exr import channels_of, write
 from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene
 from vhmae.arrays import Array
@@ -22,20 +22,6 @@ from vhmae.video.exr_changes import carried_back
 from vhmae.video.sequence import probe_pictures
 
 FRAMES, WIDTH, HEIGHT = 3, 96, 64
-
-
-def write(path: Path, channels: dict[str, np.ndarray], **header: Any) -> None:
-    OpenEXR.File(
-        {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage, **header},
-        dict(channels),  # its values become the library's own
-    ).write(str(path))
-
-
-def channels_of(path: Path) -> dict[str, np.ndarray]:
-    return {
-        name: channel.pixels
-        for name, channel in OpenEXR.File(str(path), separate_channels=True).channels().items()
-    }
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import OpenEXR
 import PyOpenColorIO as ocio
 import pytest
 
+from tests.support.exr import channels_of, write
 from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene
-from tests.video.test_exr import channels_of, write
 from vhmae import memory
 from vhmae.cli import main
 from vhmae.color.primaries import BT709, between

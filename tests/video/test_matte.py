@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import pytest
 
 from tests.support.scenes import moving_scene, write_video
+from tests.support.turned import turned_video
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.video.matte import open_matte
@@ -69,42 +69,6 @@ def test_near_black_and_near_white_of_a_lossy_mask_are_black_and_white(
     for number, level in enumerate(expected):
         found = matte[8:56, 32 * number + 8 : 32 * number + 24].astype(int)
         assert np.abs(found - level).max() <= (0 if level in (0, 255) else 2)
-
-
-QUARTERS = {
-    # Where a stored pixel (x, y) is shown, as FFmpeg's display matrix says it; y points down,
-    # degrees are counterclockwise.
-    0: (65536, 0, 0, 0, 65536, 0, 0, 0, 1 << 30),
-    90: (
-        0,
-        -65536,
-        0,
-        65536,
-        0,
-        0,
-        0,
-        0,
-        1 << 30,
-    ),  # what is at the right comes to the top: (x, y) -> (y, -x)
-    180: (-65536, 0, 0, 0, -65536, 0, 0, 0, 1 << 30),
-    270: (0, 65536, 0, -65536, 0, 0, 0, 0, 1 << 30),
-}
-
-
-def turned_video(path: Path, upright: np.ndarray, degrees: int) -> VideoInfo:
-    """A lossless video that players show as ``upright`` (T, H, W) once they have turned it by so
-    many degrees counterclockwise."""
-    stored = np.ascontiguousarray(np.rot90(upright, -degrees // 90, axes=(1, 2)))
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"qp": "0"})
-        stream.width, stream.height, stream.pix_fmt = stored.shape[2], stored.shape[1], "yuv444p"
-        stream.set_display_matrix(QUARTERS[degrees])
-        for picture in stored:
-            container.mux(
-                stream.encode(av.VideoFrame.from_ndarray(np.repeat(picture[..., None], 3, axis=-1)))
-            )
-        container.mux(stream.encode(None))
-    return probe_video(path)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from tests.support.commands import harmonize
 from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
-from tests.video.test_matte import turned_video
+from tests.support.turned import turned_video
 from vhmae.cli import main
 from vhmae.video.browser import read_upright
 from vhmae.video.matte import open_matte
