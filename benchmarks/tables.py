@@ -40,7 +40,14 @@ from speed_tables import (
     video_table,
 )
 from table1_tables import table1_blocks
-from trial_tables import ablation_table, context_table, doubt_table, token_table, trial_table
+from trial_tables import (
+    ablation_table,
+    context_table,
+    doubt_table,
+    gradient_table,
+    token_table,
+    trial_table,
+)
 
 from vhmae.evaluation.freshness import outdated
 from vhmae.model.files import packaged_weights
@@ -53,6 +60,7 @@ PAGES = (
     "docs/one-look.md",
     "docs/looks.md",
     "docs/table1.md",
+    "docs/decisions.md",
     "docs/app.md",
     "docs/backends.md",
     "src/vhmae/assets/MODEL_CARD.md",
@@ -233,6 +241,7 @@ def blocks() -> dict[str, str]:
         "tokens": token_table("tokens"),
         "gpu": token_table("gpu"),
         "context": context_table(),
+        "gradient-norms": gradient_table(),
         "engine": engine_table(),
         "mattes": matte_table(),
         "measured-mattes": _measured("mattes"),

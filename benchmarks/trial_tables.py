@@ -132,3 +132,17 @@ def context_table() -> str:
         cells = [f"{score['ratio']:.3f} ({score['worse']:.0%})" for score in row["scores"].values()]
         lines.append("| " + " | ".join([row["changes"], row["name"], *cells]) + " |")
     return "\n".join(lines)
+
+
+def gradient_table() -> str:
+    """How hard each term of Eq. 6 pulls over a run, and the seam, with and without patch
+    balancing."""
+    head = ["b", "step", "Eq. 1", "Eq. 3", "Eq. 4", "gradient of Eq. 1", "of Eq. 3", "of Eq. 4"]
+    lines = ["| " + " | ".join([*head, "seam"]) + " |", "|" + "---|" * 9]
+    terms = ("reconstruction", "alignment", "balance")
+    for row in json.loads((RESULTS / "gradient_norms.json").read_text())["rows"]:
+        cells = [f"{row['b']:g}", str(row["step"])]
+        cells += [f"{row['losses'][term]:.2f}" for term in terms]
+        cells += [f"{row['norms'][term]:.2f}" for term in terms]
+        lines.append("| " + " | ".join([*cells, f"{row['seam']:.2f}"]) + " |")
+    return "\n".join(lines)

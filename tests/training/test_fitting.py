@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.support.training import journal, losses_of, plain, write_data
 from vhmae.errors import VhmaeError
-from vhmae.training.fitting import Course, Fitting, Part, Trained, fit, make_optimizer
+from vhmae.training.fitting import (
+    Course,
+    Fitting,
+    Part,
+    Trained,
+    fit,
+    gradient_norms,
+    make_optimizer,
+)
+from vhmae.training.loop import Trainer
 
 
 class Line(nn.Module):
@@ -101,3 +112,33 @@ def test_a_loss_that_is_not_finite_changes_nothing() -> None:
     with pytest.raises(VhmaeError, match="not finite at step 0 of stage line"):
         Fitting(stage, model, Line()).update(next(stage.parts(range(1))), 0)
     assert torch.equal(model.layer.weight.detach(), before)
+
+
+def test_norms_are_those_of_each_terms_gradient() -> None:
+    model = Line()
+    weight, bias = model.layer.weight, model.layer.bias
+    losses = {
+        "reconstruction": 3.0 * weight.sum() + 4.0 * bias.sum(),
+        "alignment": 2.0 * weight.sum(),
+        "balance": torch.ones(()),  # of what is not trained
+        "loss": weight.sum(),
+    }
+    found = gradient_norms(losses, model.parameters())
+    assert found == pytest.approx({"reconstruction": 5.0, "alignment": 2.0})
+    losses["loss"].backward()
+    assert float(weight.grad.sum()) == 1.0  # nothing was added on the way
+
+
+def test_the_journal_says_how_hard_each_term_pulls(tmp_path: Path) -> None:
+    root = write_data(tmp_path)
+    told = {}
+    for every in (2, 0):
+        run = tmp_path / f"run{every}"
+        Trainer(plain(root, norms_every_steps=every), run, device="cpu").run()
+        told[every] = losses_of(run)
+        lines = journal(run, "gradients")
+        # Stages of 3 and 2 steps on scenes after 3 of the look path, which has no such terms.
+        assert [line["step"] for line in lines] == ([4, 6, 7] if every else [])
+        for line in lines:
+            assert min(line[name] for name in ("reconstruction", "alignment", "balance")) > 0.0  # type: ignore[type-var]  # numbers
+    assert told[2] == told[0]  # to look changes nothing

@@ -50,7 +50,12 @@ def test_where_and_how_a_run_works_may_change(tmp_path: Path) -> None:
     before = plain(tmp_path)
     lists = {"dev_list": tmp_path / "elsewhere" / "dev.txt", "root": "elsewhere", "cache": ""}
     now = changed(before, "data", **lists, workers=3, decoded_mib=0, licence="mine")
-    steps = {"log_every_steps": 7, "validate_every_steps": 9, "checkpoint_every_seconds": 5.0}
+    steps = {
+        "log_every_steps": 7,
+        "norms_every_steps": 3,
+        "validate_every_steps": 9,
+        "checkpoint_every_seconds": 5.0,
+    }
     now = changed(now, "train", **steps, threads=1, accumulate=2, kept_shares=(0.5,))
     require_same_recipe(tmp_path / "checkpoint.pt", before, now)
 

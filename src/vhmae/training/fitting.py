@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import torch
@@ -85,10 +85,15 @@ class Fitting:
         self.average = average
         self.processes = processes or Processes()
         self.optimizer = make_optimizer(stage, model)
+        self.gradient_norms: dict[str, float] = {}
+        """Of the last step that was asked for them."""
 
-    def update(self, parts: list[Part], step: int) -> dict[str, float]:
+    def update(self, parts: list[Part], step: int, norms: bool = False) -> dict[str, float]:
         """One step of the stage, counted from its own first; returns the means of its losses.
 
+        Args:
+            norms: put the gradient norm of each of Eq. 6's terms on the batch's first part into
+                ``gradient_norms``; it costs a backward pass a term.
         Raises:
             VhmaeError: where the loss is not finite; nothing has been changed then.
         """
@@ -100,6 +105,8 @@ class Fitting:
         for number, compute in enumerate(parts, 1):
             with self.processes.holding(shared, last=number == len(parts)):
                 values = compute()
+                if norms and number == 1:
+                    self.gradient_norms = gradient_norms(values, self.model.parameters())
                 (values["loss"] / len(parts)).backward()
             for key, value in values.items():
                 sums[key] = sums.get(key, torch.zeros(())).to(value.device) + value.detach() / len(
@@ -132,6 +139,24 @@ class Fitting:
         get_ema_multi_avg_fn(decay)(averaged, trained, None)  # in few kernels
         for kept, counted in zip(self.average.buffers(), self.model.buffers(), strict=True):
             kept.copy_(counted)
+
+
+def gradient_norms(
+    losses: Mapping[str, Tensor], parameters: Iterable[nn.Parameter]
+) -> dict[str, float]:
+    """Norm of the gradient of each of Eq. 6's terms that are among some losses, before its weight.
+
+    The losses' graph stays, to be gone through again.
+    """
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    found = {}
+    for name in ("reconstruction", "alignment", "balance"):
+        term = losses.get(name)
+        if term is not None and term.requires_grad:
+            parts = torch.autograd.grad(term, trained, retain_graph=True, allow_unused=True)
+            norms = [part.norm() for part in parts if part is not None]
+            found[name] = float(torch.stack(norms).norm())
+    return found
 
 
 def make_optimizer(stage: TrainingStage, model: nn.Module) -> torch.optim.Optimizer:

@@ -262,8 +262,10 @@ class Trainer:
             for parts in stage.parts(range(self.state.step, last)):
                 start = time.monotonic()
                 torch.manual_seed(train.seed * 1_000_003 + self.state.step)
+                step, every = self.state.step - first, train.norms_every_steps
+                norms = journal is not None and every > 0 and step % every == 0
                 try:
-                    values = self.fitting.update(parts, self.state.step - first)
+                    values = self.fitting.update(parts, step, norms)
                 except VhmaeError as error:
                     raise VhmaeError(f"{self.run_dir}: {error} and `resume`") from None
                 self.state.step += 1
@@ -273,6 +275,9 @@ class Trainer:
                 summed += 1
                 for key, value in values.items():
                     sums[key] = sums.get(key, 0.0) + value
+                if norms and journal is not None and self.fitting.gradient_norms:
+                    rounded = {k: round(v, 6) for k, v in self.fitting.gradient_norms.items()}
+                    journal.write("gradients", self.state.step, **rounded)
                 if self.state.step % train.log_every_steps == 0 and journal is not None:
                     means = {key: round(value / summed, 6) for key, value in sums.items()}
                     journal.write(

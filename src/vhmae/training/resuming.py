@@ -20,6 +20,7 @@ FREE = frozenset(
         "train.accumulate",
         "train.compile",
         "train.log_every_steps",
+        "train.norms_every_steps",
         "train.validate_every_steps",
         "train.checkpoint_every_seconds",
         "train.kept_shares",
