@@ -93,9 +93,44 @@ def test_any_list_of_three_files_is_read(tmp_path: Path) -> None:
         ("a b\n", "line 1 has 2 entries"),
         ("real/x.png m.png c.png\n", "no such picture"),
         ("", "lists no composite"),
+        ("HCOCO/composite_images/c1.jpg\n", "line 1: HCOCO/composite_images/c1.jpg is no name of"),
     ],
 )
 def test_what_is_wrong_with_a_list_is_told(text: str, told: str, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text(text)
     with pytest.raises(InputError, match=told):
         read_pairs(tmp_path, tmp_path / "list.txt")
+
+
+def test_lists_of_either_kind_are_read_in_either_naming(hyoutube: Path) -> None:
+    frames = [
+        f"real_videos/v/0000{frame}.png foreground_mask/v/object_0/0000{frame}.png "
+        f"synthetic_composite_videos/v/object_0/0000{frame}.png"
+        for frame in range(6)
+    ]
+    (hyoutube / "frames.txt").write_text("\n".join(frames))
+    for other, name in (
+        ("Ground-truth", "real_videos"),
+        ("Mask", "foreground_mask"),
+        ("Composite", "synthetic_composite_videos"),
+    ):
+        (hyoutube / name).rename(hyoutube / other)
+    (whole,) = read_pairs(hyoutube, hyoutube / "train_list.txt")
+    assert len(whole.composite) == 6
+    apart = read_pairs(hyoutube, hyoutube / "frames.txt")
+    assert tuple(clip.composite[0] for clip in apart) == whole.composite
+
+
+def test_folders_may_have_dots_in_their_names(tmp_path: Path) -> None:
+    for folder in ("real/v.1", "masks/v.1", "comp/v.1"):
+        write(tmp_path / folder / "00000.png", 9)
+    (tmp_path / "list.txt").write_text("real/v.1 masks/v.1 comp/v.1\n")
+    assert [len(clip.composite) for clip in read_pairs(tmp_path, tmp_path / "list.txt")] == [1]
+
+
+def test_an_empty_folder_of_a_composite_is_told(hyoutube: Path) -> None:
+    folder = hyoutube / "synthetic_composite_videos" / "v" / "object_0"
+    for picture in folder.iterdir():
+        picture.unlink()
+    with pytest.raises(InputError, match="object_0: holds no pictures"):
+        read_pairs(hyoutube, hyoutube / "train_list.txt")

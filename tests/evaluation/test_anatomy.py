@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from tests.support.scenes import moving_scene
 from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, SKIN, write_jpeg, write_mask
 from vhmae.errors import InputError
+from vhmae.evaluation import pooling
 from vhmae.evaluation.anatomy import measure, spread_places
 from vhmae.evaluation.ceiling import describe_ceiling, measure_ceiling, summarize_ceiling
 from vhmae.evaluation.change import describe_change, measure_change, summarize_change, traits
@@ -162,6 +164,9 @@ class Pool:
     def ratio(self, name: str) -> float | None:
         return self.mean(name) / self.mean(name, "untouched")
 
+    def ratio_interval(self, name: str) -> list[float] | None:
+        return pooling.Pool(self.scores, by_frames=False).ratio_interval(name)
+
 
 def test_each_camera_and_the_leading_composites_are_rows_of_their_own() -> None:
     scores = [
@@ -186,9 +191,28 @@ def test_each_camera_and_the_leading_composites_are_rows_of_their_own() -> None:
 
 def test_intervals_of_a_ratio_draw_videos_with_both_their_means() -> None:
     same = [scored(f"v{n}/object_1", 30.0 * n, 60.0 * n) for n in range(1, 6)]
-    assert ratio_interval(same) == [0.5, 0.5]  # whichever are drawn
-    assert ratio_interval([scored("a/o", 10, 100), scored("b/o", 100, 100)]) == [0.1, 1.0]
-    assert ratio_interval(same[:1]) is None
+    assert ratio_interval(same, Pool(same)) == [0.5, 0.5]  # whichever are drawn
+    two = [scored("a/o", 10, 100), scored("b/o", 100, 100)]
+    assert ratio_interval(two, Pool(two)) == [0.1, 1.0]
+    assert ratio_interval(same[:1], Pool(same[:1])) is None
+
+
+def test_the_interval_of_a_row_is_of_the_ratio_beside_it() -> None:
+    """Where a protocol counts frames alike, a long video counts more in both."""
+    scores = [
+        dataclasses.replace(scored(f"v{n}/o", 10.0 * n, 100), frames=1 + 9 * (n % 3))
+        for n in range(1, 10)
+    ]
+    entries = [{"composite": one.name, "group": "all", "fmse": 100.0} for one in scores]
+    row = summarize_groups(
+        {"composites": entries}, scores, functools.partial(pooling.Pool, by_frames=True)
+    )["groups"][0]
+    weights = [1 + 9 * (n % 3) for n in range(1, 10)]
+    expected = sum(0.1 * n * w for n, w in enumerate(weights, 1)) / sum(weights)
+    assert row["ratio"]["fmse"] == pytest.approx(expected, abs=1e-4)
+    by_frames = pooling.Pool(scores, by_frames=True).ratio_interval("fmse")
+    assert row["ratio"]["ci95"] == by_frames
+    assert by_frames != pooling.Pool(scores, by_frames=False).ratio_interval("fmse")
 
 
 @pytest.fixture

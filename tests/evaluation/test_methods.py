@@ -303,3 +303,25 @@ def test_several_methods_are_paired_and_written_apart(
     assert sorted(path.name for path in Path("kept").iterdir()) == ["composite", "mine"]
     assert cli.main([*call, "--method", "composite"]) == 2
     assert "is given twice" in capsys.readouterr().err
+
+
+def test_other_results_and_other_objects_have_other_digests(tmp_path: Path) -> None:
+    found = []
+    for level in (1, 2):
+        folder = tmp_path / f"results{level}" / "v" / "object_0"
+        folder.mkdir(parents=True)
+        (folder / "00000.png").write_bytes(bytes([level]))
+        found.append(find_method(f"r=folder:{folder.parents[1]}", tmp_path).digest)
+    moved = tmp_path / "results1"
+    assert found[0] != found[1]
+    assert find_method(f"folder:{moved.rename(tmp_path / 'moved')}", tmp_path).digest == found[0]
+    found = []
+    for level in (1, 2):
+        file = tmp_path / f"object{level}.py"
+        file.write_text(
+            "class Called:\n    def __call__(self, composite, mask):\n"
+            f"        return composite + {level}\n\nmethod = Called()\n"
+        )
+        found.append(find_method(f"{file}:method", tmp_path).facts["code_sha256"])
+    assert None not in found
+    assert found[0] != found[1]

@@ -12,6 +12,7 @@ from vhmae.comparators.recipe import Course
 from vhmae.config import build, read_config, read_section, to_tree
 from vhmae.errors import InputError
 from vhmae.model.precision import choose_training_precision
+from vhmae.training.loop import Trainer
 from vhmae.training.recipe import DataConfig, Recipe, Stage, TrainConfig
 
 
@@ -122,3 +123,35 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
         {"train.seed": "7", "train.loss.floor": "1e-2", "model.look": "null"},
     )
     assert (read.train.seed, read.train.loss.floor, read.model.look) == (7, 0.01, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("train: {stages: [{steps: 1, clip_frames: 0}]}", r"stages\.clip_frames=0: expected 1"),
+        ("train: {stages: [{steps: 1, batch_size: 0}]}", r"stages\.batch_size=0: expected 1"),
+        ("train: {stages: [{steps: -3}]}", r"stages\.steps=-3: expected 0"),
+        ("train: {look: {batch_size: 0}}", r"look\.batch_size=0: expected 1"),
+        ("train: {ema: 1.5, stages: [{steps: 1}]}", r"train\.ema=1\.5: out of range"),
+        ("train: {stages: [{steps: 1, image_size: 250}]}", "image_size=250: does not divide into"),
+        ("model: {masking_ratio: 1.5}\ntrain: {stages: [{steps: 1}]}", "masking_ratio=1.5"),
+    ],
+)
+def test_what_no_run_could_go_by_is_refused_before_it_begins(
+    text: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(InputError, match=told):
+        read_config(Recipe, tmp_path / "r.yaml")
+
+
+def test_a_wrong_list_of_pairs_is_refused_before_the_runs_folder_is_made(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("a b\n")
+    data = DataConfig(
+        root=str(tmp_path), folders=(), shares=(), pairs="list.txt", pairs_share=1.0, keep_dev=False
+    )
+    train = TrainConfig(look=None, stages=(Stage(steps=1, image_size=48),))
+    trainer = Trainer(Recipe(model=TINY, data=data, train=train), tmp_path / "run", device="cpu")
+    with pytest.raises(InputError, match="line 1 has 2 entries"):
+        trainer.run()
+    assert not (tmp_path / "run").exists()

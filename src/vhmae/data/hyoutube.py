@@ -204,12 +204,16 @@ def require_foreground(sample: Sample, mask: Mask) -> None:
         )
 
 
+def place_of(root: Path, relative: str) -> Path:
+    """Where a list's entry lies, by either naming of the set; as it is written, where it lies
+    nowhere."""
+    top, _, rest = relative.partition("/")
+    places = [root / relative, *(root / alias / rest for alias in ALIASES.get(top, ()))]
+    return next((path for path in places if path.exists()), places[0])
+
+
 def _existing(root: Path, relative: str) -> Path:
-    path = root / relative
+    path = place_of(root, relative)
     if path.is_dir():
         return path
-    top, _, rest = relative.partition("/")
-    for alias in ALIASES.get(top, ()):
-        if (root / alias / rest).is_dir():
-            return root / alias / rest
     raise InputError(f"{path}: no such folder; the list and the data do not belong together")

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vhmae.data.hyoutube import read_list, read_picture
+from vhmae.data.hyoutube import place_of, read_list, read_picture
 from vhmae.errors import InputError
 from vhmae.memory import bounded
 
@@ -66,14 +66,20 @@ def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
             f"{list_file}: cannot be read ({told}); give a list of composites"
         ) from None
     words = [line for line in lines if line]
-    if words and len(words[0]) == 3 and not Path(words[0][2]).suffix:
+    if words and len(words[0]) == 3 and not _is_picture(root, words[0][2].lstrip("/")):
         return [_of_folders(*parts) for parts in _folders(root, list_file)]
     clips = []
     for number, line in enumerate(lines, 1):
         if not line:
             continue
         if len(line) == 1 and "/composite_images/" in f"/{line[0]}":
-            real, mask, composite = _of_iharmony(line[0])
+            parts = _of_iharmony(line[0])
+            if parts is None:
+                raise InputError(
+                    f"{list_file}: line {number}: {line[0]} is no name of iHarmony4; expected "
+                    "SET/composite_images/NAME_OBJECT_LOOK.jpg"
+                )
+            real, mask, composite = parts
         elif len(line) == 3:
             real, mask, composite = line
         else:
@@ -82,7 +88,7 @@ def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
                 "of iHarmony4"
             )
             raise InputError(f"{list_file}: {told}")
-        files = [root / one.lstrip("/") for one in (real, mask, composite)]
+        files = [place_of(root, one.lstrip("/")) for one in (real, mask, composite)]
         missing = next((file for file in files if not file.is_file()), None)
         if missing is not None:
             raise InputError(
@@ -111,11 +117,13 @@ def _of_folders(name: str, real: Path, mask: Path, composite: Path) -> PairedCli
     frames = {
         file.stem: file for file in sorted(composite.iterdir()) if file.suffix.lower() in PICTURES
     }
+    if not frames:
+        raise InputError(f"{composite}: holds no pictures; unpack the set again")
     others = []
     for folder in (real, mask):
         own = {file.stem: file for file in folder.iterdir() if file.suffix.lower() in PICTURES}
         missing = next((stem for stem in frames if stem not in own), None)
-        if missing is not None or not frames:
+        if missing is not None:
             raise InputError(
                 f"{folder}: lacks frame {missing}, which {composite} has; unpack the set again"
             )
@@ -123,10 +131,20 @@ def _of_folders(name: str, real: Path, mask: Path, composite: Path) -> PairedCli
     return PairedClip(name, tuple(frames.values()), others[0], others[1])
 
 
-def _of_iharmony(composite: str) -> tuple[str, str, str]:
-    """The real picture and the mask of ``SET/composite_images/NAME_OBJECT_LOOK.jpg``."""
+def _is_picture(root: Path, entry: str) -> bool:
+    """Whether a list is one of pictures: by what lies there, and by the name where nothing does."""
+    place = place_of(root, entry)
+    return not place.is_dir() and (place.is_file() or Path(entry).suffix.lower() in PICTURES)
+
+
+def _of_iharmony(composite: str) -> tuple[str, str, str] | None:
+    """The real picture and the mask of ``SET/composite_images/NAME_OBJECT_LOOK.jpg``; None for
+    other names."""
     folder, _, file = composite.rpartition("composite_images/")
-    name, thing, _ = Path(file).stem.rsplit("_", 2)
+    name, *rest = Path(file).stem.rsplit("_", 2)
+    if len(rest) != 2:
+        return None
+    thing = rest[0]
     return f"{folder}real_images/{name}.jpg", f"{folder}masks/{name}_{thing}.png", composite
 
 

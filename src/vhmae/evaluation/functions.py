@@ -149,10 +149,16 @@ def _takes_one(function: Any) -> bool:
     return sum(one.kind in places and one.default is one.empty for one in parameters) == 1
 
 
+def _class_of(called: Any) -> Any:
+    return called if inspect.isclass(called) else type(called)
+
+
 def _code_digest(function: Any) -> str | None:
-    """Digest of the file that a function stands in; None where that is not known."""
+    """Digest of the file that a function stands in, or the class of an object that is called; None
+    where that is not known."""
+    plain = inspect.unwrap(function)
     try:
-        file = inspect.getsourcefile(inspect.unwrap(function))
+        file = inspect.getsourcefile(plain if inspect.isroutine(plain) else _class_of(plain))
     except TypeError:
         return None
     return file_digest(Path(file)) if file is not None and Path(file).is_file() else None

@@ -12,8 +12,6 @@ import numpy as np
 
 from vhmae.errors import InputError
 
-RESAMPLES = 2000
-
 
 class Scored(Protocol):
     """The scores of one composite, as the runner has them."""
@@ -36,6 +34,7 @@ class Pooled(Protocol):
 
     def mean(self, name: str, part: str = ...) -> float: ...
     def ratio(self, name: str) -> float | None: ...
+    def ratio_interval(self, name: str) -> list[float] | None: ...
 
 
 def read_journal(data: Path) -> dict[str, Any]:
@@ -94,31 +93,15 @@ def _row(scores: Sequence[Scored], pool: Callable[[Sequence[Any]], Pooled]) -> d
     return {
         "composites": len(scores),
         "videos": len({score.video for score in scores}),
-        "ratio": {"fmse": pool(scores).ratio("fmse"), "ci95": ratio_interval(scores)},
+        "ratio": {"fmse": pool(scores).ratio("fmse"), "ci95": ratio_interval(scores, pool(scores))},
         "worse_share": worse_share(scores),
     }
 
 
-def ratio_interval(scores: Sequence[Scored], seed: int = 0) -> list[float] | None:
-    """95 % interval of the fMSE ratio by bootstrap over videos, both means drawn together.
-
-    None with one video, where there is nothing to draw from, or where nothing differs.
-    """
-    counted = counted_in_fmse(scores)
-    videos = sorted({score.video for score in counted})
-    means = np.array([_means_of(video, counted) for video in videos])  # (V, 2)
-    if len(videos) < 2 or not (means[:, 1] > 0.0).all():
-        return None
-    drawn = np.random.default_rng(seed).integers(len(videos), size=(RESAMPLES, len(videos)))
-    sums = means[drawn].sum(axis=1)
-    low, high = np.percentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
-    return [round(float(low), 4), round(float(high), 4)]
-
-
-def _means_of(video: str, scores: Sequence[Scored]) -> tuple[float, float]:
-    own = [score for score in scores if score.video == video]
-    method = float(np.mean([score.values["fmse"] for score in own]))
-    return method, float(np.mean([score.untouched["fmse"] for score in own]))
+def ratio_interval(scores: Sequence[Scored], pool: Pooled) -> list[float] | None:
+    """95 % interval of the fMSE ratio; None with one video, where there is nothing to draw from."""
+    videos = {score.video for score in counted_in_fmse(scores)}
+    return pool.ratio_interval("fmse") if len(videos) > 1 else None
 
 
 def describe_groups(report: dict[str, Any]) -> list[str]:

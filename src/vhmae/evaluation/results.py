@@ -5,13 +5,16 @@ Whoever has results lays them out so; ``vhmae evaluate --write`` does.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
 from vhmae.arrays import Array, Frames
+from vhmae.data.digests import file_digest
 from vhmae.data.hyoutube import Sample, find_picture, read_picture
+from vhmae.data.pairs import PICTURES
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.partial_output import whole_folder
@@ -33,8 +36,17 @@ def folder_method(label: str, folder: Path) -> Method:
         label,
         lambda clip: _read_results(folder, clip),
         takes_other_backgrounds=False,
-        facts={"folder": str(folder)},
+        facts={"folder": str(folder), "results_sha256": results_digest(folder)},
     )
+
+
+def results_digest(folder: Path) -> str:
+    """SHA-256 of the names and bytes of all pictures below a folder of results."""
+    total = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if file.suffix.lower() in PICTURES:
+            total.update(f"{file.relative_to(folder).as_posix()} {file_digest(file)}\n".encode())
+    return total.hexdigest()
 
 
 def _read_results(folder: Path, clip: Clip) -> Array:

@@ -124,6 +124,10 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         patch = self.patch_size
+        if not 0.0 <= self.masking_ratio < 1.0:
+            raise InputError(
+                f"model: masking_ratio={self.masking_ratio}; expected 0 to less than 1"
+            )
         if (
             min(
                 patch,

@@ -188,6 +188,8 @@ class Trainer:
             raise InputError(f"{self.run_dir}: is a file; give a folder for the run")
         for name in self.recipe.data.prior_sets:  # refused before the work, not after it
             read_list(self.recipe.data.root_path / name)
+        if self.recipe.train.stages:
+            open_pairs(self.recipe.data)
         for planned in self.recipe.train.stages:
             self.processes.rows(planned.batch_size, self.recipe.train.accumulate)
         self.run_dir.mkdir(parents=True, exist_ok=True)

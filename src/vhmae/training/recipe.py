@@ -114,6 +114,13 @@ class DataConfig:
         return Path(root)
 
 
+def _at_least(key: str, part: object, least: int, *names: str) -> None:
+    """Refuse numbers that no run could go by."""
+    for name in names:
+        if getattr(part, name) < least:
+            raise InputError(f"{key}.{name}={getattr(part, name)}: expected {least} or more")
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LookStage:
     """First stage: the look path alone, on a bank of drawn pixels under looks drawn anew in each
@@ -141,9 +148,9 @@ class LookStage:
     these to the later stages, in which a frozen look path does not learn of them."""
 
     def __post_init__(self) -> None:
-        for name in ("shown", "clip_frames"):
-            if getattr(self, name) < 1:
-                raise InputError(f"train.look.{name}={getattr(self, name)}: expected 1 or more")
+        _at_least("train.look", self, 0, "steps")
+        counts = ("samples", "batch_size", "image_size", "clip_frames", "shown")
+        _at_least("train.look", self, 1, *counts)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,6 +201,10 @@ class Stage:
     """Scenes that are cut beforehand and lie on the device that trains, under new looks each time:
     for a GPU that trains faster than the CPU cuts. 5 S^2 T bytes each. 0 cuts new scenes for each
     step."""
+
+    def __post_init__(self) -> None:
+        _at_least("train.stages", self, 0, "steps", "kept_scenes")
+        _at_least("train.stages", self, 1, "image_size", "clip_frames", "batch_size")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -298,6 +309,8 @@ class TrainConfig:
             )
         if self.accumulate < 1:
             raise InputError(f"train.accumulate={self.accumulate}: expected 1 or more parts")
+        if not 0.0 <= self.ema < 1.0:
+            raise InputError(f"train.ema={self.ema}: out of range; expected 0 to less than 1")
         if self.cross_fit and self.look is not None and self.look.shown > 1:
             raise InputError(
                 "train.cross_fit: is of no use with train.look.shown over 1, which shows what all "
@@ -344,5 +357,12 @@ class Recipe:
         return {step: self.samples_after(step) for step in steps}
 
     def __post_init__(self) -> None:
+        patch = self.model.patch_size
+        for stage in self.train.stages:
+            if stage.image_size % patch:
+                raise InputError(
+                    f"train.stages.image_size={stage.image_size}: does not divide into patches of "
+                    f"{patch} pixels; give a multiple (model.patch_size)"
+                )
         if ":" not in self.model.head:
             head_class(self.model.head, None)  # a misspelled one is told before the data is read
