@@ -145,7 +145,12 @@ def test_what_another_tab_closes_before_it_is_saved_stays_here(page: Page, addre
     calls.json("projects", {"composite": "here.mp4", "masks": ["here_mask.mp4"]})
     page.get_by_label("Strength", exact=True).fill("38")
     document = f"projects/{number}"
-    wait_for(lambda: calls.json(document)["document"]["job"].get("strength") == 0.38, seconds=60)
+
+    def is_saved() -> bool:
+        page.wait_for_timeout(100)  # requests are let through in here
+        return calls.json(document)["document"]["job"].get("strength") == 0.38
+
+    wait_for(is_saved, seconds=60)
     calls.bytes(document, method="DELETE")
     was_told(page, "This clip was closed in another tab. Its project is saved.")
 

@@ -47,7 +47,8 @@ def intercept(page: Page, pattern: str, handle: Callable[[Route], None]) -> Call
     """Have requests handled; calling what is returned lets them through again.
 
     The route stays: where ``page.unroute`` takes a page's last one away, Chromium never answers
-    what the page asks in the same milliseconds.
+    what the page asks in the same milliseconds. Requests go on while Playwright is waited for, not
+    in loops that call none of it.
     """
     held = {"is": True}
     page.route(pattern, lambda route: handle(route) if held["is"] else route.continue_())
