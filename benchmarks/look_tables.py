@@ -25,7 +25,8 @@ def _by_set() -> dict[str, dict[str, dict[str, Any]]]:
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows():
         found.setdefault(row["data"], {})[row["method"]] = row
-    return {name: methods for name, methods in found.items() if len(methods) == 2}
+    needed = {"constant", "vhmae"}
+    return {name: methods for name, methods in found.items() if needed <= methods.keys()}
 
 
 def look_table() -> str:
