@@ -191,7 +191,7 @@ def api_page() -> str:
 
 GROUPS = {
     "Harmonize": ("Harmonizer", "harmonize_video", "HarmonizerSettings", "HarmonizeJob"),
-    "Say a word": ("Guide", "Point", "Dials"),
+    "Say a word": ("Guide", "Point", "Choice", "Dials", "read_guide"),
     "Networks": ("load_model", "VHMAE", "ModelConfig"),
     "Measure": ("evaluate", "Method", "Clip", "find_method", "read_list"),
     "Train": ("Trainer", "Recipe", "read_config"),

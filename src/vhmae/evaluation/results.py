@@ -12,9 +12,9 @@ from types import TracebackType
 import numpy as np
 
 from vhmae.arrays import Array, Frames
-from vhmae.data.digests import file_digest
 from vhmae.data.hyoutube import Sample, find_picture, read_picture
 from vhmae.data.pairs import PICTURES
+from vhmae.digest import file_digest
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.partial_output import whole_folder

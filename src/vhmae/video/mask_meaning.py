@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array, Matte, Picture
+from vhmae.arrays import Array, Matte, Picture, Plane
 from vhmae.errors import InputError
 from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.pairing import Pairing
@@ -205,7 +205,7 @@ def _labels(file: Path) -> Array:
     return labels_in(_stored(file)) if entries is None else entries[0]
 
 
-def labels_in(picture: Picture) -> Array:
+def labels_in(picture: Picture) -> Plane:
     """The numbers of objects (H, W) in a picture of levels (H, W), or of blue, green, red (and
     alpha) (H, W, 3 or 4): its greys, or the entries of PASCAL VOC's palette, which DAVIS takes, for
     its colours. -1 for another colour, and for levels that are no whole numbers."""
@@ -287,7 +287,7 @@ def told_colors(name: Path, colors: set[int]) -> str:
     return told + ", `mask_label` takes one of them" * (len(colors) > 2)
 
 
-def all_but_black(picture: Picture) -> Array:
+def all_but_black(picture: Picture) -> Matte:
     """A map of coloured labels as a matte (H, W) uint8."""
     marked = picture[..., :3].any(axis=2) if picture.ndim == 3 else picture > 0
     return _white(np.asarray(marked))
