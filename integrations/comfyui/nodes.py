@@ -65,8 +65,10 @@ def harmonized_images(
     height, width = frames.size
     guide.check_fits(width, height, len(frames))
     harmonizer = vhmae.Harmonizer.from_pretrained(**options)
+    told: list[str] = []
     if guide:
-        harmonizer.guide(guide)
+        prior, told = harmonizer.own_prior
+        harmonizer.guide(guide, prior)
     made = new_batch(*images.shape)
     for number, frame in enumerate(harmonizer.harmonize(frames, masks)):
         made[number, ..., :3] = torch.from_numpy(frame)
@@ -81,6 +83,7 @@ def harmonized_images(
         *told_of_unread(harmonizer),
         *told_of_borrowed(max(0, harmonizer.borrowed - harmonizer.unread)),
         *idle_gpu(network, "auto"),
+        *told,
     ]
     return made, "\n".join(lines)
 

@@ -161,6 +161,7 @@ def test_without_an_encoder_for_h264_it_is_vp9_and_said(page: Page, tmp_path: Pa
         assert not file.streams.audio
 
 
+@pytest.mark.long
 def test_a_picture_with_alpha_is_that_of_python(page: Page, tmp_path: Path) -> None:
     rgb, matte = scene()
     bring(page, write_png(tmp_path / "still.png", rgb, matte))
@@ -191,6 +192,7 @@ def stroke(page: Page, start: float, end: float) -> None:
     page.mouse.up()
 
 
+@pytest.mark.long
 def test_what_is_brushed_is_changed_alone(page: Page, tmp_path: Path) -> None:
     rgb, _ = scene()
     bring(page, write_png(tmp_path / "still.png", rgb))
@@ -367,6 +369,7 @@ def words_in(language: str) -> dict[str, str]:
     return found
 
 
+@pytest.mark.long
 def test_it_speaks_german_throughout(page: Page, tmp_path: Path) -> None:
     english, german = words_in("en"), words_in("de")
     page.get_by_role("radio", name="Deutsch").click()

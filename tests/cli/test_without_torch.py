@@ -78,6 +78,7 @@ def test_every_way_of_harmonizing_runs_where_importing_torch_raises(work: Path) 
     assert report["mean_change"] > 0.5
 
 
+@pytest.mark.long
 def test_the_demo_writes_its_four_files_where_importing_torch_raises(tmp_path: Path) -> None:
     run = python(f"{WITHOUT}\nfrom vhmae.cli import main\nassert main(['demo']) == 0", tmp_path)
     assert run.returncode == 0, run.stderr

@@ -90,7 +90,7 @@ def test_batches_are_those_of_the_houses_own_training() -> None:
 def test_a_card_tells_processor_time_where_all_of_it_was_measured(
     tiny_catalogue: None, tmp_path: Path
 ) -> None:
-    course, run = recipe("idih"), tmp_path / "run"
+    course, run = recipe("is2am"), tmp_path / "run"
     spent = ComparatorTrainer(course, run).run(Scenes(), looks()).processor_seconds
     assert spent is not None
     assert spent > 0.01

@@ -84,7 +84,7 @@ def test_it_is_off_unless_it_is_asked_for(
 ) -> None:
     picture, mask = portrait(rng)
     sure = Prior(np.eye(SIZE), np.ones(1), np.ones(1))
-    monkeypatch.setattr("vhmae.engine.harmonizer.find_prior", lambda weights: (sure, []))
+    monkeypatch.setattr("vhmae.engine.harmonizer.prior_of", lambda *whose: (sure, []))
 
     def made(**options: object) -> np.ndarray:
         own = Harmonizer(model(), precision="fp32", caution=0.0, **options)  # type: ignore[arg-type]

@@ -128,7 +128,8 @@ def test_ctrl_c_ends_the_server_as_every_command(small_study: Running) -> None:
     with served("study", "serve", str(small_study.folder)) as (where, process):
         assert httpx2.get(where, timeout=60.0).status_code == 200  # it is at work
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        process.communicate(timeout=20)
+        said = process.told
     assert process.returncode == 130, said
     assert "Traceback" not in said
     assert said.strip().splitlines()[-1].startswith("vhmae: error: stopped")
