@@ -148,11 +148,11 @@ export const api = {
   projects: () => asked<OpenClip[]>("api/projects"),
   project: (id: string) => asked<Project>(`api/projects/${id}`),
   close: (id: string) => told<null>("DELETE", `api/projects/${id}`),
-  save: (id: string, revision: number, document: Document) =>
+  save: (id: string, revision: number, document: Document, mark: string) =>
     told<{ revision: number; restarted: boolean }>(
       "PUT",
       `api/projects/${id}/document`,
-      { revision, document },
+      { revision, document, mark },
       AbortSignal.timeout(SAVED_MS),
     ),
   maps: async (id: string, first: number, count: number, signal?: AbortSignal) => {

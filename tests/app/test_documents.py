@@ -155,11 +155,13 @@ def test_two_tabs_do_not_write_over_one_another(own: Page) -> None:
     late = own.send("PUT", f"projects/{number}/document", body)
     assert (late.status_code, late.json()["key"]) == (409, "server.revision")
     told = late.json()["values"]
-    assert told["revision"] == 2
+    assert (told["revision"], told["mark"]) == (2, None)
     assert told["document"]["guide"] == GUIDE
     merged = {**told["document"], "view": {"a": 1}}
-    body = {"revision": 2, "document": merged}
+    body = {"revision": 2, "document": merged, "mark": "mine"}
     assert own.send("PUT", f"projects/{number}/document", body).json()["revision"] == 3
+    again = own.send("PUT", f"projects/{number}/document", body)  # as if no answer had come
+    assert (again.status_code, again.json()["values"]["mark"]) == (409, "mine")
     tree = json.loads((own.app.folder.root / "clip.vhmae.json").read_text())
     assert (tree["guide"], tree["view"]) == (GUIDE, {"a": 1})
 

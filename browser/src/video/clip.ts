@@ -85,7 +85,7 @@ class Still implements Clip {
     });
     const pixels = pixelsOf(bitmap);
     bitmap.close();
-    return new Still(file.name, file, pixels, pixels.data.some((value, i) => i % 4 === 3 && value < 255));
+    return new Still(file.name, file, pixels, isTransparent(pixels.data));
   }
 
   get width(): number {
@@ -172,4 +172,10 @@ class Video implements Clip {
     sample.close();
     return { pixels, timestamp, duration };
   }
+}
+
+/** Whether any pixel (red, green, blue, alpha) lets something through. */
+function isTransparent(data: Uint8ClampedArray): boolean {
+  for (let at = 3; at < data.length; at += 4) if (data[at]! < 255) return true;
+  return false;
 }

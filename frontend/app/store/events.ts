@@ -69,7 +69,7 @@ export function listen(): void {
 
 /** Ask for all that may have been told while nobody heard. */
 async function catchUp(): Promise<void> {
-  await Promise.all([fetchRenders(), save()]); // what could not be saved was kept
+  await Promise.all([fetchRenders().catch(complain), save()]); // what could not be saved was kept
   if (!project.value) return fetchOpened();
   await refresh();
   const id = projectId.value;

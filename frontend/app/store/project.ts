@@ -164,9 +164,8 @@ let timer = 0;
 export const revision = signal(0);
 let isDirty = false;
 let inFlight: Promise<void> | null = null;
-/** What was sent and not answered since the last answer, as JSON: the server may have it all the same. */
+/** Marks of what was sent and not answered since the last answer: the server may have it all the same. */
 const unanswered = new Set<string>();
-const MOST_UNANSWERED = 50;
 /** Counts beginnings and ends of saves: an answer that was asked for before one may be of before it. */
 let saves = 0;
 /** Questions how far the server is, and the last of them that was answered. */
@@ -203,10 +202,19 @@ export async function isSaved(): Promise<boolean> {
   return saving.value !== "failed";
 }
 
+/** What the server has in the place of what was to be saved. */
+interface Overtaken {
+  document: Document;
+  revision: number;
+  /** Of the last save, unless another program wrote the file. */
+  mark: string | null;
+}
+
 async function write(id: string, now: Document): Promise<void> {
   saves++;
+  const mark = Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join("-");
   try {
-    const done = await api.save(id, revision.value, now).finally(() => saves++);
+    const done = await api.save(id, revision.value, now, mark).finally(() => saves++);
     revision.value = done.revision;
     unanswered.clear();
     if (done.restarted) {
@@ -216,8 +224,8 @@ async function write(id: string, now: Document): Promise<void> {
     saving.value = isDirty ? "saving" : "saved";
   } catch (error) {
     if (error instanceof ApiError && error.refusal.key === "server.revision") {
-      const { document: theirs, revision: at } = error.refusal.values as { document: Document; revision: number };
-      if (unanswered.has(JSON.stringify(theirs))) {
+      const { document: theirs, revision: at, mark: last } = error.refusal.values as unknown as Overtaken;
+      if (last !== null && unanswered.has(last)) {
         revision.value = at; // it is one's own, whose answer was lost
         isDirty = true;
         saving.value = "saving";
@@ -231,8 +239,7 @@ async function write(id: string, now: Document): Promise<void> {
       const isTold = saving.value === "failed";
       saving.value = "failed";
       if (error instanceof ApiError && error.status === 0) {
-        unanswered.add(JSON.stringify(now));
-        if (unanswered.size > MOST_UNANSWERED) unanswered.delete(unanswered.values().next().value!);
+        unanswered.add(mark);
         window.clearTimeout(timer);
         timer = window.setTimeout(() => void save(), TRY_AGAIN_MS);
         if (isTold) return;

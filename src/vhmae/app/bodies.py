@@ -48,6 +48,7 @@ class Saved(Body):
 
     revision: int
     document: Tree
+    mark: str | None = None
 
 
 class Said(Body):

@@ -114,6 +114,7 @@ class Document:
         self.path = path
         self.revision = 1
         self._tree = tree
+        self._mark: str | None = None
         self._lock = threading.RLock()
         self._stamp = _stamp(path) if saved else None
 
@@ -136,9 +137,12 @@ class Document:
     def is_saved(self) -> bool:
         return self._stamp is not None
 
-    def change(self, revision: int, tree: dict[str, Any]) -> int:
+    def change(self, revision: int, tree: dict[str, Any], mark: str | None = None) -> int:
         """Put what the page has in the place of what it had, and save it; returns the revision.
 
+        Args:
+            mark: what the page calls this save. A refusal tells that of the last one, by which a
+                page knows its own where the answer was lost.
         Raises:
             Refused: where somebody else was faster.
             InputError: where it cannot be meant, or not be written.
@@ -150,11 +154,12 @@ class Document:
         with self._lock:
             self._take_up()
             if revision != self.revision:
-                raise Refused("server.revision", revision=self.revision, document=self.shown)
+                told = {"revision": self.revision, "document": self.shown, "mark": self._mark}
+                raise Refused("server.revision", **told)
             whole = checked_document({**self._tree, **own})
             whole["job"] = tidied(whole["job"])
             self._write(whole)
-            self._tree = whole
+            self._tree, self._mark = whole, mark
             self.revision += 1
             return self.revision
 
@@ -184,7 +189,7 @@ class Document:
         stamp = _stamp(self.path)
         if stamp in (self._stamp, None):
             return
-        self._tree, self._stamp = read_document(self.path), stamp
+        self._tree, self._stamp, self._mark = read_document(self.path), stamp, None
         self.revision += 1
 
     def _write(self, tree: dict[str, Any]) -> None:

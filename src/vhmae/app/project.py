@@ -400,16 +400,20 @@ class Project:
 
     # --- changing the document
 
-    def change(self, revision: int, tree: dict[str, Any]) -> dict[str, Any]:
+    def change(
+        self, revision: int, tree: dict[str, Any], mark: str | None = None
+    ) -> dict[str, Any]:
         """Save what the page has; the clip is read anew where the network would see another one.
 
+        Args:
+            mark: what the page calls this save.
         Raises:
             Refused: where another tab was faster, or a file lies outside.
             InputError: for what cannot be meant.
         """
         if isinstance(tree.get("job"), dict):
             self.job_of(tree["job"])  # refuses what cannot be, before it is saved
-        found = self.document.change(revision, tree)
+        found = self.document.change(revision, tree, mark)
         self.house.tell("document", {"id": self.number, "revision": found})
         return {"revision": found, "restarted": self.renew()}
 

@@ -65,7 +65,7 @@ def add_project_calls(app: FastAPI, projects: Projects, renders: Renders, demo: 
     @app.put("/api/projects/{number}/document")
     def save(number: str, body: Saved) -> Mapping[str, Any]:
         """Save the document."""
-        return projects.get(number).change(body.revision, body.document)
+        return projects.get(number).change(body.revision, body.document, body.mark)
 
     @app.get("/api/projects/{number}/path")
     def named(number: str, of: str) -> Mapping[str, str]:
