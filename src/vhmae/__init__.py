@@ -82,13 +82,19 @@ __all__ = [
 ]
 
 
-class LacksTorch(InputError, AttributeError):
-    """A public name that needs torch, where that is not installed: it is not there, as ``hasattr``
-    and ``help`` ask, and whoever asks for it is told what to install."""
-
-
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    from vhmae.engine.backends import torch_is_here  # what it needs is slow to import
+
+    return sorted([*globals(), *(_HOMES if torch_is_here() else filter(_runs_here, _HOMES))])
+
+
+def _runs_here(name: str) -> bool:
+    """Whether a public name needs nothing that is not installed."""
+    try:
+        __getattr__(name)
+    except InputError:
+        return False
+    return True
 
 
 def __getattr__(name: str) -> Any:
@@ -99,4 +105,6 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if not lacks_torch(error):
             raise
-        raise LacksTorch(needs_torch(f"vhmae.{name}")) from None
+        # No AttributeError: of that `from vhmae import Trainer` would make an ImportError of its
+        # own, which does not say what to install.
+        raise InputError(needs_torch(f"vhmae.{name}")) from None
