@@ -175,7 +175,7 @@ class Video implements Clip {
 }
 
 /** Whether any pixel (red, green, blue, alpha) lets something through. */
-function isTransparent(data: Uint8ClampedArray): boolean {
+function isTransparent(data: Uint8Array | Uint8ClampedArray): boolean {
   for (let at = 3; at < data.length; at += 4) if (data[at]! < 255) return true;
   return false;
 }
