@@ -8,18 +8,22 @@ from typing import NoReturn
 
 import numpy as np
 import pytest
+import torch
 
 from tests.support.commands import error_of
 from tests.support.scenes import moving_scene, save_bold_weights, write_video
 from vhmae import harmonize_video
 from vhmae.data.clips import write_mask_bits
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.priors import find_prior
+from vhmae.engine.priors import find_prior, prior_of
+from vhmae.engine.settings import BackendChoice
+from vhmae.engine.torch_network import TorchNetwork
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE
 from vhmae.guide.document import Guide, Point
 from vhmae.guide.prior import Prior, prior_beside, read_prior
 from vhmae.model.files import DEFAULT
+from vhmae.model.precision import DTYPES
 from vhmae.model.weights import load_model
 from vhmae.work.harmonize import Renderer
 
@@ -117,6 +121,35 @@ def test_a_model_by_hand_has_the_prior_of_the_weights_whose_numbers_it_has(tmp_p
         known.guide(WORD)
     assert known.listener.prior is not None
     assert known.listener.prior.spread == pytest.approx(find_prior(DEFAULT)[0].spread)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_model_by_hand_is_known_in_any_precision(precision: str) -> None:
+    model = load_model(DEFAULT)
+    for _ in range(2):  # by itself, and held for that precision
+        prior, told = prior_of(TorchNetwork(model, "cpu", precision), None)
+        assert not told
+        assert prior.spread == pytest.approx(find_prior(DEFAULT)[0].spread)
+        model.hold_at(DTYPES[TorchNetwork(model, "cpu", precision).precision])
+    with torch.no_grad():
+        next(model.parameters()).mul_(1.5)
+    told = prior_of(TorchNetwork(model, "cpu", precision), None)[1]
+    assert "of no packaged weights" in told[0]
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_a_network_that_is_shared_keeps_the_prior_of_its_weights(
+    backend: BackendChoice, tmp_path: Path
+) -> None:
+    weights = save_bold_weights(tmp_path / "own.safetensors")
+    own = Prior(np.eye(SIZE) * 0.25, np.ones(1), np.ones(1))
+    own.write(prior_beside(weights))
+    first = Harmonizer.from_pretrained(
+        str(weights), backend=backend, device="cpu", precision="fp32"
+    )
+    prior, told = Harmonizer(first.network).own_prior
+    assert not told
+    assert prior.spread == pytest.approx(own.spread)
 
 
 def test_skin_heard_by_a_prior_of_others_is_warned_of(

@@ -68,6 +68,7 @@ class OnnxNetwork:
                 field="precision",
                 value=precision,
             )
+        self.weights = weights
         self.precision: Precision = "fp16" if precision == "fp16" else "fp32"
         card = find_card(weights)
         graph = find_graph(card.path, card.config)

@@ -34,19 +34,26 @@ def prior_of(network: WindowNetwork, weights: str | None) -> tuple[Prior, list[s
     """The prior of a network, likewise.
 
     Args:
-        weights: what it was opened from; None is a model that was given, which may still have the
-            numbers of packaged weights.
+        weights: what it was opened from; None is a network that was given: it may know that itself,
+            or still have the numbers of packaged weights.
     """
-    known = weights or next((name for name in packaged_weights() if _is_of(network, name)), None)
+    opened = weights or getattr(network, "weights", None)
+    known = opened or next((name for name in packaged_weights() if _is_of(network, name)), None)
     if known is not None:
         return find_prior(known)
-    return _widened("the model that was given: its numbers are those of no weights with a prior")
+    return _widened("the model that was given: its numbers are those of no packaged weights")
 
 
 def _is_of(network: WindowNetwork, name: str) -> bool:
-    """Whether a network answers by the numbers of packaged weights, run where it runs."""
+    """Whether a network answers by the numbers of packaged weights."""
     if find_card(name).config != network.config:
         return False
+    if network.backend == "torch":
+        from vhmae.engine.torch_network import TorchNetwork
+        from vhmae.model.weights import load_model
+
+        if isinstance(network, TorchNetwork):
+            return network.has_numbers_of(load_model(name))
     where = network.backend, network.device, network.precision
     return open_network(name, *where).digest() == network.digest()
 

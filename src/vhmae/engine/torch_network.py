@@ -31,6 +31,8 @@ class TorchNetwork:
         Args:
             precision: "auto", "fp32", "bf16" or "fp16".
         """
+        self.weights: str | None = None
+        """What it was opened from; None is a model that was given."""
         self._device = torch.device(device)
         self.precision: Precision = choose_precision(precision, self._device)
         self.model = model.to(self._device).eval()
@@ -82,6 +84,15 @@ class TorchNetwork:
             found.update(key.encode() + values.tobytes())
         return found.hexdigest()
 
+    def has_numbers_of(self, model: VHMAE) -> bool:
+        """Whether its numbers are a model's, each rounded to the type that it is held in here."""
+        held, known = self.model.state_dict(), model.state_dict()
+        return held.keys() == known.keys() and all(
+            values.shape == known[key].shape
+            and torch.equal(values.cpu(), known[key].cpu().to(values.dtype))
+            for key, values in held.items()
+        )
+
 
 def open_by_torch(weights: str, device: str, precision: str) -> TorchNetwork:
     """Load weights by name; the model is held in the precision that it runs in.
@@ -91,4 +102,5 @@ def open_by_torch(weights: str, device: str, precision: str) -> TorchNetwork:
     """
     network = TorchNetwork(load_model(weights), choose_device(device), precision)
     network.model.hold_at(DTYPES[network.precision])
+    network.weights = weights
     return network
