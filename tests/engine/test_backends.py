@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -364,6 +368,43 @@ def test_networks_of_one_file_share_its_session_until_it_changes(tmp_path: Path)
     assert changed.session is not first.session
     assert_same(changed.ask(*seen), TorchNetwork(load_model(str(path)), "cpu", "fp32").ask(*seen))
     assert_same(first.ask(*seen), second.ask(*seen), 1e-9)
+
+
+def test_threads_ask_directml_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its sessions are not for several threads at once; the others are."""
+    inside: list[int] = []
+    met = threading.Barrier(2)
+
+    class OnDirectml(onnxruntime.InferenceSession):  # type: ignore[misc]
+        """Says that it runs there, and looks whether another call comes in meanwhile."""
+
+        def __init__(self, graph: bytes, options: Any, providers: Any) -> None:
+            del providers
+            super().__init__(graph, options, providers=["CPUExecutionProvider"])
+
+        def get_providers(self) -> list[str]:
+            return ["DmlExecutionProvider"]
+
+        def run(self, *words: Any) -> Any:
+            inside.append(1)
+            with contextlib.suppress(threading.BrokenBarrierError):
+                met.wait(0.3)
+                raise AssertionError("two threads were in the session at once")
+            inside.pop()
+            return super().run(*words)
+
+    path = tmp_path / "own.safetensors"  # whose session nobody holds
+    shutil.copy(read_card("default").path, path)
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["DmlExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", OnDirectml)
+    networks = [open_network(str(path), "onnx", "directml") for _ in range(2)]
+    assert networks[0].device == "directml"
+    with ThreadPoolExecutor(2) as pool:
+        for asked in [pool.submit(network.ask, *scene(1)) for network in networks]:
+            asked.result()
+    assert not inside
 
 
 def test_the_digest_is_that_of_the_numbers(tmp_path: Path) -> None:

@@ -89,7 +89,9 @@ class OnnxNetwork:
         self._graph = graph.read_bytes()
         self.config: ModelConfig = card.config
         try:
-            self.session, self.device = _shared(self._graph, card, device, threads, self.precision)
+            self.session, self.device, self._one_at_a_time = _shared(
+                self._graph, card, device, threads, self.precision
+            )
         except InputError:
             raise
         except Exception as error:  # ONNX Runtime's errors have no common base
@@ -121,7 +123,8 @@ class OnnxNetwork:
             colors, shares = _nothing() if sets is None else sets
             values |= dict(zip(SETS, colors, strict=True)) | {"shares": shares}
         names = [one.name for one in self.session.get_outputs()]
-        found = dict(zip(names, self.session.run(names, values), strict=True))
+        with self._one_at_a_time:
+            found = dict(zip(names, self.session.run(names, values), strict=True))
         squared = float(found["squared"][0])
         if "drawn" in found:
             drawn = np.ascontiguousarray(found["drawn"][0].transpose(0, 2, 3, 1))
@@ -163,14 +166,18 @@ _OPEN: weakref.WeakValueDictionary[tuple[object, ...], onnxruntime.InferenceSess
 """Sessions that somebody holds, by what they were opened from."""
 _DEVICES: weakref.WeakKeyDictionary[onnxruntime.InferenceSession, str] = weakref.WeakKeyDictionary()
 """Where they run."""
+_LOCKS: weakref.WeakKeyDictionary[onnxruntime.InferenceSession, threading.Lock] = (
+    weakref.WeakKeyDictionary()
+)
+"""Of those that only one thread may ask at a time: DirectML's (ONNX Runtime's page of it)."""
 _OPENING = threading.Lock()
 
 
 def _shared(
     graph: bytes, card: WeightsCard, device: str, threads: int | None, precision: Precision
-) -> tuple[onnxruntime.InferenceSession, str]:
-    """A session, and the device that it runs on: the one that another network holds of the same
-    files, since a session has no state between calls and may be asked by many threads at once."""
+) -> tuple[onnxruntime.InferenceSession, str, contextlib.AbstractContextManager[object]]:
+    """A session, the device that it runs on, and what to hold while it is asked: the one that
+    another network holds of the same files, since a session has no state between calls."""
     file = card.path.stat()
     key = (
         hashlib.sha256(graph).digest(),
@@ -183,7 +190,9 @@ def _shared(
             session, found = _opened(graph, _numbers(card), device, threads, precision)
             _OPEN[key] = session
             _DEVICES[session] = found
-        return session, _DEVICES[session]
+            if found.startswith("directml"):
+                _LOCKS[session] = threading.Lock()
+        return session, _DEVICES[session], _LOCKS.get(session, contextlib.nullcontext())
 
 
 def _opened(
