@@ -10,6 +10,7 @@ from look_tables import change_table
 from look_tables import rows as look_rows
 from scores import FINALISTS, LEADING, SETS
 from speed_tables import RESULTS
+from table1_rows import ROWS
 from table1_tables import rows_by_name as table1_rows
 
 from vhmae.evaluation.freshness import outdated
@@ -244,12 +245,16 @@ def summary_table() -> str:
     return "\n".join(lines)
 
 
+SOURCES = {row.name: row.source for row in ROWS}
+"""What the rows of Table 1 run."""
+
+
 def _table1_rivals() -> dict[tuple[str, str], dict[str, Any]]:
     """Table 1's reports of the rivals by set and ``NAME:MIX``; a whole mix goes without."""
     return {
-        (data, name if found["mix"] == 1.0 else f"{name}:{found['mix']:g}"): report
+        (data, kind if found["mix"] == 1.0 else f"{kind}:{found['mix']:g}"): report
         for name, found in table1_rows().items()
-        if name in RIVALS
+        if (kind := SOURCES.get(name, name)) in RIVALS
         for data, report in found["sets"].items()
     }
 

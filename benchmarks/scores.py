@@ -193,6 +193,10 @@ def main() -> None:
     args = parser.parse_args()
     methods = chosen(parser, "--methods", args.methods, METHODS)
     kept = json.loads(args.json.read_text()) if args.json.exists() else {"scores": []}
+    if kept.get("weights", args.weights) != args.weights:
+        parser.error(
+            f"--json {args.json}: holds scores of the weights {kept['weights']}; name another file"
+        )
     rows: list[dict[str, Any]] = [
         {"hardware": kept["hardware"], **row}
         for row in kept["scores"]

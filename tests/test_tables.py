@@ -450,10 +450,11 @@ def test_no_rival_that_is_known_does_better_than_the_best_rival(tables: ModuleTy
     told = {cells[0].strip("| "): float(cells[4].strip("*")) for cells in lines}
     seen = 0
     for row in json.loads((tables.RESULTS / "table1.json").read_text())["rows"]:
-        for name, report in row["sets"].items() if row["row"] in made.RIVALS else ():
+        is_rival = row["row"].partition("-")[0] in made.RIVALS  # gain-0.3 is gain, too
+        for name, report in row["sets"].items() if is_rival else ():
             assert told[name] <= report["ratio"]["fmse"] + 0.005, (row["row"], name)
             seen += 1
-    assert seen >= 20
+    assert seen >= 25
 
 
 def test_measures_of_their_own_say_what_they_rest_on(

@@ -9,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.support.looks import luts
+from tests.support.networks import model
 from tests.support.scenes import moving_scene, write_video
 from tests.support.sets import data  # noqa: F401 - a fixture
 from tests.support.training import journal, recipe
 from vhmae.color.cube import write_cube
 from vhmae.data.clips import write_mask_bits
+from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError
+from vhmae.evaluation.leftovers import fit_prior_to
 from vhmae.guide.prior import read_prior
+from vhmae.model.weights import save_model
 from vhmae.training.loop import Trainer
 from vhmae.training.recipe import Stage
 
@@ -48,3 +52,11 @@ def test_a_run_fits_a_prior_at_its_end_where_sets_are_named(
     with pytest.raises(InputError, match="none"):
         Trainer(dataclasses.replace(short, data=wrong), tmp_path / "other", "cpu").run()
     assert not (tmp_path / "other").exists()
+
+
+def test_pixels_that_are_drawn_have_no_prior(tmp_path: Path) -> None:
+    weights = tmp_path / "w.safetensors"
+    save_model(model(head="pixel", look=None), weights, {})
+    drawing = Harmonizer.from_pretrained(str(weights), device="cpu", precision="fp32")
+    with pytest.raises(InputError, match="draws pixels"):
+        fit_prior_to([], drawing, str(weights), "test")

@@ -139,7 +139,8 @@ def label_of(picture: Path) -> Path | None:
     """The label map of a picture; None where it has none."""
     suffixes = (LABEL_SUFFIX, LABEL_SUFFIX.upper(), ".png", ".PNG")
     beside = [picture.with_name(f"{picture.stem}{suffix}") for suffix in suffixes]
-    return next((path for path in beside if path != picture and path.exists()), None)
+    # Where case is ignored, the picture itself is found by its other name.
+    return next((path for path in beside if path.exists() and not path.samefile(picture)), None)
 
 
 def list_clips(folder: Path) -> list[ClipFiles]:

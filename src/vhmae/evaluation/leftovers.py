@@ -21,6 +21,7 @@ from vhmae.digest import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.sight import thumbnail_of
+from vhmae.errors import InputError
 from vhmae.guide.colors import LEVELS, basis, fit_added, rows_at
 from vhmae.guide.fitting import LEFT_OUT, RIDGE, fit_prior
 from vhmae.guide.prior import Prior
@@ -103,7 +104,13 @@ def fit_prior_to(
     Args:
         weights, command: name or path, and what fits it, for the prior's provenance.
         progress: show on stderr which set is read.
+    Raises:
+        InputError: for weights that draw pixels.
     """
+    if not harmonizer.network.holds_between_key_frames:
+        raise InputError(
+            "draws pixels, of which no prior can be fitted", field="weights", value=weights
+        )
     missing, told = [], []
     counts: dict[str, int] = {}
     for folder in folders:

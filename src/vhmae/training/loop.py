@@ -186,6 +186,11 @@ class Trainer:
             )
         if self.run_dir.exists() and not self.run_dir.is_dir():
             raise InputError(f"{self.run_dir}: is a file; give a folder for the run")
+        if self.recipe.data.prior_sets and not self.model.head.holds_between_key_frames:
+            raise InputError(
+                "`data.prior_sets`: the head draws pixels, of which no prior can be fitted; leave "
+                "the key out"
+            )
         for name in self.recipe.data.prior_sets:  # refused before the work, not after it
             read_list(self.recipe.data.root_path / name)
         if self.recipe.train.stages:
