@@ -207,6 +207,31 @@ def test_gaps_of_a_plate_are_kept_where_masks_are_found_by_number(
         assert not np.array_equal(before[alike], after[alike])
 
 
+@pytest.mark.parametrize("case", ["layers", "unnumbered", "two masks"])
+def test_a_gap_is_refused_where_something_is_found_by_order(
+    case: str, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("plate", "named", "out"):
+        (tmp_path / name).mkdir()
+    for place, number in enumerate(range(FIRST, FIRST + FRAMES)):
+        named = tmp_path / "named" / f"{'abcdef'[place]}.png"
+        named.write_bytes((work / f"m.{number:04d}.png").read_bytes())
+        if place != 2:
+            data = (work / f"a.{number:04d}.png").read_bytes()
+            (tmp_path / "plate" / f"a.{number:04d}.png").write_bytes(data)
+    plate, out = str(tmp_path / "plate" / "a.%04d.png"), tmp_path / "out" / "o.%04d.png"
+    numbered = str(work / "m.%04d.png")
+    words = {
+        # The masks are those of the foreground.
+        "layers": ("--background", plate, "--foreground", str(work / "in.mov"), "--mask", numbered),
+        "unnumbered": (plate, "--mask", str(tmp_path / "named")),
+        "two masks": (plate, "--mask", numbered, "--mask", str(work / "m.npz")),
+    }
+    assert main(["harmonize", *words[case], "-o", str(out)]) == 2
+    assert f"number {FIRST + 2} is missing between" in capsys.readouterr().err
+    assert not list(out.parent.iterdir())
+
+
 def test_no_input_is_written_over(
     work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

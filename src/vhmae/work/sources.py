@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +25,14 @@ from vhmae.video.mask_meaning import MaskReading
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, planar_frame, read_frames
-from vhmae.video.sequence import is_sequence, probe_pictures, read_pictures
+from vhmae.video.sequence import (
+    is_pictures,
+    is_sequence,
+    picture_files,
+    probe_pictures,
+    read_pictures,
+    told_numbers,
+)
 from vhmae.video.source import frame_at, probe_source
 from vhmae.video.turning import righted
 from vhmae.work.job import AnalysisJob
@@ -49,11 +56,9 @@ class Sources:
         self.job = job
         _check_times(job)
         space = named_space(job.input_space)
-        partners = [*job.masks, *([] if job.foreground is None else [job.foreground])]
-        by_number = job.pair != "order" and any(map(is_sequence, partners))
-        self.info = probe_source(
-            job.composite, "composite", job.colorspace, job.rate, space, by_number
-        )
+        partners = job.masks if job.foreground is None else (job.foreground,)
+        gaps = is_sequence(job.composite) and _by_number(job, partners)
+        self.info = probe_source(job.composite, "composite", job.colorspace, job.rate, space, gaps)
         if not job.keeps_turn:
             self.info = righted(self.info)
         reading = MaskReading(job.mask_label, job.mask_rate, job.pair)
@@ -241,6 +246,21 @@ def _overlap(info: VideoInfo, mattes: list[MatteSource]) -> VideoInfo:
     return picked(info, sorted(set.intersection(*map(set, shared)))) if shared else info
 
 
+def _by_number(job: AnalysisJob, partners: Sequence[Path]) -> bool:
+    """Whether pictures find each of their partners by number, so that one which is missing shifts
+    none: all are sequences whose names tell numbers, but for stills, which are for all pictures."""
+    several = [one for one in partners if is_sequence(one) or not is_pictures(one)]
+    return (
+        job.pair != "order"
+        and bool(several)
+        and all(
+            is_sequence(one)
+            and told_numbers(one, picture_files(one, "sequence", gaps=True)) is not None
+            for one in several
+        )
+    )
+
+
 def _open_layers(
     job: AnalysisJob, background: VideoInfo, mattes: list[MatteSource]
 ) -> LayeredSource:
@@ -253,8 +273,8 @@ def _open_layers(
         )
     path = job.foreground
     space = named_space(job.foreground_space, "foreground_space")
-    by_number = job.pair != "order" and is_sequence(job.composite)
-    foreground = righted(probe_source(path, "foreground", space=space, gaps=by_number))
+    gaps = is_sequence(job.composite) and _by_number(job, (job.composite, *job.masks))
+    foreground = righted(probe_source(path, "foreground", space=space, gaps=gaps))
     placement = job.placement
     if (
         placement.premultiplied and foreground.codec == "exr"
