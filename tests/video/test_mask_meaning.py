@@ -6,6 +6,7 @@ import itertools
 import os
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,8 +16,9 @@ from tests.support.scenes import moving_scene, write_video
 from vhmae.data.clips import write_mask_bits
 from vhmae.engine.sight import MaskKind, one_before_another
 from vhmae.errors import InputError
+from vhmae.video import reader
 from vhmae.video.mask_meaning import MaskReading
-from vhmae.video.matte import open_matte
+from vhmae.video.matte import LOOKED_FRAMES, open_matte
 from vhmae.video.pairing import natural_order, numbers_of
 from vhmae.video.probe import VideoInfo, probe_video
 from vhmae.video.sequence import older_pictures, probe_pictures, sequence_files
@@ -93,6 +95,37 @@ def test_a_video_of_coloured_labels_is_read_as_its_pictures(
     assert np.array_equal(one[1] == 255, INSIDE)
     with pytest.raises(InputError, match=r"`mask_label` 7: is not in .*, which has 0, 1, 2"):
         open_matte(path, MaskReading(label=7))
+
+
+@pytest.mark.parametrize("gop", [1, 100])
+def test_a_long_mask_is_not_decoded_to_find_its_colours(
+    gop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = []
+    planar = reader.planar_frame
+
+    def counted(*args: Any) -> Any:
+        decoded.append(args)
+        return planar(*args)
+
+    monkeypatch.setattr(reader, "planar_frame", counted)
+    frames = np.zeros((60, 64, 96, 3), np.uint8)
+    frames[:, INSIDE] = 255
+    frames[1, INSIDE] = (128, 0, 0)  # between those that are looked at
+    white = write_video(tmp_path / "w.mkv", frames[2:], pix_fmt="bgr0", gop=gop)
+    assert open_matte(white).warnings == []
+    assert len(decoded) <= 2 * LOOKED_FRAMES + 4
+    late = open_matte(write_video(tmp_path / "l.mkv", frames, pix_fmt="bgr0", gop=1))
+    assert all(np.array_equal(matte == 255, INSIDE) for matte in late.stored())
+
+
+def test_a_label_is_read_without_sorting_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = np.stack([colored((128, 0, 0))[..., ::-1]] * 2)
+    source = open_matte(write_video(tmp_path / "m.mkv", frames, pix_fmt="bgr0"), MaskReading(1))
+    monkeypatch.delattr(np, "unique")
+    assert all(np.array_equal(matte == 255, INSIDE) for matte in source.stored())
 
 
 def test_a_video_that_is_grey_or_a_photograph_is_no_map_of_labels(tmp_path: Path) -> None:

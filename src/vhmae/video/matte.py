@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte, UnitMatte
+from vhmae.arrays import Array, Matte, Picture, UnitMatte
 from vhmae.errors import InputError, counted
 from vhmae.video.exr import is_exr
 from vhmae.video.laying import MatteFacts, check_numbers, check_times, lay, seconds_of
@@ -28,6 +28,7 @@ from vhmae.video.mask_meaning import (
     are_labels,
     colors_in,
     is_colored,
+    labelled,
     labels_in,
     meaning_of,
     no_label,
@@ -39,7 +40,7 @@ from vhmae.video.mask_meaning import (
 )
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_video
-from vhmae.video.reader import read_frames
+from vhmae.video.reader import read_frames, spread_frames
 from vhmae.video.sequence import (
     PICTURES,
     check_sizes,
@@ -47,7 +48,7 @@ from vhmae.video.sequence import (
     picture_files,
     told_numbers,
 )
-from vhmae.video.stills import Turn, is_grey, picture_bytes, turn_of
+from vhmae.video.stills import Turn, picture_bytes, turn_of
 from vhmae.video.turning import unmirrored
 
 LOSSLESS = ("ffv1", "huffyuv", "ffvhuff", "utvideo", "png", "qtrle", "rawvideo")
@@ -55,6 +56,8 @@ DEAD_ZONE = 10
 """A lossy codec leaves noise of a few levels in black and white: values this near to them count as
 them."""
 ASPECT_TOLERANCE = 0.02
+LOOKED_FRAMES = 8
+"""Of a mask video, in which its colours are looked for before the work."""
 
 
 USUAL = MaskReading()
@@ -336,11 +339,10 @@ def _video_levels(
     if label is not None:
         seen: set[int] = set()
         for frame in read_frames(info):
-            seen |= {int(one) for one in np.unique(_video_labels(frame.image))}
-            if label in seen:
-                return lambda image: np.where(_video_labels(image) == label, 255, 0).astype(
-                    np.uint8
-                ), []
+            picture = _labeled(frame.image)
+            if labelled(picture, label).any():
+                return lambda image: all_but_black(labelled(_labeled(image), label)), []
+            seen |= labels_in(picture)
         raise no_label(path, label, seen)
     told = []
     if has_alpha(info) and info.pixel_format != "pal8":
@@ -356,6 +358,11 @@ def _video_levels(
     table = _levels_of_codes(info)
 
     def levels(image: PlanarFrame) -> Array:
+        # The frames that were looked at may have been empty ones.
+        if not colors and _is_painted(info) and not _is_grey(image):
+            picture = _colors(image)
+            if is_colored(picture) and are_labels(colors_in(picture)):
+                return all_but_black(picture, table.dtype)
         codes = _grey_plane(image)
         return cv2.LUT(codes, table) if codes.dtype == np.uint8 else table[codes]
 
@@ -363,21 +370,25 @@ def _video_levels(
 
 
 def _colors_of(info: VideoInfo) -> set[int]:
-    """The colours of a mask video whose red, green and blue are stored as they were painted, until
-    they are too many for labels; none where all of it is grey."""
+    """The colours of a mask video whose red, green and blue are stored as they were painted, in
+    :data:`LOOKED_FRAMES` of it and until they are too many for labels; none where these are
+    grey."""
     colors: set[int] = set()
-    if info.encoding.matrix != "rgb" or info.codec not in LOSSLESS:
+    if not _is_painted(info):
         return colors
     colored = False
-    for frame in read_frames(info):
+    for frame in spread_frames(info, LOOKED_FRAMES):
         picture = _colors(frame.image)
-        if is_grey(picture):
-            picture = np.unique(picture[..., 0])[None, :, None].repeat(3, axis=2)
         colored |= is_colored(picture)
         colors |= colors_in(picture)
         if len(colors) > MOST_COLORS:
             break
     return colors if colored else set()
+
+
+def _is_painted(info: VideoInfo) -> bool:
+    """Whether a video stores red, green and blue as they were painted."""
+    return info.encoding.matrix == "rgb" and info.codec in LOSSLESS
 
 
 def _colors(image: PlanarFrame) -> Array:
@@ -387,10 +398,16 @@ def _colors(image: PlanarFrame) -> Array:
     return colors if image.encoding.bits in (8, 16) else colors << (16 - image.encoding.bits)
 
 
-def _video_labels(image: PlanarFrame) -> Array:
-    """The numbers of objects in a frame (H, W): :func:`labels_in` it."""
+def _labeled(image: PlanarFrame) -> Picture:
+    """A frame whose labels are asked for: its colours, or its luma."""
     rgb = image.encoding.matrix == "rgb" and len(image.planes) >= 3
-    return labels_in(_colors(image) if rgb else image.planes[0])
+    return _colors(image) if rgb else image.planes[0]
+
+
+def _is_grey(image: PlanarFrame) -> bool:
+    """Whether the red, green and blue of a frame of these are the same everywhere."""
+    green, blue, red = image.planes[:3]
+    return np.array_equal(green, red) and np.array_equal(green, blue)
 
 
 def _grey_plane(image: PlanarFrame) -> Array:
@@ -398,9 +415,9 @@ def _grey_plane(image: PlanarFrame) -> Array:
     first = image.planes[0]
     if image.encoding.matrix != "rgb" or len(image.planes) < 3:
         return first
-    green, blue, red = image.planes[:3]
-    if np.array_equal(green, red) and np.array_equal(green, blue):
+    if _is_grey(image):
         return first
+    green, blue, red = image.planes[:3]
     luma = 0.299 * red.astype(np.float32) + 0.587 * green + 0.114 * blue
     return np.rint(luma).astype(first.dtype)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,28 @@ def read_frames(info: VideoInfo, *, first: int = 0, threads: int = 0) -> Iterato
         if begun.index >= first:
             yield begun
         begun = next(frames, None)
+
+
+def spread_frames(info: VideoInfo, count: int) -> Iterator[TimedFrame]:
+    """A few frames of a video, in order and spread over it, however long it is.
+
+    Each is the last key frame before its place, so that it is decoded alone; where there are fewer
+    key frames, and in a file that cannot be sought in, the first frames of the video follow.
+
+    Raises:
+        VhmaeError: as :func:`read_frames`.
+    """
+    last, found = -1, 0
+    if info.files is None and info.stamped and info.timestamps is not None:
+        for place in range(count):
+            frames = _decoded(info, place * (info.frames - 1) // max(1, count - 1), 1)
+            frame = next(frames, None)
+            frames.close()
+            if frame is not None and frame.index > last:
+                last, found = frame.index, found + 1
+                yield frame
+    if found < min(count, info.frames):
+        yield from itertools.islice(read_frames(info), count)
 
 
 def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame, None, None]:
