@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import av
 import cv2
@@ -15,6 +16,8 @@ from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
 from tests.support.turned import turned_video
 from vhmae.cli import main
+from vhmae.errors import InputError
+from vhmae.video import stills
 from vhmae.video.browser import read_upright
 from vhmae.video.matte import open_matte
 from vhmae.video.probe import probe_video
@@ -143,3 +146,28 @@ def test_a_mask_that_does_not_say_how_it_lies_is_mirrored_with_the_video(tmp_pat
     mask = open_matte(tmp_path / "mask.png")
     assert np.array_equal(next(mask.read(phone)), stored[:, ::-1])
     assert "mirrored by its file" in (mask.doubt(phone) or "")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_tiff_that_ends_in_its_size_is_not_read_whole(
+    order: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def whole(*_: object) -> NoReturn:
+        raise AssertionError("the pixels are read, too")
+
+    monkeypatch.setattr(stills, "picture_bytes", whole)
+    written = tmp_path / "written.tif"
+    noise = np.random.default_rng(0).integers(0, 65536, (200, 300, 3), np.uint16)
+    assert cv2.imwrite(str(written), noise)
+    assert stills.upright_size(written, "frame") == (300, 200)
+    entries = [(256, 3, 50), (257, 3, 40), (274, 3, 6)]  # turned by a quarter
+    begins = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(order + "I", 8 + (1 << 20))
+    told = [struct.pack(order + "HHIHH", tag, kind, 1, value, 0) for tag, kind, value in entries]
+    directory = struct.pack(order + "H", len(entries)) + b"".join(told) + bytes(4)
+    turned = tmp_path / "turned.tif"
+    turned.write_bytes(begins + bytes(1 << 20) + directory)
+    assert stills.upright_size(turned, "frame") == (40, 50)
+    monkeypatch.undo()
+    turned.write_bytes(begins + bytes(1 << 10))
+    with pytest.raises(InputError, match=r"turned\.tif: cannot be read as a picture \(damaged\)"):
+        stills.upright_size(turned, "frame")

@@ -11,7 +11,7 @@ import stat
 import struct
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import av
 import cv2
@@ -214,20 +214,36 @@ def upright_size(path: Path, what: str) -> tuple[int, int]:
     try:
         with path.open("rb") as file:
             data = file.read(_HEAD_BYTES)
+            kind = picture_kind(data)
+            if kind == "tiff_pipe":
+                data = _directory_first(file, data)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); check the path and the permissions"
         ) from None
-    kind = picture_kind(data)
     if kind is None:
         raise _unreadable(path, "no picture in it", what)
     size = stored_size(data, kind)
-    if size is None or kind == "webp_pipe":  # TIFF and WebP may end in what is said of them
+    if size is None or kind == "webp_pipe":  # WebP may end in what is said of it
         data = picture_bytes(path, what)
         size = stored_size(data, kind)
     if size is None:
         raise _unreadable(path, "damaged", what)
     return size[::-1] if turn_of(data).quarters % 2 else size
+
+
+def _directory_first(file: BinaryIO, head: bytes) -> bytes:
+    """A TIFF file's first directory alone, as a TIFF file, wherever the file has it: what writes
+    while it packs puts it last. Width, height and orientation stand in the directory itself (TIFF
+    6.0, section 2)."""
+    order = "<" if head[:2] == b"II" else ">"
+    try:
+        file.seek(struct.unpack_from(order + "I", head, 4)[0])
+        count = file.read(2)
+        entries = file.read(12 * struct.unpack(order + "H", count)[0])
+    except struct.error:  # cut short
+        return head
+    return head[:4] + struct.pack(order + "I", 8) + count + entries
 
 
 def _check_size(path: Path, data: bytes, kind: str) -> None:
