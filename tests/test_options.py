@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vhmae.cli import build_parser, main
@@ -27,6 +28,7 @@ from vhmae.options import (
     WORDS,
     Form,
     build_options,
+    options_of,
     values_from_json,
     values_to_json,
 )
@@ -256,3 +258,29 @@ def test_values_come_back_from_a_job_file_as_they_went_in() -> None:
 def test_a_job_takes_no_values_of_other_types(wrong: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=f"`{next(iter(wrong))}` .*: (is not|unknown)"):
         HarmonizeJob(**{"composite": Path("a.mp4"), "output": Path("b.mp4"), **wrong})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"masks": [Path("m.mkv")]}, "a tuple of Path here, and this is list"),
+        ({"rate": 23.976}, "expected Fraction here, and this is float"),
+        ({"weights": Path("w.safetensors")}, "expected str here, and this is P"),
+    ],
+)
+def test_a_value_of_another_type_is_told_which_one_it_must_have(
+    wrong: dict[str, Any], told: str
+) -> None:
+    given = {"composite": Path("a"), "masks": (Path("m"),), "output": Path("o")}
+    with pytest.raises(InputError, match=told):
+        HarmonizeJob(**{**given, **wrong})
+
+
+def test_a_switch_may_be_numpys() -> None:
+    switch = next(one for one in options_of(HarmonizeJob) if one.name == "skin")
+    assert switch.from_python(np.bool_(True)) is True
+    switch.check(np.bool_(True))
+    assert switch.to_json(np.bool_(True)) is True
+    strength = next(one for one in options_of(HarmonizeJob) if one.name == "strength")
+    with pytest.raises(InputError, match="is not a number"):
+        strength.from_python(np.bool_(True))

@@ -22,6 +22,8 @@ from numbers import Integral, Rational, Real
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from vhmae.errors import InputError, did_you_mean
 
 T = TypeVar("T")
@@ -206,7 +208,11 @@ class Option:
         kinds = self._kinds(len(values)) if several else (self.hint,)
         whole = several == isinstance(value, tuple) and len(kinds) == len(values)
         if not whole or not all(map(_is_of, kinds, values)):
-            raise self.refuse(value, f"is not {self.expected}")
+            given, known = type(value).__name__, " or ".join(dict.fromkeys(map(_named, kinds)))
+            told = f"a tuple of {known}" if several else known
+            raise self.refuse(
+                value, f"is not {self.expected}: expected {told} here, and this is {given}"
+            )
         for one in values if self.choices else ():
             self._choice(one)
 
@@ -214,6 +220,8 @@ class Option:
         """The value as a job file and a report hold it."""
         if isinstance(value, tuple):
             return [self.to_json(one) for one in value]
+        if isinstance(value, np.bool_):
+            return bool(value)
         return str(value) if isinstance(value, Path | Fraction) else value
 
     def from_json(self, value: Any) -> Any:
@@ -271,7 +279,7 @@ class Option:
             raise TypeError
         if typing.get_origin(kind) is Literal:
             return self._choice(value)
-        return float(value) if kind is float else value
+        return kind(value) if kind in (bool, float) else value
 
     def _choice(self, word: str) -> str:
         if word not in self.choices:
@@ -291,12 +299,18 @@ class Option:
 
 def _is_of(kind: Any, value: Any) -> bool:
     """Whether a value is of a type: a switch is no number, and a file may be an address."""
-    if isinstance(value, bool) or kind is bool:
-        return isinstance(value, bool) and kind is bool
+    is_switch = isinstance(value, bool | np.bool_)
+    if is_switch or kind is bool:
+        return is_switch and kind is bool
     if typing.get_origin(kind) is Literal:
         return isinstance(value, str)
     known: dict[Any, Any] = {int: Integral, float: Real, Fraction: Rational, Path: str | Path}
     return isinstance(value, known.get(kind, kind))
+
+
+def _named(kind: Any) -> str:
+    """A type as messages call it."""
+    return "str" if typing.get_origin(kind) is Literal else str(getattr(kind, "__name__", kind))
 
 
 def _switch(text: str) -> bool:
