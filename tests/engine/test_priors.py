@@ -25,7 +25,9 @@ from vhmae.guide.prior import Prior, prior_beside, read_prior
 from vhmae.model.files import DEFAULT
 from vhmae.model.precision import DTYPES
 from vhmae.model.weights import load_model
+from vhmae.work.guiding import stream_warnings
 from vhmae.work.harmonize import Renderer
+from vhmae.work.job import StreamJob
 
 
 def test_weights_without_a_prior_take_that_of_everyone_twice_as_wide(tmp_path: Path) -> None:
@@ -175,3 +177,13 @@ def test_skin_heard_by_a_prior_of_others_is_warned_of(
     files = ("harmonize", composite, "--mask", tmp_path / "m.npz", "-o", tmp_path / "out.mkv")
     more = ("--weights", weights, "--precision", "fp32", "--skin", "--strict")
     assert "has no prior of its own" in error_of(*files, *more, capsys=capsys)
+
+
+@pytest.mark.parametrize("move", ["foreground", "both", "background"])
+def test_a_stream_is_warned_of_a_prior_that_skin_is_heard_by(move: str, tmp_path: Path) -> None:
+    weights = str(save_bold_weights(tmp_path / "own.safetensors"))
+    job = StreamJob(
+        masks=(tmp_path / "m.npz",), weights=weights, precision="fp32", skin=True, move=move
+    )
+    told = stream_warnings(job, Harmonizer.from_settings(job))
+    assert len(told) == (move != "background")  # whose skin nobody looks at

@@ -393,7 +393,7 @@ class Project:
             "grid": clip.grid or None,
             "warnings": [
                 self.house.folder.plain(one)
-                for one in (*clip.analysis.warnings(), *clip.hearer.warnings)
+                for one in dict.fromkeys([*clip.analysis.warnings(), *clip.hearer.warnings])
             ],
             "shots": clip.shots(),
         }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from vhmae.engine.backends import open_network
+from vhmae.engine.moving import Move
 from vhmae.engine.networks import WindowNetwork
-from vhmae.engine.settings import FOR_EVERYONE
+from vhmae.engine.settings import FOR_EVERYONE, HarmonizerSettings
 from vhmae.guide.prior import Prior, prior_beside, read_prior
 from vhmae.model.files import PREFIX, find_card, find_weights, packaged_weights
 
@@ -28,6 +29,13 @@ def find_prior(weights: str) -> tuple[Prior, list[str]]:
     if path.exists():
         return read_prior(path), []
     return _widened(f"{weights}: has no prior of its own (no {path.name} beside it)")
+
+
+def told_of_skin(settings: HarmonizerSettings, network: WindowNetwork) -> list[str]:
+    """What is to be said of the prior that skin is heard by: nothing where it is the weights' own,
+    or where none is heard, as where no foreground moves by color maps."""
+    heard = settings.skin and Move.parse(settings.move).foreground
+    return find_prior(settings.weights)[1] if heard and network.holds_between_key_frames else []
 
 
 def prior_of(network: WindowNetwork, weights: str | None) -> tuple[Prior, list[str]]:

@@ -13,7 +13,7 @@ from vhmae.engine.backends import idle_gpu
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.moving import Move, outside
 from vhmae.engine.networks import WindowNetwork
-from vhmae.engine.priors import find_prior
+from vhmae.engine.priors import told_of_skin
 from vhmae.engine.remarks import told_of_borrowed
 from vhmae.engine.rendering import ColorChange, Released
 from vhmae.engine.settings import HarmonizerSettings
@@ -225,9 +225,7 @@ class Analysis:
 
     def told_of_prior(self) -> list[str]:
         """What is to be said of the prior that skin is heard by, where it is another's."""
-        job, first = self.sources.job, self.harmonizers[0]
-        heard = job.skin and self.move.foreground and first.network.holds_between_key_frames
-        return find_prior(job.weights)[1] if heard else []
+        return told_of_skin(self.sources.job, self.harmonizers[0].network)
 
     def warnings(self, seen: int | None = None, damaged: int = 0) -> list[str]:
         """What the user should know of the work: of frames decoded (None: not all were asked for),

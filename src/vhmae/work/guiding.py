@@ -16,7 +16,7 @@ from vhmae.arrays import Array, Picture
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.listening import Came
 from vhmae.engine.pointing import DialFrames, Shown, decide_shots
-from vhmae.engine.priors import find_prior
+from vhmae.engine.priors import find_prior, told_of_skin
 from vhmae.engine.rendering import FrameTransform, Released
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
@@ -446,7 +446,7 @@ def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
     """What a user should know of the guide at the end of a stream."""
     listeners = [side.listener for side in harmonizer.moving]
     if not listeners[0].guide:
-        return find_prior(job.weights)[1] if job.skin else []
+        return told_of_skin(job, harmonizer.network)
     unheard = {frame for listener in listeners for frame in listener.unheard}
     frames = ", ".join(map(str, sorted(unheard)))
     told = f"`guide`: frames {frames} did not come or show no foreground: what names them was not "
