@@ -15,6 +15,7 @@ import av
 import numpy as np
 import onnxruntime
 import pytest
+import torch
 
 from tests.support.graphs import SIZE, like_the_packaged, onnx_network, rounding_network
 from tests.support.networks import model
@@ -271,6 +272,12 @@ def test_what_torch_alone_can_do_is_told_where_it_lacks(
         open_network("default", "auto", device, precision)
 
 
+@pytest.mark.parametrize("backend", ["banana", "directml"])
+def test_an_unknown_backend_is_refused(backend: Any) -> None:
+    with pytest.raises(InputError, match=f"`backend` {backend}: unknown.*expected auto, onnx"):
+        Harmonizer.from_pretrained(backend=backend)
+
+
 def test_precisions_that_are_not_offered_are_refused() -> None:
     with pytest.raises(InputError, match="take fp32 or fp16, or `backend` torch"):
         open_network("default", "onnx", precision="bf16")
@@ -321,6 +328,12 @@ def test_an_idle_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert idle_gpu(network, "cpu") == []  # it was asked for
 
 
+def torch_cpu(device: str) -> torch.device:
+    """Whatever is asked for, as machines without CUDA run these tests."""
+    del device
+    return torch.device("cpu")
+
+
 @pytest.mark.filterwarnings("ignore:Specified provider")
 def test_a_provider_that_finds_no_cuda_is_told_and_torch_tried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -338,7 +351,11 @@ def test_a_provider_that_finds_no_cuda_is_told_and_torch_tried(
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
     monkeypatch.setattr(onnxruntime, "preload_dlls", preload)
     monkeypatch.setattr(backends, "gpu_here", lambda: "NVIDIA")
-    assert open_network(str(path), precision="fp32").backend == "torch"
+    for of_cuda, taken in ((True, "torch"), (False, "onnx")):  # no gain by a build for CPUs
+        monkeypatch.setattr(torch.cuda, "is_available", lambda has=of_cuda: has)
+        with monkeypatch.context() as without_cuda:
+            without_cuda.setattr("vhmae.engine.torch_network.choose_device", torch_cpu)
+            assert open_network(str(path), precision="fp32").backend == taken
     monkeypatch.setattr(backends, "torch_is_here", lambda: False)
     network = open_network(str(path))
     assert (network.backend, network.device) == ("onnx", "cpu")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vhmae.engine.gpus import gpu_here
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.onnx_network import OnnxNetwork, gpu_providers, knows_device
 from vhmae.engine.settings import BackendChoice, HarmonizerSettings, PrecisionChoice
-from vhmae.errors import InputError, needs_torch
+from vhmae.errors import InputError, did_you_mean, needs_torch
 from vhmae.model.files import find_card
 from vhmae.model.graph import find_graph
 
@@ -45,11 +45,14 @@ def open_network(
         InputError: for unknown weights, a backend or a device that is not there, or what a backend
             cannot do.
     """
+    if backend not in (known := get_args(BackendChoice)):
+        told = f"unknown{did_you_mean(str(backend), known)}; expected {', '.join(known)}"
+        raise InputError(told, field="backend", value=backend)
     chosen = _fitting(weights, device, precision) if backend == "auto" else backend
     if chosen == "onnx":
         network = OnnxNetwork(weights, device, precision, threads)
         # Where its provider could not be loaded, torch's build may be one that uses the GPU.
-        if backend == "onnx" or not (torch_is_here() and _idle_gpu(network, device)):
+        if backend == "onnx" or not (_idle_gpu(network, device) and _torch_has_gpu()):
             return network
     if not torch_is_here():
         raise InputError(needs_torch("this backend"), field="backend", value="torch")
@@ -96,6 +99,15 @@ def torch_is_here() -> bool:
         return importlib.util.find_spec("torch") is not None
     except ImportError:
         return False
+
+
+def _torch_has_gpu() -> bool:
+    """Whether torch is installed in a build that uses the GPU; it is imported for that."""
+    if not torch_is_here():
+        return False
+    import torch
+
+    return torch.cuda.is_available()  # of ROCm's build, too
 
 
 def idle_gpu(network: WindowNetwork, device: str) -> list[str]:
