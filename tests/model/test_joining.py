@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from tests.support.networks import TINY, model, model_with_likes, window
 from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.model.files import read_card
+from vhmae.model.job import JoinJob
 from vhmae.model.joining import join_look_paths
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import save_model
@@ -113,3 +115,10 @@ def test_joined_weights_say_what_went_in(
         assert not (tmp_path / name).exists()
     assert main(["weights", "join", str(out), "-o", str(out), "--members", "5,x"]) == 2
     assert "'5,x': expected numbers as 5,4" in capsys.readouterr().err
+
+
+def test_the_output_of_a_join_may_be_a_text() -> None:
+    text: Any = "joined.safetensors"
+    assert JoinJob(weights=("a", "b"), output=text).output == text
+    with pytest.raises(InputError, match=r"`output` joined\.pt: is no name of weights"):
+        JoinJob(weights=("a", "b"), output=text.replace("safetensors", "pt"))

@@ -44,6 +44,6 @@ class JoinJob:
     """Of what is written (those of the weights that go in)."""
 
     def __post_init__(self) -> None:
-        if self.output.suffix != ".safetensors":
+        if Path(self.output).suffix != ".safetensors":
             told = "is no name of weights, which no command would take; write NAME.safetensors"
             raise InputError(told, field="output", value=self.output)
