@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.commands import error_of
 from tests.support.scenes import decode, moving_scene, packets, write_video
+from vhmae.app.renders import is_there
 from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.video.pictures import write_still
@@ -240,7 +241,10 @@ def test_what_is_there_is_kept_on_request(
     monkeypatch.setattr(pipeline, "Analysis", None)  # refused before the work
     (tmp_path / "f.0003.png").write_bytes(b"precious")
     (tmp_path / "out.mkv").write_bytes(b"precious")
-    for name in ("out.mkv", "f.%04d.png"):
+    for name in ("g.0001.png", "g.00001.png"):  # two of one number
+        (tmp_path / name).write_bytes(b"precious")
+    assert is_there(tmp_path / "g.%04d.png")  # what the page asks
+    for name in ("out.mkv", "f.%04d.png", "g.%04d.png"):
         line = error_of(*run_of(composite, mask, tmp_path / name, "--no-overwrite"), capsys=capsys)
         assert "is there already" in line
         assert "--no-overwrite" in line

@@ -18,9 +18,9 @@ from vhmae.app.document import RENDERS
 from vhmae.app.project import Project
 from vhmae.app.refusals import Refused
 from vhmae.app.taking import Cancelled, Running, take
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import VhmaeError
 from vhmae.partial_output import resume_folder
-from vhmae.video.sequence import PICTURES, has_number, sequence_files
+from vhmae.video.sequence import PICTURES, has_number, pictures_there
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
 OPEN_STATES = ("waiting", "running", "stopped", "cancelled")
@@ -339,10 +339,7 @@ def is_there(output: Path) -> bool:
     """Whether anything is there that would be replaced."""
     if not has_number(output) or output.suffix.lower() not in PICTURES:
         return output.exists()
-    try:
-        return bool(sequence_files(output, gaps=True))
-    except InputError:
-        return False
+    return pictures_there(output)
 
 
 def _remove(folder: Path) -> None:

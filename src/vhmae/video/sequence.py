@@ -214,6 +214,12 @@ def older_pictures(output: Path, written: Sequence[int]) -> str | None:
     )
 
 
+def pictures_there(output: Path) -> bool:
+    """Whether any picture lies there that has a name of a numbered output, whatever its number."""
+    form = _pattern(output)
+    return output.exists() or any(form.fullmatch(file.name) for file in _listed(output.parent))
+
+
 # --- reading
 
 

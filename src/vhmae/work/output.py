@@ -21,7 +21,7 @@ from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.probe import VideoInfo, sound_codecs
 from vhmae.video.recode import DEEPEST
 from vhmae.video.segments import SegmentedWriter
-from vhmae.video.sequence import PICTURES, check_picture_output, files_of, has_number
+from vhmae.video.sequence import PICTURES, check_picture_output, has_number, pictures_there
 from vhmae.video.source import probe_source
 from vhmae.video.still_marks import HOLD_PROFILES, marks_of
 from vhmae.video.stills import picture_bytes
@@ -34,11 +34,7 @@ LAYER_CODECS = {".mov": "prores_ks", ".mkv": "ffv1"}
 
 def _is_there(output: Path) -> bool:
     """Whether anything is there that a run would replace: a file, or any picture of a pattern."""
-    if not has_number(output):
-        return output.is_file()
-    with contextlib.suppress(InputError):
-        return bool(files_of(output))
-    return False
+    return pictures_there(output) if has_number(output) else output.is_file()
 
 
 class Output:
