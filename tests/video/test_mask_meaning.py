@@ -128,6 +128,20 @@ def test_a_label_is_read_without_sorting_pixels(
     assert all(np.array_equal(matte == 255, INSIDE) for matte in source.stored())
 
 
+def test_labels_are_found_among_deep_colours(tmp_path: Path) -> None:
+    eight = colored((64, 0, 128))[..., ::-1]  # the palette's entry 12
+    deep = eight.astype(np.uint16) * 257
+    save(tmp_path / "filled.png", deep[..., ::-1])
+    save(tmp_path / "shifted.png", eight[..., ::-1].astype(np.uint16) << 8)
+    write_exr(tmp_path / "m.exr", dict(zip("RGB", np.moveaxis(eight / 255.0, 2, 0), strict=True)))
+    for bits in (10, 12, 16):
+        frames = np.stack([eight] * 2)
+        write_video(tmp_path / f"{bits}.mkv", frames, codec="ffv1", pix_fmt=f"gbrp{bits}le")
+    names = ("filled.png", "shifted.png", "m.exr", "10.mkv", "12.mkv", "16.mkv")
+    for name in names:
+        assert np.array_equal(first_of(tmp_path / name, MaskReading(12))[0] == 255, INSIDE), name
+
+
 def test_a_video_that_is_grey_or_a_photograph_is_no_map_of_labels(tmp_path: Path) -> None:
     for name, frames in (
         ("grey", np.full((2, 64, 96), 90, np.uint8)),

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte, Picture, Plane
+from vhmae.arrays import Array, Codes, Matte, Picture, Plane
 from vhmae.errors import InputError
 from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.pairing import Pairing
@@ -213,7 +213,7 @@ def labels_in(picture: Picture) -> set[int]:
     colours. -1 for another colour, and for levels that are no whole numbers."""
     if is_colored(picture):
         known = {_code(color): number for number, color in enumerate(_voc_palette())}
-        return {known.get(code, -1) for code in _values_in(_codes_of(picture))}
+        return {known.get(code, -1) for code in _values_in(_codes_of(_eight_bits(picture)))}
     grey = picture if picture.ndim == 2 else grey_of(picture)
     return {int(level) if level == int(level) else -1 for level in _values_in(grey)}
 
@@ -229,7 +229,17 @@ def labelled(picture: Picture, label: int) -> Array:
     palette = _voc_palette()
     if not 0 <= label < len(palette):
         return np.zeros(picture.shape[:2], bool)
-    return np.asarray(_codes_of(picture) == _code(palette[label]))
+    return np.asarray(_codes_of(_eight_bits(picture)) == _code(palette[label]))
+
+
+def _eight_bits(picture: Picture) -> Codes:
+    """Colours as the palette has them. Converters make 16 bits of 8 by 257 or by 256, give or take
+    a few: the nearest multiple of what lies between is right for both."""
+    if picture.dtype == np.uint8:
+        return picture
+    if picture.dtype == np.uint16:
+        return np.rint(picture / np.float32(256.5)).astype(np.uint8)
+    return np.rint(np.clip(picture, 0.0, 1.0) * 255.0).astype(np.uint8)
 
 
 def no_label(name: Path, label: int, seen: Iterable[int]) -> InputError:
@@ -293,7 +303,8 @@ def told_colors(name: Path, colors: set[int]) -> str:
     if not are_labels(colors):
         return f"{name}: is coloured; its brightness was taken as the mask"
     told = f"{name}: is a map of coloured labels: all but black were taken as foreground"
-    return told + ", `mask_label` takes one of them" * (len(colors) > 2)
+    one = ", `mask_label` takes one of them where the colours are those of PASCAL VOC and DAVIS"
+    return told + one * (len(colors) > 2)
 
 
 def all_but_black(picture: Picture, kind: Any = np.uint8) -> Matte:
