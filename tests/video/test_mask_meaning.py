@@ -16,8 +16,8 @@ from tests.support.scenes import moving_scene, write_video
 from vhmae.data.clips import write_mask_bits
 from vhmae.engine.sight import MaskKind, one_before_another
 from vhmae.errors import InputError
-from vhmae.video import reader
-from vhmae.video.mask_meaning import MaskReading
+from vhmae.video import mask_meaning, reader
+from vhmae.video.mask_meaning import LOOKED_FILES, MaskReading
 from vhmae.video.matte import LOOKED_FRAMES, open_matte
 from vhmae.video.pairing import natural_order, numbers_of
 from vhmae.video.probe import VideoInfo, probe_video
@@ -224,6 +224,46 @@ def test_openexr_masks_follow_the_rule_of_pictures(tmp_path: Path) -> None:
     for name, channels in (("y", {"Y": inside}), ("a", {"A": inside}), ("rgb", rgb)):
         matte, told = first_of(write_exr(tmp_path / f"{name}.exr", channels))
         assert (matte.max(), told) == (65535, []), name
+
+
+def test_labels_with_an_opaque_alpha_are_labels_in_pictures_and_video(tmp_path: Path) -> None:
+    picture = colored((128, 0, 0))
+    save(tmp_path / "m.png", np.dstack([picture, np.full(INSIDE.shape, 255, np.uint8)]))
+    frames = np.stack([picture[..., ::-1]] * 2)
+    write_video(tmp_path / "m.mov", frames, codec="qtrle", pix_fmt="argb")
+    for name in ("m.png", "m.mov"):
+        matte, told = first_of(tmp_path / name)
+        assert np.array_equal(matte, INSIDE * 255), name
+        assert "the same everywhere, and was not taken" in told[0]
+        assert "is a map of coloured labels" in told[1]
+        assert not any("brightness" in one for one in told)
+
+
+@pytest.mark.parametrize("kind", ["png", "exr"])
+def test_a_few_pictures_tell_whether_all_are_coloured(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = []
+    stored = mask_meaning._stored
+
+    def counted(file: Path) -> Any:
+        looked.append(file)
+        return stored(file)
+
+    monkeypatch.setattr(mask_meaning, "_stored", counted)
+    for number in range(60):
+        color = (128, 0, 0) if number == 5 else (255, 255, 255)  # 5 is not looked at
+        planes = np.moveaxis(colored(color), 2, 0)
+        if kind == "exr":
+            name = tmp_path / f"m.{number:02d}.exr"
+            write_exr(name, dict(zip("BGR", planes / 255.0, strict=True)))
+        else:
+            save(tmp_path / f"m.{number:02d}.png", colored(color))
+    source = open_matte(tmp_path / f"m.%02d.{kind}")
+    assert len(looked) <= LOOKED_FILES + 6
+    mattes = list(source.stored())
+    assert all(np.array_equal(one, INSIDE * np.iinfo(one.dtype).max) for one in mattes)
+    assert len({one.dtype for one in mattes}) == 1
 
 
 def test_coloured_openexr_masks_are_taken_by_their_brightness(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from vhmae.arrays import Array, Codes, Matte, Picture, Plane
 from vhmae.errors import InputError
 from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.pairing import Pairing
-from vhmae.video.stills import grey_of, palette_of, read_stored
+from vhmae.video.stills import grey_of, palette_of, read_stored, says_alpha
 
 Scale = Literal["levels", "dim", "ones", "labels", "studio"]
 """What whole numbers stand for: levels up to the type's largest, which are low everywhere where
@@ -31,6 +31,8 @@ FLAT_SHARE = 0.002
 """Of all pixels, at each end, where a mask's ends are called flat."""
 MOST_COLORS = 32
 """A picture of fewer colours is a map of labels, one of more a photograph."""
+LOOKED_FILES = 10
+"""About so many pictures of a mask are looked at for colours before the work."""
 GREY_TOLERANCE = 8
 """JPEG leaves so many levels between the channels of a grey."""
 _STUDIO = {255: ((16, 235),), 65535: ((16 * 257, 235 * 257), (16 * 256, 235 * 256))}
@@ -68,19 +70,13 @@ def meaning_of(name: Path, files: Sequence[Path], label: int | None) -> Meaning:
     if any(_has_color(file) for file in files if _palette(file) is not None):
         return _of_palette(name, files)
     first = _stored(files[0])
+    told = []
     if _has_alpha(first):
-        return _with_alpha(name, files)
-    colored = None
-    for file in files if first.ndim == 3 or not is_exr(files[0]) else ():
-        picture = _stored(file)
-        if _has_alpha(picture):
-            raise InputError(
-                f"{file}: has an alpha channel, the first mask has none; export them alike"
-            )
-        colored = colored or (file if is_colored(picture) else None)
-    if colored is not None:
-        return _of_colors(name, files, colored)
-    return _of_levels(name, files, _grey, [])
+        varies = alpha_varies(_alpha(file) for file in files)
+        told.append(told_alpha(name, varies))
+        if varies:
+            return _of_levels(name, files, _alpha, told)
+    return _of_colors(name, files, told, 3 if first.ndim == 2 else first.shape[2])
 
 
 def scale_of(pictures: Iterable[Picture], slack: int = 0) -> tuple[Scale, tuple[int, int]]:
@@ -170,7 +166,7 @@ def told_alpha(name: Path, varies: bool) -> str:
     """What the user is told of a mask with an alpha channel."""
     if varies:
         return f"{name}: has an alpha channel, which was taken as the mask"
-    return f"{name}: its alpha channel is the same everywhere: its brightness was taken as the mask"
+    return f"{name}: its alpha channel is the same everywhere, and was not taken as the mask"
 
 
 def _stored(file: Path) -> Picture:
@@ -215,7 +211,7 @@ def labels_in(picture: Picture) -> set[int]:
         known = {_code(color): number for number, color in enumerate(_voc_palette())}
         return {known.get(code, -1) for code in _values_in(_codes_of(_eight_bits(picture)))}
     grey = picture if picture.ndim == 2 else grey_of(picture)
-    return {int(level) if level == int(level) else -1 for level in _values_in(grey)}
+    return {int(level) if float(level).is_integer() else -1 for level in _values_in(grey)}
 
 
 def labelled(picture: Picture, label: int) -> Array:
@@ -269,23 +265,51 @@ def _has_color(file: Path) -> bool:
     return bool((np.ptp(colors.astype(int), axis=1) > 0).any())
 
 
-def _with_alpha(name: Path, files: Sequence[Path]) -> Meaning:
-    def alpha(file: Path) -> Array:
+def _alpha(file: Path) -> Array:
+    picture = _stored(file)
+    if not _has_alpha(picture):
+        raise InputError(f"{file}: has no alpha channel, the first mask has; export them alike")
+    return np.ascontiguousarray(picture[..., 3])
+
+
+def _of_colors(name: Path, files: Sequence[Path], told: list[str], channels: int) -> Meaning:
+    """The meaning of pictures whose alpha, if any, says nothing: the first coloured one of those
+    that are looked at tells whether they are labels.
+
+    Args:
+        told: what is said already.
+        channels: of the first, 3 where it is grey.
+    """
+
+    def checked(file: Path, has_alpha: bool) -> None:
+        if has_alpha and channels != 4:
+            raise InputError(
+                f"{file}: has an alpha channel, the first mask has none; export them alike"
+            )
+
+    def stored(file: Path) -> Picture:
         picture = _stored(file)
-        if not _has_alpha(picture):
-            raise InputError(f"{file}: has no alpha channel, the first mask has; export them alike")
-        return np.ascontiguousarray(picture[..., 3])
+        checked(file, _has_alpha(picture))
+        return picture
 
-    varies = alpha_varies(alpha(file) for file in files)
-    return _of_levels(name, files, alpha if varies else _grey, [told_alpha(name, varies)])
+    def by_itself(file: Path) -> Array:
+        # The files that were looked at may have been empty ones.
+        picture = stored(file)
+        if is_colored(picture) and are_labels(colors_in(picture)):
+            return all_but_black(picture, np.uint8 if picture.dtype == np.uint8 else np.uint16)
+        return _grey(file, picture)
 
-
-def _of_colors(name: Path, files: Sequence[Path], colored: Path) -> Meaning:
-    colors = colors_in(_stored(colored))
-    told = [told_colors(name, colors)]
+    for file in files:
+        checked(file, says_alpha(file, "mask"))
+    apart = max(1, len(files) // LOOKED_FILES)
+    colored = next((one for one in map(stored, files[::apart]) if is_colored(one)), None)
+    if colored is None:
+        return _of_levels(name, files, by_itself, told)
+    colors = colors_in(colored)
+    told = [*told, told_colors(name, colors)]
     if not are_labels(colors):
-        return _of_levels(name, files, _grey, told)
-    return Meaning(lambda file: all_but_black(_stored(file)), told)
+        return _of_levels(name, files, lambda file: _grey(file, stored(file)), told)
+    return Meaning(lambda file: all_but_black(stored(file)), told)
 
 
 def colors_in(picture: Picture) -> set[int]:
@@ -324,9 +348,8 @@ def _of_levels(
     )
 
 
-def _grey(path: Path) -> Array:
-    """A picture's levels as they are stored: whole numbers, or float32 with 1 for white."""
-    picture = _stored(path)
+def _grey(path: Path, picture: Picture) -> Array:
+    """The levels of a picture as it is stored: whole numbers, or float32 with 1 for white."""
     if picture.dtype not in (np.uint8, np.uint16):
         if not np.isfinite(picture).all():
             raise InputError(f"{path}: holds values that are no numbers; export the mask again")

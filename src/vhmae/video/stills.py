@@ -246,6 +246,20 @@ def _directory_first(file: BinaryIO, head: bytes) -> bytes:
     return head[:4] + struct.pack(order + "I", 8) + count + entries
 
 
+def says_alpha(path: Path, what: str) -> bool:
+    """Whether the head of a picture says that it has an alpha channel: of PNG alone, others are to
+    be decoded."""
+    check_is_picture_file(path, what)
+    try:
+        with path.open("rb") as file:
+            head = file.read(26)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check the path and the permissions"
+        ) from None
+    return picture_kind(head) == "png_pipe" and head[25:26] in (b"\x04", b"\x06")
+
+
 def _check_size(path: Path, data: bytes, kind: str) -> None:
     """Refuse a picture that would not fit the memory: few bytes can stand for any number of
     pixels."""
