@@ -115,9 +115,9 @@ def dial_change(colors: Colors, overall: ColorMap, dials: Dials) -> ColorMap:
     normal = terms.T @ (shares * terms) + RIDGE * len(colors) * np.eye(TERMS)
     nearest = np.linalg.solve(normal, (shares * terms).T)
     # What lies below black or above white is cut off there, wherever it lies: a color whose goal is
-    # cut off and which is beyond asks for nothing more. To take what it has for its goal majorizes
-    # this convex error by one quadratic form; Nesterov's step ahead makes that fast (Beck and
-    # Teboulle, 2009, in the metric of `normal`).
+    # cut off and which is beyond asks for nothing more: what it has is taken for its goal. At white
+    # a goal keeps what lies beyond, which converges faster; no minimum is promised. Nesterov's step
+    # ahead makes it fast (Beck and Teboulle, 2009, in the metric of `normal`).
     change = ahead = nearest @ (goal - answer)
     for step in range(1, FIT_STEPS):
         made = answer + terms @ ahead
