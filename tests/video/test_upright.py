@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -171,3 +172,18 @@ def test_a_tiff_that_ends_in_its_size_is_not_read_whole(
     turned.write_bytes(begins + bytes(1 << 10))
     with pytest.raises(InputError, match=r"turned\.tif: cannot be read as a picture \(damaged\)"):
         stills.upright_size(turned, "frame")
+
+
+def test_a_turn_behind_the_pixels_of_a_png_is_seen(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    data = cv2.imencode(".png", noise)[1].tobytes()
+    tag = b"eXIfII*\0" + struct.pack("<IHHHIHHI", 8, 1, 274, 3, 1, 6, 0, 0)
+    chunk = struct.pack(">I", len(tag) - 4) + tag + struct.pack(">I", zlib.crc32(tag))
+    assert len(data) > 1 << 17
+    for number in (1, 2):
+        (tmp_path / f"{number}.png").write_bytes(data[:-12] + chunk + data[-12:])
+    info = probe_source(tmp_path, "composite")
+    assert (info.width, info.height, info.frames) == (200, 300, 2)
+    (tmp_path / "3.png").write_bytes(data)  # stands as it is stored
+    with pytest.raises(InputError, match=r"3\.png: is 300x200, the first composite is 200x300"):
+        probe_source(tmp_path, "composite")

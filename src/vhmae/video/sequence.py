@@ -273,6 +273,8 @@ def check_sizes(files: Sequence[Path], what: str, size: tuple[int, int]) -> None
     """
     for file in files[1:]:
         found = exr_size(file, what) if is_exr(file) else upright_size(file, what)
+        if found == size[::-1] != size and not is_exr(file):
+            found = upright_size(file, what, whole=True)
         if found != size:
             raise InputError(
                 f"{file}: is {found[0]}x{found[1]}, the first {what} is {size[0]}x{size[1]}; "

@@ -204,9 +204,12 @@ def write_levels(
         ) from None
 
 
-def upright_size(path: Path, what: str) -> tuple[int, int]:
+def upright_size(path: Path, what: str, whole: bool = False) -> tuple[int, int]:
     """Width and height of a picture once it is upright, by its head and without decoding any of it.
 
+    Args:
+        what: its part in the work, for messages.
+        whole: read all of the file, where EXIF may lie behind the pixels (PNG).
     Raises:
         InputError: where it is no picture, or its head is cut short.
     """
@@ -224,7 +227,7 @@ def upright_size(path: Path, what: str) -> tuple[int, int]:
     if kind is None:
         raise _unreadable(path, "no picture in it", what)
     size = stored_size(data, kind)
-    if size is None or kind == "webp_pipe":  # WebP may end in what is said of it
+    if whole or size is None or kind == "webp_pipe":  # WebP may end in what is said of it
         data = picture_bytes(path, what)
         size = stored_size(data, kind)
     if size is None:
