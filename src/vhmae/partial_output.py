@@ -121,14 +121,23 @@ def filled_folder(output: Path) -> Iterator[Path]:
     What fills an empty folder grows within it, so that it may be a link or another disk.
 
     Raises:
-        InputError: for a file, and for a folder that holds something.
+        InputError: for a file, a link that leads nowhere, and a folder that holds something.
     """
+    if output.is_symlink() and not output.exists():
+        raise InputError(f"{output}: is a link that leads nowhere; remove it, or give a new folder")
     if output.exists() and not output.is_dir():
         raise InputError(f"{output}: is a file; give a new folder")
     if not output.exists():
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with whole_folder(output) as part:
-            yield part
+        missing = [folder for folder in output.parents if not folder.exists()]
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            with whole_folder(output) as part:
+                yield part
+        except BaseException:
+            for folder in missing:
+                with contextlib.suppress(OSError):  # another run may have put something there
+                    folder.rmdir()
+            raise
         return
     if any(output.iterdir()):
         raise InputError(

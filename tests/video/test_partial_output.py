@@ -90,6 +90,18 @@ def test_a_folder_is_filled_whole_or_not_at_all(tmp_path: Path, there: str) -> N
     assert len([*output.parent.iterdir()]) == 1
 
 
+def test_a_folder_that_cannot_be_filled_leaves_nothing_above_it(tmp_path: Path) -> None:
+    output = tmp_path / "very" / "deep" / "set"
+    with pytest.raises(InputError, match="no pictures"), filled_folder(output):
+        raise InputError("no pictures")
+    assert not [*tmp_path.iterdir()]
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(InputError, match="link that leads nowhere"), filled_folder(link):
+        pytest.fail("refused before the work")
+    assert link.is_symlink()
+
+
 def test_planted_links_are_never_followed(tmp_path: Path) -> None:
     """Names of parts cannot be guessed, and a lock that is a link is refused."""
     output, victim = tmp_path / "out.mkv", tmp_path / "victim"
