@@ -243,6 +243,8 @@ def test_choices_tell_how_many_points_were_said_before(tmp_path: Path) -> None:
     # Points that another guide had said before stay before, and the count goes on.
     both = Guide(points=(point,)).joined(guide)
     assert [choice.after_points for choice in both.choices] == [3]
+    first = Guide(points=(point,)).joined(Guide(points=(point,), choices=(Choice(chosen=3),)))
+    assert [choice.after_points for choice in first.choices] == [1]
     with pytest.raises(InputError, match="after_points 3 of round 1 of frame 0: there are 2 poi"):
         Guide(points=(point, point), choices=(Choice(chosen=3, after_points=3),))
 

@@ -247,13 +247,12 @@ class Guide:
         return tuple(sorted(named | {choice.frame for choice in self.choices}))
 
     def joined(self, other: Guide) -> Guide:
-        """This guide and then another; dials add up, and "all" shots in either holds for both."""
+        """This guide and then another, whose choices were all made after the points of this one;
+        dials add up, and "all" shots in either holds for both."""
         turned = zip(DIALS, self.dials.values(), other.dials.values(), strict=True)
         before = len(self.points)
         later = (
             dataclasses.replace(choice, after_points=before + choice.after_points)
-            if choice.after_points
-            else choice
             for choice in other.choices
         )
         return Guide(
