@@ -180,7 +180,7 @@ def test_numbers_are_those_of_the_pattern_and_gaps_are_refused(
 @pytest.mark.parametrize("form", ["%04d", "####"])
 @pytest.mark.parametrize("pair", ["number", "overlap"])
 def test_gaps_of_a_plate_are_kept_where_masks_are_found_by_number(
-    pair: str, form: str, work: Path, tmp_path: Path
+    pair: str, form: str, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Missing: one number in both, and one in the plate alone."""
     folders = {"a": tmp_path / "plate", "m": tmp_path / "mask"}
@@ -196,6 +196,10 @@ def test_gaps_of_a_plate_are_kept_where_masks_are_found_by_number(
     plate, mask = (str(folders[name] / f"{name}.{form}.png") for name in "am")
     out = tmp_path / "out" / "o.%04d.png"
     assert run(work, plate, out, "--pair", pair, mask=mask) == 0
+    assert (
+        main(["harmonize", plate, "--mask", mask, "-o", str(out), "--pair", pair, "--check"]) == 0
+    )
+    assert f"{plate}: lacks number {FIRST + 1} and 1 more" in capsys.readouterr().err
     kept = [FIRST, FIRST + 2, FIRST + 4, FIRST + 5]
     assert sorted(path.name for path in out.parent.iterdir()) == [f"o.{n:04d}.png" for n in kept]
     for number, alike in zip(kept, moving_scene(FRAMES, 97, 65)[1][[0, 2, 4, 5]], strict=True):

@@ -375,6 +375,7 @@ def _codes_of(picture: Array) -> Array:
     """The colours of a picture (H, W, 3 or 4) of blue, green, red as whole numbers (H, W)."""
     if picture.dtype not in (np.uint8, np.uint16):
         picture = np.rint(np.clip(picture, 0.0, 1.0) * 65535.0).astype(np.uint16)
+    kind: Any
     bits, kind = (8, np.int32) if picture.dtype == np.uint8 else (16, np.int64)
     blue, green, red = (plane.astype(kind) for plane in cv2.split(picture)[:3])
     return np.asarray((red << 2 * bits) | (green << bits) | blue)

@@ -26,6 +26,7 @@ from vhmae.video.matte import MatteSource, alpha_matte, has_alpha, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, planar_frame, read_frames
 from vhmae.video.sequence import (
+    is_pattern,
     is_pictures,
     is_sequence,
     picture_files,
@@ -48,6 +49,18 @@ class Payload(NamedTuple):
     mattes: tuple[Array, ...]
 
 
+def _told_gap(info: VideoInfo) -> str | None:
+    """What is said of a numbered sequence that lacks pictures: a video of it is shorter by them."""
+    numbers = info.numbers or ()
+    if not numbers or "*" in info.path.name or not is_pattern(info.path):
+        return None
+    lacking = sorted({*range(numbers[0], numbers[-1])} - {*numbers})
+    if not lacking:
+        return None
+    more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    return f"{info.path}: lacks number {lacking[0]}{more}: a video of it is shorter by as many"
+
+
 class Sources:
     """The files of a job, opened."""
 
@@ -59,6 +72,7 @@ class Sources:
         partners = job.masks if job.foreground is None else (job.foreground,)
         gaps = is_sequence(job.composite) and _by_number(job, partners)
         self.info = probe_source(job.composite, "composite", job.colorspace, job.rate, space, gaps)
+        self._left_out = _told_gap(self.info) if gaps else None
         if not job.keeps_turn:
             self.info = righted(self.info)
         reading = MaskReading(job.mask_label, job.mask_rate, job.pair)
@@ -109,7 +123,7 @@ class Sources:
         told = [mattes.check_fits(shown, job.hold_last_mask) for mattes in self.mattes]
         told += [mattes.doubt(shown) for mattes in self.mattes]
         told += [warning for mattes in self.mattes for warning in mattes.warnings]
-        told += self.info.warnings
+        told += [self._left_out, *self.info.warnings]
         if self.layers is not None:
             told += [*self.layers.warnings, *self.layers.foreground.warnings]
             told.append(self.layers.doubt())
