@@ -45,7 +45,7 @@ def named(row: Row, found: dict[str, Any]) -> str:
     """A row as tables name it: how far it goes stands beside a classical method."""
     if row.group != "classical":
         return row.title
-    fixed = "" if row.mix is None else ", as asked"
+    fixed = "" if row.mix is None else ", a fixed share"
     return f"{row.title}, {found['mix']:g} of the way{fixed}"
 
 

@@ -106,8 +106,9 @@ export function dialChange(
   for (let i = 0; i < count; i++) goal.set(turning(colorAt(answer, i)), 3 * i);
 
   // What lies below black or above white is cut off there, wherever it lies: a color whose goal is
-  // cut off and which is beyond asks for nothing more. To take what it has for its goal majorizes
-  // this convex error by one quadratic form; Nesterov's step ahead makes that fast.
+  // cut off and which is beyond asks for nothing more: what it has is taken for its goal. At white
+  // a goal keeps what lies beyond, which converges faster; no minimum is promised. Nesterov's step
+  // ahead makes it fast.
   const wanted = goal.map((value, i) => value - answer[i]!);
   let change = multiply(nearest, wanted, TERMS, count, 3); // (10, 3)
   let ahead = change;
