@@ -239,9 +239,17 @@ class OutputLock:
         Raises:
             InputError: if another run holds it.
         """
-        self.path = lock_file(output)
         self._descriptor: int | None = None
-        deadline = time.monotonic() + wait_seconds
+        self._process = os.getpid()
+        self.path = lock_file(output)
+        try:
+            self._hold(output, time.monotonic() + wait_seconds)
+        except KeyboardInterrupt:
+            self.release()
+            self._remove_if_free()
+            raise
+
+    def _hold(self, output: Path, deadline: float) -> None:
         while self._descriptor is None:
             if locks is None:
                 return
@@ -267,11 +275,28 @@ class OutputLock:
             os.close(descriptor)
         _clear(output)
 
+    def _remove_if_free(self) -> None:
+        """Take away the file of a lock that an interrupt came before; what another run holds
+        stays."""
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self.path, os.O_RDWR | _NO_LINKS)
+            try:
+                locks.flock(descriptor, locks.LOCK_EX | locks.LOCK_NB)
+                self.path.unlink()
+            finally:
+                os.close(descriptor)
+
     def release(self) -> None:
         if self._descriptor is not None:
             self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
+
+    def __del__(self) -> None:
+        """Release what an interrupt took from its holder before it had a name; never what the
+        process holds that this one was forked from."""
+        if self._process == os.getpid():
+            self.release()
 
     def __enter__(self) -> OutputLock:
         return self

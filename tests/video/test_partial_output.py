@@ -21,6 +21,7 @@ from vhmae.partial_output import (
     check_apart,
     filled_folder,
     lock_file,
+    locks,
     partial_name,
     resume_folder,
     take_places,
@@ -269,3 +270,32 @@ def test_a_picture_that_an_input_links_to_is_not_written_over(tmp_path: Path) ->
     for output in (tmp_path / "real.0001.png", tmp_path / "real.%04d.png"):
         with pytest.raises(InputError, match=r"would be written over .*f.0001.png"):
             check_picture_output(output, [tmp_path / "in" / "f.%04d.png"])
+
+
+@pytest.mark.parametrize("place", ["locks.flock", "_clear"])
+def test_an_interrupt_while_a_lock_is_taken_leaves_none(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out.mkv"
+    real = locks.flock
+    interrupts = iter([KeyboardInterrupt])
+
+    def interrupted(*given: object) -> None:
+        for interrupt in interrupts:
+            raise interrupt
+        real(*given)
+
+    monkeypatch.setattr(f"vhmae.partial_output.{place}", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        OutputLock(output)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_nobody_has_is_let_go_of(tmp_path: Path) -> None:
+    """As an interrupt leaves it between its making and its holder."""
+    held = OutputLock(tmp_path / "out.mkv")
+    with pytest.raises(InputError, match="is being written by another run"):
+        OutputLock(tmp_path / "out.mkv")
+    assert held.path.exists()
+    del held
+    assert not list(tmp_path.iterdir())

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Codes, Matte, Picture, Plane
+from vhmae.arrays import Array, Codes, Mask, Matte, Picture, Plane
 from vhmae.errors import InputError
 from vhmae.video.exr import ExrPicture, is_exr
 from vhmae.video.pairing import Pairing
@@ -214,7 +214,7 @@ def labels_in(picture: Picture) -> set[int]:
     return {int(level) if float(level).is_integer() else -1 for level in _values_in(grey)}
 
 
-def labelled(picture: Picture, label: int) -> Array:
+def labelled(picture: Picture, label: int) -> Mask:
     """Where a picture has a number of those that are in it (:func:`labels_in`): (H, W) bool.
 
     Every frame of a video passes here: one number is looked for, and nothing is sorted.
