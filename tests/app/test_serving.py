@@ -26,7 +26,7 @@ from vhmae.app.events import LOST, WAITING_EVENTS, Events
 from vhmae.app.run import PREFIX, RunFolder
 from vhmae.cli import main
 
-FRAMES = 540
+FRAMES = 2160
 """Enough for several segments of a run that can be resumed."""
 
 
