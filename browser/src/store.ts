@@ -56,12 +56,15 @@ export function run(work: () => Promise<void>): void {
 }
 
 export async function bringClip(file: File): Promise<void> {
+  const before = mask.value;
   const opened = await openClip(file);
   const found = await opened.times();
   if (found.length === 0) throw new Unreadable("live.no-picture", { name: file.name });
   const blank = new PaintedMattes(opened.width * opened.height);
   const first = await blank.at(opened, 0, found[0]!);
+  const brought = mask.value === before ? null : mask.value; // a mask that came while the clip was opened is its own
   forget();
+  mask.value = brought;
   painted = blank;
   times.value = found;
   clip.value = opened;
