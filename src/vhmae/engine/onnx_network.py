@@ -4,6 +4,7 @@ safetensors file."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import io
 import json
@@ -89,9 +90,7 @@ class OnnxNetwork:
         self._graph = graph.read_bytes()
         self.config: ModelConfig = card.config
         try:
-            self.session, self.device, self._one_at_a_time = _shared(
-                self._graph, card, device, threads, self.precision
-            )
+            self._opened = _shared(self._graph, card, device, threads, self.precision)
         except InputError:
             raise
         except Exception as error:  # ONNX Runtime's errors have no common base
@@ -100,6 +99,7 @@ class OnnxNetwork:
                 f"{graph}: cannot be run with {card.path} ({reason}); make it again by vhmae "
                 "weights export-onnx"
             ) from None
+        self.session, self.device = self._opened.session, self._opened.device
         self._facts = _facts_of(self.session, graph, card)
         self._card = card
         self._takes = {one.name for one in self.session.get_inputs()}
@@ -123,7 +123,7 @@ class OnnxNetwork:
             colors, shares = _nothing() if sets is None else sets
             values |= dict(zip(SETS, colors, strict=True)) | {"shares": shares}
         names = [one.name for one in self.session.get_outputs()]
-        with self._one_at_a_time:
+        with self._opened.asking:
             found = dict(zip(names, self.session.run(names, values), strict=True))
         squared = float(found["squared"][0])
         if "drawn" in found:
@@ -160,24 +160,28 @@ def _numbers(card: WeightsCard) -> dict[str, Array]:
     return found
 
 
-_OPEN: weakref.WeakValueDictionary[tuple[object, ...], onnxruntime.InferenceSession] = (
-    weakref.WeakValueDictionary()
-)
-"""Sessions that somebody holds, by what they were opened from."""
-_DEVICES: weakref.WeakKeyDictionary[onnxruntime.InferenceSession, str] = weakref.WeakKeyDictionary()
-"""Where they run."""
-_LOCKS: weakref.WeakKeyDictionary[onnxruntime.InferenceSession, threading.Lock] = (
-    weakref.WeakKeyDictionary()
-)
-"""Of those that only one thread may ask at a time: DirectML's (ONNX Runtime's page of it)."""
+@dataclasses.dataclass(eq=False)
+class _Opened:
+    """A session that several networks may hold."""
+
+    session: onnxruntime.InferenceSession
+    device: str
+    """Where it runs."""
+    asking: contextlib.AbstractContextManager[object]
+    """Held while it is asked: one thread at a time may ask DirectML's (ONNX Runtime's page of
+    it)."""
+
+
+_OPEN: weakref.WeakValueDictionary[tuple[object, ...], _Opened] = weakref.WeakValueDictionary()
+"""What somebody holds, by what it was opened from."""
 _OPENING = threading.Lock()
 
 
 def _shared(
     graph: bytes, card: WeightsCard, device: str, threads: int | None, precision: Precision
-) -> tuple[onnxruntime.InferenceSession, str, contextlib.AbstractContextManager[object]]:
-    """A session, the device that it runs on, and what to hold while it is asked: the one that
-    another network holds of the same files, since a session has no state between calls."""
+) -> _Opened:
+    """The session that another network holds of the same files, since one has no state between
+    calls, or a new one."""
     file = card.path.stat()
     key = (
         hashlib.sha256(graph).digest(),
@@ -185,14 +189,15 @@ def _shared(
         *(device, threads, precision),
     )
     with _OPENING:
-        session = _OPEN.get(key)
-        if session is None:
-            session, found = _opened(graph, _numbers(card), device, threads, precision)
-            _OPEN[key] = session
-            _DEVICES[session] = found
-            if found.startswith("directml"):
-                _LOCKS[session] = threading.Lock()
-        return session, _DEVICES[session], _LOCKS.get(session, contextlib.nullcontext())
+        opened = _OPEN.get(key)
+        if opened is None:
+            session, where = _opened(graph, _numbers(card), device, threads, precision)
+            alone = where.startswith("directml")
+            opened = _Opened(
+                session, where, threading.Lock() if alone else contextlib.nullcontext()
+            )
+            _OPEN[key] = opened
+        return opened
 
 
 def _opened(

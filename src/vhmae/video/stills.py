@@ -213,17 +213,8 @@ def upright_size(path: Path, what: str, whole: bool = False) -> tuple[int, int]:
     Raises:
         InputError: where it is no picture, or its head is cut short.
     """
-    check_is_picture_file(path, what)
-    try:
-        with path.open("rb") as file:
-            data = file.read(_HEAD_BYTES)
-            kind = picture_kind(data)
-            if kind == "tiff_pipe":
-                data = _directory_first(file, data)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); check the path and the permissions"
-        ) from None
+    data = _head(path, what)
+    kind = picture_kind(data)
     if kind is None:
         raise _unreadable(path, "no picture in it", what)
     size = stored_size(data, kind)
@@ -233,6 +224,19 @@ def upright_size(path: Path, what: str, whole: bool = False) -> tuple[int, int]:
     if size is None:
         raise _unreadable(path, "damaged", what)
     return size[::-1] if turn_of(data).quarters % 2 else size
+
+
+def _head(path: Path, what: str) -> bytes:
+    """The first bytes of a picture; of TIFF its first directory, wherever it lies."""
+    check_is_picture_file(path, what)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_HEAD_BYTES)
+            return _directory_first(file, data) if picture_kind(data) == "tiff_pipe" else data
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check the path and the permissions"
+        ) from None
 
 
 def _directory_first(file: BinaryIO, head: bytes) -> bytes:
@@ -252,14 +256,7 @@ def _directory_first(file: BinaryIO, head: bytes) -> bytes:
 def says_alpha(path: Path, what: str) -> bool:
     """Whether the head of a picture says that it has an alpha channel: of PNG alone, others are to
     be decoded."""
-    check_is_picture_file(path, what)
-    try:
-        with path.open("rb") as file:
-            head = file.read(26)
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read ({error.strerror}); check the path and the permissions"
-        ) from None
+    head = _head(path, what)
     return picture_kind(head) == "png_pipe" and head[25:26] in (b"\x04", b"\x06")
 
 
