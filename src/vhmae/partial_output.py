@@ -231,6 +231,11 @@ class OutputLock:
     """An output that no other run writes as long as this one holds it; a run that is killed lets
     go."""
 
+    # Of the class, so that one that an interrupt came before is released without an error.
+    _descriptor: int | None = None
+    _held = False
+    _process: int | None = None
+
     def __init__(self, output: Path, wait_seconds: float = 0.0) -> None:
         """Hold it, and clear away what killed runs have left.
 
@@ -239,7 +244,6 @@ class OutputLock:
         Raises:
             InputError: if another run holds it.
         """
-        self._descriptor: int | None = None
         self._process = os.getpid()
         self.path = lock_file(output)
         try:
@@ -250,29 +254,30 @@ class OutputLock:
             raise
 
     def _hold(self, output: Path, deadline: float) -> None:
-        while self._descriptor is None:
+        # An interrupt may come between any two of these steps. The descriptor is kept where
+        # release() finds it before it is locked, so that no lock outlives its holder.
+        while not self._held:
             if locks is None:
                 return
             with _told(output):
-                descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o666)
+                self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o666)
             try:
-                locks.flock(descriptor, locks.LOCK_EX | locks.LOCK_NB)
+                locks.flock(self._descriptor, locks.LOCK_EX | locks.LOCK_NB)
             except BlockingIOError:
-                os.close(descriptor)
+                self.release()
                 if time.monotonic() < deadline:
                     time.sleep(0.05)
                     continue
                 told = "is being written by another run; wait for it, or choose another name"
                 raise InputError(f"{output}: {told}") from None
             except OSError:  # a file system without locks
-                self._descriptor = descriptor
+                self._held = True
                 return
             # The run before may have removed it between the two calls.
             with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), self.path.stat()):
-                    self._descriptor = descriptor
-                    break
-            os.close(descriptor)
+                self._held = os.path.samestat(os.fstat(self._descriptor), self.path.stat())
+            if not self._held:
+                self.release()
         _clear(output)
 
     def _remove_if_free(self) -> None:
@@ -287,10 +292,12 @@ class OutputLock:
                 os.close(descriptor)
 
     def release(self) -> None:
-        if self._descriptor is not None:
+        if self._held:
             self.path.unlink(missing_ok=True)
-            os.close(self._descriptor)
-            self._descriptor = None
+            self._held = False
+        if self._descriptor is not None:
+            descriptor, self._descriptor = self._descriptor, None
+            os.close(descriptor)
 
     def __del__(self) -> None:
         """Release what an interrupt took from its holder before it had a name; never what the

@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -21,7 +23,6 @@ from vhmae.partial_output import (
     check_apart,
     filled_folder,
     lock_file,
-    locks,
     partial_name,
     resume_folder,
     take_places,
@@ -272,23 +273,43 @@ def test_a_picture_that_an_input_links_to_is_not_written_over(tmp_path: Path) ->
             check_picture_output(output, [tmp_path / "in" / "f.%04d.png"])
 
 
-@pytest.mark.parametrize("place", ["locks.flock", "_clear"])
-def test_an_interrupt_while_a_lock_is_taken_leaves_none(
-    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupt_while_a_lock_is_taken_leaves_none(tmp_path: Path) -> None:
+    """One before each step of the interpreter, as a signal may come: neither file nor lock stays,
+    and the next run is not refused."""
     output = tmp_path / "out.mkv"
-    real = locks.flock
-    interrupts = iter([KeyboardInterrupt])
+    steps = 0
 
-    def interrupted(*given: object) -> None:
-        for interrupt in interrupts:
-            raise interrupt
-        real(*given)
+    def taken_with_an_interrupt_at(step: int) -> bool:
+        """Whether the lock was taken before so many steps were made."""
+        left = step
 
-    monkeypatch.setattr(f"vhmae.partial_output.{place}", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        OutputLock(output)
-    assert not list(tmp_path.iterdir())
+        def traced(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal left
+            if frame.f_code not in (OutputLock.__init__.__code__, OutputLock._hold.__code__):
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                left -= 1
+                if left == 0:
+                    raise KeyboardInterrupt
+            return traced
+
+        before = sys.gettrace()
+        sys.settrace(traced)
+        try:
+            OutputLock(output)
+        except KeyboardInterrupt:
+            return False
+        finally:
+            sys.settrace(before)
+        return True
+
+    while not taken_with_an_interrupt_at(steps + 1):
+        steps += 1
+        assert not list(tmp_path.iterdir()), f"left by an interrupt before step {steps}"
+        with OutputLock(output):
+            assert lock_file(output).exists()
+    assert steps > 50
 
 
 def test_a_lock_that_nobody_has_is_let_go_of(tmp_path: Path) -> None:
