@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ FOLDER = ROOT / "configs"
 CONFIGS = sorted(FOLDER.glob("*.yaml"))
 PLANS = [FOLDER / "ablations" / f"{name}.yaml" for name in ("gpu", "paper", "tokens")]
 TRIALS = FOLDER / "ablations" / "look.yaml"
+RECIPES = sorted({*FOLDER.rglob("*.yaml")} - {*PLANS, TRIALS})
 SCORES = {"fmse", "mse", "psnr", "fssim"}
 
 
@@ -58,6 +60,42 @@ def test_a_config_says_each_key_once_and_opens_with_its_command(path: Path) -> N
     command, meaning = path.read_text().splitlines()[:2]
     assert command.startswith(("# vhmae ", "# python benchmarks/"))
     assert meaning.startswith("# ")
+
+
+def leaves(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted keys of a recipe's own text, with their values."""
+    found: dict[str, Any] = {}
+    for key, value in tree.items():
+        inner = leaves(value, f"{prefix}{key}.") if isinstance(value, dict) else {}
+        found |= inner or {f"{prefix}{key}": value}
+    return found
+
+
+def whole(path: Path) -> dict[str, Any]:
+    """Leaves of a recipe over those of the ones that it extends."""
+    own = leaves(load(path))
+    extended = own.pop("extends", None)
+    return (whole(path.parent / extended) if extended else {}) | own
+
+
+def test_recipes_that_differ_in_one_key_extend_one_another() -> None:
+    """A near-copy has to be kept in step by hand."""
+    own = {path: leaves(load(path)) for path in RECIPES}
+    for one, other in itertools.combinations(own, 2):
+        if one.parent == other.parent:
+            keys = own[one].keys() | own[other].keys()
+            differ = [key for key in keys if own[one].get(key) != own[other].get(key)]
+            says_little = min(len(own[one]), len(own[other])) <= 3
+            assert len(differ) > 1 or says_little, f"{one.name} and {other.name}: {differ}"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in RECIPES if "extends" in load(path)], ids=lambda path: path.stem
+)
+def test_a_recipe_says_nothing_that_it_inherits(path: Path) -> None:
+    own = leaves(load(path))
+    inherited = whole(path.parent / own.pop("extends"))
+    assert [key for key, value in own.items() if inherited.get(key, ...) == value] == []
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.txt")), ids=lambda path: path.stem)

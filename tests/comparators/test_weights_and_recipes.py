@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
 
 from tests.comparators.networks import IS2AM, SIDE, tiny
@@ -20,17 +21,19 @@ from vhmae.comparators.is2am import Is2am
 from vhmae.comparators.looks import MIXTURE
 from vhmae.comparators.recipe import ComparatorRecipe, Course
 from vhmae.comparators.weights import FORMAT, load_comparator, read_comparator_card, save_comparator
-from vhmae.config import read_config
+from vhmae.config import read_config, read_section
 from vhmae.errors import InputError, ShapeError
 from vhmae.evaluation.methods import Clip, find_method
 from vhmae.model.vhmae import VHMAE
-from vhmae.training.recipe import LookStage, Recipe, Stage
+from vhmae.training.recipe import DataConfig, LookStage, Recipe, Stage
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs" / "comparators"
 EQUAL_TIME = sorted(FOLDER.glob("*-equal-time.yaml"))
 OURS = sorted({*FOLDER.glob("vhmae-*.yaml")} - {*EQUAL_TIME})
-CONFIGS = sorted({*FOLDER.glob("*.yaml")} - {*OURS} - {*EQUAL_TIME})
+TERMS, COMPARED, OUR_TERMS = (FOLDER / f"{name}.yaml" for name in ("terms", "compared", "vhmae"))
+CONFIGS = sorted({*FOLDER.glob("*.yaml")} - {*OURS} - {*EQUAL_TIME} - {TERMS, COMPARED, OUR_TERMS})
+IN_CLIPS = {"huang-rainnet": 2, "huang-is2am": 2, "co2net-rainnet": 8, "co2net-is2am": 8}
 
 
 def test_weights_come_back_with_their_name_sizes_and_facts(tmp_path: Path) -> None:
@@ -116,6 +119,42 @@ def test_every_method_has_its_recipe_on_the_same_terms() -> None:
         frames = recipe.train.samples * recipe.train.clip_frames
         assert (frames == 4000) if name.startswith("co2net") else (recipe.train.samples == 16_000)
         assert recipe.train.learning_rate is None or name.startswith("co2net")
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_recipe_takes_the_published_course_at_our_samples(path: Path) -> None:
+    recipe = read_config(ComparatorRecipe, path)
+    in_clips = path.stem.startswith("co2net")
+    assert recipe.backbone == (
+        f"runs/{path.stem.removeprefix('co2net-')}/weights.safetensors" if in_clips else ""
+    )
+    assert recipe.train == Course(
+        samples=500 if in_clips else 16_000,
+        batch_size=2 if in_clips else 16,
+        image_size=128,
+        clip_frames=IN_CLIPS.get(path.stem, 1),
+        learning_rate=1e-3 if in_clips else None,
+        seed=0,
+    )
+    assert recipe.data == DataConfig(
+        dev_list=FOLDER / ".." / "dev.txt",
+        together=("asl", "samplevideos", "t2vft"),
+        cameras="looks/wb_maps.npz",
+    )
+
+
+def test_terms_are_what_the_recipes_extend() -> None:
+    """They say once what all rows have in common, and are no rows."""
+    for path in {*FOLDER.glob("*.yaml")} - {TERMS}:
+        assert read_section(path, "data") == read_section(TERMS, "data"), path
+        assert read_section(path, "looks") == read_section(TERMS, "looks"), path
+        own = yaml.safe_load(path.read_text())
+        assert "extends" in own
+        assert not own.keys() & {"data", "looks"}, path
+    for path in (TERMS, COMPARED, OUR_TERMS):
+        assert read_section(path, "comparator") is None
+    for path in OURS:
+        assert yaml.safe_load(path.read_text())["extends"] == OUR_TERMS.name
 
 
 @pytest.mark.parametrize("path", EQUAL_TIME, ids=lambda path: path.stem)
