@@ -1,5 +1,5 @@
 """Train variants of a recipe one after the other, and score each: one JSON line a run
-(docs/results.md, "The paper's claims").
+(docs/results-parts.md, "The paper's claims").
 
 python benchmarks/ablation.py --plan configs/ablations/paper.yaml --data DATA --sets SETS -o RUNS
 [--cache FOLDER] [--json FILE]

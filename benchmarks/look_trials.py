@@ -1,5 +1,5 @@
 """What the look path lives on: trials of a few minutes each, trained and scored on drawn pixels
-(docs/results.md, "The recipe").
+(docs/results-parts.md, "The recipe").
 
 python benchmarks/look_trials.py --data DATA --cache CACHE [--only NAME ...] [--json FILE]
 

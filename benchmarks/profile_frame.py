@@ -1,5 +1,5 @@
 """Where the time of a 1080p frame goes: every part of ``vhmae harmonize`` by itself, in CPU
-milliseconds a frame (docs/results.md).
+milliseconds a frame (docs/results-speed.md).
 
 python benchmarks/profile_frame.py --data DATA [--json FILE]
 

@@ -1,5 +1,5 @@
-"""Puts the tables made from benchmarks/results/*.json into README.md and docs/results.md, between
-their markers.
+"""Puts the tables made from benchmarks/results/*.json into the pages that show them, between their
+markers.
 
 python benchmarks/tables.py [--check]
 """
@@ -57,6 +57,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = (
     "README.md",
     "docs/results.md",
+    "docs/results-parts.md",
+    "docs/results-speed.md",
     "docs/one-look.md",
     "docs/looks.md",
     "docs/table1.md",

@@ -108,14 +108,28 @@ def test_files_have_their_digest_of_one_place() -> None:
     assert found == {"digest.py"}
 
 
+def test_files_are_locked_in_one_place() -> None:
+    own = re.compile(r"^\s*(import|from) (fcntl|msvcrt|filelock|portalocker)\b", flags=re.MULTILINE)
+    found = {path.name for path in SOURCE.rglob("*.py") if own.search(path.read_text())}
+    assert found == {"partial_output.py"}
+
+
 def test_tests_share_support_and_not_one_another() -> None:
-    shared = re.compile(r"^\s*(from|import) tests\.(\w+\.)*test_\w+", flags=re.MULTILINE)
-    tests = Path(__file__).parent.rglob("*.py")
-    assert [path.name for path in tests if shared.search(path.read_text())] == []
+    """A room's own modules serve that room; what another needs, too, lies in support."""
+    taken = re.compile(r"^\s*(?:from|import) tests(?:\.(\w+))?(\.\w+)*", flags=re.MULTILINE)
+    named = re.compile(r"^\s*(?:from|import) tests\.(\w+\.)*test_\w+", flags=re.MULTILINE)
+    root = Path(__file__).parent
+    for path in root.rglob("*.py"):
+        text, room = path.read_text(), path.relative_to(root).parts[0]
+        assert not named.search(text), path
+        for found in taken.finditer(text):
+            assert found[1] in ("support", room), f"{path}: {found[0].strip()}"
 
 
 def test_files_are_read_in_one_sitting() -> None:
-    for path in [*SOURCE.rglob("*.py"), *Path(__file__).parent.rglob("*.py")]:
+    root = Path(__file__).parents[1]
+    pages = [*(root / "docs").rglob("*.md"), root / "README.md", root / "CONTRIBUTING.md"]
+    for path in [*SOURCE.rglob("*.py"), *(root / "tests").rglob("*.py"), *pages]:
         assert len(path.read_text().splitlines()) <= 500, f"{path} is too long: split it"
 
 

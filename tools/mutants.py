@@ -6,6 +6,9 @@ let pass. Needs cosmic-ray, whose changes these are: make mutants, or
 Draws places of each room, makes one change at each in a copy of the tree, and runs the tests of the
 room, those that name the changed module first, until one fails. A change that makes them take far
 longer is noticed, too. Fails where less than 85 % of all changes are noticed.
+
+A run that was stopped goes on where the same command is given again: what the report has judged of
+the code and tests as they are now is not judged again.
 """
 
 from __future__ import annotations
@@ -16,10 +19,13 @@ os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 import argparse
 import ast
+import compileall
 import contextlib
 import dataclasses
+import hashlib
 import importlib
 import json
+import py_compile
 import random
 import shutil
 import signal
@@ -27,6 +33,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +48,10 @@ ROOMS = ("model", "color", "data", "engine", "evaluation", "study")
 LEAST_NOTICED = 0.85
 REASONS = Path(__file__).with_name("mutants.json")
 """Of changes that are known to pass, why that is right: room, line before and after, reason."""
-HEAVY = ("numpy", "torch", "cv2", "av", "numba", "scipy.stats", "onnxruntime")
+HEAVY = (
+    *("numpy", "torch", "cv2", "av", "numba", "scipy.stats", "onnxruntime"),
+    *("pytest", "hypothesis", "_hypothesis_pytestplugin", "pytest_timeout", "fastapi.testclient"),
+)
 """Imported once: each run of the tests begins as a fork of this process, which has no room yet."""
 MORE_TIME = 4.0
 """Tests that take so many times as long as without the change have noticed it ..."""
@@ -83,17 +93,24 @@ def main() -> None:
     args = parser.parse_args()
     if args.json is not None:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-    sys.dont_write_bytecode = True  # a change may leave a file's size and second as they were
+    sys.dont_write_bytecode = True
     for name in HEAVY:
         importlib.import_module(name)
-    rows = []
+    known = json.loads(args.json.read_text())["rows"] if args.json and args.json.exists() else []
+    rows: list[dict[str, Any]] = []
     with copied_tree() as folder:
         for room in args.rooms:
-            limit = args.limit or usual_limit(folder, room)
+            limit = args.limit
             for change in drawn(folder, room, args.sample, args.seed):
-                row = judge(folder, change, limit)
+                state = state_of(folder, change)
+                row = next((row for row in known if is_judged(row, change, state)), None)
+                if row is None:
+                    limit = limit or usual_limit(folder, room)
+                    row = judge(folder, change, limit) | state
+                    print(json.dumps(row), flush=True)
+                elif not row["noticed"]:
+                    row["reason"] = reason_of(row)
                 rows.append(row)
-                print(json.dumps(row), flush=True)
                 if args.json is not None:  # as it goes: such a run is often stopped
                     args.json.write_text(json.dumps(report(rows, args.seed), indent=1) + "\n")
     told = report(rows, args.seed)
@@ -102,10 +119,9 @@ def main() -> None:
 
 
 def report(rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
-    noticed = sum(row["noticed"] for row in rows)
-    interval = binomtest(noticed, len(rows)).proportion_ci(0.95, "wilson")
+    noticed = noticed_of(rows)
     rooms = {
-        room: [sum(row["noticed"] for row in own), len(own)]
+        room: [noticed_of(own), len(own), *_interval(noticed_of(own), len(own))]
         for room in ROOMS
         if (own := [row for row in rows if row["room"] == room])
     }
@@ -114,10 +130,41 @@ def report(rows: Sequence[dict[str, Any]], seed: int) -> dict[str, Any]:
         "changes": len(rows),
         "noticed": noticed,
         "share": round(noticed / len(rows), 3),
-        "interval": [round(interval.low, 3), round(interval.high, 3)],
+        "interval": _interval(noticed, len(rows)),
         "rooms": rooms,
         "unnoticed": [row for row in rows if not row["noticed"]],
+        "rows": list(rows),
     }
+
+
+def noticed_of(rows: Sequence[dict[str, Any]]) -> int:
+    return sum(row["noticed"] for row in rows)
+
+
+def _interval(noticed: int, changes: int) -> list[float]:
+    """Of a share, 95 %."""
+    interval = binomtest(noticed, changes).proportion_ci(0.95, "wilson")
+    return [round(float(interval.low), 3), round(float(interval.high), 3)]
+
+
+def state_of(folder: Path, change: Change) -> dict[str, str]:
+    """Digests of what a judgement rests on: the module, and the tests of its room."""
+    source = (folder / change.module).read_bytes()
+    tests = b"".join(Path(file).read_bytes() for file in room_tests(folder, change.room))
+    return {
+        "source": hashlib.sha256(source).hexdigest()[:16],
+        "tests": hashlib.sha256(tests).hexdigest()[:16],
+    }
+
+
+def is_judged(row: dict[str, Any], change: Change, state: dict[str, str]) -> bool:
+    """Whether a row of an earlier run holds: what was noticed is, whatever tests came since."""
+    same = all(row[key] == value for key, value in dataclasses.asdict(change).items())
+    return (
+        same
+        and row["source"] == state["source"]
+        and (row["noticed"] or row["tests"] == state["tests"])
+    )
 
 
 @contextlib.contextmanager
@@ -131,12 +178,16 @@ def copied_tree() -> Iterator[Path]:
             if (ROOT / file).is_file():
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / file, folder / file)
+        # Told apart by what they hold, since a change may leave a file's size and second as they
+        # were; each fork would otherwise compile all that it imports.
+        by_content = py_compile.PycInvalidationMode.CHECKED_HASH
+        compileall.compile_dir(folder / "src", quiet=1, invalidation_mode=by_content)
         yield folder
 
 
 def usual_limit(folder: Path, room: str) -> float:
     """What the tests of a room may take under a change; they must pass without one."""
-    usual = run_tests(folder, room_tests(folder, room), None)
+    usual = run_tests(folder, [room_tests(folder, room)], None)
     if usual.code:
         sys.exit(f"{room}: its tests fail as the code stands:\n{usual.output[-2000:]}")
     return max(LEAST_SECONDS, MORE_TIME * usual.seconds)
@@ -190,7 +241,9 @@ def judge(folder: Path, change: Change, limit: float) -> dict[str, Any]:
     changed = change.made(source)
     path.write_text(changed, encoding="utf-8")
     try:
-        ran = run_tests(folder, room_tests(folder, change.room, change.module), limit)
+        first = named_tests(folder, change.room, change.module)
+        others = [file for file in room_tests(folder, change.room) if file not in first]
+        ran = run_tests(folder, [first, others], limit)
     finally:
         path.write_text(source, encoding="utf-8")
     before, after = difference(source, changed)
@@ -222,12 +275,19 @@ def reason_of(row: dict[str, Any]) -> str | None:
     return None
 
 
-def room_tests(folder: Path, room: str, module: str = "") -> list[str]:
-    """The test files of a room, those that name a module first."""
-    files = sorted((folder / "tests" / room).rglob("test_*.py"))
+def room_tests(folder: Path, room: str) -> list[str]:
+    """The test files of a room."""
+    return [str(file) for file in sorted((folder / "tests" / room).rglob("test_*.py"))]
+
+
+def named_tests(folder: Path, room: str, module: str) -> list[str]:
+    """Those that name a module."""
     dotted = module.removeprefix("src/").removesuffix(".py").replace("/", ".")
-    first = [file for file in files if module and dotted in file.read_text(encoding="utf-8")]
-    return [str(file) for file in [*first, *(file for file in files if file not in first)]]
+    return [
+        file
+        for file in room_tests(folder, room)
+        if dotted in Path(file).read_text(encoding="utf-8")
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,13 +298,14 @@ class Ran:
     output: str
 
 
-def run_tests(folder: Path, files: Sequence[str], limit: float | None) -> Ran:
-    """Run tests in a fork of this process, in the copy, until one fails."""
+def run_tests(folder: Path, turns: Sequence[Sequence[str]], limit: float | None) -> Ran:
+    """Run tests in a fork of this process, in the copy, until one fails: the files of one turn
+    after those of the other, which are not even read until then."""
     began = time.monotonic()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
         child = os.fork()
         if child == 0:
-            _in_the_fork(folder, files, out.fileno())
+            _in_the_fork(folder, turns, out.fileno())
         code: int | None = None
         while code is None:
             done, status = os.waitpid(child, os.WNOHANG)
@@ -262,9 +323,9 @@ def run_tests(folder: Path, files: Sequence[str], limit: float | None) -> Ran:
         return Ran(code, time.monotonic() - began, out.read())
 
 
-def _in_the_fork(folder: Path, files: Sequence[str], out: int) -> None:
-    """Never returns."""
-    code = 1
+def _in_the_fork(folder: Path, turns: Sequence[Sequence[str]], out: int) -> None:
+    """Never returns; 70 where the tests could not be run."""
+    code = os.EX_SOFTWARE
     try:
         os.setsid()
         for stream in (1, 2):
@@ -277,7 +338,14 @@ def _in_the_fork(folder: Path, files: Sequence[str], out: int) -> None:
         import pytest
 
         options = ["-x", "-q", "--no-header", "--tb=line", "-p", "no:cacheprovider"]
-        code = int(pytest.main([*options, *files]))
+        options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # HEAVY has its plugins
+        ended = 0
+        for files in turns:
+            if files and ended in (0, pytest.ExitCode.NO_TESTS_COLLECTED):  # all of them are long
+                ended = int(pytest.main([*options, *files]))
+        code = ended
+    except BaseException:
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         os._exit(code)

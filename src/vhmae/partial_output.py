@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import glob
 import os
 import secrets
 import shutil
@@ -26,6 +27,7 @@ with contextlib.suppress(
     import fcntl as locks
 
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_LOCK_SUFFIX = ".part-lock"
 
 
 def partial_name(output: Path) -> Path:
@@ -40,7 +42,13 @@ def resume_folder(output: Path) -> Path:
 
 def lock_file(output: Path) -> Path:
     """The file that the run which writes an output holds locked: ``.NAME.part-lock``."""
-    return output.with_name(f".{_plain(output)}.part-lock")
+    return output.with_name(f".{_plain(output)}{_LOCK_SUFFIX}")
+
+
+def locked_outputs(folder: Path, prefix: str) -> list[Path]:
+    """Outputs of a folder whose names begin so and that a run holds, or held when it was killed."""
+    found = folder.glob(f".{glob.escape(prefix)}*{_LOCK_SUFFIX}")
+    return [folder / path.name[1 : -len(_LOCK_SUFFIX)] for path in found]
 
 
 def has_parts(output: Path) -> bool:
@@ -235,6 +243,8 @@ class OutputLock:
     _descriptor: int | None = None
     _held = False
     _process: int | None = None
+    excludes_others = False
+    """Whether another run would be refused: not on Windows, nor on file systems without locks."""
 
     def __init__(self, output: Path, wait_seconds: float = 0.0) -> None:
         """Hold it, and clear away what killed runs have left.
@@ -278,6 +288,7 @@ class OutputLock:
                 self._held = os.path.samestat(os.fstat(self._descriptor), self.path.stat())
             if not self._held:
                 self.release()
+        self.excludes_others = True
         _clear(output)
 
     def _remove_if_free(self) -> None:
@@ -292,6 +303,7 @@ class OutputLock:
                 os.close(descriptor)
 
     def release(self) -> None:
+        self.excludes_others = False
         if self._held:
             self.path.unlink(missing_ok=True)
             self._held = False

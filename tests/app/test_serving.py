@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import signal
@@ -21,10 +22,12 @@ import pytest
 from tests.app.conftest import fill
 from tests.app.page import Page, waited
 from tests.support.scenes import decode, moving_scene, write_video
-from tests.web.server import served, serving
+from tests.support.server import served, serving
+from vhmae import partial_output
 from vhmae.app.events import LOST, WAITING_EVENTS, Events
 from vhmae.app.run import PREFIX, RunFolder
 from vhmae.cli import main
+from vhmae.partial_output import lock_file
 
 FRAMES = 2160
 """Enough for several segments of a run that can be resumed."""
@@ -224,14 +227,32 @@ def test_what_a_killed_run_has_left_is_cleared_away(
     lives = RunFolder(tmp_path)
     dead = tmp_path / f"{PREFIX}dead"
     dead.mkdir()
-    (dead / "lock").touch()
+    lock_file(dead).touch()
     (dead / "maps").write_bytes(b"x" * 100)
-    other = tmp_path / "vhmae-other"
-    other.mkdir()
+    lock_file(tmp_path / f"{PREFIX}begun").touch()  # killed before it had a folder
+    others = {"vhmae-other", f"{PREFIX}of-somebody"}  # no run says that it holds, or held, them
+    for name in others:
+        (tmp_path / name).mkdir()
     again = RunFolder(tmp_path)
     assert not dead.exists()
     assert lives.path.is_dir()
-    assert other.is_dir()
     lives.close()
     again.close()
-    assert os.listdir(tmp_path) == ["vhmae-other"]
+    assert {*os.listdir(tmp_path)} == others
+
+
+def test_what_cannot_be_locked_is_not_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On file systems without locks nobody knows whose run lasts."""
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(partial_output.locks, "flock", flock)
+    lives = RunFolder(tmp_path)
+    again = RunFolder(tmp_path)
+    assert lives.path.is_dir()
+    lives.close()
+    again.close()
+    assert os.listdir(tmp_path) == []

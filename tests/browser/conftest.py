@@ -1,3 +1,5 @@
 """A browser that draws, as the tests of the app have it."""
 
-from tests.frontend.conftest import graphics  # noqa: F401
+from tests.support.browser import graphics
+
+__all__ = ["graphics"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.frontend.node import FRONTEND, need_node, run
+from tests.support.node import FRONTEND, need_node, run
 from tests.support.scenes import moving_scene
 from vhmae.arrays import Array
 

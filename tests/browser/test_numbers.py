@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser.served import FileServer, build_page, mismatched_scene, served
-from tests.frontend.node import bundle
+from tests.support.node import bundle
 from vhmae.arrays import Array
 from vhmae.engine.backends import open_network
 from vhmae.engine.harmonizer import Harmonizer

@@ -15,9 +15,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.served import BROWSER, FileServer, build_page, mismatched_scene, served
-from tests.frontend.node import run
+from tests.support.browser import violations
+from tests.support.node import run
 from tests.support.scenes import write_video
-from tests.web.browser import violations
 from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.guide.document import Guide

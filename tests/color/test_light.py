@@ -13,7 +13,16 @@ import pytest
 
 from tests.support.hdr import TO_2020, WHITE, hlg_display, pq, pq_inverse, signal_of, srgb_light
 from vhmae.arrays import Array
-from vhmae.color.light import HdrSpace, LightSpace, between_primaries, carried, moved, shown
+from vhmae.color.light import (
+    HdrSpace,
+    LightSpace,
+    WideSpace,
+    between_primaries,
+    carried,
+    moved,
+    shown,
+)
+from vhmae.color.primaries import BT709, between
 from vhmae.color.spaces import OcioSpace, find_space, named_space
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError
@@ -173,6 +182,22 @@ def test_greys_of_cameras_are_those_of_their_makers(
     light = np.geomspace(0.002, 4.0, 200)
     found = find_space(name).to_light(np.tile(curve(light), (3, 1)).astype(np.float32))
     assert np.abs(found / light - 1.0).max() <= 1e-4  # constants are given with six digits
+
+
+def test_half_of_the_wide_codes_are_srgb_and_the_others_go_up_in_equal_ratios() -> None:
+    codes = np.array([0.0, 0.1, 0.25, 0.5, 0.75, 1.0], np.float32)
+    light = [*linear(2.0 * codes[:3]), 1.0, 65504.0**0.5, 65504.0]
+    np.testing.assert_allclose(WideSpace().to_light(codes), light, rtol=1e-5)
+    np.testing.assert_allclose(WideSpace().from_light(np.array(light)), codes, atol=1e-6)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_white_without_light_is_refused_on_either_side(turned: bool) -> None:
+    """Of a red so deep, Bradford's middle waves have less than nothing."""
+    dark = (*BT709[:6], 0.7, 0.28)
+    pair = (BT709, dark) if turned else (dark, BT709)
+    with pytest.raises(ValueError, match="its white is no light"):
+        between(*pair)
 
 
 def test_primaries_are_those_of_the_standards() -> None:

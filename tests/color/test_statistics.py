@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from vhmae.color import pixels, statistics
+from vhmae.color import recording as color_recording
+from vhmae.color.recording import recording
 from vhmae.errors import ShapeError
 
 
@@ -92,6 +94,23 @@ def test_torch_draws_by_itself_what_it_draws_with_numpy(monkeypatch: pytest.Monk
         assert torch.equal(one, other)
 
 
+@pytest.mark.parametrize("by_numpy", [True, False])
+def test_a_set_of_one_pixel_is_that_pixel(by_numpy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(statistics, "_by_numpy", lambda values: by_numpy)
+    colors, members = torch.rand(1, 9, 3) + 0.1, torch.zeros(1, 9, dtype=torch.bool)
+    members[0, 4] = True
+    drawn = statistics.draw_pixels(colors, members, 3)
+    assert torch.equal(drawn, colors[:, 4:5].expand(1, 3, 3))
+
+
+@pytest.mark.parametrize("way", ["is_exporting", "is_tracing"])
+def test_recorded_is_what_is_exported_or_traced(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not recording()
+    place = torch.compiler if way == "is_exporting" else color_recording
+    monkeypatch.setattr(place, way, lambda: True)
+    assert recording()
+
+
 def test_all_pixels_drawn_once_where_the_count_is_the_sets() -> None:
     colors = torch.rand(1, 30, 3)
     members = torch.rand(1, 30) < 0.5
@@ -130,6 +149,27 @@ def test_quantiles_hold_the_chromas_over_green_saturation_and_luma() -> None:
     saturation, luma = (0.47 - 0.07) / 0.50, 0.299 * 0.47 + 0.587 * 0.22 + 0.114 * 0.07
     expected = [0.47, 0.22, 0.07, chroma_red, chroma_blue, saturation, luma]
     np.testing.assert_allclose(numbers[18:53].reshape(5, 7), [expected] * 5, atol=1e-5)
+
+
+def test_bands_of_luma_tell_their_chroma_saturation_and_share() -> None:
+    """Three of four pixels lie in the second band, one in the last; nobody in the others."""
+    dark, bright = [0.47, 0.22, 0.07], [0.97, 0.97, 0.97]
+    numbers = statistics.set_statistics(torch.tensor([[dark] * 3 + [bright]]))[0].numpy()
+    means, shares, clipped = numbers[53:65].reshape(4, 3), numbers[65:69], numbers[71:]
+    told = np.array([np.log(0.50 / 0.25), np.log(0.10 / 0.25), (0.47 - 0.07) / 0.50])
+    np.testing.assert_allclose(shares, [0.0, 0.75, 0.0, 0.25])
+    # A band's sums over the share of all pixels, 0.02 more, so that few pixels say little.
+    np.testing.assert_allclose(means[1], told * 0.75 / 0.77, atol=1e-5)
+    np.testing.assert_allclose(means[[0, 2, 3]], 0.0, atol=1e-6)  # nobody, nobody, and a grey
+    spread = np.std([told[:2]] * 3 + [[0.0, 0.0]], axis=0, ddof=1)
+    np.testing.assert_allclose(numbers[69:71], spread, atol=1e-5)
+    np.testing.assert_allclose(clipped, 0.0)
+
+
+def test_what_is_clipped_is_told_by_channel() -> None:
+    colors = torch.tensor([[[0.0, 0.5, 1.0], [0.01, 0.5, 0.99], [0.03, 0.5, 0.97], [0.5] * 3]])
+    numbers = statistics.set_statistics(colors)[0].numpy()
+    np.testing.assert_allclose(numbers[71:], [0.5, 0.0, 0.0, 0.0, 0.0, 0.5])
 
 
 def test_statistics_do_not_depend_on_the_order_of_pixels() -> None:

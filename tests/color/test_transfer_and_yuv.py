@@ -70,6 +70,24 @@ def test_bt601_and_bt2020_give_the_codes_of_their_standards(
     np.testing.assert_array_equal(np.rint(np.array(rgb) @ encode.T + offset), codes)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "bits", "rgb", "codes"),
+    [
+        ("bt601", 8, (0, 0, 0), (0, 128, 128)),
+        ("bt601", 8, (1, 1, 1), (255, 128, 128)),
+        ("bt601", 8, (0, 1, 0), (150, 44, 21)),
+        ("bt709", 10, (1, 1, 1), (1023, 512, 512)),
+        ("bt709", 10, (0, 1, 0), (732, 118, 47)),
+    ],
+)
+def test_full_range_gives_the_codes_of_its_standards(
+    matrix: Matrix, bits: int, rgb: tuple[int, ...], codes: tuple[int, ...]
+) -> None:
+    """JPEG's (ITU-T T.871), and ITU-R BT.2100's way of more bits."""
+    encode, offset = ColorEncoding(matrix, True, bits).encoding()
+    np.testing.assert_array_equal(np.rint(np.array(rgb) @ encode.T + offset), codes)
+
+
 def test_bt601_agrees_with_opencv() -> None:
     planes = np.random.default_rng(1).integers(
         60, 190, (12, 8), dtype=np.uint8

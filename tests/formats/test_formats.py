@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.formats.table import FRAMES, LUMA_WEIGHTS, Row, colors, facts, make, page, planes, rows
+from tests.support.formats import FRAMES, LUMA_WEIGHTS, Row, colors, facts, make, page, planes, rows
 from tests.support.networks import model
 from vhmae import harmonize_video
 from vhmae.color.basis import QUADRATIC

@@ -6,25 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.frontend.app import PATIENCE_MS
+from tests.support.browser import graphics
 from tests.support.scenes import save_bold_weights
-from tests.web.browser import QUIET, find_chromium
-from tests.web.server import served
+from tests.support.server import served
 
-SOFTWARE_GRAPHICS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-
-
-@pytest.fixture(scope="module")
-def graphics() -> Iterator[Browser]:
-    """Headless Chromium that draws by software: WebGL2 without a graphics card."""
-    found = find_chromium()
-    arguments = [one for one in QUIET if one != "--disable-gpu"] + SOFTWARE_GRAPHICS
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
-        yield browser
-        browser.close()
+__all__ = ["graphics"]
 
 
 @pytest.fixture(scope="module")

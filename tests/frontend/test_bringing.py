@@ -28,8 +28,8 @@ from tests.frontend.app import (
     wait_for_takes,
     write_clip,
 )
+from tests.support.browser import intercept, violations
 from tests.support.scenes import moving_scene, write_video
-from tests.web.browser import intercept, violations
 
 pytestmark = pytest.mark.timeout(900)  # where many tests share the processor
 

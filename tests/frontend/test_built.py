@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.frontend.node import FRONTEND, run
+from tests.support.node import FRONTEND, run
 
 APP = Path(__file__).parents[2] / "src" / "vhmae" / "app"
 STATIC = APP / "static"

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.frontend.node import Library, library
-from tests.guide.scenes import colors, loose_prior
+from tests.support.guide import colors, loose_prior
+from tests.support.node import Library, library
 from vhmae.arrays import Array
 from vhmae.engine.pointing import disk_mean, map_at
 from vhmae.engine.rendering import FrameTransform

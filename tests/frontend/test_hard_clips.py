@@ -23,10 +23,10 @@ from tests.frontend.app import (
     settle,
     wait_for,
 )
+from tests.support.browser import violations
 from tests.support.scenes import moving_scene, write_video
+from tests.support.server import served
 from tests.support.turned import sideways
-from tests.web.browser import violations
-from tests.web.server import served
 
 pytestmark = pytest.mark.timeout(900)  # where many tests share the processor
 LARGE = (3840, 2160)

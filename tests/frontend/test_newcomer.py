@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.frontend.app import PATIENCE_MS, click_picture, saved, wait_for_takes
-from tests.web.server import served
+from tests.support.server import served
 from vhmae.work.demo import FPS, HEIGHT, SECONDS_A_SHOT, SHOTS, WIDTH
 
 MOST_CLICKS = 6

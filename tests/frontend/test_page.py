@@ -31,8 +31,8 @@ from tests.frontend.app import (
     wait_for_takes,
     write_clip,
 )
-from tests.web.browser import abort, intercept, violations
-from tests.web.server import served
+from tests.support.browser import abort, intercept, violations
+from tests.support.server import served
 from vhmae.engine.rendering import KeepingChange, render_rgb
 
 pytestmark = pytest.mark.timeout(900)  # where many tests share the processor

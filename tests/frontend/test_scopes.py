@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.frontend.node import Library, library
+from tests.support.node import Library, library
 from vhmae.engine.rendering import LUMA
 
 HEIGHT, WIDTH, COLUMNS = 6, 40, 20

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
-from tests.frontend.node import bundle
+from tests.support.node import bundle
 from vhmae.arrays import Array, to_unit
 from vhmae.engine.rendering import ColorChange, FrameTransform, KeepingChange, render_rgb
 from vhmae.engine.settings import Kept

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.frontend.node import bundle, run
+from tests.support.node import bundle, run
 
 
 def test_the_page_keeps_what_is_said_and_asks_for_no_more(tmp_path: Path) -> None:

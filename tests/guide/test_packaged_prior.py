@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from tests.guide.scenes import colors
+from tests.support.guide import colors
 from vhmae.guide.colors import LUMA, added
 from vhmae.guide.prior import prior_beside, read_prior
 from vhmae.guide.takes import directions

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.guide.scenes import loose_prior
+from tests.support.guide import loose_prior
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE, rows_at
 from vhmae.guide.fitting import fit_covariance, fit_prior, fit_weights

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from tests.guide.scenes import colors, like_light, loose_prior
+from tests.support.guide import colors, like_light, loose_prior
 from vhmae.arrays import Array
 from vhmae.errors import InputError
 from vhmae.guide.colors import LUMA, SIZE, added, fit_added, from_light, to_light

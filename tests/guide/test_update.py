@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.guide.scenes import loose_prior
+from tests.support.guide import loose_prior
 from vhmae.arrays import Array
 from vhmae.guide.colors import LUMA, SIZE, added, basis, fit_added, rows_at
 from vhmae.guide.document import Kind, Point

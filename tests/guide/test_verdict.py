@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.guide.scenes import colors
+from tests.support.guide import colors
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.dials import DIALS, Dials, dial_change, dial_deviations, fit_dials, turn
 from vhmae.guide.prior import Prior

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto
 
-from tests.matting.networks import write_rvm, write_salient
+from tests.support.matting import write_rvm, write_salient
 from tests.support.scenes import moving_scene
 from vhmae.arrays import Array
 from vhmae.data.clips import list_clips

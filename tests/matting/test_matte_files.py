@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.formats.table import Row, make
-from tests.matting.networks import write_rvm
+from tests.support.formats import Row, make
+from tests.support.matting import write_rvm
 from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.cli import main
 from vhmae.matting.job import MatteJob

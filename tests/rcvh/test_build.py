@@ -13,8 +13,8 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.matting.networks import write_rvm
 from tests.support.footage import arguments, build_few, few
+from tests.support.matting import write_rvm
 from tests.support.scenes import decode
 from vhmae.cli import main
 from vhmae.data.hyoutube import read_list

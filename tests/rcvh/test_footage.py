@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.formats.table import Row, make
 from tests.support.footage import build_few, few
+from tests.support.formats import Row, make
 from tests.support.scenes import decode
 from vhmae.data.clips import write_mask_bits
 from vhmae.rcvh.catalogue import _segments

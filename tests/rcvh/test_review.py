@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
+from tests.support.browser import chromium, violations
 from tests.support.review import RATIOS
-from tests.web.browser import chromium, violations
-from tests.web.server import served
+from tests.support.server import served
 from vhmae.cli import main
 from vhmae.data.hyoutube import read_list
 from vhmae.rcvh.decisions import SECRETS, Review, verdict

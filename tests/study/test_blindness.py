@@ -18,8 +18,8 @@ from fastapi import Request, Response
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
-from tests.study.conftest import FPS, METHODS, Running, job_of
 from tests.support.scenes import moving_scene, write_video
+from tests.support.study import FPS, METHODS, Running, job_of
 from tests.support.taking_part import enter, next_ballot
 from vhmae.study.create import create_study
 from vhmae.study.folder import open_rows

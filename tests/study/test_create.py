@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from tests.study.conftest import CLIPS, METHODS, Running, job_of
 from tests.support.scenes import moving_scene, write_video
+from tests.support.study import CLIPS, METHODS, Running, job_of
 from tests.support.taking_part import enter
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import find_method

@@ -14,9 +14,9 @@ from alembic.config import Config
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from tests.study.conftest import Running
+from tests.support.databases import KINDS, fresh_database
+from tests.support.study import Running
 from tests.support.taking_part import next_ballot
-from tests.web.databases import KINDS, fresh_database
 from vhmae.study.folder import SECRETS, open_rows, read_study
 from vhmae.study.report import read_rankings
 from vhmae.web import database as databases

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.study.conftest import FPS, METHODS, Running
-from tests.web.browser import abort, intercept, violations
-from tests.web.server import served
+from tests.support.browser import abort, intercept, violations
+from tests.support.server import served
+from tests.support.study import FPS, METHODS, Running
 from vhmae.study.report import read_rankings, study_report
 
 PEOPLE = 50

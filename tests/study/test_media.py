@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from starlette.testclient import TestClient
 
-from tests.study.conftest import Running
+from tests.support.study import Running
 from tests.support.taking_part import enter
 from vhmae.study.media import BOX_HEAD, open_videos
 from vhmae.video.browser import read_upright

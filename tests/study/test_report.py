@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.study.conftest import METHODS, Running
+from tests.support.study import METHODS, Running
 from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.study.figure import draw_shares, ordinal

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from starlette.testclient import TestClient
 
-from tests.study.conftest import Running, job_of
+from tests.support.study import Running, job_of
 from tests.support.taking_part import enter, next_ballot
 from vhmae.study.create import create_study
 from vhmae.study.folder import open_rows

@@ -12,9 +12,9 @@ import httpx2
 import numpy as np
 import pytest
 
-from tests.study.conftest import METHODS, Running
+from tests.support.server import served
+from tests.support.study import METHODS, Running
 from tests.support.taking_part import ANSWERS
-from tests.web.server import served
 from vhmae.cli import main
 from vhmae.study.report import read_rankings
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import inspect, select
 from starlette.testclient import TestClient
 
-from tests.study.conftest import METHODS, Running, job_of
+from tests.support.study import METHODS, Running, job_of
 from tests.support.taking_part import ANSWERS, enter, next_ballot
 from vhmae.study.ballots import Ballots, drawn_for
 from vhmae.study.create import create_study

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
-from tests.study.conftest import Running
+from tests.support.study import Running
 from tests.support.taking_part import enter, next_ballot
 from vhmae.cli import main
 from vhmae.study.folder import open_rows

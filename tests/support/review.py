@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.web.databases import KINDS, fresh_database
+from tests.support.databases import KINDS, fresh_database
 from vhmae.rcvh.decisions import Review
 from vhmae.rcvh.manifest import rewrite
 from vhmae.video.browser import write_browser_video

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.web.server import serving
+from tests.support.server import serving
 from vhmae.web.connections import FEWEST_CONNECTIONS, most_connections
 
 PATIENCE = 1.5

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
-from tests.study.conftest import Running, brief_study, material
-from tests.web.browser import chromium
-from tests.web.server import served
+from tests.support.browser import chromium
+from tests.support.server import served
+from tests.support.study import Running, brief_study, material
 from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.rcvh.decisions import Review

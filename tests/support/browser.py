@@ -19,6 +19,7 @@ QUIET = [
     "--disable-component-update",
     "--disable-sync",
 ]
+SOFTWARE_GRAPHICS = ["--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 
 def find_chromium() -> str:
@@ -39,6 +40,17 @@ def chromium() -> Iterator[Browser]:
     found = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def graphics() -> Iterator[Browser]:
+    """Headless Chromium that draws by software: WebGL2 without a graphics card."""
+    found = find_chromium()
+    arguments = [one for one in QUIET if one != "--disable-gpu"] + SOFTWARE_GRAPHICS
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
         yield browser
         browser.close()
 

@@ -1,4 +1,4 @@
-"""The table of formats under test: small clips of every kind. ``python -m tests.formats.table``
+"""The table of formats under test: small clips of every kind. ``python -m tests.support.formats``
 prints docs/formats.md."""
 
 from __future__ import annotations
@@ -343,7 +343,7 @@ def page() -> str:
         "time stamps and audio packets are those",
         "of the input; pixels outside the matte are equal where the codec is lossless, else within "
         "the levels stated. This page is printed",
-        "by `python -m tests.formats.table`.",
+        "by `python -m tests.support.formats`.",
         "",
         "| container | codec | pixel format | what else | outside the matte |",
         "|---|---|---|---|---|",
