@@ -86,8 +86,32 @@ def test_what_is_no_bank_of_renderings_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "broken.npz", maps=broken.numpy())
     with pytest.raises(InputError, match=r"broken.npz: the maps of scene 3 are not finite"):
         read_cameras(tmp_path / "broken.npz")
+    alike = camera_maps(5)
+    alike[4] = alike[4, :1]
+    np.savez(tmp_path / "alike.npz", maps=alike.numpy())
+    with pytest.raises(InputError, match=r"alike.npz: all maps of scene 4 are the same"):
+        read_cameras(tmp_path / "alike.npz")
     with pytest.raises(InputError, match="no such bank"):
         read_cameras(tmp_path / "none.npz")
+
+
+def test_another_rendering_is_one_with_another_map() -> None:
+    maps = camera_maps(1)[0]
+    maps[5:] = maps[:5]  # both picture styles are the same maps
+    maps[1] = maps[0]
+    scene, plain = CameraScene(0, maps), CameraScene(0, camera_maps(1)[0])
+    met = 0
+    for seed in range(40):
+        rng, other = np.random.default_rng(seed), np.random.default_rng(seed)
+        for named in range(10):
+            drawn = scene.draw(rng, other_than=named)
+            expected = plain.draw(other, other_than=named).index
+            while torch.equal(maps[expected], maps[named]):
+                expected, met = (expected + 1) % 10, met + 1
+            assert drawn.index == expected
+            assert not torch.equal(drawn.coefficients, maps[named])
+        assert rng.random() == other.random()  # as many draws as without twins
+    assert met > 40
 
 
 def test_both_sides_of_a_composite_show_one_scene_in_two_renderings() -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.support.looks import luts
+from tests.support.looks import camera_maps, luts
 from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
 from vhmae.arrays import Array
@@ -28,6 +28,7 @@ from vhmae.data.clips import (
 from vhmae.data.evaluation_sets import synthesize
 from vhmae.data.hyoutube import read_list
 from vhmae.data.job import SynthesisRecipe
+from vhmae.data.looks import CameraRendering, CameraScene
 from vhmae.errors import InputError
 
 
@@ -355,8 +356,6 @@ def test_a_recipe_of_portraits_takes_stills_and_keeps_where_skin_is(
 
 
 def test_sets_of_camera_renderings_name_their_bank(videos: Path, tmp_path: Path) -> None:
-    from tests.support.looks import camera_maps
-
     with pytest.raises(InputError, match="pass `cameras` FILE"):
         SynthesisRecipe(videos=videos, shifts=("camera",))
     np.savez(tmp_path / "maps.npz", maps=camera_maps(11).numpy())
@@ -370,3 +369,50 @@ def test_sets_of_camera_renderings_name_their_bank(videos: Path, tmp_path: Path)
         scenes = {entry[side]["name"].partition(",")[0] for side in "AB"}
         assert len(scenes) == 1
         assert scenes <= {"scene 0", "scene 10"}
+
+
+def test_maps_that_are_twins_make_no_composite_that_needs_nothing(
+    videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = camera_maps(11)
+    maps[:, 3:] = maps[:, :1]  # so that many draws meet a twin
+    np.savez(tmp_path / "maps.npz", maps=maps.numpy())
+    recipe = SynthesisRecipe(
+        videos=Path("videos"),
+        cameras=Path("maps.npz"),
+        shifts=("camera",),
+        strength=(1.0, 1.0),
+        frames=1,
+        per_video=4,
+    ).below(tmp_path)
+    synthesize(recipe, tmp_path / "set")
+    _draw_by_number_alone(monkeypatch)
+    synthesize(recipe, tmp_path / "by-number")
+    moved = 0
+    for sample, plain in zip(
+        read_list(tmp_path / "set"), read_list(tmp_path / "by-number"), strict=True
+    ):
+        composite, target, mask = sample.read()
+        by_number, same_target, same_mask = plain.read()
+        assert not np.array_equal(composite, target)
+        assert np.array_equal(target, same_target)
+        assert np.array_equal(mask, same_mask)
+        if np.array_equal(by_number, target):
+            moved += 1
+        else:
+            assert np.array_equal(composite, by_number)
+    assert 0 < moved < 12
+
+
+def _draw_by_number_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another number is another rendering, whatever its map."""
+
+    def draw(
+        scene: CameraScene, rng: np.random.Generator, other_than: int | None = None
+    ) -> CameraRendering:
+        count = len(scene.maps)
+        if other_than is None:
+            return scene.rendering(int(rng.integers(count)))
+        return scene.rendering((other_than + 1 + int(rng.integers(count - 1))) % count)
+
+    monkeypatch.setattr(CameraScene, "draw", draw)

@@ -51,11 +51,18 @@ class CameraScene:
         return CameraRendering(self.maps[index], self, index)
 
     def draw(self, rng: np.random.Generator, other_than: int | None = None) -> CameraRendering:
-        """Draw a rendering; another one than that which is named."""
+        """Draw a rendering; one with another map than that which is named.
+
+        In a quarter of the scenes two picture styles are one map, under two numbers. The next
+        number whose map differs is taken then: a second draw would move all that come after it.
+        """
         count = len(self.maps)
         if other_than is None:
             return self.rendering(int(rng.integers(count)))
-        return self.rendering((other_than + 1 + int(rng.integers(count - 1))) % count)
+        drawn = other_than + 1 + int(rng.integers(count - 1))
+        onwards = (index % count for index in range(drawn, drawn + count))
+        named = self.maps[other_than]
+        return self.rendering(next(i for i in onwards if not torch.equal(self.maps[i], named)))
 
 
 def in_split(number: int, split: CameraSplit) -> bool:
@@ -75,7 +82,8 @@ def read_cameras(path: Path, split: CameraSplit = "all") -> list[CameraScene]:
     Args:
         path: holds ``maps``, (scenes, renderings, 9, 3) float32.
     Raises:
-        InputError: where the file is missing or is no such bank, or no scene is of the split.
+        InputError: where the file is missing or is no such bank, no scene is of the split, or all
+            renderings of a scene are one map.
     """
     try:
         with np.load(path, allow_pickle=False) as bank:
@@ -95,6 +103,11 @@ def read_cameras(path: Path, split: CameraSplit = "all") -> list[CameraScene]:
     if broken:
         raise InputError(
             f"{path}: the maps of scene {broken[0]} are not finite; fetch or fit the bank again"
+        )
+    alike = (maps == maps[:, :1]).flatten(1).all(dim=1).nonzero().flatten().tolist()
+    if alike:
+        raise InputError(
+            f"{path}: all maps of scene {alike[0]} are the same; fetch or fit the bank again"
         )
     scenes = [CameraScene(n, maps[n]) for n in range(len(maps)) if in_split(n, split)]
     if not scenes:
