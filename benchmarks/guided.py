@@ -10,7 +10,8 @@ twice, by an eye that errs by 30 % of each take's error. Ratios are of means of 
 the untouched composite, with 95 % intervals by bootstrap over videos; seeds are averaged. About a
 minute a set of 60.
 
-With --json, each set is written as it ends. docs/results.md: benchmarks/tables.py.
+With --json, each set is written as it ends, among those of the file that the same weights, prior
+and settings were measured on. docs/results.md: benchmarks/tables.py.
 """
 
 from __future__ import annotations
@@ -192,6 +193,27 @@ def seconds_a_point(lefts: Sequence[Leftover], prior: Prior) -> float:
     return float(np.median(taken))
 
 
+def kept_sets(path: Path | None, facts: Row, of: Sequence[str]) -> dict[str, Row]:
+    """The sets of a file that stand, by name, in their order.
+
+    Raises:
+        ValueError: where they were measured with other weights, another prior or other settings,
+            and are not all measured anew.
+    """
+    if path is None or not path.exists():
+        return {}
+    kept = json.loads(path.read_text())
+    others = [one["data"] for one in kept["sets"] if one["data"] not in of]
+    changed = [name for name, value in facts.items() if kept.get(name) != value]
+    if changed and others:
+        raise ValueError(
+            f"--json {path}: was measured with another {changed[0]}; name {', '.join(others)} "
+            "in --of, too, or another file"
+        )
+    hardware = {"hardware": kept["hardware"]} if "hardware" in kept else {}
+    return {} if changed else {one["data"]: {**hardware, **one} for one in kept["sets"]}
+
+
 def _color(values: Array) -> Color:
     return float(values[0]), float(values[1]), float(values[2])
 
@@ -217,25 +239,29 @@ def main() -> None:
     args = parser.parse_args()
     prior = read_prior(args.prior or prior_beside(find_weights(args.weights)))
     harmonizer = Harmonizer.from_pretrained(args.weights, caution=args.caution, cut_detection=False)
-    facts = {
+    facts: Row = {
         "schema": 1,
-        "hardware": describe(),
         "weights": args.weights,
         "weights_sha256": file_digest(find_weights(args.weights)),
         "prior": prior.provenance,
         "caution": harmonizer.caution,
         "seeds": args.seeds,
     }
-    sets: list[Row] = []
+    try:
+        sets = kept_sets(args.json, facts, args.of)
+    except ValueError as error:
+        parser.error(str(error))
+    text = ""
     for name in args.of:
         lefts = list(read_leftovers(args.sets / name, harmonizer))
         rows = table(lefts, prior, args.seeds)
         seconds = round(seconds_a_point(lefts, prior), 5)
         videos = len({left.video for left in lefts})
-        told = {"data": name, "composites": len(lefts), "videos": videos}
+        told: Row = {"data": name, "composites": len(lefts), "videos": videos}
+        told["hardware"] = describe()
         told |= rests_on(args.sets / name, facts_of(args.weights, caution=harmonizer.caution))
-        sets.append({**told, "seconds_a_point": seconds, "rows": rows})
-        text = json.dumps({**facts, "sets": sets}, indent=1)
+        sets[name] = {**told, "seconds_a_point": seconds, "rows": rows}
+        text = json.dumps({**facts, "sets": list(sets.values())}, indent=1)
         if args.json is not None:
             write_text_whole(args.json, text + "\n")
     print(text)

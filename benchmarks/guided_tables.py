@@ -95,11 +95,13 @@ def measured_line() -> str:
     """Where and with what it was measured."""
     told = result()
     seconds = max(one["seconds_a_point"] for one in told["sets"])
+    days = sorted({one.get("hardware", told.get("hardware"))["date"] for one in told["sets"]})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     older = file_digest(find_weights(DEFAULT)) != told["weights_sha256"]
     before = " **With weights before today's.**" if older else ""
     return (
         f"A point takes {1000.0 * seconds:.1f} ms. {told['seeds']} seeds, prior of "
-        f"{told['prior']['composites']} dev composites, {told['hardware']['date']}.{before}"
+        f"{told['prior']['composites']} dev composites, {when}.{before}"
     )
 
 

@@ -1,6 +1,7 @@
 """Scores of real looks, for docs/results.md: cameras, photographic looks, people, real light.
 
-python benchmarks/look_scores.py --data DATA [--sets FOLDER] [--weights NAME|PATH] [--only SET,...]
+python benchmarks/look_scores.py --data DATA [--sets FOLDER] [--cache FOLDER]
+[--weights NAME|PATH] [--methods vhmae,mkl:0.25] [--only SET,...]
 
 Writes benchmarks/results/looks.json after each score (rows that are not run anew are kept);
 benchmarks/tables.py makes the tables of the docs from it. About 15 minutes on 2 cores. Real light
@@ -76,6 +77,7 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", type=Path, help="folder that keeps the made sets")
+    parser.add_argument("--cache", type=Path, help="folder that keeps the decoded sets")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--only", default=",".join(SETS), metavar="SET,...")
@@ -96,7 +98,7 @@ def main() -> None:
             make_set(name, args.data, folder)
             for method_name in methods:
                 method = method_of(method_name, folder, args.weights, args.threads)
-                row = evaluate(folder, method, ("fmse",))
+                row = evaluate(folder, method, ("fmse",), cache=args.cache)
                 if name == "val-people" and method_name == "vhmae":
                     row["natural_drift"] = people_drift(args.data, args.weights, args.threads)
                 named = {"data": name, "method": method_name, "hardware": describe()}

@@ -2,12 +2,12 @@
 backgrounds, natural drift.
 
 python benchmarks/scores.py --data DATA [--sets FOLDER] [--cache FOLDER] [--work FOLDER]
-[--weights NAME|PATH] [--methods vhmae,mkl]
+[--weights NAME|PATH] [--methods vhmae,mkl] [--only SET,...]
 
 WORK keeps each method's rows on each set, so that a run that was stopped goes on: what is there,
 for the same method and set, is not scored again. Writes benchmarks/results/scores.json (rows of
-methods that are not run anew are kept, and paired with those that are where their composites lie in
-WORK); benchmarks/tables.py makes the tables of the docs from it.
+methods and sets that are not run anew are kept, and paired with those that are where their
+composites lie in WORK); benchmarks/tables.py makes the tables of the docs from it.
 About 20 minutes on 2 cores, of which vhmae alone takes 6.
 """
 
@@ -187,11 +187,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder that keeps the rows of a stopped run")
     parser.add_argument("--weights", default="default")
     parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--only", default=",".join(SETS), metavar="SET,...")
     parser.add_argument(
         "--json", type=Path, default=Path(__file__).parent / "results" / "scores.json"
     )
     args = parser.parse_args()
     methods = chosen(parser, "--methods", args.methods, METHODS)
+    sets = chosen(parser, "--only", args.only, SETS)
     kept = json.loads(args.json.read_text()) if args.json.exists() else {"scores": []}
     if kept.get("weights", args.weights) != args.weights:
         parser.error(
@@ -200,12 +202,12 @@ def main() -> None:
     rows: list[dict[str, Any]] = [
         {"hardware": kept["hardware"], **row}
         for row in kept["scores"]
-        if row["method"] not in methods
+        if row["method"] not in methods or row["data"] not in sets
     ]
-    pairs: list[dict[str, Any]] = []
+    pairs = [pair for pair in kept.get("paired", []) if pair["data"] not in sets]
     with tempfile.TemporaryDirectory() as temporary:
         root = args.sets or Path(temporary)
-        for set_name in SETS:
+        for set_name in sets:
             folder = root / set_name
             if not (folder / "test_list.txt").exists():
                 synthesize(
@@ -232,6 +234,7 @@ def main() -> None:
             row["swap_background"],
         )
     )
+    pairs.sort(key=lambda pair: SETS.index(pair["data"]))
     report = {
         "schema": 1,
         "hardware": describe(),
