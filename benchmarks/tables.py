@@ -73,7 +73,7 @@ PAGES = (
 def _measured(name: str) -> str:
     result = json.loads((RESULTS / f"{name}.json").read_text())
     hardware = result["hardware"]
-    rows = result.get("scores", [])
+    rows = result.get("scores", result.get("rows", []))
     days = sorted({row.get("hardware", hardware)["date"] for row in rows} or {hardware["date"]})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     return (

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.sets import data
+from vhmae.evaluation.methods import find_method
 
 __all__ = ["data"]
 ROOT = Path(__file__).parents[1]
@@ -78,3 +79,28 @@ def test_sets_of_the_same_weights_and_prior_stand_beside_one_that_is_guided_anew
             guided.kept_sets(file, {**FACTS, **changed}, ["val-camera"])
         whole = ["val-camera", "val-mild", "val-two"]
         assert guided.kept_sets(file, {**FACTS, **changed}, whole) == {}
+
+
+def test_networks_that_are_not_given_stand_in_the_table_of_one_look(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_look = importlib.import_module("one_look")
+    for name in one_look.SETS:
+        (tmp_path / name).symlink_to(data)
+    file = tmp_path / "one_look.json"
+    kept = {"data": "val-one", "method": one_look.METHODS[1], "swap_background": True, "ratio": 0.2}
+    old = {"data": "val-two", "method": one_look.METHODS[0], "swap_background": False, "ratio": 7.0}
+    file.write_text(json.dumps({"hardware": {"date": "old"}, "rows": [old, kept]}))
+    monkeypatch.setattr(one_look, "shown_once", lambda weights: find_method("mkl", data))
+    monkeypatch.setattr("sys.argv", ["one_look", "--sets", str(tmp_path), "--json", str(file)])
+    one_look.main()
+    rows = json.loads(file.read_text())["rows"]
+    told = [(row["data"], row["method"], row["swap_background"]) for row in rows]
+    scored = [one_look.METHODS[0], one_look.METHODS[3]]
+    expected = [
+        (one, name, swap) for one in one_look.SETS for name in scored for swap in (False, True)
+    ]
+    expected.insert(2, ("val-one", one_look.METHODS[1], True))
+    assert told == expected
+    assert rows[2] == {**kept, "hardware": {"date": "old"}}
+    assert all(row["ratio"] != 7.0 and row.get("digests") for row in rows if row is not rows[2])
