@@ -228,6 +228,42 @@ def test_a_video_of_frames_that_do_not_fit_is_refused(
         open_matte(path) if what == "mask" else probe_video(path)
 
 
+@pytest.mark.parametrize(
+    ("codec", "suffix", "form"),
+    [
+        ("libx264", ".mp4", "yuv420p"),
+        ("libx265", ".mp4", "yuv420p10le"),
+        ("libsvtav1", ".mp4", "yuv420p"),
+        ("libvpx-vp9", ".webm", "yuv420p"),
+        ("prores_ks", ".mov", "yuv422p10le"),
+        ("cfhd", ".mov", "yuv422p10le"),
+        ("png", ".mov", "rgb24"),
+        ("qtrle", ".mov", "rgb24"),
+        ("mjpeg", ".avi", "yuvj420p"),
+        ("utvideo", ".avi", "gbrp"),
+        ("gif", ".gif", "rgb8"),
+    ],
+)
+def test_the_memory_of_a_video_is_asked_before_a_frame_is_decoded(
+    codec: str, suffix: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(
+        tmp_path / f"v{suffix}", moving_scene(2, 320, 192)[0], codec=codec, pix_fmt=form
+    )
+    probe_video(path)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 2**16)
+    with pytest.raises(InputError, match=rf"v{suffix}: needs 0.0 GiB of memory"):
+        probe_video(path)
+
+
+def test_small_pictures_are_read_without_asking_for_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (1920, 1080)).save(tmp_path / "p.png")
+    monkeypatch.setattr(memory, "available_bytes", lambda: pytest.fail("asked"))
+    assert read_stored(tmp_path / "p.png", "mask").shape == (1080, 1920, 3)
+
+
 @pytest.mark.parametrize("kind", [".png", ".jpg", ".tif", ".bmp", ".webp"])
 def test_sizes_are_told_by_the_first_bytes(kind: str, tmp_path: Path) -> None:
     for lossless in (False, True):

@@ -166,6 +166,19 @@ def test_webm_holds_no_aac(tmp_path: Path) -> None:
             VideoWriter(tmp_path / "o.webm", probe_video(source), codec="libvpx", audio=audio)
 
 
+@pytest.mark.parametrize(("target", "other"), [(".mp4", ", or take an .mkv file"), (".mkv", "")])
+def test_damaged_sound_is_told_before_the_work_with_what_helps(
+    target: str, other: str, tmp_path: Path
+) -> None:
+    source = with_sound(tmp_path / "in.ts", "aac")
+    begins = b"\xff\xf1"  # of each piece of AAC in a transport stream
+    first, *rest = source.read_bytes().split(begins)
+    source.write_bytes(begins.join([first, rest[0]]) + b"".join(b"\0\0" + one for one in rest[1:]))
+    with pytest.raises(InputError) as refused:
+        VideoWriter(tmp_path / f"out{target}", probe_video(source), codec="libx264")
+    assert str(refused.value).endswith(f"; pass `audio` aac or none{other}")
+
+
 def with_unknown_track(source: Path, output: Path, sounds: int) -> Path:
     """A .mov whose last track of sound has a codec that nothing knows, as spatial audio's."""
     with av.open(str(source)) as original, av.open(str(output), "w") as container:

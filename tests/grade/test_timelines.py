@@ -289,6 +289,59 @@ def test_one_picture_is_a_file_that_begins_at_nothing(tmp_path: Path) -> None:
     assert (media.start, media.numbering, media.address) == (0, None, "plates/still.0042.png")
 
 
+# --- reels
+
+
+def with_reel(path: Path, reel: str) -> Path:
+    """A clip or a picture that says which reel it was recorded on."""
+    if path.suffix == ".exr":
+        header = {"type": OpenEXR.scanlineimage, "reelName": reel}
+        planes = {name: np.zeros((16, 24), np.float16) for name in "RGB"}
+        OpenEXR.File(header, planes).write(str(path))
+        return path
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        place = stream if path.suffix == ".mov" else container
+        place.metadata.update({"timecode": "01:00:00:00", "reel_name": reel})
+        for picture in moving_scene(FRAMES, 64, 48)[0]:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mkv", ".exr"])
+@pytest.mark.parametrize(
+    ("reel", "column"),
+    [("A001C003", "A001C003"), ("A001C003_230412_R1AB", "A001C003"), ("B-7", "B7"), (None, "in")],
+)
+def test_a_reel_is_named_as_the_clip_names_it(
+    tmp_path: Path, reel: str | None, column: str, suffix: str
+) -> None:
+    source = tmp_path / f"in{suffix}"
+    if reel is not None:
+        with_reel(source, reel)
+    elif suffix == ".exr":
+        planes = {name: np.zeros((16, 24), np.float16) for name in "RGB"}
+        OpenEXR.File({"type": OpenEXR.scanlineimage}, planes).write(str(source))
+    else:
+        clip(source, Fraction(25), "01:00:00:00")
+    media = media_of(probe_source(source, "composite"), tmp_path / "look.edl")
+    write_edl([a_grade(0, 0)], [PLAIN], media, "look", tmp_path / "look.edl")
+    lines = (tmp_path / "look.edl").read_text().splitlines()
+    assert lines[3].split()[:3] == ["001", column, "V"]
+    assert [line for line in lines if "SOURCE FILE" in line] == (
+        [] if reel is None else [f"* SOURCE FILE: {reel}"]
+    )
+    cut = reel is not None and reel != column
+    assert [f"its reel is {reel}" in warning for warning in media.warnings] == [True] * cut
+    media = media_of(probe_source(source, "composite"), tmp_path / "look.otio")
+    assert media.warnings == ()
+    write_otio([a_grade(0, 0)], [PLAIN], [Path("a.cube")], media, "look", tmp_path / "look.otio")
+    (shot,) = otio.adapters.read_from_file(str(tmp_path / "look.otio")).find_clips()
+    assert shot.metadata.get("cmx_3600", {}).get("reel") == reel
+
+
 # --- names
 
 

@@ -214,8 +214,12 @@ def test_outputs_that_cannot_be_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(InputError, match=reason):
             check_output(output, [source])
-    with pytest.raises(InputError, match="cannot be written to it"):
-        VideoWriter(tmp_path / "out.mp4", probe_video(source), codec="huffyuv")
+    for name, codec, advice in (
+        ("out.mp4", "huffyuv", "try an .mkv file, or another"),
+        ("out.mkv", "utvideo", "try another `codec`"),
+    ):
+        with pytest.raises(InputError, match=f"cannot be written to it .*; {advice}"):
+            VideoWriter(tmp_path / name, probe_video(source), codec=codec)
     with pytest.raises(InputError, match=r"`codec`"):
         VideoWriter(tmp_path / "out.mkv", probe_video(source), codec="libx265x")
     assert not list(tmp_path.glob(".*"))

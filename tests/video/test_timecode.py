@@ -69,12 +69,13 @@ def test_what_is_no_time_code_is_none(text: str) -> None:
 RATES = {"25": Fraction(25), "29.97": Fraction(30000, 1001), "23.976": Fraction(24000, 1001)}
 
 
-def clip(path: Path, rate: Fraction, timecode: str) -> Path:
+def clip(path: Path, rate: Fraction, timecode: str, **more: str) -> Path:
     """Twelve frames whose container tells a time code."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream("mpeg4", rate=rate)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        (stream if path.suffix == ".mov" else container).metadata["timecode"] = timecode
+        place = stream if path.suffix == ".mov" else container
+        place.metadata.update({"timecode": timecode, **more})
         for picture in moving_scene(12, 64, 48)[0]:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
@@ -118,3 +119,14 @@ def test_time_code_that_is_lost_is_told(suffix: str, first: str, tmp_path: Path)
     """In a container that holds none, and where it is none of the clip's rate."""
     source = clip(tmp_path / "in.mkv", Fraction(25), first)
     assert written(source, tmp_path / f"out{suffix}", 0.2) == [f"the time code ({first})"]
+
+
+@pytest.mark.parametrize("kept", [".mov", ".mkv"])
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+def test_a_reels_name_is_kept_or_told(kept: str, suffix: str, tmp_path: Path) -> None:
+    reel = "A001C003_230412_R1AB"
+    source = clip(tmp_path / f"in{kept}", Fraction(25), "01:00:00:00", reel_name=reel)
+    left_out = written(source, tmp_path / f"out{suffix}", 0.2)
+    found = told_in(probe_video(tmp_path / f"out{suffix}")).get("reel_name")
+    told = [f"the reel's name ({reel})"]
+    assert (found, left_out) == ((None, told) if suffix == ".mp4" else (reel, []))

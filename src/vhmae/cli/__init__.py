@@ -85,6 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(
             errors="backslashreplace"
         )  # names that a terminal cannot show are no failure
+    # What is damaged is told in one line; OpenCV would print its own of each such picture.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     args: Any = None
     verbose, kept = False, NOTHING_LEFT
     try:

@@ -43,6 +43,9 @@ class Media:
     """Number of the first frame: by the clip's own time code, else the first picture's number."""
     frames: int
     reel: str
+    """In eight letters: the clip's own, else its name."""
+    full_reel: str | None
+    """As the clip says it; None where it does not."""
     numbering: Numbering | None
     """None for a file."""
     warnings: tuple[str, ...] = ()
@@ -59,7 +62,7 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
     edl = beside.suffix.lower() == ".edl"
     rate = _rate(info, edl)
     if info.files is None or info.frames == 1:
-        return _file(info, beside, rate)
+        return _file(info, beside, rate, edl)
     numbering = _numbering(info)
     assert info.numbers is not None
     if edl and numbering.step != 1:
@@ -69,7 +72,9 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
         )
     folder = info.files[0].parent
     first, last = (_digits(number, numbering) for number in (info.numbers[0], info.numbers[-1]))
-    start, counting, warnings = _started(info, told_in(info), rate, numbering.first)
+    told = told_in(info)
+    start, counting, warnings = _started(info, told, rate, numbering.first)
+    reel, cut = _reel(info, told, numbering.prefix, edl)
     return Media(
         name=plain(f"{numbering.prefix}[{first}-{last}]{numbering.suffix}"),
         address=_address(folder, beside) + "/",
@@ -77,16 +82,18 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
         counting=counting,
         start=start,
         frames=info.frames,
-        reel=_reel(numbering.prefix),
+        reel=reel,
+        full_reel=told.get("reel_name"),
         numbering=numbering,
-        warnings=warnings,
+        warnings=(*warnings, *cut),
     )
 
 
-def _file(info: VideoInfo, beside: Path, rate: float) -> Media:
+def _file(info: VideoInfo, beside: Path, rate: float, edl: bool) -> Media:
     path = info.path if info.files is None else info.files[0]
     told = told_in(info)
     start, counting, warnings = _started(info, told, rate, 0)
+    reel, cut = _reel(info, told, path.stem, edl)
     return Media(
         name=plain(path.name),
         address=_address(path, beside),
@@ -94,9 +101,10 @@ def _file(info: VideoInfo, beside: Path, rate: float) -> Media:
         counting=counting,
         start=start,
         frames=info.frames,
-        reel=_reel(told.get("reel_name", path.stem)),
+        reel=reel,
+        full_reel=told.get("reel_name"),
         numbering=None,
-        warnings=warnings,
+        warnings=(*warnings, *cut),
     )
 
 
@@ -181,9 +189,24 @@ def _address(path: Path, beside: Path) -> str:
     return urllib.parse.quote(os.fsencode(relative.replace(os.sep, "/")))
 
 
-def _reel(name: str) -> str:
-    """A reel's name in eight letters, as CMX 3600 has room for."""
-    return re.sub(r"[^A-Za-z0-9_]", "", name)[:8] or "AX"
+def _reel(
+    info: VideoInfo, told: dict[str, str], otherwise: str, edl: bool
+) -> tuple[str, tuple[str, ...]]:
+    """A reel's name in eight letters, as CMX 3600 has room for, and what is said where the clip's
+    own does not fit an EDL.
+
+    Args:
+        otherwise: what it is called where the clip does not say.
+    """
+    name = told.get("reel_name", otherwise)
+    short = re.sub(r"[^A-Za-z0-9_]", "", name)[:8] or "AX"
+    if not edl or "reel_name" not in told or short == name:
+        return short, ()
+    warning = (
+        f"{info.path}: its reel is {plain(name)[:64]}, and an EDL's column holds eight letters and "
+        f"digits: wrote {short} there, and all of it as SOURCE FILE"
+    )
+    return short, (warning,)
 
 
 def plain(text: str) -> str:

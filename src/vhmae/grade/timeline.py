@@ -36,6 +36,7 @@ def write_edl(
         lines += [
             f"{event:03d}  {media.reel:<8} V     C        {times}",
             f"* FROM CLIP NAME:  {media.name}",
+            *([f"* SOURCE FILE: {plain(media.full_reel)}"] if media.full_reel else []),
             f"* SHOT: shot{grade.number:03d}",
             f"*ASC_SOP ({slope}) ({offset}) ({power})",
             f"*ASC_SAT {cdl.saturation:.6f}",
@@ -72,6 +73,8 @@ def write_otio(
             },
             "asc_sat": cdl.saturation,
         }
+        if media.full_reel:  # under the name by which the library's own EDLs are read and written
+            clip.metadata["cmx_3600"] = {"reel": plain(media.full_reel)}
         effect = otio.schema.Effect(
             name="LUT", effect_name="LUT", metadata={"vhmae": {"lut": plain(lut.name)}}
         )

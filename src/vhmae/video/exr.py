@@ -25,9 +25,8 @@ from vhmae.color.primaries import BT709, between
 from vhmae.color.srgb import encoded, linear
 from vhmae.color.yuv import ColorEncoding
 from vhmae.errors import InputError
-from vhmae.memory import check_memory
 from vhmae.video.probe import DEFAULT_RATE, VideoInfo
-from vhmae.video.stills import check_is_picture_file
+from vhmae.video.stills import check_is_picture_file, check_picture_memory
 
 TOP = 65535
 _COLORS = "GBR"
@@ -38,7 +37,10 @@ _SAME_PRIMARY = 0.006
 """Of a space's values: BT.2020 and ACEScg, the nearest of those in use, are .012 apart."""
 _SAME_CHROMATICITY = 5e-4
 """Chromaticities that differ by less are the same: they are written with three or four digits."""
-_MARKS = ("chromaticities", "pixelAspectRatio", "framesPerSecond", "timeCode", "whiteLuminance")
+_MARKS = (
+    *("chromaticities", "pixelAspectRatio", "framesPerSecond", "timeCode", "reelName"),
+    "whiteLuminance",
+)
 LOSSY = (
     "PXR24_COMPRESSION",
     "B44_COMPRESSION",
@@ -89,7 +91,7 @@ class ExrPicture:
                 begins = file.read(4)
             if begins != _MAGIC:
                 raise InputError(f"{path}: is no OpenEXR file; export the {what} again")
-            check_memory(path, _needed(library.File(name, header_only=True)), "make it smaller")
+            check_picture_memory(path, _needed(library.File(name, header_only=True)))
             self.file = library.File(name, separate_channels=True)
             self.parts = self.file.parts
             if not self.parts or any(
@@ -153,6 +155,13 @@ class ExrPicture:
         if told is None:
             return None
         return told.hours, told.minutes, told.seconds, told.frame, bool(told.dropFrame)
+
+    @property
+    def reel(self) -> str | None:
+        """The reel that the picture was scanned or recorded on; None where the file does not
+        say."""
+        told = self._part.header.get("reelName")
+        return told.strip() or None if isinstance(told, str) else None
 
     @property
     def reaches_beyond(self) -> bool:

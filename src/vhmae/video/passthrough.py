@@ -349,9 +349,10 @@ def check_sound(source: Path, index: int, output: Path) -> None:
                         trial.mux_one(packet)
         except (av.error.FFmpegError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
+            other = "" if output.suffix.lower() == ".mkv" else ", or take an .mkv file"
             raise InputError(
                 f"{output}: cannot hold the sound ({_codec(stream)}, stream {index}: {reason}); "
-                "pass `audio` aac or none, or take an .mkv file"
+                f"pass `audio` aac or none{other}"
             ) from None
 
 

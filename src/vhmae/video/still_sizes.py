@@ -1,4 +1,5 @@
-"""Width and height of a picture, by its first bytes and without decoding any of it.
+"""Width and height of a picture, by its first bytes and without decoding any of it; and whether its
+end is there.
 
 Sources: PNG specification 11.2.2; ITU-T T.81 B.2.2; TIFF 6.0; BITMAPINFOHEADER; WebP container
 specification; RFC 6386 9.1; WebP lossless bitstream specification 4.
@@ -7,7 +8,9 @@ specification; RFC 6386 9.1; WebP lossless bitstream specification 4.
 from __future__ import annotations
 
 import struct
+from collections.abc import Set
 
+_SCAN, _END = 0xDA, b"\xff\xd9"
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """JPEG's markers of a frame header."""
 
@@ -36,13 +39,34 @@ def _bmp(data: bytes) -> tuple[int, int]:
 
 
 def _jpeg(data: bytes) -> tuple[int, int] | None:
+    at = _segment(data, _FRAMES)
+    if at is None or at + 9 > len(data):
+        return None
+    height, width = struct.unpack_from(">HH", data, at + 5)
+    return width, height
+
+
+def _segment(data: bytes, markers: Set[int]) -> int | None:
+    """Where the first segment of a JPEG begins that has one of these markers."""
     at = 2
-    while at + 9 <= len(data) and data[at] == 0xFF:
-        if data[at + 1] in _FRAMES:
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            return width, height
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] in markers:
+            return at
         at += 2 + max(2, struct.unpack_from(">H", data, at + 2)[0])
     return None
+
+
+def breaks_off(data: bytes, kind: str) -> bool:
+    """Whether the end of a picture is missing, where its decoders do not mind: those of JPEG fill
+    what is missing with grey.
+
+    Args:
+        kind: as :func:`stored_size` takes it.
+    """
+    if kind != "jpeg_pipe":
+        return False
+    scan = _segment(data, {_SCAN})  # what stands before it may hold a small picture, whole
+    return scan is None or _END not in data[scan:]
 
 
 def _tiff(data: bytes) -> tuple[int, int] | None:

@@ -20,7 +20,7 @@ import numpy as np
 from vhmae.arrays import Array, Codes, Picture, Plane
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
-from vhmae.video.still_sizes import stored_size
+from vhmae.video.still_sizes import breaks_off, stored_size
 
 _BEGINNINGS = {
     b"\x89PNG\r\n\x1a\n": "png_pipe",
@@ -37,6 +37,9 @@ _SHORT = 3
 BYTES_PER_PIXEL = 16
 """What a picture takes at the least while it is decoded and looked at: four channels of 16 bit,
 twice."""
+SMALL_BYTES = 64 << 20
+"""What takes no more is read without asking how much memory there is: the answer can take half as
+long as a small picture takes to be decoded, and a sequence has many."""
 
 
 class Turn(NamedTuple):
@@ -126,6 +129,8 @@ def open_picture(path: Path, what: str) -> tuple[av.container.InputContainer, av
     if kind is None:
         raise _unreadable(path, "no picture in it", what)
     _check_size(path, data, kind)
+    if breaks_off(data, kind):
+        raise _unreadable(path, "damaged", what)
     try:
         container = av.open(io.BytesIO(data), "r", format=kind)
         return container, next(iter(container.decode(video=0))), turn_of(data)
@@ -162,8 +167,7 @@ def _decoded(path: Path, data: bytes, what: str, how: int) -> Array:
     picture: Array | None = None
     if kind is not None:
         _check_size(path, data, kind)
-    # A JPEG that breaks off is filled up with grey by its decoder.
-    if kind is not None and (kind != "jpeg_pipe" or b"\xff\xd9" in data[2:]):
+    if kind is not None and not breaks_off(data, kind):
         try:
             picture = cv2.imdecode(np.frombuffer(data, np.uint8), how)
         except cv2.error:
@@ -264,7 +268,13 @@ def _check_size(path: Path, data: bytes, kind: str) -> None:
     """Refuse a picture that would not fit the memory: few bytes can stand for any number of
     pixels."""
     width, height = stored_size(data, kind) or (0, 0)
-    check_memory(path, BYTES_PER_PIXEL * width * height, "make it smaller")
+    check_picture_memory(path, BYTES_PER_PIXEL * width * height)
+
+
+def check_picture_memory(path: Path, needed_bytes: int) -> None:
+    """Refuse a picture that would not fit the memory; see :data:`SMALL_BYTES`."""
+    if needed_bytes > SMALL_BYTES:
+        check_memory(path, needed_bytes, "make it smaller")
 
 
 def grey_of(picture: Picture) -> Plane:

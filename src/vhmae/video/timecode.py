@@ -77,8 +77,10 @@ def told_in(info: VideoInfo) -> dict[str, str]:
     """
     if info.files is not None:
         first = info.files[0]
-        told = ExrPicture(first).time_code if is_exr(first) else None
-        return {} if told is None else {"timecode": _written(list(told[:4]), told[4])}
+        picture = ExrPicture(first) if is_exr(first) else None
+        code, reel = (None, None) if picture is None else (picture.time_code, picture.reel)
+        named = {} if reel is None else {"reel_name": reel}
+        return named if code is None else {"timecode": _written(list(code[:4]), code[4]), **named}
     with open_video(info.path, "composite") as container:
         found = told_by(container)
         if "timecode" not in found:

@@ -164,10 +164,11 @@ class VideoWriter(FrameWriter):
             self.abandon()
             reason = str(getattr(error, "strerror", None) or error)
             odd = source.width % 2 or source.height % 2
+            file = "" if container == ".mkv" else "an .mkv file, or "
             hint = (
                 "its size is odd: try `pix_fmt` yuv444p"
                 if odd
-                else "try an .mkv file, or another `codec` or `pix_fmt`"
+                else f"try {file}another `codec` or `pix_fmt`"
             )
             raise InputError(
                 f"{output}: {encoder} with {name} cannot be written to it ({reason}); {hint}"
@@ -243,6 +244,10 @@ class VideoWriter(FrameWriter):
         moved = moved_along(told["timecode"], self.source, self._start_seconds)
         if moved is not None and self.output.suffix.lower() in _HOLDS_TIME_CODE:
             stream.metadata["timecode"] = moved
+            if "reel_name" in told:  # lies with the time code, and .mp4 has no place for it
+                stream.metadata["reel_name"] = told["reel_name"]
+                if self.output.suffix.lower() == ".mp4":
+                    self.left_out.append(f"the reel's name ({told['reel_name'][:20]})")
         else:
             self.left_out.append(f"the time code ({told['timecode'][:20]})")
 

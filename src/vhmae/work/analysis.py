@@ -4,8 +4,9 @@ with."""
 from __future__ import annotations
 
 import bisect
+import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, NamedTuple
 
 from vhmae.arrays import Array
@@ -169,6 +170,21 @@ class Analysis:
         """The frames that wait, at the end of the stream."""
         rest = zip(*(harmonizer.drain_lazily() for harmonizer in self.harmonizers), strict=True)
         yield from map(self._together, self.busy.drawing("network", rest))
+
+    def by_shot(
+        self, frames: Generator[Payload, None, None]
+    ) -> Generator[tuple[Payload, int], None, None]:
+        """Frames, each with the number of its shot."""
+        detects, cuts = self.harmonizers[0].cut_detection, self.sources.cuts
+        detector, shot, begun = CutDetector(), 0, False
+        with contextlib.closing(frames):
+            for payload in frames:
+                cut = payload.timed.index in cuts
+                if detects:
+                    cut = detector.step(payload.timed.image.thumbnail(*THUMBNAIL)) or cut
+                shot += cut and begun  # what comes first begins a shot in any case
+                begun = True
+                yield payload, shot
 
     def waiting(self, payload: Payload) -> Waiting:
         """A frame as it waits for the network: the harmonizers' payload."""

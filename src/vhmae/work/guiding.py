@@ -25,7 +25,6 @@ from vhmae.guide.document import Guide, Place, Point
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import Key
 from vhmae.memory import check_memory
-from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import Analysis, open_analysis
@@ -187,7 +186,7 @@ class Named:
         wanted, last = set(guide.frames), max([*guide.frames, first])
         if last == 0 and not wanted:
             return
-        with contextlib.closing(self._numbered()) as frames:
+        with contextlib.closing(self.analysis.by_shot(self.analysis.sources.frames())) as frames:
             for payload, shot in frames:
                 index = payload.timed.index
                 self.offset = shot if index <= first else self.offset
@@ -200,19 +199,6 @@ class Named:
             raise InputError(
                 f"names frame {missing[0]}, which lies outside `start` and `end`", field="guide"
             )
-
-    def _numbered(self) -> Generator[tuple[Payload, int], None, None]:
-        """All frames, each with the number of its shot."""
-        sources, detects = self.analysis.sources, self.analysis.harmonizers[0].cut_detection
-        detector, shot, begun = CutDetector(), 0, False
-        with contextlib.closing(sources.frames()) as frames:
-            for payload in frames:
-                cut = payload.timed.index in sources.cuts
-                if detects:
-                    cut = detector.step(payload.timed.image.thumbnail(*THUMBNAIL)) or cut
-                shot += cut and begun  # what comes first begins a shot in any case
-                begun = True
-                yield payload, shot
 
     def read(self, number: int) -> tuple[Payload, Picture]:
         """A frame, and its RGB as shown, (H, W, 3) uint8."""
@@ -251,7 +237,7 @@ class Named:
         parts = range(len(analysis.harmonizers))
         found = DialFrames(len(parts))
         asked: int | None = None
-        with contextlib.closing(self._numbered()) as frames:
+        with contextlib.closing(self.analysis.by_shot(self.analysis.sources.frames())) as frames:
             for payload, shot in frames:
                 index, covers = payload.timed.index, analysis.covers(payload.mattes)
                 if asked is not None and shot != asked:

@@ -34,6 +34,7 @@ from vhmae.work.analysis import BACKGROUND, Analysis, Ready, told_of_move
 from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.job import HarmonizeJob, HarmonizeOptions, MaskMaker
 from vhmae.work.output import Output
+from vhmae.work.reading import read_whole
 from vhmae.work.report import Report, Tally, where_it_runs
 from vhmae.work.resume import Standing, as_stopped, job_identity, restore, snapshot_of
 from vhmae.work.shot_pixels import Needed
@@ -136,7 +137,7 @@ def harmonize_job(
         "make it smaller, or harmonize a part of it (`start`, `end`) or in `quality` best",
     )
     if job.check:
-        return checked(analysis, output, began)
+        return checked(analysis, output, began, said_of, on_progress)
     renderer = Renderer(analysis, output)
     if runs_compiled(analysis):
         bits = 16 if output.is_deeper else sources.info.encoding.bits
@@ -248,11 +249,25 @@ def runs_compiled(analysis: Analysis) -> bool:
     return by_maps and info.encoding.space is None and not is_soon_done(info)
 
 
-def checked(analysis: Analysis, output: Output, began: float) -> dict[str, Any]:
-    """The report of a job that is to be refused or described, and not done: docs/cli.md."""
+def checked(
+    analysis: Analysis,
+    output: Output,
+    began: float,
+    said_of: HarmonizeJob | None,
+    on_progress: Told | None,
+) -> dict[str, Any]:
+    """The report of a job that is to be refused or described, and not done: docs/cli.md. All that
+    it reads is read once, and its guide is heard."""
     job, sources, first = output.job, analysis.sources, analysis.harmonizers[0]
     left_out = output.check(job_identity(job, first) if job.resume else {})
-    warnings = analysis.warnings() + output.losses(0) + told_left_out(job.output, left_out)
+    with Progress("check", sources.info.frames, job.progress, told=on_progress) as progress:
+        seen = read_whole(analysis, progress)
+    heard = None
+    if job.words.read():
+        analysis.survey()
+        heard = hear_guide(analysis, said_of=said_of)
+    warnings = analysis.warnings(seen.frames, seen.damaged) + output.losses(seen.cut)
+    warnings += ([] if heard is None else heard.warnings) + told_left_out(job.output, left_out)
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
     return {

@@ -151,7 +151,7 @@ class HarmonizeJob(AnalysisJob):
     )
     """Put the whole file in the place of one that is there already."""
     check: bool = option(False, same_frames=True)
-    """Refuse what is to be refused, say what will be written, and stop before the work."""
+    """Read everything once, refuse what the work would, say what will be written, and stop."""
     verify: bool = option(
         True, same_frames=True, without="Do not read the written file again to check it"
     )
