@@ -12,7 +12,7 @@ import torch
 
 from vhmae.color.cube import Split, write_cube
 from vhmae.color.lut import Lut3D, apply_luts, in_split, read_cube, read_lut_bank
-from vhmae.errors import InputError
+from vhmae.errors import InputError, ShapeError
 
 
 def test_the_identity_changes_nothing() -> None:
@@ -37,6 +37,21 @@ def test_matches_a_trilinear_loop() -> None:
                     weight *= share if d else 1 - share
                 expected += weight * table[corner[2], corner[1], corner[0]]
     assert torch.allclose(apply_luts(color.view(1, 1, 3), table[None])[0, 0], expected, atol=1e-5)
+
+
+def test_colours_of_a_table_beyond_the_range_are_clipped_after_the_look_up() -> None:
+    """Half of the way between -1 and 3 lies 1, and not the half of what each is clipped to."""
+    table = torch.full((2, 2, 2, 3), -1.0)
+    table[1] = 3.0  # where blue is 1
+    found = Lut3D(table)(torch.tensor([[0.5, 0.5, 0.0], [0.5, 0.5, 0.5], [0.5, 0.5, 1.0]]))
+    assert torch.equal(found, torch.tensor([[0.0] * 3, [1.0] * 3, [1.0] * 3]))
+    assert apply_luts(torch.zeros(1, 1, 3), table[None]).eq(-1.0).all()
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 2), (2, 2, 3, 3), (2, 2, 2, 2), (2, 2, 2, 4)])
+def test_a_table_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ShapeError, match=r"a LUT is \(n, n, n, 3\), got"):
+        Lut3D(torch.zeros(shape))
 
 
 def test_cube_files_come_back_as_written(tmp_path: Path) -> None:

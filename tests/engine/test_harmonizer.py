@@ -68,6 +68,32 @@ def test_frames_leave_after_the_lookahead_and_none_is_left_untouched(
         assert not np.array_equal(ready, frame)
 
 
+@pytest.mark.parametrize("lookahead", [0, 4])
+@pytest.mark.parametrize("left", ["amid a shot", "where nothing can be read"])
+def test_another_stream_begins_as_if_there_had_been_none(
+    network: VHMAE, lookahead: int, left: str
+) -> None:
+    """Nothing of the stream before is kept: no answer, no shot, no frame that waits."""
+    frames, masks = moving_scene(14, 48, 32)
+    fresh = Harmonizer(network, precision="fp32", lookahead=lookahead)
+    expected = list(fresh.harmonize(frames, masks))
+    used = Harmonizer(network, precision="fp32", lookahead=lookahead)
+    other = 255 - frames[::-1]
+    for index, frame in enumerate(other):
+        unread = left == "where nothing can be read" and index > 8
+        used.step(frame, np.ones_like(masks[0]) if unread else masks[index])
+    used.reset()
+    assert np.array_equal(list(used.harmonize(frames, masks)), expected)
+    # Its first frames hold nothing that can be read: they may borrow of what comes, not of before.
+    unread = masks.copy()
+    unread[:3] = True
+    used.reset()
+    again = Harmonizer(network, precision="fp32", lookahead=lookahead)
+    assert np.array_equal(
+        list(used.harmonize(frames, unread)), list(again.harmonize(frames, unread))
+    )
+
+
 def test_only_the_inside_of_the_mask_changes(network: VHMAE) -> None:
     frames, masks = moving_scene(10, 64, 48)
     out = np.stack(list(Harmonizer(network, precision="fp32").harmonize(frames, masks)))

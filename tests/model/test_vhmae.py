@@ -40,6 +40,26 @@ def test_pixels_outside_the_mask_are_the_composites(head: str) -> None:
     assert not torch.allclose(frames, composite)
 
 
+@pytest.mark.parametrize("head", ["pixel", "photometric"])
+def test_linear_layers_start_as_mae_has_it(head: str) -> None:
+    """Xavier's uniform numbers, of the head that draws pixels, too; what changes colors starts from
+    no change."""
+    network = model(head=head)
+    layers = [
+        (name, layer)
+        for name, layer in network.named_modules()
+        if isinstance(layer, torch.nn.Linear) and not name.startswith("look_path")
+    ]
+    assert any(name.startswith("head") for name, _ in layers)
+    for name, layer in layers:
+        if name.startswith("head") and head == "photometric":
+            assert not layer.weight.any(), name
+        else:
+            bound = (6.0 / sum(layer.weight.shape)) ** 0.5
+            assert 0.95 * bound < layer.weight.abs().amax().item() <= bound, name
+        assert layer.bias is None or not layer.bias.any(), name
+
+
 def test_the_encoder_never_sees_the_foreground() -> None:
     composite, mask = window()
     network = model()
