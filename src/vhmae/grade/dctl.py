@@ -2,7 +2,7 @@
 with a slider for the strength.
 
 The maps themselves are written, not tables baked from them: thirty numbers a key frame in the place
-of 107,811, and no error of interpolation (docs/decisions.md, "grades").
+of 107,811, and no error of interpolation (docs/decisions-engine.md, "Grades").
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from vhmae.memory import bounded
 THUMBNAIL = (36, 64)
 """Height and width of the frames that the detector sees."""
 COLORS_MOVED = 0.05
-"""Motion within a shot moves the distribution of colours by less than this (docs/decisions.md,
-"cuts")."""
+"""Motion within a shot moves the distribution of colours by less than this
+(docs/decisions-engine.md, "Cuts")."""
 STRUCTURE_KEPT = 0.8
 """A flash or a fade moves colours further, but the picture stays as it was laid out."""
 
