@@ -1,16 +1,20 @@
-"""Small files that stand for more memory than there is are refused by their heads."""
+"""Small files that stand for more memory than there is are refused by their heads; memory that
+nothing uses any more is given back."""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import struct
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zlib import compress, crc32
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -24,7 +28,7 @@ from vhmae.data import aligned, pairs
 from vhmae.data.clips import Pack, read_file_table, read_mask_bits, read_names
 from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
-from vhmae.memory import available_bytes, check_memory
+from vhmae.memory import available_bytes, check_memory, give_back
 from vhmae.model.weights import load_model, save_model
 from vhmae.video.cuts import read_cuts
 from vhmae.video.matte import open_matte
@@ -33,6 +37,7 @@ from vhmae.video.sequence import probe_pictures
 from vhmae.video.still_sizes import stored_size
 from vhmae.video.stills import picture_kind, read_stored
 from vhmae.web.secrets import read_secrets
+from vhmae.work import harmonize
 from vhmae.work.jobs_table import read_jobs
 from vhmae.work.sheets import read_sheet
 
@@ -273,3 +278,46 @@ def test_sizes_are_told_by_the_first_bytes(kind: str, tmp_path: Path) -> None:
         assert stored_size(data, picture_kind(data) or "") == (123, 45)
         for cut in (15, 20, 24, 28):
             stored_size(data[:cut], picture_kind(data) or "")
+
+
+def resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+@pytest.mark.skipif(
+    not (sys.platform.startswith("linux") and hasattr(ctypes.CDLL(None), "malloc_trim")),
+    reason="another C library than glibc",
+)
+def test_what_was_freed_in_the_midst_of_a_heap_is_given_back() -> None:
+    held = [np.ones(8000) for _ in range(1600)]  # 100 MiB, each too small for a place of its own
+    last = held[-1].copy()
+    before = resident_mib()
+    del held
+    give_back()
+    assert resident_mib() < before - 80
+    assert last.all()
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_where_glibc_is_not_there_nothing_is_called(
+    platform: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory._glibc.cache_clear()
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: pytest.fail("glibc was called"))
+    try:
+        memory.keep_one_heap()
+        give_back()
+    finally:
+        memory._glibc.cache_clear()
+
+
+def test_a_job_gives_memory_back_all_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames, masks = moving_scene(24, 64, 48)
+    clip = write_video(tmp_path / "clip.mkv", frames)
+    mask = write_video(tmp_path / "mask.mkv", 255 * masks.astype(np.uint8), pix_fmt="gray")
+    given = []
+    monkeypatch.setattr(harmonize, "give_back", lambda: given.append(1))
+    harmonize.harmonize_video(clip, tmp_path / "out.mkv", mask=mask, weights="free")
+    assert len(given) == 1 + 24 // harmonize.FRAMES_KEPT_FREED

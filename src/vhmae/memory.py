@@ -1,14 +1,22 @@
 """Files that would need more memory than there is, refused by what their heads say of them, and
-what has no end."""
+what has no end; memory that nothing uses any more, given back.
+
+glibc keeps what was freed for what comes next, a heap for each few threads: of large frames that
+go from thread to thread, heaps hold a good deal that none of them uses.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
+import functools
 import math
 import os
 import stat
+import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +25,8 @@ import numpy as np
 from vhmae.errors import InputError
 
 GIB = 2**30
+_ARENA_MAX = -8
+"""glibc's number of the most heaps that ``malloc`` keeps (malloc.h)."""
 
 
 def how_many(most: int, each_bytes: int, room_bytes: int) -> int:
@@ -110,3 +120,31 @@ def bounded(path: Path) -> Path:
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
     return path
+
+
+def keep_one_heap() -> None:
+    """Have all threads that follow share a heap, where glibc would give them several; for a process
+    of our own, before it has threads."""
+    setting = _glibc("mallopt")
+    if setting is not None:
+        setting(_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """Give the system what was freed and is kept for later; does nothing where glibc is not
+    there."""
+    trim = _glibc("malloc_trim")
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
+
+
+@functools.cache
+def _glibc(name: str) -> Callable[..., int] | None:
+    """A function of glibc's that other C libraries have no twin of; None where it is not there."""
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        found: Callable[..., int] = getattr(ctypes.CDLL(None), name)
+    except (OSError, AttributeError):  # musl has no malloc_trim
+        return None
+    return found

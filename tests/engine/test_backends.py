@@ -387,6 +387,11 @@ def test_networks_of_one_file_share_its_session_until_it_changes(tmp_path: Path)
     assert_same(first.ask(*seen), second.ask(*seen), 1e-9)
 
 
+def test_a_window_takes_its_memory_once() -> None:
+    options = open_network("default", "onnx", "cpu").session.get_session_options()
+    assert not options.enable_mem_pattern  # or a plan of the same size is laid beside it
+
+
 def test_threads_ask_directml_one_after_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

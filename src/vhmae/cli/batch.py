@@ -10,6 +10,7 @@ from vhmae.cli.options import add_options, add_report_options, given_options
 from vhmae.cli.parser import add_command, write_report
 from vhmae.cli.words import with_flags
 from vhmae.errors import VhmaeError, counted
+from vhmae.memory import keep_one_heap
 from vhmae.options import build_options, options_of
 from vhmae.work.job import BatchJob, HarmonizeJob
 from vhmae.work.jobs_table import read_jobs
@@ -26,6 +27,7 @@ def add_batch(commands: Any) -> None:
 
 
 def _batch(args: Any) -> None:
+    keep_one_heap()
     work = build_options(BatchJob, given_options(args, BatchJob))
     jobs = read_jobs(work.table, given_options(args, HarmonizeJob))
     from vhmae.work.batch import run_batch

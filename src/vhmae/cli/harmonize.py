@@ -13,6 +13,7 @@ from vhmae.cli.parser import Parser, add_command, location, write_report
 from vhmae.cli.words import print_warnings, with_flags
 from vhmae.engine.settings import FOR_EVERYONE, HarmonizerSettings
 from vhmae.errors import InputError, counted
+from vhmae.memory import keep_one_heap
 from vhmae.options import build_options, option, options_of
 from vhmae.work.job import DemoJob, HarmonizeJob, StreamJob
 
@@ -73,6 +74,7 @@ def _check_laying(args: Any, values: dict[str, Any]) -> None:
 
 
 def _harmonize(args: Any) -> None:
+    keep_one_heap()
     if "-" in (str(args.composite_given), str(getattr(args, "output", ""))):
         _harmonize_pipe(args)
         return

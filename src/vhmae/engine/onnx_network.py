@@ -259,8 +259,9 @@ def _options(
     if kind == "cpu" and precision == "fp32":
         # Rewriting the graph takes longer than all windows of a short clip are spared by it.
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    # Where all steps of a window lie is planned after the first one, which has its own memory then.
+    options.enable_mem_pattern = False
     if kind == "directml":  # which needs both
-        options.enable_mem_pattern = False
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.add_external_initializers(list(values), list(values.values()))
     return options

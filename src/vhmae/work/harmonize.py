@@ -19,7 +19,7 @@ from vhmae.engine.memory import Snapshot
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.rendering import RENDERERS, load_compiled, render_planes
 from vhmae.errors import InputError, did_you_mean
-from vhmae.memory import check_memory
+from vhmae.memory import check_memory, give_back
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import begin, map_ahead, run_ahead
 from vhmae.progress import Progress, Told
@@ -42,13 +42,16 @@ from vhmae.work.sources import Payload, Sources, check_guide
 
 Changed = tuple[Ready, Snapshot | None]
 """A frame with what is to be done to it, and the harmonizers' memory now and then."""
-FRAMES_AHEAD = 4
+FRAMES_AHEAD = 2
 """Frames that wait between two stages, where they are not too large."""
 IN_WORK = 2
 """Frames that are decoded, rendered or encoded, at the least; the former twice where they are read
 again."""
 MOST_PLAIN_PIXELS = 1 << 21
 """A still of up to so many pixels is done by the plain way before the compiled one is loaded."""
+FRAMES_KEPT_FREED = 16
+"""Frames after which memory that nothing uses any more is given back: a short look, which most
+often finds little."""
 CHECKPOINT_FRAMES = 250
 """Frames after which a run that can be resumed closes a segment."""
 
@@ -158,6 +161,7 @@ def harmonize_job(
             if heard is not None and heard.guide["shots"] == "all":
                 renderer.needed = Needed(analysis)
             rendered = renderer.rendered()
+            give_back()  # what looking at the files and opening the network took
             try:
                 for done in rendered:
                     with analysis.busy.working("encode"):
@@ -168,6 +172,8 @@ def harmonize_job(
                         if done.snapshot is not None and isinstance(writer, SegmentedWriter):
                             at = (done.timed.index + 1, sources.skipped_before)
                             writer.checkpoint(*Standing(*at, tally, done.snapshot).saved())
+                    if writer.frames % FRAMES_KEPT_FREED == 0:
+                        give_back()
                     size = writer.size_bytes
                     progress(writer.frames + sources.skipped_before)
             finally:
