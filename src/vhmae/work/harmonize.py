@@ -19,7 +19,7 @@ from vhmae.engine.memory import Snapshot
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.rendering import RENDERERS, load_compiled, render_planes
 from vhmae.errors import InputError, did_you_mean
-from vhmae.memory import check_memory, give_back
+from vhmae.memory import check_memory, give_back, how_many
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import begin, map_ahead, run_ahead
 from vhmae.progress import Progress, Told
@@ -42,8 +42,11 @@ from vhmae.work.sources import Payload, Sources, check_guide
 
 Changed = tuple[Ready, Snapshot | None]
 """A frame with what is to be done to it, and the harmonizers' memory now and then."""
-FRAMES_AHEAD = 2
+FRAMES_AHEAD = 4
 """Frames that wait between two stages, where they are not too large."""
+FEW_AHEAD = 2
+"""Those of more than :data:`AHEAD_BYTES`: what encodes them takes so long that others catch up."""
+AHEAD_BYTES = 12 << 20
 IN_WORK = 2
 """Frames that are decoded, rendered or encoded, at the least; the former twice where they are read
 again."""
@@ -238,8 +241,14 @@ def waiting_bytes(analysis: Analysis) -> int:
     the network, those between the stages, and those in work."""
     sources = analysis.sources
     kept = analysis.harmonizers[0].latency_frames if analysis.keeps_frames else IN_WORK
-    frames = kept + 3 * sources.ahead(FRAMES_AHEAD) + IN_WORK
+    frames = kept + 3 * frames_ahead(sources) + IN_WORK
     return min(sources.info.frames, frames) * sources.payload_bytes
+
+
+def frames_ahead(sources: Sources) -> int:
+    """Frames that wait between two stages."""
+    fitting = how_many(FRAMES_AHEAD, sources.payload_bytes, AHEAD_BYTES)
+    return sources.ahead(max(FEW_AHEAD, fitting))
 
 
 def is_soon_done(info: VideoInfo) -> bool:
@@ -339,7 +348,7 @@ class Renderer:
     def rendered(self) -> Generator[Done, None, None]:
         """The frames to write, in order."""
         sources, first = self.analysis.sources, self.resumed.next if self.resumed else 0
-        ahead = sources.ahead(FRAMES_AHEAD)
+        ahead = frames_ahead(sources)
         decoded = self.analysis.busy.drawing("decode", sources.frames(first, count=True))
         changes = run_ahead(self._changes(run_ahead(decoded, ahead)), ahead)
         rendered = map_ahead(self._render, self._once_loaded(changes), self.threads)
