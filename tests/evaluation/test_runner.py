@@ -15,18 +15,22 @@ from tests.support.networks import model
 from tests.support.scenes import moving_scene
 from vhmae.arrays import Array
 from vhmae.color.basis import apply_transform
+from vhmae.config import read_config
 from vhmae.data.hyoutube import read_list, write_jpeg, write_mask
+from vhmae.data.job import SynthesisRecipe
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError
 from vhmae.evaluation import metrics
 from vhmae.evaluation.classical import as_map
-from vhmae.evaluation.constant import fit_constant, read_constant
+from vhmae.evaluation.constant import constant_file, fit_constant, read_constant
 from vhmae.evaluation.leftovers import read_leftovers
 from vhmae.evaluation.methods import Clip, Method, find_method
 from vhmae.evaluation.pooling import CompositeScore, bootstrap_interval, video_means
 from vhmae.evaluation.protocols import Frame, find_protocol
 from vhmae.evaluation.runner import evaluate, natural_drift
 from vhmae.evaluation.tables import format_report
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_untouched_composite_has_ratio_one(data: Path) -> None:
@@ -204,8 +208,17 @@ def test_the_constant_map_learns_what_all_composites_share(data: Path, tmp_path:
 
 
 @pytest.mark.parametrize("looks", ["one", "two"])
-def test_the_packaged_constant_maps_are_there(looks: str) -> None:
+def test_the_packaged_constant_maps_say_what_they_were_fitted_on(looks: str) -> None:
     assert read_constant(looks).shape == (3, 10)
+    told = json.loads(constant_file().read_text())[looks]
+    assert told["composites"] == 846
+    assert len(told["set_sha256"]) == 64
+    again = f"vhmae fit-constant --data constant-{looks} --looks {looks}"
+    assert told["command"] == f"{again} -o src/vhmae/assets/constant.json"
+    assert told["command"] in (ROOT / "docs/one-look.md").read_text()
+    recipe = read_config(SynthesisRecipe, ROOT / f"configs/benchmarks/constant-{looks}.yaml")
+    said = {key: getattr(recipe, key) for key in told["recipe"]}
+    assert json.loads(json.dumps(said)) == told["recipe"]
 
 
 def test_mkl_takes_over_the_backgrounds_colours(rng: np.random.Generator) -> None:
