@@ -57,6 +57,8 @@ MORE_TIME = 4.0
 """Tests that take so many times as long as without the change have noticed it ..."""
 LEAST_SECONDS = 120.0
 """... but not before so long, since the machine may be busy."""
+CONFTEST_BROKEN = "ImportError while loading conftest"
+"""What pytest says, under an exit status of its own, where all tests' common ground breaks."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -318,9 +320,12 @@ def run_tests(folder: Path, turns: Sequence[Sequence[str]], limit: float | None)
             else:
                 time.sleep(0.1)
         out.seek(0)
-        if code not in (0, 1, 2, -signal.SIGKILL):  # pytest's own trouble notices nothing
-            sys.exit(f"the tests could not be run ({code}):\n{out.read()[-2000:]}")
-        return Ran(code, time.monotonic() - began, out.read())
+        output = out.read()
+        # pytest's own trouble notices nothing; a package that cannot be imported is noticed.
+        broken = limit is not None and CONFTEST_BROKEN in output
+        if code not in (0, 1, 2, -signal.SIGKILL) and not broken:
+            sys.exit(f"the tests could not be run ({code}):\n{output[-2000:]}")
+        return Ran(code, time.monotonic() - began, output)
 
 
 def _in_the_fork(folder: Path, turns: Sequence[Sequence[str]], out: int) -> None:

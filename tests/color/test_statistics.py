@@ -161,7 +161,7 @@ def test_bands_of_luma_tell_their_chroma_saturation_and_share() -> None:
     # A band's sums over the share of all pixels, 0.02 more, so that few pixels say little.
     np.testing.assert_allclose(means[1], told * 0.75 / 0.77, atol=1e-5)
     np.testing.assert_allclose(means[[0, 2, 3]], 0.0, atol=1e-6)  # nobody, nobody, and a grey
-    spread = np.std([told[:2]] * 3 + [[0.0, 0.0]], axis=0, ddof=1)
+    spread = np.std(np.stack([*[told[:2]] * 3, np.zeros(2)]), axis=0, ddof=1)
     np.testing.assert_allclose(numbers[69:71], spread, atol=1e-5)
     np.testing.assert_allclose(clipped, 0.0)
 

@@ -80,8 +80,8 @@ def test_another_stream_begins_as_if_there_had_been_none(
     used = Harmonizer(network, precision="fp32", lookahead=lookahead)
     other = 255 - frames[::-1]
     for index, frame in enumerate(other):
-        unread = left == "where nothing can be read" and index > 8
-        used.step(frame, np.ones_like(masks[0]) if unread else masks[index])
+        is_covered = left == "where nothing can be read" and index > 8
+        used.step(frame, np.ones_like(masks[0]) if is_covered else masks[index])
     used.reset()
     assert np.array_equal(list(used.harmonize(frames, masks)), expected)
     # Its first frames hold nothing that can be read: they may borrow of what comes, not of before.

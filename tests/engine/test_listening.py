@@ -104,6 +104,19 @@ def test_a_word_can_be_said_of_the_frame_that_came_last_and_taken_back() -> None
             own.guide(gray_at(frame), SURE)
 
 
+def test_dials_that_are_turned_after_the_first_frame_act_as_after_any_other() -> None:
+    courses = []
+    for is_later in (False, True):
+        own, plain = live(), live()
+        if is_later:
+            own.step(FRAME, np.zeros_like(MASK))
+        run(own, 1)
+        own.guide(Guide(dials=Dials(exposure=-1)), SURE)
+        courses.append(reds(run(own, 4)) - reds(run(plain, 4)))
+    assert (np.abs(courses[0]) > 0.1).all()  # at once
+    assert courses[0] == pytest.approx(courses[1], abs=0.01)
+
+
 def said(what: str, frame: int) -> Guide:
     """A guide of a scope: a shot, or all of them by dials alone, or by a point."""
     dark = Guide(dials=Dials(exposure=-1))

@@ -17,7 +17,7 @@ from vhmae.evaluation.compare import compare
 from vhmae.evaluation.job import Comparison
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
-from vhmae.evaluation.sheet import CELL_HEIGHT, Row, make_sheet
+from vhmae.evaluation.sheet import CELL_HEIGHT, GAP, Row, make_sheet
 
 
 def test_a_set_shows_input_methods_and_target(data: Path, tmp_path: Path) -> None:
@@ -95,6 +95,20 @@ def test_the_error_map_is_dark_where_nothing_differs() -> None:
     last = sheet[24:, -width:]
     assert last[: CELL_HEIGHT - 40].max() < 10
     assert last[CELL_HEIGHT + 20 : 2 * CELL_HEIGHT - 40].mean() > 60
+
+
+def test_a_sheets_paper_is_white() -> None:
+    """Beside the headings, between cells and below rows; the cells are black."""
+    frames, masks = np.zeros((2, 64, 96, 3), np.uint8), np.ones((2, 64, 96), bool)
+    sheet = make_sheet([Row("", frames)], masks, frames, "error")
+    width = round(CELL_HEIGHT * 96 / 64)
+    paper = np.ones(sheet.shape[:2], bool)
+    for column in range(4):
+        left = column * (width + GAP)
+        paper[24 : 24 + CELL_HEIGHT, left : left + width] = False
+        paper[:24, left : left + 200] = False  # a heading
+    assert paper[:24].any()
+    assert (sheet[paper] == 255).all()
 
 
 def test_a_sheet_never_takes_an_inputs_place(tmp_path: Path) -> None:
