@@ -305,7 +305,7 @@ def test_where_glibc_is_not_there_nothing_is_called(
 ) -> None:
     memory._glibc.cache_clear()
     monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: pytest.fail("glibc was called"))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: pytest.fail("glibc was called"))
     try:
         memory.keep_one_heap()
         give_back()

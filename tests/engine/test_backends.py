@@ -388,7 +388,7 @@ def test_networks_of_one_file_share_its_session_until_it_changes(tmp_path: Path)
 
 
 def test_a_window_takes_its_memory_once() -> None:
-    options = open_network("default", "onnx", "cpu").session.get_session_options()
+    options = OnnxNetwork("default", "cpu").session.get_session_options()
     assert not options.enable_mem_pattern  # or a plan of the same size is laid beside it
 
 
