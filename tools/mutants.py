@@ -96,6 +96,7 @@ def main() -> None:
     if args.json is not None:
         args.json.parent.mkdir(parents=True, exist_ok=True)
     sys.dont_write_bytecode = True
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     for name in HEAVY:
         importlib.import_module(name)
     known = json.loads(args.json.read_text())["rows"] if args.json and args.json.exists() else []
@@ -309,16 +310,22 @@ def run_tests(folder: Path, turns: Sequence[Sequence[str]], limit: float | None)
         if child == 0:
             _in_the_fork(folder, turns, out.fileno())
         code: int | None = None
-        while code is None:
-            done, status = os.waitpid(child, os.WNOHANG)
-            if done:
-                code = os.waitstatus_to_exitcode(status)
-            elif limit is not None and time.monotonic() - began > limit:
-                os.killpg(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+        try:
+            while code is None:
+                done, status = os.waitpid(child, os.WNOHANG)
+                if done:
+                    code = os.waitstatus_to_exitcode(status)
+                elif limit is not None and time.monotonic() - began > limit:
+                    break
+                else:
+                    time.sleep(0.1)
+        finally:
+            if code is None:  # it takes too long, or this run is stopped: no tests go on without it
                 code = -signal.SIGKILL
-            else:
-                time.sleep(0.1)
+                with contextlib.suppress(ProcessLookupError):  # no session of its own yet
+                    os.killpg(child, signal.SIGKILL)
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
         out.seek(0)
         output = out.read()
         # pytest's own trouble notices nothing; a package that cannot be imported is noticed.
@@ -333,6 +340,7 @@ def _in_the_fork(folder: Path, turns: Sequence[Sequence[str]], out: int) -> None
     code = os.EX_SOFTWARE
     try:
         os.setsid()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for stream in (1, 2):
             os.dup2(out, stream)
         os.chdir(folder)
