@@ -78,9 +78,9 @@ def changes(
     """The network's half: frames with what is to be done to them."""
     for number in range(frames):
         frame, matte = shot = shots[number % len(shots)]
-        for payload, change, _ in harmonizer.push(shot, frame.thumbnail, matte):
+        for payload, change, *_ in harmonizer.push(shot, frame.thumbnail, matte):
             yield payload, change
-    for payload, change, part in harmonizer.drain_lazily():
+    for payload, change, part, _ in harmonizer.drain_lazily():
         assert part == 0, "a cut was found: the network would run more often than the quality says"
         yield payload, change
 

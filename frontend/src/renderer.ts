@@ -122,6 +122,7 @@ export class Renderer {
     this.own = this.surfacesOf(width, height);
     this.upload(this.own.before, source, this.own.filled);
     this.own.filled = true;
+    for (const one of this.own.targets) one.around = null;
     for (const one of this.mattes.values()) gl.deleteTexture(one);
     this.mattes.clear();
     this.shownMatte = this.blank;
@@ -157,7 +158,10 @@ export class Renderer {
     layers.forEach((layer, i) => {
       const to = (targets[i % 2] ??= target(gl, width, height));
       const { reach } = layer;
-      if (reach) this.copy(from, to.picture);
+      // Drawn again, as while a dial turns, the first layer still has the frame around it.
+      const isThere = i === 0 && to.around !== null && reach !== undefined && isSame(to.around, reach);
+      if (reach && !isThere) this.copy(from, to.picture);
+      to.around = i === 0 ? (reach ?? null) : null;
       gl.bindFramebuffer(gl.FRAMEBUFFER, to.buffer);
       if (reach) {
         gl.enable(gl.SCISSOR_TEST);
@@ -403,6 +407,8 @@ interface Target {
   height: number;
   picture: WebGLTexture;
   buffer: WebGLFramebuffer;
+  /** Outside of this the frame lies as it came; null where that is not known. */
+  around: Box | null;
 }
 
 /** What frames of one size are drawn from and into. */
@@ -422,8 +428,11 @@ function target(gl: WebGL2RenderingContext, width: number, height: number): Targ
   gl.bindFramebuffer(gl.FRAMEBUFFER, buffer);
   gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, picture, 0);
   gl.bindFramebuffer(gl.FRAMEBUFFER, null);
-  return { width, height, picture, buffer };
+  return { width, height, picture, buffer, around: null };
 }
+
+const isSame = (one: Box, other: Box): boolean =>
+  one.left === other.left && one.top === other.top && one.right === other.right && one.bottom === other.bottom;
 
 function release(gl: WebGL2RenderingContext, one: Target): void {
   gl.deleteFramebuffer(one.buffer);

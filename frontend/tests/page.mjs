@@ -209,9 +209,10 @@ test("another refusal is not another tab's word", async () => {
 
 /** An answer of maps: one object, a grid of one cell; `brightness` stands first of its numbers. */
 function mapsOfFrame(frame, brightness, isFinal) {
-  const view = new DataView(new ArrayBuffer(24 + 16 + 4 * (1 + 30 + 12)));
-  [0x50414d56, 1, 1, 1, 1, 0, frame, 0, Number(isFinal), 0, 1].forEach((value, i) => view.setUint32(4 * i, value, true));
-  view.setFloat32(44, brightness, true);
+  const view = new DataView(new ArrayBuffer(24 + 16 + 4 * (2 + 30 + 12)));
+  [0x50414d56, 2, 1, 1, 1, 0, frame, 0, Number(isFinal), 0, 1].forEach((value, i) => view.setUint32(4 * i, value, true));
+  view.setFloat32(44, 1, true);
+  view.setFloat32(48, brightness, true);
   return view.buffer;
 }
 

@@ -118,14 +118,16 @@ def maps_of(data: bytes) -> tuple[dict[str, int], list[dict[str, Any]]]:
     for _ in range(count):
         frame, shot, flags, _ = struct.unpack_from("<4I", data, at)
         at += 16
-        answers = []
+        answers, shares = [], []
         for _ in range(objects):
-            (present,) = struct.unpack_from("<I", data, at)
-            numbers = np.frombuffer(data, "<f4", 30 + grid * grid * 12, at + 4)
-            at += 4 + numbers.nbytes
+            present, share = struct.unpack_from("<If", data, at)
+            numbers = np.frombuffer(data, "<f4", 30 + grid * grid * 12, at + 8)
+            at += 8 + numbers.nbytes
             overall, local = numbers[:30].reshape(3, 10), numbers[30:].reshape(grid, grid, 3, 4)
             answers.append(FrameTransform(overall, local) if present else None)
-        rows.append({"frame": frame, "shot": shot, "flags": flags, "answers": answers})
+            shares.append(share)
+        told = {"frame": frame, "shot": shot, "flags": flags}
+        rows.append({**told, "answers": answers, "shares": shares})
     assert at == len(data)
     return {"version": version, "objects": objects, "grid": grid}, rows
 

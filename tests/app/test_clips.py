@@ -211,7 +211,7 @@ def test_frames_that_are_not_there_are_refused(page: Page, clip: str) -> None:
 
 def test_the_shader_makes_what_the_renderer_makes(folder: Path, page: Page, clip: str) -> None:
     head, rows = maps_of(page.get(f"projects/{clip}/maps", params={"first": 4, "count": 3}).content)
-    assert (head["version"], head["objects"]) == (1, 1)
+    assert (head["version"], head["objects"]) == (2, 1)
     assert [(row["frame"], row["shot"], row["flags"]) for row in rows] == [
         (4, 0, 1),
         (5, 0, 1),

@@ -12,16 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.app.page import Page, maps_of, picture_of, waited
+from tests.app.page import Page, app_of, maps_of, picture_of, shaded, waited
 from tests.support.scenes import moving_scene, write_video
 from vhmae.app.hearing import Hearer, Part
 from vhmae.app.looks import Look
+from vhmae.app.maps import Answered
 from vhmae.engine.moving import Side
 from vhmae.engine.pointing import DialFrames
-from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.rendering import FrameTransform, render_planes
 from vhmae.guide.dials import DIALS
 from vhmae.guide.options import GuideOptions
 from vhmae.guide.reading import guide_from
+from vhmae.video.reader import to_uint8
 from vhmae.work.alternatives import show_alternatives
 from vhmae.work.analysis import BACKGROUND, Analysis, open_analysis
 from vhmae.work.diagnosis import diagnose
@@ -37,17 +39,18 @@ def clip(page: Page) -> str:
     return page.opened(composite="clip.mkv", masks=["mask.mkv"])
 
 
-def told_by_files(folder: Path, weights: Path, guide: dict[str, Any]) -> Any:
-    """What the commands make of a guide: the harmonizers' decisions, and rows of points."""
+def job_of(folder: Path, weights: Path, guide: dict[str, Any], **more: Any) -> AnalysisJob:
+    """A command's job with a guide."""
     file = folder.parent / "guide.json"
     file.write_text(json.dumps({"schema": 1, **guide}))
-    job = AnalysisJob(
-        composite=folder / "clip.mkv",
-        masks=(folder / "mask.mkv",),
-        weights=str(weights),
-        device="cpu",
-        words=GuideOptions(guide=file),
-    )
+    files = {"composite": folder / "clip.mkv", "masks": (folder / "mask.mkv",)}
+    said = {"weights": str(weights), "device": "cpu", "words": GuideOptions(guide=file)}
+    return AnalysisJob(**{**files, **said, **more})
+
+
+def told_by_files(folder: Path, weights: Path, guide: dict[str, Any], **more: Any) -> Any:
+    """What the commands make of a guide: the harmonizers' decisions, and rows of points."""
+    job = job_of(folder, weights, guide, **more)
     analysis = open_analysis(job)
     heard = hear_guide(analysis)
     assert heard is not None
@@ -82,6 +85,71 @@ def test_a_guide_changes_what_the_commands_change(
     for row, other in zip(heard["points"], points, strict=True):
         assert {key: row[key] for key in other} == other
     assert heard["errors"] == []
+
+
+def test_reports_of_points_tell_what_comes_out(
+    folder: Path, page: Page, clip: str, bold_weights: Path
+) -> None:
+    """With what is kept, and as far as the answer goes."""
+    guide, how = {"points": [POINT, SECOND]}, {"strength": 0.5, "keep": ("hue", "luma")}
+    _, wanted, _ = told_by_files(folder, bold_weights, guide, **how)
+    found = page.heard(clip, guide, 4, strength=0.5, keep=["hue", "luma"])["points"]
+    plain = page.heard(clip, guide, 4)["points"]
+    for row, other, full in zip(found, wanted, plain, strict=True):
+        assert {key: row[key] for key in other} == other
+        assert row["got"] != full["got"]
+
+
+def test_what_is_said_fades_with_the_picture(tmp_path: Path, bold_weights: Path) -> None:
+    """What the page is told of a frame that fades is what the command writes and reports."""
+    pictures, masks = moving_scene(40, 96, 64)
+    left = np.clip(1.0 - (np.arange(40) - 23.0) / 12.0, 0.0, 1.0)[:, None, None, None]
+    pictures = np.rint(pictures * left + 255.0 * (1.0 - left)).astype(np.uint8)
+    write_video(tmp_path / "clip.mkv", pictures, pix_fmt="bgr0")
+    white = masks.astype(np.uint8) * 255
+    write_video(tmp_path / "mask.mkv", white, pix_fmt="yuv444p")
+    frame = 31
+    guide = {"points": [{**POINT, "frame": frame, "at": [55.0, 32.0], "to": "#405060"}]}
+    files = {"composite": tmp_path / "clip.mkv", "masks": (tmp_path / "mask.mkv",)}
+    analysis, points, job = told_by_files(tmp_path, bold_weights, guide, **files)
+    _, points, job = told_by_files(tmp_path, bold_weights, guide, **files)
+    analysis = open_analysis(job)
+    hear_guide(analysis)
+    ready = next(
+        one
+        for one in analysis.harmonized(analysis.sources.frames())
+        if one.payload.timed.index == frame
+    )
+    assert 0.1 < ready.shares[0] < 0.9, "it fades"
+    wanted = render_planes(ready.payload.timed.image, ready.covers[0], ready.changes[0])[0].rgb()
+    app = app_of(tmp_path, bold_weights)
+    try:
+        page = Page(app)
+        number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+        heard = page.heard(number, guide, frame)
+        [row], [change] = heard["points"], heard["changes"]
+        assert {key: row[key] for key in points[0]} == points[0]
+        [told] = maps_of(page.get(f"projects/{number}/maps?first={frame}&count=1").content)[1]
+        assert told["shares"][0] == pytest.approx(ready.shares[0], abs=1e-6)
+        document = {
+            **page.get(f"projects/{number}").json()["document"],
+            "guide": {"schema": 1, **guide},
+        }
+        saved = page.send(
+            "PUT", f"projects/{number}/document", {"revision": 1, "document": document}
+        )
+        assert saved.status_code == 200, saved.text
+        shown = picture_of(page.get(f"projects/{number}/rendered/{frame}?size=full")).astype(int)
+        # As the page's shader draws it, too.
+        maps = told["answers"][0].scaled(told["shares"][0])
+        added = np.reshape(change["change"], (3, 10)) * told["shares"][0]
+        picture = picture_of(page.get(f"projects/{number}/frames/{frame}?size=full&as=exact"))
+        drawn = shaded(picture, white[frame], maps, added)
+    finally:
+        app.close()
+    assert np.abs(to_uint8(wanted).astype(int) - shown).max() <= 1
+    assert np.abs(drawn - shown).max() <= 1
+    assert np.abs(shown - picture.astype(int))[masks[frame]].mean() > 2.0, "nothing to see"
 
 
 def test_the_goal_of_a_point_is_told(page: Page, clip: str) -> None:
@@ -289,7 +357,7 @@ def test_choices_of_another_object_are_no_error_where_the_background_moves_alone
     """As points: of the background is said what is said of the first object."""
     pixels = np.zeros((8, 8, 3), np.uint8)
     nothing = np.zeros((3, 10), np.float32), np.zeros((2, 2, 3, 4), np.float32)
-    look = Look(pixels, (pixels[..., 0],), (FrameTransform(*nothing),))
+    look = Look(pixels, (pixels[..., 0],), (Answered(FrameTransform(*nothing)),))
     hearer = Hearer(
         info=SimpleNamespace(width=8, height=8, frames=5, turned=0),  # type: ignore[arg-type]
         objects=2,

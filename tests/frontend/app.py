@@ -161,7 +161,7 @@ class Calls:
         assert (magic, count) == (b"VMAP", 1)
         found, length = [], 30 + grid * grid * 12
         for place in range(parts):
-            numbers = np.frombuffer(data, np.float32, length, 44 + place * 4 * (1 + length))
+            numbers = np.frombuffer(data, np.float32, length, 48 + place * 4 * (2 + length))
             local = numbers[30:].reshape(grid, grid, 3, 4)
             found.append(FrameTransform(numbers[:30].reshape(3, 10), local.copy()))
         return found

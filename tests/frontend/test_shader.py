@@ -19,23 +19,25 @@ from vhmae.engine.settings import Kept
 from vhmae.engine.sight import one_before_another
 
 DRAW = """
-async ({ frame, mattes, changes, width, height }) => {
+async ({ pictures, width, height }) => {
   const bytes = async (data) => {
     const got = await fetch("data:application/octet-stream;base64," + data);
     return new Uint8Array(await got.arrayBuffer());
   };
   const floats = async (data) => new Float32Array((await bytes(data)).buffer);
   const renderer = new page.Renderer(new OffscreenCanvas(width, height));
-  renderer.setFrame({ data: await bytes(frame), width, height });
-  const layers = [];
-  for (const [i, change] of changes.entries()) {
-    const matte = { data: await bytes(mattes[i]), width, height };
-    const overall = Float64Array.from(await floats(change.overall));
-    const local = await floats(change.local);
-    const { inverted, reach } = change;
-    layers.push({ matte, change: { ...change, overall, local }, inverted, reach });
+  for (const { frame, mattes, changes } of pictures) {
+    if (frame) renderer.setFrame({ data: await bytes(frame), width, height });
+    const layers = [];
+    for (const [i, change] of changes.entries()) {
+      const matte = { data: await bytes(mattes[i]), width, height };
+      const overall = Float64Array.from(await floats(change.overall));
+      const local = await floats(change.local);
+      const { inverted, reach } = change;
+      layers.push({ matte, change: { ...change, overall, local }, inverted, reach });
+    }
+    renderer.render(layers);
   }
-  renderer.render(layers);
   const { data } = renderer.read("after");
   renderer.dispose();
   let text = "";
@@ -116,18 +118,32 @@ def as_page(transform: FrameTransform, case: Case) -> dict[str, Any]:
     }
 
 
-def drawn(page: Page, frame: Array, mattes: list[Array], changes: list[dict[str, Any]]) -> Array:
-    height, width = frame.shape[:2]
-    opaque = np.dstack([frame, np.full((height, width), 255, np.uint8)])
-    given = {
-        "frame": _text(opaque),
-        "mattes": [_text(np.repeat(matte[..., None], 4, -1)) for matte in mattes],
-        "changes": changes,
-        "width": width,
-        "height": height,
-    }
+Changes = list[dict[str, Any]]
+
+
+def drawn(page: Page, frame: Array, mattes: list[Array], changes: Changes) -> Array:
+    return drawn_after(page, [(frame, mattes, changes)])
+
+
+def drawn_after(page: Page, pictures: list[tuple[Array | None, list[Array], Changes]]) -> Array:
+    """What one renderer has drawn in the end; no frame is the one before."""
+    assert pictures[0][0] is not None, "a frame to begin with"
+    height, width = pictures[0][0].shape[:2]
+    told = [
+        {
+            "frame": None if frame is None else _text(opaque(frame)),
+            "mattes": [_text(np.repeat(matte[..., None], 4, -1)) for matte in mattes],
+            "changes": changes,
+        }
+        for frame, mattes, changes in pictures
+    ]
+    given = {"pictures": told, "width": width, "height": height}
     data = base64.b64decode(page.evaluate(DRAW, given))
     return np.frombuffer(data, np.uint8).reshape(height, width, 4)[..., :3]
+
+
+def opaque(frame: Array) -> Array:
+    return np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)])
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -195,6 +211,37 @@ def test_nothing_outside_its_reach_need_be_drawn(page: Page) -> None:
     whole = drawn(page, frame, mattes, changes)
     assert np.array_equal(drawn(page, frame, mattes, reaching), whole)
     assert not np.array_equal(whole, frame)
+
+
+def test_what_is_drawn_again_is_drawn_as_at_first(page: Page) -> None:
+    """With other changes, as while a dial turns; with another reach; in another frame."""
+    rng = np.random.default_rng(9)
+    case = Case(cells=4)
+    sides = ("left", "top", "right", "bottom")
+
+    def picture(*boxes: tuple[int, ...]) -> tuple[Array, list[Array], Changes]:
+        frame = a_frame(rng, case.height, case.width)
+        mattes = [within(a_matte(rng, case.height, case.width), *box) for box in boxes]
+        reach = [dict(zip(sides, box, strict=True)) for box in boxes]
+        changes = [{**as_page(a_transform(rng, case), case), "reach": one} for one in reach]
+        return frame, mattes, changes
+
+    one, other = (7, 60, 350, 200), (40, 10, 385, 90)
+    (frame, mattes, changes), (_, _, turned) = picture(one), picture(one)
+    moved, both, next_frame = picture(other), picture(one, other), picture(one)
+    again = None, mattes, turned
+    pictures = [
+        (frame, mattes, changes),
+        again,
+        (None, *moved[1:]),
+        again,
+        (None, *both[1:]),
+        again,
+    ]
+    for last in range(1, len(pictures)):
+        wanted = drawn_after(page, [(frame, *pictures[last][1:])])
+        assert np.array_equal(drawn_after(page, pictures[: last + 1]), wanted), last
+    assert np.array_equal(drawn_after(page, [*pictures, next_frame]), drawn(page, *next_frame))
 
 
 REACH = """

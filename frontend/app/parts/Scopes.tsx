@@ -16,9 +16,9 @@ interface Measured {
 }
 const measured = signal<Measured | null>(null);
 
-/** How long a picture rests before it is measured: an exact one, one that an exact one follows. */
-const EXACT_MS = 80;
-const QUICK_MS = 300;
+/** How long a picture rests before it is measured. The page then waits for all that the GPU has been
+ * told by now: while a dial turns or a frame is sought, that is the next picture. */
+const RESTS_MS = 400;
 /** How seldom that is done while it plays: the browser may have to wait for the GPU. */
 const PLAYING_MS = 1500;
 const MOST_PIXELS = 100_000;
@@ -31,7 +31,7 @@ export function publish(renderer: Renderer, now: Shown): void {
   const which = mode.value === "before" ? "before" : "after";
   if (!showScopes.value) return;
   window.clearTimeout(timer);
-  const due = speed.value ? Math.max(0, last + PLAYING_MS - performance.now()) : now.exact ? EXACT_MS : QUICK_MS;
+  const due = speed.value ? Math.max(0, last + PLAYING_MS - performance.now()) : RESTS_MS;
   timer = window.setTimeout(() => void measure(renderer, now, which).catch(complain), due);
 }
 

@@ -54,14 +54,31 @@ function changeOf(place: number, inShot: number): ArrayLike<number> | null {
   return found?.change ?? null;
 }
 
+let told: (Change | null)[] = [];
+
 /** The changes that are to be drawn, part by part; null where one is away. */
 export const changes = computed<(Change | null)[]>(() => {
   const maps = shown.value?.maps;
-  if (!maps) return [];
-  return maps.objects.map((one, i) =>
-    one ? guided(one, changeOf(i, maps.shot), strengths.value[i] ?? 0, keep.value) : null,
+  const made = (maps?.objects ?? []).map((one, i) =>
+    one ? guided(one, changeOf(i, maps!.shot), (strengths.value[i] ?? 0) * maps!.shares[i]!, keep.value) : null,
   );
+  // An answer that says what the page has worked out already is no reason to draw anew.
+  if (!areAlike(made, told)) told = made;
+  return told;
 });
+
+/** Of a map: much less than a level of any color. */
+const ALIKE = 1e-5;
+
+function areAlike(ours: readonly (Change | null)[], theirs: readonly (Change | null)[]): boolean {
+  return ours.length === theirs.length && ours.every((one, i) => isAlike(one, theirs[i]!));
+}
+
+function isAlike(one: Change | null, other: Change | null): boolean {
+  if (!one || !other) return one === other;
+  if (one.local !== other.local || one.strength !== other.strength || `${one.keep}` !== `${other.keep}`) return false;
+  return one.overall.every((value, i) => Math.abs(value - other.overall[i]!) < ALIKE);
+}
 
 /** What the answer does to an object in the shot that is shown. */
 export function diagnosisOf(object: number): DiagnosisRow | null {

@@ -10,8 +10,10 @@ export interface FrameMaps {
   shot: number;
   /** Else an answer of the frame's neighborhood alone, which will be refined. */
   isFinal: boolean;
-  /** Of each object; null where it is not in the frame. */
+  /** Of each object, in full; null where it is not in the frame. */
   objects: (Maps | null)[];
+  /** How much of its change, and of what a guide adds, each is given: less of it in a fade. */
+  shares: number[];
 }
 
 const MAGIC = 0x50414d56; // "VMAP"
@@ -32,12 +34,14 @@ export function parseMaps(buffer: ArrayBuffer): FrameMaps[] {
   for (let i = 0; i < count; i++) {
     const [frame, shot, flags] = [0, 4, 8].map((more) => view.getUint32(at + more, true)) as Three;
     at += 16;
-    const row: FrameMaps = { frame, shot, isFinal: (flags & 1) > 0, objects: [] };
+    const row: FrameMaps = { frame, shot, isFinal: (flags & 1) > 0, objects: [], shares: [] };
     for (let object = 0; object < objects; object++) {
       const present = view.getUint32(at, true) > 0;
-      const overall = Float64Array.from(new Float32Array(buffer, at + 4, SIZE));
-      const local = new Float32Array(buffer.slice(at + 4 + 4 * SIZE, at + 4 + 4 * (SIZE + cells)));
-      at += 4 + 4 * (SIZE + cells);
+      row.shares.push(view.getFloat32(at + 4, true));
+      at += 8;
+      const overall = Float64Array.from(new Float32Array(buffer, at, SIZE));
+      const local = new Float32Array(buffer.slice(at + 4 * SIZE, at + 4 * (SIZE + cells)));
+      at += 4 * (SIZE + cells);
       row.objects.push(present ? { overall, local, rows: grid, columns: grid } : null);
     }
     if (!(flags & 2)) found.push(row);

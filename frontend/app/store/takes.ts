@@ -128,7 +128,8 @@ async function drawAll(now: Shown, answered: TakesAnswer): Promise<void> {
   const resized = (bitmap: ImageBitmap): Promise<ImageBitmap> =>
     createImageBitmap(bitmap, { resizeWidth: THUMB_WIDTH, resizeHeight: height, resizeQuality: "medium" });
   const [picture, matte] = await Promise.all([resized(now.bitmap), resized(own)]);
-  const changes = answered.takes.map((take) => guided(maps, take.change, strengths.value[object] ?? 0, keep.value));
+  const strength = (strengths.value[object] ?? 0) * now.maps.shares[object]!;
+  const changes = answered.takes.map((take) => guided(maps, take.change, strength, keep.value));
   try {
     // Once more where the graphics are lost on the way.
     thumbnails.value = drawn(picture, matte, changes) ?? drawn(picture, matte, changes) ?? [];

@@ -16,7 +16,16 @@ import numpy as np
 
 from vhmae.app.hearing import Hearer, Part, in_shot
 from vhmae.app.looks import Looks
-from vhmae.app.maps import FINAL, UNKNOWN, MapStore, told_maps, turned_answer
+from vhmae.app.maps import (
+    FINAL,
+    UNKNOWN,
+    Answered,
+    MapStore,
+    grid_of,
+    told_maps,
+    turned_answer,
+    unfaded,
+)
 from vhmae.app.pictures import (
     THUMB_LINES,
     THUMB_QUALITY,
@@ -44,7 +53,7 @@ from vhmae.overlap import run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import BACKGROUND, Analysis, Ready
-from vhmae.work.guiding import answer_among_neighbors
+from vhmae.work.guiding import came_among_neighbors
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.sources import Payload, Sources
 
@@ -210,14 +219,17 @@ class OpenClip:
             self.proxy.put(f"matte{part.thing}", index, png(self._preview_matte(cover)))
 
     def _settle(self, ready: Ready, tell: Callable[[int, int], None]) -> None:
-        payload, covers, changes, shot = ready
+        payload, covers, changes, shot, shares = ready
         index = payload.timed.index
-        answer = [one if isinstance(one, FrameTransform) else None for one in changes]
-        for place, one in enumerate(answer):
+        answer: list[Answered | None] = []
+        for place, (change, share) in enumerate(zip(changes, shares, strict=True)):
             sides = self.analysis.dial_sides(place, payload.mattes, covers)
             self.hearer.dial_frames.look_at(place, shot, index, sides)
-            if one is not None:
+            one = None
+            if isinstance(change, FrameTransform):
+                one = Answered(unfaded(change, share), share)
                 self.samples.look_at(index, shot, place, payload.timed.image, covers[place], one)
+            answer.append(one)
         self.maps.put(index, shot, answer)
         before, self.read = self.read, max(self.read, index + 1)
         tell(before, index)
@@ -319,7 +331,7 @@ class OpenClip:
 
     # --- maps
 
-    def answer(self, number: int) -> tuple[int, int, list[FrameTransform | None]]:
+    def answer(self, number: int) -> tuple[int, int, list[Answered | None]]:
         """Shot, flags and answer of a frame, as it is stored."""
         known = self.maps.get(number)
         if known is not None:
@@ -344,7 +356,7 @@ class OpenClip:
         looked = self.looks.get(self.hearer.default)
         if self.maps.grid or looked is None:
             return self.maps.grid
-        return next((len(one.local) for one in looked.answers if one is not None), 0)
+        return grid_of(looked.answers)
 
     def look(self, number: int, named: tuple[int, ...] = ()) -> None:
         """Look at a frame closely, with the network: it is in ``looks`` afterwards, or why not.
@@ -365,13 +377,17 @@ class OpenClip:
                 raise InputError(f"frame {number}: is not in the part that is looked at")
             covers = self.analysis.covers(payload.mattes)
             answers = tuple(
-                answer_among_neighbors(self.analysis, number, place, check) if cover.any() else None
+                self._answered(number, place, check) if cover.any() else None
                 for place, cover in enumerate(covers)
             )
             frame = to_uint8(payload.timed.image.rgb())
             self.looks.put(number, frame, covers, answers, named)
         except InputError as error:
             self.looks.fail(number, str(error))
+
+    def _answered(self, number: int, place: int, check: Callable[[], None]) -> Answered:
+        came = came_among_neighbors(self.analysis, number, place, check)
+        return Answered(came.answer, came.share)
 
     # --- as the renderer makes it
 
@@ -387,11 +403,11 @@ class OpenClip:
         for place, one in enumerate(answer):
             if one is None or not covers[place].any():
                 continue
-            decision = in_shot(decisions[place], shot)
+            decision, maps = in_shot(decisions[place], shot), one.maps
             if decision is not None:
                 added = decision.change.reshape(3, 10).astype(np.float32)
-                one = dataclasses.replace(one, overall=one.overall + added)
-            change = one.scaled(strengths[place])
+                maps = dataclasses.replace(maps, overall=maps.overall + added)
+            change = maps.scaled(one.share).scaled(strengths[place])
             done = KeepingChange(change, job.keep) if job.keep else change
             image, _ = render_planes(image, covers[place], done)
         return image

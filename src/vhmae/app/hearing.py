@@ -133,7 +133,7 @@ class Hearer:
     ) -> dict[str, Any]:
         """What follows from a guide, as ``POST guide`` tells it."""
         sound, numbers, errors = self.sound(guide)
-        decisions = self.decide(sound, strengths, self.shot_of(frame))
+        decisions = self.decide(sound, strengths, self.shot_of(frame), keep)
         rows: list[dict[str, Any]] = []
         changes = []
         for place, by_shot in decisions.items():
@@ -242,13 +242,18 @@ class Hearer:
         return None if color is None else [round(LEVELS * float(one), 2) for one in color]
 
     def decide(
-        self, guide: Guide, strengths: Sequence[float] | None = None, shot: int | None = None
+        self,
+        guide: Guide,
+        strengths: Sequence[float] | None = None,
+        shot: int | None = None,
+        keep: Sequence[Kept] = (),
     ) -> Decisions:
         """What is added to the maps of each part; of what is named, what was looked at by now.
 
         Args:
             strengths: how far each part goes; None is all of the way.
             shot: the shot that is asked about; None is all of them.
+            keep: what of the colors is left as it is, for what is told of points.
         """
         looked = [frame for frame in self._named(guide) if self._usable(frame)]
         said = guide
@@ -262,6 +267,7 @@ class Hearer:
                 show=self._seeing(place),
                 thing=max(part.thing, 1),
                 strength=1.0 if strengths is None else strengths[place],
+                keep=keep,
                 came=looked,
                 side=part.side,
             )
@@ -303,7 +309,7 @@ class Hearer:
         answer = look.answers[place]
         if answer is None:
             raise InputError(f"frame {frame} has no foreground; name another", field="guide")
-        return Shown(look.frame, look.mattes[place], answer, self.shot_of(frame))
+        return Shown(look.frame, look.mattes[place], answer.maps, self.shot_of(frame), answer.share)
 
     # --- what the answer is
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vhmae.app.maps import Answered
 from vhmae.arrays import Array
-from vhmae.engine.rendering import FrameTransform
 
 MOST_KEPT = 48
 """Frames beside those that the guide names: what one has stood at lately."""
@@ -26,7 +26,7 @@ class Look:
     frame: Array
     """(H, W, 3) uint8 RGB, of a file in memory."""
     mattes: tuple[Array, ...]
-    answers: tuple[FrameTransform | None, ...]
+    answers: tuple[Answered | None, ...]
     """Of each object; None where it is away."""
     trouble: str | None = None
     """Why nothing can be said of the frame."""
@@ -47,7 +47,7 @@ class Looks:
         number: int,
         frame: Array,
         mattes: tuple[Array, ...],
-        answers: tuple[FrameTransform | None, ...],
+        answers: tuple[Answered | None, ...],
         named: Collection[int] = (),
     ) -> Look:
         """Keep a look; pixels go to a file, of which the system keeps in memory what is used.

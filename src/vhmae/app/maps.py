@@ -1,8 +1,8 @@
 """The answer's maps of all frames of a clip, kept in a file of this run, and told in binary.
 
-The layout (little endian) is that of docs/app.md: a head, and for each frame its number, shot and
-flags and for each object whether it is there, its overall map (3, 10) and its local maps (G, G, 3,
-4).
+The layout (little endian) is that of docs/app-calls.md: a head, and for each frame its number, shot
+and flags and for each object whether it is there, how much of its change the frame is given, its
+overall map (3, 10) and its local maps (G, G, 3, 4).
 """
 
 from __future__ import annotations
@@ -11,20 +11,37 @@ import struct
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Array
 from vhmae.engine.rendering import FrameTransform
 
 MAGIC = b"VMAP"
-VERSION = 1
+VERSION = 2
 FINAL, UNKNOWN = 1, 2
 """Flags of a frame: its maps will not change any more; nothing is known of it yet."""
 OVERALL, AFFINE = 30, 12
 
-Answer = Sequence[FrameTransform | None]
+
+class Answered(NamedTuple):
+    """What is said of an object in a frame."""
+
+    maps: FrameTransform
+    """At full strength and without any guide; in full, where the frame fades."""
+    share: float = 1.0
+    """How much of its change, and of what a guide adds, the frame is given: less of it in a
+    fade."""
+
+
+Answer = Sequence[Answered | None]
 """What is said of each object of a frame; None where it is away."""
+
+
+def unfaded(change: FrameTransform, share: float) -> FrameTransform:
+    """What is said in full of a frame that was given a share of it; of one that was given nothing
+    nothing is known, and nothing is drawn in it."""
+    return change.scaled(1.0 / share) if 0.0 < share < 1.0 else change
 
 
 class MapStore:
@@ -42,7 +59,7 @@ class MapStore:
 
     @property
     def _record_bytes(self) -> int:
-        return self.objects * 4 * (1 + OVERALL + self.grid**2 * AFFINE)
+        return self.objects * record_bytes(self.grid)
 
     def put(self, frame: int, shot: int, answer: Answer) -> None:
         """Keep what is said of a frame."""
@@ -50,7 +67,7 @@ class MapStore:
             if self._file.closed:
                 return
             if not self.grid:
-                self.grid = next((len(one.local) for one in answer if one is not None), 0)
+                self.grid = grid_of(answer)
             self.shots[frame] = shot
             self.known[frame] = True
             if not self.grid:  # nothing but empty frames so far: they need no room
@@ -59,7 +76,7 @@ class MapStore:
             self._file.seek(frame * self._record_bytes)
             self._file.write(data)
 
-    def get(self, frame: int) -> list[FrameTransform | None] | None:
+    def get(self, frame: int) -> list[Answered | None] | None:
         """What is said of a frame; None where nothing is yet."""
         with self._lock:
             if not self.known[frame] or self._file.closed:
@@ -76,45 +93,54 @@ class MapStore:
             self._file.close()
 
 
+def grid_of(answer: Answer) -> int:
+    """Cells a side of the local maps; 0 where no object is there."""
+    return next((len(one.maps.local) for one in answer if one is not None), 0)
+
+
+def record_bytes(grid: int) -> int:
+    """Of an object in a frame."""
+    return 4 * (2 + OVERALL + grid**2 * AFFINE)
+
+
 def pack_answer(answer: Answer, grid: int) -> bytes:
     """The objects' part of a frame's record."""
     parts = []
     for one in answer:
         if one is None:
-            parts.append(bytes(4 * (1 + OVERALL + grid**2 * AFFINE)))
+            parts.append(bytes(record_bytes(grid)))
             continue
-        numbers = np.concatenate([one.overall.ravel(), one.local.ravel()])
-        parts.append(struct.pack("<I", 1) + numbers.astype("<f4").tobytes())
+        numbers = np.concatenate([one.maps.overall.ravel(), one.maps.local.ravel()])
+        parts.append(struct.pack("<If", 1, one.share) + numbers.astype("<f4").tobytes())
     return b"".join(parts)
 
 
-def unpack_answer(data: bytes, objects: int, grid: int) -> list[FrameTransform | None]:
+def unpack_answer(data: bytes, objects: int, grid: int) -> list[Answered | None]:
     """The inverse of :func:`pack_answer`."""
-    size = 1 + OVERALL + grid**2 * AFFINE
-    found: list[FrameTransform | None] = []
-    for row in np.frombuffer(data, "<f4").reshape(objects, size):
+    found: list[Answered | None] = []
+    for row in np.frombuffer(data, "<f4").reshape(objects, record_bytes(grid) // 4):
         if row[:1].view("<u4")[0] == 0:
             found.append(None)
             continue
-        overall, local = row[1 : 1 + OVERALL], row[1 + OVERALL :]
+        overall, local = row[2 : 2 + OVERALL], row[2 + OVERALL :]
         shape = (grid, grid, 3, 4)
-        found.append(FrameTransform(overall.reshape(3, 10).copy(), local.reshape(shape).copy()))
+        maps = FrameTransform(overall.reshape(3, 10).copy(), local.reshape(shape).copy())
+        found.append(Answered(maps, float(row[1])))
     return found
 
 
-def turned_answer(answer: Answer, degrees: int) -> list[FrameTransform | None]:
+def turned_answer(answer: Answer, degrees: int) -> list[Answered | None]:
     """An answer whose local maps lie as players turn the frame: degrees counterclockwise."""
     turns = round(degrees / 90) % 4
     if not turns:
         return list(answer)
     return [
-        None if one is None else FrameTransform(one.overall, _turned(one.local, turns))
-        for one in answer
+        None if one is None else Answered(_turned(one.maps, turns), one.share) for one in answer
     ]
 
 
-def _turned(local: Array, turns: int) -> Array:
-    return np.ascontiguousarray(np.rot90(local, turns))
+def _turned(maps: FrameTransform, turns: int) -> FrameTransform:
+    return FrameTransform(maps.overall, np.ascontiguousarray(np.rot90(maps.local, turns)))
 
 
 def told_maps(rows: Sequence[tuple[int, int, int, Answer]], objects: int, grid: int) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from vhmae.app.maps import Answered
 from vhmae.arrays import Array, to_unit
 from vhmae.color.basis import AFFINE
 from vhmae.engine.rendering import FrameTransform, KeepingChange, RgbChange
@@ -64,15 +65,21 @@ class Pixels:
     def __init__(self) -> None:
         self._before: list[Array] = []  # (P, 3) each
         self._step: list[Array] = []
+        self._share: list[Array] = []  # (P,) each
         self._one_in = 1
 
-    def add(self, before: Array, step: Array) -> None:
-        self._before.append(before[:: self._one_in])
-        self._step.append(step[:: self._one_in])
+    def add(self, before: Array, step: Array, share: float) -> None:
+        """Take pixels with what the answer adds to them in full, of which they get a share."""
+        for parts, more in (
+            (self._before, before),
+            (self._step, step),
+            (self._share, np.full(len(before), share)),
+        ):
+            parts.append(more[:: self._one_in])
         if sum(map(len, self._before)) > 2 * MOST_PIXELS:
             self._one_in *= 2
-            self._before = [part[::2] for part in self._before]
-            self._step = [part[::2] for part in self._step]
+            for parts in (self._before, self._step, self._share):
+                parts[:] = [part[::2] for part in parts]
 
     def both(self, said: Array, strength: float, keep: Sequence[Kept]) -> tuple[Array, Array]:
         """Colors before and after, (P, 3) float64.
@@ -82,6 +89,7 @@ class Pixels:
         """
         before = np.concatenate(self._before)
         step = np.concatenate(self._step) + added(before, said)
+        step *= np.concatenate(self._share)[:, None]
         planes = before.T[:, None].astype(np.float32)
         change: RgbChange = _Added(step.T[:, None] * strength)
         if keep:
@@ -105,18 +113,18 @@ class Samples:
         place: int,
         image: PlanarFrame,
         matte: Array,
-        transform: FrameTransform,
+        answer: Answered,
     ) -> None:
         """Take a frame's pixels, now and then."""
         key = place, shot
         if index - self._last.get(key, -EVERY_FRAMES) < EVERY_FRAMES:
             return
-        before, step = pixels_of(image, matte, transform)
+        before, step = pixels_of(image, matte, answer.maps)
         if not len(before):
             return
         with self._lock:
             self._last[key] = index
-            self._pixels.setdefault(key, Pixels()).add(before, step)
+            self._pixels.setdefault(key, Pixels()).add(before, step, answer.share)
 
     def both(
         self, shot: int, place: int, said: Array, strength: float, keep: Sequence[Kept]

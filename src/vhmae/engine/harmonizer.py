@@ -466,7 +466,7 @@ class Harmonizer(Stepping):
         if isinstance(change, FrameTransform):
             self.listener.hear(index, payload, change, shot, shown)
         told = self.listener.telling.added_to(change, shot, index)
-        return Released(payload, self.finished(told.scaled(shown)), shot)
+        return Released(payload, self.finished(told.scaled(shown)), shot, shown)
 
     def finished(self, change: ColorChange) -> ColorChange:
         """A change that is said in full, with this harmonizer's strength and what it keeps."""

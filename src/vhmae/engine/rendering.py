@@ -84,6 +84,8 @@ class Released(NamedTuple):
     """What is to be done to it; None where there is no foreground."""
     shot: int
     """Number of its shot, from 0."""
+    share: float = 1.0
+    """How much of what is said of its shot the change holds: less of it in a fade."""
 
 
 @dataclasses.dataclass(frozen=True)

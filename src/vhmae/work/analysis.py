@@ -44,6 +44,8 @@ class Ready(NamedTuple):
     """None for a part that is not in the frame."""
     shot: int
     """Number of its shot, from 0."""
+    shares: tuple[float, ...]
+    """How much of what is said of the shot each change holds: less of it in a fade."""
 
 
 class Analysis:
@@ -201,7 +203,8 @@ class Analysis:
             payload = waiting.payload
         self._again.drop()
         changes = tuple(one.change for one in released)
-        return Ready(payload, self.covers(payload.mattes), changes, released[0].shot)
+        shares = tuple(one.share for one in released)
+        return Ready(payload, self.covers(payload.mattes), changes, released[0].shot, shares)
 
     def _other_side_of(self, place: int, waiting: Waiting) -> tuple[Thumbnail, Array] | None:
         return self.find_other_side(place, waiting.index)

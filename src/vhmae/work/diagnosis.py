@@ -36,7 +36,7 @@ def diagnose(job: AnalysisJob) -> dict[str, Any]:
     for number, shot in itertools.groupby(ready, lambda one: one.shot):
         objects = [ShotPixels() for _ in analysis.harmonizers]
         first = last = -1
-        for (timed, _), covers, changes, _ in shot:
+        for (timed, _), covers, changes, *_ in shot:
             first, last = (timed.index if first < 0 else first), timed.index
             seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
             for pixels, matte, change in zip(objects, covers, changes, strict=True):

@@ -252,13 +252,6 @@ class Named:
         return [found.of(place) for place in parts]
 
 
-def answer_among_neighbors(
-    analysis: Analysis, number: int, place: int, check: Callable[[], None] = lambda: None
-) -> FrameTransform:
-    """What the network says of a frame, as :func:`came_among_neighbors` has it come."""
-    return came_among_neighbors(analysis, number, place, check).answer
-
-
 def came_among_neighbors(
     analysis: Analysis, number: int, place: int, check: Callable[[], None] = lambda: None
 ) -> Came:

@@ -44,7 +44,7 @@ def preview(job: PreviewJob) -> dict[str, Any]:
         harmonizer.surveyed = analysis.surveyed_at(number, place)
     heard = hear_guide(analysis, first, until=number)
     near = itertools.islice(analysis.sources.frames(first), number - first + AROUND + 1)
-    for (timed, mattes), covers, changes, _ in analysis.harmonized(near):
+    for (timed, mattes), covers, changes, *_ in analysis.harmonized(near):
         if timed.index != number:
             continue
         image, levels = timed.image, [0.0] * len(covers)
