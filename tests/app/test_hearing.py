@@ -121,7 +121,9 @@ def test_what_is_said_fades_with_the_picture(tmp_path: Path, bold_weights: Path)
         if one.payload.timed.index == frame
     )
     assert 0.1 < ready.shares[0] < 0.9, "it fades"
-    wanted = render_planes(ready.payload.timed.image, ready.covers[0], ready.changes[0])[0].rgb()
+    (faded,) = ready.changes
+    assert faded is not None
+    wanted = render_planes(ready.payload.timed.image, ready.covers[0], faded)[0].rgb()
     app = app_of(tmp_path, bold_weights)
     try:
         page = Page(app)

@@ -293,7 +293,7 @@ def test_a_guide_is_heard_where_the_first_frame_is_called_a_cut(tmp_path: Path) 
     job = of_weights(tmp_path, composite, masks, **more)
     (told,) = heard(job, first=8)
     assert told is not None
-    ((_, _, changes, shot),) = itertools.islice(
+    ((_, _, changes, shot, _),) = itertools.islice(
         (analysis := open_analysis(job)).harmonized(analysis.sources.frames(8)), 1
     )
     assert changes[0] is not None

@@ -121,6 +121,20 @@ export async function unpacked(
   return { frame, size: "preview", exact: false, bitmap: bitmap!, mattes };
 }
 
+/** A frame and its mattes to be seen at once: in one answer, where the server has them at hand. */
+export async function quickPictureOf(
+  id: string,
+  frame: number,
+  parts: readonly number[],
+  signal: AbortSignal,
+): Promise<Picture> {
+  if (!kept.has(address.frame(id, frame, "preview", "fast"))) {
+    const packed = parsePlayed(await api.played(id, frame, 1, 1, signal)).get(frame);
+    if (packed?.length === 1 + parts.length) return unpacked(id, frame, parts, packed);
+  }
+  return pictureOf(id, frame, parts, "preview", "fast", signal);
+}
+
 /** One byte a pixel of a matte. */
 export function bytesOf(matte: ImageBitmap): Uint8Array {
   const pixels = pixelsOf(matte);

@@ -4,7 +4,7 @@ import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { clip } from "../../src/index";
 import { api } from "../api";
 import { mapsOf, mapsVersion, type FrameMaps } from "./maps";
-import { parsePlayed, pictureOf, unpacked, type Packed, type Picture } from "./pictures";
+import { parsePlayed, pictureOf, quickPictureOf, unpacked, type Packed, type Picture } from "./pictures";
 import { isOpen, parts, project, projectId, shots } from "./project";
 import { complain } from "./session";
 
@@ -90,19 +90,18 @@ async function show(at: number, id: string): Promise<void> {
   const maps = mapsOf(id);
   const which = untracked(() => parts.value);
   isLoading.value = true;
-  const put = async (size: "preview" | "full", as: "exact" | "fast"): Promise<void> => {
-    const [picture, found] = await Promise.all([
-      pictureOf(id, at, which, size, as, signal),
-      maps.need(at, signal),
-    ]);
+  const put = async (coming: Promise<Picture>): Promise<void> => {
+    const [picture, found] = await Promise.all([coming, maps.need(at, signal)]);
     if (!signal.aborted) shown.value = { ...picture, maps: found };
   };
   try {
     const wait = untracked(() => isScrubbing.value);
-    if (wait || shown.value?.frame !== at) await put("preview", "fast");
+    if (wait || shown.value?.frame !== at) {
+      await put(quickPictureOf(id, at, which, signal));
+    }
     void maps.prefetch(at, lastFrame.value + 1);
     await rest(wait ? STANDS_MS : 30, signal);
-    await put(wantsFull() ? "full" : "preview", "exact");
+    await put(pictureOf(id, at, which, wantsFull() ? "full" : "preview", "exact", signal));
   } catch (error) {
     if (!signal.aborted) complain(error);
   } finally {

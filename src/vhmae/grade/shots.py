@@ -166,7 +166,7 @@ def grade_shots(
     sides = [_Side(harmonizer.side.of, every, space) for harmonizer in analysis.harmonizers]
     seen = damaged = 0
     ready = analysis.harmonized(analysis.sources.frames(count=True))
-    for (timed, _), covers, changes, number in ready:
+    for (timed, _), covers, changes, number, _ in ready:
         seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
         for side, cover, change in zip(sides, covers, changes, strict=True):
             side.look_at(number, timed.index, timed.image, cover, change)

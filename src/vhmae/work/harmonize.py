@@ -381,7 +381,7 @@ class Renderer:
             yield ready, snapshot
 
     def _render(self, changed: Changed) -> Done:
-        ((timed, mattes), covers, wanted, _), snapshot = changed
+        ((timed, mattes), covers, wanted, *_), snapshot = changed
         image, moved, levels_outside = timed.image, [], None
         layer = self.output.job.layer
         objects = self.analysis.objects

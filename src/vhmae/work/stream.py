@@ -166,7 +166,7 @@ def _pass_on(
     """Render what the sides say of a frame, and write it."""
     decoded, image, _ = parts[0].payload
     rendered, moved = image, dict.fromkeys(("foreground", "background"), None)
-    for side, (payload, change, _) in zip(harmonizer.moving, parts, strict=True):
+    for side, (payload, change, *_) in zip(harmonizer.moving, parts, strict=True):
         if change is not None:
             with busy.working("render"):
                 rendered, moved[side.side.of] = render_planes(rendered, payload[2], change)
