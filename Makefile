@@ -150,6 +150,7 @@ weights-follow: graphs guided
 	$(BIN)/vhmae fit-prior --weights free --data $(SETS)/dev-free -o src/vhmae/assets/free.prior.json
 	$(BIN)/python benchmarks/look_scores.py --data $(DATA) --sets $(SETS)
 	$(BIN)/python benchmarks/look_scores.py --data $(DATA) --sets $(SETS) --weights free --methods vhmae --json benchmarks/results/looks-free.json
+	$(BIN)/python benchmarks/scores.py --data $(DATA) --sets $(SETS) --weights free --methods vhmae --only val-edge,val-mild,val-large --json benchmarks/results/scores-free.json
 	$(BIN)/python benchmarks/scores.py --data $(DATA) --sets $(SETS)
 	$(BIN)/python benchmarks/steadiness.py --sets $(SETS)
 	$(BIN)/python benchmarks/context.py --sets $(SETS)

@@ -1,5 +1,5 @@
 """The scores on the model cards of the packaged weights, from results/looks*.json and
-results/scores.json."""
+results/scores*.json."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from look_tables import rows as look_rows
 from scores import SETS as LUT_SETS
 from speed_tables import RESULTS
 
-CARDS = {"default": ("looks", "scores"), "free": ("looks-free",)}
+CARDS = {"default": ("looks", "scores"), "free": ("looks-free", "scores-free")}
 """By weights, the result files that their card's scores are from."""
 
 

@@ -47,12 +47,13 @@ def look_table() -> str:
 
 def free_table() -> str:
     """One row a set: the weights that everyone may use, beside the default ones."""
-    usual = {row["data"]: row for row in rows() if row["method"] == "vhmae"}
+    usual = {row["data"]: row for row in [*_ours("scores"), *_ours("looks")]}
+    found_of = {row["data"]: row for row in [*_ours("scores-free"), *_ours("looks-free")]}
     lines = [
         "| set | free | 95 % | weakest / middle / strongest third | worse | default | worse |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in rows("looks-free"):
+    for row in sorted(found_of.values(), key=lambda row: row["data"].startswith("dev")):
         other = usual[row["data"]]
         low, high = row["ratio_ci95"]["fmse"]
         thirds = " / ".join(_ratio(third["ratio"]["fmse"]) for third in row["thirds"])
@@ -62,6 +63,15 @@ def free_table() -> str:
     found = [leading_ratio(rows(name)) for name in ("looks-free", "looks")]
     told = "{:.3f} for free, {:.3f} for default".format(*found)
     return "\n".join(lines) + f"\n\nGeometric mean of the leading sets: {told}."
+
+
+def _ours(name: str) -> list[dict[str, Any]]:
+    """The rows of a result file that are of the network, as it is scored first."""
+    return [
+        row
+        for row in rows(name)
+        if row["method"] == "vhmae" and row["protocol"] == "clean" and not row["swap_background"]
+    ]
 
 
 def leading_ratio(found: list[dict[str, Any]]) -> float:

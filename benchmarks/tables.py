@@ -90,6 +90,7 @@ EVALUATED = {
     "one_look": ("one-look",),
     "looks": ("summary", "looks", "looks-mean", "looks-change", "looks-light", "looks-people"),
     "looks-free": ("looks-free",),
+    "scores-free": ("looks-free",),
     "table1": ("summary", "table1"),
     "context": ("context",),
     "steadiness": ("steadiness",),

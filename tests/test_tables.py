@@ -71,7 +71,12 @@ def test_cards_show_every_set_that_their_weights_were_scored_on(tables: ModuleTy
             assert any(line.startswith(begun) for line in shown), begun
 
 
-CARDS = {"looks": "MODEL_CARD.md", "scores": "MODEL_CARD.md", "looks-free": "MODEL_CARD.free.md"}
+CARDS = {
+    "looks": "MODEL_CARD.md",
+    "scores": "MODEL_CARD.md",
+    "looks-free": "MODEL_CARD.free.md",
+    "scores-free": "MODEL_CARD.free.md",
+}
 
 
 def test_other_digests_are_told_from_todays(
