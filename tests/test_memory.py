@@ -313,12 +313,18 @@ def test_where_glibc_is_not_there_nothing_is_called(
         memory._glibc.cache_clear()
 
 
-def test_a_job_gives_memory_back_all_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_job_gives_memory_back_before_its_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frames, masks = moving_scene(24, 64, 48)
-    monkeypatch.setattr(harmonize, "FRAMES_KEPT_FREED", 8)
     clip = write_video(tmp_path / "clip.mkv", frames)
     mask = write_video(tmp_path / "mask.mkv", 255 * masks.astype(np.uint8), pix_fmt="gray")
-    given = []
-    monkeypatch.setattr(harmonize, "give_back", lambda: given.append(1))
-    harmonize.harmonize_video(clip, tmp_path / "out.mkv", mask=mask, weights="free")
-    assert len(given) == 1 + 24 // 8
+    given: list[list[Path]] = []
+    out = tmp_path / "out.mkv"
+
+    def look() -> None:
+        given.append([path for path in tmp_path.glob(".out.mkv.part*") if path.stat().st_size])
+
+    monkeypatch.setattr(harmonize, "give_back", look)
+    harmonize.harmonize_video(clip, out, mask=mask, weights="free")
+    assert given == [[]]  # once, while nothing was written

@@ -52,9 +52,6 @@ IN_WORK = 2
 again."""
 MOST_PLAIN_PIXELS = 1 << 21
 """A still of up to so many pixels is done by the plain way before the compiled one is loaded."""
-FRAMES_KEPT_FREED = 16
-"""Frames after which memory that nothing uses any more is given back: a short look, which most
-often finds little."""
 CHECKPOINT_FRAMES = 250
 """Frames after which a run that can be resumed closes a segment."""
 
@@ -175,8 +172,6 @@ def harmonize_job(
                         if done.snapshot is not None and isinstance(writer, SegmentedWriter):
                             at = (done.timed.index + 1, sources.skipped_before)
                             writer.checkpoint(*Standing(*at, tally, done.snapshot).saved())
-                    if writer.frames % FRAMES_KEPT_FREED == 0:
-                        give_back()
                     size = writer.size_bytes
                     progress(writer.frames + sources.skipped_before)
             finally:
