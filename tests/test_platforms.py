@@ -34,7 +34,7 @@ for found in pkgutil.walk_packages(vhmae.__path__, "vhmae."):
     importlib.import_module(found.name)
 
 from pathlib import Path
-from vhmae.app.maps import MapStore
+from vhmae.app.maps import Answered, MapStore
 from vhmae.app.proxy import Proxy
 from vhmae.app.run import RunFolder
 from vhmae.cli import main
@@ -52,8 +52,9 @@ proxy.put("frame", 0, b"first")
 proxy.put("frame", 1, b"other")
 assert [proxy.get("frame", 0), proxy.get("frame", 1)] == [b"first", b"other"]
 said = FrameTransform(numpy.full((3, 10), 10, "f"), numpy.full((2, 2, 3, 4), 0.5, "f"))
-maps.put(2, 0, [said])
-assert (maps.get(2)[0].overall == 10).all() and (maps.get(2)[0].local == 0.5).all()
+maps.put(2, 0, [Answered(said)])
+assert (maps.get(2)[0].maps.overall == 10).all()
+assert (maps.get(2)[0].maps.local == 0.5).all()
 proxy.close()
 maps.close()
 

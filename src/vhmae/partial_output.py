@@ -97,24 +97,25 @@ def whole_file(output: Path) -> Iterator[Path]:
 
     Where the body fails, nothing is left, and a file that was there stays as it was.
     """
-    with _told(output):
-        part = partial_name(output)
-        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_LINKS, 0o666))
+    part = partial_name(output)
     try:
+        with _told(output):
+            os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | _NO_LINKS, 0o666))
         yield part
         part.replace(output)
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where the name is none, there is nothing
+            part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def whole_folder(output: Path) -> Iterator[Path]:
     """Fill a folder whole: the body fills the one that it is given; the output must not be there
     yet."""
-    with _told(output):
-        part = output.with_name(f".{_plain(output)}.part-{secrets.token_hex(6)}")
-        part.mkdir()
+    part = output.with_name(f".{_plain(output)}.part-{secrets.token_hex(6)}")
     try:
+        with _told(output):
+            part.mkdir()
         yield part
         part.replace(output)
     finally:
@@ -152,11 +153,11 @@ def filled_folder(output: Path) -> Iterator[Path]:
             f"{output}: is not empty; give a new folder, so that nothing old stays among what is "
             "made"
         )
-    with _told(output):
-        part = output / f".part-{secrets.token_hex(6)}"
-        part.mkdir()
+    part = output / f".part-{secrets.token_hex(6)}"
     made = []
     try:
+        with _told(output):
+            part.mkdir()
         yield part
         for child in sorted(part.iterdir()):
             made.append(output / child.name)
@@ -213,10 +214,10 @@ def working_folder(output: Path) -> Iterator[Path]:
     may work on an output.
     """
     _clear(output)
-    with _told(output):
-        part = output.with_name(f".{_plain(output)}.part-{secrets.token_hex(6)}")
-        part.mkdir()
+    part = output.with_name(f".{_plain(output)}.part-{secrets.token_hex(6)}")
     try:
+        with _told(output):
+            part.mkdir()
         yield part
     finally:
         shutil.rmtree(part, ignore_errors=True)

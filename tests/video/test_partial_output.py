@@ -29,7 +29,11 @@ from vhmae.partial_output import (
     whole_file,
     whole_folder,
 )
+from vhmae.video.frame_writer import FrameWriter
+from vhmae.video.pictures import open_pictures
+from vhmae.video.probe import probe_video
 from vhmae.video.sequence import check_picture_output
+from vhmae.video.writer import VideoWriter
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -320,3 +324,17 @@ def test_a_lock_that_nobody_has_is_let_go_of(tmp_path: Path) -> None:
     assert held.path.exists()
     del held
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["out.mkv", "out.%04d.png"])
+def test_a_writer_that_nobody_has_leaves_nothing(name: str, small_clip: Maker) -> None:
+    """As an interrupt leaves it between its making and its holder."""
+    composite, _ = small_clip(frames=2)
+    before = sorted(composite.parent.iterdir())
+    source = probe_video(composite)
+    output = composite.parent / name
+    make: Callable[..., FrameWriter] = VideoWriter if name == "out.mkv" else open_pictures
+    writer = make(output, source)
+    assert any(path.name.startswith(".out") for path in composite.parent.iterdir())
+    del writer
+    assert sorted(composite.parent.iterdir()) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,8 @@ class FrameWriter(abc.ABC):
     """What is converted throughout the frame, so that the background is not bit-exact."""
     left_out: list[str]
     """Streams that the container cannot hold."""
+    _writing_process: int | None = None
+    """The process where something hidden lies on the disk that :meth:`abandon` takes away."""
 
     @property
     @abc.abstractmethod
@@ -53,6 +56,11 @@ class FrameWriter(abc.ABC):
         if kind is None:
             self.finish()
         else:
+            self.abandon()
+
+    def __del__(self) -> None:
+        """Abandon what an interrupt took from its holder before it had a name."""
+        if self._writing_process == os.getpid():
             self.abandon()
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import abc
 import contextlib
 import errno
+import os
 import shutil
 from fractions import Fraction
 from pathlib import Path
@@ -63,6 +64,7 @@ class PictureWriter(FrameWriter):
         self._bytes = 0
         self._lock = OutputLock(output)
         self._folder = partial_name(output).with_suffix("")
+        self._writing_process = os.getpid()
         try:
             self._folder.mkdir()
         except OSError as error:
@@ -120,6 +122,7 @@ class PictureWriter(FrameWriter):
         with contextlib.suppress(OSError):
             shutil.rmtree(self._folder)
         self._lock.release()
+        self._writing_process = None
 
 
 class _FFmpegPictures(PictureWriter):

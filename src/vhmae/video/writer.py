@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -143,6 +144,7 @@ class VideoWriter(FrameWriter):
         self._last_pts: int | None = None
         self._lock = OutputLock(output) if lock is None else None
         try:
+            self._writing_process = os.getpid()
             self._container = av.open(
                 f"file:{self.part.absolute()}",
                 "w",
@@ -410,6 +412,7 @@ class VideoWriter(FrameWriter):
         except BaseException:
             self.abandon()
             raise
+        self._writing_process = None
         if self._lock is not None:
             self._lock.release()
         self._close_original()
@@ -424,6 +427,7 @@ class VideoWriter(FrameWriter):
         self._close_original()
         if self._lock is not None:
             self._lock.release()
+        self._writing_process = None
 
     def _close_original(self) -> None:
         if self._original is not None:
