@@ -79,6 +79,8 @@ def write_video(
             names = ("colorspace", "color_primaries", "color_trc")
             matrix = dict.fromkeys(names if told else (), "smpte170m")
             stream.options = {"crf": "8", "preset": "ultrafast", **matrix}
+        if codec == "libx265":  # whose B-frames have no decoding times where there are few frames
+            stream.options = {"x265-params": "bframes=0"}
         sound = container.add_stream("aac", rate=48000, layout="mono") if audio else None
         for number, picture in enumerate(frames):
             rgb = np.repeat(picture[..., None], 3, axis=-1) if picture.ndim == 2 else picture
