@@ -5,7 +5,8 @@ python benchmarks/ablation.py --plan configs/ablations/paper.yaml --data DATA --
 [--cache FOLDER] [--json FILE]
 
 A plan names a recipe, what all runs share, seeds, runs that take the first seed alone, what each
-run changes, and perhaps a first run whose weights the others start from. Stop it at any time:
+run changes, and perhaps a first run whose weights the others start from, but for those that begin
+afresh. Stop it at any time:
 finished runs are skipped and the one that was going on resumes. All runs of the first seed come
 first. SETS holds the sets of configs/benchmarks.
 """
@@ -46,8 +47,6 @@ KEPT = (
     "worse_share",
     "composites",
     "videos",
-    "settings",
-    "digests",
 )
 
 
@@ -84,13 +83,16 @@ def runs_of(plan_file: Path, data: Path, cache: Path | None, folder: Path) -> It
 
     for seed in plan["seeds"]:
         first = run("first", seed, plan["first"], None) if "first" in plan else None
+        first_weights = None
         if first is not None:
             yield first
+            first_weights = first.folder / WEIGHTS
         once = plan.get("once", ()) if seed != plan["seeds"][0] else ()
         for name, changes in plan["runs"].items():
             if name in once:
                 continue
-            yield run(name, seed, changes, first.folder / WEIGHTS if first is not None else None)
+            afresh = name in plan.get("afresh", ())
+            yield run(name, seed, changes, None if afresh else first_weights)
 
 
 def with_seams(method: Method, size: int, patch: int, found: list[float]) -> Method:

@@ -26,7 +26,9 @@ from vhmae.training.recipe import Recipe
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "configs"
 CONFIGS = sorted(FOLDER.glob("*.yaml"))
-PLANS = [FOLDER / "ablations" / f"{name}.yaml" for name in ("gpu", "paper", "tokens")]
+PLANS = [
+    FOLDER / "ablations" / f"{name}.yaml" for name in ("gpu", "paper", "pretraining", "tokens")
+]
 TRIALS = FOLDER / "ablations" / "look.yaml"
 RECIPES = sorted({*FOLDER.rglob("*.yaml")} - {*PLANS, TRIALS})
 SCORES = {"fmse", "mse", "psnr", "fssim"}
@@ -112,9 +114,9 @@ def test_a_plan_of_ablations_is_valid_in_every_run(path: Path, tmp_path: Path) -
     command = f"# python benchmarks/ablation.py --plan {file} --data DATA --sets SETS -o RUNS"
     assert path.read_text().splitlines()[0] == command
     plan = load(path)
-    known = {"recipe", "size", "seeds", "once", "sets", "settings", "first", "runs"}
+    known = {"recipe", "size", "seeds", "once", "afresh", "sets", "settings", "first", "runs"}
     assert plan.keys() <= known
-    assert set(plan.get("once", ())) <= plan["runs"].keys()
+    assert {*plan.get("once", ()), *plan.get("afresh", ())} <= plan["runs"].keys()
     for name, scores in plan["sets"].items():
         read_config(SynthesisRecipe, FOLDER / "benchmarks" / f"{name}.yaml")
         assert set(scores) <= SCORES
