@@ -8,8 +8,9 @@ there; a row whose weights are not there is left out, and said. WORK keeps the w
 row and set, and each row's cost: what is there, for the same weights and set, is not measured again
 (delete ROW.cost.json to time a row anew). How far the classical methods go is chosen on dev-two;
 nothing is chosen on val. Writes benchmarks/results/table1.json
-after each row (rows that are not run anew are kept), and at the end docs/table1.md and its picture
-from it; with `--json` elsewhere, that file alone.
+and each composite's error beside it (table1-composites.json) after each row (rows that are not run
+anew are kept), and at the end docs/table1.md and its picture from them; with `--json` elsewhere,
+those files alone.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import table1_composites
 from hardware import chosen, describe
 from look_scores import make_set
 from method_cost import timed
@@ -54,6 +56,8 @@ MAPS = {row.name for row in ROWS if row.is_map}
 RESULT = Path(__file__).resolve().parent / "results" / "table1.json"
 PAGE = "docs/table1.md"
 Report = dict[str, Any]
+PARTS: dict[str, Report] = {"sets": {}, "colors": {}, "swapped": {}}
+"""A row without reports."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -325,7 +329,8 @@ def write(path: Path, work: Path, found: dict[str, Report], facts: dict[str, Rep
         found, facts: of the rows that were scored.
     """
     before = json.loads(path.read_text()) if path.exists() else {"rows": [], "paired": []}
-    rows: dict[str, Report] = {row["row"]: row for row in before["rows"]}
+    stood: dict[str, Report] = {row["row"]: row for row in before["rows"]}
+    rows = dict(stood)
     for row in rows.values():  # of before rows said themselves where they were measured
         row.setdefault("hardware", {"scores": [before["hardware"]], "cost": before["hardware"]})
     for name, told_of in facts.items():
@@ -333,12 +338,25 @@ def write(path: Path, work: Path, found: dict[str, Report], facts: dict[str, Rep
         parts = {kind: _each(told, found[name][kind]) for kind in kinds}
         rows[name] = {"row": name, **told_of, **parts}
     ordered = [rows[row.name] for row in ROWS if row.name in rows]
-    whole = {row["row"]: found.get(row["row"]) or whole_reports(row, work) for row in ordered}
+    composites = path.with_name(f"{path.stem}-composites.json")
+    known = table1_composites.kept(composites)
+    whole = {
+        row["row"]: found.get(row["row"]) or whole_reports(row, work, known.get(row["row"], {}))
+        for row in ordered
+    }
+    table1_composites.keep(composites, whole)
     pairs = differences(whole)
     made = {_place(pair) for pair in pairs}
-    if REFERENCE not in found:  # a difference of two rows that stand is as good as it was
-        kept = [pair for pair in before["paired"] if pair["row"] not in found]
-        pairs += [pair for pair in kept if _place(pair) not in made]
+    # A difference of two rows that stand is as good as it was.
+    pairs += [
+        pair
+        for pair in before["paired"]
+        if _place(pair) not in made
+        and all(
+            _digests(stood, name, pair) == _digests(rows, name, pair)
+            for name in (pair["row"], REFERENCE)
+        )
+    ]
     report = {"schema": 1, "hardware": describe(), "rows": ordered, "paired": pairs}
     write_text_whole(path, json.dumps(report, indent=1) + "\n")
 
@@ -351,17 +369,30 @@ def _place(pair: Report) -> tuple[str, str, bool]:
     return pair["row"], pair["data"], pair["colors"]
 
 
-def whole_reports(row: Report, work: Path) -> Report:
-    """The reports that a row of the table was made of, as far as they still lie in the work
-    folder."""
+def _digests(rows: dict[str, Report], name: str, pair: Report) -> Report | None:
+    """Of the report of a row that a difference was made of; None where there is none."""
+    kind = "colors" if pair["colors"] and name not in MAPS else "sets"
+    digests: Report | None = rows.get(name, PARTS)[kind].get(pair["data"], {}).get("digests")
+    return digests
+
+
+def whole_reports(row: Report, work: Path, known: Report) -> Report:
+    """The reports that a row of the table was made of, as far as they still lie in the work folder;
+    else what was kept of their composites.
+
+    Args:
+        known: the row's reports as ``table1_composites.kept`` gives them.
+    """
     found: Report = {}
     for kind, ending in (("sets", ""), ("colors", ".colors")):
         found[kind] = {}
         for data, short in row[kind].items():
             kept = work / f"{row['row']}.{data}{ending}.json"
             report = json.loads(kept.read_text()) if kept.exists() else {}
-            if report.get("digests") == short["digests"]:
-                found[kind][data] = report
+            for one in (report, known.get(kind, {}).get(data, {})):
+                if one.get("digests") == short["digests"]:
+                    found[kind][data] = one
+                    break
     return found
 
 

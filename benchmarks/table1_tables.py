@@ -57,12 +57,35 @@ def _cell(report: dict[str, Any] | None) -> str:
     return f"{report['ratio']['fmse']:.3f} [{low:.2f}, {high:.2f}] ({report['worse_share']:.0%})"
 
 
+def _old(found: dict[str, Any], name: str) -> str:
+    """A mark where a row was scored on a set before some of its composites were made anew: where
+    the set is not the one that the untouched composite was scored on."""
+    today = rows_by_name().get("composite", found)["sets"].get(name)
+    report = found["sets"].get(name)
+    if None in (today, report) or report["digests"]["set"] == today["digests"]["set"]:
+        return ""
+    return " †"
+
+
+def old_line() -> str:
+    """What the mark says, where a row has it."""
+    marked = [name for name in SETS if any(_old(found, name) for _, found in scored())]
+    return (
+        f"†: on {', '.join(marked)} as made before some composites were made anew; not paired."
+        if marked
+        else ""
+    )
+
+
 def ratio_table(kind: str) -> str:
     """One row a method, one column a set: as drawn (``sets``) or by its colors alone."""
     rows = [
         [
             named(row, found),
-            *(_cell(found[kind].get(name, found["sets"].get(name))) for name in SETS),
+            *(
+                _cell(found[kind].get(name, found["sets"].get(name))) + _old(found, name)
+                for name in SETS
+            ),
         ]
         for row, found in scored()
         if row.group not in ("untouched", "time")
@@ -79,7 +102,7 @@ def time_table() -> str:
         terms = "time" if row.group == "time" else "samples"
         if row.name == REFERENCE:
             terms = "both"
-        cells = (_cell(found["colors"][name]) for name in SETS)
+        cells = (_cell(found["colors"][name]) + _old(found, name) for name in SETS)
         title = row.title.removesuffix(LONG)
         rows.append([title, terms, f"{found['samples']:,}", *cells])
     return _lines(["method", "equal", "samples", *SETS], rows)
@@ -92,7 +115,7 @@ def metric_table(name: str) -> str:
         if row.group == "time":
             continue
         report = found["sets"][name]
-        cells = [named(row, found)]
+        cells = [named(row, found) + _old(found, name)]
         for key, digits in METRICS:
             told = report["overall"].get(key)
             cells.append(_interval(told, digits) if told else "")
@@ -260,7 +283,7 @@ def _sections() -> list[str]:
         for name, told in SETS_TOLD.items()
         for part in (f"### {name}: {told}", metric_table(name))
     ]
-    return [
+    parts = [
         missing_line(),
         "## By colors alone",
         "Networks that draw pixels blur at this size, and blur costs more than wrong colors do. So "
@@ -270,6 +293,7 @@ def _sections() -> list[str]:
         f"of composites that are worse than untouched. Under {LEAST_VIDEOS} videos no interval is "
         "ground for a claim.",
         ratio_table("colors"),
+        old_line(),
         "![fMSE ratios by set](pictures/table1.png)",
         "## As drawn",
         ratio_table("sets"),
@@ -313,6 +337,7 @@ def _sections() -> list[str]:
         "of training is told, it is time on the wall, on a machine with other work on it.",
         cost_table(),
     ]
+    return [part for part in parts if part]
 
 
 def table1_blocks() -> dict[str, str]:

@@ -90,7 +90,12 @@ def test_rows_of_table_1_that_are_not_run_anew_stand_with_their_pairs(
     assert gaps(again) == {"mkl": 4.0, "is2am": 1.0}
     (tmp_path / "mkl.val-one.json").unlink()
     assert gaps(run(is2am=8.0)) == {"mkl": 4.0, "is2am": 3.0}  # neither of mkl's two has changed
-    assert gaps(run(vhmae_transforms=2.0)) == {"is2am": 6.0}  # mkl's composites are not here
+    # The composites of mkl are kept, though its whole report is not.
+    assert gaps(run(vhmae_transforms=2.0)) == {"mkl": 7.0, "is2am": 6.0}
+    (tmp_path / "table1-composites.json").unlink()
+    assert gaps(run(vhmae_transforms=2.0)) == {"mkl": 7.0, "is2am": 6.0}  # nothing has changed
+    (tmp_path / "table1-composites.json").unlink()
+    assert gaps(run(vhmae_transforms=1.0)) == {"is2am": 7.0}
 
 
 def test_a_file_whose_rows_do_not_say_where_they_were_measured_tells_it_on(
@@ -233,3 +238,25 @@ def test_a_report_is_read_again_only_where_it_says_all_that_is_asked(
     assert not today(set="other")
     assert not today(method="other")
     assert not today(protocol="other")
+
+
+def test_a_row_of_a_set_that_was_made_anew_is_marked(
+    tables: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table1, made = (importlib.import_module(name) for name in ("table1", "table1_tables"))
+    today, before = (table1.told(report("is2am", 2.0)) for _ in range(2))
+    before["digests"] = {**today["digests"], "set": "as made before"}
+    found = {
+        name: {"sets": dict.fromkeys(made.SETS, today) | old, "mix": 1.0}
+        for name, old in (("composite", {}), ("is2am", {"val-camera": before}), ("idih", {}))
+    }
+    monkeypatch.setattr(made, "rows_by_name", lambda: found)
+    _, _, marked, plain = made.ratio_table("sets").splitlines()
+    assert [cell.endswith("† ") for cell in marked.split("|")[2:7]] == [
+        name == "val-camera" for name in made.SETS
+    ]
+    assert "†" not in plain
+    assert "| iS2AM † |" in made.metric_table("val-camera")
+    assert made.old_line().startswith("†: on val-camera as made")
+    del found["is2am"]
+    assert made.old_line() == ""
