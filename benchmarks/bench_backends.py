@@ -65,10 +65,6 @@ def ask(backend: str) -> None:
 
 def render(way: str) -> None:
     """In a process of its own: what rendering 1080p takes, printed."""
-    began = time.perf_counter()
-    if way == "compiled":
-        import llvmlite.binding  # noqa: F401  # its import is a part of what it costs
-    imported = time.perf_counter()
     from vhmae.color.yuv import ColorEncoding
     from vhmae.engine.rendering import FrameTransform, render_planes
     from vhmae.video.planes import PlanarFrame
@@ -91,7 +87,6 @@ def render(way: str) -> None:
     for _ in range(RENDERED):
         render_planes(frame, matte, change, plain=way == "plain")
     told = {
-        "import_ms": 1000 * (imported - began),
         "first_ms": 1000 * first,
         "cpu_ms": 1000 * (time.process_time() - cpu) / RENDERED,
         "mask_area": float(inside.mean()),

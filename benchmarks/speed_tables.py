@@ -87,7 +87,6 @@ def backend_table() -> str:
         "|---|---|---|",
     ]
     told = {
-        "import_ms": "ms to import llvmlite",
         "first_ms": "ms of the first frame",
         "cpu_ms": "CPU ms of each further frame",
     }

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from vhmae.engine import machine_code
 from vhmae.engine.machine_code import load_function
 
 MODULE = """
@@ -100,3 +101,22 @@ def test_code_that_calls_what_is_not_there_is_not_kept(doubling: Doubling) -> No
     with pytest.raises(AssertionError, match="needs nobody_has_this"):
         doubling.load(STRANGER)
     assert not kept(doubling)
+
+
+def test_where_code_is_not_linked_by_ourselves_llvm_loads_it(
+    doubling: Doubling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine_code, "links_here", lambda: False)
+    assert doubling.works()
+    assert doubling.works()
+    assert doubling.made == 1
+
+
+def test_what_cannot_be_linked_llvm_loads(
+    doubling: Doubling, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise ValueError("has addresses of another kind")
+
+    monkeypatch.setattr(machine_code, "linked", refuse)
+    assert doubling.works()

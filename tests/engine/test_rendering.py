@@ -142,7 +142,9 @@ bits = int(sys.argv[1])
 load_compiled(bits)
 from vhmae.engine import recoloring
 assert recoloring._recolor.cache_info().misses == 1
+from vhmae.engine.machine_code import links_here
 assert "numba" not in sys.modules, "imported though its code is kept"
+assert not (links_here() and "llvmlite.binding" in sys.modules), "imported though it is not needed"
 codes = np.uint8 if bits == 8 else np.uint16
 planes = [np.full(size, 40, codes) for size in ((36, 64), (18, 32), (18, 32))]
 change = FrameTransform(np.full((3, 10), 0.1, np.float32), np.zeros((4, 4, 3, 4), np.float32))

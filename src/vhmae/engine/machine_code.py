@@ -1,4 +1,4 @@
-"""Machine code that numba made once: kept on the disk, and loaded by LLVM alone.
+"""Machine code that numba made once: kept on the disk, and loaded by itself, or by LLVM alone.
 
 Importing numba takes as long as all else that harmonizing imports, and more memory. What it makes
 of a function of pointers and numbers needs nothing of it any more.
@@ -12,21 +12,26 @@ import functools
 import hashlib
 import importlib.metadata
 import os
+import platform
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import llvmlite
-import llvmlite.binding as llvm
 
+from vhmae.engine.linking import linked
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
 
 _LIBRARY = ("memset", "memcpy", "memmove")
 """What machine code may call that is not in its module."""
+_PROCESSORS = Path("/proc/cpuinfo")
+_PROCESSOR = ("vendor_id", "cpu family", "model", "stepping", "flags")
+"""What Linux says of a processor that code is made for."""
 _loading = threading.RLock()
-_engines: list[Any] = []
+_loaded: list[object] = []
 """Code lives as long as what loaded it."""
 
 
@@ -46,28 +51,49 @@ def load_function(
             there. It must neither raise nor allocate.
     """
     with _loading:
-        target = _target_machine()
         file = _kept(name, sources)
         code = _read(file)
         if code is None:
-            code = _compiled(name, *module_of(), target)
+            code = _compiled(name, *module_of())
             _keep(file, code)
-        engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-        engine.add_object_file(llvm.ObjectFileRef.from_data(code))
-        engine.finalize_object()
-        _engines.append(engine)
-        return ctypes.CFUNCTYPE(None, *arguments)(engine.get_function_address(name))
+        return ctypes.CFUNCTYPE(None, *arguments)(_address_of(name, code))
+
+
+def _address_of(name: str, code: bytes) -> int:
+    """Where a function of an object file runs."""
+    if links_here():
+        with contextlib.suppress(ValueError, OSError):  # LLVM knows more
+            ours = linked(code, name, _LIBRARY)
+            _loaded.append(ours)
+            return ours.address
+    import llvmlite.binding as llvm
+
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _target_machine())
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    _loaded.append(engine)
+    found: int = engine.get_function_address(name)
+    return found
+
+
+def links_here() -> bool:
+    """Whether code is made ready without LLVM on this system."""
+    return sys.platform.startswith("linux") and platform.machine() == "x86_64"
 
 
 @functools.cache
 def _prepared() -> Any:
     """LLVM's target: this machine."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     return llvm.Target.from_triple(llvm.get_process_triple())
 
 
 def _target_machine() -> Any:
+    import llvmlite.binding as llvm
+
     return _prepared().create_target_machine(
         cpu=llvm.get_host_cpu_name(),
         features=llvm.get_host_cpu_features().flatten(),
@@ -77,8 +103,11 @@ def _target_machine() -> Any:
     )
 
 
-def _compiled(name: str, module: str, entry: str, target: Any) -> bytes:
+def _compiled(name: str, module: str, entry: str) -> bytes:
     """A module as an object file with one function to be called."""
+    import llvmlite.binding as llvm
+
+    target = _target_machine()
     parsed = llvm.parse_assembly(module)
     for function in parsed.functions:
         if function.name == entry:
@@ -104,11 +133,22 @@ def _kept(name: str, sources: Sequence[Path]) -> Path:
     facts = hashlib.sha256()
     for path in sources:
         facts.update(path.read_bytes())
-    cpu = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
     made_by = importlib.metadata.version("numba"), llvmlite.__version__
-    facts.update(repr((llvm.get_process_triple(), *cpu, *made_by)).encode())
+    facts.update(repr((*_machine(), *made_by)).encode())
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "vhmae" / "machine-code" / f"{name}-{facts.hexdigest()[:16]}.o"
+
+
+def _machine() -> list[str]:
+    """What tells machines apart that need code of their own."""
+    if links_here():
+        with contextlib.suppress(OSError):
+            told = _PROCESSORS.read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
+            return [line for line in told if line.startswith(_PROCESSOR)]
+    import llvmlite.binding as llvm
+
+    cpu = llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+    return [llvm.get_process_triple(), *cpu]
 
 
 def _read(file: Path) -> bytes | None:
