@@ -13,12 +13,6 @@ from tests.support.sets import data
 from vhmae.evaluation.methods import find_method
 
 __all__ = ["data"]
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture(autouse=True)
-def _benchmarks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
 
 
 def test_a_set_is_scored_anew_and_all_others_stand(
@@ -51,7 +45,6 @@ def test_a_set_is_scored_anew_and_all_others_stand(
     assert again["scores"] == first["scores"]
     assert again["paired"] == first["paired"]
     monkeypatch.undo()
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     more = run("mkl:0.25", "val-edge")
     edges = [row["method"] for row in more["scores"] if row["data"] == "val-edge"]
     assert edges == ["composite", "mkl:0.25", "mkl"]

@@ -11,20 +11,14 @@ from typing import Any
 import pytest
 
 from tests.support.reports import report
+from tests.support.results import tables
 from tests.support.sets import data
 from vhmae.data.digests import settings_digest
 from vhmae.evaluation.clip import Method
 from vhmae.evaluation.network import weights_digest
 from vhmae.evaluation.protocols import PROTOCOLS
 
-__all__ = ["data"]
-ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def tables(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("tables")
+__all__ = ["data", "tables"]
 
 
 def test_old_rows_of_table_1_are_told_by_their_sets(

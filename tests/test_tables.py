@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.reports import report
+from tests.support.results import tables
 from tests.support.scenes import moving_scene
 from tests.support.sets import data
 from vhmae.data.digests import settings_digest
@@ -24,14 +25,8 @@ from vhmae.evaluation.network import weights_digest
 from vhmae.evaluation.protocols import PROTOCOLS
 from vhmae.model.vhmae import VHMAE
 
-__all__ = ["data"]
+__all__ = ["data", "tables"]
 ROOT = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def tables(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
-    return importlib.import_module("tables")
 
 
 def test_a_table_is_of_today_or_says_its_commit(tables: ModuleType) -> None:
