@@ -24,9 +24,12 @@ import contextlib
 import dataclasses
 import hashlib
 import importlib
+import itertools
 import json
+import math
 import py_compile
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -54,9 +57,11 @@ HEAVY = (
 )
 """Imported once: each run of the tests begins as a fork of this process, which has no room yet."""
 MORE_TIME = 4.0
-"""Tests that take so many times as long as without the change have noticed it ..."""
+"""Tests have noticed a change with which they take so many times the processor's time ..."""
 LEAST_SECONDS = 120.0
-"""... but not before so long, since the machine may be busy."""
+"""... and so many seconds of it at the least."""
+BUSY = 10.0
+"""A machine that is busy is waited for so many times as long; tests that hang have noticed it."""
 CONFTEST_BROKEN = "ImportError while loading conftest"
 """What pytest says, under an exit status of its own, where all tests' common ground breaks."""
 
@@ -88,8 +93,8 @@ def main() -> None:
         "--limit",
         type=float,
         metavar="SECONDS",
-        help="what the tests of a room may take, where they are known to pass (several times of "
-        "what they take unchanged)",
+        help="what the tests of a room may take of the processor, where they are known to pass "
+        "(several times of what they take unchanged)",
     )
     parser.add_argument("--json", type=Path, help="where the report goes")
     args = parser.parse_args()
@@ -102,20 +107,20 @@ def main() -> None:
     known = json.loads(args.json.read_text())["rows"] if args.json and args.json.exists() else []
     rows: list[dict[str, Any]] = []
     with copied_tree() as folder:
-        for room in args.rooms:
-            limit = args.limit
-            for change in drawn(folder, room, args.sample, args.seed):
-                state = state_of(folder, change)
-                row = next((row for row in known if is_judged(row, change, state)), None)
-                if row is None:
-                    limit = limit or usual_limit(folder, room)
-                    row = judge(folder, change, limit) | state
-                    print(json.dumps(row), flush=True)
-                elif not row["noticed"]:
-                    row["reason"] = reason_of(row)
-                rows.append(row)
-                if args.json is not None:  # as it goes: such a run is often stopped
-                    args.json.write_text(json.dumps(report(rows, args.seed), indent=1) + "\n")
+        rooms = [drawn(folder, room, args.sample, args.seed) for room in args.rooms]
+        # Of each room in turn: such a run is often stopped, and has looked at all of them then.
+        changes = [*filter(None, itertools.chain(*itertools.zip_longest(*rooms)))]
+        judged = {change: row for change in changes if (row := judged_row(folder, change, known))}
+        limits: dict[str, float] = {}
+        for change in changes:
+            if change not in judged:
+                if change.room not in limits:
+                    limits[change.room] = args.limit or usual_limit(folder, change.room)
+                judged[change] = judge(folder, change, limits[change.room])
+                print(json.dumps(judged[change]), flush=True)
+            rows = [judged[change] for change in changes if change in judged]
+            if args.json is not None:
+                args.json.write_text(json.dumps(report(rows, args.seed), indent=1) + "\n")
     told = report(rows, args.seed)
     print(f"{told['noticed']} of {told['changes']} noticed, 95 %: {told['interval']}")
     sys.exit(told["share"] < LEAST_NOTICED)
@@ -160,14 +165,17 @@ def state_of(folder: Path, change: Change) -> dict[str, str]:
     }
 
 
-def is_judged(row: dict[str, Any], change: Change, state: dict[str, str]) -> bool:
-    """Whether a row of an earlier run holds: what was noticed is, whatever tests came since."""
-    same = all(row[key] == value for key, value in dataclasses.asdict(change).items())
-    return (
-        same
-        and row["source"] == state["source"]
-        and (row["noticed"] or row["tests"] == state["tests"])
-    )
+def judged_row(
+    folder: Path, change: Change, known: Sequence[dict[str, Any]]
+) -> dict[str, Any] | None:
+    """The row of an earlier run that holds: what was noticed is, whatever tests came since."""
+    state, place = state_of(folder, change), dataclasses.asdict(change)
+    for row in known:
+        same = all(row[key] == value for key, value in place.items())
+        holds = row["noticed"] or row["tests"] == state["tests"]
+        if same and row["source"] == state["source"] and holds:
+            return row if row["noticed"] else row | {"reason": reason_of(row)}
+    return None
 
 
 @contextlib.contextmanager
@@ -257,6 +265,7 @@ def judge(folder: Path, change: Change, limit: float) -> dict[str, Any]:
         "noticed": ran.code != 0,
         "by": ran.code and ("time" if ran.code < 0 else failed_test(ran.output)),
         "seconds": round(ran.seconds, 1),
+        **state_of(folder, change),
     }
     if not row["noticed"]:
         row["reason"] = reason_of(row)
@@ -298,6 +307,7 @@ class Ran:
     code: int
     """0: all tests pass; below 0: they took too long."""
     seconds: float
+    """Of the processor."""
     output: str
 
 
@@ -308,38 +318,43 @@ def run_tests(folder: Path, turns: Sequence[Sequence[str]], limit: float | None)
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out:
         child = os.fork()
         if child == 0:
-            _in_the_fork(folder, turns, out.fileno())
+            _in_the_fork(folder, turns, limit, out.fileno())
         code: int | None = None
         try:
             while code is None:
-                done, status = os.waitpid(child, os.WNOHANG)
+                done, status, used = os.wait4(child, os.WNOHANG)
                 if done:
                     code = os.waitstatus_to_exitcode(status)
-                elif limit is not None and time.monotonic() - began > limit:
+                elif limit is not None and time.monotonic() - began > BUSY * limit:
                     break
                 else:
                     time.sleep(0.1)
         finally:
-            if code is None:  # it takes too long, or this run is stopped: no tests go on without it
+            # It hangs, took too much or this run is stopped: no tests go on without it.
+            with contextlib.suppress(ProcessLookupError):  # no session of its own yet, or none left
+                os.killpg(child, signal.SIGKILL)
+            if code is None:
                 code = -signal.SIGKILL
-                with contextlib.suppress(ProcessLookupError):  # no session of its own yet
-                    os.killpg(child, signal.SIGKILL)
                 os.kill(child, signal.SIGKILL)
-                os.waitpid(child, 0)
+                _, _, used = os.wait4(child, 0)
         out.seek(0)
         output = out.read()
         # pytest's own trouble notices nothing; a package that cannot be imported is noticed.
         broken = limit is not None and CONFTEST_BROKEN in output
-        if code not in (0, 1, 2, -signal.SIGKILL) and not broken:
+        if code not in (0, 1, 2, -signal.SIGKILL, -signal.SIGXCPU) and not broken:
             sys.exit(f"the tests could not be run ({code}):\n{output[-2000:]}")
-        return Ran(code, time.monotonic() - began, output)
+        return Ran(code, used.ru_utime + used.ru_stime, output)
 
 
-def _in_the_fork(folder: Path, turns: Sequence[Sequence[str]], out: int) -> None:
+def _in_the_fork(
+    folder: Path, turns: Sequence[Sequence[str]], limit: float | None, out: int
+) -> None:
     """Never returns; 70 where the tests could not be run."""
     code = os.EX_SOFTWARE
     try:
         os.setsid()
+        if limit is not None:  # of the processor: a busy machine would be taken for a slow change
+            resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(limit), math.ceil(limit) + 5))
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         for stream in (1, 2):
             os.dup2(out, stream)
@@ -355,13 +370,20 @@ def _in_the_fork(folder: Path, turns: Sequence[Sequence[str]], out: int) -> None
         ended = 0
         for files in turns:
             if files and ended in (0, pytest.ExitCode.NO_TESTS_COLLECTED):  # all of them are long
-                ended = int(pytest.main([*options, *files]))
+                ended = int(pytest.main([*options, *files], plugins=[_NoClock()]))
         code = ended
     except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+class _NoClock:
+    """Tests may take as long as a busy machine needs: what they take of the processor is held."""
+
+    def pytest_timeout_set_timer(self) -> bool:
+        return True
 
 
 def failed_test(output: str) -> str:
