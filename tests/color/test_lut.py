@@ -64,7 +64,8 @@ def test_cube_files_come_back_as_written(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("LUT_1D_SIZE 2\n0 0 0\n1 1 1\n", "1-D"),
-        ("LUT_3D_SIZE 2\n0 0 0\n", "8 rows"),
+        ("LUT_3D_SIZE 2\n0 0 0\n", "8 rows but has 1"),
+        ("LUT_3D_SIZE 2\n" + "0 0 0\n" * 9, "8 rows but has 9"),
         ("LUT_3D_SIZE 2\nDOMAIN_MAX 2 2 2\n" + "0 0 0\n" * 8, "domain"),
         ("LUT_3D_SIZE x\n", "cannot be read"),
         ("LUT_3D_SIZE 2\n" + "0 0 0\n" * 7 + "0 0\n", "line 9 has 2 of the three values"),
