@@ -276,18 +276,23 @@ def bowed(grade: ShotGrade, values: Array) -> Array:
     return total / 8.0
 
 
-@pytest.mark.parametrize(("name", "space"), [("PQ.mkv", None), ("log.mkv", "ARRI LogC3")])
-def test_a_cube_is_for_the_files_own_values(
-    name: str, space: str | None, hdr_work: Path, tmp_path: Path
-) -> None:
-    job: dict[str, Any] = {
-        "composite": hdr_work / name,
-        "masks": (hdr_work / "m.npz",),
-        "weights": str(hdr_work / "w.safetensors"),
+def job_of(work: Path, name: str, space: str | None) -> dict[str, Any]:
+    """What an analysis and an export take alike."""
+    return {
+        "composite": work / name,
+        "masks": (work / "m.npz",),
+        "weights": str(work / "w.safetensors"),
         "precision": "fp32",
         "caution": 0.0,
         "input_space": space,
     }
+
+
+@pytest.mark.parametrize(("name", "space"), [("PQ.mkv", None), ("log.mkv", "ARRI LogC3")])
+def test_a_cube_is_for_the_files_own_values(
+    name: str, space: str | None, hdr_work: Path, tmp_path: Path
+) -> None:
+    job = job_of(hdr_work, name, space)
     report = export_grades(ExportJob(kind="cube", output=tmp_path / "look.cube", **job))
     ((grade,), _, _) = grade_shots(AnalysisJob(**job))
     values = grade.values(grade.before)
@@ -317,14 +322,7 @@ def test_a_cube_is_for_the_files_own_values(
 def test_a_cdl_is_fitted_to_the_files_own_values(
     name: str, space: str | None, hdr_work: Path, tmp_path: Path
 ) -> None:
-    job: dict[str, Any] = {
-        "composite": hdr_work / name,
-        "masks": (hdr_work / "m.npz",),
-        "weights": str(hdr_work / "w.safetensors"),
-        "precision": "fp32",
-        "caution": 0.0,
-        "input_space": space,
-    }
+    job = job_of(hdr_work, name, space)
     report = export_grades(ExportJob(kind="cdl", output=tmp_path / "look.cc", **job))
     ((grade,), _, _) = grade_shots(AnalysisJob(**job))
     assert grade.space is not None
