@@ -25,7 +25,7 @@ from vhmae.evaluation.classical import as_map
 from vhmae.evaluation.constant import constant_file, fit_constant, read_constant
 from vhmae.evaluation.leftovers import read_leftovers
 from vhmae.evaluation.methods import Clip, Method, find_method
-from vhmae.evaluation.pooling import CompositeScore, bootstrap_interval, video_means
+from vhmae.evaluation.pooling import CompositeScore, Pool, bootstrap_interval
 from vhmae.evaluation.protocols import Frame, find_protocol
 from vhmae.evaluation.runner import evaluate, natural_drift
 from vhmae.evaluation.tables import format_report
@@ -60,9 +60,7 @@ def test_a_ratio_is_the_ratio_of_means(data: Path) -> None:
         CompositeScore("a", "a", 3, 0.1, {"fmse": 10.0}, {"fmse": 100.0, "mse": 1.0}, {}),
         CompositeScore("b", "b", 3, 0.1, {"fmse": 90.0}, {"fmse": 100.0, "mse": 1.0}, {}),
     ]
-    assert video_means(scores, "fmse").mean() / video_means(
-        scores, "fmse", "untouched"
-    ).mean() == pytest.approx(0.5)
+    assert Pool(scores, by_frames=False).ratio("fmse") == pytest.approx(0.5)
     undo = Method(
         "undo",
         lambda clip: (

@@ -40,17 +40,12 @@ class CompositeScore:
 def pooled(
     scores: Sequence[CompositeScore], name: str, part: str = "values", by_frames: bool = False
 ) -> tuple[Numbers, Numbers]:
-    """Means and weights of videos: each counts the same, or by its frames."""
+    """Means and weights of videos: each counts the same, or by its frames; ``part`` is a field of
+    the scores."""
     videos = _by_video(scores, name, part, by_frames)
     return np.array([mean for mean, _ in videos.values()]), np.array(
         [w for _, w in videos.values()]
     )
-
-
-def video_means(scores: Sequence[CompositeScore], name: str, part: str = "values") -> Numbers:
-    """One mean a video, over its composites that have a value; ``part`` is a field of the
-    scores."""
-    return pooled(scores, name, part)[0]
 
 
 def _by_video(
