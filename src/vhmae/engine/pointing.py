@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Container, Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -207,23 +207,8 @@ def decide_shots(
         InputError: where a point lies outside the mask, or takes after another shot.
     """
     side = side or Side()
-    seen: list[Seen] = []
-    for number, point in enumerate(guide.points, 1):
-        if not _has_come(point.frames, came):
-            continue
-        said = point_of_side(point, number, side, thing, show)
-        if said is not None:
-            shown = show(said.frame)
-            other = show(said.goal_frame) if said.goal_frame != said.frame else None
-            if other is not None and other.shot != shown.shot and guide.shots == "this":
-                raise InputError(
-                    f"point {number} ({point.words()}): takes after a frame of another shot; name "
-                    'one of its own, or let the guide rule all ("shots": "all")'
-                )
-            goal = None if other is None else other.frame
-            one = see_point(said, number, shown.shot, *shown[:3], goal)
-            seen.append(dataclasses.replace(one, share=shown.share))
     told: dict[int | None, list[Seen]] = {}
+    seen = seen_points(guide, show, side, thing, came)
     for (_, shot), rows in by_shot(seen, guide.shots).items():
         told.setdefault(shot, []).extend(rows)
     named = {shot: rows[0].point.frame for shot, rows in told.items()}
@@ -241,6 +226,7 @@ def decide_shots(
     dials = guide.dials if led else None
     waits = not named and came is not None and bool(guide.frames)
     turns_all = bool(dials) and not waits and (guide.shots == "all" or not named)
+    worked: dict[str, Any] = {"strength": strength, "finish": _finish(keep)}
     decisions: dict[int | None, Decision] = {}
     for shot, frame in named.items():
         shown = show(frame)
@@ -251,35 +237,65 @@ def decide_shots(
             dials=None if turns_all else dials,
             colors=foreground_colors(shown.frame, shown.matte),
             overall=shown.answer.overall,
-            strength=strength,
-            finish=_finish(keep),
+            **worked,
         )
     if not (turns_all and dials):
         return decisions
     whole = decisions.get(None, Decision(np.zeros(SIZE), prior.spread, ()))
-    words, untold = told.get(None, []), list(whole.points)
+    words = told.get(None, [])
     shots: Iterable[tuple[int | None, Shown]] = (
         firsts() if firsts is not None else [(None, show(named.get(None, first)))]
     )
+    turned: dict[int | None, Decision] = {}
     for shot, shown in shots:
         of = [at for at, one in enumerate(words) if shot is None or one.shot == shot]
-        own = turn_shot(
+        colors = foreground_colors(shown.frame, shown.matte)
+        turned[shot] = turn_shot(
             prior,
             whole,
             dials,
-            foreground_colors(shown.frame, shown.matte),
+            colors,
             shown.answer.overall,
             seen=words,
             of=() if elsewhere else of,
             rounds=len(choices),
-            strength=strength,
-            finish=_finish(keep),
+            **worked,
         )
-        decisions[shot] = own
-        untold = [row for row in untold if row.number not in {one.number for one in own.points}]
-    if None in decisions and firsts is not None:
-        decisions[None] = dataclasses.replace(whole, points=tuple(untold))
+    decisions |= turned
+    if None in decisions and firsts is not None:  # each point is told of once
+        numbers = {row.number for own in turned.values() for row in own.points}
+        untold = tuple(row for row in whole.points if row.number not in numbers)
+        decisions[None] = dataclasses.replace(whole, points=untold)
     return decisions
+
+
+def seen_points(
+    guide: Guide,
+    show: Callable[[int], Shown],
+    side: Side,
+    thing: int = 1,
+    came: Container[int] | None = None,
+) -> list[Seen]:
+    """What the points of a guide mean that are about a side or object; arguments and errors as of
+    :func:`decide_shots`."""
+    seen = []
+    for number, point in enumerate(guide.points, 1):
+        if not _has_come(point.frames, came):
+            continue
+        said = point_of_side(point, number, side, thing, show)
+        if said is None:
+            continue
+        shown = show(said.frame)
+        other = show(said.goal_frame) if said.goal_frame != said.frame else None
+        if other is not None and other.shot != shown.shot and guide.shots == "this":
+            raise InputError(
+                f"point {number} ({point.words()}): takes after a frame of another shot; name one "
+                'of its own, or let the guide rule all ("shots": "all")'
+            )
+        goal = None if other is None else other.frame
+        one = see_point(said, number, shown.shot, *shown[:3], goal)
+        seen.append(dataclasses.replace(one, share=shown.share))
+    return seen
 
 
 def _finish(keep: Sequence[Kept]) -> Finish:

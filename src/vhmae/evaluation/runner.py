@@ -70,28 +70,19 @@ def evaluate(
         write: a new folder for the results' frames, as ``folder:`` reads them.
     """
     began = time.monotonic()
-    known = (*METRICS, "temporal")
-    for name in wanted:
-        if name not in known:
-            raise InputError(
-                f"unknown{did_you_mean(name, known)}; expected some of {', '.join(known)}",
-                field="metrics",
-                value=name,
-            )
-    if not wanted:
-        raise InputError(f"names none; expected some of {', '.join(known)}", field="metrics")
-    if swap_background and not method.takes_other_backgrounds:
-        raise InputError(
-            f"{method.name} was made for the composites as they are; use a method that runs",
-            field="swap_background",
-        )
+    _check_metrics(wanted)
     if swap_background:
+        if not method.takes_other_backgrounds:
+            raise InputError(
+                f"{method.name} was made for the composites as they are; use a method that runs",
+                field="swap_background",
+            )
+        if write is not None:
+            raise InputError(
+                "keeps results on the composites as they are; leave `swap_background` out",
+                field="write",
+            )
         wanted = [name for name in wanted if name in ("fmse", "fssim")] or ["fmse"]
-    if swap_background and write is not None:
-        raise InputError(
-            "keeps results on the composites as they are; leave `swap_background` out",
-            field="write",
-        )
     samples = read_list(data, list_file)
     read = functools.partial(read_decoded, cache=cache, size=size, resizing=protocol.resizing)
     seconds, scores = _Seconds(), []
@@ -126,6 +117,20 @@ def evaluate(
     report["seconds"] = {key: round(value, 2) for key, value in dataclasses.asdict(seconds).items()}
     report["seconds"]["all"] = round(time.monotonic() - began, 2)
     return report
+
+
+def _check_metrics(wanted: Sequence[str]) -> None:
+    """Refuse names that no metric has."""
+    known = (*METRICS, "temporal")
+    for name in wanted:
+        if name not in known:
+            raise InputError(
+                f"unknown{did_you_mean(name, known)}; expected some of {', '.join(known)}",
+                field="metrics",
+                value=name,
+            )
+    if not wanted:
+        raise InputError(f"names none; expected some of {', '.join(known)}", field="metrics")
 
 
 def _shown(

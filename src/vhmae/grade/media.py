@@ -61,23 +61,28 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
     """
     edl = beside.suffix.lower() == ".edl"
     rate = _rate(info, edl)
-    if info.files is None or info.frames == 1:
-        return _file(info, beside, rate, edl)
-    numbering = _numbering(info)
-    assert info.numbers is not None
-    if edl and numbering.step != 1:
-        raise InputError(
-            f"{info.path}: its numbers go up by {numbering.step}, which an EDL cannot say; "
-            "export otio"
-        )
-    folder = info.files[0].parent
-    first, last = (_digits(number, numbering) for number in (info.numbers[0], info.numbers[-1]))
+    numbering = None if info.files is None or info.frames == 1 else _numbering(info)
+    if numbering is None:
+        path = info.path if info.files is None else info.files[0]
+        name, address, called, first = path.name, _address(path, beside), path.stem, 0
+    else:
+        if edl and numbering.step != 1:
+            raise InputError(
+                f"{info.path}: its numbers go up by {numbering.step}, which an EDL cannot say; "
+                "export otio"
+            )
+        assert info.files is not None
+        assert info.numbers is not None
+        ends = "-".join(_digits(info.numbers[end], numbering) for end in (0, -1))
+        name = f"{numbering.prefix}[{ends}]{numbering.suffix}"
+        address = _address(info.files[0].parent, beside) + "/"
+        called, first = numbering.prefix, numbering.first
     told = told_in(info)
-    start, counting, warnings = _started(info, told, rate, numbering.first)
-    reel, cut = _reel(info, told, numbering.prefix, edl)
+    start, counting, warnings = _started(info, told, rate, first)
+    reel, cut = _reel(info, told, called, edl)
     return Media(
-        name=plain(f"{numbering.prefix}[{first}-{last}]{numbering.suffix}"),
-        address=_address(folder, beside) + "/",
+        name=plain(name),
+        address=address,
         rate=rate,
         counting=counting,
         start=start,
@@ -85,25 +90,6 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
         reel=reel,
         full_reel=told.get("reel_name"),
         numbering=numbering,
-        warnings=(*warnings, *cut),
-    )
-
-
-def _file(info: VideoInfo, beside: Path, rate: float, edl: bool) -> Media:
-    path = info.path if info.files is None else info.files[0]
-    told = told_in(info)
-    start, counting, warnings = _started(info, told, rate, 0)
-    reel, cut = _reel(info, told, path.stem, edl)
-    return Media(
-        name=plain(path.name),
-        address=_address(path, beside),
-        rate=rate,
-        counting=counting,
-        start=start,
-        frames=info.frames,
-        reel=reel,
-        full_reel=told.get("reel_name"),
-        numbering=None,
         warnings=(*warnings, *cut),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -160,38 +159,8 @@ def study_report(
             else "nothing was handed in yet"
         )
         raise InputError(f"no rankings to report on: {why}")
-    rounded = functools.partial(round, ndigits=4)
     people, who = np.unique(kept.participants, return_inverse=True)
-    shares = statistics.rank_shares(kept.ranks)
-    share_draws, mean_draws = statistics.bootstrap(kept.ranks, who, resamples)
-    share_bounds, mean_bounds = statistics.interval(share_draws), statistics.interval(mean_draws)
-
-    def bounds(pair: Array) -> list[float] | None:
-        return (
-            [rounded(float(bound)) for bound in pair] if len(people) > 1 else None
-        )  # one person says nothing of others
-
     means = statistics.personal_means(kept.ranks, who)
-    strengths = statistics.plackett_luce(kept.ranks)
-    methods = [
-        {
-            "method": method,
-            "shares": [
-                {
-                    "rank": rank + 1,
-                    "share": rounded(float(shares[m, rank])),
-                    "ci95": bounds(share_bounds[:, m, rank]),
-                }
-                for rank in range(len(kept.methods))
-            ],
-            "mean_rank": {
-                "mean": rounded(float(kept.ranks[:, m].mean())),
-                "ci95": bounds(mean_bounds[:, m]),
-            },
-            "strength": rounded(float(strengths[m])),
-        }
-        for m, method in enumerate(kept.methods)
-    ]
     overall = statistics.friedman(means)
     clips = np.array(kept.clips)
     agreements = [
@@ -207,18 +176,57 @@ def study_report(
             {"participant": number, "reasons": reasons} for number, reasons in flagged.items()
         ],
         "flagged_kept": keep_flagged,
-        "methods": methods,
+        "methods": _methods(kept, who, resamples),
         "friedman": None
         if overall is None
-        else {"statistic": rounded(overall[0]), "p": overall[1]},
+        else {"statistic": _rounded(overall[0]), "p": overall[1]},
         "wilcoxon": [
             {"methods": [kept.methods[one], kept.methods[other]], "p": p, "p_holm": corrected}
             for one, other, p, corrected in (
                 statistics.wilcoxon_pairs(means) if len(people) > 1 else []
             )
         ],
-        "kendalls_w": rounded(sum(known) / len(known)) if known else None,
+        "kendalls_w": _rounded(sum(known) / len(known)) if known else None,
     }
+
+
+def _methods(kept: Rankings, who: Array, resamples: int) -> list[dict[str, Any]]:
+    """What people said of each method, with 95 % intervals; one person says nothing of others.
+
+    Args:
+        who: the person of each ranking, from 0.
+    """
+    shares = statistics.rank_shares(kept.ranks)
+    strengths = statistics.plackett_luce(kept.ranks)
+    draws = statistics.bootstrap(kept.ranks, who, resamples)
+    share_bounds, mean_bounds = map(statistics.interval, draws)
+
+    def bounds(pair: Array) -> list[float] | None:
+        return [_rounded(bound) for bound in pair] if who.max() > 0 else None
+
+    return [
+        {
+            "method": method,
+            "shares": [
+                {
+                    "rank": rank + 1,
+                    "share": _rounded(shares[m, rank]),
+                    "ci95": bounds(share_bounds[:, m, rank]),
+                }
+                for rank in range(len(kept.methods))
+            ],
+            "mean_rank": {
+                "mean": _rounded(kept.ranks[:, m].mean()),
+                "ci95": bounds(mean_bounds[:, m]),
+            },
+            "strength": _rounded(strengths[m]),
+        }
+        for m, method in enumerate(kept.methods)
+    ]
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), 4)
 
 
 def rankings_table(rankings: Rankings) -> Iterator[Sequence[Any]]:

@@ -120,13 +120,9 @@ class VideoWriter(FrameWriter):
                 f"is converted from {self._delivery.told}, as {encoder} in {container} is read: "
                 "the background is within rounding of the composite's, not bit for bit"
             )
-        options = encoder_options(encoder, crf, preset, name, container)
-        options |= siting_options(self._delivery)
         if (lost := lost_siting(source, self._delivery)) is not None:
             self.left_out.append(f"where its chroma lies ({lost})")
         self._frame_bytes = format_bytes(name, source.width, source.height)
-        options = joined_options(options, sparing_options(encoder, preset, self._frame_bytes))
-        options = source.hdr.added(options, encoder)
         # Pictures have no stream whose tags, audio and times could be kept.
         self._original = open_video(source.path, "composite") if source.files is None else None
         self._time_base, self._fields = 1 / Fraction(source.fps), 0
@@ -134,50 +130,67 @@ class VideoWriter(FrameWriter):
             self._time_base = video_stream(self._original).time_base or self._time_base
             if not cut:
                 self.origin = broadcast_origin(self._original)
-            own = video_stream(self._original).codec_context
-            options |= profile_options(encoder, str(own.profile or ""), name)
             self._fields = self._field_order(encoder)
-            if self._fields:
-                fields = field_options(encoder, self._fields)
-                flags = options.get("flags", "") + fields.get("flags", "")
-                options |= fields | ({"flags": flags} if flags else {})
+        options = self._options(encoder, name, crf, preset)
         self._last_pts: int | None = None
         self._lock = OutputLock(output) if lock is None else None
+        end = None if end_seconds is None else _exact(source.start_seconds + end_seconds)
         try:
             self._writing_process = os.getpid()
             self._container = av.open(
-                f"file:{self.part.absolute()}",
-                "w",
-                options=_CONTAINER_OPTIONS.get(output.suffix.lower(), {}),
+                f"file:{self.part.absolute()}", "w", options=_CONTAINER_OPTIONS.get(container, {})
             )
             self._stream = self._add_video(encoder, options, name)
-            if self._original is not None and not pictures_only:
-                end = None if end_seconds is None else _exact(source.start_seconds + end_seconds)
-                self._companions = Companions(
-                    self._original, self._container, output, self.origin, end, audio
-                )
-                self._companions.check(source.path, output)
-                self.left_out += self._companions.left_out
+            if not pictures_only:
+                self._companions = self._taken_along(end, audio)
             with usual_priority():
                 self._container.start_encoding()
             if self._companions is not None:
                 self._companions.begin()
         except (av.error.FFmpegError, ValueError, OSError) as error:
             self.abandon()
-            reason = str(getattr(error, "strerror", None) or error)
-            odd = source.width % 2 or source.height % 2
-            file = "" if container == ".mkv" else "an .mkv file, or "
-            hint = (
-                "its size is odd: try `pix_fmt` yuv444p"
-                if odd
-                else f"try {file}another `codec` or `pix_fmt`"
-            )
-            raise InputError(
-                f"{output}: {encoder} with {name} cannot be written to it ({reason}); {hint}"
-            ) from None
+            raise self._refusal(encoder, name, error) from None
         except BaseException:  # Ctrl-C while the file is opened
             self.abandon()
             raise
+
+    def _options(
+        self, encoder: str, pix_fmt: str, crf: int | None, preset: str | None
+    ) -> dict[str, str]:
+        """What the encoder is told."""
+        options = encoder_options(encoder, crf, preset, pix_fmt, self.output.suffix.lower())
+        options |= siting_options(self._delivery)
+        options = joined_options(options, sparing_options(encoder, preset, self._frame_bytes))
+        options = self.source.hdr.added(options, encoder)
+        if self._original is not None:
+            own = video_stream(self._original).codec_context
+            options |= profile_options(encoder, str(own.profile or ""), pix_fmt)
+        if self._fields:
+            fields = field_options(encoder, self._fields)
+            flags = options.get("flags", "") + fields.get("flags", "")
+            options |= fields | ({"flags": flags} if flags else {})
+        return options
+
+    def _taken_along(self, end: Fraction | None, audio: Audio) -> Companions | None:
+        """The streams beside the source's pictures."""
+        if self._original is None:
+            return None
+        taken = Companions(self._original, self._container, self.output, self.origin, end, audio)
+        taken.check(self.source.path, self.output)
+        self.left_out += taken.left_out
+        return taken
+
+    def _refusal(self, encoder: str, pix_fmt: str, error: Exception) -> InputError:
+        """Why the file cannot be written, and what to try."""
+        reason = str(getattr(error, "strerror", None) or error)
+        if self.source.width % 2 or self.source.height % 2:
+            hint = "its size is odd: try `pix_fmt` yuv444p"
+        else:
+            file = "" if self.output.suffix.lower() == ".mkv" else "an .mkv file, or "
+            hint = f"try {file}another `codec` or `pix_fmt`"
+        return InputError(
+            f"{self.output}: {encoder} with {pix_fmt} cannot be written to it ({reason}); {hint}"
+        )
 
     def _add_video(self, encoder: str, options: dict[str, str], pix_fmt: str) -> Any:
         source = self.source

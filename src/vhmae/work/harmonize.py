@@ -23,6 +23,7 @@ from vhmae.memory import check_memory, give_back, how_many
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import begin, map_ahead, run_ahead
 from vhmae.progress import Progress, Told
+from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.matte import layered
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
@@ -115,30 +116,12 @@ def harmonize_job(
     began = time.monotonic()
     if job.resume:
         job = as_stopped(job)
-    opening = None
-    if network is None and all(path.exists() for path in (job.composite, *job.masks)):
-        # Opening a network takes as long as looking at the files. What is refused about these is
-        # told at once: weights that come over the net may take minutes.
-        opening = begin(network_for, job)
-    sources = Sources(job)
-    output = Output(job, sources.info)
-    sources.check()
-    guide = check_guide(sources, said_of)
-    if opening is not None:
-        network = opening.result()
-    analysis = Analysis(sources, network)
+    analysis, output = _opened(job, network, said_of)
+    sources, first = analysis.sources, analysis.harmonizers[0]
     older = None
     if output.is_pictures:
         numbers = sources.info.numbers or range(1, sources.info.frames + 1)
         older = older_pictures(job.output, numbers)
-    first = analysis.harmonizers[0]
-    if guide:
-        first.require_maps()
-    check_memory(
-        job.composite,
-        waiting_bytes(analysis),
-        "make it smaller, or harmonize a part of it (`start`, `end`) or in `quality` best",
-    )
     if job.check:
         return checked(analysis, output, began, said_of, on_progress)
     renderer = Renderer(analysis, output)
@@ -160,22 +143,13 @@ def harmonize_job(
             check_strict(job.strict, [*analysis.told_of_prior(), *told])  # what is known by now
             if heard is not None and heard.guide["shots"] == "all":
                 renderer.needed = Needed(analysis)
-            rendered = renderer.rendered()
-            give_back()  # what looking at the files and opening the network took
-            try:
+            with contextlib.closing(renderer.rendered()) as rendered:
+                give_back()  # what looking at the files and opening the network took
                 for done in rendered:
                     with analysis.busy.working("encode"):
-                        writer.write(done.timed, done.image)
-                        tally.count(done.moved, done.outside)
-                        tally.damaged += done.timed.decoded.is_corrupt
-                        tally.cut += done.timed.cut
-                        if done.snapshot is not None and isinstance(writer, SegmentedWriter):
-                            at = (done.timed.index + 1, sources.skipped_before)
-                            writer.checkpoint(*Standing(*at, tally, done.snapshot).saved())
+                        _write(writer, done, tally, sources.skipped_before)
                     size = writer.size_bytes
                     progress(writer.frames + sources.skipped_before)
-            finally:
-                rendered.close()
         warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
         warnings += told
         if writer.recoded is not None:
@@ -207,6 +181,43 @@ def harmonize_job(
         **guided_report(heard),
         needed=None if renderer.needed is None else renderer.needed.rows(),
     ).as_dict()
+
+
+def _opened(
+    job: HarmonizeJob, network: WindowNetwork | None, said_of: HarmonizeJob | None
+) -> tuple[Analysis, Output]:
+    """A job's files and its network, with all refused that can be before a frame is read."""
+    opening = None
+    if network is None and all(path.exists() for path in (job.composite, *job.masks)):
+        # Opening a network takes as long as looking at the files. What is refused about these is
+        # told at once: weights that come over the net may take minutes.
+        opening = begin(network_for, job)
+    sources = Sources(job)
+    output = Output(job, sources.info)
+    sources.check()
+    guide = check_guide(sources, said_of)
+    if opening is not None:
+        network = opening.result()
+    analysis = Analysis(sources, network)
+    if guide:
+        analysis.harmonizers[0].require_maps()
+    check_memory(
+        job.composite,
+        waiting_bytes(analysis),
+        "make it smaller, or harmonize a part of it (`start`, `end`) or in `quality` best",
+    )
+    return analysis, output
+
+
+def _write(writer: FrameWriter, done: Done, tally: Tally, skipped_before: int) -> None:
+    """Write a frame and count it; where it ends a segment, keep how the run stands."""
+    writer.write(done.timed, done.image)
+    tally.count(done.moved, done.outside)
+    tally.damaged += done.timed.decoded.is_corrupt
+    tally.cut += done.timed.cut
+    if done.snapshot is not None and isinstance(writer, SegmentedWriter):
+        standing = Standing(done.timed.index + 1, skipped_before, tally, done.snapshot)
+        writer.checkpoint(*standing.saved())
 
 
 def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str, Any]:
