@@ -132,7 +132,7 @@ class Sources:
             self._check_foreground(place)
 
     def within(self) -> range:
-        """Numbers of the frames within --start and --end, without decoding any; all of them where
+        """Numbers of the frames within `start` and `end`, without decoding any; all of them where
         the file does not say when they are shown."""
         job, info = self.job, self.info
         first = frame_at(info, job.start)
@@ -140,11 +140,11 @@ class Sources:
         return range(first, max(first, min(last or info.frames, info.frames)))
 
     def expected(self) -> int:
-        """Frames within --start and --end, without decoding any."""
+        """Frames within `start` and `end`, without decoding any."""
         return len(self.within())
 
     def frame_to_show(self, asked: int | None) -> int:
-        """The frame that was asked for, or the middle one of those within --start and --end.
+        """The frame that was asked for, or the middle one of those within `start` and `end`.
 
         Raises:
             InputError: for a frame that is not there, or not within.
@@ -163,7 +163,7 @@ class Sources:
         return asked
 
     def frames(self, first: int = 0, count: bool = False) -> Generator[Payload, None, None]:
-        """The frames within --start and --end from a number on, each with its mattes."""
+        """The frames within `start` and `end` from a number on, each with its mattes."""
         job, info = self.job, self.info
         begin = max(first, frame_at(info, job.start))
         self.skipped_before += (begin - first) if count else 0
