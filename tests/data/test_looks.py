@@ -84,6 +84,14 @@ def test_lighting_is_a_smooth_ramp_between_its_ends() -> None:
     assert torch.allclose(gain.diff(dim=-2), torch.zeros(3, 19, 100), atol=1e-6)
 
 
+def test_drawn_lights_have_a_tint_of_their_own_at_each_end() -> None:
+    light = Lighting.draw(np.random.default_rng(0))
+    assert len({*light.low, *light.high}) == 6
+    for end in (light.low, light.high):
+        assert all(0.7 * 0.92 <= gain <= 1.35 * 1.08 for gain in end)
+        assert max(end) / min(end) <= 1.08 / 0.92
+
+
 def test_training_pairs_come_in_the_shares_of_the_mixture() -> None:
     mixture = LookMixture(one_look=0.3, same_look=0.2)
     sampler = LookSampler.from_luts(luts(), mixture, pool_size=64)

@@ -97,6 +97,14 @@ def test_the_error_map_is_dark_where_nothing_differs() -> None:
     assert last[CELL_HEIGHT + 20 : 2 * CELL_HEIGHT - 40].mean() > 60
 
 
+def test_fine_lines_of_large_frames_are_averaged() -> None:
+    side = 4 * CELL_HEIGHT
+    frames, masks = np.zeros((2, side, side, 3), np.uint8), np.ones((2, side, side), bool)
+    frames[:, ::4] = 200
+    cell = make_sheet([Row("", frames)], masks, frames, "error")[24:, :CELL_HEIGHT]
+    assert np.abs(cell[: CELL_HEIGHT // 2].astype(int) - 50).max() <= 1
+
+
 def test_a_sheets_paper_is_white() -> None:
     """Beside the headings, between cells and below rows; the cells are black."""
     frames, masks = np.zeros((2, 64, 96, 3), np.uint8), np.ones((2, 64, 96), bool)

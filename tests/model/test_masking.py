@@ -7,7 +7,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vhmae.errors import ShapeError
+from vhmae.errors import InputError, ShapeError
+from vhmae.model.config import ModelConfig
 from vhmae.model.masking import (
     TokenGrid,
     block_masking,
@@ -109,6 +110,13 @@ def test_strategies_are_chosen_by_name() -> None:
     assert mask_tokens("foreground", mask, 16).nonzero().tolist() == [[1, 3 * 4 * 6 - 1]]
     assert mask_tokens("none", mask, 16).shape == (2, 3 * 4 * 6)
     assert not mask_tokens("none", mask, 16).any()
+
+
+def test_a_share_of_nothing_may_be_masked_and_of_all_may_not() -> None:
+    assert ModelConfig(masking_ratio=0.0).masking_ratio == 0.0
+    for ratio in (-0.1, 1.0):
+        with pytest.raises(InputError, match=f"masking_ratio={ratio}; expected 0 to less than 1"):
+            ModelConfig(masking_ratio=ratio)
 
 
 def test_a_size_that_does_not_divide_is_refused() -> None:

@@ -233,6 +233,19 @@ def test_results_that_do_not_belong_to_their_composite_are_refused(
     assert not (tmp_path / "study").exists()
 
 
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [(200, "has no xxxx"), (201, "has a name of 201 letters; shorten it to 200")],
+)
+def test_names_of_clips_fit_their_column(letters: int, said: str, tmp_path: Path) -> None:
+    for folder in ("input", *METHODS):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "other.mp4").touch()
+    (tmp_path / "input" / "other.mp4").rename(tmp_path / "input" / f"{'x' * letters}.mp4")
+    with pytest.raises(InputError, match=said):
+        create_study(job_of(tmp_path, tmp_path / "study"))
+
+
 def test_what_is_there_is_not_written_over(small_study: Running, material: Path) -> None:
     with pytest.raises(InputError, match="exists already"):
         create_study(job_of(material, small_study.folder))

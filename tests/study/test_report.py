@@ -15,7 +15,7 @@ from tests.support.study import METHODS, Running
 from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.study.figure import draw_shares, ordinal
-from vhmae.study.report import Rankings, flags, read_rankings, study_report
+from vhmae.study.report import Rankings, flags, read_rankings, study_report, write_study_report
 
 
 def made_up(people: int, clips: int, seed: int = 0) -> Rankings:
@@ -53,6 +53,13 @@ def test_the_report_recovers_what_people_prefer() -> None:
     assert all(row["p_holm"] < 0.01 for row in report["wilcoxon"])
     assert len(report["wilcoxon"]) == 6
     assert 0.2 < report["kendalls_w"] < 0.8
+
+
+def test_a_report_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    rankings = made_up(2, 1)
+    (tmp_path / "report").touch()
+    with pytest.raises(InputError, match=r"report: cannot be written \(File exists\)"):
+        write_study_report(tmp_path / "report", "Study", study_report(rankings), rankings, [])
 
 
 def test_people_who_do_not_look_are_flagged_and_left_out_unless_wanted() -> None:
