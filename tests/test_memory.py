@@ -8,6 +8,7 @@ import json
 import os
 import struct
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,7 @@ from tests.support.networks import TINY, model
 from tests.support.scenes import moving_scene, write_video
 from vhmae import memory
 from vhmae.app.document import read_document
+from vhmae.arrays import Thinned
 from vhmae.color.lut import read_cube
 from vhmae.data import aligned, pairs
 from vhmae.data.clips import Pack, read_file_table, read_mask_bits, read_names
@@ -328,3 +330,19 @@ def test_a_job_gives_memory_back_before_its_frames(
     monkeypatch.setattr(harmonize, "give_back", look)
     harmonize.harmonize_video(clip, out, mask=mask, weights="free")
     assert given == [[]]  # once, while nothing was written
+
+
+def test_rows_that_are_dropped_take_no_memory() -> None:
+    kept = Thinned(1000)
+    tracemalloc.start()
+    try:
+        for part in range(2000):
+            kept.add(np.full((400, 6), part))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    rows = np.concatenate(kept.parts)
+    assert len(kept.parts) == 2000
+    assert len(rows) <= 2 * kept.most  # one of each part is kept
+    assert (rows[:, 0] == np.arange(2000)).all()
+    assert held < 1 << 20

@@ -47,7 +47,7 @@ folder = Path(sys.argv[1])
 run = RunFolder(folder)
 assert run.folder("jobs").is_dir()
 
-proxy, maps = Proxy(run.path / "proxy"), MapStore(run.path / "maps", 3, 1)
+proxy, maps = Proxy(run.path / "proxy", 3), MapStore(run.path / "maps", 3, 1)
 proxy.put("frame", 0, b"first")
 proxy.put("frame", 1, b"other")
 assert [proxy.get("frame", 0), proxy.get("frame", 1)] == [b"first", b"other"]

@@ -86,3 +86,22 @@ def to_unit(codes: NDArray[Any]) -> NDArray[np.float32]:
     """Codes of a picture or a matte in [0, 1]: uint8, uint16, bool, or float as it is."""
     top = top_of(codes)
     return codes.astype(np.float32) if top == 1 else codes.astype(np.float32) / np.float32(top)
+
+
+class Thinned:
+    """Rows that come in parts, as many as are to be kept: once they are more, every second is
+    dropped, as often as needed."""
+
+    def __init__(self, most: int) -> None:
+        """Keep at most so many rows, but for one of each part."""
+        self.most = most
+        self.one_in = 1
+        self.parts: list[Array] = []
+
+    def add(self, rows: NDArray[Any]) -> None:
+        """Take the rows (P, N) of the next part."""
+        # Copies: a view of some rows would keep all of them in memory.
+        self.parts.append(rows[:: self.one_in].copy())
+        if sum(map(len, self.parts)) > self.most:
+            self.one_in *= 2
+            self.parts = [part[::2].copy() for part in self.parts]

@@ -127,7 +127,9 @@ def test_frames_that_are_not_at_hand_are_not_waited_for(
     page: Page, clip: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = page.app.projects.get(clip).clip.proxy
-    monkeypatch.delitem(proxy._places, ("matte1", 4))
+    lacking = proxy._places["matte1"].copy()
+    lacking[4] = 0
+    monkeypatch.setitem(proxy._places, "matte1", lacking)
     rows = played_of(page.get(f"projects/{clip}/frames", params={"first": 3, "count": 3}).content)
     assert [frame for frame, _ in rows] == [3, 5]
 

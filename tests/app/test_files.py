@@ -288,7 +288,7 @@ class FullDisk:
 def test_a_full_disk_ends_keeping_pictures_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = Proxy(tmp_path / "proxy")
+    proxy = Proxy(tmp_path / "proxy", 3)
     proxy.put("frame", 0, b"first")
     monkeypatch.setattr(proxy, "_file", FullDisk(proxy._file))
     proxy.put("frame", 1, b"second")  # half of it is written

@@ -151,6 +151,7 @@ def test_memory_stays_flat_over_twenty_minutes(
         page.keyboard.press("End")
         settle(page)
         late = memory_of(process.pid), heap_of(page)
+    print(f"MiB of server and page: {early} after a tenth, {late} at the end")  # -s shows it
     for before, after in zip(early, late, strict=True):
         assert after - before < MOST_GROWTH_MIB, f"{early} MiB grew to {late} MiB"
 

@@ -117,7 +117,7 @@ class OpenClip:
             (info.height, info.width) if swapped else (info.width, info.height)
         )
         self.preview = preview_size(self.width, self.height)
-        self.proxy = Proxy(folder / "proxy")
+        self.proxy = Proxy(folder / "proxy", info.frames)
         self.maps = MapStore(folder / "maps", info.frames, len(self.parts))
         self.samples = Samples()
         self.looks = Looks(folder)

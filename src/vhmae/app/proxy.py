@@ -6,6 +6,10 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import numpy as np
+
+from vhmae.arrays import Array
+
 MOST_BYTES = 2 << 30
 """Of one clip; frames beyond are read from the source each time."""
 
@@ -13,10 +17,12 @@ MOST_BYTES = 2 << 30
 class Proxy:
     """Encoded pictures by name and frame, in one growing file."""
 
-    def __init__(self, path: Path, most_bytes: int = MOST_BYTES) -> None:
-        """Begin an empty one."""
+    def __init__(self, path: Path, frames: int, most_bytes: int = MOST_BYTES) -> None:
+        """Begin an empty one, of a clip of so many frames."""
         self._file = path.open("w+b", buffering=0)
-        self._places: dict[tuple[str, int], tuple[int, int]] = {}
+        self._frames = frames
+        self._places: dict[str, Array] = {}
+        """By name: where each frame's picture begins, and its bytes: none where it is not kept."""
         self._end = 0
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
@@ -34,20 +40,22 @@ class Proxy:
             if written < len(data):
                 self._most_bytes = self._end  # it is a cache: the clip goes on without
                 return
-            self._places[name, frame] = (self._end, len(data))
+            places = self._places.setdefault(name, np.zeros((self._frames, 2), np.int64))
+            places[frame] = self._end, len(data)
             self._end += len(data)
 
     def get(self, name: str, frame: int) -> bytes | None:
         """A picture; None where it was not kept."""
         with self._lock:
-            place = self._places.get((name, frame))
-            if place is None or self._file.closed:
+            if self._file.closed or (name, frame) not in self:
                 return None
-            self._file.seek(place[0])
-            return self._file.read(place[1])
+            begin, size = self._places[name][frame].tolist()
+            self._file.seek(begin)
+            return self._file.read(size)
 
     def __contains__(self, key: tuple[str, int]) -> bool:
-        return key in self._places
+        name, frame = key
+        return name in self._places and bool(self._places[name][frame, 1])
 
     def close(self) -> None:
         """Forget everything; the file is removed with the run's folder."""

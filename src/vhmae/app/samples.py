@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from vhmae.app.maps import Answered
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array, Thinned, to_unit
 from vhmae.color.basis import AFFINE
 from vhmae.engine.rendering import FrameTransform, KeepingChange, RgbChange
 from vhmae.engine.settings import Kept
@@ -63,23 +63,11 @@ class Pixels:
     """An object's pixels in a shot."""
 
     def __init__(self) -> None:
-        self._before: list[Array] = []  # (P, 3) each
-        self._step: list[Array] = []
-        self._share: list[Array] = []  # (P,) each
-        self._one_in = 1
+        self._seen = Thinned(2 * MOST_PIXELS)  # (P, 7): before, step, share
 
     def add(self, before: Array, step: Array, share: float) -> None:
         """Take pixels with what the answer adds to them in full, of which they get a share."""
-        for parts, more in (
-            (self._before, before),
-            (self._step, step),
-            (self._share, np.full(len(before), share)),
-        ):
-            parts.append(more[:: self._one_in])
-        if sum(map(len, self._before)) > 2 * MOST_PIXELS:
-            self._one_in *= 2
-            for parts in (self._before, self._step, self._share):
-                parts[:] = [part[::2] for part in parts]
+        self._seen.add(np.column_stack([before, step, np.full(len(before), share)]))
 
     def both(self, said: Array, strength: float, keep: Sequence[Kept]) -> tuple[Array, Array]:
         """Colors before and after, (P, 3) float64.
@@ -87,9 +75,9 @@ class Pixels:
         Args:
             said: (30,), what the guide adds.
         """
-        before = np.concatenate(self._before)
-        step = np.concatenate(self._step) + added(before, said)
-        step *= np.concatenate(self._share)[:, None]
+        seen = np.concatenate(self._seen.parts)
+        before, share = seen[:, :3], seen[:, 6:]
+        step = share * (seen[:, 3:6] + added(before, said))
         planes = before.T[:, None].astype(np.float32)
         change: RgbChange = _Added(step.T[:, None] * strength)
         if keep:

@@ -13,7 +13,17 @@ from collections.abc import Callable, Iterable
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, ColorMap, Colors, Matte, Numbers, UnitFrame, UnitMatte, to_unit
+from vhmae.arrays import (
+    Array,
+    ColorMap,
+    Colors,
+    Matte,
+    Numbers,
+    Thinned,
+    UnitFrame,
+    UnitMatte,
+    to_unit,
+)
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
 from vhmae.color.light import LightSpace, converted, moved, shown
@@ -242,8 +252,7 @@ class _Shot:
         self.space = space
         self.first = self.last = first
         self.indices: list[int] = []
-        self._pixels: list[Array] = []  # (P, 6) each: before, after
-        self._kept_one_in = 1
+        self._pixels = Thinned(MOST_PIXELS)  # (P, 6): before, after
 
     def look_at(self, index: int, image: PlanarFrame, matte: Matte, change: ColorChange) -> None:
         before = image.sample(SIDE, SIDE)  # (3, S, S)
@@ -265,20 +274,17 @@ class _Shot:
             return
         pixels = np.concatenate([before[:, inside], after[:, inside]]).T.astype(np.float32)
         self.indices.append(index)
-        self._pixels.append(pixels[:: self._kept_one_in])
-        if sum(map(len, self._pixels)) > MOST_PIXELS:
-            self._kept_one_in *= 2
-            self._pixels = [part[::2] for part in self._pixels]
+        self._pixels.add(pixels)
 
     def grade(self, number: int, every: int | None) -> list[ShotGrade]:
         """The shot's grade; none where it has shown no foreground."""
         if not self.indices:
             return []
-        pixels = np.concatenate(self._pixels)
+        pixels = np.concatenate(self._pixels.parts)
         before, after = pixels[:, :3], pixels[:, 3:]
         whole = fit_transform(before, after)
         keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
-        places = np.repeat(self.indices, [len(part) for part in self._pixels])
+        places = np.repeat(self.indices, [len(part) for part in self._pixels.parts])
         step = -(-len(pixels) // MOST_MEASURED)
         before, after, places = (part[::step].copy() for part in (before, after, places))
         return [
@@ -302,7 +308,9 @@ class _Shot:
         nearest = np.abs(np.subtract.outer(self.indices, keys)).argmin(axis=1)
         maps: list[KeyMap] = []
         for place, key in enumerate(keys):
-            near = [part for part, at in zip(self._pixels, nearest, strict=True) if at == place]
+            near = [
+                part for part, at in zip(self._pixels.parts, nearest, strict=True) if at == place
+            ]
             if not near:
                 maps.append(KeyMap(key, maps[-1].coefficients if maps else whole))
                 continue

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte, to_unit
+from vhmae.arrays import Array, Matte, Thinned, to_unit
 from vhmae.engine.memory import Snapshot
 from vhmae.engine.rendering import ColorChange
 from vhmae.guide.colors import added
@@ -32,8 +32,7 @@ class ShotPixels:
         self.seen = 0
         """Frames that were looked at."""
         self._last = -EVERY_FRAMES
-        self._parts: list[Array] = []  # (P, 6) each
-        self._kept_one_in = 1
+        self._pixels = Thinned(MOST_PIXELS)  # (P, 6)
 
     def look_at(
         self,
@@ -58,29 +57,28 @@ class ShotPixels:
         if less is not None:
             pixels[:, 3:] -= added(pixels[:, :3], less)
         self.seen, self._last = self.seen + 1, index
-        self._parts.append(pixels[:: self._kept_one_in])
-        if sum(map(len, self._parts)) > MOST_PIXELS:
-            self._kept_one_in *= 2
-            self._parts = [part[::2] for part in self._parts]
+        self._pixels.add(pixels)
 
     def state(self) -> tuple[dict[str, Any], Array]:
         """What was seen, for :meth:`restored`: numbers for JSON, and all pixels."""
-        sizes = [len(part) for part in self._parts]
-        numbers = {"seen": self.seen, "last": self._last, "one_in": self._kept_one_in}
-        return numbers | {"sizes": sizes}, np.concatenate([np.zeros((0, 6)), *self._parts])
+        parts = self._pixels.parts
+        numbers = {"seen": self.seen, "last": self._last, "one_in": self._pixels.one_in}
+        sizes = [len(part) for part in parts]
+        return numbers | {"sizes": sizes}, np.concatenate([np.zeros((0, 6)), *parts])
 
     @classmethod
     def restored(cls, numbers: dict[str, Any], pixels: Array) -> ShotPixels:
         """Pixels as another one has seen them."""
         own = cls()
-        own.seen, own._last, own._kept_one_in = (numbers[key] for key in ("seen", "last", "one_in"))
+        own.seen, own._last = numbers["seen"], numbers["last"]
+        own._pixels.one_in = numbers["one_in"]
         ends = np.cumsum([0, *numbers["sizes"]])
-        own._parts = [pixels[ends[at] : ends[at + 1]] for at in range(len(ends) - 1)]
+        own._pixels.parts = [pixels[ends[at] : ends[at + 1]] for at in range(len(ends) - 1)]
         return own
 
     def both(self) -> tuple[Array, Array]:
         """(P, 3) before and after."""
-        pixels = np.concatenate(self._parts)
+        pixels = np.concatenate(self._pixels.parts)
         return pixels[:, :3], pixels[:, 3:]
 
 
