@@ -186,7 +186,9 @@ def tablet(page: Page) -> None:
 def bring(page: Page) -> None:
     page.get_by_role("button", name="Back to the files").click()
     page.get_by_role("radio", name="Composite", exact=True).click()
-    page.get_by_role("button", name="composite.mp4").first.click()
+    page.locator(".list .entry", has_text="composite.mp4").first.click()  # beside it: what is open
+    expect(page.locator(".slot.filled")).to_be_visible()
+    page.mouse.move(5, 5)
     page.wait_for_timeout(1000)
 
 
@@ -208,7 +210,8 @@ def layers(page: Page) -> None:
 @view
 def damaged(page: Page) -> None:
     page.get_by_role("button", name="Back to the files").click()
-    page.get_by_role("button", name="damaged.mp4").first.click()
+    page.get_by_role("radio", name="Composite", exact=True).click()
+    page.locator(".list .entry", has_text="damaged.mp4").click()
     page.get_by_role("button", name="Open", exact=True).click()
     page.locator(".failed").wait_for(timeout=PATIENCE_MS)
 

@@ -253,7 +253,24 @@ def test_a_foreground_is_placed_by_dragging(page: Page, address: str, folder: Pa
     page.mouse.up()
     layer.focus()
     page.keyboard.press("ArrowRight")
-    dialog.get_by_label("Scale", exact=True).fill("1.25")
+    assert np.isclose(board["width"] / board["height"], WIDTH / HEIGHT, rtol=0.01)  # not stretched
+    scale = dialog.get_by_label("Scale", exact=True)
+    corner = dialog.locator(".corner").bounding_box()
+    assert corner is not None
+    x, y = corner["x"] + corner["width"] / 2, corner["y"] + corner["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40 * shown, y, steps=4)
+    page.mouse.up()
+    assert np.isclose(float(scale.input_value()), 1.25, atol=0.02)
+    page.mouse.move(board["x"] + 81 * shown, board["y"] + 40 * shown)  # its first corner stays
+    page.mouse.wheel(0, -1200)
+    expect(scale).not_to_have_value(re.compile(r"^1\.2"))
+    far = dialog.locator(".corner").bounding_box()  # though it lies outside the picture by now
+    assert far is not None
+    assert far["x"] + far["width"] <= board["x"] + board["width"] + 1
+    assert far["y"] + far["height"] <= board["y"] + board["height"] + 1
+    scale.fill("1.25")
     dialog.get_by_role("button", name="Place", exact=True).click()
     settle(page)
     (file,) = [path for path in folder.glob("*.json") if "front" in path.name]

@@ -91,6 +91,11 @@ def test_from_files_to_an_exported_clip(page: Page, address: str, folder: Path) 
     dialog = page.get_by_role("dialog")
     expect(dialog.locator(".command code")).to_contain_text("vhmae harmonize walk.mp4")
     assert not violations(page)
+    for offer in dialog.locator(".offers input").all()[1:]:
+        offer.check()
+        assert not violations(page)
+    expect(dialog.locator(".command")).to_have_count(0)  # no command makes the last, a parcel
+    dialog.get_by_role("radio", name="Video", exact=False).check()
     dialog.get_by_role("button", name="Add to the queue").click()
     row = page.locator(".render").first
     expect(row).to_contain_text("finished", timeout=PATIENCE_MS)

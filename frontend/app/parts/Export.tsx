@@ -70,7 +70,7 @@ export function Export() {
       api
         .command(open.id, body)
         .then((found) => (command.value = found))
-        .catch(() => (command.value = null)); // not everything has a command
+        .catch(() => (command.value = null)); // such as of a name that cannot be
     }, 200);
     return () => window.clearTimeout(timer);
   });
@@ -155,7 +155,7 @@ export function Export() {
             <input type="checkbox" checked={overwrite.value} onChange={(event) => (overwrite.value = event.currentTarget.checked)} />
             {t("export.overwrite")}
           </label>
-          {command.value && <CommandLine command={command.value} />}
+          {command.value?.command && <CommandLine command={command.value} />}
         </div>
       </div>
       <footer class="row end">
@@ -181,7 +181,7 @@ function CommandLine({ command }: { command: Command }) {
     <div class="command">
       <span class="name" id="command">{t("export.command")}</span>
       <div class="row">
-        <code ref={code} tabIndex={0} aria-labelledby="command">{command.command}</code>
+        <code ref={code} tabIndex={0} role="group" aria-labelledby="command">{command.command}</code>
         <Button icon="copy" title={t("export.copy")} onClick={() => void copy()} />
       </div>
     </div>

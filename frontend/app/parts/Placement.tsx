@@ -51,6 +51,17 @@ export function PlacementDialog() {
     }
   };
   const end = (): void => void (drag.current = null);
+  /** The wheel scales about the pointer. */
+  const turn = (event: WheelEvent): void => {
+    event.preventDefault();
+    const corner = board.current!.getBoundingClientRect();
+    const at: Place = [(event.clientX - corner.left) / shown.value, (event.clientY - corner.top) / shown.value];
+    const before = scale.value;
+    scale.value = Number(clip(before * Math.exp(-0.001 * event.deltaY), 0.01, 20).toFixed(3));
+    const about = (place: number, axis: 0 | 1): number =>
+      Math.round(at[axis] + ((place - at[axis]) * scale.value) / before);
+    position.value = [about(position.value[0], 0), about(position.value[1], 1)];
+  };
   const key = (event: KeyboardEvent): void => {
     const step = event.shiftKey ? 10 : 1;
     const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
@@ -68,9 +79,16 @@ export function PlacementDialog() {
     overlay.value = null;
   };
   const px = (value: number): string => `${value * shown.value}px`;
+  // Of a foreground that goes on beyond the picture, the corner stays in reach.
+  const within = (value: number): string => `clamp(.7rem, ${px(value)}, calc(100% - .7rem))`;
   return (
     <Dialog title={t("placement")} wide onClose={() => (overlay.value = null)}>
-      <div ref={board} class="board" style={{ aspectRatio: `${width} / ${height}` }}>
+      <div
+        ref={board}
+        class="board"
+        style={{ aspectRatio: `${width} / ${height}`, maxWidth: `calc(56vh * ${width / height})` }}
+        onWheel={turn}
+      >
         <img class="background" src={address.layer(open.id, "background", frame.value)} alt={t("placement.background")} />
         <div
           class="layer"
@@ -97,8 +115,16 @@ export function PlacementDialog() {
               natural.value = { width: naturalWidth, height: naturalHeight };
             }}
           />
-          <i class="corner" onPointerDown={begin("scale")} onPointerMove={move} onPointerUp={end} />
         </div>
+        {size && (
+          <i
+            class="corner"
+            style={{ left: within(position.value[0] + size.width), top: within(position.value[1] + size.height) }}
+            onPointerDown={begin("scale")}
+            onPointerMove={move}
+            onPointerUp={end}
+          />
+        )}
       </div>
       <div class="row">
         <Figure label={t("placement.x")} value={position.value[0]} step={1} onInput={(x) => (position.value = [x, position.value[1]])} />
