@@ -31,6 +31,13 @@ HAIR, STRIPE = (0.55, 0.12), (0.575, 0.72)
 SIGN_IN = "app-sign-in"
 SOFTWARE = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
+SCOPED = """() => {
+  const scope = document.querySelector(".scopes canvas.waveform");
+  const { width, height } = scope;
+  return scope.getContext("2d").getImageData(0, 0, width, height).data.some(Boolean);
+}"""
+"""Scopes are drawn when nothing else is."""
+
 View = Callable[[Page], None]
 VIEWS: dict[str, View] = {}
 """By the name of the picture: each begins with the demo's first frame, as it came, and shows what
@@ -73,7 +80,8 @@ def begin(page: Page) -> None:
 def settle(page: Page) -> None:
     expect(page.locator(".stage[data-ready=true]")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".clip small")).to_have_text("Saved", timeout=PATIENCE_MS)
-    page.wait_for_timeout(800)  # thumbnails of takes, and scopes, are drawn a moment later
+    expect(page.locator(".take:disabled")).to_have_count(0, timeout=PATIENCE_MS)
+    page.wait_for_timeout(800)  # their thumbnails are drawn a moment later
 
 
 def click_picture(page: Page, share: tuple[float, float]) -> None:
@@ -118,6 +126,7 @@ def pixels(page: Page) -> None:
 def scopes(page: Page) -> None:
     page.set_viewport_size({"width": 1600, "height": 1000})
     page.keyboard.press("o")
+    page.wait_for_function(SCOPED)
 
 
 @view
