@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ import pytest
 from tests.app.page import Page, app_of, maps_of, picture_of, shaded, waited
 from tests.support.scenes import moving_scene, write_video
 from vhmae.app.hearing import Hearer, Part
-from vhmae.app.looks import Look
+from vhmae.app.looks import Look, Looks
 from vhmae.app.maps import Answered
+from vhmae.app.refusals import Refused
 from vhmae.engine.moving import Side
 from vhmae.engine.pointing import DialFrames
 from vhmae.engine.rendering import FrameTransform, render_planes
 from vhmae.guide.dials import DIALS
+from vhmae.guide.document import Guide
 from vhmae.guide.options import GuideOptions
 from vhmae.guide.reading import guide_from
 from vhmae.video.reader import to_uint8
@@ -275,6 +278,15 @@ def test_takes_are_those_of_the_command(
     assert odd.status_code == 400
     other = page.post(f"projects/{clip}/takes", {"guide": guide, "frame": 4, "object": 2})
     assert other.json()["key"] == "server.no-object"
+
+
+def test_takes_of_a_clip_that_is_being_closed_are_refused(
+    page: Page, clip: str, tmp_path: Path
+) -> None:
+    hearer = page.app.projects.get(clip).clip.hearer
+    hearer = dataclasses.replace(hearer, looks=Looks(tmp_path))
+    with pytest.raises(Refused, match="still being opened"):
+        hearer.takes(Guide(), 0, 1, 6, (1.0,))
 
 
 def test_the_rendered_frame_heeds_the_saved_guide(page: Page, clip: str) -> None:

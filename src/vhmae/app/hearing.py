@@ -399,6 +399,7 @@ class Hearer:
 
         Raises:
             InputError: where nothing can be said of the frame.
+            Refused: where its look is gone: the clip is being closed, or opened anew.
         """
         self._check_object(thing)
         self._check_look(frame, thing)
@@ -418,7 +419,8 @@ class Hearer:
             choice = dataclasses.replace(asked, chosen=number)
             said = dataclasses.replace(sound, choices=(*sound.choices, choice))
             decision = in_shot(self.decide(said, shot=shot)[thing - 1], shot)
-            assert decision is not None, "a choice decides"
+            if decision is None:
+                raise Refused("server.not-yet")
             word = decision.word
             assert word is not None, "a choice has a word"
             # In the whole guide points have other numbers than in what is sound of it.
