@@ -29,6 +29,7 @@ import json
 import math
 import py_compile
 import random
+import re
 import resource
 import shutil
 import signal
@@ -295,11 +296,10 @@ def room_tests(folder: Path, room: str) -> list[str]:
 def named_tests(folder: Path, room: str, module: str) -> list[str]:
     """Those that name a module."""
     dotted = module.removeprefix("src/").removesuffix(".py").replace("/", ".")
-    return [
-        file
-        for file in room_tests(folder, room)
-        if dotted in Path(file).read_text(encoding="utf-8")
-    ]
+    package, _, name = dotted.rpartition(".")
+    named = re.compile(rf"\b{dotted}\b|\bfrom {package} import .*\b{name}\b")
+    files = room_tests(folder, room)
+    return [file for file in files if named.search(Path(file).read_text(encoding="utf-8"))]
 
 
 @dataclasses.dataclass(frozen=True)
