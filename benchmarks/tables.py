@@ -44,6 +44,7 @@ from trial_tables import (
     ablation_table,
     context_table,
     doubt_table,
+    evidence_table,
     gradient_table,
     token_table,
     trial_table,
@@ -240,6 +241,7 @@ def blocks() -> dict[str, str]:
     return {
         "ablation": ablation_table(),
         "trials": trial_table(),
+        "evidence": evidence_table(),
         "doubt": doubt_table(),
         "tokens": token_table("tokens"),
         "gpu": token_table("gpu"),

@@ -86,6 +86,63 @@ def trial_table() -> str:
     return "\n".join(lines)
 
 
+EVIDENCE_SETS = ("dev-two", "dev-camera", "dev-photo", "dev-real", "dev-people")
+USUAL_CAUTION = 3
+"""Place among the cautions of evidence_trials.py: 16 levels."""
+
+
+def evidence_table() -> str:
+    """More evidence and bolder answers: ratios on the dev sets at the usual caution, and what is
+    left at the caution that leaves as much of dev-mild as the first trial's."""
+    rows = [
+        json.loads(line) for line in (RESULTS / "evidence-trials.jsonl").read_text().splitlines()
+    ]
+    trials: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        trials.setdefault(row["trial"], []).append(row["scores"]["frames"])
+    first = next(iter(trials.values()))
+    harm = statistics.fmean(seed["dev-mild"]["ratio"][USUAL_CAUTION] for seed in first)
+    shown = (*EVIDENCE_SETS, "dev-mild")
+    lines = [
+        f"| trial | seeds | {' | '.join(shown)} | mean | spread | at equal dev-mild | worse |",
+        "|" + "---|" * (len(shown) + 6),
+    ]
+    for name, seeds in trials.items():
+        at = USUAL_CAUTION if len(seeds[0]["dev-mild"]["ratio"]) > 1 else 0
+        cells = [
+            f"{statistics.fmean(seed[key]['ratio'][at] for seed in seeds):.3f}" for key in shown
+        ]
+        means = [_mean_ratio([seed], at) for seed in seeds]
+        spread = f"{statistics.stdev(means):.3f}" if len(means) > 1 else ""
+        worse = statistics.fmean(seed[key]["worse"][at] for seed in seeds for key in EVIDENCE_SETS)
+        equal = _at_equal_harm(seeds, harm) if at else None
+        cells += [f"{statistics.fmean(means):.3f}", spread, f"{equal:.3f}" if equal else ""]
+        lines.append("| " + " | ".join([name, str(len(seeds)), *cells, f"{worse:.0%}"]) + " |")
+    return "\n".join(lines)
+
+
+def _mean_ratio(seeds: list[dict[str, Any]], at: int) -> float:
+    """Geometric mean over ``EVIDENCE_SETS`` of the seeds' mean ratios."""
+    return statistics.geometric_mean(
+        statistics.fmean(seed[key]["ratio"][at] for seed in seeds) for key in EVIDENCE_SETS
+    )
+
+
+def _at_equal_harm(seeds: list[dict[str, Any]], harm: float) -> float | None:
+    """The mean ratio at the caution that leaves ``harm`` of dev-mild, on straight lines between the
+    cautions; None where none does."""
+    count = len(seeds[0]["dev-mild"]["ratio"])
+    mild = [
+        statistics.fmean(seed["dev-mild"]["ratio"][at] for seed in seeds) for at in range(count)
+    ]
+    means = [_mean_ratio(seeds, at) for at in range(count)]
+    for at in range(count - 1):
+        if mild[at] >= harm > mild[at + 1]:
+            share = (mild[at] - harm) / (mild[at] - mild[at + 1])
+            return means[at] + share * (means[at + 1] - means[at])
+    return None
+
+
 def doubt_table() -> str:
     """How well each sign tells where the answer errs, and what being careful by it gives."""
     names = {

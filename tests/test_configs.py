@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ablation
+import evidence_trials
 import pytest
 import torch
 import yaml
@@ -30,7 +31,8 @@ PLANS = [
     FOLDER / "ablations" / f"{name}.yaml" for name in ("gpu", "paper", "pretraining", "tokens")
 ]
 TRIALS = FOLDER / "ablations" / "look.yaml"
-RECIPES = sorted({*FOLDER.rglob("*.yaml")} - {*PLANS, TRIALS})
+EVIDENCE = FOLDER / "ablations" / "evidence.yaml"
+RECIPES = sorted({*FOLDER.rglob("*.yaml")} - {*PLANS, TRIALS, EVIDENCE})
 SCORES = {"fmse", "mse", "psnr", "fssim"}
 
 
@@ -50,7 +52,7 @@ class EveryKeyOnce(yaml.SafeLoader):
 
 def test_no_config_is_left_unchecked() -> None:
     """A new folder, or a new kind of plan, needs a test of its own."""
-    checked = {*CONFIGS, *PLANS, TRIALS}
+    checked = {*CONFIGS, *PLANS, TRIALS, EVIDENCE}
     for kind in ("benchmarks", "comparators"):  # every file of these, by tests of their own
         checked |= {*(FOLDER / kind).glob("*.yaml")}
     assert {*FOLDER.rglob("*.y*ml")} == checked
@@ -148,6 +150,18 @@ def test_the_plan_of_looks_is_valid_in_every_trial() -> None:
     for trial in trials:
         with torch.device("meta"):
             make_path(trial)
+
+
+def test_the_plan_of_evidence_is_valid_in_every_trial() -> None:
+    command = "# python benchmarks/evidence_trials.py --data DATA --sets SETS --cache CACHE"
+    assert EVIDENCE.read_text().splitlines()[0] == command
+    plan = load(EVIDENCE)
+    assert plan.keys() == {"recipe", "data", "seeds", "settings", "trials"}
+    dataclasses.replace(read_config(Recipe, ROOT / plan["recipe"]).data, **plan["data"])
+    trials = list(evidence_trials.read_trials(EVIDENCE).values())
+    assert all(one not in trials[:at] for at, one in enumerate(trials))
+    for name in evidence_trials.SETS:
+        assert (FOLDER / "benchmarks" / f"{name}.yaml").is_file()
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
