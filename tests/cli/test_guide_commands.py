@@ -215,17 +215,34 @@ def test_what_cannot_be_shown_is_one_line(
     assert not list(tmp_path.glob("s.*"))
 
 
-def test_rounds_of_a_shot_go_on_where_they_began(
-    clip: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_choices_at_two_frames_of_a_shot_are_rounds_of_one(
+    clip: tuple[Path, Path], tmp_path: Path
 ) -> None:
     Guide(choices=(Choice(chosen=3, frame=2),)).write(tmp_path / "g.json")
     (tmp_path / "cuts.txt").write_text("5\n")
-    run = ["alternatives", *map(str, (clip[0], "--mask", clip[1], "-o", tmp_path / "s.png"))]
-    run += ["--guide", str(tmp_path / "g.json"), "--cuts", str(tmp_path / "cuts.txt")]
-    said = "--frame 4: a take of its shot was chosen at frame 2: go on there"
-    assert said in error_of(*run, "--frame", "4", capsys=capsys)
-    assert not (tmp_path / "s.png").exists()
-    assert told(tmp_path, *run, "--frame", 6)["round"] == 1
+    files = (*clip[:1], "--mask", clip[1], "--cuts", tmp_path / "cuts.txt")
+    run = ("alternatives", *files, "-o", tmp_path / "s.png")
+    first = told(tmp_path, *run, "--frame", 4)
+    second = told(tmp_path, *run, "--guide", tmp_path / "g.json", "--frame", 4)
+    assert [second["takes"][at]["word"] for at in (0, 1)] == ["as chosen", "untouched"]
+    # The sheet stands round what was chosen, and its takes are nearer to one another.
+    preview = ("preview", *files, "-o", tmp_path / "p.png", "--frame", 4)
+    chosen = told(tmp_path, *preview, "--guide", tmp_path / "g.json")
+    assert second["takes"][0]["mean_change"] == chosen["mean_change"]
+    apart = [
+        abs(sheet["takes"][2]["mean_change"] - sheet["takes"][0]["mean_change"])
+        for sheet in (first, second)
+    ]
+    assert 0.0 < apart[1] < 0.8 * apart[0]
+    for row in second["takes"]:
+        one = told(tmp_path, *preview, "--guide", row["guide"])
+        assert one["mean_change"] == row["mean_change"]
+    # Going on at the first frame, it is finer once more; another shot begins anew.
+    run = (*run[:-1], tmp_path / "t.png")
+    third = told(tmp_path, *run, "--guide", tmp_path / "s.take3.json", "--frame", 2)
+    assert (third["round"], third["takes"][0]["word"]) == (2, "as chosen")
+    other = told(tmp_path, *run, "--guide", tmp_path / "g.json", "--frame", 6)
+    assert (other["round"], other["takes"][0]["word"]) == (1, "plain")
 
 
 def test_nothing_that_is_no_guide_is_written_over(

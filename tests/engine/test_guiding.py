@@ -180,6 +180,9 @@ def test_flags_file_and_api_say_the_same_to_each_shot(tmp_path: Path) -> None:
     assert len(everywhere[None].points) == 2
     chose = decide_shots(prior, Guide(choices=(Choice(chosen=2, frame=2),)), show)
     assert chose[1].change == pytest.approx(-show(2).answer.overall.ravel(), abs=1e-6)
+    # Each choice is heard in the colors and the answer of its own frame.
+    both = Guide(choices=(Choice(chosen=3, frame=3), Choice(chosen=2, frame=2)))
+    assert np.array_equal(decide_shots(prior, both, show)[1].change, chose[1].change)
     turned = decide_shots(prior, Guide(dials=Dials(exposure=0.5)), show)
     assert turned.keys() == {None}
 

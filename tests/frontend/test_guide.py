@@ -15,7 +15,7 @@ from vhmae.arrays import Array
 from vhmae.engine.pointing import disk_mean, map_at
 from vhmae.engine.rendering import FrameTransform
 from vhmae.guide.colors import added
-from vhmae.guide.decision import decide
+from vhmae.guide.decision import Scene, decide
 from vhmae.guide.dials import DIALS, Dials, dial_change, fit_dials, read_dials, turn
 from vhmae.guide.document import Choice, Point
 from vhmae.guide.prior import Prior, prior_beside, read_prior
@@ -188,6 +188,22 @@ def test_all_that_is_said_together(node: Library, prior: Prior, rounds: int, bef
         one = decide(prior, seen, choices=[*choices, asked], colors=scene, overall=overall)
         close(take["change"], one.change, 1e-8)
         assert take["word"] == one.word
+
+
+def test_choices_at_several_frames_of_a_shot(node: Library, prior: Prior) -> None:
+    scenes = {at: Scene(colors(np.random.default_rng(at)), a_map(at)) for at in (2, 5)}
+    choices = [
+        Choice(chosen=3, frame=2),
+        Choice(chosen=5, frame=5),
+        Choice(chosen=4, frame=2, round=2),
+    ]
+    own = scenes[2]._asdict()
+    expected = decide(prior, [], choices=choices, scenes=scenes, **own)
+    trees = [choice.to_tree() for choice in choices]
+    told = {at: scene._asdict() for at, scene in scenes.items()}
+    found = node("decide", {**own, "choices": trees, "scenes": told}, prior=prior)
+    close(found["change"], expected.change, 1e-8)
+    close(found["covariance"], expected.covariance)
 
 
 def test_choices_follow_points_that_are_taken_out(node: Library) -> None:

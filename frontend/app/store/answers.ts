@@ -18,6 +18,7 @@ import {
   type Guide,
   type Pixels,
   type Point,
+  type Scene,
   type Seen,
 } from "../../src/index";
 import { ApiError, api } from "../api";
@@ -245,15 +246,21 @@ function estimate(said: Guide): void {
   if (parts.value.includes(0) && said.points.length > 0) return;
   const found = new Map<number, Float64Array>();
   for (let object = 1; object <= objects.value; object++) {
+    const sceneOf = (measured: Measured | null): Scene | null => {
+      const maps = measured && mapsOf(open.id).at(measured.frame)?.objects[object - 1];
+      return maps ? { colors: measured.colors, overall: maps.overall } : null;
+    };
     const at = referenceFrame(said, object, now.maps.shot);
-    const measured = colorsOf(open.id, at, object) ?? shownColors(now, object);
-    const maps = measured && mapsOf(open.id).at(measured.frame)?.objects[object - 1];
-    if (!maps) continue;
+    const own = sceneOf(colorsOf(open.id, at, object) ?? shownColors(now, object));
+    if (!own) continue;
     const choices = said.choices.filter(
       (one) => (one.object ?? 1) === object && (said.shots === "all" || shotAt(one.frame) === now.maps.shot),
     );
+    const scenes = Object.fromEntries(
+      choices.map(({ frame }) => [frame, sceneOf(colorsOf(open.id, frame, object)) ?? own]),
+    );
     const seen = seenPoints(said, object, now);
-    found.set(object - 1, decide(known, { seen, choices, dials: said.dials, colors: measured.colors, overall: maps.overall }).change);
+    found.set(object - 1, decide(known, { ...own, seen, choices, scenes, dials: said.dials }).change);
   }
   estimated.value = found;
 }

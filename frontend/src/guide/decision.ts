@@ -20,16 +20,25 @@ export interface Decision {
   readonly points: PointReport[];
 }
 
-/** All that was said of an object in a shot. */
-export interface Said {
-  seen?: readonly Seen[];
-  /** Round by round, each after the points that its `after_points` counts. */
-  choices?: readonly Choice[];
-  dials?: Dials;
-  /** (P, 3), of the foreground as it came. */
+/** A foreground in a frame. */
+export interface Scene {
+  /** (P, 3), as it came. */
   colors: Float64Array;
   /** (30,), the answer's map. */
   overall: ArrayLike<number>;
+}
+
+/** All that was said of an object in a shot, and the frame that dials are fitted in. */
+export interface Said extends Scene {
+  seen?: readonly Seen[];
+  /**
+   * In the order in which they were made, each after the points that its `after_points` counts; each
+   * next one is finer, whichever frame it was made at.
+   */
+  choices?: readonly Choice[];
+  dials?: Dials;
+  /** Of the frames that choices were made at, by number; others are as `colors` and `overall` say. */
+  scenes?: Readonly<Record<number, Scene>>;
   strength?: number;
 }
 
@@ -59,11 +68,12 @@ function toldUntil(stood: Standing, seen: readonly Seen[], until: number): Stand
 }
 
 /** After all choices, each after the points that were said before it. */
-function standing(prior: Prior, { seen = [], choices = [], colors, overall }: Said): Standing {
+function standing(prior: Prior, { seen = [], choices = [], scenes, ...own }: Said): Standing {
   let stood: Standing = { known: prior, start: new Float64Array(SIZE), rounds: 0, heard: 0 };
   for (const choice of choices) {
     stood = toldUntil(stood, seen, choice.after_points ?? 0);
-    const shown = takes(stood.known, colors, overall, choice.of, choice.round, stood.start);
+    const { colors, overall } = scenes?.[choice.frame] ?? own;
+    const shown = takes(stood.known, colors, overall, choice.of, stood.rounds + 1, stood.start);
     const taken = shown[choice.chosen - 1];
     if (!taken) throw new RangeError(`take ${choice.chosen} of ${choice.of}`);
     // Who goes back to the composite takes back what the points had said, too.

@@ -16,7 +16,7 @@ from vhmae.engine.rendering import FrameTransform, kept_of
 from vhmae.engine.settings import Kept
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE, added
-from vhmae.guide.decision import Decision, decide, turn_shot
+from vhmae.guide.decision import Decision, Scene, decide, turn_shot
 from vhmae.guide.document import Guide, Place, Point
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import Finish, Seen, as_made, by_shot
@@ -229,14 +229,16 @@ def decide_shots(
     worked: dict[str, Any] = {"strength": strength, "finish": _finish(keep)}
     decisions: dict[int | None, Decision] = {}
     for shot, frame in named.items():
-        shown = show(frame)
+        scene = _scene_of(show(frame))
+        made = [one for one in choices if shot_of[one.frame] == shot]
         decisions[shot] = decide(
             prior,
             told.get(shot, []),
-            choices=[choice for choice in choices if shot_of[choice.frame] == shot],
+            choices=made,
             dials=None if turns_all else dials,
-            colors=foreground_colors(shown.frame, shown.matte),
-            overall=shown.answer.overall,
+            colors=scene.colors,
+            overall=scene.overall,
+            scenes={one.frame: _scene_of(show(one.frame)) for one in made if one.frame != frame},
             **worked,
         )
     if not (turns_all and dials):
@@ -249,13 +251,11 @@ def decide_shots(
     turned: dict[int | None, Decision] = {}
     for shot, shown in shots:
         of = [at for at, one in enumerate(words) if shot is None or one.shot == shot]
-        colors = foreground_colors(shown.frame, shown.matte)
         turned[shot] = turn_shot(
             prior,
             whole,
             dials,
-            colors,
-            shown.answer.overall,
+            *_scene_of(shown),
             seen=words,
             of=() if elsewhere else of,
             rounds=len(choices),
@@ -296,6 +296,10 @@ def seen_points(
         one = see_point(said, number, shown.shot, *shown[:3], goal)
         seen.append(dataclasses.replace(one, share=shown.share))
     return seen
+
+
+def _scene_of(shown: Shown) -> Scene:
+    return Scene(foreground_colors(shown.frame, shown.matte), shown.answer.overall)
 
 
 def _finish(keep: Sequence[Kept]) -> Finish:

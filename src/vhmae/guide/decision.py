@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -45,6 +46,15 @@ class Decision:
     """What the take is that was chosen last, in a word; None without a choice."""
 
 
+class Scene(NamedTuple):
+    """A foreground in a frame."""
+
+    colors: Colors
+    """(P, 3), as it came."""
+    overall: ColorMap
+    """(30,) or (3, 10), the answer's map."""
+
+
 def decide(
     prior: Prior,
     seen: Sequence[Seen],
@@ -53,15 +63,19 @@ def decide(
     dials: Dials | None = None,
     colors: Colors | None = None,
     overall: ColorMap | None = None,
+    scenes: Mapping[int, Scene] | None = None,
     strength: float = 1.0,
     finish: Finish = as_made,
 ) -> Decision:
     """Hear all that was said of an object in a shot.
 
     Args:
-        choices: round by round, each after the points that its ``after_points`` counts.
+        choices: in the order in which they were made, each after the points that its
+            ``after_points`` counts; each next one is finer, whichever frame it was made at.
         colors: (P, 3), of the foreground as it came; needed for choices and dials.
         overall: (30,) or (3, 10), the answer's map, for them as well.
+        scenes: of the frames that choices were made at; others are as ``colors`` and ``overall``
+            say.
         strength: of answer and change; the report tells what comes out.
         finish: what else is done to colors that are reported.
     """
@@ -69,7 +83,8 @@ def decide(
     shown = np.zeros((1, 3)) if colors is None else colors
     stood = _Standing(prior, prior, np.zeros(SIZE))
     for choice in choices:
-        stood = stood.told(seen, choice.after_points).chose(choice, shown, answer)
+        scene = (scenes or {}).get(choice.frame, Scene(shown, answer))
+        stood = stood.told(seen, choice.after_points).chose(choice, scene)
     belief = update(stood.left, stood.unheard(seen), stood.start)
     turned = dial_change(shown, answer + belief.mean, dials) if dials else 0.0
     change = belief.mean + turned
@@ -110,9 +125,10 @@ class _Standing:
         known = Prior(belief.covariance / step_of(self.rounds + 1) ** 2, np.ones(1), np.ones(1))
         return dataclasses.replace(self, known=known, start=belief.mean, heard=until)
 
-    def chose(self, choice: Choice, colors: Colors, answer: ColorMap) -> _Standing:
-        """After a choice among the takes of a round."""
-        shown = takes(self.known, colors, answer, choice.of, choice.round, self.start)
+    def chose(self, choice: Choice, scene: Scene) -> _Standing:
+        """After a choice among the takes of the next round."""
+        answer = np.reshape(scene.overall, SIZE).astype(np.float64)
+        shown = takes(self.known, scene.colors, answer, choice.of, self.rounds + 1, self.start)
         take = shown[choice.chosen - 1]
         # Who goes back to the composite takes back what the points had said, too.
         known = self.prior if take.word == "untouched" else self.known

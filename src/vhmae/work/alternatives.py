@@ -44,7 +44,6 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     paths = [take_file(job.output, number) for number in range(1, job.count + 1)]
     _check_free(paths, list(job.inputs().values()))
     hearing = Hearing(analysis, guides[0], until=asked.frame)
-    _check_first_of_shot(guide, asked, hearing)
     analysis.survey()
     warnings = [*analysis.warnings(), *hearing.warnings]
     check_strict(job.strict, warnings)
@@ -114,21 +113,6 @@ def _next_choice(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Choi
     # What is taken back may have named the frame.
     frame = _frame(job, job.words.read() if job.chosen == 0 else guide, analysis)
     return _choice(job, guide, frame, len(_made(job, guide, frame)) + 1, 1)
-
-
-def _check_first_of_shot(guide: Guide, asked: Choice, hearing: Hearing) -> None:
-    """Refuse a sheet beside a choice that rules the same shot: its takes would stand round another
-    one than they say, a whole deviation apart again."""
-    shots = hearing.named.shots
-    for made in guide.choices:
-        rules = guide.shots == "all" or shots[made.frame] == shots[asked.frame]
-        if made.object == asked.object and made.frame != asked.frame and rules:
-            raise InputError(
-                f"a take of its shot was chosen at frame {made.frame}: go on there, or take that "
-                "choice back",
-                field="frame",
-                value=asked.frame,
-            )
 
 
 def _choice(job: AlternativesJob, guide: Guide, frame: int, round_: int, take: int) -> Choice:
