@@ -12,7 +12,7 @@ import pytest
 from tests.support.guide import loose_prior
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE, rows_at
-from vhmae.guide.fitting import fit_covariance, fit_prior, fit_weights
+from vhmae.guide.fitting import fit_covariance, fit_prior, fit_weights, likely_covariance
 from vhmae.guide.prior import prior_beside, read_prior
 
 
@@ -62,15 +62,32 @@ def test_covariance_leaves_the_largest_out(rng: np.random.Generator) -> None:
 
 def test_weights_of_scales_are_found_again(rng: np.random.Generator) -> None:
     """Half of the composites lack much, half a tenth of it: one place each tells them apart."""
-    told, missing = [], []
+    told, everywhere, missing = [], [], []
     for number in range(300):
         lacks = rng.normal(size=SIZE) * (0.5 if number % 2 else 0.05)
         places = rng.uniform(0.2, 0.8, (4, 3))
         rows = np.concatenate([rows_at(place) for place in places])
         told.append((rows, rows @ lacks + rng.normal(0, 0.01, 12), np.full(12, 1e-4)))
+        everywhere.append((1e4 * rows.T @ rows, 1e4 * rows.T @ told[-1][1]))
         missing.append(lacks)
-    prior = fit_prior(np.stack(missing), told, {}, scales=(0.14, 1.4))
+    prior = fit_prior(np.stack(missing), told, everywhere, {}, scales=(0.14, 1.4))
     assert prior.weights == pytest.approx([0.5, 0.5], abs=0.08)
+
+
+def test_what_one_place_does_not_say_others_do(rng: np.random.Generator) -> None:
+    """What is lacking is one direction of three numbers, of which each composite shows one: the
+    likely covariance has all three, and how they go together, from those that show two."""
+    direction = np.zeros(SIZE)
+    direction[[0, 11, 22]] = 1.0, -0.5, 2.0
+    told = []
+    for number in range(400):
+        rows = np.zeros((2, SIZE))
+        rows[0, 11 * (number % 3)] = rows[1, 11 * (-(-number // 2) % 3)] = 1.0
+        said = rows @ (direction * rng.normal()) + rng.normal(0.0, 0.01, 2)
+        told.append((1e4 * rows.T @ rows, 1e4 * rows.T @ said))
+    found = likely_covariance(np.eye(SIZE), told, scales=(1.0,))[::11, ::11]
+    expected = np.outer(direction, direction)[::11, ::11]
+    assert found == pytest.approx(expected, rel=0.2)
 
 
 def test_em_of_one_sided_evidence() -> None:

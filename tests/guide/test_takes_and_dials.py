@@ -46,9 +46,9 @@ def test_takes_are_the_plain_the_untouched_and_two_a_direction(rng: np.random.Ge
     assert found[4].change == pytest.approx(-found[5].change)
     again = takes(prior, shown, overall, 8, 2, found[2].change)
     assert again[0].change == pytest.approx(found[2].change)
-    assert again[2].change - again[0].change == pytest.approx(0.6 * found[2].change)
+    assert again[2].change - again[0].change == pytest.approx(0.65 / 1.2 * found[2].change)
     assert len(again) == 8
-    assert [step_of(round_) for round_ in (1, 2, 3)] == [1.0, 0.6, 0.4]
+    assert [step_of(round_) for round_ in (1, 2, 3)] == [1.2, 0.65, 0.4]
 
 
 def test_a_choice_can_be_taken_back_and_points_pull_from_it(rng: np.random.Generator) -> None:
@@ -92,18 +92,18 @@ def test_takes_after_points_stand_round_what_follows_from_them(rng: np.random.Ge
     # What was said before a choice does not pull it back.
     assert chose(2).change == pytest.approx(-overall, abs=1e-12)
     assert chose(2).word == "untouched"
-    # One deviation of what is still not known, which at the point itself is little.
+    # As far as takes stand in what is still not known, which at the point itself is little.
     steps = [added(shown, chose(number).change - plain.change) for number in (3, 4, 5, 6)]
     alone = added(shown, directions(prior, shown, 1)[0])
     known = Prior(plain.covariance, np.ones(1), np.ones(1))
-    first, second = (added(shown, one) for one in directions(known, shown, 2))
+    first, second = (step_of(1) * added(shown, one) for one in directions(known, shown, 2))
     for step, expected in zip(steps, (first, -first, second, -second), strict=True):
         assert step == pytest.approx(expected)
     assert 0.02 < np.abs(steps[0]).mean() < 0.8 * np.abs(alone).mean()
     assert np.abs(added(place, chose(3).change - plain.change)).max() < 0.06
     # The next round is finer.
     again = added(shown, chose(3, 3).change - chose(3).change)
-    assert again == pytest.approx(0.6 * first)
+    assert again == pytest.approx(step_of(2) / step_of(1) * first)
     # Said before the points, it is what it was without them, and they pull from there.
     first_chosen = decide(prior, [], choices=[Choice(chosen=2)], **given)  # type: ignore[arg-type]
     before = chose(2, after_points=0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -142,6 +144,20 @@ def test_nothing_said_changes_nothing() -> None:
     believed = update(loose_prior(), [])
     assert not believed.mean.any()
     assert believed.covariance == pytest.approx(loose_prior().covariance)
+
+
+@pytest.mark.parametrize("asked", [0.05, 0.9])
+def test_no_word_leaves_people_less_sure(asked: float) -> None:
+    prior = loose_prior(0.1, (0.2, 1.0))
+    place = np.array([0.5, 0.4, 0.3])
+    word = Seen(Point(kind="target", at=(0, 0), to=(0, 0, 0)), 1, 0, place, place, place + asked)
+    believed = update(prior, [observe(word)])
+    assert np.linalg.eigvalsh(prior.spread - believed.remaining)[0] > -1e-9
+    # It is the covariance where there is one scale, and tells nothing of what surprises.
+    alone = update(loose_prior(), [observe(word)])
+    assert alone.remaining == pytest.approx(alone.covariance)
+    other = update(prior, [observe(dataclasses.replace(word, goal=place))])
+    assert believed.remaining == pytest.approx(other.remaining)
 
 
 def test_contradictions_are_named() -> None:

@@ -7,7 +7,7 @@ import { SIZE } from "../colors";
 import { dialChange } from "./dials";
 import { isTurned, type Choice, type Dials } from "./document";
 import { Prior } from "./prior";
-import { after, stepOf, takes, type Take } from "./takes";
+import { after, takes, type Take } from "./takes";
 import { observe, report, update, type PointReport, type Seen } from "./update";
 
 /** What is added to the answer's overall map throughout a shot. */
@@ -62,8 +62,8 @@ function toldUntil(stood: Standing, seen: readonly Seen[], until: number): Stand
   if (told.length === 0) return stood;
   const belief = update(after(stood.known, stood.rounds), told.map(observe), stood.start);
   // The next round's takes are finer still: what is left is to be what is believed now.
-  const step = stepOf(stood.rounds + 1);
-  const known = new Prior(belief.covariance.map((value) => value / step ** 2), [1], [1]);
+  const finer = after(new Prior(belief.covariance, [1], [1]), stood.rounds).scales[0]!;
+  const known = new Prior(belief.covariance.map((value) => value / finer ** 2), [1], [1]);
   return { ...stood, known, start: belief.mean, heard: until };
 }
 

@@ -8,7 +8,7 @@ import { gram, multiply, symmetricEigen, transpose } from "../matrix";
 import type { Prior } from "./prior";
 
 /** Deviations from one take to the next, round by round; then each is two thirds of the last. */
-const STEPS = [1, 0.6, 0.4] as const;
+const STEPS = [1.2, 0.65, 0.4] as const;
 /** The answer (or the take chosen last) and the untouched composite are always among them. */
 const FIXED = 2;
 

@@ -29,7 +29,7 @@ import type { Prior } from "./prior";
 /** How far a person's word is off, in levels of 255: one deviation. */
 export const EYE_LEVELS = 12;
 /** What no quadratic map of a whole shot can do at one place, likewise. */
-export const MAP_LEVELS = 10;
+export const MAP_LEVELS = 7;
 export const VARIANCE = (EYE_LEVELS ** 2 + MAP_LEVELS ** 2) / LEVELS ** 2;
 /** Words that are left over by more than this contradict others. */
 export const DEVIATIONS = 3;

@@ -332,7 +332,7 @@ class Hearer:
                 continue
             prior = self.prior
             if decision is not None:
-                prior = Prior(decision.covariance, np.ones(1), np.ones(1))
+                prior = Prior(decision.remaining, np.ones(1), np.ones(1))
             found = diagnosis_of(*both, prior, strength)
             row = {
                 "object": part.thing,

@@ -243,7 +243,7 @@ def decide_shots(
         )
     if not (turns_all and dials):
         return decisions
-    whole = decisions.get(None, Decision(np.zeros(SIZE), prior.spread, ()))
+    whole = decisions.get(None, Decision(np.zeros(SIZE), prior.spread, prior.spread, ()))
     words = told.get(None, [])
     shots: Iterable[tuple[int | None, Shown]] = (
         firsts() if firsts is not None else [(None, show(named.get(None, first)))]

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, ColorMap, Colors, Frames, Mask, Numbers
+from vhmae.arrays import Array, ColorMap, Colors, Covariance, Frames, Mask, Numbers
 from vhmae.data.hyoutube import read_list, require_foreground
 from vhmae.digest import file_digest
 from vhmae.engine.harmonizer import Harmonizer
@@ -23,7 +23,7 @@ from vhmae.engine.rendering import FrameTransform
 from vhmae.engine.sight import thumbnail_of
 from vhmae.errors import InputError
 from vhmae.guide.colors import LEVELS, basis, fit_added, rows_at
-from vhmae.guide.fitting import LEFT_OUT, RIDGE, fit_prior
+from vhmae.guide.fitting import LEFT_OUT, LIKELY, RIDGE, fit_prior
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import MAP_LEVELS
 from vhmae.model.files import find_weights
@@ -36,6 +36,10 @@ PLACES_A_FRAME = 60
 """Places that a user could point at, on either side."""
 TOLD = 6
 """Places a composite that decide how often each scale of a prior holds."""
+TOLD_LEVELS = 10.0
+"""How far what they say is taken to be off: between what maps leave of looks and of real light."""
+INDEPENDENT = 160
+"""So many places of a composite count in full."""
 DISK_LINES = 288
 DISK_RADIUS = 3
 """A place is the mean of a disk this large, in pixels of a frame of ``DISK_LINES`` lines."""
@@ -69,10 +73,21 @@ class Leftover:
         """What a person whose eye does not err would say of a few places: rows (M, 30), values and
         variances (M,)."""
         picks = rng.choice(len(self.places), min(TOLD, len(self.places)), replace=False)
-        shown = self.places[picks]  # (n, 3, 3)
-        rows = np.concatenate([rows_at(composite) for composite in shown[:, 0]])
-        values = (shown[:, 2] - shown[:, 1]).ravel()
-        return rows, values, np.full(len(values), (MAP_LEVELS / LEVELS) ** 2)
+        rows, values = self._said(self.places[picks])
+        return rows, values, np.full(len(values), (TOLD_LEVELS / LEVELS) ** 2)
+
+    def told_everywhere(self) -> tuple[Covariance, Numbers]:
+        """What all places say, summed up: H'R^-1 H (30, 30) and H'R^-1 r (30,). Neighbors say much
+        the same, so that many places count as fewer."""
+        rows, values = self._said(self.places)
+        sure = min(1.0, INDEPENDENT / len(self.places)) * (LEVELS / MAP_LEVELS) ** 2
+        return sure * (rows.T @ rows), sure * (rows.T @ values)
+
+    @staticmethod
+    def _said(places: Numbers) -> tuple[Numbers, Numbers]:
+        """What places (n, 3, 3) say of the change: H (3 n, 30) and r (3 n,)."""
+        rows = np.concatenate([rows_at(composite) for composite in places[:, 0]])
+        return rows, (places[:, 2] - places[:, 1]).ravel()
 
 
 def read_leftovers(data: Path, harmonizer: Harmonizer, seed: int = 0) -> Iterator[Leftover]:
@@ -111,7 +126,7 @@ def fit_prior_to(
         raise InputError(
             "draws pixels, of which no prior can be fitted", field="weights", value=weights
         )
-    missing, told = [], []
+    missing, told, everywhere = [], [], []
     counts: dict[str, int] = {}
     for folder in folders:
         rng = np.random.default_rng(0)
@@ -120,6 +135,7 @@ def fit_prior_to(
         for left in shown:
             missing.append(left.missing())
             told.append(left.told(rng))
+            everywhere.append(left.told_everywhere())
             counts[folder.name] = counts.get(folder.name, 0) + 1
     sha = file_digest(find_weights(weights))
     provenance = {
@@ -131,8 +147,9 @@ def fit_prior_to(
         "sets": counts,
         "ridge": RIDGE,
         "left_out": LEFT_OUT,
+        "likely": LIKELY,
     }
-    return fit_prior(np.stack(missing), told, provenance)
+    return fit_prior(np.stack(missing), told, everywhere, provenance)
 
 
 def _leftover(

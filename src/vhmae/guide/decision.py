@@ -20,7 +20,7 @@ from vhmae.guide.colors import SIZE
 from vhmae.guide.dials import Dials, dial_change
 from vhmae.guide.document import Choice
 from vhmae.guide.prior import Prior
-from vhmae.guide.takes import after, step_of, takes
+from vhmae.guide.takes import after, takes
 from vhmae.guide.update import (
     Finish,
     Observation,
@@ -41,6 +41,9 @@ class Decision:
     """(30,), at full strength."""
     covariance: Covariance
     """(30, 30): what is still not known of it."""
+    remaining: Covariance
+    """(30, 30): what is not known after such words, whatever they say: how sure people are told
+    that the answer is."""
     points: tuple[PointReport, ...]
     word: str | None = None
     """What the take is that was chosen last, in a word; None without a choice."""
@@ -89,7 +92,7 @@ def decide(
     turned = dial_change(shown, answer + belief.mean, dials) if dials else 0.0
     change = belief.mean + turned
     rows = report(after(prior, len(choices)), seen, change, strength, finish)
-    return Decision(change, belief.covariance, tuple(rows), stood.word)
+    return Decision(change, belief.covariance, belief.remaining, tuple(rows), stood.word)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,7 +125,8 @@ class _Standing:
             return self
         belief = update(self.left, told, self.start)
         # The next round's takes are finer still: `left` is to be what is believed now.
-        known = Prior(belief.covariance / step_of(self.rounds + 1) ** 2, np.ones(1), np.ones(1))
+        finer = after(Prior(belief.covariance, np.ones(1), np.ones(1)), self.rounds)
+        known = Prior(belief.covariance / finer.scales**2, np.ones(1), np.ones(1))
         return dataclasses.replace(self, known=known, start=belief.mean, heard=until)
 
     def chose(self, choice: Choice, scene: Scene) -> _Standing:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from vhmae.arrays import Array, Covariance, Numbers
+from vhmae.guide.colors import SIZE
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import Gathered
 
@@ -20,6 +21,10 @@ it."""
 RIDGE = 2e-3
 """Of the fits that say what an answer lacks (:func:`~vhmae.guide.colors.fit_added`)."""
 EM_STEPS = 200
+LIKELY = 0.5
+"""Share of the covariance that makes what places say the most likely; the rest is of moments, which
+holds what no place tells of to be unchanged."""
+LIKELY_STEPS = 12
 
 
 def fit_covariance(missing: Numbers) -> Covariance:
@@ -31,6 +36,33 @@ def fit_covariance(missing: Numbers) -> Covariance:
     size = np.square(missing).sum(axis=1)
     kept = missing[np.argsort(size, kind="stable")[: max(1, round(len(size) * (1.0 - LEFT_OUT)))]]
     covariance: Array = kept.T @ kept / len(kept)
+    return covariance
+
+
+def likely_covariance(
+    begin: Covariance, told: Sequence[tuple[Covariance, Numbers]], scales: Sequence[float] = SCALES
+) -> Covariance:
+    """The covariance under which what all places say is the most likely, at any of the scales, by a
+    few steps of expectation maximization: other answers tell what places that are not there would.
+
+    Args:
+        begin: (30, 30), where to begin.
+        told: for each composite H'R^-1 H (30, 30) and H'R^-1 r (30,) of its places.
+    """
+    covariance, sizes = begin, np.array(scales)
+    weights = np.full(len(sizes), 1.0 / len(sizes))
+    for _ in range(LIKELY_STEPS):
+        root = Prior(covariance, sizes, weights).root
+        moments, shares = np.zeros((SIZE, SIZE)), np.zeros(len(sizes))
+        for information, pull in told:
+            gathered = Gathered.of_sums(root, information, pull)
+            likely, narrowed = gathered.odds(weights, sizes), gathered.narrowed(sizes)
+            centers, parts = narrowed * gathered.pull, likely / sizes**2
+            second = np.diag(parts @ narrowed) + (centers.T * parts) @ centers
+            moments += gathered.vectors @ second @ gathered.vectors.T
+            shares += likely
+        covariance = root @ (moments / len(told)) @ root.T
+        weights = shares / len(told)
     return covariance
 
 
@@ -53,6 +85,7 @@ def fit_weights(likelihoods: Numbers, steps: int = EM_STEPS) -> Numbers:
 def fit_prior(
     missing: Numbers,
     told: Sequence[tuple[Numbers, Numbers, Numbers]],
+    everywhere: Sequence[tuple[Covariance, Numbers]],
     provenance: dict[str, Any],
     scales: Sequence[float] = SCALES,
 ) -> Prior:
@@ -61,11 +94,13 @@ def fit_prior(
     Args:
         missing: (N, 30), what each answer lacks.
         told: for each of N, what a person who knows would say at a few places: rows (M, 30), values
-            (M,) and their
-            variances (M,); they decide how often each scale holds, in the terms in which it will be
-            used.
+            (M,) and their variances (M,); they decide how often each scale holds, in the terms in
+            which it will be used.
+        everywhere: for each of N, what all places say, as :func:`likely_covariance` takes it.
     """
-    covariance = fit_covariance(missing)
+    moments = fit_covariance(missing)
+    likely = likely_covariance(moments, everywhere, scales)
+    covariance = (1.0 - LIKELY) * moments + LIKELY * likely
     even = Prior(covariance, np.array(scales), np.full(len(scales), 1.0 / len(scales)))
     found = [Gathered.of(even.root, *one).likelihoods(even.scales) for one in told]
     return dataclasses.replace(even, weights=fit_weights(np.stack(found)), provenance=provenance)

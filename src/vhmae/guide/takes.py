@@ -3,7 +3,7 @@ directions that it is least sure of.
 
 Least sure in the colors of this foreground: with S = L L' what is not known of the map and M =
 E[Phi'Phi] over these colors, the directions are L v for the eigenvectors v of L' M L with the
-largest eigenvalues: one deviation each. In practice the first are brightness and warmth.
+largest eigenvalues. In practice the first are brightness and warmth.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vhmae.arrays import Array, ColorMap, Colors, Numbers
 from vhmae.guide.colors import LUMA, SIZE, added, basis
 from vhmae.guide.prior import Prior
 
-STEPS = (1.0, 0.6, 0.4)
+STEPS = (1.2, 0.65, 0.4)
 """Deviations from one take to the next, round by round; from then on each round's is two thirds of
 the last."""
 FIXED = 2

@@ -27,7 +27,7 @@ from vhmae.guide.prior import Prior
 
 EYE_LEVELS = 12.0
 """How far a person's word is off, in levels of 255: one deviation."""
-MAP_LEVELS = 10.0
+MAP_LEVELS = 7.0
 """What no quadratic map of a whole shot can do at one place, likewise."""
 VARIANCE = (EYE_LEVELS**2 + MAP_LEVELS**2) / LEVELS**2
 DEVIATIONS = 3.0
@@ -136,16 +136,44 @@ class Gathered:
             rows, values, variances: H (M, 30), r - H m (M,), the diagonal of R (M,).
         """
         scaled = (rows @ root) / np.sqrt(variances)[:, None]
-        found, vectors = np.linalg.eigh(scaled.T @ scaled)
-        pull = vectors.T @ (scaled.T @ (values / np.sqrt(variances)))
-        return cls(np.maximum(found, 0.0), vectors, pull)
+        return cls._of_sums(scaled.T @ scaled, scaled.T @ (values / np.sqrt(variances)))
+
+    @classmethod
+    def of_sums(cls, root: Covariance, information: Covariance, pull: Numbers) -> Gathered:
+        """Gather words that are summed up.
+
+        Args:
+            root: L, (30, 30).
+            information, pull: H'R^-1 H (30, 30) and H'R^-1 (r - H m) (30,).
+        """
+        return cls._of_sums(root.T @ information @ root, root.T @ pull)
+
+    @classmethod
+    def _of_sums(cls, information: Covariance, pull: Numbers) -> Gathered:
+        found, vectors = np.linalg.eigh(information)
+        return cls(np.maximum(found, 0.0), vectors, vectors.T @ pull)
+
+    def narrowed(self, scales: Numbers) -> Numbers:
+        """What is left of the variances of z along the eigenvectors, at each scale: (K, 30)."""
+        squared = scales[:, None] ** 2
+        narrowed: Numbers = squared / (1.0 + squared * self.values)
+        return narrowed
 
     def likelihoods(self, scales: Numbers) -> Numbers:
         """The logarithm of how likely the words are at each scale, (K,), up to one constant."""
-        squared = scales[:, None] ** 2
-        narrowed = squared / (1.0 + squared * self.values)  # (K, 30), the variances of z
-        spread = np.log1p(squared * self.values).sum(axis=1)
-        return 0.5 * (narrowed * self.pull**2).sum(axis=1) - 0.5 * spread
+        spread = np.log1p(scales[:, None] ** 2 * self.values).sum(axis=1)
+        return 0.5 * (self.narrowed(scales) * self.pull**2).sum(axis=1) - 0.5 * spread
+
+    def odds(self, weights: Numbers, scales: Numbers) -> Numbers:
+        """How likely each scale is after the words: (K,), sums to 1.
+
+        Args:
+            weights: (K,), how likely it was beforehand.
+        """
+        with np.errstate(divide="ignore"):  # a scale may have no weight
+            odds = np.log(weights) + self.likelihoods(scales)
+        likely = np.exp(odds - odds.max())
+        return likely / likely.sum()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,6 +184,9 @@ class Belief:
     """(30,)."""
     covariance: Covariance
     """(30, 30)."""
+    remaining: Covariance
+    """(30, 30): what such words leave, whatever they say. What surprises widens the covariance, but
+    nobody is to be told that an answer is less sure for a word about it."""
     weights: Numbers
     """(K,): how likely each scale is now."""
 
@@ -167,24 +198,20 @@ def update(prior: Prior, told: Sequence[Observation], start: ColorMap | None = N
         start: m, (30,): where the prior stands; None is no change.
     """
     begin = np.zeros(SIZE) if start is None else start
-    squared = prior.scales[:, None] ** 2
     if not told:
-        return Belief(begin, prior.spread, prior.weights)
+        return Belief(begin, prior.spread, prior.spread, prior.weights)
     rows = np.concatenate([one.rows for one in told])
     values = np.concatenate([one.values for one in told]) - rows @ begin
     variances = np.concatenate([np.full(len(one.wanted), one.variance) for one in told])
     gathered = Gathered.of(prior.root, rows, values, variances)
-    with np.errstate(divide="ignore"):  # a scale may have no weight
-        odds = np.log(prior.weights) + gathered.likelihoods(prior.scales)
-    weights = np.exp(odds - odds.max())
-    weights /= weights.sum()
-    narrowed = squared / (1.0 + squared * gathered.values)
+    weights, narrowed = gathered.odds(prior.weights, prior.scales), gathered.narrowed(prior.scales)
     centers = narrowed * gathered.pull  # (K, 30)
     center = weights @ centers
     apart = centers - center
     within = np.diag(weights @ narrowed) + (apart.T * weights) @ apart
     basis = prior.root @ gathered.vectors
-    return Belief(begin + basis @ center, basis @ within @ basis.T, weights)
+    remaining = (basis * (prior.weights @ narrowed)) @ basis.T
+    return Belief(begin + basis @ center, basis @ within @ basis.T, remaining, weights)
 
 
 # --- objects and shots

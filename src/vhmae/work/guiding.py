@@ -90,7 +90,7 @@ def hear_guide(
             own = None if shot is None else shot - hearing.named.offset
             harmonizer.tell(decision.change, own)
             rows += guided_rows(decision, guide, thing, shot)
-            unknown[thing, own] = Prior(decision.covariance, np.ones(1), np.ones(1))
+            unknown[thing, own] = Prior(decision.remaining, np.ones(1), np.ones(1))
     _check_heard(guide, rows)
     rows = meeting(rows)
     return Heard(guide.to_tree(), rows, [*hearing.warnings, *told_of_points(rows)], unknown)
