@@ -17,7 +17,7 @@ import pytest
 from tests.app.page import Page, app_of, maps_of, picture_of, shaded
 from tests.support.scenes import decode, moving_scene, write_video
 from tests.support.turned import frames_of, sideways
-from vhmae.app.worker import AWAITED, NICENESS
+from vhmae.app.worker import AWAITED, NICENESS, OPENING
 from vhmae.engine.rendering import FrameTransform, render_rgb
 from vhmae.video.probe import probe_video
 from vhmae.work.sources import Payload
@@ -46,6 +46,26 @@ def test_the_first_frame_is_there_before_the_clip_is(folder: Path, bold_weights:
         assert page.settled(begun["id"])["state"] == "ready"
     finally:
         answers.set()
+        app.close()
+
+
+@pytest.mark.parametrize("wrong", [False, True], ids=["as it is", "weights that are none"])
+def test_the_network_is_opened_before_a_clip_asks_for_it(
+    wrong: bool, folder: Path, bold_weights: Path
+) -> None:
+    app = app_of(folder, folder / "none.safetensors" if wrong else bold_weights)
+    try:
+        app.open_network()
+        early = app.worker.ask(OPENING, lambda: app.house.network).result(60)
+        assert (early is None) == wrong
+        page = Page(app)
+        begun = page.post("projects", {"composite": "clip.mkv", "masks": ["mask.mkv"]}).json()
+        found = page.settled(begun["id"])
+        assert found["state"] == ("failed" if wrong else "ready")
+        assert app.house.network is early
+        if wrong:
+            assert "none.safetensors" in found["error"]["detail"]
+    finally:
         app.close()
 
 

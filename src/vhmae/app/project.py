@@ -3,6 +3,7 @@ read."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import secrets
@@ -19,6 +20,7 @@ from vhmae.app.folder import Folder
 from vhmae.app.refusals import Refused
 from vhmae.app.run import RunFolder
 from vhmae.app.worker import AWAITED, OPENING, PREPARED, READING, Worker
+from vhmae.engine.backends import network_for
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError, MissingMatte, VhmaeError
@@ -56,6 +58,12 @@ class House:
     """Clips that may be open at a time."""
     network: WindowNetwork | None = None
     """Once it is open; by the worker's thread alone."""
+
+    def open_network(self) -> None:
+        """Open the network before a clip asks for it. What is wrong with it is told of the first
+        clip."""
+        with contextlib.suppress(VhmaeError, OSError):
+            self.network = network_for(self.settings)
 
 
 class Project:

@@ -28,7 +28,7 @@ from vhmae.app.render_calls import add_render_calls
 from vhmae.app.renders import Renders
 from vhmae.app.run import RunFolder
 from vhmae.app.uploads import CHUNK_BYTES, Uploads
-from vhmae.app.worker import Worker
+from vhmae.app.worker import OPENING, Worker
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.networks import FILES, find_network
@@ -121,6 +121,10 @@ class App:
         self.site = Site("vhmae", self.secrets, name, rate, https_only, prefix, *bodies)
         self.admission = Admission(self.secrets.token)
         self.application = self._application()
+
+    def open_network(self) -> None:
+        """Have the network opened while nobody waits for it yet; returns at once."""
+        self.worker.ask(OPENING, self.house.open_network)
 
     def end(self) -> None:
         """Have everything end, without waiting for it: calls that wait for something are refused

@@ -87,6 +87,7 @@ def _app(args: Any) -> None:
             demo=demo,
         )
         stack.callback(app.close)
+        app.open_network()
         address = f"{address_of(bound)}{job.prefix}/"
         if job.remote:
             address += f"?token={app.secrets.token}"
