@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,29 @@ def commands_of(
 
 
 COMMANDS = list(commands_of(build_parser()))
+
+
+def test_a_command_that_is_built_alone_is_as_it_is_among_all() -> None:
+    whole = [(words, parser) for words, parser in COMMANDS if words]
+    assert list(cli.COMMANDS) == [words[0] for words, _ in whole if len(words) == 1]
+    for name in cli.COMMANDS:
+        alone = [one for one in commands_of(build_parser(name)) if one[0]]
+        among = [one for one in whole if one[0][0] == name]
+        assert [(words, parser.format_help()) for words, parser in alone] == [
+            (words, parser.format_help()) for words, parser in among
+        ]
+
+
+def test_other_commands_are_not_imported() -> None:
+    code = (
+        "import sys; from vhmae.cli import build_parser; build_parser('harmonize'); "
+        "print(*sys.modules)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "vhmae.cli.harmonize" in told
+    assert not {"vhmae.cli.app", "vhmae.cli.study", "vhmae.cli.train"} & {*told}
 
 
 @pytest.mark.parametrize("words", [words for words, _ in COMMANDS], ids=" ".join)

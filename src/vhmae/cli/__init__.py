@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import importlib
 import io
 import os
 import signal
@@ -14,44 +15,51 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from vhmae.cli.app import add_app
-from vhmae.cli.batch import add_batch
-from vhmae.cli.cite import add_cite
-from vhmae.cli.completion import add_completion
-from vhmae.cli.doctor import add_doctor
-from vhmae.cli.evaluate import add_compare, add_evaluate, add_fit_constant
-from vhmae.cli.export import add_export
-from vhmae.cli.fit_prior import add_fit_prior
-from vhmae.cli.guided import add_alternatives, add_diagnose
-from vhmae.cli.harmonize import add_demo, add_harmonize
-from vhmae.cli.matte import add_matte
-from vhmae.cli.pack_mask import add_pack_mask
 from vhmae.cli.parser import NOTHING_LEFT, Parser, is_device
-from vhmae.cli.preview import add_preview
-from vhmae.cli.rcvh import add_rcvh
-from vhmae.cli.sets import add_aligned, add_synthesize
-from vhmae.cli.study import add_study
-from vhmae.cli.train import add_train, add_weights
 from vhmae.cli.words import with_flags
 from vhmae.errors import InputError, VhmaeError, lacks_torch, needs_torch
 from vhmae.version import __version__
 
 LONGEST_ERROR = 400
+COMMANDS = {
+    "harmonize": "harmonize.add_harmonize",
+    "preview": "preview.add_preview",
+    "batch": "batch.add_batch",
+    "export": "export.add_export",
+    "matte": "matte.add_matte",
+    "demo": "harmonize.add_demo",
+    "app": "app.add_app",
+    "diagnose": "guided.add_diagnose",
+    "alternatives": "guided.add_alternatives",
+    "evaluate": "evaluate.add_evaluate",
+    "compare": "evaluate.add_compare",
+    "synthesize": "sets.add_synthesize",
+    "aligned": "sets.add_aligned",
+    "train": "train.add_train",
+    "pack-mask": "pack_mask.add_pack_mask",
+    "weights": "train.add_weights",
+    "cite": "cite.add_cite",
+    "fit-constant": "evaluate.add_fit_constant",
+    "fit-prior": "fit_prior.add_fit_prior",
+    "rcvh": "rcvh.add_rcvh",
+    "study": "study.add_study",
+    "doctor": "doctor.add_doctor",
+    "completion": "completion.add_completion",
+}
+"""All commands, and the function of this room that adds each. Only the one that is used is imported
+and built: all of them take a tenth of a second, which who waits for a picture would wait for."""
 
 
-def build_parser() -> Parser:
+def build_parser(command: str | None = None) -> Parser:
+    """The parser of all commands, or with one of them alone."""
     parser = Parser(
         prog="vhmae", description="Make a composite video look as if it had been shot at once."
     )
     parser.add_argument("--version", action="version", version=f"vhmae {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    harmonizing = (add_harmonize, add_preview, add_batch, add_export, add_matte, add_demo, add_app)
-    guiding = (add_diagnose, add_alternatives)
-    scoring = (add_evaluate, add_compare, add_synthesize, add_aligned)
-    training = (add_train, add_pack_mask, add_weights, add_cite, add_fit_constant, add_fit_prior)
-    for add in (*harmonizing, *guiding, *scoring, *training, add_rcvh, add_study, add_doctor):
-        add(commands)
-    add_completion(commands, parser)
+    for name in COMMANDS if command is None else (command,):
+        module, _, function = COMMANDS[name].partition(".")
+        getattr(importlib.import_module(f"vhmae.cli.{module}"), function)(commands)
     return parser
 
 
@@ -90,7 +98,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args: Any = None
     verbose, kept = False, NOTHING_LEFT
     try:
-        args = build_parser().parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
+        args = build_parser(words[0] if words and words[0] in COMMANDS else None).parse_args(words)
         verbose, kept = args.verbose, args.kept_when_stopped
         if getattr(args, "resume", False):
             kept = "run it again with --resume to go on"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vhmae.cli.options import add_options, add_report_options, given_options, option_of
-from vhmae.cli.parser import Parser, add_command, write_report
+from vhmae.cli.parser import add_command, write_report
 from vhmae.options import build_options, option
 
 Shell = Literal["bash", "zsh", "tcsh"]
@@ -24,15 +24,10 @@ class CompletionJob:
     """The shell that completes."""
 
 
-def add_completion(commands: Any, program: Parser) -> None:
-    """Add the command.
-
-    Args:
-        program: the parser of all commands: what the script knows is read off it.
-    """
+def add_completion(commands: Any) -> None:
+    """Add the command."""
     text = "print a script by which a shell completes commands, options and files"
     parser = add_command(commands, "completion", _completion, text)
-    parser.set_defaults(program=program)
     add_options(parser, CompletionJob, required=True)
     add_report_options(parser)
 
@@ -41,11 +36,14 @@ def _completion(args: Any) -> None:
     job = build_options(CompletionJob, given_options(args, CompletionJob))
     import shtab
 
-    for action in _actions(args.program):
+    from vhmae.cli import build_parser  # of all commands: what the script knows is read off it
+
+    program = build_parser()
+    for action in _actions(program):
         one = option_of(action)
         if one is not None and Path in (one.hint, *typing.get_args(one.hint)):
             action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks for it
-    script = shtab.complete(args.program, job.shell)
+    script = shtab.complete(program, job.shell)
     write_report({"schema": 1, "shell": job.shell, "script": script}, args.json)
     print(script)
 
