@@ -71,7 +71,7 @@ def old_line() -> str:
     """What the mark says, where a row has it."""
     marked = [name for name in SETS if any(_old(found, name) for _, found in scored())]
     return (
-        f"†: on {', '.join(marked)} as made before some composites were made anew; not paired."
+        f"†: on {', '.join(marked)} as it was before some of its composites were made anew."
         if marked
         else ""
     )

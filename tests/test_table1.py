@@ -251,6 +251,6 @@ def test_a_row_of_a_set_that_was_made_anew_is_marked(
     ]
     assert "†" not in plain
     assert "| iS2AM † |" in made.metric_table("val-camera")
-    assert made.old_line().startswith("†: on val-camera as made")
+    assert made.old_line().startswith("†: on val-camera as it was")
     del found["is2am"]
     assert made.old_line() == ""
