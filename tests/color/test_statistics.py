@@ -62,6 +62,10 @@ def test_neighbors_are_the_next_pixel_of_the_row_on_the_same_side() -> None:
     assert (found == found[:, :, :1]).all()
     # the last of the row and what stands alone between others: itself, or what lies before
     assert found[0, 0, 0].tolist() == [[1, 0, 3, 4, 3, 6, 6], [7, 7, 10, 9, 12, 11, 13]]
+    for width in (6, 7):
+        whole = statistics.neighbors(numbers[..., :width], mask[..., :width])
+        half = statistics.neighbors(numbers[..., :width], mask[..., :width], 2)
+        assert torch.equal(half, whole[..., ::2, ::2])
 
 
 @pytest.mark.parametrize("covered", ["a disc", "nothing", "everything"])

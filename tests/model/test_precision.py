@@ -72,3 +72,34 @@ def test_another_machine_that_shares_the_folder_measures_for_itself(
     monkeypatch.setattr(precision, "_cpu_facts", lambda: ["model name : another"])
     assert started(monkeypatch, "fp32") == "fp32"
     assert len(os.listdir(precision_file().parent)) == 2
+
+
+def test_both_products_are_timed() -> None:
+    single, half = precision._product_seconds(64, 2)
+    assert 0.0 < single < 60.0
+    assert 0.0 < half < 60.0
+
+
+@pytest.mark.parametrize(
+    ("ratios", "expected", "products"),
+    [
+        ({128: 5.0, 512: 0.1}, "fp32", [128]),  # a large one would take seconds
+        ({128: 1.0, 512: 0.6}, "bf16", [128, 512]),
+        ({128: 0.2, 512: 0.8}, "fp32", [128, 512]),
+    ],
+)
+def test_bf16_is_taken_where_it_is_clearly_faster(
+    ratios: dict[int, float],
+    expected: str,
+    products: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    def seconds(size: int, repeats: int) -> tuple[float, float]:
+        asked.append(size)
+        return 1.0, ratios[size]
+
+    monkeypatch.setattr(precision, "_product_seconds", seconds)
+    assert precision._measured() == expected
+    assert asked == products

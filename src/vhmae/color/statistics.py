@@ -119,18 +119,25 @@ def _by_numpy(values: Tensor) -> bool:
     return values.device.type == "cpu" and not recording()
 
 
-def neighbors(frames: Tensor, mask: Tensor) -> Tensor:
+def neighbors(frames: Tensor, mask: Tensor, step: int = 1) -> Tensor:
     """A neighbour of each pixel on its own side of the mask: the next of the row, or where that
     lies on the other side, that before it.
 
     Args:
         frames: (B, T, 3, H, W).
         mask: (B, T, 1, H, W) bool.
+        step: of which rows and columns: every pixel, or every second's.
+    Returns:
+        (B, T, 3, H / step, W / step).
     """
-    after = torch.cat([frames[..., 1:], frames[..., -1:]], dim=-1)
-    before = torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
-    alike = torch.cat([mask[..., 1:] == mask[..., :-1], torch.ones_like(mask[..., :1])], dim=-1)
-    return torch.where(alike, after, before)
+
+    def after(values: Tensor) -> Tensor:
+        return torch.cat([values[..., 1::step], values[..., -1:]], dim=-1)[..., :columns]
+
+    frames, mask = frames[..., ::step, :], mask[..., ::step, :]
+    columns = mask[..., ::step].shape[-1]
+    before = torch.cat([frames[..., :1], frames[..., step - 1 :: step]], dim=-1)[..., :columns]
+    return torch.where(mask[..., ::step] == after(mask), after(frames), before)
 
 
 def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> PixelSets:

@@ -190,11 +190,13 @@ class LookPath(nn.Module):
         does."""
         return statistics.draw_pixel_sets(self.paired(frames, mask), mask, jitter)
 
-    def paired(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Frames with what of their neighbours is read behind them: (B, T, 3 or 6, H, W)."""
+    def paired(self, frames: Tensor, mask: Tensor, step: int = 1) -> Tensor:
+        """Every ``step``-th row and column, with what of their neighbours is read behind them:
+        (B, T, 3 or 6, H / step, W / step)."""
+        own = frames[..., ::step, ::step]
         if self.config.tone is None:
-            return frames
-        return torch.cat([frames, statistics.neighbors(frames, mask)], dim=2)
+            return own
+        return torch.cat([own, statistics.neighbors(frames, mask, step)], dim=2)
 
     def find_likes(self, frames: Tensor, mask: Tensor) -> Likes | None:
         """What of the foreground has its like in the background; takes what :meth:`forward`

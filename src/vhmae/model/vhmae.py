@@ -267,14 +267,14 @@ class VHMAE(nn.Module):
             return path.read(*drawn, alike).coefficients
 
         def of_frames() -> Tensor:
-            part, frames = mask[..., ::2, ::2], path.paired(composite, mask)
+            part = mask[..., ::2, ::2]
             inside = part.sum()
             # enough to draw from on either side
             enough = torch.minimum(inside, part.numel() - inside) >= statistics.PIXELS[0] // 4
             return either(
                 enough,
-                lambda: shown(frames[..., ::2, ::2], part),
-                lambda: shown(frames, mask),
+                lambda: shown(path.paired(composite, mask, 2), part),
+                lambda: shown(path.paired(composite, mask), mask),
             )
 
         def of_sets(read: statistics.PixelSets) -> Tensor:
