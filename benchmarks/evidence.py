@@ -14,7 +14,6 @@ from torch.nn import functional
 
 from vhmae.color import statistics
 from vhmae.color.basis import QUADRATIC, apply_transform
-from vhmae.color.tone import tone_numbers
 from vhmae.color.transform import luma_of
 from vhmae.model.look import MemberLinear
 from vhmae.model.weights import load_model
@@ -138,8 +137,35 @@ def read(shown: Shown, evidence: tuple[str, ...] = EVIDENCE) -> Reading:
     return found
 
 
+NOISE_BANDS = 6
+
+
 def _tone(colors: Tensor, near: Tensor, places: Tensor) -> Tensor:
-    return tone_numbers(torch.cat([colors, near], dim=-1))
+    """What tells of a tone curve: how black and white end, what is clipped, and how much neighbors
+    differ at each brightness. A curve's slope scales noise and fine texture."""
+    ordered = torch.cat([colors, luma_of(colors).unsqueeze(-1)], -1).sort(dim=1).values
+    count = colors.shape[1]
+    shares = (0.004, 0.01, 0.03, 0.97, 0.99, 0.996)
+    ends = [ordered[:, round(share * (count - 1))] for share in shares]
+    levels = (0.5, 3.5, 10.5)
+    clipped = [(colors <= level * LEVEL).float().mean(1) for level in levels]
+    clipped += [(colors >= 1.0 - level * LEVEL).float().mean(1) for level in levels]
+    middle = (luma_of(colors) + luma_of(near)) / 2
+    band = (middle * NOISE_BANDS).long().clamp(0, NOISE_BANDS - 1)
+    inside = functional.one_hot(band, NOISE_BANDS).to(colors.dtype)  # (B, P, bands)
+    share = inside.mean(dim=1)
+    step = (luma_of(colors) - luma_of(near)).abs()
+    kinds = torch.stack(
+        [
+            step.clamp_max(3 * LEVEL) / (3 * LEVEL),
+            step.clamp_max(12 * LEVEL) / (12 * LEVEL),
+            (step < 0.5 * LEVEL).to(colors.dtype),
+            (colors - near).std(dim=-1).clamp_max(6 * LEVEL) / (6 * LEVEL),
+        ],
+        dim=-1,
+    )
+    noise = inside.transpose(1, 2) @ kinds / count / (share + 0.01).unsqueeze(-1)
+    return torch.cat([*ends, *clipped, noise.flatten(1), share], dim=1)
 
 
 def _illuminant(colors: Tensor, near: Tensor, places: Tensor) -> Tensor:

@@ -55,19 +55,6 @@ def test_drawn_pixels_belong_to_the_set_and_repeat_where_few() -> None:
     assert not drawn[1].any()
 
 
-def test_neighbors_are_the_next_pixel_of_the_row_on_the_same_side() -> None:
-    numbers = torch.arange(2 * 7).view(1, 1, 1, 2, 7).expand(-1, -1, 3, -1, -1).float()
-    mask = torch.tensor([[1, 1, 0, 0, 0, 1, 1], [0, 1, 0, 0, 1, 1, 0]]).bool()[None, None, None]
-    found = statistics.neighbors(numbers, mask)
-    assert (found == found[:, :, :1]).all()
-    # the last of the row and what stands alone between others: itself, or what lies before
-    assert found[0, 0, 0].tolist() == [[1, 0, 3, 4, 3, 6, 6], [7, 7, 10, 9, 12, 11, 13]]
-    for width in (6, 7):
-        whole = statistics.neighbors(numbers[..., :width], mask[..., :width])
-        half = statistics.neighbors(numbers[..., :width], mask[..., :width], 2)
-        assert torch.equal(half, whole[..., ::2, ::2])
-
-
 @pytest.mark.parametrize("covered", ["a disc", "nothing", "everything"])
 def test_what_numpy_reads_of_frames_is_what_torch_draws(covered: str) -> None:
     """And an empty set is black, whatever the frame holds."""
@@ -78,19 +65,16 @@ def test_what_numpy_reads_of_frames_is_what_torch_draws(covered: str) -> None:
     masks |= covered == "everything"
     parts = [pixels.read_frame(*one) for one in zip(frames, masks, strict=True)]
     for (sets, shares), frame, mask in zip(parts, frames, masks, strict=True):
-        seen = torch.from_numpy(frame).permute(2, 0, 1)[None, None]
-        side = torch.from_numpy(mask)[None, None, None]
-        both = torch.cat([seen, statistics.neighbors(seen, side)], dim=2)
-        drawn, meant = statistics.draw_pixel_sets(both, side)
-        plain, _ = statistics.draw_pixel_sets(seen, side)
-        for ours, theirs in zip(pixels.without_neighbors((sets, shares))[0], plain, strict=True):
-            assert np.array_equal(ours, theirs.numpy())
+        drawn, meant = statistics.draw_pixel_sets(
+            torch.from_numpy(frame).permute(2, 0, 1)[None, None],
+            torch.from_numpy(mask)[None, None, None],
+        )
         for ours, theirs in zip(sets, drawn, strict=True):
             assert np.array_equal(ours, theirs.numpy())
         np.testing.assert_allclose(shares, meant.numpy(), rtol=1e-6)
     (sets, shares), (first, _), (second, _) = pixels.merge_sets(parts), *parts
-    for joined, one, other in zip(sets, first, second, strict=True):
-        assert np.array_equal(joined, np.concatenate([one, other], axis=1))
+    for both, one, other in zip(sets, first, second, strict=True):
+        assert np.array_equal(both, np.concatenate([one, other], axis=1))
     np.testing.assert_allclose(shares, (parts[0][1] + parts[1][1]) / 2.0, rtol=1e-6)
     assert (sets[0].max() == 0.0) == (covered == "nothing")
 
@@ -201,7 +185,7 @@ def test_statistics_do_not_depend_on_the_order_of_pixels() -> None:
 
 def test_the_fast_sort_is_the_plain_sort() -> None:
     values = torch.rand(3, 40, 5)
-    assert torch.equal(statistics.sort_pixels(values), values.sort(dim=1).values)
+    assert torch.equal(statistics._sort_pixels(values), values.sort(dim=1).values)
 
 
 def test_a_histogram_has_unit_length() -> None:

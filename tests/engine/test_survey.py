@@ -11,7 +11,7 @@ import torch
 
 from tests.support.networks import changing_model, maps
 from tests.support.scenes import moving_scene
-from vhmae.color.pixels import PIXELS, merge_sets, read_frame, without_neighbors
+from vhmae.color.pixels import PIXELS, merge_sets, read_frame
 from vhmae.color.statistics import draw_pixel_sets
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.sight import shows_background, small_mask, thumbnail_of
@@ -147,7 +147,7 @@ def test_the_survey_of_a_window_says_what_the_window_says() -> None:
         alone = [draw_pixel_sets(composite[:, t : t + 1], mask[:, t : t + 1]) for t in range(2)]
     small = [thumbnail_of(frame, SIZE, SIZE) for frame in frames]
     read = [read_frame(one, small_mask(hole, SIZE)) for one, hole in zip(small, masks, strict=True)]
-    for (theirs, _), (ours, _) in zip(alone, map(without_neighbors, read), strict=True):
+    for (theirs, _), (ours, _) in zip(alone, read, strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(theirs, ours, strict=True))
     sets, shares = merge_sets(read)
     assert [colors.shape[1] for colors in sets] == [1024, 1024, 512, 512]

@@ -13,7 +13,6 @@ import torch
 from tests.support.networks import TINY, model, model_with_likes, window
 from vhmae.cli import main
 from vhmae.errors import InputError
-from vhmae.model.config import ToneConfig
 from vhmae.model.files import read_card
 from vhmae.model.job import JoinJob
 from vhmae.model.joining import join_look_paths
@@ -21,11 +20,10 @@ from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import save_model
 
 
-def trained(seed: int, members: int, tone: bool = False) -> VHMAE:
+def trained(seed: int, members: int) -> VHMAE:
     """A network whose look path has learned a scale of its own, and says something."""
     assert TINY.look is not None
-    read = ToneConfig() if tone else None
-    network = model(look=dataclasses.replace(TINY.look, members=members, tone=read))
+    network = model(look=dataclasses.replace(TINY.look, members=members))
     path = network.look_path
     assert path is not None
     torch.manual_seed(seed)
@@ -39,9 +37,8 @@ def trained(seed: int, members: int, tone: bool = False) -> VHMAE:
     return network.eval()
 
 
-@pytest.mark.parametrize("tone", [False, True])
-def test_members_answer_as_before(tone: bool) -> None:
-    networks = [trained(1, 2, tone), trained(2, 3, tone)]
+def test_members_answer_as_before() -> None:
+    networks = [trained(1, 2), trained(2, 3)]
     joined = join_look_paths(networks)
     assert joined.config.look is not None
     assert joined.config.look.members == 5

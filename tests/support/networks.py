@@ -6,7 +6,7 @@ import dataclasses
 
 import torch
 
-from vhmae.model.config import LikenessConfig, LookConfig, ModelConfig, ToneConfig
+from vhmae.model.config import LikenessConfig, LookConfig, ModelConfig
 from vhmae.model.heads import Change, Transform
 from vhmae.model.vhmae import VHMAE
 
@@ -50,16 +50,6 @@ def changing_model() -> VHMAE:
 def model_with_likes() -> VHMAE:
     """A model whose look path reads what of the foreground has its like in the background."""
     return model(look=dataclasses.replace(TINY.look, likeness=LIKENESS))  # type: ignore[type-var]
-
-
-def model_with_tone(**changes: object) -> VHMAE:
-    """A model whose look path reads the tone curve, too, and says something."""
-    network = model(look=dataclasses.replace(TINY.look, tone=ToneConfig(), **changes))  # type: ignore[type-var]
-    assert network.look_path is not None
-    torch.manual_seed(6)
-    for parameter in network.look_path.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
-    return network
 
 
 def maps(change: Change) -> Transform:

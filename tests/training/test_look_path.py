@@ -11,15 +11,14 @@ import pytest
 import torch
 
 from tests.support.looks import luts
-from tests.support.networks import TINY, model_with_tone
+from tests.support.networks import TINY
 from vhmae.color import statistics
 from vhmae.color.basis import apply_transform
 from vhmae.color.lut import apply_luts
-from vhmae.color.tone import TONE
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.data.synthesis import Scene, SceneRecipe
 from vhmae.model.vhmae import VHMAE
-from vhmae.training.objective import look_losses, sets_of
+from vhmae.training.objective import look_losses
 from vhmae.training.recipe import DataConfig, LookStage, LossConfig
 from vhmae.training.sources import LookBank, bank_file
 
@@ -206,57 +205,8 @@ def test_the_look_path_learns_under_local_light_where_its_stage_says_so(
     assert float(gain[inside].std()) > 0.005
 
 
-@pytest.mark.parametrize("layers", [False, True])
-def test_a_bank_knows_the_neighbours_of_its_pixels(layers: bool) -> None:
-    """In a scene whose pixels say where they lie, they lie in the next column of the same side."""
-    stage = LookStage(samples=50, image_size=48, layers=layers)
-    bank, plain = (LookBank.draw(Map(), stage, 0, 0, near=near) for near in (True, False))
-    drawn, paired = sum(statistics.PIXELS), sum(statistics.PIXELS[:2])
-    assert bank.drawn == drawn + paired == bank.pixels.shape[1]
-    assert plain.drawn == drawn
-    assert torch.equal(bank.pixels[:, :drawn], plain.pixels)
-    sets = sets_of(bank.pixels.float())
-    assert [one.shape[-1] for one in sets] == [6, 6, 3, 3]
-    for number in (0, 1):
-        column, row, _, beside, beside_row, _ = sets[number].unbind(-1)
-        assert torch.equal(row, beside_row)
-        inside = (row >= 12) & (row < 36) & (column >= 8) & (column < 40)
-        last = torch.where(row.ge(12) & row.lt(36), (column == 7) | (column == 39), False)
-        expected = torch.where(last, column - 1, (column + 1).clamp_max(47))
-        assert torch.equal(beside, expected)
-        assert inside.all() == (number == 0)
-    assert torch.equal(bank.region[:, :512], bank.region[:, drawn : drawn + 512])
-    if layers:
-        assert bank.layers is not None
-        assert bank.layers.shape[1] == bank.drawn
-
-
-def test_the_look_path_learns_from_neighbours_under_the_same_look() -> None:
-    bank = LookBank.draw(Map(), LookStage(samples=50, image_size=48), 0, 0, near=True)
-    network = model_with_tone()
-    path = network.look_path
-    assert path is not None
-    seen: list[list[torch.Tensor]] = []
-    read = path.read
-    path.read = lambda sets, *more: seen.append(sets) or read(sets, *more)  # type: ignore[method-assign, func-returns-value]
-    looks = LookSampler.from_luts(luts(3), LookMixture(), pool_size=8, seed=0)
-    rng = np.random.default_rng(0)
-    values = look_losses(path, bank, looks, torch.arange(50), rng, LossConfig(), shown=2)
-    values["loss"].backward()
-    gradient = path.first.weight.grad
-    assert gradient is not None
-    assert gradient[:, -2 * TONE :].abs().max() > 0.0
-    background, foreground = looks.draw_pairs(np.random.default_rng(0), 50)
-    near = bank.pixels[:, sum(statistics.PIXELS) :].float() / 255.0
-    expected = apply_luts(near[:, :512], foreground).clamp(0.0, 1.0)
-    assert torch.equal(seen[0][0][..., 3:], expected)
-    expected = apply_luts(near[:, 512:], background).clamp(0.0, 1.0)
-    assert torch.equal(seen[1][1][..., 3:], expected)  # shown again, the background stays
-
-
-def test_a_bank_with_more_in_it_is_another_one(tmp_path: Path) -> None:
+def test_a_bank_with_layers_is_another_one(tmp_path: Path) -> None:
     config = DataConfig(root=str(tmp_path))
     stages = (LookStage(), LookStage(layers=True))
     names = {bank_file(config, SceneRecipe(), stage, 0) for stage in stages}
-    names.add(bank_file(config, SceneRecipe(), LookStage(), 0, near=True))
-    assert len(names) == 3
+    assert len(names) == 2

@@ -19,23 +19,13 @@ export interface Opened {
   threads: number;
 }
 
-interface Config {
-  clip_frames: number;
-  image_size: number;
-  caution: number | null;
-  look?: { tone?: object | null } | null;
-}
-
 export type Reply = { number: number } & ({ said: Opened | Answer } | { trouble: string });
 
 /** Sets of colors that are handed over and not read: each has one color. */
 const SETS = ["foreground", "background", "inner_ring", "outer_ring"];
-/** Those of which networks that read the tone curve take a neighbor of each color, too. */
-const PAIRED = ["foreground", "background"];
 
 let session: ort.InferenceSession | null = null;
 let told: Opened | null = null;
-let paired: string[] = [];
 
 async function open({ base, threads }: { base: string; threads: number }): Promise<Opened> {
   const [graph, weights, runtime] = await Promise.all(
@@ -46,8 +36,7 @@ async function open({ base, threads }: { base: string; threads: number }): Promi
   ort.env.wasm.wasmPaths = { mjs: new URL(FILES.loader, base).href };
   ort.env.wasm.numThreads = threads;
   const { numbers, told: said } = readSafetensors(weights!);
-  const config = JSON.parse(said["model"] ?? "{}") as Config;
-  paired = config.look?.tone ? PAIRED : [];
+  const config = JSON.parse(said["model"] ?? "{}") as { clip_frames: number; image_size: number; caution: number | null };
   const facts = JSON.parse(metadataOf(graph!)["vhmae.facts"] ?? "{}") as { usual_caution: number; holds_between_key_frames: boolean };
   if (!facts.holds_between_key_frames) throw new TypeError("these weights draw pixels; take weights that say color maps");
   session = await ort.InferenceSession.create(graph!, {
@@ -72,10 +61,7 @@ async function ask(frames: Float32Array, masks: Uint8Array): Promise<Answer> {
     surveyed: new ort.Tensor("bool", [false], []),
     shares: new ort.Tensor("float32", new Float32Array(SETS.length), [1, SETS.length]),
   };
-  for (const name of SETS) {
-    const numbers = paired.includes(name) ? 6 : 3;
-    feeds[name] = new ort.Tensor("float32", new Float32Array(numbers), [1, 1, numbers]);
-  }
+  for (const name of SETS) feeds[name] = new ort.Tensor("float32", new Float32Array(3), [1, 1, 3]);
   const found = await session!.run(feeds);
   const local = found["local"]!;
   const [rows, columns] = [local.dims[2]!, local.dims[3]!];

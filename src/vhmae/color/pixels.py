@@ -21,12 +21,8 @@ RING_SHARE = 6 / 160
 PIXELS = (512, 512, 256, 256)
 """Pixels drawn for each set."""
 
-PAIRED = SETS[:2]
-"""Sets whose pixels can be drawn with a neighbour each, behind their own numbers: (B, P, 6)."""
-
 ReadSets = tuple[list[Array], Array]
-"""Drawn colours, one (B, P, 3) float32 per set, those of ``PAIRED`` (B, P, 6), and the sets' shares
-of all pixels (B, S)."""
+"""Drawn colours, one (B, P, 3) float32 per set, and the sets' shares of all pixels (B, S)."""
 
 
 def ring_radius(height: int, width: int) -> int:
@@ -76,7 +72,7 @@ def draw_places(members: Mask, count: int, offset: Numbers | float = 0.5) -> tup
 
 
 def read_frame(frame: UnitFrame, mask: Mask) -> ReadSets:
-    """The pixel sets of one frame, with neighbours.
+    """The pixel sets of one frame.
 
     Args:
         frame: (H, W, 3) float32 in [0, 1].
@@ -84,28 +80,10 @@ def read_frame(frame: UnitFrame, mask: Mask) -> ReadSets:
     """
     members, colors = set_members(mask[None, None]), frame.reshape(-1, 3)
     sets = []
-    for index, (name, count) in enumerate(zip(SETS, PIXELS, strict=True)):
+    for index, count in enumerate(PIXELS):
         places, has_any = draw_places(members[:, index], count)
-        drawn = colors[places]
-        if name in PAIRED:
-            drawn = np.concatenate([drawn, colors[_beside(places, mask)]], axis=-1)
-        sets.append(drawn * has_any[:, None, None].astype(np.float32))
+        sets.append(colors[places] * has_any[:, None, None].astype(np.float32))
     return sets, members.mean(axis=2, dtype=np.float32)
-
-
-def _beside(places: Places, mask: Mask) -> Places:
-    """The place of each one's neighbour on its own side of a mask (H, W): the next pixel of the
-    row, or that before it."""
-    sides, width = mask.reshape(-1), mask.shape[-1]
-    column = places % width
-    after, before = places + (column < width - 1), places - (column > 0)
-    return np.where(sides[after] == sides[places], after, before)
-
-
-def without_neighbors(sets: ReadSets) -> ReadSets:
-    """What a network reads that looks at no neighbours."""
-    colors, shares = sets
-    return [np.ascontiguousarray(one[..., :3]) for one in colors], shares
 
 
 def merge_sets(parts: Sequence[ReadSets]) -> ReadSets:

@@ -14,7 +14,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from vhmae.color.pixels import FOREGROUND_SETS as FOREGROUND_SETS
-from vhmae.color.pixels import PAIRED as PAIRED
 from vhmae.color.pixels import PIXELS as PIXELS
 from vhmae.color.pixels import SETS as SETS
 from vhmae.color.pixels import draw_places, grow, ring_radius, set_members
@@ -30,8 +29,7 @@ STATISTICS = 77
 clipped shares."""
 
 PixelSets = tuple[list[Tensor], Tensor]
-"""Drawn colours, one (B, P, 3) per set, and the sets' shares of all pixels (B, S). Those of
-``PAIRED`` may hold a neighbour of each pixel behind its own three numbers: (B, P, 6)."""
+"""Drawn colours, one (B, P, 3) per set, and the sets' shares of all pixels (B, S)."""
 
 _LOG_OFFSET = 0.03
 
@@ -88,7 +86,7 @@ def draw_pixels(
         offset: place of the draw within its rank interval, in [0, 1): 0.5 is the fixed choice of
             inference; training passes random numbers (B, P).
     Returns:
-        (B, P, C).
+        (B, P, 3).
     """
     if _by_numpy(members):
         given = offset.numpy() if isinstance(offset, Tensor) else offset
@@ -119,33 +117,11 @@ def _by_numpy(values: Tensor) -> bool:
     return values.device.type == "cpu" and not recording()
 
 
-def neighbors(frames: Tensor, mask: Tensor, step: int = 1) -> Tensor:
-    """A neighbour of each pixel on its own side of the mask: the next of the row, or where that
-    lies on the other side, that before it.
-
-    Args:
-        frames: (B, T, 3, H, W).
-        mask: (B, T, 1, H, W) bool.
-        step: of which rows and columns: every pixel, or every second's.
-    Returns:
-        (B, T, 3, H / step, W / step).
-    """
-
-    def after(values: Tensor) -> Tensor:
-        return torch.cat([values[..., 1::step], values[..., -1:]], dim=-1)[..., :columns]
-
-    frames, mask = frames[..., ::step, :], mask[..., ::step, :]
-    columns = mask[..., ::step].shape[-1]
-    before = torch.cat([frames[..., :1], frames[..., step - 1 :: step]], dim=-1)[..., :columns]
-    return torch.where(mask[..., ::step] == after(mask), after(frames), before)
-
-
 def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) -> PixelSets:
     """Draw the four pixel sets of a window of frames.
 
     Args:
-        frames: (B, T, C, H, W) in [0, 1]: C = 3, or 6 with :func:`neighbors` behind, of which the
-            sets of ``PAIRED`` draw both.
+        frames: (B, T, 3, H, W) in [0, 1].
         mask: (B, T, 1, H, W) bool.
         jitter: (B, sum(PIXELS)) in [0, 1): random places for the drawn ranks (training).
     """
@@ -157,9 +133,8 @@ def draw_pixel_sets(frames: Tensor, mask: Tensor, jitter: Tensor | None = None) 
         if jitter is None
         else jitter.to(colors.device).split(list(PIXELS), dim=1)
     )
-    for index, (name, count, offset) in enumerate(zip(SETS, PIXELS, offsets, strict=True)):
-        read = colors if name in PAIRED else colors[..., :3]
-        drawn.append(draw_pixels(read, members[:, index], count, offset))
+    for index, (count, offset) in enumerate(zip(PIXELS, offsets, strict=True)):
+        drawn.append(draw_pixels(colors, members[:, index], count, offset))
     return drawn, members.float().mean(dim=2)
 
 
@@ -191,7 +166,7 @@ def _moments(colors: Tensor) -> Tensor:
     return torch.cat([mean, deviation, pairs], dim=1)
 
 
-def sort_pixels(values: Tensor) -> Tensor:
+def _sort_pixels(values: Tensor) -> Tensor:
     """Sort (B, P, F) over the pixels. On a CPU numpy's vectorised sort takes a tenth of torch's
     time."""
     if _by_numpy(values) and not values.requires_grad:
@@ -227,7 +202,7 @@ def set_statistics(colors: Tensor) -> Tensor:
     channels = torch.cat(
         [colors, chroma, saturation.unsqueeze(-1), luma.unsqueeze(-1)], dim=-1
     )  # (B, P, 7)
-    ordered = sort_pixels(channels)
+    ordered = _sort_pixels(channels)
     quantiles = ordered.index_select(1, _quantile_ranks(sizes(colors)[1], colors.device)).flatten(
         1
     )  # (B, 35)

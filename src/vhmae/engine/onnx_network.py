@@ -18,10 +18,10 @@ import onnxruntime
 from safetensors import safe_open
 
 from vhmae.arrays import Array, Mask, UnitFrames
-from vhmae.color.pixels import PAIRED, SETS, ReadSets, without_neighbors
+from vhmae.color.pixels import SETS, ReadSets
 from vhmae.engine.networks import Answer, Backend, Precision
 from vhmae.errors import InputError, did_you_mean
-from vhmae.model.config import ModelConfig, reads_neighbors
+from vhmae.model.config import ModelConfig
 from vhmae.model.files import WeightsCard, find_card
 from vhmae.model.graph import ARCHITECTURE, FACTS, GraphFacts, architecture, find_graph, half_of
 
@@ -120,9 +120,7 @@ class OnnxNetwork:
         }
         if "surveyed" in self._takes:
             values["surveyed"] = np.array(sets is not None)
-            near = reads_neighbors(self.config)
-            sets = _nothing() if sets is None else sets
-            colors, shares = sets if near else without_neighbors(sets)
+            colors, shares = _nothing() if sets is None else sets
             values |= dict(zip(SETS, colors, strict=True)) | {"shares": shares}
         names = [one.name for one in self.session.get_outputs()]
         with self._opened.asking:
@@ -142,8 +140,7 @@ class OnnxNetwork:
 
 def _nothing() -> ReadSets:
     """Sets that are not read."""
-    colors = [np.zeros((1, 1, 6 if name in PAIRED else 3), np.float32) for name in SETS]
-    return colors, np.zeros((1, len(SETS)), np.float32)
+    return [np.zeros((1, 1, 3), np.float32) for _ in SETS], np.zeros((1, len(SETS)), np.float32)
 
 
 def _numbers(card: WeightsCard) -> dict[str, Array]:

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 
 from vhmae.arrays import Mask, UnitFrames
-from vhmae.color.pixels import ReadSets, without_neighbors
+from vhmae.color.pixels import ReadSets
 from vhmae.engine.networks import Answer, Backend
 from vhmae.errors import InputError
-from vhmae.model.config import ModelConfig, reads_neighbors
+from vhmae.model.config import ModelConfig
 from vhmae.model.precision import DTYPES, Precision, autocast, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model
@@ -61,7 +61,6 @@ class TorchNetwork:
         covered = torch.from_numpy(masks)[None, :, None].to(self._device)
         read = None
         if sets is not None:
-            sets = sets if reads_neighbors(self.config) else without_neighbors(sets)
             colors, shares = [torch.from_numpy(one) for one in sets[0]], torch.from_numpy(sets[1])
             read = [one.to(self._device) for one in colors], shares.to(self._device)
         with autocast(self._device, self.precision):

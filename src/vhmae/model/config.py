@@ -39,18 +39,6 @@ class LikenessConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ToneConfig:
-    """How what tells of a tone curve is read (``color.tone``)."""
-
-    dropout: float = 0.0
-    """Share of its numbers that training leaves out."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.dropout < 1.0:
-            raise InputError(f"look.tone: dropout={self.dropout}; expected 0 to less than 1")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class LookConfig:
     """Size of the look path."""
 
@@ -74,8 +62,6 @@ class LookConfig:
     background: bool = True
     """False hides the background and its ring: what can be told of a foreground alone, for
     comparisons."""
-    tone: ToneConfig | None = None
-    """Clipping, ends and noise of both sides are read, too; null is statistics alone."""
     likeness: LikenessConfig | None = None
     """What of the foreground has its like in the background is read, too; null is statistics
     alone."""
@@ -180,8 +166,3 @@ class ModelConfig:
                     f"model: the {part}'s width {dim} must be a multiple of 8 and of its heads "
                     f"{heads}"
                 )
-
-
-def reads_neighbors(config: ModelConfig) -> bool:
-    """Whether a network's pixel sets are drawn with neighbours (``color.pixels.PAIRED``)."""
-    return config.look is not None and config.look.tone is not None

@@ -14,9 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vhmae.color.pixels import PAIRED, PIXELS, SETS
+from vhmae.color.pixels import PIXELS, SETS
 from vhmae.errors import InputError
-from vhmae.model.config import reads_neighbors
 from vhmae.model.files import find_card
 from vhmae.model.graph import ARCHITECTURE, FACTS, SUFFIX, GraphFacts, architecture, half_of
 from vhmae.model.surgery import finished, halved
@@ -92,12 +91,7 @@ def export_graph(model: VHMAE) -> bytes:
     names, free = ["frames", "masks"], [{0: batch, 1: frames}] * 2
     if config.look is not None:
         names += ["surveyed", *SETS, "shares"]
-        paired = PAIRED if reads_neighbors(config) else ()
-        inputs += [torch.tensor(False)]
-        inputs += [
-            torch.rand(2, count + 1, 6 if name in paired else 3)
-            for name, count in zip(SETS, PIXELS, strict=True)
-        ]
+        inputs += [torch.tensor(False), *(torch.rand(2, count + 1, 3) for count in PIXELS)]
         inputs += [torch.rand(2, len(SETS))]
         free += [{}, *({0: batch, 1: torch.export.Dim(f"{name}_pixels")} for name in SETS)]
         free += [{0: batch}]

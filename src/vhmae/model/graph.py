@@ -4,8 +4,8 @@ A graph is the whole answer of a window of any weights of an architecture. It ta
 
 - ``frames`` (B, T, 3, S, S) float32 in [0, 1] and ``masks`` (B, T, 1, S, S) bool,
 - where there is a look path: ``surveyed`` () bool, and what is read then in the place of the
-  window's own colours: one (B, P, 3) float32 a pixel set of ``color.pixels.SETS``, by its name,
-  or (B, P, 6) of those whose neighbours are read, and their ``shares`` (B, 4),
+  window's own colours: one (B, P, 3) float32 a pixel set of ``color.pixels.SETS``, by its name, and
+  their ``shares`` (B, 4),
 
 and gives ``overall`` (B, 3, 10) and ``local`` (B, T, N, N, 3, 4), or ``drawn`` (B, T, 3, S, S),
 drawn minus composite, and ``squared`` (B,), the mean squared change inside the mask. The numbers of

@@ -115,37 +115,35 @@ def _but_for_members(network: VHMAE) -> object:
 
 def _joined(paths: Sequence[LookPath], counts: Sequence[int]) -> dict[str, Tensor]:
     """The state of a path with the first members of each."""
+    scales = [path.normalize.state_dict() for path in paths]
+    means, variances = (
+        torch.stack([scale[name] for scale in scales]) for name in ("running_mean", "running_var")
+    )
+    mean, variance = means.mean(0), variances.amax(0)
+    eps = paths[0].normalize.eps
+    spread = (variance + eps).sqrt()
     state: dict[str, Tensor] = {
         name: torch.cat(
             [path.state_dict()[name][:count] for path, count in zip(paths, counts, strict=True)]
         )
         for name in paths[0].state_dict()
-        if not name.startswith("normalize")
+        if not name.startswith("normalize.")
     }
-    parts = (state[key].split([*counts]) for key in ("first.weight", "first.bias"))
-    firsts = [*zip(*parts, strict=True)]
-    inputs = state["first.weight"].shape[1]
-    read = [("normalize", slice(0, paths[0].normalize.num_features))]
-    if paths[0].config.tone is not None:
-        last = paths[0].normalize_tone.num_features
-        read.append(("normalize_tone", slice(inputs - last, inputs)))
-    for name, part in read:
-        scales = [getattr(path, name).state_dict() for path in paths]
-        means, variances = (
-            torch.stack([scale[key] for scale in scales]) for key in ("running_mean", "running_var")
-        )
-        mean, variance = means.mean(0), variances.amax(0)
-        eps = getattr(paths[0], name).eps
-        spread = (variance + eps).sqrt()
-        for (weight, bias), own_mean, own_variance in zip(firsts, means, variances, strict=True):
-            # Own numbers from the common ones n: n spread / own spread + (mean - own mean) / own
-            # spread. What split gave are views: the joined layer itself is changed.
-            own_spread = (own_variance + eps).sqrt()
-            bias += (((mean - own_mean) / own_spread) @ weight[:, part]).unsqueeze(1)
-            weight[:, part] *= (spread / own_spread)[:, None]
-        state |= {
-            f"{name}.running_mean": mean,
-            f"{name}.running_var": variance,
-            f"{name}.num_batches_tracked": scales[0]["num_batches_tracked"],
-        }
-    return state
+    numbers = len(mean)
+    firsts, biases = [], []
+    for path, count, own_mean, own_variance in zip(paths, counts, means, variances, strict=True):
+        # Own numbers from the common ones n: n spread / own spread + (mean - own mean) / own spread
+        own_spread = (own_variance + eps).sqrt()
+        weight = path.first.weight.detach()[:count].clone()  # (M, in, width)
+        moved = ((mean - own_mean) / own_spread) @ weight[:, :numbers]  # (M, width)
+        weight[:, :numbers] *= (spread / own_spread)[:, None]
+        firsts.append(weight)
+        biases.append(path.first.bias.detach()[:count] + moved.unsqueeze(1))
+    return {
+        **state,
+        "first.weight": torch.cat(firsts),
+        "first.bias": torch.cat(biases),
+        "normalize.running_mean": mean,
+        "normalize.running_var": variance,
+        "normalize.num_batches_tracked": scales[0]["num_batches_tracked"],
+    }

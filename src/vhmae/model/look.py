@@ -19,7 +19,6 @@ from torch.nn import functional
 from vhmae.color import statistics
 from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform
 from vhmae.color.recording import either
-from vhmae.color.tone import TONE, tone_numbers
 from vhmae.color.transform import LUMA_NODES, luma_basis, nearest_transform
 from vhmae.errors import ShapeError
 from vhmae.model.config import Basis, LikenessConfig, LookConfig
@@ -125,25 +124,12 @@ class LookPath(nn.Module):
             self.likeness = LikenessEncoder(config.likeness)
             self.read_likes = LikesReading(config.likeness, config.members)
             more = config.likeness.heads * config.likeness.read_width
-        if config.tone is not None:  # last, so that weights without it are taken over as they are
-            paired = [index for index in self.seen if statistics.SETS[index] in statistics.PAIRED]
-            self.normalize_tone = nn.BatchNorm1d(len(paired) * TONE, affine=False)
-            more += len(paired) * TONE
         self.first = MemberLinear(
             config.members, numbers + config.histogram_width + more, config.width
         )
         self.second = MemberLinear(config.members, config.width, config.width)
         self.answer = MemberLinear(config.members, config.width, 3 * _TERMS[config.basis])
         nn.init.zeros_(self.answer.weight)  # the identity to start from
-
-    def take_over_without_tone(self, source: dict[str, Tensor], prefix: str = "look_path.") -> None:
-        """Let the state of a network whose path reads no tone fit one that does: it gives nothing
-        on the new numbers, so that the answer stays."""
-        first, scale = f"{prefix}first.weight", f"{prefix}normalize_tone.running_mean"
-        if self.config.tone is None or scale in source or first not in source:
-            return
-        more = self.normalize_tone.num_features
-        source[first] = functional.pad(source[first], (0, 0, 0, more))
 
     def unseen_by(self, source: Tensor) -> Tensor:
         """The member to which scenes of these sources (B,) belong as its fold, when the members are
@@ -177,26 +163,13 @@ class LookPath(nn.Module):
             packed = either(
                 surveyed,
                 lambda: self.read(*sets, likes).packed(),
-                lambda: self.read(*self.draw(frames, mask), likes).packed(),
+                lambda: self.read(*statistics.draw_pixel_sets(frames, mask), likes).packed(),
             )
             return dataclasses.replace(LookReading.unpacked(packed), likes=likes)
-        reading = self.read(*(self.draw(frames, mask, jitter) if sets is None else sets), likes)
+        reading = self.read(
+            *(statistics.draw_pixel_sets(frames, mask, jitter) if sets is None else sets), likes
+        )
         return reading if source is None else reading.of_member(self.unseen_by(source))
-
-    def draw(
-        self, frames: Tensor, mask: Tensor, jitter: Tensor | None = None
-    ) -> statistics.PixelSets:
-        """The pixel sets of a window, as :meth:`read` takes them; takes what :meth:`forward`
-        does."""
-        return statistics.draw_pixel_sets(self.paired(frames, mask), mask, jitter)
-
-    def paired(self, frames: Tensor, mask: Tensor, step: int = 1) -> Tensor:
-        """Every ``step``-th row and column, with what of their neighbours is read behind them:
-        (B, T, 3 or 6, H / step, W / step)."""
-        own = frames[..., ::step, ::step]
-        if self.config.tone is None:
-            return own
-        return torch.cat([own, statistics.neighbors(frames, mask, step)], dim=2)
 
     def find_likes(self, frames: Tensor, mask: Tensor) -> Likes | None:
         """What of the foreground has its like in the background; takes what :meth:`forward`
@@ -208,22 +181,20 @@ class LookPath(nn.Module):
             return find_likes(features, frames.float(), mask, self.config.likeness)
 
     def read(self, sets: list[Tensor], shares: Tensor, likes: Likes | None = None) -> LookReading:
-        """Read drawn pixel sets: one (B, P, 3) per set, or (B, P, 6) of those whose neighbours are
-        read; their shares (B, S), and likes where the path looks for them."""
+        """Read drawn pixel sets: one (B, P, 3) per set, their shares (B, S), and likes where the
+        path looks for them."""
         config = self.config
         # Moments and logarithms lose too much in half precision.
         with torch.autocast(device_type=shares.device.type, enabled=False):
             if len(self.seen) < len(statistics.SETS):
                 sets, shares = [sets[index] for index in self.seen], shares[:, self.seen]
-            pairs = [colors.float() for colors in sets if colors.shape[-1] > 3]
-            sets = [colors[..., :3].float() for colors in sets]
+            sets = [colors.float() for colors in sets]
             numbers = torch.cat(
                 [*statistics.of_each_set(statistics.set_statistics, sets), shares.float().sqrt()],
                 dim=1,
             )
             cells = torch.cat(statistics.of_each_set(statistics.set_histogram, sets), dim=1)
             numbers = self.normalize(numbers).clamp(-4.0, 4.0)
-            tone = self._read_tone(pairs) if config.tone is not None else None
         cells = cells.expand(config.members, -1, -1)
         cells = functional.dropout(cells, config.histogram_dropout, self.training)
         told = [numbers.expand(config.members, -1, -1), self.read_histogram(cells)]
@@ -231,8 +202,6 @@ class LookPath(nn.Module):
             if likes is None:
                 raise ShapeError("this look path reads likes; find them in the frames first")
             told.append(functional.dropout(self.read_likes(likes), config.dropout, self.training))
-        if tone is not None:
-            told.append(tone.expand(config.members, -1, -1))
         features = torch.cat(told, dim=-1)
         hidden = functional.gelu(self.first(features))
         hidden = functional.dropout(hidden, config.dropout, self.training)
@@ -246,27 +215,14 @@ class LookPath(nn.Module):
                 ).transpose(1, 2)
         return LookReading(coefficients, hidden.transpose(0, 1).flatten(1), likes)
 
-    def _read_tone(self, pairs: list[Tensor]) -> Tensor:
-        """(B, numbers) of pairs (B, P, 6)."""
-        assert self.config.tone is not None
-        if not pairs:
-            raise ShapeError("this look path reads neighbours, too; draw the sets with them")
-        numbers = self.normalize_tone(
-            torch.cat(statistics.of_each_set(tone_numbers, pairs), dim=1)
-        ).clamp(-4.0, 4.0)
-        return functional.dropout(numbers, self.config.tone.dropout, self.training)
-
 
 def recolor_foreground(sets: list[Tensor], overall: Tensor) -> list[Tensor]:
-    """Pixel sets as they are once an overall map (B, 3, QUADRATIC) has harmonized the foreground's,
-    neighbours too."""
-
-    def harmonized(colors: Tensor) -> Tensor:  # (B, P, 3) or (B, P, 6)
-        each = colors.unflatten(-1, (-1, 3)).flatten(1, 2)
-        return apply_transform(each, overall).clamp(0.0, 1.0).view_as(colors)
-
+    """Pixel sets (B, P, 3) as they are once an overall map (B, 3, QUADRATIC) has harmonized the
+    foreground's."""
     return [
-        harmonized(colors) if name in statistics.FOREGROUND_SETS else colors
+        apply_transform(colors, overall).clamp(0.0, 1.0)
+        if name in statistics.FOREGROUND_SETS
+        else colors
         for name, colors in zip(statistics.SETS, sets, strict=True)
     ]
 

@@ -259,12 +259,8 @@ class VHMAE(nn.Module):
         alike = recolor_likes(path.find_likes(composite, mask) if likes is None else likes, overall)
 
         def shown(frames: Tensor, covered: Tensor) -> Tensor:
-            made = [
-                blend(maps.apply(one), one, covered).clamp(0.0, 1.0)
-                for one in frames.split(3, dim=2)  # and their neighbours, where those are read
-            ]
-            drawn = statistics.draw_pixel_sets(torch.cat(made, dim=2), covered)
-            return path.read(*drawn, alike).coefficients
+            made = blend(maps.apply(frames), frames, covered).clamp(0.0, 1.0)
+            return path.read(*statistics.draw_pixel_sets(made, covered), alike).coefficients
 
         def of_frames() -> Tensor:
             part = mask[..., ::2, ::2]
@@ -273,8 +269,8 @@ class VHMAE(nn.Module):
             enough = torch.minimum(inside, part.numel() - inside) >= statistics.PIXELS[0] // 4
             return either(
                 enough,
-                lambda: shown(path.paired(composite, mask, 2), part),
-                lambda: shown(path.paired(composite, mask), mask),
+                lambda: shown(composite[..., ::2, ::2], part),
+                lambda: shown(composite, mask),
             )
 
         def of_sets(read: statistics.PixelSets) -> Tensor:

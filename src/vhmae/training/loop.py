@@ -398,8 +398,6 @@ def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> None:
     have another shape there."""
     source = load_model(weights, head).state_dict()
     own = model.state_dict()
-    if model.look_path is not None:
-        model.look_path.take_over_without_tone(source)
     shared = {
         key: value for key, value in source.items() if key in own and own[key].shape == value.shape
     }

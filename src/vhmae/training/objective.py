@@ -87,28 +87,27 @@ def look_losses(
     region = bank.region[rows]
     background, foreground = looks.draw_pairs(rng, len(rows))
     target = apply_luts(pixels, background).clamp(0.0, 1.0)
-    drawn = bank.drawn
+    drawn = sum(statistics.PIXELS)
     own = (
         apply_luts(pixels, foreground).clamp(0.0, 1.0)
         if bank.layers is None
         else _with_layers(pixels, bank.layers[rows].float(), foreground, looks.mixture, rng, drawn)
     )
     composite = torch.where(region.unsqueeze(-1), own, target)
-    sets = sets_of(composite[:, :drawn])
+    sets = list(composite[:, :drawn].split(statistics.PIXELS, dim=1))
     likes = likes_of(bank, rows, composite[:, drawn:])
     count = statistics.PIXELS[0]
     weight = region[:, :count].float()
     weight = weight / weight.sum(1, keepdim=True).clamp_min(1.0)
-    colors = sets[0][..., :3]
-    untouched = ((colors - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (B,)
-    so_far = colors.new_zeros(len(rows), 3, QUADRATIC)
+    untouched = ((sets[0] - target[:, :count]).square().mean(-1) * weight).sum(-1)  # (B,)
+    so_far = sets[0].new_zeros(len(rows), 3, QUADRATIC)
     found = []
     for time in range(shown):
         seen = recolor_foreground(sets, so_far) if time else sets
         paired = recolor_likes(likes, so_far) if time else likes
         said = path.read(seen, bank.shares[rows], paired)
         coefficients = so_far + said.member_coefficients  # (M, B, 3, 10)
-        harmonized = apply_transform(colors.expand(len(coefficients), -1, -1, -1), coefficients)
+        harmonized = apply_transform(sets[0].expand(len(coefficients), -1, -1, -1), coefficients)
         deviation = harmonized - target[:, :count]
         error = (deviation.square().mean(-1) * weight).sum(-1)  # (M, B)
         luma = ((deviation @ deviation.new_tensor(LUMA)) * weight).sum(-1)  # (M, B)
@@ -117,24 +116,6 @@ def look_losses(
         found.append(_relative_losses(error, exposure, untouched, config, unseen))
         so_far = coefficients.mean(dim=0).detach()
     return {key: torch.stack([losses[key] for losses in found]).mean() for key in found[0]}
-
-
-def sets_of(pixels: Tensor) -> list[Tensor]:
-    """The pixel sets of a bank's drawn pixels (B, P, 3) under the looks of a step: (B, P, 3) each,
-    or (B, P, 6) where neighbours stand behind them all."""
-    drawn = sum(statistics.PIXELS)
-    sets = list(pixels[:, :drawn].split(statistics.PIXELS, dim=1))
-    if pixels.shape[1] == drawn:
-        return sets
-    counts = [
-        count if name in statistics.PAIRED else 0
-        for name, count in zip(statistics.SETS, statistics.PIXELS, strict=True)
-    ]
-    near = pixels[:, drawn:].split(counts, dim=1)
-    return [
-        torch.cat(pair, dim=-1) if pair[1].shape[1] else pair[0]
-        for pair in zip(sets, near, strict=True)
-    ]
 
 
 def _with_layers(
@@ -150,7 +131,7 @@ def _with_layers(
     Args:
         planes: (B, P, 5) of the same pixels (``training.sources.layer_planes``).
         foreground: tables of B, (B, n, n, n, 3).
-        drawn: how many of them are pixels, neighbours too; the rest are means of cells.
+        drawn: how many of them are pixels; the rest are means of cells.
     """
     layers = draw_layers(rng, mixture.layers, len(pixels))
     blendings = draw_blendings(rng, mixture.poisson, len(pixels))

@@ -80,18 +80,12 @@ def _pack_file(config: DataConfig, folder: str) -> str:
 
 
 def bank_file(
-    config: DataConfig,
-    scenes: SceneRecipe,
-    stage: LookStage,
-    seed: int,
-    encoder: str = "",
-    near: bool = False,
+    config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: int, encoder: str = ""
 ) -> str:
     """A bank's name in a cache: another wherever another one would be drawn.
 
     Args:
         encoder: digest of what finds likes; empty where none are read.
-        near: whether pixels come with neighbours.
     """
     facts = [
         "sources",
@@ -102,7 +96,6 @@ def bank_file(
         seed,
         *([encoder] if encoder else []),
         *(["layers"] if stage.layers else []),
-        *(["near"] if near else []),
     ]
     return f"look_bank.{_digest(facts)}.npz"
 
@@ -325,8 +318,7 @@ class LookBank:
         likeness: Tensor | None = None,
         layers: Tensor | None = None,
     ) -> None:
-        # (N, P, 3) uint8, the four sets side by side; then neighbours of the sets of PAIRED, where
-        # those are read; then the foreground cells and their likes.
+        # (N, P, 3) uint8, the four sets side by side; then the foreground cells and their likes.
         self.pixels = pixels
         self.region = region  # (N, P) bool: pixels that B recolours
         self.shares = shares  # (N, S) float32
@@ -337,14 +329,6 @@ class LookBank:
 
     def __len__(self) -> int:
         return len(self.pixels)
-
-    @property
-    def drawn(self) -> int:
-        """Pixels of a scene, neighbours too; what follows them are means of cells."""
-        if self.likeness is None:
-            return self.pixels.shape[1]
-        cells, likes = self.likeness.shape[1:]
-        return self.pixels.shape[1] - cells * (1 + likes)
 
     def to(self, device: torch.device) -> LookBank:
         return LookBank(**{name: tensor.to(device) for name, tensor in self._tensors().items()})
@@ -370,13 +354,11 @@ class LookBank:
         seed: int,
         workers: int,
         likes: DrawsLikes | None = None,
-        near: bool = False,
     ) -> LookBank:
         """Draw the bank: about 6 ms a scene and process.
 
         Args:
             likes: finds what is alike in scenes, where the path reads that.
-            near: draw neighbours, too.
         """
         batches = _DrawnPixels(
             sampler,
@@ -386,7 +368,6 @@ class LookBank:
             stage.image_size,
             likes is not None,
             stage.layers,
-            near,
         )
         loader = DataLoader(
             batches,
@@ -461,37 +442,28 @@ class _DrawnPixels(Dataset[Chunk]):
         size: int,
         whole: bool = False,
         layers: bool = False,
-        near: bool = False,
     ) -> None:
         self.scenes = Batches(sampler, seed, range(chunk), frames, size)
-        self.whole, self.layers, self.near = whole, layers, near
+        self.whole, self.layers = whole, layers
 
     def __getitem__(self, index: int) -> Chunk:
         scenes = StackedScenes.of(self.scenes[index])
         mask = scenes.mask.unsqueeze(2)
-        known = [scenes.frames.permute(0, 1, 4, 2, 3).float(), scenes.region.unsqueeze(2).float()]
+        colors = torch.cat(
+            [scenes.frames.flatten(1, 3).float(), scenes.region.flatten(1).unsqueeze(-1).float()],
+            dim=-1,
+        )
         planes = None
         if self.layers:
             planes = layer_planes(scenes, np.random.default_rng([self.scenes.seed, index, 4]))
-            known.append(planes)
-        own = torch.cat(known, dim=2)  # (n, T, C, S, S)
-        count = own.shape[2]  # of numbers a pixel
-        if self.near:
-            own = torch.cat([own, statistics.neighbors(own, mask)], dim=2)
-        colors = own.permute(0, 1, 3, 4, 2).flatten(1, 3)
+            colors = torch.cat([colors, planes.transpose(2, 1).flatten(2).transpose(1, 2)], dim=-1)
         members = statistics.pixel_set_masks(mask)
         generator = torch.Generator().manual_seed(index)
-        drawn, near = [], []
-        for number, name in enumerate(statistics.SETS):
-            offset = torch.rand(len(scenes), statistics.PIXELS[number], generator=generator)
-            read = colors if name in statistics.PAIRED else colors[..., :count]
-            found = statistics.draw_pixels(
-                read, members[:, number], statistics.PIXELS[number], offset
-            )
-            drawn.append(found[..., :count])
-            near.append(found[..., count:])
-        paired = [one for one in near if one.shape[-1]]
-        pixels = torch.cat([*drawn, *paired], dim=1)
+        drawn = []
+        for number, count in enumerate(statistics.PIXELS):
+            offset = torch.rand(len(scenes), count, generator=generator)
+            drawn.append(statistics.draw_pixels(colors, members[:, number], count, offset))
+        pixels = torch.cat(drawn, dim=1)
         part = {
             "pixels": pixels[..., :3].byte(),
             "region": pixels[..., 3] > 0.5,

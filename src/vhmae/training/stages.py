@@ -291,12 +291,12 @@ def load_bank(
 ) -> LookBank:
     """The look path's bank: drawn once, then read from the cache."""
     seed, likes = recipe.train.seed, None
-    encoder, near = "", path.config.tone is not None
+    encoder = ""
     if path.config.likeness is not None:
         likes = functools.partial(draw_likes, path, looks)
         encoder = tensors_digest(path.likeness.state_dict())
-    file = cache / bank_file(recipe.data, recipe.scenes, stage, seed, encoder, near)
+    file = cache / bank_file(recipe.data, recipe.scenes, stage, seed, encoder)
     if processes.leads and not file.exists():
-        LookBank.draw(sampler, stage, seed, os.cpu_count() or 1, likes, near).save(file)
+        LookBank.draw(sampler, stage, seed, os.cpu_count() or 1, likes).save(file)
     processes.wait()
     return LookBank.load(file)
