@@ -15,7 +15,6 @@ import functools
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from vhmae.comparators.comparator import (
     SIGNED,
@@ -26,6 +25,7 @@ from vhmae.comparators.comparator import (
 )
 from vhmae.comparators.losses import scaled_l1
 from vhmae.errors import InputError
+from vhmae.model.transformer import attend
 
 SCHEDULE = Schedule(
     learning_rate=1e-4, betas=(0.5, 0.999), batch_size=None, epochs=60, flat_epochs=30
@@ -98,7 +98,7 @@ class Layer(nn.Module):
                 (self.to_value, tokens),
             )
         )
-        attended = functional.scaled_dot_product_attention(query, key, value)
+        attended = attend(query, key, value, None)
         tokens = self.attention_norm(tokens + self.join_heads(attended.transpose(1, 2).flatten(2)))
         return self.feed_forward_norm(tokens + self.feed_forward(tokens))
 
