@@ -306,6 +306,14 @@ def test_drift_of_a_method_that_does_nothing_is_nothing(tmp_path: Path) -> None:
     assert natural_drift(tmp_path, mixed)["mean"] == pytest.approx(3.0, abs=0.1)
 
 
+def test_what_is_not_asked_for_is_not_told(data: Path) -> None:
+    method = find_method("gain", data)
+    asked, whole = (evaluate(data, method, names) for names in (("psnr",), ("psnr", "fmse")))
+    assert {*whole["overall"]} == {"psnr", "fmse"}
+    assert asked["overall"] == {"psnr": whole["overall"]["psnr"]}
+    assert {*whole} - {*asked} == {"bins", "thirds", "worse_share", "without_fmse"}
+
+
 def test_unknown_names_get_a_hint(data: Path) -> None:
     with pytest.raises(InputError, match="did you mean composite"):
         find_method("compsite", data)

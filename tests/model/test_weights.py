@@ -17,6 +17,7 @@ from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.model.files import find_weights, packaged_weights, read_card
 from vhmae.model.graph import architecture
+from vhmae.model.heads import head_class
 from vhmae.model.precision import choose_device, choose_precision
 from vhmae.model.weights import count_parameters, load_model, save_model
 
@@ -149,3 +150,12 @@ def test_the_help_of_weights_promises_what_the_files_hold(
     assert promised == ["size", "data", "licence", ""]
     for name in ("default", "free"):
         assert {"data", "licence", "steps"} <= read_card(name).facts.keys()
+
+
+@pytest.mark.parametrize(("name", "module"), [("runs/mine.py:Gains", "mine"), ("a.b:Gains", "a.b")])
+def test_a_head_outside_that_is_not_given_is_told_how_to_give(name: str, module: str) -> None:
+    with pytest.raises(InputError) as caught:
+        head_class(name, None)
+    said = str(caught.value)
+    assert f"the head {name} stands outside the package" in said
+    assert f"import {module}; vhmae.load_model(PATH, head={module}.Gains)" in said

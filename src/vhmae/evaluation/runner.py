@@ -172,7 +172,7 @@ def _score(
     began = time.monotonic()
     names = [name for name in wanted if name in METRICS]
     values = _frame_means(protocol, harmonized, truth, names)
-    bases = [name for name in ("fmse", "mse") if name in names or name == "fmse"]
+    bases = [name for name in ("fmse", "mse") if name in names]
     untouched = _frame_means(protocol, composite, truth, bases)
     own: dict[str, float] = {}
     if "temporal" in wanted:
