@@ -63,6 +63,9 @@ LEAST_SECONDS = 120.0
 """... and so many seconds of it at the least."""
 BUSY = 10.0
 """A machine that is busy is waited for so many times as long; tests that hang have noticed it."""
+TOO_LONG = (signal.SIGKILL, signal.SIGXCPU)
+CRASHES = (signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL)
+"""What machine code ends in that was changed."""
 CONFTEST_BROKEN = "ImportError while loading conftest"
 """What pytest says, under an exit status of its own, where all tests' common ground breaks."""
 
@@ -264,13 +267,20 @@ def judge(folder: Path, change: Change, limit: float) -> dict[str, Any]:
         "before": before,
         "after": after,
         "noticed": ran.code != 0,
-        "by": ran.code and ("time" if ran.code < 0 else failed_test(ran.output)),
+        "by": ran.code and how_noticed(ran),
         "seconds": round(ran.seconds, 1),
         **state_of(folder, change),
     }
     if not row["noticed"]:
         row["reason"] = reason_of(row)
     return row
+
+
+def how_noticed(ran: Ran) -> str:
+    """The test that failed, or what else happened."""
+    if ran.code >= 0:
+        return failed_test(ran.output)
+    return "time" if -ran.code in TOO_LONG else signal.Signals(-ran.code).name
 
 
 def difference(source: str, changed: str) -> tuple[str, str]:
@@ -305,7 +315,7 @@ def named_tests(folder: Path, room: str, module: str) -> list[str]:
 @dataclasses.dataclass(frozen=True)
 class Ran:
     code: int
-    """0: all tests pass; below 0: they took too long."""
+    """0: all tests pass; below 0: they took too long, or the interpreter crashed."""
     seconds: float
     """Of the processor."""
     output: str
@@ -341,7 +351,8 @@ def run_tests(folder: Path, turns: Sequence[Sequence[str]], limit: float | None)
         output = out.read()
         # pytest's own trouble notices nothing; a package that cannot be imported is noticed.
         broken = limit is not None and CONFTEST_BROKEN in output
-        if code not in (0, 1, 2, -signal.SIGKILL, -signal.SIGXCPU) and not broken:
+        crashed = limit is not None and -code in CRASHES  # unchanged, they come to their end
+        if code not in (0, 1, 2, *(-one for one in TOO_LONG)) and not broken and not crashed:
             sys.exit(f"the tests could not be run ({code}):\n{output[-2000:]}")
         return Ran(code, used.ru_utime + used.ru_stime, output)
 
