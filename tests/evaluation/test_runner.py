@@ -74,6 +74,9 @@ def test_a_ratio_is_the_ratio_of_means(data: Path) -> None:
     assert report["ratio"]["fmse"] == pytest.approx(
         ((100 + 0) / 2 + 100 + 400) / ((100 + 400) / 2 + 900 + 1600), abs=0.03
     )
+    spans = [value for third in report["thirds"] for value in third["composite_fmse"]]
+    assert spans == sorted(spans)
+    assert spans == [round(value, 3) for value in spans]
     assert [third["ratio"]["fmse"] for third in report["thirds"]] == pytest.approx(
         [(100 + 0) / (100 + 400), 100 / 900, 400 / 1600], abs=0.03
     )

@@ -66,6 +66,16 @@ def test_a_part_of_the_members_can_join() -> None:
             join_look_paths(networks, counts)
 
 
+def test_one_network_keeps_its_first_members() -> None:
+    network = trained(1, 3)
+    alone = join_look_paths([network], [2])
+    frames, mask = window()
+    with torch.no_grad():
+        whole = network.look_path(frames, mask).member_coefficients  # type: ignore[misc]  # it has one
+        found = alone.look_path(frames, mask).member_coefficients  # type: ignore[misc]
+    torch.testing.assert_close(found, whole[:2], atol=1e-4, rtol=1e-3)
+
+
 def test_tokens_hear_the_first_networks_members() -> None:
     first, second = trained(1, 2), trained(2, 2)
     joined = join_look_paths([first, second])
