@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.comparators.networks import FRAME_METHODS, UNET, clip, tiny
+from tests.support.commands import error_of
 from tests.support.looks import luts
 from tests.support.networks import TINY
 from vhmae.comparators.catalogue import COMPARATORS, Entry
@@ -343,3 +344,14 @@ def test_a_compared_method_learns_from_pairs_alone(tmp_path: Path) -> None:
     missing = dataclasses.replace(plan, data=dataclasses.replace(data, pairs="none/list.txt"))
     with pytest.raises(InputError, match=r"list\.txt: cannot be read"):
         train_comparator(missing, tmp_path / "other", "cpu")
+
+
+def test_a_backbone_is_named_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The one key of a recipe that stands in no section, as the recipes' page says."""
+    recipe = Path(__file__).parents[2] / "configs" / "comparators" / "co2net-rainnet.yaml"
+    words = ("train", "--config", str(recipe), "-o", str(tmp_path / "run"), "--data.root", "none")
+    said = error_of(*words, "--backbone", "mine.safetensors", capsys=capsys)
+    assert "mine.safetensors: cannot be read" in said
+    assert "did you mean --backbone" in error_of(*words, "--backbones", "x", capsys=capsys)

@@ -57,7 +57,7 @@ class Parser(argparse.ArgumentParser):
         if len(rest) == 1 and not rest[0].startswith("-") and _lacks_composite(parsed):
             parsed.composite_given, rest = location(rest[0]), []
         if rest and getattr(parsed, "takes_overrides", False):
-            parsed.overrides = read_overrides(rest)
+            parsed.overrides = read_overrides(rest, parsed.keys_without_section)
         elif rest:
             command = getattr(parsed, "parser", self)
             raise InputError(
@@ -81,15 +81,21 @@ def _joined(words: list[str]) -> list[str]:
     return words
 
 
-def read_overrides(words: Sequence[str]) -> dict[str, str]:
-    """``--section.key value`` or ``--section.key=value`` -> {"section.key": "value"}."""
+def read_overrides(words: Sequence[str], without_section: Sequence[str] = ()) -> dict[str, str]:
+    """``--section.key value`` or ``--section.key=value`` -> {"section.key": "value"}.
+
+    Args:
+        without_section: keys that stand in no section.
+    """
     overrides: dict[str, str] = {}
     rest = list(words)
     while rest:
         word = rest.pop(0)
         key, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or not re.fullmatch(r"\w+(\.\w+)+", key):
+        written = key in without_section or re.fullmatch(r"\w+(\.\w+)+", key)
+        if not word.startswith("--") or not written:
             known = ["--config", "--resume", "--from", "-o", "--device"]
+            known += [f"--{one}" for one in without_section]
             raise InputError(
                 f"{word}: unknown option{did_you_mean(word, known)}; a recipe's keys are set by "
                 "--section.key value"

@@ -26,6 +26,7 @@ def add_train(commands: Any) -> None:
     )
     parser.set_defaults(
         takes_overrides=True,
+        keys_without_section=("backbone",),
         overrides={},
         kept_when_stopped="the run's last checkpoint stays; --resume goes on from it",
     )
