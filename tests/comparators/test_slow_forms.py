@@ -12,7 +12,7 @@ import torch
 from tests.comparators.networks import IS2AM, clip
 from vhmae.comparators.critic import PartialConvolution
 from vhmae.comparators.harmony_transformer import HarmonyTransformerConfig, Layer, sine_code
-from vhmae.comparators.is2am import Is2am, SpatialSeparatedAttention
+from vhmae.comparators.is2am import Is2am, SpatialSeparatedAttention, pooled
 from vhmae.comparators.neighbour_lut import cast_votes, look_up, of_neighbours
 from vhmae.comparators.pct_net import apply_maps, sobel_magnitude
 from vhmae.comparators.rainnet import Rain
@@ -225,11 +225,12 @@ def test_separated_attention_gives_the_background_its_gate_alone() -> None:
     attention = SpatialSeparatedAttention(8).eval()
     features = torch.randn(1, 8, 16, 16)
     mask = torch.zeros(1, 1, 16, 16)
-    out = attention(features, mask)
-    torch.testing.assert_close(out, attention.of_background(features))
+    out, read = attention(features, mask), pooled(features)
+    torch.testing.assert_close(out, attention.of_background(read) * features)
     mask[..., :8, :] = 1.0
     out = attention(features, mask)
-    whole = attention.change(attention.of_foreground(features)) + attention.mixed(features)
+    whole = attention.change(attention.of_foreground(read) * features)
+    whole += attention.mixed(read) * features
     torch.testing.assert_close(out[..., 3:5, 3:13], whole[..., 3:5, 3:13])  # away from the blur
     torch.testing.assert_close(attention.blur.sum(), torch.tensor(1.0))
 

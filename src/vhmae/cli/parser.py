@@ -56,7 +56,7 @@ class Parser(argparse.ArgumentParser):
         )
         if len(rest) == 1 and not rest[0].startswith("-") and _lacks_composite(parsed):
             parsed.composite_given, rest = location(rest[0]), []
-        if rest and getattr(parsed, "takes_overrides", False):
+        if rest and hasattr(parsed, "overrides"):
             parsed.overrides = read_overrides(rest, parsed.keys_without_section)
         elif rest:
             command = getattr(parsed, "parser", self)
@@ -148,9 +148,7 @@ NOTHING_LEFT = "nothing half-written was left"
 
 def add_command(commands: Any, name: str, run: Callable[[Any], None], text: str) -> Parser:
     parser: Parser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(
-        run=run, parser=parser, takes_overrides=False, kept_when_stopped=NOTHING_LEFT
-    )
+    parser.set_defaults(run=run, parser=parser, kept_when_stopped=NOTHING_LEFT)
     return parser
 
 

@@ -25,9 +25,8 @@ def add_train(commands: Any) -> None:
         "train a model by a recipe; any key of the recipe is an option: --train.seed 1",
     )
     parser.set_defaults(
-        takes_overrides=True,
-        keys_without_section=("backbone",),
         overrides={},
+        keys_without_section=("backbone",),
         kept_when_stopped="the run's last checkpoint stays; --resume goes on from it",
     )
     add_options(parser, TrainJob, required=True)

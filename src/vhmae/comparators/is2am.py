@@ -55,8 +55,15 @@ def _convolutions(inputs: int, outputs: int, normalized: bool) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def pooled(features: Tensor) -> Tensor:
+    """What channel attention reads, mean and maximum of each channel: (F, C, H, W) -> (F, 2 C)."""
+    return torch.cat(
+        [features.mean((2, 3)), functional.adaptive_max_pool2d(features, 1).flatten(1)], dim=1
+    )
+
+
 class ChannelGate(nn.Module):
-    """Channel attention from average- and max-pooled features: (F, C, H, W) -> the same."""
+    """Channel attention: pooled features (F, 2 C) -> a weight of each channel, (F, C, 1, 1)."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -65,9 +72,9 @@ class ChannelGate(nn.Module):
             nn.Linear(2 * channels, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid()
         )
 
-    def forward(self, features: Tensor) -> Tensor:
-        pooled = torch.cat([features.mean((2, 3)), features.amax((2, 3))], dim=1)  # (F, 2 C)
-        return features * self.weigh(pooled)[:, :, None, None]
+    def forward(self, read: Tensor) -> Tensor:
+        weights: Tensor = self.weigh(read)
+        return weights[:, :, None, None]
 
 
 class SpatialSeparatedAttention(nn.Module):
@@ -99,8 +106,10 @@ class SpatialSeparatedAttention(nn.Module):
             mask, features.shape[-2:], mode="bilinear", align_corners=False
         )
         soft = functional.conv2d(soft, self.blur, padding=3)
-        foreground = self.change(self.of_foreground(features)) + self.mixed(features)
-        return soft * foreground + (1.0 - soft) * self.of_background(features)
+        read = pooled(features)
+        mixed, background = self.mixed(read), self.of_background(read)
+        changed = self.change(self.of_foreground(read) * features)
+        return soft * changed + (soft * mixed + (1.0 - soft) * background) * features
 
 
 class Is2amTrunk(nn.Module):
