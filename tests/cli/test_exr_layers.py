@@ -17,6 +17,7 @@ from vhmae.cli import main
 from vhmae.color.light import WideSpace
 from vhmae.data.clips import write_mask_bits
 from vhmae.model.weights import save_model
+from vhmae.video.exr import write_new
 
 HEIGHT, WIDTH = 48, 64
 MASK = np.zeros((HEIGHT, WIDTH), bool)
@@ -84,3 +85,13 @@ def test_codes_hold_all_light_of_half_floats() -> None:
     assert (np.diff(codes[0]) >= 0).all()
     assert codes.max() == 65535
     assert (np.abs(back - light) <= 2e-4 * light + 4e-5).all()
+
+
+def test_a_layer_holds_numbers_alone(work: Path, tmp_path: Path) -> None:
+    """What is not shown counts for nothing, what half floats cannot hold is the most they can."""
+    light, alpha = np.full((2, 2, 3), np.inf, np.float32), np.array([[0.0, 1.0], [0.5, 0.0]])
+    light[0, 1], light[1, 0] = 1e5, 0.5
+    light[1, 1] = np.nan
+    write_new(tmp_path / "l.exr", light, alpha.astype(np.float32))
+    found = read_exr(tmp_path / "l.exr")
+    assert found[..., 0].tolist() == [[0.0, 65504.0], [0.25, 0.0]]

@@ -331,3 +331,25 @@ def test_light_is_compared_with_its_alpha_as_light(work: Path, tmp_path: Path) -
             probe_video(work / "back.mkv"), foreground, None, Placement(), FRAMES
         )
         assert (layers.doubt() is not None) == (name == "multiplied")
+
+
+def test_a_gap_that_both_layers_have_loses_no_render(work: Path, tmp_path: Path) -> None:
+    for number in (0, 1, 3, 4):
+        back = np.full((64, 96, 3), 60 + 10 * number, np.uint8)
+        assert cv2.imwrite(str(tmp_path / f"b.{number:02d}.png"), back)
+        data = (work / f"f.{number:02d}.png").read_bytes()
+        (tmp_path / f"f.{number:02d}.png").write_bytes(data)
+    layers = ["--background", tmp_path / "b.%02d.png", "--foreground", tmp_path / "f.%02d.png"]
+    told = ["-o", tmp_path / "o.%02d.png", "--weights", work / "w.safetensors", "-q"]
+    assert main(["harmonize", *map(str, [*layers, *told])]) == 0
+    written = sorted(path.name for path in tmp_path.glob("o.*"))
+    assert written == [f"o.{number:02d}.png" for number in (0, 1, 3, 4)]
+
+
+def test_a_rate_is_that_of_the_pictures_laid_over_a_still(work: Path, tmp_path: Path) -> None:
+    assert cv2.imwrite(str(tmp_path / "plate.png"), np.full((64, 96, 3), 90, np.uint8))
+    layers = ["--background", tmp_path / "plate.png", "--foreground", work / "f.%02d.png"]
+    told = ["-o", tmp_path / "o.mkv", "--weights", work / "w.safetensors", "-q"]
+    assert main(["harmonize", *map(str, [*layers, *told]), "--rate", "12", "--end", "0.25"]) == 0
+    info = probe_video(tmp_path / "o.mkv")
+    assert (info.fps, info.frames) == (12, 3)

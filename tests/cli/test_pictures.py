@@ -341,3 +341,30 @@ def test_a_preview_shows_the_frame_that_harmonizing_gives(
             == 2
         )
         assert message in capsys.readouterr().err
+
+
+def test_the_last_mask_stands_still_for_pictures_of_higher_numbers(
+    work: Path, tmp_path: Path
+) -> None:
+    """Masks 11 to 16, a plate from 15 on: what has no mask takes the last, not an earlier one."""
+    for number in range(15, 21):
+        data = (work / f"a.{FIRST + number % FRAMES:04d}.png").read_bytes()
+        (tmp_path / f"a.{number:04d}.png").write_bytes(data)
+    out, plate = tmp_path / "o.%04d.png", str(tmp_path / "a.%04d.png")
+    assert run(work, plate, out, "--hold-last-mask", mask="m.%04d.png") == 0
+    masks = moving_scene(FRAMES, 97, 65)[1]
+    for number in range(15, 21):
+        before, after = (
+            read_picture(tmp_path / f"{name}.{number:04d}.png").astype(int) for name in "ao"
+        )
+        moved = (before != after).any(axis=2)
+        mask = masks[min(number - FIRST, FRAMES - 1)]
+        assert not moved[~mask].any()
+        assert moved[mask].mean() > 0.9
+
+
+def test_a_per_cent_sign_in_the_name_of_a_video_is_no_number(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["preview", str(tmp_path / "my%20clip.mp4"), "-o", str(tmp_path / "p.png")]) == 2
+    assert "no such file" in capsys.readouterr().err

@@ -126,3 +126,35 @@ def test_layers_are_named_as_in_harmonize(
     ]
     for named, told in cases:
         assert told in error_of(command, *kind, *named, *out, capsys=capsys)
+
+
+def test_a_strict_preview_that_warns_leaves_no_sheet(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masks = moving_scene(FRAMES, WIDTH, HEIGHT)[1]
+    other = np.repeat(masks[..., None].astype(np.uint8) * 255, 3, axis=3)
+    write_video(tmp_path / "m.mkv", other, fps=24)
+    sheet = tmp_path / "sheet.png"
+    command = ["preview", work / "back.mkv", "--mask", tmp_path / "m.mkv", "-o", sheet, "--strict"]
+    error_of(*command, "--weights", work / "w.safetensors", capsys=capsys)
+    assert not sheet.exists()
+
+
+@pytest.mark.parametrize("command", ["preview", "diagnose", "alternatives", "export"])
+def test_the_report_of_a_run_says_how_to_look(
+    command: str, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was read and how is taken from it; where it was written to is not."""
+    out, again = tmp_path / "out.mkv", tmp_path / "again.cube"
+    files = [work / "back.mkv", "--mask", work / "m.npz", "-o", out, "-q"]
+    told = ["--weights", work / "w.safetensors", "--json", tmp_path / "r.json", "--caution", "0"]
+    assert main(["harmonize", *map(str, [*files, *told])]) == 0
+    written = out.read_bytes()
+    kind = ["cube"] if command == "export" else []
+    named = [] if command == "diagnose" else ["-o", again if kind else tmp_path / "again.png"]
+    run = [command, *kind, "--job", tmp_path / "r.json", *named, "--json", tmp_path / "a.json"]
+    assert main(list(map(str, run))) == 0
+    assert json.loads((tmp_path / "a.json").read_text())["schema"] == 1
+    if named:
+        error_of(*run[: run.index("-o")], capsys=capsys)  # it still wants a place of its own
+    assert out.read_bytes() == written

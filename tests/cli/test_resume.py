@@ -381,3 +381,20 @@ def test_a_kill_between_the_first_arrays_and_their_state_begins_again(
     (stopped / "state-1.npz").write_bytes(b"half")
     assert main([*arguments(work, stopped.parent / "out.mkv"), "--resume"]) == 0
     assert same_frames(stopped.parent / "out.mkv", work / "whole.mkv")
+
+
+@pytest.mark.usefixtures("short_segments")
+def test_what_was_seen_before_a_stop_is_told(
+    work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Masks that overlap in the first frames alone."""
+    other = np.zeros((FRAMES, 64, 96), bool)
+    other[:, :8, :8] = True
+    other[4:8] = True
+    write_mask_bits(other, tmp_path / "other.npz")
+    run = [*arguments(work, tmp_path / "out.mkv"), "--mask", str(tmp_path / "other.npz")]
+    run += ["--resume", "-q"]
+    stop_at(60, run, monkeypatch)
+    assert main([*run, "--json", str(tmp_path / "r.json")]) == 0
+    told = json.loads((tmp_path / "r.json").read_text())["warnings"]
+    assert any("masks overlap" in one for one in told)

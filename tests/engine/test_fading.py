@@ -87,3 +87,23 @@ def test_a_shot_that_fades_is_left_plain(target: int) -> None:
     assert max(moved[-4:]) == 0.0
     if target:
         assert moved[33] < 0.75 * moved[23]
+
+
+def test_a_clip_that_ends_within_a_fade_does_not_come_back() -> None:
+    weights = [1.0] * 12 + [1.0 - step / 40 for step in range(1, 29)]
+    levels = faded(weights, 1.0)
+    fading = Fading()
+    for index, thumbnail in enumerate(levels):
+        fading.see(0, index, thumbnail)
+    fading.end()
+    told = [fading.shown(0, index) for index in range(len(levels) - 8, len(levels))]
+    expected = [min(1.0, weight / 0.8) for weight in weights[-8:]]
+    assert told == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_stream_tells_its_fades_when_it_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+    monkeypatch.setattr(Fading, "end", lambda self: ended.append(self))
+    pictures, masks = moving_scene(3, 64, 48)
+    list(Harmonizer(changing_model()).harmonize(pictures, list(masks)))
+    assert len(ended) == 1

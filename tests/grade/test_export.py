@@ -394,3 +394,16 @@ def assert_little_is_left(video: Path, mask: Path, folder: Path, **more: Any) ->
     )
     report = export_grades(job)
     assert all(shot["share_left"] < 0.35 for shot in report["shots"]), report["shots"]
+
+
+def test_shots_are_numbered_as_elsewhere(work: Path, tmp_path: Path) -> None:
+    """A shot without foreground counts, though it has no grade: numbers are those of diagnose."""
+    _, masks = moving_scene(FRAMES, 96, 64)
+    write_mask_bits(np.concatenate([np.zeros_like(masks), masks]), tmp_path / "half.npz")
+    plain = AnalysisJob(
+        composite=work / "in.mkv",
+        masks=(tmp_path / "half.npz",),
+        weights=str(work / "w.safetensors"),
+        precision="fp32",
+    )
+    assert [(grade.number, grade.first) for grade in grade_shots(plain)[0]] == [(2, FRAMES)]

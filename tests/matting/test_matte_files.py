@@ -455,3 +455,41 @@ def test_a_garbage_matte_is_read_as_masks_are(form: str, tmp_path: Path) -> None
     assert matte[20:40, 15:25].min() > 200
     assert matte[:, 60:].max() == 0
     assert any("alpha channel" in told for told in report["warnings"]) == (form == "cutout")
+
+
+def damaged(path: Path, frames: np.ndarray, lost: int) -> Path:
+    """A video, one of whose frames cannot be decoded."""
+    with av.open(str(write_video(path.with_suffix(".whole.mkv"), frames))) as source:
+        template = source.streams.video[0]
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream_from_template(template)
+            for place, packet in enumerate(p for p in source.demux(template) if p.size):
+                if place == lost:
+                    broken = av.Packet(b"\x07" * 20)
+                    broken.pts, broken.dts, broken.time_base = (
+                        packet.pts,
+                        packet.dts,
+                        packet.time_base,
+                    )
+                    broken.is_keyframe = True
+                    packet = broken
+                packet.stream = stream
+                container.mux(packet)
+    return path
+
+
+@pytest.mark.parametrize("lost", [1, 4, 9])
+def test_a_damaged_frame_shifts_no_matte_and_is_told(lost: int, tmp_path: Path) -> None:
+    video = damaged(tmp_path / "bad.mkv", moving_scene(10, 64, 48)[0], lost)
+    coded = np.stack([np.full((48, 64, 3), 20 + 20 * place, np.uint8) for place in range(10)])
+    write_video(tmp_path / "coded.mkv", coded, pix_fmt="gray")
+    job = MatteJob(
+        video=video, output=tmp_path / "m.%02d.png", way="file", matte=tmp_path / "coded.mkv"
+    )
+    report = matte_video(job)
+    assert report["frames"] == 10
+    assert any("1 of its 10 frames could not be decoded" in one for one in report["warnings"])
+    levels = [int(cv2.imread(str(one), 0)[0, 0]) for one in sorted(tmp_path.glob("m.*.png"))]
+    expected = [20 + 20 * place for place in range(10)]
+    expected[lost] = expected[lost - 1]
+    assert levels == expected

@@ -15,6 +15,8 @@ from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.video.matte import open_matte
 from vhmae.video.probe import VideoInfo, probe_video
+from vhmae.work.job import AnalysisJob
+from vhmae.work.sources import Sources
 
 
 @pytest.fixture
@@ -167,3 +169,17 @@ def test_one_is_white_where_no_picture_of_the_mask_has_more(
         "ones": [0, 255, 255],
         "fading": [0, 255, 1],
     }  # what has all but faded out does not come back
+
+
+def test_a_mask_of_a_lower_rate_may_begin_late(tmp_path: Path) -> None:
+    """All of the mask is looked at before it is said to mark nothing."""
+    frames, masks = moving_scene(24, 64, 48)
+    write_video(tmp_path / "in.mkv", frames, fps=24)
+    late = masks[::2].astype(np.uint8) * 255
+    late[:7] = 0
+    write_video(tmp_path / "m.mkv", np.repeat(late[..., None], 3, axis=3), fps=12)
+    job = AnalysisJob(composite=tmp_path / "in.mkv", masks=(tmp_path / "m.mkv",))
+    sources = Sources(job)
+    sources.check()
+    marked = [bool(payload.mattes[0].any()) for payload in sources.frames()]
+    assert marked == [False] * 14 + [True] * 10

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 
 from tests.support.scenes import moving_scene, write_video
+from vhmae.color.yuv import ColorEncoding
 from vhmae.video.pictures import open_pictures
+from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.sequence import probe_pictures
@@ -155,3 +157,16 @@ def test_square_pixels_need_no_mark(tmp_path: Path) -> None:
     plain = write_video(tmp_path / "plain.mkv", moving_scene(1, 64, 48)[0])
     assert of_pixels(probe_video(plain).pixel_aspect) == of_pixels(None)
     assert marked(b"\x89PNG\r\n\x1a\n", of_pixels(Fraction(1))) == b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.mark.parametrize(("space", "kept"), [(b"RGB ", False), (b"GRAY", True)])
+def test_a_gray_picture_has_no_profile_of_colours(space: bytes, kept: bool, tmp_path: Path) -> None:
+    profile = PROFILE[:16] + space + PROFILE[20:]
+    info = probe_pictures(still(tmp_path / "in.png", profile), "composite")
+    gray = dataclasses.replace(info, pixel_format="gray", encoding=ColorEncoding("bt709", True))
+    image = PlanarFrame([np.full((48, 64), 9, np.uint8)], gray.encoding, pixel_format="gray")
+    with open_pictures(tmp_path / "out.png", gray) as writer:
+        writer.write(next(iter(read_frames(info))), image)
+    with Image.open(tmp_path / "out.png") as picture:
+        assert picture.mode == "L"
+        assert ("icc_profile" in picture.info) == kept

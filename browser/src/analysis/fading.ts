@@ -23,6 +23,12 @@ export class Fading {
   private readonly widest = new Map<number, Ends>();
   /** The number of each shot's first frame. */
   private readonly first = new Map<number, number>();
+  private hasEnded = false;
+
+  /** No frame comes after those that were seen. */
+  end(): void {
+    this.hasEnded = true;
+  }
 
   /** Take the next frame's thumbnail, RGB in [0, 1]. */
   see(shot: number, index: number, thumbnail: Float32Array): void {
@@ -54,7 +60,7 @@ export class Fading {
     const behind = [...near].filter(([place]) => place >= 0).map(([, share]) => share);
     if (index - this.first.get(shot)! < FLASH_FRAMES && before[0]! > FADED_IN) return 1;
     // Of what is on both sides of a flash, all is shown.
-    const isKnown = this.frames.at(-1)!.index >= index + FLASH_FRAMES;
+    const isKnown = this.hasEnded || this.frames.at(-1)!.index >= index + FLASH_FRAMES;
     return isKnown ? Math.min(Math.max(...before), Math.max(...behind)) : Math.max(...before);
   }
 

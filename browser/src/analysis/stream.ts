@@ -122,6 +122,7 @@ export class Stream {
   /** Everything that waits, at the end of the stream. */
   async drain(): Promise<Released[]> {
     await this.runWindow();
+    this.fading.end();
     const out: Released[] = [];
     while (this.pending.length > 0) out.push(await this.release());
     return out;

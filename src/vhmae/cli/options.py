@@ -15,7 +15,8 @@ from typing import Any
 from vhmae.cli.parser import Parser, location
 from vhmae.errors import InputError
 from vhmae.options import MISSING, Option, option, options_of, values_from_json, values_of
-from vhmae.work.project import is_project, project_values
+from vhmae.work.job import AnalysisJob
+from vhmae.work.project import is_project, project_values, reported_values
 
 REPORTED = "what is reported"
 
@@ -171,6 +172,8 @@ def read_job_file(path: Path, kind: type) -> dict[str, Any]:
     if is_project(tree):
         return project_values(tree, path, kind)
     if isinstance(tree, dict) and isinstance(tree.get("job"), dict):
+        if issubclass(kind, AnalysisJob):
+            return reported_values(tree["job"], path, kind)
         tree = tree["job"]
     if not isinstance(tree, dict):
         raise InputError(

@@ -42,6 +42,11 @@ class Fading:
         """The ends of each shot's frame of most contrast, so far."""
         self._first: dict[int, int] = {}
         """The number of each shot's first frame."""
+        self._ended = False
+
+    def end(self) -> None:
+        """No frame comes after those that were seen."""
+        self._ended = True
 
     def see(self, shot: int, index: int, thumbnail: UnitFrame) -> None:
         """Take the next frame's thumbnail (h, w, 3), RGB in [0, 1]."""
@@ -74,7 +79,7 @@ class Fading:
         if index - self._first[shot] < FLASH_FRAMES and before[0] > FADED_IN:
             return 1.0
         # Of what is on both sides of a flash, all is shown; a stream without lookahead sees one.
-        known = self._frames[-1][1] >= index + FLASH_FRAMES
+        known = self._ended or self._frames[-1][1] >= index + FLASH_FRAMES
         return min(max(before), max(behind)) if known else max(before)
 
     def _share(self, shot: int, ends: _Ends) -> float:

@@ -411,6 +411,7 @@ class Harmonizer(Stepping):
     def drain_lazily(self) -> Iterator[Released]:
         """As :meth:`drain`, one at a time."""
         self._estimates.extend(self._window.finish())
+        self._fading.end()
         while self._pending:
             yield self._release()
         self._forget()

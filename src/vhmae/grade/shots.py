@@ -241,7 +241,7 @@ class _Side:
         return self._grades
 
     def _end(self) -> None:
-        found = self._shot.grade(len(self._grades) + 1, self.every)
+        found = self._shot.grade(self._number + 1, self.every)
         self._grades += [dataclasses.replace(one, side=self.name) for one in found]
 
 

@@ -19,6 +19,8 @@ class MatteMaker(abc.ABC):
     """What it lacked, where its mattes are empty."""
     warnings: tuple[str, ...] = ()
     """What the user should know of how what it was given was understood."""
+    index: int = 0
+    """The number of the frame that it was given last: those that are damaged leave gaps."""
 
     @abc.abstractmethod
     def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:

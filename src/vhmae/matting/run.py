@@ -62,16 +62,26 @@ class CutOut:
     """(H, W) float32 in [0, 1]."""
     colors: Frame | None
     """The foreground's own, (H, W, 3) uint8 RGB, where they are wanted."""
+    repeated: bool = False
+    """It is another frame's, since this one is damaged."""
+
+    def again(self, number: int) -> CutOut:
+        """The same for another frame."""
+        timed = dataclasses.replace(self.timed, index=number, pts=None, seconds=None)
+        return dataclasses.replace(self, timed=timed, repeated=True)
 
 
 class ReadyMade(MatteMaker):
-    """Mattes from a file, one after the other."""
+    """Mattes from a file: each frame's by its number, since some may be damaged."""
 
     def __init__(self, source: MatteSource, info: VideoInfo) -> None:
         self._mattes = source.read(info)
+        self._read = 0
 
     def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:
-        for _, matte in zip(frames, self._mattes, strict=False):
+        for _ in frames:
+            matte = next(itertools.islice(self._mattes, self.index - self._read, None))
+            self._read = self.index + 1
             yield matte.astype(np.float32) / np.float32(np.iinfo(matte.dtype).max)
 
 
@@ -153,6 +163,7 @@ def _cut_out_shot(job: MatteJob, maker: MatteMaker, shot: Iterator[TimedFrame]) 
             turned = 0 if job.way == "file" else timed.decoded.rotation
             rgb = upright(to_uint8(timed.image.rgb()), turned)
             waiting.append((timed, rgb, turned))
+            maker.index = timed.index
             yield rgb
 
     for made in maker.mattes(rgb_frames()):
@@ -164,6 +175,18 @@ def _cut_out_shot(job: MatteJob, maker: MatteMaker, shot: Iterator[TimedFrame]) 
         yield CutOut(
             timed, upright(matte, -turned), None if colors is None else upright(colors, -turned)
         )
+
+
+def of_each_number(cut: Iterator[CutOut], frames: int) -> Iterator[CutOut]:
+    """A matte for each frame of a video, so that a damaged one shifts none: it takes that of the
+    frame before it, or of the first."""
+    last, number = None, 0
+    for one in cut:
+        yield from ((last or one).again(lost) for lost in range(number, one.timed.index))
+        yield one
+        last, number = one, one.timed.index + 1
+    if last is not None:
+        yield from (last.again(lost) for lost in range(number, frames))
 
 
 def matte_video(job: MatteJob) -> dict[str, Any]:
@@ -179,7 +202,7 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
         info = righted(info)
     _check_outputs(job, info)
     maker = make_maker(job, info)
-    covered, frames = 0.0, 0
+    covered, frames, decoded = 0.0, 0, 0
     with contextlib.ExitStack() as stack:
         mattes = (
             stack.enter_context(_matte_writer(job.output, info)) if job.output is not None else None
@@ -196,8 +219,8 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
             cut_out(job, info, maker, run_ahead(read_frames(info), FRAMES_AHEAD)), FRAMES_AHEAD
         )
         try:
-            for one in cut:
-                frames += 1
+            for one in of_each_number(cut, info.frames):
+                frames, decoded = frames + 1, decoded + (not one.repeated)
                 covered += float(one.matte.mean())
                 if mattes is not None:
                     mattes.write(one.timed, _matte_planes(one.matte, limited=_is_lossy(job.output)))
@@ -227,7 +250,7 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
         "with": job.way,
         "foreground_ratio": round(covered / max(1, frames), 4),
         "latency_frames": maker.latency_frames,
-        "warnings": [*maker.warnings, *_warnings(job, info), *lost],
+        "warnings": [*maker.warnings, *_warnings(job, info, decoded), *lost],
     }
 
 
@@ -361,19 +384,26 @@ def _layer_writer(output: Path, info: VideoInfo) -> FrameWriter:
 
 
 def _holds_sound(output: Path, info: VideoInfo) -> bool:
-    """Whether a container takes a video's sound as it is."""
-    return set(sound_codecs(info)) - {"unknown"} <= codecs_of(output)
+    """Whether a container takes what is known of a video's sound as it is."""
+    there = set(sound_codecs(info))
+    known = there - {"unknown"}
+    return bool(known or not there) and known <= codecs_of(output)
 
 
-def _warnings(job: MatteJob, info: VideoInfo) -> list[str]:
-    """What is lost."""
+def _warnings(job: MatteJob, info: VideoInfo, decoded: int) -> list[str]:
+    """What is lost, so many frames having been decoded."""
     outputs = [path for path in (job.output, job.foreground) if path is not None]
     silent = [
         path
         for path in outputs
         if sound_codecs(info) and (_is_picture(path) or not _holds_sound(path, info))
     ]
-    return [
+    lost = info.frames - decoded
+    damaged = [
+        f"{job.video} is damaged: {lost} of its {info.frames} frames could not be decoded, and "
+        f"{'has' if lost == 1 else 'have'} the matte of the frame before"
+    ]
+    return (damaged if lost > 0 else []) + [
         f"{path}: cannot hold the sound ({', '.join(sound_codecs(info))}), which was left out"
         for path in silent
     ]

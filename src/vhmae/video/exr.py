@@ -459,10 +459,11 @@ def write_new(
     """Write light (H, W, 3) as half floats, multiplied by alpha (H, W) in [0, 1] where there is
     one, as the format has it; ``marks`` say what its primaries and its window are."""
     library = open_library(part)
-    cover = np.float32(1.0) if alpha is None else alpha
-    pixels = {
-        name: (light[..., place] * cover).astype(np.float16) for place, name in enumerate("RGB")
-    }
+    shown = light if alpha is None else np.zeros_like(light)
+    if alpha is not None:  # what is not shown counts for nothing, however bright it is
+        np.multiply(light, alpha[..., None], out=shown, where=alpha[..., None] > 0.0)
+    held = np.clip(shown, -LARGEST_HALF, LARGEST_HALF).astype(np.float16)
+    pixels = {name: held[..., place].copy() for place, name in enumerate("RGB")}
     if alpha is not None:
         pixels["A"] = alpha.astype(np.float16)
     header = {"compression": library.ZIP_COMPRESSION, "type": library.scanlineimage}

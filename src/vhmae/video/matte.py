@@ -109,7 +109,7 @@ class MatteSource:
             wanted = min(number, (self.frames or 1) - 1)
             if laid is not None:
                 place = laid[min(number, len(laid) - 1)]
-                wanted = place if place >= 0 else wanted
+                wanted = place if place >= 0 else (self.frames or 1) - 1  # past the last one
             if wanted == at and matte is not None:
                 yield matte
                 continue

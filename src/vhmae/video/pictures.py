@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import abc
 import contextlib
+import dataclasses
 import errno
 import os
 import shutil
@@ -175,7 +176,9 @@ class _FFmpegPictures(PictureWriter):
         if files is None or is_exr(files[timed.index]):
             return of_pixels(self.source.pixel_aspect)
         data = picture_bytes(files[timed.index], "frame")
-        return marks_of(data).turned(bool(turn_of(data).quarters % 2))
+        marks = marks_of(data).turned(bool(turn_of(data).quarters % 2))
+        is_gray = self.source.pixel_format.startswith("gray")
+        return dataclasses.replace(marks, profile=marks.profile_of(is_gray))
 
     def _size(self, part: Path) -> tuple[int, int]:
         with av.open(f"file:{part.absolute()}") as container:

@@ -42,7 +42,7 @@ def is_pattern(path: Path) -> bool:
     """Whether a path names a sequence, in any of the ways of the module's head."""
     if path.exists():
         return False
-    if "%" in path.name:
+    if "%" in path.name and (_FORM.fullmatch(path.name) or path.suffix.lower() in PICTURES):
         return True
     ranged = _NUKE.fullmatch(path.name)
     name = ranged[1] if ranged else path.name

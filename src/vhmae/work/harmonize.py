@@ -133,6 +133,7 @@ def harmonize_job(
         if isinstance(writer, SegmentedWriter) and writer.saved is not None:
             renderer.resumed = Standing.of(*writer.saved)
             tally, sources.skipped_before = renderer.resumed.tally, renderer.resumed.skipped_before
+            sources.overlapping = renderer.resumed.overlapping
         begun, size = writer.frames, 0  # those of a stopped run
         pace = (job.progress, renderer.pace)
         more: dict[str, Any] = {"size": lambda: size, "told": on_progress}
@@ -147,7 +148,7 @@ def harmonize_job(
                 give_back()  # what looking at the files and opening the network took
                 for done in rendered:
                     with analysis.busy.working("encode"):
-                        _write(writer, done, tally, sources.skipped_before)
+                        _write(writer, done, tally, sources)
                     size = writer.size_bytes
                     progress(writer.frames + sources.skipped_before)
         warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
@@ -209,14 +210,15 @@ def _opened(
     return analysis, output
 
 
-def _write(writer: FrameWriter, done: Done, tally: Tally, skipped_before: int) -> None:
+def _write(writer: FrameWriter, done: Done, tally: Tally, sources: Sources) -> None:
     """Write a frame and count it; where it ends a segment, keep how the run stands."""
     writer.write(done.timed, done.image)
     tally.count(done.moved, done.outside)
     tally.damaged += done.timed.decoded.is_corrupt
     tally.cut += done.timed.cut
     if done.snapshot is not None and isinstance(writer, SegmentedWriter):
-        standing = Standing(done.timed.index + 1, skipped_before, tally, done.snapshot)
+        known = sources.skipped_before, sources.overlapping
+        standing = Standing(done.timed.index + 1, *known, tally, done.snapshot)
         writer.checkpoint(*standing.saved())
 
 
@@ -280,7 +282,7 @@ def checked(
     """The report of a job that is to be refused or described, and not done: docs/cli.md. All that
     it reads is read once, and its guide is heard."""
     job, sources, first = output.job, analysis.sources, analysis.harmonizers[0]
-    left_out = output.check(job_identity(job, first) if job.resume else {})
+    left_out = output.check(job_identity(job, first, said_of) if job.resume else {})
     with Progress("check", sources.info.frames, job.progress, told=on_progress) as progress:
         seen = read_whole(analysis, progress)
     heard = None

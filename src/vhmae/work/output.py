@@ -9,6 +9,7 @@ from typing import Any
 import av
 
 from vhmae.color.light import LIGHT
+from vhmae.color.spaces import named_space
 from vhmae.engine.moving import Move
 from vhmae.errors import InputError, counted
 from vhmae.video.containers import check_output
@@ -21,7 +22,13 @@ from vhmae.video.pictures import open_pictures, picture_encoder
 from vhmae.video.probe import VideoInfo, sound_codecs
 from vhmae.video.recode import DEEPEST
 from vhmae.video.segments import SegmentedWriter
-from vhmae.video.sequence import PICTURES, check_picture_output, has_number, pictures_there
+from vhmae.video.sequence import (
+    PICTURES,
+    check_picture_output,
+    has_number,
+    is_pictures,
+    pictures_there,
+)
 from vhmae.video.source import probe_source
 from vhmae.video.still_marks import HOLD_PROFILES, marks_of
 from vhmae.video.stills import picture_bytes
@@ -159,7 +166,11 @@ class Output:
 
     def _unheard(self) -> list[str]:
         """What is said of a foreground layer's sound, which is not mixed into the background's."""
-        layer = probe_source(self.job.foreground or self.job.composite, "foreground")
+        assert self.job.foreground is not None
+        if is_pictures(self.job.foreground):
+            return []
+        space = named_space(self.job.foreground_space, "foreground_space")
+        layer = probe_source(self.job.foreground, "foreground", space=space)
         if not sound_codecs(layer):
             return []
         kept = "the background's sound alone is kept"

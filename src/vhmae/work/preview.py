@@ -64,11 +64,11 @@ def preview(job: PreviewJob) -> dict[str, Any]:
             for side, one, other, moved in zip(sides, own, others, levels, strict=True)
             if one.any()
         ]
-        write_still(job.output, _sheet(to_uint8(before), to_uint8(after), cover))
         changed = [one for one, change in zip(levels, changes, strict=True) if change is not None]
         mean_change = round(sum(changed) / len(changed), 3) if changed else 0.0
         warnings = analysis.warnings() + (heard.warnings if heard is not None else [])
         check_strict(job.strict, warnings)
+        write_still(job.output, _sheet(to_uint8(before), to_uint8(after), cover))
         warnings += told_of_move(job)
         return {
             "schema": 1,

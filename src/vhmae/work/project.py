@@ -62,6 +62,23 @@ def project_values(tree: dict[str, Any], path: Path, kind: type = HarmonizeJob) 
     return values
 
 
+def reported_values(job: dict[str, Any], path: Path, kind: type = HarmonizeJob) -> dict[str, Any]:
+    """The options that a report of harmonizing holds, for a job of some kind: what was read and
+    how, for another kind, and not where it was written.
+
+    Args:
+        path: of the report, for messages.
+        kind: options of harmonizing that it does not have are left out.
+    Raises:
+        InputError: for unknown options, and wrong values.
+    """
+    values = values_from_json(HarmonizeJob, job, str(path))
+    if issubclass(kind, HarmonizeJob):
+        return values
+    own = {one.name for one in options_of(kind) if one.role != "output"}
+    return {name: value for name, value in values.items() if name in own}
+
+
 def _from(folder: Path, value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_from(folder, one) for one in value)

@@ -73,6 +73,8 @@ class Standing:
     next: int
     """Number of the next frame to read."""
     skipped_before: int
+    overlapping: bool
+    """Whether mattes that were read overlap."""
     tally: Tally
     stream: Snapshot
     """The memory of all harmonizers, and the numbers of the frames that wait."""
@@ -82,6 +84,7 @@ class Standing:
         numbers = {
             "next": self.next,
             "skipped_before": self.skipped_before,
+            "overlapping": self.overlapping,
             "tally": dataclasses.asdict(self.tally),
             "stream": self.stream.numbers,
         }
@@ -90,7 +93,13 @@ class Standing:
     @classmethod
     def of(cls, numbers: dict[str, Any], arrays: dict[str, Array]) -> Standing:
         tally, stream = Tally(**numbers["tally"]), Snapshot(numbers["stream"], arrays)
-        return cls(numbers["next"], numbers["skipped_before"], tally, stream)
+        return cls(
+            numbers["next"],
+            numbers["skipped_before"],
+            numbers.get("overlapping", False),
+            tally,
+            stream,
+        )
 
 
 def snapshot_of(harmonizers: list[Harmonizer]) -> Snapshot:

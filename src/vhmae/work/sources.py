@@ -215,7 +215,8 @@ class Sources:
         job, name = self.job, self.name_of(place)
         if self.mattes and self.layers is None:
             source = self.mattes[place]
-            mattes: Iterator[Array] = itertools.islice(source.read(self.info), source.frames or 1)
+            looked_at = 1 if source.frames is None else self.info.frames
+            mattes: Iterator[Array] = itertools.islice(source.read(self.info), looked_at)
         else:
             mattes = (payload.mattes[0] for payload in self.frames())
         marked = [
@@ -288,7 +289,8 @@ def _open_layers(
     path = job.foreground
     space = named_space(job.foreground_space, "foreground_space")
     gaps = is_sequence(job.composite) and _by_number(job, (job.composite, *job.masks))
-    foreground = righted(probe_source(path, "foreground", space=space, gaps=gaps))
+    rate = job.rate if is_pictures(path) else None
+    foreground = righted(probe_source(path, "foreground", rate=rate, space=space, gaps=gaps))
     placement = job.placement
     if (
         placement.premultiplied and foreground.codec == "exr"
