@@ -135,8 +135,9 @@ def test_a_strict_preview_that_warns_leaves_no_sheet(
     other = np.repeat(masks[..., None].astype(np.uint8) * 255, 3, axis=3)
     write_video(tmp_path / "m.mkv", other, fps=24)
     sheet = tmp_path / "sheet.png"
-    command = ["preview", work / "back.mkv", "--mask", tmp_path / "m.mkv", "-o", sheet, "--strict"]
-    error_of(*command, "--weights", work / "w.safetensors", capsys=capsys)
+    files = [work / "back.mkv", "--mask", tmp_path / "m.mkv", "-o", sheet]
+    told = ["--weights", work / "w.safetensors", "--strict"]
+    error_of("preview", *map(str, [*files, *told]), capsys=capsys)
     assert not sheet.exists()
 
 
@@ -154,7 +155,8 @@ def test_the_report_of_a_run_says_how_to_look(
     named = [] if command == "diagnose" else ["-o", again if kind else tmp_path / "again.png"]
     run = [command, *kind, "--job", tmp_path / "r.json", *named, "--json", tmp_path / "a.json"]
     assert main(list(map(str, run))) == 0
+    unnamed = map(str, run[: 3 + len(kind)])
     assert json.loads((tmp_path / "a.json").read_text())["schema"] == 1
     if named:
-        error_of(*run[: run.index("-o")], capsys=capsys)  # it still wants a place of its own
+        error_of(*unnamed, capsys=capsys)  # it still wants a place of its own
     assert out.read_bytes() == written

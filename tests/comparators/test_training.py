@@ -355,3 +355,10 @@ def test_a_backbone_is_named_on_the_command_line(
     said = error_of(*words, "--backbone", "mine.safetensors", capsys=capsys)
     assert "mine.safetensors: cannot be read" in said
     assert "did you mean --backbone" in error_of(*words, "--backbones", "x", capsys=capsys)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"PK damaged")
+    trainer = ComparatorTrainer(ComparatorRecipe(comparator="rainnet"), tmp_path)
+    with pytest.raises(InputError, match="is damaged"):
+        trainer.run(None, None, resume=True)

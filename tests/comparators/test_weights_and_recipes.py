@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import dataclasses
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -345,3 +347,20 @@ def test_a_weights_file_is_a_method_of_the_grammar(tmp_path: Path) -> None:
         torch.set_num_threads(before)
     with pytest.raises(InputError, match="CUDA devices"):
         find_method(f"comparator:{path}", Path(), device="cuda:99")
+
+
+@pytest.mark.parametrize(
+    ("comparator", "course", "told"),
+    [
+        ("is2am", {"image_size": 100}, "iS2AM: image_size=100; expected a multiple of 8"),
+        ("ht", {"image_size": 30}, "ITH: image_size=30; expected a multiple of 4"),
+        ("pct-net", {"image_size": 36}, "PCT-Net: image_size=36; expected a multiple of 8"),
+        ("dovenet", {"image_size": 512, "critics": True}, "take 256 x 256 at the most"),
+        ("is2am", {"log_every_steps": 0}, "train.log_every_steps=0: expected 1 or more"),
+    ],
+)
+def test_what_a_method_cannot_be_trained_by_is_refused_before_the_work(
+    comparator: str, course: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(told)):
+        ComparatorRecipe(comparator=comparator, train=Course(**course))

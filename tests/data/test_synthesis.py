@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,8 +12,8 @@ import pytest
 import torch
 
 from tests.support.looks import luts
-from tests.support.scenes import moving_scene
-from vhmae.data.clips import Pack
+from tests.support.scenes import moving_scene, write_video
+from vhmae.data.clips import ClipFiles, Pack, write_mask_bits
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.data.synthesis import (
     SceneRecipe,
@@ -204,3 +205,25 @@ def test_a_batch_touches_only_the_region() -> None:
     assert batch.composite.max() <= 1
     again = make_batch(StackedScenes.of(scenes), looks, np.random.default_rng(2))
     assert torch.equal(again.composite, batch.composite)
+
+
+def test_a_clips_masks_have_the_size_of_its_frames(tmp_path: Path) -> None:
+    frames, masks = moving_scene(3, 96, 64)
+    clip = ClipFiles("a", tmp_path / "a.mkv", tmp_path / "a.mask.npz")
+    write_video(clip.video, frames)
+    write_mask_bits(masks[:, ::2, ::2], clip.mask)
+    with pytest.raises(InputError, match="masks of 48x32 for frames of 96x64"):
+        clip.read(2)
+    write_mask_bits(masks, clip.mask)
+    assert clip.read(2)[1].shape == (2, 64, 96)
+
+
+def test_a_narrow_range_of_large_foregrounds_is_drawn_from() -> None:
+    recipe = SceneRecipe(foreground=(0.6, 0.8), inverted=0.0, block=0.0)
+    picture, labels = np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.uint8)
+    labels[8:56, 8:56] = 1
+    coded = [cv2.imencode(".png", one)[1].ravel() for one in (picture, labels)]
+    pack = Pack(["a"], np.zeros(1, int), coded[:1], coded[1:])
+    sampler = SceneSampler([pack], [1.0], recipe)
+    scene = sampler.draw(np.random.default_rng(0), 1, 32)
+    assert 0.48 < scene.region.mean() < 0.9

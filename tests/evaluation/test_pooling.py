@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -185,3 +186,15 @@ def test_a_constant_map_says_what_it_was_fitted_on(data: Path, tmp_path: Path) -
     assert fitted["set_sha256"] == digest
     assert fitted["command"].startswith(f"vhmae fit-constant --data {data} --looks one")
     assert fitted["composites"] == 4
+
+
+def test_a_composite_counts_by_the_frames_that_have_a_value() -> None:
+    """CO2Net's plain mean over all frames: one of ten has a foreground here, and one of one."""
+    scores = [
+        CompositeScore("a", "a", 10, 0.1, {"fmse": 400.0}, {}, {}, {}, {"fmse": 1}),
+        CompositeScore("b", "b", 1, 0.1, {"fmse": 0.0}, {}, {}),
+    ]
+    assert Pool(scores, by_frames=True).mean("fmse") == 200.0
+    none = [dataclasses.replace(one, values={"fmse": 0.0}) for one in scores]
+    found = paired_difference(report_of(scores, "a", "frames"), report_of(none, "b", "frames"))
+    assert found["difference"]["mean"] == 200.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -13,6 +14,7 @@ import pytest
 
 from tests.support.formats import Row, make
 from tests.support.matting import write_rvm
+from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.cli import main
 from vhmae.matting.job import MatteJob
@@ -463,18 +465,16 @@ def damaged(path: Path, frames: np.ndarray, lost: int) -> Path:
         template = source.streams.video[0]
         with av.open(str(path), "w") as container:
             stream = container.add_stream_from_template(template)
-            for place, packet in enumerate(p for p in source.demux(template) if p.size):
+            for place, packet in enumerate(source.demux(template)):
+                if not packet.size:
+                    continue
+                sent: av.Packet[Any] = packet
                 if place == lost:
-                    broken = av.Packet(b"\x07" * 20)
-                    broken.pts, broken.dts, broken.time_base = (
-                        packet.pts,
-                        packet.dts,
-                        packet.time_base,
-                    )
-                    broken.is_keyframe = True
-                    packet = broken
-                packet.stream = stream
-                container.mux(packet)
+                    sent = av.Packet(b"\x07" * 20)
+                    sent.pts, sent.dts, sent.time_base = packet.pts, packet.dts, packet.time_base
+                    sent.is_keyframe = True
+                sent.stream = stream
+                container.mux(sent)
     return path
 
 
@@ -489,7 +489,8 @@ def test_a_damaged_frame_shifts_no_matte_and_is_told(lost: int, tmp_path: Path) 
     report = matte_video(job)
     assert report["frames"] == 10
     assert any("1 of its 10 frames could not be decoded" in one for one in report["warnings"])
-    levels = [int(cv2.imread(str(one), 0)[0, 0]) for one in sorted(tmp_path.glob("m.*.png"))]
+    written = sorted(tmp_path.glob("m.*.png"))
+    levels = [int(read_picture(one, cv2.IMREAD_GRAYSCALE)[0, 0]) for one in written]
     expected = [20 + 20 * place for place in range(10)]
     expected[lost] = expected[lost - 1]
     assert levels == expected

@@ -16,6 +16,7 @@ from vhmae.errors import InputError
 from vhmae.training.recipe import DataConfig, LookStage
 from vhmae.training.sources import (
     Batches,
+    _pack_file,
     bank_file,
     iterate_batches,
     load_packs,
@@ -132,3 +133,23 @@ def test_what_a_worker_has_to_say_is_one_line() -> None:
         with pytest.raises(InputError) as told:
             next(iterate_batches(batches, range(1), workers))
         assert str(told.value) == "scenes: no crop is usable; give other data"
+
+
+def test_a_name_leaves_all_objects_of_a_video_out(root: Path) -> None:
+    names = ["v0/object_1", "v0/object_2", "v1/object_1"]
+    picture = cv2.imencode(".png", np.ones((8, 8), np.uint8))[1].ravel()
+    made = Pack(names, np.arange(3), [picture] * 3, [picture] * 3)
+    listed = root / "listed.txt"
+    listed.write_text("v0\n")
+    data = DataConfig(root=str(root), folders=("one",), shares=(1.0,), leave_out=listed)
+    (root / "kept").mkdir()
+    made.save(root / "kept" / _pack_file(data, "one"))
+    assert load_packs(data, root / "kept")[0].names == ["v1/object_1"]
+
+
+def test_a_pack_is_made_anew_where_its_folder_has_changed(root: Path) -> None:
+    data = DataConfig(root=str(root), folders=("one",), shares=(1.0,))
+    before = _pack_file(data, "one")
+    assert _pack_file(data, "one") == before
+    (root / "one" / "one-more.jpg").write_bytes(b"x")
+    assert _pack_file(data, "one") != before

@@ -134,6 +134,11 @@ def test_overrides_win_over_the_file(tmp_path: Path) -> None:
         ("train: {look: {batch_size: 0}}", r"look\.batch_size=0: expected 1"),
         ("train: {ema: 1.5, stages: [{steps: 1}]}", r"train\.ema=1\.5: out of range"),
         ("train: {stages: [{steps: 1, image_size: 250}]}", "image_size=250: does not divide into"),
+        ("train: {log_every_steps: 0, stages: [{steps: 1}]}", "log_every_steps=0: expected 1"),
+        ("train: {validate_every_steps: 0, stages: [{steps: 1}]}", "every_steps=0: expected 1"),
+        ("data: {looks_pool: 0}\ntrain: {stages: [{steps: 1}]}", "looks_pool=0: expected 1"),
+        ("train: {look: {batch_size: 1}}", "two samples or more"),
+        ("train: {look_rate: 1, accumulate: 2, stages: [{steps: 1, batch_size: 3}]}", "two sam"),
         ("model: {masking_ratio: 1.5}\ntrain: {stages: [{steps: 1}]}", "masking_ratio=1.5"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from vhmae.errors import ShapeError
+from vhmae.errors import InputError, ShapeError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,6 +195,14 @@ def check_multiple(frames: Tensor, multiple: int, least: int, method: str) -> No
         raise ShapeError(
             f"{method}: takes sides that are multiples of {multiple} and at least {least}, got "
             f"{height}x{width}; resize the frames first"
+        )
+
+
+def check_side(image_size: int, multiple: int, least: int, method: str) -> None:
+    """Refuse to build a method for squares whose side it cannot halve often enough."""
+    if image_size % multiple or image_size < least:
+        raise InputError(
+            f"{method}: image_size={image_size}; expected a multiple of {multiple}, {least} or more"
         )
 
 

@@ -22,6 +22,7 @@ from vhmae.comparators.comparator import (
     FramePrediction,
     Schedule,
     check_multiple,
+    check_side,
 )
 from vhmae.comparators.losses import scaled_l1
 from vhmae.errors import InputError
@@ -52,7 +53,8 @@ class HarmonyTransformerConfig:
 
     @classmethod
     def for_size(cls, image_size: int) -> HarmonyTransformerConfig:
-        """The published network, which takes any size."""
+        """The published network, whatever the size."""
+        check_side(image_size, PATCH, 2 * PATCH, "ITH")
         return cls()
 
 

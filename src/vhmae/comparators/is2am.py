@@ -24,6 +24,7 @@ from vhmae.comparators.comparator import (
     Schedule,
     blend,
     check_multiple,
+    check_side,
     initialize_xavier,
 )
 from vhmae.comparators.losses import foreground_normalized_mse
@@ -40,7 +41,8 @@ class Is2amConfig:
 
     @classmethod
     def for_size(cls, image_size: int) -> Is2amConfig:
-        """The published network, which takes any size."""
+        """The published network, whatever the size."""
+        check_side(image_size, 8, 8, "iS2AM")
         return cls()
 
 

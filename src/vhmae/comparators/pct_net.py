@@ -24,6 +24,7 @@ from vhmae.comparators.comparator import (
     FramePrediction,
     Schedule,
     blend,
+    check_side,
     initialize_xavier,
 )
 from vhmae.comparators.is2am import Is2amTrunk
@@ -47,6 +48,7 @@ class PctNetConfig:
 
     @classmethod
     def for_size(cls, image_size: int) -> PctNetConfig:
+        check_side(image_size, 8, 8, "PCT-Net")
         return cls(image_size=image_size)
 
 

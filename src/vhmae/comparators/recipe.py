@@ -47,7 +47,7 @@ class Course:
     """A run that is killed loses at most so much."""
 
     def __post_init__(self) -> None:
-        for name in ("samples", "batch_size", "clip_frames"):
+        for name in ("samples", "batch_size", "clip_frames", "log_every_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"train.{name}={getattr(self, name)}: expected 1 or more")
 
@@ -78,7 +78,7 @@ class ComparatorRecipe:
     train: Course = dataclasses.field(default_factory=Course)
 
     def __post_init__(self) -> None:
-        find_comparator(self.comparator)
+        find_comparator(self.comparator).config.for_size(self.train.image_size)
         stands_on_another = self.comparator.startswith(("huang-", "co2net-"))
         if self.backbone and not stands_on_another:
             raise InputError(
@@ -90,3 +90,5 @@ class ComparatorRecipe:
             raise InputError(f"train.clip_frames: {self.comparator} needs 2 or more")
         if self.train.critics and self.comparator not in ("dovenet", "rainnet"):
             raise InputError(f"train.critics: {self.comparator} has none; for dovenet and rainnet")
+        if self.train.critics and self.train.image_size > 256:
+            raise InputError("train.critics: take 256 x 256 at the most; lower train.image_size")

@@ -39,7 +39,7 @@ from vhmae.model.precision import (
 )
 from vhmae.partial_output import whole_file
 from vhmae.training.clock import ProcessorClock
-from vhmae.training.resuming import require_same_recipe
+from vhmae.training.resuming import load_checkpoint, require_same_recipe
 from vhmae.training.sources import Batches, Draws
 from vhmae.training.stages import batch_of_pairs, mixed_with_pairs
 
@@ -307,9 +307,7 @@ class ComparatorTrainer:
             torch.save(saved, part)
 
     def _load(self, path: Path) -> None:
-        if not path.exists():
-            raise InputError(f"{path}: no checkpoint to resume from; start without resuming")
-        saved = torch.load(path, map_location=self.device, weights_only=True)
+        saved = load_checkpoint(path, self.device)
         before = build(ComparatorRecipe, saved["recipe"], str(path))
         require_same_recipe(path, before, self.recipe)
         warn_of_another_precision(saved["state"]["precision"], self.state.precision)

@@ -82,6 +82,12 @@ class ClipFiles:
             )
         picks = usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).round().astype(int)]
         frames = read_rgb_frames(self.video, picks.tolist())
+        if frames[0].shape[:2] != mask.shape[1:]:
+            (high, wide), (tall, broad) = mask.shape[1:], frames[0].shape[:2]
+            raise InputError(
+                f"{self.mask}: holds masks of {wide}x{high} for frames of {broad}x{tall}; pack "
+                "masks of the video's size"
+            )
         return np.stack(frames), mask[picks]
 
 
@@ -205,10 +211,11 @@ def source_group(name: str, together: Collection[str] = ()) -> str:
     """The group of takes that a clip belongs to: no group may stand on both sides of a split.
 
     Args:
-        name: ``SOURCE__SEQUENCE``; sequences that differ in the number at their end are takes.
+        name: ``SOURCE__SEQUENCE``, and ``/OBJECT`` where a video has several; sequences that differ
+            in the number at their end are takes.
         together: sources whose clips are all takes of one thing, as of one person.
     """
-    source, _, sequence = name.partition("__")
+    source, _, sequence = name.partition("/")[0].partition("__")
     return source if source in together else f"{source}__{sequence.rstrip('0123456789')}"
 
 

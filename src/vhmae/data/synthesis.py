@@ -127,7 +127,8 @@ class SceneRecipe:
     inverted: float = 0.08
     """Share of scenes where foreground and background change places."""
     block: float = 0.1
-    """Share of scenes with a random block or blob as foreground."""
+    """Share of scenes with a random block or blob as foreground: of photographs, and of clips in
+    windows of several frames."""
     stretch: float = 1.8
     """Largest ratio of a crop's sides before it is resized to a square."""
     whole_frames: bool = False
@@ -270,7 +271,7 @@ class SceneSampler:
         if len(ys) < 0.002 * height * width:
             return None
         low, high = self.recipe.foreground
-        wanted = float(np.exp(rng.uniform(np.log(low * 1.5), np.log(high))))
+        wanted = float(np.exp(rng.uniform(np.log(min(low * 1.5, high)), np.log(high))))
         if rng.random() < self.recipe.large:
             wanted = float(rng.uniform(*self.recipe.large_foreground))
         area = min(len(ys) / wanted, float(height * width))

@@ -35,6 +35,8 @@ class CompositeScore:
     """The target's own temporal metrics."""
     parts: dict[str, float] = dataclasses.field(default_factory=dict)
     """What ``anatomy.measure`` says of it."""
+    counted: dict[str, int] = dataclasses.field(default_factory=dict)
+    """Of metrics that not all of its frames have: how many have it."""
 
 
 def pooled(
@@ -57,7 +59,7 @@ def _by_video(
         value = getattr(score, part).get(name, math.nan)
         if math.isfinite(value):
             rows.setdefault(score.video, []).append(
-                (value, float(score.frames) if by_frames else 1.0)
+                (value, float(score.counted.get(name, score.frames)) if by_frames else 1.0)
             )
     return {
         video: (
@@ -156,6 +158,7 @@ def detail_of(scores: Sequence[CompositeScore]) -> list[dict[str, Any]]:
             "foreground_ratio": round(score.foreground_ratio, 4),
             "values": told(score.values),
             "untouched": told(score.untouched),
+            **({"counted": score.counted} if score.counted else {}),
         }
         for score in scores
     ]
@@ -196,7 +199,8 @@ def paired_difference(
         raise InputError(f"{name}: no composite has it in both reports; ask for it by `metrics`")
     videos: dict[str, list[tuple[float, float, float, float]]] = {}
     for row, other in rows:
-        weight = float(row["frames"]) if first["pooling"] == "frames" else 1.0
+        counted = row.get("counted", {}).get(name, row["frames"])
+        weight = float(counted) if first["pooling"] == "frames" else 1.0
         base = row["untouched"].get(name)
         own = (
             row["values"][name],

@@ -171,9 +171,9 @@ def _score(
     composite, target, mask, _ = truth
     began = time.monotonic()
     names = [name for name in wanted if name in METRICS]
-    values = _frame_means(protocol, harmonized, truth, names)
+    values, counted = _frame_means(protocol, harmonized, truth, names)
     bases = [name for name in ("fmse", "mse") if name in names]
-    untouched = _frame_means(protocol, composite, truth, bases)
+    untouched, _ = _frame_means(protocol, composite, truth, bases)
     own: dict[str, float] = {}
     if "temporal" in wanted:
         ours, before, after = metrics.temporal_losses((harmonized, composite, target), target, mask)
@@ -183,7 +183,15 @@ def _score(
     parts = anatomy.measure(sample, harmonized, (composite, target, mask))
     seconds.scoring += time.monotonic() - began
     return CompositeScore(
-        sample.name, sample.video, len(mask), float(mask.mean()), values, untouched, own, parts
+        sample.name,
+        sample.video,
+        len(mask),
+        float(mask.mean()),
+        values,
+        untouched,
+        own,
+        parts,
+        {name: count for name, count in counted.items() if count < len(mask)},
     )
 
 
@@ -215,17 +223,14 @@ def _other_background(
 
 def _frame_means(
     protocol: Protocol, frames: Array, truth: Pictures, wanted: Sequence[str]
-) -> dict[str, float]:
+) -> tuple[dict[str, float], dict[str, int]]:
+    """The means over frames that have a value, NaN where none has; and how many have."""
     rows = [
         protocol.score(Frame(*pictures), wanted) for pictures in zip(frames, *truth, strict=True)
     ]
-    return {name: _mean([row[name] for row in rows]) for name in wanted}
-
-
-def _mean(values: Sequence[float]) -> float:
-    """The mean of what is a number; NaN where nothing is."""
-    kept = [value for value in values if math.isfinite(value)]
-    return float(np.mean(kept)) if kept else math.nan
+    kept = {name: [row[name] for row in rows if math.isfinite(row[name])] for name in wanted}
+    means = {name: float(np.mean(own)) if own else math.nan for name, own in kept.items()}
+    return means, {name: len(own) for name, own in kept.items()}
 
 
 # --- from scores to the report

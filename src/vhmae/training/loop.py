@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import pickle
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -45,7 +44,7 @@ from vhmae.training.journal import Journal
 from vhmae.training.likeness import LikenessEncoderStage
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe
-from vhmae.training.resuming import require_same_recipe
+from vhmae.training.resuming import load_checkpoint, require_same_recipe
 from vhmae.training.sources import load_packs, make_sampler, open_pairs, split_dev
 from vhmae.training.stages import LookPathStage, SceneStage, load_bank
 from vhmae.training.terms import Term, find_term
@@ -220,6 +219,7 @@ class Trainer:
         model = self.recipe.model
         if dev_pack is not None and dev_pack.names and self.processes.leads:
             dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size)
+            dev = dev if dev.scenes["two_look"] else None
         if journal is not None:
             journal.write(
                 "start",
@@ -368,21 +368,13 @@ class Trainer:
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.fitting.optimizer.state_dict(),
+            "scores": {"step": self.scored_step, **self.scores},
         }
         with whole_file(self.run_dir / CHECKPOINT) as part:
             torch.save(state, part)
 
     def _load(self, path: Path) -> None:
-        if not path.exists():
-            raise InputError(f"{path}: no checkpoint to resume from; start without `resume`")
-        try:
-            saved = torch.load(path, map_location=self.device, weights_only=True)
-        except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-            reason = " ".join(str(error).split())[:100]
-            raise InputError(
-                f"{path}: is damaged ({reason}); start a new run from "
-                f"{path.parent / 'weights.safetensors'}"
-            ) from None
+        saved = load_checkpoint(path, self.device)
         require_same_recipe(path, build(Recipe, saved["recipe"], str(path)), self.recipe)
         if self.recipe.train.precision == "auto":
             warn_of_another_precision(saved["state"]["precision"], self.state.precision)
@@ -391,6 +383,8 @@ class Trainer:
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self._resumed = self.state.step, saved["optimizer"]
+        scores = saved.get("scores", {"step": -1})  # a run of before kept none
+        self.scored_step, self.scores = scores.pop("step"), scores
 
 
 def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> None:

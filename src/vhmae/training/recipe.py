@@ -80,6 +80,7 @@ class DataConfig:
     """Processes that cut scenes; 0 cuts them in the training process."""
 
     def __post_init__(self) -> None:
+        _at_least("data", self, 1, "looks_pool")
         if not 0.0 <= self.pairs_share <= 1.0:
             raise InputError(f"data.pairs_share={self.pairs_share}: out of range; expected 0 to 1")
         if (self.pairs_share > 0.0) != bool(self.pairs):
@@ -285,7 +286,8 @@ class TrainConfig:
     threads: int = 0
     """CPU threads; 0 takes all."""
     accumulate: int = 1
-    """Parts that a batch is worked off in: less memory, the same gradients."""
+    """Parts that a batch is worked off in: less memory, the same gradients, but for a look path
+    that is trained on: it normalizes by each part."""
     compile: bool = False
     """Compile the decoder (torch.compile; on a CPU it needs a C++ compiler)."""
     log_every_steps: int = 20
@@ -307,8 +309,14 @@ class TrainConfig:
                 f"train.kept_shares={list(self.kept_shares)}: out of range; expected shares above "
                 "0, up to 1"
             )
-        if self.accumulate < 1:
-            raise InputError(f"train.accumulate={self.accumulate}: expected 1 or more parts")
+        _at_least("train", self, 1, "accumulate", "log_every_steps", "validate_every_steps")
+        fewest = [stage.batch_size // self.accumulate for stage in self.stages if self.look_rate]
+        fewest += [self.look.batch_size] if self.look is not None and self.look.steps else []
+        if min(fewest, default=2) < 2:
+            raise InputError(
+                "train: a look path that is trained normalizes by its batch, and needs two samples "
+                "or more in each part; take a larger batch_size, or fewer parts (train.accumulate)"
+            )
         if not 0.0 <= self.ema < 1.0:
             raise InputError(f"train.ema={self.ema}: out of range; expected 0 to less than 1")
         if self.cross_fit and self.look is not None and self.look.shown > 1:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from vhmae.config import to_tree
 from vhmae.errors import InputError
@@ -30,6 +33,25 @@ FREE = frozenset(
 weights afterwards; not what is learned."""
 BY_NAME = frozenset({"data.leave_out", "data.only", "data.dev_list"})
 """Lists that are the same wherever they lie: the recipe may be named from another folder."""
+
+
+def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """What a stopped run kept.
+
+    Raises:
+        InputError: where it is not there, or damaged.
+    """
+    if not path.exists():
+        raise InputError(f"{path}: no checkpoint to resume from; start without `resume`")
+    try:
+        saved: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise InputError(
+            f"{path}: is damaged ({reason}); start a new run from "
+            f"{path.parent / 'weights.safetensors'}"
+        ) from None
+    return saved
 
 
 def require_same_recipe(checkpoint: Path, before: Any, now: Any) -> None:

@@ -47,7 +47,8 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
             (built.with_regions() if config.regions else built).save(path)
         pack = Pack.load(path, config.together)
         if left_out:
-            pack = pack.subset(set(pack.names) - left_out)
+            kept_names = {one for one in pack.names if not {one, one.partition("/")[0]} & left_out}
+            pack = pack.subset(kept_names)
         if listed is not None:
             pack = pack.subset(_listed_names(pack, listed.get(folder, set()), folder))
         if config.decoded_mib:
@@ -72,9 +73,17 @@ def _restrictions(config: DataConfig) -> list[str]:
     return [file.read_text(encoding="utf-8") if file else "" for file in files]
 
 
+def _files_below(folder: Path) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of all files."""
+    found = ((file.relative_to(folder).as_posix(), file.stat()) for file in folder.rglob("*"))
+    return sorted((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
+
+
 def _pack_file(config: DataConfig, folder: str) -> str:
-    """A pack's name in a cache: another for another folder or number of frames."""
-    facts = [str((config.root_path / folder).resolve()), config.frames_per_video]
+    """A pack's name in a cache: another for another folder, or what lies in it, or number of
+    frames."""
+    place = (config.root_path / folder).resolve()
+    facts = [str(place), _files_below(place), config.frames_per_video]
     facts += ["regions"] if config.regions else []
     return f"{Path(folder).name}.{_digest(facts)}.pack.npz"
 
@@ -387,7 +396,10 @@ class LookBank:
                     part[name] = torch.cat([part[name], getattr(found, name)], dim=1)
                 part["likeness"] = found.likeness
             parts.append(part)
-        return cls(**{name: torch.cat([part[name] for part in parts]) for name in parts[0]})
+        # The last chunk is drawn whole.
+        return cls(
+            **{name: torch.cat([p[name] for p in parts])[: stage.samples] for name in parts[0]}
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -57,6 +57,8 @@ class DevSet:
             ]
             pictures = [pack.picture(pick) for pick in picks]
             masks = [labels > 0 for labels in map(pack.labels, picks) if labels is not None]
+            if len(masks) < len(pictures):
+                continue  # a photograph without a mask has nothing to be scored in
             for kind, mixture in mixtures.items():
                 stack, region = _prepare(pictures, masks, size, closed=kind == "two_look")
                 for _ in range(pairs if kind == "two_look" else max(1, pairs // 2)):
