@@ -15,6 +15,7 @@ import torch
 from comfy_api.latest import InputImpl
 
 import vhmae
+from vhmae.video.containers import container_for
 
 from .batches import array_of
 
@@ -94,6 +95,6 @@ def harmonized_file(
         masks = [mask_file(mask, video, folder)]
     else:
         masks = [file_of(mask, folder, "mask")]
-    output = folder / f"harmonized{source.suffix}"
+    output = folder / f"harmonized{container_for(source.suffix.lower())}"
     report = vhmae.harmonize_video(source, output, mask=masks, on_progress=tell, **options)
     return InputImpl.VideoFromFile(str(output)), report

@@ -436,3 +436,25 @@ def test_a_project_lies_beside_its_clip() -> None:
         ("clip.tar.mov", "clip.tar.vhmae.json"),
     ):
         assert project_beside(Path(clip)) == Path(project)
+
+
+def test_layers_of_like_names_have_projects_of_their_own(stubbed: Page) -> None:
+    root = stubbed.app.folder.root
+    for name in ("bg1/street.mp4", "bg2/street.mp4", "front.mov", "front.mkv"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_bytes(name.encode())
+    pairs = [
+        (back, front)
+        for back in ("bg1/street.mp4", "bg2/street.mp4")
+        for front in ("front.mov", "front.mkv")
+    ]
+    found: dict[tuple[str, str], str] = {}
+    for _ in range(2):  # the second time each finds its own
+        for back, front in pairs:
+            answer = stubbed.post("projects", {"background": back, "foreground": front})
+            assert answer.status_code == 201, answer.text
+            job = answer.json()["document"]["job"]
+            assert (job["composite"], job["foreground"]) == (back, front)
+            number = found.setdefault((back, front), answer.json()["id"])
+            assert number == answer.json()["id"]
+    assert len(set(found.values())) == 4

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 
@@ -388,3 +389,47 @@ def test_choices_of_another_object_are_no_error_where_the_background_moves_alone
     guide = guide_from({"schema": 1, "choices": [choice]}, "guide")
     sound, _, errors = hearer.sound(guide)
     assert (sound.choices, errors) == (guide.choices, [])
+
+
+def test_dials_turn_an_object_of_which_nothing_else_is_said_as_the_command_does(
+    folder: Path, page: Page
+) -> None:
+    """A point about one of two objects, and a dial: both are turned, here and in the file."""
+    masks = moving_scene(30, 96, 64)[1]
+    other = np.zeros_like(masks)
+    other[:, 4:20, 70:90] = True
+    write_video(folder / "second.mkv", (other & ~masks).astype(np.uint8) * 255, pix_fmt="yuv444p")
+    number = page.opened(composite="clip.mkv", masks=["mask.mkv", "second.mkv"])
+    for shots in ("this", "all"):
+        facts = page.get(f"projects/{number}").json()
+        guide = {"schema": 1, "points": [POINT], "dials": {"exposure": 0.5}, "shots": shots}
+        document = {**facts["document"], "guide": guide}
+        body = {"revision": facts["revision"], "document": document}
+        assert page.send("PUT", f"projects/{number}/document", body).status_code == 200
+        answer = page.get(f"projects/{number}/rendered/15", params={"size": "full"})
+        wanted = {"kind": "video", "output": f"two.{shots}.mkv"}
+        made = page.rendered(page.post(f"projects/{number}/renders", wanted).json()["id"])
+        with av.open(str(folder / made["files"][0])) as container:
+            frames = [one.to_ndarray(format="rgb24") for one in container.decode(video=0)]
+        for mask in (masks[15], other[15] & ~masks[15]):
+            shown, written = (one[mask].mean(axis=0) for one in (picture_of(answer), frames[15]))
+            np.testing.assert_allclose(shown, written, atol=3.0)  # of a file in 4:2:0
+
+
+def test_a_point_after_another_shot_silences_no_other(folder: Path, page: Page) -> None:
+    pictures, masks = moving_scene(24, 96, 64)
+    pictures[12:] = 255 - pictures[12:, :, ::-1]
+    write_video(folder / "two.mkv", pictures)
+    away = masks.copy()
+    away[9] = False
+    write_video(folder / "two.mask.mkv", away.astype(np.uint8) * 255, pix_fmt="yuv444p")
+    number = page.opened(composite="two.mkv", masks=["two.mask.mkv"])
+    rows, columns = np.nonzero(masks[2])
+    good = {"frame": 2, "at": [float(np.median(columns)), float(np.median(rows))]}
+    point = {**good, "is": "target", "to": "#808080"}
+    for frame, told in ((20, "another shot"), (9, "no foreground")):
+        match = {**good, "is": "match", "to": [2, 2], "to_frame": frame}
+        found = page.heard(number, {"points": [point, match]}, 2)
+        assert [row["point"] for row in found["errors"]] == [2]
+        assert told in found["errors"][0]["detail"]
+        assert [row["point"] for row in found["points"]] == [1]

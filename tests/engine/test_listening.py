@@ -245,3 +245,44 @@ def test_a_stream_that_is_resumed_hears_the_same(stopped: int) -> None:
     other.restore(Snapshot(numbers, kept.arrays), [])
     for frame, same in zip(run(other, 40 - stopped), expected, strict=True):
         assert np.array_equal(frame, same)
+
+
+@pytest.mark.parametrize(
+    "said", [gray_at(1), Guide(dials=Dials(exposure=0.7))], ids=["point", "dial"]
+)
+def test_what_was_taken_back_stays_so_in_the_next_stream(said: Guide) -> None:
+    plain, own = live(), live()
+    own.guide(said, SURE)
+    other = np.ascontiguousarray(255 - FRAME[:, ::-1])
+    for place in range(8):
+        own.step(FRAME if place < 4 else other, MASK)
+    assert own._shot == 1  # the word was about the shot before
+    own.guide(Guide(), SURE)
+    own.flush()
+    assert np.array_equal(run(own, 3), run(plain, 3))
+
+
+def test_words_that_are_over_are_forgotten() -> None:
+    told, change = Telling(), np.zeros(SIZE)
+    told.say(np.ones(SIZE), 3, 0.0)
+    for frame in range(0, 1000, 10):
+        told.say(change + frame, None, float(frame))
+        expected = change + frame
+    told.say(change, 1, 1000.0)
+    assert len(told.state()[0]) <= 6
+    found = told.at(0, 2000)
+    assert found is not None
+    np.testing.assert_allclose(found.ravel(), expected)
+
+
+def test_a_point_that_cannot_be_loses_no_frame() -> None:
+    own = live()
+    point = Point(kind="target", at=(1.0, 1.0), frame=2, to=(1.0, 0.0, 0.0))
+    own.guide(Guide(points=(point,)), SURE)
+    out = run(own, 2)
+    with pytest.raises(InputError, match="outside the mask"):
+        own.step(FRAME, MASK)
+    own.guide(Guide(), SURE)
+    out += [one for _ in range(3) if (one := own.step(FRAME, MASK)) is not None]
+    out += own.flush()
+    assert len(out) == 6

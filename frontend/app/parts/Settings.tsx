@@ -93,8 +93,8 @@ function Move() {
         <Slider
           label={t("move.share")}
           value={part}
-          min={0}
-          max={1}
+          min={0.05}
+          max={0.95}
           step={0.05}
           rest={0.5}
           text={number(part)}

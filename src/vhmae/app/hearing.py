@@ -20,6 +20,7 @@ from vhmae.engine.moving import Move, Side
 from vhmae.engine.pointing import (
     DialFrames,
     Shown,
+    check_same_shot,
     decide_shots,
     disk_mean,
     foreground_colors,
@@ -81,18 +82,29 @@ class Hearer:
 
     def named(self, guide: Guide, frame: int) -> list[int]:
         """The frames that must have been looked at, for what a guide does to a frame's shot."""
-        found = self._named(guide)
-        if turns_all(guide):
-            shot = self.shot_of(frame)
-            fitted = (self.dial_frames.of(place).get(shot) for place in range(len(self.parts)))
-            found += [at for at in fitted if at is not None]
+        found, shot = self._named(guide), self.shot_of(frame)
+        for place in range(len(self.parts)):
+            if self._turns_all(guide, place):
+                fitted = self.dial_frames.of(place).get(shot)
+                found += [] if fitted is None else [fitted]
         return list(dict.fromkeys(found))
 
     def _named(self, guide: Guide) -> list[int]:
-        """The frames that a guide names, or the one that stands for none."""
-        if guide.frames:
-            return [frame for frame in guide.frames if frame < self.info.frames]
-        return [self.default] if guide.dials else []
+        """The frames that a guide names, and the one that stands for none where it is wanted."""
+        named = [frame for frame in guide.frames if frame < self.info.frames]
+        wordless = any(self._is_wordless(guide, place) for place in range(len(self.parts)))
+        return [*named, self.default] if guide.dials and wordless else named
+
+    def _is_wordless(self, guide: Guide, place: int) -> bool:
+        """Whether nothing but dials is said of a part."""
+        thing = max(self.parts[place].thing, 1)
+        named = [one.object for one in guide.points] + [one.object for one in guide.choices]
+        return thing not in named
+
+    def _turns_all(self, guide: Guide, place: int) -> bool:
+        """Whether dials turn all shots of a part, each in colors of its own."""
+        is_led = guide.shots == "all" or self._is_wordless(guide, place)
+        return bool(guide.dials) and is_led
 
     def pending(self, guide: Guide, frame: int) -> list[int]:
         """Those of them that were not looked at yet."""
@@ -162,7 +174,7 @@ class Hearer:
         points, numbers, errors = [], [], []
         for number, point in enumerate(guide.points, 1):
             try:
-                self._check_point(point, number)
+                self._check_point(point, number, guide.shots)
             except InputError as error:
                 told = str(error).partition("): ")[2] or str(error)
                 outside = "outside the mask" in told
@@ -188,7 +200,7 @@ class Hearer:
             errors,
         )
 
-    def _check_point(self, point: Point, number: int) -> None:
+    def _check_point(self, point: Point, number: int, shots: str) -> None:
         Guide(points=(point,)).check_fits(*self.size, self.info.frames, self.objects)
         for frame in point.frames:
             if frame == point.frame:
@@ -196,7 +208,7 @@ class Hearer:
             elif (look := self.looks.get(frame)) is not None and look.trouble is not None:
                 raise InputError(look.trouble)
         if all(self.looks.get(frame) is not None for frame in point.frames):
-            self._check_heard(point, number)
+            self._check_heard(point, number, shots)
 
     def _check_look(self, frame: int, thing: int) -> None:
         look = self.looks.get(frame)
@@ -205,8 +217,8 @@ class Hearer:
         if look is not None and look.answers[thing - 1] is None:
             raise InputError(f"frame {frame} has no foreground; name another")
 
-    def _check_heard(self, point: Point, number: int) -> None:
-        """Refuse a point that no part hears."""
+    def _check_heard(self, point: Point, number: int, shots: str) -> None:
+        """Refuse a point that no part hears, and what :func:`seen_points` refuses."""
         [stored] = as_stored(Guide(points=(point,)), self.info).points
         is_heard = False
         for place, part in enumerate(self.parts):
@@ -220,8 +232,11 @@ class Hearer:
             if said is None:
                 continue
             shown = self._shown(said.frame, place)
-            found = self.looks.get(said.goal_frame)
-            goal = None if said.goal_frame == said.frame or found is None else found.frame
+            goal = None
+            if said.goal_frame != said.frame:
+                other = self._shown(said.goal_frame, place)
+                check_same_shot(said, number, shown, other, shots)
+                goal = other.frame
             see_point(said, number, shown.shot, *shown[:3], goal)
             is_heard = True
         if not is_heard:
@@ -272,7 +287,7 @@ class Hearer:
                 side=part.side,
             )
             found[place] = decide(as_stored(self._of(said, place), self.info), first=self.default)
-            if turns_all(guide):
+            if self._turns_all(guide, place):
                 firsts = list(self._firsts(place, shot))
                 own = decide(as_stored(guide, self.info), firsts=functools.partial(iter, firsts))
                 # Shots that nobody has come to have what the default frame gives.
@@ -291,7 +306,7 @@ class Hearer:
         nothing of it."""
         look = self.looks.get(self.default)
         away = look is not None and (look.trouble is not None or look.answers[place] is None)
-        if guide.dials and not guide.frames and away:
+        if guide.dials and self._is_wordless(guide, place) and (away or look is None):
             return dataclasses.replace(guide, dials=Dials())
         return guide
 
@@ -438,11 +453,6 @@ class Hearer:
                 }
             )
         return {"frame": frame, "object": thing, "round": asked.round, "takes": rows}
-
-
-def turns_all(guide: Guide) -> bool:
-    """Whether dials turn all shots, each in colors of its own."""
-    return bool(guide.dials) and (not guide.frames or guide.shots == "all")
 
 
 def in_shot(by_shot: Mapping[int | None, Decision], shot: int) -> Decision | None:

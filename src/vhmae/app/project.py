@@ -25,7 +25,7 @@ from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError, MissingMatte, VhmaeError
 from vhmae.options import build_options, options_of, values_from_json
-from vhmae.video.containers import CONTAINERS
+from vhmae.video.containers import container_for
 from vhmae.video.probe import sound_codecs
 from vhmae.video.sequence import PICTURES
 from vhmae.work.analysis import Analysis
@@ -40,8 +40,6 @@ LOOK_SECONDS = 20.0
 """For which a call waits for the network."""
 MAPS_SECONDS = 1.0
 """For which a call for maps does: pages give many of them up, and ask again for the others."""
-HELD_BY_MATROSKA = (".ogv", ".y4m")
-"""Videos whose sound (Vorbis) or whose planes as they are QuickTime does not hold."""
 
 
 @dataclasses.dataclass
@@ -133,8 +131,7 @@ class Project:
             suffix = ".mov"
         else:
             suffix = clip.suffix.lower()
-            if suffix not in (*CONTAINERS, *PICTURES):  # what is read, and not written
-                suffix = ".mkv" if suffix in HELD_BY_MATROSKA else ".mov"
+            suffix = suffix if suffix in PICTURES else container_for(suffix)
         return self.outputs / f"{stem}.harmonized{suffix}"
 
     def begin(self) -> None:

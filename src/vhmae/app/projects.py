@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import re
 import threading
 from collections.abc import Callable
@@ -80,18 +81,29 @@ class Projects:
 
     def _place(self, clip: Path, front: Path | None) -> Path:
         """Where the project of a clip lies: a clip of another ending may have taken its name."""
-        path = project_beside(clip)
-        if front is not None:
-            stem = project_beside(front).name.removesuffix(SUFFIX)
-            return front.with_name(f"{stem}.over.{path.name}")
-        number = _number(path)
-        known: Any = None
+        path, files = project_beside(clip), {"composite": clip}
+        whole = path if "%" in clip.name else clip.with_name(f"{clip.name}{SUFFIX}")
+        if front is None:
+            return path if self._is_free(path, files) else whole
+        files["foreground"] = front
+        stem = project_beside(front).name.removesuffix(SUFFIX)
+        lies = hashlib.sha256(os.fsencode(clip.parent)).hexdigest()[:8]
+        names = [f"{stem}.over.{path.name}", f"{front.name}.over.{whole.name}"]
+        names += [f"{front.name}.over.{lies}.{whole.name}"]
+        places = [front.with_name(name.replace("%", "")) for name in names]
+        return next((one for one in places[:-1] if self._is_free(one, files)), places[-1])
+
+    def _is_free(self, path: Path, files: dict[str, Path]) -> bool:
+        """Whether no other clip's project lies at a place."""
+        number, job = _number(path), None
         if number in self._open:
-            known = self._open[number].document.tree["job"].get("composite")
+            job = self._open[number].document.tree["job"]
         elif path.is_file():
-            known = read_document(path)["job"].get("composite")
-        taken = known is not None and not self._is_same(path, str(known), clip)
-        return clip.with_name(f"{clip.name}{SUFFIX}") if taken and "%" not in clip.name else path
+            job = read_document(path)["job"]
+        known = {name: None if job is None else job.get(name) for name in files}
+        return all(
+            one is None or self._is_same(path, str(one), files[name]) for name, one in known.items()
+        )
 
     def _is_same(self, project: Path, known: str, clip: Path) -> bool:
         """Whether what a project names is the clip; of what is not here any more, its name tells:

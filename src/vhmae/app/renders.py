@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import glob
 import json
 import logging
 import secrets
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from vhmae.app.commands import Taking, job_tree, shown_command, usual_name
+from vhmae.app.commands import GRADES, Taking, job_tree, shown_command, usual_name
 from vhmae.app.document import RENDERS
 from vhmae.app.project import Project
 from vhmae.app.refusals import Refused
@@ -140,7 +141,7 @@ class Renders:
 
     def add(self, project: Project, taking: Taking, overwrite: bool) -> Render:
         """Put something into the queue."""
-        if not overwrite and is_there(taking.output):
+        if not overwrite and is_there(taking):
             raise Refused("server.exists", path=project.house.folder.text(taking.output))
         with self._changed:
             self._check_apart(taking)
@@ -297,6 +298,10 @@ class Renders:
         plain = render.project.house.folder.plain
         try:
             self._told(render)
+            commanded = render.taking.kind in ("video", "layer")  # the command sees to it
+            if not (render.overwrite or commanded) and is_there(render.taking):
+                told = render.project.house.folder.text(render.taking.output)
+                raise Refused("server.exists", path=told)
             report = take(render.project, render.taking, render.overwrite, running, advance)
             render.report = json.loads(plain(json.dumps(report)))
             render.warnings = [plain(one) for one in report.get("warnings", [])]
@@ -335,8 +340,15 @@ def _logged(what: str) -> Iterator[None]:
         logging.getLogger("vhmae.app").exception("%s failed", what)
 
 
-def is_there(output: Path) -> bool:
-    """Whether anything is there that would be replaced."""
+def is_there(taking: Taking) -> bool:
+    """Whether anything is there that would be replaced; a grade may be of several files."""
+    output = taking.output
+    if taking.kind in GRADES:
+        stem = glob.escape(output.stem)
+        endings = {output.suffix, ".cube"} if taking.kind == "otio" else {output.suffix}
+        more = ("", ".shot[0-9]*", ".[0-9]*", ".foreground*", ".background*")
+        names = [f"{stem}{one}{glob.escape(ending)}" for ending in endings for one in more]
+        return any(True for name in names for _ in output.parent.glob(name))
     if not has_number(output) or output.suffix.lower() not in PICTURES:
         return output.exists()
     return pictures_there(output)

@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from vhmae.app.clip import plain_job, seen_of
 from vhmae.app.commands import GRADES, Taking, guide_of, job_tree
 from vhmae.app.pictures import png
 from vhmae.app.project import Project
@@ -32,6 +34,7 @@ WAIT_SECONDS = 15.0
 BETWEEN = 6
 """White pixels between before and after."""
 USUAL_LINES = 720
+CHANGED = "the clip was opened anew with other options meanwhile; ask for it again"
 Advance = Callable[[int, int | None, float | None], None]
 """Takes how much is done, of how much, and how many seconds are left."""
 
@@ -111,9 +114,19 @@ def take(
         return _graded(project, taking, job, running, advance)
     if taking.kind == "matte":
         return _cut_out(project, taking, job, running, advance)
+    _await_clip(project, job, running)
     if taking.kind == "bundle":
         return _bundled(project, taking, job, running, advance)
     return _before_after(project, taking, job, running, advance)
+
+
+def _await_clip(project: Project, job: HarmonizeJob, running: Running) -> None:
+    """Wait until the clip is open; refuse one that is another than what was asked for."""
+    while project.state == "opening":
+        running.check()
+        time.sleep(0.1)
+    if project.clip.closed or seen_of(plain_job(job)) != seen_of(project.clip.job):
+        raise InputError(CHANGED)
 
 
 def _snapshot(project: Project, taking: Taking, job: HarmonizeJob) -> Path:
@@ -233,6 +246,8 @@ def _before_after(
     def frames() -> Iterator[Array]:
         for done, pair in enumerate(clip.pairs(guide, job, project.ensure_looks), 1):
             running.check()
+            if clip.closed:  # nothing is known of its frames any more
+                raise InputError(CHANGED)
             yield _beside(*resized(iter(pair), size))
             if done % 10 == 0:
                 advance(done, total, None)

@@ -434,7 +434,12 @@ class Harmonizer(Stepping):
         return with_skin(found, key_frames, self.own_prior[0]) if of_skin else found
 
     def _release(self) -> Released:
-        shot, index, foreground, payload = self._pending.popleft()
+        released = self._answered(*self._pending[0])  # a word that cannot be loses no frame
+        self._pending.popleft()
+        return released
+
+    def _answered(self, shot: int, index: int, foreground: bool, payload: Any) -> Released:
+        """A frame with what is done to it."""
         shown = self._fading.shown(shot, index)
         # What lies far enough behind is not asked for again.
         while self._estimates and (

@@ -127,8 +127,9 @@ class Listener:
         if None in gone:
             but = last.shot if last.shot in found else None
             self.telling.say(np.zeros(SIZE), None, released - 1, but)
-        elif last.shot in gone and None not in found:
-            self.telling.say(np.zeros(SIZE), last.shot, released - 1)
+        elif None not in found:
+            for shot in gone:
+                self.telling.say(np.zeros(SIZE), shot, released - 1)
 
     def hear(
         self, index: int, payload: Any, answer: FrameTransform, shot: int, share: float = 1.0

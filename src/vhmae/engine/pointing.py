@@ -224,7 +224,7 @@ def decide_shots(
     }
     named |= {shot: frame for frame, shot in shot_of.items()}
     dials = guide.dials if led else None
-    waits = not named and came is not None and bool(guide.frames)
+    waits = not named and not _has_come(guide.frames, came)
     turns_all = bool(dials) and not waits and (guide.shots == "all" or not named)
     worked: dict[str, Any] = {"strength": strength, "finish": _finish(keep)}
     decisions: dict[int | None, Decision] = {}
@@ -287,15 +287,21 @@ def seen_points(
             continue
         shown = show(said.frame)
         other = show(said.goal_frame) if said.goal_frame != said.frame else None
-        if other is not None and other.shot != shown.shot and guide.shots == "this":
-            raise InputError(
-                f"point {number} ({point.words()}): takes after a frame of another shot; name one "
-                'of its own, or let the guide rule all ("shots": "all")'
-            )
+        if other is not None:
+            check_same_shot(point, number, shown, other, guide.shots)
         goal = None if other is None else other.frame
         one = see_point(said, number, shown.shot, *shown[:3], goal)
         seen.append(dataclasses.replace(one, share=shown.share))
     return seen
+
+
+def check_same_shot(point: Point, number: int, shown: Shown, other: Shown, shots: str) -> None:
+    """Refuse a point that takes after a frame of another shot, where words rule their own."""
+    if other.shot != shown.shot and shots == "this":
+        raise InputError(
+            f"point {number} ({point.words()}): takes after a frame of another shot; name one "
+            'of its own, or let the guide rule all ("shots": "all")'
+        )
 
 
 def _scene_of(shown: Shown) -> Scene:

@@ -35,8 +35,23 @@ class _Word:
     change: Array
     but: int | None = None
 
+    def covers(self, before: _Word) -> bool:
+        """Whether nothing of a word before it is left once this one holds."""
+        everywhere = self.shot is None and self.but is None
+        return everywhere or (self.shot, self.but) == (before.shot, before.but)
+
     def rules(self, shot: int) -> bool:
         return self.shot == shot or (self.shot is None and self.but != shot)
+
+
+def _heard(words: list[_Word], index: float) -> list[_Word]:
+    """The words without those that others have taken over from by a frame, wholly."""
+    ruling = [place for place, word in enumerate(words) if word.begin + BLENDED_FRAMES <= index]
+    return [
+        word
+        for place, word in enumerate(words)
+        if not any(later > place and words[later].covers(word) for later in ruling)
+    ]
 
 
 class Telling:
@@ -64,6 +79,7 @@ class Telling:
         if begin == -math.inf and but is None:  # nothing before it will be heard again
             self._words = [word for word in self._words if shot is not None and word.shot != shot]
         numbers = np.reshape(change, (3, TERMS)).astype(np.float32)
+        self._words = _heard(self._words, begin)
         self._words.append(_Word(shot, begin, numbers, but))
 
     def restart(self) -> None:

@@ -12,6 +12,8 @@ from vhmae.partial_output import check_apart, check_folder
 from vhmae.video.probe import is_address
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+HELD_BY_MATROSKA = (".ogv", ".y4m")
+"""Videos whose sound (Vorbis) or whose planes as they are QuickTime does not hold."""
 
 
 def check_output(output: Path, inputs: list[Path]) -> None:
@@ -33,6 +35,13 @@ def check_output(output: Path, inputs: list[Path]) -> None:
     for source in inputs:
         if output.exists() and source.exists() and output.samefile(source):
             raise InputError(f"{output}: is one of the inputs; choose another name for the output")
+
+
+def container_for(suffix: str) -> str:
+    """The ending of what a video is written as: its own, or of one that is read alone, another."""
+    if suffix in CONTAINERS:
+        return suffix
+    return ".mkv" if suffix in HELD_BY_MATROSKA else ".mov"
 
 
 def codecs_of(output: Path) -> set[str]:
