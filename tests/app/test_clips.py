@@ -457,3 +457,17 @@ def test_nothing_of_a_closed_clip_stays_on_the_disk(page: Page) -> None:
     assert page.send("DELETE", f"projects/{number}").status_code == 204
     left = [one for one in page.app.run.path.glob(f"{number}-*") if any(one.iterdir())]
     assert left == []
+
+
+def test_frames_outside_the_part_are_shown_as_they_are(page: Page) -> None:
+    wanted = {"composite": "clip.mkv", "masks": ["mask.mkv"]}
+    number = page.opened(**wanted, options={"start": 0.4, "end": 0.8})
+    rows = maps_of(page.maps(number, first=0, count=30).content)[1]
+    kept = [row["frame"] for row in rows if row["answers"] != [None]]
+    assert kept == list(range(10, 20))
+    assert {row["flags"] for row in rows} == {1}
+    params = {"size": "full"}
+    plain = picture_of(page.get(f"projects/{number}/frames/0", params={**params, "as": "exact"}))
+    assert np.array_equal(
+        picture_of(page.get(f"projects/{number}/rendered/0", params=params)), plain
+    )

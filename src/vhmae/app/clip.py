@@ -95,6 +95,7 @@ class OpenClip:
             folder: of the run, for this clip alone.
         """
         self.job, self.sources, self.analysis = job, sources, analysis
+        self.within = sources.within()
         self.folder = folder
         info = sources.info
         self.info = info
@@ -337,6 +338,8 @@ class OpenClip:
         if known is not None:
             return int(self.maps.shots[number]), FINAL, known
         shot, look = self.hearer.shot_of(number), self.looks.get(number)
+        if number not in self.within:  # nothing is done to it, and nobody will come to it
+            return shot, FINAL, [None] * len(self.parts)
         if look is not None and look.trouble is None:
             return shot, 0, list(look.answers)
         return shot, UNKNOWN, [None] * len(self.parts)
