@@ -105,6 +105,8 @@ export interface Document {
 export interface Project {
   id: string;
   state: ProjectState;
+  /** How often the clip was opened: what was fetched under another number is of another picture. */
+  openings: number;
   error: Refusal | null;
   name: string;
   file: string | null;

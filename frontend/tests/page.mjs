@@ -461,3 +461,25 @@ test("text is marked to be copied where the page has no clipboard", async () => 
   assert.equal(await copyText(text), true);
   assert.deepEqual([written, marked.length], [["vhmae"], 2]);
 });
+
+test("a page that did not hear of a clip being opened anew fetches it anew", async () => {
+  for (const tellIt of [
+    () => stream.tell("lost", {}),
+    () => stream.tell("project", { id: "7", state: "reading", openings: 2, progress: { proxy: 0, maps: 0 }, error: null }),
+  ]) {
+    const page = await opened({ state: "ready", openings: 1 });
+    page.listen();
+    const clip = page.project.project.value;
+    let openings = 1;
+    answer = (method, path) => (path === "api/projects/7" ? [200, { ...clip, openings }] : [200, []]);
+    const before = page.project.restarts.value;
+    stream.tell("lost", {});
+    await soon();
+    assert.equal(page.project.restarts.value, before);
+    openings = 2;
+    tellIt();
+    await soon();
+    assert.equal(page.project.restarts.value, before + 1);
+    assert.equal(page.project.project.value.openings, 2);
+  }
+});

@@ -39,14 +39,16 @@ export function listen(): void {
   const on = <T>(name: Name, hear: (data: T) => void): void =>
     void hearers.set(name, (data) => hear(JSON.parse(data) as T));
 
-  on<Pick<NonNullable<typeof project.value>, "id" | "state" | "progress" | "error">>("project", (data) => {
+  on<Pick<NonNullable<typeof project.value>, "id" | "state" | "openings" | "progress" | "error">>("project", (data) => {
     const open = project.value;
     if (!open) return void fetchOpened();
     if (open.id !== data.id) return;
     const wasOpening = open.state === "opening";
-    if (data.state === "opening" && !wasOpening) return startAnew();
-    project.value = { ...open, ...data };
-    if (wasOpening || data.state !== open.state) void refresh().catch(complain);
+    if (!wasOpening && (data.state === "opening" || data.openings !== open.openings)) startAnew();
+    const isNew = project.value !== open;
+    project.value = { ...project.value!, ...data };
+    if (isNew && data.state === "opening") return;
+    if (isNew || wasOpening || data.state !== open.state) void refresh().catch(complain);
   });
   on<{ id: string }>("closed", ({ id }) => void hearOfClosing(id));
   on<{ id: string; first: number; last: number }>("maps", ({ id, first, last }) => {

@@ -326,7 +326,10 @@ export async function refresh(): Promise<void> {
     }
     revision.value = found.revision;
   }
+  const before = project.value;
+  const isMissed = before.state !== "opening" && before.openings !== found.openings;
   project.value = found;
+  if (isMissed) restarts.value++; // it was opened anew, and nobody heard of it
 }
 
 /** Another tab saved. */

@@ -265,7 +265,8 @@ class Project:
         self._tell_state()
 
     def _tell_state(self) -> None:
-        told = {"id": self.number, "state": self.state, "error": self.error}
+        told = {"id": self.number, "state": self.state, "openings": self._generation}
+        told |= {"error": self.error}
         self.house.tell("project", {**told, "progress": self.progress()})
 
     def progress(self) -> dict[str, float]:
@@ -371,6 +372,7 @@ class Project:
         facts: dict[str, Any] = {
             "id": self.number,
             "state": self.state,
+            "openings": self._generation,
             "error": self.error,
             "name": Path(str(job.get("composite", ""))).name,
             "file": file,
