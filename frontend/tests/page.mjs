@@ -473,13 +473,26 @@ test("a page that did not hear of a clip being opened anew fetches it anew", asy
     let openings = 1;
     answer = (method, path) => (path === "api/projects/7" ? [200, { ...clip, openings }] : [200, []]);
     const before = page.project.restarts.value;
-    stream.tell("lost", {});
-    await soon();
-    assert.equal(page.project.restarts.value, before);
     openings = 2;
     tellIt();
     await soon();
     assert.equal(page.project.restarts.value, before + 1);
     assert.equal(page.project.project.value.openings, 2);
   }
+});
+
+test("a version outlives a save that another tab was faster with", async () => {
+  const page = await opened({ state: "ready" });
+  const theirs = { ...page.project.document_.value, job: { strength: 0.3 } };
+  const sent = [];
+  answer = (method, _, body) => {
+    if (method !== "PUT") return [200, []];
+    sent.push(body);
+    if (body.revision > 1) return [200, { revision: 3, restarted: false }];
+    return [409, { detail: "", key: "server.revision", values: { revision: 2, document: theirs, mark: null } }];
+  };
+  page.project.saveVersion("mine");
+  await page.project.save();
+  assert.deepEqual(sent.at(-1).document.versions.map((one) => one.name), ["mine"]);
+  assert.deepEqual(sent.at(-1).document.job, { strength: 0.3 });
 });

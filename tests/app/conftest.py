@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from vhmae.app.site import App
 from vhmae.engine.settings import HarmonizerSettings
 
 FRAMES = 30
+GUIDE = {"schema": 1, "points": [{"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}]}
 
 
 @pytest.fixture(scope="session")
@@ -78,3 +80,32 @@ def begun(page: Page, **wanted: object) -> str:
     assert answer.status_code == 201, answer.text
     number: str = answer.json()["id"]
     return number
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory, bold_weights: Path) -> Iterator[Page]:
+    app = app_of(fill(tmp_path_factory.mktemp("renders") / "own"), bold_weights)
+    try:
+        yield Page(app)
+    finally:
+        app.close()
+
+
+@pytest.fixture(scope="module")
+def clip(own: Page) -> str:
+    """A clip of which something was said."""
+    number = own.opened(composite="clip.mkv", masks=["mask.mkv"])
+    facts = own.get(f"projects/{number}").json()
+    document = {**facts["document"], "guide": GUIDE}
+    body = {"revision": facts["revision"], "document": document}
+    assert own.send("PUT", f"projects/{number}/document", body).status_code == 200
+    return number
+
+
+def taken(page: Page, number: str, **wanted: Any) -> dict[str, Any]:
+    """Have something made, and wait for it."""
+    answer = page.post(f"projects/{number}/renders", wanted)
+    assert answer.status_code == 202, answer.text
+    found = page.rendered(answer.json()["id"])
+    assert found["state"] == "done", found["error"]
+    return found

@@ -3,14 +3,12 @@ all."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shlex
 import shutil
 import threading
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.app.conftest import begun, fill
+from tests.app.conftest import GUIDE, begun, fill, taken
 from tests.app.page import Page, app_of, picture_of, waited
 from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, packets, write_video
@@ -32,37 +30,6 @@ from vhmae.grade.export import SUFFIXES
 from vhmae.guide.reading import read_guide
 from vhmae.partial_output import resume_folder
 from vhmae.video.containers import CONTAINERS
-
-GUIDE = {"schema": 1, "points": [{"frame": 4, "at": [45.0, 32.0], "is": "target", "to": "#8090a0"}]}
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory, bold_weights: Path) -> Iterator[Page]:
-    app = app_of(fill(tmp_path_factory.mktemp("renders") / "own"), bold_weights)
-    try:
-        yield Page(app)
-    finally:
-        app.close()
-
-
-@pytest.fixture(scope="module")
-def clip(own: Page) -> str:
-    """A clip of which something was said."""
-    number = own.opened(composite="clip.mkv", masks=["mask.mkv"])
-    facts = own.get(f"projects/{number}").json()
-    document = {**facts["document"], "guide": GUIDE}
-    body = {"revision": facts["revision"], "document": document}
-    assert own.send("PUT", f"projects/{number}/document", body).status_code == 200
-    return number
-
-
-def taken(page: Page, number: str, **wanted: Any) -> dict[str, Any]:
-    """Have something made, and wait for it."""
-    answer = page.post(f"projects/{number}/renders", wanted)
-    assert answer.status_code == 202, answer.text
-    found = page.rendered(answer.json()["id"])
-    assert found["state"] == "done", found["error"]
-    return found
 
 
 def same_video(one: Path, other: Path) -> None:
@@ -478,41 +445,3 @@ def test_mattes_made_in_other_ways_are_other_files(stubbed: Page) -> None:
         for way in ("chroma", "salient", "rvm")
     }
     assert names == {"clip.matte.mkv", "clip.matte-salient.mkv", "clip.matte-rvm.mkv"}
-
-
-def test_grades_of_several_files_replace_none_unless_told(own: Page, clip: str) -> None:
-    folder = own.app.folder.root
-    for there, kind, name in (
-        ("g.cube", "otio", "g.otio"),
-        ("h.shot002.cube", "cube", "h.cube"),
-        ("i.foreground.cube", "cube", "i.cube"),
-    ):
-        (folder / there).write_bytes(b"precious")
-        wanted = {"kind": kind, "output": name}
-        answer = own.post(f"projects/{clip}/renders", wanted)
-        assert (answer.status_code, answer.json()["key"]) == (409, "server.exists")
-        assert (folder / there).read_bytes() == b"precious"
-    assert taken(own, clip, kind="cube", output="g.cube", overwrite=True)["files"]
-
-
-def test_what_comes_while_a_grade_waits_is_kept(own: Page, clip: str) -> None:
-    folder = own.app.folder.root
-    project = own.app.projects.get(clip)
-    taking = own.app.renders.taking(project, "cube", "late.cube", {})
-    waiting = Render("late", project, taking, overwrite=False)
-    (folder / "late.cube").write_bytes(b"precious")
-    own.app.renders._work(waiting, Running())
-    assert waiting.state == "failed"
-    assert (folder / "late.cube").read_bytes() == b"precious"
-
-
-def test_a_picture_is_of_what_was_asked_for_or_none(own: Page, clip: str) -> None:
-    project = own.app.projects.get(clip)
-    taking = own.app.renders.taking(project, "before_after", "asked.png", {"frame": 4})
-    other = dataclasses.replace(taking, job={**taking.job, "caution": 200})
-    waiting = Render("asked", project, other, overwrite=False)
-    own.app.renders._work(waiting, Running())
-    assert waiting.state == "failed"
-    assert waiting.error is not None
-    assert "opened anew" in waiting.error["detail"]
-    assert not (own.app.folder.root / "asked.png").exists()

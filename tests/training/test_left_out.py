@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vhmae.data.clips import Pack
+from vhmae.data.clips import Pack, source_group
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
 from vhmae.training.recipe import DataConfig, LookStage
@@ -153,3 +153,9 @@ def test_a_pack_is_made_anew_where_its_folder_has_changed(root: Path) -> None:
     assert _pack_file(data, "one") == before
     (root / "one" / "one-more.jpg").write_bytes(b"x")
     assert _pack_file(data, "one") != before
+
+
+def test_objects_of_one_video_never_stand_on_both_sides() -> None:
+    assert source_group("v0/object_1") == source_group("v0/object_2")
+    assert source_group("a__b12/object_1") == source_group("a__b3")
+    assert source_group("v0/object_1") != source_group("w0/object_1")

@@ -9,10 +9,14 @@ import pytest
 import torch
 
 from tests.support.networks import TINY
-from tests.support.training import plain
+from tests.support.scenes import moving_scene
+from tests.support.training import plain, recipe, write_data
+from vhmae.data.hyoutube import write_jpeg
 from vhmae.data.synthesis import TrainingBatch
 from vhmae.errors import InputError
+from vhmae.model.files import read_card
 from vhmae.model.vhmae import VHMAE, Prediction
+from vhmae.training.loop import Trainer
 from vhmae.training.recipe import LossConfig, Recipe, Stage
 from vhmae.training.resuming import require_same_recipe
 from vhmae.training.stages import SceneStage
@@ -93,3 +97,25 @@ def test_a_masking_that_draws_hides_the_same_tokens_in_parts_and_others_for_each
     assert torch.equal(masked(1, range(1), range(1, 2)), drawn)
     assert not torch.equal(drawn[0], drawn[1])
     assert not torch.equal(masked(2, range(2)), drawn)
+
+
+def test_a_finished_run_that_is_resumed_keeps_its_scores(tmp_path: Path) -> None:
+    root = write_data(tmp_path)
+    facts = []
+    for resume in (False, True):
+        Trainer(recipe(root), tmp_path / "run", "cpu").run(resume=resume)
+        facts.append(read_card(str(tmp_path / "run" / "weights.safetensors")).facts["dev_scores"])
+    assert facts[0]
+    assert facts[0] == facts[1]
+
+
+def test_photographs_without_masks_alone_are_trained_on(tmp_path: Path) -> None:
+    root = write_data(tmp_path)
+    (root / "photos").mkdir()
+    for number in range(3):
+        picture = moving_scene(number + 1, 96, 72)[0][-1]
+        write_jpeg(root / "photos" / f"p{number}.jpg", picture)
+    usual = recipe(root)
+    data = dataclasses.replace(usual.data, folders=("photos",), dev_list=None)
+    Trainer(dataclasses.replace(usual, data=data), tmp_path / "run", "cpu").run()
+    assert (tmp_path / "run" / "weights.safetensors").exists()

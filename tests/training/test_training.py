@@ -22,7 +22,7 @@ from tests.support.training import journal, losses_of, numbers, plain, recipe, w
 from vhmae.cli import main
 from vhmae.color.cube import write_cube
 from vhmae.config import read_config, to_tree
-from vhmae.data.clips import Pack, source_group
+from vhmae.data.clips import Pack
 from vhmae.data.hyoutube import write_jpeg, write_mask
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.errors import InputError
@@ -479,29 +479,3 @@ def test_the_papers_recipe_starts_on_a_set_in_hyoutubes_layout(tmp_path: Path) -
     assert [line["step"] for line in journal(tmp_path / "run")] == [1, 2]
     facts = read_card(str(tmp_path / "run" / "weights.safetensors")).facts
     assert facts["data"] == ["HYouTube/train_list.txt"]
-
-
-def test_objects_of_one_video_never_stand_on_both_sides() -> None:
-    assert source_group("v0/object_1") == source_group("v0/object_2")
-    assert source_group("a__b12/object_1") == source_group("a__b3")
-    assert source_group("v0/object_1") != source_group("w0/object_1")
-
-
-def test_a_finished_run_that_is_resumed_keeps_its_scores(root: Path, tmp_path: Path) -> None:
-    facts = []
-    for resume in (False, True):
-        Trainer(recipe(root), tmp_path / "run", "cpu").run(resume=resume)
-        facts.append(read_card(str(tmp_path / "run" / "weights.safetensors")).facts["dev_scores"])
-    assert facts[0]
-    assert facts[0] == facts[1]
-
-
-def test_photographs_without_masks_alone_are_trained_on(root: Path, tmp_path: Path) -> None:
-    (root / "photos").mkdir()
-    for number in range(3):
-        picture = moving_scene(number + 1, 96, 72)[0][-1]
-        write_jpeg(root / "photos" / f"p{number}.jpg", picture)
-    usual = recipe(root)
-    data = dataclasses.replace(usual.data, folders=("photos",), dev_list=None)
-    Trainer(dataclasses.replace(usual, data=data), tmp_path / "run", "cpu").run()
-    assert (tmp_path / "run" / "weights.safetensors").exists()

@@ -136,6 +136,7 @@ export function saveVersion(name: string): void {
   const now = document_.value;
   if (!now) return;
   const version = { name, saved: new Date().toISOString(), job: now.job, guide: now.guide };
+  unsaved = [...unsaved.filter((one) => one.name !== name), version];
   put({ ...now, versions: [...now.versions.filter((one) => one.name !== name), version] });
 }
 
@@ -151,6 +152,7 @@ function cleared(): NonNullable<Edit["job"]> {
 
 export function dropVersion(name: string): void {
   const now = document_.value;
+  unsaved = unsaved.filter((one) => one.name !== name);
   if (now) put({ ...now, versions: now.versions.filter((one) => one.name !== name) });
 }
 
@@ -171,6 +173,8 @@ let saves = 0;
 /** Questions how far the server is, and the last of them that was answered. */
 let asked = 0;
 let answered = 0;
+/** Versions that no save has told the server of yet. */
+let unsaved: Document["versions"] = [];
 
 function put(to: Document): void {
   document_.value = to;
@@ -217,6 +221,7 @@ async function write(id: string, now: Document): Promise<void> {
     const done = await api.save(id, revision.value, now, mark).finally(() => saves++);
     revision.value = done.revision;
     unanswered.clear();
+    unsaved = unsaved.filter((one) => !now.versions.includes(one));
     if (done.restarted) {
       startAnew();
       await refresh();
@@ -249,7 +254,7 @@ async function write(id: string, now: Document): Promise<void> {
   }
 }
 
-/** Take what another tab has saved; one's own stands a step back. */
+/** Take what another tab has saved; one's own stands a step back, and one's own new versions beside theirs. */
 function adopt(theirs: Document, at: number): void {
   const mine = document_.value;
   if (mine) past.value = [...past.value, { label: "edit.tab", job: mine.job, guide: mine.guide }];
@@ -258,6 +263,8 @@ function adopt(theirs: Document, at: number): void {
   isDirty = false;
   saving.value = "saved";
   document_.value = theirs;
+  const own = unsaved.filter((one) => theirs.versions.every(({ name }) => name !== one.name));
+  if (own.length > 0) put({ ...theirs, versions: [...theirs.versions, ...own] });
 }
 
 // --- opening and closing
@@ -280,6 +287,7 @@ async function take(found: Project): Promise<void> {
   future.value = [];
   revision.value = found.revision;
   isDirty = false;
+  unsaved = [];
   unanswered.clear();
   saving.value = "saved";
   currentObject.value = 1;
