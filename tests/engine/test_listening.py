@@ -286,3 +286,16 @@ def test_a_point_that_cannot_be_loses_no_frame() -> None:
     out += [one for _ in range(3) if (one := own.step(FRAME, MASK)) is not None]
     out += own.flush()
     assert len(out) == 6
+
+
+def test_a_point_that_cannot_be_leaves_both_sides_at_one_frame() -> None:
+    own = live(move="both")
+    far = Point(kind="match", at=(X, Y), frame=2, to=(500.0, 2.0))
+    own.guide(Guide(points=(far,)), SURE)
+    out = run(own, 2)
+    for _ in range(2):
+        with pytest.raises(InputError, match="outside the frame"):
+            own.step(FRAME, MASK)
+    own.guide(Guide(), SURE)
+    out += run(own, 2) + own.flush()
+    assert len(out) == 6

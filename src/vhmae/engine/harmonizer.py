@@ -237,6 +237,7 @@ class Harmonizer(Stepping):
         )
         self._estimates: deque[Estimate] = deque()
         self._pending: deque[tuple[int, int, bool, Any]] = deque()
+        self._last_released: tuple[int, int, bool, Any] = (0, -1, False, None)
         self._unread: tuple[int, int] = (-1, -1)
         """Shot and number of the last frame that stayed untouched since nothing could be read."""
         self.surveyed: Surveyed | None = None
@@ -435,8 +436,12 @@ class Harmonizer(Stepping):
 
     def _release(self) -> Released:
         released = self._answered(*self._pending[0])  # a word that cannot be loses no frame
-        self._pending.popleft()
+        self._last_released = self._pending.popleft()
         return released
+
+    def wait_again(self) -> None:
+        """Have the frame that was released last wait again, where another side cannot go on."""
+        self._pending.appendleft(self._last_released)
 
     def _answered(self, shot: int, index: int, foreground: bool, payload: Any) -> Released:
         """A frame with what is done to it."""

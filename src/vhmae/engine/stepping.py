@@ -12,6 +12,7 @@ from vhmae.engine.moving import outside
 from vhmae.engine.networks import Precision
 from vhmae.engine.rendering import Released, render_rgb
 from vhmae.engine.sight import MaskKind, thumbnail_of
+from vhmae.errors import InputError
 from vhmae.guide.prior import Prior
 
 if TYPE_CHECKING:
@@ -49,17 +50,27 @@ class Stepping:
                 1 are taken as bool, until a mask of the stream has had more.
         Raises:
             ShapeError: for other shapes, types or values.
+            InputError: for a word that cannot be, once its frame comes: no frame is lost by it.
         """
         mask = self._masks.checked(frame, mask)
         own = cast("Harmonizer", self)
         if own.skin and own.move.foreground and own.network.holds_between_key_frames:
             self.warned_prior()
         see = functools.partial(thumbnail_of, frame)
-        ready = [
-            side.push((frame, cover), see, cover)
-            for side in self.moving
-            for cover in (covered_by(side, mask),)
-        ]
+        ready: list[list[Released]] = []
+        trouble: InputError | None = None
+        for side in self.moving:  # all of them, so that they stay at one frame
+            cover = covered_by(side, mask)
+            try:
+                ready.append(side.push((frame, cover), see, cover))
+            except InputError as error:
+                trouble = trouble or error
+                ready.append([])
+        if trouble is not None:
+            for side, released in zip(self.moving, ready, strict=True):
+                if released:
+                    side.wait_again()
+            raise trouble
         return _rendered([one[0] for one in ready]) if ready[0] else None
 
     def warned_prior(self) -> Prior:
