@@ -223,10 +223,10 @@ class Sources:
             shows_background(matte) for matte in itertools.islice((m for m in mattes if m.any()), 1)
         ]
         if not marked:
-            raise InputError(
-                f"{name}: has no foreground in any frame; white must mark the foreground, check "
-                "the mask"
-            )
+            told = "white must mark the foreground, check the mask"
+            if self.layers is not None:
+                told += ", and whether the layer lies within the frame (`position`, `scale`)"
+            raise InputError(f"{name}: has no foreground in any frame; {told}")
         if (
             job.reference is None
             and not marked[0]
