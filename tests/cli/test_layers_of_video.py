@@ -277,7 +277,7 @@ def test_layers_that_do_not_fit_are_refused(
         (("--foreground", str(short)), "has 3 frames"),
         (("--foreground", str(work / "f.%02d.png"), "--scale", "0"), "--scale"),
         (("--foreground", str(work / "f.%02d.png"), "--position", "1"), "is not X,Y"),
-        (("--foreground", str(work / "f.%02d.png"), "--position", "500,0"), "lies within the frame"),
+        (("--foreground", str(work / "f.%02d.png"), "--position", "500,0"), "within the frame"),
         ((), "--foreground and --background"),
     ):
         assert run(work, tmp_path / "x.mkv", *options) == 2, options
