@@ -91,7 +91,8 @@ def test_a_layer_holds_numbers_alone(work: Path, tmp_path: Path) -> None:
     """What is not shown counts for nothing, what half floats cannot hold is the most they can."""
     light, alpha = np.full((2, 2, 3), np.inf, np.float32), np.array([[0.0, 1.0], [0.5, 0.0]])
     light[0, 1], light[1, 0] = 1e5, 0.5
-    light[1, 1] = np.nan
+    light[1, 1] = light[0, 1, 2] = np.nan
     write_new(tmp_path / "l.exr", light, alpha.astype(np.float32))
     found = read_exr(tmp_path / "l.exr")
     assert found[..., 0].tolist() == [[0.0, 65504.0], [0.25, 0.0]]
+    assert np.isfinite(found).all()

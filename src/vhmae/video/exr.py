@@ -462,7 +462,7 @@ def write_new(
     shown = light if alpha is None else np.zeros_like(light)
     if alpha is not None:  # what is not shown counts for nothing, however bright it is
         np.multiply(light, alpha[..., None], out=shown, where=alpha[..., None] > 0.0)
-    held = np.clip(shown, -LARGEST_HALF, LARGEST_HALF).astype(np.float16)
+    held = np.clip(np.nan_to_num(shown), -LARGEST_HALF, LARGEST_HALF).astype(np.float16)
     pixels = {name: held[..., place].copy() for place, name in enumerate("RGB")}
     if alpha is not None:
         pixels["A"] = alpha.astype(np.float16)
