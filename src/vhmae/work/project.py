@@ -49,9 +49,7 @@ def project_values(tree: dict[str, Any], path: Path, kind: type = HarmonizeJob) 
     job, said = tree.get("job", {}), tree.get("guide")
     if not isinstance(job, dict):
         raise InputError(f"{path}: job {job!r:.40}: expected options by their names; mend it")
-    own = {one.name for one in options_of(kind)}
-    all_ = values_from_json(HarmonizeJob, job, str(path))
-    values = {name: value for name, value in all_.items() if name in own}
+    values = reported_values(job, path, kind)
     for one in options_of(kind):
         is_file = one.role != "plain" or one.hint is Path
         if is_file and one.name in values:
@@ -63,11 +61,11 @@ def project_values(tree: dict[str, Any], path: Path, kind: type = HarmonizeJob) 
 
 
 def reported_values(job: dict[str, Any], path: Path, kind: type = HarmonizeJob) -> dict[str, Any]:
-    """The options that a report of harmonizing holds, for a job of some kind: what was read and
-    how, for another kind, and not where it was written.
+    """The options of harmonizing that a file holds, for a job of some kind: what is read and how,
+    for another kind, and not where it is written.
 
     Args:
-        path: of the report, for messages.
+        path: of the file, for messages.
         kind: options of harmonizing that it does not have are left out.
     Raises:
         InputError: for unknown options, and wrong values.
