@@ -52,6 +52,11 @@ export class Harmonized {
     return this.released[index]!.shot;
   }
 
+  /** How much of its change a frame is given, 0 to 1: less of it in a fade. */
+  shareOf(index: number): number {
+    return this.released[index]!.shown;
+  }
+
   /** Frames with a foreground that could not be read: they stay as they are. */
   get unread(): number {
     return this.stream.unread;

@@ -34,6 +34,8 @@ export interface Shown {
   shot: number;
   /** Before strength and without what was said. */
   maps: Maps;
+  /** How much of its change the frame is given, 0 to 1: less of it in a fade. */
+  share: number;
 }
 
 /** Where dials and choices of a shot are measured. */
@@ -129,7 +131,7 @@ export function withPoint(said: Said, shown: Shown, is: Kind, at: Place, to: Goa
   const point: Point = { frame: shown.frame.index, at, is, ...(to === undefined ? {} : { to }) };
   const goal = Array.isArray(to) ? diskMean(shown.frame.pixels, ...to) : typeof to === "string" ? colorOf(to) : null;
   const number = told.seen.length + 1;
-  const seen: Seen = { point, number, shot: shown.shot, ...found, ...(goal ? { goal } : {}) };
+  const seen: Seen = { point, number, shot: shown.shot, share: shown.share, ...found, ...(goal ? { goal } : {}) };
   return new Map(said).set(shown.shot, { ...told, seen: [...told.seen, seen] });
 }
 

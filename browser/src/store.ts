@@ -211,7 +211,7 @@ export const tried = signal<Float64Array | null>(null);
 export const answered = computed<Shown | null>(() => {
   const [found, frame] = [harmonized.value, shown.value];
   const maps = found && frame ? found.mapsOf(frame.index) : null;
-  return maps && { frame: frame!, shot: found!.shotOf(frame!.index), maps };
+  return maps && { frame: frame!, shot: found!.shotOf(frame!.index), maps, share: found!.shareOf(frame!.index) };
 });
 
 const decisions = computed<Map<number, Decision>>(() =>

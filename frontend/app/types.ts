@@ -109,7 +109,10 @@ export interface Project {
   openings: number;
   error: Refusal | null;
   name: string;
+  /** Of the project, once it is saved. */
   file: string | null;
+  /** Where that file lies or will lie; null for a clip that was sent, which ends with the server. */
+  place: string | null;
   layers: boolean;
   width: number | null;
   height: number | null;

@@ -74,9 +74,8 @@ def test_what_is_there_is_replaced_only_when_told(own: Page, clip: str) -> None:
     assert (folder / "there.mkv").read_bytes() == b"precious"
     over_input = {"kind": "video", "output": "clip.mkv", "overwrite": True}
     answer = own.post(f"projects/{clip}/renders", over_input)
-    failed = own.rendered(answer.json()["id"])
-    assert failed["state"] == "failed"
-    assert "input" in failed["error"]["detail"]
+    assert answer.status_code == 400
+    assert "input" in answer.json()["detail"]
     assert decode(folder / "clip.mkv")
 
 
@@ -86,6 +85,11 @@ def test_what_is_there_is_replaced_only_when_told(own: Page, clip: str) -> None:
         ({"kind": "film"}, "unknown kind"),
         ({"kind": "video", "options": {"crff": 3}}, "crff"),
         ({"kind": "video", "options": {"crf": "much"}}, "crf"),
+        ({"kind": "video", "options": {"codec": "libx264", "crf": 80}}, "crf"),
+        ({"kind": "video", "options": {"codec": "nothing"}}, "nothing"),
+        ({"kind": "video", "options": {"preset": "swift"}}, "preset"),
+        ({"kind": "video", "output": "film.xyz"}, "film.xyz"),
+        ({"kind": "layer", "options": {"codec": "libx264"}}, "alpha"),
         ({"kind": "cube", "options": {"crf": 3}}, "crf"),
         ({"kind": "cube", "options": {"key_frames": "many"}}, "key_frames"),
         ({"kind": "cube", "options": {"key_frames": -1}}, "key_frames -1: expected 1 or more"),
@@ -228,10 +232,10 @@ def test_a_green_screen_is_cut_out(own: Page) -> None:
 
 
 def test_trouble_ends_one_entry_and_not_the_queue(own: Page, clip: str) -> None:
-    wrong = {"kind": "video", "output": "no.mkv", "options": {"codec": "nothing"}}
+    wrong = {"kind": "video", "output": "no.mkv", "options": {"start": 99.0}}
     failed = own.rendered(own.post(f"projects/{clip}/renders", wrong).json()["id"])
     assert failed["state"] == "failed"
-    assert "nothing" in failed["error"]["detail"]
+    assert "start" in failed["error"]["detail"]
     assert str(own.app.folder.root) not in json.dumps(failed)
     assert taken(own, clip, kind="before_after", output="ok.png", options={"frame": 1})
     assert not [name for name in os.listdir(own.app.folder.root) if name.startswith("no.mkv")]

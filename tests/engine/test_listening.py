@@ -299,3 +299,38 @@ def test_a_point_that_cannot_be_leaves_both_sides_at_one_frame() -> None:
     own.guide(Guide(), SURE)
     out += run(own, 2) + own.flush()
     assert len(out) == 6
+
+
+@pytest.mark.parametrize("move", ["foreground", "both"])
+def test_a_point_that_cannot_be_loses_no_frame_at_the_end_of_the_stream_either(move: str) -> None:
+    def waiting() -> tuple[Harmonizer, list[np.ndarray]]:
+        harmonizer = Harmonizer(
+            changing_model(), precision="fp32", caution=0.0, lookahead=9, move=move
+        )
+        return harmonizer, run(harmonizer, 12)
+
+    outside = Guide(points=(Point(kind="match", at=(X, Y), frame=8, to=(500.0, 2.0)),))
+    plain, own = waiting(), waiting()
+    want = plain[0].flush()
+    own[0].guide(outside, SURE)
+    for _ in range(2):  # nothing is mended by asking again
+        with pytest.raises(InputError, match="outside the frame"):
+            own[0].flush()
+    own[0].guide(Guide(), SURE)
+    assert np.array_equal(np.stack(own[0].flush()), np.stack(want))
+    assert own[0].flush() == []
+    assert np.array_equal(np.stack(run(own[0], 12)), np.stack(plain[1]))
+
+
+def test_frames_of_a_flush_that_was_broken_off_leave_first() -> None:
+    own = Harmonizer(changing_model(), precision="fp32", caution=0.0, lookahead=9)
+    out = run(own, 12)
+    own.guide(Guide(points=(Point(kind="keep", at=(0, 0), frame=8),)), SURE)
+    with pytest.raises(InputError):
+        own.flush()
+    own.guide(Guide(), SURE)
+    out += run(own, 1)
+    assert len(out) + len(own.flush()) == 13
+    run(own, 12)
+    own.reset()
+    assert own.flush() == []

@@ -60,7 +60,8 @@ def seen_points() -> list[Seen]:
         composite = found[1].composite if number == len(words) else composite
         answer = composite + added(composite, a_map(7))
         goal = np.array(point.color) if point.color else rng.uniform(0.0, 1.0, 3)
-        found.append(Seen(point, number, 0, composite, answer, goal if point.to else None))
+        share = 0.4 if number == 3 else 1.0  # a frame of a fade
+        found.append(Seen(point, number, 0, composite, answer, goal if point.to else None, share))
     return found
 
 
@@ -72,6 +73,7 @@ def as_page(seen: Seen) -> dict[str, Any]:
         "shot": seen.shot,
         "composite": seen.composite.tolist(),
         "answer": seen.answer.tolist(),
+        **({} if seen.share == 1.0 else {"share": seen.share}),
     }
     return tree if seen.goal is None else tree | {"goal": seen.goal.tolist()}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from tests.frontend.app import (
     write_clip,
 )
 from tests.support.browser import abort, intercept, violations
-from tests.support.server import served
+from tests.support.server import served, serving
 from vhmae.engine.rendering import KeepingChange, render_rgb
 
 pytestmark = pytest.mark.timeout(900)  # where many tests share the processor
@@ -183,6 +184,21 @@ def test_a_dial_turns_without_the_server(page: Page, address: str) -> None:
     page.get_by_role("button", name="Reset dials").click()
     settle(page)
     assert np.abs(canvas_of(page).astype(int) - before.astype(int)).max() <= 1
+
+
+def test_a_change_outlives_its_server(page: Page, weights: tuple[str, ...], tmp_path: Path) -> None:
+    write_clip(tmp_path, "kept")
+    options = ("app", str(tmp_path), "--no-browser", *weights)
+    with served(*options) as (address, _):
+        open_clip(page, address, "kept")
+        port = address.rstrip("/").rsplit(":", 1)[1]
+    page.get_by_label("Exposure", exact=True).fill("2")
+    expect(page.locator(".clip small")).to_have_text("Not saved")
+    with serving([sys.executable, "-m", "vhmae", *options, "--port", port]):
+        wait_for_takes(page)
+        assert saved(tmp_path, "kept")["guide"]["dials"]["exposure"] > 1.0
+        page.get_by_role("radio", name="After", exact=True).click()
+        settle(page)
 
 
 # What draws the pictures of takes is in no page: it is noted down when it is made.

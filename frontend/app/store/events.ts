@@ -1,16 +1,16 @@
 /** What the server tells by itself; events are hints, the state is fetched. */
 
 import { effect, untracked } from "@preact/signals";
-import { address } from "../api";
+import { address, api } from "../api";
 import type { Render, Shots } from "../types";
 import { askSoon, forgetColors } from "./answers";
 import { mapsOf } from "./maps";
 import { fetchOpened, hearOfClosing } from "./opened";
 import { forgetPictures } from "./pictures";
 import { frame, lastFrame, speed } from "./playhead";
-import { hearOfRevision, isOpen, project, projectId, refresh, restarts, save, startAnew } from "./project";
+import { hearOfRevision, isOpen, openAgain, project, projectId, refresh, restarts, save, startAnew } from "./project";
 import { fetchRenders, hearOf } from "./renders";
-import { complain, tell } from "./session";
+import { complain, greet, session, tell } from "./session";
 import { t } from "../text";
 import { Stream, type Name, type Told } from "../worker/told";
 
@@ -69,8 +69,21 @@ export function listen(): void {
   follow((told) => (told.name === "open" ? opened() : hearers.get(told.name)?.(told.data)));
 }
 
-/** Ask for all that may have been told while nobody heard. */
-async function catchUp(): Promise<void> {
+/** The server is another one than what is shown was opened on. */
+let isAnew = false;
+
+/** Ask for all that may have been told while nobody heard, perhaps of a server that was begun anew. */
+export async function catchUp(): Promise<void> {
+  const now = await api.session().catch(() => null);
+  if (now && now.csrf !== session.value?.csrf) {
+    await greet();
+    isAnew = true;
+  }
+  if (isAnew) {
+    if (!session.value?.signed_in) return; // who signs in comes here again
+    await openAgain();
+    isAnew = false;
+  }
   await Promise.all([fetchRenders().catch(complain), save()]); // what could not be saved was kept
   if (!project.value) return fetchOpened();
   await refresh();

@@ -173,6 +173,8 @@ let saves = 0;
 /** Questions how far the server is, and the last of them that was answered. */
 let asked = 0;
 let answered = 0;
+/** The document as the server had it last. */
+let stood: Document | null = null;
 /** Versions that no save has told the server of yet. */
 let unsaved: Document["versions"] = [];
 
@@ -220,6 +222,7 @@ async function write(id: string, now: Document): Promise<void> {
   try {
     const done = await api.save(id, revision.value, now, mark).finally(() => saves++);
     revision.value = done.revision;
+    stood = now;
     unanswered.clear();
     unsaved = unsaved.filter((one) => !now.versions.includes(one));
     if (done.restarted) {
@@ -232,6 +235,7 @@ async function write(id: string, now: Document): Promise<void> {
       const { document: theirs, revision: at, mark: last } = error.refusal.values as unknown as Overtaken;
       if (last !== null && unanswered.has(last)) {
         revision.value = at; // it is one's own, whose answer was lost
+        stood = theirs;
         isDirty = true;
         saving.value = "saving";
       } else {
@@ -262,7 +266,7 @@ function adopt(theirs: Document, at: number): void {
   revision.value = at;
   isDirty = false;
   saving.value = "saved";
-  document_.value = theirs;
+  stood = document_.value = theirs;
   const own = unsaved.filter((one) => theirs.versions.every(({ name }) => name !== one.name));
   if (own.length > 0) put({ ...theirs, versions: [...theirs.versions, ...own] });
 }
@@ -291,9 +295,42 @@ async function take(found: Project): Promise<void> {
   unanswered.clear();
   saving.value = "saved";
   currentObject.value = 1;
-  document_.value = found.document;
+  stood = document_.value = found.document;
   project.value = found;
   location.hash = `project=${found.id}`;
+}
+
+/** Open the clip that is shown on a server that was begun anew and knows nothing of it; what stands here alone is kept. */
+export async function openAgain(): Promise<void> {
+  const [open, last] = [project.value, stood];
+  if (!open?.place || !last) return; // what was sent to a server went with it
+  const found = await again(open.place, last.job);
+  if (project.value?.id !== open.id) return;
+  unanswered.clear();
+  project.value = found;
+  restarts.value++;
+  if (JSON.stringify(found.document) === JSON.stringify(last)) {
+    revision.value = found.revision;
+    return;
+  }
+  const isLost = isDirty;
+  adopt(found.document, found.revision);
+  if (isLost) tell(t("tabs.taken"));
+}
+
+/** A clip by its project's file; by what it is made of where nothing of it was ever saved. */
+async function again(file: string, job: Job): Promise<Project> {
+  try {
+    return await api.open({ project: file });
+  } catch (error) {
+    const { composite, foreground, masks = [] } = job;
+    if (!(error instanceof ApiError) || error.refusal.key !== "server.no-file" || !composite) throw error;
+    const folder = file.slice(0, file.lastIndexOf("/") + 1);
+    const from = (path: string): string => (path.startsWith("upload:") ? path : folder + path);
+    const brought = { masks: masks.map(from) };
+    if (foreground === undefined) return api.open({ composite: from(composite), ...brought });
+    return api.open({ background: from(composite), foreground: from(foreground), ...brought });
+  }
 }
 
 /** Leave the clip, unless something of it stands here alone; the server keeps it open for other tabs. */
@@ -330,7 +367,7 @@ export async function refresh(): Promise<void> {
   if (found.revision !== revision.value && !isDirty && !inFlight) {
     if (JSON.stringify(found.document) !== JSON.stringify(document_.value)) {
       if (document_.value) adopt(found.document, found.revision);
-      else document_.value = found.document;
+      else stood = document_.value = found.document;
     }
     revision.value = found.revision;
   }

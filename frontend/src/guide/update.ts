@@ -62,6 +62,8 @@ export interface Seen {
   answer: Color;
   /** The color that the point is told to take after. */
   goal?: Color;
+  /** How much of its change the frame is given, 0 to 1: less of it in a fade. All of it, where it is not told. */
+  share?: number;
 }
 
 /** `measure * color = wanted` at a place, whatever the color is made of. */
@@ -262,7 +264,8 @@ export function report(
   return seen.map((one, place) => {
     const word = told[place]!;
     const full = made(word, change);
-    const color = full.map((value, i) => one.composite[i]! + strength * (value - one.composite[i]!));
+    const part = strength * (one.share ?? 1);
+    const color = full.map((value, i) => one.composite[i]! + part * (value - one.composite[i]!));
     const got = color.map((value) => clip(value)) as unknown as Color;
     const left = leftOf(word, got);
     const square = left.reduce((sum, value) => sum + value ** 2, 0) / left.length;

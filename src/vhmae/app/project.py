@@ -365,17 +365,17 @@ class Project:
     def facts(self) -> dict[str, Any]:
         """The project as ``GET api/projects/ID`` tells it."""
         clip, job = self._clip, self.document.tree["job"]
-        saved = self.document.path if self.document.is_saved else None
-        file = None
-        if saved is not None and saved.resolve().is_relative_to(self.house.folder.root):
-            file = saved.resolve().relative_to(self.house.folder.root).as_posix()
+        path, place = self.document.path.resolve(), None
+        if path.is_relative_to(self.house.folder.root):
+            place = path.relative_to(self.house.folder.root).as_posix()
         facts: dict[str, Any] = {
             "id": self.number,
             "state": self.state,
             "openings": self._generation,
             "error": self.error,
             "name": Path(str(job.get("composite", ""))).name,
-            "file": file,
+            "file": place if self.document.is_saved else None,
+            "place": place,
             "layers": job.get("foreground") is not None,
             "progress": self.progress(),
             "revision": self.document.revision,

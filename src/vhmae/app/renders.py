@@ -20,8 +20,11 @@ from vhmae.app.project import Project
 from vhmae.app.refusals import Refused
 from vhmae.app.taking import Cancelled, Running, take
 from vhmae.errors import VhmaeError
+from vhmae.options import values_from_json
 from vhmae.partial_output import resume_folder
 from vhmae.video.sequence import PICTURES, has_number, pictures_there
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.output import Output
 
 State = Literal["waiting", "running", "done", "failed", "cancelled", "stopped"]
 OPEN_STATES = ("waiting", "running", "stopped", "cancelled")
@@ -107,6 +110,20 @@ def command_of(project: Project, taking: Taking) -> str:
     return shown_command(taking, tree, project.outputs, project.document.path)
 
 
+def check_written(project: Project, taking: Taking) -> None:
+    """Refuse what the output cannot be, before it waits its turn; what is asked for of a clip that
+    is still being opened is refused when its turn comes."""
+    if taking.kind not in ("video", "layer"):
+        return
+    try:
+        info = project.clip.info
+    except Refused:
+        return
+    tree = job_tree(taking, project.job_of(taking.job))
+    values = values_from_json(HarmonizeJob, tree, "options")
+    Output(HarmonizeJob(**{**values, "output": taking.output}), info)
+
+
 class Renders:
     """The queue, and the thread that works on it."""
 
@@ -140,7 +157,12 @@ class Renders:
         return taking
 
     def add(self, project: Project, taking: Taking, overwrite: bool) -> Render:
-        """Put something into the queue."""
+        """Put something into the queue.
+
+        Raises:
+            InputError, Refused: where it cannot be written.
+        """
+        check_written(project, taking)
         if not overwrite and is_there(taking):
             raise Refused("server.exists", path=project.house.folder.text(taking.output))
         with self._changed:

@@ -168,6 +168,7 @@ class Harmonizer(Stepping):
                 keep=keep,
                 side=self.move.sides[-1],
             )
+        self._done = deque()
         self._forget()
 
     @classmethod
@@ -220,6 +221,7 @@ class Harmonizer(Stepping):
 
     def reset(self) -> None:
         """Forget the stream: another one begins."""
+        self._done.clear()
         self._forget()
         if self.behind is not None:
             self.behind.reset()

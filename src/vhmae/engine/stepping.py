@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import warnings
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 from vhmae.arrays import Array, Matte, Picture
@@ -24,6 +26,8 @@ class Stepping:
     out is rendered."""
 
     _masks: MaskKind
+    _done: deque[Picture]
+    """Frames that are rendered and not handed out yet: a word has broken :meth:`flush` off."""
     _warned = False
 
     @property
@@ -57,12 +61,32 @@ class Stepping:
         if own.skin and own.move.foreground and own.network.holds_between_key_frames:
             self.warned_prior()
         see = functools.partial(thumbnail_of, frame)
+        covers = [covered_by(side, mask) for side in self.moving]
+        ready = self._of_all(
+            [
+                functools.partial(side.push, (frame, cover), see, cover)
+                for side, cover in zip(self.moving, covers, strict=True)
+            ]
+        )
+        if not ready:
+            return None
+        self._done.append(_rendered(ready))
+        return self._done.popleft()
+
+    def _of_all(self, asked: Sequence[Callable[[], Iterable[Released]]]) -> list[Released]:
+        """What each side releases next, one frame of all or none.
+
+        Args:
+            asked: of each side in turn: gives a frame, or none. All are asked, so that they stay at
+                one frame.
+        Raises:
+            InputError: for a word that cannot be; what other sides released waits again.
+        """
         ready: list[list[Released]] = []
         trouble: InputError | None = None
-        for side in self.moving:  # all of them, so that they stay at one frame
-            cover = covered_by(side, mask)
+        for ask in asked:
             try:
-                ready.append(side.push((frame, cover), see, cover))
+                ready.append(list(ask()))
             except InputError as error:
                 trouble = trouble or error
                 ready.append([])
@@ -71,7 +95,7 @@ class Stepping:
                 if released:
                     side.wait_again()
             raise trouble
-        return _rendered([one[0] for one in ready]) if ready[0] else None
+        return [one for released in ready for one in released]
 
     def warned_prior(self) -> Prior:
         """The prior of the weights; where they have none of their own, a warning says so, once."""
@@ -83,10 +107,21 @@ class Stepping:
         return prior
 
     def flush(self) -> list[Picture]:
-        """The frames that are still waiting, in order; the stream begins anew afterwards."""
-        waiting = [side.drain() for side in self.moving]
+        """The frames that are still waiting, in order; the stream begins anew afterwards.
+
+        Raises:
+            InputError: for a word that cannot be: no frame is lost by it, and once it is taken back
+                (:meth:`Harmonizer.guide`), the next call gives all of them.
+        """
+        draining = [side.drain_lazily() for side in self.moving]
+        while parts := self._of_all(
+            [functools.partial(itertools.islice, one, 1) for one in draining]
+        ):
+            self._done.append(_rendered(parts))
         self._masks = MaskKind()
-        return [_rendered(parts) for parts in zip(*waiting, strict=True)]
+        done = list(self._done)
+        self._done.clear()
+        return done
 
     def harmonize(self, frames: Iterable[Picture], masks: Iterable[Matte]) -> Iterator[Picture]:
         """Harmonize a whole clip, lazily: as many frames come out as go in.

@@ -14,7 +14,13 @@ from vhmae.engine.moving import Move
 from vhmae.errors import InputError, counted
 from vhmae.video.containers import check_output
 from vhmae.video.delivery import planar_format
-from vhmae.video.encoders import ENCODERS, choose_encoder, holds_alpha, pixel_format
+from vhmae.video.encoders import (
+    ENCODERS,
+    choose_encoder,
+    encoder_options,
+    holds_alpha,
+    pixel_format,
+)
 from vhmae.video.exr import is_exr
 from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.matte import has_alpha, layer_info
@@ -73,6 +79,9 @@ class Output:
             )
         if not self.is_pictures:
             check_output(job.output, inputs)
+            name = pixel_format(self.encoder, self.info, job.pix_fmt)
+            suffix = job.output.suffix.lower()
+            encoder_options(self.encoder, job.crf, job.preset, name, suffix)
             return
         check_picture_output(job.output, inputs)
         if not has_number(job.output) and source.frames > 1:
