@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import os
@@ -11,12 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vhmae.app.bodies import LONGEST_PATH
+from vhmae.app.document import read_document
 from vhmae.app.refusals import Refused
 from vhmae.app.uploads import Uploads
 from vhmae.errors import InputError
 from vhmae.video.sequence import PICTURES, is_pattern, sequence_files
 from vhmae.web.records import is_whole
-from vhmae.work.project import SUFFIX, project_beside
+from vhmae.work.project import SUFFIX, places_of
 
 VIDEOS = (
     *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".ts", ".m2ts"),
@@ -171,7 +173,7 @@ class Folder:
             if len(files) < FEWEST_NUMBERED:
                 yield from map(self._row, files)
                 continue
-            name = f"{before.replace('%', '%%')}%0{digits}d{after}"
+            name = f"{before}%0{digits}d{after}"
             facts = [file.stat() for file in files]
             yield {
                 **self._facts(files[0].with_name(name), "sequence"),
@@ -187,14 +189,32 @@ class Folder:
         return {**self._facts(entry, kind), **sizes, "frames": None}
 
     def _facts(self, path: Path, kind: str) -> dict[str, Any]:
-        project = project_beside(path)
-        beside = kind in ("video", "picture", "sequence") and project.is_file()
+        is_clip = kind in ("video", "picture", "sequence")
+        project = self.project_of(path) if is_clip else None
         return {
             "name": path.name,
             "path": self.text(path),
             "kind": kind,
-            "project": self.text(project) if beside else None,
+            "project": None if project is None else self.text(project),
         }
+
+    def project_of(self, clip: Path) -> Path | None:
+        """The project of a clip, where there is one; another clip's may lie in its place."""
+        for place in places_of(clip):
+            if place.is_file():
+                with contextlib.suppress(InputError):  # a file that is no project is nobody's
+                    known = read_document(place)["job"].get("composite")
+                    if known is not None and self.is_named(str(known), place, clip):
+                        return place
+        return None
+
+    def is_named(self, known: str, project: Path, clip: Path) -> bool:
+        """Whether what a project names is a clip; of what is not here any more, its name tells: the
+        folder may have been moved."""
+        try:
+            return self.told(known, project.parent).resolve() == clip.resolve()
+        except Refused:
+            return (project.parent / known).name == clip.name
 
     def find(self, name: str, size: int, head: str) -> str | None:
         """A file by its name, its size and the SHA-256 of its first megabyte, in hexadecimal

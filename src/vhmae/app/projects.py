@@ -20,7 +20,7 @@ from vhmae.app.refusals import Refused
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.options import options_of, values_to_json
 from vhmae.work.job import HarmonizeJob
-from vhmae.work.project import SUFFIX, project_beside
+from vhmae.work.project import SUFFIX, places_of, project_beside
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,17 +80,16 @@ class Projects:
         return _renewed(project)
 
     def _place(self, clip: Path, front: Path | None) -> Path:
-        """Where the project of a clip lies: a clip of another ending may have taken its name."""
-        path, files = project_beside(clip), {"composite": clip}
-        whole = path if "%" in clip.name else clip.with_name(f"{clip.name}{SUFFIX}")
-        if front is None:
-            return path if self._is_free(path, files) else whole
-        files["foreground"] = front
-        stem = project_beside(front).name.removesuffix(SUFFIX)
-        lies = hashlib.sha256(os.fsencode(clip.parent)).hexdigest()[:8]
-        names = [f"{stem}.over.{path.name}", f"{front.name}.over.{whole.name}"]
-        names += [f"{front.name}.over.{lies}.{whole.name}"]
-        places = [front.with_name(name.replace("%", "")) for name in names]
+        """Where the project of a clip lies: another clip may have taken its name."""
+        files, places = {"composite": clip}, places_of(clip)
+        if front is not None:
+            files["foreground"] = front
+            beside, whole = (place.name for place in places[:2])
+            stem = project_beside(front).name.removesuffix(SUFFIX)
+            lies = hashlib.sha256(os.fsencode(clip)).hexdigest()[:8]
+            names = [f"{stem}.over.{beside}", f"{front.name}.over.{whole}"]
+            names += [f"{front.name}.over.{lies}.{whole}"]
+            places = tuple(front.with_name(name.replace("%", "")) for name in names)
         return next((one for one in places[:-1] if self._is_free(one, files)), places[-1])
 
     def _is_free(self, path: Path, files: dict[str, Path]) -> bool:
@@ -102,16 +101,9 @@ class Projects:
             job = read_document(path)["job"]
         known = {name: None if job is None else job.get(name) for name in files}
         return all(
-            one is None or self._is_same(path, str(one), files[name]) for name, one in known.items()
+            one is None or self.house.folder.is_named(str(one), path, files[name])
+            for name, one in known.items()
         )
-
-    def _is_same(self, project: Path, known: str, clip: Path) -> bool:
-        """Whether what a project names is the clip; of what is not here any more, its name tells:
-        the folder may have been moved."""
-        try:
-            return self.house.folder.told(known, project.parent).resolve() == clip.resolve()
-        except Refused:
-            return (project.parent / known).name == clip.name
 
     def _usual(self) -> dict[str, Any]:
         """The command's own options, where they are not the default."""

@@ -7,6 +7,8 @@ Files are named from the project's folder, so that a folder may be moved as a wh
 
 from __future__ import annotations
 
+import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,21 @@ MARK = {"schema": SCHEMA, "vhmae": "project"}
 
 def project_beside(clip: Path) -> Path:
     """Where the project of a clip lies: ``clip.vhmae.json`` beside ``clip.mp4``."""
-    stem = clip.name if clip.is_dir() else clip.stem
+    return clip.with_name(_named(clip.name if clip.is_dir() else clip.stem))
+
+
+def places_of(clip: Path) -> tuple[Path, ...]:
+    """Where the project of a clip may lie, likeliest first: a clip of another ending, or one whose
+    name differs by a % alone, may have taken its name."""
+    told = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:8]
+    names = _named(clip.name), _named(f"{clip.name}.{told}")
+    return project_beside(clip), *map(clip.with_name, names)
+
+
+def _named(stem: str) -> str:
+    """The name of a project; letters that mean a sequence are none of it."""
     plain = stem.replace("%", "").replace("*", "").replace("#", "")
-    return clip.with_name(f"{plain or 'sequence'}{SUFFIX}")
+    return f"{plain or 'sequence'}{SUFFIX}"
 
 
 def is_project(tree: Any) -> bool:
