@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.app.conftest import begun
+from tests.app.conftest import begun, taken
 from tests.app.page import Page
+from tests.support.scenes import moving_scene
+from vhmae.cli.options import read_job_file
+from vhmae.work.job import HarmonizeJob
 from vhmae.work.project import places_of
 
 
@@ -75,6 +79,76 @@ def test_a_sequence_whose_name_has_a_percent_sign_can_be_opened(own: Page) -> No
     row = listed(own)["p 50% %04d.png"]
     assert row["frames"] == 3
     assert own.get("files/glance", params={"path": row["path"]}).status_code == 200
+
+
+def test_a_line_to_copy_says_no_more_of_places_than_it_has_to(stubbed: Page) -> None:
+    root = stubbed.app.folder.root
+    (root / "shots").mkdir()
+    (root / "shots" / "a.mp4").write_bytes(b"x")
+    number = begun(stubbed, composite="shots/a.mp4", masks=["mask.mp4"])
+    answer = stubbed.post(f"projects/{number}/command", {"kind": "video"}).json()
+    words = shlex.split(answer["command"])
+    assert words == ["vhmae", "harmonize", "a.mp4", "--mask", "../mask.mp4", "-o", words[-1]]
+    assert (answer["folder"], words[-1]) == ("shots", "a.harmonized.mp4")
+
+
+def test_a_clip_that_was_sent_is_called_as_its_file_was(own: Page) -> None:
+    data = (own.app.folder.root / "sub" / "other.mkv").read_bytes()
+    number = own.post("uploads", {"name": "my film.mkv", "bytes": len(data)}).json()["upload"]
+    sent = own.send("PUT", f"uploads/{number}?offset=0", content=data).json()["path"]
+    answer = own.post("projects", {"composite": sent, "masks": ["sub/matte.mkv"]}).json()
+    assert answer["name"] == "my film.mkv"
+    assert "my film.mkv" in [one["name"] for one in own.get("projects").json()]
+    own.settled(answer["id"])
+    told = own.post(f"projects/{answer['id']}/command", {"kind": "video"}).json()
+    assert str(own.app.run.path) not in told["command"]
+    own.send("DELETE", f"projects/{answer['id']}")
+
+
+def test_pictures_of_a_sequence_do_not_lie_among_its_own(own: Page) -> None:
+    folder = own.app.folder.root / "plates"
+    folder.mkdir()
+    pictures, masks = moving_scene(3, 96, 64)
+    for number, (picture, mask) in enumerate(zip(pictures, masks, strict=True), 1):
+        cv2.imwrite(str(folder / f"p.{number:04d}.png"), picture)
+        cv2.imwrite(str(folder.parent / f"m.{number:04d}.png"), mask.astype(np.uint8) * 255)
+    for named, place in (
+        ("plates/p.%04d.png", "plates/stills/p.04d.before-after.png"),
+        ("plates", "plates.before-after.png"),
+    ):
+        number = own.opened(composite=named, masks=["m.%04d.png"])
+        made = taken(own, number, kind="before_after", options={"frame": 1})
+        assert made["files"] == [place]
+        assert sorted(one.name for one in folder.glob("*.png")) == [
+            f"p.{number:04d}.png" for number in (1, 2, 3)
+        ]
+
+
+def test_a_project_of_other_weights_is_told_and_its_line_says_which(
+    own: Page, bold_weights: Path
+) -> None:
+    root = own.app.folder.root
+    tree = {"composite": "sub/other.mkv", "masks": ["sub/matte.mkv"], "check": True}
+    document = {"schema": 1, "vhmae": "project", "job": tree, "guide": {"schema": 1}}
+    (root / "plain.vhmae.json").write_text(json.dumps({**document, "versions": [], "view": {}}))
+    number = own.opened(project="plain.vhmae.json")
+    warnings = own.get(f"projects/{number}").json()["warnings"]
+    assert any("weights default" in one for one in warnings)
+    told = own.post(f"projects/{number}/command", {"kind": "video"}).json()
+    assert f"--weights {bold_weights}" in told["job"]
+    made = taken(
+        own, number, kind="video", output="plain.mkv"
+    )  # a job that was only checked is done
+    assert (root / "plain.mkv").is_file()
+    assert made["report"]["job"]["check"] is False
+    assert read_job_file(root / "plain.vhmae.json", HarmonizeJob).get("check") is None
+
+
+def test_what_would_be_replaced_is_named(stubbed: Page) -> None:
+    number = begun(stubbed)
+    (stubbed.app.folder.root / "g.cube").write_bytes(b"x")
+    answer = stubbed.post(f"projects/{number}/renders", {"kind": "otio", "output": "g.otio"})
+    assert answer.json()["values"] == {"path": "g.cube"}
 
 
 def test_places_are_told_apart_by_the_whole_name() -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.support.commands import error_of
 from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.app.commands import Taking
-from vhmae.app.renders import is_there
+from vhmae.app.renders import what_is_there
 from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.video.pictures import write_still
@@ -257,7 +257,7 @@ def test_what_is_there_is_kept_on_request(
     (tmp_path / "out.mkv").write_bytes(b"precious")
     for name in ("g.0001.png", "g.00001.png"):  # two of one number
         (tmp_path / name).write_bytes(b"precious")
-    assert is_there(Taking("video", tmp_path / "g.%04d.png", {}, {}, {}))  # what the page asks
+    assert what_is_there(Taking("video", tmp_path / "g.%04d.png", {}, {}, {}))  # what the page asks
     for name in ("out.mkv", "f.%04d.png", "g.%04d.png"):
         line = error_of(*run_of(composite, mask, tmp_path / name, "--no-overwrite"), capsys=capsys)
         assert "is there already" in line

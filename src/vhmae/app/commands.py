@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shlex
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -22,6 +23,8 @@ KINDS: tuple[str, ...] = get_args(Kind)
 GRADES = tuple(SUFFIXES)
 WRITING = ("codec", "crf", "preset", "pix_fmt", "audio", "start", "end", "verify")
 """Options of ``video`` and ``layer`` that a call may give."""
+STILLS = "stills"
+"""The folder of pictures that are made of a sequence, beside it."""
 WAYS = ("chroma", "salient", "rvm")
 OPTIONS: dict[str, tuple[str, ...]] = {
     "video": WRITING,
@@ -74,8 +77,15 @@ class Taking:
             raise InputError(f"way {self.options['way']:.40}: expected {FORMS['way'][1]}")
 
 
-def usual_name(kind: str, stem: str, suffix: str, options: dict[str, Any]) -> str:
-    """What something is called, if nobody says."""
+def usual_name(
+    kind: str, stem: str, suffix: str, options: dict[str, Any], among_pictures: bool
+) -> str:
+    """What something is called, if nobody says.
+
+    Args:
+        among_pictures: results lie where the pictures of the clip do, which commands may be told to
+            take as a whole: pictures get a folder of their own.
+    """
     if kind == "video":
         return f"{stem}.harmonized{suffix}"
     if kind == "layer":
@@ -83,7 +93,9 @@ def usual_name(kind: str, stem: str, suffix: str, options: dict[str, Any]) -> st
     if kind in GRADES:
         return f"{stem}.harmonized{SUFFIXES[kind][0]}"
     if kind == "before_after":
-        return f"{stem}.before-after{'.mp4' if options.get('clip') else '.png'}"
+        if options.get("clip"):
+            return f"{stem}.before-after.mp4"
+        return f"{STILLS}/{stem}.before-after.png" if among_pictures else f"{stem}.before-after.png"
     if kind == "bundle":
         return f"{stem}.look.zip"
     cut_out = options.get("of") == "foreground" and options.get("way") == "chroma"
@@ -105,7 +117,8 @@ def job_tree(taking: Taking, job: HarmonizeJob) -> dict[str, Any]:
     tree |= taking.options if taking.kind in ("video", "layer") else {}
     if taking.kind == "layer":
         tree["layer"] = "foreground"
-    tree.pop("output", None)
+    for name in ("output", "check"):  # what is taken away is written, and here
+        tree.pop(name, None)
     return values_checked(tree)
 
 
@@ -115,29 +128,53 @@ def values_checked(tree: dict[str, Any]) -> dict[str, Any]:
     return tree
 
 
-def shown_command(taking: Taking, tree: dict[str, Any], folder: Path, project: Path) -> str:
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a line is run that somebody copies."""
+
+    folder: Path
+    """The project's, to which the line's files are relative."""
+    root: Path
+    """The app's: what lies in it is told relatively, however far up."""
+    project: Path
+
+    def told(self, path: str) -> str:
+        """A path as one writes it here, and as no command takes it for an option."""
+        whole = Path(path)
+        text = os.path.relpath(whole, self.folder) if whole.is_relative_to(self.root) else path
+        return f"./{text}" if text.startswith("-") else text
+
+
+def shown_command(taking: Taking, tree: dict[str, Any], place: Place) -> str:
     """The line to copy: the same frames, times and sound, run in the project's folder."""
     words = ["vhmae", "export", taking.kind] if taking.kind in GRADES else ["vhmae", "harmonize"]
     known = HarmonizeJob if taking.kind in ("video", "layer") else AnalysisJob
     foreground = tree.get("foreground")
     if foreground is None or taking.kind in GRADES:
-        words.append(_near(tree["composite"], folder))
+        words.append(place.told(tree["composite"]))
     else:
-        words += ["--background", _near(tree["composite"], folder)]
+        words += ["--background", place.told(tree["composite"])]
     for one in options_of(known):
         if one.name in tree and one.name not in ("composite", "output"):
-            words += _flags(one, tree[one.name], folder)
+            words += _flags(one, tree[one.name], place)
     if Guide() != guide_of(taking):
-        words += ["--guide", _near(str(project), folder)]
+        words += ["--guide", place.told(str(place.project))]
     if "key_frames" in taking.options:
         words += ["--key-frames", str(taking.options["key_frames"])]
-    return shlex.join([*words, "-o", _near(str(taking.output), folder)])
+    return shlex.join([*words, "-o", place.told(str(taking.output))])
 
 
-def shown_job(output: Path, folder: Path, project: Path) -> str:
-    """The line to copy that harmonizes as the project says."""
-    words = ["vhmae", "harmonize", "--job", _near(str(project), folder)]
-    return shlex.join([*words, "-o", _near(str(output), folder)])
+def shown_job(output: Path, place: Place, overruled: dict[str, Any]) -> str:
+    """The line to copy that harmonizes as the project says.
+
+    Args:
+        overruled: options that are not as the project says, by their names.
+    """
+    words = ["vhmae", "harmonize", "--job", place.told(str(place.project))]
+    for one in options_of(HarmonizeJob):
+        if overruled.get(one.name) is not None:
+            words += _flags(one, overruled[one.name], place)
+    return shlex.join([*words, "-o", place.told(str(output))])
 
 
 def guide_of(taking: Taking) -> Guide:
@@ -145,24 +182,17 @@ def guide_of(taking: Taking) -> Guide:
     return guide_from(taking.guide, "guide")
 
 
-def _flags(one: Option, value: Any, folder: Path) -> list[str]:
+def _flags(one: Option, value: Any, place: Place) -> list[str]:
     flag = one.flags[-1]
     if one.is_switch:
         return [flag] if value != one.default else []
     if one.is_list:
-        return [word for each in value for word in (flag, _told(one, each, folder))]
+        return [word for each in value for word in (flag, _told(one, each, place))]
     if isinstance(value, list):
         text = ",".join(str(each) for each in value)
         return [f"{flag}={text}"] if text.startswith("-") else [flag, text]
-    return [flag, _told(one, value, folder)]
+    return [flag, _told(one, value, place)]
 
 
-def _told(one: Option, value: Any, folder: Path) -> str:
-    return _near(str(value), folder) if one.role != "plain" else str(value)
-
-
-def _near(path: str, folder: Path) -> str:
-    """A path as one writes it in a folder, and as no command takes it for an option."""
-    whole = Path(path)
-    text = str(whole.relative_to(folder)) if whole.is_relative_to(folder) else path
-    return f"./{text}" if text.startswith("-") else text
+def _told(one: Option, value: Any, place: Place) -> str:
+    return place.told(str(value)) if one.role != "plain" else str(value)

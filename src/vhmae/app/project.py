@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vhmae.app.clip import OpenClip, plain_job, seen_of
+from vhmae.app.commands import Place
 from vhmae.app.document import Document
 from vhmae.app.folder import Folder
 from vhmae.app.refusals import Refused
@@ -24,10 +25,10 @@ from vhmae.engine.backends import network_for
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError, MissingMatte, VhmaeError
-from vhmae.options import build_options, options_of, values_from_json
+from vhmae.options import build_options, options_of, values_from_json, values_to_json
 from vhmae.video.containers import container_for
 from vhmae.video.probe import sound_codecs
-from vhmae.video.sequence import PICTURES
+from vhmae.video.sequence import PICTURES, is_pattern
 from vhmae.work.analysis import Analysis
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.sources import Sources
@@ -122,6 +123,32 @@ class Project:
         beside = self.document.path.parent
         inside = beside.resolve().is_relative_to(self.house.folder.root)
         return beside if inside else self.house.folder.root
+
+    @property
+    def place(self) -> Place:
+        """Where the lines are run that somebody copies."""
+        return Place(self.outputs, self.house.folder.root, self.document.path)
+
+    @property
+    def is_among_pictures(self) -> bool:
+        """Whether results lie where the numbered pictures of the clip do."""
+        clip = self.job.composite
+        return is_pattern(clip) and self.outputs == clip.parent
+
+    @property
+    def overruled(self) -> dict[str, Any]:
+        """Options of the command that are not as the document says."""
+        told, plain = values_to_json(self.house.settings), values_to_json(HarmonizerSettings())
+        said = {name: self.document.tree["job"].get(name, plain[name]) for name in OWN}
+        return {name: told[name] for name in OWN if told[name] != said[name]}
+
+    @property
+    def name(self) -> str:
+        """What people call the clip."""
+        told = str(self.document.tree["job"].get("composite", ""))
+        with contextlib.suppress(Refused):
+            return self.house.folder.path(told, self.document.path.parent).name
+        return Path(told).name
 
     def usual_output(self, values: dict[str, Any]) -> Path:
         """What a video is written as, if nothing is said."""
@@ -358,9 +385,8 @@ class Project:
 
     def brief(self) -> dict[str, Any]:
         """The project as ``GET api/projects`` tells it among others."""
-        name = Path(str(self.document.tree["job"].get("composite", ""))).name
         progress = self.progress()["maps"]
-        return {"id": self.number, "name": name, "state": self.state, "read": progress}
+        return {"id": self.number, "name": self.name, "state": self.state, "read": progress}
 
     def facts(self) -> dict[str, Any]:
         """The project as ``GET api/projects/ID`` tells it."""
@@ -373,7 +399,7 @@ class Project:
             "state": self.state,
             "openings": self._generation,
             "error": self.error,
-            "name": Path(str(job.get("composite", ""))).name,
+            "name": self.name,
             "file": place if self.document.is_saved else None,
             "place": place,
             "layers": job.get("foreground") is not None,
@@ -400,10 +426,23 @@ class Project:
             "grid": clip.grid or None,
             "warnings": [
                 self.house.folder.plain(one)
-                for one in dict.fromkeys([*clip.analysis.warnings(), *clip.hearer.warnings])
+                for one in dict.fromkeys(
+                    [*self._other_weights(), *clip.analysis.warnings(), *clip.hearer.warnings]
+                )
             ],
             "shots": clip.shots(),
         }
+
+    def _other_weights(self) -> list[str]:
+        """What is to be said where the project was made with other weights than run here."""
+        if "weights" not in self.overruled:
+            return []
+        own = self.house.settings.weights
+        said = self.document.tree["job"].get("weights", HarmonizerSettings().weights)
+        return [
+            f"the project is of the weights {said}; shown and taken away here is what {own} make "
+            f"of it (vhmae app --weights {said} shows the project's own)"
+        ]
 
     # --- changing the document
 

@@ -107,7 +107,7 @@ def command_of(project: Project, taking: Taking) -> str:
     if taking.kind in ("before_after", "bundle", "matte"):
         return ""
     tree = job_tree(taking, project.job_of(taking.job))
-    return shown_command(taking, tree, project.outputs, project.document.path)
+    return project.house.folder.plain(shown_command(taking, tree, project.place))
 
 
 def check_written(project: Project, taking: Taking) -> None:
@@ -148,10 +148,10 @@ class Renders:
         tree = project.document.tree
         stem = project.document.path.name.removesuffix(".vhmae.json")
         suffix = project.job.output.suffix
-        name = usual_name(kind, stem, suffix, options) if output is None else output
-        path = project.house.folder.path(name, project.outputs)
+        usual = usual_name(kind, stem, suffix, options, project.is_among_pictures)
+        path = project.house.folder.path(usual if output is None else output, project.outputs)
         if not path.resolve().is_relative_to(project.house.folder.root):
-            raise Refused("server.outside", path=name)
+            raise Refused("server.outside", path=output or usual)
         taking = Taking(kind, path, options, tree["job"], tree["guide"])
         command_of(project, taking)  # refuses options that cannot be
         return taking
@@ -163,8 +163,8 @@ class Renders:
             InputError, Refused: where it cannot be written.
         """
         check_written(project, taking)
-        if not overwrite and is_there(taking):
-            raise Refused("server.exists", path=project.house.folder.text(taking.output))
+        if not overwrite and (there := what_is_there(taking)) is not None:
+            raise Refused("server.exists", path=project.house.folder.text(there))
         with self._changed:
             self._check_apart(taking)
             render = Render(secrets.token_hex(6), project, taking, overwrite)
@@ -321,8 +321,9 @@ class Renders:
         try:
             self._told(render)
             commanded = render.taking.kind in ("video", "layer")  # the command sees to it
-            if not (render.overwrite or commanded) and is_there(render.taking):
-                told = render.project.house.folder.text(render.taking.output)
+            there = None if render.overwrite or commanded else what_is_there(render.taking)
+            if there is not None:
+                told = render.project.house.folder.text(there)
                 raise Refused("server.exists", path=told)
             report = take(render.project, render.taking, render.overwrite, running, advance)
             render.report = json.loads(plain(json.dumps(report)))
@@ -362,18 +363,17 @@ def _logged(what: str) -> Iterator[None]:
         logging.getLogger("vhmae.app").exception("%s failed", what)
 
 
-def is_there(taking: Taking) -> bool:
-    """Whether anything is there that would be replaced; a grade may be of several files."""
+def what_is_there(taking: Taking) -> Path | None:
+    """A file that would be replaced; a grade may be of several."""
     output = taking.output
     if taking.kind in GRADES:
         stem = glob.escape(output.stem)
-        endings = {output.suffix, ".cube"} if taking.kind == "otio" else {output.suffix}
+        endings = [output.suffix, *([".cube"] if taking.kind == "otio" else [])]
         more = ("", ".shot[0-9]*", ".[0-9]*", ".foreground*", ".background*")
         names = [f"{stem}{one}{glob.escape(ending)}" for ending in endings for one in more]
-        return any(True for name in names for _ in output.parent.glob(name))
-    if not has_number(output) or output.suffix.lower() not in PICTURES:
-        return output.exists()
-    return pictures_there(output)
+        return next((file for name in names for file in output.parent.glob(name)), None)
+    numbered = has_number(output) and output.suffix.lower() in PICTURES
+    return output if (pictures_there(output) if numbered else output.exists()) else None
 
 
 def _remove(folder: Path) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from vhmae.app.clip import plain_job, seen_of
-from vhmae.app.commands import GRADES, Taking, guide_of, job_tree
+from vhmae.app.commands import GRADES, STILLS, Taking, guide_of, job_tree
 from vhmae.app.pictures import png
 from vhmae.app.project import Project
 from vhmae.arrays import Array
@@ -105,6 +105,8 @@ def take(
         VhmaeError: where it cannot be made.
         Cancelled: where it was stopped.
     """
+    if taking.output.parent.name == STILLS:
+        taking.output.parent.mkdir(exist_ok=True)
     with OutputLock(taking.output, WAIT_SECONDS):
         pass  # what a killed server began has ended
     job = project.job_of(taking.job)

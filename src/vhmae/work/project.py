@@ -76,7 +76,7 @@ def project_values(tree: dict[str, Any], path: Path, kind: type = HarmonizeJob) 
 
 def reported_values(job: dict[str, Any], path: Path, kind: type = HarmonizeJob) -> dict[str, Any]:
     """The options of harmonizing that a file holds, for a job of some kind: what is read and how,
-    for another kind, and not where it is written.
+    for another kind, and not where it is written; a job that was checked is to be done now.
 
     Args:
         path: of the file, for messages.
@@ -85,6 +85,7 @@ def reported_values(job: dict[str, Any], path: Path, kind: type = HarmonizeJob) 
         InputError: for unknown options, and wrong values.
     """
     values = values_from_json(HarmonizeJob, job, str(path))
+    values.pop("check", None)
     if issubclass(kind, HarmonizeJob):
         return values
     own = {one.name for one in options_of(kind) if one.role != "output"}
