@@ -57,6 +57,23 @@ def card_table(weights: str) -> str:
     return "\n".join([*lines, "", told])
 
 
+def packaged_scores() -> str:
+    """What ``vhmae weights`` tells: by weights and set, fMSE over that of the untouched composite,
+    its interval over videos, and the share of composites that are worse than untouched."""
+    scores = {
+        weights: {
+            row["data"]: {
+                "ratio": round(row["ratio"]["fmse"], 4),
+                "ci95": [round(end, 4) for end in row["ratio_ci95"]["fmse"]],
+                "worse_share": round(row["worse_share"], 4),
+            }
+            for row in card_rows(weights)
+        }
+        for weights in CARDS
+    }
+    return json.dumps(scores, indent=1) + "\n"
+
+
 def card_blocks() -> dict[str, str]:
     """Blocks of the cards by their markers."""
     return {f"card-{weights}": card_table(weights) for weights in CARDS}

@@ -1,5 +1,5 @@
 """Puts the tables made from benchmarks/results/*.json into the pages that show them, between their
-markers.
+markers, and the scores that the package tells into its file.
 
 python benchmarks/tables.py [--check]
 """
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from card_tables import CARDS, card_blocks, card_rows
+from card_tables import CARDS, card_blocks, card_rows, packaged_scores
 from guided_tables import guided_blocks
 from look_tables import look_blocks
 from score_tables import (
@@ -69,6 +69,7 @@ PAGES = (
     "src/vhmae/assets/MODEL_CARD.md",
     "src/vhmae/assets/MODEL_CARD.free.md",
 )
+PACKAGED_SCORES = "src/vhmae/assets/scores.json"
 
 
 def _measured(name: str) -> str:
@@ -314,9 +315,19 @@ def fill_pages(pages: Iterable[str] = PAGES, write: bool = True) -> list[str]:
     return stale
 
 
+def fill_scores(write: bool = True) -> list[str]:
+    """As :func:`fill_pages`, of the scores that the package tells."""
+    path, made = ROOT / PACKAGED_SCORES, packaged_scores()
+    if path.is_file() and path.read_text() == made:
+        return []
+    if write:
+        write_text_whole(path, made)
+    return [PACKAGED_SCORES]
+
+
 def main() -> int:
     check = "--check" in sys.argv
-    stale = fill_pages(write=not check)
+    stale = fill_pages(write=not check) + fill_scores(write=not check)
     if stale and check:
         print(f"stale: {', '.join(stale)}; run python benchmarks/tables.py")
         return 1

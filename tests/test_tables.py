@@ -48,6 +48,7 @@ def test_every_page_shows_what_is_made_of_the_results(tables: ModuleType) -> Non
     for page in tables.PAGES:
         text = (ROOT / page).read_text()
         assert tables.filled(text, made) == text, f"{page}: run python benchmarks/tables.py"
+    assert not tables.fill_scores(write=False), "run python benchmarks/tables.py"
 
 
 def test_cards_show_every_set_that_their_weights_were_scored_on(tables: ModuleType) -> None:

@@ -74,6 +74,19 @@ def counted(number: int, one: str, more: str = "") -> str:
     return f"{number} {one if number == 1 else more or f'{one}s'}"
 
 
+def is_interrupted(error: BaseException) -> bool:
+    """Whether Ctrl-C is behind an error: compiled modules that are being loaded make one of their
+    own of it."""
+    known: set[int] = set()
+    one: BaseException | None = error
+    while one is not None and id(one) not in known:
+        if isinstance(one, KeyboardInterrupt):
+            return True
+        known.add(id(one))
+        one = one.__cause__ or one.__context__
+    return False
+
+
 def lacks_torch(error: BaseException) -> bool:
     """Whether an error is that torch is not installed."""
     return isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] == "torch"

@@ -109,18 +109,18 @@ def test_pictures_of_a_sequence_do_not_lie_among_its_own(own: Page) -> None:
     folder = own.app.folder.root / "plates"
     folder.mkdir()
     pictures, masks = moving_scene(3, 96, 64)
-    for number, (picture, mask) in enumerate(zip(pictures, masks, strict=True), 1):
-        cv2.imwrite(str(folder / f"p.{number:04d}.png"), picture)
-        cv2.imwrite(str(folder.parent / f"m.{number:04d}.png"), mask.astype(np.uint8) * 255)
-    for named, place in (
+    for place, (picture, mask) in enumerate(zip(pictures, masks, strict=True), 1):
+        cv2.imwrite(str(folder / f"p.{place:04d}.png"), picture)
+        cv2.imwrite(str(folder.parent / f"m.{place:04d}.png"), mask.astype(np.uint8) * 255)
+    for named, picture in (
         ("plates/p.%04d.png", "plates/stills/p.04d.before-after.png"),
         ("plates", "plates.before-after.png"),
     ):
         number = own.opened(composite=named, masks=["m.%04d.png"])
         made = taken(own, number, kind="before_after", options={"frame": 1})
-        assert made["files"] == [place]
+        assert made["files"] == [picture]
         assert sorted(one.name for one in folder.glob("*.png")) == [
-            f"p.{number:04d}.png" for number in (1, 2, 3)
+            f"p.{place:04d}.png" for place in (1, 2, 3)
         ]
 
 

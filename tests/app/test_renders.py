@@ -22,7 +22,7 @@ from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, packets, write_video
 from vhmae.app import renders
 from vhmae.app.folder import VIDEOS
-from vhmae.app.renders import Render, Renders
+from vhmae.app.renders import Render, Renders, command_of
 from vhmae.app.taking import Running
 from vhmae.cli import main
 from vhmae.color.lut import read_cube
@@ -88,6 +88,7 @@ def test_what_is_there_is_replaced_only_when_told(own: Page, clip: str) -> None:
         ({"kind": "video", "options": {"codec": "libx264", "crf": 80}}, "crf"),
         ({"kind": "video", "options": {"codec": "nothing"}}, "nothing"),
         ({"kind": "video", "options": {"preset": "swift"}}, "preset"),
+        ({"kind": "video", "options": {"end": 0.1}}, "something is said of frame 4"),
         ({"kind": "video", "output": "film.xyz"}, "film.xyz"),
         ({"kind": "layer", "options": {"codec": "libx264"}}, "alpha"),
         ({"kind": "cube", "options": {"crf": 3}}, "crf"),
@@ -232,10 +233,10 @@ def test_a_green_screen_is_cut_out(own: Page) -> None:
 
 
 def test_trouble_ends_one_entry_and_not_the_queue(own: Page, clip: str) -> None:
-    wrong = {"kind": "video", "output": "no.mkv", "options": {"start": 99.0}}
+    wrong = {"kind": "matte", "output": "no.mkv", "options": {"of": "foreground"}}
     failed = own.rendered(own.post(f"projects/{clip}/renders", wrong).json()["id"])
     assert failed["state"] == "failed"
-    assert "start" in failed["error"]["detail"]
+    assert "two layers" in failed["error"]["detail"]
     assert str(own.app.folder.root) not in json.dumps(failed)
     assert taken(own, clip, kind="before_after", output="ok.png", options={"frame": 1})
     assert not [name for name in os.listdir(own.app.folder.root) if name.startswith("no.mkv")]
@@ -431,6 +432,22 @@ def test_commands_name_files_as_a_shell_and_a_command_take_them(
     assert shlex.split(told["job"]) == by_job
     whole = shlex.split(told["command"])
     assert whole == ["vhmae", "harmonize", composite, "--mask", "mask.mp4", "-o", written]
+
+
+def test_a_line_that_would_do_something_else_by_now_is_not_shown(stubbed: Page) -> None:
+    number = begun(stubbed)
+    project, queue = stubbed.app.projects.get(number), stubbed.app.renders
+
+    def exposed(stops: float) -> None:
+        tree = {**project.document.shown, "guide": {"schema": 1, "dials": {"exposure": stops}}}
+        project.document.change(project.document.revision, tree)
+
+    exposed(0.2)
+    first = queue.taking(project, "video", "first.mp4", {})
+    assert "--guide clip.vhmae.json" in command_of(project, first)
+    exposed(-1.0)
+    assert command_of(project, first) == ""
+    assert command_of(project, queue.taking(project, "video", "second.mp4", {})) != ""
 
 
 @pytest.mark.parametrize("suffix", VIDEOS)

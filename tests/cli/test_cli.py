@@ -6,6 +6,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -320,6 +321,7 @@ def test_the_weights_are_listed_with_their_licence(capsys: pytest.CaptureFixture
     listing = vhmae("weights", capsys=capsys).stdout
     assert "default:" in listing
     assert "licence: research use" in listing
+    assert re.search(r"val-two: 0\.\d{3} \[0\.\d\d, 0\.\d\d\], \d+%", listing)
 
 
 def test_a_set_is_made_and_scored_from_the_command_line(
@@ -441,3 +443,29 @@ def test_addresses_are_fetched_where_they_are_allowed(
         "harmonize", f"concat:{tmp_path / 'served' / 'in.mkv'}", *out, "--allow-url", capsys=capsys
     )
     assert len(decode(tmp_path / "out.mkv")) == 6
+
+
+@pytest.mark.parametrize("name", ["numpy", "vhmae.cli.preview"])
+@pytest.mark.parametrize("raised", ["KeyboardInterrupt", "ImportError"])
+def test_ctrl_c_while_libraries_are_loaded_is_ctrl_c(name: str, raised: str) -> None:
+    # A compiled module that is interrupted while it begins makes an ImportError of it.
+    code = f"""
+import sys
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == {name!r}:
+            try:
+                raise KeyboardInterrupt
+            except KeyboardInterrupt as error:
+                if {raised!r} == "ImportError":
+                    raise ImportError("initialization failed") from error
+                raise
+sys.meta_path.insert(0, Interrupted())
+sys.argv = ["vhmae", "preview", "clip.mkv"]
+from vhmae.__main__ import run
+run()
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 130
+    assert run.stderr.startswith("vhmae: error: stopped: interrupted")
+    assert len(run.stderr.splitlines()) == 1

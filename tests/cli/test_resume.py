@@ -398,3 +398,9 @@ def test_what_was_seen_before_a_stop_is_told(
     assert main([*run, "--json", str(tmp_path / "r.json")]) == 0
     told = json.loads((tmp_path / "r.json").read_text())["warnings"]
     assert any("masks overlap" in one for one in told)
+
+
+def test_a_run_that_its_guide_refuses_leaves_no_parts(work: Path, tmp_path: Path) -> None:
+    run = [*arguments(work, tmp_path / "out.mkv"), "--resume", "--target", "0,0=#a08070@5"]
+    assert main(run) == 2
+    assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import itertools
 import json
 from fractions import Fraction
@@ -28,6 +29,8 @@ from vhmae.grade.cdl import Cdl, fit_cdl
 from vhmae.grade.export import export_grades
 from vhmae.grade.job import ExportJob
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
+from vhmae.guide.document import Guide, Point
+from vhmae.guide.options import GuideOptions
 from vhmae.model.weights import save_model
 from vhmae.work.harmonize import harmonize_video
 from vhmae.work.job import AnalysisJob
@@ -407,3 +410,29 @@ def test_shots_are_numbered_as_elsewhere(work: Path, tmp_path: Path) -> None:
         precision="fp32",
     )
     assert [(grade.number, grade.first) for grade in grade_shots(plain)[0]] == [(2, FRAMES)]
+
+
+@pytest.mark.parametrize("move", ["foreground", "both:0.3"])
+def test_each_object_has_a_grade_of_its_own(work: Path, tmp_path: Path, move: str) -> None:
+    _, first = moving_scene(FRAMES, 96, 64)
+    second = np.roll(first, 30, axis=1) & ~first
+    write_mask_bits(np.concatenate([second, second[:, ::-1]]), tmp_path / "second.npz")
+    y, x = (int(np.median(places)) for places in np.nonzero(second[4]))
+    word = Point(kind="target", at=(x, y), frame=4, object=2, to=(0.9, 0.2, 0.2))
+    Guide(points=(word,)).write(tmp_path / "guide.json")
+    masks = (work / "m.npz", tmp_path / "second.npz")
+    plain = dataclasses.replace(job(work, "cube", tmp_path / "plain.cube"), masks=masks, move=move)
+    said = dataclasses.replace(
+        plain, output=tmp_path / "said.cube", words=GuideOptions(guide=tmp_path / "guide.json")
+    )
+    before, after = export_grades(plain), export_grades(said)
+    things = ["object1", "object2", *(["background"] if move != "foreground" else [])]
+    assert [Path(one).name for one in after["files"]] == [
+        f"said.{thing}.shot{shot:03d}.cube" for thing in things for shot in (1, 2)
+    ]
+    assert [row["object"] for row in after["shots"]] == [1, 1, 2, 2, 0, 0][: 2 * len(things)]
+    changed = [
+        Path(one).read_bytes().split(b"\n", 1)[1] != Path(other).read_bytes().split(b"\n", 1)[1]
+        for one, other in zip(before["files"], after["files"], strict=True)
+    ]
+    assert changed[:4] == [False, False, True, False]  # a point rules its shot

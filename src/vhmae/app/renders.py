@@ -14,15 +14,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from vhmae.app.commands import GRADES, Taking, job_tree, shown_command, usual_name
+from vhmae.app.commands import (
+    GRADES,
+    Taking,
+    guide_of,
+    job_tree,
+    shown_command,
+    usual_name,
+)
 from vhmae.app.document import RENDERS
 from vhmae.app.project import Project
 from vhmae.app.refusals import Refused
 from vhmae.app.taking import Cancelled, Running, take
 from vhmae.errors import VhmaeError
+from vhmae.guide.document import Guide
 from vhmae.options import values_from_json
 from vhmae.partial_output import resume_folder
 from vhmae.video.sequence import PICTURES, has_number, pictures_there
+from vhmae.video.source import frames_between
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.output import Output
 
@@ -103,10 +112,12 @@ class Render:
 
 
 def command_of(project: Project, taking: Taking) -> str:
-    """The line to copy; none for what no command does."""
-    if taking.kind in ("before_after", "bundle", "matte"):
-        return ""
+    """The line to copy; none for what no command does, and for what was asked for before something
+    else was said: the line names the project, which holds what was said last."""
     tree = job_tree(taking, project.job_of(taking.job))
+    is_said = guide_of(taking) in (Guide(), project.document.guide)
+    if taking.kind in ("before_after", "bundle", "matte") or not is_said:
+        return ""
     return project.house.folder.plain(shown_command(taking, tree, project.place))
 
 
@@ -121,7 +132,12 @@ def check_written(project: Project, taking: Taking) -> None:
         return
     tree = job_tree(taking, project.job_of(taking.job))
     values = values_from_json(HarmonizeJob, tree, "options")
-    Output(HarmonizeJob(**{**values, "output": taking.output}), info)
+    job = HarmonizeJob(**{**values, "output": taking.output})
+    Output(job, info)
+    kept = frames_between(info, job.start, job.end)
+    for frame in guide_of(taking).frames:
+        if frame not in kept:
+            raise Refused("server.beyond", frame=frame, first=kept.start, last=kept.stop - 1)
 
 
 class Renders:
@@ -369,7 +385,7 @@ def what_is_there(taking: Taking) -> Path | None:
     if taking.kind in GRADES:
         stem = glob.escape(output.stem)
         endings = [output.suffix, *([".cube"] if taking.kind == "otio" else [])]
-        more = ("", ".shot[0-9]*", ".[0-9]*", ".foreground*", ".background*")
+        more = ("", ".shot[0-9]*", ".[0-9]*", ".foreground*", ".background*", ".object[0-9]*")
         names = [f"{stem}{one}{glob.escape(ending)}" for ending in endings for one in more]
         return next((file for name in names for file in output.parent.glob(name)), None)
     numbered = has_number(output) and output.suffix.lower() in PICTURES

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, TextIO
 
 from vhmae.cli.parser import NOTHING_LEFT, Parser, is_device
 from vhmae.cli.words import with_flags
-from vhmae.errors import InputError, VhmaeError, lacks_torch, needs_torch
+from vhmae.errors import InputError, VhmaeError, is_interrupted, lacks_torch, needs_torch
 from vhmae.version import __version__
 
 LONGEST_ERROR = 400
@@ -132,6 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     except Exception as error:
+        if is_interrupted(error):
+            _print_error(f"stopped: interrupted; {kept}")
+            return 130
         if lacks_torch(error):
             command = args.parser.prog if args is not None else "this command"
             _print_error(needs_torch(command))

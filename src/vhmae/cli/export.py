@@ -44,6 +44,7 @@ def _export(args: Any) -> None:
         return
     for shot in report["shots"]:
         side = shot.get("side", "foreground")
+        side = f"object {shot['object']}" if shot.get("object") else side
         print(
             f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}: changes the {side} "
             f"by {shot['change']:.1f} levels, "

@@ -207,15 +207,22 @@ def _export_onnx(args: Any) -> None:
 
 
 def _weights(args: Any) -> None:
-    from vhmae.model.files import packaged_weights, read_card
+    from vhmae.model.files import packaged_scores, packaged_weights, read_card
 
     cards = {name: read_card(str(path)) for name, path in packaged_weights().items()}
+    scores = packaged_scores()
     listing: dict[str, dict[str, Any]] = {
-        name: {"bytes": card.path.stat().st_size, **card.facts} for name, card in cards.items()
+        name: {"bytes": card.path.stat().st_size, **card.facts, "scores": scores.get(name, {})}
+        for name, card in cards.items()
     }
     write_report({"schema": 1, "weights": listing}, args.json)
     for name, facts in listing.items():
         print(f"{name}: {facts['bytes'] / 2**20:.1f} MiB")
         for key, value in facts.items():
-            if key != "bytes":
+            if key not in ("bytes", "scores"):
                 print(f"  {key}: {value}")
+        print("  scores (fMSE over that of the untouched composite, 95 %, share made worse):")
+        for name, score in facts["scores"].items():
+            low, high = score["ci95"]
+            told = f"{score['ratio']:.3f} [{low:.2f}, {high:.2f}], {score['worse_share']:.0%}"
+            print(f"    {name}: {told}")

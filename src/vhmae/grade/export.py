@@ -50,7 +50,8 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
 
     Where there are several shots (or key frames), the files are numbered: ``look.cube`` becomes
     ``look.shot002.cube``, and ``look.shot002.000048.cube`` for the map around frame 48. Where both
-    sides move, each has files of its own: ``look.foreground.cube``, ``look.background.cube``.
+    sides move, each has files of its own: ``look.foreground.cube``, ``look.background.cube``; and
+    so has each of several objects: ``look.object2.cube``.
 
     Raises:
         InputError: for what the caller can mend; nothing is left half-written.
@@ -77,12 +78,15 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     warnings = [*warnings, *(warning for one in media for warning in one.warnings)]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
-    sides = [
-        [grade for grade in grades if grade.side == name]
-        for name in dict.fromkeys(grade.side for grade in grades)
-    ]
+    several = len(job.masks) > 1 and bool(Move.parse(job.move).foreground)
     two = bool(Move.parse(job.move).foreground and Move.parse(job.move).background)
-    files = [_Files(_named(job.output, side[0].side if two else ""), len(side)) for side in sides]
+    sides = [
+        [grade for grade in grades if grade.thing == thing]
+        for thing in dict.fromkeys(grade.thing for grade in grades)
+    ]
+    files = [
+        _Files(_named(job.output, _laid_over(side[0], several, two)), len(side)) for side in sides
+    ]
     left: list[float] = []
     try:
         for side, written in zip(sides, files, strict=True):
@@ -97,6 +101,7 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
         {
             "shot": grade.number,
             **({} if job.move == "foreground" else {"side": grade.side}),
+            **({"object": grade.thing} if several else {}),
             "first": grade.first,
             "last": grade.last,
             "change": round(grade.change_levels, 3),
@@ -161,8 +166,15 @@ def _write(
     ]
 
 
+def _laid_over(grade: ShotGrade, several: bool, two: bool) -> str:
+    """What a grade's files are told apart by: its object of several, its side of two."""
+    if several and grade.thing:
+        return f"object{grade.thing}"
+    return grade.side if several or two else ""
+
+
 def _named(output: Path, side: str) -> Path:
-    """The name of a side's file, where there are two."""
+    """The name of a file of one object or side, where there are more."""
     return output.with_name(f"{output.stem}.{side}{output.suffix}") if side else output
 
 
@@ -205,10 +217,6 @@ class _Files:
 
 def _check(job: ExportJob) -> None:
     """Refuse an output that cannot be written, before any work."""
-    if len(job.masks) > 1:
-        raise InputError(
-            "a grade is of one object; export each by itself", field="masks", value=job.masks[1]
-        )
     known = SUFFIXES[job.kind]
     if job.output.suffix.lower() not in known:
         raise InputError(

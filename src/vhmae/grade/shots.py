@@ -97,6 +97,8 @@ class ShotGrade:
 
     side: str = "foreground"
     """What the grade is laid over: the foreground, or the background, where that moves."""
+    thing: int = 1
+    """The object that it is laid over, from 1; 0 is the background."""
 
     @property
     def change_levels(self) -> float:
@@ -155,8 +157,8 @@ def grade_shots(
     look_at: Callable[[VideoInfo], None] = lambda info: None,
     heard_by: Callable[[Heard | None], None] = lambda heard: None,
 ) -> tuple[list[ShotGrade], VideoInfo, list[str]]:
-    """Look at a video and fit a map to each of its shots that has a foreground; where both sides
-    move, one of each, those of the foreground first.
+    """Look at a video and fit a map to each of its shots that has a foreground; where several
+    objects or both sides move, one of each, those of the first object first.
 
     Args:
         every: frames from one key map to the next; None takes one map a shot.
@@ -173,7 +175,10 @@ def grade_shots(
     heard = hear_guide(analysis)
     heard_by(heard)
     space = analysis.sources.info.encoding.space
-    sides = [_Side(harmonizer.side.of, every, space) for harmonizer in analysis.harmonizers]
+    sides = [
+        _Side(harmonizer.side.of, thing, every, space)
+        for thing, harmonizer in zip(analysis.objects, analysis.harmonizers, strict=True)
+    ]
     seen = damaged = 0
     ready = analysis.harmonized(analysis.sources.frames(count=True))
     for (timed, _), covers, changes, number, _ in ready:
@@ -214,11 +219,11 @@ def grade_of_pairs(pairs: Iterable[tuple[UnitFrame, UnitFrame, UnitMatte]]) -> S
 
 
 class _Side:
-    """The grades of a side, shot by shot: a film has a thousand shots, so each is graded as it
-    ends, and few of its pixels are kept."""
+    """The grades of an object or of the background, shot by shot: a film has a thousand shots, so
+    each is graded as it ends, and few of its pixels are kept."""
 
-    def __init__(self, name: str, every: int | None, space: LightSpace | None) -> None:
-        self.name = name
+    def __init__(self, name: str, thing: int, every: int | None, space: LightSpace | None) -> None:
+        self.name, self.thing = name, thing
         self.every = every
         self.space = space
         self._grades: list[ShotGrade] = []
@@ -242,7 +247,9 @@ class _Side:
 
     def _end(self) -> None:
         found = self._shot.grade(self._number + 1, self.every)
-        self._grades += [dataclasses.replace(one, side=self.name) for one in found]
+        self._grades += [
+            dataclasses.replace(one, side=self.name, thing=self.thing) for one in found
+        ]
 
 
 class _Shot:

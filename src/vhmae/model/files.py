@@ -33,13 +33,22 @@ class WeightsCard:
     path: Path
     config: ModelConfig
     facts: dict[str, object]
-    """Data, licence, steps, seeds, scores: as written by training."""
+    """Data, licence, steps, seeds: as written by training."""
 
 
 def packaged_weights() -> dict[str, Path]:
     """The weights that ship with the package, by name."""
     folder = Path(str(resources.files("vhmae") / "assets"))
     return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+
+
+def packaged_scores() -> dict[str, dict[str, dict[str, object]]]:
+    """How the packaged weights score, by their name and that of the set (docs/results.md): "ratio",
+    fMSE over that of the untouched composite, "ci95", its interval over videos, and "worse_share",
+    the share of composites that are worse than untouched."""
+    file = resources.files("vhmae") / "assets" / "scores.json"
+    scores: dict[str, dict[str, dict[str, object]]] = json.loads(file.read_text(encoding="utf-8"))
+    return scores
 
 
 def find_weights(name: str) -> Path:

@@ -206,7 +206,7 @@ class SegmentedWriter(FrameWriter):
             self._lock.release()
 
     def abandon(self) -> None:
-        """Keep what a later run can go on from."""
+        """Keep what a later run can go on from, and no folder where there is nothing."""
         try:
             if self._store is not None:
                 with contextlib.suppress(OSError):  # a full disk takes no more
@@ -214,6 +214,8 @@ class SegmentedWriter(FrameWriter):
             for writer in (self._writer, self._joined):
                 if writer is not None:
                     writer.abandon()
+            with contextlib.suppress(OSError):
+                self.folder.rmdir()  # as far as it is empty
         finally:
             self._lock.release()
 

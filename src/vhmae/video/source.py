@@ -45,6 +45,14 @@ def probe_source(
     return unmirrored(probe_video(path, what, colorspace, space))
 
 
+def frames_between(info: VideoInfo, start: float, end: float | None) -> range:
+    """Numbers of the frames from one time to another, in seconds from the first frame, without
+    decoding any; all of them where the file does not say when they are shown."""
+    first = frame_at(info, start)
+    last = info.frames if end is None else frame_at(info, end)
+    return range(first, max(first, min(last or info.frames, info.frames)))
+
+
 def frame_at(info: VideoInfo, seconds: float) -> int:
     """The number of the first frame that is shown so many seconds after the first, or later; 0
     where the file does not say."""

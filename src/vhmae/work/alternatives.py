@@ -48,7 +48,10 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     warnings = [*analysis.warnings(), *hearing.warnings]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
-    hearing.named.shown(asked.frame, asked.object - 1)  # refuses a frame without the object
+    try:
+        hearing.named.shown(asked.frame, asked.object - 1)
+    except InputError as error:  # no foreground there
+        raise InputError(str(error).partition(": ")[2], field="frame", value=asked.frame) from None
     pictures, rows = [], []
     for number, (one, path) in enumerate(zip(guides, paths, strict=True), 1):
         picture, levels, word = _rendered(hearing, one, asked)

@@ -197,7 +197,9 @@ class Named:
         missing = sorted(wanted - self.shots.keys())
         if missing:
             raise InputError(
-                f"names frame {missing[0]}, which lies outside `start` and `end`", field="guide"
+                f"names frame {missing[0]}, which lies outside `start` and `end`; leave that word "
+                "out, or keep its frame",
+                field="guide",
             )
 
     def read(self, number: int) -> tuple[Payload, Picture]:

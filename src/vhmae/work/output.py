@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -193,9 +192,6 @@ class Output:
         writer = self.open(identity)
         left_out = writer.left_out
         writer.abandon()
-        if isinstance(writer, SegmentedWriter):
-            with contextlib.suppress(OSError):
-                writer.folder.rmdir()  # but for what a stopped run has left
         return left_out
 
     def described(self) -> dict[str, Any]:

@@ -34,7 +34,7 @@ from vhmae.video.sequence import (
     read_pictures,
     told_numbers,
 )
-from vhmae.video.source import frame_at, probe_source
+from vhmae.video.source import frame_at, frames_between, probe_source
 from vhmae.video.turning import righted
 from vhmae.work.job import AnalysisJob
 
@@ -134,10 +134,7 @@ class Sources:
     def within(self) -> range:
         """Numbers of the frames within `start` and `end`, without decoding any; all of them where
         the file does not say when they are shown."""
-        job, info = self.job, self.info
-        first = frame_at(info, job.start)
-        last = info.frames if job.end is None else frame_at(info, job.end)
-        return range(first, max(first, min(last or info.frames, info.frames)))
+        return frames_between(self.info, self.job.start, self.job.end)
 
     def expected(self) -> int:
         """Frames within `start` and `end`, without decoding any."""
