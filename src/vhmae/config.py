@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,20 +20,23 @@ from vhmae.options import field_docs
 T = TypeVar("T")
 
 
-def read_config(kind: type[T], path: Path, overrides: dict[str, str] | None = None) -> T:
+def read_config(kind: type[T], path: Path | str, overrides: Mapping[str, Any] | None = None) -> T:
     """Read a YAML recipe into a dataclass.
 
     Args:
         kind: the dataclass of the whole recipe.
-        overrides: dotted keys with YAML values, ``{"train.steps": "3"}``.
+        overrides: dotted keys with values, ``{"train.steps": 3}``; those that are text are read as
+            YAML.
     Raises:
         InputError: if the file cannot be read or is empty, or a key or value is wrong; names the
             key and the remedy.
     """
+    path = Path(path)
     tree = _read_whole(kind, path)
     for dotted, text in (overrides or {}).items():
         try:
-            _override(tree, dotted, yaml.safe_load(text) if text else "")
+            is_text = isinstance(text, str) and text != ""
+            _override(tree, dotted, yaml.safe_load(text) if is_text else text)
         except yaml.YAMLError:
             raise InputError(
                 "is not a YAML value; quote lists and sections as one word",

@@ -7,12 +7,15 @@ names is never imported: such files are passed from hand to hand.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import importlib
 import importlib.util
 import os
 import re
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,7 +27,8 @@ FORM = re.compile(r"(?:.*\.py|\w+(?:\.\w+)*):[^\W\d]\w*")
 
 
 def load_outside(source: str, field: str, what: str) -> Any:
-    """The object behind ``module:name`` or ``FILE.py:name``; a file finds its neighbors.
+    """The object behind ``module:name`` or ``FILE.py:name``; a file finds its neighbors, whatever
+    neighbors of other files are called.
 
     Args:
         field: the option that names it, for messages.
@@ -56,14 +60,16 @@ def _module_of(place: str, source: str, field: str) -> ModuleType:
         path = Path(place).resolve()
         if not path.is_file():
             raise InputError(f"there is no file {place}; check the path", field=field, value=source)
-        if str(path.parent) not in sys.path:  # so that it finds its neighbors, as a script does
-            sys.path.append(str(path.parent))
-        spec = importlib.util.spec_from_file_location(f"_vhmae_{field}_{path.stem}", path)
+        named = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+        spec = importlib.util.spec_from_file_location(f"_vhmae_{field}_{path.stem}_{named}", path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module  # dataclasses look their module up
-        spec.loader.exec_module(module)
+        with neighbors_of(path.parent):
+            spec.loader.exec_module(module)
+        if str(path.parent) not in sys.path:  # for what it imports only as it works
+            sys.path.append(str(path.parent))
         return module
     except ModuleNotFoundError as error:
         if error.name == place.partition(".")[0]:
@@ -77,13 +83,53 @@ def _module_of(place: str, source: str, field: str) -> ModuleType:
         ) from error
     except InputError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(
             f"cannot be imported ({told(error)}); mend it", field=field, value=source
         ) from error
 
 
-def told(error: Exception) -> str:
+def folder_of(source: str) -> Path | None:
+    """Where the file of ``FILE.py:name`` lies; None for a module."""
+    place = source.rpartition(":")[0]
+    return Path(place).resolve().parent if place.endswith(".py") else None
+
+
+_NEIGHBORS: dict[Path, dict[str, ModuleType]] = {}
+"""Of folders that files were loaded from, the modules that lie there and were imported, by name."""
+
+
+@contextlib.contextmanager
+def neighbors_of(folder: Path) -> Iterator[None]:
+    """Have the modules of a folder found first, as a script's neighbors are, and those of other
+    folders not taken for them: two files may have neighbors of one name."""
+    own = _NEIGHBORS.setdefault(folder, {})
+    names = {path.stem for path in folder.glob("*.py")}
+    names |= {path.parent.name for path in folder.glob("*/__init__.py")}
+    names -= {"vhmae"}
+
+    def take_out() -> dict[str, ModuleType]:
+        found = [name for name in sys.modules if name.partition(".")[0] in names]
+        return {name: sys.modules.pop(name) for name in found}
+
+    others = take_out()
+    sys.modules.update(own)
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+        own.update(take_out())
+        sys.modules.update(others)
+
+
+def neighbors(folder: Path) -> list[Path]:
+    """The files beside a file that were imported by it so far."""
+    files = {getattr(one, "__file__", None) for one in _NEIGHBORS.get(folder, {}).values()}
+    return sorted(Path(one) for one in files if one is not None)
+
+
+def told(error: BaseException) -> str:
     """An error of somebody else's code in a few words, with its place."""
     frames = traceback.extract_tb(error.__traceback__)
     where = f", {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""

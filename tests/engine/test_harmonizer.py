@@ -455,3 +455,27 @@ def test_the_local_maps_take_a_triangle_that_is_mirrored_at_the_ends() -> None:
     # mirror image at frame -24.
     assert averages(three, 6, 36, 0)[1] == pytest.approx((1.0 * 30 + 4.0 * (18 + 6)) / (30 + 24))
     assert averages(three, 42, 36, 0)[1] == pytest.approx((4.0 * (18 + 6) + 10.0 * 30) / (30 + 24))
+
+
+@pytest.mark.parametrize("lookahead", [0, None])
+def test_a_caller_may_use_its_buffers_again(lookahead: int | None) -> None:
+    frames, masks = moving_scene(40, 48, 32)
+    masks[20:24] = False  # frames that leave as they came
+    kept = [*Harmonizer(changing_model(), lookahead=lookahead).harmonize(frames, masks)]
+    own = Harmonizer(changing_model(), lookahead=lookahead)
+    frame, mask, out = frames[0].copy(), masks[0].copy(), []
+    for number in range(len(frames)):
+        frame[...], mask[...] = frames[number], masks[number]
+        if (done := own.step(frame, mask)) is not None:
+            out.append(done)
+            assert not np.shares_memory(done, frame)
+    np.testing.assert_array_equal(np.stack(out + own.flush()), np.stack(kept))
+
+
+def test_fewer_masks_than_frames_are_told() -> None:
+    frames, masks = moving_scene(5, 48, 32)
+    own = Harmonizer(changing_model(), lookahead=0)
+    with pytest.raises(InputError, match="there are 3 masks and more frames"):
+        list(own.harmonize(frames, masks[:3]))
+    with pytest.raises(ShapeError, match="a frame as a NumPy array, got list"):
+        own.step([[1, 2]], masks[0])  # type: ignore[arg-type]

@@ -51,6 +51,9 @@ def too_few(composite, mask):
 def broken(composite, mask):
     return composite[999]
 
+def leaves(composite, mask):
+    raise SystemExit(3)
+
 number = 5
 """
 
@@ -123,7 +126,7 @@ def test_a_function_of_a_file_or_a_module_is_a_method(
 
 def test_a_function_cannot_change_what_it_is_scored_against(folder: Path, clip: Clip) -> None:
     before = clip.composite.copy()
-    assert not find_method("my_methods.py:in_place", Path()).harmonize(clip)[clip.mask].any()
+    assert not find_method("my_methods.py:in_place", Path()).run(clip)[clip.mask].any()
     np.testing.assert_array_equal(clip.composite, before)
     assert clip.mask.any()
 
@@ -154,13 +157,14 @@ def test_what_is_no_method_says_why(text: str, said: str, folder: Path) -> None:
         ("wrong_type", r"gave float64 \(3, 48, 64, 3\); expected uint8"),
         ("too_few", r"gave uint8 \(1, 48, 64, 3\)"),
         ("broken", r"failed \(IndexError: .*, my_methods.py line \d+\)"),
+        ("leaves", r"failed \(SystemExit: 3, my_methods.py line \d+\)"),
     ],
 )
 def test_a_function_that_fails_says_where(
     function: str, said: str, folder: Path, clip: Clip
 ) -> None:
     with pytest.raises(InputError, match=said):
-        find_method(f"my_methods.py:{function}", Path()).harmonize(clip)
+        find_method(f"my_methods.py:{function}", Path()).run(clip)
 
 
 def test_installed_packages_offer_methods_by_name(

@@ -144,7 +144,7 @@ def folder_name(name: str) -> str:
     return re.sub(r"[\s\\]+", "_", name)
 
 
-def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
+def read_list(root: Path | str, list_file: Path | str | None = None) -> list[Sample]:
     """Read a list of composites.
 
     Args:
@@ -155,7 +155,8 @@ def read_list(root: Path, list_file: Path | None = None) -> list[Sample]:
         InputError: where the list cannot be read, names what is not there, or names a composite
             twice.
     """
-    path = list_file or root / TEST_LIST
+    root = Path(root)
+    path = root / TEST_LIST if list_file is None else Path(list_file)
     if not root.is_dir():
         raise InputError(f"{root}: is not a folder; expected a data set in the HYouTube layout")
     try:

@@ -12,6 +12,7 @@ import functools
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -120,10 +121,9 @@ class Harmonizer(Stepping):
             precision=precision,
             move=move,
         )
-        if lookahead is not None and lookahead < 0:
-            raise InputError(
-                "expected 0 (live) or a number of frames", field="lookahead", value=lookahead
-            )
+        if lookahead is not None and (lookahead < 0 or lookahead != int(lookahead)):
+            told = "expected 0 (live) or a number of frames"
+            raise InputError(told, field="lookahead", value=lookahead)
         self.network = network_of(model, device, precision)
         self.caution = self.network.usual_caution if caution is None else caution
         self.estimator = Estimator(self.network, self.caution)
@@ -196,7 +196,7 @@ class Harmonizer(Stepping):
     @classmethod
     def from_pretrained(
         cls,
-        weights: str = DEFAULT,
+        weights: str | Path = DEFAULT,
         *,
         backend: BackendChoice = "auto",
         device: str = "auto",
@@ -215,6 +215,7 @@ class Harmonizer(Stepping):
         Raises:
             InputError: for unknown weights, a device that is not there, or a value out of range.
         """
+        weights = str(weights)
         harmonizer = cls(open_network(weights, backend, device, precision, threads), **options)
         harmonizer.weights = weights
         return harmonizer

@@ -82,6 +82,9 @@ class MaskKind:
 
 def check_frame(frame: Picture, mask: Matte) -> None:
     """Refuse a frame and mask that :meth:`Harmonizer.step` does not take."""
+    for what, given in (("frame", frame), ("mask", mask)):
+        if not isinstance(given, np.ndarray):
+            raise ShapeError(f"expected a {what} as a NumPy array, got {type(given).__name__}")
     if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
         raise ShapeError(
             f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and "

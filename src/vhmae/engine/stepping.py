@@ -51,13 +51,18 @@ class Stepping:
         Args:
             frame: (H, W, 3) RGB, uint8 or float32 in [0, 1].
             mask: (H, W) bool, or a matte in [0, 1] (float) or 0-255 (uint8); whole numbers of 0 and
-                1 are taken as bool, until a mask of the stream has had more.
+                1 are taken as bool, until a mask of the stream has had more. Neither is kept: their
+                memory may be used again at once.
         Raises:
             ShapeError: for other shapes, types or values.
             InputError: for a word that cannot be, once its frame comes: no frame is lost by it.
         """
         mask = self._masks.checked(frame, mask)
         own = cast("Harmonizer", self)
+        # A caller may use its buffers again while frames wait.
+        waits = any(side.latency_frames for side in self.moving)
+        if waits:
+            frame, mask = frame.copy(), mask.copy()
         if own.skin and own.move.foreground and own.network.holds_between_key_frames:
             self.warned_prior()
         see = functools.partial(thumbnail_of, frame)
@@ -70,7 +75,8 @@ class Stepping:
         )
         if not ready:
             return None
-        self._done.append(_rendered(ready))
+        done = _rendered(ready)
+        self._done.append(done.copy() if done is frame else done)  # never the caller's own
         return self._done.popleft()
 
     def _of_all(self, asked: Sequence[Callable[[], Iterable[Released]]]) -> list[Released]:
@@ -128,13 +134,16 @@ class Stepping:
 
         With ``best``, lists and arrays are gone through once before, to look at whole shots;
         generators cannot be.
+
+        Raises:
+            ShapeError, InputError: as :meth:`step`; where there are fewer of one than of the other.
         """
         cast("Harmonizer", self).reset()
         again = not isinstance(frames, Iterator) and not isinstance(masks, Iterator)
         wanting = [side for side in self.moving if side.wants_survey] if again else []
         if wanting:
             surveys = [side.begin_survey() for side in wanting]
-            for frame, mask in zip(frames, masks, strict=True):
+            for frame, mask in _paired(frames, masks):
                 see, checked = (
                     functools.partial(thumbnail_of, frame),
                     self._masks.checked(frame, mask),
@@ -144,7 +153,7 @@ class Stepping:
             for side, survey in zip(wanting, surveys, strict=True):
                 side.surveyed = survey
             self._masks = MaskKind()
-        for frame, mask in zip(frames, masks, strict=True):
+        for frame, mask in _paired(frames, masks):
             done = self.step(frame, mask)
             if done is not None:
                 yield done
@@ -154,6 +163,19 @@ class Stepping:
 def covered_by(side: Harmonizer, mask: Matte) -> Matte:
     """The matte of the side that a harmonizer is of, where this is the foreground's."""
     return mask if side.side.of == "foreground" else outside([mask])
+
+
+def _paired(frames: Iterable[Picture], masks: Iterable[Matte]) -> Iterator[tuple[Picture, Matte]]:
+    """Frames with their masks.
+
+    Raises:
+        InputError: where there are fewer of one than of the other.
+    """
+    for number, (frame, mask) in enumerate(itertools.zip_longest(frames, masks)):
+        if frame is None or mask is None:
+            fewer, more = ("frames", "masks") if frame is None else ("masks", "frames")
+            raise InputError(f"there are {number} {fewer} and more {more}; give as many of both")
+        yield frame, mask
 
 
 def _rendered(parts: tuple[Released, ...] | list[Released]) -> Array:

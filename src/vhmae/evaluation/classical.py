@@ -57,7 +57,7 @@ def as_map(method: Method) -> Method:
 
     def harmonize(clip: Clip) -> Array:
         out = clip.composite.copy()
-        for frame, made, inside in zip(out, method.harmonize(clip), clip.mask, strict=True):
+        for frame, made, inside in zip(out, method.run(clip), clip.mask, strict=True):
             if inside.any():
                 frame[inside] = _nearest_map(frame[inside], made[inside])
         return out

@@ -6,9 +6,13 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from vhmae.arrays import Frames, Mask
 from vhmae.data.digests import settings_digest
 from vhmae.data.hyoutube import Sample
+from vhmae.errors import InputError, VhmaeError
+from vhmae.outside import told
 
 PLACES = ("method", "weights", "folder", "function", "precision")
 """Facts that say where a method came from, or what the machine chose, not what it is."""
@@ -39,6 +43,33 @@ class Method:
     """False for results made beforehand and for oracles: their background cannot be swapped."""
     facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """What its results rest on, for reports: settings, and under ``weights_sha256`` its weights."""
+
+    def run(self, clip: Clip) -> Frames:
+        """What the method makes of a clip, (T, H, W, 3) uint8. It works on copies, so that one that
+        works in place does not change what it is scored against.
+
+        Raises:
+            InputError: where it fails, or gives anything but frames of the composite's form.
+        """
+        source = self.facts.get("function", self.name)
+        copied = dataclasses.replace(
+            clip, composite=np.array(clip.composite), mask=np.array(clip.mask)
+        )
+        try:
+            frames = np.asarray(self.harmonize(copied))
+        except (VhmaeError, MemoryError):
+            raise
+        except (Exception, SystemExit) as error:
+            raise InputError(
+                f"failed ({told(error)}); mend it", field="methods", value=source
+            ) from error
+        if frames.shape != clip.composite.shape or frames.dtype != np.uint8:
+            raise InputError(
+                f"gave {frames.dtype} {frames.shape}; expected uint8 {clip.composite.shape}",
+                field="methods",
+                value=source,
+            )
+        return frames
 
     @property
     def digest(self) -> str:

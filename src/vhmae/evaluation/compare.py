@@ -67,7 +67,7 @@ def _shown(
     if method.finished is not None:  # results of the whole set
         text = f"{method.label}=folder:{method.finished}"
     found = method_with(text, comparison.data or Path(), comparison.settings)
-    return found.harmonize(clip)[pair]
+    return found.run(clip)[pair]
 
 
 def _read_set(comparison: Comparison) -> tuple[Clip, int]:

@@ -8,7 +8,10 @@ instead, which knows where the frames lie. It never sees the target.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import functools
+import hashlib
 import inspect
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -20,7 +23,7 @@ from vhmae.arrays import Array
 from vhmae.digest import file_digest
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
-from vhmae.outside import load_outside, told
+from vhmae.outside import folder_of, load_outside, neighbors, neighbors_of, told
 
 GROUP = "vhmae.methods"
 """Entry points of this group are methods by their names."""
@@ -102,28 +105,17 @@ def _as_method(label: str, found: Any, source: str) -> Method:
             value=source,
         )
     takes_clip = _takes_one(found)
+    folder = folder_of(source)
 
     def harmonize(clip: Clip) -> Array:
-        # Copies, so that a function that works in place does not change what it is scored against.
-        composite, mask = np.array(clip.composite), np.array(clip.mask)
-        try:
-            frames = (
-                found(Clip(composite, mask, clip.sample)) if takes_clip else found(composite, mask)
-            )
-            frames = np.asarray(frames)
-        except Exception as error:
-            raise InputError(
-                f"failed ({told(error)}); mend it", field="methods", value=source
-            ) from error
-        if frames.shape != clip.composite.shape or frames.dtype != np.uint8:
-            raise InputError(
-                f"gave {frames.dtype} {frames.shape}; expected uint8 {clip.composite.shape}",
-                field="methods",
-                value=source,
-            )
-        return frames
+        with contextlib.nullcontext() if folder is None else neighbors_of(folder):
+            if takes_clip:
+                return np.asarray(found(Clip(clip.composite, clip.mask, clip.sample)))
+            return np.asarray(found(clip.composite, clip.mask))
 
-    return Method(label, harmonize, facts={"function": source, "code_sha256": _code_digest(found)})
+    return Method(
+        label, harmonize, facts={"function": source, "code_sha256": _code_digest(found, folder)}
+    )
 
 
 def _parameters(function: Any) -> tuple[inspect.Parameter, ...]:
@@ -153,12 +145,23 @@ def _class_of(called: Any) -> Any:
     return called if inspect.isclass(called) else type(called)
 
 
-def _code_digest(function: Any) -> str | None:
-    """Digest of the file that a function stands in, or the class of an object that is called; None
-    where that is not known."""
+def _code_digest(function: Any, folder: Path | None) -> str | None:
+    """Digest of the file that a function stands in, or the class of an object that is called, with
+    what is bound to it and the neighbors that its file has imported; None where that is not
+    known."""
+    bound: list[str] = []
     plain = inspect.unwrap(function)
+    while isinstance(plain, functools.partial):
+        bound.append(repr((plain.args, sorted(plain.keywords.items()))))
+        plain = inspect.unwrap(plain.func)
     try:
         file = inspect.getsourcefile(plain if inspect.isroutine(plain) else _class_of(plain))
     except TypeError:
         return None
-    return file_digest(Path(file)) if file is not None and Path(file).is_file() else None
+    if file is None or not Path(file).is_file():
+        return None
+    digest = file_digest(Path(file))
+    beside = [file_digest(one) for one in ([] if folder is None else neighbors(folder))]
+    if not bound and not beside:
+        return digest
+    return hashlib.sha256("\n".join([digest, *bound, *beside]).encode()).hexdigest()

@@ -92,8 +92,8 @@ def read_method_text(text: str) -> MethodText:
 
 def find_method(
     text: str,
-    data: Path,
-    weights: str = "default",
+    data: Path | str,
+    weights: str | Path = "default",
     device: str = "auto",
     precision: Any = "auto",
     threads: int | None = None,
@@ -112,14 +112,14 @@ def find_method(
         InputError: if there is no such method, with what could have been meant.
     """
     settings = HarmonizerSettings(
-        weights=weights,
+        weights=str(weights),
         device=device,
         precision=precision,
         threads=threads,
         quality=quality,
         caution=caution,
     )
-    return method_with(text, data, settings, mix)
+    return method_with(text, Path(data), settings, mix)
 
 
 def method_with(text: str, data: Path, settings: HarmonizerSettings, mix: float = 1.0) -> Method:

@@ -138,7 +138,10 @@ PROTOCOLS = {
 }
 
 
-def find_protocol(name: str) -> Protocol:
+def find_protocol(name: str | Protocol) -> Protocol:
+    """A protocol by its name; one that is handed over is what it is."""
+    if isinstance(name, Protocol):
+        return name
     if name not in PROTOCOLS:
         raise InputError(
             f"unknown{did_you_mean(name, PROTOCOLS)}; expected one of {', '.join(PROTOCOLS)}",

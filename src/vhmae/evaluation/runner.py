@@ -26,7 +26,7 @@ from vhmae.evaluation import anatomy, metrics
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.evaluation.groups import counted_in_fmse, worse_share
 from vhmae.evaluation.pooling import CompositeScore, Pool, bootstrap_interval, detail_of
-from vhmae.evaluation.protocols import FRAME_METRICS, PROTOCOLS, Frame, Protocol
+from vhmae.evaluation.protocols import FRAME_METRICS, Frame, Protocol, find_protocol
 from vhmae.evaluation.results import ResultWriter
 from vhmae.overlap import run_ahead
 from vhmae.progress import tracked
@@ -46,16 +46,16 @@ class _Seconds:
 
 
 def evaluate(
-    data: Path,
+    data: Path | str,
     method: Method,
     wanted: Sequence[str] = METRICS,
-    list_file: Path | None = None,
+    list_file: Path | str | None = None,
     swap_background: bool = False,
     progress: bool = False,
-    protocol: Protocol = PROTOCOLS["clean"],
-    cache: Path | None = None,
+    protocol: Protocol | str = "clean",
+    cache: Path | str | None = None,
     size: int | None = None,
-    write: Path | None = None,
+    write: Path | str | None = None,
 ) -> dict[str, Any]:
     """Score a method; returns the report of docs/cli.md.
 
@@ -64,12 +64,20 @@ def evaluate(
         wanted: names out of ``METRICS``, and ``temporal`` for all of ``TEMPORAL``.
         swap_background: show each foreground before the next other video's pictures; then only
             foreground metrics count, and ratios are still taken to the composite as it was.
+        protocol: how is scored, by name ("clean", "co2net", "vtt", "hinet", docs/conventions.md),
+            or as ``find_protocol`` gives it.
         cache: folder of decoded sets, filled on the way.
         size: side of the square that pictures are resized to before all else, as the protocol does
             it.
         write: a new folder for the results' frames, as ``folder:`` reads them.
     """
     began = time.monotonic()
+    data, protocol = Path(data), find_protocol(protocol)
+    list_file, cache, write = (
+        None if path is None else Path(path) for path in (list_file, cache, write)
+    )
+    if size is not None and size < 1:
+        raise InputError("expected a number of pixels from 1 up", field="size", value=size)
     _check_metrics(wanted)
     if swap_background:
         if not method.takes_other_backgrounds:
@@ -151,12 +159,8 @@ def _shown(
 def _harmonized(method: Method, clip: Clip, seconds: _Seconds) -> Array:
     """What the method makes of a clip: frames of the composite's shape."""
     began = time.monotonic()
-    harmonized = method.harmonize(clip)
+    harmonized = method.run(clip)
     seconds.method += time.monotonic() - began
-    if harmonized.shape != clip.composite.shape:
-        raise InputError(
-            f"{method.name}: gave frames {harmonized.shape} for {clip.composite.shape}"
-        )
     return harmonized
 
 
@@ -318,7 +322,7 @@ def natural_drift(folder: Path, method: Method, frames: int = 20) -> dict[str, A
     drifts = []
     for clip in list_clips(folder):
         natural, mask = clip.read(frames)
-        harmonized = method.harmonize(Clip(natural, mask))
+        harmonized = method.run(Clip(natural, mask))
         drifts.append(float(np.abs(harmonized[mask].astype(float) - natural[mask]).mean()))
     values = np.array(drifts)
     return {

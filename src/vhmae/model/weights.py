@@ -23,7 +23,7 @@ from vhmae.model.vhmae import VHMAE
 from vhmae.partial_output import whole_file
 
 
-def load_model(name: str = DEFAULT, head: type[Head] | None = None) -> VHMAE:
+def load_model(name: str | Path = DEFAULT, head: type[Head] | None = None) -> VHMAE:
     """Load weights by packaged name, path, or ``hf:owner/name``, in fp32, in evaluation mode.
 
     Args:
@@ -33,7 +33,7 @@ def load_model(name: str = DEFAULT, head: type[Head] | None = None) -> VHMAE:
         InputError: if the name is unknown, the file is no safetensors file of this package, or its
             head stands outside and is not given.
     """
-    card = find_card(name)
+    card = find_card(str(name))
     _check_fits(card, head)
     model = VHMAE(card.config, head)
     model.load_state_dict(read_tensors(card.path))  # copied into the network's own type

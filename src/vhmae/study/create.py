@@ -312,7 +312,7 @@ def _make_clip(
         scene = Clip(
             np.stack(list(read_upright(info, source.first, source.count))), _read_mask(source)
         )
-        made |= {method: run.harmonize(scene) for method, run in runs.items()}
+        made |= {method: run.run(scene) for method, run in runs.items()}
     stimuli = []
     for method, frames in made.items():
         token = new_token()

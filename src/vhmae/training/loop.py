@@ -78,9 +78,9 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        run_dir: Path,
+        run_dir: Path | str,
         device: str = "auto",
-        start_from: str | None = None,
+        start_from: str | Path | None = None,
         head: type[Head] | None = None,
         terms: Mapping[str, Term] = MappingProxyType({}),
     ) -> None:
@@ -98,7 +98,7 @@ class Trainer:
         """
         train = recipe.train
         self.recipe = recipe
-        self.run_dir = run_dir
+        self.run_dir = run_dir = Path(run_dir)
         self.device = choose_device(device)
         self.processes = Processes.join(self.device)
         self.state = RunState(
@@ -109,7 +109,7 @@ class Trainer:
         torch.manual_seed(train.seed)
         self.model = VHMAE(recipe.model, head).to(self.device)
         if start_from is not None:
-            _start_from(self.model, start_from, head)
+            _start_from(self.model, str(start_from), head)
         self.terms = terms
         for name in (train.loss.reconstruction, *(one.term for one in train.loss.more)):
             find_term(name, terms)
