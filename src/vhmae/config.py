@@ -100,15 +100,25 @@ def _read_tree(path: Path) -> dict[str, Any]:
     return tree
 
 
-def build(kind: type[T], tree: dict[str, Any], origin: str, prefix: str = "") -> T:
-    """Build a dataclass from nested dictionaries; ``origin`` names the file in messages."""
+def build(
+    kind: type[T], tree: dict[str, Any], origin: str, prefix: str = "", like: Any = None
+) -> T:
+    """Build a dataclass from nested dictionaries.
+
+    Args:
+        origin: names the file in messages.
+        like: a dataclass of the kind whose sections may be of classes derived from the kind's own:
+            they are built as those.
+    """
+    kind = type(like) if isinstance(like, kind) else kind
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # a TypeVar cannot say "dataclass"
     hints = typing.get_type_hints(kind)
     values = {}
     for key, value in tree.items():
         if key not in fields:
             raise InputError(f"{origin}: unknown key {prefix}{key}{did_you_mean(str(key), fields)}")
-        values[key] = _convert(hints[key], value, origin, f"{prefix}{key}")
+        section = getattr(like, key, None)
+        values[key] = _convert(hints[key], value, origin, f"{prefix}{key}", section)
     missing = [n for n, f in fields.items() if n not in values and _is_required(f)]
     if missing:
         raise InputError(f"{origin}: lacks the key {prefix}{missing[0]}; add it")
@@ -235,12 +245,12 @@ def _override(tree: dict[str, Any], dotted: str, value: Any) -> None:
     tree[key] = value
 
 
-def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
+def _convert(hint: Any, value: Any, origin: str, key: str, like: Any = None) -> Any:
     """Convert a YAML value to the field's type, or say what was expected."""
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, dict):
             raise InputError(f"{origin}: {key} is {value!r}; expected a section with keys")
-        return build(typing.cast(type, hint), value, origin, f"{key}.")
+        return build(typing.cast(type, hint), value, origin, f"{key}.", like)
     container = typing.get_origin(hint)
     choices = typing.get_args(hint)
     if container is typing.Literal:
@@ -255,7 +265,7 @@ def _convert(hint: Any, value: Any, origin: str, key: str) -> Any:
         inner = next(choice for choice in choices if choice is not type(None))
         if value is None or (inner is Path and value == ""):  # Path("") is the folder one stands in
             return None
-        return _convert(inner, value, origin, key)
+        return _convert(inner, value, origin, key, like)
     if container is tuple:
         many = len(choices) == 2 and choices[1] is Ellipsis
         if not isinstance(value, (list, tuple)) or (not many and len(value) != len(choices)):

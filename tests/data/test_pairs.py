@@ -117,8 +117,8 @@ def test_lists_of_either_kind_are_read_in_either_naming(hyoutube: Path) -> None:
         (hyoutube / name).rename(hyoutube / other)
     (whole,) = read_pairs(hyoutube, hyoutube / "train_list.txt")
     assert len(whole.composite) == 6
-    apart = read_pairs(hyoutube, hyoutube / "frames.txt")
-    assert tuple(clip.composite[0] for clip in apart) == whole.composite
+    (joined,) = read_pairs(hyoutube, hyoutube / "frames.txt")
+    assert joined.composite == whole.composite
 
 
 def test_folders_may_have_dots_in_their_names(tmp_path: Path) -> None:
@@ -134,3 +134,14 @@ def test_an_empty_folder_of_a_composite_is_told(hyoutube: Path) -> None:
         picture.unlink()
     with pytest.raises(InputError, match="object_0: holds no pictures"):
         read_pairs(hyoutube, hyoutube / "train_list.txt")
+
+
+def test_lists_of_frames_are_lists_of_clips(hyoutube: Path) -> None:
+    parts = "real_videos/v", "foreground_mask/v/object_0", "synthetic_composite_videos/v/object_0"
+    lines = [" ".join(f"{part}/{frame:05d}.png" for part in parts) for frame in (3, 0, 5, 1, 2, 4)]
+    (hyoutube / "train_frames.txt").write_text("\n".join(lines))
+    (by_frames,), (by_folders,) = (
+        read_pairs(hyoutube, hyoutube / name) for name in ("train_frames.txt", "train_list.txt")
+    )
+    for part in ("composite", "target", "mask"):
+        assert getattr(by_frames, part) == getattr(by_folders, part)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from tests.support.networks import TINY
 from tests.support.scenes import moving_scene
 from tests.support.training import plain, recipe, write_data
 from vhmae.data.hyoutube import write_jpeg
+from vhmae.data.looks import LOOKS, LookKind, LookMixture
 from vhmae.data.synthesis import TrainingBatch
 from vhmae.errors import InputError
 from vhmae.model.files import read_card
@@ -119,3 +122,25 @@ def test_photographs_without_masks_alone_are_trained_on(tmp_path: Path) -> None:
     data = dataclasses.replace(usual.data, folders=("photos",), dev_list=None)
     Trainer(dataclasses.replace(usual, data=data), tmp_path / "run", "cpu").run()
     assert (tmp_path / "run" / "weights.safetensors").exists()
+
+
+@dataclasses.dataclass(frozen=True)
+class WithSepia(LookMixture):
+    """A mixture with a look of one's own."""
+
+    sepia: float = 0.0
+
+
+def test_a_run_with_a_look_of_ones_own_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def draw(rng: np.random.Generator, sources: object, beside: object) -> tuple[Any, str]:
+        return lambda rgb: rgb.mean(-1, keepdim=True).expand_as(rgb), "sepia"
+
+    monkeypatch.setitem(LOOKS, "sepia", LookKind(draw))
+    course = dataclasses.replace(recipe(write_data(tmp_path)), looks=WithSepia(sepia=0.3))
+    Trainer(course, tmp_path / "run", "cpu").run()
+    Trainer(course, tmp_path / "run", "cpu").run(resume=True)
+    other = dataclasses.replace(course, looks=WithSepia(sepia=0.2))
+    with pytest.raises(InputError, match=r"looks\.sepia was 0\.3, now it is 0\.2"):
+        Trainer(other, tmp_path / "run", "cpu").run(resume=True)

@@ -272,7 +272,7 @@ class ComparatorTrainer:
             "precision": self.state.precision,
             "trained_seconds": round(self.state.trained_seconds),
             "critics": course.critics,
-            "licence": "research use only: trained on data with research licences",
+            "licence": self.recipe.data.told_licence,
         }
         if self.state.processor_seconds is not None:
             facts["processor_seconds"] = round(self.state.processor_seconds)
@@ -308,7 +308,7 @@ class ComparatorTrainer:
 
     def _load(self, path: Path) -> None:
         saved = load_checkpoint(path, self.device)
-        before = build(ComparatorRecipe, saved["recipe"], str(path))
+        before = build(ComparatorRecipe, saved["recipe"], str(path), like=self.recipe)
         require_same_recipe(path, before, self.recipe)
         warn_of_another_precision(saved["state"]["precision"], self.state.precision)
         known = {"processor_seconds": None, **saved["state"], "precision": self.state.precision}

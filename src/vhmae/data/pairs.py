@@ -49,9 +49,10 @@ class PairWindow:
 def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
     """Read a list of composites with their answers.
 
-    A line names three folders or three pictures (real, mask, composite, as in HYouTube's lists), or
-    one composite of iHarmony4 (``HCOCO/composite_images/c1_2_3.jpg``), whose real picture and mask
-    follow from its name. Paths count from ``root``.
+    A line names three folders or three pictures (real, mask, composite, as in HYouTube's lists;
+    numbered pictures of the same three folders are the frames of one clip), or one composite of
+    iHarmony4 (``HCOCO/composite_images/c1_2_3.jpg``), whose real picture and mask follow from its
+    name. Paths count from ``root``.
 
     Raises:
         InputError: where the list or a file is missing, or clips do not have as many masks as
@@ -68,7 +69,7 @@ def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
     words = [line for line in lines if line]
     if words and len(words[0]) == 3 and not _is_picture(root, words[0][2].lstrip("/")):
         return [_of_folders(*parts) for parts in _folders(root, list_file)]
-    clips = []
+    clips: dict[tuple[Path, ...], list[tuple[str, list[Path]]]] = {}
     for number, line in enumerate(lines, 1):
         if not line:
             continue
@@ -94,12 +95,25 @@ def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
             raise InputError(
                 f"{missing}: no such picture, but {list_file} names it in line {number}"
             )
-        clips.append(PairedClip(composite, (files[2],), (files[0],), (files[1],)))
+        # Numbered pictures of one folder are a clip's frames, as in HYouTube's lists of frames.
+        is_frame = all(file.stem.isdigit() for file in files)
+        key = tuple(file.parent for file in files) if is_frame else (Path(str(number)),)
+        clips.setdefault(key, []).append((composite, files))
     if not clips:
         raise InputError(
             f"{list_file}: lists no composite; expected real, mask and composite a line"
         )
-    return clips
+    return [_of_frames(*zip(*frames, strict=True)) for frames in clips.values()]
+
+
+def _of_frames(names: tuple[str, ...], files: tuple[list[Path], ...]) -> PairedClip:
+    """A clip of frames, in the order of their numbers; or of one picture."""
+    if len(names) == 1:
+        real, mask, composite = files[0]
+        return PairedClip(names[0], (composite,), (real,), (mask,))
+    ordered = sorted(files, key=lambda one: int(one[2].stem))
+    reals, masks, composites = zip(*ordered, strict=True)
+    return PairedClip(str(Path(names[0]).parent), composites, reals, masks)
 
 
 def _folders(root: Path, list_file: Path) -> list[tuple[str, Path, Path, Path]]:

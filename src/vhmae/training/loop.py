@@ -321,7 +321,7 @@ class Trainer:
             "trained_seconds": round(self.state.trained_seconds),
             "seed": self.recipe.train.seed,
             "data": list(self.recipe.data.sources),
-            "licence": self.recipe.data.licence or "not stated: that of the data it was trained on",
+            "licence": self.recipe.data.told_licence,
         }
         if self.state.processor_seconds is not None:
             facts["processor_seconds"] = round(self.state.processor_seconds)
@@ -375,7 +375,8 @@ class Trainer:
 
     def _load(self, path: Path) -> None:
         saved = load_checkpoint(path, self.device)
-        require_same_recipe(path, build(Recipe, saved["recipe"], str(path)), self.recipe)
+        before = build(Recipe, saved["recipe"], str(path), like=self.recipe)
+        require_same_recipe(path, before, self.recipe)
         if self.recipe.train.precision == "auto":
             warn_of_another_precision(saved["state"]["precision"], self.state.precision)
         saved["state"]["precision"] = self.state.precision

@@ -100,6 +100,11 @@ class DataConfig:
             )
 
     @property
+    def told_licence(self) -> str:
+        """What weights say of their licence."""
+        return self.licence or "not stated: that of the data it was trained on"
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """What is trained on, below the root: folders of scenes, the list of pairs."""
         return (*self.folders, self.pairs) if self.pairs else self.folders
