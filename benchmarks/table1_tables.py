@@ -261,6 +261,46 @@ def packaged_line() -> str:
     )
 
 
+def constant_line() -> str:
+    """How the constant map, which is no method on equal terms, stands beside ours."""
+    found = {row.name: one for row, one in scored()}
+    if "constant" not in found:
+        return ""
+    told = (
+        "The constant map stands apart: it was fitted on training composites of more kinds, and "
+        "looks at no picture."
+    )
+    ahead = [
+        f"{pair['data']} ({pair['ratio_difference']['mean']:+.2f})"
+        for pair in result()["paired"]
+        if pair["row"] == "constant" and pair["colors"] and _sure(pair)
+        if pair["ratio_difference"]["mean"] < 0.0
+    ]
+    if ahead:
+        told += f" It is surely ahead of VHMAE with transforms on {', '.join(ahead)}."
+    ratios = {data: one["ratio"]["fmse"] for data, one in found["constant"]["sets"].items()}
+    ours = found.get("default", {"colors": {}})["colors"]
+    less = [
+        f"{data} ({ratio:.3f}, ours {ours[data]['ratio']['fmse']:.3f})"
+        for data, ratio in ratios.items()
+        if data in ours and ratio < ours[data]["ratio"]["fmse"]
+    ]
+    return told + (
+        f" It leaves less than the packaged weights on {', '.join(less)}." if less else ""
+    )
+
+
+def unpaired_line() -> str:
+    """Which rows have no difference to VHMAE with transforms yet."""
+    paired = {pair["row"] for pair in result()["paired"]}
+    absent = [
+        named(row, found)
+        for row, found in scored()
+        if row.group in EQUAL_TERMS and row.name not in {*paired, REFERENCE}
+    ]
+    return f"Not paired yet: {', '.join(absent)}." if paired and absent else ""
+
+
 def missing_line() -> str:
     """Which rows of the table have not been scored yet."""
     done = {row.name for row, _ in scored()}
@@ -309,11 +349,13 @@ def _sections() -> list[str]:
         "terms, over the same composites and the same drawn videos. Bold: the interval leaves zero "
         "out.",
         paired_table(),
+        unpaired_line(),
         "## Where a row is ahead",
         "By colors alone; numbers are differences of ratios, less than zero where the row leaves "
         "less.",
         ahead_table(),
         packaged_line(),
+        constant_line(),
         "## How far classical methods go",
         "fMSE ratio on dev-two; bold is what the rows above take. A gain is taken to the power of "
         "that number. The row at .3 was not chosen: it is the gain that earlier figures were made "

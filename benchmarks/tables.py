@@ -6,7 +6,6 @@ python benchmarks/tables.py [--check]
 
 from __future__ import annotations
 
-import itertools
 import json
 import re
 import statistics
@@ -101,23 +100,35 @@ EVALUATED = {
 which weights they are of."""
 
 
-def older(name: str) -> tuple[str, ...]:
+def older(name: str) -> dict[str, list[str]]:
     """The commits (or days, where no commit is known) that rows of a result file were measured at
-    whose digests are not all those of today's package, or that have none."""
+    whose digests are not all those of today's package, or that have none, and which rows these are;
+    none are named where all are."""
     if name == "table1" and not (RESULTS / "table1.json").exists():
-        return ()  # no row has been scored yet, and the page says so
+        return {}  # no row has been scored yet, and the page says so
     result = json.loads((RESULTS / f"{name}.json").read_text())
     rows = result.get("scores", result.get("rows", []))
     return _commits([{"hardware": result["hardware"], **row} for row in rows])
 
 
-def _commits(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+def _commits(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
     """As :func:`older`, of rows that say where they were measured."""
-    old: list[dict[str, Any]] = []
+    old: dict[str, list[str]] = {}
     for row in rows:
         if any(not report.get("digests") or _outdated(report) for report in _reports(row)):
-            old += row["hardware"].get("scores", [row["hardware"]])
-    return tuple(dict.fromkeys(one["commit"] or one["date"] for one in old))
+            for one in row["hardware"].get("scores", [row["hardware"]]):
+                old.setdefault(one["commit"] or one["date"], []).append(_name(row))
+    every = {_name(row) for row in rows}
+    of_all = every == {name for names in old.values() for name in names}
+    return {
+        commit: [] if of_all else [*dict.fromkeys(filter(None, names))]
+        for commit, names in old.items()
+    }
+
+
+def _name(row: dict[str, Any]) -> str:
+    """What tables call a row."""
+    return str(row.get("method") or row.get("name") or row.get("way") or row.get("row") or "")
 
 
 def _reports(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -147,8 +158,14 @@ def marked(made: dict[str, str]) -> dict[str, str]:
     marks = {}
     for block in made:
         held = [commits[name] for name, blocks in EVALUATED.items() if block in blocks]
-        found = dict.fromkeys(itertools.chain(*held, of_cards.get(block, ())))
-        marks[block] = " ".join(f"*Measured at {commit}.*" for commit in found)
+        found: dict[str, list[str]] = {}
+        for one in (*held, of_cards.get(block, {})):
+            for commit, rows in one.items():
+                found.setdefault(commit, []).extend(rows)
+        marks[block] = " ".join(
+            f"*Measured at {commit}.{' Rows: ' + '; '.join(rows) + '.' if rows else ''}*"
+            for commit, rows in found.items()
+        )
     return {
         block: f"{text}\n\n{marks[block]}" if marks[block] else text for block, text in made.items()
     }

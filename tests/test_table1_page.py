@@ -51,11 +51,16 @@ def test_rows_that_are_surely_ahead_or_behind_are_told_by_set(
     lines = page.ahead_table().splitlines()
     assert "| val-two | Monge-Kantorovich, 0.1 of the way (-0.10) | iS2AM (+0.10) |" in lines
     assert "| val-one | none | none |" in lines
+    assert "surely ahead of VHMAE with transforms on val-two (-0.30)." in page.constant_line()
+    assert page.unpaired_line() == ""
+    found += rows(page, dovenet=0.9)
+    assert page.unpaired_line() == "Not paired yet: DoveNet."
 
 
 def test_rows_that_leave_less_than_the_packaged_weights_are_told(
     page: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(page, "result", lambda: {"paired": []})
     for ours, told in ((0.6, "No row"), (0.75, "on val-two (0.750): Monge-Kantorovich")):
         found = rows(page, mkl=0.7, is2am=0.9, constant=0.5, default=ours)
         monkeypatch.setattr(page, "scored", lambda found=found: found)
@@ -63,6 +68,9 @@ def test_rows_that_leave_less_than_the_packaged_weights_are_told(
         assert told in line
         assert "iS2AM" not in line
         assert "constant" not in line
+        assert f"leaves less than the packaged weights on val-one (0.500, ours {ours:.3f})" in (
+            page.constant_line()
+        )
     monkeypatch.setattr(page, "scored", lambda: rows(page, mkl=0.7))
     assert "not been scored" in page.packaged_line()
 
