@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import lzma
 import zipfile
 import zlib
@@ -22,6 +23,10 @@ DAMAGED_ARCHIVE = (
     RuntimeError,
 )
 """What numpy and zipfile raise when they read a damaged .npz."""
+
+
+DISK_ERRORS = (errno.ENOSPC, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Numbers of errors that no other name, form or codec would mend."""
 
 
 _NOT_TOLD = object()

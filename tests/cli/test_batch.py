@@ -224,3 +224,22 @@ def test_an_interrupt_stops_all_workers_and_leaves_nothing_half_written(work: Pa
     assert process.returncode == 130, error
     assert len(list((work / "out").iterdir())) <= 1  # one may have been done just then
     assert not list((work / "out").glob(".*"))
+
+
+def test_what_takes_another_jobs_output_waits_for_it(work: Path) -> None:
+    table = "composite,mask,out\nout/1.mkv,two.npz,out/2.mkv\none.mkv,one.npz,out/1.mkv\n"
+    code, report = batch(work, table)
+    assert (code, report["done"]) == (0, 2)
+    assert batch(work, table)[1]["skipped"] == 2
+    later = (work / "out" / "2.mkv").stat().st_mtime + 5
+    os.utime(work / "one.mkv", (later, later))
+    assert batch(work, table)[1]["done"] == 2
+    assert (work / "out" / "2.mkv").stat().st_mtime >= (work / "out" / "1.mkv").stat().st_mtime
+
+
+def test_jobs_that_wait_for_each_other_are_refused(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = "composite,mask,out\na.mkv,one.npz,b.mkv\nb.mkv,one.npz,a.mkv\n"
+    assert batch(work, table)[0] == 2
+    assert "is made of what is made of it" in capsys.readouterr().err

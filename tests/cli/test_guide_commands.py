@@ -14,6 +14,7 @@ import pytest
 from tests.support.commands import error_of
 from tests.support.pictures import read_picture
 from tests.support.scenes import decode, moving_scene, save_bold_weights, write_video
+from tests.support.turned import turned_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.guide.colors import SIZE
@@ -269,3 +270,19 @@ def test_the_middle_of_what_is_kept_is_shown(
     assert told(tmp_path, *run, *start)["frame"] == 6
     line = error_of(*map(str, (*run, *end, "--frame", "3")), capsys=capsys)
     assert "--frame 3: lies outside --start and --end, which keep frames 0 to 1" in line
+
+
+@pytest.mark.parametrize("command", ["harmonize", "export cube", "preview", "alternatives"])
+def test_a_refused_point_is_named_by_the_place_that_was_said(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, masks = moving_scene(6, 64, 96)
+    composite = turned_video(tmp_path / "in.mp4", frames[..., 0], 90).path
+    write_mask_bits(masks, tmp_path / "m.npz")  # upright, as the composite is shown
+    x, y = (int(places.min()) for places in np.nonzero(~masks[3])[::-1])
+    suffix = {"harmonize": "mp4", "export cube": "cube"}.get(command, "png")
+    out, said = tmp_path / f"o.{suffix}", f"{x + 3},{y}=#b98f7a@3"
+    run = (*command.split(), composite, "--mask", tmp_path / "m.npz", "-o", out, "--target", said)
+    line = error_of(*run, capsys=capsys)
+    assert f"point 1 ({x + 3},{y} of frame 3" in line
+    assert "outside the mask" in line

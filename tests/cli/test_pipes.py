@@ -197,6 +197,12 @@ def test_a_mask_that_ends_before_the_stream_is_refused(work: Path, tmp_path: Pat
     )
 
 
+def test_a_mask_that_goes_on_after_the_stream_is_told(work: Path, tmp_path: Path) -> None:
+    write_mask_bits(moving_scene(FRAMES + 3, 96, 64)[1], tmp_path / "long.npz")
+    run = streamed(work, y4m(work / "in.mkv"), "--mask", str(tmp_path / "long.npz"))
+    assert (run.returncode, b"the mask's last 3 were not used" in run.stderr) == (0, True)
+
+
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_pipe_reports_the_change_that_the_file_reports(
     watched: bool, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

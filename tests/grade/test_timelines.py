@@ -383,3 +383,13 @@ def test_a_time_line_is_refused_before_the_work(
     assert dataclasses.is_dataclass(
         media_of(probe_source(tmp_path / "odd.mkv", "composite"), tmp_path / "x.otio")
     )
+
+
+def test_frames_that_are_not_evenly_spaced_are_told(tmp_path: Path) -> None:
+    frames, _ = moving_scene(FRAMES, 64, 48)
+    late = [40 * (number + 3 * (number > 5)) for number in range(FRAMES)]
+    even = write_video(tmp_path / "even.mkv", frames)
+    uneven = write_video(tmp_path / "uneven.mkv", frames, pts=late)
+    assert media_of(probe_source(even, "composite"), tmp_path / "o.edl").warnings == ()
+    (told,) = media_of(probe_source(uneven, "composite"), tmp_path / "o.edl").warnings
+    assert "not evenly spaced" in told

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import struct
 from collections.abc import Callable
 from fractions import Fraction
@@ -355,3 +357,21 @@ def test_a_colour_matrix_that_is_not_handled_is_named(tmp_path: Path) -> None:
     ):
         probe_video(tmp_path / "in.mkv")
     assert probe_video(tmp_path / "in.mkv", colorspace="bt709").encoding.matrix == "bt709"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO])
+def test_a_full_disk_is_no_fault_of_the_form(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = probe_video(write_video(tmp_path / "in.mkv", moving_scene(2, 64, 48)[0]))
+    plain = av.open
+
+    def full(file: Any, mode: str | None = None, **more: Any) -> Any:
+        if mode == "w":
+            raise av.error.OSError(number, os.strerror(number), str(file))
+        return plain(file, mode, **more)
+
+    monkeypatch.setattr(av, "open", full)
+    with pytest.raises(VhmaeError, match=r"out.mp4: cannot be written .*check the space") as told:
+        VideoWriter(tmp_path / "out.mp4", info)
+    assert told.value.exit_code == 1

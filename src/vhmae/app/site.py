@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.staticfiles import StaticFiles
@@ -34,7 +35,7 @@ from vhmae.errors import InputError, VhmaeError
 from vhmae.matting.networks import FILES, find_network
 from vhmae.version import __version__
 from vhmae.web.admission import Admission
-from vhmae.web.application import Site, make_application
+from vhmae.web.application import Site, make_application, told_of_body
 from vhmae.web.bodies import SignIn
 from vhmae.web.guards import BARE, HEADERS
 from vhmae.web.secrets import Secrets, new_secrets
@@ -171,6 +172,10 @@ def _add_refusals(app: FastAPI, folder: Folder) -> None:
     @app.exception_handler(VhmaeError)
     async def wrong(request: Request, error: VhmaeError) -> Response:
         return answer(400, str(error), None, {})
+
+    @app.exception_handler(RequestValidationError)
+    async def misread(request: Request, error: RequestValidationError) -> Response:
+        return answer(422, told_of_body(error), None, {})
 
     @app.exception_handler(OSError)
     async def system(request: Request, error: OSError) -> Response:

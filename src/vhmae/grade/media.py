@@ -9,6 +9,7 @@ import urllib.parse
 from pathlib import Path
 
 from vhmae.errors import InputError
+from vhmae.video.encoders import is_even
 from vhmae.video.probe import VideoInfo
 from vhmae.video.timecode import Counting, read_timecode, told_in
 
@@ -79,6 +80,13 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
         called, first = numbering.prefix, numbering.first
     told = told_in(info)
     start, counting, warnings = _started(info, told, rate, first)
+    uneven = (
+        ()
+        if is_even(info)
+        else (
+            f"{info.path}: its frames are not evenly spaced; the list counts them at {rate:g} a second",
+        )
+    )
     reel, cut = _reel(info, told, called, edl)
     return Media(
         name=plain(name),
@@ -90,7 +98,7 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
         reel=reel,
         full_reel=told.get("reel_name"),
         numbering=numbering,
-        warnings=(*warnings, *cut),
+        warnings=(*warnings, *cut, *uneven),
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 
-from vhmae.errors import InputError, VhmaeError, counted
+from vhmae.errors import DISK_ERRORS, InputError, VhmaeError, counted
 from vhmae.partial_output import OutputLock, partial_name
 from vhmae.video.delivery import delivery, lost_siting, siting_options
 from vhmae.video.encoder_room import encoder_threads, sparing_options
@@ -180,9 +180,13 @@ class VideoWriter(FrameWriter):
         self.left_out += taken.left_out
         return taken
 
-    def _refusal(self, encoder: str, pix_fmt: str, error: Exception) -> InputError:
+    def _refusal(self, encoder: str, pix_fmt: str, error: Exception) -> VhmaeError:
         """Why the file cannot be written, and what to try."""
         reason = str(getattr(error, "strerror", None) or error)
+        if getattr(error, "errno", None) in DISK_ERRORS:  # nothing that another form would mend
+            return VhmaeError(
+                f"{self.output}: cannot be written ({reason}); check the space on the disk"
+            )
         if self.source.width % 2 or self.source.height % 2:
             hint = "its size is odd: try `pix_fmt` yuv444p"
         else:

@@ -40,6 +40,13 @@ class Refusal(BaseModel):
     detail: str
 
 
+def told_of_body(error: RequestValidationError) -> str:
+    """What is wrong with a call's body, in one line."""
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]
+    )
+
+
 REFUSALS: dict[int | str, dict[str, Any]] = {
     code: {"model": Refusal} for code in (400, 401, 403, 404, 409, 413, 422, 429, 500, 503, 507)
 }
@@ -133,9 +140,7 @@ def make_application(room: Path, site: Site) -> tuple[FastAPI, Pages]:
 
     @app.exception_handler(RequestValidationError)
     async def misread(request: Request, error: RequestValidationError) -> Response:
-        reasons = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]
-        )
+        reasons = told_of_body(error)
         if not _wants_page(request):
             return JSONResponse({"detail": reasons}, 422)
         return pages.show("error.html", 422, status=422, reason=reasons)

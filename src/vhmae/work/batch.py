@@ -92,26 +92,49 @@ def _exists(path: Path) -> bool:
 def run_batch(
     jobs: list[HarmonizeJob], workers: int = 1, again: bool = False, ray: bool = False
 ) -> Iterator[Outcome]:
-    """Run jobs; their outcomes as they come.
+    """Run jobs; their outcomes as they come. What takes another job's output waits for it, and is
+    done anew where that is.
 
     Args:
         workers: processes; the threads of each are a share of the machine's where the jobs do not
             say.
         again: do what is done, too.
         ray: spread the jobs over a Ray cluster (``vhmae.work.cluster``) instead.
+    Raises:
+        InputError: where jobs take each other's outputs, round and round.
     """
-    todo = []
-    for job, said_of in of_scenes(jobs):
-        if not again and is_done(job, said_of):
-            yield Outcome(str(job.composite), str(job.output), "skipped")
-        else:
-            todo.append((job, said_of))
-    if ray:
-        yield from _over_cluster(todo)
-    elif workers == 1:
-        yield from itertools.starmap(Worker(), todo)
-    elif todo:
-        yield from _run_many(todo, workers)
+    worker = Worker()
+    for wave in _waves([*of_scenes(jobs)]):
+        todo = []
+        for job, said_of in wave:
+            if not again and is_done(job, said_of):
+                yield Outcome(str(job.composite), str(job.output), "skipped")
+            else:
+                todo.append((job, said_of))
+        if ray:
+            yield from _over_cluster(todo)
+        elif workers == 1:
+            yield from itertools.starmap(worker, todo)
+        elif todo:
+            yield from _run_many(todo, workers)
+
+
+def _waves(jobs: Sequence[tuple[HarmonizeJob, HarmonizeJob | None]]) -> Iterator[list[Any]]:
+    """Jobs in the order of the table, but each after those whose outputs it takes."""
+    made = {job.output.resolve(): number for number, (job, _) in enumerate(jobs)}
+    needs = [
+        {made[path.resolve()] for path in job.inputs().values() if path.resolve() in made}
+        for job, _ in jobs
+    ]
+    left = dict(enumerate(jobs))
+    while left:
+        wave = [number for number in left if not (needs[number] - {number}) & left.keys()]
+        if not wave:
+            job = next(iter(left.values()))[0]
+            raise InputError(
+                f"{job.output}: is made of what is made of it; give the jobs other outputs"
+            )
+        yield [left.pop(number) for number in wave]
 
 
 class Worker:

@@ -153,18 +153,22 @@ class Hearing:
             told: its place in the video that is told, where it is another one.
         """
         harmonizer, thing = self.analysis.harmonizers[place], self.analysis.objects[place]
-        return decide_shots(
-            self.prior,
-            as_stored(guide, self.analysis.sources.info),
-            lambda number: self.named.shown(number, place),
-            # Of the background, where it moves alone, is said what is said of the first object.
-            thing=max(thing, 1),
-            firsts=lambda: self.told.firsts(place if told is None else told),
-            elsewhere=self.told is not self.named,
-            strength=harmonizer.strength,
-            keep=harmonizer.keep,
-            side=harmonizer.side,
-        )
+        stored = as_stored(guide, self.analysis.sources.info)
+        try:
+            return decide_shots(
+                self.prior,
+                stored,
+                lambda number: self.named.shown(number, place),
+                # Of the background, where it moves alone, is said what is said of the first object.
+                thing=max(thing, 1),
+                firsts=lambda: self.told.firsts(place if told is None else told),
+                elsewhere=self.told is not self.named,
+                strength=harmonizer.strength,
+                keep=harmonizer.keep,
+                side=harmonizer.side,
+            )
+        except InputError as error:
+            raise as_said(error, guide, stored) from None
 
 
 class Named:
@@ -296,6 +300,16 @@ def came_among_neighbors(
                 assert came is not None, "what is changed was heard"
                 return came
     raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")
+
+
+def as_said(error: InputError, guide: Guide, stored: Guide) -> InputError:
+    """An error about places of the stored frame, about those that the person named."""
+    text = str(error)
+    for number, (own, turned) in enumerate(zip(guide.points, stored.points, strict=True), 1):
+        begun = f"point {number} ({turned.words()})"
+        if text.startswith(begun):
+            return InputError(f"point {number} ({own.words()}){text.removeprefix(begun)}")
+    return error
 
 
 def as_stored(guide: Guide, info: VideoInfo) -> Guide:

@@ -130,7 +130,13 @@ def _harmonize(job: StreamJob, stoppable: _Stoppable, sink: BinaryIO) -> dict[st
         )
     seconds = time.monotonic() - began
     idle = idle_gpu(harmonizer.network, job.device)
-    told = [*mattes.warnings, misfit, *info.warnings]
+    longer = None
+    if total is not None and written < total:
+        longer = (
+            f"{mattes.path}: has {counted(total, 'frame')}, the stream had {written}: the mask's "
+            f"last {total - written} were not used; see that both begin at the same frame"
+        )
+    told = [*mattes.warnings, misfit, longer, *info.warnings]
     warnings = [warning for warning in told if warning]
     warnings += [*told_of_unread(harmonizer), *idle, *stream_warnings(job, harmonizer)]
     check_strict(job.strict, warnings)
