@@ -282,7 +282,7 @@ def test_a_refused_point_is_named_by_the_place_that_was_said(
     x, y = (int(places.min()) for places in np.nonzero(~masks[3])[::-1])
     suffix = {"harmonize": "mp4", "export cube": "cube"}.get(command, "png")
     out, said = tmp_path / f"o.{suffix}", f"{x + 3},{y}=#b98f7a@3"
-    run = (*command.split(), composite, "--mask", tmp_path / "m.npz", "-o", out, "--target", said)
-    line = error_of(*run, capsys=capsys)
+    run: list[str | Path] = [*command.split(), composite, "--mask", tmp_path / "m.npz", "-o", out]
+    line = error_of(*run, "--target", said, capsys=capsys)
     assert f"point 1 ({x + 3},{y} of frame 3" in line
     assert "outside the mask" in line

@@ -366,7 +366,7 @@ def test_a_full_disk_is_no_fault_of_the_form(
     info = probe_video(write_video(tmp_path / "in.mkv", moving_scene(2, 64, 48)[0]))
     plain = av.open
 
-    def full(file: Any, mode: str | None = None, **more: Any) -> Any:
+    def full(file: Any, mode: Any = None, **more: Any) -> Any:
         if mode == "w":
             raise av.error.OSError(number, os.strerror(number), str(file))
         return plain(file, mode, **more)

@@ -80,13 +80,10 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
         called, first = numbering.prefix, numbering.first
     told = told_in(info)
     start, counting, warnings = _started(info, told, rate, first)
-    uneven = (
-        ()
-        if is_even(info)
-        else (
-            f"{info.path}: its frames are not evenly spaced; the list counts them at {rate:g} a second",
-        )
-    )
+    uneven: tuple[str, ...] = ()
+    if not is_even(info):
+        told_rate = f"the list counts them at {rate:g} a second"
+        uneven = (f"{info.path}: its frames are not evenly spaced; {told_rate}",)
     reel, cut = _reel(info, told, called, edl)
     return Media(
         name=plain(name),
