@@ -105,6 +105,15 @@ def test_a_card_tells_processor_time_where_all_of_it_was_measured(
     assert "processor_seconds" not in load_comparator(weights)[1].facts
 
 
+def test_a_batch_that_a_method_cannot_normalize_over_is_told(
+    tiny_catalogue: None, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"`train.batch_size` 1: normalizes over the batch"):
+        ComparatorTrainer(recipe("idih", batch_size=1, image_size=32), tmp_path / "run").run(
+            Scenes(), looks()
+        )
+
+
 QUICK = ("is2am", "co2net-is2am")
 """Of each kind of training one, an image's and a clip's; the others learn in `test-long`."""
 

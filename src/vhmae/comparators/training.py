@@ -236,7 +236,15 @@ class ComparatorTrainer:
                 group["lr"] = self.rate * factor
         self.model.train()
         generator = torch.Generator(self.device).manual_seed(course.seed * 1_000_003 + step)
-        losses = comparator_losses(self.model, batch, self.critic, generator, self.state.precision)
+        try:
+            losses = comparator_losses(
+                self.model, batch, self.critic, generator, self.state.precision
+            )
+        except ValueError as error:  # torch's own, of a normalization
+            if "Expected more than 1 value per channel" not in str(error):
+                raise
+            told = "normalizes over the batch, where one picture leaves nothing; take 2 or more"
+            raise InputError(told, field="train.batch_size", value=course.batch_size) from None
         total = losses["loss"] + losses["critic_loss"] if self.critic else losses["loss"]
         total.backward()
         values = {name: float(value.detach()) for name, value in losses.items()}
