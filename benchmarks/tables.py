@@ -38,6 +38,7 @@ from speed_tables import (
     training_table,
     video_table,
 )
+from table1_rows import ROWS
 from table1_tables import table1_blocks
 from trial_tables import (
     ablation_table,
@@ -68,6 +69,7 @@ PAGES = (
     "src/vhmae/assets/MODEL_CARD.md",
     "src/vhmae/assets/MODEL_CARD.free.md",
 )
+TITLES = {row.name: row.title for row in ROWS}
 PACKAGED_SCORES = "src/vhmae/assets/scores.json"
 
 
@@ -128,7 +130,8 @@ def _commits(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
 
 def _name(row: dict[str, Any]) -> str:
     """What tables call a row."""
-    return str(row.get("method") or row.get("name") or row.get("way") or row.get("row") or "")
+    title = TITLES.get(row.get("row", ""))
+    return str(title or row.get("method") or row.get("name") or row.get("way") or "")
 
 
 def _reports(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -161,7 +164,11 @@ def marked(made: dict[str, str]) -> dict[str, str]:
         found: dict[str, list[str]] = {}
         for one in (*held, of_cards.get(block, {})):
             for commit, rows in one.items():
-                found.setdefault(commit, []).extend(rows)
+                before = found.get(commit)
+                of_all = not rows or before == []
+                found[commit] = [] if of_all else [*(before or ()), *rows]
+        if block == "summary":  # its rows are sets, of several files
+            found = {commit: [] for commit in found}
         marks[block] = " ".join(
             f"*Measured at {commit}.{' Rows: ' + '; '.join(rows) + '.' if rows else ''}*"
             for commit, rows in found.items()

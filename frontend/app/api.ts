@@ -149,7 +149,7 @@ export const api = {
   project: (id: string) => asked<Project>(`api/projects/${id}`),
   close: (id: string) => told<null>("DELETE", `api/projects/${id}`),
   save: (id: string, revision: number, document: Document, mark: string) =>
-    told<{ revision: number; restarted: boolean }>(
+    told<{ revision: number; digest: string; restarted: boolean }>(
       "PUT",
       `api/projects/${id}/document`,
       { revision, document, mark },

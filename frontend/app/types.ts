@@ -133,6 +133,8 @@ export interface Project {
   shots: Shots | null;
   revision: number;
   document: Document;
+  /** Of the document as the server has it. */
+  digest: string;
 }
 
 /** One of the clips that are open. */

@@ -230,9 +230,9 @@ function begunAnew(stood, more = {}) {
     if (path.startsWith("api/projects") && !isOpen) return [404, { detail: "", key: "server.no-project", values: {} }];
     if (method === "PUT") {
       sent.push(body);
-      return [200, { revision: 2, restarted: false }];
+      return [200, { revision: 2, digest: "as saved", restarted: false }];
     }
-    const found = { ...stood, openings: 1, revision: 1, document: more.document ?? stood.document };
+    const found = { ...stood, openings: 1, revision: 1, digest: "as opened", ...more.found };
     return [200, path === "api/projects" || path === "api/projects/8" ? found : []];
   };
   return { asked, sent };
@@ -270,7 +270,7 @@ test("what a file has become meanwhile is not overwritten", async () => {
   const page = await opened({ id: "8", state: "ready", place: "clip.vhmae.json" });
   const stood = page.project.project.value;
   await unsaved(page);
-  const { sent } = begunAnew(stood, { document: { ...stood.document, job: { strength: 0.3 } } });
+  const { sent } = begunAnew(stood, { found: { document: { ...stood.document, job: { strength: 0.3 } }, digest: "theirs" } });
   stream.onopen();
   await soon();
   assert.deepEqual(sent, []);

@@ -66,7 +66,7 @@ export async function opened(more = {}, said = {}) {
   server.answer = () => null;
   const page = await import(`${bundle}?${++count}`);
   const clip = {
-    id: "7", state: "opening", name: "clip.mp4", layers: false, frames: 24, objects: 1, parts: [1], revision: 1,
+    id: "7", state: "opening", name: "clip.mp4", layers: false, frames: 24, objects: 1, parts: [1], revision: 1, digest: "as opened",
     document: { schema: 1, vhmae: "project", job: {}, guide: page.emptyGuide(), versions: [], view: {}, ...said },
     ...more,
   };

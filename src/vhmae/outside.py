@@ -8,8 +8,10 @@ names is never imported: such files are passed from hand to hand.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import re
@@ -20,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from vhmae.digest import file_digest
 from vhmae.errors import InputError, did_you_mean
 
 FORM = re.compile(r"(?:.*\.py|\w+(?:\.\w+)*):[^\W\d]\w*")
@@ -66,7 +69,8 @@ def _module_of(place: str, source: str, field: str) -> ModuleType:
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module  # dataclasses look their module up
-        with neighbors_of(path.parent):
+        _NEIGHBORS.pop(path, None)  # they may have changed since, as the file may
+        with neighbors_of(path):
             spec.loader.exec_module(module)
         if str(path.parent) not in sys.path:  # for what it imports only as it works
             sys.path.append(str(path.parent))
@@ -89,44 +93,70 @@ def _module_of(place: str, source: str, field: str) -> ModuleType:
         ) from error
 
 
-def folder_of(source: str) -> Path | None:
-    """Where the file of ``FILE.py:name`` lies; None for a module."""
+def file_of(source: str) -> Path | None:
+    """The file of ``FILE.py:name``; None for a module."""
     place = source.rpartition(":")[0]
-    return Path(place).resolve().parent if place.endswith(".py") else None
+    return Path(place).resolve() if place.endswith(".py") else None
 
 
-_NEIGHBORS: dict[Path, dict[str, ModuleType]] = {}
-"""Of folders that files were loaded from, the modules that lie there and were imported, by name."""
+@dataclasses.dataclass
+class _Neighbors:
+    """What a file has imported of the modules that lie beside it."""
+
+    modules: dict[str, ModuleType] = dataclasses.field(default_factory=dict)
+    digests: dict[Path, str] = dataclasses.field(default_factory=dict)
+    """Of their files, as they were when they were imported."""
+
+
+_NEIGHBORS: dict[Path, _Neighbors] = {}
+"""By file."""
+_PUT_BACK: dict[str, ModuleType] = {}
+"""Neighbors that stand among all modules, by name: those of the file that was loaded last."""
 
 
 @contextlib.contextmanager
-def neighbors_of(folder: Path) -> Iterator[None]:
-    """Have the modules of a folder found first, as a script's neighbors are, and those of other
-    folders not taken for them: two files may have neighbors of one name."""
-    own = _NEIGHBORS.setdefault(folder, {})
+def neighbors_of(file: Path) -> Iterator[None]:
+    """Have the modules beside a file found first, as a script's neighbors are, and those of other
+    files not taken for them: two files may have neighbors of one name."""
+    own, folder = _NEIGHBORS.setdefault(file, _Neighbors()), file.parent
     names = {path.stem for path in folder.glob("*.py")}
-    names |= {path.parent.name for path in folder.glob("*/__init__.py")}
-    names -= {"vhmae"}
+    names |= {path.parent.name for path in folder.glob("*/*.py")}
+    names -= {"vhmae", "__main__", "__init__"}
 
     def take_out() -> dict[str, ModuleType]:
         found = [name for name in sys.modules if name.partition(".")[0] in names]
         return {name: sys.modules.pop(name) for name in found}
 
-    others = take_out()
-    sys.modules.update(own)
+    others = {name: one for name, one in take_out().items() if _PUT_BACK.get(name) is not one}
+    sys.modules.update(own.modules)
     sys.path.insert(0, str(folder))
     try:
         yield
     finally:
         sys.path.remove(str(folder))
-        own.update(take_out())
+        own.modules.update(take_out())
         sys.modules.update(others)
+        for name, module in own.modules.items():
+            path = Path(getattr(module, "__file__", None) or "")
+            if path.is_file():
+                own.digests.setdefault(path, file_digest(path))
+            # Where nothing else has the name, it may be asked for by it: to be pickled, or later.
+            if name not in sys.modules and not _is_elsewhere(name.partition(".")[0], folder):
+                sys.modules[name] = _PUT_BACK[name] = module
 
 
-def neighbors(folder: Path) -> list[Path]:
-    """The files beside a file that were imported by it so far."""
-    files = {getattr(one, "__file__", None) for one in _NEIGHBORS.get(folder, {}).values()}
-    return sorted(Path(one) for one in files if one is not None)
+def _is_elsewhere(name: str, folder: Path) -> bool:
+    """Whether a module of a name is found outside a folder."""
+    if name in sys.builtin_module_names:
+        return True
+    places = [place for place in sys.path if Path(place or ".").resolve() != folder]
+    return importlib.machinery.PathFinder.find_spec(name, places) is not None
+
+
+def neighbor_digests(file: Path) -> list[str]:
+    """Digests of the modules beside a file that it imported as it was loaded."""
+    own = _NEIGHBORS.get(file, _Neighbors())
+    return [own.digests[path] for path in sorted(own.digests)]
 
 
 def told(error: BaseException) -> str:

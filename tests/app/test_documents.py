@@ -58,7 +58,8 @@ def test_a_project_is_saved_beside_the_clip_and_opened_again(own: Page, bold_wei
     job = own.get(f"projects/{number}").json()["document"]["job"]
     version = {"name": "first", "saved": "2026-01-01T00:00:00Z", "job": {}, "guide": GUIDE}
     told = saved(own, number, job={**job, "strength": 0.5}, guide=GUIDE, versions=[version])
-    assert told == {"revision": 2, "restarted": False}
+    digest = own.get(f"projects/{number}").json()["digest"]
+    assert told == {"revision": 2, "digest": digest, "restarted": False}
     tree = json.loads(file.read_text())
     assert (tree["schema"], tree["vhmae"]) == (1, "project")
     assert (tree["job"]["composite"], tree["job"]["masks"]) == ("clip.mkv", ["mask.mkv"])

@@ -14,6 +14,7 @@ import pytest
 from tests.app.conftest import begun, taken
 from tests.app.page import Page
 from tests.support.scenes import moving_scene
+from vhmae.app.commands import Place
 from vhmae.cli.options import read_job_file
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.project import places_of
@@ -155,3 +156,40 @@ def test_places_are_told_apart_by_the_whole_name() -> None:
     one, two = (places_of(Path(name)) for name in ("x 1.mp4", "x% 1.mp4"))
     assert one[:2] == two[:2]
     assert one[2] != two[2]
+
+
+def test_a_document_has_the_same_digest_on_a_server_that_is_begun_anew(stubbed: Page) -> None:
+    number = begun(stubbed)
+    facts = stubbed.get(f"projects/{number}").json()
+    point = {"frame": 1, "at": [4.0, 5.0], "is": "keep", "weight": 1}
+    document = {**facts["document"], "guide": {"schema": 1, "points": [point]}}
+    document["job"] = {**document["job"], "strength": 1, "keep": []}  # what is usual is left out
+    body = {"revision": facts["revision"], "document": document}
+    saved = stubbed.send("PUT", f"projects/{number}/document", body).json()
+    stubbed.send("DELETE", f"projects/{number}")
+    again = stubbed.get(f"projects/{begun(stubbed, project='clip.vhmae.json')}").json()
+    assert again["digest"] == saved["digest"] != facts["digest"]
+
+
+def test_long_names_and_damaged_projects_do_not_end_a_list(stubbed: Page) -> None:
+    root = stubbed.app.folder.root
+    long = f"{'a' * 235}.mp4"
+    (root / long).write_bytes(b"x")
+    (root / "clip.vhmae.json").write_text('{"vhmae": "project", "job": []}')
+    rows = listed(stubbed)
+    assert rows[long]["project"] is None
+    assert rows["clip.mp4"]["project"] is None
+
+
+def test_weights_are_told_as_files_of_the_place(tmp_path: Path, stubbed: Page) -> None:
+    root = stubbed.app.folder.root
+    beside = root.with_name(f"{root.name}2")
+    beside.mkdir()
+    for place, told in ((root, "../w.safetensors"), (beside, str(beside / "w.safetensors"))):
+        (place / "w.safetensors").write_bytes(b"x")
+        assert (
+            Place(root / "sub", root, root / "p", tmp_path / "up").told(
+                str(place / "w.safetensors")
+            )
+            == told
+        )

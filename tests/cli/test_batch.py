@@ -242,4 +242,16 @@ def test_jobs_that_wait_for_each_other_are_refused(
 ) -> None:
     table = "composite,mask,out\na.mkv,one.npz,b.mkv\nb.mkv,one.npz,a.mkv\n"
     assert batch(work, table)[0] == 2
-    assert "is made of what is made of it" in capsys.readouterr().err
+    assert "are each made of the other" in capsys.readouterr().err
+
+
+def test_a_scenes_leader_is_made_before_those_that_hear_its_guide(work: Path) -> None:
+    word = {"frame": 2, "at": [30, 30], "is": "brightness", "to": 0.5}
+    guide = {"schema": 1, "shots": "all", "points": [word]}
+    (work / "g.json").write_text(json.dumps(guide))
+    table = (
+        "composite,mask,out,guide\none.mkv,one.npz,n1.mkv,\nn1.mkv,one.npz,n2.mkv,\n"
+        "n2.mkv,one.npz,n3.mkv,g.json\ntwo.mkv,two.npz,n4.mkv,g.json\n"
+    )
+    code, report = batch(work, table)
+    assert (code, report["done"]) == (0, 4), report

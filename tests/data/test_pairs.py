@@ -145,3 +145,14 @@ def test_lists_of_frames_are_lists_of_clips(hyoutube: Path) -> None:
     )
     for part in ("composite", "target", "mask"):
         assert getattr(by_frames, part) == getattr(by_folders, part)
+
+
+def test_numbered_stills_of_a_folder_are_no_clip(tmp_path: Path) -> None:
+    lines = []
+    for number in range(3):
+        parts = [f"{folder}/{number:04d}.png" for folder in ("real", "mask", "comp")]
+        for part in parts:
+            write(tmp_path / part, 100, 24 + number)
+        lines.append(" ".join(parts))
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    assert [len(one.composite) for one in read_pairs(tmp_path, tmp_path / "list.txt")] == [1, 1, 1]

@@ -4,6 +4,7 @@ were made in a program."""
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from vhmae import cli
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.evaluation.methods import find_method
+from vhmae.outside import load_outside
 
 METHOD = """
 import functools
@@ -136,3 +138,43 @@ def test_paths_and_protocols_are_taken_as_text(data: Path, tmp_path: Path) -> No
     weights = save_bold_weights(tmp_path / "w.safetensors")
     assert vhmae.load_model(weights).config == vhmae.load_model(str(weights)).config
     assert vhmae.Harmonizer.from_pretrained(weights).weights == str(weights)
+
+
+def test_neighbors_without_a_package_of_their_own_are_apart_too(tmp_path: Path, clip: Clip) -> None:
+    def version_of(level: int) -> Method:
+        folder = tmp_path / f"n{level}"
+        (folder / "models").mkdir(parents=True)
+        (folder / "models" / "net.py").write_text(f"LEVEL = {level}\n")
+        (folder / "method.py").write_text(
+            METHOD.format(first="from models.net import LEVEL", late="pass", level=level)
+        )
+        return find_method(f"{folder / 'method.py'}:run", Path())
+
+    one, two = version_of(10), version_of(20)
+    assert (one.run(clip)[clip.mask] == 10).all()
+    assert (two.run(clip)[clip.mask] == 20).all()
+    assert one.digest != two.digest
+
+
+def test_what_a_file_imports_can_be_pickled_and_is_told_by_what_was_loaded(
+    tmp_path: Path, clip: Clip
+) -> None:
+    (tmp_path / "parts_of_mine.py").write_text("class Part:\n    LEVEL = 10\n")
+    text = METHOD.format(first="from parts_of_mine import Part", late="LEVEL = Part.LEVEL", level=1)
+    (tmp_path / "method.py").write_text(text)
+    source = f"{tmp_path / 'method.py'}:run"
+    first = find_method(source, Path())
+    made = load_outside(source.replace(":run", ":Part"), "head", "class")()
+    assert type(pickle.loads(pickle.dumps(made))) is type(made)
+    (tmp_path / "parts_of_mine.py").write_text("class Part:\n    LEVEL = 20\n")
+    again = find_method(source, Path())
+    assert (again.run(clip)[clip.mask] == 20).all()
+    assert first.digest != again.digest
+
+
+def test_a_built_in_method_fails_as_itself(clip: Clip) -> None:
+    def full(_: Clip) -> np.ndarray:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        Method("vhmae", full, facts={"kind": "vhmae"}).run(clip)

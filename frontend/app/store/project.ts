@@ -173,8 +173,8 @@ let saves = 0;
 /** Questions how far the server is, and the last of them that was answered. */
 let asked = 0;
 let answered = 0;
-/** The document as the server had it last. */
-let stood: Document | null = null;
+/** Digest of the document as the server had it last. */
+let stood = "";
 /** Versions that no save has told the server of yet. */
 let unsaved: Document["versions"] = [];
 
@@ -214,6 +214,7 @@ interface Overtaken {
   revision: number;
   /** Of the last save, unless another program wrote the file. */
   mark: string | null;
+  digest: string;
 }
 
 async function write(id: string, now: Document): Promise<void> {
@@ -222,7 +223,7 @@ async function write(id: string, now: Document): Promise<void> {
   try {
     const done = await api.save(id, revision.value, now, mark).finally(() => saves++);
     revision.value = done.revision;
-    stood = now;
+    stood = done.digest;
     unanswered.clear();
     unsaved = unsaved.filter((one) => !now.versions.includes(one));
     if (done.restarted) {
@@ -232,14 +233,14 @@ async function write(id: string, now: Document): Promise<void> {
     saving.value = isDirty ? "saving" : "saved";
   } catch (error) {
     if (error instanceof ApiError && error.refusal.key === "server.revision") {
-      const { document: theirs, revision: at, mark: last } = error.refusal.values as unknown as Overtaken;
+      const { document: theirs, revision: at, mark: last, digest } = error.refusal.values as unknown as Overtaken;
       if (last !== null && unanswered.has(last)) {
         revision.value = at; // it is one's own, whose answer was lost
-        stood = theirs;
+        stood = digest;
         isDirty = true;
         saving.value = "saving";
       } else {
-        adopt(theirs, at);
+        adopt(theirs, at, digest);
         tell(t("tabs.taken"));
       }
       unanswered.clear();
@@ -259,14 +260,15 @@ async function write(id: string, now: Document): Promise<void> {
 }
 
 /** Take what another tab has saved; one's own stands a step back, and one's own new versions beside theirs. */
-function adopt(theirs: Document, at: number): void {
+function adopt(theirs: Document, at: number, digest: string): void {
   const mine = document_.value;
   if (mine) past.value = [...past.value, { label: "edit.tab", job: mine.job, guide: mine.guide }];
   future.value = [];
   revision.value = at;
   isDirty = false;
   saving.value = "saved";
-  stood = document_.value = theirs;
+  stood = digest;
+  document_.value = theirs;
   const own = unsaved.filter((one) => theirs.versions.every(({ name }) => name !== one.name));
   if (own.length > 0) put({ ...theirs, versions: [...theirs.versions, ...own] });
 }
@@ -295,26 +297,27 @@ async function take(found: Project): Promise<void> {
   unanswered.clear();
   saving.value = "saved";
   currentObject.value = 1;
-  stood = document_.value = found.document;
+  stood = found.digest;
+  document_.value = found.document;
   project.value = found;
   location.hash = `project=${found.id}`;
 }
 
 /** Open the clip that is shown on a server that was begun anew and knows nothing of it; what stands here alone is kept. */
 export async function openAgain(): Promise<void> {
-  const [open, last] = [project.value, stood];
-  if (!open?.place || !last) return; // what was sent to a server went with it
-  const found = await again(open.place, last.job);
+  const [open, now] = [project.value, document_.value];
+  if (!open?.place || !now) return; // what was sent to a server went with it
+  const found = await again(open.place, now.job);
   if (project.value?.id !== open.id) return;
   unanswered.clear();
   project.value = found;
   restarts.value++;
-  if (JSON.stringify(found.document) === JSON.stringify(last)) {
+  if (found.digest === stood) {
     revision.value = found.revision;
     return;
   }
   const isLost = isDirty;
-  adopt(found.document, found.revision);
+  adopt(found.document, found.revision, found.digest);
   if (isLost) tell(t("tabs.taken"));
 }
 
@@ -366,10 +369,11 @@ export async function refresh(): Promise<void> {
   answered = number;
   if (found.revision !== revision.value && !isDirty && !inFlight) {
     if (JSON.stringify(found.document) !== JSON.stringify(document_.value)) {
-      if (document_.value) adopt(found.document, found.revision);
-      else stood = document_.value = found.document;
+      if (document_.value) adopt(found.document, found.revision, found.digest);
+      else document_.value = found.document;
     }
     revision.value = found.revision;
+    stood = found.digest;
   }
   const before = project.value;
   const isMissed = before.state !== "opening" && before.openings !== found.openings;

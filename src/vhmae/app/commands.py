@@ -137,11 +137,17 @@ class Place:
     root: Path
     """The app's: what lies in it is told relatively, however far up."""
     project: Path
+    uploads: Path
+    """Where what was sent lies, which is told nobody."""
 
     def told(self, path: str) -> str:
         """A path as one writes it here, and as no command takes it for an option."""
-        whole = Path(path)
-        text = os.path.relpath(whole, self.folder) if whole.is_relative_to(self.root) else path
+        whole = Path(path).absolute()
+        text = str(whole)
+        if whole.is_relative_to(self.root):
+            text = os.path.relpath(whole, self.folder)
+        elif whole.is_relative_to(self.uploads):
+            text = whole.name
         return f"./{text}" if text.startswith("-") else text
 
 
@@ -195,4 +201,5 @@ def _flags(one: Option, value: Any, place: Place) -> list[str]:
 
 
 def _told(one: Option, value: Any, place: Place) -> str:
-    return place.told(str(value)) if one.role != "plain" else str(value)
+    is_file = one.role != "plain" or (one.name == "weights" and Path(str(value)).is_file())
+    return place.told(str(value)) if is_file else str(value)

@@ -4,6 +4,7 @@ that two tabs do not write over one another."""
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import os
 import threading
@@ -130,6 +131,11 @@ class Document:
         return {key: value for key, value in self.tree.items() if key in (*MARK, *PAGE_KEYS)}
 
     @property
+    def digest(self) -> str:
+        """Of what is the page's, by which it knows whether another program has changed it."""
+        return hashlib.sha256(json.dumps(self.shown, sort_keys=True).encode()).hexdigest()
+
+    @property
     def guide(self) -> Guide:
         return guide_from(self.tree["guide"], "guide")
 
@@ -155,6 +161,7 @@ class Document:
             self._take_up()
             if revision != self.revision:
                 told = {"revision": self.revision, "document": self.shown, "mark": self._mark}
+                told |= {"digest": self.digest}
                 raise Refused("server.revision", **told)
             whole = checked_document({**self._tree, **own})
             whole["job"] = tidied(whole["job"])

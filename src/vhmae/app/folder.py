@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import itertools
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from vhmae.app.bodies import LONGEST_PATH
-from vhmae.app.document import read_document
+from vhmae.app.document import LARGEST_BYTES
 from vhmae.app.refusals import Refused
 from vhmae.app.uploads import Uploads
 from vhmae.errors import InputError
 from vhmae.video.sequence import PICTURES, is_pattern, sequence_files
 from vhmae.web.records import is_whole
-from vhmae.work.project import SUFFIX, places_of
+from vhmae.work.project import SUFFIX, is_project, places_of
 
 VIDEOS = (
     *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mxf", ".mpg", ".mpeg", ".ts", ".m2ts"),
@@ -51,6 +51,7 @@ class Folder:
             raise InputError(f"{root}: is no folder that can be read; name another")
         self.root = root.resolve()
         self.uploads = uploads
+        self._composites: dict[Path, tuple[Any, str | None]] = {}
 
     def path(self, text: str, base: Path | None = None) -> Path:
         """The file that the page means.
@@ -201,12 +202,25 @@ class Folder:
     def project_of(self, clip: Path) -> Path | None:
         """The project of a clip, where there is one; another clip's may lie in its place."""
         for place in places_of(clip):
-            if place.is_file():
-                with contextlib.suppress(InputError):  # a file that is no project is nobody's
-                    known = read_document(place)["job"].get("composite")
-                    if known is not None and self.is_named(str(known), place, clip):
-                        return place
+            known = self._composite_of(place)
+            if known is not None and self.is_named(known, place, clip):
+                return place
         return None
+
+    def _composite_of(self, project: Path) -> str | None:
+        """The clip that a project names; None where there is none, or the file is no project. It is
+        read once: a folder may hold thousands, and is listed again and again."""
+        try:
+            stat = project.stat()
+            stamp = stat.st_ino, stat.st_size, stat.st_mtime_ns
+            if self._composites.get(project, (None,))[0] != stamp:
+                large = stat.st_size > LARGEST_BYTES or not project.is_file()
+                tree = {} if large else json.loads(project.read_bytes())
+                named = tree["job"].get("composite") if is_project(tree) else None
+                self._composites[project] = stamp, None if named is None else str(named)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return None  # nobody's
+        return self._composites[project][1]
 
     def is_named(self, known: str, project: Path, clip: Path) -> bool:
         """Whether what a project names is a clip; of what is not here any more, its name tells: the

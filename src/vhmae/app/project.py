@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import logging
 import secrets
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -127,7 +128,8 @@ class Project:
     @property
     def place(self) -> Place:
         """Where the lines are run that somebody copies."""
-        return Place(self.outputs, self.house.folder.root, self.document.path)
+        folder = self.house.folder
+        return Place(self.outputs, folder.root, self.document.path, folder.uploads.folder)
 
     @property
     def is_among_pictures(self) -> bool:
@@ -406,6 +408,7 @@ class Project:
             "progress": self.progress(),
             "revision": self.document.revision,
             "document": self.document.shown,
+            "digest": self.document.digest,
             **dict.fromkeys(FACTS),
         }
         if clip is None:
@@ -441,7 +444,7 @@ class Project:
         said = self.document.tree["job"].get("weights", HarmonizerSettings().weights)
         return [
             f"the project is of the weights {said}; shown and taken away here is what {own} make "
-            f"of it (vhmae app --weights {said} shows the project's own)"
+            f"of it (vhmae app --weights {shlex.quote(str(said))} shows the project's own)"
         ]
 
     # --- changing the document
@@ -461,7 +464,8 @@ class Project:
             self.job_of(tree["job"])  # refuses what cannot be, before it is saved
         found = self.document.change(revision, tree, mark)
         self.house.tell("document", {"id": self.number, "revision": found})
-        return {"revision": found, "restarted": self.renew()}
+        digest = self.document.digest
+        return {"revision": found, "digest": digest, "restarted": self.renew()}
 
     def renew(self) -> bool:
         """Read the clip anew, if the network would see another one than was opened, or that could

@@ -29,8 +29,8 @@ SENTENCES = {
     "server.busy": (409, "{path}: is being written at the moment; wait for it"),
     "server.beyond": (
         400,
-        "something is said of frame {frame}, and the part that is taken away has frames {first} to "
-        "{last}; take away what is said there, or a part that holds it",
+        "something is said of frame {frame}, and the part that is written has frames {first} to "
+        "{last}; remove what is said there, or choose a part that holds it",
     ),
     "server.exporting": (409, "{path}: is being exported; cancel it in the queue, or wait for it"),
     "server.offset": (409, "the upload goes on at byte {received}"),

@@ -118,7 +118,7 @@ def command_of(project: Project, taking: Taking) -> str:
     is_said = guide_of(taking) in (Guide(), project.document.guide)
     if taking.kind in ("before_after", "bundle", "matte") or not is_said:
         return ""
-    return project.house.folder.plain(shown_command(taking, tree, project.place))
+    return shown_command(taking, tree, project.place)
 
 
 def check_written(project: Project, taking: Taking) -> None:

@@ -43,10 +43,10 @@ def _export(args: Any) -> None:
     if args.quiet:
         return
     for shot in report["shots"]:
-        side = shot.get("side", "foreground")
+        side = f"the {shot.get('side', 'foreground')}"
         side = f"object {shot['object']}" if shot.get("object") else side
         print(
-            f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}: changes the {side} "
+            f"shot {shot['shot']}, frames {shot['first']}-{shot['last']}: changes {side} "
             f"by {shot['change']:.1f} levels, "
             f"{shot['left']:.1f} are left ({shot['share_left']:.0%})"
         )

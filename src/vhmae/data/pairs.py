@@ -50,9 +50,9 @@ def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
     """Read a list of composites with their answers.
 
     A line names three folders or three pictures (real, mask, composite, as in HYouTube's lists;
-    numbered pictures of the same three folders are the frames of one clip), or one composite of
-    iHarmony4 (``HCOCO/composite_images/c1_2_3.jpg``), whose real picture and mask follow from its
-    name. Paths count from ``root``.
+    numbered pictures in folders that are called after a video are the frames of one clip), or one
+    composite of iHarmony4 (``HCOCO/composite_images/c1_2_3.jpg``), whose real picture and mask
+    follow from its name. Paths count from ``root``.
 
     Raises:
         InputError: where the list or a file is missing, or clips do not have as many masks as
@@ -95,15 +95,21 @@ def read_pairs(root: Path, list_file: Path) -> list[PairedClip]:
             raise InputError(
                 f"{missing}: no such picture, but {list_file} names it in line {number}"
             )
-        # Numbered pictures of one folder are a clip's frames, as in HYouTube's lists of frames.
-        is_frame = all(file.stem.isdigit() for file in files)
-        key = tuple(file.parent for file in files) if is_frame else (Path(str(number)),)
+        key = tuple(one.parent for one in files) if _are_frames(*files) else (Path(str(number)),)
         clips.setdefault(key, []).append((composite, files))
     if not clips:
         raise InputError(
             f"{list_file}: lists no composite; expected real, mask and composite a line"
         )
     return [_of_frames(*zip(*frames, strict=True)) for frames in clips.values()]
+
+
+def _are_frames(real: Path, mask: Path, composite: Path) -> bool:
+    """Whether pictures are frames of a clip, as in HYouTube's lists of frames: numbers, in folders
+    that are called after the video; numbered stills of a folder are not."""
+    numbers = all(one.stem.isascii() and one.stem.isdecimal() for one in (real, mask, composite))
+    of_video = real.parent.name in composite.parent.parts[-2:]
+    return numbers and of_video and mask.parent.name == composite.parent.name
 
 
 def _of_frames(names: tuple[str, ...], files: tuple[list[Path], ...]) -> PairedClip:

@@ -121,7 +121,7 @@ class Harmonizer(Stepping):
             precision=precision,
             move=move,
         )
-        if lookahead is not None and (lookahead < 0 or lookahead != int(lookahead)):
+        if lookahead is not None and not (lookahead >= 0 and float(lookahead).is_integer()):
             told = "expected 0 (live) or a number of frames"
             raise InputError(told, field="lookahead", value=lookahead)
         self.network = network_of(model, device, precision)

@@ -11,7 +11,7 @@ import numpy as np
 from vhmae.arrays import Frames, Mask
 from vhmae.data.digests import settings_digest
 from vhmae.data.hyoutube import Sample
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import InputError, VhmaeError, is_interrupted
 from vhmae.outside import told
 
 PLACES = ("method", "weights", "folder", "function", "precision")
@@ -45,21 +45,25 @@ class Method:
     """What its results rest on, for reports: settings, and under ``weights_sha256`` its weights."""
 
     def run(self, clip: Clip) -> Frames:
-        """What the method makes of a clip, (T, H, W, 3) uint8. It works on copies, so that one that
-        works in place does not change what it is scored against.
+        """What the method makes of a clip, (T, H, W, 3) uint8. One from outside the package works
+        on copies, so that it does not change what it is scored against.
 
         Raises:
-            InputError: where it fails, or gives anything but frames of the composite's form.
+            InputError: where one from outside fails, or gives anything but frames of the
+                composite's form.
         """
         source = self.facts.get("function", self.name)
-        copied = dataclasses.replace(
-            clip, composite=np.array(clip.composite), mask=np.array(clip.mask)
-        )
+        is_ours = "kind" in self.facts and "function" not in self.facts
+        if not is_ours:
+            composite, mask = np.array(clip.composite), np.array(clip.mask)
+            clip = dataclasses.replace(clip, composite=composite, mask=mask)
         try:
-            frames = np.asarray(self.harmonize(copied))
+            frames = np.asarray(self.harmonize(clip))
         except (VhmaeError, MemoryError):
             raise
         except (Exception, SystemExit) as error:
+            if is_ours or is_interrupted(error):
+                raise
             raise InputError(
                 f"failed ({told(error)}); mend it", field="methods", value=source
             ) from error

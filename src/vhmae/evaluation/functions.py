@@ -23,7 +23,7 @@ from vhmae.arrays import Array
 from vhmae.digest import file_digest
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
-from vhmae.outside import folder_of, load_outside, neighbors, neighbors_of, told
+from vhmae.outside import file_of, load_outside, neighbor_digests, neighbors_of, told
 
 GROUP = "vhmae.methods"
 """Entry points of this group are methods by their names."""
@@ -105,16 +105,16 @@ def _as_method(label: str, found: Any, source: str) -> Method:
             value=source,
         )
     takes_clip = _takes_one(found)
-    folder = folder_of(source)
+    file = file_of(source)
 
     def harmonize(clip: Clip) -> Array:
-        with contextlib.nullcontext() if folder is None else neighbors_of(folder):
+        with contextlib.nullcontext() if file is None else neighbors_of(file):
             if takes_clip:
                 return np.asarray(found(Clip(clip.composite, clip.mask, clip.sample)))
             return np.asarray(found(clip.composite, clip.mask))
 
     return Method(
-        label, harmonize, facts={"function": source, "code_sha256": _code_digest(found, folder)}
+        label, harmonize, facts={"function": source, "code_sha256": _code_digest(found, file)}
     )
 
 
@@ -145,23 +145,30 @@ def _class_of(called: Any) -> Any:
     return called if inspect.isclass(called) else type(called)
 
 
-def _code_digest(function: Any, folder: Path | None) -> str | None:
+def _code_digest(function: Any, file: Path | None) -> str | None:
     """Digest of the file that a function stands in, or the class of an object that is called, with
-    what is bound to it and the neighbors that its file has imported; None where that is not
-    known."""
+    what is bound to it and the neighbors that its file imported as it was loaded; None where that
+    is not known."""
     bound: list[str] = []
     plain = inspect.unwrap(function)
     while isinstance(plain, functools.partial):
-        bound.append(repr((plain.args, sorted(plain.keywords.items()))))
+        bound += map(_told_value, (*plain.args, *sorted(plain.keywords.items())))
         plain = inspect.unwrap(plain.func)
     try:
-        file = inspect.getsourcefile(plain if inspect.isroutine(plain) else _class_of(plain))
+        source = inspect.getsourcefile(plain if inspect.isroutine(plain) else _class_of(plain))
     except TypeError:
         return None
-    if file is None or not Path(file).is_file():
+    if source is None or not Path(source).is_file():
         return None
-    digest = file_digest(Path(file))
-    beside = [file_digest(one) for one in ([] if folder is None else neighbors(folder))]
+    digest = file_digest(Path(source))
+    beside = [] if file is None else neighbor_digests(file)
     if not bound and not beside:
         return digest
     return hashlib.sha256("\n".join([digest, *bound, *beside]).encode()).hexdigest()
+
+
+def _told_value(value: Any) -> str:
+    """A value that is bound to a function, the same in every run: of an object that says no more
+    than where it lies, its class."""
+    told = repr(value)
+    return type(value).__qualname__ if " at 0x" in told else told

@@ -50,8 +50,11 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     warnings += told_of_move(job)
     try:
         hearing.named.shown(asked.frame, asked.object - 1)
-    except InputError as error:  # no foreground there
-        raise InputError(str(error).partition(": ")[2], field="frame", value=asked.frame) from None
+    except InputError as error:
+        if error.field != "guide":
+            raise
+        told = str(error).partition(": ")[2]  # no foreground there
+        raise InputError(told, field="frame", value=asked.frame) from None
     pictures, rows = [], []
     for number, (one, path) in enumerate(zip(guides, paths, strict=True), 1):
         picture, levels, word = _rendered(hearing, one, asked)

@@ -104,7 +104,7 @@ def run_batch(
         InputError: where jobs take each other's outputs, round and round.
     """
     worker = Worker()
-    for wave in _waves([*of_scenes(jobs)]):
+    for wave in _waves(of_scenes(jobs)):
         todo = []
         for job, said_of in wave:
             if not again and is_done(job, said_of):
@@ -119,22 +119,27 @@ def run_batch(
             yield from _run_many(todo, workers)
 
 
-def _waves(jobs: Sequence[tuple[HarmonizeJob, HarmonizeJob | None]]) -> Iterator[list[Any]]:
-    """Jobs in the order of the table, but each after those whose outputs it takes."""
+def _waves(jobs: Sequence[Task]) -> list[list[Task]]:
+    """Jobs in the order of the table, but each after those whose outputs it takes.
+
+    Raises:
+        InputError: where jobs take each other's outputs.
+    """
     made = {job.output.resolve(): number for number, (job, _) in enumerate(jobs)}
-    needs = [
-        {made[path.resolve()] for path in job.inputs().values() if path.resolve() in made}
-        for job, _ in jobs
-    ]
-    left = dict(enumerate(jobs))
+
+    def taken(job: HarmonizeJob | None) -> set[int]:
+        paths = [] if job is None else [path.resolve() for path in job.inputs().values()]
+        return {made[path] for path in paths if path in made}
+
+    needs = [taken(job) | taken(said_of) for job, said_of in jobs]
+    left, waves = dict(enumerate(jobs)), []
     while left:
         wave = [number for number in left if not (needs[number] - {number}) & left.keys()]
         if not wave:
-            job = next(iter(left.values()))[0]
-            raise InputError(
-                f"{job.output}: is made of what is made of it; give the jobs other outputs"
-            )
-        yield [left.pop(number) for number in wave]
+            outputs = " and ".join(str(job.output) for job, _ in left.values())
+            raise InputError(f"{outputs}: are each made of the other; give the jobs other outputs")
+        waves.append([left.pop(number) for number in wave])
+    return waves
 
 
 class Worker:

@@ -20,6 +20,8 @@ from vhmae.work.job import HarmonizeJob
 
 SUFFIX = ".vhmae.json"
 SCHEMA = 1
+LONGEST_NAME = 255
+"""Bytes that a file's name may have, nearly everywhere."""
 MARK = {"schema": SCHEMA, "vhmae": "project"}
 """What every project begins with."""
 
@@ -34,7 +36,8 @@ def places_of(clip: Path) -> tuple[Path, ...]:
     name differs by a % alone, may have taken its name."""
     told = hashlib.sha256(os.fsencode(clip.name)).hexdigest()[:8]
     names = _named(clip.name), _named(f"{clip.name}.{told}")
-    return project_beside(clip), *map(clip.with_name, names)
+    places = (clip.with_name(name) for name in names if len(os.fsencode(name)) <= LONGEST_NAME)
+    return project_beside(clip), *places
 
 
 def _named(stem: str) -> str:
