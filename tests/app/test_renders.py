@@ -88,7 +88,6 @@ def test_what_is_there_is_replaced_only_when_told(own: Page, clip: str) -> None:
         ({"kind": "video", "options": {"codec": "libx264", "crf": 80}}, "crf"),
         ({"kind": "video", "options": {"codec": "nothing"}}, "nothing"),
         ({"kind": "video", "options": {"preset": "swift"}}, "preset"),
-        ({"kind": "video", "options": {"end": 0.1}}, "something is said of frame 4"),
         ({"kind": "video", "output": "film.xyz"}, "film.xyz"),
         ({"kind": "layer", "options": {"codec": "libx264"}}, "alpha"),
         ({"kind": "cube", "options": {"crf": 3}}, "crf"),
@@ -230,6 +229,13 @@ def test_a_green_screen_is_cut_out(own: Page) -> None:
     number = own.opened(composite="green.mkv", masks=made["files"])
     matte = picture_of(own.get(f"projects/{number}/frames/3/matte", params={"size": "full"}))
     assert ((matte > 127) == masks[3]).mean() > 0.95
+
+
+def test_a_part_hears_what_is_said_outside_of_it(own: Page, clip: str) -> None:
+    made = taken(own, clip, kind="video", output="part.mkv", options={"end": 0.1})  # said at 4
+    assert made["done"] == 3
+    (row,) = made["report"]["guided"]
+    assert (row["point"], row["shot"]) == (1, 1)
 
 
 def test_trouble_ends_one_entry_and_not_the_queue(own: Page, clip: str) -> None:

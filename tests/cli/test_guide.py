@@ -341,3 +341,87 @@ def test_skin_is_not_heard_where_the_background_moves(
     words = GuideOptions(dial=("exposure=+1",))
     job = of_weights(tmp_path, *clip, move="background", skin=True, words=words)
     assert heard(job)[0] is not None
+
+
+SHOT, FIRST, STOP = 40, 30, 65
+PART = ("--start", "1.2", "--end", "2.6")
+"""The frames from FIRST to STOP, of the first two shots of three."""
+
+
+@pytest.fixture(scope="module")
+def cut_clip(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Array]:
+    """A folder with three shots, their mask, weights, and the luma of the whole and of the part
+    where nothing is said; and the masks (T, H, W)."""
+    folder = tmp_path_factory.mktemp("cut")
+    frames, masks = moving_scene(SHOT, 96, 64)
+    shots = [frames, np.ascontiguousarray(255 - frames[:, :, ::-1]), frames // 3]
+    write_video(folder / "in.mkv", np.concatenate(shots))
+    whole = np.concatenate([masks, masks[:, :, ::-1], masks])
+    write_mask_bits(whole, folder / "m.npz")
+    save_model(changing_model(), folder / "w.safetensors", {})
+    for name, more in (("whole", ()), ("part", PART)):
+        np.save(folder / f"{name}.npy", luma_of(folder, folder / "out.mkv", *more))
+    return folder, whole
+
+
+def luma_of(folder: Path, out: Path, *more: str) -> Array:
+    """The luma of the clip, harmonized with options: (T, H, W) int."""
+    run = ["harmonize", folder / "in.mkv", "--mask", folder / "m.npz", "-o", out, "-q"]
+    run += ["--weights", folder / "w.safetensors", "--precision", "fp32"]
+    assert main([*map(str, run), *more]) == 0
+    return np.stack([planes[0] for planes in decode(out)]).astype(int)
+
+
+@pytest.mark.parametrize(
+    ("said", "dials"),
+    [((2, 90), ()), ((70, 45), ()), ((2, 50, 110), ("--dial", "exposure=+0.5"))],
+)
+def test_words_outside_of_the_part_rule_their_shots_in_it(
+    said: tuple[int, ...], dials: tuple[str, ...], cut_clip: tuple[Path, Array], tmp_path: Path
+) -> None:
+    folder, masks = cut_clip
+    words = [*dials]
+    for frame in said:
+        ys, xs = np.nonzero(masks[frame])
+        words += ["--target", f"{int(np.median(xs))},{int(np.median(ys))}=#e0a060@{frame}"]
+    report = tmp_path / "r.json"
+    whole = luma_of(folder, tmp_path / "o.mkv", *words) - np.load(folder / "whole.npy")
+    part = luma_of(folder, tmp_path / "o.mkv", *words, *PART, "--json", str(report))
+    part = part - np.load(folder / "part.npy")
+    kept = masks[FIRST:STOP]
+    assert np.abs(part - whole[FIRST:STOP])[kept].mean() < 0.5
+    ruled = {frame // SHOT for frame in said if frame < STOP or frame // SHOT == 1}
+    for shot, frames in enumerate((slice(0, SHOT - FIRST), slice(SHOT - FIRST, None))):
+        moved = np.abs(part[frames])[kept[frames]].mean()
+        assert (moved > 3.0) == (shot in ruled or bool(dials)), shot
+    rows = json.loads(report.read_text())["guided"]
+    shots = {number: 1 + frame // SHOT for number, frame in enumerate(said, 1) if frame < 80}
+    assert {row["point"]: row["shot"] for row in rows} == shots
+
+
+@pytest.mark.parametrize("command", ["preview", "alternatives", "export cube", "diagnose"])
+def test_other_commands_hear_words_outside_of_the_part_too(
+    command: str, cut_clip: tuple[Path, Array], tmp_path: Path
+) -> None:
+    folder, masks = cut_clip
+    ys, xs = np.nonzero(masks[2])
+    said = ["--target", f"{int(np.median(xs))},{int(np.median(ys))}=#e0a060@2"]
+    run = [*command.split(), folder / "in.mkv", "--mask", folder / "m.npz", *PART, "-q"]
+    run += ["--weights", folder / "w.safetensors", "--precision", "fp32"]
+    out = {"export cube": "o.cube", "diagnose": ""}.get(command, "o.png")
+    run += ["-o", tmp_path / out] if out else []
+    run += ["--frame", "35"] if out == "o.png" else []
+    told = []
+    for number, words in enumerate(([], said)):
+        report = tmp_path / f"{number}.json"
+        assert main([*map(str, run), *words, "--json", str(report)]) == 0
+        told.append(json.loads(report.read_text()))
+        if command == "preview":
+            told[-1] = (tmp_path / "o.png").read_bytes()
+    assert told[0] != told[1]
+    if command in ("export cube", "diagnose"):
+        levels = [
+            [row["change" if out else "change_levels"] for row in one["shots"]] for one in told
+        ]
+        assert abs(levels[0][0] - levels[1][0]) > 1.0
+        assert levels[0][1] == pytest.approx(levels[1][1], abs=0.3)

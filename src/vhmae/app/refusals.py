@@ -27,11 +27,6 @@ SENTENCES = {
     "server.revision": (409, "another tab has changed the project meanwhile"),
     "server.exists": (409, "{path}: is there already; choose another name or replace it"),
     "server.busy": (409, "{path}: is being written at the moment; wait for it"),
-    "server.beyond": (
-        400,
-        "something is said of frame {frame}, and the part that is written has frames {first} to "
-        "{last}; remove what is said there, or choose a part that holds it",
-    ),
     "server.exporting": (409, "{path}: is being exported; cancel it in the queue, or wait for it"),
     "server.offset": (409, "the upload goes on at byte {received}"),
     "server.too-many": (409, "{most} clips are open already; close one"),

@@ -31,7 +31,6 @@ from vhmae.guide.document import Guide
 from vhmae.options import values_from_json
 from vhmae.partial_output import resume_folder
 from vhmae.video.sequence import PICTURES, has_number, pictures_there
-from vhmae.video.source import frames_between
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.output import Output
 
@@ -134,10 +133,6 @@ def check_written(project: Project, taking: Taking) -> None:
     values = values_from_json(HarmonizeJob, tree, "options")
     job = HarmonizeJob(**{**values, "output": taking.output})
     Output(job, info)
-    kept = frames_between(info, job.start, job.end)
-    for frame in guide_of(taking).frames:
-        if frame not in kept:
-            raise Refused("server.beyond", frame=frame, first=kept.start, last=kept.stop - 1)
 
 
 class Renders:

@@ -19,7 +19,7 @@ from vhmae.guide.reading import read_guide
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import Analysis, open_analysis, told_of_move
-from vhmae.work.guiding import Hearing
+from vhmae.work.guiding import Hearing, hearing_of
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import AlternativesJob
 from vhmae.work.preview import panel
@@ -43,7 +43,7 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     ]
     paths = [take_file(job.output, number) for number in range(1, job.count + 1)]
     _check_free(paths, list(job.inputs().values()))
-    hearing = Hearing(analysis, guides[0], until=asked.frame)
+    hearing = hearing_of(analysis, guides[0], until=asked.frame)
     analysis.survey()
     warnings = [*analysis.warnings(), *hearing.warnings]
     check_strict(job.strict, warnings)

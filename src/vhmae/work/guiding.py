@@ -76,24 +76,44 @@ def hear_guide(
         return None
     analysis.harmonizers[0].require_maps()
     if said_of is None:
-        seen, hearing = analysis, Hearing(analysis, guide, first, until)
+        hearing = hearing_of(analysis, guide, first, until)
+        seen = hearing.analysis
     else:
         seen = _of_the_scene(analysis, said_of)
         hearing = Hearing(seen, guide, until=until, told=analysis)
     rows: list[dict[str, Any]] = []
+    heard: set[int] = set()
     unknown: dict[Key, Prior] = {}
     parts = zip(analysis.objects, analysis.harmonizers, strict=True)
     for place, (thing, harmonizer) in enumerate(parts):
         if thing not in seen.objects:
             continue
         for shot, decision in hearing.decide(guide, seen.objects.index(thing), place).items():
+            heard |= {row.number for row in decision.points}
+            if not hearing.named.is_kept(shot):
+                continue
             own = None if shot is None else shot - hearing.named.offset
             harmonizer.tell(decision.change, own)
             rows += guided_rows(decision, guide, thing, shot)
             unknown[thing, own] = Prior(decision.remaining, np.ones(1), np.ones(1))
-    _check_heard(guide, rows)
+    _check_heard(guide, heard)
     rows = meeting(rows)
     return Heard(guide.to_tree(), rows, [*hearing.warnings, *told_of_points(rows)], unknown)
+
+
+def hearing_of(
+    analysis: Analysis, guide: Guide, first: int = 0, until: int | None = None
+) -> Hearing:
+    """The frames that a guide names, looked at; those outside of what is kept are looked at in the
+    whole video, since a word rules its whole shot. Arguments and errors as of :func:`hear_guide`.
+    """
+    kept = analysis.sources.within()
+    if all(frame in kept for frame in guide.frames):
+        return Hearing(analysis, guide, first, until)
+    job = dataclasses.replace(analysis.sources.job, start=0.0, end=None)
+    whole = open_analysis(job, analysis.harmonizers[0].network)
+    whole.survey()
+    return Hearing(whole, guide, max(first, kept.start), until, kept=kept)
 
 
 def _of_the_scene(analysis: Analysis, said_of: AnalysisJob) -> Analysis:
@@ -109,9 +129,8 @@ def _of_the_scene(analysis: Analysis, said_of: AnalysisJob) -> Analysis:
     return found
 
 
-def _check_heard(guide: Guide, rows: list[dict[str, Any]]) -> None:
+def _check_heard(guide: Guide, heard: set[int]) -> None:
     """Refuse points that no part that moves has heard."""
-    heard = {row["point"] for row in rows}
     for number, point in enumerate(guide.points, 1):
         if number not in heard:
             raise InputError(
@@ -131,17 +150,19 @@ class Hearing:
         first: int = 0,
         until: int | None = None,
         told: Analysis | None = None,
+        kept: range | None = None,
     ) -> None:
         """Look at the frames; arguments and errors as of :func:`hear_guide`.
 
         Args:
             told: the video that is told what follows, where it is another one than is looked at.
+            kept: numbers of the frames that are told, where more of the video is looked at.
         """
         check_fits(guide, analysis.sources)
         self.analysis = analysis
         self.prior, warnings = find_prior(analysis.sources.job.weights)
         self.warnings = [] if analysis.told_of_prior() else warnings  # once is enough
-        self.named = Named(analysis, guide, first, until)
+        self.named = Named(analysis, guide, first, until, kept)
         self.told = self.named if told is None else Named(told, Guide(), until=until)
 
     def decide(self, guide: Guide, place: int, told: int | None = None) -> Decisions:
@@ -176,28 +197,45 @@ class Named:
     when they are asked for, and the last few alone are held."""
 
     def __init__(
-        self, analysis: Analysis, guide: Guide, first: int = 0, until: int | None = None
+        self,
+        analysis: Analysis,
+        guide: Guide,
+        first: int = 0,
+        until: int | None = None,
+        kept: range | None = None,
     ) -> None:
         self.analysis = analysis
         self.until = until
+        self.kept = kept
         self.offset = 0
-        """Cuts before the stream's first frame."""
+        """Cuts before the stream's first frame, from the first that is kept."""
         self.shots: dict[int, int] = {}
-        """The shots of the frames."""
+        """The shots of the frames; that of the first frame that is kept is 0."""
+        self._last_kept: int | None = None
+        """The last shot that is kept, where frames behind it are named."""
         self._held: dict[int, tuple[Payload, Picture]] = {}
         self._answers: dict[tuple[int, int], Came] = {}
         self._firsts: list[dict[int, int]] | None = None
         wanted, last = set(guide.frames), max([*guide.frames, first])
         if last == 0 and not wanted:
             return
+        before = last_kept = 0
+        is_past = False
         with contextlib.closing(self.analysis.by_shot(self.analysis.sources.frames())) as frames:
             for payload, shot in frames:
                 index = payload.timed.index
                 self.offset = shot if index <= first else self.offset
+                if kept is not None:
+                    before = shot if index <= kept.start else before
+                    last_kept = shot if index < kept.stop else last_kept
+                    is_past |= index >= kept.stop
                 if index in wanted:
                     self.shots[index] = shot
                 if index >= last:
                     break
+        self.shots = {index: shot - before for index, shot in self.shots.items()}
+        self.offset -= before
+        self._last_kept = last_kept - before if is_past else None
         missing = sorted(wanted - self.shots.keys())
         if missing:
             raise InputError(
@@ -205,6 +243,12 @@ class Named:
                 "out, or keep its frame",
                 field="guide",
             )
+
+    def is_kept(self, shot: int | None) -> bool:
+        """Whether any frame of a shot is kept; None stands for all shots."""
+        if shot is None or self.kept is None:
+            return True
+        return shot >= 0 and (self._last_kept is None or shot <= self._last_kept)
 
     def read(self, number: int) -> tuple[Payload, Picture]:
         """A frame, and its RGB as shown, (H, W, 3) uint8."""
@@ -243,10 +287,13 @@ class Named:
         parts = range(len(analysis.harmonizers))
         found = DialFrames(len(parts))
         asked: int | None = None
-        with contextlib.closing(self.analysis.by_shot(self.analysis.sources.frames())) as frames:
+        begin = 0 if self.kept is None else self.kept.start
+        with contextlib.closing(analysis.by_shot(analysis.sources.frames(begin))) as frames:
             for payload, shot in frames:
                 index, covers = payload.timed.index, analysis.covers(payload.mattes)
                 if asked is not None and shot != asked:
+                    break
+                if self.kept is not None and index >= self.kept.stop:
                     break
                 for place in parts:
                     sides = analysis.dial_sides(place, payload.mattes, covers)
