@@ -27,6 +27,7 @@ test("what was sent is given back once it is wanted no more", async () => {
   const dropped = () => server.calls.filter(([method]) => method === "DELETE").map(([, path]) => path);
   server.answer = (method, path) => (method === "DELETE" ? [204] : null);
   const { bring, takeOut, setWay, start } = page.bringing;
+  const clip = page.project.project.value;
   bring({ path: "upload:1", name: "a.mp4" });
   takeOut("composite", "upload:1");
   assert.deepEqual(dropped(), ["api/uploads/1"]);
@@ -39,7 +40,7 @@ test("what was sent is given back once it is wanted no more", async () => {
   setWay("layers");
   bring({ path: "upload:4", name: "d.mp4" });
   server.answer = (method, path) =>
-    method === "DELETE" ? [204] : path.startsWith("api/projects") ? [200, { ...page.project.project.value, id: "8" }] : null;
+    method === "DELETE" ? [204] : path.startsWith("api/projects") ? [200, { ...clip, id: "8" }] : null;
   await start({ composite: "upload:3" }); // it is used, the other one is not
   assert.deepEqual(dropped(), ["api/uploads/1", "api/uploads/2", "api/uploads/4"]);
 });

@@ -120,7 +120,10 @@ def neighbors_of(file: Path) -> Iterator[None]:
     files not taken for them: two files may have neighbors of one name."""
     own, folder = _NEIGHBORS.setdefault(file, _Neighbors()), file.parent
     names = {path.stem for path in folder.glob("*.py")}
-    names |= {path.parent.name for path in folder.glob("*/*.py")}
+    plain = {path.parent.name for path in folder.glob("*/*.py")}
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    # A folder that is no package comes after any module of its name, as in Python's own search.
+    names |= packages | {name for name in plain - packages if not _is_elsewhere(name, folder)}
     names -= {"vhmae", "__main__", "__init__"}
 
     def take_out() -> dict[str, ModuleType]:
@@ -150,7 +153,8 @@ def _is_elsewhere(name: str, folder: Path) -> bool:
     if name in sys.builtin_module_names:
         return True
     places = [place for place in sys.path if Path(place or ".").resolve() != folder]
-    return importlib.machinery.PathFinder.find_spec(name, places) is not None
+    spec = importlib.machinery.PathFinder.find_spec(name, places)
+    return spec is not None and spec.origin is not None  # a folder of plain files is nobody's
 
 
 def neighbor_digests(file: Path) -> list[str]:

@@ -242,7 +242,7 @@ def test_jobs_that_wait_for_each_other_are_refused(
 ) -> None:
     table = "composite,mask,out\na.mkv,one.npz,b.mkv\nb.mkv,one.npz,a.mkv\n"
     assert batch(work, table)[0] == 2
-    assert "are each made of the other" in capsys.readouterr().err
+    assert "a.mkv: are made of one another" in capsys.readouterr().err
 
 
 def test_a_scenes_leader_is_made_before_those_that_hear_its_guide(work: Path) -> None:

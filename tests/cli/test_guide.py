@@ -9,11 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
 from tests.support.commands import error_of
 from tests.support.networks import changing_model, model
+from tests.support.pictures import read_picture
 from tests.support.runs import same_frames, stop_at
 from tests.support.scenes import decode, moving_scene, write_video
 from vhmae import harmonize_video
@@ -25,9 +27,10 @@ from vhmae.guide.options import GuideOptions
 from vhmae.model.weights import save_model
 from vhmae.work import harmonize as pipeline
 from vhmae.work.analysis import open_analysis
-from vhmae.work.guiding import Named, hear_guide, told_of_points
+from vhmae.work.guiding import hear_guide, told_of_points
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
+from vhmae.work.named import Named
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -425,3 +428,36 @@ def test_other_commands_hear_words_outside_of_the_part_too(
         ]
         assert abs(levels[0][0] - levels[1][0]) > 1.0
         assert levels[0][1] == pytest.approx(levels[1][1], abs=0.3)
+
+
+def test_a_part_that_begins_at_a_cut_to_light_has_its_own_words(
+    cut_clip: tuple[Path, Array], tmp_path: Path
+) -> None:
+    folder = tmp_path / "c"
+    folder.mkdir()
+    for number in range(24):  # ten dark frames, then light
+        frame = np.full((64, 64, 3), 40 if number < 10 else 200, np.uint8)
+        frame[20:44, 20:44] = 60 if number < 10 else 180
+        assert cv2.imwrite(str(folder / f"{number:04d}.png"), frame)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:44, 20:44] = 255
+    assert cv2.imwrite(str(tmp_path / "m.png"), mask)
+    run = ["harmonize", folder / "%04d.png", "--mask", tmp_path / "m.png", "-q"]
+    run += ["--weights", cut_clip[0] / "w.safetensors", "--precision", "fp32", "--start", "0.4"]
+
+    def kept(name: str, *words: str) -> tuple[Array, list[Any]]:
+        out, report = tmp_path / name, tmp_path / "r.json"
+        out.mkdir()
+        files = ["-o", str(out / "%04d.png"), "--json", str(report)]
+        assert main([*map(str, run), *files, *words]) == 0
+        seen = [read_picture(one) for one in sorted(out.glob("*.png"))]
+        return np.stack(seen), json.loads(report.read_text()).get("guided", [])
+
+    dark, light = (["--target", f"32,32={color}"] for color in ("#ff2020@5", "#20ff20@18"))
+    plain, own = kept("plain")[0], kept("own", *light)[0]
+    before, rows = kept("before", *dark)
+    np.testing.assert_array_equal(before, plain)  # it is of a shot that is not kept
+    assert rows == []
+    both, rows = kept("both", *dark, *light)
+    assert np.abs(both.astype(int) - own)[:, mask > 0].mean() < 1.0
+    assert [(row["point"], row["shot"]) for row in rows] == [(2, 1)]

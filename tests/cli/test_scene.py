@@ -26,9 +26,10 @@ from vhmae.work import harmonize as harmonize_module
 from vhmae.work.analysis import open_analysis
 from vhmae.work.batch import is_done, of_scenes
 from vhmae.work.cluster import with_absolute_paths
-from vhmae.work.guiding import Named, hear_guide
+from vhmae.work.guiding import hear_guide
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
+from vhmae.work.named import Named
 
 FRAMES, MASKS = moving_scene(8, 96, 64)
 ys, xs = np.nonzero(MASKS[3])

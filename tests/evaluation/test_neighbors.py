@@ -178,3 +178,12 @@ def test_a_built_in_method_fails_as_itself(clip: Clip) -> None:
 
     with pytest.raises(OSError, match="No space"):
         Method("vhmae", full, facts={"kind": "vhmae"}).run(clip)
+
+
+def test_a_folder_of_plain_files_takes_no_library_away(tmp_path: Path, clip: Clip) -> None:
+    (tmp_path / "numpy").mkdir()
+    (tmp_path / "numpy" / "ours.py").write_text("LEVEL = 3\n")
+    text = METHOD.format(first="import numpy\nLEVEL = int(numpy.ones(1)[0])", late="pass", level=1)
+    (tmp_path / "method.py").write_text(text)
+    made = find_method(f"{tmp_path / 'method.py'}:run", Path()).run(clip)
+    assert (made[clip.mask] == 1).all()

@@ -173,8 +173,9 @@ let saves = 0;
 /** Questions how far the server is, and the last of them that was answered. */
 let asked = 0;
 let answered = 0;
-/** Digest of the document as the server had it last. */
+/** Digest of the document as the server had it last, and its job. */
 let stood = "";
+let stoodJob: Job = {};
 /** Versions that no save has told the server of yet. */
 let unsaved: Document["versions"] = [];
 
@@ -224,6 +225,7 @@ async function write(id: string, now: Document): Promise<void> {
     const done = await api.save(id, revision.value, now, mark).finally(() => saves++);
     revision.value = done.revision;
     stood = done.digest;
+    stoodJob = now.job;
     unanswered.clear();
     unsaved = unsaved.filter((one) => !now.versions.includes(one));
     if (done.restarted) {
@@ -237,6 +239,7 @@ async function write(id: string, now: Document): Promise<void> {
       if (last !== null && unanswered.has(last)) {
         revision.value = at; // it is one's own, whose answer was lost
         stood = digest;
+        stoodJob = theirs.job;
         isDirty = true;
         saving.value = "saving";
       } else {
@@ -268,6 +271,7 @@ function adopt(theirs: Document, at: number, digest: string): void {
   isDirty = false;
   saving.value = "saved";
   stood = digest;
+  stoodJob = theirs.job;
   document_.value = theirs;
   const own = unsaved.filter((one) => theirs.versions.every(({ name }) => name !== one.name));
   if (own.length > 0) put({ ...theirs, versions: [...theirs.versions, ...own] });
@@ -298,6 +302,7 @@ async function take(found: Project): Promise<void> {
   saving.value = "saved";
   currentObject.value = 1;
   stood = found.digest;
+  stoodJob = found.document.job;
   document_.value = found.document;
   project.value = found;
   location.hash = `project=${found.id}`;
@@ -305,9 +310,9 @@ async function take(found: Project): Promise<void> {
 
 /** Open the clip that is shown on a server that was begun anew and knows nothing of it; what stands here alone is kept. */
 export async function openAgain(): Promise<void> {
-  const [open, now] = [project.value, document_.value];
-  if (!open?.place || !now) return; // what was sent to a server went with it
-  const found = await again(open.place, now.job);
+  const open = project.value;
+  if (!open?.place) return; // what was sent to a server went with it
+  const found = await again(open.place, stoodJob);
   if (project.value?.id !== open.id) return;
   unanswered.clear();
   project.value = found;
@@ -374,6 +379,7 @@ export async function refresh(): Promise<void> {
     }
     revision.value = found.revision;
     stood = found.digest;
+    stoodJob = found.document.job;
   }
   const before = project.value;
   const isMissed = before.state !== "opening" && before.openings !== found.openings;

@@ -53,8 +53,8 @@ from vhmae.overlap import run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import BACKGROUND, Analysis, Ready
-from vhmae.work.guiding import came_among_neighbors
 from vhmae.work.job import HarmonizeJob
+from vhmae.work.named import came_among_neighbors
 from vhmae.work.sources import Payload, Sources
 
 FRAMES_AHEAD = 4

@@ -131,9 +131,13 @@ class Document:
         return {key: value for key, value in self.tree.items() if key in (*MARK, *PAGE_KEYS)}
 
     @property
-    def digest(self) -> str:
-        """Of what is the page's, by which it knows whether another program has changed it."""
-        return hashlib.sha256(json.dumps(self.shown, sort_keys=True).encode()).hexdigest()
+    def state(self) -> dict[str, Any]:
+        """What of it is the page's, with its revision, and its digest, by which a page knows
+        whether another program has changed it."""
+        with self._lock:
+            shown, revision = self.shown, self.revision
+        digest = hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
+        return {"revision": revision, "document": shown, "digest": digest}
 
     @property
     def guide(self) -> Guide:
@@ -160,8 +164,7 @@ class Document:
         with self._lock:
             self._take_up()
             if revision != self.revision:
-                told = {"revision": self.revision, "document": self.shown, "mark": self._mark}
-                told |= {"digest": self.digest}
+                told = {**self.state, "mark": self._mark}
                 raise Refused("server.revision", **told)
             whole = checked_document({**self._tree, **own})
             whole["job"] = tidied(whole["job"])

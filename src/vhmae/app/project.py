@@ -406,9 +406,7 @@ class Project:
             "place": place,
             "layers": job.get("foreground") is not None,
             "progress": self.progress(),
-            "revision": self.document.revision,
-            "document": self.document.shown,
-            "digest": self.document.digest,
+            **self.document.state,
             **dict.fromkeys(FACTS),
         }
         if clip is None:
@@ -464,7 +462,8 @@ class Project:
             self.job_of(tree["job"])  # refuses what cannot be, before it is saved
         found = self.document.change(revision, tree, mark)
         self.house.tell("document", {"id": self.number, "revision": found})
-        digest = self.document.digest
+        state = self.document.state  # of another tab's save, perhaps: none is like it
+        digest = state["digest"] if state["revision"] == found else ""
         return {"revision": found, "digest": digest, "restarted": self.renew()}
 
     def renew(self) -> bool:

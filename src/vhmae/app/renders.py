@@ -26,7 +26,7 @@ from vhmae.app.document import RENDERS
 from vhmae.app.project import Project
 from vhmae.app.refusals import Refused
 from vhmae.app.taking import Cancelled, Running, take
-from vhmae.errors import VhmaeError
+from vhmae.errors import InputError, VhmaeError
 from vhmae.guide.document import Guide
 from vhmae.options import values_from_json
 from vhmae.partial_output import resume_folder
@@ -133,6 +133,12 @@ def check_written(project: Project, taking: Taking) -> None:
     values = values_from_json(HarmonizeJob, tree, "options")
     job = HarmonizeJob(**{**values, "output": taking.output})
     Output(job, info)
+    beyond = [one for one in guide_of(taking).frames if one not in project.clip.within]
+    if beyond:  # the project's own start and end: the page cannot show what the word does
+        raise InputError(
+            f"something is said of frame {beyond[0]}, which the project's start and end leave out; "
+            "remove what is said there"
+        )
 
 
 class Renders:

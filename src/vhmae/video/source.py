@@ -53,6 +53,15 @@ def frames_between(info: VideoInfo, start: float, end: float | None) -> range:
     return range(first, max(first, min(last or info.frames, info.frames)))
 
 
+def shown_until(info: VideoInfo, number: int) -> float:
+    """A time within a frame, in seconds from the first one: until then, it has been shown."""
+    seconds = number / float(info.fps)
+    if info.timestamps is not None and info.time_base is not None and number < info.frames:
+        ticks = info.timestamps[number] - info.timestamps[0]
+        seconds = float(ticks * info.time_base)
+    return seconds + 0.5 / float(info.fps)
+
+
 def frame_at(info: VideoInfo, seconds: float) -> int:
     """The number of the first frame that is shown so many seconds after the first, or later; 0
     where the file does not say."""

@@ -85,7 +85,7 @@ def _frame(job: AlternativesJob, guide: Guide, analysis: Analysis) -> int:
     """The frame that is shown."""
     named = [choice.frame for choice in guide.choices if choice.object == job.object]
     if job.frame is None and named:
-        return named[-1]
+        return analysis.sources.frame_to_show(named[-1])
     return analysis.sources.frame_to_show(job.frame)
 
 

@@ -136,10 +136,21 @@ def _waves(jobs: Sequence[Task]) -> list[list[Task]]:
     while left:
         wave = [number for number in left if not (needs[number] - {number}) & left.keys()]
         if not wave:
-            outputs = " and ".join(str(job.output) for job, _ in left.values())
-            raise InputError(f"{outputs}: are each made of the other; give the jobs other outputs")
+            loop = _loop({number: needs[number] & left.keys() for number in left})
+            outputs = ", ".join(str(left[number][0].output) for number in loop)
+            raise InputError(f"{outputs}: are made of one another; give the jobs other outputs")
         waves.append([left.pop(number) for number in wave])
     return waves
+
+
+def _loop(needs: dict[int, set[int]]) -> list[int]:
+    """Some that need each other, round and round, where each needs another."""
+    way: list[int] = []
+    at = next(iter(needs))
+    while at not in way:
+        way.append(at)
+        at = min(needs[at] - {at})
+    return way[way.index(at) :]
 
 
 class Worker:

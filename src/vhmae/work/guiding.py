@@ -3,21 +3,16 @@ shot."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import itertools
-from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array, Picture
+from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.listening import Came
-from vhmae.engine.pointing import DialFrames, Shown, decide_shots
+from vhmae.engine.pointing import decide_shots
 from vhmae.engine.priors import find_prior, told_of_skin
-from vhmae.engine.rendering import FrameTransform, Released
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.guide.decision import Decision
@@ -27,16 +22,14 @@ from vhmae.guide.update import Key
 from vhmae.memory import check_memory
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import to_uint8
+from vhmae.video.source import shown_until
 from vhmae.work.analysis import Analysis, open_analysis
 from vhmae.work.job import AnalysisJob, StreamJob
-from vhmae.work.sources import Payload, check_fits, check_guide
+from vhmae.work.named import AROUND, Named
+from vhmae.work.sources import Sources, check_fits, check_guide
 
-AROUND = 24
-"""Frames before and after a named one that its answer is smoothed over."""
 HELD_BYTES = 4
 """Of each pixel of a frame that a stream's guide names: colors and matte, held to its end."""
-HELD_FRAMES = 2
-"""Named frames that are held at a time: a point may take after another frame."""
 Decisions = dict[int | None, Decision]
 """By number of the shot; None stands for all shots that have nothing of their own."""
 
@@ -79,7 +72,7 @@ def hear_guide(
         hearing = hearing_of(analysis, guide, first, until)
         seen = hearing.analysis
     else:
-        seen = _of_the_scene(analysis, said_of)
+        seen = _of_the_scene(analysis, said_of, guide)
         hearing = Hearing(seen, guide, until=until, told=analysis)
     rows: list[dict[str, Any]] = []
     heard: set[int] = set()
@@ -108,15 +101,27 @@ def hearing_of(
     whole video, since a word rules its whole shot. Arguments and errors as of :func:`hear_guide`.
     """
     kept = analysis.sources.within()
-    if all(frame in kept for frame in guide.frames):
+    job = _reaching(analysis.sources, guide)
+    if job is None:
         return Hearing(analysis, guide, first, until)
-    job = dataclasses.replace(analysis.sources.job, start=0.0, end=None)
     whole = open_analysis(job, analysis.harmonizers[0].network)
     whole.survey()
     return Hearing(whole, guide, max(first, kept.start), until, kept=kept)
 
 
-def _of_the_scene(analysis: Analysis, said_of: AnalysisJob) -> Analysis:
+def _reaching(sources: Sources, guide: Guide) -> AnalysisJob | None:
+    """The job, as far as what a guide names reaches out of what is kept; None where it does not."""
+    kept, job = sources.within(), sources.job
+    if all(frame in kept for frame in guide.frames):
+        return None
+    last = max(guide.frames)
+    if sources.layers is None:  # layers may end where both of them do
+        last = min(last + AROUND, sources.info.frames - 1)
+    end = None if job.end is None else max(job.end, shown_until(sources.info, last))
+    return dataclasses.replace(job, start=0.0, end=end)
+
+
+def _of_the_scene(analysis: Analysis, said_of: AnalysisJob, guide: Guide) -> Analysis:
     """Another shot of the scene, looked at as this job's is."""
     own = analysis.sources.job
     how = {
@@ -124,7 +129,10 @@ def _of_the_scene(analysis: Analysis, said_of: AnalysisJob) -> Analysis:
         for name in (field.name for field in dataclasses.fields(HarmonizerSettings))
         if name != "cut_detection"  # what a cut is, each video knows for itself
     }
-    found = open_analysis(dataclasses.replace(said_of, **how), analysis.harmonizers[0].network)
+    network = analysis.harmonizers[0].network
+    found = open_analysis(dataclasses.replace(said_of, **how), network)
+    if (job := _reaching(found.sources, guide)) is not None:
+        found = open_analysis(job, network)
     found.survey()
     return found
 
@@ -190,163 +198,6 @@ class Hearing:
             )
         except InputError as error:
             raise as_said(error, guide, stored) from None
-
-
-class Named:
-    """The frames that a guide names, each with its shot and the network's answer; they are read
-    when they are asked for, and the last few alone are held."""
-
-    def __init__(
-        self,
-        analysis: Analysis,
-        guide: Guide,
-        first: int = 0,
-        until: int | None = None,
-        kept: range | None = None,
-    ) -> None:
-        self.analysis = analysis
-        self.until = until
-        self.kept = kept
-        self.offset = 0
-        """Cuts before the stream's first frame, from the first that is kept."""
-        self.shots: dict[int, int] = {}
-        """The shots of the frames; that of the first frame that is kept is 0."""
-        self._last_kept: int | None = None
-        """The last shot that is kept, where frames behind it are named."""
-        self._held: dict[int, tuple[Payload, Picture]] = {}
-        self._answers: dict[tuple[int, int], Came] = {}
-        self._firsts: list[dict[int, int]] | None = None
-        wanted, last = set(guide.frames), max([*guide.frames, first])
-        if last == 0 and not wanted:
-            return
-        before = last_kept = 0
-        is_past = False
-        with contextlib.closing(self.analysis.by_shot(self.analysis.sources.frames())) as frames:
-            for payload, shot in frames:
-                index = payload.timed.index
-                self.offset = shot if index <= first else self.offset
-                if kept is not None:
-                    before = shot if index <= kept.start else before
-                    last_kept = shot if index < kept.stop else last_kept
-                    is_past |= index >= kept.stop
-                if index in wanted:
-                    self.shots[index] = shot
-                if index >= last:
-                    break
-        self.shots = {index: shot - before for index, shot in self.shots.items()}
-        self.offset -= before
-        self._last_kept = last_kept - before if is_past else None
-        missing = sorted(wanted - self.shots.keys())
-        if missing:
-            raise InputError(
-                f"names frame {missing[0]}, which lies outside `start` and `end`; leave that word "
-                "out, or keep its frame",
-                field="guide",
-            )
-
-    def is_kept(self, shot: int | None) -> bool:
-        """Whether any frame of a shot is kept; None stands for all shots."""
-        if shot is None or self.kept is None:
-            return True
-        return shot >= 0 and (self._last_kept is None or shot <= self._last_kept)
-
-    def read(self, number: int) -> tuple[Payload, Picture]:
-        """A frame, and its RGB as shown, (H, W, 3) uint8."""
-        if number not in self._held:
-            with contextlib.closing(self.analysis.sources.frames(number)) as frames:
-                payload = next(frames, None)
-            if payload is None or payload.timed.index != number:
-                raise InputError(f"frame {number} could not be read again", field="guide")
-            while len(self._held) >= HELD_FRAMES:
-                del self._held[next(iter(self._held))]
-            self._held[number] = payload, to_uint8(payload.timed.image.rgb())
-        return self._held[number]
-
-    def shown(self, number: int, place: int) -> Shown:
-        """A frame as the points of a part see it."""
-        payload, frame = self.read(number)
-        matte = self.analysis.covers(payload.mattes)[place]
-        if not matte.any():
-            raise InputError(f"frame {number} has no foreground; name another", field="guide")
-        if (number, place) not in self._answers:
-            self._answers[number, place] = came_among_neighbors(self.analysis, number, place)
-        came = self._answers[number, place]
-        return Shown(frame, matte, came.answer, self.shots[number], came.share)
-
-    def firsts(self, place: int) -> Iterator[tuple[int, Shown]]:
-        """For each shot that shows a part, a frame that its dials are fitted in: the first that
-        shows its foreground solid somewhere, else the first that shows it at all."""
-        if self._firsts is None:
-            self._firsts = self._find_firsts()
-        for shot, number in self._firsts[place].items():
-            self.shots[number] = shot
-            yield shot, self.shown(number, place)
-
-    def _find_firsts(self) -> list[dict[int, int]]:
-        analysis = self.analysis
-        parts = range(len(analysis.harmonizers))
-        found = DialFrames(len(parts))
-        asked: int | None = None
-        begin = 0 if self.kept is None else self.kept.start
-        with contextlib.closing(analysis.by_shot(analysis.sources.frames(begin))) as frames:
-            for payload, shot in frames:
-                index, covers = payload.timed.index, analysis.covers(payload.mattes)
-                if asked is not None and shot != asked:
-                    break
-                if self.kept is not None and index >= self.kept.stop:
-                    break
-                for place in parts:
-                    sides = analysis.dial_sides(place, payload.mattes, covers)
-                    found.look_at(place, shot, index, sides)
-                if self.until is not None and index >= self.until:
-                    asked = shot
-                    if found.is_settled(shot):
-                        break
-        return [found.of(place) for place in parts]
-
-
-def came_among_neighbors(
-    analysis: Analysis, number: int, place: int, check: Callable[[], None] = lambda: None
-) -> Came:
-    """What the network says of a frame among its neighbors, before strength and any guide; of the
-    whole shot, where that has been surveyed.
-
-    Args:
-        place: of the part that moves, from 0.
-        check: called between frames and windows; what it raises ends the work.
-    Raises:
-        InputError: where nothing can be said of it.
-    """
-    sources, own = analysis.sources, analysis.harmonizers[place]
-    plain = dataclasses.replace(sources.job, strength=1.0, keep=(), move="foreground")
-    harmonizer = Harmonizer.from_settings(
-        plain,
-        own.network,
-        cut_detection=own.cut_detection,
-        reference=analysis.reference,
-        side=own.side,
-        find_background=lambda index: analysis.find_other_side(place, index),
-    )
-    harmonizer.surveyed = analysis.surveyed_at(number, place)
-    first = max(0, number - AROUND)
-
-    def released() -> Generator[Released, None, None]:
-        for payload in itertools.islice(sources.frames(first), number - first + AROUND + 1):
-            check()
-            timed = payload.timed
-            cut = timed.index in sources.cuts
-            matte = analysis.covers(payload.mattes)[place]
-            yield from harmonizer.push(timed.index, timed.image.thumbnail, matte, cut=cut)
-        yield from harmonizer.drain_lazily()
-
-    with contextlib.closing(released()) as frames:
-        for one in frames:
-            check()
-            if one.payload == number and isinstance(one.change, FrameTransform):
-                came = harmonizer.listener.last
-                assert came is not None, "what is changed was heard"
-                return came
-    raise InputError(f"frame {number}: nothing can be said of it; name another", field="guide")
 
 
 def as_said(error: InputError, guide: Guide, stored: Guide) -> InputError:
