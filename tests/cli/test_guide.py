@@ -461,3 +461,21 @@ def test_a_part_that_begins_at_a_cut_to_light_has_its_own_words(
     both, rows = kept("both", *dark, *light)
     assert np.abs(both.astype(int) - own)[:, mask > 0].mean() < 1.0
     assert [(row["point"], row["shot"]) for row in rows] == [(2, 1)]
+
+
+def test_layers_that_end_where_one_of_them_does_hear_words_behind_the_part(
+    cut_clip: tuple[Path, Array], tmp_path: Path
+) -> None:
+    frames, masks = moving_scene(12, 96, 64)
+    for number, (frame, mask) in enumerate(zip(frames, masks, strict=True)):
+        cv2.imwrite(str(tmp_path / f"bg.{number:04d}.png"), 255 - frame[..., ::-1])
+        if number < 8:
+            cut = np.dstack([frame[..., ::-1], np.where(mask, 255, 0).astype(np.uint8)])
+            cv2.imwrite(str(tmp_path / f"fg.{number:04d}.png"), cut)
+    x, y = inside(7)
+    run = ["harmonize", "--background", tmp_path / "bg.%04d.png", "-q", "--precision", "fp32"]
+    run += ["--foreground", tmp_path / "fg.%04d.png", "--weights", cut_clip[0] / "w.safetensors"]
+    run += ["--end", "0.16", "--pair", "order", "-o", tmp_path / "o.mkv"]
+    run += ["--target", f"{x},{y}=#e0a060@7"]
+    assert main([*map(str, run), "--json", str(tmp_path / "r.json")]) == 0
+    assert [row["point"] for row in json.loads((tmp_path / "r.json").read_text())["guided"]] == [1]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.networks import changing_model
 from tests.support.runs import same_frames
-from tests.support.scenes import moving_scene, write_video
+from tests.support.scenes import decode, moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.engine.pointing import foreground_colors
@@ -165,3 +165,17 @@ def test_a_check_knows_the_stopped_run_of_a_scene(
         harmonize_job(mine, said_of=said_of, on_progress=stop)
     assert (work / ".two.out.mkv.part").exists()
     assert harmonize_job(dataclasses.replace(mine, check=True), said_of=said_of)["check"]
+
+
+def test_a_scenes_word_may_lie_outside_of_what_is_kept(work: Path) -> None:
+    lines = ["composite,mask,out,guide,end"]
+    lines += [f"{name}.mkv,{name}.npz,{name}.part.mkv,scene.json,0.1" for name in ("one", "two")]
+    (work / "jobs.csv").write_text("\n".join(lines) + "\n")
+    run = ["batch", str(work / "jobs.csv"), "--weights", str(work / "w.safetensors"), *HOW]
+    assert main([*run, "--json", str(work / "r.json")]) == 0
+    rows = json.loads((work / "r.json").read_text())["jobs"]
+    assert [(row["status"], row["frames"]) for row in rows] == [("done", 3), ("done", 3)]
+    plain = dataclasses.replace(job(work, "two", None), end=0.1)
+    harmonize_job(plain)
+    told, untold = decode(work / "two.part.mkv"), decode(plain.output)
+    assert np.abs(told[0][0].astype(int) - untold[0][0])[2:20, 2:20].mean() > 2.0
