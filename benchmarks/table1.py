@@ -19,6 +19,7 @@ import argparse
 import dataclasses
 import functools
 import json
+import re
 import sys
 import tempfile
 import time
@@ -249,7 +250,16 @@ def told(report: Report) -> Report:
     kept = {key: report[key] for key in (*keys, *more) if key in report}
     if "temporal" in kept:
         kept["temporal"] = {key: kept["temporal"][key] for key in ("tl_dis", "frtc")}
+    if "method_facts" in kept:
+        facts = kept["method_facts"]
+        named = {key: _in_runs(facts[key]) for key in ("method", "weights") if key in facts}
+        kept["method_facts"] = {**facts, **named}
     return kept
+
+
+def _in_runs(named: Any) -> Any:
+    """A row's weights as they are called in the folder of runs, wherever that lies."""
+    return re.sub(r"(^|:)/[^:]*/([^/]+/[^/]+)$", r"\1runs/\2", named) if named else named
 
 
 def differences(rows: dict[str, Report]) -> list[Report]:
