@@ -222,7 +222,7 @@ def _weights(args: Any) -> None:
             if key not in ("bytes", "scores"):
                 print(f"  {key}: {value}")
         print("  scores (fMSE over that of the untouched composite, 95 %, share made worse):")
-        for name, score in facts["scores"].items():
+        for data, score in facts["scores"].items():
             low, high = score["ci95"]
             told = f"{score['ratio']:.3f} [{low:.2f}, {high:.2f}], {score['worse_share']:.0%}"
-            print(f"    {name}: {told}")
+            print(f"    {data}: {told}")
