@@ -12,7 +12,7 @@ from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.listening import Came
 from vhmae.engine.pointing import DialFrames, Shown
 from vhmae.engine.rendering import FrameTransform, Released
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.guide.document import Guide
 from vhmae.video.cuts import FLASH_FRAMES
 from vhmae.video.reader import to_uint8
@@ -69,9 +69,10 @@ class Named:
             self.shots |= self._before(wanted, begin, early)
         missing = sorted(wanted - self.shots.keys())
         if missing:
+            there = self.analysis.sources.info.frames
             raise InputError(
-                f"names frame {missing[0]}, which lies outside `start` and `end`; leave that word "
-                "out, or keep its frame",
+                f"names frame {missing[0]}, and the video has {counted(there, 'frame')}, from 0; "
+                "leave that word out, or name another frame",
                 field="guide",
             )
 
