@@ -18,7 +18,9 @@ import pytest
 
 import vhmae
 from tests.support.scenes import moving_scene, write_video
+from vhmae.guide.document import Guide, Point
 from vhmae.options import Option, options_of
+from vhmae.video.reader import read_rgb_frames
 from vhmae.work.job import HarmonizeJob, HarmonizeOptions
 
 
@@ -108,6 +110,8 @@ def keyword_of(one: Option) -> Any:
         several: Any = Sequence
         hint = word | several[word] if one.choices else several[word]  # a text is one of texts
     taken = {Path: str | Path, Fraction: Fraction | float}.get(hint, hint)
+    if one.name == "guide":  # what a file would say, too
+        taken = taken | Guide
     return taken | None if one.takes_none else taken
 
 
@@ -116,6 +120,24 @@ def test_editors_offer_the_options_of_the_job_and_no_others() -> None:
     options = [one for one in options_of(HarmonizeJob) if one.name not in given]
     told = typing.get_type_hints(HarmonizeOptions)
     assert told == {one.name: keyword_of(one) for one in options}
+
+
+def test_a_guide_says_the_same_by_python_and_by_its_file(tmp_path: Path) -> None:
+    frames, masks = moving_scene(3, 96, 64)
+    composite = write_video(tmp_path / "in.mkv", frames)
+    mask = write_video(tmp_path / "mask.mkv", masks.astype(np.uint8) * 255)
+    rows, columns = np.nonzero(masks[0])
+    at = (float(columns.mean()), float(rows.mean()))
+    color = (0.3019, 0.5004, 0.7131)  # between two levels
+    guide = Guide(points=(Point(kind="target", at=at, to=color),))
+    guide.write(tmp_path / "guide.json")
+    reports = {
+        name: vhmae.harmonize_video(composite, tmp_path / name, mask=mask, guide=said)
+        for name, said in (("a.mkv", guide), ("b.mkv", tmp_path / "guide.json"))
+    }
+    assert reports["a.mkv"]["guide"] == reports["b.mkv"]["guide"]
+    by_python, by_file = (read_rgb_frames(tmp_path / name, [0, 1, 2]) for name in reports)
+    assert np.array_equal(by_python, by_file)
 
 
 def test_whoever_calls_is_told_how_far_the_work_is_and_can_stop_it(tmp_path: Path) -> None:

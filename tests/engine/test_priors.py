@@ -14,6 +14,7 @@ from tests.support.commands import error_of
 from tests.support.scenes import moving_scene, save_bold_weights, write_video
 from vhmae import harmonize_video
 from vhmae.data.clips import write_mask_bits
+from vhmae.digest import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.priors import find_prior, prior_of
 from vhmae.engine.settings import BackendChoice
@@ -56,6 +57,20 @@ def test_a_prior_beside_the_weights_is_theirs(tmp_path: Path) -> None:
     harmonizer.guide(Guide(points=(Point(kind="neutral", at=(1, 1)),)))
     assert harmonizer.listener.prior is not None
     assert harmonizer.listener.prior.spread == pytest.approx(own.spread)
+
+
+def test_a_prior_of_other_weights_is_told_and_taken_twice_as_wide(tmp_path: Path) -> None:
+    weights = save_bold_weights(tmp_path / "own.safetensors")
+    for sha, usual in ((file_digest(weights), True), ("of others", False)):
+        facts = {"weights_sha256": sha}
+        own = Prior(np.eye(SIZE) * 0.25, np.ones(1), np.ones(1), facts)
+        own.write(prior_beside(weights))
+        found, told = find_prior(str(weights))
+        assert found.spread == pytest.approx((1.0 if usual else 4.0) * own.spread)
+        assert [
+            line for line in told if "own.prior.json: was fitted to other weights" in line
+        ] == told
+        assert len(told) == (not usual)
 
 
 def test_the_warning_is_heeded_where_warnings_are_errors(

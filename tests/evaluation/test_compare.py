@@ -138,3 +138,22 @@ def test_a_sheet_never_takes_an_inputs_place(tmp_path: Path) -> None:
         )
         == 2
     )
+
+
+def test_masks_that_do_not_fit_the_clip_are_refused(tmp_path: Path) -> None:
+    frames, masks = moving_scene(8, 96, 64)
+    clip = write_video(tmp_path / "in.mkv", frames)
+    write_mask_bits(masks[:5], tmp_path / "short.npz")
+    write_mask_bits(np.zeros_like(masks), tmp_path / "empty.npz")
+    told = {"short": "has 5 frames but in.mkv has 8", "empty": "shows no foreground around frame 4"}
+    for name, message in told.items():
+        with pytest.raises(InputError, match=f"{name}.npz: {message}"):
+            compare(
+                Comparison(
+                    output=tmp_path / "sheet.png",
+                    methods=["mkl"],
+                    composite=clip,
+                    mask=tmp_path / f"{name}.npz",
+                )
+            )
+    assert not (tmp_path / "sheet.png").exists()

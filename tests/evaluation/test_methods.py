@@ -307,6 +307,10 @@ def test_several_methods_are_paired_and_written_apart(
     assert sorted(path.name for path in Path("kept").iterdir()) == ["composite", "mine"]
     assert cli.main([*call, "--method", "composite"]) == 2
     assert "is given twice" in capsys.readouterr().err
+    broken = ["mine=my_methods.py:darker", "my_methods.py:broken"]
+    call = ["evaluate", "--data", str(data), "--metrics", "fmse", "--write", "others"]
+    assert cli.main([*call, *(f"--method={one}" for one in broken)]) == 2
+    assert not [path for path in Path().iterdir() if "others" in path.name], "all or nothing"
 
 
 def test_other_results_and_other_objects_have_other_digests(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from vhmae.errors import ShapeError
+from vhmae.errors import InputError, ShapeError
 from vhmae.evaluation import metrics
 
 
@@ -215,3 +215,11 @@ def test_seams_and_edges_are_seen() -> None:
     band, interior = metrics.edge_errors(shifted, composite, mask)
     assert band == pytest.approx(0.0, abs=0.2)
     assert interior == pytest.approx(9.0)
+
+
+def test_frames_too_small_for_motion_are_refused() -> None:
+    clip, mask = np.zeros((2, 10, 11, 3), np.uint8), np.ones((2, 10, 11), bool)
+    with pytest.raises(InputError, match="no motion in frames of 11x10"):
+        metrics.temporal_loss(clip, clip, mask)
+    still = np.zeros((2, 8, 12, 3), np.uint8)
+    assert metrics.temporal_loss(still, still, np.ones((2, 8, 12), bool)) == 0.0

@@ -10,10 +10,12 @@ import pytest
 
 from tests.support.networks import TINY
 from vhmae.config import read_config
+from vhmae.digest import file_digest
+from vhmae.model.files import read_card
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
-from vhmae.training.loop import _start_from
-from vhmae.training.recipe import Recipe
+from vhmae.training.loop import WEIGHTS, Trainer, _start_from
+from vhmae.training.recipe import DataConfig, Recipe
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -31,6 +33,20 @@ def test_weights_of_another_shape_are_told(
     others = [key for key, value in source.state_dict().items() if own[key].shape != value.shape]
     assert f"w.safetensors: {len(others)} tensors of other shapes" in told
     assert others[0] in told
+
+
+def test_what_was_started_from_is_told_with_its_licence(tmp_path: Path) -> None:
+    source = tmp_path / "w.safetensors"
+    facts: dict[str, object] = {"data": ["theirs"], "licence": "research use only"}
+    save_model(VHMAE(TINY), source, facts, half=False)
+    data = DataConfig(folders=("ours",), shares=(1.0,), licence="Apache-2.0")
+    trainer = Trainer(Recipe(model=TINY, data=data), tmp_path / "run", "cpu", source)
+    trainer.run_dir.mkdir()
+    trainer.save_weights()
+    told = read_card(str(trainer.run_dir / WEIGHTS)).facts
+    assert told["licence"] == "Apache-2.0; research use only"
+    assert told["data"] == ["ours", "theirs"]
+    assert told["started_from"] == file_digest(source)
 
 
 def test_the_packaged_weights_are_taken_over_whole_as_the_page_says() -> None:

@@ -20,7 +20,7 @@ from tests.support.scenes import moving_scene
 from vhmae.errors import InputError, VhmaeError
 from vhmae.video.containers import CONTAINERS
 from vhmae.video.encoders import ENCODERS
-from vhmae.video.packets import PacketFile, decoding_delay, read_packets
+from vhmae.video.packets import PacketFile, read_packets
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.segments import SegmentedWriter
@@ -141,6 +141,40 @@ def test_a_killed_run_goes_on_in_every_container(
     killed_and_resumed(source, tmp_path, codec, suffix, pix_fmt)
 
 
+@pytest.mark.parametrize("checkpoints", [(), (20, 40, 60)])
+@pytest.mark.parametrize("start", [0.0, 0.7, 1.0])
+def test_uneven_frames_keep_their_times(
+    tmp_path: Path, start: float, checkpoints: tuple[int, ...]
+) -> None:
+    """As of a phone, from a start between two frames: .mp4 tells by an edit when the first is
+    shown."""
+    source, unit = tmp_path / "in.mp4", Fraction(1, 12288)
+    steps = np.random.default_rng(3).integers(200, 1200, 96)
+    with av.open(str(source), "w") as container:
+        stream: Any = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.codec_context.time_base = unit
+        for frame, at in zip(moving_scene(96, 96, 64)[0], np.cumsum(steps) - steps[0], strict=True):
+            picture = av.VideoFrame.from_ndarray(frame).reformat(format="yuv420p")
+            picture.pts, picture.time_base = int(at), unit
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    info = probe_video(source)
+    kept = [timed for timed in read_frames(info) if float(timed.seconds or 0.0) >= start]
+    settings = {"codec": "libx264", "start_seconds": start}
+    with VideoWriter(tmp_path / "whole.mp4", info, **settings) as whole:  # type: ignore[arg-type]
+        for timed in kept:
+            whole.write(timed, timed.image.copy())
+    with SegmentedWriter(tmp_path / "parts.mp4", info, settings, {}) as parts:
+        for number, timed in enumerate(kept, 1):
+            parts.write(timed, timed.image.copy())
+            if number in checkpoints:
+                parts.checkpoint({"next": number}, {"none": np.zeros(1)})
+    one, other = (seen(tmp_path / name)[1] for name in ("whole.mp4", "parts.mp4"))
+    assert other == pytest.approx(one, abs=1e-6)
+    assert one[0] < 0.1
+
+
 def test_packets_come_back_as_they_were_given(tmp_path: Path) -> None:
     given = []
     for number in range(5):
@@ -158,7 +192,6 @@ def test_packets_come_back_as_they_were_given(tmp_path: Path) -> None:
         return bytes(packet), times, packet.is_keyframe
 
     assert list(map(facts, read_packets(file.path))) == list(map(facts, given))
-    assert decoding_delay(file.path) == 2 * Fraction(1001, 30000) - Fraction(0)
     file.path.write_bytes(file.path.read_bytes()[:-1])
     with pytest.raises(ValueError, match="ends within a packet"):
         list(read_packets(file.path))

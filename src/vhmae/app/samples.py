@@ -70,12 +70,14 @@ class Pixels:
         self._seen.add(np.column_stack([before, step, np.full(len(before), share)]))
 
     def both(self, said: Array, strength: float, keep: Sequence[Kept]) -> tuple[Array, Array]:
-        """Colors before and after, (P, 3) float64.
+        """Colors before and after, (P, 3) float64: of frames that show the shot in full, or as
+        much of it as any in a fade.
 
         Args:
             said: (30,), what the guide adds.
         """
         seen = np.concatenate(self._seen.parts)
+        seen = seen[seen[:, 6] == seen[:, 6].max()]
         before, share = seen[:, :3], seen[:, 6:]
         step = share * (seen[:, 3:6] + added(before, said))
         planes = before.T[:, None].astype(np.float32)

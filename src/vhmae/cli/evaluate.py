@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError, counted
 from vhmae.evaluation.job import Comparison, ConstantJob, EvaluateJob
 from vhmae.options import build_options, options_of
+from vhmae.partial_output import filled_folder
 
 WHERE = ("weights", "device", "precision", "threads")
 """Where the network of a method runs."""
@@ -46,27 +48,27 @@ def _evaluate(args: Any) -> None:
     if job.natural is not None:
         list_clips(job.natural)
     methods = [method_with(text, job.data, job.settings, job.mix) for text in job.methods]
-    folders = _folders_to_write(job.write, [method.name for method in methods])
     progress = sys.stderr.isatty() and not args.quiet
     reports = []
-    for method, folder in zip(methods, folders, strict=True):
-        report = evaluate(
-            job.data,
-            method,
-            job.metrics,
-            list_file=job.list_file,
-            swap_background=job.swap_background,
-            progress=progress,
-            protocol=find_protocol(job.protocol),
-            cache=job.cache,
-            size=job.size,
-            write=folder,
-        )
-        if job.natural is not None:
-            report["natural_drift"] = natural_drift(job.natural, method)
-        if not args.quiet:
-            print(format_report(report), flush=True)
-        reports.append(report)
+    with _folders_to_write(job.write, [method.name for method in methods]) as folders:
+        for method, folder in zip(methods, folders, strict=True):
+            report = evaluate(
+                job.data,
+                method,
+                job.metrics,
+                list_file=job.list_file,
+                swap_background=job.swap_background,
+                progress=progress,
+                protocol=find_protocol(job.protocol),
+                cache=job.cache,
+                size=job.size,
+                write=folder,
+            )
+            if job.natural is not None:
+                report["natural_drift"] = natural_drift(job.natural, method)
+            if not args.quiet:
+                print(format_report(report), flush=True)
+            reports.append(report)
     if len(reports) == 1:
         write_report(reports[0], args.json)
         return
@@ -82,14 +84,16 @@ def _evaluate(args: Any) -> None:
         print("\n".join(format_difference(row) for row in paired))
 
 
-def _folders_to_write(folder: Path | None, names: Sequence[str]) -> list[Path | None]:
+@contextlib.contextmanager
+def _folders_to_write(folder: Path | None, names: Sequence[str]) -> Iterator[Sequence[Path | None]]:
     """Where the frames of each method go: into the folder itself, or of several into folders of
-    their names."""
+    their names, which appear all together or not at all."""
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise InputError(f"--method {twice}: is given twice; tell them apart by LABEL={twice}")
     if folder is None or len(names) == 1:
-        return [folder] * len(names)
+        yield [folder] * len(names)
+        return
     bad = next((name for name in names if Path(name).name != name or name.startswith(".")), None)
     if bad is not None:
         raise InputError(
@@ -101,8 +105,8 @@ def _folders_to_write(folder: Path | None, names: Sequence[str]) -> list[Path | 
         raise InputError(
             f"--write {folder}: the folder {folder.absolute().parent} does not exist; make it first"
         )
-    folder.mkdir(exist_ok=True)
-    return [folder / name for name in names]
+    with filled_folder(folder) as part:
+        yield [part / name for name in names]
 
 
 def add_compare(commands: Any) -> None:

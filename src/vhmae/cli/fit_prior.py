@@ -40,6 +40,7 @@ def _fit_prior(args: Any) -> None:
     progress = sys.stderr.isatty() and not args.quiet
     names = " ".join(folder.name for folder in job.data)
     command = f"vhmae fit-prior --weights {Path(settings.weights).name} --data {names}"
+    command += f" -o {job.output.name}"
     prior = fit_prior_to(job.data, harmonizer, settings.weights, command, progress)
     prior.write(job.output)
     write_report({"schema": 1, "output": str(job.output), **prior.provenance}, args.json)

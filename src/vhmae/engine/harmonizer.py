@@ -42,14 +42,15 @@ from vhmae.engine.settings import (
     PrecisionChoice,
     Quality,
     Windows,
+    check_lookahead,
 )
 from vhmae.engine.sight import (
     FindBackground,
     MaskKind,
     Thumbnail,
+    reference_of,
     shows_background,
     small_mask,
-    thumbnail_of,
 )
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, is_past, smoothed
 from vhmae.engine.stepping import Stepping
@@ -121,9 +122,7 @@ class Harmonizer(Stepping):
             precision=precision,
             move=move,
         )
-        if lookahead is not None and not (lookahead >= 0 and float(lookahead).is_integer()):
-            told = "expected 0 (live) or a number of frames"
-            raise InputError(told, field="lookahead", value=lookahead)
+        check_lookahead(lookahead)
         self.network = network_of(model, device, precision)
         self.caution = self.network.usual_caution if caution is None else caution
         self.estimator = Estimator(self.network, self.caution)
@@ -144,7 +143,7 @@ class Harmonizer(Stepping):
         self.cut_detection = cut_detection
         self.find_background = find_background
         size = self.network.config.image_size
-        self._reference = None if reference is None else thumbnail_of(reference, size, size)
+        self._reference = None if reference is None else reference_of(reference, size)
         self.borrowed = 0
         """Frames without background, which took the transform of the nearest frame that has
         some."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from vhmae.digest import file_digest
 from vhmae.engine.backends import open_network
 from vhmae.engine.moving import Move
 from vhmae.engine.networks import WindowNetwork
@@ -25,9 +26,15 @@ def find_prior(weights: str) -> tuple[Prior, list[str]]:
     of_hub = weights.startswith(PREFIX)
     if of_hub:
         return _widened(f"{weights}: has no prior of its own (nothing beside it)")
-    path = prior_beside(find_weights(weights))
+    file = find_weights(weights)
+    path = prior_beside(file)
     if path.exists():
-        return read_prior(path), []
+        prior = read_prior(path)
+        fitted_to = prior.provenance.get("weights_sha256")
+        if fitted_to in (None, file_digest(file)):
+            return prior, []
+        told = f"{path}: was fitted to other weights than {file.name}, and is taken twice as wide"
+        return prior.widened(WIDENED), [f"{told}; fit it anew by vhmae fit-prior"]
     return _widened(f"{weights}: has no prior of its own (no {path.name} beside it)")
 
 

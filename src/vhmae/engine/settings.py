@@ -93,3 +93,11 @@ def check_options(settings: HarmonizerSettings) -> None:
     for one in options_of(type(settings)):
         if hasattr(settings, one.name):  # those of a field that is a dataclass check themselves
             one.check(getattr(settings, one.name))
+
+
+def check_lookahead(frames: int | None) -> None:
+    """Refuse what is no number of frames to look ahead."""
+    whole = isinstance(frames, int | float) and float(frames).is_integer()
+    if frames is not None and not (whole and frames >= 0):
+        told = "expected 0 (live) or a number of frames"
+        raise InputError(told, field="lookahead", value=frames)

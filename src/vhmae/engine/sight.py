@@ -80,33 +80,47 @@ class MaskKind:
         return mask > 0 if top == 1 and not self._has_levels else mask
 
 
+def reference_of(picture: Picture, size: int) -> UnitFrame:
+    """A picture to harmonize to, as the network sees it, (size, size, 3).
+
+    Raises:
+        ShapeError: for what is none.
+    """
+    _check_array("reference", picture)
+    if picture.ndim != 3 or picture.shape[2] != 3 or 0 in picture.shape:
+        raise ShapeError(f"expected a reference (H, W, 3), got {picture.shape}")
+    _check_values("reference", picture, (np.uint8,))
+    return thumbnail_of(picture, size, size)
+
+
 def check_frame(frame: Picture, mask: Matte) -> None:
     """Refuse a frame and mask that :meth:`Harmonizer.step` does not take."""
-    for what, given in (("frame", frame), ("mask", mask)):
-        if not isinstance(given, np.ndarray):
-            raise ShapeError(f"expected a {what} as a NumPy array, got {type(given).__name__}")
+    _check_array("frame", frame)
+    _check_array("mask", mask)
     if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
         raise ShapeError(
             f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and "
             f"{mask.shape}"
         )
-    for what, values, stored in (
-        ("frame", frame, (np.uint8,)),
-        ("mask", mask, (np.bool_, np.uint8, np.uint16)),
-    ):
-        if values.dtype in stored:
-            continue
-        if values.dtype not in (np.float32, np.float64):
-            kinds = ", ".join(np.dtype(kind).name for kind in stored)
-            raise ShapeError(
-                f"expected a {what} of {kinds} or float32 in [0, 1], got {values.dtype}"
-            )
-        if not (
-            values.min() >= -0.001 and values.max() <= 1.001
-        ):  # false for what is no number, too
-            raise ShapeError(
-                f"expected a {what} in [0, 1], got values from {values.min():g} to {values.max():g}"
-            )
+    _check_values("frame", frame, (np.uint8,))
+    _check_values("mask", mask, (np.bool_, np.uint8, np.uint16))
+
+
+def _check_array(what: str, given: object) -> None:
+    if not isinstance(given, np.ndarray):
+        raise ShapeError(f"expected a {what} as a NumPy array, got {type(given).__name__}")
+
+
+def _check_values(what: str, values: Array, stored: Sequence[type[np.generic]]) -> None:
+    if values.dtype in stored:
+        return
+    if values.dtype not in (np.float32, np.float64):
+        kinds = ", ".join(np.dtype(kind).name for kind in stored)
+        raise ShapeError(f"expected a {what} of {kinds} or float32 in [0, 1], got {values.dtype}")
+    if not (values.min() >= -0.001 and values.max() <= 1.001):  # false for what is no number, too
+        raise ShapeError(
+            f"expected a {what} in [0, 1], got values from {values.min():g} to {values.max():g}"
+        )
 
 
 def thumbnail_of(frame: Picture, height: int, width: int) -> UnitFrame:

@@ -95,7 +95,7 @@ def _read_clip(comparison: Comparison) -> tuple[Clip, int]:
         )
     info = probe_video(comparison.composite)
     mattes = open_matte(comparison.mask)
-    mattes.check_fits(info, hold_last=True)
+    mattes.check_fits(info, hold_last=None)
     frame = info.frames // 2 if comparison.frame is None else comparison.frame
     if not 0 <= frame < info.frames:
         raise InputError(
@@ -110,6 +110,10 @@ def _read_clip(comparison: Comparison) -> tuple[Clip, int]:
         matte > np.iinfo(matte.dtype).max // 2
         for matte in itertools.islice(mattes.read(info, first), len(frames))
     ]
+    if not any(mask.any() for mask in masks):
+        raise InputError(
+            f"{comparison.mask}: shows no foreground around frame {frame}; name another by `frame`"
+        )
     target = None
     if comparison.target is not None:
         numbers = list(range(first, first + len(frames)))

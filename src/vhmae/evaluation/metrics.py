@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array, Frames, Levels, Mask, Numbers
-from vhmae.errors import ShapeError
+from vhmae.errors import InputError, ShapeError
 
 _C1, _C2 = (0.01 * 255.0) ** 2, (0.03 * 255.0) ** 2
 
@@ -122,7 +122,15 @@ def temporal_loss(clip: Frames, target: Frames, mask: Mask) -> float:
 
 def temporal_losses(clips: Sequence[Frames], target: Frames, mask: Mask) -> list[float]:
     """``temporal_loss`` of several clips with one target, whose flow, most of the work, is found
-    once."""
+    once.
+
+    Raises:
+        InputError: for frames that the flow cannot be found in.
+    """
+    short, long = sorted(target.shape[1:3])
+    if short < 8 or long < 12:
+        told = f"finds no motion in frames of {target.shape[2]}x{target.shape[1]}; leave it out"
+        raise InputError(told, field="metrics", value="temporal")
     estimator = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in target]
     losses: list[list[float]] = [[] for _ in clips]

@@ -181,10 +181,10 @@ def grade_shots(
     ]
     seen = damaged = 0
     ready = analysis.harmonized(analysis.sources.frames(count=True))
-    for (timed, _), covers, changes, number, _ in ready:
+    for (timed, _), covers, changes, number, shares in ready:
         seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
-        for side, cover, change in zip(sides, covers, changes, strict=True):
-            side.look_at(number, timed.index, timed.image, cover, change)
+        for side, cover, change, share in zip(sides, covers, changes, shares, strict=True):
+            side.look_at(number, timed.index, timed.image, cover, change, share)
     grades = [grade for side in sides for grade in side.ended()]
     if not grades:
         raise InputError(f"{job.composite}: no shot has a foreground to grade; check the mask")
@@ -230,7 +230,13 @@ class _Side:
         self._shot, self._number = _Shot(0, space), -1
 
     def look_at(
-        self, shot: int, index: int, image: PlanarFrame, matte: Matte, change: ColorChange | None
+        self,
+        shot: int,
+        index: int,
+        image: PlanarFrame,
+        matte: Matte,
+        change: ColorChange | None,
+        share: float,
     ) -> None:
         if shot != self._number:
             self._end()
@@ -238,7 +244,7 @@ class _Side:
         self._shot.last = index
         seen = self._shot.indices
         if change is not None and (not seen or index - seen[-1] >= EVERY_FRAMES):
-            self._shot.look_at(index, image, matte, change)
+            self._shot.look_at(index, image, matte, change, share)
 
     def ended(self) -> list[ShotGrade]:
         """All grades, the last shot's with them."""
@@ -259,14 +265,20 @@ class _Shot:
         self.space = space
         self.first = self.last = first
         self.indices: list[int] = []
+        self._shares: list[float] = []
+        """How much of the shot's change each of them has: less of it in a fade."""
         self._pixels = Thinned(MOST_PIXELS)  # (P, 6): before, after
 
-    def look_at(self, index: int, image: PlanarFrame, matte: Matte, change: ColorChange) -> None:
+    def look_at(
+        self, index: int, image: PlanarFrame, matte: Matte, change: ColorChange, share: float
+    ) -> None:
         before = image.sample(SIDE, SIDE)  # (3, S, S)
         after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
-        self.keep(index, before, after, matte)
+        self.keep(index, before, after, matte, share)
 
-    def keep(self, index: int, before: Array, after: Array, matte: Matte) -> None:
+    def keep(
+        self, index: int, before: Array, after: Array, matte: Matte, share: float = 1.0
+    ) -> None:
         """Keep the foreground of a frame, before and after, (3, S, S) each."""
         inside = (
             to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
@@ -281,17 +293,23 @@ class _Shot:
             return
         pixels = np.concatenate([before[:, inside], after[:, inside]]).T.astype(np.float32)
         self.indices.append(index)
+        self._shares.append(share)
         self._pixels.add(pixels)
 
     def grade(self, number: int, every: int | None) -> list[ShotGrade]:
         """The shot's grade; none where it has shown no foreground."""
         if not self.indices:
             return []
-        pixels = np.concatenate(self._pixels.parts)
-        before, after = pixels[:, :3], pixels[:, 3:]
-        whole = fit_transform(before, after)
+        parts = self._pixels.parts
+        places = np.repeat(self.indices, [len(part) for part in parts])
+        shares = np.repeat(self._shares, [len(part) for part in parts])
+        pixels, full = np.concatenate(parts), shares == shares.max()
+        # One map is that of the shot as it is shown in full; maps along it follow its fades.
+        whole = fit_transform(pixels[full, :3], pixels[full, 3:])
         keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
-        places = np.repeat(self.indices, [len(part) for part in self._pixels.parts])
+        if every is None:
+            pixels, places = pixels[full], places[full]
+        before, after = pixels[:, :3], pixels[:, 3:]
         step = -(-len(pixels) // MOST_MEASURED)
         before, after, places = (part[::step].copy() for part in (before, after, places))
         return [

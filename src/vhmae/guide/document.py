@@ -90,8 +90,9 @@ class Point:
             check_place(self.place, "to")
         elif self.to_frame is not None:
             raise InputError("to_frame: goes with a place in 'to' alone; leave it out")
-        for value in self.color or ():
-            check_number(value, "color", 0.0, 1.0)
+        if isinstance(self.to, tuple) and len(self.to) == 3:
+            for value in self.to:
+                check_number(value, "color", 0.0, 1.0)
         if form == "stops":
             check_number(self.to, "stops", -MOST_STOPS, MOST_STOPS)
         check_count(self.frame, "frame", 0)
@@ -107,7 +108,7 @@ class Point:
             return None
         if self.place is not None:
             return "place"
-        return "color" if self.color is not None else "stops"
+        return "color" if isinstance(self.to, tuple) else "stops"
 
     @property
     def place(self) -> Place | None:
@@ -118,10 +119,12 @@ class Point:
 
     @property
     def color(self) -> Color | None:
-        """``to``, where it is a color."""
+        """``to``, where it is a color: as a guide's file holds it, in 8 bits, so that a word is the
+        same by file and by Python."""
         if not isinstance(self.to, tuple) or len(self.to) != 3:
             return None
-        return self.to[0], self.to[1], self.to[2]
+        red, green, blue = (round(255.0 * value) / 255.0 for value in self.to)
+        return red, green, blue
 
     @property
     def stops(self) -> float | None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import torch
 
@@ -23,10 +24,12 @@ from vhmae.config import build, to_tree
 from vhmae.data.hyoutube import read_list
 from vhmae.data.looks import LookSampler, read_cameras
 from vhmae.data.synthesis import SceneSampler
+from vhmae.digest import file_digest
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.evaluation.leftovers import fit_prior_to
 from vhmae.guide.prior import prior_beside
+from vhmae.model.files import find_card
 from vhmae.model.heads import Head
 from vhmae.model.precision import (
     Precision,
@@ -108,8 +111,11 @@ class Trainer:
             torch.set_num_threads(train.threads)
         torch.manual_seed(train.seed)
         self.model = VHMAE(recipe.model, head).to(self.device)
+        self.origin: dict[str, Any] = {}
+        """Digest, data and licence of the weights that were started from: what they learned from
+        goes on into these."""
         if start_from is not None:
-            _start_from(self.model, str(start_from), head)
+            self.origin = _start_from(self.model, str(start_from), head)
         self.terms = terms
         for name in (train.loss.reconstruction, *(one.term for one in train.loss.more)):
             find_term(name, terms)
@@ -323,6 +329,11 @@ class Trainer:
             "data": list(self.recipe.data.sources),
             "licence": self.recipe.data.told_licence,
         }
+        if self.origin:
+            licences = self.recipe.data.told_licence, self.origin["licence"]
+            facts["started_from"] = self.origin["digest"]
+            facts["data"] = [*dict.fromkeys([*self.recipe.data.sources, *self.origin["data"]])]
+            facts["licence"] = "; ".join(dict.fromkeys(licences))
         if self.state.processor_seconds is not None:
             facts["processor_seconds"] = round(self.state.processor_seconds)
         if self.scored_step == self.state.step:
@@ -369,6 +380,7 @@ class Trainer:
             "average": self.average.state_dict(),
             "optimizer": self.fitting.optimizer.state_dict(),
             "scores": {"step": self.scored_step, **self.scores},
+            "origin": self.origin,
         }
         with whole_file(self.run_dir / CHECKPOINT) as part:
             torch.save(state, part)
@@ -386,11 +398,16 @@ class Trainer:
         self._resumed = self.state.step, saved["optimizer"]
         scores = saved.get("scores", {"step": -1})  # a run of before kept none
         self.scored_step, self.scores = scores.pop("step"), scores
+        self.origin = saved.get("origin", {})
 
 
-def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> None:
+def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> dict[str, Any]:
     """Start from other weights: tensors of the same name and shape are taken over; it is told which
-    have another shape there."""
+    have another shape there.
+
+    Returns:
+        What is told of them in the weights that come of it.
+    """
     source = load_model(weights, head).state_dict()
     own = model.state_dict()
     shared = {
@@ -411,3 +428,10 @@ def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> None:
             file=sys.stderr,
         )
     model.load_state_dict({**own, **shared})
+    card = find_card(weights)
+    data, licence = card.facts.get("data"), card.facts.get("licence")
+    return {
+        "digest": file_digest(card.path),
+        "data": data if isinstance(data, list) else [],
+        "licence": str(licence or "licence not stated"),
+    }

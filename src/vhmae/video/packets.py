@@ -117,16 +117,6 @@ def presentation_times(path: Path) -> list[int]:
     return [packet.pts for packet in read_packets(path) if packet.size and packet.pts is not None]
 
 
-def decoding_delay(path: Path) -> Fraction:
-    """How long before its time a frame of a file must be decoded, at the most, in seconds."""
-    first = next(read_packets(path), None)
-    if first is None:
-        return Fraction(0)
-    times = presentation_times(path)
-    early = (due - shown for due, shown in zip(sorted(times), times, strict=True))
-    return max(early, default=0) * first.time_base
-
-
 @functools.cache
 def _kinds() -> dict[str, int]:
     """FFmpeg's numbers of the kinds of side data by their names: PyAV reads names, and makes by

@@ -21,7 +21,7 @@ from vhmae.digest import file_digest
 from vhmae.errors import InputError, VhmaeError
 from vhmae.partial_output import OutputLock, resume_folder, write_text_whole
 from vhmae.video.frame_writer import FrameWriter, file_size
-from vhmae.video.packets import SUFFIX, PacketFile, decoding_delay
+from vhmae.video.packets import SUFFIX, PacketFile
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -186,9 +186,8 @@ class SegmentedWriter(FrameWriter):
             self.output, self.source, joined=True, lock=self._lock, **self.settings
         )
         files = [self.folder / segment["file"] for segment in self.segments]
-        delay = max(decoding_delay(file) for file in files)
         for file in files:
-            self._joined.copy(file, delay)
+            self._joined.copy(file)
         self._joined.flush()
 
     def finish(self) -> None:

@@ -133,6 +133,10 @@ class VideoWriter(FrameWriter):
             self._fields = self._field_order(encoder)
         options = self._options(encoder, name, crf, preset)
         self._last_pts: int | None = None
+        self._decoded: int | None = None
+        """When the last packet that was copied is decoded."""
+        self._delay = 0
+        """How long before it is shown the first one is."""
         self._lock = OutputLock(output) if lock is None else None
         end = None if end_seconds is None else _exact(source.start_seconds + end_seconds)
         try:
@@ -280,19 +284,25 @@ class VideoWriter(FrameWriter):
         held = coded and holds_fields(encoder, self.output.suffix.lower())
         return order if order > _PROGRESSIVE and held else 0
 
-    def copy(self, encoded: Path, delay: Fraction) -> None:
-        """Bring over the frames of a file as they were encoded.
+    def copy(self, encoded: Path) -> None:
+        """Bring over the frames of a file as they were encoded; those of the next one come behind.
 
-        Args:
-            delay: seconds from a frame's place in decoding order to its time, the same for every
-                file (:func:`decoding_delay`): containers do not keep when the first frames are
-                decoded.
+        Each file's first frames are decoded before their time, and so while the last ones of the
+        file before are: of the first file all is decoded when its encoder says, of the others after
+        what is there, and as regularly as may be.
         """
         ordered = iter(sorted(presentation_times(encoded)))
+        first = self._decoded is None
         for packet in read_packets(encoded):
             if not packet.size or packet.pts is None:
                 continue
-            packet.dts = round(next(ordered) - delay / packet.time_base)
+            due = next(ordered)
+            told = packet.pts if packet.dts is None else packet.dts
+            if self._decoded is None:
+                self._delay = due - told
+            elif not first:
+                told = max(self._decoded + 1, min(told, due - self._delay))
+            packet.dts = self._decoded = told
             if self._times is not None:
                 self._times.append(packet.pts * packet.time_base)
             self._copy_companions(float(packet.dts * packet.time_base))

@@ -36,12 +36,13 @@ def diagnose(job: AnalysisJob) -> dict[str, Any]:
     for number, shot in itertools.groupby(ready, lambda one: one.shot):
         objects = [ShotPixels() for _ in analysis.harmonizers]
         first = last = -1
-        for (timed, _), covers, changes, *_ in shot:
+        for (timed, _), covers, changes, _, shares in shot:
             first, last = (timed.index if first < 0 else first), timed.index
             seen, damaged = seen + 1, damaged + timed.decoded.is_corrupt
-            for pixels, matte, change in zip(objects, covers, changes, strict=True):
+            looks = zip(objects, covers, changes, shares, strict=True)
+            for pixels, matte, change, share in looks:
                 if change is not None:
-                    pixels.look_at(timed.index, timed.image, matte, change)
+                    pixels.look_at(timed.index, timed.image, matte, change, share)
         facts = {"shot": number + 1, "first": first, "last": last}
         for thing, harmonizer, pixels in zip(
             analysis.objects, analysis.harmonizers, objects, strict=True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
@@ -19,6 +20,7 @@ from vhmae.engine.memory import Snapshot
 from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.rendering import RENDERERS, load_compiled, render_planes
 from vhmae.errors import InputError, did_you_mean
+from vhmae.guide.document import Guide
 from vhmae.memory import check_memory, give_back, how_many
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import begin, map_ahead, run_ahead
@@ -77,7 +79,7 @@ def harmonize_video(
             video (None: not known); less than before means that another pass has begun. What it
             raises stops the work, and nothing half-written is left.
         options: other options of :class:`HarmonizeJob` (``quality``, ``strength``, ``weights``,
-            ...).
+            ...), those of its parts too; ``guide`` may be a :class:`vhmae.Guide`.
     Returns:
         The report of docs/cli.md: frames, fps, seconds by stage, mean change, warnings.
     Raises:
@@ -87,6 +89,7 @@ def harmonize_video(
     keywords = HarmonizeOptions.__annotations__
     known = {one.name: one for one in options_of(HarmonizeJob) if one.name in keywords}
     given: dict[str, Any] = dict(options)
+    guide = given.pop("guide") if isinstance(given.get("guide"), Guide) else None
     for name, value in given.items():
         if name not in known:
             close = did_you_mean(name, [*known, "mask", "on_progress"])
@@ -94,7 +97,13 @@ def harmonize_video(
             raise InputError(told, field=name, value=value)
         given[name] = known[name].from_python(value)
     files = {"composite": Path(composite), "masks": tuple(map(Path, masks)), "output": Path(output)}
-    return harmonize_job(build_options(HarmonizeJob, {**given, **files}), on_progress=on_progress)
+    with contextlib.ExitStack() as until:
+        if guide is not None:
+            folder = until.enter_context(tempfile.TemporaryDirectory(prefix="vhmae-"))
+            given["guide"] = Path(folder) / "guide.json"
+            guide.write(given["guide"])
+        job = build_options(HarmonizeJob, {**given, **files})
+        return harmonize_job(job, on_progress=on_progress)
 
 
 def harmonize_job(

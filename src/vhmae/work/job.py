@@ -22,6 +22,7 @@ from vhmae.engine.settings import (
     Windows,
 )
 from vhmae.errors import InputError
+from vhmae.guide.document import Guide
 from vhmae.guide.options import GuideOptions
 from vhmae.options import POSITIVE, option
 from vhmae.progress import ProgressMode
@@ -282,7 +283,7 @@ class HarmonizeOptions(TypedDict, total=False):
     position: tuple[float, float]
     scale: float
     premultiplied: bool
-    guide: str | Path | None
+    guide: str | Path | Guide | None
     match: Sequence[str]
     target: Sequence[str]
     keep_color: Sequence[str]

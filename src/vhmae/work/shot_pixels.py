@@ -32,6 +32,8 @@ class ShotPixels:
         self.seen = 0
         """Frames that were looked at."""
         self._last = -EVERY_FRAMES
+        self._share = 0.0
+        """How much of the shot's change these frames have: all of it but in fades."""
         self._pixels = Thinned(MOST_PIXELS)  # (P, 6)
 
     def look_at(
@@ -40,14 +42,19 @@ class ShotPixels:
         image: PlanarFrame,
         matte: Matte,
         change: ColorChange,
+        share: float,
         less: Array | None = None,
     ) -> None:
-        """Take the next frame, if it is far enough from the last.
+        """Take the next frame, if it is far enough from the last and fades no more than it.
 
         Args:
+            share: how much of what is said of the shot the change holds; frames with more of it
+                take the place of all before.
             less: (3, 10), a map whose part of the change is taken out of it.
         """
-        if index - self._last < EVERY_FRAMES:
+        if share > self._share:
+            self.seen, self._share, self._pixels = 0, share, Thinned(MOST_PIXELS)
+        elif share < self._share or index - self._last < EVERY_FRAMES:
             return
         before = image.sample(SIDE, SIDE)  # (3, S, S)
         cover = cv2.resize(to_unit(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -62,15 +69,16 @@ class ShotPixels:
     def state(self) -> tuple[dict[str, Any], Array]:
         """What was seen, for :meth:`restored`: numbers for JSON, and all pixels."""
         parts = self._pixels.parts
-        numbers = {"seen": self.seen, "last": self._last, "one_in": self._pixels.one_in}
+        numbers = {"seen": self.seen, "last": self._last, "share": self._share}
         sizes = [len(part) for part in parts]
-        return numbers | {"sizes": sizes}, np.concatenate([np.zeros((0, 6)), *parts])
+        held = {"one_in": self._pixels.one_in, "sizes": sizes}
+        return numbers | held, np.concatenate([np.zeros((0, 6)), *parts])
 
     @classmethod
     def restored(cls, numbers: dict[str, Any], pixels: Array) -> ShotPixels:
         """Pixels as another one has seen them."""
         own = cls()
-        own.seen, own._last = numbers["seen"], numbers["last"]
+        own.seen, own._last, own._share = numbers["seen"], numbers["last"], numbers["share"]
         own._pixels.one_in = numbers["one_in"]
         ends = np.cumsum([0, *numbers["sizes"]])
         own._pixels.parts = [pixels[ends[at] : ends[at + 1]] for at in range(len(ends) - 1)]
@@ -98,19 +106,20 @@ class Needed:
         index = ready.payload.timed.index
         if any(shot != ready.shot for shot, _ in self._shots):
             self._ended, self._shots = self.rows(), {}
-        for thing, harmonizer, cover, change in zip(
+        for thing, harmonizer, cover, change, share in zip(
             self._analysis.objects,
             self._analysis.harmonizers,
             ready.covers,
             ready.changes,
+            ready.shares,
             strict=True,
         ):
             if change is None or not cover.any():
                 continue
             told = harmonizer.listener.telling.at(ready.shot, index)
-            less = None if told is None else harmonizer.strength * told.astype(np.float64)
+            less = None if told is None else share * harmonizer.strength * told.astype(np.float64)
             pixels, frames = self._shots.setdefault((ready.shot, thing), (ShotPixels(), []))
-            pixels.look_at(index, ready.payload.timed.image, cover, change, less)
+            pixels.look_at(index, ready.payload.timed.image, cover, change, share, less)
             frames[:] = [frames[0] if frames else index, index]
 
     def rows(self) -> list[dict[str, Any]]:
