@@ -92,8 +92,13 @@ async function buildBrowser(out) {
   await copyFile(join(root, "browser", "index.html"), join(out, "index.html"));
   await copyFile(join(here, "app", "icon.svg"), join(out, "icon.svg"));
   await cp(join(root, "LICENSE"), join(out, "LICENSE.txt"));
+  await cp(join(root, "NOTICE"), join(out, "NOTICE.txt"));
+  for (const name of OF_WEIGHTS) await copyFile(join(packaged, name), join(out, "network", name));
   await writeFile(join(out, "LICENSES.txt"), await licences());
 }
+
+/** What the weights were made of, by whom and under which terms: it goes where they go. */
+const OF_WEIGHTS = ["MODEL_CARD.free.md", "free.pictures.csv"];
 
 /** Licences of packages that name theirs and do not hold it. */
 const UNTOLD = {
@@ -115,6 +120,13 @@ async function licences() {
     const terms = file ? await readFile(join(place, file), "utf8") : await UNTOLD[name]();
     texts.push(`${name} ${version} (${license}), https://www.npmjs.com/package/${name}\n\n${terms.trim()}`);
   }
+  const camera = await readFile(join(root, "LICENSES", "MIT.txt"), "utf8");
+  texts.push(
+    `example/camera.json: a map of WB_color_augmenter (MIT), https://github.com/mahmoudnafifi/WB_color_augmenter\n\n` +
+      camera.trim(),
+    "network/: weights fitted to the pictures of network/free.pictures.csv, which names author, licence and source of each;\n" +
+      "the pictures of example/: NOTICE.txt",
+  );
   return `${texts.join(`\n\n${"-".repeat(72)}\n\n`)}\n`;
 }
 

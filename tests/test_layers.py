@@ -19,6 +19,7 @@ ROOMS = (
     "overlap",
     "digest",
     "outside",
+    "onnx_runtime",
     "partial_output",
     "assets",
     "guide",

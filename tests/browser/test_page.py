@@ -36,6 +36,16 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_page(tmp_path_factory.mktemp("built") / "page")
 
 
+def test_what_the_page_holds_has_its_terms_beside_it(built: Path) -> None:
+    told = (built / "LICENSES.txt").read_text()
+    for name in ("preact", "mediabunny", "onnxruntime-web", "Copyright (c) 2019 Mahmoud Afifi"):
+        assert name in told
+    assert "public domain" in (built / "NOTICE.txt").read_text()
+    pictures = (built / "network" / "free.pictures.csv").read_text().splitlines()
+    assert len(pictures) > 2000
+    assert "Apache" in (built / "network" / "MODEL_CARD.free.md").read_text()
+
+
 @pytest.fixture(scope="module")
 def server(built: Path) -> Iterator[FileServer]:
     with served(built) as found:

@@ -86,6 +86,25 @@ def test_an_output_older_than_its_input_is_made_again(work: Path) -> None:
     assert batch(work, table)[1]["done"] == 1
 
 
+def test_what_is_asked_anew_is_made_anew(work: Path) -> None:
+    def ran(dial: str, *words: str) -> object:
+        code, report = batch(
+            work, f"composite,mask,out,dial\none.mkv,one.npz,a.mkv,{dial}\n", *words
+        )
+        assert code == 0
+        return [one["status"] for one in report["jobs"]]  # type: ignore[attr-defined]
+
+    assert ran("exposure=+0.3") == ["done"]
+    assert ran("exposure=+0.3") == ["skipped"]
+    assert ran("exposure=+0.3", "--threads", "1") == ["skipped"], "the same frames"
+    assert ran("exposure=+1") == ["done"]
+    assert ran("exposure=+1", "--strength", "0.5") == ["done"]
+    assert ran("exposure=+1", "--strength", "0.5") == ["skipped"]
+    (work / ".jobs.csv.asked.json").unlink()
+    assert ran("exposure=+2") == ["skipped"], "nobody knows what it was made of"
+    assert ran("exposure=+2", "--again") == ["done"]
+
+
 def test_pictures_and_several_masks_are_jobs_too(work: Path) -> None:
     table = "composite,mask,out\none.mkv,one.npz|two.npz,out/x.%03d.png\n"
     assert batch(work, table)[1]["done"] == 1

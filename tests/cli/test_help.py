@@ -128,9 +128,9 @@ def test_the_composite_may_stand_behind_options(words: tuple[str, ...]) -> None:
 
 def test_a_word_too_many_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["export", "cube", "a.mp4", "--mask", "m.mp4", "-o", "o", "b.mp4"]) == 2
-    assert "b.mp4: unknown option" in capsys.readouterr().err
+    assert "b.mp4: is a word too many" in capsys.readouterr().err
     assert cli.main(["weights", "join", "a", "b", "-o", "o", "c.mp4"]) == 2
-    assert "c.mp4: unknown option" in capsys.readouterr().err
+    assert "c.mp4: is a word too many" in capsys.readouterr().err
 
 
 def test_the_help_of_evaluate_knows_every_method(capsys: pytest.CaptureFixture[str]) -> None:

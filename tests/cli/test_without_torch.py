@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -189,3 +190,20 @@ def test_what_needs_torch_says_so_in_one_line(work: Path) -> None:
         subject = "--backend" if command == "harmonize" else f"vhmae {command}"
         assert line.startswith(f"vhmae: error: {subject}")
         assert "pip install 'vhmae[torch]'" in line
+
+
+def test_nothing_is_kept_of_the_device_and_nothing_sent(tmp_path: Path) -> None:
+    """ONNX Runtime has telemetry, which is on unless it is told before it is loaded."""
+    home = tmp_path / "home"
+    home.mkdir()
+    code = "import vhmae; vhmae.Harmonizer.from_pretrained('free', backend='onnx')"
+    names = ("ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME")
+    known = {key: value for key, value in os.environ.items() if key not in names}
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env=known | {"HOME": str(home)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert not [path for path in home.rglob("*") if "microsoft" in path.name.lower()]

@@ -261,7 +261,8 @@ def test_a_report_says_what_was_made_and_what_could_be(data: Path) -> None:
     lines = text.splitlines()
     assert lines[1].startswith("  leading, under 3000 fMSE: ")
     assert [line.split(":")[0] for line in lines[2:4]] == ["  a", "  b"]
-    assert all(line.endswith("(under 8 videos: no claim)") for line in lines[1:4])
+    assert lines[1].endswith("one view)  (under 8 views: no claim)"), "regions are no views"
+    assert all(line.endswith("(under 8 videos: no claim)") for line in lines[2:4])
     json.dumps(report, allow_nan=False)
 
 

@@ -97,6 +97,18 @@ def test_a_video_of_coloured_labels_is_read_as_its_pictures(
         open_matte(path, MaskReading(label=7))
 
 
+def test_a_folder_of_two_sequences_is_none_of_them(tmp_path: Path) -> None:
+    for name in ("plate.1001", "plate.1002", "q.1001", "q.1002"):
+        save(tmp_path / f"{name}.png", INSIDE * np.uint8(255))
+    told = r"holds several sequences \(plate.%04d.png and q.%04d.png\); name one of them"
+    with pytest.raises(InputError, match=told):
+        probe_pictures(tmp_path, "composite")
+    (tmp_path / "q.1002.png").unlink()
+    assert probe_pictures(tmp_path, "composite").frames == 3, (
+        "a single other picture is no sequence"
+    )
+
+
 @pytest.mark.parametrize("gop", [1, 100])
 def test_a_long_mask_is_not_decoded_to_find_its_colours(
     gop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -190,6 +190,8 @@ def _check_report(args: Any) -> None:
     """Refuse a report that cannot be written, or would take another file's place, before the work
     and not after it."""
     path: Path | None = args.json
+    if path == Path("-"):
+        raise InputError("--json -: would be a file of that name; /dev/stdout prints the report")
     if path is None or (is_device(path) and not path.is_dir()):
         return
     path = path.resolve()

@@ -31,9 +31,11 @@ def _batch(args: Any) -> None:
     work = build_options(BatchJob, given_options(args, BatchJob))
     jobs = read_jobs(work.table, given_options(args, HarmonizeJob))
     from vhmae.work.batch import run_batch
+    from vhmae.work.ledger import Ledger
 
     outcomes = []
-    for outcome in run_batch(jobs, work.workers, work.again, work.ray):
+    ledger = Ledger.beside(work.table)
+    for outcome in run_batch(jobs, work.workers, work.again, work.ray, ledger):
         outcomes.append(outcome)
         line = f"{len(outcomes)}/{len(jobs)} {outcome.out}: {outcome.status}"
         line += (

@@ -131,10 +131,9 @@ def _version(name: str) -> str | None:
 
 def _devices() -> dict[str, str]:
     """Where a network can run, by the name that --device takes."""
-    import onnxruntime
-
     from vhmae.engine.backends import torch_is_here
     from vhmae.engine.onnx_network import PROVIDERS
+    from vhmae.onnx_runtime import onnxruntime
 
     installed = onnxruntime.get_available_providers()
     names = {name: "ONNX Runtime" for name, one in PROVIDERS.items() if one in installed}
@@ -167,7 +166,7 @@ def _ffmpeg() -> dict[str, str]:
 
 def _providers() -> list[str]:
     """Where networks can run by ONNX Runtime."""
-    import onnxruntime
+    from vhmae.onnx_runtime import onnxruntime
 
     return list(onnxruntime.get_available_providers())
 

@@ -179,4 +179,11 @@ def read_job_file(path: Path, kind: type) -> dict[str, Any]:
         raise InputError(
             f"{path}: holds no options; give JSON with options by their names, or a report"
         )
+    if {"points", "choices", "dials"} & tree.keys():
+        raise InputError(f"{path}: is a guide and no job; give it by `guide`")
+    if "warnings" in tree and "job" not in tree:
+        raise InputError(
+            f"{path}: is the report of a command that keeps no job; give that of harmonize, or "
+            "JSON with options by their names"
+        )
     return values_from_json(kind, {k: v for k, v in tree.items() if k != "schema"}, str(path))

@@ -60,11 +60,18 @@ class Parser(argparse.ArgumentParser):
             parsed.overrides = read_overrides(rest, parsed.keys_without_section)
         elif rest:
             command = getattr(parsed, "parser", self)
-            raise InputError(
-                f"{rest[0]}: unknown option{did_you_mean(rest[0], command.options())}; see "
-                f"{command.prog} --help"
-            )
+            told = _told_of_rest(rest[0], command.options())
+            raise InputError(f"{rest[0]}: {told}; see {command.prog} --help")
         return parsed
+
+
+def _told_of_rest(word: str, options: Sequence[str]) -> str:
+    """What is wrong with a word that no argument and no option takes."""
+    if word.startswith("-"):
+        hint = f" (the file is ./{word})" if Path(word).exists() else did_you_mean(word, options)
+        return f"unknown option{hint}"
+    named = next((one for one in ("--mask", "--data", "--output") if one in options), None)
+    return "is a word too many" + (f"; name it by its option, as {named} {word}" if named else "")
 
 
 def _lacks_composite(parsed: argparse.Namespace) -> bool:

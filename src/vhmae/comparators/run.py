@@ -28,7 +28,7 @@ def train_comparator(
     if data.pairs_share == 1.0:
         return trainer.run(None, None, resume, pairs)
     packs, _ = split_dev(load_packs(data, cache), data.dev_list, data.keep_dev)
-    luts = read_lut_bank(data.root_path / data.luts, data.lut_split)
+    luts = read_lut_bank(data.root_path / data.luts, data.lut_split) if data.luts else []
     cameras = read_cameras(data.root_path / data.cameras, "train") if data.cameras else ()
     looks = LookSampler.from_luts(luts, recipe.looks, data.looks_pool, recipe.train.seed, cameras)
     return trainer.run(make_sampler(packs, data, recipe.scenes), looks, resume, pairs)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from safetensors import safe_open
 
 from vhmae.arrays import Array, Mask, UnitFrames
@@ -24,6 +23,7 @@ from vhmae.errors import InputError, did_you_mean
 from vhmae.model.config import ModelConfig
 from vhmae.model.files import WeightsCard, find_card
 from vhmae.model.graph import ARCHITECTURE, FACTS, GraphFacts, architecture, find_graph, half_of
+from vhmae.onnx_runtime import onnxruntime
 
 PROVIDERS = {
     "cuda": "CUDAExecutionProvider",

@@ -65,9 +65,13 @@ def summarize_groups(
     report: dict[str, Any] = {}
     limit = journal.get("leading_below_fmse")
     if limit is not None:
-        inside = [score for score, entry in known if entry.get("fmse", 0.0) < limit]
+        inside = [(score, entry) for score, entry in known if entry.get("fmse", 0.0) < limit]
         if inside:
-            report["leading"] = {"below_fmse": limit, **_row(inside, pool)}
+            row = _row([score for score, _ in inside], pool)
+            report["leading"] = {"below_fmse": limit, **row}
+            named = {entry["group"] for _, entry in inside if "group" in entry}
+            if named:  # regions of one view are videos of their own, and no more views for it
+                report["leading"]["groups"] = len(named)
     groups: dict[str, list[Scored]] = {}
     for score, entry in known:
         if "group" in entry:
@@ -122,5 +126,10 @@ def _words(row: dict[str, Any]) -> str:
     counts = f"{row['composites']} composites of {row['videos']}"
     if row["worse_share"] is not None:
         words += f", worse than untouched {row['worse_share']:.0%}"
-    doubt = "  (under 8 videos: no claim)" if row["videos"] < 8 else ""
+    doubt = ""
+    if row.get("groups", 8) < 8:
+        counts += f", {row['groups']} views" if row["groups"] > 1 else ", one view"
+        doubt = "  (under 8 views: no claim)"
+    elif row["videos"] < 8:
+        doubt = "  (under 8 videos: no claim)"
     return f"{words} ({counts}){doubt}"

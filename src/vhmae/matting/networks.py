@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from vhmae.arrays import Arrays, Numbers
 from vhmae.errors import InputError
+from vhmae.onnx_runtime import onnxruntime
 
 FILES = {
     "rvm": ("VHMAE_RVM", "rvm_mobilenetv3.onnx", "rvm-weights"),

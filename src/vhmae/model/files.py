@@ -63,6 +63,8 @@ def find_weights(name: str) -> Path:
         raise InputError(
             f"{name}: is not a {SUFFIX} file; only safetensors are loaded, never pickles"
         )
+    if path.suffix == SUFFIX:
+        raise InputError("no such file; check the path", field="weights", value=name)
     raise InputError(
         f"unknown{did_you_mean(name, packaged)}; packaged: {', '.join(packaged) or 'none'}, or "
         f"give a {SUFFIX} file",

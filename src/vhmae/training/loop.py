@@ -214,7 +214,9 @@ class Trainer:
         )
         if self.processes.leads:
             self.processes.wait()
-        luts = read_lut_bank(data.root_path / data.luts, data.lut_split) if data.folders else []
+        luts = []
+        if data.folders and data.luts:
+            luts = read_lut_bank(data.root_path / data.luts, data.lut_split)
         cameras = read_cameras(data.root_path / data.cameras, "train") if data.cameras else ()
         looks = sampler = dev = None
         if data.folders:
@@ -223,7 +225,7 @@ class Trainer:
             ).to(self.device)
             sampler = make_sampler(packs, data, self.recipe.scenes)
         model = self.recipe.model
-        if dev_pack is not None and dev_pack.names and self.processes.leads:
+        if dev_pack is not None and dev_pack.names and luts and self.processes.leads:
             dev = DevSet(dev_pack, luts, min(model.clip_frames, 4), model.image_size)
             dev = dev if dev.scenes["two_look"] else None
         if journal is not None:

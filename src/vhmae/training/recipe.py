@@ -35,7 +35,8 @@ class DataConfig:
     """Share of a batch that comes from the pairs; with 1 no scenes are cut, and no folders are
     needed."""
     luts: str = "luts/hyoutube_luts.npz"
-    """Bank of LUTs below the root."""
+    """Bank of LUTs below the root. Empty is none: for mixtures whose looks need none; dev scores,
+    whose looks are LUTs, are left out then."""
     lut_split: Literal["train", "all"] = "train"
     """Which LUTs are drawn: all but the held-out ones, or all of them."""
     cameras: str = ""

@@ -15,11 +15,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte, Picture, UnitMatte
+from vhmae.arrays import Array, Matte, Picture, UnitFrame, UnitMatte
 from vhmae.errors import InputError, counted
 from vhmae.video.exr import is_exr
 from vhmae.video.laying import MatteFacts, check_numbers, check_times, lay, seconds_of
 from vhmae.video.mask_bits import open_bits
+from vhmae.video.mask_chroma import are_blurred_labels, blurred_all_but_black, is_tinted
 from vhmae.video.mask_meaning import (
     MOST_COLORS,
     MaskReading,
@@ -37,6 +38,7 @@ from vhmae.video.mask_meaning import (
     told_alpha,
     told_colors,
     told_scale,
+    told_tint,
 )
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import PLANAR, REPACKED, VideoInfo, check_is_file, probe_video
@@ -355,6 +357,11 @@ def _video_levels(
         told.append(told_colors(path, colors))
         if are_labels(colors):
             return lambda image: all_but_black(_colors(image)), told
+    elif tinted := _tinted_frames(info):
+        blurred = are_blurred_labels(tinted)
+        told.append(told_tint(path, blurred))
+        if blurred:
+            return blurred_all_but_black, told
     table = _levels_of_codes(info)
 
     def levels(image: PlanarFrame) -> Array:
@@ -384,6 +391,15 @@ def _colors_of(info: VideoInfo) -> set[int]:
         if len(colors) > MOST_COLORS:
             break
     return colors if colored else set()
+
+
+def _tinted_frames(info: VideoInfo) -> list[UnitFrame]:
+    """Those of :data:`LOOKED_FRAMES` frames of a mask video of luma and chroma that have colours,
+    (H, W, 3) RGB."""
+    if info.encoding.matrix == "rgb" or info.pixel_format.startswith("gray"):
+        return []
+    looked = spread_frames(info, LOOKED_FRAMES)
+    return [frame.image.rgb() for frame in looked if is_tinted(frame.image)]
 
 
 def _is_painted(info: VideoInfo) -> bool:

@@ -17,7 +17,7 @@ from vhmae.color.yuv import Matrix
 from vhmae.errors import InputError
 from vhmae.partial_output import check_apart, check_folder
 from vhmae.video.exr import ExrPicture, exr_size, is_exr, probe_exr
-from vhmae.video.pairing import natural_order, numbers_of
+from vhmae.video.pairing import NUMBER, natural_order, numbers_of
 from vhmae.video.planes import frame_of
 from vhmae.video.probe import DEFAULT_RATE, VideoInfo, describe_stream
 from vhmae.video.still_marks import marks_of
@@ -85,7 +85,26 @@ def picture_files(path: Path, what: str, gaps: bool = False) -> list[Path]:
             f"{path}: holds no pictures; expected a folder of {what} frames "
             f"({', '.join(PICTURES[:3])}, ...)"
         )
+    _check_one_series(path, files)
     return sorted(files, key=natural_order)
+
+
+def _check_one_series(folder: Path, files: Sequence[Path]) -> None:
+    """Refuse a folder that holds several sequences, whose pictures have each other's numbers."""
+    series: dict[tuple[str, str], list[str]] = {}
+    for file in files:
+        numbers = list(NUMBER.finditer(file.stem))
+        if not numbers:
+            return
+        at = numbers[-1]
+        around = file.stem[: at.start()], file.stem[at.end() :] + file.suffix
+        series.setdefault(around, []).append(at[0])
+    longer = [(*around, numbers) for around, numbers in series.items() if len(numbers) > 1]
+    if len(longer) > 1 and numbers_of(files) is None:
+        names = [f"{start}%0{len(digits[0])}d{end}" for start, end, digits in sorted(longer)[:2]]
+        raise InputError(
+            f"{folder}: holds several sequences ({' and '.join(names)}); name one of them"
+        )
 
 
 def sequence_files(pattern: Path, gaps: bool = False) -> dict[int, Path]:

@@ -33,7 +33,10 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     """
     check_still(job.output, list(job.inputs().values()))
     analysis = open_analysis(job)
-    guide = _chosen_so_far(job, job.words.read(), analysis)
+    said = job.words.read()
+    if job.object is None:
+        job = dataclasses.replace(job, object=said.choices[-1].object if said.choices else 1)
+    guide = _chosen_so_far(job, said, analysis)
     asked = _next_choice(job, guide, analysis)
     guides = [
         dataclasses.replace(
@@ -97,6 +100,7 @@ def _made(job: AlternativesJob, guide: Guide, frame: int) -> list[Choice]:
 def _chosen_so_far(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Guide:
     """The guide with what is chosen now, or without what is taken back."""
     objects = analysis.sources.objects if analysis.move.foreground else 1
+    assert job.object is not None, "it was looked up"
     if not 1 <= job.object <= objects:
         told = f"there are masks of {counted(objects, 'object')}"
         raise InputError(told, field="object", value=job.object)
@@ -106,7 +110,8 @@ def _chosen_so_far(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Gu
         return guide
     if job.chosen == 0:
         if not made:
-            told = "nothing was chosen at this frame that could be taken back; give the `guide`"
+            told = f"nothing was chosen of object {job.object} at frame {frame}"
+            told += "" if guide.choices else "; give the `guide` that holds the choice"
             raise InputError(told, field="chosen", value=0)
         kept = tuple(one for one in guide.choices if one is not made[-1])
         return dataclasses.replace(guide, choices=kept)
@@ -128,7 +133,7 @@ def _choice(job: AlternativesJob, guide: Guide, frame: int, round_: int, take: i
             frame=frame,
             round=round_,
             of=job.count,
-            object=job.object,
+            object=job.object or 1,
             after_points=len(guide.points),
         )
     except InputError as error:

@@ -24,6 +24,7 @@ from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern
 from vhmae.work.cluster import spread, with_absolute_paths
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
+from vhmae.work.ledger import Ledger
 
 Status = Literal["done", "checked", "skipped", "failed"]
 
@@ -90,7 +91,11 @@ def _exists(path: Path) -> bool:
 
 
 def run_batch(
-    jobs: list[HarmonizeJob], workers: int = 1, again: bool = False, ray: bool = False
+    jobs: list[HarmonizeJob],
+    workers: int = 1,
+    again: bool = False,
+    ray: bool = False,
+    ledger: Ledger | None = None,
 ) -> Iterator[Outcome]:
     """Run jobs; their outcomes as they come. What takes another job's output waits for it, and is
     done anew where that is.
@@ -100,6 +105,8 @@ def run_batch(
             say.
         again: do what is done, too.
         ray: spread the jobs over a Ray cluster (``vhmae.work.cluster``) instead.
+        ledger: what was asked of outputs that are there; without one their times alone tell whether
+            they are done.
     Raises:
         InputError: where jobs take each other's outputs, round and round.
     """
@@ -107,16 +114,20 @@ def run_batch(
     for wave in _waves(of_scenes(jobs)):
         todo = []
         for job, said_of in wave:
-            if not again and is_done(job, said_of):
+            asked_anew = ledger is not None and ledger.differs(job, said_of)
+            if not again and not asked_anew and is_done(job, said_of):
                 yield Outcome(str(job.composite), str(job.output), "skipped")
             else:
                 todo.append((job, said_of))
+        by_output = {job.output.absolute(): (job, said_of) for job, said_of in todo}
         if ray:
-            yield from _over_cluster(todo)
-        elif workers == 1:
-            yield from itertools.starmap(worker, todo)
-        elif todo:
-            yield from _run_many(todo, workers)
+            outcomes = _over_cluster(todo)
+        else:
+            outcomes = itertools.starmap(worker, todo) if workers == 1 else _run_many(todo, workers)
+        for outcome in outcomes:
+            if ledger is not None and outcome.status == "done":
+                ledger.keep(*by_output[Path(outcome.out).absolute()])
+            yield outcome
 
 
 def _waves(jobs: Sequence[Task]) -> list[list[Task]]:

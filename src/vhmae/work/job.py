@@ -210,8 +210,9 @@ class AlternativesJob(AnalysisJob):
     choice of the guide."""
     frame: int | None = option(None, metavar="N")
     """Number of the frame to show, from 0 (that of the last choice, or the middle one)."""
-    object: int = option(1, metavar="N")
-    """Which mask's foreground it is about, from 1."""
+    object: int | None = option(None, metavar="N")
+    """Which mask's foreground it is about, from 1 (that of the guide's last choice, or the
+    first)."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -30,10 +30,7 @@ def job_identity(
 ) -> dict[str, Any]:
     """What makes two runs the same work, to the last bit: options, input files (those that the
     guide was said of with them), weights, precision."""
-    free = {one.name for one in options_of(type(job)) if one.same_frames}
-    # What was said counts, wherever and in whatever form it was written down.
-    free |= {one.name for one in options_of(GuideOptions)}
-    facts = {name: str(value) for name, value in values_to_json(job).items() if name not in free}
+    facts = _asked(job)
     said = {} if said_of is None else said_of.inputs()
     inputs = job.inputs() | {f"guide's {name}": path for name, path in said.items()}
     for name, path in inputs.items():
@@ -46,12 +43,33 @@ def job_identity(
     network = harmonizer.network
     return {
         **facts,
-        "guide": _digest([job.words.read().to_tree()]),
         "weights": network.digest(),
         "backend": network.backend,
         "precision": network.precision,
         "version": __version__,
     }
+
+
+def _asked(job: HarmonizeJob) -> dict[str, str]:
+    """The options that say what frames are written, and what was said: wherever and in whatever
+    form it was written down."""
+    free = {one.name for one in options_of(type(job)) if one.same_frames}
+    free |= {one.name for one in options_of(GuideOptions)}
+    facts = {name: str(value) for name, value in values_to_json(job).items() if name not in free}
+    return {**facts, "guide": _digest([job.words.read().to_tree()])}
+
+
+def digest_of_asked(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> str:
+    """A digest of what is asked of a job, as far as it says what frames are written; what lies in
+    its files is left out, and the machine.
+
+    Raises:
+        InputError: for a guide that cannot be read.
+    """
+    here = {"threads", "device", "backend"}
+    facts = {name: value for name, value in _asked(job).items() if name not in here}
+    told = None if said_of is None else str(said_of.composite)
+    return _digest([facts, told])
 
 
 def as_stopped(job: HarmonizeJob) -> HarmonizeJob:

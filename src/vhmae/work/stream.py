@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import itertools
 import os
 import queue
 import re
@@ -106,7 +107,8 @@ def _harmonize(job: StreamJob, stoppable: _Stoppable, sink: BinaryIO) -> dict[st
     hear_stream(job, harmonizer, info)
     header = None if raw else stoppable.beginning.partition(b"\n")[0]
     writer = _PipeWriter(sink, info, video_stream(container), header)
-    decoded = busy.drawing("decode", _frames(container, info, mattes, job))
+    least = format_bytes(info.pixel_format, info.width, info.height) if raw else 0
+    decoded = busy.drawing("decode", _frames(container, info, mattes, job, least))
     frames = run_ahead(decoded, FRAMES_AHEAD, wake=stoppable.stop)
     # How long a stream is, nobody says; its mask may, where it has to last.
     total = mattes.frames if not job.hold_last_mask and (mattes.frames or 0) > 1 else None
@@ -311,11 +313,15 @@ def _open(raw: RawFormat | None, source: _Stoppable) -> Any:
 
 
 def _frames(
-    container: Any, info: VideoInfo, mattes: MatteSource, job: StreamJob
+    container: Any, info: VideoInfo, mattes: MatteSource, job: StreamJob, least: int
 ) -> Iterator[tuple[av.VideoFrame, PlanarFrame, Array]]:
+    """The frames of a stream; packets of fewer bytes than the least are rests of frames, which
+    :func:`_check_whole` tells of once the whole ones have been passed on."""
     matte_of = mattes.read(info)
+    packets = (one for one in container.demux(video=0) if not 0 < one.size < least)
+    decoded = itertools.chain.from_iterable(packet.decode() for packet in packets)
     try:
-        for number, frame in enumerate(container.decode(video=0)):
+        for number, frame in enumerate(decoded):
             if mattes.frames is not None and number >= mattes.frames and not job.hold_last_mask:
                 raise InputError(
                     f"{mattes.path}: has {counted(mattes.frames, 'frame')} but the stream goes "

@@ -137,7 +137,7 @@ class LookSampler:
         if not luts and (mixture.one_look or any(mixture.shares[name] for name in of_luts)):
             raise InputError(
                 f"{', '.join(f'looks.{name}' for name in ('one_look', *of_luts))}: need LUTs; set "
-                "data.luts to a bank, or these shares to 0"
+                "data.luts to a bank, or these shares to 0 and data.luts to ''"
             )
         if (mixture.camera > 0.0 or mixture.one_scene > 0.0) and not cameras:
             raise InputError(

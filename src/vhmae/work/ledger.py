@@ -1,0 +1,56 @@
+"""What was asked of the outputs of a table of jobs, kept beside it: an output is made anew where
+its line, the command's options or its guide say another thing than when it was made."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from vhmae.errors import InputError
+from vhmae.partial_output import write_text_whole
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.resume import digest_of_asked
+
+SCHEMA = 1
+
+
+class Ledger:
+    """By the names of outputs, as from the ledger's folder, a digest of what was asked."""
+
+    def __init__(self, path: Path) -> None:
+        """Open what is there; what cannot be read counts as empty."""
+        self._path = path
+        self._asked: dict[str, str] = {}
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            tree = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(tree, dict) and isinstance(tree.get("asked"), dict):
+                self._asked = {str(name): str(asked) for name, asked in tree["asked"].items()}
+
+    @classmethod
+    def beside(cls, table: Path) -> Ledger:
+        """The ledger of a table."""
+        return cls(table.with_name(f".{table.name}.asked.json"))
+
+    def differs(self, job: HarmonizeJob, said_of: HarmonizeJob | None) -> bool:
+        """Whether an output was made of other words; of one that is not known, nobody can say."""
+        known = self._asked.get(self._name(job))
+        return known is not None and known != _digest(job, said_of)
+
+    def keep(self, job: HarmonizeJob, said_of: HarmonizeJob | None) -> None:
+        """Remember what an output was made of. A folder that cannot be written keeps nothing."""
+        self._asked[self._name(job)] = _digest(job, said_of)
+        with contextlib.suppress(OSError, InputError):
+            text = json.dumps({"schema": SCHEMA, "asked": self._asked}, indent=1)
+            write_text_whole(self._path, text + "\n")
+
+    def _name(self, job: HarmonizeJob) -> str:
+        return os.path.relpath(job.output.absolute(), self._path.absolute().parent)
+
+
+def _digest(job: HarmonizeJob, said_of: HarmonizeJob | None) -> str:
+    try:
+        return digest_of_asked(job, said_of)
+    except InputError:  # the job itself says what is wrong with its guide
+        return ""
