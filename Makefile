@@ -154,6 +154,8 @@ weights-follow: graphs guided
 	$(BIN)/python benchmarks/scores.py --data $(DATA) --sets $(SETS)
 	$(BIN)/python benchmarks/steadiness.py --sets $(SETS)
 	$(BIN)/python benchmarks/context.py --sets $(SETS)
+	$(BIN)/python benchmarks/one_look.py --sets $(SETS)
+	$(BIN)/python benchmarks/evidence_trials.py --data $(DATA) --sets $(SETS) --cache $(WORK)/evidence --only "packaged default" "packaged free"
 	test ! -e benchmarks/results/table1.json || \
 	  $(BIN)/python benchmarks/table1.py --data $(DATA) --sets $(SETS) --runs $(RUNS) --work $(WORK) --only default,free
 	$(BIN)/python benchmarks/tables.py

@@ -59,19 +59,29 @@ def card_table(weights: str) -> str:
 
 def packaged_scores() -> str:
     """What ``vhmae weights`` tells: by weights and set, fMSE over that of the untouched composite,
-    its interval over videos, and the share of composites that are worse than untouched."""
+    its interval over videos, and the share of composites that are worse than untouched; of real
+    light, the leading row as well."""
     scores = {
-        weights: {
-            row["data"]: {
-                "ratio": round(row["ratio"]["fmse"], 4),
-                "ci95": [round(end, 4) for end in row["ratio_ci95"]["fmse"]],
-                "worse_share": round(row["worse_share"], 4),
-            }
-            for row in card_rows(weights)
-        }
+        weights: {row["data"]: _packaged_score(row) for row in card_rows(weights)}
         for weights in CARDS
     }
     return json.dumps(scores, indent=1) + "\n"
+
+
+def _packaged_score(row: dict[str, Any]) -> dict[str, Any]:
+    score: dict[str, Any] = {
+        "ratio": round(row["ratio"]["fmse"], 4),
+        "ci95": [round(end, 4) for end in row["ratio_ci95"]["fmse"]],
+        "worse_share": round(row["worse_share"], 4),
+    }
+    if part := row.get("leading"):
+        score["leading"] = {
+            "below_fmse": part["below_fmse"],
+            "ratio": round(part["ratio"]["fmse"], 4),
+            "ci95": [round(end, 4) for end in part["ratio"]["ci95"]],
+            "worse_share": round(part["worse_share"], 4),
+        }
+    return score
 
 
 def card_blocks() -> dict[str, str]:

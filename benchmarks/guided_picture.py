@@ -22,6 +22,7 @@ from vhmae.arrays import Array, to_unit
 from vhmae.data.looks import CameraRendering, read_cameras
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.pointing import disk_mean
+from vhmae.engine.settings import FOR_EVERYONE
 from vhmae.guide.document import Color, Guide, Place, Point
 from vhmae.video.matte import open_matte
 from vhmae.video.pictures import write_still
@@ -73,7 +74,7 @@ def main() -> None:
     said = [told_at(place, truths[0], masks[0]) for place in PLACES]
     pictures = [("before", frames[0], 0)]
     for name, count in (("harmonized", 0), ("one point", 1), ("three points", 3)):
-        harmonizer = Harmonizer.from_pretrained(cut_detection=False)
+        harmonizer = Harmonizer.from_pretrained(FOR_EVERYONE["weights"], cut_detection=False)
         harmonizer.guide(Guide(points=tuple(said[:count])))
         out = [harmonizer.step(*pair) for pair in zip(frames, masks, strict=True)]
         made = [*(one for one in out if one is not None), *harmonizer.flush()]

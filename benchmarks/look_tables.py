@@ -55,14 +55,28 @@ def free_table() -> str:
     ]
     for row in sorted(found_of.values(), key=lambda row: row["data"].startswith("dev")):
         other = usual[row["data"]]
-        low, high = row["ratio_ci95"]["fmse"]
+        if "leading" in row:
+            part, beside = row["leading"], other["leading"]
+            name = f"{row['data']}, under {part['below_fmse']:,g} fMSE"
+            cells = [name, f"**{part['ratio']['fmse']:.3f}**", _interval(part["ratio"]["ci95"]), ""]
+            lines.append(_free_row(cells, part, beside))
         thirds = " / ".join(_ratio(third["ratio"]["fmse"]) for third in row["thirds"])
-        cells = [row["data"], f"**{row['ratio']['fmse']:.3f}**", f"[{low:.2f}, {high:.2f}]"]
-        cells += [thirds, f"{row['worse_share']:.0%}", f"{other['ratio']['fmse']:.3f}"]
-        lines.append("| " + " | ".join([*cells, f"{other['worse_share']:.0%}"]) + " |")
+        cells = [row["data"], f"**{row['ratio']['fmse']:.3f}**"]
+        cells += [_interval(row["ratio_ci95"]["fmse"]), thirds]
+        lines.append(_free_row(cells, row, other))
     found = [leading_ratio(rows(name)) for name in ("looks-free", "looks")]
     told = "{:.3f} for free, {:.3f} for default".format(*found)
     return "\n".join(lines) + f"\n\nGeometric mean of the leading sets: {told}."
+
+
+def _interval(ends: list[float]) -> str:
+    low, high = ends
+    return f"[{low:.2f}, {high:.2f}]"
+
+
+def _free_row(cells: list[str], row: dict[str, Any], other: dict[str, Any]) -> str:
+    more = [f"{row['worse_share']:.0%}", f"{other['ratio']['fmse']:.3f}"]
+    return "| " + " | ".join([*cells, *more, f"{other['worse_share']:.0%}"]) + " |"
 
 
 def _ours(name: str) -> list[dict[str, Any]]:

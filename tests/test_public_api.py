@@ -140,6 +140,16 @@ def test_a_guide_says_the_same_by_python_and_by_its_file(tmp_path: Path) -> None
     assert np.array_equal(by_python, by_file)
 
 
+def test_names_in_the_place_of_objects_are_told(tmp_path: Path) -> None:
+    harmonizer = vhmae.Harmonizer.from_pretrained(lookahead=0)
+    others: tuple[object, ...] = ("guide.json", {"points": []})
+    for given in others:
+        with pytest.raises(vhmae.InputError, match="`guide`: expected a Guide, got"):
+            harmonizer.guide(given)  # type: ignore[arg-type]
+    with pytest.raises(vhmae.InputError, match="`method` mkl: is no Method"):
+        vhmae.evaluate(tmp_path, "mkl")  # type: ignore[arg-type]
+
+
 def test_whoever_calls_is_told_how_far_the_work_is_and_can_stop_it(tmp_path: Path) -> None:
     frames, masks = moving_scene(9, 96, 64)
     composite = write_video(tmp_path / "in.mkv", frames)

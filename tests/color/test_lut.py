@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.interpolate import RegularGridInterpolator
 
-from vhmae.color.cube import Split, write_cube
+from vhmae.color.cube import Cube, Split, write_cube
 from vhmae.color.lut import Lut3D, apply_luts, in_split, read_cube, read_lut_bank
 from vhmae.errors import InputError, ShapeError
 
@@ -125,3 +126,13 @@ def test_a_bank_with_values_that_are_no_numbers_is_refused(tmp_path: Path) -> No
     np.savez(tmp_path / "bank.npz", **tables)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"bank.npz: lut002: 1 value of it is not finite"):
         read_lut_bank(tmp_path / "bank.npz")
+
+
+def test_a_cube_is_straight_between_its_nodes() -> None:
+    rng = np.random.default_rng(0)
+    cube = Cube(rng.random((5, 5, 5, 3), np.float32), "any")
+    colors = np.concatenate([rng.random((200, 3), np.float32), np.eye(3, dtype=np.float32)])
+    axis = np.linspace(0.0, 1.0, 5)
+    wanted = RegularGridInterpolator((axis,) * 3, cube.table)(colors[:, ::-1])
+    assert cube.apply(colors) == pytest.approx(wanted, abs=1e-5)
+    assert cube.apply(colors + 2.0) == pytest.approx(np.tile(cube.table[-1, -1, -1], (203, 1)))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.scenes import moving_scene
+from tests.support.scenes import moving_scene, write_video
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
 from vhmae.video.timecode import Counting, read_timecode, told_in
@@ -130,3 +130,22 @@ def test_a_reels_name_is_kept_or_told(kept: str, suffix: str, tmp_path: Path) ->
     found = told_in(probe_video(tmp_path / f"out{suffix}")).get("reel_name")
     told = [f"the reel's name ({reel})"]
     assert (found, left_out) == ((None, told) if suffix == ".mp4" else (reel, []))
+
+
+@pytest.mark.parametrize(
+    ("rate", "word", "told"),
+    [
+        (25, 0x24000000, "00:00:00:24"),
+        (50, 0x12000000, "00:00:00:24"),
+        (50, 0x12000080, "00:00:00:25"),
+        (60, 0x29800000, "00:00:00:59"),
+    ],
+)
+def test_a_time_code_beside_a_frame_counts_pairs_above_30_frames_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int, word: int, told: str
+) -> None:
+    """As FFmpeg stores what H.264 and HEVC say: half the number, and a bit for which of both."""
+    path = write_video(tmp_path / "in.mkv", moving_scene(2, 96, 64)[0], fps=rate)
+    smpte = {"S12M_TIMECODE": (1).to_bytes(4, "little") + word.to_bytes(4, "little")}
+    monkeypatch.setattr("vhmae.video.timecode.beside", lambda frame: smpte)
+    assert told_in(probe_video(path))["timecode"] == told

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vhmae.cli.options import add_options, add_report_options, given_options
@@ -223,6 +223,12 @@ def _weights(args: Any) -> None:
                 print(f"  {key}: {value}")
         print("  scores (fMSE over that of the untouched composite, 95 %, share made worse):")
         for data, score in facts["scores"].items():
-            low, high = score["ci95"]
-            told = f"{score['ratio']:.3f} [{low:.2f}, {high:.2f}], {score['worse_share']:.0%}"
-            print(f"    {data}: {told}")
+            if leading := score.get("leading"):
+                limit = f"{leading['below_fmse']:,g}"
+                print(f"    {data}, leading, under {limit} fMSE: {_told_score(leading)}")
+            print(f"    {data}: {_told_score(score)}")
+
+
+def _told_score(score: Mapping[str, Any]) -> str:
+    low, high = score["ci95"]
+    return f"{score['ratio']:.3f} [{low:.2f}, {high:.2f}], {score['worse_share']:.0%}"

@@ -6,12 +6,13 @@ Tables are indexed [blue][green][red] (red runs fastest, as in a .cube file) and
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from vhmae.arrays import TableColors
+from vhmae.arrays import Colors, TableColors
 
 Split = Literal["train", "heldout", "all"]
 """Which LUTs of a bank: those that training draws, those kept for testing, or both."""
@@ -35,6 +36,19 @@ class Cube:
     table: TableColors
     """(n, n, n, 3) float32, indexed [blue][green][red]."""
     name: str
+
+    def apply(self, colors: Colors) -> Colors:
+        """What the table makes of colors (P, 3) in [0, 1], between its nodes in straight lines."""
+        last = len(self.table) - 1
+        at = np.clip(colors, 0.0, 1.0) * np.float32(last)
+        low = np.minimum(at.astype(np.int64), last - 1)
+        share = (at - low).astype(np.float32)
+        made = np.zeros_like(colors, dtype=np.float32)
+        for corner in itertools.product((0, 1), repeat=3):
+            weight = np.where(corner, share, 1.0 - share).prod(axis=1)
+            red, green, blue = (low + corner).T
+            made += weight[:, None] * self.table[blue, green, red]
+        return made
 
 
 def grid_colors(size: int) -> TableColors:

@@ -57,7 +57,7 @@ from vhmae.engine.stepping import Stepping
 from vhmae.engine.survey import Survey, Surveyed
 from vhmae.engine.window import Window
 from vhmae.errors import InputError
-from vhmae.guide.document import Guide
+from vhmae.guide.document import Guide, require_guide
 from vhmae.guide.prior import Prior
 from vhmae.guide.telling import BLENDED_FRAMES, Telling
 from vhmae.model.files import DEFAULT
@@ -262,6 +262,7 @@ class Harmonizer(Stepping):
                 here; later, where a point lies outside the mask.
         """
         self.require_maps()
+        require_guide(guide)
         guide.check_objects(1)
         known = self.warned_prior() if prior is None else prior
         heard = []

@@ -81,3 +81,10 @@ class Method:
         return settings_digest(
             {key: value for key, value in self.facts.items() if key not in PLACES}
         )
+
+
+def require_method(method: object) -> None:
+    """Refuse what is no :class:`Method`, as the name of one."""
+    if not isinstance(method, Method):
+        told = "is no Method; find_method gives one by its name, Method(name, function) makes one"
+        raise InputError(told, field="method", value=method)

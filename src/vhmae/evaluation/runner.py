@@ -23,7 +23,7 @@ from vhmae.data.digests import set_digest, settings_digest
 from vhmae.data.hyoutube import Sample, read_list, require_foreground
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation import anatomy, metrics
-from vhmae.evaluation.clip import Clip, Method
+from vhmae.evaluation.clip import Clip, Method, require_method
 from vhmae.evaluation.groups import counted_in_fmse, worse_share
 from vhmae.evaluation.pooling import CompositeScore, Pool, bootstrap_interval, detail_of
 from vhmae.evaluation.protocols import FRAME_METRICS, Frame, Protocol, find_protocol
@@ -72,6 +72,7 @@ def evaluate(
         write: a new folder for the results' frames, as ``folder:`` reads them.
     """
     began = time.monotonic()
+    require_method(method)
     data, protocol = Path(data), find_protocol(protocol)
     list_file, cache, write = (
         None if path is None else Path(path) for path in (list_file, cache, write)

@@ -78,6 +78,11 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     warnings = [*warnings, *(warning for one in media for warning in one.warnings)]
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
+    if info.codec == "exr":
+        warnings.append(
+            f"{job.composite}: grades of OpenEXR are for sRGB of Rec. 709 in [0, 1], whatever its "
+            "values are: convert before and behind them"
+        )
     several = len(job.masks) > 1 and bool(Move.parse(job.move).foreground)
     two = bool(Move.parse(job.move).foreground and Move.parse(job.move).background)
     sides = [
@@ -127,22 +132,20 @@ def _write(
     """Write the files of a kind; the levels that each shot's grade leaves undone."""
     note = f"{plain(info.path.name)}, harmonized by vhmae"
     if job.kind == "cube":
+        left = []
         for grade in grades:
+            tables = []
             for key in grade.keys:
                 numbered = "" if job.key_frames is None else f".{key.index:06d}"
-                write_cube(
-                    bake(
-                        key.coefficients,
-                        f"{info.path.stem} shot {grade.number}{numbered}",
-                        grade.space,
-                    ),
-                    files.part(grade.number, numbered),
-                )
-        return [grade.levels_left(grade.graded_by_keys(blend=False)) for grade in grades]
+                name = f"{info.path.stem} shot {grade.number}{numbered}"
+                tables.append(bake(key.coefficients, name, grade.space))
+                write_cube(tables[-1], files.part(grade.number, numbered))
+            left.append(grade.levels_left(grade.graded_by_tables(tables)))
+        return left
     if job.kind == "dctl":
         for grade in grades:
             write_dctl(grade, f"{note}, shot {grade.number}", files.part(grade.number))
-        return [grade.levels_left(grade.graded_by_keys(blend=True)) for grade in grades]
+        return [grade.levels_left(grade.graded_by_keys()) for grade in grades]
     cdls = [fit_cdl(grade.values(grade.before), grade.values(grade.after)) for grade in grades]
     if job.kind == "cdl":
         named = {f"shot{grade.number:03d}": cdl for grade, cdl in zip(grades, cdls, strict=True)}

@@ -8,7 +8,7 @@ place to place is lost: how much that is, is measured on the pixels themselves. 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -110,16 +110,13 @@ class ShotGrade:
         ``before``."""
         return _rms(self.after - graded)
 
-    def graded_by_keys(self, blend: bool) -> Colors:
-        """What the key maps make of ``before``: blended by frame, or each frame by the map at or
-        before it."""
+    def graded_by_keys(self) -> Colors:
+        """What the key maps make of ``before``, blended by frame."""
         keys = np.array([key.index for key in self.keys])
         low = np.maximum(np.searchsorted(keys, self.places, side="right") - 1, 0)
         high = np.minimum(low + 1, len(keys) - 1)
-        share = np.zeros(len(low), np.float32)
-        if blend:
-            between = np.maximum(keys[high] - keys[low], 1)
-            share = np.clip((self.places - keys[low]) / between, 0.0, 1.0).astype(np.float32)
+        between = np.maximum(keys[high] - keys[low], 1)
+        share = np.clip((self.places - keys[low]) / between, 0.0, 1.0).astype(np.float32)
         moved = np.zeros_like(self.before)
         for index, key in enumerate(self.keys):
             weight = (low == index) * (1.0 - share) + (high == index) * share
@@ -128,6 +125,16 @@ class ShotGrade:
             change = apply_transform(shown, key.coefficients.astype(np.float32)) - shown
             moved[rows] += weight[rows, None] * change
         graded: Array = np.clip(self.before + moved, 0.0, 1.0)
+        return graded
+
+    def graded_by_tables(self, tables: Sequence[Cube]) -> Colors:
+        """What tables of the key maps make of ``before``: each frame by the one at or before it."""
+        keys = np.array([key.index for key in self.keys])
+        at = np.maximum(np.searchsorted(keys, self.places, side="right") - 1, 0)
+        graded = self.before.copy()
+        for index, table in enumerate(tables):
+            if (rows := at == index).any():
+                graded[rows] = self.shown(table.apply(self.values(self.before[rows])))
         return graded
 
     def lut(self) -> Cube:

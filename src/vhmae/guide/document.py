@@ -316,6 +316,13 @@ class Guide:
         write_text_whole(path, json.dumps(self.to_tree(), indent=1, allow_nan=False) + "\n")
 
 
+def require_guide(guide: object) -> None:
+    """Refuse what is no :class:`Guide`, as a file's name or what it holds."""
+    if not isinstance(guide, Guide):
+        kind = type(guide).__name__
+        raise InputError(f"expected a Guide, got {kind}; read_guide reads a file", field="guide")
+
+
 def hex_of(color: Color) -> str:
     """``#rrggbb`` of a color."""
     return "#" + "".join(f"{round(255.0 * value):02x}" for value in color)

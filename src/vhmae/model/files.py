@@ -45,7 +45,8 @@ def packaged_weights() -> dict[str, Path]:
 def packaged_scores() -> dict[str, dict[str, dict[str, object]]]:
     """How the packaged weights score, by their name and that of the set (docs/results.md): "ratio",
     fMSE over that of the untouched composite, "ci95", its interval over videos, and "worse_share",
-    the share of composites that are worse than untouched."""
+    the share of composites that are worse than untouched; of real light, "leading" holds these of
+    the composites under "below_fmse", which its mean is not ruled by."""
     file = resources.files("vhmae") / "assets" / "scores.json"
     scores: dict[str, dict[str, dict[str, object]]] = json.loads(file.read_text(encoding="utf-8"))
     return scores

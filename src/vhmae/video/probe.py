@@ -69,11 +69,11 @@ MATRICES: dict[int, Matrix] = {
     5: "bt601",
     6: "bt601",
     9: "bt2020",
-    10: "bt2020",
 }
 _OTHER_MATRICES = {
     7: "SMPTE 240M",
     8: "YCgCo",
+    10: "BT.2020 with constant luminance",
     11: "SMPTE 2085",
     13: "chromaticity-derived",
     14: "ICtCp",

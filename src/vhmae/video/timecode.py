@@ -129,8 +129,12 @@ def _in_frame(container: av.container.InputContainer) -> str | None:
     smpte = told.get("S12M_TIMECODE")
     if smpte is not None:
         word = int.from_bytes(smpte[4:8], "little")
-        parts = [(word & 0x3F), *(word >> shift & 0x7F for shift in (8, 16)), word >> 24 & 0x3F]
-        return _written([_decimal(part) for part in parts], bool(word >> 30 & 1))
+        codes = [(word & 0x3F), *(word >> shift & 0x7F for shift in (8, 16)), word >> 24 & 0x3F]
+        parts = [_decimal(code) for code in codes]
+        rate = video_stream(container).average_rate
+        if rate is not None and rate > 30:  # pairs of frames are counted, and which of the two
+            parts[3] = 2 * parts[3] + (word >> (7 if rate == 50 else 23) & 1)
+        return _written(parts, bool(word >> 30 & 1))
     gop = told.get("GOP_TIMECODE")
     if gop is not None:
         word = int.from_bytes(gop[:8], "little")
