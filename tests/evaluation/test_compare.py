@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.pictures import read_picture
 from tests.support.scenes import moving_scene, write_video
+from vhmae import cli
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.evaluation.compare import compare
@@ -157,3 +159,21 @@ def test_masks_that_do_not_fit_the_clip_are_refused(tmp_path: Path) -> None:
                 )
             )
     assert not (tmp_path / "sheet.png").exists()
+
+
+def test_pictures_are_compared_and_what_the_mask_is_taken_for_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    for number, frame in enumerate(frames, 7):
+        for name, picture in (("p", frame), ("r", frame // 2)):
+            cv2.imwrite(str(tmp_path / f"{name}.{number:04d}.png"), picture[..., ::-1])
+    colored = masks[..., None] * np.array((0, 255, 0), np.uint8)
+    mask = write_video(tmp_path / "m.mkv", colored, codec="libx264")
+    call = ["compare", str(tmp_path / "p.%04d.png"), "--mask", str(mask), "--frame", "1"]
+    call += ["--method", "mkl", "--method", f"theirs={tmp_path / 'r.%04d.png'}"]
+    call += ["-o", str(tmp_path / "sheet.png"), "--json", str(tmp_path / "r.json")]
+    assert cli.main(call) == 0
+    (told,) = json.loads((tmp_path / "r.json").read_text())["warnings"]
+    assert "is a map of coloured labels" in told
+    assert told in capsys.readouterr().err

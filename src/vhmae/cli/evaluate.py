@@ -11,6 +11,7 @@ from typing import Any
 
 from vhmae.cli.options import add_options, add_report_options, given_options
 from vhmae.cli.parser import add_command, write_report
+from vhmae.cli.words import print_warnings
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError, counted
 from vhmae.evaluation.job import Comparison, ConstantJob, EvaluateJob
@@ -125,8 +126,11 @@ def _compare(args: Any) -> None:
     job = build_options(Comparison, given_options(args, Comparison))
     from vhmae.evaluation.compare import compare
 
-    rows = compare(job)
-    write_report({"schema": 1, "rows": rows, "output": str(job.output)}, args.json)
+    warnings: list[str] = []
+    rows = compare(job, warnings.append)
+    report = {"schema": 1, "rows": rows, "output": str(job.output), "warnings": warnings}
+    write_report(report, args.json)
+    print_warnings(warnings, args.quiet)
     if not args.quiet:
         print(f"{job.output}: {counted(rows, 'row')}")
 

@@ -4,6 +4,7 @@ clip."""
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +17,16 @@ from vhmae.evaluation.methods import Clip, MethodText, method_with, read_method_
 from vhmae.evaluation.sheet import Row, make_sheet, pick_frames
 from vhmae.video.matte import open_matte
 from vhmae.video.pictures import write_still
-from vhmae.video.probe import probe_video
-from vhmae.video.reader import read_frames, read_rgb_frames, to_uint8
+from vhmae.video.reader import read_frames, rgb_frames_of, to_uint8
+from vhmae.video.source import probe_source
 
 FRAMES_AROUND = 12
 """Frames on either side that methods see of a user's clip."""
 
 
-def compare(comparison: Comparison) -> int:
-    """Write the sheet; returns its number of rows."""
+def compare(comparison: Comparison, tell: Callable[[str], None] = lambda told: None) -> int:
+    """Write the sheet; returns its number of rows. ``tell`` is told what the user should know of
+    the clip and its mask."""
     if not comparison.output.parent.is_dir():
         raise InputError(
             f"{comparison.output}: the folder {comparison.output.parent} does not exist; make it "
@@ -37,7 +39,10 @@ def compare(comparison: Comparison) -> int:
             raise InputError(
                 f"{comparison.output}: is one of the inputs; choose another name for the sheet"
             )
-    clip, first = _read_set(comparison) if comparison.data is not None else _read_clip(comparison)
+    if comparison.data is not None:
+        clip, first = _read_set(comparison)
+    else:
+        clip, first = _read_clip(comparison, tell)
     wanted = len(clip.mask) // 2 if comparison.frame is None else comparison.frame - first
     pair = pick_frames(clip, wanted)
     numbers = [first + index for index in pair]
@@ -87,15 +92,17 @@ def _read_set(comparison: Comparison) -> tuple[Clip, int]:
     return Clip(composite, mask, samples[name], target), 0
 
 
-def _read_clip(comparison: Comparison) -> tuple[Clip, int]:
+def _read_clip(comparison: Comparison, tell: Callable[[str], None]) -> tuple[Clip, int]:
     """The frames around the asked-for one (the middle without), and the number of the first."""
     if comparison.composite is None or comparison.mask is None:
         raise InputError(
             "compare: needs COMPOSITE and `masks`, or `data`; name what is to be shown"
         )
-    info = probe_video(comparison.composite)
+    info = probe_source(comparison.composite, "composite")
     mattes = open_matte(comparison.mask)
-    mattes.check_fits(info, hold_last=None)
+    misfit = mattes.check_fits(info, hold_last=None)
+    for warning in (*info.warnings, *mattes.warnings, *([misfit] if misfit else [])):
+        tell(warning)
     frame = info.frames // 2 if comparison.frame is None else comparison.frame
     if not 0 <= frame < info.frames:
         raise InputError(
@@ -123,7 +130,7 @@ def _read_clip(comparison: Comparison) -> tuple[Clip, int]:
 
 def _finished(path: Path, numbers: list[int], clip: Clip) -> Array:
     """Frames of a finished result."""
-    shown = np.stack(read_rgb_frames(path, numbers))
+    shown = np.stack(rgb_frames_of(probe_source(path, "result"), numbers))
     if shown.shape[1:] != clip.composite.shape[1:]:
         raise InputError(
             f"{path}: is {shown.shape[2]}x{shown.shape[1]}, the composite "

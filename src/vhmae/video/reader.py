@@ -210,7 +210,11 @@ def planar_frame(frame: av.VideoFrame, info: VideoInfo) -> PlanarFrame:
 def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Frame]:
     """Read chosen frames of a small clip as RGB: a list of (H, W, 3) uint8 in the order of
     ``indexes``."""
-    info = probe_video(path)
+    return rgb_frames_of(probe_video(path), indexes)
+
+
+def rgb_frames_of(info: VideoInfo, indexes: Sequence[int]) -> list[Frame]:
+    """As :func:`read_rgb_frames`, of a clip or pictures that were looked at."""
     wanted = set(indexes)
     found: dict[int, Array] = {}
     for frame in read_frames(info):
@@ -221,8 +225,8 @@ def read_rgb_frames(path: Path, indexes: Sequence[int]) -> list[Frame]:
     missing = wanted - found.keys()
     if missing:
         raise InputError(
-            f"{path}: has no frame {min(missing)}: it has {info.frames}; give a longer video or an "
-            "earlier frame"
+            f"{info.path}: has no frame {min(missing)}: it has {info.frames}; give a longer video "
+            "or an earlier frame"
         )
     return [found[index] for index in indexes]
 

@@ -71,7 +71,8 @@ class Sources:
         space = named_space(job.input_space)
         partners = job.masks if job.foreground is None else (job.foreground,)
         gaps = is_sequence(job.composite) and _by_number(job, partners)
-        self.info = probe_source(job.composite, "composite", job.colorspace, job.rate, space, gaps)
+        what = "composite" if job.foreground is None else "background"
+        self.info = probe_source(job.composite, what, job.colorspace, job.rate, space, gaps)
         self._left_out = _told_gap(self.info) if gaps else None
         if not job.keeps_turn:
             self.info = righted(self.info)
