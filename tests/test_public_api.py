@@ -146,7 +146,7 @@ def test_names_in_the_place_of_objects_are_told(tmp_path: Path) -> None:
     for given in others:
         with pytest.raises(vhmae.InputError, match="`guide`: expected a Guide, got"):
             harmonizer.guide(given)  # type: ignore[arg-type]
-    with pytest.raises(vhmae.InputError, match="`method` mkl: is no Method"):
+    with pytest.raises(vhmae.InputError, match="mkl: is no Method; find_method"):
         vhmae.evaluate(tmp_path, "mkl")  # type: ignore[arg-type]
 
 

@@ -86,5 +86,5 @@ class Method:
 def require_method(method: object) -> None:
     """Refuse what is no :class:`Method`, as the name of one."""
     if not isinstance(method, Method):
-        told = "is no Method; find_method gives one by its name, Method(name, function) makes one"
-        raise InputError(told, field="method", value=method)
+        told = "find_method gives one by its name, Method(name, function) makes one"
+        raise InputError(f"{method}: is no Method; {told}")
