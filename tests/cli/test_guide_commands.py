@@ -195,10 +195,10 @@ def test_points_and_dials_of_a_guide_stay_in_its_takes(
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--count", "5"], "--count: of 5: expected an even number"),
+        (["--count", "5"], "--count 5: expected an even number"),
         (["--count", "2"], "expected a whole number from 4"),
-        (["--count", "64"], "--count: of 64: expected a whole number from 4 to 62"),
-        (["--chosen", "7"], "--chosen: chosen 7: expected a whole number from 1 to 6"),
+        (["--count", "64"], "--count 64: expected a whole number from 4 to 62"),
+        (["--chosen", "7"], "--chosen 7: expected a whole number from 1 to 6"),
         (["--chosen", "0"], "--chosen 0: nothing was chosen"),
         (["--frame", "8"], "has frames 0 to 7"),
         (["--object", "2"], "--object 2: there are masks of 1"),

@@ -139,7 +139,8 @@ def _choice(job: AlternativesJob, guide: Guide, frame: int, round_: int, take: i
     except InputError as error:
         said = str(error)
         field = "chosen" if said.startswith("chosen") else "count"
-        raise InputError(said, field=field) from None
+        told = said.partition(": ")[2] or said
+        raise InputError(told, field=field, value=getattr(job, field)) from None
 
 
 def _rendered(hearing: Hearing, guide: Guide, asked: Choice) -> tuple[Array, float, str]:
