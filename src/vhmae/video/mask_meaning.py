@@ -322,16 +322,19 @@ def are_labels(colors: set[int]) -> bool:
     return len(colors) <= MOST_COLORS and 0 in colors
 
 
-def told_tint(name: Path, labels: bool) -> str:
-    """What the user is told of a coloured mask."""
-    if not labels:
-        return f"{name}: is coloured; its brightness was taken as the mask"
-    return f"{name}: is a map of coloured labels: all but black were taken as foreground"
+def told_tint(name: Path, kind: str) -> str:
+    """What the user is told of a coloured mask: of "one" colour on black, of "labels", or a
+    "picture"."""
+    if kind == "one":
+        return f"{name}: is of one colour on black, which was taken as white"
+    if kind == "labels":
+        return f"{name}: is a map of coloured labels: all but black were taken as foreground"
+    return f"{name}: is coloured; its brightness was taken as the mask"
 
 
 def told_colors(name: Path, colors: set[int]) -> str:
     """What the user is told of a mask of such colours."""
-    told = told_tint(name, are_labels(colors))
+    told = told_tint(name, "labels" if are_labels(colors) else "picture")
     if not are_labels(colors):
         return told
     one = ", `mask_label` takes one of them where the colours are those of PASCAL VOC and DAVIS"

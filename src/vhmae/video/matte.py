@@ -15,12 +15,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte, Picture, UnitFrame, UnitMatte
+from vhmae.arrays import Array, Matte, Picture, UnitMatte
 from vhmae.errors import InputError, counted
 from vhmae.video.exr import is_exr
 from vhmae.video.laying import MatteFacts, check_numbers, check_times, lay, seconds_of
 from vhmae.video.mask_bits import open_bits
-from vhmae.video.mask_chroma import are_blurred_labels, blurred_all_but_black, is_tinted
+from vhmae.video.mask_chroma import (
+    Tinted,
+    blurred_all_but_black,
+    is_tinted,
+    levels_of_tint,
+    tint_of,
+)
 from vhmae.video.mask_meaning import (
     MOST_COLORS,
     MaskReading,
@@ -357,12 +363,14 @@ def _video_levels(
         told.append(told_colors(path, colors))
         if are_labels(colors):
             return lambda image: all_but_black(_colors(image)), told
-    elif tinted := _tinted_frames(info):
-        blurred = are_blurred_labels(tinted)
-        told.append(told_tint(path, blurred))
-        if blurred:
-            return blurred_all_but_black, told
     table = _levels_of_codes(info)
+    if not colors and (tinted := _tint_of(info)) is not None:
+        told.append(told_tint(path, tinted.kind))
+        edge = 0.0 if info.codec in LOSSLESS else DEAD_ZONE * np.iinfo(table.dtype).max / 255
+        stretched = levels_of_tint(tinted, table, edge)
+        if stretched is None and tinted.kind != "picture":
+            return blurred_all_but_black, told
+        table = table if stretched is None else stretched
 
     def levels(image: PlanarFrame) -> Array:
         # The frames that were looked at may have been empty ones.
@@ -393,13 +401,22 @@ def _colors_of(info: VideoInfo) -> set[int]:
     return colors if colored else set()
 
 
-def _tinted_frames(info: VideoInfo) -> list[UnitFrame]:
-    """Those of :data:`LOOKED_FRAMES` frames of a mask video of luma and chroma that have colours,
-    (H, W, 3) RGB."""
+def _tint_of(info: VideoInfo) -> Tinted | None:
+    """What a coloured mask video of luma and chroma shows in :data:`LOOKED_FRAMES` of it, or where
+    all of these are black, in the first ones that are not; None for one that is grey."""
     if info.encoding.matrix == "rgb" or info.pixel_format.startswith("gray"):
-        return []
-    looked = spread_frames(info, LOOKED_FRAMES)
-    return [frame.image.rgb() for frame in looked if is_tinted(frame.image)]
+        return None
+    looked = [frame.image for frame in spread_frames(info, LOOKED_FRAMES)]
+    low = int(np.flatnonzero(_levels_of_codes(info))[0])
+
+    def is_black(image: PlanarFrame) -> bool:
+        return int(image.planes[0].max()) < low and not is_tinted(image)
+
+    if all(map(is_black, looked)):
+        frames = (frame.image for frame in read_frames(info))
+        looked = list(itertools.islice(itertools.dropwhile(is_black, frames), LOOKED_FRAMES))
+    tinted = [image for image in looked if is_tinted(image)]
+    return tint_of(tinted) if tinted else None
 
 
 def _is_painted(info: VideoInfo) -> bool:
