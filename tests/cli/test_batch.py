@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,6 +18,8 @@ from tests.support.networks import changing_model
 from tests.support.scenes import lay_graph, moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
+from vhmae.guide.dials import Dials
+from vhmae.guide.document import Guide
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
 from vhmae.partial_output import partial_name
@@ -86,7 +89,7 @@ def test_an_output_older_than_its_input_is_made_again(work: Path) -> None:
     assert batch(work, table)[1]["done"] == 1
 
 
-def test_what_is_asked_anew_is_made_anew(work: Path) -> None:
+def test_what_is_asked_anew_is_made_anew(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def ran(dial: str, *words: str) -> object:
         code, report = batch(
             work, f"composite,mask,out,dial\none.mkv,one.npz,a.mkv,{dial}\n", *words
@@ -100,9 +103,48 @@ def test_what_is_asked_anew_is_made_anew(work: Path) -> None:
     assert ran("exposure=+1") == ["done"]
     assert ran("exposure=+1", "--strength", "0.5") == ["done"]
     assert ran("exposure=+1", "--strength", "0.5") == ["skipped"]
+    for start in (work, work.parent):  # however the table is called
+        monkeypatch.chdir(start)
+        call = ["batch", os.path.relpath(work / "jobs.csv"), "--strength", "0.5", "-q"]
+        weights = os.path.relpath(work / "w.safetensors")
+        call += ["--weights", weights, "--precision", "fp32", "--json", str(work / "r.json")]
+        assert main(call) == 0
+        assert json.loads((work / "r.json").read_text())["skipped"] == 1
     (work / ".jobs.csv.asked.json").unlink()
     assert ran("exposure=+2") == ["skipped"], "nobody knows what it was made of"
-    assert ran("exposure=+2", "--again") == ["done"]
+    assert ran("exposure=+3") == ["done"], "from then on it is known"
+    assert ran("exposure=+3", "--again") == ["done"]
+
+
+def test_a_guide_that_is_saved_while_it_is_rendered_is_of_the_next_time(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = work / "guide.json"
+    Guide(dials=Dials(exposure=0.3)).write(guide)
+    call = Worker.__call__
+
+    def saved_meanwhile(self: Worker, job: HarmonizeJob, said_of: HarmonizeJob | None) -> Outcome:
+        outcome = call(self, job, said_of)
+        Guide(dials=Dials(exposure=1.5)).write(guide)
+        os.utime(guide, (0, 0))
+        return outcome
+
+    table = "composite,mask,out,guide\none.mkv,one.npz,a.mkv,guide.json\n"
+    with monkeypatch.context() as during:
+        during.setattr(Worker, "__call__", saved_meanwhile)
+        assert batch(work, table)[1]["done"] == 1
+    assert batch(work, table)[1]["done"] == 1
+    assert batch(work, table)[1]["skipped"] == 1
+
+
+def test_a_folder_of_two_sequences_fails_its_own_job_alone(work: Path) -> None:
+    (work / "plates").mkdir()
+    for name in ("p.01", "p.02", "q.01", "q.02"):
+        cv2.imwrite(str(work / "plates" / f"{name}.png"), np.zeros((64, 96, 3), np.uint8))
+    (work / "x.mkv").write_bytes(b"there")
+    table = "composite,mask,out\nplates,one.npz,x.mkv\none.mkv,one.npz,a.mkv\n"
+    code, report = batch(work, table)
+    assert (code, report["failed"], report["done"]) == (1, 1, 1)
 
 
 def test_pictures_and_several_masks_are_jobs_too(work: Path) -> None:

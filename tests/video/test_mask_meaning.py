@@ -98,15 +98,22 @@ def test_a_video_of_coloured_labels_is_read_as_its_pictures(
 
 
 def test_a_folder_of_two_sequences_is_none_of_them(tmp_path: Path) -> None:
-    for name in ("plate.1001", "plate.1002", "q.1001", "q.1002"):
+    for name in ("plate.1001", "plate.1002", "q.8", "q.1001", "q.1002", "thumb"):
         save(tmp_path / f"{name}.png", INSIDE * np.uint8(255))
-    told = r"holds several sequences \(plate.%04d.png and q.%04d.png\); name one of them"
+    told = r"holds several sequences \(plate.%04d.png and q.%01d.png\); name one of them"
     with pytest.raises(InputError, match=told):
         probe_pictures(tmp_path, "composite")
-    (tmp_path / "q.1002.png").unlink()
-    assert probe_pictures(tmp_path, "composite").frames == 3, (
-        "a single other picture is no sequence"
-    )
+
+
+@pytest.mark.parametrize(
+    "names", [("01-00-00-00", "01-00-00-01", "01-00-01-00", "01-00-01-01"), ("p.1", "p.2", "q.1")]
+)
+def test_names_that_differ_by_numbers_alone_are_one_sequence(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        save(tmp_path / f"{name}.png", INSIDE * np.uint8(255))
+    assert probe_pictures(tmp_path, "composite").frames == len(names)
 
 
 @pytest.mark.parametrize("gop", [1, 100])

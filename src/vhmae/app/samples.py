@@ -13,6 +13,7 @@ import numpy as np
 from vhmae.app.maps import Answered
 from vhmae.arrays import Array, Thinned, to_unit
 from vhmae.color.basis import AFFINE
+from vhmae.engine.fading import nearly_in_full
 from vhmae.engine.rendering import FrameTransform, KeepingChange, RgbChange
 from vhmae.engine.settings import Kept
 from vhmae.guide.colors import added
@@ -77,8 +78,9 @@ class Pixels:
             said: (30,), what the guide adds.
         """
         seen = np.concatenate(self._seen.parts)
-        seen = seen[seen[:, 6] == seen[:, 6].max()]
-        before, share = seen[:, :3], seen[:, 6:]
+        most = seen[:, 6].max()
+        seen = seen[nearly_in_full(seen[:, 6])]
+        before, share = seen[:, :3], most
         step = share * (seen[:, 3:6] + added(before, said))
         planes = before.T[:, None].astype(np.float32)
         change: RgbChange = _Added(step.T[:, None] * strength)

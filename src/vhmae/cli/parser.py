@@ -60,17 +60,20 @@ class Parser(argparse.ArgumentParser):
             parsed.overrides = read_overrides(rest, parsed.keys_without_section)
         elif rest:
             command = getattr(parsed, "parser", self)
-            told = _told_of_rest(rest[0], command.options())
+            typed = [word.partition("=")[0] for word in sys.argv[1:] if args is None]
+            typed += [str(word).partition("=")[0] for word in args or ()]
+            told = _told_of_rest(rest[0], command.options(), typed)
             raise InputError(f"{rest[0]}: {told}; see {command.prog} --help")
         return parsed
 
 
-def _told_of_rest(word: str, options: Sequence[str]) -> str:
+def _told_of_rest(word: str, options: Sequence[str], typed: Sequence[str]) -> str:
     """What is wrong with a word that no argument and no option takes."""
     if word.startswith("-"):
         hint = f" (the file is ./{word})" if Path(word).exists() else did_you_mean(word, options)
         return f"unknown option{hint}"
-    named = next((one for one in ("--mask", "--data", "--output") if one in options), None)
+    wanted = (one for one in ("--mask", "--data") if one in options and one not in typed)
+    named = next(wanted, None)
     return "is a word too many" + (f"; name it by its option, as {named} {word}" if named else "")
 
 

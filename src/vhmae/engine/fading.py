@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vhmae.arrays import Arrays, UnitFrame
+from vhmae.arrays import Arrays, Numbers, UnitFrame
 from vhmae.video.cuts import FLASH_FRAMES
 
 ENDS = (2.0, 98.0)
@@ -25,6 +25,16 @@ LOST = 0.05
 """A frame that shows less than this shows nothing, however fast it came."""
 FADED_IN = 0.3
 """A shot whose first frame shows more than this does not begin with a fade."""
+
+
+NEARLY = 0.9
+"""Of the most that a shot's frames show of it, what counts as all of it."""
+
+
+def nearly_in_full(shares: Numbers) -> Numbers:
+    """Which pixels are of frames that show their shot in full, or nearly as much of it as any does,
+    (P,) bool, by how much of it the frame of each shows."""
+    return shares >= NEARLY * shares.max()
 
 
 class _Ends(NamedTuple):

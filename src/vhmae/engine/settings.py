@@ -6,6 +6,7 @@ Importable without torch: the command line reads its flags off these fields.
 from __future__ import annotations
 
 import dataclasses
+import numbers
 from typing import Literal
 
 from vhmae.engine.moving import Move
@@ -95,9 +96,9 @@ def check_options(settings: HarmonizerSettings) -> None:
             one.check(getattr(settings, one.name))
 
 
-def check_lookahead(frames: int | None) -> None:
+def check_lookahead(frames: object) -> None:
     """Refuse what is no number of frames to look ahead."""
-    whole = isinstance(frames, int | float) and float(frames).is_integer()
-    if frames is not None and not (whole and frames >= 0):
+    count = float(frames) if isinstance(frames, numbers.Real) else -1.0
+    if frames is not None and not (count >= 0.0 and count.is_integer()):
         told = "expected 0 (live) or a number of frames"
         raise InputError(told, field="lookahead", value=frames)

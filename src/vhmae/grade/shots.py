@@ -27,6 +27,7 @@ from vhmae.arrays import (
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
 from vhmae.color.light import LightSpace, converted, moved, shown
+from vhmae.engine.fading import nearly_in_full
 from vhmae.engine.rendering import ColorChange
 from vhmae.errors import InputError
 from vhmae.video.planes import Box, PlanarFrame
@@ -310,12 +311,15 @@ class _Shot:
         parts = self._pixels.parts
         places = np.repeat(self.indices, [len(part) for part in parts])
         shares = np.repeat(self._shares, [len(part) for part in parts])
-        pixels, full = np.concatenate(parts), shares == shares.max()
+        pixels, full = np.concatenate(parts), nearly_in_full(shares)
         # One map is that of the shot as it is shown in full; maps along it follow its fades.
-        whole = fit_transform(pixels[full, :3], pixels[full, 3:])
+        shown = pixels[full]
+        part = np.maximum(shares[full, None] / max(shares.max(), 1e-6), 1e-6)
+        shown[:, 3:] = shown[:, :3] + (shown[:, 3:] - shown[:, :3]) / part
+        whole = fit_transform(shown[:, :3], shown[:, 3:])
         keys = [KeyMap(self.first, whole)] if every is None else self._key_maps(every, whole)
         if every is None:
-            pixels, places = pixels[full], places[full]
+            pixels, places = shown, places[full]
         before, after = pixels[:, :3], pixels[:, 3:]
         step = -(-len(pixels) // MOST_MEASURED)
         before, after, places = (part[::step].copy() for part in (before, after, places))

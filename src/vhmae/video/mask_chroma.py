@@ -10,7 +10,7 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte
+from vhmae.arrays import Array, Matte, Numbers
 from vhmae.video.mask_meaning import MOST_COLORS
 from vhmae.video.planes import PlanarFrame
 
@@ -108,7 +108,7 @@ def _are_few(colors: Array) -> bool:
     return bool(counts[:MOST_COLORS].sum() >= MOST_OF * len(colors))
 
 
-def levels_of_tint(tint: Tinted, levels: Array, edge: float) -> Array | None:
+def levels_of_tint(tint: Tinted, levels: Numbers, edge: float) -> Numbers | None:
     """What each code of luma stands for in a mask of labels: that of one colour is white, and less
     of it is less; of several, all from half of the darkest on. None where luma does not tell.
 
@@ -124,7 +124,7 @@ def levels_of_tint(tint: Tinted, levels: Array, edge: float) -> Array | None:
         return np.where(levels >= 0.5 * own, top, 0).astype(levels.dtype)
     scaled = np.clip(levels * (top / own), 0.0, top)
     scaled = np.where(scaled > top - edge * top / own, top, scaled)
-    made: Array = np.rint(scaled).astype(levels.dtype)
+    made: Numbers = np.rint(scaled).astype(levels.dtype)
     return made
 
 

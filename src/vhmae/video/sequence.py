@@ -91,19 +91,22 @@ def picture_files(path: Path, what: str, gaps: bool = False) -> list[Path]:
 
 def _check_one_series(folder: Path, files: Sequence[Path]) -> None:
     """Refuse a folder that holds several sequences, whose pictures have each other's numbers."""
-    series: dict[tuple[str, str], list[str]] = {}
+    series: dict[str, list[tuple[str, str, str]]] = {}
     for file in files:
         numbers = list(NUMBER.finditer(file.stem))
-        if not numbers:
-            return
-        at = numbers[-1]
-        around = file.stem[: at.start()], file.stem[at.end() :] + file.suffix
-        series.setdefault(around, []).append(at[0])
-    longer = [(*around, numbers) for around, numbers in series.items() if len(numbers) > 1]
-    if len(longer) > 1 and numbers_of(files) is None:
-        names = [f"{start}%0{len(digits[0])}d{end}" for start, end, digits in sorted(longer)[:2]]
+        if numbers:
+            at = numbers[-1]
+            name = file.stem[: at.start()], at[0], file.stem[at.end() :] + file.suffix
+            # Names that differ by numbers alone, as of a clock, are one sequence.
+            series.setdefault(NUMBER.sub("#", file.stem) + file.suffix, []).append(name)
+    longer = [names for names in series.values() if len(names) > 1]
+    if len(longer) > 1 and numbers_of([file for file in files if NUMBER.search(file.stem)]) is None:
+        named = []
+        for names in sorted(longer)[:2]:
+            digits = min(len(number) for _, number, _ in names)
+            named.append(f"{names[0][0]}%0{digits}d{names[0][2]}")
         raise InputError(
-            f"{folder}: holds several sequences ({' and '.join(names)}); name one of them"
+            f"{folder}: holds several sequences ({' and '.join(named)}); name one of them"
         )
 
 

@@ -21,7 +21,7 @@ from vhmae.errors import InputError, VhmaeError
 from vhmae.guide.reading import read_guide
 from vhmae.partial_output import has_parts
 from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern
-from vhmae.work.cluster import spread, with_absolute_paths
+from vhmae.work.cluster import for_another_folder, spread
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.ledger import Ledger
@@ -79,7 +79,10 @@ def is_done(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> bool:
         return False
     made = min(path.stat().st_mtime for path in written)
     inputs = [*job.inputs().values(), *(() if said_of is None else said_of.inputs().values())]
-    sources = [file for path in inputs if _exists(path) for file in files_of(path)]
+    try:
+        sources = [file for path in inputs if _exists(path) for file in files_of(path)]
+    except InputError:  # the job itself says what is wrong with a folder
+        return False
     return all(source.stat().st_mtime <= made for source in sources)
 
 
@@ -113,20 +116,25 @@ def run_batch(
     worker = Worker()
     for wave in _waves(of_scenes(jobs)):
         todo = []
+        asked: dict[Path, tuple[HarmonizeJob, str]] = {}
         for job, said_of in wave:
-            asked_anew = ledger is not None and ledger.differs(job, said_of)
+            # Before the work: what is saved while it goes on is of the next time.
+            now = "" if ledger is None else ledger.asked_of(job, said_of)
+            asked_anew = ledger is not None and ledger.differs(job, now)
             if not again and not asked_anew and is_done(job, said_of):
+                if ledger is not None and not ledger.knows(job):
+                    ledger.keep(job, now)
                 yield Outcome(str(job.composite), str(job.output), "skipped")
             else:
                 todo.append((job, said_of))
-        by_output = {job.output.absolute(): (job, said_of) for job, said_of in todo}
+                asked[job.output.absolute()] = job, now
         if ray:
             outcomes = _over_cluster(todo)
         else:
             outcomes = itertools.starmap(worker, todo) if workers == 1 else _run_many(todo, workers)
         for outcome in outcomes:
             if ledger is not None and outcome.status == "done":
-                ledger.keep(*by_output[Path(outcome.out).absolute()])
+                ledger.keep(*asked[Path(outcome.out).absolute()])
             yield outcome
 
 
@@ -220,17 +228,11 @@ KILLED = "its process was killed; there may be too little memory"
 def _over_cluster(tasks: list[Task]) -> Iterator[Outcome]:
     gpus = 1.0 if any(job.device.startswith("cuda") for job, _ in tasks) else 0.0
     moved = [
-        (_for_another_folder(job), said_of and _for_another_folder(said_of))
-        for job, said_of in tasks
+        (for_another_folder(job), said_of and for_another_folder(said_of)) for job, said_of in tasks
     ]
     for place, outcome in spread(Worker, moved, gpus):
         job = tasks[place][0]
         yield outcome or Outcome(str(job.composite), str(job.output), "failed", message=KILLED)
-
-
-def _for_another_folder(job: HarmonizeJob) -> HarmonizeJob:
-    weights = str(Path(job.weights).absolute()) if Path(job.weights).is_file() else job.weights
-    return dataclasses.replace(with_absolute_paths(job), weights=weights)
 
 
 def _run_many(tasks: list[Task], workers: int) -> Iterator[Outcome]:

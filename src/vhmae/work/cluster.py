@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from vhmae.errors import InputError, VhmaeError
+from vhmae.work.job import HarmonizeJob
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -176,3 +177,9 @@ def with_absolute_paths(settings: Settings) -> Settings:
         if isinstance(value, tuple) and value and all(isinstance(one, Path) for one in value):
             paths[name] = tuple(one.absolute() for one in value)
     return dataclasses.replace(settings, **paths)
+
+
+def for_another_folder(job: HarmonizeJob) -> HarmonizeJob:
+    """A job for a process that works in another folder."""
+    weights = str(Path(job.weights).absolute()) if Path(job.weights).is_file() else job.weights
+    return dataclasses.replace(with_absolute_paths(job), weights=weights)

@@ -103,7 +103,10 @@ def harmonize_video(
             given["guide"] = Path(folder) / "guide.json"
             guide.write(given["guide"])
         job = build_options(HarmonizeJob, {**given, **files})
-        return harmonize_job(job, on_progress=on_progress)
+        report = harmonize_job(job, on_progress=on_progress)
+    if guide is not None:  # its file is gone; the report holds all that it says
+        del report["job"]["guide"]
+    return report
 
 
 def harmonize_job(

@@ -33,24 +33,27 @@ class Ledger:
         """The ledger of a table."""
         return cls(table.with_name(f".{table.name}.asked.json"))
 
-    def differs(self, job: HarmonizeJob, said_of: HarmonizeJob | None) -> bool:
-        """Whether an output was made of other words; of one that is not known, nobody can say."""
-        known = self._asked.get(self._name(job))
-        return known is not None and known != _digest(job, said_of)
+    def asked_of(self, job: HarmonizeJob, said_of: HarmonizeJob | None) -> str:
+        """A digest of what is asked of an output now; paths count from the ledger's folder."""
+        try:
+            return digest_of_asked(job, said_of, self._path.absolute().parent)
+        except InputError:  # the job itself says what is wrong with its guide
+            return ""
 
-    def keep(self, job: HarmonizeJob, said_of: HarmonizeJob | None) -> None:
+    def differs(self, job: HarmonizeJob, asked: str) -> bool:
+        """Whether an output was made of other words; of one that is not known, nobody can say."""
+        return self._asked.get(self._name(job), asked) != asked
+
+    def knows(self, job: HarmonizeJob) -> bool:
+        """Whether it is known what an output was made of."""
+        return self._name(job) in self._asked
+
+    def keep(self, job: HarmonizeJob, asked: str) -> None:
         """Remember what an output was made of. A folder that cannot be written keeps nothing."""
-        self._asked[self._name(job)] = _digest(job, said_of)
+        self._asked[self._name(job)] = asked
         with contextlib.suppress(OSError, InputError):
             text = json.dumps({"schema": SCHEMA, "asked": self._asked}, indent=1)
             write_text_whole(self._path, text + "\n")
 
     def _name(self, job: HarmonizeJob) -> str:
         return os.path.relpath(job.output.absolute(), self._path.absolute().parent)
-
-
-def _digest(job: HarmonizeJob, said_of: HarmonizeJob | None) -> str:
-    try:
-        return digest_of_asked(job, said_of)
-    except InputError:  # the job itself says what is wrong with its guide
-        return ""

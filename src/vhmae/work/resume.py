@@ -7,7 +7,9 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from vhmae.arrays import Array
@@ -20,6 +22,7 @@ from vhmae.partial_output import resume_folder
 from vhmae.version import __version__
 from vhmae.video.segments import STATE
 from vhmae.video.sequence import files_of
+from vhmae.work.cluster import for_another_folder
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.report import Tally
 from vhmae.work.waiting import Waiting
@@ -59,17 +62,23 @@ def _asked(job: HarmonizeJob) -> dict[str, str]:
     return {**facts, "guide": _digest([job.words.read().to_tree()])}
 
 
-def digest_of_asked(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> str:
+def digest_of_asked(job: HarmonizeJob, said_of: HarmonizeJob | None, folder: Path) -> str:
     """A digest of what is asked of a job, as far as it says what frames are written; what lies in
     its files is left out, and the machine.
 
+    Args:
+        said_of: the job that its guide was said of.
+        folder: what paths count from, however they are written.
     Raises:
         InputError: for a guide that cannot be read.
     """
     here = {"threads", "device", "backend"}
-    facts = {name: value for name, value in _asked(job).items() if name not in here}
-    told = None if said_of is None else str(said_of.composite)
-    return _digest([facts, told])
+    told = None if said_of is None else str(said_of.composite.absolute())
+    facts = {"said of": str(told), **_asked(for_another_folder(job))}
+    within = f"{folder}{os.sep}"
+    return _digest(
+        [(name, text.replace(within, "")) for name, text in facts.items() if name not in here]
+    )
 
 
 def as_stopped(job: HarmonizeJob) -> HarmonizeJob:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from vhmae.arrays import Array, Matte, Thinned, to_unit
+from vhmae.engine.fading import nearly_in_full
 from vhmae.engine.memory import Snapshot
 from vhmae.engine.rendering import ColorChange
 from vhmae.guide.colors import added
@@ -32,9 +33,7 @@ class ShotPixels:
         self.seen = 0
         """Frames that were looked at."""
         self._last = -EVERY_FRAMES
-        self._share = 0.0
-        """How much of the shot's change these frames have: all of it but in fades."""
-        self._pixels = Thinned(MOST_PIXELS)  # (P, 6)
+        self._pixels = Thinned(MOST_PIXELS)  # (P, 7): before, after, share
 
     def look_at(
         self,
@@ -45,49 +44,50 @@ class ShotPixels:
         share: float,
         less: Array | None = None,
     ) -> None:
-        """Take the next frame, if it is far enough from the last and fades no more than it.
+        """Take the next frame, if it is far enough from the last.
 
         Args:
-            share: how much of what is said of the shot the change holds; frames with more of it
-                take the place of all before.
+            share: how much of what is said of the shot the change holds: less of it in a fade.
             less: (3, 10), a map whose part of the change is taken out of it.
         """
-        if share > self._share:
-            self.seen, self._share, self._pixels = 0, share, Thinned(MOST_PIXELS)
-        elif share < self._share or index - self._last < EVERY_FRAMES:
+        if index - self._last < EVERY_FRAMES:
             return
         before = image.sample(SIDE, SIDE)  # (3, S, S)
         cover = cv2.resize(to_unit(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         inside = cover >= min(0.5, float(cover.max()))  # what is thin fills no cell of the grid
         after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
-        pixels = np.concatenate([before[:, inside], after[:, inside]]).T.astype(np.float64)
+        shares = np.full((1, np.count_nonzero(inside)), share)
+        pixels = np.concatenate([before[:, inside], after[:, inside], shares]).T.astype(np.float64)
         if less is not None:
-            pixels[:, 3:] -= added(pixels[:, :3], less)
+            pixels[:, 3:6] -= added(pixels[:, :3], less)
         self.seen, self._last = self.seen + 1, index
         self._pixels.add(pixels)
 
     def state(self) -> tuple[dict[str, Any], Array]:
         """What was seen, for :meth:`restored`: numbers for JSON, and all pixels."""
         parts = self._pixels.parts
-        numbers = {"seen": self.seen, "last": self._last, "share": self._share}
+        numbers = {"seen": self.seen, "last": self._last}
         sizes = [len(part) for part in parts]
         held = {"one_in": self._pixels.one_in, "sizes": sizes}
-        return numbers | held, np.concatenate([np.zeros((0, 6)), *parts])
+        return numbers | held, np.concatenate([np.zeros((0, 7)), *parts])
 
     @classmethod
     def restored(cls, numbers: dict[str, Any], pixels: Array) -> ShotPixels:
         """Pixels as another one has seen them."""
         own = cls()
-        own.seen, own._last, own._share = numbers["seen"], numbers["last"], numbers["share"]
+        own.seen, own._last = numbers["seen"], numbers["last"]
         own._pixels.one_in = numbers["one_in"]
         ends = np.cumsum([0, *numbers["sizes"]])
         own._pixels.parts = [pixels[ends[at] : ends[at + 1]] for at in range(len(ends) - 1)]
         return own
 
     def both(self) -> tuple[Array, Array]:
-        """(P, 3) before and after."""
+        """(P, 3) before and after: of frames that show the shot in full, or nearly as much of it
+        as any does."""
         pixels = np.concatenate(self._pixels.parts)
-        return pixels[:, :3], pixels[:, 3:]
+        most = max(float(pixels[:, 6].max()), 1e-6)
+        before, after, share = np.split(pixels[nearly_in_full(pixels[:, 6])], (3, 6), axis=1)
+        return before, before + (after - before) * (most / np.maximum(share, 1e-6))
 
 
 class Needed:

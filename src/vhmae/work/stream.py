@@ -107,8 +107,7 @@ def _harmonize(job: StreamJob, stoppable: _Stoppable, sink: BinaryIO) -> dict[st
     hear_stream(job, harmonizer, info)
     header = None if raw else stoppable.beginning.partition(b"\n")[0]
     writer = _PipeWriter(sink, info, video_stream(container), header)
-    least = format_bytes(info.pixel_format, info.width, info.height) if raw else 0
-    decoded = busy.drawing("decode", _frames(container, info, mattes, job, least))
+    decoded = busy.drawing("decode", _frames(container, info, mattes, job, raw is not None))
     frames = run_ahead(decoded, FRAMES_AHEAD, wake=stoppable.stop)
     # How long a stream is, nobody says; its mask may, where it has to last.
     total = mattes.frames if not job.hold_last_mask and (mattes.frames or 0) > 1 else None
@@ -313,12 +312,16 @@ def _open(raw: RawFormat | None, source: _Stoppable) -> Any:
 
 
 def _frames(
-    container: Any, info: VideoInfo, mattes: MatteSource, job: StreamJob, least: int
+    container: Any, info: VideoInfo, mattes: MatteSource, job: StreamJob, raw: bool
 ) -> Iterator[tuple[av.VideoFrame, PlanarFrame, Array]]:
-    """The frames of a stream; packets of fewer bytes than the least are rests of frames, which
-    :func:`_check_whole` tells of once the whole ones have been passed on."""
+    """The frames of a stream; of raw video a packet of fewer bytes than the first is the rest of
+    one, which :func:`_check_whole` tells of once the whole ones have been passed on."""
     matte_of = mattes.read(info)
-    packets = (one for one in container.demux(video=0) if not 0 < one.size < least)
+    packets = container.demux(video=0)
+    if raw:
+        first = next(packets)
+        rest = (one for one in packets if not 0 < one.size < first.size)
+        packets = itertools.chain([first], rest)
     decoded = itertools.chain.from_iterable(packet.decode() for packet in packets)
     try:
         for number, frame in enumerate(decoded):
