@@ -18,7 +18,7 @@ import numpy as np
 
 from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Numbers, Picture, Plane
 from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
-from vhmae.errors import DAMAGED_ARCHIVE, InputError
+from vhmae.errors import DAMAGED_ARCHIVE, InputError, counted
 from vhmae.memory import bounded, check_archive
 from vhmae.partial_output import whole_file
 from vhmae.video.stills import picture_bytes
@@ -69,11 +69,16 @@ class ClipFiles:
         Returns:
             Frames (T, H, W, 3) uint8 RGB and masks (T, H, W) bool.
         """
-        from vhmae.video.reader import (
-            read_rgb_frames,
-        )  # PyAV is needed only where video files are read
+        # PyAV is needed only where video files are read.
+        from vhmae.video.probe import probe_video
+        from vhmae.video.reader import rgb_frames_of
 
-        mask = read_mask_bits(self.mask)
+        mask, info = read_mask_bits(self.mask), probe_video(self.video)
+        if len(mask) != info.frames:
+            raise InputError(
+                f"{self.mask}: has {counted(len(mask), 'frame')}, {self.video.name} "
+                f"{info.frames}; pack a mask of the whole video"
+            )
         usable = np.flatnonzero(mask.mean(axis=(1, 2)) >= minimum_foreground)
         if not len(usable):
             raise InputError(
@@ -81,7 +86,7 @@ class ClipFiles:
                 "out"
             )
         picks = usable[np.linspace(0, len(usable) - 1, min(limit, len(usable))).round().astype(int)]
-        frames = read_rgb_frames(self.video, picks.tolist())
+        frames = rgb_frames_of(info, picks.tolist())
         if frames[0].shape[:2] != mask.shape[1:]:
             (high, wide), (tall, broad) = mask.shape[1:], frames[0].shape[:2]
             raise InputError(
