@@ -5,7 +5,9 @@ Plain PyYAML and dataclasses, so that training starts on a bare GPU machine too.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -278,10 +280,10 @@ def _convert(hint: Any, value: Any, origin: str, key: str, like: Any = None) -> 
             _convert(kind, item, origin, key) for kind, item in zip(kinds, value, strict=True)
         )
     if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
-        try:
-            return float(value)  # YAML reads 1e-3 as text
-        except ValueError:
-            pass
+        with contextlib.suppress(ValueError, OverflowError):
+            number = float(value)  # YAML reads 1e-3 as text
+            if math.isfinite(number):
+                return number
     elif hint in (int, bool, str) and type(value) is hint:
         return value
     elif hint is Path and isinstance(value, (str, Path)):

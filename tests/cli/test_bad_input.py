@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.support.commands import error_of
 from tests.support.scenes import decode, moving_scene, write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
@@ -238,3 +239,27 @@ def test_odd_names_are_names(name: str, tmp_path: Path, capsys: pytest.CaptureFi
     code, err = case.run(capsys)
     assert code == 0, err
     assert len(decode(case.out)) == len(decode(composite)) == FRAMES
+
+
+def test_what_is_given_for_another_thing_is_told_as_what_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("guide.json").write_text('{"schema": 1, "points": []}')
+    Path("told.json").write_text('{"schema": 1, "shots": [], "warnings": []}')
+    Path("-c.mkv").write_bytes(b"")
+    rest = ("--mask", "m.mkv", "-o", "o.mkv")
+    no_job = "is the report of a command that keeps no job"
+    by_name = "is a word too many; name it by its option, as --mask b.mkv"
+    lines = {
+        "is a guide and no job; give it by --guide": ("harmonize", "--job", "guide.json"),
+        no_job: ("harmonize", "--job", "told.json"),
+        "/dev/stdout prints the report": ("harmonize", "a.mkv", *rest, "--json", "-"),
+        "(the file is ./-c.mkv)": ("harmonize", "-c.mkv", *rest),
+        "is a word too many; see": ("harmonize", "a.mkv", "b.mkv", *rest),
+        by_name: ("harmonize", "a.mkv", "b.mkv"),
+        "gone.safetensors: no such file": ("weights", "join", "gone.safetensors", "-o", "x"),
+    }
+    for said, words in lines.items():
+        assert said in error_of(*words, capsys=capsys)
+    assert not Path("-").exists()

@@ -435,3 +435,10 @@ def test_progress_is_told_on_stderr_as_it_is_for_files(work: Path) -> None:
     assert (told["event"], told["what"], told["total"]) == ("progress", "harmonize", FRAMES)
     assert FRAMES - 2 - waiting <= told["done"] <= FRAMES
     assert told["size_bytes"] == told["done"] * 96 * 64 * 3 // 2
+
+
+def test_raw_formats_of_less_than_a_byte_a_pixel_come_through(work: Path) -> None:
+    data = np.random.default_rng(0).integers(0, 255, 20 * 96 * 64 // 8, np.uint8).tobytes()
+    ran = streamed(work, data, "--lookahead", "0", "--raw", "96x64:monob:24")
+    assert ran.returncode == 0, ran.stderr
+    assert len(ran.stdout) == len(data)

@@ -479,16 +479,3 @@ def test_fewer_masks_than_frames_are_told() -> None:
         list(own.harmonize(frames, masks[:3]))
     with pytest.raises(ShapeError, match="a frame as a NumPy array, got list"):
         own.step([[1, 2]], masks[0])  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("reference", "told"),
-    [
-        (np.full((4, 4, 3), np.nan, np.float32), "from nan to nan"),
-        (np.full((4, 4, 3), 200.0, np.float32), r"reference in \[0, 1\], got values from 200"),
-        (np.zeros((4, 4), np.float32), r"a reference \(H, W, 3\), got \(4, 4\)"),
-    ],
-)
-def test_references_that_are_no_pictures_are_refused(reference: Any, told: str) -> None:
-    with pytest.raises(ShapeError, match=told):
-        Harmonizer(changing_model(), reference=reference)

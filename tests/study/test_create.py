@@ -18,11 +18,12 @@ from starlette.testclient import TestClient
 from tests.support.scenes import moving_scene, write_video
 from tests.support.study import CLIPS, METHODS, Running, job_of
 from tests.support.taking_part import enter
+from vhmae.data.hyoutube import read_list
 from vhmae.errors import InputError
 from vhmae.evaluation.methods import find_method
 from vhmae.evaluation.runner import evaluate
 from vhmae.study.create import create_study
-from vhmae.study.folder import SECRETS, open_rows, read_study
+from vhmae.study.folder import SECRETS, VIDEOS, open_rows, read_study
 from vhmae.study.job import CRITERION, Question, StudyJob
 from vhmae.study.tables import StudyClip
 from vhmae.video.browser import read_upright
@@ -122,6 +123,25 @@ def test_a_set_in_the_hyoutube_layout_is_read_with_its_masks(data: Path, tmp_pat
                 job, methods=[("a", data), ("mkl", "mkl")], output=tmp_path / "other"
             )
         )
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_pictures_of_a_set_play_as_fast_as_they_were_taken(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """A set holds some frames of each video; one that vhmae rcvh made says how many."""
+    names = [sample.video for sample in read_list(data)]
+    count = len(read_list(data)[0].frame_names())
+    lines = [{"name": name, "fps": "10", "frames": 4 * (count - 1) + 1} for name in names]
+    monkeypatch.setattr("vhmae.study.create.read_manifest", lambda _: lines if known else [])
+    methods: list[tuple[str, Path | str]] = [("mkl", "mkl"), ("composite", "composite")]
+    job = StudyJob(input=data, methods=methods, output=tmp_path / "study", clips=1)
+    told: list[str] = []
+    create_study(job if known else dataclasses.replace(job, rate=Fraction(5, 2)), told.append)
+    for file in (tmp_path / "study" / VIDEOS).iterdir():
+        assert probe_source(file, "video").fps == Fraction(5, 2)
+    (line,) = told
+    assert f"last less than the 2 seconds wanted, the shortest {count / 2.5:.2g}" in line
 
 
 def test_stills_become_clips(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from vhmae.cli.options import add_options, add_report_options, given_options
 from vhmae.cli.parser import Parser, add_command, check_web, write_report
+from vhmae.cli.words import print_warnings
 from vhmae.errors import counted
 from vhmae.options import build_options
 from vhmae.study.job import ReportJob, ServeJob, StudyJob
@@ -53,13 +54,16 @@ def _create(args: Any) -> None:
     job = build_options(StudyJob, given_options(args, StudyJob))
     from vhmae.study.create import create_study
 
-    description, _ = create_study(job)
+    warnings: list[str] = []
+    description, _ = create_study(job, warnings.append)
     facts = {
         "clips": len(description.clips),
         "methods": list(description.methods),
         "study": str(job.output),
+        "warnings": warnings,
     }
     write_report({"schema": 1, **facts}, args.json)
+    print_warnings(warnings, args.quiet)
     if not args.quiet:
         clips = counted(len(description.clips), "clip")
         made = f"{job.output}: {clips}, {counted(len(description.methods), 'method')}"

@@ -10,7 +10,7 @@ from vhmae.comparators.looks import MIXTURE
 from vhmae.data.looks import LookMixture
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
-from vhmae.training.recipe import DataConfig
+from vhmae.training.recipe import DataConfig, check_average
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,15 @@ class Course:
     """A run that is killed loses at most so much."""
 
     def __post_init__(self) -> None:
-        for name in ("samples", "batch_size", "clip_frames", "log_every_steps"):
+        check_average("train", self.ema)
+        for name in ("samples", "batch_size", "clip_frames", "image_size", "log_every_steps"):
             if getattr(self, name) < 1:
                 raise InputError(f"train.{name}={getattr(self, name)}: expected 1 or more")
+        for name in ("seed", "threads", "clip_norm"):
+            if getattr(self, name) < 0:
+                raise InputError(f"train.{name}={getattr(self, name)}: expected 0 or more")
+        if self.learning_rate is not None and self.learning_rate <= 0.0:
+            raise InputError(f"train.learning_rate={self.learning_rate}: expected more than 0")
 
     @property
     def steps(self) -> int:

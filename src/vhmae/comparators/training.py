@@ -39,7 +39,7 @@ from vhmae.model.precision import (
 )
 from vhmae.partial_output import whole_file
 from vhmae.training.clock import ProcessorClock
-from vhmae.training.resuming import load_checkpoint, require_same_recipe
+from vhmae.training.resuming import load_checkpoint, require_same_recipe, write_checkpoint
 from vhmae.training.sources import Batches, Draws
 from vhmae.training.stages import batch_of_pairs, mixed_with_pairs
 
@@ -250,7 +250,8 @@ class ComparatorTrainer:
         values = {name: float(value.detach()) for name, value in losses.items()}
         if not math.isfinite(float(total.detach())):
             raise VhmaeError(
-                f"{self.run_dir}: the loss is not finite at step {step}; lower train.learning_rate"
+                f"{self.run_dir}: the loss is not finite at step {step}; begin a new run with a "
+                "lower train.learning_rate"
             )
         if course.clip_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), course.clip_norm)
@@ -312,7 +313,7 @@ class ComparatorTrainer:
         saved["modules"] = {name: one.state_dict() for name, one in self._modules().items()}
         saved["optimizers"] = {name: one.state_dict() for name, one in self.optimizers.items()}
         with whole_file(self.run_dir / CHECKPOINT) as part:
-            torch.save(saved, part)
+            write_checkpoint(saved, part)
 
     def _load(self, path: Path) -> None:
         saved = load_checkpoint(path, self.device)

@@ -79,6 +79,9 @@ def fit_constant(data: Path, looks: str, output: Path) -> int:
             something else.
     """
     fitted = _kept_maps(output)
+    if _recipe_of(data) is not None and (made := looks_of(data)) != looks:
+        told = f"{data} was made with `looks` {made}; name that"
+        raise InputError(f"is not what the set has: {told}", field="looks", value=looks)
     sources, targets = [], []
     samples = read_list(data)
     for sample in samples:

@@ -71,6 +71,11 @@ class LookConfig:
             raise InputError(
                 f"look: members={self.members}, width={self.width}; both must be at least 1"
             )
+        if self.histogram_width < 1:
+            raise InputError(f"look: histogram_width={self.histogram_width}; must be at least 1")
+        for name in ("dropout", "histogram_dropout"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise InputError(f"look: {name}={getattr(self, name)}; expected 0 to less than 1")
         if not 0.0 <= self.again <= 1.0:
             raise InputError(f"look: again={self.again}; expected 0 (shown once) to 1")
 
@@ -128,17 +133,12 @@ class ModelConfig:
             raise InputError(
                 f"model: masking_ratio={self.masking_ratio}; expected 0 to less than 1"
             )
-        if (
-            min(
-                patch,
-                self.image_size,
-                self.embed_dim,
-                self.decoder_dim,
-                self.encoder_heads,
-                self.decoder_heads,
-            )
-            < 1
-        ):
+        if not 0.0 <= self.drop_path < 1.0:
+            raise InputError(f"model: drop_path={self.drop_path}; expected 0 to less than 1")
+        if min(self.encoder_depth, self.decoder_depth) < 0:
+            raise InputError("model: encoder_depth and decoder_depth must be 0 or more")
+        sizes = (patch, self.image_size, self.embed_dim, self.decoder_dim, self.pattern_dim)
+        if min(*sizes, self.encoder_heads, self.decoder_heads) < 1:
             raise InputError(
                 "model: sizes, widths and heads must be at least 1; see configs/tiny.yaml"
             )

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from vhmae.config import to_tree
-from vhmae.errors import InputError
+from vhmae.errors import InputError, VhmaeError
 from vhmae.memory import check_memory
 from vhmae.model.files import DEFAULT, FORMAT, WeightsCard, find_card
 from vhmae.model.heads import Head
@@ -110,6 +110,12 @@ def write_tensors(
         key: (value.half() if is_halved(key, value) else value).detach().cpu().contiguous()
         for key, value in tensors.items()
     }
+    damaged = next((key for key, one in stored.items() if not one.isfinite().all()), None)
+    if damaged is not None:
+        raise VhmaeError(
+            f"{path}: {damaged} would hold numbers that are not finite; begin a new run with a "
+            "lower learning rate"
+        )
     with whole_file(path) as part:
         part.write_bytes(save(stored, metadata))  # save_file would make it for the owner alone
 

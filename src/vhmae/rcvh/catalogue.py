@@ -96,12 +96,8 @@ def _cut_once(
     before = _read_outcome(record)
     if before is not None:
         clip, refusal = before
-        if (
-            refusal is None
-            or refusal.part != NO_MATTE
-            or clip is None
-            or find_matte(footage, clip.raw) is None
-        ):
+        known = (_read_json(record) or {}).get("matte")
+        if refusal is None or clip is None or known == _matte_stamp(footage, clip):
             return clip and dataclasses.replace(
                 clip, source=raw.source, licence=raw.licence
             ), refusal
@@ -109,9 +105,20 @@ def _cut_once(
     facts = {
         "clip": clip and dataclasses.asdict(clip),
         "refusal": refusal and dataclasses.asdict(refusal),
+        "matte": clip and _matte_stamp(footage, clip),
     }
     _write_json(record, facts)
     return clip, refusal
+
+
+def _matte_stamp(footage: Footage, clip: RawClip) -> list[list[Any]] | None:
+    """Names, sizes and times of the matte that lies ready for a clip's raw file: a clip that was
+    refused is looked at again where they are others."""
+    if footage.way != "file" or (found := find_matte(footage, clip.raw)) is None:
+        return None
+    files = sorted(found.iterdir()) if found.is_dir() else [found]
+    stats = [(file.name, file.stat()) for file in files if file.is_file()]
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats]
 
 
 def _write_json(path: Path, tree: Any) -> None:

@@ -7,7 +7,8 @@ import dataclasses
 import itertools
 import secrets
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from vhmae.data.hyoutube import TEST_LIST, Sample, read_list
 from vhmae.errors import InputError, counted
 from vhmae.evaluation.methods import Clip, Method, find_method
 from vhmae.partial_output import working_folder
+from vhmae.rcvh.manifest import read_manifest
 from vhmae.study import tables
 from vhmae.study.folder import VIDEOS, Description, open_rows, write_study
 from vhmae.study.job import StudyJob
@@ -50,6 +52,8 @@ class _Source:
     mask: Path | None
     count: int
     """Frames that are shown."""
+    rate: Fraction
+    """Of them, a second."""
 
     @property
     def first(self) -> int:
@@ -61,8 +65,11 @@ class _Source:
         return self.info.files is not None and self.info.frames == 1
 
 
-def create_study(job: StudyJob) -> tuple[Description, Secrets]:
-    """Make a study's folder and rows; they appear whole or not at all.
+def create_study(
+    job: StudyJob, tell: Callable[[str], None] = lambda told: None
+) -> tuple[Description, Secrets]:
+    """Make a study's folder and rows; they appear whole or not at all. ``tell`` is told what the
+    organizer should know.
 
     Raises:
         InputError: if a result is missing or does not belong to its composite, or an option is
@@ -70,6 +77,17 @@ def create_study(job: StudyJob) -> tuple[Description, Secrets]:
     """
     _check(job)
     sources = _choose(job)
+    short = [
+        one for one in sources if not one.is_still and one.count < 0.9 * job.seconds * one.rate
+    ]
+    if short:
+        shown = min(float(one.count / one.rate) for one in short)
+        told = "; where pictures are of another rate, `rate` says it"
+        pictures = any(one.info.files is not None for one in short) and job.rate is None
+        tell(
+            f"{counted(len(short), 'clip')} of {len(sources)} last less than the {job.seconds:g} "
+            f"seconds wanted, the shortest {shown:.2g}{told if pictures else ''}"
+        )
     runs = {
         name: find_method(text, job.input, job.weights)
         for name, text in job.methods
@@ -289,12 +307,28 @@ def _examine(
                 f"{width}x{height}"
             )
     still = info.files is not None and info.frames == 1
-    count = round(job.seconds * (STILL_RATE if still else info.fps))
+    rate = Fraction(STILL_RATE) if still else _rate_of(job, name, info)
+    count = round(job.seconds * rate)
     count = max(1, count if still else min(info.frames, count))
-    source = _Source(name or info.path.stem, info, infos, masks[name] if masks else None, count)
+    mask = masks[name] if masks else None
+    source = _Source(name or info.path.stem, info, infos, mask, count, rate)
     if source.mask is not None:
         open_matte(source.mask).check_fits(info, hold_last=False)
     return source
+
+
+def _rate_of(job: StudyJob, name: str, info: VideoInfo) -> Fraction:
+    """Frames of a clip a second, as they are to be shown."""
+    if info.files is None:
+        return Fraction(info.fps)
+    if job.rate is not None:
+        return job.rate
+    lines = read_manifest(job.input) if job.input.is_dir() else []
+    line = next((one for one in lines if one["name"] == name.partition("/")[0]), None)
+    if line is None or info.frames < 2:
+        return Fraction(info.fps)
+    # A set's pictures are spread over the whole composite.
+    return Fraction(line["fps"]) * (info.frames - 1) / max(1, int(line["frames"]) - 1)
 
 
 def _make_clip(
@@ -302,7 +336,7 @@ def _make_clip(
 ) -> tables.StudyClip:
     """Transcode the input and all results of a clip under names that say nothing."""
     info = source.info
-    rate = STILL_RATE if source.is_still else info.fps
+    rate = source.rate
     size = shown_size(*display_size(info), lines)
     shown = {INPUT: info, **source.results}
     made: dict[str, Iterable[Array]] = {

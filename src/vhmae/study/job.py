@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from vhmae.errors import InputError
@@ -76,6 +77,9 @@ class StudyJob(DatabaseOptions):
     """How many are drawn."""
     seconds: float = 2.0
     """Length of a clip, from its middle."""
+    rate: Fraction | None = option(None, metavar="N")
+    """Pictures a second of clips that are pictures, which do not say (those of a set that vhmae
+    rcvh made, by its manifest; else 24)."""
     lines: int = option(720, metavar="N", form=POSITIVE)
     """Lines that are shown at most, on the shorter side."""
     seed: int = option(0, metavar="N", form=NATURAL)

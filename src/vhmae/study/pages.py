@@ -190,9 +190,7 @@ def _add_organizing(
                 )  # so that the token leaves the address
             raise HTTPException(401, "this token is not the study's")
         if not admission.is_in(request):
-            explanation = (
-                "The token was printed when the study was made; vhmae study serve prints it again."
-            )
+            explanation = "vhmae study serve prints the token where it is started."
             return pages.show(
                 "sign_in.html",
                 401,

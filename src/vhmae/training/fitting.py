@@ -115,8 +115,8 @@ class Fitting:
         means = self.processes.mean(sums)
         if not math.isfinite(means["loss"]):
             raise VhmaeError(
-                f"the loss is not finite at step {step} of stage {self.stage.name}; lower its "
-                "learning rate"
+                f"the loss is not finite at step {step} of stage {self.stage.name}; begin a new "
+                "run with a lower learning rate"
             )
         if course.clip_norm > 0.0:
             nn.utils.clip_grad_norm_(self.model.parameters(), course.clip_norm)

@@ -47,7 +47,7 @@ from vhmae.training.journal import Journal
 from vhmae.training.likeness import LikenessEncoderStage
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe
-from vhmae.training.resuming import load_checkpoint, require_same_recipe
+from vhmae.training.resuming import load_checkpoint, require_same_recipe, write_checkpoint
 from vhmae.training.sources import load_packs, make_sampler, open_pairs, split_dev
 from vhmae.training.stages import LookPathStage, SceneStage, load_bank
 from vhmae.training.terms import Term, find_term
@@ -282,7 +282,7 @@ class Trainer:
                 try:
                     values = self.fitting.update(parts, step, norms)
                 except VhmaeError as error:
-                    raise VhmaeError(f"{self.run_dir}: {error} and `resume`") from None
+                    raise VhmaeError(f"{self.run_dir}: {error}") from None
                 self.state.step += 1
                 self.state.trained_seconds += time.monotonic() - start
                 if self.state.processor_seconds is not None:
@@ -385,7 +385,7 @@ class Trainer:
             "origin": self.origin,
         }
         with whole_file(self.run_dir / CHECKPOINT) as part:
-            torch.save(state, part)
+            write_checkpoint(state, part)
 
     def _load(self, path: Path) -> None:
         saved = load_checkpoint(path, self.device)

@@ -81,7 +81,10 @@ class DataConfig:
     """Processes that cut scenes; 0 cuts them in the training process."""
 
     def __post_init__(self) -> None:
-        _at_least("data", self, 1, "looks_pool")
+        _at_least("data", self, 1, "looks_pool", "frames_per_video")
+        _at_least("data", self, 0, "workers", "decoded_mib")
+        if self.shares and (min(self.shares) < 0.0 or sum(self.shares) <= 0.0):
+            raise InputError(f"data.shares={list(self.shares)}: expected 0 or more, not all 0")
         if not 0.0 <= self.pairs_share <= 1.0:
             raise InputError(f"data.pairs_share={self.pairs_share}: out of range; expected 0 to 1")
         if (self.pairs_share > 0.0) != bool(self.pairs):
@@ -121,6 +124,12 @@ class DataConfig:
         return Path(root)
 
 
+def check_average(key: str, ema: float) -> None:
+    """Refuse a share that is kept of a moving average and is none."""
+    if not 0.0 <= ema < 1.0:
+        raise InputError(f"{key}.ema={ema}: out of range; expected 0 to less than 1")
+
+
 def _at_least(key: str, part: object, least: int, *names: str) -> None:
     """Refuse numbers that no run could go by."""
     for name in names:
@@ -155,7 +164,8 @@ class LookStage:
     these to the later stages, in which a frozen look path does not learn of them."""
 
     def __post_init__(self) -> None:
-        _at_least("train.look", self, 0, "steps")
+        _at_least("train.look", self, 0, "steps", "learning_rate")
+        check_average("train.look", self.ema)
         counts = ("samples", "batch_size", "image_size", "clip_frames", "shown")
         _at_least("train.look", self, 1, *counts)
 
@@ -210,7 +220,7 @@ class Stage:
     step."""
 
     def __post_init__(self) -> None:
-        _at_least("train.stages", self, 0, "steps", "kept_scenes")
+        _at_least("train.stages", self, 0, "steps", "kept_scenes", "learning_rate")
         _at_least("train.stages", self, 1, "image_size", "clip_frames", "batch_size")
 
 
@@ -252,6 +262,8 @@ class LossConfig:
     luma: its exposure."""
 
     def __post_init__(self) -> None:
+        weights = ("alignment_weight", "balance_weight", "harm_weight", "luma_weight")
+        _at_least("train.loss", self, 0, "floor", *weights)
         for name in (self.reconstruction, *(one.term for one in self.more)):
             if ":" not in name:
                 find_term(name, {})
@@ -316,6 +328,8 @@ class TrainConfig:
                 "0, up to 1"
             )
         _at_least("train", self, 1, "accumulate", "log_every_steps", "validate_every_steps")
+        counts = ("seed", "threads", "norms_every_steps", "warmup_steps")
+        _at_least("train", self, 0, *counts, "look_rate", "weight_decay", "clip_norm")
         fewest = [stage.batch_size // self.accumulate for stage in self.stages if self.look_rate]
         fewest += [self.look.batch_size] if self.look is not None and self.look.steps else []
         if min(fewest, default=2) < 2:
@@ -323,8 +337,7 @@ class TrainConfig:
                 "train: a look path that is trained normalizes by its batch, and needs two samples "
                 "or more in each part; take a larger batch_size, or fewer parts (train.accumulate)"
             )
-        if not 0.0 <= self.ema < 1.0:
-            raise InputError(f"train.ema={self.ema}: out of range; expected 0 to less than 1")
+        check_average("train", self.ema)
         if self.cross_fit and self.look is not None and self.look.shown > 1:
             raise InputError(
                 "train.cross_fit: is of no use with train.look.shown over 1, which shows what all "

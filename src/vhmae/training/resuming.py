@@ -47,11 +47,20 @@ def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         saved: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = " ".join(str(error).split())[:100]
-        raise InputError(
-            f"{path}: is damaged ({reason}); start a new run from "
-            f"{path.parent / 'weights.safetensors'}"
-        ) from None
+        weights = path.parent / "weights.safetensors"
+        hint = f" from {weights}" if weights.exists() else ""
+        raise InputError(f"{path}: is damaged ({reason}); start a new run{hint}") from None
     return saved
+
+
+def write_checkpoint(state: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint.
+
+    Raises:
+        OSError: as the disk says it; torch's own writer hides that.
+    """
+    with path.open("wb") as file:
+        torch.save(state, file)
 
 
 def require_same_recipe(checkpoint: Path, before: Any, now: Any) -> None:
