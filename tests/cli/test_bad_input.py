@@ -258,7 +258,13 @@ def test_what_is_given_for_another_thing_is_told_as_what_it_is(
         "(the file is ./-c.mkv)": ("harmonize", "-c.mkv", *rest),
         "is a word too many; see": ("harmonize", "a.mkv", "b.mkv", *rest),
         by_name: ("harmonize", "a.mkv", "b.mkv"),
-        "gone.safetensors: no such file": ("weights", "join", "gone.safetensors", "-o", "x"),
+        "gone.safetensors: no such file": (
+            "weights",
+            "join",
+            "gone.safetensors",
+            "-o",
+            "x.safetensors",
+        ),
     }
     for said, words in lines.items():
         assert said in error_of(*words, capsys=capsys)
