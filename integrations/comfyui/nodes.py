@@ -370,8 +370,9 @@ class GradeToCube(io.ComfyNode):
         while path.exists():
             counter += 1
             path = path.with_name(f"{name}_{counter:05}.cube")
-        write_cube(grade.lut(), path)
-        left = grade.levels_left(grade.graded_by_keys(blend=False))
+        lut = grade.lut()
+        write_cube(lut, path)
+        left = grade.levels_left(grade.graded_by_tables([lut]))
         said = f"{path}: changes by {grade.change_levels:.1f} levels, {left:.1f} are left"
         return io.NodeOutput(str(path), ui=ui.PreviewText(said))
 

@@ -260,7 +260,9 @@ def test_numbers_of_numpy_and_lists_are_what_they_say() -> None:
     assert Point(kind="match", **given) == plain
     assert json.dumps(Point(kind="match", **given).to_tree()) == json.dumps(plain.to_tree())
     color: Any = np.array([0.1, 0.2, 0.3])
-    assert Point(kind="target", at=(1, 2), to=color).color == (0.1, 0.2, 0.3)
+    said = Point(kind="target", at=(1, 2), to=color)
+    assert said.to == (0.1, 0.2, 0.3)
+    assert said.color == (26 / 255, 51 / 255, 76 / 255), "as its file has it"
     stops: Any = np.float32(0.5)
     assert Dials(exposure=stops).exposure == 0.5
     points: Any = [plain]
