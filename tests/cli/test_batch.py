@@ -114,6 +114,12 @@ def test_what_is_asked_anew_is_made_anew(work: Path, monkeypatch: pytest.MonkeyP
     assert ran("exposure=+2") == ["skipped"], "nobody knows what it was made of"
     assert ran("exposure=+3") == ["done"], "from then on it is known"
     assert ran("exposure=+3", "--again") == ["done"]
+    assert ran("exposure=+3") == ["skipped"]
+    save_model(changing_model(), work / "other.safetensors", {})
+    assert ran("exposure=+3", "--weights", str(work / "other.safetensors")) == ["done"]
+    (work / ".jobs.csv.asked.json").unlink()
+    assert ran("exposure=+4", "--check") == ["skipped"]
+    assert not (work / ".jobs.csv.asked.json").exists(), "nothing is written"
 
 
 def test_a_guide_that_is_saved_while_it_is_rendered_is_of_the_next_time(

@@ -72,3 +72,12 @@ def test_words_are_of_what_is_shown_in_full() -> None:
         assert after == pytest.approx(0.8 * before, abs=1e-5)
     before, after = of_page.both(np.zeros(30), 1.0, ())
     assert after == pytest.approx(0.8 * before, abs=1e-5)
+
+
+def test_a_short_shot_is_told_by_the_frame_that_shows_the_most_of_it() -> None:
+    pixels, matte = ShotPixels(), np.ones((SIDE, SIDE), np.uint8) * 255
+    for index, share in enumerate((0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 0.4)):
+        picture: Any = Picture(*faded(share, index))
+        pixels.look_at(index, picture, matte, picture, share)
+    before, after = pixels.both()
+    assert after == pytest.approx(0.8 * before, abs=1e-5)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -80,3 +82,23 @@ def test_a_full_disk_is_told_as_one() -> None:
     with pytest.raises(OSError, match="No space left") as raised:
         write_checkpoint({"tensor": torch.zeros(1 << 20)}, Path("/dev/full"))
     assert raised.value.errno == errno.ENOSPC
+
+
+def test_a_disk_that_fills_up_is_told_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch's archive is then ended by an error of its own."""
+
+    class Filling(io.FileIO):
+        left = 1 << 20
+
+        def write(self, data: Any) -> int:
+            self.left -= len(data)
+            if self.left < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data)
+
+    path = tmp_path / "checkpoint.pt"
+    monkeypatch.setattr(Path, "open", lambda self, mode: Filling(self, mode))
+    with pytest.raises(OSError, match="No space left"):
+        write_checkpoint({"tensor": torch.zeros(500_000)}, path)

@@ -42,7 +42,7 @@ def test_a_colour_on_black_is_foreground(
     assert mattes.max() == 255
 
 
-@pytest.mark.parametrize("color", [(0, 255, 0), (255, 0, 0), (200, 0, 200)])
+@pytest.mark.parametrize("color", [(0, 255, 0), (255, 0, 0), (200, 0, 200), (0, 0, 255)])
 def test_one_colour_may_be_soft(tmp_path: Path, color: tuple[int, int, int]) -> None:
     source = opened(tmp_path / "m.mkv", np.repeat(SOFT, 6, axis=0) * np.array(color))
     assert told_of(source) == [ONE]
@@ -50,12 +50,41 @@ def test_one_colour_may_be_soft(tmp_path: Path, color: tuple[int, int, int]) -> 
         assert np.abs(matte - 255.0 * SOFT[0, ..., 0]).mean() < 3.0
 
 
-def test_several_colours_on_black_are_foreground(tmp_path: Path) -> None:
-    frames = MASKS[..., None] * np.array((0, 128, 0))
-    frames[:, 4:20, 70:90] = (128, 0, 0)
+@pytest.mark.parametrize(
+    ("most", "least", "told"),
+    [
+        ((255, 0, 0), (0, 255, 0), SEVERAL),
+        ((128, 0, 0), (0, 128, 0), SEVERAL),
+        ((0, 255, 0), (0, 0, 255), SEVERAL),
+        ((192, 0, 0), (64, 0, 0), SEVERAL),
+        ((0, 128, 0), (128, 0, 0), SEVERAL),
+        ((255, 0, 0), (0, 0, 255), SEVERAL),
+    ],
+)
+@pytest.mark.parametrize("size", [(16, 20), (8, 8)])
+def test_several_colours_on_black_are_foreground(
+    tmp_path: Path,
+    most: tuple[int, int, int],
+    least: tuple[int, int, int],
+    told: str,
+    size: tuple[int, int],
+) -> None:
+    """However small one is beside the other."""
+    frames = MASKS[..., None] * np.array(most)
+    frames[:, 4 : 4 + size[0], 70 : 70 + size[1]] = least
     source = opened(tmp_path / "m.mkv", frames)
-    assert told_of(source) == [SEVERAL]
-    assert ((np.stack(list(source.stored())) > 0) != frames.any(axis=-1)).mean() < 0.05
+    assert told_of(source) in ([told], [ONE])
+    mattes = np.stack(list(source.stored()))
+    assert ((mattes > 127) != frames.any(axis=-1)).mean() < 0.05
+    assert np.median(mattes[:, 6 : 2 + size[0], 72 : 68 + size[1]]) == 255
+
+
+def test_a_colour_that_comes_later_in_the_file_is_foreground(tmp_path: Path) -> None:
+    frames = np.repeat(MASKS[:1, ..., None] * np.array((0, 255, 0)), 40, axis=0)
+    frames[20:, 4:20, 70:90] = (0, 0, 255)
+    path = write_video(tmp_path / "m.mkv", frames.astype(np.uint8), codec="libx264", gop=100)
+    mattes = list(open_matte(path).stored())
+    assert np.median(mattes[-1][6:18, 72:88]) == 255
 
 
 def test_colours_that_come_late_are_found(tmp_path: Path) -> None:

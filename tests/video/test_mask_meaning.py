@@ -97,18 +97,39 @@ def test_a_video_of_coloured_labels_is_read_as_its_pictures(
         open_matte(path, MaskReading(label=7))
 
 
-def test_a_folder_of_two_sequences_is_none_of_them(tmp_path: Path) -> None:
-    for name in ("plate.1001", "plate.1002", "q.8", "q.1001", "q.1002", "thumb"):
-        save(tmp_path / f"{name}.png", INSIDE * np.uint8(255))
-    told = r"holds several sequences \(plate.%04d.png and q.%01d.png\); name one of them"
-    with pytest.raises(InputError, match=told):
-        probe_pictures(tmp_path, "composite")
+PLATES = ("plate.1001", "plate.1002", "q.8", "q.1001", "q.1002", "thumb")
+VERSIONS = ("plate_v01.01", "plate_v01.02", "plate_v02.01", "plate_v02.02")
 
 
 @pytest.mark.parametrize(
-    "names", [("01-00-00-00", "01-00-00-01", "01-00-01-00", "01-00-01-01"), ("p.1", "p.2", "q.1")]
+    ("names", "said"),
+    [(PLATES, ("plate.%04d", "q.%01d")), (VERSIONS, ("plate_v01.%02d", "plate_v02.%02d"))],
 )
-def test_names_that_differ_by_numbers_alone_are_one_sequence(
+def test_a_folder_of_two_sequences_is_none_of_them(
+    tmp_path: Path, names: tuple[str, ...], said: tuple[str, str]
+) -> None:
+    for name in names:
+        save(tmp_path / f"{name}.png", INSIDE * np.uint8(255))
+    with pytest.raises(InputError) as raised:
+        probe_pictures(tmp_path, "composite")
+    told = f"holds several sequences ({said[0]}.png and {said[1]}.png); name one of them"
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("01-00-00-00", "01-00-00-01", "01-00-01-00", "01-00-01-01"),
+        (
+            "2024-01-01_10-00-00",
+            "2024-01-01_10-00-01",
+            "2024-01-01_10-01-00",
+            "2024-01-01_10-01-01",
+        ),
+        ("p.1", "p.2", "q.1"),
+    ],
+)
+def test_time_code_is_one_number_and_one_other_picture_no_sequence(
     tmp_path: Path, names: tuple[str, ...]
 ) -> None:
     for name in names:

@@ -96,6 +96,7 @@ class Samples:
     def __init__(self) -> None:
         self._pixels: dict[tuple[int, int], Pixels] = {}
         self._last: dict[tuple[int, int], int] = {}
+        self._most: dict[tuple[int, int], float] = {}
         self._lock = threading.Lock()
 
     def look_at(
@@ -109,13 +110,15 @@ class Samples:
     ) -> None:
         """Take a frame's pixels, now and then."""
         key = place, shot
-        if index - self._last.get(key, -EVERY_FRAMES) < EVERY_FRAMES:
+        often = index - self._last.get(key, -EVERY_FRAMES) < EVERY_FRAMES
+        if often and answer.share <= self._most.get(key, 0.0):
             return
         before, step = pixels_of(image, matte, answer.maps)
         if not len(before):
             return
         with self._lock:
             self._last[key] = index
+            self._most[key] = max(answer.share, self._most.get(key, 0.0))
             self._pixels.setdefault(key, Pixels()).add(before, step, answer.share)
 
     def both(

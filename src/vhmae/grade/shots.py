@@ -250,8 +250,7 @@ class _Side:
             self._end()
             self._shot, self._number = _Shot(index, self.space), shot
         self._shot.last = index
-        seen = self._shot.indices
-        if change is not None and (not seen or index - seen[-1] >= EVERY_FRAMES):
+        if change is not None and self._shot.wants(index, share):
             self._shot.look_at(index, image, matte, change, share)
 
     def ended(self) -> list[ShotGrade]:
@@ -276,6 +275,12 @@ class _Shot:
         self._shares: list[float] = []
         """How much of the shot's change each of them has: less of it in a fade."""
         self._pixels = Thinned(MOST_PIXELS)  # (P, 6): before, after
+
+    def wants(self, index: int, share: float) -> bool:
+        """Whether a frame is looked at: now and then, and where it shows more than any before."""
+        if not self.indices or index - self.indices[-1] >= EVERY_FRAMES:
+            return True
+        return share > max(self._shares)
 
     def look_at(
         self, index: int, image: PlanarFrame, matte: Matte, change: ColorChange, share: float

@@ -97,24 +97,25 @@ def _cut_once(
     if before is not None:
         clip, refusal = before
         known = (_read_json(record) or {}).get("matte")
-        if refusal is None or clip is None or known == _matte_stamp(footage, clip):
+        if refusal is None or clip is None or known == _matte_stamp(footage, clip.raw):
             return clip and dataclasses.replace(
                 clip, source=raw.source, licence=raw.licence
             ), refusal
+    stamp = _matte_stamp(footage, raw.path)  # before the work: what comes meanwhile is of the next
     clip, refusal = _cut(footage, info, raw, name, first, count)
     facts = {
         "clip": clip and dataclasses.asdict(clip),
         "refusal": refusal and dataclasses.asdict(refusal),
-        "matte": clip and _matte_stamp(footage, clip),
+        "matte": stamp,
     }
     _write_json(record, facts)
     return clip, refusal
 
 
-def _matte_stamp(footage: Footage, clip: RawClip) -> list[list[Any]] | None:
+def _matte_stamp(footage: Footage, raw: str) -> list[list[Any]] | None:
     """Names, sizes and times of the matte that lies ready for a clip's raw file: a clip that was
     refused is looked at again where they are others."""
-    if footage.way != "file" or (found := find_matte(footage, clip.raw)) is None:
+    if footage.way != "file" or (found := find_matte(footage, raw)) is None:
         return None
     files = sorted(found.iterdir()) if found.is_dir() else [found]
     stats = [(file.name, file.stat()) for file in files if file.is_file()]

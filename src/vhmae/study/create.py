@@ -142,6 +142,9 @@ def _take_place(part: Path, output: Path) -> None:
 
 
 def _check(job: StudyJob) -> None:
+    if job.rate is not None and job.rate <= 0:
+        told = "expected more than 0 pictures a second"
+        raise InputError(told, field="rate", value=job.rate)
     names = [name for name, _ in job.methods]
     if not 2 <= len(names) <= MOST_METHODS:
         raise InputError(
@@ -325,10 +328,15 @@ def _rate_of(job: StudyJob, name: str, info: VideoInfo) -> Fraction:
         return job.rate
     lines = read_manifest(job.input) if job.input.is_dir() else []
     line = next((one for one in lines if one["name"] == name.partition("/")[0]), None)
-    if line is None or info.frames < 2:
+    frames = 0 if line is None else line.get("frames")
+    if line is None or info.frames < 2 or not isinstance(frames, int) or frames < 2:
         return Fraction(info.fps)
+    try:
+        rate = Fraction(str(line.get("fps")))
+    except (ValueError, ZeroDivisionError):  # of a set from elsewhere
+        rate = Fraction(0)
     # A set's pictures are spread over the whole composite.
-    return Fraction(line["fps"]) * (info.frames - 1) / max(1, int(line["frames"]) - 1)
+    return rate * (info.frames - 1) / (frames - 1) if rate > 0 else Fraction(info.fps)
 
 
 def _make_clip(

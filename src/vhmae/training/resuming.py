@@ -59,8 +59,13 @@ def write_checkpoint(state: dict[str, Any], path: Path) -> None:
     Raises:
         OSError: as the disk says it; torch's own writer hides that.
     """
-    with path.open("wb") as file:
-        torch.save(state, file)
+    try:
+        with path.open("wb") as file:
+            torch.save(state, file)
+    except RuntimeError as error:  # of the archive that could not be ended
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
 
 
 def require_same_recipe(checkpoint: Path, before: Any, now: Any) -> None:

@@ -10,9 +10,9 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte, Numbers
+from vhmae.arrays import Array, Matte
 from vhmae.video.mask_meaning import MOST_COLORS
-from vhmae.video.planes import PlanarFrame
+from vhmae.video.planes import Box, PlanarFrame
 
 Tint = Literal["one", "labels", "picture"]
 """One colour on black, which may be soft; several, each flat; or any others."""
@@ -37,8 +37,8 @@ MOST_FLAT, MOST_OF = 0.5, 0.98
 few colours."""
 STEP = 16
 """Levels that a codec may part the pixels of one label by."""
-LEAST_LUMA = 12
-"""Levels that a label's luma must be above black to be told by it."""
+ALIKE = 0.8
+"""Labels whose brightest channels lie within so much of one another are white alike."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,9 +46,9 @@ class Tinted:
     """What a coloured mask shows."""
 
     kind: Tint
-    luma: int = 0
-    """Code of the colour's luma where there is one, of the darkest one's where there are
-    several."""
+    peak: float = 1.0
+    """The brightest channel of its colours, in [0, 1], where all have the same: of them, less is
+    less foreground. 0 where they have not."""
 
 
 def is_tinted(image: PlanarFrame) -> bool:
@@ -68,11 +68,9 @@ def tint_of(frames: Iterable[PlanarFrame]) -> Tinted:
     seen = vivid = black = 0
     colors: list[Array] = []
     flat: list[Array] = []
-    lumas: list[Array] = []
     for image in frames:
         height, width = min(SIDE, image.height), min(SIDE, image.width)
         picture = np.ascontiguousarray(image.sample(height, width).transpose(1, 2, 0))
-        luma = cv2.resize(image.planes[0], (width, height), interpolation=cv2.INTER_NEAREST)
         brightest = picture.max(axis=2)
         shown = brightest >= NOT_BLACK
         of_label = shown & (brightest - picture.min(axis=2) >= VIVID * brightest)
@@ -82,14 +80,17 @@ def tint_of(frames: Iterable[PlanarFrame]) -> Tinted:
         spread = (cv2.dilate(picture, size) - cv2.erode(picture, size)).max(axis=2)
         colors.append(picture[of_label])
         flat.append(spread[of_label] <= FLAT)
-        lumas.append(luma[of_label])
     if not vivid or not black or vivid < MOST * seen:
         return Tinted("picture")
-    found, is_flat, luma = np.concatenate(colors), np.concatenate(flat), np.concatenate(lumas)
-    if _has_one_hue(found):
-        return Tinted("one", int(np.percentile(luma, 98.0)))
+    found, is_flat = np.concatenate(colors), np.concatenate(flat)
+    one = _has_one_hue(found)
     if is_flat.sum() >= MOST_FLAT * seen and _are_few(found[is_flat]):
-        return Tinted("labels", int(np.percentile(luma[is_flat], 2.0)))
+        low, high = np.percentile(found[is_flat].max(axis=1), (0.2, 98.0))
+        if low < ALIKE * high:
+            return Tinted("labels", 0.0)
+        return Tinted("one" if one else "labels", float(high))
+    if one:
+        return Tinted("one", float(np.percentile(found.max(axis=1), 98.0)))
     return Tinted("picture")
 
 
@@ -108,26 +109,17 @@ def _are_few(colors: Array) -> bool:
     return bool(counts[:MOST_COLORS].sum() >= MOST_OF * len(colors))
 
 
-def levels_of_tint(tint: Tinted, levels: Numbers, edge: float) -> Numbers | None:
-    """What each code of luma stands for in a mask of labels: that of one colour is white, and less
-    of it is less; of several, all from half of the darkest on. None where luma does not tell.
+def matte_of_tint(image: PlanarFrame, peak: float, edge: float) -> Matte:
+    """A frame of vivid colours on black as a matte (H, W) uint8, by its brightest channel.
 
     Args:
-        levels: what each code stands for in a grey mask, uint8 or uint16.
-        edge: levels within which what is nearly white is white, as codecs leave it.
+        peak: the channel of what is wholly foreground; 0 takes all that is not black.
+        edge: levels of 255 within which black and white are that, as codecs leave them.
     """
-    top = np.iinfo(levels.dtype).max
-    own = float(levels[tint.luma])
-    if tint.kind == "picture" or own < LEAST_LUMA * top / 255:
-        return None
-    if tint.kind == "labels":
-        return np.where(levels >= 0.5 * own, top, 0).astype(levels.dtype)
-    scaled = np.clip(levels * (top / own), 0.0, top)
-    scaled = np.where(scaled > top - edge * top / own, top, scaled)
-    made: Numbers = np.rint(scaled).astype(levels.dtype)
-    return made
-
-
-def blurred_all_but_black(image: PlanarFrame) -> Matte:
-    """A frame of labels whose luma does not tell them from black, as a matte (H, W) uint8."""
-    return np.where(image.rgb().max(axis=2) >= NOT_BLACK, 255, 0).astype(np.uint8)
+    brightest = image.rgb_planes(Box(0, 0, image.height, image.width)).max(axis=0)
+    if not peak:
+        return np.where(brightest >= NOT_BLACK, 255, 0).astype(np.uint8)
+    levels = brightest * np.float32(255.0 / peak)
+    edge /= peak
+    levels = np.where(levels < edge, 0.0, np.where(levels > 255.0 - edge, 255.0, levels))
+    return np.rint(np.clip(levels, 0.0, 255.0)).astype(np.uint8)

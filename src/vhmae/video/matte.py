@@ -20,13 +20,7 @@ from vhmae.errors import InputError, counted
 from vhmae.video.exr import is_exr
 from vhmae.video.laying import MatteFacts, check_numbers, check_times, lay, seconds_of
 from vhmae.video.mask_bits import open_bits
-from vhmae.video.mask_chroma import (
-    Tinted,
-    blurred_all_but_black,
-    is_tinted,
-    levels_of_tint,
-    tint_of,
-)
+from vhmae.video.mask_chroma import Tinted, is_tinted, matte_of_tint, tint_of
 from vhmae.video.mask_meaning import (
     MOST_COLORS,
     MaskReading,
@@ -363,14 +357,12 @@ def _video_levels(
         told.append(told_colors(path, colors))
         if are_labels(colors):
             return lambda image: all_but_black(_colors(image)), told
-    table = _levels_of_codes(info)
     if not colors and (tinted := _tint_of(info)) is not None:
         told.append(told_tint(path, tinted.kind))
-        edge = 0.0 if info.codec in LOSSLESS else DEAD_ZONE * np.iinfo(table.dtype).max / 255
-        stretched = levels_of_tint(tinted, table, edge)
-        if stretched is None and tinted.kind != "picture":
-            return blurred_all_but_black, told
-        table = table if stretched is None else stretched
+        if tinted.kind != "picture":
+            peak, edge = tinted.peak, 0.0 if info.codec in LOSSLESS else float(DEAD_ZONE)
+            return lambda image: matte_of_tint(image, peak, edge), told
+    table = _levels_of_codes(info)
 
     def levels(image: PlanarFrame) -> Array:
         # The frames that were looked at may have been empty ones.

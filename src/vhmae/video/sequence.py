@@ -29,6 +29,8 @@ _FORM = re.compile(r"(.*?)%0?([0-9]*)d(.*)")
 _HASHES = re.compile(r"(.*?)(#{2,}|(?<=[._-])#(?=[._-]))(.*)")
 """One # is a place for a number between dots, underscores or dashes alone: take#2.png is a name."""
 _RANGE = re.compile(r"(.*?)\[?(?<![0-9])([0-9]+)-([0-9]+)\]?(\.[^.]+)")
+_CLOCK = re.compile(r"\d{2}(?:[-_.:;]\d{2}){2,}$")
+"""Time code, or date and time, at the end of a name."""
 _NUKE = re.compile(r"(.*\S) +(-?[0-9]+)-(-?[0-9]+)")
 """A sequence's name with the first and the last number behind it, as Nuke writes it."""
 
@@ -97,8 +99,10 @@ def _check_one_series(folder: Path, files: Sequence[Path]) -> None:
         if numbers:
             at = numbers[-1]
             name = file.stem[: at.start()], at[0], file.stem[at.end() :] + file.suffix
-            # Names that differ by numbers alone, as of a clock, are one sequence.
-            series.setdefault(NUMBER.sub("#", file.stem) + file.suffix, []).append(name)
+            around = f"{name[0]}#{name[2]}"
+            if clock := _CLOCK.search(file.stem):  # as time code has it: one number
+                around = f"{file.stem[: clock.start()]}#{file.suffix}"
+            series.setdefault(around, []).append(name)
     longer = [names for names in series.values() if len(names) > 1]
     if len(longer) > 1 and numbers_of([file for file in files if NUMBER.search(file.stem)]) is None:
         named = []

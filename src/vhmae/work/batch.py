@@ -122,7 +122,7 @@ def run_batch(
             now = "" if ledger is None else ledger.asked_of(job, said_of)
             asked_anew = ledger is not None and ledger.differs(job, now)
             if not again and not asked_anew and is_done(job, said_of):
-                if ledger is not None and not ledger.knows(job):
+                if ledger is not None and not ledger.knows(job) and not job.check:
                     ledger.keep(job, now)
                 yield Outcome(str(job.composite), str(job.output), "skipped")
             else:

@@ -22,7 +22,7 @@ from vhmae.partial_output import resume_folder
 from vhmae.version import __version__
 from vhmae.video.segments import STATE
 from vhmae.video.sequence import files_of
-from vhmae.work.cluster import for_another_folder
+from vhmae.work.cluster import with_absolute_paths
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.report import Tally
 from vhmae.work.waiting import Waiting
@@ -73,12 +73,18 @@ def digest_of_asked(job: HarmonizeJob, said_of: HarmonizeJob | None, folder: Pat
         InputError: for a guide that cannot be read.
     """
     here = {"threads", "device", "backend"}
-    told = None if said_of is None else str(said_of.composite.absolute())
-    facts = {"said of": str(told), **_asked(for_another_folder(job))}
+    told = "" if said_of is None else str(said_of.composite.absolute())
+    facts = {"said of": told, **_asked(with_absolute_paths(job)), "weights": job.weights}
+    if (file := Path(job.weights)).is_file():
+        stat = file.stat()
+        facts["weights"] = f"{os.path.realpath(file)} {stat.st_size} {stat.st_mtime_ns}"
     within = f"{folder}{os.sep}"
-    return _digest(
-        [(name, text.replace(within, "")) for name, text in facts.items() if name not in here]
-    )
+    asked = [
+        (name, (os.path.normpath(text) if os.sep in text else text).replace(within, ""))
+        for name, text in facts.items()
+        if name not in here
+    ]
+    return _digest(asked)
 
 
 def as_stopped(job: HarmonizeJob) -> HarmonizeJob:

@@ -33,6 +33,8 @@ class ShotPixels:
         self.seen = 0
         """Frames that were looked at."""
         self._last = -EVERY_FRAMES
+        self._most = 0.0
+        """How much of the shot any of them shows: a frame that shows more is looked at, too."""
         self._pixels = Thinned(MOST_PIXELS)  # (P, 7): before, after, share
 
     def look_at(
@@ -50,8 +52,9 @@ class ShotPixels:
             share: how much of what is said of the shot the change holds: less of it in a fade.
             less: (3, 10), a map whose part of the change is taken out of it.
         """
-        if index - self._last < EVERY_FRAMES:
+        if index - self._last < EVERY_FRAMES and share <= self._most:
             return
+        self._most = max(self._most, share)
         before = image.sample(SIDE, SIDE)  # (3, S, S)
         cover = cv2.resize(to_unit(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         inside = cover >= min(0.5, float(cover.max()))  # what is thin fills no cell of the grid
@@ -66,7 +69,7 @@ class ShotPixels:
     def state(self) -> tuple[dict[str, Any], Array]:
         """What was seen, for :meth:`restored`: numbers for JSON, and all pixels."""
         parts = self._pixels.parts
-        numbers = {"seen": self.seen, "last": self._last}
+        numbers = {"seen": self.seen, "last": self._last, "most": self._most}
         sizes = [len(part) for part in parts]
         held = {"one_in": self._pixels.one_in, "sizes": sizes}
         return numbers | held, np.concatenate([np.zeros((0, 7)), *parts])
@@ -75,7 +78,7 @@ class ShotPixels:
     def restored(cls, numbers: dict[str, Any], pixels: Array) -> ShotPixels:
         """Pixels as another one has seen them."""
         own = cls()
-        own.seen, own._last = numbers["seen"], numbers["last"]
+        own.seen, own._last, own._most = numbers["seen"], numbers["last"], numbers["most"]
         own._pixels.one_in = numbers["one_in"]
         ends = np.cumsum([0, *numbers["sizes"]])
         own._pixels.parts = [pixels[ends[at] : ends[at + 1]] for at in range(len(ends) - 1)]

@@ -317,12 +317,9 @@ def _frames(
     """The frames of a stream; of raw video a packet of fewer bytes than the first is the rest of
     one, which :func:`_check_whole` tells of once the whole ones have been passed on."""
     matte_of = mattes.read(info)
-    packets = container.demux(video=0)
-    if raw:
-        first = next(packets)
-        rest = (one for one in packets if not 0 < one.size < first.size)
-        packets = itertools.chain([first], rest)
+    packets = _whole_packets(container) if raw else container.demux(video=0)
     decoded = itertools.chain.from_iterable(packet.decode() for packet in packets)
+    number = -1
     try:
         for number, frame in enumerate(decoded):
             if mattes.frames is not None and number >= mattes.frames and not job.hold_last_mask:
@@ -333,7 +330,17 @@ def _frames(
                 )
             yield frame, planar_frame(frame, info), next(matte_of)
     except av.error.FFmpegError as error:
+        if raw and number < 0:  # less than a frame came
+            return
         raise VhmaeError(f"-: the stream is damaged ({error.strerror}); send it again") from None
+
+
+def _whole_packets(container: Any) -> Iterator[Any]:
+    first = 0
+    for packet in container.demux(video=0):
+        first = first or packet.size
+        if not 0 < packet.size < first:
+            yield packet
 
 
 def _harmonized(
