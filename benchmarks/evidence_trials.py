@@ -1,7 +1,7 @@
 """More evidence for the look path, and bolder ways to answer: trials on the dev sets
 (docs/results-parts.md, "More evidence, bolder answers").
 
-python benchmarks/evidence_trials.py --data DATA --sets SETS --cache CACHE [--only NAME ...]
+python benchmarks/evidence_trials.py --data DATA --sets SETS --cache CACHE [--only NAME ... | --packaged]
 
 Each trial changes one thing of the first (configs/ablations/evidence.yaml). Trials of a seed and
 a course are trained side by side, on the same composites. All are scored on drawn pixels of the
@@ -376,6 +376,9 @@ def main() -> None:
     )
     parser.add_argument("--only", nargs="*", help="names of trials")
     parser.add_argument("--seeds", nargs="*", type=int)
+    parser.add_argument(
+        "--packaged", action="store_true", help="no trials; score the packaged weights anew"
+    )
     parser.add_argument("-o", "--output", type=Path, help="folder that keeps the trials' networks")
     parser.add_argument(
         "--json", type=Path, default=Path(__file__).parent / "results" / "evidence-trials.jsonl"
@@ -389,8 +392,10 @@ def main() -> None:
     trials = {
         name: trial
         for name, trial in read_trials(args.plan).items()
-        if not args.only or name in args.only
+        if not args.packaged and (not args.only or name in args.only)
     }
+    if args.packaged:
+        _forget(args.json, [f"packaged {name}" for name in PACKAGED])
     for seed in args.seeds or plan["seeds"]:
         looks = None
         for course in dict.fromkeys(trial.course for trial in trials.values()):
@@ -440,6 +445,13 @@ def scores_of(network: Network | Packaged | None, data: Data) -> dict[str, Any]:
 def _done(path: Path) -> set[tuple[str, int]]:
     lines = path.read_text().splitlines() if path.exists() else []
     return {(row["trial"], row["seed"]) for row in map(json.loads, lines)}
+
+
+def _forget(path: Path, names: list[str]) -> None:
+    """Take rows out of what is done."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    kept = [line for line in lines if json.loads(line)["trial"] not in names]
+    path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
 
 def _write(path: Path, name: str, seed: int, scores: dict[str, Any]) -> None:
