@@ -1,7 +1,8 @@
 """More evidence for the look path, and bolder ways to answer: trials on the dev sets
 (docs/results-parts.md, "More evidence, bolder answers").
 
-python benchmarks/evidence_trials.py --data DATA --sets SETS --cache CACHE [--only NAME ... | --packaged]
+python benchmarks/evidence_trials.py --data DATA --sets SETS --cache CACHE [--only NAME ...]
+    [--packaged]
 
 Each trial changes one thing of the first (configs/ablations/evidence.yaml). Trials of a seed and
 a course are trained side by side, on the same composites. All are scored on drawn pixels of the
