@@ -286,3 +286,19 @@ def test_a_refused_point_is_named_by_the_place_that_was_said(
     line = error_of(*run, "--target", said, capsys=capsys)
     assert f"point 1 ({x + 3},{y} of frame 3" in line
     assert "outside the mask" in line
+
+
+def test_a_next_round_is_of_the_object_that_was_chosen_last(tmp_path: Path) -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    write_video(tmp_path / "in.mkv", frames)
+    write_mask_bits(masks, tmp_path / "a.npz")
+    write_mask_bits(masks[:, ::-1, ::-1] & ~masks, tmp_path / "b.npz")
+    both = ("--mask", tmp_path / "a.npz", "--mask", tmp_path / "b.npz")
+    run = ("alternatives", tmp_path / "in.mkv", *both)
+    sheets = [tmp_path / f"{name}.png" for name in "abc"]
+    first = told(tmp_path, *run, "-o", sheets[0], "--object", "2")
+    guide = ("--guide", tmp_path / "a.take4.json")
+    second = told(tmp_path, *run, "-o", sheets[1], *guide)
+    back = told(tmp_path, *run, "-o", sheets[2], *guide, "--chosen", "0")
+    rounds = [(row["object"], row["round"]) for row in (first, second, back)]
+    assert rounds == [(2, 1), (2, 2), (2, 1)]

@@ -75,6 +75,31 @@ def test_a_pack_keeps_frames_and_masks(videos: Path, tmp_path: Path) -> None:
     assert len(part) == 4
 
 
+@pytest.mark.parametrize("change", [-2, 2])
+def test_a_mask_of_another_length_than_its_clip_is_refused(videos: Path, change: int) -> None:
+    clip = list_clips(videos)[0]
+    mask = read_mask_bits(clip.mask)
+    longer = np.concatenate([mask, mask])[: len(mask) + change]
+    write_mask_bits(longer, clip.mask)
+    told = f"has {len(longer)} frames, {clip.video.name} {len(mask)}; pack a mask of the whole"
+    with pytest.raises(InputError, match=told):
+        build_pack(videos)
+
+
+def test_what_lies_beside_clips_and_is_none_is_told(
+    videos: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build_pack(videos, frames_per_video=1)
+    assert not capsys.readouterr().err
+    (videos / "c.mkv").write_bytes(b"")
+    (videos / "d.jpg").write_bytes(b"")
+    build_pack(videos, frames_per_video=1)
+    told = capsys.readouterr().err
+    assert f"vhmae: warning: {videos}: 2 files left out, as c.mkv; clips are NAME.mp4" in told
+    with pytest.raises(InputError, match=r"gone: no such folder; check `data\.folders`"):
+        build_pack(videos / "gone")
+
+
 def test_files_as_cameras_name_them_are_seen(videos: Path, cubes: Path, tmp_path: Path) -> None:
     stills = tmp_path / "stills"
     stills.mkdir()

@@ -12,7 +12,7 @@ import torch
 
 from tests.support.networks import TINY
 from tests.support.scenes import moving_scene
-from tests.support.training import plain, recipe, write_data
+from tests.support.training import journal, plain, recipe, write_data
 from vhmae.data.hyoutube import write_jpeg
 from vhmae.data.looks import LOOKS, LookKind, LookMixture
 from vhmae.data.synthesis import TrainingBatch
@@ -144,3 +144,16 @@ def test_a_run_with_a_look_of_ones_own_goes_on(
     other = dataclasses.replace(course, looks=WithSepia(sepia=0.2))
     with pytest.raises(InputError, match=r"looks\.sepia was 0\.3, now it is 0\.2"):
         Trainer(other, tmp_path / "run", "cpu").run(resume=True)
+
+
+def test_looks_that_need_no_lut_are_trained_on_without_a_bank(tmp_path: Path) -> None:
+    course = recipe(write_data(tmp_path))
+    names = ("lut", "blended_lut", "graded_lut", "one_look", "camera", "one_scene")
+    shares: dict[str, Any] = {**dict.fromkeys(names, 0.0), "photo": 1.0}
+    data = dataclasses.replace(course.data, luts="")
+    own = dataclasses.replace(course, data=data, looks=LookMixture(**shares))
+    Trainer(own, tmp_path / "run", "cpu").run()
+    assert (tmp_path / "run" / "weights.safetensors").exists()
+    assert not journal(tmp_path / "run", "validation"), "dev scores are of LUTs"
+    with pytest.raises(InputError, match=r"or these shares to 0 and data\.luts to ''"):
+        Trainer(dataclasses.replace(course, data=data), tmp_path / "other", "cpu").run()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import sys
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
@@ -30,6 +31,8 @@ REGIONS = 10
 REGION_REACH = 120.0
 """Weight of place beside CIELAB (8 bit): levels across the longer side."""
 PHOTOGRAPHS = (".jpg", ".jpeg", ".webp", ".png")
+VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi")
+"""What is told of where it is no clip."""
 
 
 def read_mask_bits(path: Path) -> Mask:
@@ -445,12 +448,29 @@ def _hyoutube_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
             )
 
 
+def _tell_of_left_out(folder: Path) -> None:
+    """Tell on stderr which videos and pictures beside a folder's clips are none of them."""
+    clips = {clip.video for clip in list_clips(folder)}
+    others = [
+        path.name
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in (*VIDEOS, *PHOTOGRAPHS) and path not in clips
+    ]
+    if others:
+        told = "clips are NAME.mp4 beside NAME.mask.npz, and pictures lie in a folder of their own"
+        files = f"{counted(len(others), 'file')} left out, as {others[0]}"
+        print(f"vhmae: warning: {folder}: {files}; {told}", file=sys.stderr)
+
+
 def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
     """Pack a folder of clips, of stills with label maps, or the training part of HYouTube."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; check `data.folders` and `data.root`")
     if (folder / TRAIN_LIST).exists():
         entries = list(_hyoutube_entries(folder))
     elif any(path.suffix.lower() == ".mp4" for path in folder.iterdir()):
         entries = list(_video_entries(folder, frames_per_video))
+        _tell_of_left_out(folder)
     else:
         entries = list(_still_entries(folder))
     if not entries:
