@@ -34,8 +34,7 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     check_still(job.output, list(job.inputs().values()))
     analysis = open_analysis(job)
     said = job.words.read()
-    if job.object is None:
-        job = dataclasses.replace(job, object=said.choices[-1].object if said.choices else 1)
+    job = dataclasses.replace(job, object=_object(job, said, analysis))
     guide = _chosen_so_far(job, said, analysis)
     asked = _next_choice(job, guide, analysis)
     guides = [
@@ -84,6 +83,22 @@ def take_file(sheet: Path, number: int) -> Path:
     return sheet.with_name(f"{sheet.stem}.take{number}.json")
 
 
+def _object(job: AlternativesJob, guide: Guide, analysis: Analysis) -> int:
+    """The object that is chosen for: the last choice's, where the job says none.
+
+    Raises:
+        InputError: where there is no such object.
+    """
+    asked = job.object
+    if asked is None:
+        asked = guide.choices[-1].object if guide.choices else 1
+    objects = analysis.sources.objects if analysis.move.foreground else 1
+    if not 1 <= asked <= objects:
+        told = f"there are masks of {counted(objects, 'object')}"
+        raise InputError(told, field="object", value=asked)
+    return asked
+
+
 def _frame(job: AlternativesJob, guide: Guide, analysis: Analysis) -> int:
     """The frame that is shown."""
     named = [choice.frame for choice in guide.choices if choice.object == job.object]
@@ -99,11 +114,6 @@ def _made(job: AlternativesJob, guide: Guide, frame: int) -> list[Choice]:
 
 def _chosen_so_far(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Guide:
     """The guide with what is chosen now, or without what is taken back."""
-    objects = analysis.sources.objects if analysis.move.foreground else 1
-    assert job.object is not None, "it was looked up"
-    if not 1 <= job.object <= objects:
-        told = f"there are masks of {counted(objects, 'object')}"
-        raise InputError(told, field="object", value=job.object)
     frame = _frame(job, guide, analysis)
     made = _made(job, guide, frame)
     if job.chosen is None:

@@ -128,10 +128,14 @@ def run_batch(
             else:
                 todo.append((job, said_of))
                 asked[job.output.absolute()] = job, now
+        if not todo:
+            continue
         if ray:
             outcomes = _over_cluster(todo)
+        elif workers == 1:
+            outcomes = itertools.starmap(worker, todo)
         else:
-            outcomes = itertools.starmap(worker, todo) if workers == 1 else _run_many(todo, workers)
+            outcomes = _run_many(todo, workers)
         for outcome in outcomes:
             if ledger is not None and outcome.status == "done":
                 ledger.keep(*asked[Path(outcome.out).absolute()])
@@ -242,12 +246,8 @@ def _run_many(tasks: list[Task], workers: int) -> Iterator[Outcome]:
         for job, said_of in tasks
     ]
     for outcome in _in_pool(left, workers):
-        if (
-            outcome is None
-            # a worker was killed, and the pool with it: from here on each job has a process of its
-            # own
-        ):
-            break
+        if outcome is None:
+            break  # a worker was killed, and the pool with it: each job left has its own process
         yield outcome
     for task in list(left):
         job, alone = task[0], next(iter(_in_pool([task], 1)))

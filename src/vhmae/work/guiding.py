@@ -26,7 +26,7 @@ from vhmae.video.source import shown_until
 from vhmae.work.analysis import Analysis, open_analysis
 from vhmae.work.job import AnalysisJob, StreamJob
 from vhmae.work.named import AROUND, Named
-from vhmae.work.sources import Sources, check_fits, check_guide
+from vhmae.work.sources import Sources, check_guide
 
 HELD_BYTES = 4
 """Of each pixel of a frame that a stream's guide names: colors and matte, held to its end."""
@@ -73,7 +73,8 @@ def hear_guide(
         seen = hearing.analysis
     else:
         seen = _of_the_scene(analysis, said_of, guide)
-        hearing = Hearing(seen, guide, until=until, told=analysis)
+        told = Named(analysis, Guide(), until=until)
+        hearing = Hearing(Named(seen, guide, until=until), told)
     rows: list[dict[str, Any]] = []
     heard: set[int] = set()
     unknown: dict[Key, Prior] = {}
@@ -103,10 +104,10 @@ def hearing_of(
     kept = analysis.sources.within()
     job = _reaching(analysis.sources, guide)
     if job is None:
-        return Hearing(analysis, guide, first, until)
+        return Hearing(Named(analysis, guide, first, until))
     whole = open_analysis(job, analysis.harmonizers[0].network)
     whole.survey()
-    return Hearing(whole, guide, max(first, kept.start), until, kept=kept)
+    return Hearing(Named(whole, guide, max(first, kept.start), until, kept))
 
 
 def _reaching(sources: Sources, guide: Guide) -> AnalysisJob | None:
@@ -151,27 +152,17 @@ class Hearing:
     """The frames that a guide names, looked at: what follows from it, and from others that name
     these frames alone."""
 
-    def __init__(
-        self,
-        analysis: Analysis,
-        guide: Guide,
-        first: int = 0,
-        until: int | None = None,
-        told: Analysis | None = None,
-        kept: range | None = None,
-    ) -> None:
-        """Look at the frames; arguments and errors as of :func:`hear_guide`.
+    def __init__(self, named: Named, told: Named | None = None) -> None:
+        """Look at frames.
 
         Args:
-            told: the video that is told what follows, where it is another one than is looked at.
-            kept: numbers of the frames that are told, where more of the video is looked at.
+            named: the frames, of the video that is looked at.
+            told: of the video that is told what follows, where it is another one.
         """
-        check_fits(guide, analysis.sources)
-        self.analysis = analysis
-        self.prior, warnings = find_prior(analysis.sources.job.weights)
-        self.warnings = [] if analysis.told_of_prior() else warnings  # once is enough
-        self.named = Named(analysis, guide, first, until, kept)
-        self.told = self.named if told is None else Named(told, Guide(), until=until)
+        self.named, self.told = named, told or named
+        self.analysis = named.analysis
+        self.prior, warnings = find_prior(self.analysis.sources.job.weights)
+        self.warnings = [] if self.analysis.told_of_prior() else warnings  # once is enough
 
     def decide(self, guide: Guide, place: int, told: int | None = None) -> Decisions:
         """What is added to the maps of a part that moves, by number of the shot; None stands for

@@ -17,7 +17,7 @@ from vhmae.guide.document import Guide
 from vhmae.video.cuts import FLASH_FRAMES
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import Analysis
-from vhmae.work.sources import Payload
+from vhmae.work.sources import Payload, check_fits
 
 AROUND = 24
 """Frames before and after a named one that its answer is smoothed over."""
@@ -37,6 +37,17 @@ class Named:
         until: int | None = None,
         kept: range | None = None,
     ) -> None:
+        """Find the frames.
+
+        Args:
+            first: the frame that the stream will begin with; shots are counted from there.
+            until: the frame that alone is wanted: what comes after its shot need not be heard. None
+                is all of them.
+            kept: numbers of the frames that are told, where more of the video is looked at.
+        Raises:
+            InputError: for places, frames or objects that the video does not have.
+        """
+        check_fits(guide, analysis.sources)
         self.analysis = analysis
         self.until = until
         self.kept = kept
