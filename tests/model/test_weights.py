@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from tests.support.networks import TINY, model, window
@@ -19,7 +20,7 @@ from vhmae.model.files import find_weights, packaged_weights, read_card
 from vhmae.model.graph import architecture
 from vhmae.model.heads import head_class
 from vhmae.model.precision import choose_device, choose_precision
-from vhmae.model.weights import count_parameters, load_model, save_model
+from vhmae.model.weights import count_parameters, load_model, read_tensors, save_model
 
 
 def test_weights_come_back_with_their_configuration(tmp_path: Path) -> None:
@@ -39,6 +40,21 @@ def test_others_may_read_weights_as_they_may_read_any_new_file(tmp_path: Path) -
     save_model(model(), tmp_path / "w.safetensors", {})
     modes = [(tmp_path / name).stat().st_mode & 0o777 for name in ("plain", "w.safetensors")]
     assert modes[0] == modes[1]
+
+
+@pytest.mark.parametrize("odd", [torch.nan, torch.inf])
+def test_weights_that_are_not_finite_are_refused(odd: float, tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    network = model()
+    save_model(network, path, {})
+    tensors = read_tensors(path)
+    name = sorted(tensors)[-1]
+    tensors[name].view(-1)[-1] = odd
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    save_file(tensors, path, metadata)
+    with pytest.raises(InputError, match=rf"{name} holds numbers that are not finite"):
+        load_model(str(path))
 
 
 def test_a_pickle_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +22,20 @@ from vhmae.data.synthesis import TrainingBatch
 from vhmae.errors import InputError
 from vhmae.model.files import read_card
 from vhmae.model.vhmae import VHMAE, Prediction
+from vhmae.training.fitting import Fitting
+from vhmae.training.journal import Journal
 from vhmae.training.loop import Trainer
 from vhmae.training.recipe import LossConfig, Recipe, Stage
 from vhmae.training.resuming import require_same_recipe
 from vhmae.training.stages import SceneStage
+
+
+def without_luts(course: Recipe) -> Recipe:
+    """A course whose looks are photographic; it has no dev scores, which are of LUTs."""
+    names = ("lut", "blended_lut", "graded_lut", "one_look", "camera", "one_scene")
+    shares: dict[str, Any] = {**dict.fromkeys(names, 0.0), "photo": 1.0}
+    data = dataclasses.replace(course.data, luts="")
+    return dataclasses.replace(course, data=data, looks=LookMixture(**shares))
 
 
 def changed(recipe: Recipe, section: str, **keys: object) -> Recipe:
@@ -112,6 +125,30 @@ def test_a_finished_run_that_is_resumed_keeps_its_scores(tmp_path: Path) -> None
     assert facts[0] == facts[1]
 
 
+def test_a_run_without_dev_scores_leaves_weights_on_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    course = changed(without_luts(recipe(write_data(tmp_path))), "train", validate_every_steps=2)
+    update, steps = Fitting.update, itertools.count()
+
+    def dying(self: Fitting, *args: Any) -> dict[str, float]:
+        if next(steps) == 7:
+            raise KeyboardInterrupt
+        return update(self, *args)
+
+    monkeypatch.setattr(Fitting, "update", dying)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(course, tmp_path / "run", "cpu").run()
+    facts = read_card(str(tmp_path / "run" / "weights.safetensors")).facts
+    assert (facts["steps"], facts.get("dev_scores")) == (6, None)
+
+
+def test_a_journal_is_json_for_every_reader(tmp_path: Path) -> None:
+    Journal(tmp_path, 0).write("gradients", 1, terms=math.inf, loss=0.5, note=math.nan)
+    line = json.loads((tmp_path / "journal.jsonl").read_text(), parse_constant=pytest.fail)
+    assert (line["terms"], line["loss"], line["note"]) == (None, 0.5, None)
+
+
 def test_photographs_without_masks_alone_are_trained_on(tmp_path: Path) -> None:
     root = write_data(tmp_path)
     (root / "photos").mkdir()
@@ -148,12 +185,9 @@ def test_a_run_with_a_look_of_ones_own_goes_on(
 
 def test_looks_that_need_no_lut_are_trained_on_without_a_bank(tmp_path: Path) -> None:
     course = recipe(write_data(tmp_path))
-    names = ("lut", "blended_lut", "graded_lut", "one_look", "camera", "one_scene")
-    shares: dict[str, Any] = {**dict.fromkeys(names, 0.0), "photo": 1.0}
-    data = dataclasses.replace(course.data, luts="")
-    own = dataclasses.replace(course, data=data, looks=LookMixture(**shares))
+    own = without_luts(course)
     Trainer(own, tmp_path / "run", "cpu").run()
     assert (tmp_path / "run" / "weights.safetensors").exists()
     assert not journal(tmp_path / "run", "validation"), "dev scores are of LUTs"
     with pytest.raises(InputError, match=r"or these shares to 0 and data\.luts to ''"):
-        Trainer(dataclasses.replace(course, data=data), tmp_path / "other", "cpu").run()
+        Trainer(changed(course, "data", luts=""), tmp_path / "other", "cpu").run()

@@ -94,9 +94,24 @@ def _misfit(path: Path, what: str) -> InputError:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file, in the types that it has."""
+    """All tensors of a safetensors file, in the types that it has.
+
+    Raises:
+        InputError: if any of them holds a number that is not finite.
+    """
     with safe_open(path, framework="pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+    odd = _not_finite(tensors)
+    if odd is not None:
+        raise InputError(
+            f"{path}: {odd} holds numbers that are not finite; fetch or train the weights again"
+        )
+    return tensors
+
+
+def _not_finite(tensors: Mapping[str, Tensor]) -> str | None:
+    """The first tensor that holds NaN or an infinite number; None where there is none."""
+    return next((key for key, one in tensors.items() if not one.isfinite().all()), None)
 
 
 def write_tensors(
@@ -110,10 +125,10 @@ def write_tensors(
         key: (value.half() if is_halved(key, value) else value).detach().cpu().contiguous()
         for key, value in tensors.items()
     }
-    damaged = next((key for key, one in stored.items() if not one.isfinite().all()), None)
-    if damaged is not None:
+    odd = _not_finite(stored)
+    if odd is not None:
         raise VhmaeError(
-            f"{path}: {damaged} would hold numbers that are not finite; begin a new run with a "
+            f"{path}: {odd} would hold numbers that are not finite; begin a new run with a "
             "lower learning rate"
         )
     with whole_file(path) as part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -21,20 +22,25 @@ class Journal:
         self._board = _summary_writer(run_dir / "tensorboard", step)
 
     def write(self, event: str, step: int, **values: Any) -> None:
-        """Append one line: what happened, at which step, with its numbers."""
+        """Append one line: what happened, at which step, with its numbers; null stands for those
+        that are not finite, which JSON does not know."""
         line = {
             "event": event,
             "step": step,
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            **values,
+            **{key: None if _is_odd(value) else value for key, value in values.items()},
         }
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(json.dumps(line, allow_nan=False) + "\n")
         if self._board is not None:
             for key, value in values.items():
                 if isinstance(value, (int, float)):
                     self._board.add_scalar(f"{event}/{key}", value, step)
             self._board.flush()
+
+
+def _is_odd(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _step_of(line: str) -> int:

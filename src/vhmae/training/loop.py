@@ -310,6 +310,7 @@ class Trainer:
                         self.scores = dev.score(self.average, self.device, self.state.precision)
                     self.scored_step = self.state.step
                     journal.write("validation", self.state.step, **self.scores)
+                if due and journal is not None:
                     self.save_weights()
                 samples = kept.get(self.state.step)
                 if samples is not None and self.processes.leads:

@@ -314,7 +314,7 @@ class TrainConfig:
     """Steps from one line of the journal with the gradient norm of each term of Eq. 6 to the next;
     each costs about as much as two steps. 0 writes none."""
     validate_every_steps: int = 500
-    """Steps from one look at the dev clips to the next."""
+    """Steps from one look at the dev clips to the next; the weights so far are written then."""
     checkpoint_every_seconds: float = 120.0
     """A run that is killed loses at most so much."""
     kept_shares: tuple[float, ...] = ()
