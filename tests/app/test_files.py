@@ -230,6 +230,16 @@ def test_a_link_that_leads_to_itself_is_no_way_out(tmp_path: Path) -> None:
         folder.existing("loop")
 
 
+def test_a_folder_that_cannot_be_written_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not Folder(tmp_path, Uploads(tmp_path, 0)).warnings
+    can = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and can(path, mode))
+    (warning,) = Folder(tmp_path, Uploads(tmp_path, 0)).warnings
+    assert warning.startswith(f"{tmp_path}: cannot be written")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="names are bytes there")
 def test_a_name_that_is_no_text_is_not_listed_and_hides_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "caf\u00e9.mp4").touch()

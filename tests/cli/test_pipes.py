@@ -246,6 +246,7 @@ def test_a_stream_that_ends_within_a_frame_is_an_error_after_the_whole_frames(
     assert whole.returncode == 0, whole.stderr
     assert cut.returncode == 1
     assert b"ends within frame" in cut.stderr
+    assert (b"--raw says" in cut.stderr) == (kind == "rawvideo")
     assert cut.stderr.count(b"\n") == 1
     assert len(cut.stdout) >= len(whole.stdout) - 96 * 64 * 3 // 2 - 6
 

@@ -53,6 +53,16 @@ class Folder:
         self.uploads = uploads
         self._composites: dict[Path, tuple[Any, str | None]] = {}
 
+    @property
+    def warnings(self) -> list[str]:
+        """What is to be said of the folder to who opens it."""
+        if os.access(self.root, os.W_OK):
+            return []
+        return [
+            f"{self.root}: cannot be written, so that no project and no result is kept; open a "
+            "folder that can be"
+        ]
+
     def path(self, text: str, base: Path | None = None) -> Path:
         """The file that the page means.
 

@@ -14,6 +14,7 @@ from typing import Any
 from vhmae.app.job import USUAL_PORT, AppJob
 from vhmae.cli.options import REPORTED, add_options, add_set_options, given_options
 from vhmae.cli.parser import add_command, check_web
+from vhmae.cli.words import print_warnings
 from vhmae.engine.settings import FOR_EVERYONE, HarmonizerSettings
 from vhmae.errors import InputError
 from vhmae.options import build_options, option
@@ -87,6 +88,7 @@ def _app(args: Any) -> None:
             demo=demo,
         )
         stack.callback(app.close)
+        print_warnings(app.folder.warnings, args.quiet)
         app.open_network()
         address = f"{address_of(bound)}{job.prefix}/"
         if job.remote:

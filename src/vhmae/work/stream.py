@@ -275,9 +275,10 @@ def _check_whole(source: _Stoppable, size: int, frames: int, raw: bool) -> None:
     newline = 0 if raw else 1
     left = source.received - (len(header) + newline) - frames * (len(first) + newline + size)
     if 0 < left < size:
+        doubt = ", and see that `raw` says what it is" if raw else ""
         raise VhmaeError(
             f"-: the stream ends within frame {frames}, {left} of its {size} bytes came; send it "
-            "again"
+            f"again{doubt}"
         )
 
 
