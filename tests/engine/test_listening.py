@@ -57,6 +57,18 @@ def test_a_word_acts_from_its_frame_on_and_makes_no_step() -> None:
     assert apart[34:] == pytest.approx(np.full(11, apart[-1]), abs=0.01)
 
 
+def test_a_place_of_the_reference_is_its_color() -> None:
+    still = np.full((40, 60, 3), 0.5, np.float32)
+    still[:, 30:] = (0.2, 0.4, 0.6)
+    said, meant = live(reference=still), live(reference=still)
+    like = Point(kind="match", at=(X, Y), to=(50, 20), to_picture="reference")
+    said.guide(Guide(points=(like,)), SURE)
+    meant.guide(Guide(points=(Point(kind="target", at=(X, Y), to=(0.2, 0.4, 0.6)),)), SURE)
+    assert np.array_equal(run(said, 3), run(meant, 3))
+    with pytest.raises(InputError, match="there is no reference"):
+        live().guide(Guide(points=(like,)), SURE)
+
+
 def test_what_is_said_of_a_shots_first_frame_holds_for_all_of_it() -> None:
     own = live()
     own.guide(gray_at(0), SURE)

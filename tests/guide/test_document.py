@@ -25,6 +25,7 @@ FULL: dict[str, Any] = {
         {"frame": 1, "at": [10, 20], "is": "keep"},
         {"frame": 1, "at": [10, 20], "is": "neutral", "weight": 2.5},
         {"frame": 1, "at": [10, 20], "is": "brightness", "to": 0.5},
+        {"frame": 1, "at": [10, 20], "is": "match", "to": [9, 9], "to_picture": "reference"},
         {"frame": 1, "at": [10, 20], "is": "hue", "to": [3, 4]},
     ],
     "choices": [{"frame": 0, "round": 1, "of": 6, "chosen": 3}],
@@ -119,6 +120,18 @@ def test_short_forms_say_the_same_as_a_file() -> None:
         (point(**{"is": "target", "to": 3}), "is told a number of stops"),
         (point(**{"is": "brightness", "to": 99}), "stops 99.0: expected a number from -8 to 8"),
         (point(**{"is": "brightness", "to": 1, "to_frame": 2}), "to_frame: goes with a place"),
+        (
+            point(**{"is": "target", "to": "#fff", "to_picture": "reference"}),
+            "to_picture: goes with a place",
+        ),
+        (
+            point(**{"is": "match", "to": [1, 1], "to_picture": "still"}),
+            "to_picture still: expected composite or reference",
+        ),
+        (
+            point(**{"is": "hue", "to": [1, 1], "to_picture": "reference", "to_frame": 2}),
+            "to_frame: a reference has one picture",
+        ),
         (
             {"schema": 1, "choices": [{"chosen": 7}]},
             "chosen 7: expected a whole number from 1 to 6",

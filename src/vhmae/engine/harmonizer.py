@@ -26,6 +26,7 @@ from vhmae.engine.fading import Fading
 from vhmae.engine.listening import Listener, Look
 from vhmae.engine.moving import Move, Side
 from vhmae.engine.networks import WindowNetwork
+from vhmae.engine.pointing import from_reference
 from vhmae.engine.priors import prior_of
 from vhmae.engine.rendering import (
     ColorChange,
@@ -57,7 +58,7 @@ from vhmae.engine.stepping import Stepping
 from vhmae.engine.survey import Survey, Surveyed
 from vhmae.engine.window import Window
 from vhmae.errors import InputError
-from vhmae.guide.document import Guide, require_guide
+from vhmae.guide.document import Guide
 from vhmae.guide.prior import Prior
 from vhmae.guide.telling import BLENDED_FRAMES, Telling
 from vhmae.model.files import DEFAULT
@@ -143,6 +144,7 @@ class Harmonizer(Stepping):
         self.cut_detection = cut_detection
         self.find_background = find_background
         size = self.network.config.image_size
+        self._still = reference
         self._reference = None if reference is None else reference_of(reference, size)
         self.borrowed = 0
         """Frames without background, which took the transform of the nearest frame that has
@@ -262,7 +264,7 @@ class Harmonizer(Stepping):
                 here; later, where a point lies outside the mask.
         """
         self.require_maps()
-        require_guide(guide)
+        guide = from_reference(guide, self._still)
         guide.check_objects(1)
         known = self.warned_prior() if prior is None else prior
         heard = []

@@ -4,6 +4,7 @@ answers it."""
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from vhmae.engine.settings import Kept
 from vhmae.errors import InputError
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import Decision, Scene, decide, turn_shot
-from vhmae.guide.document import Guide, Place, Point
+from vhmae.guide.document import Guide, Kind, Place, Point, require_guide
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import Finish, Seen, as_made, by_shot
 from vhmae.video.planes import Box
@@ -54,6 +55,39 @@ def disk_mean(picture: Picture, place: Place, inside: Mask | None = None) -> Col
         return None
     mean: Array = picture[rows, columns][counts].astype(np.float64).mean(axis=0)
     return mean / 255.0 if picture.dtype == np.uint8 else mean
+
+
+def from_reference(guide: Guide, reference: Picture | None) -> Guide:
+    """A guide whose points that take after places of a reference name their colors in the place of
+    them, in 8 bits.
+
+    Args:
+        reference: (H, W, 3) RGB, uint8 or float in [0, 1]; None where there is none.
+    Raises:
+        InputError: where there is none, or it has no such place; for what is no guide.
+    """
+    require_guide(guide)
+
+    def named(number: int, point: Point) -> Point:
+        if point.place is None or point.to_picture == "composite":
+            return point
+        what = f"point {number} ({point.words()})"
+        if reference is None:
+            raise InputError(f"{what}: there is no reference; name a color, or give a `reference`")
+        (height, width), (x, y) = reference.shape[:2], point.place
+        if not (0 <= x < width and 0 <= y < height):
+            size = f"{width} x {height} pixels"
+            raise InputError(f"{what}: {x:g},{y:g} lies outside the reference, which is {size}")
+        color = disk_mean(reference, point.place)
+        assert color is not None, "a disk holds the pixel of its place"
+        red, green, blue = color.tolist()
+        kind: Kind = "target" if point.kind == "match" else point.kind
+        told = dataclasses.replace(point, kind=kind, to=(red, green, blue), to_picture="composite")
+        # As a file would hold it: a run and its report hear the same.
+        return dataclasses.replace(told, to=told.color)
+
+    points = tuple(itertools.starmap(named, enumerate(guide.points, 1)))
+    return dataclasses.replace(guide, points=points)
 
 
 def map_at(transform: FrameTransform, place: Place, height: int, width: int) -> ColorMap:
@@ -98,6 +132,8 @@ def see_point(
     goal: Array | None = None
     if point.color is not None:
         goal = np.array(point.color)
+    elif point.to_picture == "reference":
+        raise InputError(f"{what}: there is no reference; name a color")
     elif point.place is not None:
         goal = disk_mean(frame if goal_frame is None else goal_frame, point.place)
         if goal is None:

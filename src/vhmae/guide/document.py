@@ -29,6 +29,7 @@ SCHEMA = 1
 Kind = Literal["match", "target", "keep", "neutral", "brightness", "hue"]
 KINDS: tuple[str, ...] = get_args(Kind)
 Shots = Literal["this", "all"]
+Source = Literal["composite", "reference"]
 Place = tuple[float, float]
 """Column and row, in pixels."""
 Color = tuple[float, float, float]
@@ -67,6 +68,9 @@ class Point:
     brighter."""
     to_frame: int | None = None
     """The frame that a place of ``to`` is in; None is the point's own."""
+    to_picture: Source = "composite"
+    """The picture that a place of ``to`` is in: a frame of the composite, or the still that the
+    composite is harmonized to."""
     object: int = 1
     weight: float = 1.0
     """How sure the person is: 2 counts as much as the same point said twice."""
@@ -86,10 +90,16 @@ class Point:
             wanted = one_of([GOAL_FORMS[name] for name in allowed]) if allowed else "nothing"
             came = "nothing" if form is None else GOAL_FORMS[form]
             raise InputError(f"{self.kind}: is told {came} to become; expected {wanted}")
+        if self.to_picture not in get_args(Source):
+            told = f"expected {one_of(get_args(Source))}"
+            raise InputError(f"to_picture {shown(self.to_picture)}: {told}")
         if self.place is not None:
             check_place(self.place, "to")
-        elif self.to_frame is not None:
-            raise InputError("to_frame: goes with a place in 'to' alone; leave it out")
+        for name in ("to_frame", "to_picture") if self.place is None else ():
+            if _unlike_default(self, (name,)):
+                raise InputError(f"{name}: goes with a place in 'to' alone; leave it out")
+        if self.to_picture == "reference" and self.to_frame is not None:
+            raise InputError("to_frame: a reference has one picture; leave it out")
         if isinstance(self.to, tuple) and len(self.to) == 3:
             for value in self.to:
                 check_number(value, "color", 0.0, 1.0)
@@ -151,6 +161,7 @@ class Point:
         elif self.place is not None:
             said = "{:g},{:g}".format(*self.place)
             said += "" if self.goal_frame == self.frame else f" of frame {self.to_frame}"
+            said += "" if self.to_picture == "composite" else " of the reference"
         else:
             return f"{where} " + ("stays as it came" if self.kind == "keep" else "is gray")
         verbs = {"brightness": "is as bright as", "hue": "has the hue of"}
@@ -164,7 +175,7 @@ class Point:
             tree["to"] = list(self.place)
         elif self.to is not None:
             tree["to"] = self.to
-        return tree | _unlike_default(self, ("to_frame", "object", "weight"))
+        return tree | _unlike_default(self, ("to_frame", "to_picture", "object", "weight"))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -275,7 +286,7 @@ class Guide:
         """
         for number, point in enumerate(self.points, 1):
             what = f"point {number} ({point.words()})"
-            shown = (point.at, point.place)
+            shown = (point.at, point.place if point.to_picture == "composite" else None)
             for x, y in (place for place in shown if place is not None):
                 if not (0 <= x < width and 0 <= y < height):
                     size = f"the frame, which is {width} x {height} pixels"

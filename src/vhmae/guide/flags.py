@@ -1,8 +1,8 @@
 """Short forms on the command line, read into the same guide that a file holds.
 
-``--match X,Y=X,Y[@FRAME]``, ``--target X,Y=#RRGGBB[@FRAME]``, ``--keep-color X,Y[@FRAME]``,
-``--neutral X,Y[@FRAME]``, ``--brightness X,Y=STOPS[@FRAME]``, ``--dial NAME=VALUE``; each may be
-repeated.
+``--match X,Y=X,Y[@FRAME]`` (``X,Y=reference:X,Y`` names a place of the reference),
+``--target X,Y=#RRGGBB[@FRAME]``, ``--keep-color X,Y[@FRAME]``, ``--neutral X,Y[@FRAME]``,
+``--brightness X,Y=STOPS[@FRAME]``, ``--dial NAME=VALUE``; each may be repeated.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import NoReturn
 
 from vhmae.errors import InputError, did_you_mean
 from vhmae.guide.dials import DIALS, Dials
-from vhmae.guide.document import Color, Guide, Kind, Place, Point
+from vhmae.guide.document import Color, Guide, Kind, Place, Point, Source
 from vhmae.guide.reading import color_of
 
+OF_REFERENCE = "reference:"
+"""Before a place that the reference shows."""
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 PLACE = re.compile(rf"({NUMBER}),({NUMBER})")
 
@@ -63,10 +65,13 @@ def parse_point(form: ShortForm, text: str) -> Point:
     left, _, right = said.partition("=")
     at = _place(left, form, text)
     goal: Place | Color | float | None = None
+    picture: Source = "composite"
     if form.kind in ("keep", "neutral"):
         if "=" in said:
             _refuse(form, text, "takes one place alone")
     elif form.kind == "match":
+        if right.startswith(OF_REFERENCE):
+            picture, right = "reference", right.removeprefix(OF_REFERENCE)
         goal = _place(right, form, text)
     elif form.kind == "target":
         try:
@@ -78,7 +83,7 @@ def parse_point(form: ShortForm, text: str) -> Point:
     else:
         _refuse(form, text, f"'{right}' is not a number of stops")
     try:
-        return Point(kind=form.kind, at=at, frame=int(frame or 0), to=goal)
+        return Point(kind=form.kind, at=at, frame=int(frame or 0), to=goal, to_picture=picture)
     except (InputError, ValueError) as error:
         raise InputError(f"--{form.flag} {text}: {error}") from None
 

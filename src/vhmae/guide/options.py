@@ -20,7 +20,8 @@ class GuideOptions:
     guide: Path | None = option(None, metavar="FILE", group=GROUP, role="input")
     """A guide file: points, choices and dials."""
     match: tuple[str, ...] = option((), metavar="X,Y=X,Y[@FRAME]", group=GROUP)
-    """This place of the foreground should look like that place of the picture; may be repeated."""
+    """This place of the foreground should look like that place of the picture, or like a place of
+    the reference, as 120,80=reference:40,30; may be repeated."""
     target: tuple[str, ...] = option((), metavar="X,Y=#RRGGBB[@FRAME]", group=GROUP)
     """This place should have that color; may be repeated."""
     keep_color: tuple[str, ...] = option((), metavar="X,Y[@FRAME]", group=GROUP)

@@ -26,7 +26,7 @@ from vhmae.guide.document import (
 LARGEST_BYTES = 10_000_000
 """A guide of a thousand points takes a hundredth of it: a larger file is a picture or a video."""
 WHOLE = ("schema", "points", "choices", "dials", "shots")
-OF_POINT = ("frame", "at", "is", "to", "to_frame", "object", "weight")
+OF_POINT = ("frame", "at", "is", "to", "to_frame", "to_picture", "object", "weight")
 OF_CHOICE = ("frame", "round", "of", "chosen", "object", "after_points")
 
 
@@ -132,7 +132,9 @@ def _point(tree: Any) -> Point:
     if not isinstance(kind, str) or kind not in KINDS:
         hint = did_you_mean(str(kind), KINDS)
         raise InputError(f"is {_shown(kind)}: unknown{hint}; expected {one_of(KINDS)}")
-    rest = {name: tree[name] for name in ("frame", "to_frame", "object", "weight") if name in tree}
+    rest = {
+        name: tree[name] for name in OF_POINT if name in tree and name not in ("at", "is", "to")
+    }
     if rest.get("to_frame", 0) is None:
         raise InputError("to_frame null: expected a whole number from 0 up; leave it out")
     goal = _goal(tree["to"]) if "to" in tree else None

@@ -23,6 +23,7 @@ from vhmae.work.guiding import Hearing, hearing_of
 from vhmae.work.harmonize import check_strict
 from vhmae.work.job import AlternativesJob
 from vhmae.work.preview import panel
+from vhmae.work.sources import said_in
 
 
 def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def show_alternatives(job: AlternativesJob) -> dict[str, Any]:
     """
     check_still(job.output, list(job.inputs().values()))
     analysis = open_analysis(job)
-    said = job.words.read()
+    said = said_in(job)
     job = dataclasses.replace(job, object=_object(job, said, analysis))
     guide = _chosen_so_far(job, said, analysis)
     asked = _next_choice(job, guide, analysis)
@@ -132,7 +133,7 @@ def _chosen_so_far(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Gu
 def _next_choice(job: AlternativesJob, guide: Guide, analysis: Analysis) -> Choice:
     """The choice that the sheet asks for."""
     # What is taken back may have named the frame.
-    frame = _frame(job, job.words.read() if job.chosen == 0 else guide, analysis)
+    frame = _frame(job, said_in(job) if job.chosen == 0 else guide, analysis)
     return _choice(job, guide, frame, len(_made(job, guide, frame)) + 1, 1)
 
 

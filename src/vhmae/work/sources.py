@@ -13,6 +13,7 @@ from typing import NamedTuple
 from vhmae.arrays import Array
 from vhmae.color.light import LIGHT, HdrSpace, WideSpace
 from vhmae.color.spaces import named_space
+from vhmae.engine.pointing import from_reference
 from vhmae.engine.sight import one_before_another, shows_background
 from vhmae.errors import InputError, MissingMatte
 from vhmae.guide.document import Guide
@@ -335,7 +336,7 @@ def check_guide(sources: Sources, said_of: AnalysisJob | None = None) -> Guide:
         InputError: for what no guide can say, and places, frames or objects that there are not.
     """
     words = sources.job.words
-    guide = words.read()
+    guide = said_in(sources.job, said_of)
     if said_of is None:
         check_fits(guide, sources)
         return guide
@@ -346,6 +347,21 @@ def check_guide(sources: Sources, said_of: AnalysisJob | None = None) -> Guide:
             f"{words.guide} of {said_of.composite}: put the point into a guide of its own",
         )
     return guide
+
+
+def said_in(job: AnalysisJob, said_of: AnalysisJob | None = None) -> Guide:
+    """What a job's person says, with the colors of places that the reference shows.
+
+    Args:
+        said_of: as of :func:`check_guide`: its reference is meant.
+    Raises:
+        InputError: for what no guide can say, and places that the reference does not have.
+    """
+    guide = job.words.read()
+    if all(point.to_picture == "composite" for point in guide.points):
+        return guide
+    still = (said_of or job).reference
+    return from_reference(guide, None if still is None else read_still(still))
 
 
 def check_fits(guide: Guide, sources: Sources) -> None:
