@@ -264,28 +264,27 @@ def _draw_dial() -> Path:
 
 def draw_table1() -> Path:
     """Table 1 on equal terms: one panel a set, one line a method; as drawn and by colors alone."""
-    from table1_tables import SETS, named, scored
+    from table1_tables import HEADS, SETS, left, named, scored
 
     rows = [(row, found) for row, found in scored() if row.group not in ("untouched", "time")][::-1]
     height = 1.2 + 0.22 * len(rows)
     figure, axes = pyplot.subplots(
         1, len(SETS), figsize=(12, height), sharey=True, layout="constrained"
     )
-    for axis, name in zip(axes, SETS, strict=True):
+    for axis, name, head in zip(axes, SETS, HEADS, strict=True):
         for place, (row, found) in enumerate(rows):
             color = "#1f5a94" if row.group in ("ours", "packaged") else "#c8742c"
             drawn, colors = found["sets"][name], found["colors"].get(name)
-            leading = colors or drawn
-            ratio = leading["ratio"]["fmse"]
-            axis.plot(leading["ratio_ci95"]["fmse"], [place, place], "-", color=color, alpha=0.5)
+            ratio, interval, _ = left(colors or drawn)
+            axis.plot(interval, [place, place], "-", color=color, alpha=0.5)
             axis.plot(*_within(ratio, place, "o"), color=color, markersize=5)
             if ratio > WORST:
                 axis.text(WORST, place, f"{ratio:.1f} ", fontsize=7, ha="right", va="bottom")
             if colors is not None:
-                axis.plot(*_within(drawn["ratio"]["fmse"], place, "|"), color=color, markersize=8)
+                axis.plot(*_within(left(drawn)[0], place, "|"), color=color, markersize=8)
         axis.axvline(1.0, color="black", linewidth=0.8, linestyle=":")
         axis.set_xlim(0.0, WORST)
-        axis.set_title(name, fontsize=10)
+        axis.set_title(head, fontsize=10)
     axes[0].set_yticks(range(len(rows)), [named(row, found) for row, found in rows], fontsize=8)
     figure.supxlabel(
         "fMSE, of the untouched composite's (dot: colors alone, with its interval; bar: as drawn)",

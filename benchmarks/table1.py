@@ -30,10 +30,11 @@ from typing import Any
 import numpy as np
 import table1_composites
 from hardware import chosen, describe
-from look_scores import make_set
+from look_scores import REAL_LIGHT, make_set
 from method_cost import timed
-from table1_rows import REFERENCE, ROWS, Row
+from table1_rows import BENEATH, PACKAGED, REFERENCE, ROWS, Row
 
+from vhmae.data.aligned import LEADING_BELOW
 from vhmae.data.digests import set_digest, settings_digest
 from vhmae.data.hyoutube import read_list
 from vhmae.evaluation.classical import as_map
@@ -263,19 +264,38 @@ def _in_runs(named: Any) -> Any:
 
 
 def differences(rows: dict[str, Report]) -> list[Report]:
-    """Each row less the reference's, over the same composites of each set."""
-    if REFERENCE not in rows:
-        return []
-    ours = rows[REFERENCE]
-    return [
-        {"row": name, "data": data, "colors": kind == "colors", **paired_difference(report, other)}
-        for name, found in rows.items()
-        if name != REFERENCE
-        for kind in ("sets", "colors")
-        for data, report in found["sets" if name in MAPS else kind].items()
-        if (other := ours[kind].get(data)) is not None
-        and report["digests"]["set"] == other["digests"]["set"]
+    """Each row less the reference's, the packaged weights' and that of the row beneath it, over the
+    same composites of each set; of real light those under the limit, which lead."""
+    pairs = []
+    for name, found in rows.items():
+        for to in dict.fromkeys((REFERENCE, PACKAGED, BENEATH.get(name, REFERENCE))):
+            if to == name or to not in rows:
+                continue
+            for kind in ("sets", "colors"):
+                for data, report in _of_kind(name, found, kind).items():
+                    other = _of_kind(to, rows[to], kind).get(data)
+                    if other is None or report["digests"]["set"] != other["digests"]["set"]:
+                        continue
+                    facts = {"row": name, "to": to, "data": data, "colors": kind == "colors"}
+                    if data in REAL_LIGHT:
+                        report, other = _leading(report), _leading(other)
+                        facts["below_fmse"] = LEADING_BELOW
+                    pairs.append({**facts, **paired_difference(report, other)})
+    return pairs
+
+
+def _of_kind(name: str, found: Report, kind: str) -> Report:
+    """The reports of a row by set, as drawn or by its colors alone."""
+    reports: Report = found["sets" if name in MAPS else kind]
+    return reports
+
+
+def _leading(report: Report) -> Report:
+    """A report with the composites alone that lead in real light, where others rule the mean."""
+    detail = [
+        one for one in report["composites_detail"] if one["untouched"]["fmse"] < LEADING_BELOW
     ]
+    return {**report, "composites_detail": detail}
 
 
 def main() -> None:
@@ -361,10 +381,11 @@ def write(path: Path, work: Path, found: dict[str, Report], facts: dict[str, Rep
     pairs += [
         pair
         for pair in before["paired"]
-        if _place(pair) not in made
+        if "to" in pair
+        and _place(pair) not in made
         and all(
             _digests(stood, name, pair) == _digests(rows, name, pair)
-            for name in (pair["row"], REFERENCE)
+            for name in (pair["row"], pair["to"])
         )
     ]
     report = {"schema": 1, "hardware": describe(), "rows": ordered, "paired": pairs}
@@ -375,8 +396,8 @@ def _each(change: Callable[[Report], Report], reports: dict[str, Report]) -> dic
     return {data: change(report) for data, report in reports.items()}
 
 
-def _place(pair: Report) -> tuple[str, str, bool]:
-    return pair["row"], pair["data"], pair["colors"]
+def _place(pair: Report) -> tuple[str, str, str, bool]:
+    return pair["row"], pair["to"], pair["data"], pair["colors"]
 
 
 def _digests(rows: dict[str, Report], name: str, pair: Report) -> Report | None:

@@ -75,8 +75,12 @@ class Row:
         return {"parameters": 0}
 
 
+VIDEO = ("huang-", "co2net-")
+"""How the names of methods for videos begin; that of the network beneath follows."""
+
+
 def _compared(name: str) -> Row:
-    video = name.startswith(("huang-", "co2net-"))
+    video = name.startswith(VIDEO)
     return Row(
         name,
         COMPARATORS[name].title,
@@ -106,7 +110,7 @@ EQUAL_SAMPLES = (
     Row("reinhard", "Reinhard", "classical", "reinhard"),
     Row("histogram", "histogram matching", "classical", "histogram"),
     Row("mkl", "Monge-Kantorovich", "classical", "mkl"),
-    Row("constant", "one constant map", "bound", "constant"),
+    Row("constant", "a constant map of the set's kind of looks", "bound", "constant"),
     *(_compared(name) for name in COMPARATORS),
     _ours("vhmae-plain", "VHMAE as printed"),
     _ours("vhmae-transforms", "VHMAE with transforms"),
@@ -120,6 +124,14 @@ EQUAL_TIME = tuple(
 fourth."""
 REFERENCE = "vhmae-transforms"
 """What every other row's difference is taken to."""
+PACKAGED = "default"
+"""What it is taken to besides."""
+BENEATH = {
+    **{name: name.partition("-")[2] for name in COMPARATORS if name.startswith(VIDEO)},
+    **{row.name: row.name.removesuffix("-equal-time") for row in EQUAL_TIME},
+}
+"""And what to, of rows that stand on another one: the network for pictures under a method for
+videos, the same method after equal samples."""
 ROWS = (
     *EQUAL_SAMPLES,
     *EQUAL_TIME,

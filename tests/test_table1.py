@@ -133,6 +133,24 @@ def test_a_map_of_colors_is_paired_in_both_columns(tables: ModuleType) -> None:
     ]
 
 
+def test_in_real_light_the_composites_that_lead_are_paired(tables: ModuleType) -> None:
+    table1 = importlib.import_module("table1")
+    rows = {
+        name: {"sets": {data: report(name, fmse) for data in ("val-one", "val-real")}, "colors": {}}
+        for name, fmse in (("is2am", 7.0), (table1.REFERENCE, 5.0))
+    }
+    for row in rows.values():
+        detail = row["sets"]["val-real"]["composites_detail"]
+        far = {**detail[0], "name": "far/object_1", "values": {"fmse": 9000.0}}
+        detail.append({**far, "untouched": {"fmse": 9000.0}})
+    pairs = {pair["data"]: pair for pair in table1.differences(rows)}
+    counts = {data: len(rows["is2am"]["sets"][data]["composites_detail"]) for data in pairs}
+    assert counts["val-real"] == counts["val-one"] + 1
+    assert pairs["val-real"]["composites"] == pairs["val-one"]["composites"]
+    assert pairs["val-real"]["below_fmse"] == 3000.0
+    assert "below_fmse" not in pairs["val-one"]
+
+
 def test_what_dev_two_leaves_least_of_is_chosen_and_an_edge_is_told(
     tables: ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -30,6 +30,7 @@ from vhmae.comparators.training import (
 from vhmae.comparators.weights import load_comparator, save_comparator
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
+from vhmae.digest import file_digest
 from vhmae.errors import InputError
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.recipe import DataConfig, Recipe, Stage, TrainConfig
@@ -284,6 +285,7 @@ def test_what_stands_on_a_network_takes_its_trained_weights(tmp_path: Path) -> N
     course = Course(image_size=16, clip_frames=2)
     plan = ComparatorRecipe(comparator="co2net-is2am", backbone=str(path), train=course)
     model = build_comparator(plan)
+    assert ComparatorTrainer(plan, tmp_path / "run").backbone_digest == file_digest(path)
     expected = load_comparator(path)[0].state_dict()
     assert all(
         torch.equal(value, expected[key])
@@ -362,7 +364,7 @@ def test_a_backbone_is_named_on_the_command_line(
     recipe = Path(__file__).parents[2] / "configs" / "comparators" / "co2net-rainnet.yaml"
     words = ("train", "--config", str(recipe), "-o", str(tmp_path / "run"), "--data.root", "none")
     said = error_of(*words, "--backbone", "mine.safetensors", capsys=capsys)
-    assert "mine.safetensors: cannot be read" in said
+    assert "--backbone mine.safetensors: no such file; train that method first" in said
     assert "did you mean --backbone" in error_of(*words, "--backbones", "x", capsys=capsys)
 
 

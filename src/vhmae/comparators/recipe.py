@@ -75,7 +75,8 @@ class ComparatorRecipe:
     comparator: str
     """A name of the catalogue."""
     backbone: str = ""
-    """Trained weights of the network that Huang et al. and CO2Net stand on; CO2Net needs them."""
+    """Trained weights of the network that Huang et al. and CO2Net stand on, from where you stand;
+    CO2Net needs them."""
     scenes: SceneRecipe = dataclasses.field(default_factory=SceneRecipe)
     data: DataConfig = dataclasses.field(
         default_factory=lambda: DataConfig(cameras="looks/wb_maps.npz")

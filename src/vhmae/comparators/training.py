@@ -30,6 +30,7 @@ from vhmae.config import build, to_tree
 from vhmae.data.looks import LookSampler
 from vhmae.data.pairs import PairSampler
 from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
+from vhmae.digest import file_digest
 from vhmae.errors import InputError, VhmaeError
 from vhmae.model.precision import (
     Precision,
@@ -162,6 +163,7 @@ class ComparatorTrainer:
             precision=choose_training_precision(course.precision, self.device)
         )
         self.model = build_comparator(recipe).to(self.device)
+        self.backbone_digest = file_digest(Path(recipe.backbone)) if recipe.backbone else None
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         trained = [p for p in self.model.parameters() if p.requires_grad]
         self.rate = course.learning_rate or self.entry.schedule.learning_rate
@@ -283,6 +285,8 @@ class ComparatorTrainer:
             "critics": course.critics,
             "licence": self.recipe.data.told_licence,
         }
+        if self.backbone_digest is not None:
+            facts["backbone_sha256"] = self.backbone_digest
         if self.state.processor_seconds is not None:
             facts["processor_seconds"] = round(self.state.processor_seconds)
         config = self.entry.config.for_size(course.image_size)

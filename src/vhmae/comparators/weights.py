@@ -119,6 +119,11 @@ def load_backbone(model: Comparator, path: Path) -> None:
     backbone = getattr(model, "backbone", None)
     if backbone is None:
         raise InputError(f"{path}: this method takes no other network's weights; leave them out")
+    if not path.is_file():
+        raise InputError(
+            f"`backbone` {path}: no such file; train that method first, and name its weights, from "
+            "where you stand"
+        )
     trained, card = load_comparator(path)
     if type(trained) is not type(backbone) or trained.config != backbone.config:
         raise InputError(
