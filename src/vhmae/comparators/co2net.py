@@ -1,5 +1,6 @@
-"""CO2Net: Deep Video Harmonization with Color Mapping Consistency (VHMAE's Table 1).
+"""CO2Net: Deep Video Harmonization with Color Mapping Consistency.
 
+VHMAE's Table 1 prints fMSE 325.36, MSE 43.81 over RainNet, and 186.72, 26.50 over iS2AM.
 Lu, Huang, Niu, Cong, Zhang, IJCAI 2022. A trained network for pictures,
 frozen; for each frame a look-up table from its neighbours (``neighbour_lut.py``); a small network
 that makes one picture of both.

@@ -1,5 +1,6 @@
-"""DoveNet: Deep Image Harmonization via Domain Verification (VHMAE's Table 1).
+"""DoveNet: Deep Image Harmonization via Domain Verification.
 
+VHMAE's Table 1 prints fMSE 422.84, MSE 58.51.
 Cong, Zhang, Niu, Liu, Ling, Li, Zhang, CVPR 2020: an attended U-Net, trained by L1 and, with
 ``critics: true``, by the two scores of a critic (``critic.py``).
 Differs from the publication: the critic is an option, the plain row is L1 alone; below 256 pixels

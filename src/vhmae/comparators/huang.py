@@ -1,5 +1,6 @@
-"""Huang et al.: Temporally Coherent Video Harmonization (a video row of VHMAE's Table 1).
+"""Huang et al.: Temporally Coherent Video Harmonization.
 
+VHMAE's Table 1 prints fMSE 373.17, MSE 43.94 over RainNet, and 199.89, 27.89 over iS2AM.
 Huang, Xu, Tan, Liu, "Temporally Coherent Video Harmonization Using Adversarial Networks", TIP 2019,
 as CO2Net's authors build it anew over RainNet and iS2AM for their table (Lu et al., IJCAI 2022): a
 network for pictures that is trained to say of a frame what it says of the frame before, moved by

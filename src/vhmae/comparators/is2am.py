@@ -1,5 +1,6 @@
-"""iS2AM: Foreground-aware Semantic Representations for Image Harmonization (VHMAE's Table 1).
+"""iS2AM: Foreground-aware Semantic Representations for Image Harmonization.
 
+VHMAE's Table 1 prints fMSE 203.77, MSE 28.90.
 Sofiiuk, Popenova, Konushin, WACV 2021, "iSSAM" of their tables: a U-Net with the spatial-separated
 attention of S2AM (Cun and Pun, TIP 2020) and a head that passes the composite on where its
 attention map says so. The variants with a pretrained HRNet are left out: their weights are not to
