@@ -144,6 +144,9 @@ export interface OpenClip {
   state: ProjectState;
   /** How much of it has been read, 0 to 1. */
   read: number;
+  /** It goes when it is closed. */
+  sent: boolean;
+  saved: boolean;
 }
 
 export interface ChangeRow {

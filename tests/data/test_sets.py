@@ -180,6 +180,19 @@ def test_one_look_shares_the_untouched_target(videos: Path, cubes: Path, tmp_pat
     assert names <= {"5", "10"}  # held out
 
 
+def test_each_crop_of_a_video_has_a_target_of_its_own(
+    videos: Path, cubes: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "cropped"
+    recipe = SynthesisRecipe(videos=videos, luts=cubes, looks="one", crop=(0.1, 0.5), frames=2)
+    synthesize(dataclasses.replace(recipe, shifts=("parametric",)), out)
+    samples = read_list(out)
+    assert len({sample.real for sample in samples}) == len(samples) > 2
+    for sample in samples:
+        composite, target, mask = sample.read()
+        assert composite.shape == target.shape == (*mask.shape, 3)
+
+
 def test_the_same_seed_gives_the_same_files(videos: Path, cubes: Path, tmp_path: Path) -> None:
     for name in ("x", "y"):
         synthesize(

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from tests.support.server import serving
-from vhmae.web.connections import FEWEST_CONNECTIONS, most_connections
+from vhmae.web.connections import FEWEST_CONNECTIONS, LEAST_SENT, most_connections
 
 PATIENCE = 1.5
 # An application with a call that is fast, one that takes its time, and an answer that is large.
@@ -151,6 +151,20 @@ def test_a_drop_now_and_then_does_not_keep_a_connection(start: Callable[..., str
             one.setblocking(True)
     assert time.monotonic() - began < 4 * PATIENCE
     one.close()
+
+
+def test_a_long_body_over_a_slow_line_comes_through(start: Callable[..., str]) -> None:
+    address = start(30)
+    size, piece = 3 * LEAST_SENT, LEAST_SENT // 4
+    with socket.create_connection(port_of(address)) as one:
+        head = f"POST /api/echo HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n"
+        one.sendall(head.encode())
+        began = time.monotonic()
+        for _ in range(size // piece):
+            one.sendall(b" " * piece)
+            time.sleep(PATIENCE / 8)
+        assert time.monotonic() - began > PATIENCE
+        assert not one.recv(1000).startswith(b"HTTP/1.1 408")
 
 
 def test_whoever_does_not_take_an_answer_is_sent_away(start: Callable[..., str]) -> None:

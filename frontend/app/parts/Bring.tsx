@@ -90,7 +90,7 @@ function OpenClips() {
 }
 
 function OpenRow({ clip }: { clip: OpenClip }) {
-  const shut = (): void => void closeClip(clip.id, clip.name);
+  const shut = (): void => void closeClip(clip.id, clip.name, clip.sent, clip.saved);
   const key = (event: KeyboardEvent): void => {
     if (event.key === "Delete" || event.key === "Backspace") shut();
   };

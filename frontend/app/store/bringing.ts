@@ -192,10 +192,19 @@ async function send(file: File): Promise<string> {
   }
 }
 
-async function sendPart(upload: string, offset: number, part: Blob, signal: AbortSignal) {
+const TRIES = 4;
+const WAIT_MS = 1000;
+
+/** Send a piece; a line that breaks, or is slow, is tried again after a while. */
+async function sendPart(upload: string, offset: number, part: Blob, signal: AbortSignal, tries = TRIES) {
   try {
     return await api.sendChunk(upload, offset, part, signal);
   } catch (error) {
+    const isPassing = !(error instanceof ApiError) || error.status === 0 || error.status === 408 || error.status >= 500;
+    if (isPassing && tries > 1 && !signal.aborted) {
+      await new Promise((resolve) => window.setTimeout(resolve, WAIT_MS * (TRIES + 1 - tries)));
+      return sendPart(upload, offset, part, signal, tries - 1);
+    }
     const received = error instanceof ApiError && error.status === 409 && error.refusal.values.received;
     if (typeof received === "number" && received !== offset) return { received, path: null };
     throw error;

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { api } from "../api";
 import { t } from "../text";
 import type { OpenClip } from "../types";
-import { close, isSaved, project } from "./project";
+import { close, isSaved, project, revision } from "./project";
 import { complain, tell } from "./session";
 
 export const opened = signal<OpenClip[]>([]);
@@ -26,13 +26,15 @@ export async function fetchOpened(): Promise<void> {
 /** Clips that this tab is having closed: what is told of these is no news from another one. */
 const closing = new Set<string>();
 
-/** Have the server let a clip go; what was said of it is saved beside it. */
-export async function closeClip(id: string, name: string): Promise<void> {
+/** Have the server let a clip go. What was said of it is saved beside it; what was sent goes, with all that was said of it, so that
+ * somebody who said something is asked. */
+export async function closeClip(id: string, name: string, isSent: boolean, isSaid: boolean): Promise<void> {
   closing.add(id);
   try {
     if (project.value?.id === id && !(await isSaved())) return; // why not has been told
+    if (isSent && isSaid && !window.confirm(t("opened.ask", { name }))) return;
     await api.close(id);
-    if (await isLeft(id)) tell(t("opened.closed", { name }));
+    if (await isLeft(id)) tell(t(isSent ? "opened.gone" : "opened.closed", { name }));
     else tell(t("opened.unsaved"), "problem");
   } catch (error) {
     complain(error);
@@ -45,14 +47,15 @@ export async function closeClip(id: string, name: string): Promise<void> {
 /** Close the clip that is shown. */
 export async function closeShown(): Promise<void> {
   const open = project.value;
-  if (open) await closeClip(open.id, open.name);
+  if (open) await closeClip(open.id, open.name, open.place === null, revision.value > 1);
 }
 
 /** Another tab has closed a clip. */
 export async function hearOfClosing(id: string): Promise<void> {
   if (closing.has(id)) return;
   if (project.value?.id === id) {
-    if (await isLeft(id)) tell(t("page.closed"));
+    const isSent = project.value.place === null;
+    if (await isLeft(id)) tell(t(isSent ? "page.gone" : "page.closed"));
     else tell(t("opened.unsaved"), "problem");
   }
   await fetchOpened();

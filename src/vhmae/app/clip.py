@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 import numpy as np
@@ -52,6 +51,7 @@ from vhmae.guide.options import GuideOptions
 from vhmae.overlap import run_ahead
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.reader import to_uint8
+from vhmae.video.sequence import files_of
 from vhmae.work.analysis import BACKGROUND, Analysis, Ready
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.named import came_among_neighbors
@@ -74,14 +74,15 @@ def seen_of(job: HarmonizeJob) -> dict[str, Any]:
     return seen | {"move": Move.parse(job.move).sides}  # how far each goes is not seen
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """By which a file that was made anew is told; folders change with what else is written there,
-    and sequences are many files: None."""
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    """By which a file, or one of the pictures of a sequence, is told that was made anew: how many
+    there are, their bytes, and when the last was written. None where there is none."""
     try:
-        stat = path.stat()
-    except OSError:
+        stats = [one.stat() for one in files_of(path)]
+    except (OSError, InputError):
         return None
-    return (stat.st_size, stat.st_mtime_ns) if S_ISREG(stat.st_mode) else None
+    newest = max(stat.st_mtime_ns for stat in stats)
+    return len(stats), sum(stat.st_size for stat in stats), newest
 
 
 class OpenClip:
@@ -101,7 +102,9 @@ class OpenClip:
         self.info = info
         whole = sources
         if job.start or job.end is not None:
-            whole = Sources(dataclasses.replace(job, start=0.0, end=None))
+            # Layers of unequal length end where they are told to.
+            end = None if sources.layers is None else job.end
+            whole = Sources(dataclasses.replace(job, start=0.0, end=end))
             whole.check()
         self.reel = Reel(whole)
         self.objects = sources.objects

@@ -24,7 +24,8 @@ def make_demo(folder: Path) -> Path:
     composite.
 
     Raises:
-        InputError: where the folder cannot be made or written.
+        InputError: where the folder cannot be made or written, or holds a file of one's own by the
+            name of one of the demo's.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -33,8 +34,11 @@ def make_demo(folder: Path) -> Path:
             f"{folder}: cannot be made ({error.strerror}); name another folder"
         ) from None
     composite, mask = folder / COMPOSITE, folder / MASK
-    if not (composite.is_file() and mask.is_file()):
+    there = [path for path in (composite, mask) if path.exists()]
+    if not there:
         write_inputs(composite, mask, _seen)
+    elif len(there) == 1:
+        raise InputError(f"{there[0]}: is in the way of the demo; name another folder")
     return composite
 
 

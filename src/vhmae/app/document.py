@@ -35,7 +35,7 @@ LARGEST_BYTES = 20_000_000
 
 def new_document(job: dict[str, Any]) -> dict[str, Any]:
     """The document of a clip that was not opened before."""
-    return {**MARK, "job": job, "guide": Guide().to_tree(), "versions": [], "view": {}}
+    return {**MARK, "job": tidied(job), "guide": Guide().to_tree(), "versions": [], "view": {}}
 
 
 def read_document(path: Path) -> dict[str, Any]:

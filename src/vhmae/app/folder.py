@@ -89,9 +89,18 @@ class Folder:
 
     def plain(self, text: str) -> str:
         """A message without where the folder, and what was sent, lie."""
-        for place in (self.root, self.uploads.folder, self.uploads.folder.resolve()):
-            text = text.replace(f"{place}/", "").replace(str(place), ".")
+        for place in (self.uploads.folder, self.uploads.folder.resolve(), self.root):
+            if place == Path(place.anchor):  # all paths begin with it
+                continue
+            whole = rf"(?<![\w./-]){re.escape(str(place))}"
+            text = re.sub(rf"{whole}/", "", text)
+            text = re.sub(rf"{whole}(?![\w-])", ".", text)
         return text
+
+    def is_sent(self, path: Path) -> bool:
+        """Whether something lies where what is sent does, which goes with this run; it may be a
+        place within the folder."""
+        return path.resolve().is_relative_to(self.uploads.folder.resolve())
 
     def told(self, text: str, base: Path) -> Path:
         """The file that a project names, from its folder ``base``; it may be an absolute path.

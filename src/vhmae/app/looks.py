@@ -96,7 +96,8 @@ class Looks:
             self._lapsed.discard(number)
             self._looks[number] = look
             free = [one for one in self._looks if one not in named]
-            gone = [before] + [self._looks.pop(one) for one in free[: len(free) - MOST_KEPT]]
+            spare = max(0, len(free) - MOST_KEPT)
+            gone = [before] + [self._looks.pop(one) for one in free[:spare]]
         for one in gone:
             if one is not None and one.file is not None:
                 one.file.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import logging
 import secrets
-import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -18,6 +17,7 @@ from typing import Any, Literal
 from vhmae.app.clip import OpenClip, plain_job, seen_of
 from vhmae.app.commands import Place
 from vhmae.app.document import Document
+from vhmae.app.doubts import doubts_of
 from vhmae.app.folder import Folder
 from vhmae.app.refusals import Refused
 from vhmae.app.run import RunFolder
@@ -121,9 +121,8 @@ class Project:
     @property
     def outputs(self) -> Path:
         """Where results go: beside the project; into the folder, where the clip was sent."""
-        beside = self.document.path.parent
-        inside = beside.resolve().is_relative_to(self.house.folder.root)
-        return beside if inside else self.house.folder.root
+        folder, beside = self.house.folder, self.document.path.parent
+        return folder.root if folder.is_sent(beside) else beside
 
     @property
     def place(self) -> Place:
@@ -388,13 +387,24 @@ class Project:
     def brief(self) -> dict[str, Any]:
         """The project as ``GET api/projects`` tells it among others."""
         progress = self.progress()["maps"]
-        return {"id": self.number, "name": self.name, "state": self.state, "read": progress}
+        facts = {"id": self.number, "name": self.name, "state": self.state, "read": progress}
+        return facts | {"sent": self._is_sent, "saved": self.document.is_saved}
+
+    @property
+    def _own_weights(self) -> str | None:
+        """What runs here in the place of the weights that the project was made with."""
+        return self.house.settings.weights if "weights" in self.overruled else None
+
+    @property
+    def _is_sent(self) -> bool:
+        """Whether the clip was sent, so that it goes when it is closed."""
+        return self.house.folder.is_sent(self.document.path)
 
     def facts(self) -> dict[str, Any]:
         """The project as ``GET api/projects/ID`` tells it."""
         clip, job = self._clip, self.document.tree["job"]
         path, place = self.document.path.resolve(), None
-        if path.is_relative_to(self.house.folder.root):
+        if not self._is_sent:
             place = path.relative_to(self.house.folder.root).as_posix()
         facts: dict[str, Any] = {
             "id": self.number,
@@ -426,24 +436,14 @@ class Project:
             "preview": {"width": clip.preview[0], "height": clip.preview[1]},
             "grid": clip.grid or None,
             "warnings": [
-                self.house.folder.plain(one)
-                for one in dict.fromkeys(
-                    [*self._other_weights(), *clip.analysis.warnings(), *clip.hearer.warnings]
-                )
+                *doubts_of(self.document, self.house.folder, self._own_weights),
+                *map(
+                    self.house.folder.plain,
+                    dict.fromkeys([*clip.analysis.warnings(), *clip.hearer.warnings]),
+                ),
             ],
             "shots": clip.shots(),
         }
-
-    def _other_weights(self) -> list[str]:
-        """What is to be said where the project was made with other weights than run here."""
-        if "weights" not in self.overruled:
-            return []
-        own = self.house.settings.weights
-        said = self.document.tree["job"].get("weights", HarmonizerSettings().weights)
-        return [
-            f"the project is of the weights {said}; shown and taken away here is what {own} make "
-            f"of it (vhmae app --weights {shlex.quote(str(said))} shows the project's own)"
-        ]
 
     # --- changing the document
 

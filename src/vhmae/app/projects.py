@@ -40,6 +40,9 @@ class Projects:
     def __init__(self, house: House) -> None:
         self.house = house
         self._open: dict[str, Project] = {}
+        self._revisions: dict[str, int] = {}
+        """The last of each clip that was closed: none comes again, so that no tab takes what it
+        knows of before for what there is."""
         self._lock = threading.Lock()
 
     def open_file(self, text: str) -> Project:
@@ -117,7 +120,7 @@ class Projects:
         path = self.house.folder.path(text)
         if path.is_relative_to(project.parent):
             return path.relative_to(project.parent).as_posix()
-        if not project.is_relative_to(self.house.folder.root):  # beside what was sent
+        if self.house.folder.is_sent(project):
             return path.as_posix()
         ups = len(project.parent.relative_to(self.house.folder.root).parts)
         return "../" * ups + path.relative_to(self.house.folder.root).as_posix()
@@ -131,8 +134,10 @@ class Projects:
             if found is None and len(self._open) >= self.house.most:
                 raise Refused("server.too-many", most=self.house.most)
             if found is not None:
-                found.close()
-            project = Project(number, document(), self.house)
+                self._left(found)
+            made = document()
+            made.revision += self._revisions.get(number, 0)
+            project = Project(number, made, self.house)
             self._open[number] = project
         project.begin()
         return project
@@ -161,14 +166,18 @@ class Projects:
         project = self.get(number)
         with self._lock:
             self._open.pop(number, None)
-        project.close()
+            self._left(project)
         self._give_back(project)
         self.house.tell("closed", {"id": number})
+
+    def _left(self, project: Project) -> None:
+        project.close()
+        self._revisions[project.number] = project.document.revision
 
     def _give_back(self, project: Project) -> None:
         """Make room: what was sent for a clip that was sent itself, and that nothing else open
         names, cannot be reached any more. A clip of the folder can be opened again, with it."""
-        if project.document.path.is_relative_to(self.house.folder.root):
+        if not self.house.folder.is_sent(project.document.path):
             return
         named = _sent(project).difference(*map(_sent, list(self._open.values())))
         for upload in named:

@@ -168,7 +168,9 @@ def _write_composite(
     foreground = draw_look(rng, sources, recipe.shifts, recipe.strengths, beside=background)
     added = draw_added(rng, recipe.shifts)
     name = folder_name(clip.name)
-    target_name = name if background is IDENTITY else f"{name}-look{index + 1}"
+    # Composites of one video have one target where nothing was done to it.
+    is_whole = background is IDENTITY and recipe.crop is None
+    target_name = name if is_whole else f"{name}-look{index + 1}"
     item = Path(name) / f"object_{index + 1}"
     real, mask, composite, skin = (
         output / REAL / target_name,

@@ -97,7 +97,7 @@ def check_frame(frame: Picture, mask: Matte) -> None:
     """Refuse a frame and mask that :meth:`Harmonizer.step` does not take."""
     _check_array("frame", frame)
     _check_array("mask", mask)
-    if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2]:
+    if frame.ndim != 3 or frame.shape[2] != 3 or mask.shape != frame.shape[:2] or 0 in mask.shape:
         raise ShapeError(
             f"expected a frame (H, W, 3) and a mask (H, W) of the same size, got {frame.shape} and "
             f"{mask.shape}"

@@ -24,6 +24,7 @@ SPARE_DESCRIPTORS = 192
 MOST_CONNECTIONS = 4000
 FEWEST_CONNECTIONS = 16
 LOOK_EVERY_SECONDS = 0.5
+LEAST_SENT = 16 * 1024
 LEAST_TAKEN = 32 * 1024
 MOST_REFUSED = 64
 """Connections that are told at one time that there is no room; more are closed without a word."""
@@ -55,7 +56,7 @@ class Patience:
     head: float = 10.0
     """For the head of a request, from when the connection was opened or the head began."""
     body: float = 20.0
-    """For the body of a request."""
+    """For ``LEAST_SENT`` bytes of the body of a request, or for its end."""
     answer: float = 30.0
     """For somebody to take ``LEAST_TAKEN`` bytes of an answer."""
 
@@ -128,6 +129,7 @@ class Connection(H11Protocol):
         self.is_refused = False
         self._since = time.monotonic()
         self._stage = "head"
+        self._came = 0  # bytes of a body, since we began to wait
         self._left = 0  # bytes of an answer that wait to be taken
 
     @property
@@ -164,13 +166,17 @@ class Connection(H11Protocol):
             return
         if self.timeout_keep_alive_task is not None:  # the first of another request
             self._since, self._stage = time.monotonic(), "head"
+        if self._stage == "body":
+            self._came += len(data)
+            if self._came >= LEAST_SENT:
+                self._since, self._came = time.monotonic(), 0
         super().data_received(data)
 
     def hurry(self, now: float) -> None:
         """Close it if what is waited for does not come."""
         stage, left = self.stage, self.transport.get_write_buffer_size()
         if stage != self._stage or left <= self._left - LEAST_TAKEN:
-            self._since, self._stage, self._left = now, stage, left
+            self._since, self._stage, self._came, self._left = now, stage, 0, left
         self._left = max(self._left, left)
         patience: float | None = getattr(self.room.patience, stage, None)
         between = stage == "head" and self.timeout_keep_alive_task is not None  # uvicorn ends these
