@@ -193,6 +193,22 @@ def test_hdr_that_would_be_taken_for_sdr_is_refused(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("out", "more"),
+    [("out.%04d.jpg", []), ("out.mp4", ["--codec", "libx264", "--pix-fmt", "yuv420p"])],
+)
+def test_log_of_ten_bit_is_not_written_in_eight(
+    out: str,
+    more: list[str],
+    hdr_work: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command: list[str | Path] = ["harmonize", hdr_work / "log.mkv", "--mask", hdr_work / "m.npz"]
+    command += ["--input-space", "ARRI LogC3", "-o", tmp_path / out, *more, "--check"]
+    assert "needs 10 bit, and" in error_of(*command, capsys=capsys)
+
+
 def test_hdr_becomes_pictures_that_say_so(hdr_work: Path, tmp_path: Path) -> None:
     run(hdr_work, "PQ.mkv", tmp_path / "video.mkv")
     expected = light_in(tmp_path / "video.mkv")

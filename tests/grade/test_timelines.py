@@ -261,7 +261,9 @@ def test_a_sequence_on_twos_is_named_by_opentimelineio_and_refused_for_an_edl(
     )
     media = written(folder, tmp_path / "look.otio")[0].media_reference
     assert (media.start_frame, media.frame_step) == (1001, 2)
+    assert media.number_of_images_in_sequence() == 12
     assert media.target_url_for_image_number(3) == "plates/a.1007.png"
+    assert media.target_url_for_image_number(11) == "plates/a.1023.png"
     with pytest.raises(InputError, match="export otio"):
         media_of(probe_source(folder, "composite"), tmp_path / "look.edl")
 

@@ -22,6 +22,7 @@ from tests.support.networks import model
 from tests.support.scenes import save_bold_weights
 from vhmae.arrays import Array
 from vhmae.cli import main
+from vhmae.color.light import carried
 from vhmae.color.srgb import encoded, linear
 from vhmae.errors import VhmaeError
 from vhmae.guide.dials import DIAL_RANGES, Dials, turn
@@ -158,16 +159,21 @@ def test_knobs_act_after_freezing(script: Any, network: vhmae.VHMAE) -> None:
         setattr(script, name, 0.0)
 
 
-def test_light_above_one_is_kept_and_nothing_is_made_of_what_says_nothing(script: Any) -> None:
+def test_light_above_one_moves_as_that_of_files_and_nothing_is_made_of_what_says_nothing(
+    script: Any,
+) -> None:
     light, matte = scene(90, 160)
     bright = light.copy()
     bright[30, 70] = (4.0, 3.0, 2.0)
-    got = made(script, bright, matte)
-    assert (
-        got[30, 70] >= (3.0, 2.0, 1.0)
-    ).all()  # what is above 1, and what the maps leave below it
-    assert np.array_equal(got[matte == 0], light[matte == 0])
+    white = np.minimum(bright, 1.0)
+    got, at_white = made(script, bright, matte), made(script, white, matte)
+    wanted = carried(bright[30, 70], white[30, 70], at_white[30, 70])
+    assert got[30, 70] == pytest.approx(wanted, abs=1e-4)
     assert np.abs(got[30, 70] - bright[30, 70]).max() > HALF_A_LEVEL
+    script.exposure = -2.0
+    assert made(script, bright, matte)[30, 70].max() < 0.6 * got[30, 70].max()
+    script.exposure = 0.0
+    assert np.array_equal(got[matte == 0], light[matte == 0])
     bright[31, 70] = np.nan
     broken = made(script, bright, matte)
     assert np.isnan(broken[31, 70]).all()

@@ -21,11 +21,14 @@ from vhmae.errors import InputError
 HALF_WAY = 0.5
 
 
+SideName = Literal["foreground", "background"]
+
+
 @dataclasses.dataclass(frozen=True)
 class Side:
     """The side of a composite that a harmonizer is of."""
 
-    of: Literal["foreground", "background"] = "foreground"
+    of: SideName = "foreground"
     alone: bool = True
     """Whether the other side stays as it is."""
 

@@ -44,9 +44,26 @@ class Cdl:
 def _apply(rgb: Array, numbers: Array) -> Array:
     """Colours graded by slope, offset, power and saturation in a row (10,)."""
     slope, offset, power = numbers[:9].reshape(3, 3)
-    graded = np.clip(rgb * slope + offset, 1e-6, 1.0) ** power
+    lit = np.clip(rgb * slope + offset, 0.0, 1.0)
+    # Black stays black, whatever its power; in a fit, its logarithm is to be finite.
+    graded = np.where(lit > 0.0, np.maximum(lit, 1e-6) ** power, 0.0)
     luma = (graded @ LUMA.astype(np.float64))[:, None]
     return luma + numbers[9] * (graded - luma)
+
+
+def require_scipy(kind: str) -> Any:
+    """scipy's optimizers.
+
+    Raises:
+        InputError: where they are not installed; names the kind of grade that needs them.
+    """
+    try:
+        from scipy import optimize
+    except ImportError:
+        raise InputError(
+            f"export {kind}: scipy is not installed; run: pip install 'vhmae[grade]'"
+        ) from None
+    return optimize
 
 
 def fit_cdl(before: Colors, after: Colors, pixels: int = 20_000) -> Cdl:
@@ -56,12 +73,7 @@ def fit_cdl(before: Colors, after: Colors, pixels: int = 20_000) -> Cdl:
     Raises:
         InputError: where scipy is not installed.
     """
-    try:
-        from scipy.optimize import least_squares
-    except ImportError:
-        raise InputError(
-            "export cdl: scipy is not installed; run: pip install 'vhmae[grade]'"
-        ) from None
+    least_squares = require_scipy("cdl").least_squares
     step = max(1, len(before) // pixels)
     source, target = (part[::step].astype(np.float64) for part in (before, after))
     logs = np.array([True] * 3 + [False] * 3 + [True] * 4)  # the others stay above zero

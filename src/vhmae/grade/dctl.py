@@ -12,6 +12,9 @@ from pathlib import Path
 from vhmae.color.basis import QUADRATIC
 from vhmae.grade.shots import ShotGrade
 
+MOST_KEYS = 512
+"""Of a shot, by 31 numbers of four bytes each: 64 KiB are the constant memory that every GPU has."""
+
 _HEAD = """// {title}
 // Frames {first} to {last}. Put it on the foreground alone: it knows no matte. As a ResolveFX DCTL effect, not as a LUT: only
 // there is the frame's number known. "Shot starts at" is the number of the frame of the time line where the shot begins.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from vhmae.color.cube import write_cube
 from vhmae.engine.moving import Move
 from vhmae.errors import InputError
-from vhmae.grade.cdl import FORMATS, fit_cdl, require_ocio, write_cdls
-from vhmae.grade.dctl import write_dctl
+from vhmae.grade.cdl import FORMATS, fit_cdl, require_ocio, require_scipy, write_cdls
+from vhmae.grade.dctl import MOST_KEYS, write_dctl
 from vhmae.grade.job import ExportJob
 from vhmae.grade.media import Media, media_of, plain
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
@@ -41,6 +42,8 @@ DROPPED = {
     ),
 }
 """What each form cannot hold."""
+LEAST_CHANGE = 0.01
+"""Levels; of a smaller change there is no share to speak of."""
 KEY_FRAMES = 24
 """Frames from one key map to the next where a form holds several."""
 
@@ -58,31 +61,35 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     """
     _check(job)
     every = (job.key_frames or KEY_FRAMES) if job.kind == "dctl" else job.key_frames
-    media: list[Media] = []
+    media: dict[Path, Media] = {}
 
     def look_at(info: VideoInfo) -> None:  # what a file cannot say is refused before the work
-        if job.kind == "dctl" and info.encoding.space is not None:
+        if job.kind == "dctl" and info.encoding.space is not None and info.codec != "exr":
             raise InputError(
-                f"{job.composite}: is {info.space_name}, whose curve a DCTL of ours does not hold; "
+                f"{info.path}: is {info.space_name}, whose curve a DCTL of ours does not hold; "
                 "export cube"
             )
         if job.kind in ("edl", "otio"):
-            media.append(media_of(info, job.output))
+            media[info.path] = media_of(info, job.output)
 
     guided: dict[str, Any] = {}
 
     def heard_by(heard: Heard | None) -> None:
         guided.update(guided_report(heard))
 
-    grades, info, warnings = grade_shots(job, every, look_at, heard_by)
-    warnings = [*warnings, *(warning for one in media for warning in one.warnings)]
+    most_keys = MOST_KEYS if job.kind == "dctl" else None
+    grades, infos, warnings = grade_shots(job, every, look_at, heard_by, most_keys)
+    warnings = [*warnings, *(warning for one in media.values() for warning in one.warnings)]
+    if most_keys is not None:
+        warnings += _told_of_keys(grades, every)
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
-    if info.codec == "exr":
-        warnings.append(
-            f"{job.composite}: grades of OpenEXR are for sRGB of Rec. 709 in [0, 1], whatever its "
-            "values are: convert before and behind them"
-        )
+    warnings += [
+        f"{info.path}: grades of OpenEXR are for sRGB of Rec. 709 in [0, 1], whatever its values "
+        "are: convert before and behind them"
+        for info in infos.values()
+        if info.codec == "exr"
+    ]
     several = len(job.masks) > 1 and bool(Move.parse(job.move).foreground)
     two = bool(Move.parse(job.move).foreground and Move.parse(job.move).background)
     sides = [
@@ -95,7 +102,8 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     left: list[float] = []
     try:
         for side, written in zip(sides, files, strict=True):
-            left += _write(job, side, info, written, media[0] if media else None)
+            info = infos[side[0].side]
+            left += _write(job, side, info, written, media.get(info.path))
         for written in files:
             written.finish()
     except BaseException:
@@ -111,7 +119,7 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
             "last": grade.last,
             "change": round(grade.change_levels, 3),
             "left": round(levels, 3),
-            "share_left": round(levels / max(grade.change_levels, 1e-6), 4),
+            "share_left": _share(levels, grade.change_levels),
         }
         for grade, levels in zip(grades, left, strict=True)
     ]
@@ -124,6 +132,25 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
         "warnings": warnings,
         **guided,
     }
+
+
+def _share(left: float, change: float) -> float:
+    """How much of a change is left; 0 where there is none to speak of."""
+    return round(left / change, 4) if change >= LEAST_CHANGE else 0.0
+
+
+def _told_of_keys(grades: Sequence[ShotGrade], every: int | None) -> list[str]:
+    """What is to be said of shots that are too long for keys so near to one another."""
+    told = []
+    for grade in grades:
+        wanted = -(-(grade.last + 1 - grade.first) // (every or 1))
+        if len(grade.keys) < wanted:
+            told.append(
+                f"shot {grade.number}: {wanted} key maps are more than the constant memory of "
+                f"every GPU holds; wrote {len(grade.keys)}, {grade.keys[1].index - grade.first} "
+                "frames apart"
+            )
+    return told
 
 
 def _write(
@@ -236,6 +263,8 @@ def _check(job: ExportJob) -> None:
             f"{job.kind} holds one grade a shot; leave it out, or export cube or dctl",
             field="key_frames",
         )
+    if job.kind in ("cdl", "edl", "otio"):
+        require_scipy(job.kind)
     if job.kind == "cdl":
         require_ocio()
     if job.kind == "otio":

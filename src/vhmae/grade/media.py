@@ -62,7 +62,8 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
     """
     edl = beside.suffix.lower() == ".edl"
     rate = _rate(info, edl)
-    numbering = None if info.files is None or info.frames == 1 else _numbering(info)
+    is_still = info.files is None or info.numbers is None or info.frames == 1
+    numbering = None if is_still else _numbering(info)
     if numbering is None:
         path = info.path if info.files is None else info.files[0]
         name, address, called, first = path.name, _address(path, beside), path.stem, 0

@@ -28,6 +28,7 @@ from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
 from vhmae.color.light import LightSpace, converted, moved, shown
 from vhmae.engine.fading import nearly_in_full
+from vhmae.engine.moving import SideName
 from vhmae.engine.rendering import ColorChange
 from vhmae.errors import InputError
 from vhmae.video.planes import Box, PlanarFrame
@@ -35,6 +36,7 @@ from vhmae.video.probe import VideoInfo
 from vhmae.work.analysis import open_analysis
 from vhmae.work.guiding import Heard, hear_guide
 from vhmae.work.job import AnalysisJob
+from vhmae.work.sources import Sources
 
 CUBE_SIZE = 33
 FINE_CUBE_SIZE = 65
@@ -43,6 +45,8 @@ SIDE = 96
 """A frame is looked at on a grid of this many places in a row and a column."""
 EVERY_FRAMES = 6
 """Frames from one that is looked at to the next."""
+LEAST_COVER = 1 / 16
+"""What is softer is taken for so solid: its change would be made of rounding."""
 MOST_PIXELS = 400_000
 """Pixels that are kept of a shot; of a longer one, every second is dropped as often as needed."""
 MOST_MEASURED = 8192
@@ -96,7 +100,7 @@ class ShotGrade:
             return colors
         return np.ascontiguousarray(converted(colors.T, before, after).T)
 
-    side: str = "foreground"
+    side: SideName = "foreground"
     """What the grade is laid over: the foreground, or the background, where that moves."""
     thing: int = 1
     """The object that it is laid over, from 1; 0 is the background."""
@@ -164,27 +168,33 @@ def grade_shots(
     every: int | None = None,
     look_at: Callable[[VideoInfo], None] = lambda info: None,
     heard_by: Callable[[Heard | None], None] = lambda heard: None,
-) -> tuple[list[ShotGrade], VideoInfo, list[str]]:
+    most_keys: int | None = None,
+) -> tuple[list[ShotGrade], dict[SideName, VideoInfo], list[str]]:
     """Look at a video and fit a map to each of its shots that has a foreground; where several
     objects or both sides move, one of each, those of the first object first.
 
     Args:
         every: frames from one key map to the next; None takes one map a shot.
-        look_at: is shown the facts of the video before the work, and may refuse them.
+        look_at: is shown the facts of each file that is graded before the work, and may refuse
+            them.
         heard_by: is told what came of the job's guide.
+        most_keys: of a shot; a longer one has them further apart. None sets no limit.
     Returns:
-        The grades, the facts of the video, and what the user should know.
+        The grades, the facts of the file that each side's are laid over, and what the user should
+        know.
     Raises:
         InputError: for what the caller can mend, as harmonizing does.
     """
     analysis = open_analysis(job)
-    look_at(analysis.sources.info)
+    named = list(dict.fromkeys(harmonizer.side.of for harmonizer in analysis.harmonizers))
+    facts = {side: graded_file(analysis.sources, side) for side in named}
+    for info in facts.values():
+        look_at(info)
     analysis.survey()
     heard = hear_guide(analysis)
     heard_by(heard)
-    space = analysis.sources.info.encoding.space
     sides = [
-        _Side(harmonizer.side.of, thing, every, space)
+        _Side(harmonizer.side.of, thing, every, most_keys, _space_of(facts[harmonizer.side.of]))
         for thing, harmonizer in zip(analysis.objects, analysis.harmonizers, strict=True)
     ]
     seen = damaged = 0
@@ -198,9 +208,26 @@ def grade_shots(
         raise InputError(f"{job.composite}: no shot has a foreground to grade; check the mask")
     return (
         grades,
-        analysis.sources.info,
+        facts,
         analysis.warnings(seen, damaged) + (heard.warnings if heard is not None else []),
     )
+
+
+def graded_file(sources: Sources, side: SideName) -> VideoInfo:
+    """The file that a side's grades are laid over: of two layers its own, shown for as long as
+    both."""
+    whole, layers = sources.info, sources.layers
+    if layers is None or side == "background":
+        return whole
+    own = layers.foreground
+    if own.frames > 1:
+        return own
+    return dataclasses.replace(own, frames=whole.frames, fps=whole.fps, numbers=None)
+
+
+def _space_of(info: VideoInfo) -> LightSpace | None:
+    """What a file's values stand for; grades of OpenEXR are for sRGB."""
+    return None if info.codec == "exr" else info.encoding.space
 
 
 def grade_of_pairs(pairs: Iterable[tuple[UnitFrame, UnitFrame, UnitMatte]]) -> ShotGrade:
@@ -214,28 +241,49 @@ def grade_of_pairs(pairs: Iterable[tuple[UnitFrame, UnitFrame, UnitMatte]]) -> S
     shot = _Shot(0)
     for index, (before, after, matte) in enumerate(pairs):
         shot.last = index
-        if index % EVERY_FRAMES == 0 or not shot.indices:
-            seen, became = (
-                cv2.resize(frame, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST).transpose(2, 0, 1)
-                for frame in (before, after)
-            )
-            shot.keep(index, seen, became, matte)
+        if (index % EVERY_FRAMES == 0 or not shot.indices) and matte.any():
+            shot.add(index, *_whole_change(before, after, matte))
     grades = shot.grade(1, None)
     if not grades:
         raise InputError("no frame has a foreground to grade; check the mask")
     return grades[0]
 
 
+def _whole_change(before: UnitFrame, after: UnitFrame, matte: UnitMatte) -> tuple[Colors, Colors]:
+    """Pixels of a foreground before, and as they would be where it were solid: (P, 3) each. What is
+    soft was changed in part; a grade is laid over it by its matte, too."""
+    seen, became, cover = (
+        cv2.resize(np.ascontiguousarray(one), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST)
+        for one in (before, after, matte.astype(np.float32))
+    )
+    inside = cover >= 0.5
+    if not inside.any():  # thinner than the grid's step, or soft all over: its most solid pixels
+        seen, became, cover = before, after, matte
+        places = np.flatnonzero(matte >= 0.5 * matte.max())
+        picks = np.linspace(0, len(places) - 1, min(SIDE * SIDE, len(places))).astype(int)
+        inside = np.zeros(matte.shape, bool)
+        inside.flat[places[picks]] = True
+    part = np.maximum(cover[inside], LEAST_COVER)[:, None]
+    return seen[inside], seen[inside] + (became[inside] - seen[inside]) / part
+
+
 class _Side:
     """The grades of an object or of the background, shot by shot: a film has a thousand shots, so
     each is graded as it ends, and few of its pixels are kept."""
 
-    def __init__(self, name: str, thing: int, every: int | None, space: LightSpace | None) -> None:
+    def __init__(
+        self,
+        name: SideName,
+        thing: int,
+        every: int | None,
+        most_keys: int | None,
+        space: LightSpace | None,
+    ) -> None:
         self.name, self.thing = name, thing
-        self.every = every
+        self.every, self.most_keys = every, most_keys
         self.space = space
         self._grades: list[ShotGrade] = []
-        self._shot, self._number = _Shot(0, space), -1
+        self._shot, self._number = _Shot(0, space, every), -1
 
     def look_at(
         self,
@@ -248,7 +296,7 @@ class _Side:
     ) -> None:
         if shot != self._number:
             self._end()
-            self._shot, self._number = _Shot(index, self.space), shot
+            self._shot, self._number = _Shot(index, self.space, self.every), shot
         self._shot.last = index
         if change is not None and self._shot.wants(index, share):
             self._shot.look_at(index, image, matte, change, share)
@@ -259,7 +307,7 @@ class _Side:
         return self._grades
 
     def _end(self) -> None:
-        found = self._shot.grade(self._number + 1, self.every)
+        found = self._shot.grade(self._number + 1, self.every, self.most_keys)
         self._grades += [
             dataclasses.replace(one, side=self.name, thing=self.thing) for one in found
         ]
@@ -268,8 +316,11 @@ class _Side:
 class _Shot:
     """Pixels of a shot as they come in."""
 
-    def __init__(self, first: int, space: LightSpace | None = None) -> None:
+    def __init__(
+        self, first: int, space: LightSpace | None = None, every: int | None = None
+    ) -> None:
         self.space = space
+        self.step = EVERY_FRAMES if every is None else min(EVERY_FRAMES, every)
         self.first = self.last = first
         self.indices: list[int] = []
         self._shares: list[float] = []
@@ -278,7 +329,7 @@ class _Shot:
 
     def wants(self, index: int, share: float) -> bool:
         """Whether a frame is looked at: now and then, and where it shows more than any before."""
-        if not self.indices or index - self.indices[-1] >= EVERY_FRAMES:
+        if not self.indices or index - self.indices[-1] >= self.step:
             return True
         return share > max(self._shares)
 
@@ -302,17 +353,24 @@ class _Shot:
                 to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA))
                 > 0.0
             )
-        if not inside.any():
-            return
-        pixels = np.concatenate([before[:, inside], after[:, inside]]).T.astype(np.float32)
+        if inside.any():
+            self.add(index, before[:, inside].T, after[:, inside].T, share)
+
+    def add(self, index: int, before: Colors, after: Colors, share: float = 1.0) -> None:
+        """Keep pixels of a frame, before and after, (P, 3) each."""
+        pixels = np.concatenate([before, after], axis=1).astype(np.float32)
         self.indices.append(index)
         self._shares.append(share)
         self._pixels.add(pixels)
 
-    def grade(self, number: int, every: int | None) -> list[ShotGrade]:
+    def grade(
+        self, number: int, every: int | None, most_keys: int | None = None
+    ) -> list[ShotGrade]:
         """The shot's grade; none where it has shown no foreground."""
         if not self.indices:
             return []
+        if every is not None and most_keys is not None:
+            every = max(every, -(-(self.last + 1 - self.first) // most_keys))
         parts = self._pixels.parts
         places = np.repeat(self.indices, [len(part) for part in parts])
         shares = np.repeat(self._shares, [len(part) for part in parts])

@@ -98,7 +98,8 @@ def _reference(otio: Any, media: Media, available: Any) -> Any:
             name_suffix=plain(media.numbering.suffix),
             start_frame=media.numbering.first,
             frame_step=media.numbering.step,
-            rate=media.rate,
+            # The library counts numbers, of which pictures on twos have two a frame.
+            rate=media.rate * media.numbering.step,
             frame_zero_padding=media.numbering.digits,
             available_range=available,
         )

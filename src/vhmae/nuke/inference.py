@@ -102,8 +102,11 @@ class InferenceModel(nn.Module):
             moved = self.turned(moved)
         moved = (rgb + self.strength * (moved - rgb)).clamp(0.0, 1.0)
         rendered = rgb + matte * (moved - rgb)
-        # Where nothing changes the light stays to the bit; what lies above 1 is kept.
-        changed = torch.where(rendered == rgb, light, light + self.to_light(rendered) - shown)
+        # Where nothing changes the light stays to the bit; above 1 it is multiplied as it is at 1,
+        # so that highlights keep their detail and take on the tint (``color.light.carried``).
+        now = self.to_light(rendered)
+        made = torch.where(light > 1.0, light * now, light + now - shown)
+        changed = torch.where(rendered == rgb, light, made)
         return torch.cat([changed, image[0, 3:].float()]).unsqueeze(0).to(image.dtype)
 
     def ask(self, rgb: Tensor, matte: Tensor) -> tuple[Tensor, Tensor]:

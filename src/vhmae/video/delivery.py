@@ -187,6 +187,8 @@ def delivery(source: VideoInfo, encoder: str, container: str, pixel_format: str)
         encoding = ColorEncoding(matrix, full, bits, before.space)
     if isinstance(before.space, HdrSpace):
         _check_holds_hdr(source, before.space, (encoder, codec, container), encoding)
+    elif before.space is not None:
+        _check_bits(source, encoder, encoding)
     siting_before = source.siting or usual_siting(source.codec)
     return Delivery(
         codec,
@@ -211,9 +213,14 @@ def _check_holds_hdr(
             f"{source.path}: is HDR ({space.name}), and {encoder} in {container} cannot say so; "
             "write .exr or .png pictures, or .mp4, .mov or .mkv"
         )
+    _check_bits(source, encoder, encoding)
+
+
+def _check_bits(source: VideoInfo, encoder: str, encoding: ColorEncoding) -> None:
+    """Refuse too few steps for HDR and log, which spread their light over all of them."""
     least = min(_LEAST_HDR_BITS, source.encoding.bits)
     if encoding.bits < least:
         raise InputError(
-            f"{source.path}: is HDR ({space.name}), which needs {least} bit, and {encoder} would "
+            f"{source.path}: is {source.space_name}, which needs {least} bit, and {encoder} would "
             f"write {encoding.bits}; take `codec` libx265, prores_ks or ffv1, or another `pix_fmt`"
         )
