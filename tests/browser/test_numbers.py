@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import functools
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -223,3 +224,28 @@ def test_a_weights_file_that_is_cut_short_is_refused(page: Page) -> None:
         }"""
     )
     assert said == "a is cut short"
+
+
+BLACK, WHITE, BLUE, HALF = (0, 0, 0, 255), (255, 255, 255, 255), (0, 0, 200, 255), (0, 0, 100, 255)
+
+
+@pytest.mark.parametrize(
+    ("colors", "is_still", "matte"),
+    [
+        ([BLACK, WHITE, (128, 128, 128, 255)], False, [0, 255, 128]),
+        ([BLACK, BLUE, HALF], False, [0, 255, 128]),  # softer where it is darker
+        ([BLACK, BLUE, BLUE], True, [0, 255, 255]),
+        ([BLACK, (1, 1, 1, 255), (2, 2, 2, 255)], True, [0, 255, 255]),  # objects
+        ([BLACK, (1, 1, 1, 255), (2, 2, 2, 255)], False, [0, 1, 2]),  # fades in
+        ([(90, 90, 90, 0), (60, 60, 60, 255), (60, 60, 60, 128)], True, [0, 255, 128]),
+    ],
+)
+def test_masks_mean_what_they_mean_to_the_program(
+    colors: list[tuple[int, ...]], is_still: bool, matte: list[int], page: Page
+) -> None:
+    found = page.evaluate(
+        "([data, width, isStill]) => Array.from(page.matteOf("
+        "{ data: new Uint8ClampedArray(data), width, height: 1 }, isStill))",
+        [list(itertools.chain(*colors)), len(colors), is_still],
+    )
+    assert found == matte

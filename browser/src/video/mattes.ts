@@ -19,8 +19,44 @@ export interface Mattes {
   at(clip: Clip, index: number, timestamp: number): Promise<Masked>;
 }
 
-/** The matte that a picture of one is: its luma. */
-export function lumaOf({ data, width, height }: Pixels): Uint8Array {
+/** Darker pixels are black. */
+const NOT_BLACK = 32;
+/** A color is vivid that lacks so much of its brightest channel in its weakest. */
+const VIVID = 0.5;
+/** A still that holds no larger number holds numbers of objects. */
+const LARGEST_LABEL = 15;
+
+/**
+ * The matte that a frame of a mask is: its alpha where a still has one, all that is no 0 where it numbers objects; its brightest channel
+ * where what is not black is vivid, scaled so that the color is white; else its luma. As `vhmae.video.mask_meaning` and `mask_chroma`
+ * read them, but for what they read of all frames.
+ */
+export function matteOf(pixels: Pixels, isStill: boolean): Uint8Array {
+  if (isStill && hasAlpha(pixels)) return alphaOf(pixels);
+  const { data } = pixels;
+  const brightest = new Uint8Array(pixels.width * pixels.height);
+  let [seen, vivid, peak] = [0, 0, 0];
+  for (let i = 0; i < brightest.length; i++) {
+    const [red, green, blue] = [data[4 * i]!, data[4 * i + 1]!, data[4 * i + 2]!];
+    const most = Math.max(red, green, blue);
+    brightest[i] = most;
+    peak = Math.max(peak, most);
+    if (most < NOT_BLACK) continue;
+    seen++;
+    if (most - Math.min(red, green, blue) >= VIVID * most) vivid++;
+  }
+  if (isStill && peak > 0 && peak <= LARGEST_LABEL) return brightest.map((value) => (value > 0 ? 255 : 0));
+  const isColored = seen > 0 && seen < brightest.length && vivid > 0.5 * seen;
+  return isColored ? brightest.map((value) => Math.round((255 * value) / peak)) : lumaOf(pixels);
+}
+
+function hasAlpha({ data }: Pixels): boolean {
+  let [least, most] = [255, 0];
+  for (let i = 3; i < data.length; i += 4) [least, most] = [Math.min(least, data[i]!), Math.max(most, data[i]!)];
+  return least < most;
+}
+
+function lumaOf({ data, width, height }: Pixels): Uint8Array {
   const out = new Uint8Array(width * height);
   for (let i = 0; i < out.length; i++)
     out[i] = Math.round(LUMA[0] * data[4 * i]! + LUMA[1] * data[4 * i + 1]! + LUMA[2] * data[4 * i + 2]!);
@@ -51,7 +87,7 @@ export class FileMattes implements Mattes {
         if (!matte || !this.mask.isStill) {
           const next = await others.next();
           if (next.done) throw new Unreadable("live.mask-short", { name: this.mask.name, frames: index });
-          matte = lumaOf(next.value.pixels);
+          matte = matteOf(next.value.pixels, this.mask.isStill);
           times.push(next.value.timestamp);
         }
         yield { ...frame, index: index++, matte };
@@ -66,7 +102,7 @@ export class FileMattes implements Mattes {
   async at(clip: Clip, index: number, timestamp: number): Promise<Masked> {
     const time = this.times[index] ?? timestamp;
     const [frame, other] = await Promise.all([clip.at(timestamp), this.mask.at(time)]);
-    return { ...frame, index, matte: lumaOf(other.pixels) };
+    return { ...frame, index, matte: matteOf(other.pixels, this.mask.isStill) };
   }
 
   private check(clip: Clip): void {
