@@ -238,6 +238,8 @@ export type RenderKind =
   | "matte";
 
 export type RenderState = "waiting" | "running" | "done" | "failed" | "cancelled" | "stopped";
+/** A render as an event tells it: one that was taken out, too. */
+export type ToldRender = Render | (Omit<Render, "state"> & { state: "removed" });
 
 export interface Render {
   id: string;

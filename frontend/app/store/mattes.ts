@@ -1,9 +1,9 @@
 /** Mattes that are being made of what is shown, and put in their place once they are there. */
 
 import { computed, effect, signal, untracked } from "@preact/signals";
-import { api } from "../api";
+import { ApiError, api } from "../api";
 import { t } from "../text";
-import type { Matting } from "../types";
+import type { Matting, Render, RenderRequest } from "../types";
 import { document_, edit, project, projectId } from "./project";
 import { hearOf, renders } from "./renders";
 import { complain, tell } from "./session";
@@ -22,6 +22,17 @@ export const making = computed(() => {
 });
 export const canMake = computed(() => !isAsked.value && making.value === null);
 
+/** Have a matte made; where one lies there already, somebody may have mended it, and is asked. */
+async function asked(id: string, request: RenderRequest): Promise<Render | null> {
+  try {
+    return await api.render(id, { ...request, overwrite: false });
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.refusal.key !== "server.exists") throw error;
+    const isMeant = window.confirm(t("matting.replace", { path: String(error.refusal.values.path) }));
+    return isMeant ? api.render(id, { ...request, overwrite: true }) : null;
+  }
+}
+
 /** Have the foreground cut out by one of the ways that are there. */
 export async function make(way: Matting): Promise<void> {
   const open = project.value;
@@ -29,7 +40,8 @@ export async function make(way: Matting): Promise<void> {
   isAsked.value = true;
   try {
     const of = open.layers ? "foreground" : "composite";
-    const begun = await api.render(open.id, { kind: "matte", output: null, overwrite: true, options: { way, of } });
+    const begun = await asked(open.id, { kind: "matte", output: null, options: { way, of } });
+    if (!begun) return;
     hearOf(begun);
     wanted.value = new Map(wanted.value).set(open.id, begun.id);
   } catch (error) {

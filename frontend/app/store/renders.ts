@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { ApiError, api } from "../api";
 import { t } from "../text";
-import type { Render, RenderRequest } from "../types";
+import type { Render, RenderRequest, ToldRender } from "../types";
 import { isSaved } from "./project";
 import { complain, tell } from "./session";
 
@@ -17,7 +17,11 @@ export async function fetchRenders(): Promise<void> {
 }
 
 /** Take in how a render stands. */
-export function hearOf(render: Render): void {
+export function hearOf(render: ToldRender): void {
+  if (render.state === "removed") {
+    renders.value = renders.value.filter((one) => one.id !== render.id);
+    return;
+  }
   const before = renders.value.find((one) => one.id === render.id);
   renders.value = before
     ? renders.value.map((one) => (one.id === render.id ? render : one))

@@ -291,6 +291,7 @@ class Renders:
             if render.state != "done" and all(one.state == "done" for one in twins):
                 _remove(resume_folder(output))
         self._keep(render.project)
+        self._tell("render", {**render.tree(), "state": "removed"})
 
     def stop(self) -> None:
         """Have what runs stopped, so that it may be resumed; the rest waits for the next server."""

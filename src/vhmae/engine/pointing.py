@@ -127,7 +127,10 @@ def see_point(
     what = f"point {number} ({point.words()})"
     composite = disk_mean(frame, point.at, to_unit(matte) >= INSIDE)
     if composite is None:
-        raise InputError(f"{what}: lies outside the mask; choose a place of the foreground")
+        height, width = frame.shape[:2]
+        inside = 0 <= point.at[0] < width and 0 <= point.at[1] < height
+        where = "the mask" if inside else f"the frame, which is {width} x {height} pixels"
+        raise InputError(f"{what}: lies outside {where}; choose a place of the foreground")
     answer = composite + added(composite, map_at(transform, point.at, *frame.shape[:2]))
     goal: Array | None = None
     if point.color is not None:
