@@ -34,7 +34,8 @@ from vhmae.model.precision import DTYPES, choose_device, choose_precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.objective import batch_losses
 from vhmae.training.recipe import Recipe, Stage
-from vhmae.training.sources import Batches, iterate_batches, load_packs, make_sampler, split_dev
+from vhmae.training.sources import Batches, iterate_batches, load_packs, make_sampler
+from vhmae.training.splitting import split_dev
 
 ROUNDS = 3
 SHARES = (0.1, 0.3, 0.5, 0.7)

@@ -48,8 +48,8 @@ from vhmae.training.sources import (
     layer_planes,
     load_packs,
     make_sampler,
-    split_dev,
 )
+from vhmae.training.splitting import split_dev
 
 ROOT = Path(__file__).parents[1]
 SETS = ("dev-two", "dev-camera", "dev-photo", "dev-real", "dev-mild", "dev-people")

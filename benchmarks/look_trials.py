@@ -35,7 +35,8 @@ from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.data.synthesis import REFERENCE_LINES, Scene, SceneRecipe, SceneSampler, close_edge
 from vhmae.model.look import LookPath
 from vhmae.training.recipe import DataConfig, LookStage
-from vhmae.training.sources import LookBank, bank_file, load_packs, make_sampler, split_dev
+from vhmae.training.sources import LookBank, bank_file, load_packs, make_sampler
+from vhmae.training.splitting import split_dev
 
 ROOT = Path(__file__).parents[1]
 

@@ -124,7 +124,7 @@ async function licences() {
   texts.push(
     `example/camera.json: a map of WB_color_augmenter (MIT), https://github.com/mahmoudnafifi/WB_color_augmenter\n\n` +
       camera.trim(),
-    "network/: weights fitted to the pictures of network/free.pictures.csv, which names author, licence and source of each;\n" +
+    "network/: weights fitted to the pictures of network/free.pictures.csv, which names author (or the page that names him), licence and source of each;\n" +
       "the pictures of example/: NOTICE.txt",
   );
   return `${texts.join(`\n\n${"-".repeat(72)}\n\n`)}\n`;

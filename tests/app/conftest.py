@@ -73,6 +73,13 @@ def stubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
         app.close()
 
 
+def sent(page: Page, name: str) -> str:
+    """Send a file; returns its path."""
+    upload = page.post("uploads", {"name": name, "bytes": 4}).json()["upload"]
+    path: str = page.send("PUT", f"uploads/{upload}?offset=0", content=b"abcd").json()["path"]
+    return path
+
+
 def begun(page: Page, **wanted: object) -> str:
     """Begin to open a clip."""
     wanted = wanted or {"composite": "clip.mp4", "masks": ["mask.mp4"]}

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.app.conftest import begun
+from tests.app.conftest import begun, sent
 from tests.app.page import Page, app_of, picture_of
 from vhmae.app.folder import Folder, kind_of
 from vhmae.app.proxy import Proxy
@@ -248,13 +248,6 @@ def test_a_name_that_is_no_text_is_not_listed_and_hides_nothing_else(tmp_path: P
     rows = Folder(tmp_path, Uploads(tmp_path, 0)).listing("")["entries"]
     assert [row["name"] for row in rows] == ["caf\u00e9.mp4"]
     json.dumps(rows, ensure_ascii=False).encode()
-
-
-def sent(page: Page, name: str) -> str:
-    """Send a file; returns its path."""
-    upload = page.post("uploads", {"name": name, "bytes": 4}).json()["upload"]
-    path: str = page.send("PUT", f"uploads/{upload}?offset=0", content=b"abcd").json()["path"]
-    return path
 
 
 def test_what_was_sent_for_a_closed_clip_is_given_back(stubbed: Page) -> None:

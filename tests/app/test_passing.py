@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.app.conftest import begun
+from tests.app.conftest import begun, sent
 from tests.app.page import Page
-from tests.app.test_files import sent
 from vhmae.app.clip import _stamp
 from vhmae.app.demo import make_demo
 from vhmae.app.doubts import doubts_of

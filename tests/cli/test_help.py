@@ -14,8 +14,7 @@ import pytest
 
 from vhmae import cli
 from vhmae.cli import build_parser
-from vhmae.evaluation.classical import CLASSICAL
-from vhmae.evaluation.methods import METHODS
+from vhmae.evaluation.grammar import CLASSICAL, METHODS
 from vhmae.options import options_of
 from vhmae.work.job import HarmonizeJob
 

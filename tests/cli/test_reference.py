@@ -66,7 +66,7 @@ def test_a_place_that_the_reference_does_not_have_is_refused(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    words = ["--match", f"{AT}=reference:{place}@3", "-o", tmp_path / "out.mkv"]
+    words: list[str | Path] = ["--match", f"{AT}=reference:{place}@3", "-o", tmp_path / "out.mkv"]
     assert told in error_of(*run, *words, capsys=capsys)
     assert told in error_of(*run, *words, "--check", capsys=capsys)
     without = [*run[:-2], "--match", f"{AT}=reference:1,1", "-o", tmp_path / "out.mkv"]

@@ -163,6 +163,21 @@ def test_a_small_still_waits_for_no_compiled_code(work: Path) -> None:
     assert (done[~masks[0]] == before[~masks[0]]).all()
 
 
+def test_a_study_of_finished_results_needs_no_torch(work: Path) -> None:
+    for folder in ("pasted", "ours", "theirs"):
+        (work / folder).mkdir()
+        (work / folder / "clip.mkv").write_bytes((work / "in.mkv").read_bytes())
+    run = python(
+        f"{WITHOUT}\nfrom vhmae.cli import main\n"
+        "words = ['study', 'create', '--input', 'pasted', '--method', 'a=ours']\n"
+        "words += ['--method', 'b=theirs', '--clips', '1', '-o', 'finished', '-q']\n"
+        "assert main(words) == 0",
+        work,
+    )
+    assert run.returncode == 0, run.stderr
+    assert (work / "finished" / "study.json").is_file()
+
+
 def test_what_needs_torch_says_so_in_one_line(work: Path) -> None:
     root = Path(__file__).parents[2]
     commands = {

@@ -155,7 +155,7 @@ def test_a_long_shot_has_as_many_keys_as_a_gpu_holds() -> None:
 
 @pytest.mark.parametrize("kind", ["cdl", "edl", "otio"])
 def test_what_is_missing_is_told_before_the_work(
-    kind: str, layers: Path, monkeypatch: pytest.MonkeyPatch
+    kind: Any, layers: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(kind: str) -> None:
         raise InputError(f"export {kind}: scipy is not installed")

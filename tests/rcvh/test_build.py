@@ -18,6 +18,7 @@ from tests.support.matting import write_rvm
 from tests.support.scenes import decode
 from vhmae.cli import main
 from vhmae.data.hyoutube import read_list
+from vhmae.rcvh.build import _told_of_twins
 from vhmae.rcvh.decisions import Review
 from vhmae.rcvh.manifest import MANIFEST, read_manifest
 from vhmae.video.probe import probe_video
@@ -240,6 +241,54 @@ def test_a_matte_that_comes_later_is_taken(footage: Path, tmp_path: Path) -> Non
     (mattes / "a.npz").write_bytes((footage / "mattes" / "take0.npz").read_bytes())
     assert build_few(raw, mattes, tmp_path / "set") == 0
     assert read_manifest(tmp_path / "set")
+
+
+def test_a_matte_that_was_mended_is_told_not_to_be_the_one_that_was_cut(
+    footage: Path, tmp_path: Path
+) -> None:
+    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4"})
+    mattes = tmp_path / "mattes"
+    mattes.mkdir()
+    (mattes / "a.npz").write_bytes((footage / "mattes" / "take0.npz").read_bytes())
+    (mattes / "b.npz").write_bytes((footage / "mattes" / "take1.npz").read_bytes())
+    assert build_few(raw, mattes, tmp_path / "set") == 0
+    (mattes / "a.npz").write_bytes((footage / "mattes" / "take2.npz").read_bytes())
+    build_few(raw, mattes, tmp_path / "set")
+    refused = (tmp_path / "set" / "refused.jsonl").read_text()
+    assert "a.mp4: its matte is not the one that was cut before" in refused
+
+
+def test_sources_that_are_named_later_are_heard(
+    footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = few(footage, tmp_path, {"a.mp4": "raw/take0.mp4", "b.mp4": "raw/take1.mp4"})
+    mattes = tmp_path / "mattes"
+    mattes.mkdir()
+    (mattes / "a.npz").write_bytes((footage / "mattes" / "take0.npz").read_bytes())
+    report = tmp_path / "r.json"
+    assert build_few(raw, mattes, tmp_path / "set") == 0
+    (raw / "sources.csv").write_text("file,source,licence\na.mp4,studio,CC0\nb.mp4,street,CC BY\n")
+    assert build_few(raw, mattes, tmp_path / "set", "--json", str(report)) == 0
+    for line in read_manifest(tmp_path / "set"):
+        assert (line["foreground"]["source"], line["foreground"]["licence"]) == ("studio", "CC0")
+        assert (line["background"]["source"], line["background"]["licence"]) == ("street", "CC BY")
+    lines = read_manifest(tmp_path / "set")
+    for line in lines:
+        line["background"]["source"] = "studio"
+    (told,) = _told_of_twins(lines)
+    assert "foreground and background are of one source by sources.csv" in told
+
+
+def test_what_a_build_needs_is_told_before_any_work(
+    footage: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert build_few(footage / "raw", footage / "mattes", tmp_path / "set") == 2
+    assert "rcvh build: needs matplotlib; install it with" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
 
 
 def test_a_network_that_is_missing_is_told_before_any_work(

@@ -19,6 +19,7 @@ from vhmae.rcvh.decisions import SECRETS, Review, verdict
 from vhmae.rcvh.manifest import read_manifest
 from vhmae.rcvh.pages import make_review_application
 from vhmae.rcvh.tables import Base
+from vhmae.web.database import Database
 from vhmae.web.secrets import open_secrets
 
 __all__ = ["chromium"]
@@ -178,6 +179,28 @@ def test_a_review_by_keys_in_the_browser(
 def test_a_folder_without_a_set_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["rcvh", "review", str(tmp_path)]) == 2
     assert "vhmae rcvh build" in capsys.readouterr().err
+
+
+def test_an_export_takes_decisions_from_where_they_are(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    review = Review(made, url)
+    name = review.items("Ann")[0].name
+    review.decide("Ann", name, keep=False)
+    review.export()
+    review.database.close()
+    verdicts = [line.get("review") for line in read_manifest(made)]
+    export = ["rcvh", "review", str(made), "--export"]
+    assert main(export) == 2
+    assert "holds no decisions; name where they lie by --database" in capsys.readouterr().err
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    Database(other, "vhmae.rcvh", fresh=True).close()
+    assert main([*export, "--database", other]) == 2
+    assert "nothing was decided of this set in --database" in capsys.readouterr().err
+    assert [line.get("review") for line in read_manifest(made)] == verdicts
+    assert main([*export, "--database", url, "-q"]) == 0
+    assert [line.get("review") for line in read_manifest(made)] == verdicts
 
 
 def test_many_exports_at_once_lose_nothing(made: Path) -> None:

@@ -20,8 +20,8 @@ from vhmae.training.sources import (
     bank_file,
     iterate_batches,
     load_packs,
-    split_dev,
 )
+from vhmae.training.splitting import split_dev
 
 
 @pytest.fixture

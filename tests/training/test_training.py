@@ -33,7 +33,8 @@ from vhmae.training.fitting import Fitting
 from vhmae.training.loop import Trainer
 from vhmae.training.objective import batch_losses
 from vhmae.training.recipe import LikenessStage, LookStage, LossConfig, Recipe, Stage
-from vhmae.training.sources import load_packs, split_dev, tensors_digest
+from vhmae.training.sources import load_packs, tensors_digest
+from vhmae.training.splitting import split_dev
 
 
 @pytest.fixture(scope="module")

@@ -219,6 +219,16 @@ def test_a_report_replaces_nothing_but_a_report(
         "harmonize", named, *run[2:], named, capsys=capsys
     )
     assert "is there already and is no report" in error_of(*run, named, capsys=capsys)
+    for name, text in (
+        ("guide.json", '{"schema": 1, "points": [], "choices": []}'),
+        ("clip.vhmae.json", '{"schema": 1, "vhmae": "project", "job": {}}'),
+        ("manifest.jsonl", '{"name": "00000"}\n{"name": "00001"}\n'),
+        ("secrets.json", '{"token": "mine"}'),
+    ):
+        (tmp_path / name).write_text(text)
+        told = error_of(*run, tmp_path / name, capsys=capsys)
+        assert "is there already and is no report" in told
+        assert (tmp_path / name).read_text() == text
     (tmp_path / "real.json").write_text("{}")
     (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
     assert main([*run, str(tmp_path / "link.json")]) == 0

@@ -8,6 +8,7 @@ import contextlib
 import errno
 import importlib
 import io
+import json
 import os
 import signal
 import sys
@@ -217,10 +218,23 @@ def _check_report(args: Any) -> None:
             raise InputError(
                 f"--json {path}: is a file of the work itself; choose another name for the report"
             )
-    if path.is_file() and not _looks_like_json(path):  # one of a folder of masks, say
+    if path.is_file() and not _is_report(path):  # a guide, or one of a folder of masks, say
         raise InputError(f"--json {path}: is there already and is no report; choose another name")
 
 
-def _looks_like_json(path: Path) -> bool:
+OF_DOCUMENTS = {"vhmae", "points", "choices", "dials", "consent", "asked", "covariance"}
+"""Keys of what is no report: projects, guides, studies, what a batch was asked, priors."""
+
+
+def _is_report(path: Path) -> bool:
+    """Whether a file is a report, or holds nothing."""
     with path.open("rb") as file:
-        return file.read(256).lstrip()[:1] in (b"", b"{", b"[")
+        if file.read(256).lstrip()[:1] not in (b"", b"{"):
+            return False
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8") or "{}")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(tree, dict) and (
+        not tree or ("schema" in tree and not OF_DOCUMENTS & tree.keys())
+    )

@@ -136,7 +136,9 @@ def _devices() -> dict[str, str]:
     from vhmae.onnx_runtime import onnxruntime
 
     installed = onnxruntime.get_available_providers()
-    names = {name: "ONNX Runtime" for name, one in PROVIDERS.items() if one in installed}
+    # That a provider is compiled in does not say that it can be loaded.
+    told = "ONNX Runtime has it compiled in"
+    names = {name: told for name, one in PROVIDERS.items() if one in installed}
     found = {"cpu": f"{os.cpu_count()} threads", **{k: v for k, v in names.items() if k != "cpu"}}
     if not torch_is_here():
         return found

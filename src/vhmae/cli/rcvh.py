@@ -43,6 +43,7 @@ def _build(args: Any) -> None:
 
     if job.sheet is not None:
         check_still(job.sheet, [])
+    check_web("rcvh build")  # its statistics are a figure
     check_ways(job.footage, job.footage.way, "way")
     report = build_set(job)
     out = job.footage.out
@@ -81,7 +82,7 @@ def _review(args: Any) -> None:
     from vhmae.rcvh.pages import make_review_application
     from vhmae.web.serving import address_of, listen, serve
 
-    review = Review(job.set, job.database)
+    review = Review(job.set, job.database, fresh=not job.export)
     with contextlib.closing(review.database):
         if job.export:
             counts = review.export()
@@ -93,6 +94,7 @@ def _review(args: Any) -> None:
                 )
             return
         bound = listen(job.host, job.port)
+        write_report({"schema": 1, "address": f"{address_of(bound)}{job.prefix}"}, args.json)
         if not args.quiet:
             print(
                 f"{address_of(bound)}{job.prefix}\ntoken for reviewers: {review.secrets.token}",

@@ -86,6 +86,7 @@ def _serve(args: Any) -> None:
         )
         bound = listen(job.host, job.port)
         where = f"{address_of(bound)}{job.prefix}"
+        write_report({"schema": 1, "address": where}, args.json)
         if not args.quiet:
             print(f"{where}\norganizer: {where}/admin (token {secrets.token})", flush=True)
         serve(app, bound)

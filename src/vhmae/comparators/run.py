@@ -10,7 +10,8 @@ from vhmae.comparators.recipe import ComparatorRecipe
 from vhmae.comparators.training import ComparatorState, ComparatorTrainer
 from vhmae.data.looks import LookSampler, read_cameras
 from vhmae.model.precision import choose_device
-from vhmae.training.sources import load_packs, make_sampler, open_pairs, split_dev
+from vhmae.training.sources import load_packs, make_sampler, open_pairs
+from vhmae.training.splitting import split_dev
 
 
 def train_comparator(

@@ -19,13 +19,13 @@ import numpy as np
 
 from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Numbers, Picture, Plane
 from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
+from vhmae.data.labels import LABEL_SUFFIX, label_of, read_labels
 from vhmae.errors import DAMAGED_ARCHIVE, InputError, counted
 from vhmae.memory import bounded, check_archive
 from vhmae.partial_output import whole_file
 from vhmae.video.stills import picture_bytes
 
 MASK_SUFFIX = ".mask.npz"
-LABEL_SUFFIX = ".mask.png"
 REGIONS = 10
 """Clusters that a picture without label map is divided into."""
 REGION_REACH = 120.0
@@ -149,14 +149,6 @@ def list_photographs(folder: Path) -> list[Path]:
     ]
 
 
-def label_of(picture: Path) -> Path | None:
-    """The label map of a picture; None where it has none."""
-    suffixes = (LABEL_SUFFIX, LABEL_SUFFIX.upper(), ".png", ".PNG")
-    beside = [picture.with_name(f"{picture.stem}{suffix}") for suffix in suffixes]
-    # Where case is ignored, the picture itself is found by its other name.
-    return next((path for path in beside if path.exists() and not path.samefile(picture)), None)
-
-
 def list_clips(folder: Path) -> list[ClipFiles]:
     """List the clips of a folder in the order of their names."""
     if not folder.is_dir():
@@ -256,6 +248,14 @@ class Pack:
 
     def __len__(self) -> int:
         return len(self._pictures)
+
+    def groups(self) -> dict[str, str]:
+        """The source of each clip, by name: takes of one, and objects of one, go together; a still
+        is a source of its own."""
+        return {
+            name: source_group(name.partition("/")[0], self.together) if len(rows) > 1 else name
+            for name, rows in zip(self.names, self.frames_of, strict=True)
+        }
 
     def picture(self, index: int) -> Picture:
         """Decode a frame, or take it from the cache: (H, W, 3) uint8 RGB, read-only where it is
@@ -412,27 +412,10 @@ def _still_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
     for picture in list_photographs(folder):
         label = label_of(picture)
         data = np.frombuffer(picture_bytes(picture, "picture"), np.uint8)
-        marked = b"" if label is None else picture_bytes(label, "label map")
-        labels = np.frombuffer(marked, np.uint8)
-        if label is not None:
-            _check_sizes(picture, data, label, labels)
-        yield picture.stem, data, labels
-
-
-def _check_sizes(picture: Path, data: Codes, label: Path, labels: Codes) -> None:
-    """Refuse a label map of another size than its picture, as it lies after its EXIF turn."""
-    sizes = []
-    for path, codes in ((picture, data), (label, labels)):
-        # Grey: a JPEG's chroma need not be decoded.
-        decoded = cv2.imdecode(codes, cv2.IMREAD_GRAYSCALE) if len(codes) else None
-        if decoded is None:
-            raise InputError(f"{path}: cannot be read as a picture; take it out of the folder")
-        sizes.append(decoded.shape[:2])
-    if sizes[0] != sizes[1]:
-        (rows, columns), (height, width) = sizes[1], sizes[0]
-        raise InputError(
-            f"{label}: is {columns}x{rows} but its picture {width}x{height}; leave this picture out"
+        labels = (
+            np.frombuffer(b"", np.uint8) if label is None else read_labels(label, picture, data)
         )
+        yield picture.stem, data, labels
 
 
 def _hyoutube_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:

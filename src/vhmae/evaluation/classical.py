@@ -9,14 +9,12 @@ import numpy as np
 import torch
 
 from vhmae.arrays import Array
-from vhmae.color.basis import AFFINE, QUADRATIC, apply_transform, fit_transform
+from vhmae.color.basis import QUADRATIC, apply_transform, fit_transform
 from vhmae.color.transfer import match_histograms, monge_kantorovich, reinhard
 from vhmae.errors import InputError
 from vhmae.evaluation.clip import Clip, Method
+from vhmae.evaluation.grammar import ORACLES
 
-CLASSICAL = ("reinhard", "histogram", "mkl", "gain")
-ORACLES = {"oracle-affine": AFFINE, "oracle-quadratic": QUADRATIC}
-"""The best global map with the target known: how much a perfect guess of the look would gain."""
 RIDGE = 1e-6
 """Of fits whose answer is known: enough for a foreground of one color, too little to be seen."""
 PIXELS_A_CLIP = 20_000

@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import hashlib
 import inspect
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,11 @@ def function_method(label: str, source: str) -> Method:
 
 
 def _as_method(label: str, found: Any, source: str) -> Method:
+    file = file_of(source)
     if isinstance(found, Method):
-        return dataclasses.replace(found, name=label)
+        digest = _code_digest(found.harmonize, file)
+        facts = {**found.facts, "function": source, "code_sha256": digest}
+        return dataclasses.replace(found, name=label, harmonize=_blind(found, file), facts=facts)
     if not callable(found):
         raise InputError(
             f"is no function ({type(found).__name__}); name one of (composite, mask)",
@@ -105,7 +109,6 @@ def _as_method(label: str, found: Any, source: str) -> Method:
             value=source,
         )
     takes_clip = _takes_one(found)
-    file = file_of(source)
 
     def harmonize(clip: Clip) -> Array:
         with contextlib.nullcontext() if file is None else neighbors_of(file):
@@ -116,6 +119,16 @@ def _as_method(label: str, found: Any, source: str) -> Method:
     return Method(
         label, harmonize, facts={"function": source, "code_sha256": _code_digest(found, file)}
     )
+
+
+def _blind(method: Method, file: Path | None) -> Callable[[Clip], Array]:
+    """What somebody's method makes of clips whose target it does not see."""
+
+    def harmonize(clip: Clip) -> Array:
+        with contextlib.nullcontext() if file is None else neighbors_of(file):
+            return np.asarray(method.harmonize(Clip(clip.composite, clip.mask, clip.sample)))
+
+    return harmonize
 
 
 def _parameters(function: Any) -> tuple[inspect.Parameter, ...]:

@@ -18,13 +18,7 @@ from typing import Any
 
 from vhmae.engine.settings import HarmonizerSettings, Quality
 from vhmae.errors import InputError, did_you_mean
-from vhmae.evaluation.classical import (
-    CLASSICAL,
-    ORACLES,
-    classical_method,
-    map_method,
-    oracle_method,
-)
+from vhmae.evaluation.classical import classical_method, map_method, oracle_method
 from vhmae.evaluation.clip import Clip, Method
 from vhmae.evaluation.constant import looks_of, map_digest, read_constant
 from vhmae.evaluation.functions import (
@@ -34,60 +28,20 @@ from vhmae.evaluation.functions import (
     installed_methods,
     loaded_method,
 )
+from vhmae.evaluation.grammar import (
+    CLASSICAL,
+    METHODS,
+    NETWORKS,
+    ORACLES,
+    MethodText,
+    read_method_text,
+)
 from vhmae.evaluation.network import network_method
 from vhmae.evaluation.results import folder_method
 
-__all__ = ["METHODS", "Clip", "Method", "MethodText", "find_method", "read_method_text"]
+__all__ = ["METHODS", "NETWORKS", "Clip", "Method", "MethodText", "find_method", "read_method_text"]
 
-NETWORKS = ("vhmae", "vhmae-look")
-"""The network, and its look path alone: the tokens' answer taken out."""
-METHODS = ("composite", "constant", *CLASSICAL, *NETWORKS, *ORACLES)
 _FUNCTION = re.compile(r"(?!(?:vhmae|vhmae-look|folder):)(?:.*\.py|\w+(?:\.\w+)*):[^\W\d]\w*")
-
-
-@dataclasses.dataclass(frozen=True)
-class MethodText:
-    """A method as it was written, its label apart."""
-
-    label: str
-    """What the method is called in tables, sheets and studies."""
-    source: str
-    """What it is, without a label."""
-    labeled: bool
-    """Whether the label was given; otherwise it is the source itself."""
-
-    @property
-    def finished(self) -> Path | None:
-        """Finished results, where ``LABEL=PATH`` or ``folder:PATH`` names some.
-
-        A path that is there comes before a method of the same name: ``mkl=mkl`` is a folder where
-        one lies.
-        """
-        if self.source.startswith("folder:"):
-            return Path(self.source.removeprefix("folder:"))
-        path = Path(self.source)
-        if self.labeled and (path.exists() or not self._may_be_method):
-            return path
-        return None
-
-    @property
-    def _may_be_method(self) -> bool:
-        return ":" in self.source or self.source in METHODS or self.source in installed_methods()
-
-
-def read_method_text(text: str) -> MethodText:
-    """Take a label off: what stands before the first ``=`` if it is no path and no form of its own.
-
-    Raises:
-        InputError: if label or method is empty.
-    """
-    label, equals, source = text.partition("=")
-    if not equals or re.search(r"[:/\\]", label):
-        label, source = text, text
-    label, source = label.strip(), source.strip()
-    if not label or not source:
-        raise InputError("is empty on one side; write LABEL=METHOD", field="methods", value=text)
-    return MethodText(label, source, source != text.strip())
 
 
 def find_method(

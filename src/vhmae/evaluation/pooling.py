@@ -187,6 +187,11 @@ def paired_difference(
                 f"{first['method']}, {second['method']}: were scored with another {part}; score "
                 "both in the same way"
             )
+    for report in (first, second):
+        if "composites_detail" not in report:
+            raise InputError(
+                f"{report['method']}: its report holds no row for each composite; score it again"
+            )
     others = {row["name"]: row for row in second["composites_detail"]}
     rows = [
         (row, others[row["name"]])
@@ -226,7 +231,9 @@ def paired_difference(
         whole = float(difference(np.arange(len(means))[None])[0])
         return {"mean": round(whole, 4), "ci95": bootstrap(difference, len(means))}
 
+    views = first.get("leading", {}).get("groups")
     report = {
+        **({} if views is None else {"views": views}),
         "methods": [first["method"], second["method"]],
         "metric": name,
         "videos": len(videos),

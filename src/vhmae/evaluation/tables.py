@@ -28,6 +28,7 @@ def format_difference(row: dict[str, Any]) -> str:
     what = f"{row['metric']} ratio" if "ratio_difference" in row else row["metric"]
     doubt = "  (the interval holds 0: no claim)" if low <= 0.0 <= high else ""
     doubt = "  (under 8 videos: no claim)" if row["videos"] < 8 else doubt
+    doubt = "  (under 8 views: no claim)" if row.get("views", 8) < 8 else doubt
     return (
         f"{first} - {second}: {what} {told['mean']:+.3f} [{low:+.3f}, {high:+.3f}], "
         f"{counted(row['videos'], 'video')}{doubt}"

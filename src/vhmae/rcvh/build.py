@@ -10,14 +10,14 @@ import hashlib
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import cv2
 import numpy as np
 
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.matting.networks import find_network
 from vhmae.matting.run import make_network
 from vhmae.partial_output import OutputLock
@@ -25,9 +25,9 @@ from vhmae.progress import tracked
 from vhmae.rcvh.catalogue import make_catalogue
 from vhmae.rcvh.composite import Pair, build_composite
 from vhmae.rcvh.figures import draw_statistics
-from vhmae.rcvh.footage import RawClip, Refusal, raw_files, read_silhouette
+from vhmae.rcvh.footage import SOURCES, RawClip, Refusal, raw_files, read_silhouette
 from vhmae.rcvh.job import BuildJob, Footage
-from vhmae.rcvh.manifest import add_line, rewrite, write_lines
+from vhmae.rcvh.manifest import Line, add_line, rewrite, write_lines
 from vhmae.rcvh.placement import Silhouette, place
 from vhmae.web.records import read_object
 from vhmae.work.cluster import spread, with_absolute_paths
@@ -78,7 +78,8 @@ def _build(job: BuildJob, footage: Footage, workers: int) -> dict[str, Any]:
     write_lines(out / REFUSED, [dataclasses.asdict(refusal) for refusal in refusals])
     pairs = plan(job, clips, refusals)
     cut_seconds = time.monotonic() - began
-    done = {line["name"] for line in rewrite(out, unfinished=True)}
+    known = rewrite(out, lambda lines: _with_sources(lines, clips), unfinished=True)
+    done = {line["name"] for line in known}
     waiting = [(pair, footage) for pair in pairs if pair.name not in done]
     began = time.monotonic()
     for line in _shown(run, job.progress, "composites")(build_composite, waiting):
@@ -93,7 +94,7 @@ def _build(job: BuildJob, footage: Footage, workers: int) -> dict[str, Any]:
     )
     return {
         "schema": 1,
-        "warnings": [fewer] if len(lines) < job.count else [],
+        "warnings": [*([fewer] if len(lines) < job.count else []), *_told_of_twins(lines)],
         "composites": len(lines),
         "built": len(waiting),
         "clips": len(clips),
@@ -103,6 +104,33 @@ def _build(job: BuildJob, footage: Footage, workers: int) -> dict[str, Any]:
         "seconds_to_cut": round(cut_seconds, 1),
         "composites_a_minute": round(60.0 * len(waiting) / seconds, 1) if waiting else None,
     }
+
+
+def _with_sources(lines: list[Line], clips: Sequence[RawClip]) -> list[Line]:
+    """Composites with the sources and licences of their parts as ``sources.csv`` has them now."""
+    by_name = {clip.name: clip for clip in clips}
+    for line in lines:
+        for part in (line[name] for name in ("foreground", "background") if name in line):
+            if (clip := by_name.get(part.get("name"))) is not None:
+                part |= {"source": clip.source, "licence": clip.licence}
+    return lines
+
+
+def _told_of_twins(lines: list[Line]) -> list[str]:
+    """What is to be said of composites whose parts are of one source, as was learned later."""
+    twins = [
+        line["name"]
+        for line in lines
+        if {"foreground", "background"} <= line.keys()
+        and line["foreground"]["source"] == line["background"]["source"]
+    ]
+    if not twins:
+        return []
+    named = ", ".join(twins[:5]) + (", ..." if len(twins) > 5 else "")
+    return [
+        f"{counted(len(twins), 'composite')} ({named}): foreground and background are of one "
+        f"source by {SOURCES}; reject such in the review, or build a new set"
+    ]
 
 
 def _check(job: BuildJob) -> None:

@@ -97,7 +97,13 @@ def _cut_once(
     if before is not None:
         clip, refusal = before
         known = (_read_json(record) or {}).get("matte")
-        if refusal is None or clip is None or known == _matte_stamp(footage, clip.raw):
+        now = None if clip is None else _matte_stamp(footage, clip.raw)
+        if refusal is None and known is not None and now is not None and known != now:
+            raise InputError(
+                f"{raw.path}: its matte is not the one that was cut before; give the video a new "
+                "name, or build a new set"
+            )
+        if refusal is None or clip is None or known == now:
             return clip and dataclasses.replace(
                 clip, source=raw.source, licence=raw.licence
             ), refusal

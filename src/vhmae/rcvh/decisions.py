@@ -39,11 +39,14 @@ def verdict(keeps: int, rejects: int) -> Verdict:
 class Review:
     """The decisions on one set."""
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
-        """Open the review of a set, beginning it where there is none.
+    def __init__(self, folder: Path, url: str | None = None, fresh: bool = True) -> None:
+        """Open the review of a set.
 
+        Args:
+            fresh: begin it where there is none.
         Raises:
-            InputError: if the folder holds no set, or its manifest is damaged.
+            InputError: if the folder holds no set, its manifest is damaged, or there is no review
+                to go on with.
         """
         lines = read_manifest(folder) if folder.is_dir() else []
         if not lines:
@@ -53,13 +56,23 @@ class Review:
             )
         self.folder = folder
         self.secrets = open_secrets(folder / SECRETS)
+        if url is None and not fresh and not (folder / DATABASE).is_file():
+            raise InputError(
+                f"{folder}: holds no decisions; name where they lie by `database` URL or "
+                "VHMAE_DATABASE"
+            )
         self.database = Database(
-            url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.rcvh", fresh=True
+            url or f"sqlite:///{(folder / DATABASE).absolute()}", "vhmae.rcvh", fresh
         )
         with self.database.writing() as session:
             known = set(
                 session.scalars(select(Composite.name).where(Composite.set_id == self.secrets.site))
             )
+            if not known and not fresh:
+                raise InputError(
+                    f"{folder}: nothing was decided of this set in {self.database.where}; check "
+                    "`database`"
+                )
             session.add_all(
                 Composite(
                     set_id=self.secrets.site,

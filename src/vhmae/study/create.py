@@ -16,7 +16,7 @@ import numpy as np
 from vhmae.arrays import Array
 from vhmae.data.hyoutube import TEST_LIST, Sample, read_list
 from vhmae.errors import InputError, counted
-from vhmae.evaluation.methods import Clip, Method, find_method
+from vhmae.evaluation.clip import Clip, Method
 from vhmae.partial_output import working_folder
 from vhmae.rcvh.manifest import read_manifest
 from vhmae.study import tables
@@ -88,11 +88,8 @@ def create_study(
             f"{counted(len(short), 'clip')} of {len(sources)} last less than the {job.seconds:g} "
             f"seconds wanted, the shortest {shown:.2g}{told if pictures else ''}"
         )
-    runs = {
-        name: find_method(text, job.input, job.weights)
-        for name, text in job.methods
-        if isinstance(text, str)
-    }
+    wanted = {name: text for name, text in job.methods if isinstance(text, str)}
+    runs = _methods(wanted, job)
     description = Description(
         id=uuid.uuid4().hex,
         title=job.title,
@@ -133,6 +130,15 @@ def create_study(
         if job.database is None:
             _take_place(part, output)
     return description, made
+
+
+def _methods(wanted: dict[str, str], job: StudyJob) -> dict[str, Method]:
+    """The methods that are run for a study, by their labels."""
+    if not wanted:
+        return {}
+    from vhmae.evaluation.methods import find_method  # loads torch, so where one is run
+
+    return {name: find_method(text, job.input, job.weights) for name, text in wanted.items()}
 
 
 def _take_place(part: Path, output: Path) -> None:

@@ -36,7 +36,7 @@ class Question:
 
 
 def _method(text: str) -> tuple[str, Path | str]:
-    from vhmae.evaluation.methods import read_method_text  # loads torch, so when one is named
+    from vhmae.evaluation.grammar import read_method_text  # looks for packages, so when asked
 
     method = read_method_text(text)
     return method.label, method.finished or method.source

@@ -30,7 +30,7 @@ from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.evaluation.leftovers import fit_prior_to
 from vhmae.guide.prior import prior_beside
 from vhmae.model.files import find_card
-from vhmae.model.heads import Head
+from vhmae.model.heads import HEADS, Head
 from vhmae.model.precision import (
     Precision,
     choose_device,
@@ -48,7 +48,8 @@ from vhmae.training.likeness import LikenessEncoderStage
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe
 from vhmae.training.resuming import load_checkpoint, require_same_recipe, write_checkpoint
-from vhmae.training.sources import load_packs, make_sampler, open_pairs, split_dev
+from vhmae.training.sources import load_packs, make_sampler, open_pairs
+from vhmae.training.splitting import split_dev
 from vhmae.training.stages import LookPathStage, SceneStage, load_bank
 from vhmae.training.terms import Term, find_term
 from vhmae.training.validation import DevSet
@@ -100,6 +101,7 @@ class Trainer:
                 outside without what they name.
         """
         train = recipe.train
+        _check_named(recipe, head, terms)
         self.recipe = recipe
         self.run_dir = run_dir = Path(run_dir)
         self.device = choose_device(device)
@@ -402,6 +404,21 @@ class Trainer:
         scores = saved.get("scores", {"step": -1})  # a run of before kept none
         self.scored_step, self.scores = scores.pop("step"), scores
         self.origin = saved.get("origin", {})
+
+
+def _check_named(recipe: Recipe, head: type[Head] | None, terms: Mapping[str, Term]) -> None:
+    """Refuse what is handed over and not asked for: it would be left out without a word."""
+    if head is not None and recipe.model.head in HEADS:
+        raise InputError(
+            f"head={head.__name__}: the recipe's model.head is {recipe.model.head}, one of the "
+            f"package's own; name yours there, as mine:{head.__name__}"
+        )
+    loss = recipe.train.loss
+    asked = {loss.reconstruction, *(one.term for one in loss.more)}
+    for name in sorted(set(terms) - asked):
+        raise InputError(
+            f"terms: the recipe names no {name}; add it to train.loss.more, or leave it out"
+        )
 
 
 def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> dict[str, Any]:

@@ -19,16 +19,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from vhmae.color import statistics
 from vhmae.config import to_tree
-from vhmae.data.clips import Pack, build_pack, read_file_table, read_names, source_group
+from vhmae.data.clips import Pack, build_pack, read_file_table, read_names
+from vhmae.data.labels import LABEL_SUFFIX
 from vhmae.data.looks import Blending, blend_changes
 from vhmae.data.pairs import PairSampler, read_pairs
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler, StackedScenes
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
 from vhmae.training.recipe import DataConfig, LookStage, Stage
-
-DEV_EVERY = 20
-"""Of so many videos one is kept for validation where no list says which."""
 
 
 def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
@@ -37,8 +35,9 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
     packs = []
     room = config.decoded_mib << 20
     left_out = read_names(config.leave_out, "data.leave_out") if config.leave_out else set()
-    if config.dev_list is not None:  # kept out of training in any case, and wanted for validation
+    if config.dev_list is not None and config.keep_dev:  # kept out in any case, and wanted there
         left_out -= read_names(config.dev_list, "data.dev_list")
+    odd = set(left_out)
     listed = read_file_table(config.only, "data.only") if config.only else None
     for folder in config.folders:
         path = cache / _pack_file(config, folder)
@@ -46,6 +45,8 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
             built = build_pack(config.root_path / folder, config.frames_per_video)
             (built.with_regions() if config.regions else built).save(path)
         pack = Pack.load(path, config.together)
+        odd -= {part for one in pack.names for part in (one, one.partition("/")[0])}
+        _check_plain(odd, pack)
         if left_out:
             kept_names = {one for one in pack.names if not {one, one.partition("/")[0]} & left_out}
             pack = pack.subset(kept_names)
@@ -57,6 +58,17 @@ def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
             room -= pack.cache_decoded(path.with_name(kept), room)
         packs.append(pack)
     return packs
+
+
+def _check_plain(names: set[str], pack: Pack) -> None:
+    """Refuse names of what is to be left out that are those of files: what they mean would be
+    trained on without a word. Others may be of folders that this recipe does not read."""
+    known = {one.partition("/")[0] for one in pack.names}
+    for name in sorted(names):
+        if (plain := Path(name).stem) in known or (plain := Path(name).name) in known:
+            raise InputError(
+                f"data.leave_out: {name}: names stand without folders and endings; write {plain}"
+            )
 
 
 def _listed_names(pack: Pack, listed: set[str], folder: str) -> set[str]:
@@ -83,7 +95,10 @@ def _pack_file(config: DataConfig, folder: str) -> str:
     """A pack's name in a cache: another for another folder, or what lies in it, or number of
     frames."""
     place = (config.root_path / folder).resolve()
-    facts = [str(place), _files_below(place), config.frames_per_video]
+    files = _files_below(place)
+    facts = [str(place), files, config.frames_per_video]
+    # Packs of before kept the levels of soft masks as objects of their own.
+    facts += ["of one subject"] if any(name.endswith(LABEL_SUFFIX) for name, *_ in files) else []
     facts += ["regions"] if config.regions else []
     return f"{Path(folder).name}.{_digest(facts)}.pack.npz"
 
@@ -124,11 +139,9 @@ def scenes_folder(config: DataConfig, scenes: SceneRecipe, stage: Stage, seed: i
 
 def _drawn_from(config: DataConfig, scenes: SceneRecipe) -> list[Any]:
     """What scenes depend on, but for their number and size."""
-    dev = (
-        config.dev_list.read_text(encoding="utf-8")
-        if config.dev_list
-        else f"keep {config.keep_dev}"
-    )
+    dev = f"keep {config.keep_dev}"
+    if config.dev_list and config.keep_dev:
+        dev = config.dev_list.read_text(encoding="utf-8")
     facts = [
         [_pack_file(config, folder) for folder in config.folders],
         list(config.shares),
@@ -150,42 +163,6 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
 
 def _digest(facts: list[Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def split_dev(
-    packs: list[Pack], dev_list: Path | None, keep: bool = True
-) -> tuple[list[Pack], Pack]:
-    """Take the dev clips out of the first pack: (training packs, dev pack). Without a list, every
-    20th of its videos; or none at all."""
-    if not keep:
-        return packs, packs[0].subset(set())
-    if dev_list is None:
-        video_of = {
-            name: source_group(name.partition("/")[0], packs[0].together) for name in packs[0].names
-        }  # all objects of a video go together
-        kept = set(sorted(set(video_of.values()))[::DEV_EVERY])
-        dev = {name for name, video in video_of.items() if video in kept}
-        if len(dev) == len(video_of):
-            raise InputError(
-                "data.dev_list: is not given, and the data is one video, which cannot be split; "
-                "give more videos"
-            )
-        return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
-    dev = read_names(dev_list, "data.dev_list")
-    unknown = dev - set(packs[0].names)
-    if unknown:
-        raise InputError(
-            f"data.dev_list: {dev_list}: the data has no clip {sorted(unknown)[0]}; mend the list"
-        )
-    shared = {source_group(name, packs[0].together) for name in dev} & {
-        source_group(name, packs[0].together) for name in set(packs[0].names) - dev
-    }
-    if shared:
-        raise InputError(
-            f"data.dev_list: {dev_list}: takes of {sorted(shared)[0]} stand on both sides; keep "
-            "whole groups out"
-        )
-    return [packs[0].subset(set(packs[0].names) - dev), *packs[1:]], packs[0].subset(dev)
 
 
 def open_pairs(data: DataConfig) -> PairSampler | None:
@@ -489,4 +466,15 @@ class _DrawnPixels(Dataset[Chunk]):
 
 
 def make_sampler(packs: list[Pack], config: DataConfig, scenes: SceneRecipe) -> SceneSampler:
+    """What scenes are drawn by.
+
+    Raises:
+        InputError: where nothing is left of a folder that has a share.
+    """
+    for folder, pack, share in zip(config.folders, packs, config.shares, strict=True):
+        if share > 0.0 and not pack.names:
+            raise InputError(
+                f"data.folders: nothing of {folder} is left to train on; leave it out, or mend "
+                "data.leave_out and data.dev_list"
+            )
     return SceneSampler(packs, list(config.shares), scenes)

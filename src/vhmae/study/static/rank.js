@@ -130,17 +130,26 @@ async function next() {
   if (ballot.position) progress.focus(); // the buttons of the clip before are gone
   try {
     await mine.load();
-    await mine.play();
-    const noted = await post("/api/playing", { ballot: ballot.id });
-    if (!noted.ok) throw new Error(noted.detail);
-    ready = true;
+    if (await mine.play()) await begin();
+    pause.textContent = mine.paused ? "Play" : "Pause";
     pause.disabled = false;
-    stage.dataset.ready = ballot.id;
-    show();
   } catch (error) {
-    problem.textContent = `The clip cannot be shown: ${error.message}.`;
-    again.hidden = false;
+    broken(error);
   }
+}
+
+function broken(error) {
+  problem.textContent = `The clip cannot be shown: ${error.message}.`;
+  again.hidden = false;
+}
+
+/** The clip plays: it may be ranked from now on. */
+async function begin() {
+  const noted = await post("/api/playing", { ballot: ballot.id });
+  if (!noted.ok) throw new Error(noted.detail);
+  ready = true;
+  stage.dataset.ready = ballot.id;
+  show();
 }
 
 async function handIn() {
@@ -153,10 +162,10 @@ async function handIn() {
   else show();
 }
 
-function togglePause() {
-  if (!ready) return;
-  if (player.paused) player.play();
-  else player.pause();
+async function togglePause() {
+  if (pause.disabled) return;
+  if (!player.paused) player.pause();
+  else if ((await player.play()) && !ready) await begin().catch(broken);
   pause.textContent = player.paused ? "Play" : "Pause";
 }
 

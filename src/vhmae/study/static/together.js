@@ -44,7 +44,10 @@ export class Together {
     this.paused = false;
     clearInterval(this.timer);
     this.timer = setInterval(() => this.keepInStep(), CHECK_MS);
-    await Promise.allSettled(this.videos.map((video) => video.play()));
+    const played = await Promise.allSettled(this.videos.map((video) => video.play()));
+    if (played.every(({ status }) => status === "fulfilled")) return true;
+    this.pause(); // a phone that saves power plays nothing before it is told to
+    return false;
   }
 
   pause() {
