@@ -26,6 +26,7 @@ from vhmae.model.weights import save_model
 
 MINE = """
 import numpy as np
+import vhmae
 from neighbor import LEVELS
 
 def darker(composite, mask):
@@ -55,6 +56,9 @@ def leaves(composite, mask):
     raise SystemExit(3)
 
 number = 5
+blind = vhmae.Method("theirs", of_the_clip)
+changing = vhmae.Method("theirs", lambda clip: in_place(clip.composite, clip.mask))
+failing = vhmae.Method("theirs", lambda clip: clip.composite[999])
 """
 
 
@@ -129,6 +133,20 @@ def test_a_function_cannot_change_what_it_is_scored_against(folder: Path, clip: 
     assert not find_method("my_methods.py:in_place", Path()).run(clip)[clip.mask].any()
     np.testing.assert_array_equal(clip.composite, before)
     assert clip.mask.any()
+
+
+def test_somebodys_method_is_no_more_trusted_than_their_function(folder: Path, clip: Clip) -> None:
+    given = dataclasses.replace(clip, target=clip.composite)
+    before = clip.composite.copy()
+    made, of_function = (
+        find_method(f"my_methods.py:{name}", Path()) for name in ("blind", "of_the_clip")
+    )
+    np.testing.assert_array_equal(made.run(given), of_function.run(given))
+    assert made.facts["code_sha256"] == of_function.facts["code_sha256"]
+    find_method("my_methods.py:changing", Path()).run(given)
+    np.testing.assert_array_equal(clip.composite, before)
+    with pytest.raises(InputError, match=r"failed \(IndexError"):
+        find_method("my_methods.py:failing", Path()).run(given)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ from vhmae.model.heads import HEADS
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import load_model, save_model
 from vhmae.outside import load_outside
+from vhmae.training.loop import Trainer
 from vhmae.training.recipe import LossConfig, LossTerm, Recipe
 from vhmae.training.terms import TERMS
 
@@ -131,6 +132,15 @@ def test_a_head_and_a_term_from_outside_train_and_harmonize(
     out = np.stack(list(harmonizer.harmonize(list(frames), list(masks))))
     assert np.array_equal(out[~masks], frames[~masks])
     assert out[masks].mean() > frames[masks].mean() + 2.0
+
+
+def test_what_is_handed_over_and_not_named_is_refused(folder: Path) -> None:
+    head, term = (load_outside(f"mine.py:{name}", "x", "y") for name in ("Gains", "brightness"))
+    own = recipe(folder)
+    with pytest.raises(InputError, match=r"head=Gains: the recipe's model.head is photometric"):
+        Trainer(own, folder / "run", "cpu", head=head)
+    with pytest.raises(InputError, match="terms: the recipe names no too_dark"):
+        Trainer(own, folder / "run", "cpu", terms={"too_dark": term})
 
 
 def test_what_a_recipe_or_a_weights_file_names_is_not_imported(

@@ -20,6 +20,7 @@ from vhmae.training.sources import (
     bank_file,
     iterate_batches,
     load_packs,
+    make_sampler,
 )
 from vhmae.training.splitting import split_dev
 
@@ -58,6 +59,67 @@ def test_what_is_kept_for_validation_stays_there_when_it_is_left_out_as_well(roo
     assert kept.names == ["kept__x"]
 
 
+def test_what_is_left_out_stays_out_where_no_clips_are_kept(root: Path) -> None:
+    names = root / "names.txt"
+    names.write_text("a__1\nb__2\n")
+    config = DataConfig(
+        root=str(root),
+        folders=("one", "two"),
+        shares=(0.5, 0.5),
+        leave_out=names,
+        dev_list=names,
+        keep_dev=False,
+    )
+    first, second = load_packs(config, root / "cache")
+    assert (first.names, second.names) == (["a__2"], ["b__1", "b__3"])
+
+
+@pytest.mark.parametrize(("written", "plain"), [("a__1.jpg", "a__1"), ("one/a__2", "a__2")])
+def test_names_of_files_are_refused_where_clips_are_meant(
+    written: str, plain: str, root: Path
+) -> None:
+    names = root / "names.txt"
+    names.write_text(f"{written}\nof_another_folder\n")
+    config = DataConfig(root=str(root), folders=("one",), shares=(1.0,), leave_out=names)
+    with pytest.raises(InputError, match=f"data.leave_out: {written}: .*write {plain}"):
+        load_packs(config, root / "cache")
+
+
+def test_a_folder_of_which_nothing_is_left_is_told(root: Path) -> None:
+    names = root / "names.txt"
+    names.write_text("a__1\na__2\n")
+    config = DataConfig(root=str(root), folders=("one",), shares=(1.0,), leave_out=names)
+    with pytest.raises(InputError, match="nothing of one is left to train on"):
+        make_sampler(load_packs(config, root / "cache"), config, SceneRecipe())
+
+
+def test_stills_are_sources_of_their_own(root: Path) -> None:
+    packs = load_packs(DataConfig(root=str(root), folders=("two",), shares=(1.0,)), root / "cache")
+    (rest,), dev = split_dev(packs, None)
+    assert (len(rest.names), len(dev.names)) == (2, 1)
+    list_ = root / "dev.txt"
+    list_.write_text("b__2\n")
+    assert split_dev(packs, list_)[1].names == ["b__2"]
+
+
+def test_soft_masks_of_photographs_are_of_one_subject(root: Path) -> None:
+    matte = np.zeros((40, 50), np.uint8)
+    matte[10:30, 15:40] = 255
+    for name, levels in (("a__1", cv2.GaussianBlur(matte, (0, 0), 2.0)), ("a__2", matte // 85)):
+        cv2.imwrite(str(root / "one" / f"{name}.mask.png"), levels)
+    cv2.imwrite(str(root / "two" / "b__1.png"), matte // 85 + np.eye(40, 50, dtype=np.uint8))
+    plain = DataConfig(root=str(root), folders=("one", "two"), shares=(0.5, 0.5))
+    first, second = load_packs(plain, root / "cache")
+    for index in range(2):
+        labels = first.labels(index)
+        assert labels is not None
+        assert np.unique(labels).tolist() == [0, 1]
+        assert ((labels > 0) == (matte > 0)).mean() > 0.98
+    numbered = second.labels(0)
+    assert numbered is not None
+    assert np.unique(numbered).tolist() == [0, 1, 3, 4]
+
+
 def test_decoded_frames_are_those_of_what_is_left(root: Path) -> None:
     """Recipes that leave different names out of one folder share a cache."""
     (root / "three").mkdir()
@@ -79,6 +141,15 @@ def test_decoded_frames_are_those_of_what_is_left(root: Path) -> None:
         )
         assert levels(packs[0]) == {"b__1": 60, "c__1": 100}
         assert levels(held) == ({"a__1": 20} if config.dev_list else {})
+
+
+def test_a_bank_is_another_one_where_dev_clips_are_trained_on(root: Path) -> None:
+    names = root / "dev.txt"
+    names.write_text("a__1\n")
+    plain = DataConfig(root=str(root), folders=("one",), shares=(1.0,), dev_list=names)
+    configs = [dataclasses.replace(plain, keep_dev=keep) for keep in (True, False)]
+    files = {bank_file(config, SceneRecipe(), LookStage(), 0) for config in configs}
+    assert len(files) == 2
 
 
 def test_a_bank_is_another_one_where_something_is_left_out(root: Path) -> None:
