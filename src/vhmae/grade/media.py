@@ -62,7 +62,8 @@ def media_of(info: VideoInfo, beside: Path) -> Media:
     """
     edl = beside.suffix.lower() == ".edl"
     rate = _rate(info, edl)
-    is_still = info.files is None or info.numbers is None or info.frames == 1
+    # A still that stands for as long as a layer over it is one file, again and again.
+    is_still = info.files is None or info.numbers is None or len({*info.files}) == 1
     numbering = None if is_still else _numbering(info)
     if numbering is None:
         path = info.path if info.files is None else info.files[0]

@@ -48,7 +48,8 @@ from vhmae.video.writer import VideoWriter
 FRAMES_AHEAD = 4
 PLATE_FRAMES = 25
 LEAST_FOREGROUND = 5e-4
-"""A video whose mattes cover less than this of it, in the mean, has no foreground."""
+"""A video whose mattes cover less than this of every frame has no foreground; of mattes that are
+there already, one that covers nothing at all."""
 ALPHA_CODECS = {".mov": "prores_ks", ".webm": "libvpx-vp9", ".mkv": "ffv1"}
 MATTE_CODECS = {".mkv": "ffv1", ".avi": "ffv1", ".webm": "libvpx-vp9"}
 
@@ -65,9 +66,10 @@ class CutOut:
     repeated: bool = False
     """It is another frame's, since this one is damaged."""
 
-    def again(self, number: int) -> CutOut:
-        """The same for another frame."""
-        timed = dataclasses.replace(self.timed, index=number, pts=None, seconds=None)
+    def again(self, number: int, info: VideoInfo) -> CutOut:
+        """The same for another frame, at its time."""
+        pts = None if info.timestamps is None else int(info.timestamps[number])
+        timed = dataclasses.replace(self.timed, index=number, pts=pts, seconds=None)
         return dataclasses.replace(self, timed=timed, repeated=True)
 
 
@@ -177,16 +179,16 @@ def _cut_out_shot(job: MatteJob, maker: MatteMaker, shot: Iterator[TimedFrame]) 
         )
 
 
-def of_each_number(cut: Iterator[CutOut], frames: int) -> Iterator[CutOut]:
+def of_each_number(cut: Iterator[CutOut], info: VideoInfo) -> Iterator[CutOut]:
     """A matte for each frame of a video, so that a damaged one shifts none: it takes that of the
     frame before it, or of the first."""
     last, number = None, 0
     for one in cut:
-        yield from ((last or one).again(lost) for lost in range(number, one.timed.index))
+        yield from ((last or one).again(lost, info) for lost in range(number, one.timed.index))
         yield one
         last, number = one, one.timed.index + 1
     if last is not None:
-        yield from (last.again(lost) for lost in range(number, frames))
+        yield from (last.again(lost, info) for lost in range(number, info.frames))
 
 
 def matte_video(job: MatteJob) -> dict[str, Any]:
@@ -202,7 +204,7 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
         info = righted(info)
     _check_outputs(job, info)
     maker = make_maker(job, info)
-    covered, frames, decoded = 0.0, 0, 0
+    covered, most, frames, decoded = 0.0, 0.0, 0, 0
     with contextlib.ExitStack() as stack:
         mattes = (
             stack.enter_context(_matte_writer(job.output, info)) if job.output is not None else None
@@ -219,9 +221,10 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
             cut_out(job, info, maker, run_ahead(read_frames(info), FRAMES_AHEAD)), FRAMES_AHEAD
         )
         try:
-            for one in of_each_number(cut, info.frames):
+            for one in of_each_number(cut, info):
                 frames, decoded = frames + 1, decoded + (not one.repeated)
-                covered += float(one.matte.mean())
+                cover = float(one.matte.mean())
+                covered, most = covered + cover, max(most, cover)
                 if mattes is not None:
                     mattes.write(one.timed, _matte_planes(one.matte, limited=_is_lossy(job.output)))
                 if layer is not None and one.colors is not None:
@@ -229,7 +232,7 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
                 advance(frames)
         finally:
             cut.close()
-        if covered < LEAST_FOREGROUND * max(1, frames):
+        if most <= 0.0 or (job.way != "file" and most < LEAST_FOREGROUND):
             raise InputError(f"{job.video}: {maker.complaint or _nothing_found(job.way)}")
         for writer in (mattes, layer):
             if writer is not None:

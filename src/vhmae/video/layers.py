@@ -60,6 +60,8 @@ class LayeredSource:
             pair: how the pictures of two sequences go together.
         """
         self.warnings: list[str] = []
+        self.lost: set[int] = set()
+        """Numbers of frames whose foreground could not be decoded."""
         background, foreground = self._paired(background, foreground, pair)
         needed_frames = min(needed_frames, background.frames)
         stands = background.files is not None and background.frames == 1 and foreground.frames > 1
@@ -68,7 +70,7 @@ class LayeredSource:
             background = dataclasses.replace(
                 background,
                 files=background.files * foreground.frames,
-                numbers=None,
+                numbers=foreground.numbers,
                 frames=foreground.frames,
                 fps=foreground.fps,
                 duration_seconds=foreground.duration_seconds,
@@ -172,33 +174,49 @@ class LayeredSource:
                 as it is, and is the last, since the foreground may have ended there.
         """
         still = self.foreground.frames == 1
-        fronts = read_frames(self.foreground, first=0 if still else first)
-        mattes = self.mattes.read(self.foreground, first) if self.mattes is not None else None
-        front: TimedFrame | None = None
-        matte: Array | None = None
-        at = first - 1
+        fronts = self._fronts(0 if still else first)
+        coming = next(fronts, None)
+        front: tuple[TimedFrame, Array] | None = None
         for timed in read_frames(self.background, first=first):
             if is_past(timed):
                 yield timed, np.zeros((timed.image.height, timed.image.width), np.uint16)
                 return
-            while front is None or (not still and front.index < timed.index):
-                front = next(fronts, None)
-                if front is None:
-                    raise InputError(
-                        "ends before the background; trim the background or pass `end`",
-                        field="foreground",
-                        value=self.foreground.path,
-                    )
-                # Frames that cannot be decoded leave gaps, which the mattes do not have.
-                gap = max(0, front.index - at - 1)
-                matte = (
-                    next(itertools.islice(mattes, gap, None))
-                    if mattes is not None
-                    else alpha_matte(front.image)
+            while coming is not None and (
+                front is None or (not still and coming[0].index <= timed.index)
+            ):
+                front, coming = coming, next(fronts, None)
+            if front is None or (not still and timed.index >= self.foreground.frames):
+                raise InputError(
+                    "ends before the background; trim the background or pass `end`",
+                    field="foreground",
+                    value=self.foreground.path,
                 )
-                at = front.index
-            assert matte is not None
-            yield self._laid(timed, front.image, matte)
+            if not still and front[0].index != timed.index:  # a frame that could not be decoded
+                self.lost.add(timed.index)
+            yield self._laid(timed, front[0].image, front[1])
+
+    def _fronts(self, first: int) -> Iterator[tuple[TimedFrame, Array]]:
+        """The foreground's frames from a number on, each with its matte."""
+        mattes = self.mattes.read(self.foreground, first) if self.mattes is not None else None
+        at = first - 1
+        for front in read_frames(self.foreground, first=first):
+            # Frames that cannot be decoded leave gaps, which the mattes do not have.
+            gap = max(0, front.index - at - 1)
+            at = front.index
+            if mattes is None:
+                yield front, alpha_matte(front.image)
+            else:
+                yield front, next(itertools.islice(mattes, gap, None))
+
+    def told_of_lost(self) -> list[str]:
+        """What is to be said of frames of the foreground that could not be decoded."""
+        if not self.lost:
+            return []
+        lost = len(self.lost)
+        return [
+            f"{self.foreground.path} is damaged: {lost} of its {self.foreground.frames} frames "
+            f"could not be decoded, and the frame beside {'it' if lost == 1 else 'them'} was laid"
+        ]
 
     def _laid(
         self, timed: TimedFrame, front: PlanarFrame, matte: Array

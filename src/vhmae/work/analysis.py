@@ -265,6 +265,8 @@ class Analysis:
                 f"{job.composite} is damaged: {damaged} of its frames "
                 f"{'was' if damaged == 1 else 'were'} decoded in part"
             )
+        if self.sources.layers is not None:
+            found += self.sources.layers.told_of_lost()
         if self.sources.overlapping:
             found.append(
                 "masks overlap: where they do, the later one is in front, and its object's change "

@@ -41,7 +41,7 @@ from vhmae.work.reading import read_whole
 from vhmae.work.report import Report, Tally, where_it_runs
 from vhmae.work.resume import Standing, as_stopped, job_identity, restore, snapshot_of
 from vhmae.work.shot_pixels import Needed
-from vhmae.work.sources import Payload, Sources, check_guide
+from vhmae.work.sources import Payload, Sources, check_composite, check_guide
 
 Changed = tuple[Ready, Snapshot | None]
 """A frame with what is to be done to it, and the harmonizers' memory now and then."""
@@ -135,7 +135,7 @@ def harmonize_job(
         numbers = sources.info.numbers or range(1, sources.info.frames + 1)
         older = older_pictures(job.output, numbers)
     if job.check:
-        return checked(analysis, output, began, said_of, on_progress)
+        return checked(analysis, output, began, said_of, on_progress, older)
     renderer = Renderer(analysis, output)
     if runs_compiled(analysis):
         bits = 16 if output.is_deeper else sources.info.encoding.bits
@@ -153,7 +153,14 @@ def harmonize_job(
             analysis.survey(progress)
             heard = hear_guide(analysis, said_of=said_of)
             told = [] if heard is None else heard.warnings
-            check_strict(job.strict, [*analysis.told_of_prior(), *told])  # what is known by now
+            known = [
+                *analysis.told_of_prior(),
+                *sources.warnings,
+                *told,
+                *([older] if older else []),
+            ]
+            known += _told_of_form(job.output, writer.recoded, writer.left_out)
+            check_strict(job.strict, known)
             if heard is not None and heard.guide["shots"] == "all":
                 renderer.needed = Needed(analysis)
             with contextlib.closing(renderer.rendered()) as rendered:
@@ -165,9 +172,7 @@ def harmonize_job(
                     progress(writer.frames + sources.skipped_before)
         warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
         warnings += told
-        if writer.recoded is not None:
-            warnings.append(f"{job.output}: {writer.recoded}")
-        warnings += told_left_out(job.output, writer.left_out)
+        warnings += _told_of_form(job.output, writer.recoded, writer.left_out)
         warnings += [older] if older else []
         check_strict(job.strict, warnings)
         warnings += told_of_move(job)
@@ -234,11 +239,19 @@ def _write(writer: FrameWriter, done: Done, tally: Tally, sources: Sources) -> N
         writer.checkpoint(*standing.saved())
 
 
+def _told_of_form(output: Path, recoded: str | None, left_out: Sequence[str]) -> list[str]:
+    """What is to be said of the form that an output takes."""
+    told = [] if recoded is None else [f"{output}: {recoded}"]
+    return told + told_left_out(output, left_out)
+
+
 def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str, Any]:
     """Cut the foreground out first; the mask is gone afterwards. ``more`` is what
     :func:`harmonize_job` takes."""
     from vhmae.matting.run import made_matte  # its networks' library is an extra
 
+    Output(job, check_composite(job))  # what is wrong is told before a mask is made
+    network = more[0] or network_for(job)
     options = {
         "weights": job.matte_weights,
         "threads": job.threads,
@@ -248,7 +261,7 @@ def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str
     }
     with made_matte(job.composite, way, job.output, **options) as mask:
         masked = dataclasses.replace(job, matte=None, matte_weights=None, masks=(mask,))
-        report = harmonize_job(masked, *more)
+        report = harmonize_job(masked, network, *more[1:])
     advice = (
         f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
         f"--with {way})"
@@ -290,11 +303,12 @@ def checked(
     began: float,
     said_of: HarmonizeJob | None,
     on_progress: Told | None,
+    older: str | None = None,
 ) -> dict[str, Any]:
     """The report of a job that is to be refused or described, and not done: docs/cli.md. All that
     it reads is read once, and its guide is heard."""
     job, sources, first = output.job, analysis.sources, analysis.harmonizers[0]
-    left_out = output.check(job_identity(job, first, said_of) if job.resume else {})
+    form = output.check(job_identity(job, first, said_of) if job.resume else {})
     with Progress("check", sources.info.frames, job.progress, told=on_progress) as progress:
         seen = read_whole(analysis, progress)
     heard = None
@@ -302,14 +316,15 @@ def checked(
         analysis.survey()
         heard = hear_guide(analysis, said_of=said_of)
     warnings = analysis.warnings(seen.frames, seen.damaged) + output.losses(seen.cut)
-    warnings += ([] if heard is None else heard.warnings) + told_left_out(job.output, left_out)
+    warnings += ([] if heard is None else heard.warnings) + _told_of_form(job.output, *form)
+    warnings += [older] if older else []
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
     return {
         "schema": 1,
         "check": True,
         **output.described(),
-        "frames": sources.expected(),
+        "frames": seen.frames,
         "seconds": round(time.monotonic() - began, 3),
         "warnings": warnings,
         **where_it_runs(first.network),

@@ -186,13 +186,14 @@ class Output:
             kept = "there is no other"
         return [f"the sound of {layer.path} was left out, and {kept}; add it to the result"]
 
-    def check(self, identity: dict[str, Any]) -> list[str]:
-        """Refuse what opening the output refuses, and leave nothing behind; returns what its
-        container cannot hold."""
+    def check(self, identity: dict[str, Any]) -> tuple[str | None, list[str]]:
+        """Refuse what opening the output refuses, and leave nothing behind; returns in what form
+        its values are written, where it is another than the source's, and what its container
+        cannot hold."""
         writer = self.open(identity)
-        left_out = writer.left_out
+        told = writer.recoded, writer.left_out
         writer.abandon()
-        return left_out
+        return told
 
     def described(self) -> dict[str, Any]:
         """What will be written, for a report."""

@@ -315,16 +315,24 @@ def _open_layers(
             f"{path} is taken for {foreground.space_name}, which it does not say; "
             "`foreground_space` names another"
         )
-    needed = (
-        background.frames
-        if job.end is None
-        else min(background.frames, math.ceil(job.end * float(background.fps)))
-    )
+    needed = frames_between(background, 0.0, job.end).stop
     layers = LayeredSource(
         background, foreground, mattes[0] if mattes else None, placement, needed, job.pair
     )
     layers.warnings += warnings
     return layers
+
+
+def check_composite(job: AnalysisJob) -> VideoInfo:
+    """Refuse what is wrong with a job's composite and its times, before its mask is made; returns
+    the facts of it."""
+    _check_times(job)
+    space = named_space(job.input_space)
+    info = probe_source(job.composite, "composite", job.colorspace, job.rate, space)
+    _check_range(job, info)
+    if job.cuts is not None:
+        read_cuts(job.cuts, info.frames)
+    return info
 
 
 def check_guide(sources: Sources, said_of: AnalysisJob | None = None) -> Guide:

@@ -1,0 +1,149 @@
+"""What is known before the work is told before it, and what is lost in it is told at its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.commands import error_of
+from tests.support.scenes import decode, moving_scene, write_video
+from vhmae.cli import main
+from vhmae.data.clips import write_mask_bits
+from vhmae.errors import InputError
+from vhmae.matting.job import MatteJob
+from vhmae.matting.run import CutOut, matte_video, of_each_number
+from vhmae.video.layers import LayeredSource
+from vhmae.video.matte import open_matte
+from vhmae.video.placement import Placement
+from vhmae.video.probe import probe_video
+from vhmae.video.reader import TimedFrame, read_frames
+from vhmae.work import harmonize
+
+Maker = Callable[..., tuple[Path, Path]]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["-o", "out.mpeg4"], "out.mpeg4"),
+        (["-o", "there.mkv", "--no-overwrite"], "is there already"),
+        (["-o", "out.mkv", "--codec", "libx246"], "libx246"),
+        (["-o", "out.mkv", "--start", "99"], "choose a start within it"),
+        (["-o", "out.mkv", "--cuts", "gone.txt"], "gone.txt"),
+        (["-o", "out.mkv", "--weights", "gone"], "gone"),
+    ],
+)
+def test_what_is_wrong_is_told_before_a_mask_is_made(
+    words: list[str],
+    told: str,
+    small_clip: Maker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def never(*given: object, **more: object) -> None:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr("vhmae.matting.run.made_matte", never)
+    composite, _ = small_clip()
+    (tmp_path / "there.mkv").write_bytes(b"mine")
+    monkeypatch.chdir(tmp_path)
+    assert told in error_of("harmonize", composite, "--matte", "salient", *words, capsys=capsys)
+
+
+@pytest.mark.parametrize("more", [[], ["--check"]])
+def test_older_pictures_are_refused_under_strict_before_the_work(
+    more: list[str],
+    small_clip: Maker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    composite, mask = small_clip()
+    (tmp_path / "x.0099.png").write_bytes(b"older")
+
+    def never(*given: object, **more: object) -> Iterator[Any]:
+        raise AssertionError("the work has begun")
+
+    monkeypatch.setattr(harmonize.Renderer, "rendered", never)
+    words = ["harmonize", composite, "--mask", mask, "-o", tmp_path / "x.%04d.png", "--strict"]
+    assert "older picture" in error_of(*words, *more, capsys=capsys)
+    assert (tmp_path / "x.0099.png").read_bytes() == b"older"
+
+
+def test_a_check_counts_the_frames_that_would_be_written(small_clip: Maker, tmp_path: Path) -> None:
+    composite, mask = small_clip()
+    report = tmp_path / "r.json"
+    words = ["harmonize", str(composite), "--mask", str(mask), "-q", "--json", str(report)]
+    counts = []
+    for more in (["--check"], []):
+        assert main([*words, "-o", str(tmp_path / "o.mkv"), "--end", "0.2", *more]) == 0
+        counts.append(json.loads(report.read_text())["frames"])
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("lost", [{2}, {0}, {5}, {2, 3, 5}])
+def test_a_lost_frame_of_a_layer_takes_the_one_beside_it_and_is_told(
+    lost: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = np.arange(6) * 40
+    frames = np.broadcast_to(levels[:, None, None, None], (6, 48, 64, 3)).astype(np.uint8)
+    write_video(tmp_path / "front.mkv", frames, codec="ffv1")
+    write_video(tmp_path / "back.mkv", np.full_like(frames, 255), codec="ffv1")
+    write_mask_bits(np.ones((6, 48, 64), bool), tmp_path / "m.npz")
+    front, back = (probe_video(tmp_path / f"{name}.mkv") for name in ("front", "back"))
+
+    def damaged(info: Any, **more: Any) -> Iterator[TimedFrame]:
+        gone = lost if info.path == front.path else set()
+        return (one for one in read_frames(info, **more) if one.index not in gone)
+
+    monkeypatch.setattr("vhmae.video.layers.read_frames", damaged)
+    mattes = open_matte(tmp_path / "m.npz")
+    layers = LayeredSource(back, front, mattes, Placement(), 6)
+    laid = [int(timed.image.rgb().mean() * 255 + 0.5) for timed, _ in layers.read()]
+    kept = [number for number in range(6) if number not in lost]
+    beside = [max([k for k in kept if k <= n], default=kept[0]) for n in range(6)]
+    assert laid == pytest.approx([int(levels[n]) for n in beside], abs=1)
+    assert layers.lost == lost
+    (told,) = layers.told_of_lost()
+    assert f"front.mkv is damaged: {len(lost)} of its 6 frames could not be decoded" in told
+
+
+def test_a_matte_that_shows_somebody_for_a_moment_is_none_that_is_empty(tmp_path: Path) -> None:
+    frames, masks = moving_scene(30, 96, 64)
+    write_video(tmp_path / "in.mkv", frames, codec="ffv1")
+    masks[:] = False
+    masks[7, 30:34, 40:44] = True  # .3 % of one frame of 30
+    write_mask_bits(masks, tmp_path / "m.npz")
+    job = MatteJob(
+        video=tmp_path / "in.mkv", output=tmp_path / "o.mkv", way="file", matte=tmp_path / "m.npz"
+    )
+    assert matte_video(job)["frames"] == 30
+    shown = [bool((frame[0] > 128).any()) for frame in decode(tmp_path / "o.mkv")]
+    assert shown == [number == 7 for number in range(30)]
+    write_mask_bits(np.zeros_like(masks), tmp_path / "m.npz")
+    with pytest.raises(InputError, match="the matte is empty"):
+        matte_video(job)
+
+
+def test_a_lost_frame_keeps_its_time_in_a_matte(tmp_path: Path) -> None:
+    frames, _ = moving_scene(6, 96, 64)
+    write_video(tmp_path / "in.mkv", frames, codec="ffv1")
+    info = probe_video(tmp_path / "in.mkv")
+    assert info.timestamps is not None
+
+    class Cut:
+        def __init__(self, timed: TimedFrame) -> None:
+            self.timed = timed
+
+        def again(self, number: int, info: Any) -> Any:
+            return CutOut(self.timed, np.zeros((1, 1), np.float32), None).again(number, info)
+
+    kept = (Cut(one) for one in read_frames(info) if one.index not in (2, 5))
+    times = [one.timed.pts for one in of_each_number(kept, info)]  # type: ignore[arg-type]
+    assert times == info.timestamps.tolist()
