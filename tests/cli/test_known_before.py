@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,9 @@ from vhmae.video.placement import Placement
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import TimedFrame, read_frames
 from vhmae.work import harmonize
+from vhmae.work.batch import is_done
+from vhmae.work.job import HarmonizeJob
+from vhmae.work.jobs_table import read_jobs
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -71,7 +75,8 @@ def test_older_pictures_are_refused_under_strict_before_the_work(
         raise AssertionError("the work has begun")
 
     monkeypatch.setattr(harmonize.Renderer, "rendered", never)
-    words = ["harmonize", composite, "--mask", mask, "-o", tmp_path / "x.%04d.png", "--strict"]
+    words: list[str | Path] = ["harmonize", composite, "--mask", mask, "--strict"]
+    words += ["-o", tmp_path / "x.%04d.png"]
     assert "older picture" in error_of(*words, *more, capsys=capsys)
     assert (tmp_path / "x.0099.png").read_bytes() == b"older"
 
@@ -147,3 +152,33 @@ def test_a_lost_frame_keeps_its_time_in_a_matte(tmp_path: Path) -> None:
     kept = (Cut(one) for one in read_frames(info) if one.index not in (2, 5))
     times = [one.timed.pts for one in of_each_number(kept, info)]  # type: ignore[arg-type]
     assert times == info.timestamps.tolist()
+
+
+def test_pictures_that_were_taken_out_are_made_anew(small_clip: Maker, tmp_path: Path) -> None:
+    composite, mask = small_clip()
+    job = HarmonizeJob(composite=composite, masks=(mask,), output=tmp_path / "x.%04d.png")
+    for number in range(1, 4):
+        (tmp_path / f"x.{number:04d}.png").write_bytes(b"made")
+    assert is_done(job)
+    (tmp_path / "x.0002.png").unlink()
+    assert not is_done(job)
+    plates = tmp_path / "plates"
+    plates.mkdir()
+    for number in (1, 3):  # one that was never there
+        (plates / f"p.{number:04d}.png").write_bytes(b"plate")
+    for number in (1, 3):
+        (tmp_path / f"x.{number:04d}.png").write_bytes(b"made")
+    assert is_done(dataclasses.replace(job, composite=plates / "p.%04d.png"))
+
+
+def test_files_of_a_table_count_from_it(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "w.safetensors").write_bytes(b"mine")
+    table = tmp_path / "t" / "jobs.csv"
+    table.write_text(
+        "composite,mask,out,weights,matte\n"
+        "a.mp4,m.mp4,o.mkv,w.safetensors,\nb.mp4,m.mp4,p.mkv,default,\nc.mp4,,q.mkv,,rvm\n"
+    )
+    own, packaged, matted = read_jobs(table, {"resume": True})
+    assert (own.weights, packaged.weights) == (str(tmp_path / "t" / "w.safetensors"), "default")
+    assert (own.resume, matted.resume, matted.matte) == (True, False, "rvm")

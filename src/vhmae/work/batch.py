@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -20,7 +20,8 @@ from vhmae.engine.networks import WindowNetwork
 from vhmae.errors import InputError, VhmaeError
 from vhmae.guide.reading import read_guide
 from vhmae.partial_output import has_parts
-from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern
+from vhmae.video.pairing import numbers_of
+from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern, is_sequence
 from vhmae.work.cluster import for_another_folder, spread
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
@@ -77,6 +78,8 @@ def is_done(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> bool:
     in_parts = job.resume or job.output.suffix.lower() in PICTURES
     if (in_parts and has_parts(job.output)) or not all(path.exists() for path in written):
         return False
+    if has_number(job.output) and _has_holes(job, written):
+        return False
     made = min(path.stat().st_mtime for path in written)
     inputs = [*job.inputs().values(), *(() if said_of is None else said_of.inputs().values())]
     try:
@@ -84,6 +87,22 @@ def is_done(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> bool:
     except InputError:  # the job itself says what is wrong with a folder
         return False
     return all(source.stat().st_mtime <= made for source in sources)
+
+
+def _has_holes(job: HarmonizeJob, written: list[Path]) -> bool:
+    """Whether pictures are missing between the first and the last, which somebody took out to have
+    them made anew."""
+    numbers = numbers_of(written)
+    if numbers is None or job.pair == "overlap":
+        return False
+    between = range(min(numbers), max(numbers) + 1)
+    wanted: Iterable[int] = between
+    if is_sequence(job.composite):  # it may have gaps of its own
+        try:
+            wanted = [one for one in numbers_of(files_of(job.composite)) or () if one in between]
+        except InputError:  # the job itself says what is wrong with it
+            return False
+    return not {*wanted} <= {*numbers}
 
 
 def _exists(path: Path) -> bool:
