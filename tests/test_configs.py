@@ -209,6 +209,14 @@ def test_what_the_paper_does_not_name_is_off_in_its_recipe() -> None:
     assert (recipe.model.drop_path, train.precision, recipe.data.keep_dev) == (0.0, "fp32", False)
 
 
+@pytest.mark.parametrize("name", ["paper", "paper-tiny", "comparators/vhmae-plain"])
+def test_recipes_of_the_plain_model_have_no_more_than_an_average(name: str) -> None:
+    recipe = read_config(Recipe, FOLDER / f"{name}.yaml")
+    train = recipe.train
+    assert (recipe.model.drop_path, train.clip_norm, train.warmup_steps) == (0.0, 0.0, 0)
+    assert train.ema > 0.0
+
+
 def test_the_packaged_weights_fit_their_recipe() -> None:
     from vhmae.model.files import read_card
 
