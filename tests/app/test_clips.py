@@ -445,6 +445,7 @@ def test_only_so_many_clips_are_open(folder: Path, bold_weights: Path) -> None:
         other = {"composite": "sub/other.mkv", "masks": ["sub/matte.mkv"]}
         assert page.post("projects", other).json()["key"] == "server.too-many"
         told = {"id": number, "name": "clip.mkv", "state": "ready", "read": 1.0}
+        told |= {"sent": False, "saved": page.get(f"projects/{number}").json()["file"] is not None}
         assert page.get("projects").json() == [told]
         assert page.send("DELETE", f"projects/{number}").status_code == 204
         assert page.opened(**other) != number

@@ -185,7 +185,7 @@ def test_what_needs_torch_says_so_in_one_line(work: Path) -> None:
         "evaluate": ["evaluate", "--data", ".", "--method", "composite"],
         "study create": [
             *("study", "create", "--input", ".", "--method", "composite", "--method", "mkl"),
-            *("-o", "study"),
+            *("--mask", ".", "--clips", "1", "-o", "study"),
         ],
         "weights export-onnx": ["weights", "export-onnx", "-o", "new.onnx"],
         "harmonize": [

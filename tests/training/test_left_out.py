@@ -93,15 +93,6 @@ def test_a_folder_of_which_nothing_is_left_is_told(root: Path) -> None:
         make_sampler(load_packs(config, root / "cache"), config, SceneRecipe())
 
 
-def test_stills_are_sources_of_their_own(root: Path) -> None:
-    packs = load_packs(DataConfig(root=str(root), folders=("two",), shares=(1.0,)), root / "cache")
-    (rest,), dev = split_dev(packs, None)
-    assert (len(rest.names), len(dev.names)) == (2, 1)
-    list_ = root / "dev.txt"
-    list_.write_text("b__2\n")
-    assert split_dev(packs, list_)[1].names == ["b__2"]
-
-
 def test_soft_masks_of_photographs_are_of_one_subject(root: Path) -> None:
     matte = np.zeros((40, 50), np.uint8)
     matte[10:30, 15:40] = 255

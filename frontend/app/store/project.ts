@@ -236,8 +236,9 @@ async function write(id: string, now: Document): Promise<void> {
   } catch (error) {
     if (error instanceof ApiError && error.refusal.key === "server.revision") {
       const { document: theirs, revision: at, mark: last, digest } = error.refusal.values as unknown as Overtaken;
-      if (last !== null && unanswered.has(last)) {
-        revision.value = at; // it is one's own, whose answer was lost
+      // It is one's own, whose answer was lost; or the clip was closed and opened again as it stood.
+      if ((last !== null && unanswered.has(last)) || digest === stood) {
+        revision.value = at;
         stood = digest;
         stoodJob = theirs.job;
         isDirty = true;

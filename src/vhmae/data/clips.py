@@ -249,14 +249,6 @@ class Pack:
     def __len__(self) -> int:
         return len(self._pictures)
 
-    def groups(self) -> dict[str, str]:
-        """The source of each clip, by name: takes of one, and objects of one, go together; a still
-        is a source of its own."""
-        return {
-            name: source_group(name.partition("/")[0], self.together) if len(rows) > 1 else name
-            for name, rows in zip(self.names, self.frames_of, strict=True)
-        }
-
     def picture(self, index: int) -> Picture:
         """Decode a frame, or take it from the cache: (H, W, 3) uint8 RGB, read-only where it is
         cached."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vhmae.data.clips import Pack, read_names
+from vhmae.data.clips import Pack, read_names, source_group
 from vhmae.errors import InputError
 
 DEV_EVERY = 20
@@ -19,7 +19,9 @@ def split_dev(
     if not keep:
         return packs, packs[0].subset(set())
     if dev_list is None:
-        video_of = packs[0].groups()  # all objects of a video go together
+        video_of = {
+            name: source_group(name.partition("/")[0], packs[0].together) for name in packs[0].names
+        }  # all objects of a video go together
         kept = set(sorted(set(video_of.values()))[::DEV_EVERY])
         dev = {name for name, video in video_of.items() if video in kept}
         if len(dev) == len(video_of):
@@ -34,8 +36,9 @@ def split_dev(
         raise InputError(
             f"data.dev_list: {dev_list}: the data has no clip {sorted(unknown)[0]}; mend the list"
         )
-    groups = packs[0].groups()
-    shared = {groups[name] for name in dev} & {groups[name] for name in set(packs[0].names) - dev}
+    shared = {source_group(name, packs[0].together) for name in dev} & {
+        source_group(name, packs[0].together) for name in set(packs[0].names) - dev
+    }
     if shared:
         raise InputError(
             f"data.dev_list: {dev_list}: takes of {sorted(shared)[0]} stand on both sides; keep "
