@@ -76,6 +76,7 @@ def create_study(
             wrong.
     """
     _check(job)
+    runs = _methods({name: text for name, text in job.methods if isinstance(text, str)}, job)
     sources = _choose(job)
     short = [
         one for one in sources if not one.is_still and one.count < 0.9 * job.seconds * one.rate
@@ -88,8 +89,6 @@ def create_study(
             f"{counted(len(short), 'clip')} of {len(sources)} last less than the {job.seconds:g} "
             f"seconds wanted, the shortest {shown:.2g}{told if pictures else ''}"
         )
-    wanted = {name: text for name, text in job.methods if isinstance(text, str)}
-    runs = _methods(wanted, job)
     description = Description(
         id=uuid.uuid4().hex,
         title=job.title,
