@@ -165,11 +165,11 @@ def add_command(commands: Any, name: str, run: Callable[[Any], None], text: str)
 def check_web(command: str) -> None:
     """Refuse where the libraries of the pages are not installed."""
     try:
-        import alembic  # noqa: F401
-        import fastapi  # noqa: F401
-        import matplotlib  # noqa: F401
-        import scipy  # noqa: F401
-        import uvicorn  # noqa: F401
+        import alembic  # noqa: F401 - whether it is there
+        import fastapi  # noqa: F401 - whether it is there
+        import matplotlib  # noqa: F401 - whether it is there
+        import scipy  # noqa: F401 - whether it is there
+        import uvicorn  # noqa: F401 - whether it is there
     except ImportError as error:
         raise InputError(
             f"{command}: needs {error.name}; install it with: pip install 'vhmae[web]'"
