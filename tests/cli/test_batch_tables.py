@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.options import options_of
+from vhmae.video.sequence import takes_from
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.jobs_table import NAMES, columns, read_jobs
 
@@ -149,3 +151,78 @@ def test_lines_are_counted_as_they_stand_and_fields_beyond_the_columns_are_refus
     table.write_text("sep=;\ncomposite;mask;out;;\na;m;o.mov;;\n ; ;\nb;m;p.mov;x;\n")
     with pytest.raises(InputError, match="line 5 does not have the fields of the first line"):
         read_jobs(table, {})
+
+
+def test_outputs_that_are_spelled_otherwise_are_one(tmp_path: Path) -> None:
+    text = "composite,mask,out\na,m,o/f.%04d.png\nb,m,o/f.####.png\n"
+    (tmp_path / "jobs.csv").write_text(text)
+    with pytest.raises(InputError, match=re.escape("line 3 writes f.####.png")):
+        read_jobs(tmp_path / "jobs.csv", {})
+
+
+@pytest.mark.parametrize(
+    ("path", "output", "is_its"),
+    [
+        ("o/f.%04d.png", "o/f.####.png", True),
+        ("o/f.*.png", "o/f.%04d.png", True),
+        ("o/f.1001-1024.png", "o/f.%04d.png", True),
+        ("o/f.%04d.png 1001-1024", "o/f.%04d.png", True),
+        ("o/f.0007.png", "o/f.%04d.png", True),
+        ("o/f.%04d.png", "o/f.0007.png", True),
+        ("o", "o/f.%04d.png", True),
+        ("./o/../o", "o/f.png", True),
+        ("a.mov", "o/../a.mov", True),
+        ("o", "o/a.mov", False),
+        ("o/g.%04d.png", "o/f.%04d.png", False),
+        ("o/f.%04d.exr", "o/f.%04d.png", False),
+        ("o/f.jpg", "o/f.%04d.png", False),
+        ("f.%04d.png", "o/f.%04d.png", False),
+    ],
+)
+def test_what_takes_an_output_is_known_by_names(
+    path: str, output: str, is_its: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert takes_from(Path(path), Path(output)) is is_its
+
+
+def test_a_chain_is_checked_as_far_as_it_is_there(
+    tmp_path: Path, small_clip: Callable[..., tuple[Path, Path]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    composite, mask = small_clip()
+    table = tmp_path / "jobs.csv"
+    lines = [f"o/*.png,{mask},p.mkv", f"{composite},{mask},o/f.%04d.png", f"gone,{mask},q.mkv"]
+    (tmp_path / "o").mkdir()
+    table.write_text("\n".join(["composite,mask,out", *lines]) + "\n")
+    assert main(["batch", str(table), "--check"]) == 1
+    told = capsys.readouterr()
+    assert "f.%04d.png: checked, would be 12 frames" in told.out
+    assert f"p.mkv: checked ({tmp_path / 'o/*.png'}: is made by another line" in told.out
+    assert "q.mkv: failed" in told.err
+
+
+def test_a_line_whose_mask_is_made_in_the_work_is_checked_beside_the_others(
+    tmp_path: Path,
+    small_clip: Callable[..., tuple[Path, Path]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    composite, mask = small_clip()
+    table = tmp_path / "jobs.csv"
+    table.write_text(
+        f"composite,mask,matte,out\n{composite},,salient,o.mkv\n{composite},,rvm,p.mkv\n"
+        f"{composite},{mask},,q.mkv\n"
+    )
+
+    def opened(way: str, *more: object) -> None:
+        if way == "rvm":
+            raise InputError("rvm: needs a network file")
+
+    monkeypatch.setattr("vhmae.matting.run.make_network", opened)
+    before = sorted(tmp_path.iterdir())
+    assert main(["batch", str(table), "--check"]) == 1
+    told = capsys.readouterr()
+    assert "o.mkv: checked, would be 12 frames (the mask is made by salient in the work" in told.out
+    assert "q.mkv: checked, would be 12 frames\n" in told.out
+    assert "p.mkv: failed (rvm: needs a network file)" in told.err
+    assert sorted(tmp_path.iterdir()) == before

@@ -17,7 +17,7 @@ from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.matting.job import MatteJob
-from vhmae.matting.run import CutOut, matte_video, of_each_number
+from vhmae.matting.run import CutOut, made_matte, matte_video, of_each_number
 from vhmae.video.layers import LayeredSource
 from vhmae.video.matte import open_matte
 from vhmae.video.placement import Placement
@@ -182,3 +182,23 @@ def test_files_of_a_table_count_from_it(tmp_path: Path) -> None:
     own, packaged, matted = read_jobs(table, {"resume": True})
     assert (own.weights, packaged.weights) == (str(tmp_path / "t" / "w.safetensors"), "default")
     assert (own.resume, matted.resume, matted.matte) == (True, False, "rvm")
+
+
+def test_a_mask_that_a_killed_run_left_goes_with_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made(job: MatteJob) -> None:
+        job.output.write_bytes(b"matte")
+
+    monkeypatch.setattr("vhmae.matting.run.matte_video", made)
+    output = tmp_path / "o.mkv"
+    killed = made_matte(tmp_path / "v.mkv", "rvm", output)
+    killed.__enter__()
+    lock = next(tmp_path.glob("*lock"))
+    left = [path for path in tmp_path.iterdir() if path != lock]
+    lock.unlink()  # as the system lets go of what is killed
+    assert left
+    with made_matte(tmp_path / "v.mkv", "rvm", output) as mask:
+        assert mask.read_bytes() == b"matte"
+        assert not left[0].exists()
+    assert not list(tmp_path.iterdir())

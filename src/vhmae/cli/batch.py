@@ -42,7 +42,7 @@ def _batch(args: Any) -> None:
             f", {counted(outcome.frames, 'frame')} in {outcome.seconds:.1f} s"
             if outcome.status == "done"
             else f", would be {counted(outcome.frames, 'frame')}"
-            if outcome.status == "checked"
+            if outcome.status == "checked" and outcome.frames
             else ""
         )
         line += f" ({with_flags(outcome.message)})" if outcome.message else ""

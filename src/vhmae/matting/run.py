@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
-import os
-import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -27,6 +25,7 @@ from vhmae.matting.plate import CleanPlate
 from vhmae.matting.rvm import Rvm
 from vhmae.matting.salient import Salient
 from vhmae.overlap import run_ahead
+from vhmae.partial_output import OutputLock, working_folder
 from vhmae.progress import Progress
 from vhmae.video.browser import read_upright, upright
 from vhmae.video.containers import check_output, codecs_of
@@ -263,16 +262,11 @@ def made_matte(video: Path, way: Way, beside: Path, **options: Any) -> Iterator[
     given none."""
     if not beside.absolute().parent.is_dir():
         raise InputError(f"{beside}: the folder {beside.parent} does not exist; make it first")
-    handle, name = tempfile.mkstemp(
-        prefix=f".{beside.stem}.matte-", suffix=".mkv", dir=beside.absolute().parent
-    )
-    os.close(handle)
-    path = Path(name)
-    try:
+    made = beside.with_name(f"{beside.name}.matte.mkv")
+    with OutputLock(made), working_folder(made) as folder:  # what killed runs left goes first
+        path = folder / made.name
         matte_video(MatteJob(video=video, output=path, way=way, **options))
         yield path
-    finally:
-        path.unlink(missing_ok=True)
 
 
 def _nothing_found(way: Way) -> str:

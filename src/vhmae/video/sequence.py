@@ -163,6 +163,39 @@ def has_number(path: Path) -> bool:
     return not has_no_place(path.name)
 
 
+def numbered_alike(name: str) -> str:
+    """A name with its place for a number in one spelling: shot.####.png is shot.%04d.png."""
+    place = _place(name)
+    return name if place is None else f"{place[0]}%0{place[1]}d{place[2]}"
+
+
+def takes_from(path: Path, output: Path) -> bool:
+    """Whether a path that is read means what an output writes, or pictures of it: by their names,
+    since neither need be there."""
+    folder, source = output.parent.resolve(), path.resolve()
+    if source == output.resolve():
+        return True
+    if output.suffix.lower() not in PICTURES:
+        return False
+    if source == folder or source.parent != folder:
+        return source == folder
+    place = _place(output.name)
+    one = output.name if place is None else f"{place[0]}{1:0{place[1] or 1}d}{place[2]}"
+    if not is_pattern(path):
+        return place is not None and _pattern(output).fullmatch(path.name) is not None
+    ranged = _NUKE.fullmatch(path.name)
+    name = ranged[1] if ranged else path.name
+    if _is_starred(name):
+        return fnmatch.fnmatchcase(one, name.replace("[", "[[]").replace("?", "[?]"))
+    between = _RANGE.fullmatch(name) if has_no_place(name) else None
+    wanted = _place(name) if between is None else (between[1], len(between[2]), between[4])
+    if wanted is None:
+        return False
+    if place is None:  # one picture, with its number
+        return one.startswith(wanted[0]) and one.endswith(wanted[2])
+    return (wanted[0], wanted[2]) == (place[0], place[2])
+
+
 def has_no_place(name: str) -> bool:
     return _place(name) is None
 

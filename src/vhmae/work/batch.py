@@ -21,7 +21,14 @@ from vhmae.errors import InputError, VhmaeError
 from vhmae.guide.reading import read_guide
 from vhmae.partial_output import has_parts
 from vhmae.video.pairing import numbers_of
-from vhmae.video.sequence import PICTURES, files_of, has_number, is_pattern, is_sequence
+from vhmae.video.sequence import (
+    PICTURES,
+    files_of,
+    has_number,
+    is_pattern,
+    is_sequence,
+    takes_from,
+)
 from vhmae.work.cluster import for_another_folder, spread
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
@@ -137,6 +144,10 @@ def run_batch(
         todo = []
         asked: dict[Path, tuple[HarmonizeJob, str]] = {}
         for job, said_of in wave:
+            if job.check and (later := _made_later(job, jobs)) is not None:
+                told = f"{later}: is made by another line; check this one when it is there"
+                yield Outcome(str(job.composite), str(job.output), "checked", message=told)
+                continue
             # Before the work: what is saved while it goes on is of the next time.
             now = "" if ledger is None else ledger.asked_of(job, said_of)
             asked_anew = ledger is not None and ledger.differs(job, now)
@@ -161,6 +172,16 @@ def run_batch(
             yield outcome
 
 
+def _made_later(job: HarmonizeJob, jobs: Sequence[HarmonizeJob]) -> Path | None:
+    """What a job needs that is not there yet, where other lines will make all of it."""
+    missing = [path for path in job.inputs().values() if not _exists(path)]
+    made = all(
+        any(takes_from(path, other.output) for other in jobs if other is not job)
+        for path in missing
+    )
+    return missing[0] if missing and made else None
+
+
 def _waves(jobs: Sequence[Task]) -> list[list[Task]]:
     """Jobs in the order of the table, but each after those whose outputs it takes.
 
@@ -168,10 +189,21 @@ def _waves(jobs: Sequence[Task]) -> list[list[Task]]:
         InputError: where jobs take each other's outputs.
     """
     made = {job.output.resolve(): number for number, (job, _) in enumerate(jobs)}
+    pictures: dict[Path, list[int]] = {}  # they are named in several ways
+    for number, (job, _) in enumerate(jobs):
+        if job.output.suffix.lower() in PICTURES:
+            pictures.setdefault(job.output.parent.resolve(), []).append(number)
 
     def taken(job: HarmonizeJob | None) -> set[int]:
-        paths = [] if job is None else [path.resolve() for path in job.inputs().values()]
-        return {made[path] for path in paths if path in made}
+        found: set[int] = set()
+        for path in () if job is None else job.inputs().values():
+            source = path.resolve()
+            if source in made:
+                found.add(made[source])
+            for number in (*pictures.get(source, ()), *pictures.get(source.parent, ())):
+                if takes_from(path, jobs[number][0].output):
+                    found.add(number)
+        return found
 
     needs = [taken(job) | taken(said_of) for job, said_of in jobs]
     left, waves = dict(enumerate(jobs)), []

@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Unpack
 
+import cv2
 import numpy as np
 
 from vhmae.arrays import to_unit
@@ -21,6 +22,7 @@ from vhmae.engine.networks import WindowNetwork
 from vhmae.engine.rendering import RENDERERS, load_compiled, render_planes
 from vhmae.errors import InputError, did_you_mean
 from vhmae.guide.document import Guide
+from vhmae.guide.options import GuideOptions
 from vhmae.memory import check_memory, give_back, how_many
 from vhmae.options import build_options, options_of, values_to_json
 from vhmae.overlap import begin, map_ahead, run_ahead
@@ -250,8 +252,11 @@ def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str
     :func:`harmonize_job` takes."""
     from vhmae.matting.run import made_matte  # its networks' library is an extra
 
-    Output(job, check_composite(job))  # what is wrong is told before a mask is made
+    info = check_composite(job)
+    Output(job, info)  # what is wrong is told before a mask is made
     network = more[0] or network_for(job)
+    if job.check:
+        return _checked_unmasked(job, way, network, (info.width, info.height))
     options = {
         "weights": job.matte_weights,
         "threads": job.threads,
@@ -267,6 +272,25 @@ def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str
         f"--with {way})"
     )
     return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], advice]}
+
+
+def _checked_unmasked(
+    job: HarmonizeJob, way: MaskMaker, network: WindowNetwork, size: tuple[int, int]
+) -> dict[str, Any]:
+    """The report of a check whose mask the work will make: half of the frame stands for it, and no
+    word is heard, since words speak of the mask."""
+    from vhmae.matting.run import make_network  # its library is an extra
+
+    make_network(way, job.matte_weights, job.threads)
+    half = np.zeros(size[::-1], np.uint8)
+    half[:, : max(1, size[0] // 2)] = 255
+    with tempfile.TemporaryDirectory(prefix="vhmae-") as folder:
+        mask = Path(folder) / "half.png"
+        cv2.imwrite(str(mask), half)
+        bare: dict[str, Any] = {"matte": None, "matte_weights": None, "words": GuideOptions()}
+        report = harmonize_job(dataclasses.replace(job, **bare, masks=(mask,)), network)
+    told = [f"the mask is made by {way} in the work; what depends on it was not checked"]
+    return {**report, "job": values_to_json(job), "warnings": report["warnings"] + told}
 
 
 def waiting_bytes(analysis: Analysis) -> int:

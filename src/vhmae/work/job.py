@@ -168,8 +168,6 @@ class HarmonizeJob(AnalysisJob):
                 told = "is the network of `matte`; name that, or leave it out"
                 raise InputError(told, field="matte_weights", value=self.matte_weights)
             return
-        if self.check:
-            raise InputError("makes no mask; give `masks`, or leave out `matte`", field="check")
         if self.masks or self.foreground is not None or self.resume:
             told = (
                 "makes a mask where none is given, and anew each time; leave out `masks`, "

@@ -10,6 +10,7 @@ from typing import Any
 
 from vhmae.errors import InputError, did_you_mean
 from vhmae.options import Option, build_options, options_of, told_of_key
+from vhmae.video.sequence import numbered_alike
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.sheets import read_sheet
 
@@ -45,7 +46,7 @@ def read_jobs(table: Path, shared: Mapping[str, Any]) -> list[HarmonizeJob]:
         folder = job.output.parent
         if folder not in folders:
             folders[folder] = folder.resolve()
-        output = folders[folder] / job.output.name
+        output = folders[folder] / numbered_alike(job.output.name)
         output = output.resolve() if output.is_symlink() else output
         if output in seen:
             told = (
