@@ -9,6 +9,7 @@ from typing import Any
 from speed_tables import RESULTS
 
 from vhmae.evaluation.change import TRAITS
+from vhmae.evaluation.pooling import paired_difference
 
 
 def rows(name: str = "looks") -> list[dict[str, Any]]:
@@ -50,8 +51,9 @@ def free_table() -> str:
     usual = {row["data"]: row for row in [*_ours("scores"), *_ours("looks")]}
     found_of = {row["data"]: row for row in [*_ours("scores-free"), *_ours("looks-free")]}
     lines = [
-        "| set | free | 95 % | weakest / middle / strongest third | worse | default | worse |",
-        "|---|---|---|---|---|---|---|",
+        "| set | free | 95 % | weakest / middle / strongest third | worse | default | worse | free "
+        "less default |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in sorted(found_of.values(), key=lambda row: row["data"].startswith("dev")):
         other = usual[row["data"]]
@@ -59,11 +61,11 @@ def free_table() -> str:
             part, beside = row["leading"], other["leading"]
             name = f"{row['data']}, under {part['below_fmse']:,g} fMSE"
             cells = [name, f"**{part['ratio']['fmse']:.3f}**", _interval(part["ratio"]["ci95"]), ""]
-            lines.append(_free_row(cells, part, beside))
+            lines.append(_free_row(cells, part, beside, ""))
         thirds = " / ".join(_ratio(third["ratio"]["fmse"]) for third in row["thirds"])
         cells = [row["data"], f"**{row['ratio']['fmse']:.3f}**"]
         cells += [_interval(row["ratio_ci95"]["fmse"]), thirds]
-        lines.append(_free_row(cells, row, other))
+        lines.append(_free_row(cells, row, other, _pair(row, other)))
     found = [leading_ratio(rows(name)) for name in ("looks-free", "looks")]
     told = "{:.3f} for free, {:.3f} for default".format(*found)
     return "\n".join(lines) + f"\n\nGeometric mean of the leading sets: {told}."
@@ -74,9 +76,17 @@ def _interval(ends: list[float]) -> str:
     return f"[{low:.2f}, {high:.2f}]"
 
 
-def _free_row(cells: list[str], row: dict[str, Any], other: dict[str, Any]) -> str:
+def _pair(row: dict[str, Any], other: dict[str, Any]) -> str:
+    """The difference of two reports with its interval; empty where one has no rows to pair."""
+    if "composites_detail" not in row or "composites_detail" not in other:
+        return ""
+    found = paired_difference(row, other)["ratio_difference"]
+    return f"{found['mean']:+.3f} {_interval(found['ci95'])}"
+
+
+def _free_row(cells: list[str], row: dict[str, Any], other: dict[str, Any], pair: str) -> str:
     more = [f"{row['worse_share']:.0%}", f"{other['ratio']['fmse']:.3f}"]
-    return "| " + " | ".join([*cells, *more, f"{other['worse_share']:.0%}"]) + " |"
+    return "| " + " | ".join([*cells, *more, f"{other['worse_share']:.0%}", pair]) + " |"
 
 
 def _ours(name: str) -> list[dict[str, Any]]:

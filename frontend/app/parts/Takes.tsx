@@ -1,4 +1,4 @@
-/** Six takes as thumbnails: one click is worth one exact point. */
+/** Six takes as thumbnails: one click is worth nearly a point. */
 
 import { tried } from "../store/answers";
 import { shown } from "../store/playhead";
