@@ -7,6 +7,7 @@ import {
   diskMean,
   emptyGuide,
   mapAt,
+  meanBeside,
   nextTakes,
   withoutPointAt,
   type Choice,
@@ -129,7 +130,8 @@ export function withPoint(said: Said, shown: Shown, is: Kind, at: Place, to: Goa
   if (!found) return null;
   const told = toldOf(said, shown);
   const point: Point = { frame: shown.frame.index, at, is, ...(to === undefined ? {} : { to }) };
-  const goal = Array.isArray(to) ? diskMean(shown.frame.pixels, ...to) : typeof to === "string" ? colorOf(to) : null;
+  const { pixels, matte } = shown.frame;
+  const goal = Array.isArray(to) ? meanBeside(pixels, ...to, matte) : typeof to === "string" ? colorOf(to) : null;
   const number = told.seen.length + 1;
   const seen: Seen = { point, number, shot: shown.shot, share: shown.share, ...found, ...(goal ? { goal } : {}) };
   return new Map(said).set(shown.shot, { ...told, seen: [...told.seen, seen] });

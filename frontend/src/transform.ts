@@ -87,12 +87,14 @@ const DISK_LINES = 288;
  * The mean color of a small disk: null where no pixel counts.
  *
  * @param matte one byte a pixel of the picture; those of 128 and more count. Null takes them all.
+ * @param solid false: those below 128 count.
  */
 export function diskMean(
   picture: Pixels,
   x: number,
   y: number,
   matte: Uint8Array | Uint8ClampedArray | null = null,
+  solid = true,
 ): Color | null {
   const { data, width, height } = picture;
   const radius = Math.max(1, (DISK_RADIUS * height) / DISK_LINES);
@@ -106,12 +108,22 @@ export function diskMean(
     for (let column = begin; column <= end; column++) {
       const at = row * width + column;
       if ((column - x) ** 2 + (row - y) ** 2 > radius ** 2) continue;
-      if (matte && matte[at]! < 128) continue;
+      if (matte && matte[at]! >= 128 !== solid) continue;
       for (let c = 0; c < 3; c++) sum[c]! += data[4 * at + c]!;
       count++;
     }
   }
   return count ? (sum.map((value) => value / count / 255) as unknown as Color) : null;
+}
+
+/**
+ * The mean color of a small disk, of what lies on the same side of a matte as its place: a wall right beside
+ * somebody has none of his color.
+ */
+export function meanBeside(picture: Pixels, x: number, y: number, matte: Uint8Array | Uint8ClampedArray): Color | null {
+  const [column, row] = [roundEven(x), roundEven(y)];
+  const isWithin = column >= 0 && column < picture.width && row >= 0 && row < picture.height;
+  return diskMean(picture, x, y, matte, !isWithin || matte[row * picture.width + column]! >= 128);
 }
 
 /** Hue, luma or saturation of a new color made those of the old one; not clipped. */

@@ -64,6 +64,10 @@ class MissingMatte(InputError):
     """Nothing marks the foreground: there is neither a mask nor an alpha channel."""
 
 
+class MissingForeground(InputError):
+    """A frame that something is said of shows no foreground."""
+
+
 class ShapeError(VhmaeError, ValueError):
     """A tensor or array has another shape than the function's contract says."""
 

@@ -288,6 +288,42 @@ def test_a_refused_point_is_named_by_the_place_that_was_said(
     assert "outside the mask" in line
 
 
+def test_a_sheet_shows_frames_upright(tmp_path: Path) -> None:
+    frames, masks = moving_scene(6, 64, 96)
+    composite = turned_video(tmp_path / "in.mp4", frames[..., 0], 90).path
+    write_mask_bits(masks, tmp_path / "m.npz")
+    out = tmp_path / "s.png"
+    told(tmp_path, "alternatives", composite, "--mask", tmp_path / "m.npz", "-o", out)
+    height, width = read_picture(out).shape[:2]
+    assert height / 2 > 1.2 * width / 3  # of each panel, as the video is shown: 64 x 96
+
+
+def test_a_word_on_another_object_is_named_with_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    write_video(tmp_path / "in.mkv", frames)
+    other = np.zeros_like(masks)
+    other[:, :8, :8] = True
+    write_mask_bits(masks & ~other, tmp_path / "a.npz")
+    write_mask_bits(other, tmp_path / "b.npz")
+    run = ["preview", tmp_path / "in.mkv", "--mask", tmp_path / "a.npz", "--mask"]
+    run += [tmp_path / "b.npz", "-o", tmp_path / "o.png", "--target", "3,3=#808080@2"]
+    line = error_of(*map(str, run), capsys=capsys)
+    assert 'or say "object": 2 in a guide file: it lies on that one' in line
+
+
+def test_dials_alone_make_nobody_less_sure(tmp_path: Path) -> None:
+    frames, masks = moving_scene(4, 96, 64)
+    write_video(tmp_path / "in.mkv", frames)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    run = ("diagnose", tmp_path / "in.mkv", "--mask", tmp_path / "m.npz")
+    [plain] = told(tmp_path, *run)["shots"]
+    [turned] = told(tmp_path, *run, "--dial", "saturation=+0.0001")["shots"]
+    assert turned["sure"] == pytest.approx(plain["sure"], abs=0.01)
+    assert turned["risk"] == pytest.approx(plain["risk"], rel=0.02)
+
+
 def test_a_next_round_is_of_the_object_that_was_chosen_last(tmp_path: Path) -> None:
     frames, masks = moving_scene(4, 96, 64)
     write_video(tmp_path / "in.mkv", frames)

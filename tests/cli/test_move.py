@@ -181,6 +181,29 @@ def test_a_word_moves_the_side_that_it_lies_on(work: Path, tmp_path: Path) -> No
     assert [row["levels_left"] for row in rows["both"]] == pytest.approx([left, left], abs=0.02)
 
 
+def test_a_word_of_the_background_is_heard_where_the_foreground_is_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    masks = MASKS.copy()
+    masks[-1] = False
+    write_video(tmp_path / "in.mkv", FRAMES)
+    write_mask_bits(masks, tmp_path / "m.npz")
+    (tmp_path / "cuts.txt").write_text("")
+    save_model(changing_model(), tmp_path / "w.safetensors", {})
+    last = len(FRAMES) - 1
+    run = ("harmonize", "--move", "both", "--neutral", f"2,2@{last}", "-o", tmp_path / "o.mkv")
+    [row] = told(tmp_path, *run)["guided"]
+    assert row["object"] == 0
+    alone: list[str | Path] = [
+        "harmonize",
+        tmp_path / "in.mkv",
+        "--mask",
+        tmp_path / "m.npz",
+        *map(str, run[3:]),
+    ]
+    assert "has no foreground" in error_of(*alone, capsys=capsys)
+
+
 def test_a_pipe_moves_what_a_file_does(tmp_path: Path) -> None:
     (tmp_path / "in.raw").write_bytes(FRAMES.tobytes())
     write_mask_bits(MASKS, tmp_path / "m.npz")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +66,27 @@ def job(work: Path, name: str, guide: str | None = "scene.json") -> HarmonizeJob
         caution=0.0,
         words=GuideOptions(guide=work / guide if guide else None),
     )
+
+
+def test_a_leader_whose_mask_was_made_is_looked_at_again(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+
+    @contextlib.contextmanager
+    def made_matte(video: Path, way: str, beside: Path, **options: object) -> Iterator[Path]:
+        made.append(video)
+        yield video.with_suffix(".npz")
+
+    monkeypatch.setattr("vhmae.matting.run.made_matte", made_matte)
+    led = harmonize_job(job(work, "two"), None, job(work, "one"))
+    leader = dataclasses.replace(job(work, "one"), masks=(), matte="rvm")
+    again = harmonize_job(job(work, "two"), None, leader)
+    assert made == [work / "one.mkv"]
+    assert again["guided"] == led["guided"]
+    checked = harmonize_job(dataclasses.replace(job(work, "two"), check=True), None, leader)
+    assert made == [work / "one.mkv"]
+    assert "whose mask the work makes: not heard" in checked["warnings"][-1]
 
 
 def test_what_is_said_of_one_shot_is_told_to_all(work: Path) -> None:

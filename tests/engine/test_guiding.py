@@ -20,6 +20,7 @@ from vhmae.engine.pointing import (
     disk_mean,
     foreground_colors,
     map_at,
+    mean_beside,
     see_point,
 )
 from vhmae.engine.rendering import FrameTransform
@@ -154,6 +155,21 @@ def test_a_disk_is_a_disk() -> None:
     assert disk_mean(picture, (200, 100)) == pytest.approx(np.full(3, 1.1))
     assert disk_mean(picture, (0, 0)) == pytest.approx(np.zeros(3))
     assert disk_mean(picture, (200, 100), np.zeros((288, 400), bool)) is None
+
+
+def test_a_place_beside_somebody_has_none_of_his_color() -> None:
+    picture = np.zeros((288, 400, 3))
+    matte = np.zeros((288, 400), np.float32)
+    picture[:, :200], matte[:, :200] = 1.0, 1.0
+    assert mean_beside(picture, (200, 100), matte) == pytest.approx(np.zeros(3))
+    assert mean_beside(picture, (199, 100), matte) == pytest.approx(np.ones(3))
+    assert mean_beside(picture, (400, 400), matte) is None
+    flat = FrameTransform(np.zeros((3, 10), np.float32), np.zeros((4, 4, 3, 4), np.float32))
+    match = Point(kind="match", at=(150, 100), to=(201, 100))
+    seen = see_point(match, 1, 0, picture, matte, flat)
+    assert seen.goal == pytest.approx(np.zeros(3))
+    other = see_point(match, 1, 0, picture, matte, flat, (picture + 0.5, matte)).goal
+    assert other == pytest.approx(np.full(3, 0.5))
 
 
 def test_flags_file_and_api_say_the_same_to_each_shot(tmp_path: Path) -> None:

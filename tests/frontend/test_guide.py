@@ -12,7 +12,7 @@ import pytest
 from tests.support.guide import colors, loose_prior
 from tests.support.node import Library, library
 from vhmae.arrays import Array
-from vhmae.engine.pointing import disk_mean, map_at
+from vhmae.engine.pointing import disk_mean, map_at, mean_beside
 from vhmae.engine.rendering import FrameTransform
 from vhmae.guide.colors import added
 from vhmae.guide.decision import Scene, decide
@@ -230,5 +230,7 @@ def test_a_place_means_the_same_pixels_and_the_same_map(node: Library) -> None:
     for place in ((0.0, 0.0), (499.0, 359.0), (123.5, 77.25), (250.0, 10.5)):
         inside = matte / 255.0 >= 0.5
         close(node("diskMean", picture, *place, matte), disk_mean(frame, place, inside))
+        beside = mean_beside(frame, place, matte / np.float32(255.0))
+        close(node("meanBeside", picture, *place, matte), beside)
         expected = map_at(transform, place, height, width)
         close(node("mapAt", maps, *place, width, height), expected, 1e-6)

@@ -98,7 +98,7 @@ def test_short_forms_say_the_same_as_a_file() -> None:
         ({"schema": 1, "points": {}}, "points {}: expected a list"),
         ({"schema": 1, "shots": "both"}, "shots 'both': expected this or all"),
         ({"schema": 1, "dials": {"exposre": 1}}, "'exposre': unknown (did you mean exposure?)"),
-        ({"schema": 1, "dials": {"exposure": "1"}}, "exposure 1: expected a number from -8 to 8"),
+        ({"schema": 1, "dials": {"exposure": "1"}}, 'exposure "1": expected a number from -8 to 8'),
         ({"schema": 1, "dials": {"blacks": 60}}, "blacks 60: expected a number from -50 to 50"),
         (point(is_="keep"), "point 1: 'is_': unknown (did you mean is?)"),
         (point(at="absent"), "point 1: 'at': missing"),

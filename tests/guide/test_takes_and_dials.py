@@ -68,6 +68,25 @@ def test_a_choice_can_be_taken_back_and_points_pull_from_it(rng: np.random.Gener
     assert not decide(prior, [], **given).change.any()  # type: ignore[arg-type]
 
 
+def test_brighter_counts_from_what_was_chosen(rng: np.random.Generator) -> None:
+    """Half a stop more than the take that is shown, not than the plain answer."""
+    shown, overall = colors(rng), np.zeros(SIZE)
+    place = np.array([0.5, 0.4, 0.3])
+    said = Point(kind="brightness", at=(0, 0), to=0.5, weight=50.0)
+    word = Seen(said, 1, 0, place, place)
+    given = {"colors": shown, "overall": overall}
+    sure = loose_prior(0.05)
+    for take in (3, 4):
+        choices = [Choice(chosen=take)]
+        chosen = decide(sure, [], choices=choices, **given)  # type: ignore[arg-type]
+        both = decide(sure, [word], choices=choices, **given)  # type: ignore[arg-type]
+        before, after = (
+            to_light(LUMA @ (place + added(place, one.change))) for one in (chosen, both)
+        )
+        assert after == pytest.approx(before * 2.0**0.5, rel=0.05), take
+        assert both.points[0].levels_left < 3.0
+
+
 def word_at(place: Array, goal: Array, number: int) -> Seen:
     return Seen(Point(kind="target", at=(0, 0), to=(0, 0, 0)), number, 0, place, place, goal)
 

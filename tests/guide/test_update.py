@@ -225,6 +225,15 @@ def test_what_is_cut_off_is_told() -> None:
     assert row.levels_left > 10.0
 
 
+def test_black_that_was_to_be_black_is_not_told_as_cut_off() -> None:
+    one = Seen(Point(kind="keep", at=(0, 0)), 1, 0, np.zeros(3), np.full(3, 0.02))
+    change = np.zeros(SIZE)
+    change[rows_at(np.zeros(3)).any(axis=0)] = -0.05  # the answer goes below black
+    row = report(loose_prior(), [one], change)[0]
+    assert row.levels_left == 0.0
+    assert not row.clipped
+
+
 def test_strength_goes_a_part_of_the_way() -> None:
     one = seen("keep")
     row = report(loose_prior(), [one], np.zeros(SIZE), strength=0.5)[0]

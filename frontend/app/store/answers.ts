@@ -12,6 +12,7 @@ import {
   diskMean,
   guided,
   mapAt,
+  meanBeside,
   saysSomething,
   type Change,
   type Color,
@@ -321,7 +322,7 @@ function seeHere(point: Point, object: number, now: Shown): Colors | null {
   const more = addedTo(composite, mapAt(maps, x, y, pixels.width, pixels.height));
   const answered: Color = [composite[0] + more[0], composite[1] + more[1], composite[2] + more[2]];
   const goal = Array.isArray(point.to)
-    ? diskMean(pixels, point.to[0] * scale, point.to[1] * scale)
+    ? meanBeside(pixels, point.to[0] * scale, point.to[1] * scale, bytesOf(matte))
     : typeof point.to === "string"
       ? colorOf(point.to)
       : null;

@@ -8,7 +8,7 @@ import { dialChange } from "./dials";
 import { isTurned, type Choice, type Dials } from "./document";
 import { Prior } from "./prior";
 import { after, takes, type Take } from "./takes";
-import { observe, report, update, type PointReport, type Seen } from "./update";
+import { observe, report, update, type Observation, type PointReport, type Seen } from "./update";
 
 /** What is added to the answer's overall map throughout a shot. */
 export interface Decision {
@@ -51,25 +51,30 @@ interface Standing {
   rounds: number;
   /** The number of the last point that was heard, in order of saying. */
   heard: number;
+  /** What the points so far were heard as. */
+  words: readonly Observation[];
+  /** (30,): the change of the take that was chosen last, from which words count that say how much brighter. */
+  chosen: Float64Array | null;
 }
 
-const unheard = (stood: Standing, seen: readonly Seen[], until = Infinity): Seen[] =>
-  seen.filter(({ number }) => stood.heard < number && number <= until);
+const unheard = (stood: Standing, seen: readonly Seen[], until = Infinity): Observation[] =>
+  seen.filter(({ number }) => stood.heard < number && number <= until).map((one) => observe(one, stood.chosen));
 
 /** After the points up to a number. */
 function toldUntil(stood: Standing, seen: readonly Seen[], until: number): Standing {
   const told = unheard(stood, seen, until);
   if (told.length === 0) return stood;
-  const belief = update(after(stood.known, stood.rounds), told.map(observe), stood.start);
+  const belief = update(after(stood.known, stood.rounds), told, stood.start);
   // The next round's takes are finer still: what is left is to be what is believed now.
   const finer = after(new Prior(belief.covariance, [1], [1]), stood.rounds).scales[0]!;
   const known = new Prior(belief.covariance.map((value) => value / finer ** 2), [1], [1]);
-  return { ...stood, known, start: belief.mean, heard: until };
+  return { ...stood, known, start: belief.mean, heard: until, words: [...stood.words, ...told] };
 }
 
 /** After all choices, each after the points that were said before it. */
 function standing(prior: Prior, { seen = [], choices = [], scenes, ...own }: Said): Standing {
-  let stood: Standing = { known: prior, start: new Float64Array(SIZE), rounds: 0, heard: 0 };
+  const start = new Float64Array(SIZE);
+  let stood: Standing = { known: prior, start, rounds: 0, heard: 0, words: [], chosen: null };
   for (const choice of choices) {
     stood = toldUntil(stood, seen, choice.after_points ?? 0);
     const { colors, overall } = scenes?.[choice.frame] ?? own;
@@ -78,7 +83,7 @@ function standing(prior: Prior, { seen = [], choices = [], scenes, ...own }: Sai
     if (!taken) throw new RangeError(`take ${choice.chosen} of ${choice.of}`);
     // Who goes back to the composite takes back what the points had said, too.
     const known = taken.word === "untouched" ? prior : stood.known;
-    stood = { ...stood, known, start: taken.change, rounds: stood.rounds + 1 };
+    stood = { ...stood, known, start: taken.change, chosen: taken.change, rounds: stood.rounds + 1 };
   }
   return stood;
 }
@@ -93,7 +98,8 @@ export function nextTakes(prior: Prior, said: Said, of: number): Take[] {
 export function decide(prior: Prior, said: Said): Decision {
   const { seen = [], choices = [], dials, colors, overall, strength = 1 } = said;
   const stood = standing(prior, said);
-  const belief = update(after(stood.known, stood.rounds), unheard(stood, seen).map(observe), stood.start);
+  const last = unheard(stood, seen);
+  const belief = update(after(stood.known, stood.rounds), last, stood.start);
   const change = belief.mean.slice();
   if (dials && isTurned(dials)) {
     const answer = Float64Array.from(overall, (value, i) => value + belief.mean[i]!);
@@ -104,7 +110,7 @@ export function decide(prior: Prior, said: Said): Decision {
     change,
     covariance: belief.covariance,
     get points() {
-      return report(after(prior, choices.length), seen, change, strength);
+      return report(after(prior, choices.length), seen, change, strength, [...stood.words, ...last]);
     },
   };
 }

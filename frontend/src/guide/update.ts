@@ -78,9 +78,15 @@ export interface Observation {
 const measured = (measure: Rows, color: Color): number[] =>
   measure.map((row) => row[0] * color[0] + row[1] * color[1] + row[2] * color[2]);
 
-/** What a point says of the change that the answer lacks. */
-export function observe(seen: Seen): Observation {
+/**
+ * What a point says of the change that the answer lacks.
+ *
+ * @param chosen (30,), the change that a choice has made by then, from which "half a stop brighter" counts.
+ */
+export function observe(seen: Seen, chosen: ArrayLike<number> | null = null): Observation {
   const { point, composite, answer } = seen;
+  const more = chosen ? addedTo(composite, chosen) : ([0, 0, 0] as const);
+  const now: Color = [answer[0] + more[0], answer[1] + more[1], answer[2] + more[2]];
   const variance = VARIANCE / (point.weight ?? 1);
   const whole = { composite, answer, variance };
   switch (point.is) {
@@ -90,14 +96,14 @@ export function observe(seen: Seen): Observation {
       return { ...whole, measure: GRAY, wanted: [0, 0] };
     case "brightness":
       if (typeof point.to === "number") {
-        const light = toLight(lumaOf(answer)) * 2 ** point.to;
+        const light = toLight(lumaOf(now)) * 2 ** point.to;
         return { ...whole, measure: [LUMA], wanted: [fromLight(light)] };
       }
       return { ...whole, measure: [LUMA], wanted: measured([LUMA], goalOf(seen)) };
     case "hue": {
       // A hue is told of another brightness, too: the same proportions at the one that is there.
       const goal = goalOf(seen);
-      const scale = clip(lumaOf(answer) / Math.max(lumaOf(goal), 1e-3), 0.25, 4);
+      const scale = clip(lumaOf(now) / Math.max(lumaOf(goal), 1e-3), 0.25, 4);
       const wanted = measured(CHROMA, goal).map((value) => scale * value);
       return { ...whole, measure: CHROMA, wanted };
     }
@@ -253,39 +259,45 @@ export interface PointReport {
  *
  * @param change (30,), all that is added to the answer's map: of points, choices and dials.
  * @param strength of answer and change, 0 to 1.
+ * @param told what each point was heard as; without it, what it says of the answer.
  */
 export function report(
   prior: Prior,
   seen: readonly Seen[],
   change: ArrayLike<number>,
   strength = 1,
+  told: readonly Observation[] = seen.map((one) => observe(one)),
 ): PointReport[] {
-  const told = seen.map(observe);
   return seen.map((one, place) => {
     const word = told[place]!;
     const full = made(word, change);
     const part = strength * (one.share ?? 1);
     const color = full.map((value, i) => one.composite[i]! + part * (value - one.composite[i]!));
     const got = color.map((value) => clip(value)) as unknown as Color;
-    const left = leftOf(word, got);
-    const square = left.reduce((sum, value) => sum + value ** 2, 0) / left.length;
+    const left = rms(leftOf(word, got));
+    // Black that was to be black is not cut off.
+    const loses = left > rms(leftOf(word, color as unknown as Color)) + LEVELS * CLIPPED;
     const other = contradicting(prior, told, place);
     return {
       number: one.number,
       composite: one.composite,
       answer: one.answer,
       got,
-      levelsLeft: LEVELS * Math.sqrt(square),
-      clipped: color.some((value, i) => Math.abs(value - got[i]!) > CLIPPED),
+      levelsLeft: left,
+      clipped: loses && color.some((value, i) => Math.abs(value - got[i]!) > CLIPPED),
       contradicts: other === null ? null : seen[other]!.number,
     };
   });
 }
 
+/** The root mean square of what is left, in levels. */
+const rms = (left: readonly number[]): number =>
+  LEVELS * Math.sqrt(left.reduce((sum, value) => sum + value ** 2, 0) / left.length);
+
 /** Which other word keeps this one from being heard, if all together leave it over. */
-function contradicting(prior: Prior, told: Observation[], place: number): number | null {
+function contradicting(prior: Prior, told: readonly Observation[], place: number): number | null {
   const word = told[place]!;
-  const unheard = (words: Observation[]): number => {
+  const unheard = (words: readonly Observation[]): number => {
     const left = leftOf(word, made(word, update(prior, words).mean));
     return Math.max(...left.map(Math.abs)) / Math.sqrt(VARIANCE);
   };

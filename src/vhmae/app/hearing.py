@@ -22,13 +22,13 @@ from vhmae.engine.pointing import (
     Shown,
     check_same_shot,
     decide_shots,
-    disk_mean,
     foreground_colors,
+    mean_beside,
     point_of_side,
     see_point,
 )
 from vhmae.engine.settings import Kept
-from vhmae.errors import InputError
+from vhmae.errors import InputError, MissingForeground
 from vhmae.guide.colors import LEVELS, SIZE
 from vhmae.guide.decision import Decision
 from vhmae.guide.dials import DIALS, Dials
@@ -157,7 +157,8 @@ class Hearer:
                 changes.append({**told, "deviation": known})
                 rows += guided_rows(decision, sound, thing, shot)
         for row in meeting(rows):
-            row["goal"] = self._goal(sound.points[row["point"] - 1])
+            place = [part.thing for part in self.parts].index(row["object"])
+            row["goal"] = self._goal(sound.points[row["point"] - 1], place)
             row["point"] = numbers[row["point"] - 1]
         return {
             "changes": changes,
@@ -203,12 +204,17 @@ class Hearer:
     def _check_point(self, point: Point, number: int, shots: str) -> None:
         Guide(points=(point,)).check_fits(*self.size, self.info.frames, self.objects)
         for frame in point.frames:
-            if frame == point.frame:
-                self._check_look(frame, min(point.object, self.things))
-            elif (look := self.looks.get(frame)) is not None and look.trouble is not None:
+            if (look := self.looks.get(frame)) is not None and look.trouble is not None:
                 raise InputError(look.trouble)
+            if frame == point.frame and not self._moves_both:
+                self._check_look(frame, min(point.object, self.things))
         if all(self.looks.get(frame) is not None for frame in point.frames):
             self._check_heard(point, number, shots)
+
+    @property
+    def _moves_both(self) -> bool:
+        """Whether words are about either side: one of them may be away."""
+        return len({part.side.of for part in self.parts}) > 1
 
     def _check_look(self, frame: int, thing: int) -> None:
         look = self.looks.get(frame)
@@ -236,7 +242,7 @@ class Hearer:
             if said.goal_frame != said.frame:
                 other = self._shown(said.goal_frame, place)
                 check_same_shot(said, number, shown, other, shots)
-                goal = other.frame
+                goal = other.frame, other.matte
             see_point(said, number, shown.shot, *shown[:3], goal)
             is_heard = True
         if not is_heard:
@@ -245,15 +251,15 @@ class Hearer:
                 "background; choose another place"
             )
 
-    def _goal(self, point: Point) -> list[float] | None:
-        """The color that a point takes after, in levels."""
+    def _goal(self, point: Point, place: int) -> list[float] | None:
+        """The color that a point of a part takes after, in levels."""
         color: Array | None = None
         if point.color is not None:
             color = np.array(point.color)
         [stored] = as_stored(Guide(points=(point,)), self.info).points
         look = self.looks.get(point.goal_frame)
         if stored.place is not None and look is not None:
-            color = disk_mean(look.frame, stored.place)
+            color = mean_beside(look.frame, stored.place, look.mattes[place])
         return None if color is None else [round(LEVELS * float(one), 2) for one in color]
 
     def decide(
@@ -323,7 +329,7 @@ class Hearer:
         assert look is not None, "a frame that was looked at"
         answer = look.answers[place]
         if answer is None:
-            raise InputError(f"frame {frame} has no foreground; name another", field="guide")
+            raise MissingForeground(f"frame {frame} has no foreground; name another", field="guide")
         return Shown(look.frame, look.mattes[place], answer.maps, self.shot_of(frame), answer.share)
 
     # --- what the answer is
@@ -346,7 +352,7 @@ class Hearer:
             if both is None:
                 continue
             prior = self.prior
-            if decision is not None:
+            if decision is not None and decision.has_words:
                 prior = Prior(decision.remaining, np.ones(1), np.ones(1))
             found = diagnosis_of(*both, prior, strength)
             row = {

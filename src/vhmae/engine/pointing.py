@@ -15,7 +15,7 @@ from vhmae.color.basis import AFFINE, QUADRATIC
 from vhmae.engine.moving import Side, is_on
 from vhmae.engine.rendering import FrameTransform, kept_of
 from vhmae.engine.settings import Kept
-from vhmae.errors import InputError
+from vhmae.errors import InputError, MissingForeground
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import Decision, Scene, decide, turn_shot
 from vhmae.guide.document import Guide, Kind, Place, Point, require_guide
@@ -55,6 +55,25 @@ def disk_mean(picture: Picture, place: Place, inside: Mask | None = None) -> Col
         return None
     mean: Array = picture[rows, columns][counts].astype(np.float64).mean(axis=0)
     return mean / 255.0 if picture.dtype == np.uint8 else mean
+
+
+def mean_beside(picture: Picture, place: Place, matte: Matte) -> Color | None:
+    """The mean color of a small disk, of what lies on the same side of a matte as its place: a wall
+    right beside somebody has none of his color.
+
+    Args:
+        picture: (H, W, 3) RGB, uint8 or float in [0, 1].
+        place: column and row.
+        matte: (H, W).
+    Returns:
+        (3,) float64 in [0, 1]; None for a place outside the frame.
+    """
+    height, width = matte.shape
+    column, row = (round(at) for at in place)
+    solid = to_unit(matte) >= INSIDE
+    if 0 <= column < width and 0 <= row < height and not solid[row, column]:
+        solid = ~solid
+    return disk_mean(picture, place, solid)
 
 
 def from_reference(guide: Guide, reference: Picture | None) -> Guide:
@@ -111,7 +130,7 @@ def see_point(
     frame: Picture,
     matte: Matte,
     transform: FrameTransform,
-    goal_frame: Picture | None = None,
+    other: tuple[Picture, Matte] | None = None,
 ) -> Seen:
     """What a point means.
 
@@ -120,7 +139,7 @@ def see_point(
         frame: (H, W, 3) RGB as shown, uint8 or float in [0, 1].
         matte: (H, W), of the point's object.
         transform: the network's answer at this frame, before strength and without any guide.
-        goal_frame: the frame that the point takes after; None is its own.
+        other: the frame that the point takes after, with its matte; None is its own.
     Raises:
         InputError: where the point lies outside the mask.
     """
@@ -138,7 +157,8 @@ def see_point(
     elif point.to_picture == "reference":
         raise InputError(f"{what}: there is no reference; name a color")
     elif point.place is not None:
-        goal = disk_mean(frame if goal_frame is None else goal_frame, point.place)
+        picture, cover = other or (frame, matte)
+        goal = mean_beside(picture, point.place, cover)
         if goal is None:
             raise InputError(f"{what}: takes after a place outside the frame; choose another")
     return Seen(point, number, shot, composite, answer, goal)
@@ -328,8 +348,8 @@ def seen_points(
         other = show(said.goal_frame) if said.goal_frame != said.frame else None
         if other is not None:
             check_same_shot(point, number, shown, other, guide.shots)
-        goal = None if other is None else other.frame
-        one = see_point(said, number, shown.shot, *shown[:3], goal)
+        beside = None if other is None else (other.frame, other.matte)
+        one = see_point(said, number, shown.shot, *shown[:3], beside)
         seen.append(dataclasses.replace(one, share=shown.share))
     return seen
 
@@ -364,11 +384,11 @@ def point_of_side(
         return None
     if side == Side():  # nothing else moves: what lies elsewhere is refused where it is seen
         return point
-    if is_on(show(point.frame).matte, point.at, side):
+    if _lies_on(point.frame, point.at, side, show):
         return point
     if point.kind == "match" and point.place is not None:
         frame = point.goal_frame
-        if is_on(show(frame).matte, point.place, side):
+        if _lies_on(frame, point.place, side, show):
             back = None if point.frame == frame else point.frame
             return dataclasses.replace(
                 point, at=point.place, frame=frame, to=point.at, to_frame=back
@@ -379,6 +399,16 @@ def point_of_side(
             "a place of the background, or match it with one"
         )
     return None
+
+
+def _lies_on(frame: int, place: Place, side: Side, show: Callable[[int], Shown]) -> bool:
+    """Whether a place lies on a side; where a frame has no foreground, on none of it."""
+    try:
+        return is_on(show(frame).matte, place, side)
+    except MissingForeground:
+        if side.alone:
+            raise
+        return False
 
 
 def _has_come(frames: Iterable[int], came: Container[int] | None) -> bool:

@@ -27,7 +27,8 @@ def check_number(value: Any, name: str, low: float, high: float) -> float:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     # Whole numbers are compared as they are: those of hundreds of digits are no float.
     if not (number and low <= value <= high):  # what is not finite lies nowhere
-        raise InputError(f"{name} {shown(value)}: expected a number from {low:g} to {high:g}")
+        told = f'"{shown(value)}"' if isinstance(value, str) else shown(value)  # "1" is none
+        raise InputError(f"{name} {told}: expected a number from {low:g} to {high:g}")
     return float(value)
 
 

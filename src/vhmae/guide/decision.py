@@ -47,6 +47,13 @@ class Decision:
     points: tuple[PointReport, ...]
     word: str | None = None
     """What the take is that was chosen last, in a word; None without a choice."""
+    told: tuple[Observation, ...] = ()
+    """What each of its points was heard as, in their order."""
+
+    @property
+    def has_words(self) -> bool:
+        """Whether a point or a choice was heard, and not dials alone."""
+        return bool(self.told) or self.word is not None
 
 
 class Scene(NamedTuple):
@@ -88,11 +95,13 @@ def decide(
     for choice in choices:
         scene = (scenes or {}).get(choice.frame, Scene(shown, answer))
         stood = stood.told(seen, choice.after_points).chose(choice, scene)
-    belief = update(stood.left, stood.unheard(seen), stood.start)
+    last = stood.unheard(seen)
+    belief = update(stood.left, last, stood.start)
     turned = dial_change(shown, answer + belief.mean, dials) if dials else 0.0
     change = belief.mean + turned
-    rows = report(after(prior, len(choices)), seen, change, strength, finish)
-    return Decision(change, belief.covariance, belief.remaining, tuple(rows), stood.word)
+    told = (*stood.words, *last)
+    rows = report(after(prior, len(choices)), seen, change, strength, finish, told=told)
+    return Decision(change, belief.covariance, belief.remaining, tuple(rows), stood.word, told)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +117,11 @@ class _Standing:
     heard: int = 0
     """The number of the last point that was heard, in order of saying."""
     word: str | None = None
+    words: tuple[Observation, ...] = ()
+    """What the points so far were heard as."""
+    chosen: ColorMap | None = None
+    """(30,): the change of the take that was chosen last, from which words count that say how much
+    brighter."""
 
     @property
     def left(self) -> Prior:
@@ -116,7 +130,7 @@ class _Standing:
 
     def unheard(self, seen: Sequence[Seen], until: float = math.inf) -> list[Observation]:
         """The points that were not heard yet, those up to a number."""
-        return [observe(one) for one in seen if self.heard < one.number <= until]
+        return [observe(one, self.chosen) for one in seen if self.heard < one.number <= until]
 
     def told(self, seen: Sequence[Seen], until: int) -> _Standing:
         """After the points up to a number."""
@@ -127,7 +141,8 @@ class _Standing:
         # The next round's takes are finer still: `left` is to be what is believed now.
         finer = after(Prior(belief.covariance, np.ones(1), np.ones(1)), self.rounds)
         known = Prior(belief.covariance / finer.scales**2, np.ones(1), np.ones(1))
-        return dataclasses.replace(self, known=known, start=belief.mean, heard=until)
+        words = (*self.words, *told)
+        return dataclasses.replace(self, known=known, start=belief.mean, heard=until, words=words)
 
     def chose(self, choice: Choice, scene: Scene) -> _Standing:
         """After a choice among the takes of the next round."""
@@ -137,7 +152,12 @@ class _Standing:
         # Who goes back to the composite takes back what the points had said, too.
         known = self.prior if take.word == "untouched" else self.known
         return dataclasses.replace(
-            self, known=known, start=take.change, rounds=self.rounds + 1, word=take.word
+            self,
+            known=known,
+            start=take.change,
+            chosen=take.change,
+            rounds=self.rounds + 1,
+            word=take.word,
         )
 
 
@@ -165,5 +185,6 @@ def turn_shot(
     """
     answer = np.reshape(overall, SIZE).astype(np.float64)
     change = whole.change + dial_change(colors, answer + whole.change, dials)
-    rows = report(after(prior, rounds), seen, change, strength, finish, of) if of else []
+    told = whole.told or None
+    rows = report(after(prior, rounds), seen, change, strength, finish, of, told) if of else []
     return dataclasses.replace(whole, change=change, points=tuple(rows))

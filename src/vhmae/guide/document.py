@@ -90,6 +90,8 @@ class Point:
             wanted = one_of([GOAL_FORMS[name] for name in allowed]) if allowed else "nothing"
             came = "nothing" if form is None else GOAL_FORMS[form]
             raise InputError(f"{self.kind}: is told {came} to become; expected {wanted}")
+        if type(self.to_frame) is int and self.to_frame == self.frame:  # as it is without
+            object.__setattr__(self, "to_frame", None)
         if self.to_picture not in get_args(Source):
             told = f"expected {one_of(get_args(Source))}"
             raise InputError(f"to_picture {shown(self.to_picture)}: {told}")
@@ -263,7 +265,13 @@ class Guide:
     def joined(self, other: Guide) -> Guide:
         """This guide and then another, whose choices were all made after the points of this one;
         dials add up, and "all" shots in either holds for both."""
-        turned = zip(DIALS, self.dials.values(), other.dials.values(), strict=True)
+        turned = [*zip(DIALS, self.dials.values(), other.dials.values(), strict=True)]
+        for name, one, more in turned:
+            try:
+                Dials(**{name: one + more})
+            except InputError as error:
+                told = f"{name} {one:+g} and {name} {more:+g}, which are both said, are too much"
+                raise InputError(f"{told}: {error}") from None
         before = len(self.points)
         later = (
             dataclasses.replace(choice, after_points=before + choice.after_points)

@@ -135,9 +135,7 @@ def _point(tree: Any) -> Point:
     rest = {
         name: tree[name] for name in OF_POINT if name in tree and name not in ("at", "is", "to")
     }
-    if rest.get("to_frame", 0) is None:
-        raise InputError("to_frame null: expected a whole number from 0 up; leave it out")
-    goal = _goal(tree["to"]) if "to" in tree else None
+    goal = _goal(tree["to"]) if tree.get("to") is not None else None
     return Point(kind=kind, at=_place(tree["at"], "at"), to=goal, **rest)  # type: ignore[arg-type]  # one of KINDS, checked above
 
 

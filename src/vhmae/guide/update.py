@@ -94,16 +94,22 @@ class Observation:
         return self.wanted - self.measure @ color
 
 
-def observe(seen: Seen) -> Observation:
-    """What a point says of the change that the answer lacks."""
+def observe(seen: Seen, start: ColorMap | None = None) -> Observation:
+    """What a point says of the change that the answer lacks.
+
+    Args:
+        start: (30,), the change that a choice has made by then, from which "half a stop brighter"
+            counts; None is no change.
+    """
     point, answer, goal = seen.point, seen.answer, seen.goal
+    now = answer if start is None else answer + rows_at(seen.composite) @ start
     measure = {"neutral": GRAY, "brightness": LUMA[None], "hue": CHROMA}.get(point.kind, COLOR)
     if point.kind == "keep":
         wanted = seen.composite
     elif point.kind == "neutral":
         wanted = np.zeros(2)
     elif point.stops is not None:
-        light = to_light(LUMA @ answer) * 2.0**point.stops
+        light = to_light(LUMA @ now) * 2.0**point.stops
         wanted = from_light(light)[None]
     else:
         assert goal is not None, "a point that takes after something"
@@ -111,7 +117,7 @@ def observe(seen: Seen) -> Observation:
         # there.
         scale = 1.0
         if point.kind == "hue":
-            scale = float(np.clip(LUMA @ answer / max(LUMA @ goal, 1e-3), 0.25, 4.0))
+            scale = float(np.clip(LUMA @ now / max(LUMA @ goal, 1e-3), 0.25, 4.0))
         wanted = measure @ (scale * goal)
     return Observation(measure, wanted, seen.composite, answer, VARIANCE / point.weight)
 
@@ -277,6 +283,7 @@ def report(
     strength: float = 1.0,
     finish: Finish = as_made,
     of: Sequence[int] | None = None,
+    told: Sequence[Observation] | None = None,
 ) -> list[PointReport]:
     """What came of points of one object in one shot.
 
@@ -285,8 +292,9 @@ def report(
         strength: of answer and change, 0 to 1.
         finish: what else is done to the colors.
         of: the places in ``seen`` of those that are told of; None is all.
+        told: what each of them was heard as; None is what it says of the answer.
     """
-    told = [observe(one) for one in seen]
+    told = [observe(one) for one in seen] if told is None else told
     against = contradictions(prior, told)
     rows = []
     for place in range(len(seen)) if of is None else of:
@@ -295,9 +303,11 @@ def report(
         made = one.composite + part * (word.made(change) - one.composite)
         color = finish(one.composite, np.clip(made, 0.0, 1.0))
         got = np.clip(color, 0.0, 1.0)
-        left = float(LEVELS * np.sqrt(np.square(word.left(got)).mean()))
+        left = _rms(word.left(got))
         beyond = np.maximum(np.abs(made - np.clip(made, 0.0, 1.0)), np.abs(color - got))
-        clipped = bool((beyond > CLIPPED).any())
+        # Black that was to be black is not cut off.
+        loses = left > _rms(word.left(finish(one.composite, made))) + LEVELS * CLIPPED
+        clipped = bool((beyond > CLIPPED).any()) and loses
         other = against[place]
         rows.append(
             PointReport(
@@ -312,6 +322,11 @@ def report(
             )
         )
     return rows
+
+
+def _rms(parts: Numbers) -> float:
+    """The root mean square of what is left, in levels."""
+    return float(LEVELS * np.sqrt(np.square(parts).mean()))
 
 
 def contradictions(prior: Prior, told: Sequence[Observation]) -> list[int | None]:

@@ -16,6 +16,7 @@ from vhmae.errors import InputError, counted
 from vhmae.guide.decision import Decision
 from vhmae.guide.document import Choice, Guide
 from vhmae.guide.reading import read_guide
+from vhmae.video.browser import upright
 from vhmae.video.pictures import check_still, write_still
 from vhmae.video.reader import to_uint8
 from vhmae.work.analysis import Analysis, open_analysis, told_of_move
@@ -172,7 +173,8 @@ def _rendered(hearing: Hearing, guide: Guide, asked: Choice) -> tuple[Array, flo
         change = _with(shown.answer, decision)
         image, moved = render_planes(image, covers[place], harmonizer.finished(change))
         levels.append(moved)
-    return to_uint8(image.rgb()), sum(levels) / max(1, len(levels)), word
+    picture = upright(to_uint8(image.rgb()), hearing.analysis.sources.info.turned)
+    return picture, sum(levels) / max(1, len(levels)), word
 
 
 def _with(answer: Any, decision: Decision | None) -> ColorChange:

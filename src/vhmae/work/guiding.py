@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array
+from vhmae.arrays import Array, to_unit
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.pointing import decide_shots
+from vhmae.engine.pointing import INSIDE, decide_shots
 from vhmae.engine.priors import find_prior, told_of_skin
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
@@ -23,7 +23,7 @@ from vhmae.memory import check_memory
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import to_uint8
 from vhmae.video.source import shown_until
-from vhmae.work.analysis import Analysis, open_analysis
+from vhmae.work.analysis import BACKGROUND, Analysis, open_analysis
 from vhmae.work.job import AnalysisJob, StreamJob
 from vhmae.work.named import AROUND, Named
 from vhmae.work.sources import Sources, check_guide
@@ -89,7 +89,8 @@ def hear_guide(
             own = None if shot is None else shot - hearing.named.offset
             harmonizer.tell(decision.change, own)
             rows += guided_rows(decision, guide, thing, shot)
-            unknown[thing, own] = Prior(decision.remaining, np.ones(1), np.ones(1))
+            if decision.has_words:  # dials tell nothing of what is right
+                unknown[thing, own] = Prior(decision.remaining, np.ones(1), np.ones(1))
     _check_heard(guide, heard)
     rows = meeting(rows)
     return Heard(guide.to_tree(), rows, [*hearing.warnings, *told_of_points(rows)], unknown)
@@ -188,7 +189,23 @@ class Hearing:
                 side=harmonizer.side,
             )
         except InputError as error:
-            raise as_said(error, guide, stored) from None
+            said = as_said(error, guide, stored)
+            raise InputError(f"{said}{self._whose(str(error), stored)}") from None
+
+    def _whose(self, told: str, stored: Guide) -> str:
+        """On which object a point lies that is refused since it lies outside its own."""
+        for number, point in enumerate(stored.points, 1):
+            if not told.startswith(f"point {number} (") or "outside the mask" not in told:
+                continue
+            column, row = (round(at) for at in point.at)
+            covers = self.analysis.covers(self.named.read(point.frame)[0].mattes)
+            for thing, cover in zip(self.analysis.objects, covers, strict=True):
+                if (
+                    thing not in (point.object, BACKGROUND)
+                    and to_unit(cover)[row, column] >= INSIDE
+                ):
+                    return f', or say "object": {thing} in a guide file: it lies on that one'
+        return ""
 
 
 def as_said(error: InputError, guide: Guide, stored: Guide) -> InputError:
@@ -331,7 +348,7 @@ def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
     listeners = [side.listener for side in harmonizer.moving]
     if not listeners[0].guide:
         return told_of_skin(job, harmonizer.network)
-    unheard = {frame for listener in listeners for frame in listener.unheard}
+    unheard = set.intersection(*({*listener.unheard} for listener in listeners))
     frames = ", ".join(map(str, sorted(unheard)))
     told = f"`guide`: frames {frames} did not come or show no foreground: what names them was not "
     warnings = [*find_prior(job.weights)[1], *told_of_points(_stream_rows(harmonizer))]

@@ -127,6 +127,17 @@ def harmonize_job(
     job.words.read()  # what nobody can mean is refused before a mask is made
     if job.matte is not None:
         return _harmonize_matted(job, job.matte, network, said_of, on_progress)
+    if said_of is not None and said_of.matte is not None:
+        if job.check:
+            bare = harmonize_job(dataclasses.replace(job, words=GuideOptions()), network)
+            unheard = (
+                f"`guide`: is said of {said_of.composite}, whose mask the work makes: not heard"
+            )
+            return {**bare, "job": values_to_json(job), "warnings": [*bare["warnings"], unheard]}
+        # The shot that the guide was said of is looked at again, and its mask is gone.
+        place = job.output.with_name(f"{job.output.name}.scene")
+        with _masked(said_of, said_of.matte, place) as led:
+            return harmonize_job(job, network, led, on_progress)
     began = time.monotonic()
     if job.resume:
         job = as_stopped(job)
@@ -250,13 +261,25 @@ def _told_of_form(output: Path, recoded: str | None, left_out: Sequence[str]) ->
 def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str, Any]:
     """Cut the foreground out first; the mask is gone afterwards. ``more`` is what
     :func:`harmonize_job` takes."""
-    from vhmae.matting.run import made_matte  # its networks' library is an extra
-
     info = check_composite(job)
     Output(job, info)  # what is wrong is told before a mask is made
     network = more[0] or network_for(job)
     if job.check:
         return _checked_unmasked(job, way, network, (info.width, info.height))
+    with _masked(job, way, job.output) as masked:
+        report = harmonize_job(masked, network, *more[1:])
+    advice = (
+        f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
+        f"--with {way})"
+    )
+    return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], advice]}
+
+
+@contextlib.contextmanager
+def _masked(job: HarmonizeJob, way: MaskMaker, beside: Path) -> Iterator[HarmonizeJob]:
+    """A job with its mask made, in a file beside an output that is gone afterwards."""
+    from vhmae.matting.run import made_matte  # its networks' library is an extra
+
     options = {
         "weights": job.matte_weights,
         "threads": job.threads,
@@ -264,14 +287,8 @@ def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str
         "cut_detection": job.cut_detection,
         "progress": job.progress != "none" and sys.stderr.isatty(),
     }
-    with made_matte(job.composite, way, job.output, **options) as mask:
-        masked = dataclasses.replace(job, matte=None, matte_weights=None, masks=(mask,))
-        report = harmonize_job(masked, network, *more[1:])
-    advice = (
-        f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
-        f"--with {way})"
-    )
-    return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], advice]}
+    with made_matte(job.composite, way, beside, **options) as mask:
+        yield dataclasses.replace(job, matte=None, matte_weights=None, masks=(mask,))
 
 
 def _checked_unmasked(
@@ -347,6 +364,7 @@ def checked(
     return {
         "schema": 1,
         "check": True,
+        **guided_report(heard),
         **output.described(),
         "frames": seen.frames,
         "seconds": round(time.monotonic() - began, 3),

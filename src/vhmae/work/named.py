@@ -12,7 +12,7 @@ from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.listening import Came
 from vhmae.engine.pointing import DialFrames, Shown
 from vhmae.engine.rendering import FrameTransform, Released
-from vhmae.errors import InputError, counted
+from vhmae.errors import InputError, MissingForeground, counted
 from vhmae.guide.document import Guide
 from vhmae.video.cuts import FLASH_FRAMES
 from vhmae.video.reader import to_uint8
@@ -137,7 +137,9 @@ class Named:
         payload, frame = self.read(number)
         matte = self.analysis.covers(payload.mattes)[place]
         if not matte.any():
-            raise InputError(f"frame {number} has no foreground; name another", field="guide")
+            raise MissingForeground(
+                f"frame {number} has no foreground; name another", field="guide"
+            )
         if (number, place) not in self._answers:
             self._answers[number, place] = came_among_neighbors(self.analysis, number, place)
         came = self._answers[number, place]
