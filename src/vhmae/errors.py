@@ -60,6 +60,12 @@ class InputError(VhmaeError):
         super().__init__(message if field is None else f"`{field}`{told}: {message}")
 
 
+def mended_by(error: Exception) -> str:
+    """What mends that a file could not be written: room on the disk, or another form of it."""
+    is_full = getattr(error, "errno", None) in DISK_ERRORS
+    return "check the space on the disk" if is_full else "try another `codec` or `pix_fmt`"
+
+
 class MissingMatte(InputError):
     """Nothing marks the foreground: there is neither a mask nor an alpha channel."""
 

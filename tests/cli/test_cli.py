@@ -434,7 +434,11 @@ def test_addresses_are_fetched_where_they_are_allowed(
         assert "cannot be fetched" in error_of(
             "harmonize", f"{host}/gone.mkv", *out, "--allow-url", capsys=capsys
         )
-        assert cli.main(["harmonize", f"{host}/in.mkv", *out, "--allow-url"]) == 0
+        told = ["--json", str(tmp_path / "r.json")]
+        assert cli.main(["harmonize", f"{host}/in.mkv", *out, "--allow-url", *told]) == 0
+        again = ["--job", str(tmp_path / "r.json"), "-o", str(tmp_path / "again.mkv"), "-q"]
+        assert "is an address" in error_of("harmonize", *again, capsys=capsys)
+        assert cli.main(["harmonize", *again, "--allow-url"]) == 0
         sheet = ["--mask", str(tmp_path / "m.npz"), "-o", str(tmp_path / "sheet.png"), "-q"]
         assert "is an address" in error_of("preview", f"{host}/in.mkv", *sheet, capsys=capsys)
         assert cli.main(["preview", f"{host}/in.mkv", *sheet, "--allow-url"]) == 0

@@ -182,6 +182,27 @@ def _plane(plane: Any) -> np.ndarray:
     return rows[:, : plane.width]
 
 
+def test_a_preview_names_objects_as_their_masks_stand(
+    work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = np.zeros((FRAMES, 64, 96), bool)
+    away[-1, 50:60, 5:15] = True
+    write_mask_bits(away, tmp_path / "away.npz")
+    masks = [work / "disc.npz", tmp_path / "away.npz", work / "block.npz"]
+    run = ["preview", str(work / "in.mkv"), "-o", str(tmp_path / "s.png"), "--frame", "3"]
+    run += [word for mask in masks for word in ("--mask", str(mask))]
+    assert main([*run, "--json", str(tmp_path / "r.json")]) == 0
+    told = capsys.readouterr().out
+    assert "object 1: " in told
+    assert "object 3: " in told
+    assert "object 2" not in told
+    rows = json.loads((tmp_path / "r.json").read_text())["objects"]
+    assert [row["object"] for row in rows] == [1, 3]
+    alone = [*run[:6], "--mask", str(masks[0]), "--move", "both"]
+    assert main(alone) == 0
+    assert "background: " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("name", "options"),
     [

@@ -74,6 +74,8 @@ def test_a_garbage_mask_cuts_away_and_a_scene_without_screen_is_refused(
     garbage[:, 40:] = 1.0
     (matte,) = ChromaKey(garbage=garbage).mattes(shown)
     assert matte[:, 45:].max() == 0.0
+    with pytest.raises(InputError, match="garbage`: is 300x100, the video 96x64"):
+        list(ChromaKey(garbage=np.zeros((100, 300), np.float32)).mattes(shown))
     key = ChromaKey()
     assert not np.any(list(key.mattes(np.full((1, 64, 96, 3), 120, np.uint8))))
     assert "no green or blue screen" in str(key.complaint)

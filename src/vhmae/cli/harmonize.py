@@ -111,6 +111,9 @@ def _harmonize(args: Any) -> None:
         )
     with fetched_inputs(values, HarmonizeJob, args.allow_url) as local:
         report = _run(local)
+    for name in {name for (name, _), file in _files(values).items() if isinstance(file, str)}:
+        said = values[name]  # an address, and not where it was fetched to for this once
+        report["job"][name] = [*map(str, said)] if isinstance(said, tuple | list) else str(said)
     write_report(report, args.json)
     print_warnings(report["warnings"], args.quiet)
     if report.get("check"):

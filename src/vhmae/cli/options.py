@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from vhmae.cli.parser import Parser, location
+from vhmae.cli.parser import Parser, is_address, location
 from vhmae.errors import InputError
 from vhmae.options import MISSING, Option, option, options_of, values_from_json, values_of
 from vhmae.work.job import AnalysisJob
@@ -173,7 +173,7 @@ def read_job_file(path: Path, kind: type) -> dict[str, Any]:
         return project_values(tree, path, kind)
     if isinstance(tree, dict) and isinstance(tree.get("job"), dict):
         if issubclass(kind, AnalysisJob):
-            return reported_values(tree["job"], path, kind)
+            return _with_addresses(reported_values(tree["job"], path, kind), tree["job"])
         tree = tree["job"]
     if not isinstance(tree, dict):
         raise InputError(
@@ -186,4 +186,20 @@ def read_job_file(path: Path, kind: type) -> dict[str, Any]:
             f"{path}: is the report of a command that keeps no job; give that of harmonize, or "
             "JSON with options by their names"
         )
-    return values_from_json(kind, {k: v for k, v in tree.items() if k != "schema"}, str(path))
+    said = {k: v for k, v in tree.items() if k != "schema"}
+    return _with_addresses(values_from_json(kind, said, str(path)), said)
+
+
+def _with_addresses(values: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """Values with addresses as they stand in the file: a path folds their slashes."""
+
+    def kept(value: Any, text: Any) -> Any:
+        return text if isinstance(value, Path) and is_address(text) else value
+
+    for name, value in values.items():
+        text = said.get(name)
+        if isinstance(value, tuple) and isinstance(text, list) and len(text) == len(value):
+            values[name] = tuple(map(kept, value, text))
+        else:
+            values[name] = kept(value, text)
+    return values

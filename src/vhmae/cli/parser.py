@@ -183,4 +183,9 @@ Location = Path | str
 def location(text: str) -> Location:
     if not text.strip():
         raise argparse.ArgumentTypeError("is empty; name a file")
-    return text if re.match(r"https?://", text, re.IGNORECASE) else Path(text)
+    return text if is_address(text) else Path(text)
+
+
+def is_address(text: Any) -> bool:
+    """Whether it is written as an address of the web."""
+    return isinstance(text, str) and re.match(r"https?://", text, re.IGNORECASE) is not None

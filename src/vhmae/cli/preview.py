@@ -25,10 +25,11 @@ def _preview(args: Any) -> None:
         return
     change = f"mean change {report['mean_change']:.1f} levels"
     print(f"{job.output}: frame {report['frame']}, {change}")
-    several = len(report["objects"]) > 1
-    for number, one in enumerate(report["objects"], 1):
+    several = sum(one["side"] == "foreground" for one in report["objects"]) > 1
+    for one in report["objects"]:
+        name = f"object {one['object']}" if several and one["object"] else one["side"]
         print(
-            f"{f'object {number}' if several else one['side']}: {one['share']:.1%} of the frame, "
+            f"{name}: {one['share']:.1%} of the frame, "
             f"red green blue {_colors(one['before'])} became {_colors(one['after'])} (mean "
             f"{one['mean_change']:.1f}, most {one['largest_change']:.1f}); around it "
             f"{_colors(one['around'])}"

@@ -10,6 +10,7 @@ import numpy as np
 
 from vhmae.arrays import Array, Frame, UnitMatte, to_unit
 from vhmae.matting.maker import MatteMaker
+from vhmae.matting.plate import fitted
 
 GREEN, BLUE = 1, 2
 BORDER_SHARE = 0.06
@@ -74,9 +75,7 @@ class ChromaKey(MatteMaker):
             alpha = 1.0 - difference / usual
             alpha = np.clip((alpha - STRETCH[0]) / (STRETCH[1] - STRETCH[0]), 0.0, 1.0)
             if self.garbage is not None:
-                alpha *= 1.0 - cv2.resize(
-                    self.garbage, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR
-                )
+                alpha *= 1.0 - fitted(self.garbage, alpha.shape, "garbage")
             yield alpha
 
     def _is_as_pure(self, screen: Array) -> bool:

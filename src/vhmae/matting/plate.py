@@ -28,7 +28,7 @@ class CleanPlate(MatteMaker):
         plate: Array | None = None
         for frame in frames:
             if plate is None:
-                plate = self._blurred(_fitted(self.plate, frame.shape))
+                plate = self._blurred(fitted(self.plate, frame.shape, "plate"))
             difference = np.abs(self._blurred(frame) - plate).max(axis=-1)
             alpha = np.clip((difference - RAMP[0]) / (RAMP[1] - RAMP[0]), 0.0, 1.0)
             alpha = without_specks(alpha)
@@ -41,13 +41,19 @@ class CleanPlate(MatteMaker):
         return cv2.GaussianBlur(to_unit(picture), (0, 0), sigma)
 
 
-def _fitted(plate: Array, shape: tuple[int, ...]) -> Array:
+def fitted(plate: Array, shape: tuple[int, ...], field: str) -> Array:
+    """A picture of a shot, of an option, at the size of its frames.
+
+    Raises:
+        InputError: where it has another shape.
+    """
     if abs(plate.shape[1] / plate.shape[0] / (shape[1] / shape[0]) - 1.0) > 0.02:
         raise InputError(
             f"is {plate.shape[1]}x{plate.shape[0]}, the video {shape[1]}x{shape[0]}; give a frame "
             "of the same shot",
-            field="plate",
+            field=field,
         )
     if plate.shape == shape:
         return plate
-    return cv2.resize(plate, (shape[1], shape[0]), interpolation=cv2.INTER_AREA)
+    how = cv2.INTER_AREA if plate.shape[0] > shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(plate, (shape[1], shape[0]), interpolation=how)

@@ -42,6 +42,7 @@ ENCODERS = {
 }
 CRF_RANGES = {
     "libx264": (0, 51),
+    "libx264rgb": (0, 51),
     "libx265": (0, 51),
     "libvpx-vp9": (0, 63),
     "libvpx": (4, 63),
@@ -62,6 +63,7 @@ _X26X_PRESETS = (
 )
 PRESETS = {
     "libx264": _X26X_PRESETS,
+    "libx264rgb": _X26X_PRESETS,
     "libx265": _X26X_PRESETS,
     "libsvtav1": tuple(str(number) for number in range(14)),
 }
@@ -93,6 +95,8 @@ def choose_encoder(codec: str | None, source: VideoInfo) -> str:
     encoder = codec or (
         "libx264" if source.files is not None else ENCODERS.get(source.codec, "libx264")
     )
+    if codec is None and encoder == "libx264" and source.codec == "h264" and _is_rgb(source):
+        encoder = "libx264rgb"  # captures of screens
     encoder = ENCODERS.get(encoder, encoder)
     if encoder in RATES_ONLY and not is_even(source):
         if codec is not None:
@@ -102,10 +106,12 @@ def choose_encoder(codec: str | None, source: VideoInfo) -> str:
                 value=codec,
             )
         encoder = "libx264"
-    if encoder not in av.codecs_available or av.Codec(encoder, "w").type != "video":
+    if not _encodes(encoder):
+        why = "can be read and not written here"
+        if encoder not in av.codecs_available:
+            why = f"unknown{did_you_mean(encoder, av.codecs_available)}"
         raise InputError(
-            f"unknown{did_you_mean(encoder, av.codecs_available)}; try libx264, libx265, prores_ks "
-            "or ffv1",
+            f"{why}; try libx264, libx265, prores_ks or ffv1",
             field="codec",
             value=encoder,
         )
@@ -120,6 +126,14 @@ def is_even(source: VideoInfo) -> bool:
         1, source.timestamps[-1] - source.timestamps[0]
     )
     return bool(np.abs(shown * (len(shown) - 1) - np.arange(len(shown))).max() < 0.5)
+
+
+def _encodes(name: str) -> bool:
+    """Whether there is an encoder of video of a name: some codecs can only be decoded."""
+    try:
+        return bool(av.Codec(name, "w").type == "video")
+    except (av.codec.codec.UnknownCodecError, ValueError):
+        return False
 
 
 def encoder_options(
@@ -154,7 +168,7 @@ def encoder_options(
                 value=preset,
             )
         options["preset"] = preset
-    if container == ".avi" and encoder in _X26X:
+    if container == ".avi" and encoder in (*_X26X, "libx264rgb"):
         options["bf"] = "0"  # AVI knows no time stamps: frames are shown as they are decoded
     if encoder == "dnxhd":  # DNxHR takes any size; it will not choose among its profiles
         deep = "10" in pix_fmt
@@ -171,6 +185,10 @@ def encoder_options(
         os.environ.setdefault("SVT_LOG", "1")  # errors alone: it writes to the terminal by itself
     if encoder == "libvpx-vp9":
         options |= {"b": "0", "row-mt": "1"}
+    if (
+        encoder == "libvpx"
+    ):  # its quality counts up to this rate alone, which is 256 kbit/s by itself
+        options["b"] = "100000000"
     if encoder in _BY_QUANTISER:
         options |= {"flags": "+qscale", "global_quality": str(2 * _QUANTISER_UNITS)}
     return options
@@ -225,6 +243,8 @@ def field_options(encoder: str, field_order: int) -> dict[str, str]:
 def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
     """The asked-for pixel format; else the source's, or the nearest to it that the encoder has."""
     formats = [one.name for one in av.Codec(encoder, "w").video_formats or []]
+    if wanted == "pal8":
+        raise InputError("no palette is made here; take rgb24", field="pix_fmt", value=wanted)
     if wanted is not None:
         try:
             name = av.VideoFormat(wanted, 2, 2).name
@@ -246,13 +266,16 @@ def pixel_format(encoder: str, source: VideoInfo, wanted: str | None) -> str:
     )  # no palette is made for new colours
     if not formats or own in formats:
         return own
-    rgb = REPACKED.get(own, own).startswith("gb")
-    if rgb and encoder in _X26X and not (source.width % 2 or source.height % 2):
+    if _is_rgb(source) and encoder in _X26X and not (source.width % 2 or source.height % 2):
         # What every player shows: 4:4:4 and RGB are decoded by few, 10 bit of HEVC by most.
         deep = encoder == "libx265" and source.encoding.bits > 8
         return "yuv420p10le" if deep else "yuv420p"
     nearest, _ = find_best_pix_fmt_of_list(formats, own, has_alpha=True)
     return nearest.name if nearest is not None else own
+
+
+def _is_rgb(source: VideoInfo) -> bool:
+    return REPACKED.get(source.pixel_format, source.pixel_format).startswith("gb")
 
 
 def holds_alpha(encoder: str, pix_fmt: str) -> bool:

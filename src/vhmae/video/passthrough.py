@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import av
 
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import DISK_ERRORS, InputError, VhmaeError, mended_by
 from vhmae.video.probe import video_stream
 
 Audio = Literal["copy", "aac", "none"]
@@ -193,10 +193,12 @@ class Companions:
             try:
                 self._container.mux_one(packet)
             except av.error.FFmpegError as error:
+                is_full = error.errno in DISK_ERRORS
+                mended = "repair the composite, or pass `audio` none"
                 raise VhmaeError(
                     f"{self._output}: the {packet.stream.type} could not be written at "
-                    f"{seconds_of(packet):.2f} s ({error.strerror}); repair the composite, or pass "
-                    "`audio` none"
+                    f"{seconds_of(packet):.2f} s ({error.strerror}); "
+                    f"{mended_by(error) if is_full else mended}"
                 ) from None
             self._next = self._drawn()
 

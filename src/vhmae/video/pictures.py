@@ -17,7 +17,7 @@ import av
 import numpy as np
 
 from vhmae.arrays import Frame
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import InputError, VhmaeError, mended_by
 from vhmae.partial_output import OutputLock, partial_name, take_places, whole_file
 from vhmae.video.delivery import delivery
 from vhmae.video.encoders import encoder_options, pixel_format
@@ -93,8 +93,8 @@ class PictureWriter(FrameWriter):
             self._save(part, timed, image)
         except (av.error.FFmpegError, OSError) as error:
             raise VhmaeError(
-                f"{self.output}: writing failed at frame {self.frames} ({error.strerror}); check "
-                "the space on the disk"
+                f"{self.output}: writing failed at frame {self.frames} ({error.strerror}); "
+                f"{mended_by(error)}"
             ) from None
         self._parts.append((part, numbered(self.output, self.source, timed.index)))
         self._bytes += file_size(part)
@@ -260,6 +260,8 @@ def check_still(output: Path, inputs: list[Path]) -> None:
     if has_number(output):
         raise InputError(f"{output}: is the name of a sequence; give that of one picture")
     check_picture_output(output, inputs)
+    if is_exr(output):
+        raise InputError(f"{output}: is a picture to look at; give a .png or .jpg")
 
 
 def write_still(path: Path, picture: Frame) -> None:

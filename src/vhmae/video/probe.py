@@ -17,6 +17,7 @@ from vhmae.color.light import LIGHT, Curve, HdrSpace, LightSpace, Primaries
 from vhmae.color.yuv import ColorEncoding, Matrix
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
+from vhmae.video.coded_pictures import frame_counter
 from vhmae.video.hdr import HdrMetadata, dolby_configuration, read_metadata
 from vhmae.video.planes import format_bytes
 from vhmae.video.side_data import display_matrix, shown_by
@@ -258,14 +259,18 @@ def probe_video(
         ticks = 0
         shown: list[int | None] = []
         decoded: list[int | None] = []
+        named = ("", None) if context is None else (context.name, context.extradata)
+        begins = frame_counter(*named)
         try:
             for packet in container.demux(
                 stream
             ):  # counted one by one: the packets of a long file would fill the memory
                 if packet.size and not packet.is_discard:
+                    ticks += packet.duration or 0
+                    if not begins(packet):
+                        continue
                     shown.append(packet.pts)
                     decoded.append(packet.dts)
-                    ticks += packet.duration or 0
         except av.error.FFmpegError as error:
             raise InputError(
                 f"{path}: is damaged ({_reason(error)}); make it again or repair it"

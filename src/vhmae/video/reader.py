@@ -132,6 +132,8 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                 try:
                     frames = decoder.decode(packet)
                 except av.error.InvalidDataError:
+                    if packet.size and not info.stamped:  # those after it keep their numbers
+                        index += 1
                     continue
                 for stored in frames:
                     index = _number(stored, info, index)

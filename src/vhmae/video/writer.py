@@ -13,7 +13,7 @@ from typing import Any
 
 import av
 
-from vhmae.errors import DISK_ERRORS, InputError, VhmaeError, counted
+from vhmae.errors import DISK_ERRORS, InputError, VhmaeError, counted, mended_by
 from vhmae.partial_output import OutputLock, partial_name
 from vhmae.video.delivery import delivery, lost_siting, siting_options
 from vhmae.video.encoder_room import encoder_threads, sparing_options
@@ -338,8 +338,8 @@ class VideoWriter(FrameWriter):
             self._take(self._stream.encode(frame))
         except (av.error.FFmpegError, OSError) as error:
             raise VhmaeError(
-                f"{self.output}: encoding failed at frame {self.frames} ({error.strerror}); check "
-                "the space on the disk"
+                f"{self.output}: encoding failed at frame {self.frames} ({error.strerror}); "
+                f"{mended_by(error)}"
             ) from None
         self.frames += 1
 

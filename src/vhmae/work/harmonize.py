@@ -12,7 +12,6 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Unpack
 
-import cv2
 import numpy as np
 
 from vhmae.arrays import to_unit
@@ -29,6 +28,7 @@ from vhmae.overlap import begin, map_ahead, run_ahead
 from vhmae.progress import Progress, Told
 from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.matte import layered
+from vhmae.video.pictures import write_still
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -299,11 +299,11 @@ def _checked_unmasked(
     from vhmae.matting.run import make_network  # its library is an extra
 
     make_network(way, job.matte_weights, job.threads)
-    half = np.zeros(size[::-1], np.uint8)
+    half = np.zeros((size[1], size[0], 3), np.uint8)
     half[:, : max(1, size[0] // 2)] = 255
     with tempfile.TemporaryDirectory(prefix="vhmae-") as folder:
         mask = Path(folder) / "half.png"
-        cv2.imwrite(str(mask), half)
+        write_still(mask, half)
         bare: dict[str, Any] = {"matte": None, "matte_weights": None, "words": GuideOptions()}
         report = harmonize_job(dataclasses.replace(job, **bare, masks=(mask,)), network)
     told = [f"the mask is made by {way} in the work; what depends on it was not checked"]

@@ -10,7 +10,6 @@ from typing import Any
 
 from vhmae.errors import InputError, did_you_mean
 from vhmae.options import Option, build_options, options_of, told_of_key
-from vhmae.video.sequence import numbered_alike
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.sheets import read_sheet
 
@@ -36,6 +35,8 @@ def read_jobs(table: Path, shared: Mapping[str, Any]) -> list[HarmonizeJob]:
     Raises:
         InputError: for a table that cannot be read, or two jobs with one output.
     """
+    from vhmae.video.sequence import numbered_alike  # with what reads videos: help needs none
+
     known = columns()
     jobs = [(line, _job(table, line, row, known, shared)) for line, row in _rows(table, known)]
     if not jobs:

@@ -49,6 +49,10 @@ def _is_there(output: Path) -> bool:
     return pictures_there(output) if has_number(output) else output.is_file()
 
 
+_VISIBLE_BITS = 10
+"""With fewer, soft gradients show their steps."""
+
+
 class Output:
     """The output of a job, before it is opened."""
 
@@ -143,12 +147,15 @@ class Output:
         keeps_codec = job.codec is None and not (
             self.has_alpha or self.is_pictures or source.files is not None
         )
-        if keeps_codec and self.encoder != ENCODERS.get(source.codec):
+        own = (ENCODERS.get(source.codec), "libx264rgb")
+        if keeps_codec and self.encoder not in own:
             unknown = source.codec not in ENCODERS
             why = "nothing here encodes it" if unknown else "its frames are not evenly spaced"
             told.append(
                 f"{source.codec} became {self.encoder}, since {why}; `codec` chooses another"
             )
+        if job.pix_fmt is None and keeps_codec and (fewer := self._fewer()):
+            told.append(f"{self.encoder} holds {fewer}; `codec` or `pix_fmt` chooses another form")
         if job.output.suffix.lower() not in HOLD_PROFILES and self._has_profile():
             told.append("cannot hold the pictures' ICC profile: their colours are read as sRGB")
         if not self.has_alpha and has_alpha(source) and not self._holds_alpha():
@@ -163,6 +170,21 @@ class Output:
                 f"({source.space_name}) is kept"
             )
         return [f"{job.output}: {what}" for what in told]
+
+    def _fewer(self) -> str | None:
+        """What of steps and colors gets lost in the pixel format that an encoder takes by itself,
+        in a few words."""
+        names = (self.info.pixel_format, pixel_format(self.encoder, self.info, None))
+        before, after = (av.VideoFormat(planar_format(name), 2, 2) for name in names)
+        told = []
+        bits = before.components[0].bits, after.components[0].bits
+        if bits[1] < min(bits[0], _VISIBLE_BITS):
+            told.append(f"{bits[1]} bit of {bits[0]}")
+        if len(before.components) > 1 and len(after.components) > 1:
+            wide = [one.chroma_width(2) * one.chroma_height(2) for one in (before, after)]
+            if wide[1] < wide[0]:
+                told.append("chroma of fewer pixels")
+        return " and ".join(told) or None
 
     def _has_profile(self) -> bool:
         files = self.source.files or ()

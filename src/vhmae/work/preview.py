@@ -60,8 +60,10 @@ def preview(job: PreviewJob) -> dict[str, Any]:
             cover if side == "foreground" else one for side, one in zip(sides, own, strict=True)
         ]
         objects = [
-            {"side": side, **_numbers(before, after, one, other, moved)}
-            for side, one, other, moved in zip(sides, own, others, levels, strict=True)
+            {"object": thing, "side": side, **_numbers(before, after, one, other, moved)}
+            for thing, side, one, other, moved in zip(
+                analysis.objects, sides, own, others, levels, strict=True
+            )
             if one.any()
         ]
         changed = [one for one, change in zip(levels, changes, strict=True) if change is not None]
