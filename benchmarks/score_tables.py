@@ -212,9 +212,9 @@ RIVALS = {
 
 
 def summary_table() -> str:
-    """One row a set: ours beside the rival that does best there, of those that were run on it, at
-    the mix that dev chose for it in Table 1 among them. Bold is the least error, where it is less
-    than the untouched composite's."""
+    """One row a set: ours beside the rival that does best there, of those that were run on it: the
+    compared networks of Table 1, and the classical methods, at the mix that dev chose for it there
+    among others."""
     looks = [row for row in look_rows() if row["data"] in SUMMARIZED]
     measured = [*looks, *(row for row in clean_scores() if not row["swap_background"])]
     cells = {**_table1_rivals(), **{(row["data"], row["method"]): row for row in measured}}
@@ -227,7 +227,7 @@ def summary_table() -> str:
         least, rival = min(
             (_part(row)["ratio"]["fmse"], method)
             for (where, method), row in cells.items()
-            if where == data and method.partition(":")[0] in RIVALS
+            if where == data and method.partition(":")[0] in RIVALS | NETWORKS
         )
         ours = cells[data, "vhmae"]
         ratio, worse = _part(ours)["ratio"]["fmse"], _part(ours)["worse_share"]
@@ -235,14 +235,13 @@ def summary_table() -> str:
         if "leading" in ours:
             untouched = f"under {ours['leading']['below_fmse']:.0f}"
         name, _, mix = rival.partition(":")
-        best = min(least, ratio, 1.0)
         line = [data, meaning, untouched]
-        line += [RIVALS[name] + (f", {float(mix):.0%} of the way" if mix else "")]
-        line += [_bold(f"{least:.2f}", least == best)]
+        called = (RIVALS | NETWORKS)[name]
+        line += [called + (f", {float(mix):.0%} of the way" if mix else ""), f"{least:.2f}"]
         if alone:
             look = cells.get((data, "vhmae-look"))
             line += [f"{_part(look)['ratio']['fmse']:.2f}" if look else ""]
-        line += [_bold(f"{ratio:.2f}", ratio == best), f"{worse:.0%}"]
+        line += [f"{ratio:.2f}", f"{worse:.0%}"]
         lines.append("| " + " | ".join(line) + " |")
     return "\n".join(lines)
 
@@ -253,19 +252,26 @@ def _part(row: dict[str, Any]) -> dict[str, Any]:
     return part
 
 
+NETWORKS = {row.name: row.title for row in ROWS if row.group in ("image", "video")}
+"""The compared networks of Table 1."""
 SOURCES = {row.name: row.source for row in ROWS}
 """What the rows of Table 1 run."""
 
 
 def _table1_rivals() -> dict[tuple[str, str], dict[str, Any]]:
-    """Table 1's reports of the rivals by set and ``NAME:MIX``; a whole mix goes without."""
-    return {
-        (data, kind if found["mix"] == 1.0 else f"{kind}:{found['mix']:g}"): report
-        for name, found in table1_rows().items()
+    """Table 1's reports of the rivals by set and name, or ``NAME:MIX``; a whole mix goes
+    without."""
+    found = table1_rows()
+    mixed = {
+        (data, kind if row["mix"] == 1.0 else f"{kind}:{row['mix']:g}"): report
+        for name, row in found.items()
         if (kind := SOURCES.get(name, name)) in RIVALS
-        for data, report in found["sets"].items()
+        for data, report in row["sets"].items()
     }
-
-
-def _bold(text: str, is_best: bool) -> str:
-    return f"**{text}**" if is_best else text
+    trained = {
+        (data, name): report
+        for name, row in found.items()
+        if name in NETWORKS
+        for data, report in row["sets"].items()
+    }
+    return mixed | trained

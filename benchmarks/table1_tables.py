@@ -390,8 +390,8 @@ def _sections() -> list[str]:
     parts = [
         missing_line(),
         "## By colors alone",
-        "Networks that draw pixels blur at this size, which adds up to half as much again to what "
-        "their colors leave. So the leading table judges each by its colors: in each frame, the "
+        "Networks that draw pixels blur at this size, which adds more than half as much again, at the "
+        "most, to what their colors leave. So the leading table judges each by its colors: in each frame, the "
         "quadratic map of colors that is nearest to what the method drew inside the mask takes the "
         "place of it. fMSE over that of the untouched composite, its 95 % interval over videos, "
         "and in brackets the share of composites that are worse than untouched. Under "
@@ -409,8 +409,8 @@ def _sections() -> list[str]:
         "(`configs/comparators/*-equal-time.yaml`; how long is reckoned from seconds a step, one "
         "thread each). By colors alone, those that are trained and scored:",
         time_table(),
-        "What each leaves less than the same method after 16,000, and what a method for videos "
-        "leaves less than the network for pictures beneath it, over the same composites and the "
+        "How much more each leaves than the same method after 16,000, and how much more a method "
+        "for videos than the network for pictures beneath it, over the same composites and the "
         "same drawn videos; bold: the interval leaves zero out.",
         beneath_table(),
         "## Who is better than whom",
@@ -448,7 +448,8 @@ def _sections() -> list[str]:
         "## Cost",
         "One thread of the CPU; 1080 lines from frames in memory to frames in memory, with results "
         "carried up: one call each, on two frames of noise, so that a third more or less says "
-        "nothing. The peak is that "
+        "nothing. The compared networks harmonize in fp32, our rows in bf16 where the processor "
+        "has it, as here, which costs less, up to half. The peak is that "
         "of the whole process, Python and its libraries among it. Frames of 128 pixels are the "
         "size that the rows were trained at, but for the packaged weights. Where no processor time "
         "of training is told, it is time on the wall, on a machine with other work on it.",

@@ -208,12 +208,13 @@ def test_no_rival_that_is_known_does_better_than_the_best_rival(tables: ModuleTy
     told = {cells[0].strip("| "): float(cells[4].strip("*")) for cells in lines}
     seen = 0
     for row in json.loads((tables.RESULTS / "table1.json").read_text())["rows"]:
-        is_rival = row["row"].partition("-")[0] in made.RIVALS  # gain-0.3 is gain, too
+        is_rival = row["row"] in made.NETWORKS
+        is_rival |= row["row"].partition("-")[0] in made.RIVALS  # gain-0.3 is gain, too
         for name, scored in row["sets"].items() if is_rival else ():
             ratio = scored.get("leading", scored)["ratio"]["fmse"]
             assert told[name] <= ratio + 0.005, (row["row"], name)
             seen += 1
-    assert seen >= 25
+    assert seen >= 75
 
 
 def test_measures_of_their_own_say_what_they_rest_on(

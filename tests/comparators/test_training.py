@@ -25,13 +25,14 @@ from vhmae.comparators.training import (
     ComparatorTrainer,
     build_comparator,
     comparator_losses,
-    draw_batch,
+    draw_batches,
 )
 from vhmae.comparators.weights import load_comparator, save_comparator
 from vhmae.data.looks import LookMixture, LookSampler
 from vhmae.data.synthesis import Scene, StackedScenes, TrainingBatch, make_batch
 from vhmae.digest import file_digest
 from vhmae.errors import InputError
+from vhmae.model.precision import Precision
 from vhmae.model.vhmae import VHMAE
 from vhmae.training.recipe import DataConfig, Recipe, Stage, TrainConfig
 from vhmae.training.sources import Batches, open_pairs
@@ -76,12 +77,13 @@ def tiny_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def recipe(name: str, **course: object) -> ComparatorRecipe:
     settings = {"samples": 8, "batch_size": 2, "image_size": 16, "log_every_steps": 1, **course}
-    return ComparatorRecipe(comparator=name, train=Course(**settings))  # type: ignore[arg-type]
+    data = DataConfig(cameras="looks/wb_maps.npz", workers=0)
+    return ComparatorRecipe(comparator=name, data=data, train=Course(**settings))  # type: ignore[arg-type]
 
 
 def test_batches_are_those_of_the_houses_own_training() -> None:
     course, device = Course(batch_size=3, image_size=16, clip_frames=2, seed=5), torch.device("cpu")
-    mine = draw_batch(Scenes(), looks(), course, step=7, device=device)
+    [mine] = draw_batches(Scenes(), looks(), course, range(7, 8), device)
     scenes = Batches(Scenes(), 5, range(3), 2, 16)[7]
     rng = np.random.default_rng([5, 7, 1])
     house = make_batch(StackedScenes.of(scenes), looks(), rng, range(3), 3)
@@ -156,12 +158,17 @@ def test_lower_precision_finds_the_same_loss_and_goes_down_the_same_way(name: st
 
 
 @pytest.mark.parametrize("name", ["rainnet", "dovenet"])
-def test_generator_and_critic_do_not_meet_in_their_gradients(name: str) -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_generator_and_critic_do_not_meet_in_their_gradients(
+    name: str, precision: Precision
+) -> None:
     torch.manual_seed(0)
     model, critic = tiny(name).train(), Critic(levels=5, width=4)
-    losses = comparator_losses(model, batch_of(clip()), critic)
+    losses = comparator_losses(model, batch_of(clip()), critic, precision=precision)
     assert losses.keys() >= {"loss", "l1", "adversarial", "critic_loss", "critic_penalty"}
-    torch.testing.assert_close(losses["loss"], 100.0 * losses["l1"] + losses["adversarial"])
+    torch.testing.assert_close(
+        losses["loss"].float(), 100.0 * losses["l1"].float() + losses["adversarial"]
+    )
     losses["loss"].backward(retain_graph=True)
     assert all(parameter.grad is None for parameter in critic.parameters())
     model.zero_grad()
@@ -207,7 +214,8 @@ def test_a_run_leaves_a_learning_curve_of_weights(name: str, tmp_path: Path) -> 
     last = load_comparator(tmp_path / "weights.safetensors")[0].state_dict()
     assert all(torch.equal(value, last[key]) for key, value in model.state_dict().items())
     lines = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+    events = [(line["event"], line["step"]) for line in lines]
+    assert events == [("start", 0), *(("train", step) for step in (1, 2, 3, 4)), ("end", 4)]
 
 
 @pytest.mark.usefixtures("tiny_catalogue")
@@ -239,7 +247,7 @@ def test_a_killed_run_resumes_to_the_same_weights(
     with pytest.raises(InputError, match=r"another recipe: train\.seed was 0, now it is 3"):
         ComparatorTrainer(other, tmp_path / "killed").run(Scenes(), looks(), resume=True)
     # Where and how it works, and what it tells on the way, is not what it learns.
-    elsewhere = dataclasses.replace(plan.data, root=str(tmp_path), workers=3)
+    elsewhere = dataclasses.replace(plan.data, root=str(tmp_path), workers=1)
     course = dataclasses.replace(plan.train, checkpoint_every_seconds=9.0)
     plan = dataclasses.replace(plan, data=elsewhere, train=course)
     ComparatorTrainer(plan, tmp_path / "killed").run(Scenes(), looks(), resume=True)
@@ -249,7 +257,33 @@ def test_a_killed_run_resumes_to_the_same_weights(
     )
     assert all(torch.equal(whole[key], killed[key]) for key in whole)
     journal = (tmp_path / "killed" / "journal.jsonl").read_text().splitlines()
-    assert [json.loads(line)["step"] for line in journal] == [1, 2, 3, 4]
+    steps = [one["step"] for one in map(json.loads, journal) if one["event"] == "train"]
+    assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.usefixtures("tiny_catalogue")
+def test_what_is_wrong_with_a_run_is_told_before_data_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*given: object) -> None:
+        raise AssertionError("the packs are read")
+
+    monkeypatch.setattr("vhmae.comparators.run.load_packs", never)
+    plan = recipe("is2am")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file"):
+        train_comparator(plan, tmp_path / "file", "cpu")
+    with pytest.raises(InputError, match="no checkpoint"):
+        train_comparator(plan, tmp_path / "none", "cpu", resume=True)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.pt").touch()
+    with pytest.raises(InputError, match="holds a run already"):
+        train_comparator(plan, tmp_path / "run", "cpu")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="by one process"):
+        train_comparator(plan, tmp_path / "new", "cpu")
+    with pytest.raises(InputError, match=r"data\.prior_sets"):
+        dataclasses.replace(plan, data=dataclasses.replace(plan.data, prior_sets=("dev",)))
 
 
 @pytest.mark.usefixtures("tiny_catalogue")
@@ -269,7 +303,8 @@ def test_a_resumed_run_tells_the_mean_over_the_steps_that_it_made(
     with pytest.raises(KeyboardInterrupt):
         ComparatorTrainer(plan, tmp_path).run(Scenes(), looks())
     ComparatorTrainer(plan, tmp_path).run(Scenes(), looks(), resume=True)
-    line = json.loads((tmp_path / "journal.jsonl").read_text())
+    lines = map(json.loads, (tmp_path / "journal.jsonl").read_text().splitlines())
+    [line] = [one for one in lines if one["event"] == "train"]
     assert (line["step"], line["loss"]) == (4, 3.0)
 
 
@@ -285,7 +320,10 @@ def test_what_stands_on_a_network_takes_its_trained_weights(tmp_path: Path) -> N
     course = Course(image_size=16, clip_frames=2)
     plan = ComparatorRecipe(comparator="co2net-is2am", backbone=str(path), train=course)
     model = build_comparator(plan)
-    assert ComparatorTrainer(plan, tmp_path / "run").backbone_digest == file_digest(path)
+    assert ComparatorTrainer(plan, tmp_path / "run").origin == {
+        "backbone_sha256": file_digest(path),
+        "backbone_licence": "not told",
+    }
     expected = load_comparator(path)[0].state_dict()
     assert all(
         torch.equal(value, expected[key])
@@ -321,7 +359,7 @@ def test_batches_of_pairs_are_those_of_the_houses_own_training(tmp_path: Path) -
         )
         pairs = open_pairs(data)
         sampler = Scenes() if share < 1.0 else None
-        drawn = draw_batch(sampler, looks(), course, 7, device, pairs, share)
+        [drawn] = draw_batches(sampler, looks(), course, range(7, 8), device, pairs, share)
         train = TrainConfig(look=None, stages=(stage,), seed=5)
         house = SceneStage(
             stage,

@@ -9,7 +9,8 @@ Differs from the publication: the rate falls by epochs, not by iterations (the r
 its steps at 105 and 115 *iterations*, which leaves the small network nearly untrained); the
 recipes train at 1e-3 in the place of 1e-5, and in clips of 8 frames, so that at most 7 neighbours
 vote there in the place of 16 (a longer clip that is harmonized has its 16); frames without
-foreground count as having one pixel of it in the loss. Not stated: what the set of
+foreground count as having one pixel of it in the loss; crops and
+flips are the house's own. Not stated: what the set of
 neighbours is at the ends of a clip (here it is cut off), and the values that the error is taken in
 (here normalised ones, as the network's).
 Letters: B batch, T frames, F = B * T, C features, H and W rows and columns.

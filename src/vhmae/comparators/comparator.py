@@ -219,6 +219,7 @@ def initialize_xavier(module: nn.Module, magnitude: float) -> None:
 def _initialize(module: nn.Module, draw: Callable[[Tensor], Tensor]) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            draw(layer.weight)
+            drawn = getattr(layer, "parametrizations", None)  # of a spectral norm: what it divides
+            draw(layer.weight if drawn is None else drawn.weight.original)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

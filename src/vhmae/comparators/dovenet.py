@@ -6,7 +6,8 @@ Cong, Zhang, Niu, Liu, Ling, Li, Zhang, CVPR 2020: an attended U-Net, trained by
 Differs from the publication: the critic is an option, the plain row is L1 alone; below 256 pixels
 the U-Net loses one level for each halving; the recipe's batches are of 16 in the place of 1;
 instance norm as in the published training command (the released weights have batch norm); no norm
-on the innermost map, which is one pixel.
+on the innermost map, which is one pixel; crops and
+flips are the house's own.
 The output is blended with the composite after the loss, where it is scored.
 Letters: F frames, H and W rows and columns.
 """

@@ -4,7 +4,8 @@ VHMAE's Table 1 prints fMSE 368.92, MSE 47.30.
 Guo, Guo, Zheng, Gu, Zheng, Dong, ICCV 2021 (HT); Guo, Gu, Zheng, Dong, Zheng, TPAMI (HT+). The
 disentangled D-HT is left out; the paper does not say which one it compares, and figures quoted for
 "ITH" elsewhere are D-HT's.
-Differs from the publication: the position code is made for the size at hand.
+Differs from the publication: the position code is made for the size at hand; crops and
+flips are the house's own.
 The output is blended with the composite after the loss, where it is scored.
 Letters: F frames, L tokens, D embedding, H and W rows and columns.
 """

@@ -8,7 +8,8 @@ the flow of the composites. When harmonizing it is that network.
 Differs from the publication: flow by DIS in the place of FlowNet2; no disharmony discriminator, as
 in the version over other networks; the frame before is 1 to 3 frames of the pack away in the place
 of 5, and stills, panned and zoomed, count as clips; each frame of a clip counts as the current one,
-and the first one, which has no frame before it, has no part in the consistency. Not stated: whether
+and the first one, which has no frame before it, has no part in the consistency; crops and
+flips are the house's own. Not stated: whether
 the frame before learns, too; it does here.
 Two ways of training are of interest, since it is not stated which one was printed: from nothing,
 and a short fine-tuning of the trained network for pictures.

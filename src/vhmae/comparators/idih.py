@@ -3,7 +3,8 @@
 Sofiiuk, Popenova, Konushin, WACV 2021, "iDIH" of their tables: Deep Image Harmonization (Tsai et
 al., CVPR 2017) without its semantic branch, and with the head that iS2AM has.
 Differs from the publication: below 256 pixels it loses one inner level for each halving, because
-its innermost map is one pixel; the least area of the loss shrinks with the frame.
+its innermost map is one pixel; the least area of the loss shrinks with the frame; crops and
+flips are the house's own.
 Letters: F frames, C channels, H and W rows and columns.
 """
 

@@ -6,7 +6,8 @@ foreground's statistics to the background's. The mask enters through RAIN alone.
 Differs from the publication: the critic is an option (``critics: true``), the plain row is L1
 alone; below 256 pixels the U-Net loses one level for each halving; the recipe's batches are of 16
 in the place of 11; no norm on the innermost map of the encoder, which is one pixel; dropout acts in
-training alone.
+training alone; crops and
+flips are the house's own.
 Letters: F frames, C channels, H and W rows and columns.
 """
 

@@ -95,6 +95,10 @@ class ComparatorRecipe:
             raise InputError(f"backbone: {self.comparator} needs trained weights; give their file")
         if stands_on_another and self.train.clip_frames < 2:
             raise InputError(f"train.clip_frames: {self.comparator} needs 2 or more")
+        if self.data.prior_sets:
+            raise InputError(
+                "data.prior_sets: guides know nothing of compared methods; leave the key out"
+            )
         if self.train.critics and self.comparator not in ("dovenet", "rainnet"):
             raise InputError(f"train.critics: {self.comparator} has none; for dovenet and rainnet")
         if self.train.critics and self.train.image_size > 256:

@@ -3,12 +3,14 @@ recipe."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from vhmae.color.lut import read_lut_bank
 from vhmae.comparators.recipe import ComparatorRecipe
 from vhmae.comparators.training import ComparatorState, ComparatorTrainer
 from vhmae.data.looks import LookSampler, read_cameras
+from vhmae.errors import InputError
 from vhmae.model.precision import choose_device
 from vhmae.training.sources import load_packs, make_sampler, open_pairs
 from vhmae.training.splitting import split_dev
@@ -22,9 +24,12 @@ def train_comparator(
     Raises:
         InputError: for data that is not there, or a folder that holds a run already.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise InputError("compared methods are trained by one process; leave torchrun out")
     data = recipe.data
     cache = Path(data.cache) if data.cache else run_dir / "cache"
     trainer = ComparatorTrainer(recipe, run_dir, str(choose_device(device)))
+    trainer.begin(resume)
     pairs = open_pairs(data)
     if data.pairs_share == 1.0:
         return trainer.run(None, None, resume, pairs)

@@ -6,12 +6,14 @@ that all methods see the same composites where clip length and batch size are th
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import functools
-import json
 import math
+import sys
 import time
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from vhmae.comparators.comparator import SIGNED, Comparator, FrameComparator
 from vhmae.comparators.critic import Critic, adversarial_loss, critic_losses
 from vhmae.comparators.huang import Huang
 from vhmae.comparators.recipe import ComparatorRecipe, Course
-from vhmae.comparators.weights import load_backbone, save_comparator
+from vhmae.comparators.weights import load_backbone, load_comparator, save_comparator
 from vhmae.config import build, to_tree
 from vhmae.data.looks import LookSampler
 from vhmae.data.pairs import PairSampler
@@ -38,10 +40,13 @@ from vhmae.model.precision import (
     choose_training_precision,
     warn_of_another_precision,
 )
+from vhmae.model.weights import count_parameters
 from vhmae.partial_output import whole_file
+from vhmae.progress import Progress, ProgressMode
 from vhmae.training.clock import ProcessorClock
+from vhmae.training.journal import Journal
 from vhmae.training.resuming import load_checkpoint, require_same_recipe, write_checkpoint
-from vhmae.training.sources import Batches, Draws
+from vhmae.training.sources import Batches, Draws, iterate_batches
 from vhmae.training.stages import batch_of_pairs, mixed_with_pairs
 
 CHECKPOINT = "checkpoint.pt"
@@ -77,7 +82,7 @@ def comparator_losses(
     with lower():
         predicted = model.predict(composite, mask)
     found = model.frame_losses(predicted, composite, mask, target)
-    drawn = SIGNED.scale(model.judged(predicted, composite, mask))
+    drawn = SIGNED.scale(model.judged(predicted, composite, mask)).float()
     critic.requires_grad_(False)
     adversarial = adversarial_loss(critic, drawn, mask)
     critic.requires_grad_(True)
@@ -90,35 +95,43 @@ def comparator_losses(
     }
 
 
-def draw_batch(
+def draw_batches(
     sampler: Draws[Scene] | None,
     looks: LookSampler | None,
     course: Course,
-    step: int,
+    steps: range,
     device: torch.device,
     pairs: PairSampler | None = None,
     pairs_share: float = 0.0,
-) -> TrainingBatch:
-    """The batch of a step: the one that the house's own training draws for this seed.
+    workers: int = 0,
+) -> Generator[TrainingBatch, None, None]:
+    """The batches of steps: those that the house's own training draws for this seed.
 
     Args:
         sampler, looks: of scenes, and what they are shown under; None where all comes from pairs.
-        pairs_share: share of the batch that comes from ``pairs``.
+        pairs_share: share of a batch that comes from ``pairs``.
+        workers: processes that cut ahead.
     """
     seed, rows, size = course.seed, range(course.batch_size), course.batch_size
     shape = (course.clip_frames, course.image_size)
-    given = None
+    kept = scenes = None
     if pairs is not None:
-        given = batch_of_pairs(Batches(pairs, seed, rows, *shape)[step], device)
-    if sampler is None or looks is None:
-        assert given is not None
-        return given
-    scenes = StackedScenes.of(Batches(sampler, seed, rows, *shape)[step])
-    made = make_batch(scenes.to(device), looks, np.random.default_rng([seed, step, 1]))
-    if given is None:
-        return made
-    rng = np.random.default_rng([seed, step, 5])
-    return mixed_with_pairs(given, made, pairs_share, rng, rows, size)
+        kept = iterate_batches(Batches(pairs, seed, rows, *shape), steps, workers)
+    if sampler is not None and looks is not None:
+        scenes = iterate_batches(Batches(sampler, seed, rows, *shape), steps, workers)
+    for step in steps:
+        given = None if kept is None else batch_of_pairs(next(kept), device)
+        if scenes is None or looks is None:
+            assert given is not None, "either scenes or pairs"
+            yield given
+            continue
+        cut = StackedScenes.of(next(scenes)).to(device)
+        made = make_batch(cut, looks, np.random.default_rng([seed, step, 1]))
+        if given is None:
+            yield made
+            continue
+        rng = np.random.default_rng([seed, step, 5])
+        yield mixed_with_pairs(given, made, pairs_share, rng, rows, size)
 
 
 def build_comparator(recipe: ComparatorRecipe) -> Comparator:
@@ -163,8 +176,14 @@ class ComparatorTrainer:
             precision=choose_training_precision(course.precision, self.device)
         )
         self.model = build_comparator(recipe).to(self.device)
-        self.backbone_digest = file_digest(Path(recipe.backbone)) if recipe.backbone else None
+        self.origin: dict[str, Any] = {}
+        """Digest and licence of the network that it stands on: what that learned from, too."""
+        if recipe.backbone:
+            facts = load_comparator(Path(recipe.backbone))[1].facts
+            self.origin["backbone_sha256"] = file_digest(Path(recipe.backbone))
+            self.origin["backbone_licence"] = facts.get("licence", "not told")
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self._begun = False
         trained = [p for p in self.model.parameters() if p.requires_grad]
         self.rate = course.learning_rate or self.entry.schedule.learning_rate
         self.optimizers = {"model": self.entry.schedule.make_optimizer(trained)}
@@ -192,41 +211,78 @@ class ComparatorTrainer:
             InputError: if the folder holds a run already, or none to go on from.
             VhmaeError: if the loss is not finite.
         """
-        course = self.recipe.train
+        self.begin(resume)
+        course, data = self.recipe.train, self.recipe.data
+        journal = Journal(self.run_dir, self.state.step)
+        journal.write("start", self.state.step, **self._facts())
+        looks, saved = None if looks is None else looks.to(self.device), time.monotonic()
+        sums: dict[str, float] = {}
+        summed = 0  # fewer than a line's steps after a start from a checkpoint
+        clock, told = ProcessorClock(), ""
+        mode: ProgressMode = "auto" if sys.stderr.isatty() else "none"
+        steps = range(self.state.step, course.steps)
+        drawn = (sampler, looks, course, steps, self.device, pairs, data.pairs_share, data.workers)
+        with (
+            Progress(self.recipe.comparator, course.steps, mode, lambda: told, "step") as progress,
+            contextlib.closing(draw_batches(*drawn)) as batches,
+        ):
+            for batch in batches:
+                start = time.monotonic()
+                torch.manual_seed(course.seed * 1_000_003 + self.state.step)
+                for name, value in self._update(batch).items():
+                    sums[name] = sums.get(name, 0.0) + value
+                summed += 1
+                self.state.step += 1
+                self.state.trained_seconds += time.monotonic() - start
+                if self.state.processor_seconds is not None:
+                    self.state.processor_seconds += clock.lap()
+                if self.state.step % course.log_every_steps == 0:
+                    means = {name: round(value / summed, 6) for name, value in sums.items()}
+                    seconds = round(self.state.trained_seconds, 1)
+                    journal.write("train", self.state.step, **means, trained_seconds=seconds)
+                    told = " ".join(f"{name} {value:.4f}" for name, value in means.items())
+                    sums, summed = {}, 0
+                progress(self.state.step)
+                samples = course.kept_steps().get(self.state.step)
+                if samples is not None:
+                    self.save_weights(f"weights-{samples}.safetensors", samples)
+                late = time.monotonic() - saved > course.checkpoint_every_seconds
+                if samples is not None or late:
+                    self._save()
+                    saved = time.monotonic()
+        self.save_weights("weights.safetensors", course.steps * course.batch_size)
+        seconds = round(self.state.trained_seconds, 1)
+        journal.write("end", self.state.step, trained_seconds=seconds)
+        return self.state
+
+    def begin(self, resume: bool = False) -> None:
+        """Look at the run's folder, before data is read: load its checkpoint, or make it.
+
+        Raises:
+            InputError: as :meth:`run`.
+        """
+        if self._begun:
+            return
         checkpoint = self.run_dir / CHECKPOINT
+        if self.run_dir.exists() and not self.run_dir.is_dir():
+            raise InputError(f"{self.run_dir}: is a file; give a folder for the run")
         if resume:
             self._load(checkpoint)
         elif checkpoint.exists():
             raise InputError(f"{self.run_dir}: holds a run already; resume it or take a new folder")
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        self._cut_journal()
-        looks, saved = None if looks is None else looks.to(self.device), time.monotonic()
-        share = self.recipe.data.pairs_share
-        sums: dict[str, float] = {}
-        summed = 0  # fewer than a line's steps after a start from a checkpoint
-        clock = ProcessorClock()
-        for step in range(self.state.step, course.steps):
-            start = time.monotonic()
-            torch.manual_seed(course.seed * 1_000_003 + step)
-            batch = draw_batch(sampler, looks, course, step, self.device, pairs, share)
-            for name, value in self._update(batch).items():
-                sums[name] = sums.get(name, 0.0) + value
-            summed += 1
-            self.state.step += 1
-            self.state.trained_seconds += time.monotonic() - start
-            if self.state.processor_seconds is not None:
-                self.state.processor_seconds += clock.lap()
-            if self.state.step % course.log_every_steps == 0:
-                self._log({name: round(value / summed, 6) for name, value in sums.items()})
-                sums, summed = {}, 0
-            samples = course.kept_steps().get(self.state.step)
-            if samples is not None:
-                self.save_weights(f"weights-{samples}.safetensors", samples)
-            if samples is not None or time.monotonic() - saved > course.checkpoint_every_seconds:
-                self._save()
-                saved = time.monotonic()
-        self.save_weights("weights.safetensors", course.steps * course.batch_size)
-        return self.state
+        self._begun = True
+
+    def _facts(self) -> dict[str, Any]:
+        """What a journal begins with."""
+        return {
+            "recipe": to_tree(self.recipe),
+            "device": str(self.device),
+            "precision": self.state.precision,
+            "parameters": count_parameters(self.model),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
 
     def _update(self, batch: TrainingBatch) -> dict[str, float]:
         """One step of the optimisers and of the averaged weights."""
@@ -285,27 +341,12 @@ class ComparatorTrainer:
             "critics": course.critics,
             "licence": self.recipe.data.told_licence,
         }
-        if self.backbone_digest is not None:
-            facts["backbone_sha256"] = self.backbone_digest
+        facts |= self.origin
         if self.state.processor_seconds is not None:
             facts["processor_seconds"] = round(self.state.processor_seconds)
         config = self.entry.config.for_size(course.image_size)
         path = self.run_dir / name
         save_comparator(self.average, self.recipe.comparator, config, path, facts)
-
-    def _log(self, values: dict[str, float]) -> None:
-        seconds = round(self.state.trained_seconds, 1)
-        line = {"event": "train", "step": self.state.step, **values, "trained_seconds": seconds}
-        with (self.run_dir / "journal.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-
-    def _cut_journal(self) -> None:
-        """Leave out what a killed run wrote after its last checkpoint."""
-        path = self.run_dir / "journal.jsonl"
-        if path.exists():
-            lines = path.read_text(encoding="utf-8").splitlines()
-            kept = [line for line in lines if _step_of(line) <= self.state.step]
-            path.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
     def _modules(self) -> dict[str, nn.Module]:
         modules: dict[str, nn.Module] = {"model": self.model, "average": self.average}
@@ -330,11 +371,3 @@ class ComparatorTrainer:
             module.load_state_dict(saved["modules"][name])
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(saved["optimizers"][name])
-
-
-def _step_of(line: str) -> float:
-    """The step of a journal's line; a line that was cut short counts as too late."""
-    try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf
