@@ -390,11 +390,12 @@ def _sections() -> list[str]:
     parts = [
         missing_line(),
         "## By colors alone",
-        "Networks that draw pixels blur at this size, which adds more than half as much again, at the "
-        "most, to what their colors leave. So the leading table judges each by its colors: in each frame, the "
-        "quadratic map of colors that is nearest to what the method drew inside the mask takes the "
-        "place of it. fMSE over that of the untouched composite, its 95 % interval over videos, "
-        "and in brackets the share of composites that are worse than untouched. Under "
+        "Networks that draw pixels blur at this size, which adds more than half as much again, at "
+        "the most, to what their colors leave. So the leading table judges each by its colors: in "
+        "each frame, the quadratic map of colors that is nearest to what the method drew inside "
+        "the mask takes the place of it. fMSE over that of the untouched composite, its 95 % "
+        "interval over videos, and in brackets the share of composites that are worse than "
+        "untouched. Under "
         f"{LEAST_VIDEOS} videos no interval is ground for a claim.",
         _sizes_line(),
         ratio_table("colors"),

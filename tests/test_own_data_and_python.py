@@ -48,7 +48,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cv2.imwrite(str(folder / "clips" / "desk.mask.png"), white[0])
     for name, lut in zip(("warm", "night", "faded", "teal"), luts(4), strict=True):
         write_cube(lut, folder / "clips" / f"{name}.cube")
-    (folder / "mine.yaml").write_text(blocks("train-your-own.md", "yaml")[0])
+    for name, block in zip(("mine", "pairs"), blocks("train-your-own.md", "yaml"), strict=True):
+        (folder / f"{name}.yaml").write_text(block)
+    [pair] = blocks("train-your-own.md", "text")
+    pictures = (frames[0], white[0], np.clip(frames[0] * 0.6, 0, 255).astype(np.uint8))
+    for name, picture in zip(pair.split(), pictures, strict=True):
+        (folder / "data" / name).parent.mkdir(parents=True)
+        cv2.imwrite(str(folder / "data" / name), picture)
+    (folder / "data" / "pairs.txt").write_text(pair)
     (folder / "gains.py").write_text(blocks("train-your-own.md", "python")[1])
     return folder
 

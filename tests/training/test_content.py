@@ -28,6 +28,9 @@ SMALL = ModelConfig(
     drop_path=0.0,
 )
 
+SHARE = 0.25
+"""Of the patches that are masked, about."""
+
 
 def batch(seed: int) -> TrainingBatch:
     """Smooth pictures, with a square of each under another gain."""
@@ -43,16 +46,23 @@ def batch(seed: int) -> TrainingBatch:
     return TrainingBatch(composite, target, mask, mask, torch.zeros(8, dtype=torch.long))
 
 
-@pytest.mark.parametrize(("weight", "collapses"), [(1.0, False), (768.0, True)])
-def test_content_does_not_collapse_at_the_papers_weights(weight: float, collapses: bool) -> None:
-    """With Eq. 1 in patches, a = b = 1 leaves the patches' content apart; 768 is what a mean over
-    the values of a patch made of it."""
+@pytest.mark.parametrize(
+    ("alignment", "balance", "collapses"), [(1.0, 1.0, False), (768.0 * SHARE, SHARE, True)]
+)
+def test_content_does_not_collapse_at_the_papers_weights(
+    alignment: float, balance: float, collapses: bool
+) -> None:
+    """With Eq. 1 in patches, a = b = 1 leaves the patches' content apart; the others are what a
+    mean over the values of masked patches made of it, with Eq. 4 in a unit of its own."""
     torch.manual_seed(0)
     network = VHMAE(SMALL)
     optimizer = torch.optim.AdamW(network.parameters(), lr=2e-3, betas=(0.9, 0.95))
     for step in range(100):
         values = batch_losses(
-            network, batch(step), LossConfig(alignment_weight=weight, balance_weight=weight), 16
+            network,
+            batch(step),
+            LossConfig(alignment_weight=alignment, balance_weight=balance),
+            16,
         )
         optimizer.zero_grad()
         values["loss"].backward()

@@ -103,8 +103,9 @@ def test_a_run_without_a_prior_says_so_at_its_end(
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert "no weights.prior.json was fitted" in line
     assert "the recipe's data.prior_sets, or fit one by vhmae fit-prior" in line
-    report = json.loads((folder / "r.json").read_text())
-    assert "no weights.prior.json was fitted" in report["warnings"][0]
+    untrained, no_prior = json.loads((folder / "r.json").read_text())["warnings"]
+    assert "no weights.prior.json was fitted" in no_prior
+    assert "its look path was never trained" in untrained
 
 
 def test_a_head_and_a_term_from_outside_train_and_harmonize(
@@ -160,6 +161,17 @@ def test_what_a_recipe_or_a_weights_file_names_is_not_imported(
         (("--loss", "mine.py:brightness=much"), "no number"),
     ):
         assert word in error_of(*run, *wrong, capsys=capsys)
+
+
+def test_a_head_that_leaves_something_open_is_refused_before_it_is_trained(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "open.py").write_text(
+        "from vhmae.model.heads import Head\n\nclass Open(Head):\n    pass\n"
+    )
+    run = ("train", "--config", "r.yaml", "-o", "run", "--head", "open.py:Open")
+    assert "Open: does not say holds_between_key_frames" in error_of(*run, capsys=capsys)
+    assert not (folder / "run").exists()
 
 
 def test_a_head_that_holds_must_have_maps(folder: Path) -> None:

@@ -54,7 +54,10 @@ class _Keys(argparse.Action):
             "Recipes of compared methods (configs/comparators) have data, scenes and looks as "
             "above, and:"
         )
-        print("\n".join([*ours, "", heading, "", *compared]))
+        first = (
+            "extends: another recipe beside this one, taken as it is but for this one's own keys"
+        )
+        print("\n".join([first, *ours, "", heading, "", *compared]))
         parser.exit()
 
 
@@ -88,7 +91,7 @@ def _train(args: Any) -> None:
 
 def _outside_head(name: str | None) -> Any:
     """The class behind ``--head``; None where the package has it."""
-    from vhmae.model.heads import HEADS, Head
+    from vhmae.model.heads import HEADS, Head, require_complete
     from vhmae.outside import load_outside
 
     if name is None or name in HEADS:
@@ -96,6 +99,7 @@ def _outside_head(name: str | None) -> Any:
     found = load_outside(name, "head", "class")
     if not (isinstance(found, type) and issubclass(found, Head)):
         raise InputError("is no vhmae.model.heads.Head; derive it", field="head", value=name)
+    require_complete(found)
     return found
 
 

@@ -121,6 +121,19 @@ class Head(nn.Module):
         return False
 
 
+def require_complete(head: type[Head]) -> None:
+    """Refuse a head that leaves open what every head must say, before it is trained.
+
+    Raises:
+        InputError: for the first such thing.
+    """
+    if not isinstance(getattr(head, "holds_between_key_frames", None), bool):
+        raise InputError(
+            f"{head.__name__}: does not say holds_between_key_frames: True where the network "
+            "looks at key frames alone, False where each frame needs a change of its own"
+        )
+
+
 class PixelHead(Head):
     """The paper's head: reconstructs the pixels of each patch."""
 

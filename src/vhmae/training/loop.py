@@ -30,7 +30,7 @@ from vhmae.errors import InputError, VhmaeError, counted
 from vhmae.evaluation.leftovers import fit_prior_to
 from vhmae.guide.prior import prior_beside
 from vhmae.model.files import find_card
-from vhmae.model.heads import HEADS, Head
+from vhmae.model.heads import HEADS, Head, require_complete
 from vhmae.model.precision import (
     Precision,
     choose_device,
@@ -348,6 +348,20 @@ class Trainer:
     @property
     def warnings(self) -> list[str]:
         """What is to be said of a run that has ended."""
+        return [*self._told_of_look_path(), *self._told_of_prior()]
+
+    def _told_of_look_path(self) -> list[str]:
+        train = self.recipe.train
+        if self.model.look_path is None or self.origin:
+            return []
+        if train.look is not None or (train.stages and train.look_rate):
+            return []
+        return [
+            f"{self.run_dir / WEIGHTS}: its look path was never trained and says nothing; name "
+            "train.look or train.look_rate, or leave it out (model.look: null)"
+        ]
+
+    def _told_of_prior(self) -> list[str]:
         if self.recipe.data.prior_sets or not self.model.head.holds_between_key_frames:
             return []
         weights = self.run_dir / WEIGHTS
@@ -413,6 +427,8 @@ def _check_named(recipe: Recipe, head: type[Head] | None, terms: Mapping[str, Te
             f"head={head.__name__}: the recipe's model.head is {recipe.model.head}, one of the "
             f"package's own; name yours there, as mine:{head.__name__}"
         )
+    if head is not None:
+        require_complete(head)
     loss = recipe.train.loss
     asked = {loss.reconstruction, *(one.term for one in loss.more)}
     for name in sorted(set(terms) - asked):
