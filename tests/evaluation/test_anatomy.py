@@ -21,10 +21,10 @@ from vhmae.evaluation.ceiling import describe_ceiling, measure_ceiling, summariz
 from vhmae.evaluation.change import describe_change, measure_change, summarize_change, traits
 from vhmae.evaluation.groups import ratio_interval, read_journal, summarize_groups
 from vhmae.evaluation.methods import Method, find_method
-from vhmae.evaluation.pooling import CompositeScore
+from vhmae.evaluation.pooling import CompositeScore, paired_difference
 from vhmae.evaluation.runner import evaluate
 from vhmae.evaluation.skin import describe_skin, hue_error, measure_skin, summarize_skin
-from vhmae.evaluation.tables import format_report
+from vhmae.evaluation.tables import format_difference, format_report
 
 
 def test_traits_of_a_few_colors_worked_out_by_hand() -> None:
@@ -262,8 +262,16 @@ def test_a_report_says_what_was_made_and_what_could_be(data: Path) -> None:
     assert lines[1].startswith("  leading, under 3000 fMSE: ")
     assert [line.split(":")[0] for line in lines[2:4]] == ["  a", "  b"]
     assert lines[1].endswith("one view)  (under 8 views: no claim)"), "regions are no views"
-    assert all(line.endswith("(under 8 videos: no claim)") for line in lines[2:4])
+    assert all(line.endswith("one view)  (under 8 views: no claim)") for line in lines[2:4])
     json.dumps(report, allow_nan=False)
+    paired = paired_difference(report, evaluate(data, find_method("composite", data), ("fmse",)))
+    assert paired["composites"] == 2
+    assert paired["leading"]["composites"] == 1
+    assert (paired["views"], paired["leading"]["views"]) == (2, 1)
+    first, second = format_difference(paired).splitlines()
+    assert first.startswith("leading, under 3000 fMSE: half - composite: fmse ratio")
+    assert second.startswith("all: half - composite")
+    assert first.endswith("(under 8 views: no claim)")
 
 
 def test_skin_is_read_at_the_size_that_is_scored(data: Path) -> None:

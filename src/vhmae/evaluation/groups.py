@@ -52,7 +52,8 @@ def read_journal(data: Path) -> dict[str, Any]:
 def summarize_groups(
     journal: dict[str, Any], scores: Sequence[Scored], pool: Callable[[Sequence[Any]], Pooled]
 ) -> dict[str, Any]:
-    """Rows of the report: ``leading`` and ``groups``, where the journal knows of such.
+    """Rows of the report: ``leading`` and ``groups``, where the journal knows of such, and how many
+    ``views`` the composites are of.
 
     Args:
         journal: ``composites`` with ``composite``, ``group`` and ``fmse``, and
@@ -68,7 +69,8 @@ def summarize_groups(
         inside = [(score, entry) for score, entry in known if entry.get("fmse", 0.0) < limit]
         if inside:
             row = _row([score for score, _ in inside], pool)
-            report["leading"] = {"below_fmse": limit, **row}
+            names = [score.name for score, _ in inside]
+            report["leading"] = {"below_fmse": limit, **row, "names": names}
             named = {entry["group"] for _, entry in inside if "group" in entry}
             if named:  # regions of one view are videos of their own, and no more views for it
                 report["leading"]["groups"] = len(named)
@@ -77,7 +79,10 @@ def summarize_groups(
         if "group" in entry:
             groups.setdefault(str(entry["group"]), []).append(score)
     if groups:
-        report["groups"] = [{"group": name, **_row(rows, pool)} for name, rows in groups.items()]
+        report["views"] = len(groups)
+        report["groups"] = [
+            {"group": name, **_row(rows, pool), "groups": 1} for name, rows in groups.items()
+        ]
     return report
 
 

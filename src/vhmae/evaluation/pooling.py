@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -176,7 +176,8 @@ def paired_difference(
         ``{"methods", "metric", "videos", "composites", "difference": {"mean", "ci95"},
         "smaller_share"}`` and, for fmse and mse, ``"ratio_difference"`` likewise: the difference
         of the ratios to the untouched composite. ``smaller_share`` is the share of composites on
-        which the first has the smaller value.
+        which the first has the smaller value. Of sets where some composites lead, ``"leading"``
+        holds the same of these.
     Raises:
         InputError: if the reports are of different sets or protocols, or share no composite with a
         value.
@@ -231,8 +232,8 @@ def paired_difference(
         whole = float(difference(np.arange(len(means))[None])[0])
         return {"mean": round(whole, 4), "ci95": bootstrap(difference, len(means))}
 
-    views = first.get("leading", {}).get("groups")
-    report = {
+    views = first.get("views")
+    made: dict[str, Any] = {
         **({} if views is None else {"views": views}),
         "methods": [first["method"], second["method"]],
         "metric": name,
@@ -244,5 +245,16 @@ def paired_difference(
         ),
     }
     if np.isfinite(means[:, 2]).all() and means[:, 2].sum() > 0.0:
-        report["ratio_difference"] = summary(divide=True)
-    return report
+        made["ratio_difference"] = summary(divide=True)
+    names = {*first.get("leading", {}).get("names", ())}
+    if names & {row["name"] for row, _ in rows}:
+        inside = paired_difference(_leading(first, names), _leading(second, names), name)
+        made["leading"] = {"below_fmse": first["leading"]["below_fmse"], **inside}
+    return made
+
+
+def _leading(report: Mapping[str, Any], names: Set[str]) -> dict[str, Any]:
+    """A report of the composites that lead alone."""
+    rows = [row for row in report["composites_detail"] if row["name"] in names]
+    views = report.get("leading", {}).get("groups")
+    return {**report, "composites_detail": rows, "leading": {}, "views": views}

@@ -21,14 +21,19 @@ def _number(row: dict[str, Any], name: str = "fmse") -> str:
 
 
 def format_difference(row: dict[str, Any]) -> str:
-    """A paired difference as a line; one whose interval holds zero is no claim."""
+    """A paired difference as a line; one whose interval holds zero is no claim. Where some
+    composites lead, theirs is the first line."""
+    if "leading" in row:
+        part, whole = row["leading"], {key: one for key, one in row.items() if key != "leading"}
+        limit = f"leading, under {part['below_fmse']:g} fMSE: "
+        return f"{limit}{format_difference(part)}\nall: {format_difference(whole)}"
     first, second = row["methods"]
     told = row.get("ratio_difference", row["difference"])
     low, high = told["ci95"]
     what = f"{row['metric']} ratio" if "ratio_difference" in row else row["metric"]
     doubt = "  (the interval holds 0: no claim)" if low <= 0.0 <= high else ""
     doubt = "  (under 8 videos: no claim)" if row["videos"] < 8 else doubt
-    doubt = "  (under 8 views: no claim)" if row.get("views", 8) < 8 else doubt
+    doubt = "  (under 8 views: no claim)" if (row.get("views") or 8) < 8 else doubt
     return (
         f"{first} - {second}: {what} {told['mean']:+.3f} [{low:+.3f}, {high:+.3f}], "
         f"{counted(row['videos'], 'video')}{doubt}"
@@ -39,6 +44,9 @@ def format_report(report: dict[str, Any]) -> str:
     """A report as a few lines that fit a terminal."""
     swapped = ", background swapped" if report["swap_background"] else ""
     counts = f"{counted(report['composites'], 'composite')}, {counted(report['videos'], 'video')}"
+    if "views" in report:
+        few = "" if report["views"] >= 8 else " (under 8: no claim)"
+        counts += f", {counted(report['views'], 'view')}{few}"
     lines = [f"{report['method']} on {report['data']} ({report['protocol']}{swapped}): {counts}"]
     lines += describe_groups(report)
     for name, summary in report["overall"].items():
@@ -73,6 +81,9 @@ def format_report(report: dict[str, Any]) -> str:
             for row, one in rows.items()
             if one
         }
+        if not told:
+            lines.append(f"  {name:<8}-  (of stills: nothing moves)")
+            continue
         beside = "  ".join(f"{row} {text}" for row, text in told.items())
         lines.append(f"  {name:<8}{beside}  (flow: {report['flow']})")
     if "seconds" in report:
