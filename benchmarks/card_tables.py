@@ -16,14 +16,14 @@ CARDS = {"default": ("looks", "scores"), "free": ("looks-free", "scores-free")}
 """By weights, the result files that their card's scores are from."""
 
 
-def card_rows(weights: str) -> list[dict[str, Any]]:
-    """The reports that a card shows, one a set, each with where it was measured; the first file
-    that has a set's tells it."""
+def card_rows(weights: str, method: str = "vhmae") -> list[dict[str, Any]]:
+    """The reports of a method that a card shows, one a set, each with where it was measured; the
+    first file that has a set's tells it."""
     found: dict[str, dict[str, Any]] = {}
     for name in CARDS[weights]:
         result = json.loads((RESULTS / f"{name}.json").read_text())
         for row in result["scores"]:
-            ours = row["method"] == "vhmae" and row["protocol"] == "clean"
+            ours = row["method"] == method and row["protocol"] == "clean"
             if ours and not row["swap_background"]:
                 found.setdefault(row["data"], {"hardware": result["hardware"], **row})
     order = sorted([*LOOK_SETS, *LUT_SETS], key=lambda name: name.startswith("dev"))
@@ -31,19 +31,32 @@ def card_rows(weights: str) -> list[dict[str, Any]]:
 
 
 def card_table(weights: str) -> str:
-    """One row a set; of real light, the composites that a grade can mend have a row of their own.
-    Below, the sum of all and the drift."""
-    lines = ["| set | ratio | 95 % | worse |", "|---|---|---|---|"]
+    """One row a set, with the look path alone where that was scored; of real light, the composites
+    that a grade can mend have a row of their own, and lead. Below, the sum of all and the drift."""
+    alone = {row["data"]: row for row in card_rows(weights, "vhmae-look")}
+    head = ["set", "ratio", "95 %", "worse", *(["look path alone"] if alone else [])]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     drift = None
     for row in card_rows(weights):
         drift = row.get("natural_drift", drift)
-        parts = [(row["data"], row["ratio"]["fmse"], row["ratio_ci95"]["fmse"], row)]
+        look = alone.get(row["data"], {})
+        name = row["data"]
+        if "groups" in row:
+            cameras = len(row["groups"])
+            name += f" (an indication: {cameras} camera{'s' if cameras > 1 else ''})"
+        whole = {"ratio": row["ratio"]["fmse"], "ci95": row["ratio_ci95"]["fmse"]}
+        parts = [(name, {**row, **whole}, look.get("ratio", {}).get("fmse"))]
         if "leading" in row:
             part = row["leading"]
-            name = f"{row['data']}, under {part['below_fmse']:g} fMSE"
-            parts.append((name, part["ratio"]["fmse"], part["ratio"]["ci95"], part))
-        for name, ratio, (low, high), part in parts:
-            cells = [name, f"{ratio:.3f}", f"[{low:.2f}, {high:.2f}]", f"{part['worse_share']:.0%}"]
+            label = f"{name}, under {part['below_fmse']:g} fMSE"
+            whole = {"ratio": part["ratio"]["fmse"], "ci95": part["ratio"]["ci95"]}
+            other = look.get("leading", {}).get("ratio", {}).get("fmse")
+            parts.insert(0, (label, {**part, **whole}, other))
+        for label, part, other in parts:
+            low, high = part["ci95"]
+            cells = [label, f"{part['ratio']:.3f}", f"[{low:.2f}, {high:.2f}]"]
+            cells += [f"{part['worse_share']:.0%}"]
+            cells += [f"{other:.3f}" if other is not None else ""] if alone else []
             lines.append("| " + " | ".join(cells) + " |")
     mean = leading_ratio(look_rows(CARDS[weights][0]))
     sets = f"{', '.join(LEADING[:-1])} and {LEADING[-1]}"

@@ -169,6 +169,22 @@ def light_table() -> str:
     return "\n".join(lines)
 
 
+def free_people() -> str:
+    """Skin under the weights that everyone may use, beside the default ones."""
+    usual = {row["data"]: row for row in _ours("looks")}
+    lines = ["| set | composites with skin | skin's ratio | hue off by | default | its hue |"]
+    lines.append("|" + "---|" * 6)
+    for row in _ours("looks-free"):
+        if "skin" not in row:
+            continue
+        own, other = row["skin"], usual[row["data"]]["skin"]
+        cells = [row["data"], str(own["composites"])]
+        for skin in (own, other):
+            cells += [_ratio(skin["ratio"]), f"{skin['hue_degrees']['method']:.1f}°"]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def people_lines() -> str:
     """Skin, and how far people are moved that need nothing."""
     head = ["set", "method", "composites with skin", "skin's ratio", "hue off by", "untouched"]
@@ -203,4 +219,6 @@ def look_blocks() -> dict[str, str]:
         "looks-light": light_table(),
         "looks-people": people_lines(),
         "looks-free": free_table(),
+        "looks-free-change": change_table(_ours("looks-free")),
+        "looks-free-people": free_people(),
     }

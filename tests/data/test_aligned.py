@@ -140,6 +140,35 @@ def test_names_with_spaces_make_a_set_that_can_be_read(views: Path, tmp_path: Pa
     assert (entry["composite"], entry["group"]) == (sample.name, "my cam")
 
 
+def test_a_view_is_one_however_it_is_written_and_a_pair_counts_once(
+    views: Path, tmp_path: Path
+) -> None:
+    (views / "old town").mkdir()
+    for file in (views / "square").iterdir():
+        (views / "old town" / file.name.replace("left", "the left")).write_bytes(file.read_bytes())
+    text = "square/ left dawn noon\nsquare left dusk noon\n'old town' \"the left\" dawn noon\n"
+    write_aligned(recipe(views, text), tmp_path / "set")
+    journal = json.loads((tmp_path / "set" / "synthesis.json").read_text())
+    assert [one["group"] for one in journal["composites"]] == ["square", "square", "old town"]
+    with pytest.raises(InputError, match="line 2 is that of line 1 again"):
+        write_aligned(recipe(views, "square left dawn noon\n" * 2), tmp_path / "twice")
+    with pytest.raises(InputError, match="line 1: No closing quotation; close it"):
+        write_aligned(recipe(views, "square left dawn 'noon\n"), tmp_path / "open")
+
+
+def test_options_stand_over_a_recipe_whose_data_is_not_known(
+    views: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VHMAE_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (views / "pairs.txt").write_text("square left dawn noon\n")
+    (tmp_path / "r.yaml").write_text("takes: far\nmasks: far\npairs: far/pairs.txt\n")
+    given = ["--takes", "views", "--masks", "views", "--pairs", "views/pairs.txt", "-o", "set"]
+    assert main(["aligned", "--config", "r.yaml", *given, "-q"]) == 0
+    assert main(["aligned", "--config", "r.yaml", *given[2:-1], "other", "-q"]) == 2
+    assert main(["aligned", "--data", "views", *given[:-1], "more", "-q"]) == 2
+
+
 def test_regions_that_would_be_one_video_are_refused(views: Path, tmp_path: Path) -> None:
     (views / "square" / "a-left.png").write_bytes((views / "square" / "left.png").read_bytes())
     (views / "square").rename(views / "x")

@@ -454,3 +454,14 @@ def _draw_by_number_alone(monkeypatch: pytest.MonkeyPatch) -> None:
         return scene.rendering((other_than + 1 + int(rng.integers(count - 1))) % count)
 
     monkeypatch.setattr(CameraScene, "draw", draw)
+
+
+@pytest.mark.parametrize(
+    ("shift", "needs"),
+    [("lut", "luts"), ("enhanced_lut", "luts"), ("blended_lut", "luts"), ("camera", "cameras")],
+)
+def test_looks_without_what_they_are_drawn_from_are_refused_before_the_work(
+    shift: str, needs: str, videos: Path
+) -> None:
+    with pytest.raises(InputError, match=f"`shifts` {shift}: needs .*; pass `{needs}` FILE"):
+        SynthesisRecipe(videos=videos, shifts=("photo", shift))

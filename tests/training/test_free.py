@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from vhmae.comparators.recipe import ComparatorRecipe
 from vhmae.config import read_config
 from vhmae.data.clips import list_photographs
 from vhmae.errors import InputError
@@ -20,12 +22,14 @@ FREE_LUTS = "luts/openshot_cc0.npz"
 FREE_CAMERAS = "looks/wb_maps.npz"
 
 
-def read_recipe(path: Path) -> Recipe | None:
-    """A recipe of training; None for files that recipes of training are not."""
-    try:
+def read_recipe(path: Path) -> Recipe | ComparatorRecipe | None:
+    """A recipe of training, our networks' or a compared method's; None for other files."""
+    with contextlib.suppress(InputError):
         return read_config(Recipe, path, {})
-    except InputError:
-        return None
+    for more in ({}, {"backbone": "given.safetensors"}):
+        with contextlib.suppress(InputError):
+            return read_config(ComparatorRecipe, path, more)
+    return None
 
 
 def is_for_everyone(path: Path) -> bool:
@@ -42,10 +46,22 @@ def free_recipes() -> list[Path]:
 
 def require_free_sources(path: Path) -> None:
     """Nothing but what the table lists, and free looks."""
-    data = read_config(Recipe, path, {}).data
+    recipe = read_recipe(path)
+    assert recipe is not None
+    data = recipe.data
     assert data.only is not None
     assert data.only.resolve() == TABLE
     assert (data.luts, data.cameras, data.pairs) == (FREE_LUTS, FREE_CAMERAS, "")
+
+
+def test_a_compared_methods_recipe_is_found_too(tmp_path: Path) -> None:
+    for name in ("is2am", "co2net-is2am"):
+        more = tmp_path / f"{name}.yaml"
+        base = CONFIGS / "comparators" / f"{name}.yaml"
+        more.write_text(f"extends: {base}\ndata: {{licence: Apache-2.0}}\n")
+        assert is_for_everyone(more), name
+        with pytest.raises(AssertionError):
+            require_free_sources(more)
 
 
 @pytest.mark.parametrize("licence", ["'Apache-2.0'", '"CC BY 4.0"', "CC0-1.0", "MIT"])

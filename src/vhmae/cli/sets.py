@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from pathlib import Path
 from typing import Any, TypeVar
 
 from vhmae.cli.options import add_options, add_report_options, given_options
@@ -69,7 +70,17 @@ def _recipe(args: Any, job: SetJob, kind: type[Recipe]) -> Recipe | None:
 
     given = given_options(args, kind)
     if job.config is not None:
-        recipe = read_config(kind, job.config).below(job.data or os.environ.get("VHMAE_DATA"))
-        return dataclasses.replace(recipe, **given)
+        recipe = dataclasses.replace(read_config(kind, job.config), **given)
+        said = {name: given[name] for name in given if isinstance(given[name], Path)}
+        # What is typed counts from where one stands, what a recipe names from the data.
+        typed = {name: path.absolute() for name, path in said.items()}
+        below = dataclasses.replace(recipe, **typed).below(job.data or os.environ.get("VHMAE_DATA"))
+        return dataclasses.replace(below, **said)
+    if job.data is not None:
+        raise InputError(
+            "is where a recipe's paths begin; give `config` FILE, or leave it out",
+            field="data",
+            value=job.data,
+        )
     needed: set[str] = {one.name for one in options_of(kind) if one.default is MISSING}
     return build_options(kind, given) if needed <= given.keys() else None

@@ -211,12 +211,17 @@ def _export_onnx(args: Any) -> None:
 
 
 def _weights(args: Any) -> None:
-    from vhmae.model.files import packaged_scores, packaged_weights, read_card
+    from vhmae.model.files import only_of, packaged_scores, packaged_weights, read_card
 
     cards = {name: read_card(str(path)) for name, path in packaged_weights().items()}
     scores = packaged_scores()
     listing: dict[str, dict[str, Any]] = {
-        name: {"bytes": card.path.stat().st_size, **card.facts, "scores": scores.get(name, {})}
+        name: {
+            "bytes": card.path.stat().st_size,
+            **card.facts,
+            **only_of(card),
+            "scores": scores.get(name, {}),
+        }
         for name, card in cards.items()
     }
     write_report({"schema": 1, "weights": listing}, args.json)

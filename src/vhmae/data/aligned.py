@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from pathlib import Path
+import shlex
+from pathlib import Path, PurePath
 
 import numpy as np
 
@@ -61,20 +62,31 @@ def read_pairs(path: Path) -> list[Pair]:
             f"cannot be read ({reason}); give lines of VIEW MASK A B", field="pairs", value=path
         ) from None
     pairs = []
+    known: dict[tuple[str, ...], int] = {}
     for number, text in enumerate(lines, 1):
-        words = text.split()
-        if not words or words[0].startswith("#"):
-            continue
         where = f"`pairs` {path}: line {number}"
+        if text.lstrip().startswith("#"):
+            continue
+        try:
+            words = shlex.split(text)
+        except ValueError as error:
+            raise InputError(f"{where}: {error}; close it, or leave quotes out") from None
+        if not words:
+            continue
         if len(words) not in (3, 4):
             raise InputError(
-                f"{where} has {len(words)} words; expected VIEW MASK A B (or MASK A B)"
+                f"{where} has {len(words)} words; expected VIEW MASK A B (or MASK A B), names with "
+                "spaces in quotes"
             )
         if any(".." in Path(word).parts or Path(word).is_absolute() for word in words):
             raise InputError(f"{where} leads out of the folder; name views, masks and times alone")
-        pair = Pair(number, "" if len(words) == 3 else words[0], *words[-3:])
+        view = "" if len(words) == 3 else PurePath(words[0]).as_posix()  # room/ is room
+        pair = Pair(number, view, *words[-3:])
         if pair.background == pair.foreground:
             raise InputError(f"{where} lays {pair.foreground} over itself; name two times")
+        words = [view, *words[-3:]]
+        if (before := known.setdefault(tuple(words), number)) != number:
+            raise InputError(f"{where} is that of line {before} again; leave one out")
         pairs.append(pair)
     if not pairs:
         raise InputError("names no pair; expected VIEW MASK A B a line", field="pairs", value=path)

@@ -112,15 +112,13 @@ class SynthesisRecipe:
             )
         if self.frames < 1 or self.per_video < 1:
             raise InputError("`frames` and `per_video` must be at least 1")
-        if "lut" in self.shifts and self.luts is None:
-            raise InputError(
-                "`shifts` lut: needs a LUT bank; pass `luts` FILE or use `shifts` parametric"
-            )
-        if "camera" in self.shifts and self.cameras is None:
-            raise InputError(
-                "`shifts` camera: needs camera renderings; pass `cameras` FILE or use `shifts` "
-                "photo"
-            )
+        for shift in self.shifts:  # a set may draw a look late, or not at all
+            needs = LOOKS[shift].needs if shift in LOOKS else ""
+            if needs and getattr(self, needs, None) is None:
+                what = {"luts": "a LUT bank", "cameras": "camera renderings"}[needs]
+                raise InputError(
+                    f"`shifts` {shift}: needs {what}; pass `{needs}` FILE or use other `shifts`"
+                )
 
     def below(self, root: str | Path | None) -> SynthesisRecipe:
         """The recipe with its relative paths taken from a data folder."""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Frame, UnitMatte, to_unit
+from vhmae.arrays import Array, Frame, Picture, UnitMatte, to_unit
 from vhmae.errors import InputError
 from vhmae.matting.edges import refined, without_holes, without_specks
 from vhmae.matting.maker import MatteMaker
@@ -41,7 +41,7 @@ class CleanPlate(MatteMaker):
         return cv2.GaussianBlur(to_unit(picture), (0, 0), sigma)
 
 
-def fitted(plate: Array, shape: tuple[int, ...], field: str) -> Array:
+def fitted(plate: Picture, shape: tuple[int, ...], field: str) -> Picture:
     """A picture of a shot, of an option, at the size of its frames.
 
     Raises:

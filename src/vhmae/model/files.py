@@ -14,6 +14,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from vhmae.config import build
+from vhmae.digest import file_digest
 from vhmae.errors import InputError, did_you_mean
 from vhmae.model.config import ModelConfig
 
@@ -40,6 +41,15 @@ def packaged_weights() -> dict[str, Path]:
     """The weights that ship with the package, by name."""
     folder = Path(str(resources.files("vhmae") / "assets"))
     return {path.stem: path for path in sorted(folder.glob(f"*{SUFFIX}"))}
+
+
+def only_of(card: WeightsCard) -> dict[str, object]:
+    """The table of pictures that packaged weights were trained on and on nothing else, with its
+    digest; empty where they have none, and where they tell of it themselves."""
+    table = card.path.with_name(f"{card.path.stem}.pictures.csv")
+    if "only" in card.facts or not table.is_file():
+        return {}
+    return {"only": {"table": table.name, "sha256": file_digest(table)}}
 
 
 def packaged_scores() -> dict[str, dict[str, dict[str, object]]]:

@@ -334,6 +334,9 @@ class Trainer:
             "data": list(self.recipe.data.sources),
             "licence": self.recipe.data.told_licence,
         }
+        if self.recipe.data.only is not None:  # of what lies there, these files alone
+            only = self.recipe.data.only
+            facts["only"] = {"table": only.name, "sha256": file_digest(only)}
         if self.origin:
             licences = self.recipe.data.told_licence, self.origin["licence"]
             facts["started_from"] = self.origin["digest"]
