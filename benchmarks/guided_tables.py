@@ -73,6 +73,17 @@ def point_table() -> str:
     return _table(head, lines)
 
 
+def third_table() -> str:
+    """One row a set: the weakest, middle and strongest third of the mismatches, after 0, 1 and 3
+    points of an eye that errs by 12 levels."""
+    lines = []
+    for one in result()["sets"]:
+        rows = [_row(one["rows"], kind="target", error=12.0, points=count) for count in (0, 1, 3)]
+        thirds = [" / ".join(f"{ratio:.2f}" for ratio in row["thirds"]) for row in rows]
+        lines.append([one["data"], *thirds])
+    return _table(["set", "no point: weakest / middle / strongest third", "one", "three"], lines)
+
+
 def word_table() -> str:
     """One row a set: other eyes, other words, and choices."""
     wanted: list[Row] = [
@@ -109,6 +120,7 @@ def guided_blocks() -> dict[str, str]:
     """Blocks of the pages by their markers."""
     return {
         "guided-points": point_table(),
+        "guided-thirds": third_table(),
         "guided-words": word_table(),
         "measured-guided": measured_line(),
     }
