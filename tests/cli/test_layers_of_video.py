@@ -20,6 +20,7 @@ from vhmae.arrays import Array
 from vhmae.cli import main
 from vhmae.color.srgb import linear
 from vhmae.data.clips import write_mask_bits
+from vhmae.errors import InputError
 from vhmae.model.weights import save_model
 from vhmae.video.layers import LayeredSource
 from vhmae.video.matte import open_matte
@@ -251,6 +252,36 @@ def test_what_layers_lose_of_times_and_shapes_is_told(work: Path, tmp_path: Path
         5,
     ).warnings
     assert ["uneven times" in told[0], "pixels of 4:3, plate.png of 1:1" in told[1]] == [True, True]
+
+
+def test_layers_of_uneven_times_are_laid_by_time(tmp_path: Path) -> None:
+    """A phone's clip, one of whose frames stands for 200 ms, over a plate of 25 a second."""
+
+    def video(name: str, times: list[int], levels: list[int]) -> VideoInfo:
+        with av.open(str(tmp_path / name), "w") as container:
+            stream: Any = container.add_stream("ffv1", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "gray"
+            stream.codec_context.time_base = Fraction(1, 1000)
+            for at, level in zip(times, levels, strict=True):
+                frame = av.VideoFrame.from_ndarray(np.full((64, 96), level, np.uint8), "gray")
+                frame.pts, frame.time_base = at, Fraction(1, 1000)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        return probe_video(tmp_path / name)
+
+    front = video("front.mkv", [0, 40, 80, 120, 320, 360], [50, 70, 90, 110, 130, 150])
+    back = video("back.mkv", list(range(0, 400, 40)), [200] * 10)
+    write_mask_bits(np.ones((6, 64, 96), bool), tmp_path / "m.npz")
+    mattes = open_matte(tmp_path / "m.npz")
+    laid = LayeredSource(back, front, mattes, Placement(), 10)
+    assert "back.mkv is given the foreground of its time" in laid.warnings[0]
+    for first in (0, 3):
+        shown = [int(timed.image.planes[0][0, 0]) for timed, _ in laid.read(first)]
+        assert shown == [50, 70, 90, 110, 110, 110, 110, 110, 130, 150][first:]
+    longer = video("long.mkv", list(range(0, 600, 40)), [200] * 15)
+    with pytest.raises(InputError, match=r"ends before frame 10 of long\.mkv"):
+        LayeredSource(longer, front, mattes, Placement(), 15)
+    assert LayeredSource(longer, front, mattes, Placement(), 10).read(0)
 
 
 def test_a_foreground_may_end_where_the_part_ends(

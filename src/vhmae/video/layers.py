@@ -15,12 +15,12 @@ from fractions import Fraction
 import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matrix, Matte, Picture, to_unit
+from vhmae.arrays import Array, Matrix, Matte, Picture, Places, to_unit
 from vhmae.color.light import converted
 from vhmae.color.srgb import linear
 from vhmae.errors import InputError, MissingMatte, counted
 from vhmae.video.encoders import is_even
-from vhmae.video.laying import numbers_told, picked
+from vhmae.video.laying import numbers_told, picked, seconds_of
 from vhmae.video.matte import MatteSource, alpha_matte, has_alpha
 from vhmae.video.pairing import Pairing, check_partners, pair_up
 from vhmae.video.placement import Placement
@@ -36,6 +36,8 @@ SOFT_PIXELS = 64
 ABOVE_SHARE = 0.02
 """Of a soft edge's pixels, where a lossy codec may have lifted colours above the alpha."""
 NOISE = 6.0 / 255.0
+TIME_TOLERANCE = 0.1
+"""Of a frame of the background: layers whose times differ by less are shown together."""
 
 
 class LayeredSource:
@@ -84,8 +86,10 @@ class LayeredSource:
             raise MissingMatte(
                 "has no alpha channel; give its `masks`", field="foreground", value=foreground.path
             )
+        self._places = None if stands else _by_time(background, foreground)
         if (
-            foreground.files is None
+            self._places is None
+            and foreground.files is None
             and background.files is None
             and abs(float(foreground.fps / background.fps) - 1.0) > 0.001
         ):
@@ -95,7 +99,9 @@ class LayeredSource:
                 field="foreground",
                 value=foreground.path,
             )
-        if 1 < foreground.frames < needed_frames:
+        if self._places is not None:
+            self._check_times(needed_frames)
+        elif 1 < foreground.frames < needed_frames:
             raise InputError(
                 f"has {counted(foreground.frames, 'frame')} but {background.path.name} has "
                 f"{background.frames}; trim the background or pass `end`",
@@ -114,12 +120,30 @@ class LayeredSource:
                 f"{_ratio(other)}: it is laid pixel for pixel and shown in another shape; scale it "
                 "first"
             )
-        if foreground.frames > background.frames:
+        if self._places is None and foreground.frames > background.frames:
             self.warnings.append(
                 f"{foreground.path} has {counted(foreground.frames, 'frame')}, "
                 f"{background.path.name} has "
                 f"{background.frames}: the rest is left out"
             )
+
+    def _check_times(self, needed_frames: int) -> None:
+        """Refuse a foreground that ends before the background, where either shows its frames for
+        uneven times."""
+        assert self._places is not None
+        ended = np.flatnonzero(self._places[:needed_frames] < 0)
+        if len(ended):
+            raise InputError(
+                f"ends before frame {int(ended[0])} of {self.background.path.name}; trim the "
+                "background or pass `end`",
+                field="foreground",
+                value=self.foreground.path,
+            )
+        uneven = self.foreground if not is_even(self.foreground) else self.background
+        self.warnings.append(
+            f"{uneven.path} shows its frames for uneven times: each frame of "
+            f"{self.background.path.name} is given the foreground of its time"
+        )
 
     def _paired(
         self, background: VideoInfo, foreground: VideoInfo, pair: Pairing
@@ -174,26 +198,33 @@ class LayeredSource:
                 as it is, and is the last, since the foreground may have ended there.
         """
         still = self.foreground.frames == 1
-        fronts = self._fronts(0 if still else first)
+        fronts = self._fronts(0 if still else max(0, self._place(first)))
         coming = next(fronts, None)
         front: tuple[TimedFrame, Array] | None = None
         for timed in read_frames(self.background, first=first):
             if is_past(timed):
                 yield timed, np.zeros((timed.image.height, timed.image.width), np.uint16)
                 return
+            place = self._place(timed.index)
             while coming is not None and (
-                front is None or (not still and coming[0].index <= timed.index)
+                front is None or (not still and coming[0].index <= place)
             ):
                 front, coming = coming, next(fronts, None)
-            if front is None or (not still and timed.index >= self.foreground.frames):
+            if front is None or (not still and not 0 <= place < self.foreground.frames):
                 raise InputError(
                     "ends before the background; trim the background or pass `end`",
                     field="foreground",
                     value=self.foreground.path,
                 )
-            if not still and front[0].index != timed.index:  # a frame that could not be decoded
+            if not still and front[0].index != place:  # a frame that could not be decoded
                 self.lost.add(timed.index)
             yield self._laid(timed, front[0].image, front[1])
+
+    def _place(self, index: int) -> int:
+        """The foreground's frame of one of the background's, -1 where it has ended."""
+        if self._places is None:
+            return index
+        return int(self._places[index]) if index < len(self._places) else -1
 
     def _fronts(self, first: int) -> Iterator[tuple[TimedFrame, Array]]:
         """The foreground's frames from a number on, each with its matte."""
@@ -256,6 +287,25 @@ class LayeredSource:
         matrix = np.array([[scale, 0.0, left], [0.0, scale, top]])
         matrix[:, 2] += 0.5 * (scale - 1.0)
         return warp_layer(plane, matrix, scale, (back.width, back.height))
+
+
+def _by_time(background: VideoInfo, foreground: VideoInfo) -> Places | None:
+    """For each frame of the background the foreground's that is shown at its time, -1 where that
+    has ended: (T,); None where both show their frames evenly, or do not say when, and where they
+    are as many."""
+    layers = (background, foreground)
+    if foreground.frames == 1 or any(info.files is not None for info in layers):
+        return None
+    if all(map(is_even, layers)) or not all(info.stamped for info in layers):
+        return None
+    if foreground.frames == background.frames:  # made of one another, whatever the times say
+        return None
+    shown = [seconds_of(info) for info in layers]
+    # Containers round their times, some to a millisecond.
+    forgiven = TIME_TOLERANCE / float(background.fps)
+    places: Places = np.searchsorted(shown[1], shown[0] + forgiven, side="right") - 1
+    end = shown[1][-1] + 1.0 / float(foreground.fps)
+    return np.where(shown[0] < end - forgiven, places, -1)
 
 
 def _above_alpha(front: PlanarFrame, alpha: Array, is_light: bool) -> tuple[int, int] | None:
