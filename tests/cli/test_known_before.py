@@ -188,6 +188,7 @@ def test_a_mask_that_a_killed_run_left_goes_with_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def made(job: MatteJob) -> None:
+        assert job.output is not None
         job.output.write_bytes(b"matte")
 
     monkeypatch.setattr("vhmae.matting.run.matte_video", made)
