@@ -121,9 +121,9 @@ export function diskMean(
  * somebody has none of his color.
  */
 export function meanBeside(picture: Pixels, x: number, y: number, matte: Uint8Array | Uint8ClampedArray): Color | null {
-  const [column, row] = [roundEven(x), roundEven(y)];
-  const isWithin = column >= 0 && column < picture.width && row >= 0 && row < picture.height;
-  return diskMean(picture, x, y, matte, !isWithin || matte[row * picture.width + column]! >= 128);
+  const column = clip(roundEven(x), 0, picture.width - 1); // the last pixel's far half lies in the frame
+  const row = clip(roundEven(y), 0, picture.height - 1);
+  return diskMean(picture, x, y, matte, matte[row * picture.width + column]! >= 128);
 }
 
 /** Hue, luma or saturation of a new color made those of the old one; not clipped. */

@@ -14,6 +14,7 @@ from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.options import options_of
 from vhmae.video.sequence import takes_from
+from vhmae.work.chains import Chains
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.jobs_table import NAMES, columns, read_jobs
 
@@ -176,6 +177,8 @@ def test_outputs_that_are_spelled_otherwise_are_one(tmp_path: Path) -> None:
         ("o/g.%04d.png", "o/f.%04d.png", False),
         ("o/f.%04d.exr", "o/f.%04d.png", False),
         ("o/f.jpg", "o/f.%04d.png", False),
+        ("o/f.%04d.png", "o/f.mask.png", False),
+        ("o/%04d.png", "o/ref_out.png", False),
         ("f.%04d.png", "o/f.%04d.png", False),
     ],
 )
@@ -192,13 +195,44 @@ def test_a_chain_is_checked_as_far_as_it_is_there(
     composite, mask = small_clip()
     table = tmp_path / "jobs.csv"
     lines = [f"o/*.png,{mask},p.mkv", f"{composite},{mask},o/f.%04d.png", f"gone,{mask},q.mkv"]
+    lines += [f"o,{mask},r.mkv"]
     (tmp_path / "o").mkdir()
     table.write_text("\n".join(["composite,mask,out", *lines]) + "\n")
     assert main(["batch", str(table), "--check"]) == 1
     told = capsys.readouterr()
     assert "f.%04d.png: checked, would be 12 frames" in told.out
     assert f"p.mkv: checked ({tmp_path / 'o/*.png'}: is made by another line" in told.out
+    assert f"r.mkv: checked ({tmp_path / 'o'}: is made by another line" in told.out
     assert "q.mkv: failed" in told.err
+
+
+def test_many_pictures_of_one_folder_are_looked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+
+    def counted(path: Path, output: Path) -> bool:
+        asked.append(path)
+        return takes_from(path, output)
+
+    monkeypatch.setattr("vhmae.work.chains.takes_from", counted)
+    jobs = [
+        HarmonizeJob(
+            composite=tmp_path / f"{number:05d}.png",
+            masks=(tmp_path / f"{number:05d}_m.png",),
+            output=tmp_path / f"{number:05d}_out.png",
+        )
+        for number in range(300)
+    ]
+    numbered = HarmonizeJob(
+        composite=jobs[7].output, masks=jobs[7].masks, output=tmp_path / "s.%04d.png"
+    )
+    last = HarmonizeJob(
+        composite=tmp_path / "s.0003.png", masks=jobs[7].masks, output=tmp_path / "t.png"
+    )
+    waves = Chains([last, numbered, *jobs]).waves([(one, None) for one in [last, numbered, *jobs]])
+    assert [len(wave) for wave in waves] == [300, 1, 1]
+    assert len(asked) < 5
 
 
 def test_a_line_whose_mask_is_made_in_the_work_is_checked_beside_the_others(

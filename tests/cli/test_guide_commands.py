@@ -311,6 +311,8 @@ def test_a_word_on_another_object_is_named_with_it(
     run += [tmp_path / "b.npz", "-o", tmp_path / "o.png", "--target", "3,3=#808080@2"]
     line = error_of(*map(str, run), capsys=capsys)
     assert 'or say "object": 2 in a guide file: it lies on that one' in line
+    edge = error_of(*map(str, [*run[:-1], "95.6,63.6=#808080@2"]), capsys=capsys)
+    assert "outside the mask" in edge
 
 
 def test_dials_alone_make_nobody_less_sure(tmp_path: Path) -> None:

@@ -203,6 +203,7 @@ def test_a_histogram_counts_red_by_planes_green_by_rows_and_blue_by_columns() ->
     assert counts.count_nonzero() == 2
 
 
-def test_a_mask_of_another_shape_is_refused() -> None:
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (2, 1, 1, 8), (1, 1, 3, 8, 8)])
+def test_a_mask_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match=r"B, T, 1, H, W"):
-        statistics.pixel_set_masks(torch.ones(1, 3, 8, 8, dtype=torch.bool))
+        statistics.pixel_set_masks(torch.ones(shape, dtype=torch.bool))

@@ -70,6 +70,18 @@ def test_the_grid_and_its_gradient_are_those_of_the_reference() -> None:
     assert torch.allclose(fast_gradient, plain_gradient, rtol=1e-4, atol=1e-4)
 
 
+def test_frames_have_a_gradient_too_where_they_want_one() -> None:
+    torch.manual_seed(2)
+    frames, grid = torch.rand(1, 1, 3, 12, 16), torch.randn(1, 1, 2, 3, 3, AFFINE)
+    found = []
+    for apply in (apply_grid, apply_grid_plainly):
+        leaf = frames.clone().requires_grad_(True)
+        apply(leaf, grid).square().sum().backward()
+        found.append(leaf.grad)
+    assert found[0] is not None
+    torch.testing.assert_close(found[0], found[1])
+
+
 def test_upsampling_is_smooth_across_cells() -> None:
     grid = torch.randn(1, 1, 4, 4, 3, AFFINE)
     fine = upsample_grid(grid, 64, 64)

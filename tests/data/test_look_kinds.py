@@ -168,6 +168,20 @@ def test_drawn_exposures_have_the_deviation_that_is_said() -> None:
     assert np.std(stops) == pytest.approx(0.8, abs=0.04)
 
 
+def test_half_of_the_drawn_looks_have_haze_and_the_others_either_contrast_or_gamma() -> None:
+    rng = np.random.default_rng(0)
+    drawn = [PhotographicLook.draw(rng) for _ in range(400)]
+    hazes = np.array([look.haze for look in drawn])
+    assert 0.4 < (hazes == 0.0).mean() < 0.6
+    assert hazes.min() == 0.0
+    assert 0.2 < hazes.max() <= 0.3
+    assert all((look.contrast == 1.0) != (look.gamma == 1.0) for look in drawn)
+    for name, low, high in (("contrast", 0.75, 1.3), ("gamma", 0.8, 1.25), ("knee", 0.5, 1.0)):
+        values = [getattr(look, name) for look in drawn]
+        assert low <= min(values) < 0.9 * high
+        assert 1.1 * low < max(values) <= high
+
+
 def test_the_enhancement_is_that_of_the_steps_written_out() -> None:
     color = np.array([0.6, 0.4, 0.2])
     step = (color - 0.5) * 1.1 + 0.5  # .61, .39, .17

@@ -83,8 +83,11 @@ def test_any_list_of_three_files_is_read(tmp_path: Path) -> None:
     write(tmp_path / "real" / "a.png", 10)
     write(tmp_path / "masks" / "a.png", 0)
     write(tmp_path / "comp" / "a.png", 20)
-    (tmp_path / "own.txt").write_text("real/a.png masks/a.png comp/a.png\n")
-    assert [clip.name for clip in read_pairs(tmp_path, tmp_path / "own.txt")] == ["comp/a.png"]
+    write(tmp_path / "comp" / "b.png", 20)
+    lines = "\nreal/a.png masks/a.png comp/a.png\n\nreal/a.png masks/a.png comp/b.png\n"
+    (tmp_path / "own.txt").write_text(lines)
+    names = [clip.name for clip in read_pairs(tmp_path, tmp_path / "own.txt")]
+    assert names == ["comp/a.png", "comp/b.png"]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +95,7 @@ def test_any_list_of_three_files_is_read(tmp_path: Path) -> None:
     [
         ("a b\n", "line 1 has 2 entries"),
         ("real/x.png m.png c.png\n", "no such picture"),
+        ("a/composite_images/c.jpg m.png\n", "line 1 has 2 entries"),
         ("", "lists no composite"),
         ("HCOCO/composite_images/c1.jpg\n", "line 1: HCOCO/composite_images/c1.jpg is no name of"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -216,6 +217,40 @@ def test_a_clips_masks_have_the_size_of_its_frames(tmp_path: Path) -> None:
         clip.read(2)
     write_mask_bits(masks, clip.mask)
     assert clip.read(2)[1].shape == (2, 64, 96)
+
+
+def still_of_two_objects() -> SceneSampler:
+    """A photograph with two objects that touch nothing, far from each other."""
+    picture, labels = np.zeros((96, 160, 3), np.uint8), np.zeros((96, 160), np.uint8)
+    labels[20:60, 10:40], labels[30:80, 110:150] = 1, 2
+    coded = [cv2.imencode(".png", one)[1].ravel() for one in (picture, labels)]
+    pack = Pack(["a"], np.zeros(1, int), coded[:1], coded[1:])
+    return SceneSampler([pack], [1.0], SceneRecipe(block=0.0, inverted=0.0))
+
+
+def test_one_or_more_of_a_photographs_objects_are_drawn() -> None:
+    sampler, rng = still_of_two_objects(), np.random.default_rng(0)
+    [pack] = sampler.packs
+    drawn = [sampler._still_mask(rng, pack.labels(0), (96, 160)) for _ in range(200)]
+    both = sum(mask[40, 20] and mask[40, 120] for mask in drawn)
+    assert 0.05 < both / 200 < 0.3  # .3 take one or two, evenly
+    assert not any(mask[:, 60:100].any() for mask in drawn)
+
+
+def test_a_still_is_set_in_motion_by_a_little() -> None:
+    sampler, rng = still_of_two_objects(), np.random.default_rng(1)
+    mask = np.zeros((96, 160), bool)
+    mask[60:90, 120:150] = True
+    moves = []
+    for _ in range(60):
+        boxes = sampler._boxes(rng, [mask] * 4, still=True)
+        assert boxes is not None
+        for before, after in itertools.pairwise(boxes):
+            moves.append((after[0] - before[0], after[1] - before[1], after[3] - before[3]))
+    tops, lefts, widths = np.abs(moves).T
+    assert 0.0 < tops.mean() < 6.0
+    assert 0.0 < lefts.mean() < 8.0
+    assert 0.0 < widths.max() < 8.0
 
 
 def test_a_narrow_range_of_large_foregrounds_is_drawn_from() -> None:

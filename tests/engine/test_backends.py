@@ -26,7 +26,7 @@ from vhmae.engine import backends
 from vhmae.engine.backends import idle_gpu, open_network
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.networks import Answer
-from vhmae.engine.onnx_network import OnnxNetwork
+from vhmae.engine.onnx_network import OnnxNetwork, _options
 from vhmae.engine.settings import PrecisionChoice, Quality
 from vhmae.engine.sight import small_mask, thumbnail_of
 from vhmae.engine.torch_network import TorchNetwork
@@ -390,6 +390,15 @@ def test_networks_of_one_file_share_its_session_until_it_changes(tmp_path: Path)
 def test_a_window_takes_its_memory_once() -> None:
     options = OnnxNetwork("default", "cpu").session.get_session_options()
     assert not options.enable_mem_pattern  # or a plan of the same size is laid beside it
+
+
+def test_graphs_are_rewritten_where_that_pays() -> None:
+    """On a CPU in full precision it takes longer than it spares."""
+    left = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    wanted = {("cpu", "fp32"): True, ("cpu", "fp16"): False, ("cuda", "fp32"): False}
+    for (kind, precision), is_left in wanted.items():
+        options = _options({}, kind, 1, precision)  # type: ignore[arg-type]
+        assert (options.graph_optimization_level == left) is is_left, (kind, precision)
 
 
 def test_threads_ask_directml_one_after_the_other(

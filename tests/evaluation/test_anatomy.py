@@ -12,19 +12,39 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.support.networks import changing_model
 from tests.support.scenes import moving_scene
-from vhmae.data.hyoutube import COMPOSITE, MASK, REAL, SKIN, write_jpeg, write_mask
+from vhmae.data.hyoutube import (
+    COMPOSITE,
+    MASK,
+    REAL,
+    SKIN,
+    Sample,
+    read_list,
+    write_jpeg,
+    write_mask,
+)
+from vhmae.engine.harmonizer import Harmonizer
 from vhmae.errors import InputError
 from vhmae.evaluation import pooling
 from vhmae.evaluation.anatomy import measure, spread_places
 from vhmae.evaluation.ceiling import describe_ceiling, measure_ceiling, summarize_ceiling
 from vhmae.evaluation.change import describe_change, measure_change, summarize_change, traits
-from vhmae.evaluation.groups import ratio_interval, read_journal, summarize_groups
+from vhmae.evaluation.groups import describe_groups, ratio_interval, read_journal, summarize_groups
+from vhmae.evaluation.leftovers import INDEPENDENT, Leftover, read_leftovers
 from vhmae.evaluation.methods import Method, find_method
 from vhmae.evaluation.pooling import CompositeScore, paired_difference
 from vhmae.evaluation.runner import evaluate
-from vhmae.evaluation.skin import describe_skin, hue_error, measure_skin, summarize_skin
+from vhmae.evaluation.skin import (
+    describe_skin,
+    hue_error,
+    measure_skin,
+    skin_of,
+    summarize_skin,
+)
 from vhmae.evaluation.tables import format_difference, format_report
+from vhmae.guide.colors import rows_at
+from vhmae.guide.update import MAP_LEVELS
 
 
 def test_traits_of_a_few_colors_worked_out_by_hand() -> None:
@@ -301,3 +321,72 @@ def test_what_is_measured_of_a_composite_has_one_name_each(data: Path) -> None:
     assert found["luma.along"] == 0.0
     assert found["skin.fmse"] == found["skin.untouched"]
     assert len(found) == 12 + 3 + 6
+
+
+def test_groups_are_told_with_their_intervals() -> None:
+    row = {
+        "group": "harbor",
+        "composites": 12,
+        "videos": 9,
+        "ratio": {"fmse": 0.5, "ci95": [0.4, 0.6]},
+        "worse_share": 0.25,
+        "groups": 9,
+    }
+    [line] = describe_groups({"groups": [row]})
+    words = "ratio 0.500 [0.400, 0.600], worse than untouched 25% (12 composites of 9)"
+    assert line == f"  harbor: {words}"
+    [few] = describe_groups({"groups": [{**row, "videos": 7}]})
+    assert few.endswith("(under 8 videos: no claim)")
+    [views] = describe_groups({"groups": [{**row, "groups": 2}]})
+    assert views.endswith("9, 2 views)  (under 8 views: no claim)")
+    [none] = describe_groups({"groups": [{**row, "ratio": {"fmse": None, "ci95": None}}]})
+    assert none.startswith("  harbor: ratio -, worse")
+
+
+def test_skin_lies_beside_the_masks_of_a_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skin = np.zeros((8, 10), bool)
+    skin[2:5, 3:7] = True
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / SKIN / "clip" / "object_1").mkdir(parents=True)
+    (tmp_path / "composite").mkdir()
+    write_mask(tmp_path / SKIN / "clip" / "object_1" / "00000.png", skin)
+    write_mask(tmp_path / "composite" / "00000.png", skin)
+    for mask in (Path("masks/clip/object_1"), tmp_path / "masks" / "clip" / "object_1"):
+        sample = Sample("a", "clip", None, mask, Path("composite"))
+        found = skin_of(sample, (1, 8, 10))
+        assert found is not None
+        assert np.array_equal(found[0], skin)
+    shallow = Sample("a", "clip", None, Path("object_1"), Path("composite"))
+    assert skin_of(shallow, (1, 8, 10)) is None
+
+
+def test_all_places_together_count_as_few_independent_ones(rng: np.random.Generator) -> None:
+    """H'R^-1 H and H'R^-1 r of all places, with neighbors that say much the same."""
+    places = rng.uniform(0.1, 0.9, (300, 3, 3))
+    colors = places[:, 0]
+    left = Leftover(
+        "a", "clip", colors, places[:, 1], places[:, 2], places, colors, np.zeros((3, 10))
+    )
+    rows = np.concatenate([rows_at(color) for color in colors])
+    values = (places[:, 2] - places[:, 1]).ravel()
+    sure = INDEPENDENT / 300 * (255.0 / MAP_LEVELS) ** 2
+    information, pull = left.told_everywhere()
+    np.testing.assert_allclose(information, sure * rows.T @ rows)
+    np.testing.assert_allclose(pull, sure * rows.T @ values)
+
+
+def test_what_is_left_is_measured_at_places_of_either_side(data: Path) -> None:
+    harmonizer = Harmonizer(changing_model(), precision="fp32", cut_detection=False)
+    sample = read_list(data)[0]
+    composite, target, mask = sample.read()
+    left = next(read_leftovers(data, harmonizer))
+    inside = composite[mask] / 255.0
+    known = {tuple(color) for color in np.round(inside, 6)}
+    assert all(tuple(color) in known for color in np.round(left.composite, 6))
+    assert not np.allclose(left.answer, left.composite)
+    truth = {tuple(color) for color in np.round(target[mask] / 255.0, 6)}
+    assert all(tuple(color) in truth for color in np.round(left.target, 6))
+    assert left.places.shape[1:] == (3, 3)
+    assert left.overall.shape == (3, 10)

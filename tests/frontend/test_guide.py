@@ -168,7 +168,7 @@ def test_all_that_is_said_together(node: Library, prior: Prior, rounds: int, bef
         Choice(chosen=4 - at, round=at + 1, frame=2, after_points=before * (at + 1))
         for at in range(rounds)
     ]
-    seen, dials = seen_points()[:3], SETTINGS[2]
+    seen, dials = seen_points(), SETTINGS[2]
     expected = decide(
         prior, seen, choices=choices, dials=dials, colors=scene, overall=overall, strength=0.7
     )
@@ -185,6 +185,8 @@ def test_all_that_is_said_together(node: Library, prior: Prior, rounds: int, bef
     close(found["covariance"], expected.covariance)
     for mine, theirs in zip(found["points"], expected.points, strict=True):
         close(mine["got"], theirs.got, 1e-7)
+        close(mine["levelsLeft"], theirs.levels_left, 1e-6)
+        assert mine["clipped"] is theirs.clipped
     for number, take in enumerate(node("nextTakes", said, 6, prior=prior), 1):
         asked = Choice(chosen=number, round=rounds + 1, frame=2, after_points=len(seen))
         one = decide(prior, seen, choices=[*choices, asked], colors=scene, overall=overall)
@@ -231,6 +233,7 @@ def test_a_place_means_the_same_pixels_and_the_same_map(node: Library) -> None:
         inside = matte / 255.0 >= 0.5
         close(node("diskMean", picture, *place, matte), disk_mean(frame, place, inside))
         beside = mean_beside(frame, place, matte / np.float32(255.0))
+        assert beside is not None
         close(node("meanBeside", picture, *place, matte), beside)
         expected = map_at(transform, place, height, width)
         close(node("mapAt", maps, *place, width, height), expected, 1e-6)

@@ -193,6 +193,11 @@ def test_relative_error_matches_a_loop() -> None:
         expected += (error + 2.0 * max(0.0, error - untouched)) / (untouched + 0.05) / 3
     got = losses.relative_error(predicted, composite, target, region, floor=0.05, harm_weight=2.0)
     assert float(got) == pytest.approx(expected, rel=1e-5)
+    plain = losses.relative_error(predicted, composite, target, region, floor=0.05)
+    unharmed = losses.relative_error(
+        predicted, composite, target, region, floor=0.05, harm_weight=0.0
+    )
+    assert float(plain) == float(unharmed) < float(got)
 
 
 def test_shapes_that_do_not_match_are_refused() -> None:

@@ -208,6 +208,18 @@ def test_wrong_shapes_are_refused() -> None:
     composite, mask = window()
     with pytest.raises(ShapeError, match=r"B, T, 3, H, W"):
         model()(composite, mask[:, :1])
+    with pytest.raises(ShapeError, match=r"B, T, 3, H, W"):
+        model()(torch.cat([composite, composite[:, :, :1]], dim=2), mask)
+    with pytest.raises(ShapeError, match=r"B, T, 3, H, W"):
+        model()(composite, mask[:, :, :, 1:])
+
+
+def test_a_reading_is_packed_and_taken_apart_again() -> None:
+    torch.manual_seed(0)
+    reading = LookReading(torch.randn(4, 2, 3, QUADRATIC), torch.randn(2, 4 * 5))
+    again = LookReading.unpacked(reading.packed())
+    torch.testing.assert_close(again.member_coefficients, reading.member_coefficients)
+    torch.testing.assert_close(again.hidden, reading.hidden)
 
 
 def test_a_member_alone_speaks_for_the_scenes_that_it_has_not_seen() -> None:

@@ -143,8 +143,13 @@ def test_the_figure_takes_any_name(tmp_path: Path) -> None:
     assert cv2.imread(str(tmp_path / "shares.png")) is not None
 
 
+def test_a_figure_is_the_same_file_whenever_it_is_drawn(tmp_path: Path) -> None:
+    draw_shares(study_report(made_up(5, 4)), tmp_path / "shares.svg")
+    assert "dc:date" not in (tmp_path / "shares.svg").read_text()
+
+
 def test_ranks_are_named_as_people_say_them() -> None:
-    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111)] == [
+    assert [ordinal(n) for n in (1, 2, 3, 4, 11, 12, 13, 21, 22, 101, 111, 1111)] == [
         "1st",
         "2nd",
         "3rd",
@@ -156,4 +161,5 @@ def test_ranks_are_named_as_people_say_them() -> None:
         "22nd",
         "101st",
         "111th",
+        "1111th",
     ]

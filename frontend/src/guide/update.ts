@@ -276,7 +276,7 @@ export function report(
     const got = color.map((value) => clip(value)) as unknown as Color;
     const left = rms(leftOf(word, got));
     // Black that was to be black is not cut off.
-    const loses = left > rms(leftOf(word, color as unknown as Color)) + LEVELS * CLIPPED;
+    const loses = left > LEVELS * CLIPPED;
     const other = contradicting(prior, told, place);
     return {
       number: one.number,

@@ -69,11 +69,11 @@ def mean_beside(picture: Picture, place: Place, matte: Matte) -> Color | None:
         (3,) float64 in [0, 1]; None for a place outside the frame.
     """
     height, width = matte.shape
-    column, row = (round(at) for at in place)
+    column, row = (  # the last pixel's far half lies in the frame
+        min(max(round(at), 0), size - 1) for at, size in zip(place, (width, height), strict=True)
+    )
     solid = to_unit(matte) >= INSIDE
-    if 0 <= column < width and 0 <= row < height and not solid[row, column]:
-        solid = ~solid
-    return disk_mean(picture, place, solid)
+    return disk_mean(picture, place, solid if solid[row, column] else ~solid)
 
 
 def from_reference(guide: Guide, reference: Picture | None) -> Guide:
@@ -270,6 +270,8 @@ def decide_shots(
     seen = seen_points(guide, show, side, thing, came)
     for (_, shot), rows in by_shot(seen, guide.shots).items():
         told.setdefault(shot, []).extend(rows)
+    for rows in told.values():  # of several objects, too, in the order of saying
+        rows.sort(key=lambda one: one.number)
     named = {shot: rows[0].point.frame for shot, rows in told.items()}
     led = side.of == "foreground" or side.alone
     choices = [

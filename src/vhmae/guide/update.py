@@ -260,7 +260,7 @@ class PointReport:
     levels_left: float
     """Of what was asked: root mean square over its parts, in levels of 255."""
     clipped: bool
-    """Whether the color that comes out is cut off at black or white."""
+    """Whether the color that comes out is cut off at black or white, and is not what was asked."""
     contradicts: int | None
     """Number of another point that asks for something else, where this one is left over by more
     than three deviations."""
@@ -306,8 +306,7 @@ def report(
         left = _rms(word.left(got))
         beyond = np.maximum(np.abs(made - np.clip(made, 0.0, 1.0)), np.abs(color - got))
         # Black that was to be black is not cut off.
-        loses = left > _rms(word.left(finish(one.composite, made))) + LEVELS * CLIPPED
-        clipped = bool((beyond > CLIPPED).any()) and loses
+        clipped = bool((beyond > CLIPPED).any()) and left > LEVELS * CLIPPED
         other = against[place]
         rows.append(
             PointReport(

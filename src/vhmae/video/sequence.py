@@ -166,7 +166,7 @@ def has_number(path: Path) -> bool:
 def numbered_alike(name: str) -> str:
     """A name with its place for a number in one spelling: shot.####.png is shot.%04d.png."""
     place = _place(name)
-    return name if place is None else f"{place[0]}%0{place[1]}d{place[2]}"
+    return name if place is None else f"{place[0]}%0{place[1] or 1}d{place[2]}"
 
 
 def takes_from(path: Path, output: Path) -> bool:
@@ -192,7 +192,8 @@ def takes_from(path: Path, output: Path) -> bool:
     if wanted is None:
         return False
     if place is None:  # one picture, with its number
-        return one.startswith(wanted[0]) and one.endswith(wanted[2])
+        form = f"{wanted[0]}%0{wanted[1]}d{wanted[2]}"
+        return _pattern(path.with_name(form)).fullmatch(one) is not None
     return (wanted[0], wanted[2]) == (place[0], place[2])
 
 

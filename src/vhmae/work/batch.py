@@ -21,14 +21,8 @@ from vhmae.errors import InputError, VhmaeError
 from vhmae.guide.reading import read_guide
 from vhmae.partial_output import has_parts
 from vhmae.video.pairing import numbers_of
-from vhmae.video.sequence import (
-    PICTURES,
-    files_of,
-    has_number,
-    is_pattern,
-    is_sequence,
-    takes_from,
-)
+from vhmae.video.sequence import PICTURES, files_of, has_number, is_sequence
+from vhmae.work.chains import Chains, Task, is_there
 from vhmae.work.cluster import for_another_folder, spread
 from vhmae.work.harmonize import harmonize_job
 from vhmae.work.job import HarmonizeJob
@@ -50,10 +44,6 @@ class Outcome:
     """The error, or the warnings."""
     needed: tuple[dict[str, Any], ...] = ()
     """For each shot, where one guide rules all of them: what it still needed beside the guide."""
-
-
-Task = tuple[HarmonizeJob, HarmonizeJob | None]
-"""A job, and the one whose frames its guide names, where that is another shot of the scene."""
 
 
 def of_scenes(jobs: Sequence[HarmonizeJob]) -> list[Task]:
@@ -80,7 +70,7 @@ def is_done(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> bool:
     """Whether the output is there, younger than all that it is made of. Outputs appear whole or not
     at all."""
     written = (
-        files_of(job.output) if has_number(job.output) and _exists(job.output) else [job.output]
+        files_of(job.output) if has_number(job.output) and is_there(job.output) else [job.output]
     )
     in_parts = job.resume or job.output.suffix.lower() in PICTURES
     if (in_parts and has_parts(job.output)) or not all(path.exists() for path in written):
@@ -90,7 +80,7 @@ def is_done(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> bool:
     made = min(path.stat().st_mtime for path in written)
     inputs = [*job.inputs().values(), *(() if said_of is None else said_of.inputs().values())]
     try:
-        sources = [file for path in inputs if _exists(path) for file in files_of(path)]
+        sources = [file for path in inputs if is_there(path) for file in files_of(path)]
     except InputError:  # the job itself says what is wrong with a folder
         return False
     return all(source.stat().st_mtime <= made for source in sources)
@@ -110,13 +100,6 @@ def _has_holes(job: HarmonizeJob, written: list[Path]) -> bool:
         except InputError:  # the job itself says what is wrong with it
             return False
     return not {*wanted} <= {*numbers}
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return bool(files_of(path)) if is_pattern(path) else path.exists()
-    except InputError:
-        return False
 
 
 def run_batch(
@@ -140,11 +123,12 @@ def run_batch(
         InputError: where jobs take each other's outputs, round and round.
     """
     worker = Worker()
-    for wave in _waves(of_scenes(jobs)):
+    chains = Chains(jobs)
+    for wave in chains.waves(of_scenes(jobs)):
         todo = []
         asked: dict[Path, tuple[HarmonizeJob, str]] = {}
         for job, said_of in wave:
-            if job.check and (later := _made_later(job, jobs)) is not None:
+            if job.check and (later := chains.made_later(job)) is not None:
                 told = f"{later}: is made by another line; check this one when it is there"
                 yield Outcome(str(job.composite), str(job.output), "checked", message=told)
                 continue
@@ -170,61 +154,6 @@ def run_batch(
             if ledger is not None and outcome.status == "done":
                 ledger.keep(*asked[Path(outcome.out).absolute()])
             yield outcome
-
-
-def _made_later(job: HarmonizeJob, jobs: Sequence[HarmonizeJob]) -> Path | None:
-    """What a job needs that is not there yet, where other lines will make all of it."""
-    missing = [path for path in job.inputs().values() if not _exists(path)]
-    made = all(
-        any(takes_from(path, other.output) for other in jobs if other is not job)
-        for path in missing
-    )
-    return missing[0] if missing and made else None
-
-
-def _waves(jobs: Sequence[Task]) -> list[list[Task]]:
-    """Jobs in the order of the table, but each after those whose outputs it takes.
-
-    Raises:
-        InputError: where jobs take each other's outputs.
-    """
-    made = {job.output.resolve(): number for number, (job, _) in enumerate(jobs)}
-    pictures: dict[Path, list[int]] = {}  # they are named in several ways
-    for number, (job, _) in enumerate(jobs):
-        if job.output.suffix.lower() in PICTURES:
-            pictures.setdefault(job.output.parent.resolve(), []).append(number)
-
-    def taken(job: HarmonizeJob | None) -> set[int]:
-        found: set[int] = set()
-        for path in () if job is None else job.inputs().values():
-            source = path.resolve()
-            if source in made:
-                found.add(made[source])
-            for number in (*pictures.get(source, ()), *pictures.get(source.parent, ())):
-                if takes_from(path, jobs[number][0].output):
-                    found.add(number)
-        return found
-
-    needs = [taken(job) | taken(said_of) for job, said_of in jobs]
-    left, waves = dict(enumerate(jobs)), []
-    while left:
-        wave = [number for number in left if not (needs[number] - {number}) & left.keys()]
-        if not wave:
-            loop = _loop({number: needs[number] & left.keys() for number in left})
-            outputs = ", ".join(str(left[number][0].output) for number in loop)
-            raise InputError(f"{outputs}: are made of one another; give the jobs other outputs")
-        waves.append([left.pop(number) for number in wave])
-    return waves
-
-
-def _loop(needs: dict[int, set[int]]) -> list[int]:
-    """Some that need each other, round and round, where each needs another."""
-    way: list[int] = []
-    at = next(iter(needs))
-    while at not in way:
-        way.append(at)
-        at = min(needs[at] - {at})
-    return way[way.index(at) :]
 
 
 class Worker:

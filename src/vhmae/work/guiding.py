@@ -197,8 +197,11 @@ class Hearing:
         for number, point in enumerate(stored.points, 1):
             if not told.startswith(f"point {number} (") or "outside the mask" not in told:
                 continue
-            column, row = (round(at) for at in point.at)
             covers = self.analysis.covers(self.named.read(point.frame)[0].mattes)
+            sizes = covers[0].shape[::-1]
+            column, row = (
+                min(max(round(at), 0), size - 1) for at, size in zip(point.at, sizes, strict=True)
+            )
             for thing, cover in zip(self.analysis.objects, covers, strict=True):
                 if (
                     thing not in (point.object, BACKGROUND)
@@ -349,6 +352,8 @@ def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
     if not listeners[0].guide:
         return told_of_skin(job, harmonizer.network)
     unheard = set.intersection(*({*listener.unheard} for listener in listeners))
+    chosen = {choice.frame for choice in listeners[0].guide.choices}  # the first side's alone
+    unheard |= chosen & {*listeners[0].unheard}
     frames = ", ".join(map(str, sorted(unheard)))
     told = f"`guide`: frames {frames} did not come or show no foreground: what names them was not "
     warnings = [*find_prior(job.weights)[1], *told_of_points(_stream_rows(harmonizer))]

@@ -134,7 +134,10 @@ def harmonize_job(
                 f"`guide`: is said of {said_of.composite}, whose mask the work makes: not heard"
             )
             return {**bare, "job": values_to_json(job), "warnings": [*bare["warnings"], unheard]}
-        # The shot that the guide was said of is looked at again, and its mask is gone.
+        # The shot that the guide was said of is looked at again, and its mask is gone: made anew
+        # each time, it is no file that a stopped run could find again.
+        job = dataclasses.replace(job, resume=False)
+        _opened(dataclasses.replace(job, words=GuideOptions()), network, None)
         place = job.output.with_name(f"{job.output.name}.scene")
         with _masked(said_of, said_of.matte, place) as led:
             return harmonize_job(job, network, led, on_progress)
