@@ -78,8 +78,8 @@ def _interval(ends: list[float]) -> str:
 
 def _pair(row: dict[str, Any], other: dict[str, Any]) -> str:
     """The difference of two reports with its interval; empty where one has no rows to pair."""
-    if "composites_detail" not in row or "composites_detail" not in other:
-        return ""
+    if "composites_detail" not in row or "composites_detail" not in other or "groups" in row:
+        return ""  # of real light the leading composites tell, not night against day
     found = paired_difference(row, other)["ratio_difference"]
     return f"{found['mean']:+.3f} {_interval(found['ci95'])}"
 

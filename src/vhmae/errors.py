@@ -62,8 +62,10 @@ class InputError(VhmaeError):
 
 def mended_by(error: Exception) -> str:
     """What mends that a file could not be written: room on the disk, or another form of it."""
-    is_full = getattr(error, "errno", None) in DISK_ERRORS
-    return "check the space on the disk" if is_full else "try another `codec` or `pix_fmt`"
+    code = getattr(error, "errno", None)
+    if code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, None):
+        return "try another `codec` or `pix_fmt`"
+    return "check the space on the disk" + ("" if code in DISK_ERRORS else " and the permissions")
 
 
 class MissingMatte(InputError):

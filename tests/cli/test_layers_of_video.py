@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import types
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,7 @@ from vhmae.cli import main
 from vhmae.color.srgb import linear
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
+from vhmae.grade.shots import graded_file
 from vhmae.model.weights import save_model
 from vhmae.video.layers import LayeredSource
 from vhmae.video.matte import open_matte
@@ -278,6 +280,9 @@ def test_layers_of_uneven_times_are_laid_by_time(tmp_path: Path) -> None:
     for first in (0, 3):
         shown = [int(timed.image.planes[0][0, 0]) for timed, _ in laid.read(first)]
         assert shown == [50, 70, 90, 110, 110, 110, 110, 110, 130, 150][first:]
+    assert [laid.place(number) for number in (0, 3, 7, 9, 10)] == [0, 3, 3, 5, -1]
+    with pytest.raises(InputError, match="conform it first"):
+        graded_file(types.SimpleNamespace(info=back, layers=laid), "foreground")  # type: ignore[arg-type]
     longer = video("long.mkv", list(range(0, 600, 40)), [200] * 15)
     with pytest.raises(InputError, match=r"ends before frame 10 of long\.mkv"):
         LayeredSource(longer, front, mattes, Placement(), 15)

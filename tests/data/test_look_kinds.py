@@ -176,6 +176,8 @@ def test_half_of_the_drawn_looks_have_haze_and_the_others_either_contrast_or_gam
     assert hazes.min() == 0.0
     assert 0.2 < hazes.max() <= 0.3
     assert all((look.contrast == 1.0) != (look.gamma == 1.0) for look in drawn)
+    tinted = np.std([np.log2(look.haze_color[0] / look.haze_color[2]) for look in drawn])
+    assert tinted == pytest.approx(0.25 * math.sqrt(2.0), rel=0.15)
     for name, low, high in (("contrast", 0.75, 1.3), ("gamma", 0.8, 1.25), ("knee", 0.5, 1.0)):
         values = [getattr(look, name) for look in drawn]
         assert low <= min(values) < 0.9 * high

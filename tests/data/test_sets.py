@@ -465,3 +465,16 @@ def test_looks_without_what_they_are_drawn_from_are_refused_before_the_work(
 ) -> None:
     with pytest.raises(InputError, match=f"`shifts` {shift}: needs .*; pass `{needs}` FILE"):
         SynthesisRecipe(videos=videos, shifts=("photo", shift))
+
+
+def test_a_set_of_real_composites_has_no_targets_and_tells_so_by_a_dash(tmp_path: Path) -> None:
+    for folder in ("mask/a/1", "composite/a/1", "real/a/1", "composite/a/2"):
+        (tmp_path / folder).mkdir(parents=True)
+    lines = "- mask/a/1 composite/a/1\nreal/a/1 mask/a/1 composite/a/2\n"
+    (tmp_path / "test_list.txt").write_text(lines)
+    first, second = read_list(tmp_path)
+    assert (first.real, second.real) == (None, tmp_path / "real/a/1")
+    assert (first.name, first.video) == ("a/1", "a")
+    (tmp_path / "test_list.txt").write_text(lines.replace("composite/a/2", "composite/a/1"))
+    with pytest.raises(InputError, match="line 2 names composite/a/1 again, after line 1"):
+        read_list(tmp_path)

@@ -34,7 +34,7 @@ from vhmae.evaluation.groups import describe_groups, ratio_interval, read_journa
 from vhmae.evaluation.leftovers import INDEPENDENT, Leftover, read_leftovers
 from vhmae.evaluation.methods import Method, find_method
 from vhmae.evaluation.pooling import CompositeScore, paired_difference
-from vhmae.evaluation.runner import evaluate
+from vhmae.evaluation.runner import BIN_EDGES, evaluate
 from vhmae.evaluation.skin import (
     describe_skin,
     hue_error,
@@ -294,6 +294,16 @@ def test_a_report_says_what_was_made_and_what_could_be(data: Path) -> None:
     assert first.endswith("(under 8 views: no claim)")
 
 
+def test_composites_are_binned_by_their_foregrounds_share(data: Path) -> None:
+    assert BIN_EDGES == (0.0, 0.05, 0.15, 0.30, 0.50, 0.70, 1.0)
+    report = evaluate(data, find_method("composite", data), ("fmse",))
+    shares = [sample.read()[2].mean() for sample in read_list(data)]
+    for row in report["bins"]:
+        inside = [share for share in shares if row["from"] <= share < row["to"]]
+        assert row["composites"] == len(inside)
+    assert sum(row["composites"] for row in report["bins"]) == len(shares)
+
+
 def test_skin_is_read_at_the_size_that_is_scored(data: Path) -> None:
     report = evaluate(data, find_method("composite", data), ("fmse",), size=48)
     assert report["skin"]["ratio"] == 1.0
@@ -386,6 +396,7 @@ def test_what_is_left_is_measured_at_places_of_either_side(data: Path) -> None:
     known = {tuple(color) for color in np.round(inside, 6)}
     assert all(tuple(color) in known for color in np.round(left.composite, 6))
     assert not np.allclose(left.answer, left.composite)
+    assert not np.allclose(left.answer, left.target)
     truth = {tuple(color) for color in np.round(target[mask] / 255.0, 6)}
     assert all(tuple(color) in truth for color in np.round(left.target, 6))
     assert left.places.shape[1:] == (3, 3)

@@ -88,6 +88,15 @@ def test_a_tube_is_the_same_in_every_frame() -> None:
     assert torch.equal(masked, masked[:, :1].expand(-1, 4, -1))
 
 
+def test_blocks_lie_anywhere_in_the_frame() -> None:
+    hidden = [
+        block_masking(TokenGrid(1, 1, 6, 6), 0.2, torch.Generator().manual_seed(seed)).view(6, 6)
+        for seed in range(60)
+    ]
+    shown = torch.stack(hidden).float().mean(dim=0)
+    assert shown[[0, 0, -1, -1], [0, -1, 0, -1]].min() > 0.0  # each corner
+
+
 def test_a_block_is_one_rectangle() -> None:
     masked = block_masking(TokenGrid(1, 2, 12, 12), 0.3)[0, :144].reshape(12, 12)
     rows, columns = masked.any(1).nonzero().flatten(), masked.any(0).nonzero().flatten()

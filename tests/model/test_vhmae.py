@@ -442,3 +442,15 @@ def test_content_reaches_the_drawing_where_the_encoder_sees_everything() -> None
         for parameter in network.pattern_alignment.parameters():
             parameter.zero_()
         assert not torch.allclose(network(composite, mask).frames, before)
+
+
+def test_patches_go_in_between_minus_one_and_one() -> None:
+    """As the paper's own normalization has it: mid gray is nothing."""
+    composite, mask = window()
+    seen: list[torch.Tensor] = []
+    network = model()
+    network.get_submodule("embed").register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.no_grad():
+        for level in (0.0, 0.5, 1.0):
+            network(torch.full_like(composite, level), mask)
+    assert [float(one.unique()) for one in seen] == [-1.0, 0.0, 1.0]

@@ -16,6 +16,7 @@ import pytest
 from tests.support.scenes import write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
+from vhmae.video.coded_pictures import frame_counter
 from vhmae.video.encoders import choose_encoder, pixel_format
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
@@ -113,13 +114,27 @@ def fields(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("suffix", ["ts", "mkv"])
 def test_two_fields_are_one_frame(suffix: str, fields: dict[str, Path], tmp_path: Path) -> None:
     info = probe_video(fields[suffix])
-    assert info.frames == FRAMES
+    assert (info.frames, info.fps) == (FRAMES, 25)
+    assert info.duration_seconds == pytest.approx(FRAMES / 25)
     assert [frame.index for frame in read_frames(info)] == list(range(FRAMES))
-    masks = np.zeros((FRAMES, SIDE, SIDE), bool)
-    masks[:, 10:30, 10:30] = True
-    write_mask_bits(masks, tmp_path / "m.npz")
-    run = ["harmonize", str(fields[suffix]), "--mask", str(tmp_path / "m.npz"), "--strict", "-q"]
-    assert main([*run, "-o", str(tmp_path / "o.mkv")]) == 0
+    masks = np.zeros((FRAMES, SIDE, SIDE), np.uint8)
+    masks[:, 10:30, 10:30] = 255
+    mask = write_video(tmp_path / "m.mkv", masks)
+    assert probe_video(mask).fps == 25
+    run = ["harmonize", str(fields[suffix]), "--mask", str(mask), "--strict", "-q"]
+    for name in ("o.mkv", "o.avi", "o.mp4"):
+        assert main([*run, "-o", str(tmp_path / name)]) == 0, name
+        made = probe_video(tmp_path / name)
+        assert (made.frames, round(float(made.fps))) == (FRAMES, 25), name
+
+
+@pytest.mark.parametrize(
+    "head", ["0164001fffe10000", "0164001fffe1000867000000000000000000", "00000001670000000000"]
+)
+def test_a_damaged_head_is_no_fault_of_ours(head: str) -> None:
+    begins = frame_counter("h264", bytes.fromhex(head))
+    assert begins(b"\0\0\0\1\x65" + bytes(40))
+    assert begins(bytes(8))
 
 
 def textured(number: int) -> np.ndarray:
@@ -207,6 +222,9 @@ def test_captures_of_screens_stay_in_rgb(tmp_path: Path) -> None:
     before, after = harmonized(video, tmp_path, "--strict")
     assert probe_video(tmp_path / "o.mp4").pixel_format == "gbrp"
     assert np.abs(before - after).mean() < 2.0
+    asked = harmonized(video, tmp_path, "--pix-fmt", "yuv420p")
+    assert probe_video(tmp_path / "o.mp4").pixel_format == "yuv420p"
+    assert len(asked[1]) == FRAMES
     pictures = probe_video(write_video(tmp_path / "p.mkv", np.zeros((2, 64, 64, 3), np.uint8)))
     assert choose_encoder("libx264", pictures) == "libx264"
 

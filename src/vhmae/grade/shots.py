@@ -220,6 +220,11 @@ def graded_file(sources: Sources, side: SideName) -> VideoInfo:
     if layers is None or side == "background":
         return whole
     own = layers.foreground
+    if layers.by_time:
+        raise InputError(
+            f"{own.path}: is laid by its times, which are uneven or the background's are: a grade "
+            "could not say which of its frames it is for; conform it first"
+        )
     if own.frames > 1:
         return own
     return dataclasses.replace(own, frames=whole.frames, fps=whole.fps, numbers=None)

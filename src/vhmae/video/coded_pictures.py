@@ -7,7 +7,9 @@ would put every mask, cut and time beside another frame than its own.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import Any
 
 _SPS, _SLICES = 7, (1, 5)
@@ -36,6 +38,19 @@ def frame_counter(codec: str, extradata: bytes | None) -> Callable[[Any], bool]:
     return lambda packet: True
 
 
+def rate_of_frames(told: Fraction, packets: int, frames: int, seconds: float) -> Fraction:
+    """Frames a second, where what a file tells may count the fields of its frames.
+
+    Args:
+        told: what it tells.
+        seconds: from the first frame to the last.
+    """
+    if packets == frames or frames < 2 or seconds <= 0.0:
+        return told
+    measured = (frames - 1) / seconds
+    return min((told, told / 2), key=lambda rate: abs(float(rate) - measured))
+
+
 class _Fields:
     """H.264's fields: the second of a pair has the frame number of the first, and the other
     parity."""
@@ -47,6 +62,10 @@ class _Fields:
         self._planes_apart = False
         self._open: tuple[int, bool] | None = None
         """Frame number and parity of a field that waits for its other one."""
+        with contextlib.suppress(IndexError, ValueError):  # damaged: packets may have them, too
+            self._read_head(extradata)
+
+    def _read_head(self, extradata: bytes) -> None:
         if extradata[:1] == b"\x01" and len(extradata) > 6:
             self._length = (extradata[4] & 3) + 1
             place = 6

@@ -90,13 +90,19 @@ RATES_ONLY = ("mpeg4", "mpeg2video")
 """These know frame rates only, no time stamps, and 16 bits of them."""
 
 
-def choose_encoder(codec: str | None, source: VideoInfo) -> str:
-    """The encoder of a codec's or encoder's name; by default that of the source's family."""
+def choose_encoder(codec: str | None, source: VideoInfo, pix_fmt: str | None = None) -> str:
+    """The encoder of a codec's or encoder's name; by default that of the source's family.
+
+    Args:
+        pix_fmt: what is asked for, if anything.
+    """
     encoder = codec or (
         "libx264" if source.files is not None else ENCODERS.get(source.codec, "libx264")
     )
-    if codec is None and encoder == "libx264" and source.codec == "h264" and _is_rgb(source):
-        encoder = "libx264rgb"  # captures of screens
+    asked_rgb = pix_fmt is None or pix_fmt.startswith(("rgb", "bgr", "gbr"))
+    is_capture = source.codec == "h264" and _is_rgb(source)  # of a screen
+    if codec is None and encoder == "libx264" and is_capture and asked_rgb:
+        encoder = "libx264rgb"
     encoder = ENCODERS.get(encoder, encoder)
     if encoder in RATES_ONLY and not is_even(source):
         if codec is not None:

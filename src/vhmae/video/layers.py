@@ -198,14 +198,14 @@ class LayeredSource:
                 as it is, and is the last, since the foreground may have ended there.
         """
         still = self.foreground.frames == 1
-        fronts = self._fronts(0 if still else max(0, self._place(first)))
+        fronts = self._fronts(0 if still else max(0, self.place(first)))
         coming = next(fronts, None)
         front: tuple[TimedFrame, Array] | None = None
         for timed in read_frames(self.background, first=first):
             if is_past(timed):
                 yield timed, np.zeros((timed.image.height, timed.image.width), np.uint16)
                 return
-            place = self._place(timed.index)
+            place = self.place(timed.index)
             while coming is not None and (
                 front is None or (not still and coming[0].index <= place)
             ):
@@ -220,7 +220,12 @@ class LayeredSource:
                 self.lost.add(timed.index)
             yield self._laid(timed, front[0].image, front[1])
 
-    def _place(self, index: int) -> int:
+    @property
+    def by_time(self) -> bool:
+        """Whether the foreground's frames are laid by their times, not one by one."""
+        return self._places is not None
+
+    def place(self, index: int) -> int:
         """The foreground's frame of one of the background's, -1 where it has ended."""
         if self._places is None:
             return index

@@ -17,7 +17,7 @@ from vhmae.color.light import LIGHT, Curve, HdrSpace, LightSpace, Primaries
 from vhmae.color.yuv import ColorEncoding, Matrix
 from vhmae.errors import InputError
 from vhmae.memory import check_memory
-from vhmae.video.coded_pictures import frame_counter
+from vhmae.video.coded_pictures import frame_counter, rate_of_frames
 from vhmae.video.hdr import HdrMetadata, dolby_configuration, read_metadata
 from vhmae.video.planes import format_bytes
 from vhmae.video.side_data import display_matrix, shown_by
@@ -256,7 +256,7 @@ def probe_video(
     with open_video(path, what) as container:
         stream = video_stream(container)
         context = stream.codec_context
-        ticks = 0
+        ticks = packets = 0
         shown: list[int | None] = []
         decoded: list[int | None] = []
         named = ("", None) if context is None else (context.name, context.extradata)
@@ -266,8 +266,11 @@ def probe_video(
                 stream
             ):  # counted one by one: the packets of a long file would fill the memory
                 if packet.size and not packet.is_discard:
-                    ticks += packet.duration or 0
-                    if not begins(packet):
+                    packets += 1
+                    is_frame = begins(packet)
+                    if is_frame or named[0] != "vp8":  # a field lasts, what is hidden does not
+                        ticks += packet.duration or 0
+                    if not is_frame:
                         continue
                     shown.append(packet.pts)
                     decoded.append(packet.dts)
@@ -296,10 +299,13 @@ def probe_video(
                 f"{path}: has no frames that can be decoded; make it again or repair it"
             )
         info = describe_stream(stream, path, colorspace, space)
+        between = float((max(known) - min(known)) * tick) if known else 0.0
+        fps = rate_of_frames(info.fps, packets, len(times), between)
+        info = dataclasses.replace(info, fps=fps)
         matrix = display_matrix(first)
         mirrored, turned = shown_by(matrix)
         # The last frame lasts as long as one at the average rate, where nothing else is said.
-        span = float((max(known) - min(known)) * tick + 1 / info.fps) if known else 0.0
+        span = between + float(1 / info.fps) if known else 0.0
         return dataclasses.replace(
             info,
             frames=len(times),

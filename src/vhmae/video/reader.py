@@ -132,7 +132,8 @@ def _decoded(info: VideoInfo, start: int, threads: int) -> Generator[TimedFrame,
                 try:
                     frames = decoder.decode(packet)
                 except av.error.InvalidDataError:
-                    if packet.size and not info.stamped:  # those after it keep their numbers
+                    # Those after it keep their numbers, where each packet is a frame by itself.
+                    if packet.size and not info.stamped:
                         index += 1
                     continue
                 for stored in frames:

@@ -105,7 +105,7 @@ class VideoWriter(FrameWriter):
         self._companions: Companions | None = None
         self._flushed = False
         self._store, self._encodes = store, not joined
-        encoder = choose_encoder(codec, source)
+        encoder = choose_encoder(codec, source, pix_fmt)
         name = pixel_format(encoder, source, pix_fmt)
         if output.suffix.lower() == ".avi" and not is_even(source):
             raise InputError(

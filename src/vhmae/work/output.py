@@ -111,7 +111,7 @@ class Output:
     def encoder(self) -> str:
         if self.is_pictures:
             return picture_encoder(self.job.output)
-        return choose_encoder(self.codec, self.info)
+        return choose_encoder(self.codec, self.info, self.job.pix_fmt)
 
     @property
     def space_name(self) -> str:
