@@ -3,6 +3,7 @@ decodes and never shows."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -16,10 +17,12 @@ import pytest
 from tests.support.scenes import write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
+from vhmae.errors import VhmaeError
 from vhmae.video.coded_pictures import frame_counter
 from vhmae.video.encoders import choose_encoder, pixel_format
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
+from vhmae.video.writer import VideoWriter
 
 FRAMES, SIDE = 10, 64
 
@@ -260,3 +263,27 @@ def test_what_is_not_written_is_one_line(
     run = ["harmonize", str(video), "--mask", str(tmp_path / "m.npz"), *flags]
     assert main([*run, "-o", str(tmp_path / "o.mkv")]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_disk_that_fills_while_parts_are_joined_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = coded(tmp_path / "v.mkv", "ffv1", "yuv420p")
+    writer = VideoWriter(tmp_path / "o.mkv", probe_video(video), codec="ffv1", joined=True)
+
+    class Full:
+        def mux_one(self, packet: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device", str(tmp_path / ".o.part"))
+
+    with monkeypatch.context() as patched, av.open(video) as source:
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        patched.setattr("vhmae.video.writer.read_packets", lambda path: packets)
+        patched.setattr("vhmae.video.writer.presentation_times", lambda path: [*range(FRAMES)])
+        patched.setattr(writer, "_container", Full())
+        with pytest.raises(VhmaeError) as told:
+            writer.copy(video)
+    writer.abandon()
+    assert str(told.value) == (
+        f"{tmp_path / 'o.mkv'}: joining failed at frame 0 (No space left on device); check the "
+        "space on the disk, and resume"
+    )

@@ -307,7 +307,13 @@ class VideoWriter(FrameWriter):
                 self._times.append(packet.pts * packet.time_base)
             self._copy_companions(float(packet.dts * packet.time_base))
             packet.stream = self._stream
-            self._container.mux_one(packet)
+            try:
+                self._container.mux_one(packet)
+            except (av.error.FFmpegError, OSError) as error:
+                raise VhmaeError(
+                    f"{self.output}: joining failed at frame {self.frames} ({error.strerror}); "
+                    f"{mended_by(error)}, and resume"
+                ) from None
             self.frames += 1
 
     @property
