@@ -1,7 +1,7 @@
 """Table 1 on equal terms: every compared method trained on composites of one kind, scored by the
 same code.
 
-python benchmarks/table1.py --data DATA --runs RUNS --work FOLDER [--sets FOLDER] [--only ROW,...]
+python benchmarks/table1.py [--data DATA] [--runs RUNS] [--work WORK] [--sets FOLDER] [--only ...]
 
 RUNS holds a folder for each recipe of configs/comparators, with the weights that `vhmae train` left
 there; a row whose weights are not there is left out, and said. WORK keeps the whole report of each
@@ -19,6 +19,7 @@ import argparse
 import dataclasses
 import functools
 import json
+import os
 import re
 import sys
 import tempfile
@@ -302,11 +303,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    known = os.environ.get("VHMAE_DATA")
     parser.add_argument(
-        "--runs", type=Path, required=True, help="folder of trained weights, a folder a row"
+        "--data", type=Path, default=known, required=known is None, help="(VHMAE_DATA)"
     )
-    parser.add_argument("--work", type=Path, required=True, help="folder that keeps whole reports")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        help="folder of trained weights, a folder a row (runs)",
+    )
+    parser.add_argument(
+        "--work", type=Path, default=Path("work"), help="folder that keeps whole reports (work)"
+    )
     parser.add_argument("--sets", type=Path, help="folder that keeps the made sets")
     parser.add_argument("--cache", type=Path, help="folder that keeps the decoded sets")
     parser.add_argument("--only", default=",".join(row.name for row in ROWS), metavar="ROW,...")
