@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from tests.support.networks import changing_model, model, window
 from tests.support.scenes import moving_scene
-from vhmae.engine.estimation import KeyFrame, share_kept
+from vhmae.engine.estimation import KeyFrame, _changes, share_kept
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.rendering import FrameTransform
+from vhmae.engine.networks import Answer
+from vhmae.engine.rendering import FrameTransform, PixelChange
 from vhmae.engine.settings import STRIDES
 from vhmae.engine.sight import thumbnail_of
 from vhmae.engine.smoothing import SMOOTHING_FRAMES, Estimate, smoothed
@@ -479,3 +480,10 @@ def test_fewer_masks_than_frames_are_told() -> None:
         list(own.harmonize(frames, masks[:3]))
     with pytest.raises(ShapeError, match="a frame as a NumPy array, got list"):
         own.step([[1, 2]], masks[0])  # type: ignore[arg-type]
+
+
+def test_what_has_no_maps_of_cells_is_what_is_drawn() -> None:
+    drawn = np.zeros((2, 8, 8, 3), np.float32)
+    for overall in (None, np.zeros((3, 10), np.float32)):
+        changes = _changes(Answer(overall, None, drawn, 0.0))
+        assert [type(one) for one in changes] == [PixelChange, PixelChange]

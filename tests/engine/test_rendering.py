@@ -13,11 +13,13 @@ from tests.support.scenes import moving_scene
 from vhmae.color.yuv import ColorEncoding
 from vhmae.engine.rendering import (
     FrameTransform,
+    KeepingChange,
     PixelChange,
     load_compiled,
     render_planes,
     render_rgb,
 )
+from vhmae.guide.colors import rows_at
 from vhmae.model.heads import Transform
 from vhmae.video.planes import Box, PlanarFrame
 
@@ -163,3 +165,14 @@ def test_what_is_loaded_beforehand_is_what_frames_need(bits: int) -> None:
         [sys.executable, "-c", LOADED, str(bits)], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
+
+
+def test_what_keeps_something_ends_at_white() -> None:
+    """A red that is lifted and keeps its saturation would lie beyond what there is."""
+    overall = np.zeros((3, 10), np.float32)
+    overall[:, np.flatnonzero(rows_at(np.zeros(3))[0])] = 0.4
+    lifted = FrameTransform(overall, np.zeros((2, 2, 3, 4), np.float32))
+    rgb = np.broadcast_to(np.float32([0.9, 0.5, 0.5])[:, None, None], (3, 4, 4))
+    changed = rgb + KeepingChange(lifted, ("saturation",)).change(rgb, Box(0, 0, 4, 4), 4, 4)
+    assert changed.max() == pytest.approx(1.0)
+    assert 0.7 < changed.min() < 0.9
