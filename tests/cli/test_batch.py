@@ -30,6 +30,10 @@ from vhmae.work.jobs_table import read_jobs
 FRAMES = 8
 
 
+def word_at(frame: int) -> dict[str, object]:
+    return {"frame": frame, "at": [30, 30], "is": "brightness", "to": 0.5}
+
+
 @pytest.fixture
 def work(tmp_path: Path) -> Path:
     for name in ("one", "two"):
@@ -304,6 +308,17 @@ def test_what_takes_another_jobs_output_waits_for_it(work: Path) -> None:
     assert (work / "out" / "2.mkv").stat().st_mtime >= (work / "out" / "1.mkv").stat().st_mtime
 
 
+def test_a_scene_whose_leader_is_made_first_is_checked(work: Path) -> None:
+    guide = {"schema": 1, "shots": "all", "points": [word_at(2)]}
+    (work / "g.json").write_text(json.dumps(guide))
+    table = (
+        "composite,mask,out,guide\none.mkv,one.npz,mid.mkv,\nmid.mkv,one.npz,b.mkv,g.json\n"
+        "two.mkv,two.npz,d.mkv,g.json\n"
+    )
+    code, report = batch(work, table, "--check")
+    assert (code, report["checked"]) == (0, 3), report
+
+
 def test_jobs_that_wait_for_each_other_are_refused(
     work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -313,8 +328,7 @@ def test_jobs_that_wait_for_each_other_are_refused(
 
 
 def test_a_scenes_leader_is_made_before_those_that_hear_its_guide(work: Path) -> None:
-    word = {"frame": 2, "at": [30, 30], "is": "brightness", "to": 0.5}
-    guide = {"schema": 1, "shots": "all", "points": [word]}
+    guide = {"schema": 1, "shots": "all", "points": [word_at(2)]}
     (work / "g.json").write_text(json.dumps(guide))
     table = (
         "composite,mask,out,guide\none.mkv,one.npz,n1.mkv,\nn1.mkv,one.npz,n2.mkv,\n"

@@ -164,6 +164,11 @@ def test_outputs_that_are_spelled_otherwise_are_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "output", "is_its"),
     [
+        ("o/shot-0001.png", "o/shot-%04d.png", True),
+        ("o/a-12.png", "o/a-%d.png", True),
+        ("o/f-004.png", "o/f-###.png", True),
+        ("o/take20007.png", "o/take2%04d.png", True),
+        ("o/s.-003.png", "o/s.%04d.png", True),
         ("o/f.%04d.png", "o/f.####.png", True),
         ("o/f.*.png", "o/f.%04d.png", True),
         ("o/f.1001-1024.png", "o/f.%04d.png", True),
@@ -187,6 +192,8 @@ def test_what_takes_an_output_is_known_by_names(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert takes_from(Path(path), Path(output)) is is_its
+    job = HarmonizeJob(composite=Path("a"), masks=(Path("m"),), output=Path(output))
+    assert (Chains([job]).makers(Path(path)) == {0}) is is_its
 
 
 def test_a_chain_is_checked_as_far_as_it_is_there(

@@ -281,8 +281,10 @@ def test_layers_of_uneven_times_are_laid_by_time(tmp_path: Path) -> None:
         shown = [int(timed.image.planes[0][0, 0]) for timed, _ in laid.read(first)]
         assert shown == [50, 70, 90, 110, 110, 110, 110, 110, 130, 150][first:]
     assert [laid.place(number) for number in (0, 3, 7, 9, 10)] == [0, 3, 3, 5, -1]
+    sources: Any = types.SimpleNamespace(info=back, layers=laid)
+    assert graded_file(sources, "foreground") is front
     with pytest.raises(InputError, match="conform it first"):
-        graded_file(types.SimpleNamespace(info=back, layers=laid), "foreground")  # type: ignore[arg-type]
+        graded_file(sources, "foreground", is_timed=True)
     longer = video("long.mkv", list(range(0, 600, 40)), [200] * 15)
     with pytest.raises(InputError, match=r"ends before frame 10 of long\.mkv"):
         LayeredSource(longer, front, mattes, Placement(), 15)

@@ -172,7 +172,7 @@ def test_what_keeps_something_ends_at_white() -> None:
     overall = np.zeros((3, 10), np.float32)
     overall[:, np.flatnonzero(rows_at(np.zeros(3))[0])] = 0.4
     lifted = FrameTransform(overall, np.zeros((2, 2, 3, 4), np.float32))
-    rgb = np.broadcast_to(np.float32([0.9, 0.5, 0.5])[:, None, None], (3, 4, 4))
+    rgb = np.broadcast_to(np.array([0.9, 0.5, 0.5], np.float32)[:, None, None], (3, 4, 4))
     changed = rgb + KeepingChange(lifted, ("saturation",)).change(rgb, Box(0, 0, 4, 4), 4, 4)
     assert changed.max() == pytest.approx(1.0)
     assert 0.7 < changed.min() < 0.9

@@ -234,6 +234,19 @@ def test_black_that_was_to_be_black_is_not_told_as_cut_off() -> None:
     assert not row.clipped
 
 
+def test_what_strength_leaves_undone_is_not_told_as_cut_off() -> None:
+    """One channel goes a little beyond black; what is left is left by the strength."""
+    place = np.array([0.4, 0.3, 0.0])
+    said = Point(kind="target", at=(0, 0), to=(0.6, 0.45, 0.0))
+    one = Seen(said, 1, 0, place, place, 1.5 * place)
+    change = np.zeros((3, SIZE // 3))
+    bias = np.flatnonzero(rows_at(np.zeros(3))[0])
+    change[:, bias] = np.array([0.2, 0.15, -0.02])[:, None]
+    row = report(loose_prior(), [one], change.ravel(), strength=0.5)[0]
+    assert row.levels_left > 10.0
+    assert not row.clipped
+
+
 def test_strength_goes_a_part_of_the_way() -> None:
     one = seen("keep")
     row = report(loose_prior(), [one], np.zeros(SIZE), strength=0.5)[0]

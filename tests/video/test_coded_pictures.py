@@ -18,7 +18,7 @@ from tests.support.scenes import write_video
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import VhmaeError
-from vhmae.video.coded_pictures import frame_counter
+from vhmae.video.coded_pictures import frame_counter, rate_of_frames
 from vhmae.video.encoders import choose_encoder, pixel_format
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import read_frames
@@ -129,6 +129,15 @@ def test_two_fields_are_one_frame(suffix: str, fields: dict[str, Path], tmp_path
         assert main([*run, "-o", str(tmp_path / name)]) == 0, name
         made = probe_video(tmp_path / name)
         assert (made.frames, round(float(made.fps))) == (FRAMES, 25), name
+
+
+def test_rates_are_those_of_frames() -> None:
+    """Files tell the mean of packets, of fields or of what is shown; fields and frames may mix."""
+    film = Fraction(30000, 1001)
+    assert rate_of_frames(2 * film, 40, 20, float(19 / film)) == film
+    assert rate_of_frames(film, 40, 20, float(19 / film)) == film
+    assert rate_of_frames(Fraction(75, 2), 15, 10, 9 / 25) == 25
+    assert rate_of_frames(film, 20, 20, 1.0) == film
 
 
 @pytest.mark.parametrize(

@@ -275,8 +275,9 @@ export function report(
     const color = full.map((value, i) => one.composite[i]! + part * (value - one.composite[i]!));
     const got = color.map((value) => clip(value)) as unknown as Color;
     const left = rms(leftOf(word, got));
-    // Black that was to be black is not cut off.
-    const loses = left > LEVELS * CLIPPED;
+    // Black that was to be black is not cut off; of a part of the way, more is left anyway.
+    const uncut = part === 1 ? 0 : rms(leftOf(word, color as unknown as Color));
+    const loses = left > uncut + LEVELS * CLIPPED;
     const other = contradicting(prior, told, place);
     return {
       number: one.number,

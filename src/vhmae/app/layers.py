@@ -32,7 +32,7 @@ def layer_picture(clip: OpenClip, layer: str, number: int) -> bytes:
             raise InputError(f"frame {number} of the background cannot be decoded")
         return png(_scaled(to_uint8(timed.image.rgb()), scale))
     at = 0 if layers.foreground.frames == 1 else layers.place(number)
-    timed = next(read_frames(layers.foreground, first=at), None)
+    timed = next(read_frames(layers.foreground, first=at), None) if at >= 0 else None
     if timed is None:
         raise InputError(f"frame {number} of the foreground cannot be decoded")
     if layers.mattes is None:

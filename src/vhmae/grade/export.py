@@ -77,8 +77,9 @@ def export_grades(job: ExportJob) -> dict[str, Any]:
     def heard_by(heard: Heard | None) -> None:
         guided.update(guided_report(heard))
 
+    is_timed = every is not None or job.kind in ("edl", "otio")
     most_keys = MOST_KEYS if job.kind == "dctl" else None
-    grades, infos, warnings = grade_shots(job, every, look_at, heard_by, most_keys)
+    grades, infos, warnings = grade_shots(job, every, look_at, heard_by, most_keys, is_timed)
     warnings = [*warnings, *(warning for one in media.values() for warning in one.warnings)]
     if most_keys is not None:
         warnings += _told_of_keys(grades, every)

@@ -169,6 +169,7 @@ def grade_shots(
     look_at: Callable[[VideoInfo], None] = lambda info: None,
     heard_by: Callable[[Heard | None], None] = lambda heard: None,
     most_keys: int | None = None,
+    is_timed: bool = False,
 ) -> tuple[list[ShotGrade], dict[SideName, VideoInfo], list[str]]:
     """Look at a video and fit a map to each of its shots that has a foreground; where several
     objects or both sides move, one of each, those of the first object first.
@@ -179,6 +180,7 @@ def grade_shots(
             them.
         heard_by: is told what came of the job's guide.
         most_keys: of a shot; a longer one has them further apart. None sets no limit.
+        is_timed: whether what is made of the grades names frames of the file.
     Returns:
         The grades, the facts of the file that each side's are laid over, and what the user should
         know.
@@ -187,7 +189,7 @@ def grade_shots(
     """
     analysis = open_analysis(job)
     named = list(dict.fromkeys(harmonizer.side.of for harmonizer in analysis.harmonizers))
-    facts = {side: graded_file(analysis.sources, side) for side in named}
+    facts = {side: graded_file(analysis.sources, side, is_timed) for side in named}
     for info in facts.values():
         look_at(info)
     analysis.survey()
@@ -213,14 +215,18 @@ def grade_shots(
     )
 
 
-def graded_file(sources: Sources, side: SideName) -> VideoInfo:
+def graded_file(sources: Sources, side: SideName, is_timed: bool = False) -> VideoInfo:
     """The file that a side's grades are laid over: of two layers its own, shown for as long as
-    both."""
+    both.
+
+    Raises:
+        InputError: where frames of it are to be named, and it is laid by its times.
+    """
     whole, layers = sources.info, sources.layers
     if layers is None or side == "background":
         return whole
     own = layers.foreground
-    if layers.by_time:
+    if layers.by_time and is_timed:
         raise InputError(
             f"{own.path}: is laid by its times, which are uneven or the background's are: a grade "
             "could not say which of its frames it is for; conform it first"

@@ -48,7 +48,8 @@ def rate_of_frames(told: Fraction, packets: int, frames: int, seconds: float) ->
     if packets == frames or frames < 2 or seconds <= 0.0:
         return told
     measured = (frames - 1) / seconds
-    return min((told, told / 2), key=lambda rate: abs(float(rate) - measured))
+    counted = told * frames / packets  # where the mean of a file counts its packets
+    return min((told, told / 2, counted), key=lambda rate: abs(float(rate) - measured))
 
 
 class _Fields:

@@ -84,7 +84,7 @@ def told_in(info: VideoInfo) -> dict[str, str]:
     with open_video(info.path, "composite") as container:
         found = told_by(container)
         if "timecode" not in found:
-            text = _in_frame(container)
+            text = _in_frame(container, info)
             if text is not None:
                 found["timecode"] = text
     return found
@@ -119,7 +119,7 @@ def moved_along(text: str, info: VideoInfo, start_seconds: float) -> str | None:
     return Counting(base, drop).text(number + frame_at(info, start_seconds))
 
 
-def _in_frame(container: av.container.InputContainer) -> str | None:
+def _in_frame(container: av.container.InputContainer, info: VideoInfo) -> str | None:
     """The time code that the first frame carries."""
     try:
         frame = next(container.decode(video=0))
@@ -131,8 +131,8 @@ def _in_frame(container: av.container.InputContainer) -> str | None:
         word = int.from_bytes(smpte[4:8], "little")
         codes = [(word & 0x3F), *(word >> shift & 0x7F for shift in (8, 16)), word >> 24 & 0x3F]
         parts = [_decimal(code) for code in codes]
-        rate = video_stream(container).average_rate
-        if rate is not None and rate > 30:  # pairs of frames are counted, and which of the two
+        rate = info.fps  # of frames: a file's own may count fields
+        if rate > 30:  # pairs of frames are counted, and which of the two
             parts[3] = 2 * parts[3] + (word >> (7 if rate == 50 else 23) & 1)
         return _written(parts, bool(word >> 30 & 1))
     gop = told.get("GOP_TIMECODE")

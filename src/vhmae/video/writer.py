@@ -312,7 +312,7 @@ class VideoWriter(FrameWriter):
             except (av.error.FFmpegError, OSError) as error:
                 raise VhmaeError(
                     f"{self.output}: joining failed at frame {self.frames} ({error.strerror}); "
-                    f"{mended_by(error)}, and resume"
+                    f"{mended_by(error)}{', and resume' if error.errno in DISK_ERRORS else ''}"
                 ) from None
             self.frames += 1
 

@@ -128,7 +128,7 @@ def run_batch(
         todo = []
         asked: dict[Path, tuple[HarmonizeJob, str]] = {}
         for job, said_of in wave:
-            if job.check and (later := chains.made_later(job)) is not None:
+            if job.check and (later := chains.made_later(job, said_of)) is not None:
                 told = f"{later}: is made by another line; check this one when it is there"
                 yield Outcome(str(job.composite), str(job.output), "checked", message=told)
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vhmae.errors import InputError
@@ -21,7 +21,7 @@ from vhmae.work.job import HarmonizeJob
 
 Task = tuple[HarmonizeJob, HarmonizeJob | None]
 """A job, and the one whose frames its guide names, where that is another shot of the scene."""
-_NUMBER = re.compile(r"-?[0-9]+")
+_NUMBER = re.compile(r"[0-9]+")
 _PLACE = re.compile(r"%0[0-9]*d")
 
 
@@ -47,22 +47,25 @@ class Chains:
 
     def makers(self, path: Path) -> set[int]:
         """The jobs, by number, whose outputs a path means."""
-        source = path.resolve() if path.is_symlink() else self._folder(path.parent) / path.name
+        is_special = path.is_symlink() or path.name in ("", "..")
+        source = path.resolve() if is_special else self._folder(path.parent) / path.name
         found = set(self._made.get(source, ()))
         found |= {*self._pictures.get(source, ())}
         near = self._pictures.get(source.parent, ())
         if near and is_pattern(path):  # starred, ranged or numbered: each in its own way
             found |= {one for one in near if takes_from(path, self._jobs[one].output)}
         elif near:
-            for number in _NUMBER.finditer(path.name):
-                name = f"{path.name[: number.start()]}%d{path.name[number.end() :]}"
+            for begin, end in _numbers_in(path.name):
+                name = f"{path.name[:begin]}%d{path.name[end:]}"
                 likely = self._numbered.get((source.parent, name), ())
                 found |= {one for one in likely if takes_from(path, self._jobs[one].output)}
         return found
 
-    def made_later(self, job: HarmonizeJob) -> Path | None:
-        """What a job needs that is not there yet, where other jobs will make all of it."""
-        missing = [path for path in job.inputs().values() if not is_there(path)]
+    def made_later(self, job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> Path | None:
+        """What a job, and the one that its guide was said of, need that is not there yet, where
+        other jobs will make all of it."""
+        needed = [*job.inputs().values(), *(() if said_of is None else said_of.inputs().values())]
+        missing = [path for path in needed if not is_there(path)]
         made = all(any(self._jobs[one] is not job for one in self.makers(path)) for path in missing)
         return missing[0] if missing and made else None
 
@@ -90,12 +93,24 @@ class Chains:
 
 def is_there(path: Path) -> bool:
     """Whether a file, a sequence or a folder with pictures is there."""
-    if path.is_dir():
-        return any(file.suffix.lower() in PICTURES for file in path.iterdir())
     try:
+        if path.is_dir():
+            return any(file.suffix.lower() in PICTURES for file in path.iterdir())
         return bool(files_of(path)) if is_pattern(path) else path.exists()
     except InputError:
         return False
+    except OSError:  # it cannot be looked at: the job itself says so
+        return True
+
+
+def _numbers_in(name: str) -> Iterator[tuple[int, int]]:
+    """Where a number may stand in a name: all digits of a run or the last of them, with a minus
+    before them or not."""
+    for run in _NUMBER.finditer(name):
+        for begin in range(run.start(), run.end()):
+            yield begin, run.end()
+        if name[run.start() - 1 : run.start()] == "-":
+            yield run.start() - 1, run.end()
 
 
 def _without_number(name: str) -> str:
