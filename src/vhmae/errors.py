@@ -63,9 +63,9 @@ class InputError(VhmaeError):
 def mended_by(error: Exception) -> str:
     """What mends that a file could not be written: room on the disk, or another form of it."""
     code = getattr(error, "errno", None)
-    if code in DISK_ERRORS:
+    if code in (*DISK_ERRORS, errno.EFBIG):
         return "check the space on the disk"
-    if code in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EFBIG, errno.ENOENT):
+    if code in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT):
         return "check the disk and the permissions"
     return "try another `codec` or `pix_fmt`"
 
