@@ -404,7 +404,7 @@ def _sections() -> list[str]:
         "## As drawn",
         ratio_table("sets"),
         "## Equal processor time",
-        "The networks of the table differ in cost by far more than in size. So three of them have "
+        "The networks of the table differ in cost by far more than in size. So four of them have "
         "recipes of their own that take as long as VHMAE with transforms takes for its 16,000 "
         "composites, with the course of the rate shrunk to that "
         "(`configs/comparators/*-equal-time.yaml`; how long is reckoned from seconds a step, one "
