@@ -109,6 +109,9 @@ class Still implements Clip {
   }
 }
 
+/** Seconds by which times that are told and those of frames may differ. */
+const SAME_TIME = 1e-4;
+
 class Video implements Clip {
   readonly isStill = false;
   private readonly sink: VideoSampleSink;
@@ -144,9 +147,19 @@ class Video implements Clip {
   }
 
   async *frames(): AsyncGenerator<ClipFrame> {
+    let last = -1;
     for await (const sample of this.sink.samples()) {
+      last = Math.max(last, sample.timestamp);
       if (sample.timestamp >= 0) yield this.read(sample);
       else sample.close();
+    }
+    // A decoder on a busy machine was seen to end before the last frames of a short clip: they are asked for by their times.
+    for (const time of await this.times()) {
+      if (time <= last + SAME_TIME) continue;
+      const frame = await this.at(time);
+      if (frame.timestamp <= last + SAME_TIME) break; // it cannot be decoded
+      last = frame.timestamp;
+      yield frame;
     }
   }
 
