@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -21,6 +22,7 @@ from vhmae import cli
 from vhmae.color.cube import write_cube
 from vhmae.data.clips import list_stills, read_mask_bits
 from vhmae.data.looks import kinds
+from vhmae.video.matte import open_matte
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -122,6 +124,23 @@ def test_masks_that_cannot_be_packed_are_refused(
     ):
         assert word in error_of("pack-mask", *masks, "-o", target, capsys=capsys)
     assert not out.exists()
+
+
+def test_what_a_mask_tells_is_told_when_it_is_packed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = np.zeros((8, 8), np.uint8)
+    labels[2:4], labels[5:7] = 1, 2
+    cv2.imwrite(str(tmp_path / "labels.png"), labels)
+    [told] = open_matte(tmp_path / "labels.png").warnings
+    report = tmp_path / "r.json"
+    run = ["pack-mask", str(tmp_path / "labels.png"), "-o", str(tmp_path / "o.mask.npz")]
+    assert cli.main([*run, "--json", str(report)]) == 0
+    assert json.loads(report.read_text())["warnings"] == [told]
+    assert "all but 0 are taken as foreground, --mask-label" in capsys.readouterr().err
+    assert read_mask_bits(tmp_path / "o.mask.npz").sum() == 32
+    assert cli.main([*run, "--mask-label", "2"]) == 0
+    assert read_mask_bits(tmp_path / "o.mask.npz").sum() == 16
 
 
 def test_cite_names_paper_program_and_weights(capsys: pytest.CaptureFixture[str]) -> None:

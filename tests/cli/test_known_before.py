@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ import pytest
 
 from tests.support.commands import error_of
 from tests.support.scenes import decode, moving_scene, write_video
+from vhmae.arrays import Frame, UnitMatte
 from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.matting.job import MatteJob
+from vhmae.matting.maker import MatteMaker
 from vhmae.matting.run import CutOut, made_matte, matte_video, of_each_number
 from vhmae.video.layers import LayeredSource
 from vhmae.video.matte import open_matte
@@ -27,6 +29,7 @@ from vhmae.work import harmonize
 from vhmae.work.batch import is_done
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.jobs_table import read_jobs
+from vhmae.work.masking import masked_job
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -187,7 +190,7 @@ def test_files_of_a_table_count_from_it(tmp_path: Path) -> None:
 def test_a_mask_that_a_killed_run_left_goes_with_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def made(job: MatteJob) -> None:
+    def made(job: MatteJob, within: range | None) -> None:
         assert job.output is not None
         job.output.write_bytes(b"matte")
 
@@ -203,3 +206,33 @@ def test_a_mask_that_a_killed_run_left_goes_with_the_next(
         assert mask.read_bytes() == b"matte"
         assert not left[0].exists()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_mask_of_a_part_is_made_of_that_part_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames, _ = moving_scene(10, 96, 64)
+    write_video(tmp_path / "v.mkv", frames, codec="ffv1")
+    fps = float(probe_video(tmp_path / "v.mkv").fps)
+    seen: list[int] = []
+
+    class Bright(MatteMaker):
+        def mattes(self, frames: Iterable[Frame]) -> Iterator[UnitMatte]:
+            for frame in frames:
+                seen.append(self.index)
+                yield np.full(frame.shape[:2], 1, np.float32)
+
+    monkeypatch.setattr("vhmae.matting.run.make_network", lambda *_: Bright())
+    job = HarmonizeJob(
+        composite=tmp_path / "v.mkv",
+        output=tmp_path / "o.mkv",
+        start=4 / fps,
+        end=8 / fps,
+        matte="rvm",
+    )
+    with masked_job(job, "rvm", job.output) as masked:
+        source = open_matte(masked.masks[0])
+        covers = [float(matte.mean()) for matte in source.stored()]
+    assert seen == [4, 5, 6, 7]
+    assert [number for number, cover in enumerate(covers) if cover] == seen
+    assert len(covers) == len(frames)

@@ -11,7 +11,7 @@ import pytest
 
 from vhmae.cli import main
 from vhmae.config import read_config
-from vhmae.data.aligned import write_aligned
+from vhmae.data.aligned import read_pairs, write_aligned
 from vhmae.data.hyoutube import read_list
 from vhmae.data.job import AlignedRecipe
 from vhmae.errors import InputError
@@ -62,6 +62,20 @@ def test_a_region_of_one_time_lies_over_another_which_is_the_answer(
     assert journal["composites"][0]["fmse"] == 10000.0
     assert looks_of(tmp_path / "set") == "two"
     assert evaluate(tmp_path / "set", find_method("composite", tmp_path))["videos"] == 2
+
+
+def test_words_of_a_line_may_hold_spaces_and_backslashes(views: Path) -> None:
+    (views / "pairs.txt").write_text("'old square' left room\\night \"dawn # 1\"\n")
+    [pair] = read_pairs(views / "pairs.txt")
+    assert (pair.view, pair.mask) == ("old square", "left")
+    assert (pair.background, pair.foreground) == ("room\\night", "dawn # 1")
+
+
+def test_a_picture_of_floating_point_is_called_that(views: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(views / "square" / "noon.tif"), np.full((32, 40, 3), 0.5, np.float32))
+    (views / "square" / "noon.png").unlink()
+    with pytest.raises(InputError, match=r"noon\.tif: holds floating point; expected 8 or 16 bits"):
+        write_aligned(recipe(views, "square left noon dawn\n"), tmp_path / "set")
 
 
 def test_what_hardly_differs_is_left_out_and_counted(views: Path, tmp_path: Path) -> None:

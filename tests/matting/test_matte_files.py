@@ -323,7 +323,7 @@ def test_a_mask_that_is_made_heeds_what_is_said_of_cuts(
     (tmp_path / "cuts.txt").write_text("3\n")
     jobs: list[MatteJob] = []
 
-    def seen(job: MatteJob) -> None:
+    def seen(job: MatteJob, *_: object) -> None:
         jobs.append(job)
         raise KeyboardInterrupt
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from vhmae.cli.options import add_options, add_report_options, given_options
 from vhmae.cli.parser import add_command, write_report
+from vhmae.cli.words import print_warnings
 from vhmae.data.job import PackMaskJob
 from vhmae.errors import InputError, counted
 from vhmae.options import build_options
@@ -26,8 +27,8 @@ def _pack_mask(args: Any) -> None:
         raise InputError(f"-o {job.output}: is an input, too; choose another name")
     from vhmae.data.mask_files import pack_masks
 
-    frames, height, width = pack_masks(job.masks, job.output)
-    facts = {"output": str(job.output), "frames": frames, "width": width, "height": height}
-    write_report({"schema": 1, **facts}, args.json)
+    packed = pack_masks(job.masks, job.output, job.mask_label)
+    write_report({"schema": 1, "output": str(job.output), **packed._asdict()}, args.json)
+    print_warnings(packed.warnings, args.quiet)
     if not args.quiet:
-        print(f"{job.output}: {counted(frames, 'frame')} of {width}x{height}")
+        print(f"{job.output}: {counted(packed.frames, 'frame')} of {packed.width}x{packed.height}")

@@ -68,7 +68,7 @@ def read_pairs(path: Path) -> list[Pair]:
         if text.lstrip().startswith("#"):
             continue
         try:
-            words = shlex.split(text)
+            words = _words(text)
         except ValueError as error:
             raise InputError(f"{where}: {error}; close it, or leave quotes out") from None
         if not words:
@@ -91,6 +91,14 @@ def read_pairs(path: Path) -> list[Pair]:
     if not pairs:
         raise InputError("names no pair; expected VIEW MASK A B a line", field="pairs", value=path)
     return pairs
+
+
+def _words(line: str) -> list[str]:
+    """The words of a line, names with spaces in quotes; a backslash is a folder's on Windows, and
+    takes nothing's meaning away."""
+    reader = shlex.shlex(line, posix=True, punctuation_chars=False)
+    reader.whitespace_split, reader.commenters, reader.escape = True, "", ""
+    return list(reader)
 
 
 def write_aligned(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:

@@ -37,6 +37,8 @@ class PackMaskJob:
     """White where the foreground is: a video, pictures, a folder or sequence of pictures."""
     output: Path = option(flag="-o/--output", metavar="FILE.mask.npz")
     """Beside FILE.mp4."""
+    mask_label: int | None = option(None, metavar="N")
+    """Number of the object that is the foreground, in masks that hold labels (all but 0)."""
 
 
 def _error(text: str) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,18 +12,29 @@ from vhmae.arrays import Array
 from vhmae.data.clips import MASK_SUFFIX
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
+from vhmae.video.mask_meaning import MaskReading
 from vhmae.video.matte import open_matte
 
 
-def pack_masks(sources: Sequence[Path], output: Path) -> tuple[int, int, int]:
+class Packed(NamedTuple):
+    """What was packed."""
+
+    frames: int
+    height: int
+    width: int
+    warnings: list[str]
+    """What the user should know of how the masks were understood."""
+
+
+def pack_masks(sources: Sequence[Path], output: Path, label: int | None = None) -> Packed:
     """Write masks as one packed file; it appears whole or not at all.
 
     Args:
         sources: in their order: videos, pictures (one frame each), folders or numbered sequences of
             pictures. What is half white or more is foreground.
         output: ``NAME.mask.npz``, beside ``NAME.mp4``.
-    Returns:
-        Frames, height and width.
+        label: number of the object that is the foreground, in masks that hold labels; None: all of
+            them.
     Raises:
         InputError: if a mask cannot be read or has another size than the first, or no frame has a
             foreground.
@@ -32,7 +44,8 @@ def pack_masks(sources: Sequence[Path], output: Path) -> tuple[int, int, int]:
     rows: list[Array] = []
     shape: tuple[int, ...] | None = None
     some = False
-    for source, mask in _masks(sources):
+    told: list[str] = []
+    for source, mask in _masks(sources, label, told):
         shape = shape or mask.shape
         if mask.shape != shape:
             raise InputError(
@@ -46,11 +59,16 @@ def pack_masks(sources: Sequence[Path], output: Path) -> tuple[int, int, int]:
     height, width = int(shape[0]), int(shape[1])
     with whole_file(output) as part, part.open("wb") as file:
         np.savez_compressed(file, bits=np.stack(rows), shape=np.array([len(rows), height, width]))
-    return len(rows), height, width
+    return Packed(len(rows), height, width, list(dict.fromkeys(told)))
 
 
-def _masks(sources: Sequence[Path]) -> Iterator[tuple[Path, Array]]:
+def _masks(
+    sources: Sequence[Path], label: int | None, told: list[str]
+) -> Iterator[tuple[Path, Array]]:
+    """Masks with their files; ``told`` takes what these tell."""
     for source in sources:
-        for matte in open_matte(source).stored():
+        opened = open_matte(source, MaskReading(label))
+        told += opened.warnings
+        for matte in opened.stored():
             top = 1.0 if matte.dtype.kind == "f" else float(np.iinfo(matte.dtype).max)
             yield source, matte >= 0.5 * top

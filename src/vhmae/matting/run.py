@@ -71,6 +71,10 @@ class CutOut:
         timed = dataclasses.replace(self.timed, index=number, pts=pts, seconds=None)
         return dataclasses.replace(self, timed=timed, repeated=True)
 
+    def empty(self, number: int, info: VideoInfo) -> CutOut:
+        """A frame without foreground, for one that nobody asked for."""
+        return dataclasses.replace(self.again(number, info), matte=np.zeros_like(self.matte))
+
 
 class ReadyMade(MatteMaker):
     """Mattes from a file: each frame's by its number, since some may be damaged."""
@@ -178,21 +182,29 @@ def _cut_out_shot(job: MatteJob, maker: MatteMaker, shot: Iterator[TimedFrame]) 
         )
 
 
-def of_each_number(cut: Iterator[CutOut], info: VideoInfo) -> Iterator[CutOut]:
+def of_each_number(
+    cut: Iterator[CutOut], info: VideoInfo, within: range | None = None
+) -> Iterator[CutOut]:
     """A matte for each frame of a video, so that a damaged one shifts none: it takes that of the
-    frame before it, or of the first."""
-    last, number = None, 0
+    frame before it, or of the first. Those of frames outside of ``within`` are empty."""
+    within = range(info.frames) if within is None else within
+    last, number = None, within.start
     for one in cut:
+        if last is None:
+            yield from (one.empty(before, info) for before in range(within.start))
         yield from ((last or one).again(lost, info) for lost in range(number, one.timed.index))
         yield one
         last, number = one, one.timed.index + 1
     if last is not None:
-        yield from (last.again(lost, info) for lost in range(number, info.frames))
+        yield from (last.again(lost, info) for lost in range(number, within.stop))
+        yield from (last.empty(after, info) for after in range(within.stop, info.frames))
 
 
-def matte_video(job: MatteJob) -> dict[str, Any]:
+def matte_video(job: MatteJob, within: range | None = None) -> dict[str, Any]:
     """Cut a video out; returns the report. What is written appears whole or not at all.
 
+    Args:
+        within: numbers of the frames that are looked at; the mattes of others are empty.
     Raises:
         InputError: for what the caller can mend; also where the mattes turn out to be empty.
     """
@@ -216,11 +228,10 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
         advance = stack.enter_context(
             Progress("matte", info.frames, "auto" if job.progress else "none")
         )
-        cut = run_ahead(
-            cut_out(job, info, maker, run_ahead(read_frames(info), FRAMES_AHEAD)), FRAMES_AHEAD
-        )
+        frames_read = run_ahead(_read_within(info, within), FRAMES_AHEAD)
+        cut = run_ahead(cut_out(job, info, maker, frames_read), FRAMES_AHEAD)
         try:
-            for one in of_each_number(cut, info):
+            for one in of_each_number(cut, info, within):
                 frames, decoded = frames + 1, decoded + (not one.repeated)
                 cover = float(one.matte.mean())
                 covered, most = covered + cover, max(most, cover)
@@ -256,16 +267,25 @@ def matte_video(job: MatteJob) -> dict[str, Any]:
     }
 
 
+def _read_within(info: VideoInfo, within: range | None) -> Iterator[TimedFrame]:
+    if within is None:
+        return read_frames(info)
+    frames = read_frames(info, first=within.start)
+    return itertools.takewhile(lambda timed: timed.index < within.stop, frames)
+
+
 @contextlib.contextmanager
-def made_matte(video: Path, way: Way, beside: Path, **options: Any) -> Iterator[Path]:
+def made_matte(
+    video: Path, way: Way, beside: Path, within: range | None = None, **options: Any
+) -> Iterator[Path]:
     """Mattes of a video in a file that is gone afterwards: for commands that need a mask and were
-    given none."""
+    given none. ``within`` is as :func:`matte_video` takes it."""
     if not beside.absolute().parent.is_dir():
         raise InputError(f"{beside}: the folder {beside.parent} does not exist; make it first")
     made = beside.with_name(f"{beside.name}.matte.mkv")
     with OutputLock(made), working_folder(made) as folder:  # what killed runs left goes first
         path = folder / made.name
-        matte_video(MatteJob(video=video, output=path, way=way, **options))
+        matte_video(MatteJob(video=video, output=path, way=way, **options), within)
         yield path
 
 

@@ -172,9 +172,22 @@ def _decoded(path: Path, data: bytes, what: str, how: int) -> Array:
             picture = cv2.imdecode(np.frombuffer(data, np.uint8), how)
         except cv2.error:
             picture = None
+    if picture is None and kind == "tiff_pipe" and _is_float(data):
+        raise InputError(
+            f"{path}: holds floating point; expected 8 or 16 bits a channel: export the {what} so"
+        )
     if picture is None:
         raise _unreadable(path, "no picture in it" if kind is None else "damaged", what)
     return picture
+
+
+def _is_float(data: bytes) -> bool:
+    """Whether OpenCV reads a picture, and as floating point, which it brings to no 8 bits."""
+    try:
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        return False
+    return picture is not None and picture.dtype.kind == "f"
 
 
 def write_levels(

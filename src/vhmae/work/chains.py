@@ -95,7 +95,10 @@ def is_there(path: Path) -> bool:
     """Whether a file, a sequence or a folder with pictures is there."""
     try:
         if path.is_dir():
-            return any(file.suffix.lower() in PICTURES for file in path.iterdir())
+            return any(
+                file.suffix.lower() in PICTURES and not file.name.startswith("._")
+                for file in path.iterdir()
+            )
         return bool(files_of(path)) if is_pattern(path) else path.exists()
     except InputError:
         return False

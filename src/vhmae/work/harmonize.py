@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import sys
 import tempfile
 import time
 from collections.abc import Generator, Iterator, Sequence
@@ -28,7 +27,6 @@ from vhmae.overlap import begin, map_ahead, run_ahead
 from vhmae.progress import Progress, Told
 from vhmae.video.frame_writer import FrameWriter
 from vhmae.video.matte import layered
-from vhmae.video.pictures import write_still
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame
@@ -38,6 +36,7 @@ from vhmae.video.sequence import older_pictures
 from vhmae.work.analysis import BACKGROUND, Analysis, Ready, told_of_move
 from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.job import HarmonizeJob, HarmonizeOptions, MaskMaker
+from vhmae.work.masking import half_masked, masked_job
 from vhmae.work.output import Output
 from vhmae.work.reading import read_whole
 from vhmae.work.report import Report, Tally, where_it_runs
@@ -139,7 +138,7 @@ def harmonize_job(
         job = dataclasses.replace(job, resume=False)
         _opened(dataclasses.replace(job, words=GuideOptions()), network, None)
         place = job.output.with_name(f"{job.output.name}.scene")
-        with _masked(said_of, said_of.matte, place) as led:
+        with masked_job(said_of, said_of.matte, place) as led:
             return harmonize_job(job, network, led, on_progress)
     began = time.monotonic()
     if job.resume:
@@ -264,12 +263,11 @@ def _told_of_form(output: Path, recoded: str | None, left_out: Sequence[str]) ->
 def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str, Any]:
     """Cut the foreground out first; the mask is gone afterwards. ``more`` is what
     :func:`harmonize_job` takes."""
-    info = check_composite(job)
-    Output(job, info)  # what is wrong is told before a mask is made
+    Output(job, check_composite(job))  # what is wrong is told before a mask is made
     network = more[0] or network_for(job)
     if job.check:
-        return _checked_unmasked(job, way, network, (info.width, info.height))
-    with _masked(job, way, job.output) as masked:
+        return _checked_unmasked(job, way, network)
+    with masked_job(job, way, job.output) as masked:
         report = harmonize_job(masked, network, *more[1:])
     advice = (
         f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
@@ -278,37 +276,10 @@ def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str
     return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], advice]}
 
 
-@contextlib.contextmanager
-def _masked(job: HarmonizeJob, way: MaskMaker, beside: Path) -> Iterator[HarmonizeJob]:
-    """A job with its mask made, in a file beside an output that is gone afterwards."""
-    from vhmae.matting.run import made_matte  # its networks' library is an extra
-
-    options = {
-        "weights": job.matte_weights,
-        "threads": job.threads,
-        "cuts": job.cuts,
-        "cut_detection": job.cut_detection,
-        "progress": job.progress != "none" and sys.stderr.isatty(),
-    }
-    with made_matte(job.composite, way, beside, **options) as mask:
-        yield dataclasses.replace(job, matte=None, matte_weights=None, masks=(mask,))
-
-
-def _checked_unmasked(
-    job: HarmonizeJob, way: MaskMaker, network: WindowNetwork, size: tuple[int, int]
-) -> dict[str, Any]:
-    """The report of a check whose mask the work will make: half of the frame stands for it, and no
-    word is heard, since words speak of the mask."""
-    from vhmae.matting.run import make_network  # its library is an extra
-
-    make_network(way, job.matte_weights, job.threads)
-    half = np.zeros((size[1], size[0], 3), np.uint8)
-    half[:, : max(1, size[0] // 2)] = 255
-    with tempfile.TemporaryDirectory(prefix="vhmae-") as folder:
-        mask = Path(folder) / "half.png"
-        write_still(mask, half)
-        bare: dict[str, Any] = {"matte": None, "matte_weights": None, "words": GuideOptions()}
-        report = harmonize_job(dataclasses.replace(job, **bare, masks=(mask,)), network)
+def _checked_unmasked(job: HarmonizeJob, way: MaskMaker, network: WindowNetwork) -> dict[str, Any]:
+    """The report of a check whose mask the work will make, with another in its place."""
+    with half_masked(job, way) as masked:
+        report = harmonize_job(masked, network)
     told = [f"the mask is made by {way} in the work; what depends on it was not checked"]
     return {**report, "job": values_to_json(job), "warnings": report["warnings"] + told}
 
