@@ -471,7 +471,10 @@ def test_a_matte_is_cut_out_of_what_is_shown(hdr_work: Path, tmp_path: Path) -> 
     command = ["matte", tmp_path / "screen.mkv", "-o", out, "--with", "chroma", "-q"]
     layers = [tmp_path / "layer.mkv", tmp_path / "l.%04d.png"]
     for layer in layers:
-        assert main(list(map(str, [*command, "--foreground", layer]))) == 0
+        written = [*command, "--foreground", layer, "--json", tmp_path / "r.json"]
+        assert main(list(map(str, written))) == 0
+        [told] = json.loads((tmp_path / "r.json").read_text())["warnings"]
+        assert told.startswith(f"{layer}: holds what an SDR display shows of PQ")
     assert tags_of(layers[0])[:2] == (1, 1)  # it is what is shown, and no HDR any more
     assert b"cICP\x09\x10" not in (tmp_path / "l.0001.png").read_bytes()
     picture = read_picture(tmp_path / "l.0001.png", cv2.IMREAD_UNCHANGED)[30, 45, 2::-1]

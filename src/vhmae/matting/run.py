@@ -420,7 +420,13 @@ def _warnings(job: MatteJob, info: VideoInfo, decoded: int) -> list[str]:
         f"{job.video} is damaged: {lost} of its {info.frames} frames could not be decoded, and "
         f"{'has' if lost == 1 else 'have'} the matte of the frame before"
     ]
-    return (damaged if lost > 0 else []) + [
+    dimmed = [
+        f"{job.foreground}: holds what an SDR display shows of {info.space_name}: light above "
+        "white is cut off (vhmae harmonize with the mask and `layer` foreground keeps it)"
+    ]
+    told = damaged if lost > 0 else []
+    told += dimmed if job.foreground is not None and info.encoding.space is not None else []
+    return told + [
         f"{path}: cannot hold the sound ({', '.join(sound_codecs(info))}), which was left out"
         for path in silent
     ]
