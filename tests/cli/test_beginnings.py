@@ -17,6 +17,7 @@ from tests.support.scenes import heeding_interrupts, moving_scene, save_bold_wei
 from vhmae.errors import InputError
 from vhmae.overlap import begin
 from vhmae.work import harmonize as pipeline
+from vhmae.work import renderer
 from vhmae.work.analysis import Analysis
 from vhmae.work.harmonize import harmonize_video
 
@@ -70,7 +71,7 @@ def test_what_renders_is_compiled_beforehand_where_frames_will_be_rendered_by_it
 ) -> None:
     composite, mask = small_clip()
     bits: list[int] = []
-    monkeypatch.setattr(pipeline, "load_compiled", bits.append)
+    monkeypatch.setattr(renderer, "load_compiled", bits.append)
     harmonize_video(composite, tmp_path / "out.mkv", mask=mask, weights=weights, **changes)
     assert bits == ([] if changes else [8])
 
@@ -95,7 +96,7 @@ def test_an_interrupt_does_not_wait_for_what_is_being_compiled(
             yield ready
 
     monkeypatch.setattr(Analysis, "harmonized", interrupting)
-    monkeypatch.setattr(pipeline, "load_compiled", lambda _: compiled.append(gate.wait(60)))
+    monkeypatch.setattr(renderer, "load_compiled", lambda _: compiled.append(gate.wait(60)))
     with heeding_interrupts(), pytest.raises(KeyboardInterrupt):
         harmonize_video(composite, tmp_path / "out.mkv", mask=mask, weights=weights)
     assert compiled == []

@@ -25,7 +25,7 @@ from vhmae.data.clips import write_mask_bits
 from vhmae.guide.document import Guide
 from vhmae.guide.options import GuideOptions
 from vhmae.model.weights import save_model
-from vhmae.work import harmonize as pipeline
+from vhmae.work import renderer
 from vhmae.work.analysis import open_analysis
 from vhmae.work.guiding import hear_guide, told_of_points
 from vhmae.work.harmonize import harmonize_job
@@ -141,7 +141,7 @@ def test_a_run_that_is_resumed_hears_the_same(
     small_clip: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     composite, mask = small_clip(frames=24)
-    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 8)
+    monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 8)
     run = ["harmonize", str(composite), "--mask", str(mask), "--precision", "fp32", "-q"]
     Guide(shots="all").write(tmp_path / "all.json")
     (tmp_path / "cuts.txt").write_text("6\n")

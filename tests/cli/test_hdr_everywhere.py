@@ -62,6 +62,7 @@ from vhmae.video.probe import probe_video
 from vhmae.video.segments import SegmentedWriter
 from vhmae.video.source import probe_source
 from vhmae.work import harmonize as pipeline
+from vhmae.work import renderer
 from vhmae.work.job import AnalysisJob
 
 HALF_A_CODE = 0.5 + 10 * 1023 * 2.0**-24
@@ -409,7 +410,7 @@ def test_a_stopped_run_of_hdr_goes_on_to_the_same_frames(
 ) -> None:
     whole, out = tmp_path / "whole.mkv", tmp_path / "out.mkv"
     run(hdr_work, "HLG.mkv", whole)
-    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 1)
+    monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 1)
     write = SegmentedWriter.write
 
     def dying(self: SegmentedWriter, *args: Any) -> None:

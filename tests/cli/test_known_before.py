@@ -25,11 +25,11 @@ from vhmae.video.matte import open_matte
 from vhmae.video.placement import Placement
 from vhmae.video.probe import probe_video
 from vhmae.video.reader import TimedFrame, read_frames
-from vhmae.work import harmonize
 from vhmae.work.batch import is_done
 from vhmae.work.job import HarmonizeJob
 from vhmae.work.jobs_table import read_jobs
 from vhmae.work.masking import masked_job
+from vhmae.work.renderer import Renderer
 
 Maker = Callable[..., tuple[Path, Path]]
 
@@ -77,7 +77,7 @@ def test_older_pictures_are_refused_under_strict_before_the_work(
     def never(*given: object, **more: object) -> Iterator[Any]:
         raise AssertionError("the work has begun")
 
-    monkeypatch.setattr(harmonize.Renderer, "rendered", never)
+    monkeypatch.setattr(Renderer, "rendered", never)
     words: list[str | Path] = ["harmonize", composite, "--mask", mask, "--strict"]
     words += ["-o", tmp_path / "x.%04d.png"]
     assert "older picture" in error_of(*words, *more, capsys=capsys)

@@ -23,9 +23,8 @@ from vhmae.options import build_options
 from vhmae.video import pictures as picture_files
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.segments import SegmentedWriter
-from vhmae.work import harmonize as pipeline
+from vhmae.work import renderer, waiting
 from vhmae.work import sources as read
-from vhmae.work import waiting
 from vhmae.work.analysis import open_analysis
 from vhmae.work.job import HarmonizeJob
 
@@ -137,7 +136,7 @@ def test_frames_that_are_small_are_read_once(
 def test_a_stopped_run_of_large_frames_goes_on(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alive: list[int]
 ) -> None:
-    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 10)
+    monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 10)
     run(work, tmp_path / "whole.mkv")
     out, write = tmp_path / "out.mkv", SegmentedWriter.write
 
@@ -208,11 +207,11 @@ def test_what_is_needed_is_told(
     frame = 96 * 64 * 3 // 2 + 96 * 64
     assert analysis.sources.payload_bytes == frame
     assert analysis.keeps_frames
-    kept = pipeline.waiting_bytes(analysis)
+    kept = renderer.waiting_bytes(analysis)
     assert kept >= frame * analysis.harmonizers[0].latency_frames
     monkeypatch.setattr(waiting, "WAITING_BYTES", 0)
     monkeypatch.setattr(read, "STAGE_BYTES", 0)
-    again = pipeline.waiting_bytes(open_analysis(build_options(HarmonizeJob, given)))
+    again = renderer.waiting_bytes(open_analysis(build_options(HarmonizeJob, given)))
     assert 2 * frame <= again <= 6 * frame
     monkeypatch.setattr("vhmae.memory.available_bytes", lambda: again - 1)
     command = ["harmonize", str(work / "in.mkv"), "--mask", str(work / "disc.npz")]

@@ -23,7 +23,7 @@ from vhmae.data.clips import write_mask_bits
 from vhmae.guide.options import GuideOptions
 from vhmae.model.weights import save_model
 from vhmae.video.reader import read_rgb_frames
-from vhmae.work import harmonize as pipeline
+from vhmae.work import renderer
 from vhmae.work.job import StreamJob
 from vhmae.work.stream import harmonize_stream
 
@@ -134,7 +134,7 @@ def test_both_is_the_same_by_flag_and_by_api_and_goes_a_part_of_each_way(
 def test_a_stopped_run_goes_on_the_same(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 4)
+    monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 4)
     run = command(work, "harmonize", "--move", "both", "--resume", "-o")
     assert main([*run, str(tmp_path / "whole.mkv")]) == 0
     stop_at(9, [*run, str(tmp_path / "out.mkv")], monkeypatch)

@@ -19,7 +19,7 @@ from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
 from vhmae.model.weights import save_model
 from vhmae.video.segments import SegmentedWriter
-from vhmae.work import harmonize as pipeline
+from vhmae.work import renderer
 
 FRAMES = 30
 OPTIONS: dict[str, Any] = {"precision": "fp32", "caution": 0.0}
@@ -87,7 +87,7 @@ def test_each_object_gets_the_change_that_it_gets_alone(work: Path, tmp_path: Pa
 def test_several_objects_go_on_after_a_stop(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 8)
+    monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 8)
     both, weights = [work / "disc.npz", work / "block.npz"], str(work / "w.safetensors")
     harmonize_video(work / "in.mkv", tmp_path / "whole.mkv", mask=both, weights=weights, **OPTIONS)
     write = SegmentedWriter.write

@@ -24,14 +24,14 @@ from vhmae.cli import main
 from vhmae.data.clips import write_mask_bits
 from vhmae.engine import backends
 from vhmae.video.segments import SegmentedWriter
-from vhmae.work import harmonize as pipeline
+from vhmae.work import renderer
 
 KILLS = (10, pytest.param(50, marks=pytest.mark.long))
 FRAMES = 90
 
 # A run with short segments, so that a short clip has many of them.
 SCRIPT = (
-    "import sys; import vhmae.work.harmonize as h; h.CHECKPOINT_FRAMES = 10; from vhmae.cli import "
+    "import sys; import vhmae.work.renderer as r; r.CHECKPOINT_FRAMES = 10; from vhmae.cli import "
     "main; sys.exit(main(sys.argv[1:]))"
 )
 
@@ -75,7 +75,7 @@ def times(path: Path) -> list[float]:
 
 @pytest.fixture
 def short_segments(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 10)
+    monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 10)
 
 
 @pytest.mark.usefixtures("short_segments")
@@ -116,7 +116,7 @@ def test_a_stopped_run_goes_on_to_the_same_frames(
 def test_best_with_several_renderers_goes_on_to_the_same_frames(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "RENDERERS", 4)
+    monkeypatch.setattr(renderer, "RENDERERS", 4)
     options = ["--quality", "best", "--threads", "2"]
     whole, out = tmp_path / "whole.mkv", tmp_path / "out.mkv"
     assert main([*arguments(work, whole), *options, "--json", str(tmp_path / "whole.json")]) == 0
@@ -199,7 +199,7 @@ def test_a_lossy_run_keeps_count_times_and_sound(
 @pytest.fixture
 def stopped(work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The parts of a stopped run, three segments of them."""
-    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 10)
+    monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 10)
     stop_at(35, [*arguments(work, tmp_path / "out.mkv"), "--resume"], monkeypatch)
     return tmp_path / ".out.mkv.part"
 
@@ -363,7 +363,7 @@ def test_what_the_container_cannot_hold_is_told_before_the_work(
 def test_other_cuts_are_another_job(
     work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(pipeline, "CHECKPOINT_FRAMES", 10)
+    monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 10)
     (tmp_path / "cuts.txt").write_text("40\n")
     run = [*arguments(work, tmp_path / "out.mkv"), "--cuts", str(tmp_path / "cuts.txt"), "--resume"]
     stop_at(25, run, monkeypatch)

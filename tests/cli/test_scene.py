@@ -24,7 +24,7 @@ from vhmae.guide.dials import Dials, dial_change
 from vhmae.guide.document import Guide, Point
 from vhmae.guide.options import GuideOptions
 from vhmae.model.weights import save_model
-from vhmae.work import harmonize as harmonize_module
+from vhmae.work import renderer
 from vhmae.work.analysis import open_analysis
 from vhmae.work.batch import is_done, of_scenes
 from vhmae.work.cluster import with_absolute_paths
@@ -177,7 +177,7 @@ def test_a_guide_is_found_from_another_folder(work: Path, monkeypatch: pytest.Mo
 def test_a_check_knows_the_stopped_run_of_a_scene(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(harmonize_module, "CHECKPOINT_FRAMES", 2)
+    monkeypatch.setattr(renderer, "CHECKPOINT_FRAMES", 2)
     mine, said_of = dataclasses.replace(job(work, "two"), resume=True), job(work, "one")
 
     def stop(done: int, _total: int | None) -> None:

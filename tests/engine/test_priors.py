@@ -27,8 +27,8 @@ from vhmae.model.files import DEFAULT
 from vhmae.model.precision import DTYPES
 from vhmae.model.weights import load_model
 from vhmae.work.guiding import stream_warnings
-from vhmae.work.harmonize import Renderer
 from vhmae.work.job import StreamJob
+from vhmae.work.renderer import Renderer
 
 
 def test_weights_without_a_prior_take_that_of_everyone_twice_as_wide(tmp_path: Path) -> None:

@@ -6,58 +6,32 @@ import contextlib
 import dataclasses
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
-import numpy as np
-
-from vhmae.arrays import to_unit
 from vhmae.engine.backends import network_for
-from vhmae.engine.memory import Snapshot
 from vhmae.engine.networks import WindowNetwork
-from vhmae.engine.rendering import RENDERERS, load_compiled, render_planes
 from vhmae.errors import InputError, did_you_mean
 from vhmae.guide.document import Guide
 from vhmae.guide.options import GuideOptions
-from vhmae.memory import check_memory, give_back, how_many
+from vhmae.memory import check_memory, give_back
 from vhmae.options import build_options, options_of, values_to_json
-from vhmae.overlap import begin, map_ahead, run_ahead
+from vhmae.overlap import begin
 from vhmae.progress import Progress, Told
 from vhmae.video.frame_writer import FrameWriter
-from vhmae.video.matte import layered
-from vhmae.video.planes import PlanarFrame
-from vhmae.video.probe import VideoInfo
-from vhmae.video.reader import TimedFrame
-from vhmae.video.recode import deepened
 from vhmae.video.segments import SegmentedWriter
-from vhmae.video.sequence import older_pictures
-from vhmae.work.analysis import BACKGROUND, Analysis, Ready, told_of_move
+from vhmae.work.analysis import Analysis, told_of_move
 from vhmae.work.guiding import guided_report, hear_guide
 from vhmae.work.job import HarmonizeJob, HarmonizeOptions, MaskMaker
 from vhmae.work.masking import half_masked, masked_job
 from vhmae.work.output import Output
 from vhmae.work.reading import read_whole
+from vhmae.work.renderer import Done, Renderer, waiting_bytes
 from vhmae.work.report import Report, Tally, where_it_runs
-from vhmae.work.resume import Standing, as_stopped, job_identity, restore, snapshot_of
+from vhmae.work.resume import Standing, as_stopped, job_identity
 from vhmae.work.shot_pixels import Needed
-from vhmae.work.sources import Payload, Sources, check_composite, check_guide
-
-Changed = tuple[Ready, Snapshot | None]
-"""A frame with what is to be done to it, and the harmonizers' memory now and then."""
-FRAMES_AHEAD = 4
-"""Frames that wait between two stages, where they are not too large."""
-FEW_AHEAD = 2
-"""Those of more than :data:`AHEAD_BYTES`: what encodes them takes so long that others catch up."""
-AHEAD_BYTES = 12 << 20
-IN_WORK = 2
-"""Frames that are decoded, rendered or encoded, at the least; the former twice where they are read
-again."""
-MOST_PLAIN_PIXELS = 1 << 21
-"""A still of up to so many pixels is done by the plain way before the compiled one is loaded."""
-CHECKPOINT_FRAMES = 250
-"""Frames after which a run that can be resumed closes a segment."""
+from vhmae.work.sources import Sources, check_composite, check_guide
 
 
 def harmonize_video(
@@ -127,40 +101,78 @@ def harmonize_job(
     if job.matte is not None:
         return _harmonize_matted(job, job.matte, network, said_of, on_progress)
     if said_of is not None and said_of.matte is not None:
-        if job.check:
-            bare = harmonize_job(dataclasses.replace(job, words=GuideOptions()), network)
-            unheard = (
-                f"`guide`: is said of {said_of.composite}, whose mask the work makes: not heard"
-            )
-            return {**bare, "job": values_to_json(job), "warnings": [*bare["warnings"], unheard]}
-        # The shot that the guide was said of is looked at again, and its mask is gone: made anew
-        # each time, it is no file that a stopped run could find again.
-        job = dataclasses.replace(job, resume=False)
-        _opened(dataclasses.replace(job, words=GuideOptions()), network, None)
-        place = job.output.with_name(f"{job.output.name}.scene")
-        with masked_job(said_of, said_of.matte, place) as led:
-            return harmonize_job(job, network, led, on_progress)
+        return _harmonize_as_matted(job, said_of, said_of.matte, network, on_progress)
+    return _harmonize(job, network, said_of, on_progress)
+
+
+def _harmonize_matted(
+    job: HarmonizeJob,
+    way: MaskMaker,
+    network: WindowNetwork | None,
+    said_of: HarmonizeJob | None,
+    on_progress: Told | None,
+) -> dict[str, Any]:
+    """Cut the foreground out first; the mask is gone afterwards."""
+    Output(job, check_composite(job))  # what is wrong is told before a mask is made
+    network = network or network_for(job)
+    if job.check:
+        with half_masked(job, way) as masked:
+            report = harmonize_job(masked, network)
+        more = f"the mask is made by {way} in the work; what depends on it was not checked"
+    else:
+        with masked_job(job, way, job.output) as masked:
+            report = harmonize_job(masked, network, said_of, on_progress)
+        more = (
+            f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
+            f"--with {way})"
+        )
+    return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], more]}
+
+
+def _harmonize_as_matted(
+    job: HarmonizeJob,
+    said_of: HarmonizeJob,
+    way: MaskMaker,
+    network: WindowNetwork | None,
+    on_progress: Told | None,
+) -> dict[str, Any]:
+    """Harmonize by what was said of a shot whose mask the work makes: that shot is looked at again,
+    and its mask is made anew."""
+    unguided = dataclasses.replace(job, words=GuideOptions())
+    if job.check:
+        report = harmonize_job(unguided, network)
+        more = f"`guide`: is said of {said_of.composite}, whose mask the work makes: not heard"
+        return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], more]}
+    _opened(unguided, network, None)  # what is wrong is told before a mask is made
+    place = job.output.with_name(f"{job.output.name}.scene")
+    with masked_job(said_of, way, place) as led:
+        # A mask that is made anew each time is no file that a stopped run could find again.
+        return harmonize_job(dataclasses.replace(job, resume=False), network, led, on_progress)
+
+
+def _harmonize(
+    job: HarmonizeJob,
+    network: WindowNetwork | None,
+    said_of: HarmonizeJob | None,
+    on_progress: Told | None,
+) -> dict[str, Any]:
+    """Harmonize what has its masks."""
     began = time.monotonic()
     if job.resume:
         job = as_stopped(job)
     analysis, output = _opened(job, network, said_of)
     sources, first = analysis.sources, analysis.harmonizers[0]
-    older = None
-    if output.is_pictures:
-        numbers = sources.info.numbers or range(1, sources.info.frames + 1)
-        older = older_pictures(job.output, numbers)
+    older = output.older_pictures()
     if job.check:
-        return checked(analysis, output, began, said_of, on_progress, older)
+        return _checked(analysis, output, began, said_of, on_progress)
     renderer = Renderer(analysis, output)
-    if runs_compiled(analysis):
-        bits = 16 if output.is_deeper else sources.info.encoding.bits
-        renderer.loading = begin(load_compiled, bits)
     tally = Tally()
     with output.open(job_identity(job, first, said_of) if job.resume else {}) as writer:
         if isinstance(writer, SegmentedWriter) and writer.saved is not None:
             renderer.resumed = Standing.of(*writer.saved)
             tally, sources.skipped_before = renderer.resumed.tally, renderer.resumed.skipped_before
             sources.overlapping = renderer.resumed.overlapping
+        form = _told_of_form(job.output, writer.recoded, writer.left_out)
         begun, size = writer.frames, 0  # those of a stopped run
         pace = (job.progress, renderer.pace)
         more: dict[str, Any] = {"size": lambda: size, "told": on_progress}
@@ -168,14 +180,8 @@ def harmonize_job(
             analysis.survey(progress)
             heard = hear_guide(analysis, said_of=said_of)
             told = [] if heard is None else heard.warnings
-            known = [
-                *analysis.told_of_prior(),
-                *sources.warnings,
-                *told,
-                *([older] if older else []),
-            ]
-            known += _told_of_form(job.output, writer.recoded, writer.left_out)
-            check_strict(job.strict, known)
+            known = [*analysis.told_of_prior(), *sources.warnings]
+            check_strict(job.strict, known + told + older + form)
             if heard is not None and heard.guide["shots"] == "all":
                 renderer.needed = Needed(analysis)
             with contextlib.closing(renderer.rendered()) as rendered:
@@ -186,9 +192,7 @@ def harmonize_job(
                     size = writer.size_bytes
                     progress(writer.frames + sources.skipped_before)
         warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
-        warnings += told
-        warnings += _told_of_form(job.output, writer.recoded, writer.left_out)
-        warnings += [older] if older else []
+        warnings += told + _told_of_form(job.output, writer.recoded, writer.left_out) + older
         check_strict(job.strict, warnings)
         warnings += told_of_move(job)
         with analysis.busy.working("encode"):
@@ -260,65 +264,12 @@ def _told_of_form(output: Path, recoded: str | None, left_out: Sequence[str]) ->
     return told + told_left_out(output, left_out)
 
 
-def _harmonize_matted(job: HarmonizeJob, way: MaskMaker, *more: Any) -> dict[str, Any]:
-    """Cut the foreground out first; the mask is gone afterwards. ``more`` is what
-    :func:`harmonize_job` takes."""
-    Output(job, check_composite(job))  # what is wrong is told before a mask is made
-    network = more[0] or network_for(job)
-    if job.check:
-        return _checked_unmasked(job, way, network)
-    with masked_job(job, way, job.output) as masked:
-        report = harmonize_job(masked, network, *more[1:])
-    advice = (
-        f"the mask was made by {way}: look at it (vhmae matte {job.composite} -o matte.mkv "
-        f"--with {way})"
-    )
-    return {**report, "job": values_to_json(job), "warnings": [*report["warnings"], advice]}
-
-
-def _checked_unmasked(job: HarmonizeJob, way: MaskMaker, network: WindowNetwork) -> dict[str, Any]:
-    """The report of a check whose mask the work will make, with another in its place."""
-    with half_masked(job, way) as masked:
-        report = harmonize_job(masked, network)
-    told = [f"the mask is made by {way} in the work; what depends on it was not checked"]
-    return {**report, "job": values_to_json(job), "warnings": report["warnings"] + told}
-
-
-def waiting_bytes(analysis: Analysis) -> int:
-    """The memory of the frames that there are at once at the least, in bytes: those that wait for
-    the network, those between the stages, and those in work."""
-    sources = analysis.sources
-    kept = analysis.harmonizers[0].latency_frames if analysis.keeps_frames else IN_WORK
-    frames = kept + 3 * frames_ahead(sources) + IN_WORK
-    return min(sources.info.frames, frames) * sources.payload_bytes
-
-
-def frames_ahead(sources: Sources) -> int:
-    """Frames that wait between two stages."""
-    fitting = how_many(FRAMES_AHEAD, sources.payload_bytes, AHEAD_BYTES)
-    return sources.ahead(max(FEW_AHEAD, fitting))
-
-
-def is_soon_done(info: VideoInfo) -> bool:
-    """Whether the plain way of rendering is done before the compiled one would be loaded."""
-    return info.frames == 1 and info.width * info.height <= MOST_PLAIN_PIXELS
-
-
-def runs_compiled(analysis: Analysis) -> bool:
-    """Whether frames are rendered by what is compiled: colour maps of what a display is sent are,
-    unless something of the colours is kept."""
-    info, network = analysis.sources.info, analysis.harmonizers[0].network
-    by_maps = network.holds_between_key_frames and not analysis.sources.job.keep
-    return by_maps and info.encoding.space is None and not is_soon_done(info)
-
-
-def checked(
+def _checked(
     analysis: Analysis,
     output: Output,
     began: float,
     said_of: HarmonizeJob | None,
     on_progress: Told | None,
-    older: str | None = None,
 ) -> dict[str, Any]:
     """The report of a job that is to be refused or described, and not done: docs/cli.md. All that
     it reads is read once, and its guide is heard."""
@@ -332,7 +283,7 @@ def checked(
         heard = hear_guide(analysis, said_of=said_of)
     warnings = analysis.warnings(seen.frames, seen.damaged) + output.losses(seen.cut)
     warnings += ([] if heard is None else heard.warnings) + _told_of_form(job.output, *form)
-    warnings += [older] if older else []
+    warnings += output.older_pictures()
     check_strict(job.strict, warnings)
     warnings += told_of_move(job)
     return {
@@ -359,102 +310,3 @@ def check_strict(strict: bool, warnings: Sequence[str]) -> None:
     """Refuse warnings where they are to count as errors."""
     if strict and warnings:
         raise InputError(f"{warnings[0]}; mend it or leave `strict` out", field="strict")
-
-
-@dataclasses.dataclass(frozen=True)
-class Done:
-    """A frame that is ready to be written."""
-
-    timed: TimedFrame
-    image: PlanarFrame
-    moved: float | None
-    """Mean change inside the matte, in levels; None for a frame without foreground."""
-    outside: float | None
-    """Mean change outside of it; None where the background stays as it is."""
-    snapshot: Snapshot | None
-    """The harmonizers' memory after this frame, now and then."""
-
-
-class Renderer:
-    """The stages of a job from its sources to frames to write, each in a thread of its own."""
-
-    def __init__(self, analysis: Analysis, output: Output) -> None:
-        job = output.job
-        self.analysis = analysis
-        self.output = output
-        self.threads = max(1, analysis.sources.ahead(min(RENDERERS, job.threads or RENDERERS)))
-        self.deeper = output.is_deeper
-        self.plain = is_soon_done(analysis.sources.info)
-        self.resumed: Standing | None = None
-        """Where a stopped run stood, which is resumed."""
-        self.loading: Future[None] | None = None
-        """What is rendered by is being compiled, which takes seconds where that was never done."""
-        self.needed: Needed | None = None
-        """Looks at what each shot still needs, where one guide rules all of them."""
-
-    def pace(self) -> str:
-        """What the work waits for."""
-        return f"slowest: {self.analysis.busy.slowest}"
-
-    def rendered(self) -> Generator[Done, None, None]:
-        """The frames to write, in order."""
-        sources, first = self.analysis.sources, self.resumed.next if self.resumed else 0
-        ahead = frames_ahead(sources)
-        decoded = self.analysis.busy.drawing("decode", sources.frames(first, count=True))
-        changes = run_ahead(self._changes(run_ahead(decoded, ahead)), ahead)
-        rendered = map_ahead(self._render, self._once_loaded(changes), self.threads)
-        wake = () if self.loading is None else (self.loading.cancel,)
-        return run_ahead(rendered, ahead, *wake)
-
-    def _once_loaded(self, changes: Generator[Changed, None, None]) -> Iterator[Changed]:
-        """The same, handed on once they can be rendered: whoever is stopped before does not wait
-        for a compiler."""
-        with contextlib.closing(changes):
-            for changed in changes:
-                if self.loading is not None:
-                    self.loading.exception()  # it comes again where the frame is rendered
-                yield changed
-
-    def _changes(self, frames: Iterator[Payload]) -> Iterator[Changed]:
-        """Frames with their changes of colour, as they become ready."""
-        harmonizers = self.analysis.harmonizers
-        if self.resumed is not None:
-            restore(harmonizers, self.resumed.stream, map(self.analysis.waiting, frames))
-            if self.needed is not None:
-                self.needed.restore(self.resumed.stream)
-        for number, ready in enumerate(self.analysis.harmonized(frames), 1):
-            if self.needed is not None:
-                self.needed.look_at(ready)
-            due = self.output.job.resume and number % CHECKPOINT_FRAMES == 0
-            snapshot = snapshot_of(harmonizers) if due else None
-            if snapshot is not None and self.needed is not None:
-                snapshot = self.needed.joined(snapshot)
-            yield ready, snapshot
-
-    def _render(self, changed: Changed) -> Done:
-        ((timed, mattes), covers, wanted, *_), snapshot = changed
-        image, moved, levels_outside = timed.image, [], None
-        layer = self.output.job.layer
-        objects = self.analysis.objects
-        if self.deeper and any(change is not None for change in wanted):
-            image = deepened(image)
-        for number, matte, change in zip(objects, covers, wanted, strict=True):
-            behind = number == BACKGROUND
-            if change is None or (layer != "composite" and behind != (layer == "background")):
-                continue
-            cover = matte
-            if layer == "foreground":  # its soft edge is blended by its alpha, not twice
-                cover = (matte > 0).astype(np.uint8) * np.uint8(255)
-            elif layer == "background":  # whole, so that the foreground can be laid over it
-                cover = np.full(matte.shape, 255, np.uint8)
-            with self.analysis.busy.working("render", self.threads):
-                image, levels = render_planes(image, cover, change, self.plain)
-            if behind:
-                levels_outside = levels
-            else:
-                moved.append(levels)
-        if self.output.has_alpha:
-            alpha = np.minimum(np.sum([to_unit(matte) for matte in mattes], axis=0), 1.0)
-            image = layered(image, alpha, self.output.info.pixel_format)
-        inside = sum(moved) / len(moved) if moved else None
-        return Done(timed, image, inside, levels_outside, snapshot)

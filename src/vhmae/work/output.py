@@ -32,6 +32,7 @@ from vhmae.video.sequence import (
     check_picture_output,
     has_number,
     is_pictures,
+    older_pictures,
     pictures_there,
 )
 from vhmae.video.source import probe_source
@@ -207,6 +208,14 @@ class Output:
         if self.is_pictures or not sound_codecs(self.source):
             kept = "there is no other"
         return [f"the sound of {layer.path} was left out, and {kept}; add it to the result"]
+
+    def older_pictures(self) -> list[str]:
+        """What is said of pictures that will not be replaced and lie where a sequence goes."""
+        if not self.is_pictures:
+            return []
+        numbers = self.source.numbers or range(1, self.source.frames + 1)
+        said = older_pictures(self.job.output, numbers)
+        return [] if said is None else [said]
 
     def check(self, identity: dict[str, Any]) -> tuple[str | None, list[str]]:
         """Refuse what opening the output refuses, and leave nothing behind; returns in what form
