@@ -10,7 +10,7 @@ import pytest
 from vhmae.app.samples import Pixels
 from vhmae.arrays import Array
 from vhmae.color.basis import apply_transform
-from vhmae.grade.shots import _Shot
+from vhmae.grade.shots import GradedShot
 from vhmae.work.shot_pixels import ShotPixels
 
 SIDE = 96
@@ -39,11 +39,12 @@ class Picture(NamedTuple):
 
 
 def test_one_map_of_a_shot_is_of_what_is_shown_in_full() -> None:
-    shot = _Shot(0)
+    shot = GradedShot(0)
     matte = np.ones((SIDE, SIDE), np.uint8) * 255
     for index, share in SHARES.items():
         shot.last = index
-        shot.keep(index, *faded(share, index), matte, share)
+        picture: Any = Picture(*faded(share, index))
+        shot.look_at(index, picture, matte, picture, share)
     (grade,) = shot.grade(1, None)
     assert set(grade.places.tolist()) == {12, 18}
     colors = np.random.default_rng(1).random((50, 3), np.float32)

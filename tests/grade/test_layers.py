@@ -23,7 +23,7 @@ from vhmae.grade import cdl
 from vhmae.grade.dctl import MOST_KEYS
 from vhmae.grade.export import _told_of_keys, export_grades
 from vhmae.grade.job import ExportJob
-from vhmae.grade.shots import _Shot, grade_of_pairs
+from vhmae.grade.shots import GradedShot, grade_of_pairs
 from vhmae.model.weights import save_model
 
 FRAMES = 6
@@ -123,7 +123,7 @@ def test_a_wire_has_its_change() -> None:
 
 @pytest.mark.parametrize("every", [1, 4, 6, 24])
 def test_key_maps_are_those_of_their_frames(every: int) -> None:
-    shot = _Shot(0, None, every)
+    shot = GradedShot(0, None, every)
     colors = np.random.default_rng(0).uniform(0.2, 0.6, (500, 3)).astype(np.float32)
     for index in range(48):
         shot.last = index
@@ -138,7 +138,7 @@ def test_key_maps_are_those_of_their_frames(every: int) -> None:
 
 
 def test_a_long_shot_has_as_many_keys_as_a_gpu_holds() -> None:
-    shot = _Shot(0, None, 1)
+    shot = GradedShot(0, None, 1)
     colors = np.random.default_rng(0).uniform(0.2, 0.6, (50, 3)).astype(np.float32)
     for index in range(0, 1200, 6):
         shot.add(index, colors, colors)

@@ -4,17 +4,18 @@ made of, whatever is said afterwards."""
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from vhmae.app.maps import Answered
-from vhmae.arrays import Array, Thinned, to_unit
+from vhmae.arrays import Array, Thinned
 from vhmae.color.basis import AFFINE
 from vhmae.engine.fading import nearly_in_full
 from vhmae.engine.rendering import FrameTransform, KeepingChange, RgbChange
+from vhmae.engine.sampling import changed_pixels
 from vhmae.engine.settings import Kept
 from vhmae.guide.colors import added
 from vhmae.video.planes import Box, PlanarFrame
@@ -27,18 +28,20 @@ MOST_PIXELS = 4096
 """Of an object in a shot; of a longer one, every second is dropped as often as needed."""
 
 
-def unclipped_change(transform: FrameTransform, rgb: Array) -> Array:
-    """What maps add to pixels on a grid over the frame, not clipped.
+def unclipped_change(
+    transform: FrameTransform, rgb: Array, box: Box, height: int, width: int
+) -> Array:
+    """What maps add to the pixels of a box, not clipped.
 
     Args:
         rgb: (3, h, w) float32.
+        height, width: of the whole frame.
     Returns:
         (3, h, w) float64.
     """
-    height, width = rgb.shape[1:]
-    maps, steps, lower, share = transform.maps(Box(0, 0, height, width), height, width)
+    maps, steps, lower, share = transform.maps(box, height, width)
     affine = maps[lower] + share[:, None, None] * steps[lower]  # (h, 12, w)
-    terms = affine.reshape(height, 3, AFFINE, width)
+    terms = affine.reshape(len(affine), 3, AFFINE, -1)
     ones = np.concatenate([rgb, np.ones_like(rgb[:1])])
     moved = np.einsum("hctw,thw->chw", terms, ones.astype(np.float64))
     quadratic = transform.overall.astype(np.float64).copy()
@@ -132,9 +135,6 @@ class Samples:
 
 def pixels_of(image: PlanarFrame, matte: Array, transform: FrameTransform) -> tuple[Array, Array]:
     """Foreground pixels of a frame on a grid, and what the answer adds to them: (P, 3) each."""
-    before = image.sample(SIDE, SIDE)  # (3, S, S)
-    cover = cv2.resize(to_unit(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    inside = cover >= min(0.5, float(cover.max()))  # what is thin fills no cell of the grid
-    inside &= cover > 0.0
-    step = unclipped_change(transform, before)
-    return before[:, inside].T.astype(np.float64), step[:, inside].T
+    change = functools.partial(unclipped_change, transform)
+    before, step = changed_pixels(image, matte, SIDE, change)
+    return before.astype(np.float64), step

@@ -22,7 +22,6 @@ from vhmae.arrays import (
     Thinned,
     UnitFrame,
     UnitMatte,
-    to_unit,
 )
 from vhmae.color.basis import apply_transform, fit_transform
 from vhmae.color.cube import Cube, grid_colors
@@ -30,8 +29,9 @@ from vhmae.color.light import LightSpace, converted, moved, shown
 from vhmae.engine.fading import nearly_in_full
 from vhmae.engine.moving import SideName
 from vhmae.engine.rendering import ColorChange
+from vhmae.engine.sampling import changed_pixels
 from vhmae.errors import InputError
-from vhmae.video.planes import Box, PlanarFrame
+from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo
 from vhmae.work.analysis import open_analysis
 from vhmae.work.guiding import Heard, hear_guide
@@ -249,7 +249,7 @@ def grade_of_pairs(pairs: Iterable[tuple[UnitFrame, UnitFrame, UnitMatte]]) -> S
     Raises:
         InputError: where no frame has a foreground.
     """
-    shot = _Shot(0)
+    shot = GradedShot(0)
     for index, (before, after, matte) in enumerate(pairs):
         shot.last = index
         if (index % EVERY_FRAMES == 0 or not shot.indices) and matte.any():
@@ -294,7 +294,7 @@ class _Side:
         self.every, self.most_keys = every, most_keys
         self.space = space
         self._grades: list[ShotGrade] = []
-        self._shot, self._number = _Shot(0, space, every), -1
+        self._shot, self._number = GradedShot(0, space, every), -1
 
     def look_at(
         self,
@@ -307,7 +307,7 @@ class _Side:
     ) -> None:
         if shot != self._number:
             self._end()
-            self._shot, self._number = _Shot(index, self.space, self.every), shot
+            self._shot, self._number = GradedShot(index, self.space, self.every), shot
         self._shot.last = index
         if change is not None and self._shot.wants(index, share):
             self._shot.look_at(index, image, matte, change, share)
@@ -324,7 +324,7 @@ class _Side:
         ]
 
 
-class _Shot:
+class GradedShot:
     """Pixels of a shot as they come in."""
 
     def __init__(
@@ -347,25 +347,9 @@ class _Shot:
     def look_at(
         self, index: int, image: PlanarFrame, matte: Matte, change: ColorChange, share: float
     ) -> None:
-        before = image.sample(SIDE, SIDE)  # (3, S, S)
-        after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
-        self.keep(index, before, after, matte, share)
-
-    def keep(
-        self, index: int, before: Array, after: Array, matte: Matte, share: float = 1.0
-    ) -> None:
-        """Keep the foreground of a frame, before and after, (3, S, S) each."""
-        inside = (
-            to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
-            >= 0.5
-        )
-        if not inside.any():  # thinner than the grid's step
-            inside = (
-                to_unit(cv2.resize(_stored(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA))
-                > 0.0
-            )
-        if inside.any():
-            self.add(index, before[:, inside].T, after[:, inside].T, share)
+        before, added = changed_pixels(image, matte, SIDE, change.change)
+        if len(before):
+            self.add(index, before, before + added, share)
 
     def add(self, index: int, before: Colors, after: Colors, share: float = 1.0) -> None:
         """Keep pixels of a frame, before and after, (P, 3) each."""
@@ -429,10 +413,6 @@ class _Shot:
             rest = made - apply_transform(shown, whole)
             maps.append(KeyMap(key, whole + fit_transform(shown, shown + rest)))
         return maps
-
-
-def _stored(matte: Matte) -> Array:
-    return matte if matte.dtype in (np.uint8, np.uint16) else matte.astype(np.float32)
 
 
 def _rms(difference: Array) -> float:

@@ -5,17 +5,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 
-from vhmae.arrays import Array, Matte, Thinned, to_unit
+from vhmae.arrays import Array, Matte, Thinned
 from vhmae.engine.fading import nearly_in_full
 from vhmae.engine.memory import Snapshot
 from vhmae.engine.rendering import ColorChange
+from vhmae.engine.sampling import changed_pixels
 from vhmae.guide.colors import added
 from vhmae.guide.dials import DIALS, fit_dials
 from vhmae.guide.wording import in_words
-from vhmae.video.planes import Box, PlanarFrame
+from vhmae.video.planes import PlanarFrame
 from vhmae.work.analysis import Analysis, Ready
 
 SIDE = 64
@@ -55,12 +55,9 @@ class ShotPixels:
         if index - self._last < EVERY_FRAMES and share <= self._most:
             return
         self._most = max(self._most, share)
-        before = image.sample(SIDE, SIDE)  # (3, S, S)
-        cover = cv2.resize(to_unit(matte), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-        inside = cover >= min(0.5, float(cover.max()))  # what is thin fills no cell of the grid
-        after = before + change.change(before, Box(0, 0, SIDE, SIDE), SIDE, SIDE)
-        shares = np.full((1, np.count_nonzero(inside)), share)
-        pixels = np.concatenate([before[:, inside], after[:, inside], shares]).T.astype(np.float64)
+        before, step = changed_pixels(image, matte, SIDE, change.change)
+        pixels = np.column_stack([before, before + step, np.full(len(before), share)])
+        pixels = pixels.astype(np.float64)
         if less is not None:
             pixels[:, 3:6] -= added(pixels[:, :3], less)
         self.seen, self._last = self.seen + 1, index
