@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
@@ -109,12 +109,25 @@ class Masks:
                 "once it is inverted"
             )
 
+    def check_shown_in(self, frames: Iterable[int]) -> None:
+        """Refuse frames that a guide names and that show no foreground: no word of them is heard.
+
+        Raises:
+            InputError: naming the first of them.
+        """
+        for number in frames:
+            if not (self._matte(number) > 0.0).any():
+                raise InputError(f"points: frame {number} has no foreground; name another (@FRAME)")
+
+    def _matte(self, number: int) -> np.ndarray:
+        return array_of(self.masks[number if len(self.masks) > 1 else 0])
+
     def __len__(self) -> int:
         return self.count
 
     def __iter__(self) -> Iterator[np.ndarray]:
         for number in range(self.count):
-            yield array_of(self.masks[number if len(self.masks) > 1 else 0]).clip(0.0, 1.0)
+            yield self._matte(number).clip(0.0, 1.0)
 
 
 def masks_for(frames: Frames, mask: torch.Tensor | None) -> Masks:

@@ -25,6 +25,7 @@ from vhmae.matting.chroma import ChromaKey
 from vhmae.matting.run import make_network
 from vhmae.video.cuts import THUMBNAIL, CutDetector
 from vhmae.video.planes import shrink
+from vhmae.work.guiding import stream_rows, told_of_points
 
 from .batches import Frames, Masks, masks_for, new_batch
 from .videos import harmonized_file
@@ -64,6 +65,7 @@ def harmonized_images(
     masks.check_shown()
     height, width = frames.size
     guide.check_fits(width, height, len(frames))
+    masks.check_shown_in(guide.frames)
     harmonizer = vhmae.Harmonizer.from_pretrained(**options)
     told: list[str] = []
     if guide:
@@ -84,6 +86,7 @@ def harmonized_images(
         *told_of_borrowed(max(0, harmonizer.borrowed - harmonizer.unread)),
         *idle_gpu(network, "auto"),
         *told,
+        *told_of_points(stream_rows(harmonizer)),
     ]
     return made, "\n".join(lines)
 

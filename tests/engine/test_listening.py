@@ -346,3 +346,37 @@ def test_frames_of_a_flush_that_was_broken_off_leave_first() -> None:
     run(own, 12)
     own.reset()
     assert own.flush() == []
+
+
+def test_what_a_caller_does_with_its_buffers_says_nothing_of_frames_that_came() -> None:
+    def said(own: Harmonizer, reused: bool) -> list[np.ndarray]:
+        frame, mask = FRAME.copy(), MASK.copy()
+        own.step(frame, mask)
+        if reused:
+            frame[...], mask[...] = 0, True
+        own.guide(gray_at(0), SURE)
+        return run(own, 3)
+
+    assert np.array_equal(said(live(), True), said(live(), False))
+
+
+def test_a_refused_word_mixes_no_frames_of_one_buffer() -> None:
+    buffer, own = FRAME.copy(), live()
+    point = Point(kind="target", at=(1.0, 1.0), frame=1, to=(1.0, 0.0, 0.0))
+    own.guide(Guide(points=(point,)), SURE)
+    outside: list[int] = []
+    for number in range(4):
+        buffer[0, 0] = number  # outside the mask: it goes through as it came
+        try:
+            made = own.step(buffer, MASK)
+        except InputError:
+            own.guide(Guide(), SURE)
+            continue
+        assert made is not None
+        outside.append(int(made[0, 0, 0]))
+    outside += [int(one[0, 0, 0]) for one in own.flush()]
+    assert outside == [0, 1, 2, 3]
+
+
+def test_what_is_kept_may_be_one_word() -> None:
+    assert live(keep="hue").keep == live(keep=("hue",)).keep == ("hue",)

@@ -9,6 +9,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import av
 import numpy as np
@@ -25,7 +26,7 @@ from vhmae.cli import main
 from vhmae.color.lut import read_cube
 from vhmae.data.clips import write_mask_bits
 from vhmae.errors import InputError
-from vhmae.grade.cdl import Cdl, fit_cdl
+from vhmae.grade.cdl import Cdl, fit_cdl, write_cdls
 from vhmae.grade.export import export_grades
 from vhmae.grade.job import ExportJob
 from vhmae.grade.shots import ShotGrade, bake, grade_shots
@@ -177,6 +178,14 @@ def test_opencolorio_reads_the_cdl_and_agrees(
         ours = fit_cdl(grade.before, grade.after).apply(before)
         assert np.abs(by_ocio(before, transform) - ours).max() < 1e-3
         assert report["shots"][number - 1]["left"] < grade.change_levels
+
+
+@pytest.mark.parametrize("suffix", ["cc", "ccc", "cdl"])
+def test_what_is_noted_in_a_cdl_is_read_as_it_was_said(tmp_path: Path, suffix: str) -> None:
+    path, note = tmp_path / f"look.{suffix}", 'a & b <x> "q" ü ]]>.mp4, shot 1'
+    write_cdls({"one": Cdl((1.0,) * 3, (0.0,) * 3, (1.0,) * 3, 1.0)}, note, path)
+    texts = [one.text for one in ElementTree.parse(path).iter() if "Description" in one.tag]
+    assert texts == [note]
 
 
 def test_a_cdl_ends_at_black_and_white() -> None:

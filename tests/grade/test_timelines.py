@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import urllib.parse
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -266,6 +267,15 @@ def test_a_sequence_on_twos_is_named_by_opentimelineio_and_refused_for_an_edl(
     assert media.target_url_for_image_number(11) == "plates/a.1023.png"
     with pytest.raises(InputError, match="export otio"):
         media_of(probe_source(folder, "composite"), tmp_path / "look.edl")
+
+
+def test_what_an_address_takes_for_its_own_is_quoted_in_names_of_pictures(tmp_path: Path) -> None:
+    names = [f"shot #2 100%.{number}.png" for number in range(1001, 1005)]
+    folder = pictures(tmp_path / "my plates", names)
+    media = written(folder, tmp_path / "look.otio")[0].media_reference
+    address = media.target_url_for_image_number(0)
+    assert address == "my%20plates/shot%20%232%20100%25.1001.png"
+    assert urllib.parse.unquote(address) == f"my plates/{names[0]}"
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,20 @@ def test_points_are_heard(comfy: tuple[Any, Host], tmp_path: Path) -> None:
             executed(node, frames=images, mask=mask, points=wrong, **FAST)
 
 
+def test_words_that_cannot_be_heard_are_told(comfy: tuple[Any, Host]) -> None:
+    node = nodes_of(comfy[0])["VhmaeHarmonizeWithPoints"]
+    images, mask = batch(6)
+    rows, columns = np.nonzero(mask[0].numpy())
+    place = f"{int(np.median(columns))},{int(np.median(rows))}"
+    words = f"target {place}=#000000\ntarget {place}=#ffffff"
+    _, said = executed(node, frames=images, mask=mask, points=words, **FAST).args
+    assert "point 1" in said
+    assert "contradict each other" in said
+    mask[:2] = 0.0
+    with pytest.raises(vhmae.InputError, match="points: frame 0 has no foreground"):
+        executed(node, frames=images, mask=mask, points=words, **FAST)
+
+
 def test_a_matte_is_cut_out(comfy: tuple[Any, Host]) -> None:
     node = nodes_of(comfy[0])["VhmaeMatte"]
     images, mask = batch(5)

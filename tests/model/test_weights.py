@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from tests.support.networks import TINY, model, window
+from vhmae import Harmonizer
 from vhmae.cli import main
 from vhmae.errors import InputError
 from vhmae.model.files import find_weights, packaged_weights, read_card
@@ -55,6 +56,18 @@ def test_weights_that_are_not_finite_are_refused(odd: float, tmp_path: Path) -> 
     save_file(tensors, path, metadata)
     with pytest.raises(InputError, match=rf"{name} holds numbers that are not finite"):
         load_model(str(path))
+
+
+@pytest.mark.parametrize("backend", ["onnx", "torch"])
+def test_no_backend_takes_weights_that_are_not_finite(backend: str, tmp_path: Path) -> None:
+    free, path = find_weights("free"), tmp_path / "w.safetensors"
+    tensors = read_tensors(free)
+    name = sorted(key for key, one in tensors.items() if one.is_floating_point())[0]
+    tensors[name].view(-1)[0] = torch.nan
+    with safe_open(free, framework="pt") as file:
+        save_file(tensors, path, file.metadata())
+    with pytest.raises(InputError, match=rf"{name} holds numbers that are not finite"):
+        Harmonizer.from_pretrained(str(path), backend=backend)  # type: ignore[arg-type]
 
 
 def test_a_pickle_is_refused(tmp_path: Path) -> None:

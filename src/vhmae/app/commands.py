@@ -144,7 +144,7 @@ class Place:
         """A path as one writes it here, and as no command takes it for an option."""
         whole = Path(path).absolute()
         text = str(whole)
-        if whole.is_relative_to(self.root):
+        if whole.is_relative_to(self.root) and whole.drive == self.folder.absolute().drive:
             text = os.path.relpath(whole, self.folder)
         elif whole.is_relative_to(self.uploads):
             text = whole.name

@@ -89,7 +89,7 @@ class Harmonizer(Stepping):
         cut_detection: bool = True,
         find_background: FindBackground | None = None,
         reference: Picture | None = None,
-        keep: Sequence[Kept] = (),
+        keep: Kept | Sequence[Kept] = (),
         skin: bool = False,
         move: str = "foreground",
         side: Side | None = None,
@@ -119,7 +119,7 @@ class Harmonizer(Stepping):
             strength=strength,
             caution=caution,
             windows=windows,
-            keep=tuple(keep),
+            keep=(keep,) if isinstance(keep, str) else tuple(keep),
             precision=precision,
             move=move,
         )
@@ -166,7 +166,7 @@ class Harmonizer(Stepping):
                 windows=windows,
                 lookahead=lookahead,
                 cut_detection=cut_detection,
-                keep=keep,
+                keep=self.keep,
                 side=self.move.sides[-1],
             )
         self._done = deque()

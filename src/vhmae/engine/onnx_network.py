@@ -157,6 +157,12 @@ def _numbers(card: WeightsCard) -> dict[str, Array]:
             f"{card.path}: cannot be read as fp16 or fp32 ({error}); fetch or train the weights "
             "again"
         ) from None
+    odd = next((key for key, values in found.items() if not np.isfinite(values).all()), None)
+    if odd is not None:
+        raise InputError(
+            f"{card.path}: {odd} holds numbers that are not finite; fetch or train the weights "
+            "again"
+        )
     return found
 
 

@@ -55,14 +55,14 @@ class Stepping:
                 memory may be used again at once.
         Raises:
             ShapeError: for other shapes, types or values.
-            InputError: for a word that cannot be, once its frame comes: no frame is lost by it.
+            InputError: for a word that cannot be, once its frame comes: no frame is lost by it, and
+                each comes a step later from then on, with the last of :meth:`flush`.
         """
         mask = self._masks.checked(frame, mask)
         own = cast("Harmonizer", self)
-        # A caller may use its buffers again while frames wait.
-        waits = any(side.latency_frames for side in self.moving)
-        if waits:
-            frame, mask = frame.copy(), mask.copy()
+        # A caller may use its buffers again while frames wait, and before a word is said of the
+        # frame that came last.
+        frame, mask = frame.copy(), mask.copy()
         if own.skin and own.move.foreground and own.network.holds_between_key_frames:
             self.warned_prior()
         see = functools.partial(thumbnail_of, frame)
@@ -75,8 +75,7 @@ class Stepping:
         )
         if not ready:
             return None
-        done = _rendered(ready)
-        self._done.append(done.copy() if done is frame else done)  # never the caller's own
+        self._done.append(_rendered(ready))
         return self._done.popleft()
 
     def _of_all(self, asked: Sequence[Callable[[], Iterable[Released]]]) -> list[Released]:

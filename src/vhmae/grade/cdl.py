@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 
@@ -23,6 +24,7 @@ STEEPEST = 4.0
 """Powers reach from 1 / 4 to 4, as on the controls of suites. Without a bound a curve over a narrow
 range, as of log footage, runs towards an exponential: powers of thousands, for a hundredth of a
 level, that the six places of a file cannot hold."""
+_NOTE = "vhmae.note"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,12 +108,13 @@ def write_cdls(cdls: dict[str, Cdl], note: str, path: Path) -> None:
         transform.setPower(cdl.power)
         transform.setSat(cdl.saturation)
         transform.setID(name)
-        transform.setFirstSOPDescription(note)
+        transform.setFirstSOPDescription(_NOTE)
         transforms.append(transform)
     text = ocio.GroupTransform(transforms).write(
         formatName=FORMATS[path.suffix.lower()], config=ocio.Config.CreateRaw()
     )
-    path.write_text(text, encoding="utf-8")
+    # OpenColorIO escapes what is special in XML twice.
+    path.write_text(text.replace(_NOTE, escape(note)), encoding="utf-8")
 
 
 def require_ocio() -> Any:

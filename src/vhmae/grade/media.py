@@ -178,8 +178,16 @@ def _digits(number: int, numbering: Numbering) -> str:
 
 def _address(path: Path, beside: Path) -> str:
     """A file's address from where the time line lies; bytes that are no text are kept."""
-    relative = os.path.relpath(path.absolute(), beside.absolute().parent)
-    return urllib.parse.quote(os.fsencode(relative.replace(os.sep, "/")))
+    try:
+        relative = os.path.relpath(path.absolute(), beside.absolute().parent)
+    except ValueError:  # they lie on two drives of Windows
+        return path.absolute().as_uri()
+    return quoted(relative.replace(os.sep, "/"))
+
+
+def quoted(name: str) -> str:
+    """A name as a part of an address; bytes that are no text are kept."""
+    return urllib.parse.quote(os.fsencode(name))
 
 
 def _reel(

@@ -7,7 +7,7 @@ from typing import Any
 
 from vhmae.errors import InputError
 from vhmae.grade.cdl import Cdl
-from vhmae.grade.media import Media, plain
+from vhmae.grade.media import Media, plain, quoted
 from vhmae.grade.shots import ShotGrade
 
 
@@ -94,8 +94,8 @@ def _reference(otio: Any, media: Media, available: Any) -> Any:
     else:
         named = otio.schema.ImageSequenceReference(
             target_url_base=media.address,
-            name_prefix=plain(media.numbering.prefix),
-            name_suffix=plain(media.numbering.suffix),
+            name_prefix=quoted(media.numbering.prefix),
+            name_suffix=quoted(media.numbering.suffix),
             start_frame=media.numbering.first,
             frame_step=media.numbering.step,
             # The library counts numbers, of which pictures on twos have two a frame.

@@ -331,10 +331,10 @@ def stream_report(harmonizer: Harmonizer) -> dict[str, Any]:
     guide = harmonizer.moving[0].listener.guide
     if not guide:
         return {}
-    return {"guide": guide.to_tree(), "guided": _from_one(_stream_rows(harmonizer))}
+    return {"guide": guide.to_tree(), "guided": _from_one(stream_rows(harmonizer))}
 
 
-def _stream_rows(harmonizer: Harmonizer) -> list[dict[str, Any]]:
+def stream_rows(harmonizer: Harmonizer) -> list[dict[str, Any]]:
     """What came of each point that was heard: in its own shot, where that has dials of its own."""
     rows: dict[tuple[int, int], dict[str, Any]] = {}
     for side in harmonizer.moving:
@@ -356,5 +356,5 @@ def stream_warnings(job: StreamJob, harmonizer: Harmonizer) -> list[str]:
     unheard |= chosen & {*listeners[0].unheard}
     frames = ", ".join(map(str, sorted(unheard)))
     told = f"`guide`: frames {frames} did not come or show no foreground: what names them was not "
-    warnings = [*find_prior(job.weights)[1], *told_of_points(_stream_rows(harmonizer))]
+    warnings = [*find_prior(job.weights)[1], *told_of_points(stream_rows(harmonizer))]
     return [*warnings, *([f"{told}heard"] if frames else [])]

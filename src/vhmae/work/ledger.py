@@ -56,4 +56,8 @@ class Ledger:
             write_text_whole(self._path, text + "\n")
 
     def _name(self, job: HarmonizeJob) -> str:
-        return os.path.relpath(job.output.absolute(), self._path.absolute().parent)
+        output = job.output.absolute()
+        try:
+            return os.path.relpath(output, self._path.absolute().parent)
+        except ValueError:  # they lie on two drives of Windows
+            return str(output)
