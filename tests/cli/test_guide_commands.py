@@ -258,6 +258,31 @@ def test_nothing_that_is_no_guide_is_written_over(
     assert "name another sheet" in error_of(*run, *more, capsys=capsys)
 
 
+@pytest.mark.parametrize("lighter", [True, False])
+def test_a_preview_hears_the_word_of_its_own_shot_wherever_it_begins(
+    lighter: bool, tmp_path: Path
+) -> None:
+    """A preview begins within the shot, where a cut to light or to dark is seen by nobody."""
+    frames, masks = moving_scene(62, 96, 64)
+    shots = [frames[:30] // 4, 255 - frames[30:] // 4]
+    bright = shots[1][:, :, ::-1]
+    both = [shots[0], bright] if lighter else [bright[:30], np.concatenate([shots[0]] * 2)[:32]]
+    write_video(tmp_path / "in.mkv", np.ascontiguousarray(np.concatenate(both)), codec="ffv1")
+    masks[:] = masks[:1]
+    write_mask_bits(masks, tmp_path / "m.npz")
+    rows, columns = np.nonzero(masks[0])
+    place = f"{int(np.median(columns))},{int(np.median(rows))}"
+    weights = save_bold_weights(tmp_path / "w.safetensors")
+    run = ("preview", tmp_path / "in.mkv", "--mask", tmp_path / "m.npz", "-o", tmp_path / "p.png")
+    run += ("--weights", weights, "--caution", 0)
+    for number in range(50, 60, 2):
+        plain, guided = (
+            told(tmp_path, *run, "--frame", number, *more)["objects"][0]["after"]
+            for more in ((), ("--target", f"{place}=#208040@50"))
+        )
+        assert np.abs(np.subtract(plain, guided)).max() > 4.0, number
+
+
 @pytest.mark.parametrize("command", ["alternatives", "preview"])
 def test_the_middle_of_what_is_kept_is_shown(
     command: str, clip: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -123,6 +123,18 @@ def test_what_a_shot_needed_is_what_the_network_alone_says(work: Path) -> None:
     assert needed["change_levels"] == pytest.approx(shot["change_levels"], abs=1.0)
 
 
+def test_what_a_shot_needed_is_not_cut_off_by_the_guide(work: Path) -> None:
+    """A word that drives colors to white, and what is kept, are no part of what was needed."""
+    bright = dataclasses.replace(SCENE, dials=Dials(exposure=3.0))
+    plain = dataclasses.replace(job(work, "one"), keep=("luma",))
+    found = []
+    for guide in (SCENE, bright):
+        guide.write(work / "scene.json")
+        (needed,) = harmonize_job(plain)["needed"]
+        found.append(needed)
+    assert found[0] == found[1]
+
+
 def test_a_point_of_its_own_is_not_looked_for_in_another_video(work: Path) -> None:
     own = job(work, "two")
     own = dataclasses.replace(own, words=dataclasses.replace(own.words, target=("5,5=#ffffff",)))

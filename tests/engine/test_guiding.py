@@ -14,6 +14,7 @@ import pytest
 from tests.support.networks import changing_model, model
 from tests.support.scenes import moving_scene
 from vhmae.engine.harmonizer import Harmonizer
+from vhmae.engine.moving import Side
 from vhmae.engine.pointing import (
     Shown,
     decide_shots,
@@ -36,6 +37,7 @@ from vhmae.guide.reading import read_guide
 from vhmae.guide.telling import BLENDED_FRAMES, Telling
 from vhmae.work.guiding import as_stored
 
+SURE = Prior(np.eye(SIZE) * 0.01, np.ones(1), np.ones(1))
 WARMER = np.zeros((3, 10))
 WARMER[0, 3], WARMER[2, 3], WARMER[1, 4] = 0.1, -0.05, 0.2
 
@@ -218,6 +220,69 @@ def test_a_point_that_takes_after_another_shot_is_refused_unless_all_are_ruled()
     decide_shots(prior, Guide(points=(dataclasses.replace(point, to_frame=1),)), show)
     everywhere = decide_shots(prior, Guide(points=(point,), shots="all"), show)
     assert len(everywhere[None].points) == 1
+
+
+def test_a_point_is_heard_on_what_is_soft_all_over() -> None:
+    frames, masks = moving_scene(4, 48, 32)
+    rows, columns = np.nonzero(masks[0])
+    at = (float(np.median(columns)), float(np.median(rows)))
+    own = harmonizer(lookahead=0)
+    own.guide(Guide(points=(Point(kind="target", at=at, to=(0.2, 0.5, 0.3)),)), SURE)
+    own.step(frames[0], masks[0].astype(np.float32) * np.float32(0.4))
+    assert own.listener.decisions[0].points[0].levels_left < 8.0
+    point = Point(kind="target", at=(0.0, 0.0), to=(0.2, 0.5, 0.3))
+    own.reset()
+    own.guide(Guide(points=(point,)), SURE)
+    with pytest.raises(InputError, match="outside the mask"):
+        own.step(frames[0], masks[0].astype(np.float32) * np.float32(0.4))
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        Point(kind="keep", at=(48.0, 16.0)),
+        Point(kind="match", at=(24.0, 16.0), to=(24.0, 32.5)),
+    ],
+)
+def test_a_point_outside_the_frame_is_refused_while_frames_come(point: Point) -> None:
+    frames, _ = moving_scene(1, 48, 32)
+    own = harmonizer(lookahead=0)
+    own.guide(Guide(points=(point,)), SURE)
+    mask = np.ones((32, 48), bool)
+    mask[:8] = False
+    with pytest.raises(InputError, match="outside the frame"):
+        own.step(frames[0], mask)
+
+
+def test_dials_turn_the_foreground_beside_a_point_of_the_background() -> None:
+    frames, masks = moving_scene(4, 48, 32)
+    rows, columns = np.nonzero(~masks[0])
+    far = Point(kind="keep", at=(float(columns[0]), float(rows[0])))
+    changes = []
+    for points in ((), (far,)):
+        own = harmonizer(lookahead=0, move="both")
+        own.guide(Guide(points=points, dials=Dials(exposure=1.0)), SURE)
+        own.step(frames[0], masks[0])
+        changes.append(own.moving[0].listener.decisions)
+    assert changes[1], "the dials are heard"
+    assert changes[1][0].change == pytest.approx(changes[0][0].change, abs=1e-6)
+
+
+def test_a_background_that_moves_alone_is_all_that_is_chosen_for() -> None:
+    frames, masks = moving_scene(1, 48, 32)
+    answer = FrameTransform(np.zeros((3, 10), np.float32), np.zeros((1, 1, 3, 4), np.float32))
+    shown = Shown(frames[0], ~masks[0], answer, 0)
+    found = [
+        decide_shots(
+            SURE,
+            Guide(choices=(Choice(chosen=3, frame=0, of=6, object=number),)),
+            lambda _: shown,
+            side=Side("background", alone=True),
+        )[0].change
+        for number in (1, 2)
+    ]
+    assert np.abs(found[0]).max() > 0.0
+    assert np.array_equal(*found)
 
 
 def test_colors_of_a_matte_that_is_soft_all_over_are_those_of_its_most_solid_pixels() -> None:

@@ -42,7 +42,7 @@ from vhmae.app.refusals import Refused
 from vhmae.app.samples import Samples
 from vhmae.arrays import Array, to_unit
 from vhmae.engine.moving import Move, outside
-from vhmae.engine.pointing import INSIDE, DialFrames, disk_mean
+from vhmae.engine.pointing import DialFrames, disk_mean, solid_of
 from vhmae.engine.priors import find_prior
 from vhmae.engine.rendering import FrameTransform, KeepingChange, render_planes
 from vhmae.errors import InputError
@@ -320,7 +320,7 @@ class OpenClip:
             "bits": image.encoding.bits,
             "matte": [round(value, 4) for value in inside],
             "mean": [round(255.0 * float(value), 3) for value in mean],
-            "inside": [value >= INSIDE for value in inside],
+            "inside": [bool(solid_of(matte)[row, column]) for matte in payload.mattes],
         }
 
     def _stored(self, x: int, y: int) -> tuple[int, int]:
@@ -411,8 +411,7 @@ class OpenClip:
                 continue
             decision, maps = in_shot(decisions[place], shot), one.maps
             if decision is not None:
-                added = decision.change.reshape(3, 10).astype(np.float32)
-                maps = dataclasses.replace(maps, overall=maps.overall + added)
+                maps = maps.with_added(decision.change)
             change = maps.scaled(one.share).scaled(strengths[place])
             done = KeepingChange(change, job.keep) if job.keep else change
             image, _ = render_planes(image, covers[place], done)

@@ -43,5 +43,4 @@ def _moved(change: FrameTransform, picture: Array, mask: Array, prior: Prior) ->
     composite = planes[:, skin].astype(np.float64).mean(axis=1)
     answer = composite + added[:, skin].astype(np.float64).mean(axis=1)
     told = update(prior, [skin_word(composite, answer)]).mean
-    overall = change.overall + told.reshape(change.overall.shape).astype(np.float32)
-    return dataclasses.replace(change, overall=overall)
+    return change.with_added(told)

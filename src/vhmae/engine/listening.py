@@ -117,7 +117,7 @@ class Listener:
         self._shown, self.last = shown, last
         if last is None:
             return
-        if self._turns_all and last.number >= 0:
+        if self._fits_dials and last.number >= 0:
             self._shown[last.number] = self._show(last)
             self._first = {last.shot: last.number}
         found = self._decide(last.shot, released - 1)
@@ -140,7 +140,7 @@ class Listener:
             self._forget()
         begins = self.last is None or self.last.shot != shot
         self.last = Came(index, payload, answer, shot, share)
-        fits = self._turns_all and shot not in self._first
+        fits = self._fits_dials and shot not in self._first
         if not fits and index not in self.guide.frames:
             return
         if fits:
@@ -151,9 +151,10 @@ class Listener:
         self._decide(shot, -math.inf if begins else index)
 
     @property
-    def _turns_all(self) -> bool:
-        """Whether dials turn all shots: each is fitted in the colors of its first frame."""
-        return bool(self.guide.dials) and (not self.guide.frames or self.guide.shots == "all")
+    def _fits_dials(self) -> bool:
+        """Whether dials may turn a shot that nothing else is said of: they are fitted in the colors
+        of its first frame. Points that are named may be the other side's."""
+        return bool(self.guide.dials)
 
     def _show(self, came: Came) -> Shown:
         return Shown(*self.look(came.payload), came.answer, came.shot, came.share)

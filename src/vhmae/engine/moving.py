@@ -103,4 +103,7 @@ def is_on(matte: Matte, place: tuple[float, float], side: Side) -> bool:
         min(max(round(at), 0), size - 1) for at, size in zip(place, (width, height), strict=True)
     )
     cover = float(to_unit(matte[row : row + 1, column : column + 1])[0, 0])
-    return cover >= 0.5 if side.of == "foreground" else cover > 0.5
+    if side.of == "background":
+        return cover > 0.5
+    # What is soft all over is nowhere more than its most.
+    return 0.0 < cover >= min(0.5, float(to_unit(matte.max(keepdims=True))[0, 0]))

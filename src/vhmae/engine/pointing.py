@@ -18,7 +18,7 @@ from vhmae.engine.settings import Kept
 from vhmae.errors import InputError, MissingForeground
 from vhmae.guide.colors import SIZE, added
 from vhmae.guide.decision import Decision, Scene, decide, turn_shot
-from vhmae.guide.document import Guide, Kind, Place, Point, require_guide
+from vhmae.guide.document import Choice, Guide, Kind, Place, Point, require_guide
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import Finish, Seen, as_made, by_shot
 from vhmae.video.planes import Box
@@ -29,7 +29,8 @@ DISK_LINES = 288
 proportion."""
 MOST_COLORS = 4096
 INSIDE = 0.5
-"""Pixels count whose matte is at least this."""
+"""Pixels count whose matte is at least this, or the most that it is anywhere: glass and smoke are
+soft all over."""
 
 
 def disk_mean(picture: Picture, place: Place, inside: Mask | None = None) -> Color | None:
@@ -72,8 +73,15 @@ def mean_beside(picture: Picture, place: Place, matte: Matte) -> Color | None:
     column, row = (  # the last pixel's far half lies in the frame
         min(max(round(at), 0), size - 1) for at, size in zip(place, (width, height), strict=True)
     )
-    solid = to_unit(matte) >= INSIDE
+    solid = solid_of(matte)
     return disk_mean(picture, place, solid if solid[row, column] else ~solid)
+
+
+def solid_of(matte: Matte) -> Mask:
+    """The pixels of a matte (H, W) that count as its object's: (H, W) bool."""
+    least = min(INSIDE, most_of(matte))
+    inside: Mask = (to_unit(matte) >= least) & (matte > 0)
+    return inside
 
 
 def from_reference(guide: Guide, reference: Picture | None) -> Guide:
@@ -144,12 +152,13 @@ def see_point(
         InputError: where the point lies outside the mask.
     """
     what = f"point {number} ({point.words()})"
-    composite = disk_mean(frame, point.at, to_unit(matte) >= INSIDE)
+    height, width = frame.shape[:2]
+    if not _lies_in(point.at, height, width):
+        told = f"lies outside the frame, which is {width} x {height} pixels"
+        raise InputError(f"{what}: {told}; choose a place of the foreground")
+    composite = disk_mean(frame, point.at, solid_of(matte))
     if composite is None:
-        height, width = frame.shape[:2]
-        inside = 0 <= point.at[0] < width and 0 <= point.at[1] < height
-        where = "the mask" if inside else f"the frame, which is {width} x {height} pixels"
-        raise InputError(f"{what}: lies outside {where}; choose a place of the foreground")
+        raise InputError(f"{what}: lies outside the mask; choose a place of the foreground")
     answer = composite + added(composite, map_at(transform, point.at, *frame.shape[:2]))
     goal: Array | None = None
     if point.color is not None:
@@ -158,10 +167,15 @@ def see_point(
         raise InputError(f"{what}: there is no reference; name a color")
     elif point.place is not None:
         picture, cover = other or (frame, matte)
-        goal = mean_beside(picture, point.place, cover)
-        if goal is None:
+        if not _lies_in(point.place, *cover.shape):
             raise InputError(f"{what}: takes after a place outside the frame; choose another")
+        goal = mean_beside(picture, point.place, cover)
     return Seen(point, number, shot, composite, answer, goal)
+
+
+def _lies_in(place: Place, height: int, width: int) -> bool:
+    """Whether a place (column, row) lies in a frame."""
+    return 0 <= place[0] < width and 0 <= place[1] < height
 
 
 class Shown(NamedTuple):
@@ -221,9 +235,7 @@ class DialFrames:
 def foreground_colors(frame: Picture, matte: Matte) -> Colors:
     """Colors of the foreground, evenly spread over it: (P, 3) float64 in [0, 1], P at most
     ``MOST_COLORS``."""
-    cover = to_unit(matte)
-    # A matte that is soft all over reaches INSIDE nowhere: its most solid pixels count.
-    places = np.flatnonzero(cover >= min(INSIDE, float(cover.max())))
+    places = np.flatnonzero(solid_of(matte))
     picks = np.linspace(0, len(places) - 1, min(MOST_COLORS, len(places))).astype(int)
     picked: Array = frame.reshape(-1, 3)[places[picks]].astype(np.float64)
     return picked / 255.0 if frame.dtype == np.uint8 else picked
@@ -274,10 +286,15 @@ def decide_shots(
         rows.sort(key=lambda one: one.number)
     named = {shot: rows[0].point.frame for shot, rows in told.items()}
     led = side.of == "foreground" or side.alone
+
+    def of_this(choice: Choice) -> bool:
+        """A background that moves alone is all that can be chosen for."""
+        return choice.object == thing or side.of == "background"
+
     choices = [
         choice
         for choice in guide.choices
-        if led and choice.object == thing and _has_come((choice.frame,), came)
+        if led and of_this(choice) and _has_come((choice.frame,), came)
     ]
     shot_of = {
         choice.frame: None if guide.shots == "all" else show(choice.frame).shot

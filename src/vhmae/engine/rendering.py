@@ -105,6 +105,12 @@ class FrameTransform:
             else FrameTransform(self.overall * strength, self.local * strength)
         )
 
+    def with_added(self, change: ColorMap) -> FrameTransform:
+        """The same with a change of the whole foreground besides: (30,) or (3, 10); the local maps
+        are left alone."""
+        more = np.reshape(change, self.overall.shape).astype(np.float32)
+        return dataclasses.replace(self, overall=self.overall + more)
+
     def change(self, rgb: Planes, box: Box, height: int, width: int) -> PlaneSteps:
         maps, steps, lower, share = self.maps(box, height, width)
         quadratic = self.overall[:, AFFINE:].astype(np.float32, copy=False)
@@ -200,6 +206,11 @@ class KeepingChange:
 
     def scaled(self, strength: float) -> KeepingChange:
         return KeepingChange(self.base.scaled(strength), self.keep)
+
+    def with_added(self, change: ColorMap) -> KeepingChange:
+        """As :meth:`FrameTransform.with_added`, of a base that is one."""
+        assert isinstance(self.base, FrameTransform), "guides are of weights that say maps"
+        return KeepingChange(self.base.with_added(change), self.keep)
 
     def change(self, rgb: Planes, box: Box, height: int, width: int) -> PlaneSteps:
         moved = rgb + self.base.change(rgb, box, height, width)

@@ -173,6 +173,11 @@ def _leftover(
         picks = _drawn(~inside, PLACES_A_FRAME, rng)
         background.append(_disk_means(pictures[0], ~inside)[picks])
         maps.append(change.overall)
+    if not drawn:
+        raise InputError(
+            f"{name}: its mask covers every frame whole, so that nothing can be said of it; leave "
+            "it out of the set's list"
+        )
     colors = [np.concatenate(parts) for parts in zip(*drawn, strict=True)]
     shown = [np.concatenate(parts) for parts in zip(*places, strict=True)]
     return Leftover(

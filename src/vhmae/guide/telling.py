@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -20,9 +20,8 @@ BLENDED_FRAMES = 25.0
 class Mapped(Protocol):
     """A change of color with a map of the whole foreground."""
 
-    @property
-    def overall(self) -> ColorMap:
-        """(3, 10) float32."""
+    def with_added(self, change: ColorMap) -> Self:
+        """The same with more added to that map: (30,) or (3, 10)."""
 
 
 Change = TypeVar("Change")
@@ -122,4 +121,4 @@ class Telling:
         told = self.at(shot, index)
         if told is None or not isinstance(change, Mapped):
             return change
-        return dataclasses.replace(change, overall=change.overall + told)  # type: ignore[type-var]  # all that are Mapped are dataclasses
+        return change.with_added(told)

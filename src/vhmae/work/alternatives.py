@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from vhmae.arrays import Array
-from vhmae.engine.rendering import ColorChange, render_planes
+from vhmae.engine.rendering import render_planes
 from vhmae.errors import InputError, counted
-from vhmae.guide.decision import Decision
 from vhmae.guide.document import Choice, Guide
 from vhmae.guide.reading import read_guide
 from vhmae.video.browser import upright
@@ -170,18 +169,11 @@ def _rendered(hearing: Hearing, guide: Guide, asked: Choice) -> tuple[Array, flo
         decision = decisions.get(shot, decisions.get(None))
         if decision is not None and max(hearing.analysis.objects[place], 1) == asked.object:
             word = decision.word or word
-        change = _with(shown.answer, decision)
+        change = shown.answer if decision is None else shown.answer.with_added(decision.change)
         image, moved = render_planes(image, covers[place], harmonizer.finished(change))
         levels.append(moved)
     picture = upright(to_uint8(image.rgb()), hearing.analysis.sources.info.turned)
     return picture, sum(levels) / max(1, len(levels)), word
-
-
-def _with(answer: Any, decision: Decision | None) -> ColorChange:
-    if decision is None:
-        return answer
-    added = decision.change.reshape(answer.overall.shape).astype(np.float32)
-    return dataclasses.replace(answer, overall=answer.overall + added)
 
 
 def _sheet(pictures: list[Array]) -> Array:

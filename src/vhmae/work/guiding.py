@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from vhmae.arrays import Array, to_unit
+from vhmae.arrays import Array
 from vhmae.engine.harmonizer import Harmonizer
-from vhmae.engine.pointing import INSIDE, decide_shots
+from vhmae.engine.pointing import decide_shots, solid_of
 from vhmae.engine.priors import find_prior, told_of_skin
 from vhmae.engine.settings import HarmonizerSettings
 from vhmae.errors import InputError
+from vhmae.guide.colors import SIZE
 from vhmae.guide.decision import Decision
 from vhmae.guide.document import Guide, Place, Point
 from vhmae.guide.prior import Prior
@@ -82,12 +83,18 @@ def hear_guide(
     for place, (thing, harmonizer) in enumerate(parts):
         if thing not in seen.objects:
             continue
-        for shot, decision in hearing.decide(guide, seen.objects.index(thing), place).items():
+        found = hearing.decide(guide, seen.objects.index(thing), place)
+        if until is not None:
+            # Whatever shots are found by who begins within one: the frame gets what is its shot's.
+            wanted = found.get(hearing.named.until_shot, found.get(None))
+            harmonizer.tell(np.zeros(SIZE) if wanted is None else wanted.change)
+        for shot, decision in found.items():
             heard |= {row.number for row in decision.points}
             if not hearing.named.is_kept(shot):
                 continue
             own = None if shot is None else shot - hearing.named.offset
-            harmonizer.tell(decision.change, own)
+            if until is None:
+                harmonizer.tell(decision.change, own)
             rows += guided_rows(decision, guide, thing, shot)
             if decision.has_words:  # dials tell nothing of what is right
                 unknown[thing, own] = Prior(decision.remaining, np.ones(1), np.ones(1))
@@ -203,10 +210,7 @@ class Hearing:
                 min(max(round(at), 0), size - 1) for at, size in zip(point.at, sizes, strict=True)
             )
             for thing, cover in zip(self.analysis.objects, covers, strict=True):
-                if (
-                    thing not in (point.object, BACKGROUND)
-                    and to_unit(cover)[row, column] >= INSIDE
-                ):
+                if thing not in (point.object, BACKGROUND) and solid_of(cover)[row, column]:
                     return f', or say "object": {thing} in a guide file: it lies on that one'
         return ""
 
@@ -320,6 +324,10 @@ def hear_stream(job: StreamJob, harmonizer: Harmonizer, info: VideoInfo) -> None
     guide = job.words.read()
     if guide:
         guide.check_fits(info.width, info.height, None)
+        for number, point in enumerate(guide.points, 1):
+            if point.to_picture == "reference":
+                told = f"point {number} ({point.words()}): a pipe has no reference; name a color"
+                raise InputError(told, field="guide")
         held = len(guide.frames) * info.width * info.height * HELD_BYTES * len(harmonizer.moving)
         check_memory(Path("-"), held, "name fewer frames, or harmonize a file in its place")
         prior = find_prior(job.weights)[0]  # the warning comes with the others

@@ -55,13 +55,16 @@ class Named:
         """Cuts before the stream's first frame, from the first that is kept."""
         self.shots: dict[int, int] = {}
         """The shots of the frames; that of the first frame that is kept is 0."""
+        self.until_shot: int | None = None
+        """The shot of the frame that alone is wanted."""
         self._last_kept: int | None = None
         """The last shot that is kept, where frames behind it are named."""
         self._held: dict[int, tuple[Payload, Picture]] = {}
         self._answers: dict[tuple[int, int], Came] = {}
         self._firsts: list[dict[int, int]] | None = None
-        wanted, last = set(guide.frames), max([*guide.frames, first])
+        wanted, last = set(guide.frames), max([*guide.frames, first, until or 0])
         if last == 0 and not wanted:
+            self.until_shot = 0
             return
         begin = 0 if kept is None else kept.start
         last = max(last, begin + FLASH_FRAMES) if kept is not None else last
@@ -74,6 +77,8 @@ class Named:
                 self._last_kept = last_kept if index >= kept.stop else None
             if index in wanted:
                 self.shots[index] = shot
+            if index == until:
+                self.until_shot = shot
             if index >= last:
                 break
         if kept is not None and min(wanted) < begin:

@@ -10,9 +10,8 @@ import numpy as np
 from vhmae.arrays import Array, Matte, Thinned
 from vhmae.engine.fading import nearly_in_full
 from vhmae.engine.memory import Snapshot
-from vhmae.engine.rendering import ColorChange
+from vhmae.engine.rendering import ColorChange, FrameTransform, KeepingChange
 from vhmae.engine.sampling import changed_pixels
-from vhmae.guide.colors import added
 from vhmae.guide.dials import DIALS, fit_dials
 from vhmae.guide.wording import in_words
 from vhmae.video.planes import PlanarFrame
@@ -44,13 +43,11 @@ class ShotPixels:
         matte: Matte,
         change: ColorChange,
         share: float,
-        less: Array | None = None,
     ) -> None:
         """Take the next frame, if it is far enough from the last.
 
         Args:
             share: how much of what is said of the shot the change holds: less of it in a fade.
-            less: (3, 10), a map whose part of the change is taken out of it.
         """
         if index - self._last < EVERY_FRAMES and share <= self._most:
             return
@@ -58,8 +55,6 @@ class ShotPixels:
         before, step = changed_pixels(image, matte, SIDE, change.change)
         pixels = np.column_stack([before, before + step, np.full(len(before), share)])
         pixels = pixels.astype(np.float64)
-        if less is not None:
-            pixels[:, 3:6] -= added(pixels[:, :3], less)
         self.seen, self._last = self.seen + 1, index
         self._pixels.add(pixels)
 
@@ -117,9 +112,11 @@ class Needed:
             if change is None or not cover.any():
                 continue
             told = harmonizer.listener.telling.at(ready.shot, index)
-            less = None if told is None else share * harmonizer.strength * told.astype(np.float64)
+            if told is not None:
+                assert isinstance(change, FrameTransform | KeepingChange), "of maps, as guides are"
+                change = change.with_added(-share * harmonizer.strength * told)
             pixels, frames = self._shots.setdefault((ready.shot, thing), (ShotPixels(), []))
-            pixels.look_at(index, ready.payload.timed.image, cover, change, share, less)
+            pixels.look_at(index, ready.payload.timed.image, cover, change, share)
             frames[:] = [frames[0] if frames else index, index]
 
     def rows(self) -> list[dict[str, Any]]:
