@@ -80,3 +80,11 @@ def test_a_second_pass_begins_its_tenths_anew(clock: Clock) -> None:
                 clock.now += 2.0
                 advance(done)
     assert stream.getvalue().count("(10 %)") == 2
+
+
+def test_what_an_earlier_run_did_is_no_pace(clock: Clock) -> None:
+    stream = io.StringIO()
+    with Progress("harmonize", 10_000, "json", stream=stream, begun=5_000) as advance:
+        clock.now += 10.0
+        advance(5_010)
+    assert json.loads(stream.getvalue())["seconds_left"] == 4990.0

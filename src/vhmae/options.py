@@ -274,7 +274,7 @@ class Option:
                 return made
             raise ValueError
         if kind is Path and isinstance(value, str):
-            return Path(value)
+            return path_of(value)
         if not _is_of(kind, value) or (kind is float and not math.isfinite(value)):
             raise TypeError
         if typing.get_origin(kind) is Literal:
@@ -295,6 +295,13 @@ class Option:
         if kinds[-1] is not Ellipsis and len(words) != len(kinds):
             raise ValueError
         return tuple(float(word) for word in words)
+
+
+def path_of(text: str) -> Path:
+    """The path that a text names. What begins with ./ names a file, whatever follows; a path alone
+    forgets that, and pipe:a.mkv would be taken for an address."""
+    is_told = text.startswith(("./", ".\\")) and ":" in text
+    return Path.cwd() / text if is_told else Path(text)
 
 
 def _is_of(kind: Any, value: Any) -> bool:

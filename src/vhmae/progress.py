@@ -36,6 +36,7 @@ class Progress:
         stream: TextIO | None = None,
         size: Callable[[], int] | None = None,
         told: Told | None = None,
+        begun: int = 0,
     ) -> None:
         """Make one.
 
@@ -49,6 +50,7 @@ class Progress:
             stream: None is stderr.
             size: bytes that are written so far, where any are.
             told: is called with how much is done and the total at each time, whatever the mode.
+            begun: how much of it was done before, by a run that was stopped.
         """
         self.told = told
         self.stream = sys.stderr if stream is None else stream
@@ -56,7 +58,8 @@ class Progress:
             mode = "bar" if self.stream.isatty() else "lines"
         self.mode, self.what, self.total, self.note, self.unit = mode, what, total, note, unit
         self.size = size
-        self.done = self._tenths = 0
+        self.done = self._begun = begun
+        self._tenths = 10 * begun // total if total else 0
         self._began = self._told = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -74,7 +77,7 @@ class Progress:
                 TimeRemainingColumn(),
             )
             self._bar = Bar(*columns, console=Console(file=self.stream), transient=True)
-            self._task = self._bar.add_task(self.what, total=self.total)
+            self._task = self._bar.add_task(self.what, total=self.total, completed=self.done)
             self._bar.start()
         return self
 
@@ -85,7 +88,7 @@ class Progress:
     def __call__(self, done: int) -> None:
         """Tell how much is done."""
         if done < self.done:  # another pass over the same
-            self._began, self._tenths = time.monotonic(), 0
+            self._began, self._tenths, self._begun = time.monotonic(), 0, 0
             if self._bar is not None:
                 self._bar.reset(self._task)
         self.done = done
@@ -113,10 +116,10 @@ class Progress:
     @property
     def seconds_left(self) -> float | None:
         """What the rest takes at the pace so far; None where it cannot be known."""
-        if self.total is None or self.done == 0:
+        if self.total is None or self.done == self._begun:
             return None
         spent = time.monotonic() - self._began
-        return max(0.0, spent * (self.total - self.done) / self.done)
+        return max(0.0, spent * (self.total - self.done) / (self.done - self._begun))
 
     def _line(self) -> str:
         of = (

@@ -336,3 +336,67 @@ def test_a_scenes_leader_is_made_before_those_that_hear_its_guide(work: Path) ->
     )
     code, report = batch(work, table)
     assert (code, report["done"]) == (0, 4), report
+
+
+def test_a_path_that_cannot_be_looked_at_stops_no_table(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = Path.is_symlink
+
+    def is_symlink(self: Path) -> bool:
+        if "locked" in self.parts:
+            raise PermissionError(13, "Permission denied", str(self))
+        return looked_at(self)
+
+    monkeypatch.setattr(Path, "is_symlink", is_symlink)
+    text = "composite,mask,out\nlocked/a.mkv,one.npz,out/a.mkv\none.mkv,one.npz,out/b.mkv\n"
+    code, report = batch(work, text)
+    assert code == 1
+    assert [row["status"] for row in report["jobs"]] == ["failed", "done"]  # type: ignore[attr-defined]
+
+
+def test_a_link_that_leads_nowhere_is_of_its_own_line(work: Path) -> None:
+    (work / "seq").mkdir()
+    for number in (1, 2):
+        cv2.imwrite(str(work / "seq" / f"s.{number}.png"), np.zeros((64, 96, 3), np.uint8))
+    (work / "seq" / "s.3.png").symlink_to(work / "gone.png")
+    (work / "out" / "a.1.png").write_bytes(b"x")
+    text = "composite,mask,out\nseq,one.npz,out/a.%d.png\none.mkv,one.npz,out/b.mkv\n"
+    code, report = batch(work, text)
+    assert code == 1
+    assert [row["status"] for row in report["jobs"]] == ["failed", "done"]  # type: ignore[attr-defined]
+
+
+def test_pictures_of_damaged_frames_are_not_asked_for_again(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_the_third(self: Worker, job: HarmonizeJob, said_of: object = None) -> Outcome:
+        for number in (1, 2, 4):
+            Path(str(job.output) % number).write_bytes(b"x")
+        return Outcome(str(job.composite), str(job.output), "done")
+
+    monkeypatch.setattr(Worker, "__call__", without_the_third)
+    text = "composite,mask,out\none.mkv,one.npz,out/a.%04d.png\n"
+    status = [batch(work, text)[1]["jobs"][0]["status"] for _ in range(2)]  # type: ignore[index]
+    assert status == ["done", "skipped"]
+    (work / "out" / "a.0002.png").unlink()
+    assert batch(work, text)[1]["jobs"][0]["status"] == "done"  # type: ignore[index]
+
+
+@pytest.mark.parametrize("error", [MemoryError(), SystemError("callback")])
+def test_what_stops_a_job_is_told_apart_from_faults(
+    error: Exception, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        if isinstance(error, MemoryError):
+            raise error
+        raise error from KeyboardInterrupt()
+
+    monkeypatch.setattr("vhmae.work.batch.harmonize_job", fails)
+    jobs = [HarmonizeJob(composite=work / "one.mkv", output=work / "out" / "a.mkv")]
+    if isinstance(error, MemoryError):
+        (outcome,) = run_batch(jobs)
+        assert outcome.message.startswith("out of memory")
+    else:
+        with pytest.raises(KeyboardInterrupt):
+            list(run_batch(jobs))

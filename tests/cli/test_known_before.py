@@ -236,3 +236,29 @@ def test_the_mask_of_a_part_is_made_of_that_part_alone(
     assert seen == [4, 5, 6, 7]
     assert [number for number, cover in enumerate(covers) if cover] == seen
     assert len(covers) == len(frames)
+
+
+def test_a_folder_that_nobody_may_enter_is_the_users_to_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exists = Path.exists
+
+    def guarded(self: Path) -> bool:
+        if "locked" in self.parts:
+            raise PermissionError(13, "Permission denied", str(self))
+        return exists(self)
+
+    monkeypatch.setattr(Path, "exists", guarded)
+    told = error_of(
+        "harmonize", "locked/a.mkv", "--mask", "m.png", "-o", tmp_path / "o.mkv", capsys=capsys
+    )
+    assert "locked/a.mkv: Permission denied; check its permissions" in told
+
+
+def test_a_name_like_an_address_is_a_file_where_it_is_said_to_be_one(
+    small_clip: Maker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composite, mask = small_clip()
+    monkeypatch.chdir(tmp_path)
+    assert main(["harmonize", str(composite), "--mask", str(mask), "-o", "./pipe:x.mkv"]) == 0
+    assert (tmp_path / "pipe:x.mkv").is_file()

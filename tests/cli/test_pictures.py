@@ -368,3 +368,39 @@ def test_a_per_cent_sign_in_the_name_of_a_video_is_no_number(
 ) -> None:
     assert main(["preview", str(tmp_path / "my%20clip.mp4"), "-o", str(tmp_path / "p.png")]) == 2
     assert "no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["{}.%04d.png 10-18", "{}.0010-0018.png"])
+def test_the_ends_of_a_range_that_is_asked_for_are_missed(
+    name: str, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "o.%04d.png"
+    command = ["harmonize", str(work / name.format("a")), "--mask", str(work / name.format("m"))]
+    assert main([*command, "-o", str(out), "--check"]) == 0
+    assert "lacks number 10 and 2 more" in capsys.readouterr().err
+    assert main([*command, "-o", str(out), "--check", "--strict"]) == 2
+
+
+@pytest.mark.parametrize("stray", ["clean.png", "ref_900.png"])
+def test_a_picture_that_is_no_part_of_a_folders_sequence_is_refused(
+    stray: str, work: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "plate"
+    folder.mkdir()
+    for number in range(FIRST, FIRST + FRAMES):
+        name = f"a.{number:04d}.png"
+        (folder / name).write_bytes((work / name).read_bytes())
+    out = tmp_path / "o.%04d.png"
+    assert run(work, str(folder), out, mask="m.%04d.png") == 0
+    (folder / stray).write_bytes((work / "a.0012.png").read_bytes())
+    assert run(work, str(folder), out, mask="m.%04d.png") == 2
+    assert f"{folder / stray}: is none of a.%04d.png beside it" in capsys.readouterr().err
+
+
+def test_a_kind_of_picture_that_is_not_read_is_called_that(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.0001.dpx").write_bytes(b"SDPX" + bytes(2048))
+    command = ["harmonize", str(tmp_path / "a.0001.dpx"), "--mask", "m.png", "-o", "o.png"]
+    assert main(command) == 2
+    assert ".dpx" in capsys.readouterr().err

@@ -242,7 +242,8 @@ def test_a_stream_that_ends_within_a_frame_is_an_error_after_the_whole_frames(
 ) -> None:
     data = y4m(work / "in.mkv", kind)
     raw = ("--raw", "96x64:yuv420p:24") if kind == "rawvideo" else ()
-    whole, cut = (streamed(work, sent, *lookahead, *raw) for sent in (data, data[:-100]))
+    less = 100 if lookahead else 3  # a Y4M frame has a line of its own before its pixels
+    whole, cut = (streamed(work, sent, *lookahead, *raw) for sent in (data, data[:-less]))
     assert whole.returncode == 0, whole.stderr
     assert cut.returncode == 1
     assert b"ends within frame" in cut.stderr

@@ -494,3 +494,11 @@ def test_a_damaged_frame_shifts_no_matte_and_is_told(lost: int, tmp_path: Path) 
     expected = [20 + 20 * place for place in range(10)]
     expected[lost] = expected[lost - 1]
     assert levels == expected
+
+
+def test_one_name_in_two_spellings_is_named_twice(
+    screen: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["matte", str(screen[0]), "--with", "chroma", "-o", str(tmp_path / "z.%04d.png")]
+    assert main([*command, "--foreground", str(tmp_path / "z.####.png")]) == 2
+    assert "is named twice" in capsys.readouterr().err

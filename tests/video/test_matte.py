@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -183,3 +185,17 @@ def test_a_mask_of_a_lower_rate_may_begin_late(tmp_path: Path) -> None:
     sources.check()
     marked = [bool(payload.mattes[0].any()) for payload in sources.frames()]
     assert marked == [False] * 14 + [True] * 10
+
+
+def test_a_mask_may_have_square_pixels_where_the_composites_are_wide(tmp_path: Path) -> None:
+    """HDV stores 1440x1080 and shows 1920x1080."""
+    still = tmp_path / "m.png"
+    cv2.imwrite(str(still), np.full((54, 96), 255, np.uint8))
+    frames = moving_scene(2, 72, 54)[0]
+    info = probe_video(write_video(tmp_path / "in.mkv", frames))
+    source = open_matte(still)
+    with pytest.raises(InputError, match="in the composite's aspect"):
+        source.check_fits(info, hold_last=None)
+    wide = dataclasses.replace(info, pixel_aspect=Fraction(4, 3))
+    source.check_fits(wide, hold_last=None)
+    assert next(source.read(wide)).shape == (54, 72)

@@ -310,3 +310,54 @@ def test_subtitles_of_mp4_become_subrip(tmp_path: Path) -> None:
     assert [at for at, _, _ in found] == pytest.approx([0.1, 0.5], abs=0.002)
     assert [text.replace("\r", "") for *_, text in found] == ["hello", "zwei\nZeilen, ä"]
     assert [length for _, length, _ in found] == [300, 300]
+
+
+MAKERS = {
+    "com.apple.quicktime.make": "Maker",
+    "com.apple.quicktime.creationdate": "2026-05-01T10:00:00+0200",
+    "com.apple.quicktime.location.ISO6709": "+48.1374+011.5755/",
+}
+
+
+@pytest.mark.parametrize("suffix", [".mov", ".mp4", ".mkv"])
+def test_a_cameras_own_keys_are_kept_or_told(suffix: str, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.mov", tmp_path / f"out{suffix}"
+    plain = write_video(tmp_path / "plain.mkv", moving_scene(5, 96, 64)[0], codec="libx264")
+    flags = {"movflags": "use_metadata_tags"}
+    with av.open(str(plain)) as read, av.open(str(source), "w", options=flags) as out:
+        stream = out.add_stream_from_template(read.streams.video[0])
+        out.metadata.update({**MAKERS, "title": "A film"})
+        for packet in read.demux(read.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    left_out = copied(source, output, codec="libx264").left_out
+    with av.open(str(output)) as container:
+        found = {key.lower(): value for key, value in container.metadata.items()}
+    assert found["title"] == "A film"
+    if suffix == ".mp4":
+        assert left_out == [f"metadata ({', '.join(MAKERS)})"]
+    else:
+        assert left_out == []
+        assert {key: found[key.lower()] for key in MAKERS} == MAKERS
+
+
+def test_web_subtitles_stay_in_webm(tmp_path: Path) -> None:
+    source = tmp_path / "in.webm"
+    plain = write_video(tmp_path / "plain.mkv", moving_scene(25, 96, 64)[0], codec="libvpx-vp9")
+    with av.open(str(plain)) as read, av.open(str(source), "w") as out:
+        stream = out.add_stream_from_template(read.streams.video[0])
+        words: Any = out.add_stream("webvtt")
+        words.codec_context.subtitle_header = HEADER
+        for packet in read.demux(read.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+        text = av.Packet(b"a word")
+        text.pts = text.dts = 100
+        text.duration, text.time_base, text.stream = 500, Fraction(1, 1000), words
+        out.mux(text)
+    output = tmp_path / "out.webm"
+    assert copied(source, output).left_out == []
+    with av.open(str(output)) as container:
+        assert [one.codec_context.name for one in container.streams.subtitles] == ["webvtt"]

@@ -114,6 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print_error(f"stopped: interrupted; {kept}")
         return 130
     except BrokenPipeError:
+        _print_error("stopped: what reads the output has closed it")
         return 1
     except MemoryError:
         _print_error(
@@ -123,6 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             _print_error(f"{error.filename}: its name is too long; choose a shorter one")
+            return InputError.exit_code
+        if error.errno in (errno.EACCES, errno.EPERM) and error.filename is not None:
+            _print_error(f"{error.filename}: {error.strerror}; check its permissions")
             return InputError.exit_code
         if error.errno == errno.ELOOP:
             _print_error(_looped(error.filename))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vhmae.errors import InputError, did_you_mean, lacks_torch, needs_torch
+from vhmae.options import path_of
 from vhmae.partial_output import write_text_whole
 
 
@@ -183,7 +184,7 @@ Location = Path | str
 def location(text: str) -> Location:
     if not text.strip():
         raise argparse.ArgumentTypeError("is empty; name a file")
-    return text if is_address(text) else Path(text)
+    return text if is_address(text) else path_of(text)
 
 
 def is_address(text: Any) -> bool:

@@ -39,7 +39,7 @@ from vhmae.video.placement import KEEPS_TURN
 from vhmae.video.planes import PlanarFrame
 from vhmae.video.probe import VideoInfo, sound_codecs
 from vhmae.video.reader import TimedFrame, read_frames, to_uint8
-from vhmae.video.sequence import PICTURES, check_picture_output, has_number
+from vhmae.video.sequence import PICTURES, check_picture_output, has_number, numbered_alike
 from vhmae.video.source import probe_source
 from vhmae.video.turning import righted
 from vhmae.video.writer import VideoWriter
@@ -309,7 +309,8 @@ def _check_outputs(job: MatteJob, info: VideoInfo) -> None:
         if path is not None
     ]
     outputs = [path for path in (job.output, job.foreground) if path is not None]
-    if len(outputs) == 2 and outputs[0].resolve() == outputs[1].resolve():
+    alike = {one.with_name(numbered_alike(one.name)).resolve() for one in outputs}
+    if len(alike) < len(outputs):
         raise InputError(f"{outputs[1]}: is named twice; give the foreground a file of its own")
     for output in outputs:
         if _is_picture(output):

@@ -12,6 +12,7 @@ from vhmae.partial_output import check_apart, check_folder
 from vhmae.video.probe import is_address
 
 CONTAINERS = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+MP4_FAMILY = (".mp4", ".mov", ".m4v")
 HELD_BY_MATROSKA = (".ogv", ".y4m")
 """Videos whose sound (Vorbis) or whose planes as they are QuickTime does not hold."""
 

@@ -22,6 +22,7 @@ from vhmae.video.probe import REPACKED, VideoInfo
 ENCODERS = {
     "h264": "libx264",
     "hevc": "libx265",
+    "h265": "libx265",
     "vp8": "libvpx",
     "vp9": "libvpx-vp9",
     "av1": "libsvtav1",

@@ -150,7 +150,11 @@ class MatteSource:
         """How far the aspect of the mattes is from the composite's."""
         swapped = turn.quarters % 2
         width, height = (self.height, self.width) if swapped else (self.width, self.height)
-        return abs(width / max(1, height) / (composite.width / composite.height) - 1.0)
+        own = width / max(1, height)
+        stored = composite.width / composite.height
+        # A mask may have square pixels where the composite's are wide, as HDV's 1440x1080.
+        shown = stored * float(composite.pixel_aspect or 1)
+        return min(abs(own / one - 1.0) for one in (stored, shown))
 
     def doubt(self, composite: VideoInfo) -> str | None:
         """What is said where it cannot be told how the mattes lie."""

@@ -15,6 +15,7 @@ from typing import Any, Literal
 import av
 
 from vhmae.errors import DISK_ERRORS, InputError, VhmaeError, mended_by
+from vhmae.video.containers import MP4_FAMILY
 from vhmae.video.probe import video_stream
 
 Audio = Literal["copy", "aac", "none"]
@@ -38,7 +39,6 @@ _OF_THE_FILE_ITSELF = (
     "timecode",  # of the first frame, which another one may be
 )
 _BROADCAST = ("mpegts", "mpeg")
-_QUICKTIME = (".mp4", ".mov", ".m4v")
 _TEXTS = ("subrip", "srt", "ass", "ssa", "webvtt", "text")
 """Subtitles that can be read as text, by PyAV's names."""
 
@@ -49,6 +49,12 @@ def broadcast_origin(original: Any) -> Fraction:
     if original.format.name not in _BROADCAST or original.start_time is None:
         return Fraction(0)
     return Fraction(original.start_time, 1_000_000)
+
+
+def keys_of_its_own(original: Any) -> list[str]:
+    """What QuickTime calls metadata keys of a maker's own, as com.apple.quicktime.make, of a file:
+    MP4 has no place for them."""
+    return [key for key in original.metadata if key.count(".") > 1]
 
 
 class Companions:
@@ -98,7 +104,7 @@ class Companions:
                 copied.disposition = int(stream.disposition)
             elif stream.type == "subtitle" and name == "mov_text" and self._suffix == ".mkv":
                 self._add_text(stream, "subrip")
-            elif stream.type == "subtitle" and name in _TEXTS and self._suffix in _QUICKTIME:
+            elif stream.type == "subtitle" and name in _TEXTS and self._suffix in MP4_FAMILY:
                 self._add_text(stream, "mov_text")
             elif stream.type == "subtitle":
                 self.left_out.append(f"subtitles ({name}, stream {stream.index})")
@@ -116,6 +122,8 @@ class Companions:
                 if key.lower() not in _OF_THE_FILE_ITSELF
             }
         )
+        if self._suffix in (".mp4", ".m4v") and (own := keys_of_its_own(original)):
+            self.left_out.append(f"metadata ({', '.join(own)})")
         if chapters and self._suffix == ".avi":
             self.left_out.append("chapters")
         elif chapters:
@@ -219,13 +227,13 @@ class Companions:
         )
 
     def _holds_subtitles(self, stream: Any) -> bool:
-        """MP4 and MOV hold subtitles of one kind, Matroska all others."""
-        timed_text = _codec(stream) == "mov_text"
-        return (
-            timed_text
-            if self._suffix in _QUICKTIME
-            else self._suffix == ".mkv" and _codec(stream) not in ("mov_text", "unknown")
-        )
+        """MP4 and MOV hold subtitles of one kind, WebM of another, Matroska all but the former."""
+        name = _codec(stream)
+        if self._suffix in MP4_FAMILY:
+            return name == "mov_text"
+        if self._suffix == ".webm":
+            return name == "webvtt"
+        return self._suffix == ".mkv" and name not in ("mov_text", "unknown")
 
     def _chapters(self) -> list[Any]:
         """The chapters of the part that is kept, on the output's clock."""

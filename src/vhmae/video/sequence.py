@@ -104,14 +104,22 @@ def _check_one_series(folder: Path, files: Sequence[Path]) -> None:
                 around = f"{file.stem[: clock.start()]}#{file.suffix}"
             series.setdefault(around, []).append(name)
     longer = [names for names in series.values() if len(names) > 1]
-    if len(longer) > 1 and numbers_of([file for file in files if NUMBER.search(file.stem)]) is None:
-        named = []
-        for names in sorted(longer)[:2]:
-            digits = min(len(number) for _, number, _ in names)
-            named.append(f"{names[0][0]}%0{digits}d{names[0][2]}")
+    if len(longer) == 1 and len(longer[0]) > len(files) - len(longer[0]) > 0:
+        own = {f"{before}{number}{after}" for before, number, after in longer[0]}
+        stray = next(file for file in sorted(files) if file.name not in own)
         raise InputError(
-            f"{folder}: holds several sequences ({' and '.join(named)}); name one of them"
+            f"{stray}: is none of {_named(longer[0])} beside it; move it away, or name that "
+            "sequence"
         )
+    if len(longer) > 1 and numbers_of([file for file in files if NUMBER.search(file.stem)]) is None:
+        named = " and ".join(map(_named, sorted(longer)[:2]))
+        raise InputError(f"{folder}: holds several sequences ({named}); name one of them")
+
+
+def _named(names: Sequence[tuple[str, str, str]]) -> str:
+    """A sequence by what stands before its numbers, these, and what stands behind them."""
+    digits = min(len(number) for _, number, _ in names)
+    return f"{names[0][0]}%0{digits}d{names[0][2]}"
 
 
 def sequence_files(pattern: Path, gaps: bool = False) -> dict[int, Path]:
@@ -121,16 +129,11 @@ def sequence_files(pattern: Path, gaps: bool = False) -> dict[int, Path]:
     Raises:
         InputError: if there are none, or numbers between the first and the last are missing.
     """
-    ranged = _NUKE.fullmatch(pattern.name)
-    name = ranged[1] if ranged else pattern.name
-    within = (int(ranged[2]), int(ranged[3])) if ranged else None
+    name, within = _asked(pattern.name)
     if _is_starred(name):
         files = _starred(pattern.with_name(name), name)
         gaps = True
     else:
-        if (between := _RANGE.fullmatch(name)) is not None and has_no_place(name):
-            within = (int(between[2]), int(between[3]))
-            name = f"{between[1]}%0{len(between[2])}d{between[4]}"
         form = _pattern(pattern.with_name(name))
         matches = [(form.fullmatch(file.name), file) for file in _listed(pattern.parent)]
         files = {}
@@ -156,6 +159,24 @@ def sequence_files(pattern: Path, gaps: bool = False) -> dict[int, Path]:
             "name its folder instead"
         )
     return {number: files[number] for number in sorted(files)}
+
+
+def asked_range(path: Path) -> tuple[int, int] | None:
+    """The first and last number that a name asks for, as in "shot.%04d.png 1001-1100" or
+    shot.1001-1100.png; None where it asks for all that are there."""
+    return _asked(path.name)[1]
+
+
+def _asked(name: str) -> tuple[str, tuple[int, int] | None]:
+    """A name of a sequence without the range that it asks for, and that range."""
+    ranged = _NUKE.fullmatch(name)
+    if ranged is not None:
+        return ranged[1], (int(ranged[2]), int(ranged[3]))
+    between = _RANGE.fullmatch(name)
+    if between is None or not has_no_place(name) or _is_starred(name):
+        return name, None
+    form = f"{between[1]}%0{len(between[2])}d{between[4]}"
+    return form, (int(between[2]), int(between[3]))
 
 
 def has_number(path: Path) -> bool:

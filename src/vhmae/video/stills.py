@@ -30,6 +30,8 @@ _BEGINNINGS = {
     b"BM": "bmp_pipe",
 }
 """The first bytes of each kind of picture, and FFmpeg's name of what reads it and nothing else."""
+_UNREAD = (".dpx", ".cin", ".psd", ".tga", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".gif")
+"""Pictures that a user may bring and that nothing here reads."""
 _ORIENTATION = 0x0112
 _SHORT = 3
 
@@ -373,4 +375,7 @@ def _orientation(tiff: bytes) -> int:
 
 
 def _unreadable(path: Path, reason: str, what: str) -> InputError:
+    if path.suffix.lower() in _UNREAD:
+        told = f"{path.suffix} pictures are not read; export the {what} as .png, .tif or .exr"
+        return InputError(f"{path}: {told}")
     return InputError(f"{path}: cannot be read as a picture ({reason}); export the {what} again")

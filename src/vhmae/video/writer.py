@@ -15,6 +15,7 @@ import av
 
 from vhmae.errors import DISK_ERRORS, InputError, VhmaeError, counted, mended_by
 from vhmae.partial_output import OutputLock, partial_name
+from vhmae.video.containers import MP4_FAMILY
 from vhmae.video.delivery import delivery, lost_siting, siting_options
 from vhmae.video.encoder_room import encoder_threads, sparing_options
 from vhmae.video.encoders import (
@@ -34,7 +35,14 @@ from vhmae.video.encoders import (
 )
 from vhmae.video.frame_writer import FrameWriter, file_size
 from vhmae.video.packets import PacketFile, mend_decoding_times, presentation_times, read_packets
-from vhmae.video.passthrough import Audio, Companions, Verification, broadcast_origin, name_alike
+from vhmae.video.passthrough import (
+    Audio,
+    Companions,
+    Verification,
+    broadcast_origin,
+    keys_of_its_own,
+    name_alike,
+)
 from vhmae.video.planes import PlanarFrame, format_bytes
 from vhmae.video.probe import VideoInfo, open_video, video_stream
 from vhmae.video.reader import TimedFrame
@@ -48,11 +56,7 @@ _PROGRESSIVE = 1
 """FFmpeg's AVFieldOrder up to here: not told, or no fields."""
 _KNOWS_SHAPE = ("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "png")
 """These say themselves how wide a pixel is; for the others PyAV can tell .mp4 and .mov alone."""
-_APPLE = (".mp4", ".mov", ".m4v")
 _HOLDS_TIME_CODE = (".mp4", ".mov", ".mkv", ".webm")
-_CONTAINER_OPTIONS = {
-    **{suffix: {"movflags": "+faststart"} for suffix in (".mp4", ".mov", ".m4v")},
-}
 
 
 class VideoWriter(FrameWriter):
@@ -142,7 +146,7 @@ class VideoWriter(FrameWriter):
         try:
             self._writing_process = os.getpid()
             self._container = av.open(
-                f"file:{self.part.absolute()}", "w", options=_CONTAINER_OPTIONS.get(container, {})
+                f"file:{self.part.absolute()}", "w", options=self._container_options(container)
             )
             self._stream = self._add_video(encoder, options, name)
             if not pictures_only:
@@ -157,6 +161,14 @@ class VideoWriter(FrameWriter):
         except BaseException:  # Ctrl-C while the file is opened
             self.abandon()
             raise
+
+    def _container_options(self, suffix: str) -> dict[str, str]:
+        if suffix not in MP4_FAMILY:
+            return {}
+        flags = "+faststart"
+        if suffix == ".mov" and self._original is not None and keys_of_its_own(self._original):
+            flags += "+use_metadata_tags"  # without it, FFmpeg drops what it has no name for
+        return {"movflags": flags}
 
     def _options(
         self, encoder: str, pix_fmt: str, crf: int | None, preset: str | None
@@ -226,7 +238,7 @@ class VideoWriter(FrameWriter):
         """QuickTime, iOS and Safari play HEVC under one of its two names alone: that of streams
         whose parameter sets are in the header, as ours are."""
         context = stream.codec_context
-        if self.output.suffix.lower() in _APPLE and context.codec.canonical_name == "hevc":
+        if self.output.suffix.lower() in MP4_FAMILY and context.codec.canonical_name == "hevc":
             context.codec_tag = "hvc1"
 
     def _tag(self, stream: Any, pix_fmt: str) -> None:
@@ -242,7 +254,7 @@ class VideoWriter(FrameWriter):
         aspect = self.source.pixel_aspect
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
-            in_container = self.output.suffix.lower() in (".mp4", ".mov", ".m4v")
+            in_container = self.output.suffix.lower() in MP4_FAMILY
             if (
                 aspect != 1
                 and not in_container

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from vhmae.engine.harmonizer import Harmonizer
 from vhmae.engine.networks import WindowNetwork
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import InputError, VhmaeError, is_interrupted
 from vhmae.guide.reading import read_guide
 from vhmae.partial_output import has_parts
 from vhmae.video.pairing import numbers_of
@@ -66,16 +66,27 @@ def of_scenes(jobs: Sequence[HarmonizeJob]) -> list[Task]:
     return tasks
 
 
-def is_done(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> bool:
+def is_done(
+    job: HarmonizeJob, said_of: HarmonizeJob | None = None, lacking: Container[int] = ()
+) -> bool:
     """Whether the output is there, younger than all that it is made of. Outputs appear whole or not
-    at all."""
-    written = (
-        files_of(job.output) if has_number(job.output) and is_there(job.output) else [job.output]
-    )
+    at all.
+
+    Args:
+        lacking: numbers of pictures that the run before could not make.
+    """
+    try:
+        return _is_done(job, said_of, lacking)
+    except OSError:  # the job itself says what cannot be looked at
+        return False
+
+
+def _is_done(job: HarmonizeJob, said_of: HarmonizeJob | None, lacking: Container[int]) -> bool:
+    written = files_of(job.output) if _is_series(job) and is_there(job.output) else [job.output]
     in_parts = job.resume or job.output.suffix.lower() in PICTURES
     if (in_parts and has_parts(job.output)) or not all(path.exists() for path in written):
         return False
-    if has_number(job.output) and _has_holes(job, written):
+    if _is_series(job) and any(one not in lacking for one in holes_of(job, written)):
         return False
     made = min(path.stat().st_mtime for path in written)
     inputs = [*job.inputs().values(), *(() if said_of is None else said_of.inputs().values())]
@@ -86,20 +97,25 @@ def is_done(job: HarmonizeJob, said_of: HarmonizeJob | None = None) -> bool:
     return all(source.stat().st_mtime <= made for source in sources)
 
 
-def _has_holes(job: HarmonizeJob, written: list[Path]) -> bool:
-    """Whether pictures are missing between the first and the last, which somebody took out to have
-    them made anew."""
+def _is_series(job: HarmonizeJob) -> bool:
+    """Whether an output is numbered pictures: a video's name may look like theirs."""
+    return has_number(job.output) and job.output.suffix.lower() in PICTURES
+
+
+def holes_of(job: HarmonizeJob, written: Sequence[Path]) -> list[int]:
+    """Numbers of pictures that are missing between the first and the last: somebody took them out
+    to have them made anew, or they could not be made."""
     numbers = numbers_of(written)
     if numbers is None or job.pair == "overlap":
-        return False
+        return []
     between = range(min(numbers), max(numbers) + 1)
     wanted: Iterable[int] = between
     if is_sequence(job.composite):  # it may have gaps of its own
         try:
             wanted = [one for one in numbers_of(files_of(job.composite)) or () if one in between]
         except InputError:  # the job itself says what is wrong with it
-            return False
-    return not {*wanted} <= {*numbers}
+            return []
+    return sorted({*wanted} - {*numbers})
 
 
 def run_batch(
@@ -135,7 +151,8 @@ def run_batch(
             # Before the work: what is saved while it goes on is of the next time.
             now = "" if ledger is None else ledger.asked_of(job, said_of)
             asked_anew = ledger is not None and ledger.differs(job, now)
-            if not again and not asked_anew and is_done(job, said_of):
+            lacking = () if ledger is None else ledger.lacking(job)
+            if not again and not asked_anew and is_done(job, said_of, lacking):
                 if ledger is not None and not ledger.knows(job) and not job.check:
                     ledger.keep(job, now)
                 yield Outcome(str(job.composite), str(job.output), "skipped")
@@ -152,7 +169,9 @@ def run_batch(
             outcomes = _run_many(todo, workers)
         for outcome in outcomes:
             if ledger is not None and outcome.status == "done":
-                ledger.keep(*asked[Path(outcome.out).absolute()])
+                job, now = asked[Path(outcome.out).absolute()]
+                pictures = files_of(job.output) if _is_series(job) else []
+                ledger.keep(job, now, holes_of(job, pictures) if pictures else [])
             yield outcome
 
 
@@ -187,6 +206,9 @@ class Worker:
             report = harmonize_job(job, self.networks[held], said_of)
         except VhmaeError as error:
             return outcome("failed", 0, str(error))
+        except MemoryError:
+            told = "out of memory: the work did not fit; give this job more, or make it smaller"
+            return outcome("failed", 0, told)
         except OSError as error:
             return outcome(
                 "failed",
@@ -195,6 +217,8 @@ class Worker:
                 "the permissions",
             )
         except Exception as error:  # the others go on
+            if is_interrupted(error):
+                raise KeyboardInterrupt from None
             return outcome(
                 "failed",
                 0,

@@ -46,7 +46,14 @@ class Chains:
                     self._numbered.setdefault((folder, _without_number(name)), set()).add(number)
 
     def makers(self, path: Path) -> set[int]:
-        """The jobs, by number, whose outputs a path means."""
+        """The jobs, by number, whose outputs a path means; none where it cannot be looked at, which
+        the job itself says."""
+        try:
+            return self._makers(path)
+        except OSError:
+            return set()
+
+    def _makers(self, path: Path) -> set[int]:
         is_special = path.is_symlink() or path.name in ("", "..")
         source = path.resolve() if is_special else self._folder(path.parent) / path.name
         found = set(self._made.get(source, ()))

@@ -50,9 +50,9 @@ def harmonize_video(
         mask: white where the foreground is, grey where it is soft; a video, a picture, a folder, a
             sequence or .npz. Several masks are several objects; none takes the composite's own
             alpha.
-        on_progress: called in this thread with the frames that are done and the frames of the
-            video (None: not known); less than before means that another pass has begun. What it
-            raises stops the work, and nothing half-written is left.
+        on_progress: called in this thread with the frames that are done and the frames that are
+            kept of the video (None: not known); less than before means that another pass has begun.
+            What it raises stops the work, and nothing half-written is left.
         options: other options of :class:`HarmonizeJob` (``quality``, ``strength``, ``weights``,
             ...), those of its parts too; ``guide`` may be a :class:`vhmae.Guide`.
     Returns:
@@ -175,8 +175,8 @@ def _harmonize(
         form = _told_of_form(job.output, writer.recoded, writer.left_out)
         begun, size = writer.frames, 0  # those of a stopped run
         pace = (job.progress, renderer.pace)
-        more: dict[str, Any] = {"size": lambda: size, "told": on_progress}
-        with Progress("harmonize", sources.info.frames, *pace, **more) as progress:
+        more: dict[str, Any] = {"size": lambda: size, "told": on_progress, "begun": begun}
+        with Progress("harmonize", sources.expected() or None, *pace, **more) as progress:
             analysis.survey(progress)
             heard = hear_guide(analysis, said_of=said_of)
             told = [] if heard is None else heard.warnings
@@ -190,7 +190,7 @@ def _harmonize(
                     with analysis.busy.working("encode"):
                         _write(writer, done, tally, sources)
                     size = writer.size_bytes
-                    progress(writer.frames + sources.skipped_before)
+                    progress(writer.frames)
         warnings = analysis.warnings(writer.frames, tally.damaged) + output.losses(tally.cut)
         warnings += told + _told_of_form(job.output, writer.recoded, writer.left_out) + older
         check_strict(job.strict, warnings)
@@ -275,7 +275,7 @@ def _checked(
     it reads is read once, and its guide is heard."""
     job, sources, first = output.job, analysis.sources, analysis.harmonizers[0]
     form = output.check(job_identity(job, first, said_of) if job.resume else {})
-    with Progress("check", sources.info.frames, job.progress, told=on_progress) as progress:
+    with Progress("check", sources.expected() or None, job.progress, told=on_progress) as progress:
         seen = read_whole(analysis, progress)
     heard = None
     if job.words.read():

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from vhmae.errors import InputError
@@ -23,10 +24,16 @@ class Ledger:
         """Open what is there; what cannot be read counts as empty."""
         self._path = path
         self._asked: dict[str, str] = {}
-        with contextlib.suppress(OSError, ValueError, RecursionError):
+        self._lacking: dict[str, list[int]] = {}
+        with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
             tree = json.loads(path.read_text(encoding="utf-8"))
             if isinstance(tree, dict) and isinstance(tree.get("asked"), dict):
                 self._asked = {str(name): str(asked) for name, asked in tree["asked"].items()}
+                lacking = tree.get("lacking")
+                if isinstance(lacking, dict):
+                    self._lacking = {
+                        str(name): list(map(int, one)) for name, one in lacking.items()
+                    }
 
     @classmethod
     def beside(cls, table: Path) -> Ledger:
@@ -48,11 +55,20 @@ class Ledger:
         """Whether it is known what an output was made of."""
         return self._name(job) in self._asked
 
-    def keep(self, job: HarmonizeJob, asked: str) -> None:
-        """Remember what an output was made of. A folder that cannot be written keeps nothing."""
+    def lacking(self, job: HarmonizeJob) -> list[int]:
+        """Numbers of the pictures that the run could not make: of frames that are damaged."""
+        return self._lacking.get(self._name(job), [])
+
+    def keep(self, job: HarmonizeJob, asked: str, lacking: Sequence[int] = ()) -> None:
+        """Remember what an output was made of, and which of its pictures could not be made. A
+        folder that cannot be written keeps nothing."""
         self._asked[self._name(job)] = asked
+        self._lacking.pop(self._name(job), None)
+        if lacking:
+            self._lacking[self._name(job)] = [*lacking]
         with contextlib.suppress(OSError, InputError):
-            text = json.dumps({"schema": SCHEMA, "asked": self._asked}, indent=1)
+            kept = {"schema": SCHEMA, "asked": self._asked, "lacking": self._lacking}
+            text = json.dumps(kept, indent=1)
             write_text_whole(self._path, text + "\n")
 
     def _name(self, job: HarmonizeJob) -> str:

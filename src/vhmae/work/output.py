@@ -47,7 +47,8 @@ LAYER_CODECS = {".mov": "prores_ks", ".mkv": "ffv1"}
 
 def _is_there(output: Path) -> bool:
     """Whether anything is there that a run would replace: a file, or any picture of a pattern."""
-    return pictures_there(output) if has_number(output) else output.is_file()
+    of_pictures = has_number(output) and output.suffix.lower() in PICTURES
+    return pictures_there(output) if of_pictures else output.is_file()
 
 
 _VISIBLE_BITS = 10

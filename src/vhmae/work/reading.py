@@ -64,7 +64,7 @@ def read_whole(analysis: Analysis, advance: Callable[[int], None]) -> WholeRead:
             frames += 1
             damaged += payload.timed.decoded.is_corrupt
             cut += payload.timed.cut
-            advance(frames + sources.skipped_before)
+            advance(frames)
     _refuse(analysis, bare)
     return WholeRead(frames, damaged, cut)
 

@@ -27,6 +27,7 @@ from vhmae.video.matte import MatteSource, alpha_matte, has_alpha, open_matte
 from vhmae.video.probe import VideoInfo
 from vhmae.video.reader import TimedFrame, planar_frame, read_frames
 from vhmae.video.sequence import (
+    asked_range,
     is_pattern,
     is_pictures,
     is_sequence,
@@ -55,7 +56,8 @@ def _told_gap(info: VideoInfo) -> str | None:
     numbers = info.numbers or ()
     if not numbers or "*" in info.path.name or not is_pattern(info.path):
         return None
-    lacking = sorted({*range(numbers[0], numbers[-1])} - {*numbers})
+    first, last = asked_range(info.path) or (numbers[0], numbers[-1])
+    lacking = sorted({*range(first, last + 1)} - {*numbers})
     if not lacking:
         return None
     more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
@@ -243,9 +245,9 @@ class Sources:
             if payload.mattes[place].any():
                 return
         if not frames:
+            until = "" if job.end is None else f" `end` {job.end}"
             raise InputError(
-                f"`start` {job.start} `end` {job.end}: no frame is shown within; choose a longer "
-                "part"
+                f"`start` {job.start}{until}: no frame is shown within; choose a longer part"
             )
         raise InputError(
             f"{name}: has no foreground between `start` and `end`; choose another part or check "

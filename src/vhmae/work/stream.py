@@ -273,11 +273,12 @@ def _check_whole(source: _Stoppable, size: int, frames: int, raw: bool) -> None:
     came whole has been passed on."""
     header, first = (b"", b"") if raw else source.beginning.split(b"\n", 2)[:2]
     newline = 0 if raw else 1
-    left = source.received - (len(header) + newline) - frames * (len(first) + newline + size)
-    if 0 < left < size:
+    whole = len(first) + newline + size
+    left = source.received - (len(header) + newline) - frames * whole
+    if 0 < left < whole:
         doubt = ", and see that `raw` says what it is" if raw else ""
         raise VhmaeError(
-            f"-: the stream ends within frame {frames}, {left} of its {size} bytes came; send it "
+            f"-: the stream ends within frame {frames}, {left} of its {whole} bytes came; send it "
             f"again{doubt}"
         )
 
