@@ -174,11 +174,14 @@ class Option:
                 return _switch(text)
             if self.is_list:
                 kind = typing.get_args(hint)[0]
+                kind = path_of if kind is Path else kind
                 return tuple(kind(word.strip()) for word in text.split("|") if word.strip())
             if typing.get_origin(hint) is tuple:
                 return self._words(text)
             if self.choices:
                 return self._choice(text)
+            if hint is Path:
+                return path_of(text)
             return Fraction(text) if hint is Fraction else hint(text)
         except (ValueError, ZeroDivisionError):
             raise self.refuse(text, f"is not {self.expected}") from None
