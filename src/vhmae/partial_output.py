@@ -148,7 +148,10 @@ def filled_folder(output: Path) -> Iterator[Path]:
                     folder.rmdir()
             raise
         return
-    if any(output.iterdir()):
+    left = [child.name for child in output.iterdir()]
+    if left and all(name.startswith(".part-") for name in left):
+        raise InputError(f"{output}: holds {left[0]}, which a killed run left; remove it first")
+    if left:
         raise InputError(
             f"{output}: is not empty; give a new folder, so that nothing old stays among what is "
             "made"

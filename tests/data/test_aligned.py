@@ -234,3 +234,11 @@ def test_the_sets_of_real_light_are_made_of_the_research_data(
     assert {sample.video.partition("-")[0] for sample in read_list(tmp_path / "dev-real")} == {
         "chamonix"
     }
+
+
+def test_a_pair_is_one_however_it_is_spelled(views: Path, tmp_path: Path) -> None:
+    text = "square left dawn noon\nsquare left.png dawn.png noon\n"
+    with pytest.raises(InputError, match="line 2 is that of line 1 again, by other names"):
+        write_aligned(recipe(views, text), tmp_path / "set")
+    again = recipe(views, "square left dawn noon\n", views=("square/",))
+    assert write_aligned(again, tmp_path / "set") == (1, 0)

@@ -219,6 +219,7 @@ def test_each_shot_is_cut_out_by_itself(tmp_path: Path) -> None:
         (["--with", "chroma", "--foreground", "fg.mp4"], "holds no alpha"),
         (["--with", "chroma", "--foreground", "fg.jpg"], "one picture"),
         (["--with", "chroma", "-o", "m.mkv", "--foreground", "m.mkv"], "named twice"),
+        (["--with", "chroma", "-o", "m.%04d.png", "--foreground", "m.####.png"], "named twice"),
         (["--with", "magic", "-o", "m.mkv"], "expected one of chroma"),
         (["-o", "m.mkv"], "--with"),
     ],
@@ -494,11 +495,3 @@ def test_a_damaged_frame_shifts_no_matte_and_is_told(lost: int, tmp_path: Path) 
     expected = [20 + 20 * place for place in range(10)]
     expected[lost] = expected[lost - 1]
     assert levels == expected
-
-
-def test_one_name_in_two_spellings_is_named_twice(
-    screen: tuple[Path, np.ndarray], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    command = ["matte", str(screen[0]), "--with", "chroma", "-o", str(tmp_path / "z.%04d.png")]
-    assert main([*command, "--foreground", str(tmp_path / "z.####.png")]) == 2
-    assert "is named twice" in capsys.readouterr().err

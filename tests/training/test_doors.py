@@ -16,6 +16,7 @@ from tests.support.commands import error_of
 from tests.support.looks import luts
 from tests.support.networks import TINY, model
 from tests.support.scenes import moving_scene, write_video
+from tests.support.sets import data  # noqa: F401 - a fixture
 from tests.support.training import journal, recipe
 from vhmae.cli import main
 from vhmae.color.cube import write_cube
@@ -226,3 +227,20 @@ def test_the_hub_reads_safetensors_alone(tmp_path: Path) -> None:
         load_model(f"hf:{tmp_path}")
     save_model(network, tmp_path / "model.safetensors", {}, half=False)
     assert load_model(f"hf:{tmp_path}").config == network.config
+
+
+def test_a_prior_is_fitted_to_a_head_of_ones_own(
+    folder: Path,
+    data: Path,  # noqa: F811
+) -> None:
+    run = ["train", "--config", "r.yaml", "--head", "mine.py:Gains", "-o", "run", "-q"]
+    root = [f"--data.prior_sets=[{data}]"]
+    assert main([*run, *root]) == 0
+    assert (folder / "run" / "weights.prior.json").exists()
+
+
+def test_a_weight_that_is_no_number_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ("train", "--config", "r.yaml", "--loss", "mine.py:brightness=nan", "-o", "run")
+    assert "its weight is no number" in error_of(*run, capsys=capsys)

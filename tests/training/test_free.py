@@ -52,6 +52,8 @@ def require_free_sources(path: Path) -> None:
     assert data.only is not None
     assert data.only.resolve() == TABLE
     assert (data.luts, data.cameras, data.pairs) == (FREE_LUTS, FREE_CAMERAS, "")
+    assert not getattr(data, "prior_sets", ())
+    assert not getattr(recipe, "backbone", "")
 
 
 def test_a_compared_methods_recipe_is_found_too(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from vhmae.config import read_config
 from vhmae.errors import InputError, VhmaeError
 from vhmae.model.vhmae import VHMAE
 from vhmae.model.weights import save_model
-from vhmae.training.recipe import Recipe
+from vhmae.training.recipe import LikenessStage, Recipe
 from vhmae.training.resuming import write_checkpoint
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -31,6 +31,8 @@ WRONG = [
     ("train.look.learning_rate", "-1"),
     ("train.clip_norm", "-1"),
     ("train.loss.floor", "-1"),
+    ("train.loss.floor", "0"),
+    ("train.seed", "20261130123456"),
     ("model.drop_path", "2.5"),
     ("model.encoder_depth", "-1"),
     ("model.pattern_dim", "0"),
@@ -102,3 +104,23 @@ def test_a_disk_that_fills_up_is_told_as_one(
     monkeypatch.setattr(Path, "open", lambda self, mode: Filling(self, mode))
     with pytest.raises(OSError, match="No space left"):
         write_checkpoint({"tensor": torch.zeros(500_000)}, path)
+
+
+def test_a_recipe_that_trains_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="nothing is to be trained"):
+        read_config(Recipe, CONFIGS / "tiny.yaml", {"model.look": None, "train.stages": []})
+    with pytest.raises(InputError, match="needs model.look.members of 2 or more"):
+        read_config(
+            Recipe,
+            CONFIGS / "tiny.yaml",
+            {"train.cross_fit": True, "model.look.members": 1, "train.look.shown": 1},
+        )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("steps", -5), ("batch_size", 0), ("learning_rate", -1.0), ("temperature", 0.0), ("ema", 1.5)],
+)
+def test_a_stage_of_likeness_is_checked_as_others_are(key: str, value: float) -> None:
+    with pytest.raises(InputError, match=f"train.likeness.{key}"):
+        LikenessStage(**{key: value})  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from vhmae.model.vhmae import VHMAE, Prediction
 from vhmae.training.fitting import Fitting
 from vhmae.training.journal import Journal
 from vhmae.training.loop import Trainer
-from vhmae.training.recipe import LossConfig, Recipe, Stage
+from vhmae.training.recipe import LossConfig, LossTerm, Recipe, Stage
 from vhmae.training.resuming import require_same_recipe
 from vhmae.training.stages import SceneStage
 
@@ -191,3 +191,16 @@ def test_looks_that_need_no_lut_are_trained_on_without_a_bank(tmp_path: Path) ->
     assert not journal(tmp_path / "run", "validation"), "dev scores are of LUTs"
     with pytest.raises(InputError, match=r"or these shares to 0 and data\.luts to ''"):
         Trainer(changed(course, "data", luts=""), tmp_path / "other", "cpu").run()
+
+
+def test_code_of_ones_own_may_be_named_from_another_folder(tmp_path: Path) -> None:
+    before = changed(plain(tmp_path), "model", head="mine.py:Gains")
+    loss = LossConfig(more=(LossTerm(term="mine.py:dark", weight=0.5),))
+    before = changed(before, "train", loss=loss)
+    now = changed(before, "model", head="../mine.py:Gains")
+    elsewhere = LossConfig(more=(LossTerm(term="../mine.py:dark", weight=0.5),))
+    now = changed(now, "train", loss=elsewhere)
+    require_same_recipe(tmp_path / "checkpoint.pt", before, now)
+    with pytest.raises(InputError, match="model.head"):
+        other = changed(before, "model", head="mine.py:Other")
+        require_same_recipe(tmp_path / "checkpoint.pt", before, other)

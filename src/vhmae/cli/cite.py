@@ -47,9 +47,9 @@ def _cite(args: Any) -> None:
     facts: dict[str, Any] = {}
     if job.weights is not None:
         from vhmae.digest import file_digest
-        from vhmae.model.files import read_card
+        from vhmae.model.files import find_card
 
-        card = read_card(job.weights)
+        card = find_card(job.weights)
         facts = {"weights": job.weights, "sha256": file_digest(card.path)}
         facts["licence"] = str(card.facts.get("licence", "not stated"))
         entries.append(

@@ -7,7 +7,7 @@ import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vhmae.cli.options import add_options, add_report_options, given_options
 from vhmae.cli.parser import add_command, write_report
@@ -17,6 +17,9 @@ from vhmae.errors import InputError, counted
 from vhmae.evaluation.job import Comparison, ConstantJob, EvaluateJob
 from vhmae.options import build_options, options_of
 from vhmae.partial_output import filled_folder
+
+if TYPE_CHECKING:
+    from vhmae.evaluation.clip import Method
 
 WHERE = ("weights", "device", "precision", "threads")
 """Where the network of a method runs."""
@@ -49,6 +52,7 @@ def _evaluate(args: Any) -> None:
     if job.natural is not None:
         list_clips(job.natural)
     methods = [method_with(text, job.data, job.settings, job.mix) for text in job.methods]
+    _check_other_pictures(job, methods)
     progress = sys.stderr.isatty() and not args.quiet
     reports = []
     with _folders_to_write(job.write, [method.name for method in methods]) as folders:
@@ -83,6 +87,22 @@ def _evaluate(args: Any) -> None:
     write_report({"schema": 1, "reports": reports, "paired": paired}, args.json)
     if not args.quiet:
         print("\n".join(format_difference(row) for row in paired))
+
+
+def _check_other_pictures(job: EvaluateJob, methods: Sequence[Method]) -> None:
+    """Refuse, before the work, methods that know the set's own pictures alone."""
+    bound = next((one for one in methods if not one.takes_other_backgrounds), None)
+    if bound is None:
+        return
+    for option, asked in (
+        ("--swap-background", job.swap_background),
+        ("--natural", job.natural is not None),
+    ):
+        if asked:
+            raise InputError(
+                f"{option}: {bound.name} was made for the set's composites as they are; leave one "
+                "of both out"
+            )
 
 
 @contextlib.contextmanager

@@ -30,6 +30,14 @@ def _fit_prior(args: Any) -> None:
         raise InputError(f"-o {job.output}: its folder does not exist; make it first")
     if job.output.is_dir():
         raise InputError(f"-o {job.output}: is a folder; give a file")
+    if job.output.exists():
+        from vhmae.guide.prior import read_prior
+
+        try:
+            read_prior(job.output)
+        except InputError:
+            told = "is there already and is no prior; choose another name"
+            raise InputError(f"-o {job.output}: {told}") from None
     given = given_options(args, HarmonizerSettings)
     # A composite of a set is one shot.
     settings = build_options(HarmonizerSettings, {**given, "cut_detection": False})

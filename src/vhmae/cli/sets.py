@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from pathlib import Path
 from typing import Any, TypeVar
@@ -70,7 +71,11 @@ def _recipe(args: Any, job: SetJob, kind: type[Recipe]) -> Recipe | None:
 
     given = given_options(args, kind)
     if job.config is not None:
-        recipe = dataclasses.replace(read_config(kind, job.config), **given)
+        own = {one.name: one for one in options_of(kind)}
+        plain = {name: own[name].to_json(value) for name, value in given.items()}
+        # As JSON: text of a recipe's overrides is read as YAML, and a path may look like a number.
+        over = {k: json.dumps(v) if isinstance(v, str) else v for k, v in plain.items()}
+        recipe = dataclasses.replace(read_config(kind, job.config, over), **given)
         said = {name: given[name] for name in given if isinstance(given[name], Path)}
         # What is typed counts from where one stands, what a recipe names from the data.
         typed = {name: path.absolute() for name, path in said.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -118,6 +119,8 @@ def _with_terms(recipe: Any, written: Sequence[str]) -> tuple[Any, dict[str, Any
         if equals or name not in named:
             try:
                 added = LossTerm(term=name, weight=float(weight) if equals else 1.0)
+                if not math.isfinite(added.weight):
+                    raise ValueError
             except ValueError:
                 raise InputError(
                     "its weight is no number; write module:function=0.1", field="loss", value=text
@@ -186,11 +189,13 @@ def add_weights(commands: Any) -> None:
 
 def _join(args: Any) -> None:
     job = build_options(JoinJob, given_options(args, JoinJob))
-    from vhmae.model.files import read_card
+    from vhmae.model.files import find_card
     from vhmae.model.joining import join_look_paths, joined_facts
     from vhmae.model.weights import load_model, save_model
 
-    cards = [read_card(weights) for weights in job.weights]
+    cards = [find_card(weights) for weights in job.weights]
+    if job.output.exists() and any(job.output.samefile(card.path) for card in cards):
+        raise InputError(f"-o {job.output}: is one of the inputs; choose another name")
     networks = [load_model(weights) for weights in job.weights]
     joined = join_look_paths(networks, job.members)
     save_model(joined, job.output, joined_facts(cards, job.licence))
@@ -232,10 +237,11 @@ def _weights(args: Any) -> None:
                 print(f"  {key}: {value}")
         print("  scores (fMSE over that of the untouched composite, 95 %, share made worse):")
         for data, score in facts["scores"].items():
+            few = "  (an indication: under 8 views)" if score.get("leading") else ""
             if leading := score.get("leading"):
                 limit = f"{leading['below_fmse']:,g}"
-                print(f"    {data}, leading, under {limit} fMSE: {_told_score(leading)}")
-            print(f"    {data}: {_told_score(score)}")
+                print(f"    {data}, leading, under {limit} fMSE: {_told_score(leading)}{few}")
+            print(f"    {data}: {_told_score(score)}{few}")
 
 
 def _told_score(score: Mapping[str, Any]) -> str:

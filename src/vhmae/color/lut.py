@@ -133,14 +133,14 @@ def _finite(table: Tensor, name: str) -> Tensor:
 
 def lut_number(name: str) -> int:
     """The number in a LUT's name (``lut015``, ``15.cube``); it decides the split."""
-    digits = "".join(character for character in name if character.isdigit())
+    digits = "".join(character for character in name if character.isdecimal())
     return int(digits) if digits else 0
 
 
 def in_split(name: str, split: Split) -> bool:
     """Held-out LUTs are those whose number is a multiple of 5; no training ever sees them. Of names
     without a number a hash decides, for about a fifth of them."""
-    numbered = any(character.isdigit() for character in name)
+    numbered = any(character.isdecimal() for character in name)
     heldout = (lut_number(name) if numbered else zlib.crc32(name.encode())) % 5 == 0
     return split == "all" or heldout == (split == "heldout")
 

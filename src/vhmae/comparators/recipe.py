@@ -10,7 +10,7 @@ from vhmae.comparators.looks import MIXTURE
 from vhmae.data.looks import LookMixture
 from vhmae.data.synthesis import SceneRecipe
 from vhmae.errors import InputError
-from vhmae.training.recipe import DataConfig, check_average
+from vhmae.training.recipe import DataConfig, check_average, check_seed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,7 @@ class Course:
         for name in ("seed", "threads", "clip_norm"):
             if getattr(self, name) < 0:
                 raise InputError(f"train.{name}={getattr(self, name)}: expected 0 or more")
+        check_seed("train", self.seed)
         if self.learning_rate is not None and self.learning_rate <= 0.0:
             raise InputError(f"train.learning_rate={self.learning_rate}: expected more than 0")
 

@@ -46,6 +46,7 @@ from vhmae.progress import Progress, ProgressMode
 from vhmae.training.clock import ProcessorClock
 from vhmae.training.journal import Journal
 from vhmae.training.resuming import load_checkpoint, require_same_recipe, write_checkpoint
+from vhmae.training.seeds import LOOKS, PAIRS, step_seed
 from vhmae.training.sources import Batches, Draws, iterate_batches
 from vhmae.training.stages import batch_of_pairs, mixed_with_pairs
 
@@ -126,11 +127,11 @@ def draw_batches(
             yield given
             continue
         cut = StackedScenes.of(next(scenes)).to(device)
-        made = make_batch(cut, looks, np.random.default_rng([seed, step, 1]))
+        made = make_batch(cut, looks, np.random.default_rng([seed, step, LOOKS]))
         if given is None:
             yield made
             continue
-        rng = np.random.default_rng([seed, step, 5])
+        rng = np.random.default_rng([seed, step, PAIRS])
         yield mixed_with_pairs(given, made, pairs_share, rng, rows, size)
 
 
@@ -228,7 +229,7 @@ class ComparatorTrainer:
         ):
             for batch in batches:
                 start = time.monotonic()
-                torch.manual_seed(course.seed * 1_000_003 + self.state.step)
+                torch.manual_seed(step_seed(course.seed, self.state.step))
                 for name, value in self._update(batch).items():
                     sums[name] = sums.get(name, 0.0) + value
                 summed += 1
@@ -293,7 +294,7 @@ class ComparatorTrainer:
             for group in optimizer.param_groups:
                 group["lr"] = self.rate * factor
         self.model.train()
-        generator = torch.Generator(self.device).manual_seed(course.seed * 1_000_003 + step)
+        generator = torch.Generator(self.device).manual_seed(step_seed(course.seed, step))
         try:
             losses = comparator_losses(
                 self.model, batch, self.critic, generator, self.state.precision

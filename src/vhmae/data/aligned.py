@@ -126,7 +126,8 @@ def _fill(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
             )
     pairs = read_pairs(recipe.pairs)
     known = {pair.view for pair in pairs}
-    for view in recipe.views:
+    wanted = {PurePath(view).as_posix() for view in recipe.views}
+    for view in sorted(wanted):
         if view not in known:
             hint = did_you_mean(view, known)
             raise InputError(
@@ -136,11 +137,18 @@ def _fill(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
     journal: list[dict[str, object]] = []
     numbers: dict[str, int] = {}
     regions: dict[str, tuple[str, str]] = {}
+    lines_of: dict[tuple[Path, Path, Path], int] = {}
     left_out = 0
     for pair in pairs:
-        if recipe.views and pair.view not in recipe.views:
+        if recipe.views and pair.view not in wanted:
             continue
-        target, pasted, mask = _read_pair(recipe, pair)
+        files = _files_of(recipe, pair)
+        if (before := lines_of.setdefault(files, pair.line)) != pair.line:
+            raise InputError(
+                f"`pairs` {recipe.pairs}: line {pair.line} is that of line {before} again, by "
+                "other names; leave one out"
+            )
+        target, pasted, mask = _read_pair(*files)
         composite = np.where(mask[..., None], pasted, target)
         error = float(np.square(composite[mask].astype(float) - target[mask]).mean())
         if error < recipe.least_fmse:
@@ -180,14 +188,18 @@ def _fill(recipe: AlignedRecipe, output: Path) -> tuple[int, int]:
     return len(lines), left_out
 
 
-def _read_pair(recipe: AlignedRecipe, pair: Pair) -> tuple[Array, Array, Array]:
-    """Pictures A and B (H, W, 3) uint8 RGB, and the mask (H, W) bool."""
+def _files_of(recipe: AlignedRecipe, pair: Pair) -> tuple[Path, Path, Path]:
+    """The files of pictures A and B, and of the mask."""
     where = f"`pairs` {recipe.pairs}: line {pair.line}"
-    paths = [
+    return (
         _find(recipe.takes / pair.view, pair.background, f"{where}: A"),
         _find(recipe.takes / pair.view, pair.foreground, f"{where}: B"),
         _find(recipe.masks / pair.view, pair.mask, f"{where}: the mask"),
-    ]
+    )
+
+
+def _read_pair(*paths: Path) -> tuple[Array, Array, Array]:
+    """Pictures A and B (H, W, 3) uint8 RGB, and the mask (H, W) bool."""
     target, pasted = (read_picture(path) for path in paths[:2])
     mask = read_picture(paths[2], color=False) > 127
     for path, picture in ((paths[1], pasted), (paths[2], mask)):

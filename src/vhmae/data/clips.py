@@ -19,7 +19,7 @@ import numpy as np
 
 from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Numbers, Picture, Plane
 from vhmae.data.hyoutube import TRAIN_LIST, read_list, read_picture
-from vhmae.data.labels import LABEL_SUFFIX, label_of, read_labels
+from vhmae.data.labels import LABEL_SUFFIX, label_of, labelled, read_labels
 from vhmae.errors import DAMAGED_ARCHIVE, InputError, counted
 from vhmae.memory import bounded, check_archive
 from vhmae.partial_output import whole_file
@@ -110,7 +110,7 @@ class Still:
 
     def read(self, limit: int = 1, minimum_foreground: float = 0.005) -> tuple[Frames, Mask]:
         """Read the picture as a clip does: (1, H, W, 3) uint8 RGB and (1, H, W) bool."""
-        frame, mask = read_picture(self.picture), read_picture(self.labels, color=False) > 0
+        frame, mask = read_picture(self.picture), labelled(self.labels)
         if frame.shape[:2] != mask.shape:
             raise InputError(
                 f"{self.labels}: is {mask.shape} but its picture {frame.shape[:2]}; leave this "
@@ -121,11 +121,18 @@ class Still:
                 f"{self.labels}: has under {minimum_foreground:.1%} foreground; leave this picture "
                 "out"
             )
+        if mask.all():
+            raise InputError(
+                f"{self.labels}: labels every pixel, so that no background is left; leave this "
+                "picture out"
+            )
         return frame[None], mask[None]
 
 
 def list_stills(folder: Path) -> list[Still]:
     """List the pictures of a folder that have a label map, in the order of their names."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is not a folder; expected NAME.jpg beside NAME.png")
     found = [(path, label_of(path)) for path in list_photographs(folder)]
     stills = [Still(path.stem, path, label) for path, label in found if label is not None]
     if not stills:
@@ -170,13 +177,14 @@ def read_names(path: Path, option: str) -> set[str]:
         option: what named the file, for messages.
     """
     try:
-        lines = bounded(path).read_text(encoding="utf-8").splitlines()
+        lines = bounded(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise InputError(
             f"{option}: {path}: cannot be read ({reason}); give a file with one clip a line"
         ) from None
-    names = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
+    names = {line.strip() for line in lines} - {""}
+    names = {name for name in names if not name.startswith("#")}
     if not names:
         raise InputError(f"{option}: {path}: names no clip; give a file with one clip a line")
     return names
@@ -189,18 +197,21 @@ def read_file_table(path: Path, option: str) -> dict[str, set[str]]:
         option: what named the table, for messages.
     """
     try:
-        with bounded(path).open(encoding="utf-8", newline="") as file:
-            rows = csv.DictReader(file)
-            files = [PurePosixPath(row["file"]) for row in rows]
-    except KeyError:
-        raise InputError(
-            f"{option}: {path}: has no column file; its first line names the columns"
-        ) from None
+        with bounded(path).open(encoding="utf-8-sig", newline="") as file:
+            table = csv.DictReader(file)
+            rows = [(table.line_num, row) for row in table]
+            columns = table.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or "no table in UTF-8"
         raise InputError(
             f"{option}: {path}: cannot be read ({reason}); give a CSV with a column file"
         ) from None
+    if "file" not in columns:
+        raise InputError(f"{option}: {path}: has no column file; its first line names the columns")
+    short = next((line for line, row in rows if row["file"] is None), None)
+    if short is not None:
+        raise InputError(f"{option}: {path}: line {short} names no file; mend the line")
+    files = [PurePosixPath(row["file"]) for _, row in rows]
     listed: dict[str, set[str]] = {}
     for one in files:
         listed.setdefault(str(one.parent), set()).add(one.stem)
@@ -423,7 +434,7 @@ def _hyoutube_entries(folder: Path) -> Iterator[tuple[str, Array, Array]]:
             )
 
 
-def _tell_of_left_out(folder: Path) -> None:
+def tell_of_left_out(folder: Path) -> None:
     """Tell on stderr which videos and pictures beside a folder's clips are none of them."""
     clips = {clip.video for clip in list_clips(folder)}
     others = [
@@ -445,7 +456,7 @@ def build_pack(folder: Path, frames_per_video: int = 24) -> Pack:
         entries = list(_hyoutube_entries(folder))
     elif any(path.suffix.lower() == ".mp4" for path in folder.iterdir()):
         entries = list(_video_entries(folder, frames_per_video))
-        _tell_of_left_out(folder)
+        tell_of_left_out(folder)
     else:
         entries = list(_still_entries(folder))
     if not entries:

@@ -36,6 +36,11 @@ def set_digest(samples: Sequence[Sample]) -> str:
 
 def _folder_digest(folder: Path) -> str:
     total = hashlib.sha256()
-    for file in sorted(entry for entry in folder.iterdir() if entry.is_file()):
+    pictures = (
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in (".jpg", ".jpeg", ".png") and not entry.name.startswith(".")
+    )
+    for file in sorted(pictures):
         total.update(f"{file.name} {file_digest(file)}\n".encode())
     return total.hexdigest()

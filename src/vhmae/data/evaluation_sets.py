@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 from vhmae.arrays import Array, Mask
 from vhmae.color.lut import read_lut_bank
 from vhmae.color.skin import find_skin
-from vhmae.data.clips import ClipFiles, Still, list_clips, list_stills, read_names
+from vhmae.data.clips import ClipFiles, Still, list_clips, list_stills, read_names, tell_of_left_out
 from vhmae.data.hyoutube import (
     COMPOSITE,
     MASK,
@@ -36,7 +37,7 @@ from vhmae.data.looks import (
 )
 from vhmae.data.looks.spatial import Added, draw_added
 from vhmae.data.synthesis import REFERENCE_LINES, close_edge
-from vhmae.errors import InputError
+from vhmae.errors import InputError, counted
 from vhmae.partial_output import filled_folder
 
 SMALLEST_CROP = 64
@@ -84,6 +85,9 @@ def _fill(recipe: SynthesisRecipe, output: Path) -> int:
             value=recipe.clips,
         )
     _refuse_twins([clip for clip in clips if clip.name in wanted])
+    if recipe.clips is None:
+        tell_of_left_out(recipe.videos)
+    without: list[str] = []
     for number, clip in enumerate(clips):
         if clip.name not in wanted:
             continue
@@ -100,7 +104,9 @@ def _fill(recipe: SynthesisRecipe, output: Path) -> int:
             frames, masks = frames[keep], masks[keep]
         low, high = recipe.foreground_ratio
         if not len(frames) or not low <= masks.mean() <= high:
+            without.append(clip.name)
             continue
+        before = len(lines)
         for index in range(recipe.per_video):
             box = (
                 (slice(None), slice(None))
@@ -114,11 +120,17 @@ def _fill(recipe: SynthesisRecipe, output: Path) -> int:
                         recipe, output, clip, index, frames[cut], masks[cut], sources, rng, journal
                     )
                 )
+        if len(lines) < before + recipe.per_video:
+            without.append(clip.name)
     if not lines:
         raise InputError(
             f"{recipe.videos}: no clip has a foreground share in the range asked for; widen "
             "`foreground_ratio` or `crop`"
         )
+    if without:
+        told = f"{counted(len(without), 'clip')} left out in whole or in part, as {without[0]}"
+        why = "the foreground's share does not fit `foreground_ratio` or `crop`"
+        print(f"vhmae: warning: {recipe.videos}: {told}; {why}", file=sys.stderr)
     # Keys that a set makes no use of stay out, so that files of sets made before there were such
     # keys are the same.
     hidden = {
@@ -130,9 +142,10 @@ def _fill(recipe: SynthesisRecipe, output: Path) -> int:
         key: value for key, value in dataclasses.asdict(recipe).items() if key not in hidden
     }
     (output / "synthesis.json").write_text(
-        json.dumps({"recipe": described, "composites": journal}, indent=1, default=str) + "\n"
+        json.dumps({"recipe": described, "composites": journal}, indent=1, default=str) + "\n",
+        encoding="utf-8",
     )
-    (output / TEST_LIST).write_text("\n".join(lines) + "\n")
+    (output / TEST_LIST).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return len(lines)
 
 
@@ -141,6 +154,12 @@ def _refuse_twins(clips: Sequence[ClipFiles | Still]) -> None:
     known: dict[str, Path] = {}
     for clip in clips:
         path = clip.video if isinstance(clip, ClipFiles) else clip.picture
+        try:
+            clip.name.encode()
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{path}: its name is not UTF-8, in which a set's list is written; rename it"
+            ) from None
         other = known.setdefault(folder_name(clip.name), path)
         if other != path:
             raise InputError(

@@ -17,6 +17,7 @@ import numpy as np
 from vhmae.arrays import Array, Codes, Frame, Frames, Mask, Picture, Plane
 from vhmae.errors import InputError
 from vhmae.memory import bounded
+from vhmae.video.pairing import natural_order
 from vhmae.video.stills import read_levels, write_levels
 
 TEST_LIST, TRAIN_LIST = "test_list.txt", "train_list.txt"
@@ -24,6 +25,7 @@ REAL, MASK, COMPOSITE = "real_videos", "foreground_mask", "synthetic_composite_v
 SKIN = "skin_mask"
 """Beside the masks in sets that know where skin is, which is ours alone."""
 # The data set's README prints other names than its archive holds; both occur.
+_OBJECT = re.compile(r"(object_?)?\d+", re.IGNORECASE)
 ALIASES = {
     REAL: ("Ground-truth", "real_video"),
     MASK: ("Mask",),
@@ -44,11 +46,12 @@ class Sample:
     composite: Path
 
     def frame_names(self) -> list[str]:
-        names = sorted(
-            file.stem
+        files = (
+            file
             for file in self.composite.iterdir()
             if file.suffix.lower() in (".jpg", ".jpeg", ".png")
         )
+        names = [file.stem for file in sorted(files, key=natural_order)]
         if not names:
             raise InputError(
                 f"{self.composite}: holds no frames; synthesize or unpack the set again"
@@ -166,8 +169,9 @@ def read_list(root: Path | str, list_file: Path | str | None = None) -> list[Sam
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not UTF-8'}); give a "
             "list by `list_file`"
         ) from None
-    samples = []
+    samples: list[Sample] = []
     lines_of: dict[Path, int] = {}
+    names: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         words = line.replace("\\", "/").split()
         if not words:
@@ -187,9 +191,20 @@ def read_list(root: Path | str, list_file: Path | str | None = None) -> list[Sam
         lines_of[composite] = number
         parts = Path(words[2].strip("/")).parts
         source = parts[-2] if len(parts) > 1 else parts[-1]
-        samples.append(Sample("/".join(parts[-2:]), source, real, mask, composite))
+        name = "/".join(parts[-2:])
+        if name in names:
+            raise InputError(
+                f"{path}: lines {names[name]} and {number} are both called {name}, the end of "
+                "their folders; make a list of each, or give one another name"
+            )
+        names[name] = number
+        samples.append(Sample(name, source, real, mask, composite))
     if not samples:
         raise InputError(f"{path}: lists no composite; expected three folders a line")
+    if len({one.video for one in samples}) == 1 and not any(
+        _OBJECT.fullmatch(one.composite.name) for one in samples
+    ):  # VIDEO alone, without a level of objects
+        samples = [dataclasses.replace(one, video=one.composite.name) for one in samples]
     return samples
 
 

@@ -112,6 +112,8 @@ class SynthesisRecipe:
             raise InputError(
                 f"`crop` {self.crop[0]}:{self.crop[1]}: expected LOW:HIGH with 0 < LOW <= HIGH < 1"
             )
+        if self.seed < 0 or (self.clean_edge or 0) < 0:
+            raise InputError("`seed` and `clean_edge` must be 0 or more")
         if self.frames < 1 or self.per_video < 1:
             raise InputError("`frames` and `per_video` must be at least 1")
         for shift in self.shifts:  # a set may draw a look late, or not at all
@@ -162,6 +164,10 @@ class AlignedRecipe:
     """Which views (all)."""
     least_fmse: float = option(20.0, metavar="N", form=Form("a number from 0 up", _error))
     """Leave out what differs less from its answer: there is nothing to mend."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.least_fmse < math.inf:
+            raise InputError("expected a number from 0 up", field="least_fmse")
 
     def below(self, root: str | Path | None) -> AlignedRecipe:
         """The recipe with its relative paths taken from a data folder."""

@@ -7,9 +7,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vhmae.arrays import Codes
+from vhmae.arrays import Codes, Mask, Picture
 from vhmae.errors import InputError
-from vhmae.video.stills import picture_bytes
+from vhmae.video.stills import picture_bytes, read_levels, read_stored
 
 LABEL_SUFFIX = ".mask.png"
 """Of the mask of one subject; NAME.png beside another kind of picture numbers objects."""
@@ -43,12 +43,29 @@ def _subject_of(codes: Codes) -> Codes:
     channel."""
     levels = cv2.imdecode(codes, cv2.IMREAD_UNCHANGED)
     assert levels is not None, "it was looked at before"
+    return cv2.imencode(".png", np.asarray(subject_of(levels), np.uint8))[1].ravel()
+
+
+def labelled(label: Path) -> Mask:
+    """The pixels (H, W) bool that a label map marks: all that are numbered, or one subject.
+
+    Raises:
+        InputError: where it cannot be read.
+    """
+    if label.name.lower().endswith(LABEL_SUFFIX):
+        return subject_of(read_stored(label, "label map"))
+    return np.asarray(read_levels(label, "label map", color=False) > 0)
+
+
+def subject_of(levels: Picture) -> Mask:
+    """The pixels (H, W) bool of the mask of one subject, white or soft; colors by their brightest
+    channel."""
     if levels.ndim == 3:
         levels = levels[..., :3].max(axis=2)
     shown = np.unique(levels[levels > 0])
     # A few values number parts; more are the levels of a soft edge.
     least = 0.5 * float(levels.max()) if len(shown) > FEW_LABELS else 1.0
-    return cv2.imencode(".png", np.asarray(levels >= least, np.uint8))[1].ravel()
+    return np.asarray(levels >= least)
 
 
 def _check_sizes(picture: Path, data: Codes, label: Path, labels: Codes) -> None:

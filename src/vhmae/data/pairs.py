@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from vhmae.data.hyoutube import place_of, read_list, read_picture
 from vhmae.errors import InputError
 from vhmae.memory import bounded
+from vhmae.video.matte import ASPECT_TOLERANCE
+from vhmae.video.pairing import natural_order
 
 PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -135,7 +137,9 @@ def _folders(root: Path, list_file: Path) -> list[tuple[str, Path, Path, Path]]:
 
 def _of_folders(name: str, real: Path, mask: Path, composite: Path) -> PairedClip:
     frames = {
-        file.stem: file for file in sorted(composite.iterdir()) if file.suffix.lower() in PICTURES
+        file.stem: file
+        for file in sorted(composite.iterdir(), key=natural_order)
+        if file.suffix.lower() in PICTURES
     }
     if not frames:
         raise InputError(f"{composite}: holds no pictures; unpack the set again")
@@ -200,17 +204,32 @@ class PairSampler:
         at = sample - (int(self._ends[source]) - len(clip.composite))
         first = min(max(at - max(0, frames // 2 - 1), 0), max(0, len(clip.composite) - frames))
         places = [min(first + step, len(clip.composite) - 1) for step in range(frames)]
+        rows = [_alike(clip, place) for place in places]
         composite, target = (
-            np.stack([_resized(read_picture(files[place]), size) for place in places])
-            for files in (clip.composite, clip.target)
+            np.stack([_resized(row[part], size) for row in rows]) for part in range(2)
         )
-        mask = np.stack(
-            [
-                _resized(read_picture(clip.mask[place], color=False), size, mask=True)
-                for place in places
-            ]
-        )
+        mask = np.stack([_resized(row[2], size, mask=True) for row in rows])
         return PairWindow(composite, target, mask > 0, source)
+
+
+def _alike(clip: PairedClip, place: int) -> list[NDArray[np.uint8]]:
+    """Composite, target and mask of a frame.
+
+    Raises:
+        InputError: where they are not of one shape, so that they would be laid over one another
+            askew.
+    """
+    files = clip.composite[place], clip.target[place], clip.mask[place]
+    found = [read_picture(file, color=file is not files[2]) for file in files]
+    (height, width), others = found[0].shape[:2], found[1:]
+    for file, other in zip(files[1:], others, strict=True):
+        rows, columns = other.shape[:2]
+        if abs(columns * height / (rows * width) - 1.0) > ASPECT_TOLERANCE:
+            raise InputError(
+                f"{file}: is {columns}x{rows} but its composite {width}x{height}; leave it out of "
+                "the list, or mend it"
+            )
+    return found
 
 
 def _resized(picture: NDArray[np.uint8], size: int, mask: bool = False) -> NDArray[np.uint8]:

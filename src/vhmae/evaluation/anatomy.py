@@ -78,9 +78,7 @@ def summarize(
     with_skin = [s.parts for s in scores if math.isfinite(s.parts.get("skin.fmse", math.nan))]
     if with_skin:
         report["skin"] = summarize_skin(mean, with_skin)
-    if all("fmse" in score.values for score in scores):
-        report |= summarize_groups(read_journal(data), scores, pool)
-    return report
+    return report | summarize_groups(read_journal(data), scores, pool)
 
 
 def describe(report: dict[str, Any]) -> list[str]:

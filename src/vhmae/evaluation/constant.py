@@ -114,7 +114,10 @@ def _kept_maps(output: Path) -> dict[str, Any]:
     if not output.exists():
         return {}
     try:
-        return dict(json.loads(output.read_text(encoding="utf-8")))
+        maps = dict(json.loads(output.read_text(encoding="utf-8")))
+        if not all("coefficients" in one for one in maps.values()):
+            raise ValueError
+        return maps
     except (OSError, ValueError, TypeError):
         raise InputError(
             f"{output}: holds something else than fitted maps; give another file"

@@ -49,6 +49,12 @@ def read_journal(data: Path) -> dict[str, Any]:
     return journal if isinstance(journal, dict) else {}
 
 
+def views_of(data: Path) -> dict[str, str]:
+    """The view of each composite of a set, by its name, where the set's journal knows of such."""
+    entries = read_journal(data).get("composites", [])
+    return {str(one.get("composite")): str(one["group"]) for one in entries if "group" in one}
+
+
 def summarize_groups(
     journal: dict[str, Any], scores: Sequence[Scored], pool: Callable[[Sequence[Any]], Pooled]
 ) -> dict[str, Any]:
@@ -58,7 +64,7 @@ def summarize_groups(
     Args:
         journal: ``composites`` with ``composite``, ``group`` and ``fmse``, and
             ``leading_below_fmse``.
-        scores: of all composites, with fMSE.
+        scores: of all composites; rows of those without fMSE hold no ratio.
         pool: sums scores up.
     """
     entries = {str(entry.get("composite")): entry for entry in journal.get("composites", [])}
@@ -99,9 +105,13 @@ def worse_share(scores: Sequence[Scored]) -> float | None:
 
 
 def _row(scores: Sequence[Scored], pool: Callable[[Sequence[Any]], Pooled]) -> dict[str, Any]:
-    return {
+    row: dict[str, Any] = {
         "composites": len(scores),
         "videos": len({score.video for score in scores}),
+    }
+    if not all("fmse" in score.values for score in scores):
+        return {**row, "ratio": {"fmse": None, "ci95": None}, "worse_share": None}
+    return row | {
         "ratio": {"fmse": pool(scores).ratio("fmse"), "ci95": ratio_interval(scores, pool(scores))},
         "worse_share": worse_share(scores),
     }

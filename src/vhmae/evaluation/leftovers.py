@@ -26,7 +26,7 @@ from vhmae.guide.colors import LEVELS, basis, fit_added, rows_at
 from vhmae.guide.fitting import LEFT_OUT, LIKELY, RIDGE, fit_prior
 from vhmae.guide.prior import Prior
 from vhmae.guide.update import MAP_LEVELS
-from vhmae.model.files import find_weights
+from vhmae.model.files import find_card
 from vhmae.progress import tracked
 from vhmae.video.planes import Box
 
@@ -126,6 +126,7 @@ def fit_prior_to(
         raise InputError(
             "draws pixels, of which no prior can be fitted", field="weights", value=weights
         )
+    sha = file_digest(find_card(weights).path)
     missing, told, everywhere = [], [], []
     counts: dict[str, int] = {}
     for folder in folders:
@@ -137,7 +138,6 @@ def fit_prior_to(
             told.append(left.told(rng))
             everywhere.append(left.told_everywhere())
             counts[folder.name] = counts.get(folder.name, 0) + 1
-    sha = file_digest(find_weights(weights))
     provenance = {
         "command": command,
         "weights": Path(weights).name,

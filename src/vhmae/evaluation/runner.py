@@ -9,7 +9,7 @@ import functools
 import itertools
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from vhmae.data.hyoutube import Sample, read_list, require_foreground
 from vhmae.errors import InputError, did_you_mean
 from vhmae.evaluation import anatomy, metrics
 from vhmae.evaluation.clip import Clip, Method, require_method
-from vhmae.evaluation.groups import counted_in_fmse, worse_share
+from vhmae.evaluation.groups import counted_in_fmse, views_of, worse_share
 from vhmae.evaluation.pooling import CompositeScore, Pool, bootstrap_interval, detail_of
 from vhmae.evaluation.protocols import FRAME_METRICS, Frame, Protocol, find_protocol
 from vhmae.evaluation.results import ResultWriter
@@ -95,7 +95,7 @@ def evaluate(
     samples = read_list(data, list_file)
     read = functools.partial(read_decoded, cache=cache, size=size, resizing=protocol.resizing)
     seconds, scores = _Seconds(), []
-    shown = run_ahead(_shown(samples, read, swap_background), 2)
+    shown = run_ahead(_shown(samples, read, swap_background, views_of(data)), 2)
     steps = tracked(shown, method.name, len(samples), progress)
     with contextlib.nullcontext() if write is None else ResultWriter(write) as writer:
         for sample, truth, seen in steps:
@@ -143,7 +143,7 @@ def _check_metrics(wanted: Sequence[str]) -> None:
 
 
 def _shown(
-    samples: list[Sample], read: Any, swap: bool
+    samples: list[Sample], read: Any, swap: bool, views: Mapping[str, str]
 ) -> Iterator[tuple[Sample, Pictures, Array]]:
     """Each sample with its pictures, and the frames that the method is shown."""
     for number, sample in enumerate(samples):
@@ -151,9 +151,8 @@ def _shown(
         require_foreground(sample, truth.mask)
         seen = truth.composite
         if swap:
-            seen = np.where(
-                truth.mask[..., None], seen, _other_background(samples, number, seen.shape, read)
-            )
+            behind = _other_background(samples, number, seen.shape, read, views)
+            seen = np.where(truth.mask[..., None], seen, behind)
         yield sample, truth, seen
 
 
@@ -208,16 +207,35 @@ def _over_time(clip: Frames, composite: Frames, target: Frames, mask: Mask) -> d
 
 
 def _other_background(
-    samples: list[Sample], number: int, shape: tuple[int, ...], read: Any
+    samples: list[Sample],
+    number: int,
+    shape: tuple[int, ...],
+    read: Any,
+    views: Mapping[str, str],
 ) -> Array:
     """The frames of the next composite in list order that comes from another video, resized;
-    cyclic."""
+    cyclic.
+
+    Args:
+        views: the view of each composite by its name, where the set knows: regions of one view are
+            videos of their own, and have one background.
+    """
     count = len(samples)
+    own = samples[number]
     order = (samples[(number + step) % count] for step in range(1, count))
-    other = next((sample for sample in order if sample.video != samples[number].video), None)
+    other = next(
+        (
+            sample
+            for sample in order
+            if sample.video != own.video
+            and (sample.name not in views or views[sample.name] != views.get(own.name))
+        ),
+        None,
+    )
     if other is None:
+        what = "view" if own.name in views else "video"
         raise InputError(
-            "the list has one video only; it needs another to swap with", field="swap_background"
+            f"the list has one {what} only; it needs another to swap with", field="swap_background"
         )
     frames = read(other).composite
     picks = [frames[index % len(frames)] for index in range(shape[0])]

@@ -81,7 +81,10 @@ def joined_facts(cards: Sequence[WeightsCard], licence: str | None = None) -> di
     """
     facts: list[dict[str, Any]] = [dict(card.facts) for card in cards]
     licences = [str(one.get("licence", "licence not stated")) for one in facts]
+    tables = [one.get("only") for one in facts]
+    alike = tables[0] is not None and all(one == tables[0] for one in tables)
     return {
+        **({"only": tables[0]} if alike else {}),
         "joined": [file_digest(card.path) for card in cards],
         "steps": sum(int(one.get("steps", 0)) for one in facts),
         "trained_seconds": sum(int(one.get("trained_seconds", 0)) for one in facts),

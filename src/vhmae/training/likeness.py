@@ -18,6 +18,7 @@ from vhmae.model.vhmae import VHMAE
 from vhmae.training.fitting import Course, Part, Trained
 from vhmae.training.objective import likeness_losses
 from vhmae.training.recipe import LikenessStage, Recipe
+from vhmae.training.seeds import LAYERS
 from vhmae.training.sources import Batches, DrawnLikes, Draws, iterate_batches
 
 
@@ -74,7 +75,7 @@ class LikenessEncoderStage:
             yield [functools.partial(self._losses, StackedScenes.of(scenes), step)]
 
     def _losses(self, scenes: StackedScenes, step: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng([self.recipe.train.seed, step, 4])
+        rng = np.random.default_rng([self.recipe.train.seed, step, LAYERS])
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         device = next(self.encoder.parameters()).device
         frames = scenes.frames.to(device).permute(0, 1, 4, 2, 3).float() / 255.0

@@ -48,6 +48,7 @@ from vhmae.training.likeness import LikenessEncoderStage
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe
 from vhmae.training.resuming import load_checkpoint, require_same_recipe, write_checkpoint
+from vhmae.training.seeds import step_seed
 from vhmae.training.sources import load_packs, make_sampler, open_pairs
 from vhmae.training.splitting import split_dev
 from vhmae.training.stages import LookPathStage, SceneStage, load_bank
@@ -118,7 +119,7 @@ class Trainer:
         goes on into these."""
         if start_from is not None:
             self.origin = _start_from(self.model, str(start_from), head)
-        self.terms = terms
+        self.terms, self._head = terms, head
         for name in (train.loss.reconstruction, *(one.term for one in train.loss.more)):
             find_term(name, terms)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
@@ -278,7 +279,7 @@ class Trainer:
         with Progress(stage.name, stage.course.steps, mode, lambda: told, "step") as progress:
             for parts in stage.parts(range(self.state.step, last)):
                 start = time.monotonic()
-                torch.manual_seed(train.seed * 1_000_003 + self.state.step)
+                torch.manual_seed(step_seed(train.seed, self.state.step))
                 step, every = self.state.step - first, train.norms_every_steps
                 norms = journal is not None and every > 0 and step % every == 0
                 try:
@@ -334,9 +335,10 @@ class Trainer:
             "data": list(self.recipe.data.sources),
             "licence": self.recipe.data.told_licence,
         }
-        if self.recipe.data.only is not None:  # of what lies there, these files alone
-            only = self.recipe.data.only
-            facts["only"] = {"table": only.name, "sha256": file_digest(only)}
+        if (only := self.recipe.data.only) is not None:  # of what lies there, these files alone
+            table = {"table": only.name, "sha256": file_digest(only)}
+            if not self.origin or self.origin.get("only") == table:
+                facts["only"] = table
         if self.origin:
             licences = self.recipe.data.told_licence, self.origin["licence"]
             facts["started_from"] = self.origin["digest"]
@@ -357,7 +359,8 @@ class Trainer:
         train = self.recipe.train
         if self.model.look_path is None or self.origin:
             return []
-        if train.look is not None or (train.stages and train.look_rate):
+        stages = any(stage.steps for stage in train.stages)
+        if (train.look is not None and train.look.steps) or (stages and train.look_rate):
             return []
         return [
             f"{self.run_dir / WEIGHTS}: its look path was never trained and says nothing; name "
@@ -379,9 +382,8 @@ class Trainer:
         data, weights = self.recipe.data, self.run_dir / WEIGHTS
         if not data.prior_sets:
             return
-        harmonizer = Harmonizer.from_pretrained(
-            str(weights),
-            backend="torch",
+        harmonizer = Harmonizer(
+            load_model(str(weights), self._head),
             device=str(self.device),
             precision=self.state.precision,
             cut_detection=False,
@@ -473,4 +475,5 @@ def _start_from(model: VHMAE, weights: str, head: type[Head] | None) -> dict[str
         "digest": file_digest(card.path),
         "data": data if isinstance(data, list) else [],
         "licence": str(licence or "licence not stated"),
+        "only": card.facts.get("only"),
     }

@@ -130,6 +130,12 @@ def check_average(key: str, ema: float) -> None:
         raise InputError(f"{key}.ema={ema}: out of range; expected 0 to less than 1")
 
 
+def check_seed(key: str, seed: int) -> None:
+    """Refuse a seed of which no step's can be made in 64 bits (:func:`step_seed`)."""
+    if not 0 <= seed < 1 << 42:
+        raise InputError(f"{key}.seed={seed}: out of range; expected 0 to less than 2^42")
+
+
 def _at_least(key: str, part: object, least: int, *names: str) -> None:
     """Refuse numbers that no run could go by."""
     for name in names:
@@ -198,6 +204,12 @@ class LikenessStage:
                 "train.likeness: image_size must be a multiple of 8, and places at least 2 and at "
                 "most as many as a crop has cells of 8 pixels"
             )
+        _at_least("train.likeness", self, 0, "steps", "learning_rate", "noise")
+        _at_least("train.likeness", self, 1, "batch_size")
+        check_average("train.likeness", self.ema)
+        if not self.temperature > 0.0:
+            told = "expected more than 0"
+            raise InputError(f"train.likeness.temperature={self.temperature}: {told}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -263,7 +275,10 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         weights = ("alignment_weight", "balance_weight", "harm_weight", "luma_weight")
-        _at_least("train.loss", self, 0, "floor", *weights)
+        _at_least("train.loss", self, 0, *weights)
+        if not self.floor > 0.0:
+            told = "expected more than 0: a composite may be right already"
+            raise InputError(f"train.loss.floor={self.floor}: {told}")
         for name in (self.reconstruction, *(one.term for one in self.more)):
             if ":" not in name:
                 find_term(name, {})
@@ -330,6 +345,7 @@ class TrainConfig:
         _at_least("train", self, 1, "accumulate", "log_every_steps", "validate_every_steps")
         counts = ("seed", "threads", "norms_every_steps", "warmup_steps")
         _at_least("train", self, 0, *counts, "look_rate", "weight_decay", "clip_norm")
+        check_seed("train", self.seed)
         fewest = [stage.batch_size // self.accumulate for stage in self.stages if self.look_rate]
         fewest += [self.look.batch_size] if self.look is not None and self.look.steps else []
         if min(fewest, default=2) < 2:
@@ -384,6 +400,13 @@ class Recipe:
         return {step: self.samples_after(step) for step in steps}
 
     def __post_init__(self) -> None:
+        if not self.steps:
+            raise InputError(
+                "train: nothing is to be trained: give train.stages, or train.look with a model "
+                "that has a look path (model.look), of a step or more"
+            )
+        if self.train.cross_fit and self.model.look is not None and self.model.look.members < 2:
+            raise InputError("train.cross_fit: needs model.look.members of 2 or more")
         patch = self.model.patch_size
         for stage in self.train.stages:
             if stage.image_size % patch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import torch
@@ -33,6 +33,8 @@ FREE = frozenset(
 weights afterwards; not what is learned."""
 BY_NAME = frozenset({"data.leave_out", "data.only", "data.dev_list"})
 """Lists that are the same wherever they lie: the recipe may be named from another folder."""
+FROM_HERE = frozenset({"model.head", "train.loss.reconstruction", "train.loss.more", "backbone"})
+"""What may be FILE:NAME from where one stands: the run may be gone on with from elsewhere."""
 
 
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
@@ -97,6 +99,18 @@ def _keys(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
             found |= _keys(value, f"{key}.")
         elif key in BY_NAME:
             found[key] = value and Path(value).name
+        elif key in FROM_HERE:
+            found[key] = _without_folders(value)
         elif key not in FREE:
             found[key] = value
     return found
+
+
+def _without_folders(value: Any) -> Any:
+    """A name of a file's class or function without the file's folder, wherever one stands in a
+    value."""
+    if isinstance(value, dict):
+        return {key: _without_folders(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_without_folders(one) for one in value]
+    return PurePath(value).name if isinstance(value, str) else value

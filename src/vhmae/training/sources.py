@@ -21,12 +21,13 @@ from vhmae.color import statistics
 from vhmae.config import to_tree
 from vhmae.data.clips import Pack, build_pack, read_file_table, read_names
 from vhmae.data.labels import LABEL_SUFFIX
-from vhmae.data.looks import Blending, blend_changes
+from vhmae.data.looks import Blending, LookMixture, blend_changes
 from vhmae.data.pairs import PairSampler, read_pairs
 from vhmae.data.synthesis import Scene, SceneRecipe, SceneSampler, StackedScenes
 from vhmae.errors import InputError
 from vhmae.partial_output import whole_file
 from vhmae.training.recipe import DataConfig, LookStage, Stage
+from vhmae.training.seeds import LAYERS, LIKES
 
 
 def load_packs(config: DataConfig, cache: Path) -> list[Pack]:
@@ -104,13 +105,20 @@ def _pack_file(config: DataConfig, folder: str) -> str:
 
 
 def bank_file(
-    config: DataConfig, scenes: SceneRecipe, stage: LookStage, seed: int, encoder: str = ""
+    config: DataConfig,
+    scenes: SceneRecipe,
+    stage: LookStage,
+    seed: int,
+    encoder: str = "",
+    looks: LookMixture | None = None,
 ) -> str:
     """A bank's name in a cache: another wherever another one would be drawn.
 
     Args:
         encoder: digest of what finds likes; empty where none are read.
+        looks: the mixture under which likes are looked for.
     """
+    under = [to_tree(looks), config.luts, config.lut_split, config.cameras] if looks else []
     facts = [
         "sources",
         *_drawn_from(config, scenes),
@@ -118,7 +126,7 @@ def bank_file(
         stage.image_size,
         stage.clip_frames,
         seed,
-        *([encoder] if encoder else []),
+        *([encoder, under] if encoder else []),
         *(["layers"] if stage.layers else []),
     ]
     return f"look_bank.{_digest(facts)}.npz"
@@ -368,7 +376,7 @@ class LookBank:
                 assert whole is not None, "likes are looked for in whole scenes"
                 frames, recolored, mask = whole
                 scenes = StackedScenes(frames, recolored, mask, part["source"])
-                found = likes(scenes, np.random.default_rng([seed, number, 3]), planes)
+                found = likes(scenes, np.random.default_rng([seed, number, LIKES]), planes)
                 for name in ("pixels", "region", *(("layers",) if stage.layers else ())):
                     part[name] = torch.cat([part[name], getattr(found, name)], dim=1)
                 part["likeness"] = found.likeness
@@ -444,7 +452,7 @@ class _DrawnPixels(Dataset[Chunk]):
         )
         planes = None
         if self.layers:
-            planes = layer_planes(scenes, np.random.default_rng([self.scenes.seed, index, 4]))
+            planes = layer_planes(scenes, np.random.default_rng([self.scenes.seed, index, LAYERS]))
             colors = torch.cat([colors, planes.transpose(2, 1).flatten(2).transpose(1, 2)], dim=-1)
         members = statistics.pixel_set_masks(mask)
         generator = torch.Generator().manual_seed(index)

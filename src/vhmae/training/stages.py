@@ -28,6 +28,7 @@ from vhmae.training.likeness import draw_likes
 from vhmae.training.objective import batch_losses, look_losses
 from vhmae.training.parallel import Processes
 from vhmae.training.recipe import LookStage, Recipe, Stage, TrainConfig
+from vhmae.training.seeds import LOOKS, MASKING, PAIRS, PICKS, step_seed
 from vhmae.training.sources import (
     Batches,
     LookBank,
@@ -83,7 +84,7 @@ class LookPathStage:
         path, train = self.model.look_path, self.recipe.train
         assert path is not None
         for step in steps:
-            rng = np.random.default_rng([train.seed, step, 1])
+            rng = np.random.default_rng([train.seed, step, LOOKS])
             rows = torch.from_numpy(rng.integers(len(self.bank), size=self.stage.batch_size))
             more = (train.loss, train.cross_fit, self.stage.shown)
             yield [functools.partial(look_losses, path, self.bank, self.looks, rows, rng, *more)]
@@ -159,7 +160,7 @@ class SceneStage:
         if stage.kept_scenes:
             kept = self._kept_scenes()
             for step in steps:
-                picks = np.random.default_rng([seed, step, 2]).integers(
+                picks = np.random.default_rng([seed, step, PICKS]).integers(
                     len(kept), size=stage.batch_size
                 )
                 yield kept.rows(torch.from_numpy(picks[own.start : own.stop]).to(self.device))
@@ -197,13 +198,13 @@ class SceneStage:
             return given
         assert self.looks is not None
         made = make_batch(
-            scenes.rows(place), self.looks, np.random.default_rng([seed, step, 1]), rows, size
+            scenes.rows(place), self.looks, np.random.default_rng([seed, step, LOOKS]), rows, size
         )
         if given is None:
             return made
         share = self.recipe.data.pairs_share
         return mixed_with_pairs(
-            given, made, share, np.random.default_rng([seed, step, 5]), rows, size
+            given, made, share, np.random.default_rng([seed, step, PAIRS]), rows, size
         )
 
     def _losses(
@@ -217,7 +218,7 @@ class SceneStage:
         """The losses of rows of a step's batch; their randomness comes from the seed and the step
         alone."""
         train, size = self.recipe.train, self.stage.batch_size
-        generator = torch.Generator(self.device).manual_seed(train.seed * 1_000_003 + step)
+        generator = torch.Generator(self.device).manual_seed(step_seed(train.seed, step))
         jitter = torch.rand(size, sum(statistics.PIXELS), generator=generator, device=self.device)
         masked = self._masked(step)
         return batch_losses(
@@ -238,7 +239,7 @@ class SceneStage:
         config, stage = self.recipe.model, self.stage
         if config.masking not in DRAWN:
             return None
-        drawn = np.random.default_rng([self.recipe.train.seed, step, 6]).integers(2**63)
+        drawn = np.random.default_rng([self.recipe.train.seed, step, MASKING]).integers(2**63)
         side = stage.image_size // config.patch_size
         tokens = TokenGrid(stage.batch_size, stage.clip_frames, side, side)
         generator = torch.Generator().manual_seed(int(drawn))
@@ -295,7 +296,7 @@ def load_bank(
     if path.config.likeness is not None:
         likes = functools.partial(draw_likes, path, looks)
         encoder = tensors_digest(path.likeness.state_dict())
-    file = cache / bank_file(recipe.data, recipe.scenes, stage, seed, encoder)
+    file = cache / bank_file(recipe.data, recipe.scenes, stage, seed, encoder, recipe.looks)
     if processes.leads and not file.exists():
         LookBank.draw(sampler, stage, seed, os.cpu_count() or 1, likes).save(file)
     processes.wait()

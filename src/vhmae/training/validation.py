@@ -61,6 +61,8 @@ class DevSet:
                 continue  # a photograph without a mask has nothing to be scored in
             for kind, mixture in mixtures.items():
                 stack, region = _prepare(pictures, masks, size, closed=kind == "two_look")
+                if not region.any():  # thinner than the edge that is taken off it
+                    continue
                 for _ in range(pairs if kind == "two_look" else max(1, pairs // 2)):
                     background, foreground = looks.with_mixture(mixture).draw_pairs(rng, 1)
                     self.scenes[kind].append(DevScene(stack, region, background, foreground))
