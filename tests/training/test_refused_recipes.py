@@ -109,7 +109,7 @@ def test_a_disk_that_fills_up_is_told_as_one(
 def test_a_recipe_that_trains_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="nothing is to be trained"):
         read_config(Recipe, CONFIGS / "tiny.yaml", {"model.look": None, "train.stages": []})
-    with pytest.raises(InputError, match="needs model.look.members of 2 or more"):
+    with pytest.raises(InputError, match=r"needs model\.look\.members of 2 or more"):
         read_config(
             Recipe,
             CONFIGS / "tiny.yaml",

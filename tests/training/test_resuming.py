@@ -201,6 +201,6 @@ def test_code_of_ones_own_may_be_named_from_another_folder(tmp_path: Path) -> No
     elsewhere = LossConfig(more=(LossTerm(term="../mine.py:dark", weight=0.5),))
     now = changed(now, "train", loss=elsewhere)
     require_same_recipe(tmp_path / "checkpoint.pt", before, now)
-    with pytest.raises(InputError, match="model.head"):
-        other = changed(before, "model", head="mine.py:Other")
+    other = changed(before, "model", head="mine.py:Other")
+    with pytest.raises(InputError, match=r"model\.head"):
         require_same_recipe(tmp_path / "checkpoint.pt", before, other)
