@@ -9,6 +9,7 @@ import { Help } from "./parts/Help";
 import { Hints } from "./parts/Hints";
 import { Icon, type IconName } from "../src/page/icons";
 import { MatteMaker } from "./parts/MatteMaker";
+import { Notices } from "./parts/Notices";
 import { PlacementDialog } from "./parts/Placement";
 import { Points } from "./parts/Points";
 import { Queue } from "./parts/Queue";
@@ -22,7 +23,7 @@ import { Viewer, fitOrPixels, zoomBy } from "./parts/Viewer";
 import { closeShown } from "./store/opened";
 import { close, document_, isOpen, project, redo, redoLabel, saving, undo, undoLabel } from "./store/project";
 import { running } from "./store/renders";
-import { dismiss, notices, session, setLanguage, setTheme, theme } from "./store/session";
+import { session, setLanguage, setTheme, theme } from "./store/session";
 import { gain, mode, overlay, showMatte, showPoints, showQueue, showScopes, zoom } from "./store/view";
 import { CATALOGUES, LANGUAGE_NAMES, language, said, spokenIn, t } from "./text";
 
@@ -37,7 +38,7 @@ export function App({ onEnter }: { onEnter: () => void }) {
       {overlay.value === "export" && project.value && <Export />}
       {overlay.value === "help" && <Help />}
       {overlay.value === "placement" && project.value && <PlacementDialog />}
-      <Notices />
+      {!(overlay.value && (overlay.value === "help" || project.value)) && <Notices />}
     </div>
   );
 }
@@ -169,19 +170,5 @@ function Inspector() {
         </Section>
       )}
     </aside>
-  );
-}
-
-function Notices() {
-  return (
-    <div class="notices" role="status" aria-live="polite">
-      {notices.value.map((one) => (
-        <p key={one.id} class={one.kind}>
-          {one.kind === "problem" && <Icon name="warning" />}
-          <span>{one.text}</span>
-          <Button icon="close" kind="quiet" title={t("close")} onClick={() => dismiss(one.id)} />
-        </p>
-      ))}
-    </div>
   );
 }

@@ -106,17 +106,19 @@ const query = (values: Record<string, string | number>): string =>
   new URLSearchParams(Object.entries(values).map(([k, v]) => [k, String(v)])).toString();
 
 /** Addresses of pictures. */
+/** Pictures of a clip that may be opened anew, as where it is placed otherwise, name which opening they are of: a
+ * browser shows an address that it knows again without asking. */
 export const address = {
   fileGlance: (path: string, lines = 120) => `api/files/glance?${query({ path, lines })}`,
-  glance: (id: string) => `api/projects/${id}/glance`,
+  glance: ({ id, openings }: Project) => `api/projects/${id}/glance?${query({ of: openings })}`,
   frame: (id: string, frame: number, size: Size, as: "exact" | "fast") =>
     `api/projects/${id}/frames/${frame}?${query({ size, as })}`,
   matte: (id: string, frame: number, size: Size, object: number) =>
     `api/projects/${id}/frames/${frame}/matte?${query({ size, object })}`,
   rendered: (id: string, frame: number, size: Size) =>
     `api/projects/${id}/rendered/${frame}?${query({ size })}`,
-  layer: (id: string, layer: "foreground" | "background", frame: number) =>
-    `api/projects/${id}/layers/${layer}/frames/${frame}`,
+  layer: ({ id, openings }: Project, layer: "foreground" | "background", frame: number) =>
+    `api/projects/${id}/layers/${layer}/frames/${frame}?${query({ of: openings })}`,
   file: (render: string, index: number) => `api/renders/${render}/files/${index}`,
   events: "api/events",
 };

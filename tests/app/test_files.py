@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ import pytest
 from tests.app.conftest import begun, sent
 from tests.app.page import Page, app_of, picture_of
 from vhmae.app.folder import Folder, kind_of
+from vhmae.app.maps import Answered, MapStore
 from vhmae.app.proxy import Proxy
 from vhmae.app.refusals import Refused
 from vhmae.app.site import Limits
-from vhmae.app.uploads import CHUNK_BYTES, Uploads
+from vhmae.app.uploads import CHUNK_BYTES, LEFT_SECONDS, Uploads
+from vhmae.engine.rendering import FrameTransform
 
 ESCAPES = (
     "..",
@@ -301,3 +304,65 @@ def test_a_full_disk_ends_keeping_pictures_and_nothing_else(
     assert proxy.get("frame", 2) is None
     assert proxy.get("frame", 0) == b"first"
     proxy.close()
+
+
+def test_a_full_disk_leaves_no_half_of_a_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maps = MapStore(tmp_path / "maps", 3, 1)
+    answer = [
+        Answered(FrameTransform(np.ones((3, 10), np.float32), np.ones((4, 4, 3, 4), np.float32)))
+    ]
+    maps.put(0, 0, answer)
+    monkeypatch.setattr(maps, "_file", FullDisk(maps._file))
+    with pytest.raises(Refused) as refused:
+        maps.put(1, 0, answer)
+    assert refused.value.key == "server.disk-full"
+    assert maps.known.tolist() == [True, False, False]
+    assert maps.get(1) is None
+    found = maps.get(0)
+    assert found is not None
+    assert found[0] is not None
+    assert np.array_equal(found[0].maps.local, answer[0].maps.local)
+    maps.close()
+
+
+def test_what_was_sent_and_left_gives_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    uploads = Uploads(tmp_path, 1000)
+    left, opened = (uploads.begin(name, 400) for name in ("left.mp4", "opened.mp4"))
+    for number in (left, opened):
+        uploads.add(number, 0, b"x" * 400)
+    uploads.file(opened)
+    with pytest.raises(Refused, match="together"):
+        uploads.begin("more.mp4", 400)
+    now[0] = LEFT_SECONDS + 1.0
+    uploads.begin("more.mp4", 400)
+    assert uploads.file(opened).read_bytes() == b"x" * 400
+    with pytest.raises(Refused):
+        uploads.file(left)
+    assert not (tmp_path / left).exists()
+
+
+def test_no_project_lies_beside_the_folder(stubbed: Page) -> None:
+    root = stubbed.app.folder.root
+    (root / "sub").mkdir()
+    for wanted in ({"composite": "."}, {"composite": "sub/.."}):
+        answer = stubbed.post("projects", {**wanted, "masks": ["mask.mp4"]})
+        assert (answer.status_code, answer.json()["key"]) == (403, "server.outside"), wanted
+    layers = {"composite": "clip.mp4", "foreground": ".", "masks": ["mask.mp4"]}
+    assert stubbed.post("projects", layers).status_code in (400, 403)
+    assert not list(root.parent.glob("*.vhmae.json"))
+
+
+def test_a_document_comes_back_with_the_files_that_it_names(stubbed: Page) -> None:
+    path = sent(stubbed, "clip.mp4")
+    number = begun(stubbed, composite=path, masks=["mask.mp4"])
+    first = stubbed.get(f"projects/{number}").json()
+    body = {"revision": first["revision"], "document": first["document"]}
+    assert stubbed.send("PUT", f"projects/{number}/document", body).status_code == 200
+    late = stubbed.send("PUT", f"projects/{number}/document", body)
+    assert late.status_code == 409
+    told = late.json()["values"]["document"]["job"]["masks"]
+    assert told == first["document"]["job"]["masks"]

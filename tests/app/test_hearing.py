@@ -392,6 +392,23 @@ def test_choices_of_another_object_are_no_error_where_the_background_moves_alone
     assert (sound.choices, errors) == (guide.choices, [])
 
 
+def test_a_choice_of_an_object_that_is_gone_is_told_and_refused_before_the_queue(
+    folder: Path, page: Page
+) -> None:
+    choice = {"frame": 3, "round": 1, "of": 6, "chosen": 2, "object": 2}
+    number = page.opened(composite="clip.mkv", masks=["mask.mkv"])
+    guide = {"schema": 1, "choices": [choice]}
+    answer = page.heard(number, guide, 3)
+    assert [one["choice"] for one in answer["errors"]] == [1]
+    facts = page.get(f"projects/{number}").json()
+    document = {**facts["document"], "guide": guide}
+    body = {"revision": facts["revision"], "document": document}
+    assert page.send("PUT", f"projects/{number}/document", body).status_code == 200
+    refused = page.post(f"projects/{number}/renders", {"kind": "video"})
+    assert refused.status_code == 400
+    assert "names object 2" in refused.json()["detail"]
+
+
 def test_dials_turn_an_object_of_which_nothing_else_is_said_as_the_command_does(
     folder: Path, page: Page
 ) -> None:

@@ -270,7 +270,12 @@ def test_a_foreground_is_placed_by_dragging(page: Page, address: str, folder: Pa
     assert far is not None
     assert far["x"] + far["width"] <= board["x"] + board["width"] + 1
     assert far["y"] + far["height"] <= board["y"] + board["height"] + 1
-    scale.fill("1.25")
+    scale.select_text()
+    scale.press_sequentially("0.5")  # key by key: "0" and "0." are on the way to it
+    scale.press("Enter")
+    expect(scale).to_have_value("0.5")
+    scale.select_text()
+    scale.press_sequentially("1.25")
     dialog.get_by_role("button", name="Place", exact=True).click()
     settle(page)
     (file,) = [path for path in folder.glob("*.json") if "front" in path.name]

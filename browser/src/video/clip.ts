@@ -135,6 +135,7 @@ class Video implements Clip {
     if (!(await track.canDecode())) {
       throw new Unreadable("live.no-decoder", { name: file.name, codec: (await track.getCodec()) ?? "?" });
     }
+    if (await track.hasHighDynamicRange()) throw new Unreadable("live.hdr", { name: file.name });
     const [width, height] = [await track.getDisplayWidth(), await track.getDisplayHeight()];
     return new Video(file.name, file, track, width, height, await track.canBeTransparent());
   }

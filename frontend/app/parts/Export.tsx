@@ -11,8 +11,9 @@ import { t } from "../text";
 import type { Command, RenderKind, RenderRequest } from "../types";
 import { useRef } from "preact/hooks";
 import { copyText } from "../../src/page/copying";
-import { Button, Dialog } from "../../src/page/controls";
+import { Button } from "../../src/page/controls";
 import { Icon } from "../../src/page/icons";
+import { Sheet } from "./Notices";
 
 type Offer = "video" | "layer" | "grade" | "before_after" | "bundle";
 const OFFERS: readonly { offer: Offer; icon: "video" | "layers" | "target" | "wipe" | "archive" }[] = [
@@ -92,7 +93,7 @@ export function Export() {
   };
 
   return (
-    <Dialog title={t("export")} wide onClose={() => (overlay.value = null)}>
+    <Sheet title={t("export")}>
       <div class="export">
         <div class="offers" role="radiogroup" aria-label={t("export.what")}>
           {OFFERS.map((one) => (
@@ -162,7 +163,7 @@ export function Export() {
         <Button onClick={() => (overlay.value = null)}>{t("cancel")}</Button>
         <Button kind="primary" icon="export" disabled={busy.value} onClick={() => void send()}>{t("export.start")}</Button>
       </footer>
-    </Dialog>
+    </Sheet>
   );
 }
 

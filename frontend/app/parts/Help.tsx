@@ -1,13 +1,12 @@
 /** What keys do. */
 
 import { KEYS } from "../keys";
-import { overlay } from "../store/view";
 import { t } from "../text";
-import { Dialog } from "../../src/page/controls";
+import { Sheet } from "./Notices";
 
 export function Help() {
   return (
-    <Dialog title={t("help")} wide onClose={() => (overlay.value = null)}>
+    <Sheet title={t("help")}>
       <dl class="keys">
         {KEYS.map((one) => (
           <div key={one.shown + one.text}>
@@ -17,6 +16,6 @@ export function Help() {
         ))}
       </dl>
       <p class="quiet">{t("help.pointer")}</p>
-    </Dialog>
+    </Sheet>
   );
 }

@@ -4,7 +4,7 @@ import { useRef } from "preact/hooks";
 import type { Place, Point } from "../../src/index";
 import { answer } from "../store/answers";
 import { frame } from "../store/playhead";
-import { guide } from "../store/project";
+import { guide, project } from "../store/project";
 import { armed, chosenPoint, mode } from "../store/view";
 import { t } from "../text";
 import { changePoint, removePoint } from "./pointing";
@@ -104,7 +104,9 @@ function Handle(props: {
     const place = props.placeOf(event);
     if (!place) return;
     drags.current = true;
-    changePoint(index, { [name]: [Math.max(0, Math.floor(place[0])), Math.max(0, Math.floor(place[1]))] });
+    const within = (at: number, size: number | null): number => Math.max(0, Math.min((size ?? Infinity) - 1, Math.floor(at)));
+    const { width, height } = project.value!;
+    changePoint(index, { [name]: [within(place[0], width), within(place[1], height)] });
   };
   const key = (event: KeyboardEvent): void => {
     if (event.key !== "Delete" && event.key !== "Backspace") return;

@@ -8,8 +8,9 @@ import { frame } from "../store/playhead";
 import { edit, job, project, save } from "../store/project";
 import { overlay } from "../store/view";
 import { number, t } from "../text";
-import { Button, Dialog } from "../../src/page/controls";
+import { Button, Typed } from "../../src/page/controls";
 import { MatteMaker } from "./MatteMaker";
+import { Sheet } from "./Notices";
 
 export function PlacementDialog() {
   const open = project.value;
@@ -82,14 +83,14 @@ export function PlacementDialog() {
   // Of a foreground that goes on beyond the picture, the corner stays in reach.
   const within = (value: number): string => `clamp(.7rem, ${px(value)}, calc(100% - .7rem))`;
   return (
-    <Dialog title={t("placement")} wide onClose={() => (overlay.value = null)}>
+    <Sheet title={t("placement")}>
       <div
         ref={board}
         class="board"
         style={{ aspectRatio: `${width} / ${height}`, maxWidth: `calc(56vh * ${width / height})` }}
         onWheel={turn}
       >
-        <img class="background" src={address.layer(open.id, "background", frame.value)} alt={t("placement.background")} />
+        <img class="background" src={address.layer(open, "background", frame.value)} alt={t("placement.background")} />
         <div
           class="layer"
           role="group"
@@ -107,7 +108,7 @@ export function PlacementDialog() {
           onKeyDown={key}
         >
           <img
-            src={address.layer(open.id, "foreground", frame.value)}
+            src={address.layer(open, "foreground", frame.value)}
             alt=""
             draggable={false}
             onLoad={(event) => {
@@ -129,30 +130,30 @@ export function PlacementDialog() {
       <div class="row">
         <Figure label={t("placement.x")} value={position.value[0]} step={1} onInput={(x) => (position.value = [x, position.value[1]])} />
         <Figure label={t("placement.y")} value={position.value[1]} step={1} onInput={(y) => (position.value = [position.value[0], y])} />
-        <Figure label={t("placement.scale")} value={scale.value} step={0.01} onInput={(to) => (scale.value = clip(to, 0.01, 20))} />
+        <Figure label={t("placement.scale")} value={scale.value} min={0.01} max={20} step={0.01} onInput={(to) => (scale.value = to)} />
       </div>
       <MatteMaker />
       <footer class="row end">
         <Button onClick={() => (overlay.value = null)}>{t("cancel")}</Button>
         <Button kind="primary" onClick={() => void apply()}>{t("placement.apply")}</Button>
       </footer>
-    </Dialog>
+    </Sheet>
   );
 }
 
-function Figure(props: { label: string; value: number; step: number; onInput: (value: number) => void }) {
+function Figure(props: {
+  label: string;
+  value: number;
+  min?: number;
+  max?: number;
+  step: number;
+  onInput: (value: number) => void;
+}) {
+  const { label, onInput, ...own } = props;
   return (
     <label class="field small">
-      <span class="name">{props.label}</span>
-      <input
-        type="number"
-        step={props.step}
-        value={props.value}
-        onInput={(event) => {
-          const typed = event.currentTarget.valueAsNumber;
-          if (Number.isFinite(typed)) props.onInput(typed);
-        }}
-      />
+      <span class="name">{label}</span>
+      <Typed {...own} onChange={onInput} />
     </label>
   );
 }

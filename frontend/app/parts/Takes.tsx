@@ -1,25 +1,48 @@
 /** Six takes as thumbnails: one click is worth nearly a point. */
 
-import { tried } from "../store/answers";
+import { answer, tried } from "../store/answers";
 import { shown } from "../store/playhead";
 import { currentObject } from "../store/project";
-import { choose, chosenRounds, current, isLoading, takeBack, thumbnails } from "../store/takes";
-import { has, number, t } from "../text";
-import type { TakeRow } from "../types";
+import { choose, chosenRounds, current, isLoading, removeChoice, takeBack, thumbnails } from "../store/takes";
+import { explained, has, number, t } from "../text";
+import type { GuideAnswer, TakeRow } from "../types";
 import { useEffect, useRef } from "preact/hooks";
 import { TakeButton, TakeList } from "../../src/page/choosing";
+import { Button } from "../../src/page/controls";
+import { Icon } from "../../src/page/icons";
 
 export function Takes() {
   const found = current.value;
   const rounds = chosenRounds().length;
   const isThere = shown.value?.maps.objects[currentObject.value - 1] != null;
-  if (!isThere && shown.value) return <p class="quiet">{t("takes.away")}</p>;
+  const faulty = (answer.value?.errors ?? []).filter((one) => one.choice !== undefined);
+  if (!isThere && shown.value) {
+    return (
+      <>
+        <p class="quiet">{t("takes.away")}</p>
+        {faulty.map((one) => <Faulty key={one.choice} error={one} />)}
+      </>
+    );
+  }
   return (
-    <TakeList rounds={rounds} waits={isLoading.value} onTakeBack={takeBack}>
-      {(found?.takes ?? blank).map((take, i) => (
-        <Take key={i} take={take} picture={found ? thumbnails.value[i] : undefined} number={i + 1} />
-      ))}
-    </TakeList>
+    <>
+      {faulty.map((one) => <Faulty key={one.choice} error={one} />)}
+      <TakeList rounds={rounds} waits={isLoading.value} onTakeBack={takeBack}>
+        {(found?.takes ?? blank).map((take, i) => (
+          <Take key={i} take={take} picture={found ? thumbnails.value[i] : undefined} number={i + 1} />
+        ))}
+      </TakeList>
+    </>
+  );
+}
+
+/** A choice that cannot be heard any more: of an object or a frame that is gone. */
+function Faulty({ error }: { error: GuideAnswer["errors"][number] }) {
+  return (
+    <p class="problem row between">
+      <span><Icon name="warning" /> {explained(error, "takes.wrong")}</span>
+      <Button icon="trash" kind="quiet" title={t("takes.remove", { number: error.choice! })} onClick={() => removeChoice(error.choice! - 1)} />
+    </p>
   );
 }
 

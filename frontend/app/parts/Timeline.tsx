@@ -126,7 +126,8 @@ function Thumbnails({ id, frames, width }: { id: string; frames: number; width: 
   // One after the other: a browser has few connections, and what is looked at comes first.
   const loaded = useSignal(new Set<string>());
   const came = (path: string): void => void (loaded.value = new Set([...loaded.value, path]));
-  const paths = Array.from({ length: count }, (_, i) => address.frame(id, at(i), "thumb", "fast"));
+  const of = project.value?.openings ?? 0; // after another placement or mask the same frames look otherwise
+  const paths = Array.from({ length: count }, (_, i) => `${address.frame(id, at(i), "thumb", "fast")}&of=${of}`);
   const next = paths.findIndex((path) => !loaded.value.has(path));
   return (
     <div class="thumbnails" aria-hidden="true">

@@ -186,7 +186,7 @@ export function Viewer() {
         {trouble.value === "none" && <Plain />}
         {trouble.value === "lost" && <p class="over">{t("viewer.lost")}</p>}
         {!shown.value && project.value && project.value.state !== "failed" && (
-          <img class="glance" src={address.glance(project.value.id)} alt={t("viewer.glance")} />
+          <img class="glance" src={address.glance(project.value)} alt={t("viewer.glance")} />
         )}
         {isLoading.value && !shown.value && <p class="over" role="status">{t("viewer.loading")}</p>}
         {armed.value && <ArmedHint escape is={armed.value.is} hasFirst={armed.value.at !== undefined} />}

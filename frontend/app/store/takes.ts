@@ -84,6 +84,11 @@ export function takeBack(): void {
   }
 }
 
+/** Take a choice out, wherever it was made. */
+export function removeChoice(index: number): void {
+  edit("edit.unchoose", { guide: { choices: guide.value.choices.filter((_, i) => i !== index) } });
+}
+
 /** Of another clip there are none yet. */
 effect(() => {
   void projectId.value;

@@ -115,6 +115,38 @@ export function typedNumber(text: string): number | null {
   return plain && Number.isFinite(found) ? found : null;
 }
 
+/** A number that is typed. It is heard once it is typed to its end: a number that is written back
+ * at every key becomes another one on the way. */
+export function Typed(props: {
+  value: number;
+  min?: number;
+  max?: number;
+  step: number;
+  onChange: (value: number) => void;
+}) {
+  const { value, min = -Infinity, max = Infinity, step } = props;
+  const bounds = { ...(Number.isFinite(min) ? { min } : {}), ...(Number.isFinite(max) ? { max } : {}) };
+  return (
+    <input
+      type="number"
+      {...bounds}
+      step={step}
+      value={value}
+      onChange={(event) => {
+        const field = event.currentTarget;
+        const typed = field.valueAsNumber;
+        if (!Number.isFinite(typed)) {
+          field.value = String(value);
+          return;
+        }
+        const kept = Math.min(max, Math.max(min, typed));
+        field.value = String(kept);
+        props.onChange(kept);
+      }}
+    />
+  );
+}
+
 /** A slider with its number, which can be typed over. */
 export function Slider(props: SliderProps) {
   const id = useId();

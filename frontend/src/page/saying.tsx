@@ -1,7 +1,7 @@
 /** Saying something of a place, and what came of it. */
 
 import type { Kind } from "../index";
-import { Swatch } from "./controls";
+import { Swatch, Typed } from "./controls";
 import { Icon, type IconName } from "./icons";
 import { number, t } from "./words";
 
@@ -58,17 +58,7 @@ export function Stops({ value, onInput }: { value: number; onInput: (value: numb
   return (
     <label class="row">
       {t("points.stops")}
-      <input
-        type="number"
-        min={-MOST_STOPS}
-        max={MOST_STOPS}
-        step={0.1}
-        value={value}
-        onInput={(event) => {
-          const typed = event.currentTarget.valueAsNumber;
-          if (Number.isFinite(typed)) onInput(Math.min(MOST_STOPS, Math.max(-MOST_STOPS, typed)));
-        }}
-      />
+      <Typed min={-MOST_STOPS} max={MOST_STOPS} step={0.1} value={value} onChange={onInput} />
     </label>
   );
 }

@@ -82,7 +82,7 @@ class Folder:
         if len(text) > LONGEST_PATH or longest > LONGEST_NAME_BYTES:
             raise Refused("server.no-file", path=text[:200])
         path = (base or self.root) / told
-        if not self._holds(path) or (base is None and not path.resolve().is_relative_to(self.root)):
+        if not self.holds(path) or (base is None and not path.resolve().is_relative_to(self.root)):
             raise Refused("server.outside", path=text[:200])
         plain = Path(os.path.normpath(path))
         return plain if plain.resolve() == path.resolve() else path
@@ -111,13 +111,13 @@ class Folder:
         path = Path(text)
         if text.startswith(UPLOAD) or not path.is_absolute():
             path = self.path(text, base)
-        elif not self._holds(path):
+        elif not self.holds(path):
             raise Refused("server.outside", path=text[:200])
-        if not all(self._holds(link) for link in _linked_pictures(path)):
+        if not all(self.holds(link) for link in _linked_pictures(path)):
             raise Refused("server.outside", path=text[:200])
         return path
 
-    def _holds(self, path: Path) -> bool:
+    def holds(self, path: Path) -> bool:
         """Whether a file lies in the folder, or was sent."""
         places = (self.root, self.uploads.folder.resolve())
         try:
@@ -143,7 +143,7 @@ class Folder:
                 there = False
         if not there:
             raise Refused("server.no-file", path=text[:200])
-        if not all(self._holds(link) for link in _linked_pictures(path)):
+        if not all(self.holds(link) for link in _linked_pictures(path)):
             raise Refused("server.outside", path=text[:200])
         return path
 

@@ -7,6 +7,7 @@ overall map (3, 10) and its local maps (G, G, 3, 4).
 
 from __future__ import annotations
 
+import errno
 import struct
 import threading
 from collections.abc import Sequence
@@ -15,7 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from vhmae.app.refusals import Refused
 from vhmae.engine.rendering import FrameTransform
+from vhmae.errors import DISK_ERRORS
 
 MAGIC = b"VMAP"
 VERSION = 2
@@ -68,13 +71,26 @@ class MapStore:
                 return
             if not self.grid:
                 self.grid = grid_of(answer)
+            if self.grid:  # else nothing but empty frames so far: they need no room
+                self._write(frame * self._record_bytes, pack_answer(answer, self.grid))
             self.shots[frame] = shot
             self.known[frame] = True
-            if not self.grid:  # nothing but empty frames so far: they need no room
-                return
-            data = pack_answer(answer, self.grid)
-            self._file.seek(frame * self._record_bytes)
-            self._file.write(data)
+
+    def _write(self, begin: int, data: bytes) -> None:
+        """Write a record whole.
+
+        Raises:
+            Refused: where the disk is full; what is written of it is never read.
+        """
+        try:
+            self._file.seek(begin)
+            whole = self._file.write(data) == len(data)
+        except OSError as error:
+            if error.errno not in (*DISK_ERRORS, errno.EFBIG):
+                raise
+            whole = False
+        if not whole:
+            raise Refused("server.disk-full")
 
     def get(self, frame: int) -> list[Answered | None] | None:
         """What is said of a frame; None where nothing is yet."""

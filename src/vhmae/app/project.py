@@ -240,6 +240,9 @@ class Project:
         except VhmaeError as error:
             self._fail(generation, {"detail": str(error), "key": None, "values": {}})
             return
+        except Refused as error:
+            self._fail(generation, error.tree())
+            return
         except Exception as error:
             logging.getLogger("vhmae.app").exception("reading failed")
             self._fail(generation, {"detail": str(error), "key": None, "values": {}})

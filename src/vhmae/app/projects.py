@@ -93,7 +93,10 @@ class Projects:
             names = [f"{stem}.over.{beside}", f"{front.name}.over.{whole}"]
             names += [f"{front.name}.over.{lies}.{whole}"]
             places = tuple(front.with_name(name.replace("%", "")) for name in names)
-        return next((one for one in places[:-1] if self._is_free(one, files)), places[-1])
+        found = next((one for one in places[:-1] if self._is_free(one, files)), places[-1])
+        if not self.house.folder.holds(found):  # of FOLDER itself, beside which it would lie
+            raise Refused("server.outside", path=clip.name)
+        return found
 
     def _is_free(self, path: Path, files: dict[str, Path]) -> bool:
         """Whether no other clip's project lies at a place."""

@@ -133,12 +133,20 @@ def check_written(project: Project, taking: Taking) -> None:
     values = values_from_json(HarmonizeJob, tree, "options")
     job = HarmonizeJob(**{**values, "output": taking.output})
     Output(job, info)
+    _check_heard(project, taking)
     beyond = [one for one in guide_of(taking).frames if one not in project.clip.within]
     if beyond:  # the project's own start and end: the page cannot show what the word does
         raise InputError(
             f"something is said of frame {beyond[0]}, which the project's start and end leave out; "
             "remove what is said there"
         )
+
+
+def _check_heard(project: Project, taking: Taking) -> None:
+    """Refuse words that cannot be heard, as a choice of an object that is gone."""
+    errors = project.clip.hearer.sound(guide_of(taking))[2]
+    if errors:
+        raise InputError(f"{errors[0]['detail']}; take it out")
 
 
 class Renders:

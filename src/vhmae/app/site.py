@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hmac
 import json
 import re
@@ -31,7 +32,7 @@ from vhmae.app.run import RunFolder
 from vhmae.app.uploads import CHUNK_BYTES, Uploads
 from vhmae.app.worker import OPENING, Worker
 from vhmae.engine.settings import HarmonizerSettings
-from vhmae.errors import InputError, VhmaeError
+from vhmae.errors import DISK_ERRORS, InputError, VhmaeError
 from vhmae.matting.networks import FILES, find_network
 from vhmae.version import __version__
 from vhmae.web.admission import Admission
@@ -56,7 +57,6 @@ PAGE_HEADERS = {
 }
 OPEN_CALLS = ("/api/session", "/api/catalogue/", "/healthz")
 """Calls that need no sign-in."""
-DISK_FULL = 28
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,6 +163,8 @@ def _add_refusals(app: FastAPI, folder: Folder) -> None:
 
     def answer(status: int, detail: str, key: str | None, values: Any) -> Response:
         told = json.loads(folder.plain(json.dumps(values)))
+        if "document" in values:  # it is saved again: what it names must stay what it is
+            told["document"] = values["document"]
         return JSONResponse({"detail": folder.plain(detail), "key": key, "values": told}, status)
 
     @app.exception_handler(Refused)
@@ -179,7 +181,7 @@ def _add_refusals(app: FastAPI, folder: Folder) -> None:
 
     @app.exception_handler(OSError)
     async def system(request: Request, error: OSError) -> Response:
-        if error.errno == DISK_FULL:
+        if error.errno in (*DISK_ERRORS, errno.EFBIG):
             full = Refused("server.disk-full")
             return answer(full.status, str(full), full.key, {})
         return answer(500, f"{error.strerror or error}", None, {})
@@ -323,7 +325,7 @@ def _language(accepted: str) -> str:
     """The best of our languages by ``Accept-Language``."""
     wanted: list[tuple[float, str]] = []
     for part in accepted.split(",")[:20]:
-        name, _, weight = part.strip().partition(";q=")
+        name, _, weight = "".join(part.split()).partition(";q=")
         try:
             wanted.append((-float(weight or 1.0), name.partition("-")[0].lower()))
         except ValueError:

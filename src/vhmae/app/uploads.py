@@ -8,11 +8,14 @@ import re
 import secrets
 import shutil
 import threading
+import time
 from pathlib import Path
 
 from vhmae.app.refusals import Refused
 
 CHUNK_BYTES = 1 << 20
+LEFT_SECONDS = 3600.0
+"""What no piece came of for so long, and no project was opened with, gives way to others."""
 LONGEST_NAME_BYTES = 180
 """Of a file; the 255 that file systems know hold what is written beside it, too."""
 
@@ -22,6 +25,10 @@ class _Upload:
     path: Path
     size: int
     received: int = 0
+    touched: float = dataclasses.field(default_factory=time.monotonic)
+    """When a piece came last."""
+    is_used: bool = False
+    """Whether a project was opened with it."""
 
 
 class Uploads:
@@ -43,7 +50,10 @@ class Uploads:
         if size < 1:
             raise Refused("server.empty")
         with self._lock:
-            taken = sum(one.size for one in self._files.values())
+            taken = self._taken()
+            if taken + size > self.most_bytes:
+                self._drop_left()
+                taken = self._taken()
             if taken + size > self.most_bytes:
                 raise Refused("server.uploads-full", most_bytes=self.most_bytes)
             number = secrets.token_hex(8)
@@ -68,6 +78,7 @@ class Uploads:
                 file.seek(offset)
                 file.write(data)
             one.received += len(data)
+            one.touched = time.monotonic()
         return one.received, one.received == one.size
 
     def forget(self, number: str) -> None:
@@ -82,7 +93,20 @@ class Uploads:
         one = self._known(number)
         if one.received < one.size:
             raise Refused("server.offset", received=one.received)
+        one.is_used = True
         return one.path
+
+    def _taken(self) -> int:
+        return sum(one.size for one in self._files.values())
+
+    def _drop_left(self) -> None:
+        """Remove what was sent and never opened: a page that was closed or loaded anew knows of it
+        no more."""
+        old = time.monotonic() - LEFT_SECONDS
+        for number, one in list(self._files.items()):
+            if not one.is_used and one.touched < old:
+                del self._files[number]
+                shutil.rmtree(one.path.parent, ignore_errors=True)
 
     def name_of(self, path: Path) -> str | None:
         """The number of a file; None for one that was not sent."""

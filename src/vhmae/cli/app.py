@@ -7,6 +7,7 @@ import dataclasses
 import os
 import sys
 import threading
+import urllib.parse
 import webbrowser
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def _app(args: Any) -> None:
         app.open_network()
         address = f"{address_of(bound)}{job.prefix}/"
         if job.remote:
-            address += f"?token={app.secrets.token}"
+            address += f"?token={urllib.parse.quote(app.secrets.token, safe='')}"
         print(address, flush=True)
         if not args.quiet:
             print("Ctrl-C ends it; projects are saved as you go", file=sys.stderr)
