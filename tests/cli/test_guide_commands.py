@@ -273,7 +273,14 @@ def test_a_preview_hears_the_word_of_its_own_shot_wherever_it_begins(
     rows, columns = np.nonzero(masks[0])
     place = f"{int(np.median(columns))},{int(np.median(rows))}"
     weights = save_bold_weights(tmp_path / "w.safetensors")
-    run = ("preview", tmp_path / "in.mkv", "--mask", tmp_path / "m.npz", "-o", tmp_path / "p.png")
+    run: tuple[object, ...] = (
+        "preview",
+        tmp_path / "in.mkv",
+        "--mask",
+        tmp_path / "m.npz",
+        "-o",
+        tmp_path / "p.png",
+    )
     run += ("--weights", weights, "--caution", 0)
     for number in range(50, 60, 2):
         plain, guided = (

@@ -282,7 +282,7 @@ def test_a_background_that_moves_alone_is_all_that_is_chosen_for() -> None:
         for number in (1, 2)
     ]
     assert np.abs(found[0]).max() > 0.0
-    assert np.array_equal(*found)
+    assert np.array_equal(found[0], found[1])
 
 
 def test_colors_of_a_matte_that_is_soft_all_over_are_those_of_its_most_solid_pixels() -> None:
