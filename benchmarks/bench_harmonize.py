@@ -2,7 +2,7 @@
 
 python benchmarks/bench_harmonize.py --data DATA [--precision fp32]
 
-The clip is clips/davis__camel (854x480), its foreground recoloured by a held-out LUT first,
+The clip is clips/davis__camel (854x480), its foreground recolored by a held-out LUT first,
 repeated to 100, 1000 and 3000 frames. Prints one JSON object and writes
 benchmarks/results/harmonize.json.
 """

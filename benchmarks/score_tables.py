@@ -112,7 +112,7 @@ def protocol_table() -> str:
             and not row["swap_background"]
         ):
             values = [f"{row['overall'][key]['mean']:.{digits}f}" for key, digits in METRIC_DIGITS]
-            of_before = " (of before: it has changed)" if "protocol" in outdated(row) else ""
+            of_before = " (an earlier version)" if "protocol" in outdated(row) else ""
             cells = [
                 row["data"],
                 row["protocol"] + of_before,

@@ -49,7 +49,7 @@ def way_of(name: str, weights: str) -> tuple[Callable[[Array, Array], Array], in
 
 
 def one_map(result: Array, composite: Array, mask: Array) -> Array:
-    """The nearest result that one colour map for the whole foreground gives: what it shows at patch
+    """The nearest result that one color map for the whole foreground gives: what it shows at patch
     borders is the picture's own."""
     source, target = (
         torch.from_numpy(frame[mask]).double() / 255.0 for frame in (composite, result)

@@ -106,7 +106,7 @@ def make_path(trial: Trial) -> LookPath:
 
 
 def evaluate_basis(rgb: Tensor, basis: Basis) -> Tensor:
-    """Colours (..., 3) -> (..., terms)."""
+    """Colors (..., 3) -> (..., terms)."""
     return luma_basis(rgb) if basis == "luma" else color_basis(rgb, TERMS[basis])
 
 
@@ -132,7 +132,7 @@ class Pairs:
     target: Tensor
     """(B, P, 3) of the foreground."""
     weight: Tensor
-    """(B, P): the recoloured pixels, sums to one."""
+    """(B, P): the recolored pixels, sums to one."""
     source: Tensor
 
     def squared(self, colors: Tensor) -> Tensor:
@@ -188,7 +188,7 @@ def make_pairs(
 def answers(
     path: LookPath, pairs: Pairs, basis: Basis, shares: Sequence[float] = (1.0,)
 ) -> tuple[Tensor, Tensor]:
-    """The members' harmonized colours (M, B, P, 3), and what they say of their error's variance (M,
+    """The members' harmonized colors (M, B, P, 3), and what they say of their error's variance (M,
     B).
 
     Args:

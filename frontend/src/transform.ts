@@ -7,7 +7,7 @@ import { AFFINE, LUMA, TERMS, addedTo, clip, type Color } from "./colors";
 
 export type Kept = "hue" | "luma" | "saturation";
 
-/** Colour maps of one object in one frame, at full strength and without any guide. */
+/** Color maps of one object in one frame, at full strength and without any guide. */
 export interface Maps {
   /** (30,): residual map of the whole foreground. */
   overall: Float64Array;

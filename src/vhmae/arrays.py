@@ -47,15 +47,15 @@ Codes = NDArray[np.uint8]
 """Any shape, 0-255."""
 
 Color = NDArray[Any]
-"""(3,) a colour, float in [0, 1]."""
+"""(3,) a color, float in [0, 1]."""
 Colors = NDArray[Any]
-"""(P, 3) colours, float in [0, 1]."""
+"""(P, 3) colors, float in [0, 1]."""
 UnitColors = NDArray[Any]
-"""(..., 3) or planes (..., H, W) of colours, float in [0, 1]."""
+"""(..., 3) or planes (..., H, W) of colors, float in [0, 1]."""
 Levels = NDArray[Any]
-"""Colours on the scale 0-255, whole numbers or float: pixels (P, 3), or a frame (H, W, 3)."""
+"""Colors on the scale 0-255, whole numbers or float: pixels (P, 3), or a frame (H, W, 3)."""
 TableColors = NDArray[np.float32]
-"""(S, S, S, 3) the colours of a table's nodes, by blue, green and red, in [0, 1]."""
+"""(S, S, S, 3) the colors of a table's nodes, by blue, green and red, in [0, 1]."""
 ColorMap = NDArray[Any]
 """(3, 10) float, or (30,) row by row: residual coefficients of a map over ``color.basis``,
 (3, 4) of an affine one."""
@@ -67,7 +67,7 @@ cells' centres."""
 RowMaps = NDArray[np.float32]
 """(N, 12, w): the affine terms of N rows of cells, at each column of a box."""
 Matrix = NDArray[Any]
-"""(3, 3) float between colour spaces, or (2, 3) between places."""
+"""(3, 3) float between color spaces, or (2, 3) between places."""
 Numbers = NDArray[Any]
 """(N,) or (M, N) numbers of one kind, which the docstring names."""
 Places = NDArray[Any]

@@ -77,7 +77,7 @@ def test_a_guide_changes_what_the_commands_change(
     wanted, points, _ = told_by_files(folder, bold_weights, guide)
     heard = page.heard(clip, guide, 4)
     shots = {row["shot"]: row for row in heard["changes"]}
-    # Dials turn each shot in its own colours; where nobody has come to one, as in the first frame.
+    # Dials turn each shot in its own colors; where nobody has come to one, as in the first frame.
     assert len(shots) == (2 if set(guide) == {"dials"} else 1)
     change = shots.get(0, shots.get(None))
     assert change is not None

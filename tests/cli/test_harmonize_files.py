@@ -215,7 +215,7 @@ def test_grey_mattes_of_any_depth_are_read(small_clip: Maker, tmp_path: Path) ->
 
 
 def other_scene(count: int) -> np.ndarray:
-    """A shot with other colours, laid out in another way."""
+    """A shot with other colors, laid out in another way."""
     rng = np.random.default_rng(3)
     still = np.kron(rng.integers(0, 80, (8, 12, 3)), np.ones((8, 8, 1), int)).astype(np.uint8)
     return np.stack([np.roll(still, t, axis=1) for t in range(count)])
@@ -323,7 +323,7 @@ def test_encoders_without_a_quality_scale_are_kept_good(
 @pytest.mark.parametrize(
     ("source", "wanted"), [("bgra", "yuv420p"), ("yuv420p", "gbrp10le"), ("yuv444p", "yuv420p10le")]
 )
-def test_another_pixel_format_keeps_the_colours(source: str, wanted: str, tmp_path: Path) -> None:
+def test_another_pixel_format_keeps_the_colors(source: str, wanted: str, tmp_path: Path) -> None:
     from vhmae.video.reader import read_rgb_frames
 
     frames, masks = moving_scene(4, 96, 64)

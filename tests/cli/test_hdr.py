@@ -159,7 +159,7 @@ def test_a_base_layer_that_is_no_picture_is_refused(
         "-o",
     ]
     told = error_of(*command, tmp_path / "out.mp4", capsys=capsys)
-    assert "five.mp4: is Dolby Vision profile 5, which shows wrong colours" in told
+    assert "five.mp4: is Dolby Vision profile 5, which shows wrong colors" in told
 
 
 @pytest.mark.parametrize(

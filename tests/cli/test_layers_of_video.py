@@ -58,7 +58,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def layer() -> tuple[Array, Array]:
-    """A disc of two colours with a soft edge: (H, W, 3) and alpha (H, W), uint8."""
+    """A disc of two colors with a soft edge: (H, W, 3) and alpha (H, W), uint8."""
     y, x = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32)
     front = np.stack([60 + 4 * x, 200 - 3 * y, 120 + 0 * x], axis=-1).astype(np.uint8)
     distance = np.hypot(x - 19.5, y - 19.5)

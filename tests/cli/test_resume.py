@@ -305,7 +305,7 @@ def test_a_stopped_run_goes_on_by_the_backend_that_it_began_with(
 
 @pytest.mark.usefixtures("short_segments")
 @pytest.mark.parametrize("told", [1, 2], ids=["limited", "full"])
-def test_colour_tags_and_names_outlive_segments(told: int, work: Path, tmp_path: Path) -> None:
+def test_color_tags_and_names_outlive_segments(told: int, work: Path, tmp_path: Path) -> None:
     source = tmp_path / "tagged.mkv"
     frames, masks = moving_scene(24, 96, 64)
     with av.open(str(source), "w") as container:

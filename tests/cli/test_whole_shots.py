@@ -22,10 +22,10 @@ from vhmae.model.weights import save_model
 from vhmae.video.reader import read_rgb_frames
 
 SHOWN, LAST = 3, 60
-"""A frame, and how many there are: more than its neighbours by far."""
+"""A frame, and how many there are: more than its neighbors by far."""
 _STRONG, MASKS = moving_scene(LAST, 96, 64)
 FRAMES = (_STRONG // 2 + 64).astype(np.uint8)
-"""Colours in the midst of the range, so that no answer is cut off."""
+"""Colors in the midst of the range, so that no answer is cut off."""
 BELOW = MASKS[SHOWN].copy()
 BELOW[:34] = False
 """The foreground below the names that stand on sheets."""

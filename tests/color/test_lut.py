@@ -40,7 +40,7 @@ def test_matches_a_trilinear_loop() -> None:
     assert torch.allclose(apply_luts(color.view(1, 1, 3), table[None])[0, 0], expected, atol=1e-5)
 
 
-def test_colours_of_a_table_beyond_the_range_are_clipped_after_the_look_up() -> None:
+def test_colors_of_a_table_beyond_the_range_are_clipped_after_the_look_up() -> None:
     """Half of the way between -1 and 3 lies 1, and not the half of what each is clipped to."""
     table = torch.full((2, 2, 2, 3), -1.0)
     table[1] = 3.0  # where blue is 1

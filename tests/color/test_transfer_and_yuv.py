@@ -21,7 +21,7 @@ def test_monge_kantorovich_takes_over_mean_and_covariance() -> None:
     assert torch.allclose(torch.cov(moved.T), torch.cov(reference.T), atol=1e-6)
 
 
-def test_monge_kantorovich_leaves_equal_colours_alone() -> None:
+def test_monge_kantorovich_leaves_equal_colors_alone() -> None:
     colors = torch.rand(500, 3)
     assert monge_kantorovich(colors, colors).abs().max() < 1e-5
 

@@ -1,4 +1,4 @@
-"""Colour transforms: identity, agreement with loops, fitting."""
+"""Color transforms: identity, agreement with loops, fitting."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.comparators.networks import IS2AM, clip
 from vhmae.comparators.critic import PartialConvolution
 from vhmae.comparators.harmony_transformer import HarmonyTransformerConfig, Layer, sine_code
 from vhmae.comparators.is2am import Is2am, SpatialSeparatedAttention, pooled
-from vhmae.comparators.neighbour_lut import cast_votes, look_up, of_neighbours
+from vhmae.comparators.neighbor_lut import cast_votes, look_up, of_neighbors
 from vhmae.comparators.pct_net import apply_maps, sobel_magnitude
 from vhmae.comparators.rainnet import Rain
 
@@ -28,7 +28,7 @@ def test_rain_matches_the_loop_over_pixels_of_either_side() -> None:
     for frame, channel in itertools.product(range(2), range(3)):
         sides: dict[bool, list[float]] = {True: [], False: []}
         for y, x in itertools.product(range(6), range(6)):
-            inside = bool(mask[frame, 0, 2 * y, 2 * x])  # nearest neighbour
+            inside = bool(mask[frame, 0, 2 * y, 2 * x])  # nearest neighbor
             sides[inside].append(float(features[frame, channel, y, x]))
         statistics = {}
         for side, values in sides.items():
@@ -130,11 +130,11 @@ def test_white_and_black_are_within_the_table() -> None:
     torch.testing.assert_close(found, colors, atol=1e-4, rtol=0.0)
 
 
-def test_a_map_of_colors_is_found_again_from_the_neighbours() -> None:
+def test_a_map_of_colors_is_found_again_from_the_neighbors() -> None:
     composite, mask, _ = (part[0] for part in clip(1, 4))
     composite = composite[:1].expand(4, -1, -1, -1).contiguous()  # the same picture four times
     answers = composite * 0.5 + 0.25
-    out = of_neighbours(composite, answers, mask)
+    out = of_neighbors(composite, answers, mask)
     torch.testing.assert_close(out, answers, atol=2e-2, rtol=0.0)
 
 
@@ -143,12 +143,12 @@ def test_a_frame_does_not_vote_for_itself_and_distant_ones_do_not_vote() -> None
     composite = composite[:1].expand(4, -1, -1, -1).contiguous()
     answers = torch.stack([torch.full_like(composite[0], 0.1 * (t + 1)) for t in range(4)])
     inside = mask[0].expand(3, -1, -1)
-    near = of_neighbours(composite, answers, mask, reach=1)
+    near = of_neighbors(composite, answers, mask, reach=1)
     for index, expected in enumerate((0.2, 0.2, 0.3, 0.3)):  # means of 2; 1, 3; 2, 4; 3
         wanted = torch.full_like(near[index][inside], expected)
         torch.testing.assert_close(near[index][inside], wanted)
-    alone = of_neighbours(composite[:1], answers[:1], mask[:1])
-    assert torch.equal(alone, answers[:1])  # no neighbour: the network's own answer
+    alone = of_neighbors(composite[:1], answers[:1], mask[:1])
+    assert torch.equal(alone, answers[:1])  # no neighbor: the network's own answer
 
 
 def test_affine_maps_match_the_loop_over_pixels() -> None:

@@ -43,7 +43,7 @@ def levels(frames: np.ndarray) -> list[int]:
     ("sample", "frames"),
     [(0, [0, 1, 2, 3]), (1, [0, 1, 2, 3]), (2, [1, 2, 3, 4]), (3, [2, 3, 4, 5]), (5, [2, 3, 4, 5])],
 )
-def test_a_sample_is_a_frame_with_its_neighbours(
+def test_a_sample_is_a_frame_with_its_neighbors(
     sample: int, frames: list[int], hyoutube: Path
 ) -> None:
     sampler = PairSampler(read_pairs(hyoutube, hyoutube / "train_list.txt"))

@@ -1,4 +1,4 @@
-"""Regions of like colour, in the place of label maps that nobody drew."""
+"""Regions of like color, in the place of label maps that nobody drew."""
 
 from __future__ import annotations
 

@@ -175,5 +175,5 @@ def test_pictures_are_compared_and_what_the_mask_is_taken_for_is_told(
     call += ["-o", str(tmp_path / "sheet.png"), "--json", str(tmp_path / "r.json")]
     assert cli.main(call) == 0
     (told,) = json.loads((tmp_path / "r.json").read_text())["warnings"]
-    assert "is of one colour on black" in told
+    assert "is of one color on black" in told
     assert told in capsys.readouterr().err

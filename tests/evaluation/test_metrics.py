@@ -112,7 +112,7 @@ def test_temporal_loss_rises_with_flicker_and_follows_motion(
     shifted = metrics.temporal_loss((target + np.uint8(20)), target, mask)
     swaying = target.astype(int) + np.array([0, 8, 0, 8])[:, None, None, None]
     assert steady < 4.0  # motion itself costs next to nothing
-    assert shifted == pytest.approx(steady, rel=0.1)  # nor does another, steady, colour
+    assert shifted == pytest.approx(steady, rel=0.1)  # nor does another, steady, color
     # A change of 8 levels under the weights: 64 where target and flow agree.
     assert metrics.temporal_loss(
         swaying.clip(0, 255).astype(np.uint8), target, mask

@@ -22,7 +22,7 @@ def frame_of(result: Array, composite: Array, target: Array, *masks: Array) -> F
 
 @pytest.fixture
 def frame(rng: np.random.Generator) -> Frame:
-    """A smooth picture, its recoloured composite and a result between them, 96x80."""
+    """A smooth picture, its recolored composite and a result between them, 96x80."""
     y, x = np.mgrid[0:80, 0:96]
     target = np.stack([100 + x, 60 + y, 140 - x / 2 + y / 3], -1) + rng.normal(0, 3, (80, 96, 3))
     mask = (x - 45) ** 2 + (y - 35) ** 2 < 22**2
@@ -92,14 +92,14 @@ def hinet(frame: Frame) -> dict[str, float]:
 
 
 def steps(length: int) -> tuple[Array, Array]:
-    """Of each of 256 places along a side: the neighbour before it, and how far it is from there."""
+    """Of each of 256 places along a side: the neighbor before it, and how far it is from there."""
     places = [np.float32((place + 0.5) * (length / 256) - 0.5) for place in range(256)]
     before = np.array([math.floor(place) for place in places])
     return before, np.array(places, np.float32) - before.astype(np.float32)
 
 
 def bilinear(picture: Array) -> Array:
-    """OpenCV's INTER_LINEAR to 256x256, row by row: two neighbours a side whatever the scale,
+    """OpenCV's INTER_LINEAR to 256x256, row by row: two neighbors a side whatever the scale,
     edges repeated, no antialiasing.
 
     Whole levels are interpolated in fixed point, with weights of 11 bits and the lower bits of each

@@ -222,7 +222,7 @@ def test_the_packaged_constant_maps_say_what_they_were_fitted_on(looks: str) -> 
     assert json.loads(json.dumps(said)) == told["recipe"]
 
 
-def test_mkl_takes_over_the_backgrounds_colours(rng: np.random.Generator) -> None:
+def test_mkl_takes_over_the_backgrounds_colors(rng: np.random.Generator) -> None:
     composite = rng.integers(90, 160, (2, 40, 60, 3)).astype(np.uint8)
     mask = np.zeros((2, 40, 60), bool)
     mask[:, 10:30, 10:50] = True

@@ -46,7 +46,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def recolored(before: np.ndarray, grey: bool) -> np.ndarray:
-    """What these weights make of colours (..., 3) in [0, 1]."""
+    """What these weights make of colors (..., 3) in [0, 1]."""
     change = before[..., [1, 0, 2]] * [0.25, -0.125, -0.25]
     if grey:  # the luma of the change is all that can be held
         of_red, of_blue = LUMA_WEIGHTS["bt601"]
@@ -90,7 +90,7 @@ def test_a_clip_comes_out_in_kind(row: Row, weights: str, tmp_path: Path) -> Non
             assert moved.max() <= row.tolerance, (place, moved.max())
         changed += int((one[0] != other[0]).any())
     assert changed == FRAMES
-    # Inside, away from the edge, colours are those of the change whatever stands for them: means,
+    # Inside, away from the edge, colors are those of the change whatever stands for them: means,
     # since codes are whole numbers.
     inside = np.stack(
         [cv2.erode(mask.astype(np.uint8), np.ones((13, 13), np.uint8)) > 0 for mask in masks]

@@ -41,7 +41,7 @@ FRAMES = 40
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two shots of a moving scene, and a model that changes colours."""
+    """Two shots of a moving scene, and a model that changes colors."""
     folder = tmp_path_factory.mktemp("grades")
     frames, masks = moving_scene(FRAMES, 96, 64)
     other = np.ascontiguousarray(255 - frames[:, ::-1])
@@ -77,12 +77,12 @@ def grades(work: Path) -> list[ShotGrade]:
 
 
 def by_us(colors: Array, cube: Path) -> Array:
-    """Colours (P, 3) through our own reading of the LUT."""
+    """Colors (P, 3) through our own reading of the LUT."""
     return read_cube(cube)(torch.from_numpy(colors)).numpy()
 
 
 def by_ffmpeg(colors: Array, cube: Path) -> Array:
-    """Colours (P, 3) in [0, 1] through FFmpeg's lut3d, at 16 bit."""
+    """Colors (P, 3) in [0, 1] through FFmpeg's lut3d, at 16 bit."""
     graph = av.filter.Graph()
     codes = np.round(colors[None] * 65535).astype(np.uint16)
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(codes), format="rgb48le")

@@ -45,7 +45,7 @@ def over(
 
 
 @pytest.mark.parametrize("color", [(40, 180, 60), (30, 60, 190)], ids=["green", "blue"])
-def test_a_screen_with_uneven_light_is_keyed_and_its_colour_leaves_the_edges(
+def test_a_screen_with_uneven_light_is_keyed_and_its_color_leaves_the_edges(
     color: tuple[int, ...], rng: np.random.Generator
 ) -> None:
     frames, masks = moving_scene(4, 160, 120)
@@ -215,7 +215,7 @@ def test_edges() -> None:
     assert soft[25, 50] < 0.1
 
 
-def test_edge_colours_lose_what_was_behind_them() -> None:
+def test_edge_colors_lose_what_was_behind_them() -> None:
     alpha: Array = cv2.GaussianBlur(np.pad(np.ones((40, 40), np.float32), 30), (0, 0), 2.0)
     mixed = alpha[..., None] * np.array([200.0, 80.0, 60.0]) + (1.0 - alpha[..., None]) * np.array(
         [20.0, 160.0, 220.0]
@@ -226,8 +226,8 @@ def test_edge_colours_lose_what_was_behind_them() -> None:
     assert np.abs(colors[edge].astype(float) - (200, 80, 60)).mean() < before / 3
 
 
-def test_edge_colours_come_of_a_wide_blur_and_then_a_narrow_one(rng: np.random.Generator) -> None:
-    """Forte 2021 by its equations, before a background that varies: in the other order the colours
+def test_edge_colors_come_of_a_wide_blur_and_then_a_narrow_one(rng: np.random.Generator) -> None:
+    """Forte 2021 by its equations, before a background that varies: in the other order the colors
     are others."""
     alpha: Array = cv2.GaussianBlur(np.pad(np.ones((30, 50), np.float32), 15), (0, 0), 3.0)
     behind = cv2.resize(

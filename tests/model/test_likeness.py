@@ -111,7 +111,7 @@ def test_the_look_path_reads_likes_and_is_shown_them_again() -> None:
         likes = once.look.likes
         assert likes is not None
         swapped = composite.clone()
-        # The same colours at other places: statistics stay (nearly) the same, pairs do not.
+        # The same colors at other places: statistics stay (nearly) the same, pairs do not.
         swapped[..., 40:, :] = swapped[..., 40:, :].flip(-1).flip(-2)
         other = reader.predict(swapped, mask)
         assert not torch.allclose(maps(once.change).overall, maps(other.change).overall, atol=1e-4)

@@ -254,9 +254,7 @@ def test_statistics_far_from_the_usual_are_held_at_four_deviations(
     usual: float, seen: float
 ) -> None:
     path = LookPath(LookConfig(members=2, width=16, histogram_width=8)).eval()
-    path.get_buffer("normalize.running_mean").fill_(
-        usual
-    )  # no statistic of colours comes near this
+    path.get_buffer("normalize.running_mean").fill_(usual)  # no statistic of colors comes near this
     read: list[torch.Tensor] = []
     path.first.register_forward_pre_hook(
         lambda _, inputs: read.append(inputs[0][..., : path.normalize.num_features])

@@ -62,7 +62,7 @@ def test_footage_of_no_use_is_refused_with_a_reason(built: Path) -> None:
     assert len(list((built / "parts" / "clips").glob("shots.*.mp4"))) == 2
 
 
-def test_a_composite_is_its_parts_laid_together_with_no_change_of_colour(built: Path) -> None:
+def test_a_composite_is_its_parts_laid_together_with_no_change_of_color(built: Path) -> None:
     line = read_manifest(built)[0]
     (composite,) = read_rgb_frames(built / line["composite"], [5])
     (matte,) = read_rgb_frames(built / line["mask"], [5])

@@ -52,7 +52,7 @@ def test_all_videos_have_equal_frames_and_play_in_browsers(small_study: Running)
         assert times == [Fraction(number, 50) for number in range(10)]
 
 
-def test_the_middle_of_a_clip_is_shown_with_its_colours(
+def test_the_middle_of_a_clip_is_shown_with_its_colors(
     small_study: Running, material: Path
 ) -> None:
     tokens = small_study.methods()

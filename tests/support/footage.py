@@ -103,7 +103,7 @@ def built(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def clip(number: int, frames: int = 30) -> tuple[np.ndarray, np.ndarray]:
-    """A scene that looks like no other, with a subject of its own colour."""
+    """A scene that looks like no other, with a subject of its own color."""
     rng = np.random.default_rng(number)
     pictures, masks = moving_scene(frames, 128, 96)
     texture = cv2.resize(

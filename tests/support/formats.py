@@ -300,7 +300,7 @@ def planes(path: Path) -> list[list[np.ndarray]]:
 
 
 def colors(path: Path, row: Row) -> np.ndarray:
-    """What colours a row's frames stand for, (T, H, W, 3) in [0, 1], by the standards' formulas;
+    """What colors a row's frames stand for, (T, H, W, 3) in [0, 1], by the standards' formulas;
     untagged small video is BT.601."""
     found = []
     for form, rows_of in _decoded(path):
@@ -339,7 +339,7 @@ def page() -> str:
         "",
         "Every row is a small clip that the tests make, harmonize with default settings into the "
         "same container and look at again",
-        "(`tests/formats`): codec family, pixel format, size, colour tags, pixel aspect, rotation, "
+        "(`tests/formats`): codec family, pixel format, size, color tags, pixel aspect, rotation, "
         "time stamps and audio packets are those",
         "of the input; pixels outside the matte are equal where the codec is lossless, else within "
         "the levels stated. This page is printed",

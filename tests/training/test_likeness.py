@@ -28,7 +28,7 @@ def looks() -> LookSampler:
 
 
 def tiles(count: int, side: int = 32) -> torch.Tensor:
-    """Scenes (count, 1, side, side, 3) uint8 of one colour a cell."""
+    """Scenes (count, 1, side, side, 3) uint8 of one color a cell."""
     generator = torch.Generator().manual_seed(4)
     cells = torch.randint(0, 256, (count, 1, side // 8, side // 8, 3), generator=generator)
     return cells.repeat_interleave(8, 2).repeat_interleave(8, 3).byte()

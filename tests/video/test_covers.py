@@ -94,7 +94,7 @@ def test_what_cameras_write_beside_their_pictures_is_let_pass(tmp_path: Path) ->
     assert (again.frames, again.turned) == (4, 270)
 
 
-def test_a_colour_profile_beside_frames_ends_no_process(tmp_path: Path) -> None:
+def test_a_color_profile_beside_frames_ends_no_process(tmp_path: Path) -> None:
     picture = Image.fromarray(moving_scene(1, 64, 48)[0][0])
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     picture.save(tmp_path / "frame.png", icc_profile=profile)

@@ -27,7 +27,7 @@ FRAMES, WIDTH, HEIGHT = 3, 96, 64
 @pytest.fixture
 def sequence(tmp_path: Path) -> Path:
     """A sequence of three with a lamp of light 8 in the subject and one outside it, depth beside
-    the colours, and masks."""
+    the colors, and masks."""
     pictures, masks = moving_scene(FRAMES, WIDTH, HEIGHT)
     for number, (picture, mask) in enumerate(zip(pictures, masks, strict=True), 11):
         light = linear(picture / np.float32(255.0))

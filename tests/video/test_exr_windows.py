@@ -1,4 +1,4 @@
-"""OpenEXR: pixels lie where the data window says, and colours are those of the chromaticities."""
+"""OpenEXR: pixels lie where the data window says, and colors are those of the chromaticities."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_matrices_are_those_of_an_independent_implementation() -> None:
 
 @pytest.mark.parametrize("told", [AP1, BT2020], ids=["ACEScg", "BT.2020"])
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
-def test_the_same_colours_in_other_primaries_become_the_same(
+def test_the_same_colors_in_other_primaries_become_the_same(
     told: tuple[float, ...], kind: type, scene: Any
 ) -> None:
     folder, planes, mask = scene
@@ -224,7 +224,7 @@ def test_the_same_colours_in_other_primaries_become_the_same(
     assert header["chromaticities"] == pytest.approx(told, abs=1e-6)
 
 
-def test_colours_of_other_primaries_are_shown_as_they_are(scene: Any) -> None:
+def test_colors_of_other_primaries_are_shown_as_they_are(scene: Any) -> None:
     folder, planes, _ = scene
     grey = {name: np.full((HEIGHT, WIDTH), 0.18, np.float32) for name in "RGB"}
     write(folder / "grey.exr", grey, chromaticities=AP1)

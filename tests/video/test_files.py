@@ -69,7 +69,7 @@ def test_audio_packets_are_copied_byte_for_byte(suffix: str, tmp_path: Path) -> 
 TAGS = ("colorspace", "color_primaries", "color_trc", "color_range")
 
 
-def test_colour_tags_are_kept(tmp_path: Path) -> None:
+def test_color_tags_are_kept(tmp_path: Path) -> None:
     frames = moving_scene(3, 64, 48)[0]
     with av.open(str(tmp_path / "in.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
@@ -341,7 +341,7 @@ def test_a_video_is_shown_upright_with_square_pixels(tmp_path: Path) -> None:
     assert next(read_upright(info, 0, 1)).shape == (64, 48, 3)
 
 
-def test_a_colour_matrix_that_is_not_handled_is_named(tmp_path: Path) -> None:
+def test_a_color_matrix_that_is_not_handled_is_named(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "in.mkv"), "w") as container:
         stream = container.add_stream("ffv1", rate=25)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
@@ -353,7 +353,7 @@ def test_a_colour_matrix_that_is_not_handled_is_named(tmp_path: Path) -> None:
         )
         container.mux(stream.encode(None))
     with pytest.raises(
-        InputError, match=r"in.mkv: its colours are in YCgCo, which is not handled; convert them"
+        InputError, match=r"in.mkv: its colors are in YCgCo, which is not handled; convert them"
     ):
         probe_video(tmp_path / "in.mkv")
     assert probe_video(tmp_path / "in.mkv", colorspace="bt709").encoding.matrix == "bt709"

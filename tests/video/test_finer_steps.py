@@ -1,4 +1,4 @@
-"""Output of more bits than the source: finer steps inside the matte, the same colours outside."""
+"""Output of more bits than the source: finer steps inside the matte, the same colors outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mask videos of luma and chroma that are coloured: nearly every video is stored so."""
+"""Mask videos of luma and chroma that are colored: nearly every video is stored so."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tests.support.scenes import moving_scene, write_video
 from vhmae.video.matte import MatteSource, open_matte
 
 FRAMES, MASKS = moving_scene(6, 96, 64)
-ONE = "is of one colour on black, which was taken as white"
-SEVERAL = "is a map of coloured labels: all but black were taken as foreground"
-BRIGHTNESS = "is coloured; its brightness was taken as the mask"
+ONE = "is of one color on black, which was taken as white"
+SEVERAL = "is a map of colored labels: all but black were taken as foreground"
+BRIGHTNESS = "is colored; its brightness was taken as the mask"
 SOFT = np.clip((60 - np.hypot(*np.mgrid[-64:64, -96:96])) / 40, 0, 1)[None, ..., None]
 """A feathered disk."""
 
@@ -30,7 +30,7 @@ def told_of(source: MatteSource) -> list[str]:
 @pytest.mark.parametrize(
     "color", [(0, 255, 0), (255, 0, 0), (0, 0, 255), (128, 0, 128), (64, 0, 0), (0, 0, 64)]
 )
-def test_a_colour_on_black_is_foreground(
+def test_a_color_on_black_is_foreground(
     tmp_path: Path, color: tuple[int, int, int], codec: str
 ) -> None:
     source = opened(tmp_path / "m.mkv", MASKS[..., None] * np.array(color), codec)
@@ -43,7 +43,7 @@ def test_a_colour_on_black_is_foreground(
 
 
 @pytest.mark.parametrize("color", [(0, 255, 0), (255, 0, 0), (200, 0, 200), (0, 0, 255)])
-def test_one_colour_may_be_soft(tmp_path: Path, color: tuple[int, int, int]) -> None:
+def test_one_color_may_be_soft(tmp_path: Path, color: tuple[int, int, int]) -> None:
     source = opened(tmp_path / "m.mkv", np.repeat(SOFT, 6, axis=0) * np.array(color))
     assert told_of(source) == [ONE]
     for matte in source.stored():
@@ -62,7 +62,7 @@ def test_one_colour_may_be_soft(tmp_path: Path, color: tuple[int, int, int]) -> 
     ],
 )
 @pytest.mark.parametrize("size", [(16, 20), (8, 8)])
-def test_several_colours_on_black_are_foreground(
+def test_several_colors_on_black_are_foreground(
     tmp_path: Path,
     most: tuple[int, int, int],
     least: tuple[int, int, int],
@@ -79,7 +79,7 @@ def test_several_colours_on_black_are_foreground(
     assert np.median(mattes[:, 6 : 2 + size[0], 72 : 68 + size[1]]) == 255
 
 
-def test_a_colour_that_comes_later_in_the_file_is_foreground(tmp_path: Path) -> None:
+def test_a_color_that_comes_later_in_the_file_is_foreground(tmp_path: Path) -> None:
     frames = np.repeat(MASKS[:1, ..., None] * np.array((0, 255, 0)), 40, axis=0)
     frames[20:, 4:20, 70:90] = (0, 0, 255)
     path = write_video(tmp_path / "m.mkv", frames.astype(np.uint8), codec="libx264", gop=100)
@@ -87,7 +87,7 @@ def test_a_colour_that_comes_later_in_the_file_is_foreground(tmp_path: Path) -> 
     assert np.median(mattes[-1][6:18, 72:88]) == 255
 
 
-def test_colours_that_come_late_are_found(tmp_path: Path) -> None:
+def test_colors_that_come_late_are_found(tmp_path: Path) -> None:
     frames = np.zeros((40, 64, 96, 3), np.uint8)
     frames[20:] = MASKS[0][..., None] * np.array((0, 255, 0), np.uint8)
     source = open_matte(write_video(tmp_path / "m.mkv", frames, codec="libx264", gop=100))
@@ -126,6 +126,6 @@ def test_grey_masks_are_read_as_they_were(tmp_path: Path) -> None:
     soft = np.linspace(0, 255, 96)[None, None] * np.ones((6, 64, 1))
     for number, frames in enumerate((MASKS * 255, soft)):
         source = opened(tmp_path / f"{number}.mkv", frames)
-        assert not [told for told in source.warnings if "colour" in told]
+        assert not [told for told in source.warnings if "color" in told]
         mattes = np.stack(list(source.stored()))
         assert np.abs(mattes.astype(int) - frames).mean() < 4

@@ -79,7 +79,7 @@ def test_labels_are_foreground_and_one_can_be_named(tmp_path: Path) -> None:
     ("suffix", "codec", "pix_fmt"),
     [(".mov", "png", "rgb24"), (".mov", "qtrle", "argb"), (".mkv", "ffv1", "bgr0")],
 )
-def test_a_video_of_coloured_labels_is_read_as_its_pictures(
+def test_a_video_of_colored_labels_is_read_as_its_pictures(
     suffix: str, codec: str, pix_fmt: str, tmp_path: Path
 ) -> None:
     picture = colored((128, 0, 0))
@@ -90,7 +90,7 @@ def test_a_video_of_coloured_labels_is_read_as_its_pictures(
     mattes = list(source.stored())
     assert not mattes[0].any()
     assert np.array_equal(mattes[2] == 255, picture.any(axis=2))
-    assert any("is a map of coloured labels" in told for told in source.warnings)
+    assert any("is a map of colored labels" in told for told in source.warnings)
     one = list(open_matte(path, MaskReading(label=1)).stored())
     assert np.array_equal(one[1] == 255, INSIDE)
     with pytest.raises(InputError, match=r"`mask_label` 7: is not in .*, which has 0, 1, 2"):
@@ -138,7 +138,7 @@ def test_time_code_is_one_number_and_one_other_picture_no_sequence(
 
 
 @pytest.mark.parametrize("gop", [1, 100])
-def test_a_long_mask_is_not_decoded_to_find_its_colours(
+def test_a_long_mask_is_not_decoded_to_find_its_colors(
     gop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = []
@@ -168,7 +168,7 @@ def test_a_label_is_read_without_sorting_pixels(
     assert all(np.array_equal(matte == 255, INSIDE) for matte in source.stored())
 
 
-def test_labels_are_found_among_deep_colours(tmp_path: Path) -> None:
+def test_labels_are_found_among_deep_colors(tmp_path: Path) -> None:
     eight = colored((64, 0, 128))[..., ::-1]  # the palette's entry 12
     deep = eight.astype(np.uint16) * 257
     save(tmp_path / "filled.png", deep[..., ::-1])
@@ -256,7 +256,7 @@ def test_openexr_masks_follow_the_rule_of_pictures(tmp_path: Path) -> None:
         ("opaque", {**rgb, "A": ones}, "the same everywhere"),
         ("empty", {**rgb, "A": 0 * ones}, "the same everywhere"),
         ("luma", {"Y": inside, "A": ones}, "the same everywhere"),
-        ("red", {"R": inside, "G": 0 * ones, "B": 0 * ones}, "map of coloured labels"),
+        ("red", {"R": inside, "G": 0 * ones, "B": 0 * ones}, "map of colored labels"),
     ):
         matte, told = first_of(write_exr(tmp_path / f"{name}.exr", channels))
         assert np.array_equal(matte, INSIDE * np.iinfo(matte.dtype).max), name
@@ -275,12 +275,12 @@ def test_labels_with_an_opaque_alpha_are_labels_in_pictures_and_video(tmp_path: 
         matte, told = first_of(tmp_path / name)
         assert np.array_equal(matte, INSIDE * 255), name
         assert "the same everywhere, and was not taken" in told[0]
-        assert "is a map of coloured labels" in told[1]
+        assert "is a map of colored labels" in told[1]
         assert not any("brightness" in one for one in told)
 
 
 @pytest.mark.parametrize("kind", ["png", "exr"])
-def test_a_few_pictures_tell_whether_all_are_coloured(
+def test_a_few_pictures_tell_whether_all_are_colored(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked = []
@@ -306,7 +306,7 @@ def test_a_few_pictures_tell_whether_all_are_coloured(
     assert len({one.dtype for one in mattes}) == 1
 
 
-def test_coloured_openexr_masks_are_taken_by_their_brightness(tmp_path: Path) -> None:
+def test_colored_openexr_masks_are_taken_by_their_brightness(tmp_path: Path) -> None:
     ramp = np.linspace(0.0, 1.0, INSIDE.size, dtype=np.float32).reshape(INSIDE.shape)
     channels = {"R": ramp, "G": ramp**2, "B": 0 * ramp}
     matte, told = first_of(write_exr(tmp_path / "m.exr", channels))

@@ -160,7 +160,7 @@ def test_square_pixels_need_no_mark(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("space", "kept"), [(b"RGB ", False), (b"GRAY", True)])
-def test_a_gray_picture_has_no_profile_of_colours(space: bytes, kept: bool, tmp_path: Path) -> None:
+def test_a_gray_picture_has_no_profile_of_colors(space: bytes, kept: bool, tmp_path: Path) -> None:
     profile = PROFILE[:16] + space + PROFILE[20:]
     info = probe_pictures(still(tmp_path / "in.png", profile), "composite")
     gray = dataclasses.replace(info, pixel_format="gray", encoding=ColorEncoding("bt709", True))

@@ -160,7 +160,7 @@ def add_fit_constant(commands: Any) -> None:
         commands,
         "fit-constant",
         _fit_constant,
-        "fit the colour map that never looks at the background",
+        "fit the color map that never looks at the background",
     )
     add_options(parser, ConstantJob, required=True)
     add_report_options(parser)

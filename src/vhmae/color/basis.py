@@ -1,4 +1,4 @@
-"""The polynomial basis of colour transforms, for numpy arrays and torch tensors alike: importable
+"""The polynomial basis of color transforms, for numpy arrays and torch tensors alike: importable
 without torch.
 
 A transform's last two axes are (3, K): output channel by basis function. K = 10 is the quadratic
@@ -31,7 +31,7 @@ def color_basis(rgb: ArrayOrTensor, size: int = QUADRATIC) -> ArrayOrTensor:
         (..., size).
     """
     if rgb.shape[-1] != 3:
-        raise ShapeError(f"expected colours in the last axis (..., 3), got {tuple(rgb.shape)}")
+        raise ShapeError(f"expected colors in the last axis (..., 3), got {tuple(rgb.shape)}")
     red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
     terms = [red, green, blue, red * 0.0 + 1.0]
     if size == QUADRATIC:
@@ -42,11 +42,11 @@ def color_basis(rgb: ArrayOrTensor, size: int = QUADRATIC) -> ArrayOrTensor:
 
 
 def apply_transform(rgb: ArrayOrTensor, coefficients: ArrayOrTensor) -> ArrayOrTensor:
-    """Apply residual maps to colours.
+    """Apply residual maps to colors.
 
     Args:
         rgb: (..., P, 3).
-        coefficients: (..., 3, K), one map for the P colours of its leading index.
+        coefficients: (..., 3, K), one map for the P colors of its leading index.
     Returns:
         (..., P, 3), not clipped.
     """
@@ -57,7 +57,7 @@ def apply_transform(rgb: ArrayOrTensor, coefficients: ArrayOrTensor) -> ArrayOrT
 def fit_transform(
     source: ArrayOrTensor, target: ArrayOrTensor, size: int = QUADRATIC, ridge: float = 1e-4
 ) -> ArrayOrTensor:
-    """Fit the residual map that takes source colours to target colours, by ridge regression.
+    """Fit the residual map that takes source colors to target colors, by ridge regression.
 
     Args:
         source, target: (P, 3) in [0, 1], in the memory of the CPU.

@@ -1,4 +1,4 @@
-"""Colour maps as tables, and the .cube file that holds one: importable without torch.
+"""Color maps as tables, and the .cube file that holds one: importable without torch.
 
 Tables are indexed [blue][green][red] (red runs fastest, as in a .cube file) and hold RGB.
 """
@@ -52,7 +52,7 @@ class Cube:
 
 
 def grid_colors(size: int) -> TableColors:
-    """The colours at the nodes of a table, (size, size, size, 3) float32: the identity."""
+    """The colors at the nodes of a table, (size, size, size, 3) float32: the identity."""
     axis = np.linspace(0.0, 1.0, size, dtype=np.float32)
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")
     return np.stack([red, green, blue], axis=-1)

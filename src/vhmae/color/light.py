@@ -1,7 +1,7 @@
-"""Light: what HDR and log footage is brought to, and how a change of shown colours is carried into
+"""Light: what HDR and log footage is brought to, and how a change of shown colors is carried into
 it.
 
-Light is linear, of Rec. 709's primaries, with diffuse white at 1; colours outside of these
+Light is linear, of Rec. 709's primaries, with diffuse white at 1; colors outside of these
 primaries have values below 0, highlights values above 1. What the network, a guide and a preview
 are shown of it is sRGB of what lies in [0, 1].
 
@@ -196,7 +196,7 @@ def carried(light: Light, was: Planes, is_now: Planes) -> Light:
 
 
 def moved(space: LightSpace, values: Light, change: PlaneSteps) -> Light:
-    """The steps of a file's values that a change of shown colours comes to.
+    """The steps of a file's values that a change of shown colors comes to.
 
     Args:
         values: (3, h, w) float32, the file's.

@@ -23,7 +23,7 @@ from vhmae.memory import bounded
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Lut3D:
-    """A 3-D look-up table of colours over the unit cube."""
+    """A 3-D look-up table of colors over the unit cube."""
 
     table: Tensor
     """(n, n, n, 3) float32, indexed ``[blue][green][red]``."""
@@ -51,7 +51,7 @@ class Lut3D:
         return Lut3D(apply_luts(grid, self.table[None]).reshape(size, size, size, 3), self.name)
 
     def __call__(self, rgb: Tensor) -> Tensor:
-        """Look colours up: (..., 3) in [0, 1] -> (..., 3), clipped to [0, 1] after the look-up."""
+        """Look colors up: (..., 3) in [0, 1] -> (..., 3), clipped to [0, 1] after the look-up."""
         flat = apply_luts(rgb.reshape(1, -1, 3), self.table[None].to(rgb.device))
         return flat.reshape(rgb.shape).clamp(0.0, 1.0)
 

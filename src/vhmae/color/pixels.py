@@ -22,7 +22,7 @@ PIXELS = (512, 512, 256, 256)
 """Pixels drawn for each set."""
 
 ReadSets = tuple[list[Array], Array]
-"""Drawn colours, one (B, P, 3) float32 per set, and the sets' shares of all pixels (B, S)."""
+"""Drawn colors, one (B, P, 3) float32 per set, and the sets' shares of all pixels (B, S)."""
 
 
 def ring_radius(height: int, width: int) -> int:

@@ -21,7 +21,7 @@ def between(before: Sequence[float], after: Sequence[float]) -> np.ndarray:
     Args:
         before, after: x and y of red, green, blue and white, eight numbers.
     Raises:
-        ValueError: for primaries that span no colours, and whites without light.
+        ValueError: for primaries that span no colors, and whites without light.
     """
     own, other = to_xyz(before), to_xyz(after)
     own_white, other_white = (_BRADFORD @ matrix.sum(axis=1) for matrix in (own, other))
@@ -36,10 +36,10 @@ def to_xyz(chromaticities: Sequence[float]) -> np.ndarray:
     """The matrix (3, 3) from RGB to XYZ whose white has a luminance of 1."""
     pairs = np.array(chromaticities, np.float64).reshape(4, 2)
     if not np.isfinite(pairs).all() or (np.abs(pairs[:, 1]) < 1e-6).any():
-        raise ValueError("its primaries span no colours")
+        raise ValueError("its primaries span no colors")
     x, y = pairs[:, 0], pairs[:, 1]
     columns = np.stack([x / y, np.ones(4), (1.0 - x - y) / y])
     if abs(np.linalg.det(columns[:, :3])) < 1e-6:
-        raise ValueError("its primaries span no colours")
+        raise ValueError("its primaries span no colors")
     scale: np.ndarray = np.linalg.solve(columns[:, :3], columns[:, 3])
     return columns[:, :3] * scale

@@ -1,4 +1,4 @@
-"""Masked colour statistics: what a region's colours say about the look that it was seen under.
+"""Masked color statistics: what a region's colors say about the look that it was seen under.
 
 The pixel sets of ``color.pixels`` are summed up in ``STATISTICS`` numbers and a coarse joint
 histogram each. Letters: B batch, T frames, P pixels, S sets.
@@ -29,7 +29,7 @@ STATISTICS = 77
 clipped shares."""
 
 PixelSets = tuple[list[Tensor], Tensor]
-"""Drawn colours, one (B, P, 3) per set, and the sets' shares of all pixels (B, S)."""
+"""Drawn colors, one (B, P, 3) per set, and the sets' shares of all pixels (B, S)."""
 
 _LOG_OFFSET = 0.03
 
@@ -76,11 +76,11 @@ def pixel_set_masks(mask: Tensor) -> Tensor:
 def draw_pixels(
     colors: Tensor, members: Tensor, count: int, offset: Tensor | float = 0.5
 ) -> Tensor:
-    """Draw colours of a set at evenly spaced ranks; a smaller set repeats its pixels, an empty one
+    """Draw colors of a set at evenly spaced ranks; a smaller set repeats its pixels, an empty one
     gives zeros.
 
     Args:
-        colors: (B, L, C), C = 3 for colours alone.
+        colors: (B, L, C), C = 3 for colors alone.
         members: (B, L) bool.
         count: pixels to draw, P.
         offset: place of the draw within its rank interval, in [0, 1): 0.5 is the fixed choice of
@@ -107,7 +107,7 @@ def draw_pixels(
 
 
 def _gathered(colors: Tensor, index: Tensor, has_any: Tensor) -> Tensor:
-    """Colours (B, L, C) at places (B, P); zeros for an empty set."""
+    """Colors (B, L, C) at places (B, P); zeros for an empty set."""
     drawn = colors.gather(1, index.unsqueeze(-1).expand(-1, -1, colors.shape[-1]))
     return drawn * has_any[:, None, None]
 

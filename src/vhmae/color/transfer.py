@@ -1,4 +1,4 @@
-"""Classical colour transfer: what a method that learns nothing can do."""
+"""Classical color transfer: what a method that learns nothing can do."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def monge_kantorovich(source: Tensor, reference: Tensor) -> Tensor:
     covariance to the reference's.
 
     Args:
-        source, reference: colours (P, 3), (Q, 3) in [0, 1].
+        source, reference: colors (P, 3), (Q, 3) in [0, 1].
     Returns:
         Residual coefficients (3, AFFINE) float64 for ``transform.apply_transform``.
     """
     for colors in (source, reference):
         if colors.ndim != 2 or colors.shape[1] != 3 or len(colors) < 2:
-            raise ShapeError(f"expected at least two colours (P, 3), got {tuple(colors.shape)}")
+            raise ShapeError(f"expected at least two colors (P, 3), got {tuple(colors.shape)}")
     source, reference = source.double(), reference.double()
     covariance, wanted = torch.cov(source.T), torch.cov(reference.T)
     root, inverse_root = _matrix_power(covariance, 0.5), _matrix_power(covariance, -0.5)
@@ -38,7 +38,7 @@ def monge_kantorovich(source: Tensor, reference: Tensor) -> Tensor:
 def _check_colors(*many: np.ndarray) -> None:
     for colors in many:
         if colors.ndim != 2 or colors.shape[1] != 3 or not len(colors):
-            raise ShapeError(f"expected colours (P, 3), got {tuple(colors.shape)}")
+            raise ShapeError(f"expected colors (P, 3), got {tuple(colors.shape)}")
 
 
 def reinhard(colors: np.ndarray, source: np.ndarray, reference: np.ndarray) -> np.ndarray:

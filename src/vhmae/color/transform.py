@@ -1,4 +1,4 @@
-"""Colour transforms: polynomial maps of RGB, one for all pixels or one per cell of a grid.
+"""Color transforms: polynomial maps of RGB, one for all pixels or one per cell of a grid.
 
 A transform is a tensor of coefficients whose last two axes are (3, K): output channel by basis
 function. K = 10 is the quadratic basis (r, g, b, 1, r^2, g^2, b^2, rg, gb, br), K = 4 its affine
@@ -24,7 +24,7 @@ LUMA_NODES = 3
 
 
 def luma_of(rgb: Tensor) -> Tensor:
-    """Rec. 601's luma of colours: (..., 3) -> (...)."""
+    """Rec. 601's luma of colors: (..., 3) -> (...)."""
     return rgb @ _luma_weights(rgb.device, rgb.dtype)
 
 
@@ -46,10 +46,10 @@ def luma_basis(rgb: Tensor) -> Tensor:
 
 def nearest_transform(rgb: Tensor, basis: Tensor, ridge: float = 1e-5) -> Tensor:
     """The matrix that takes coefficients of another basis to those of the quadratic transform
-    nearest to them on some colours.
+    nearest to them on some colors.
 
     Args:
-        rgb: (B, P, 3), the colours.
+        rgb: (B, P, 3), the colors.
         basis: (B, P, K), the other basis at them.
         ridge: weight of the pull towards the identity, as for :func:`fit_transform`.
     Returns:

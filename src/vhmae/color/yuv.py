@@ -16,7 +16,7 @@ _LUMA_WEIGHTS = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722), "bt2020": (
 
 @dataclasses.dataclass(frozen=True)
 class ColorEncoding:
-    """How code values stand for colours."""
+    """How code values stand for colors."""
 
     matrix: Matrix
     full_range: bool

@@ -2,16 +2,16 @@
 
 VHMAE's Table 1 prints fMSE 325.36, MSE 43.81 over RainNet, and 186.72, 26.50 over iS2AM.
 Lu, Huang, Niu, Cong, Zhang, IJCAI 2022. A trained network for pictures,
-frozen; for each frame a look-up table from its neighbours (``neighbour_lut.py``); a small network
+frozen; for each frame a look-up table from its neighbors (``neighbor_lut.py``); a small network
 that makes one picture of both.
 As in the released code: the composite enters the last blend in [0, 1], all else normalised.
 Differs from the publication: the rate falls by epochs, not by iterations (the released loop takes
 its steps at 105 and 115 *iterations*, which leaves the small network nearly untrained); the
-recipes train at 1e-3 in the place of 1e-5, and in clips of 8 frames, so that at most 7 neighbours
+recipes train at 1e-3 in the place of 1e-5, and in clips of 8 frames, so that at most 7 neighbors
 vote there in the place of 16 (a longer clip that is harmonized has its 16); frames without
 foreground count as having one pixel of it in the loss; crops and
 flips are the house's own. Not stated: what the set of
-neighbours is at the ends of a clip (here it is cut off), and the values that the error is taken in
+neighbors is at the ends of a clip (here it is cut off), and the values that the error is taken in
 (here normalised ones, as the network's).
 Letters: B batch, T frames, F = B * T, C features, H and W rows and columns.
 """
@@ -34,7 +34,7 @@ from vhmae.comparators.comparator import (
     check_clip,
 )
 from vhmae.comparators.losses import foreground_normalized_mse
-from vhmae.comparators.neighbour_lut import of_neighbours
+from vhmae.comparators.neighbor_lut import of_neighbors
 
 SCHEDULE = Schedule(
     optimizer="adamw",
@@ -55,7 +55,7 @@ class Prepared:
     features: Tensor
     """(F, C, rows, columns): what stands before its last layer."""
     looked_up: Tensor
-    """(F, 3, H, W) in [0, 1]: what the neighbours' tables say."""
+    """(F, 3, H, W) in [0, 1]: what the neighbors' tables say."""
 
     def split(self, size: int) -> list[Prepared]:
         """In parts of so many frames."""
@@ -90,7 +90,7 @@ class Refinement(nn.Module):
 
 
 class Co2Net(Comparator):
-    """Tables from neighbours over a frozen network for pictures, and a refinement."""
+    """Tables from neighbors over a frozen network for pictures, and a refinement."""
 
     def __init__(self, backbone: FrameComparator) -> None:
         super().__init__()
@@ -115,7 +115,7 @@ class Co2Net(Comparator):
         drawn = torch.cat([part.frames for part in parts])
         answers = blend(drawn, frames, cover).clamp(0.0, 1.0)
         clips = zip(composite, answers.reshape(composite.shape), mask, strict=True)
-        looked_up = torch.cat([of_neighbours(*clip) for clip in clips])
+        looked_up = torch.cat([of_neighbors(*clip) for clip in clips])
         return Prepared(answers, torch.cat([part.features for part in parts]), looked_up)
 
     def refine(self, prepared: Prepared, composite: Tensor, mask: Tensor) -> Tensor:

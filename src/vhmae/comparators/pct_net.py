@@ -1,7 +1,7 @@
 """PCT-Net: Pixel-wise Color Transformation (not in VHMAE's Table 1; strong and cheap).
 
 Guerreiro, Nakazawa, Stenger, CVPR 2023, the CNN variant: iS2AM's trunk
-says an affine map of colours for each pixel of a small picture; the maps are enlarged and applied
+says an affine map of colors for each pixel of a small picture; the maps are enlarged and applied
 to the composite at its full size.
 Differs from the publication: the contrastive style loss (weight 0.01) is left out, since its VGG16
 weights are not to be had here; the least area of the loss shrinks with the frame; crops and flips
@@ -61,7 +61,7 @@ class PctPrediction(FramePrediction):
 
 
 class PctNet(FrameComparator):
-    """PCT-Net (CNN): an affine map of colours a pixel."""
+    """PCT-Net (CNN): an affine map of colors a pixel."""
 
     value_scale = IMAGENET
     takes_any_size = True
@@ -113,7 +113,7 @@ def _enlarged(maps: Tensor, frames: Tensor) -> Tensor:
 
 
 def apply_maps(values: Tensor, maps: Tensor) -> Tensor:
-    """Apply an affine map of colours to each pixel.
+    """Apply an affine map of colors to each pixel.
 
     Args:
         values: (F, 3, H, W).

@@ -43,7 +43,7 @@ class Rain(nn.Module):
 
         Args:
             features: (F, C, H, W).
-            mask: (F, 1, any, any), 1 = foreground; resized by nearest neighbour.
+            mask: (F, 1, any, any), 1 = foreground; resized by nearest neighbor.
         """
         inside = functional.interpolate(mask, features.shape[-2:], mode="nearest")
         outside = 1.0 - inside

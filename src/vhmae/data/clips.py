@@ -325,7 +325,7 @@ class Pack:
         return part
 
     def with_regions(self) -> Pack:
-        """The pack with regions of like colour in the place of label maps that are missing."""
+        """The pack with regions of like color in the place of label maps that are missing."""
         labels = [
             stored
             if len(stored)
@@ -367,7 +367,7 @@ class Pack:
 
 
 def regions_of(picture: Frame) -> Codes:
-    """Divide a picture (H, W, 3) uint8 RGB into connected regions of like colour: labels 1.. up to
+    """Divide a picture (H, W, 3) uint8 RGB into connected regions of like color: labels 1.. up to
     255, (H, W) uint8, no pixel without.
 
     K-means over CIELAB and place, then connected pieces; pieces under 1 % of the picture go to the
@@ -376,7 +376,7 @@ def regions_of(picture: Frame) -> Codes:
     height, width = picture.shape[:2]
     lab = cv2.cvtColor(cv2.GaussianBlur(picture, (5, 5), 0), cv2.COLOR_RGB2LAB).astype(np.float32)
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float32)
-    # As far across half of the picture as between colours that nobody would call alike.
+    # As far across half of the picture as between colors that nobody would call alike.
     place = np.stack([rows, columns], axis=-1) * (REGION_REACH / max(height, width))
     values = np.concatenate([lab, place], axis=-1).reshape(-1, 5)
     cv2.setRNGSeed(0)  # a picture has the same regions every time

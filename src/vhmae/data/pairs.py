@@ -1,7 +1,7 @@
 """Composites with their answers as others have made them: HYouTube, iHarmony4, any list of three
 files.
 
-A sample is a frame with its neighbours (Fig. 3), read from the disk when it is drawn. Letters: T
+A sample is a frame with its neighbors (Fig. 3), read from the disk when it is drawn. Letters: T
 frames, S side of the square frames.
 """
 
@@ -36,7 +36,7 @@ class PairedClip:
 
 @dataclasses.dataclass(frozen=True)
 class PairWindow:
-    """A frame with its neighbours."""
+    """A frame with its neighbors."""
 
     composite: NDArray[np.uint8]
     """(T, S, S, 3) RGB."""

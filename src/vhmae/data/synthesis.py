@@ -3,7 +3,7 @@
 
 target = A(frame); composite = B(frame) inside the mask, A(frame) outside. HYouTube's way (one look)
 is A = identity. A *scene* is what stands before the looks: a crop of real frames, the region that B
-will recolour, and the mask that the network is given (moved by a few pixels, as mattes in practice
+will recolor, and the mask that the network is given (moved by a few pixels, as mattes in practice
 are). Scenes are cut with OpenCV by the loader; looks are applied in batches wherever the model
 trains.
 """
@@ -99,7 +99,7 @@ class Scene:
     frames: Frames
     """(T, S, S, 3) uint8 RGB."""
     region: Mask
-    """(T, S, S) bool: what B recolours."""
+    """(T, S, S) bool: what B recolors."""
     mask: Mask
     """(T, S, S) bool: what the network is told."""
     source: int = 0
@@ -218,7 +218,7 @@ class SceneSampler:
         if present[0] == 0:  # labelled objects on an unlabelled rest
             take = 1 if rng.random() < 0.7 else int(rng.integers(1, len(objects) + 1))
             return np.isin(labels, rng.choice(objects, take, replace=False))
-        return _neighbouring_regions(rng, labels, objects)
+        return _neighboring_regions(rng, labels, objects)
 
     def _cut(
         self, rng: np.random.Generator, pictures: list[Array], masks: list[Array], size: int
@@ -311,7 +311,7 @@ def _random_blob(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
     return mask > 0
 
 
-def _neighbouring_regions(rng: np.random.Generator, labels: Array, present: Array) -> Array:
+def _neighboring_regions(rng: np.random.Generator, labels: Array, present: Array) -> Array:
     """A union of regions that touch, up to a share drawn at random."""
     wanted = float(rng.uniform(0.05, 0.5)) * labels.size
     mask = labels == rng.choice(present)
@@ -338,7 +338,7 @@ class TrainingBatch:
     mask: Tensor
     """(B, T, 1, S, S) bool: what the network is told."""
     region: Tensor
-    """(B, T, 1, S, S) bool: what was recoloured; the loss is taken here."""
+    """(B, T, 1, S, S) bool: what was recolored; the loss is taken here."""
     source: Tensor
     """(B,) int64: numbers of the sources."""
 

@@ -40,7 +40,7 @@ class Estimator:
             shot: number of the shot that the key frames are of.
             key_frames: a window of them, at most as many as the network sees at once.
             wanted: the places in the window of those whose estimates are returned.
-            sets: the colours of the whole shot, where it has been surveyed.
+            sets: the colors of the whole shot, where it has been surveyed.
             fill: repeat the last key frame where the window is not full.
         """
         if not key_frames:
@@ -55,7 +55,7 @@ class Estimator:
 
 
 def _changes(answer: Answer) -> list[FrameTransform] | list[PixelChange]:
-    """What the network says of each frame of a window: colour maps where it has them, or what it
+    """What the network says of each frame of a window: color maps where it has them, or what it
     makes of the pixels seen."""
     if answer.overall is not None and answer.local is not None:
         return [FrameTransform(answer.overall, local) for local in answer.local]
@@ -68,7 +68,7 @@ def share_kept(squared: float, caution: float) -> float:
     ``caution`` levels.
 
     Args:
-        squared: its mean square inside the mask, colours in [0, 1].
+        squared: its mean square inside the mask, colors in [0, 1].
     """
     levels = squared * 255.0**2
     return levels / (levels + caution**2) if levels + caution**2 > 0.0 else 1.0

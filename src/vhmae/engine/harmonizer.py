@@ -107,7 +107,7 @@ class Harmonizer(Stepping):
                 background (files can be read ahead); without it such frames stay untouched.
             reference: (H, W, 3) float32 RGB in [0, 1]: a picture to harmonize to, in the place of
                 the composite's background.
-            keep: what of the foreground's colours is left as it is.
+            keep: what of the foreground's colors is left as it is.
             skin: pull the hue of the foreground's skin towards hues that skin has.
             move: who moves, as :meth:`Move.parse` takes it; ``behind`` then harmonizes the
                 background. :meth:`step`, :meth:`flush`, :meth:`harmonize` and :meth:`guide` are of
@@ -133,7 +133,7 @@ class Harmonizer(Stepping):
         self.strength = strength * (self.move.foreground or 1.0)
         self.keep = settings.keep
         self.skin = skin
-        # Colour maps hold between key frames; drawn pixels belong to one frame alone.
+        # Color maps hold between key frames; drawn pixels belong to one frame alone.
         holds = self.network.holds_between_key_frames
         self.stride = STRIDES[quality] if holds else 1
         self.overlapping = windows == "overlapping" or (windows == "auto" and not holds)
@@ -493,7 +493,7 @@ class Harmonizer(Stepping):
         return [estimate for estimate in self._estimates if estimate.shot == shot]
 
     def _is_estimated(self, estimates: list[Estimate], index: int) -> bool:
-        """Whether the estimates say what is to be done to a frame: any colour map does, a drawing
+        """Whether the estimates say what is to be done to a frame: any color map does, a drawing
         is of its own frame."""
         if self.network.holds_between_key_frames:
             return bool(estimates)

@@ -28,7 +28,7 @@ def compiled(function: Any) -> Any:
 def _decode(
     y: Array, u: Array, v: Array, a: float, b: float, c: float, offset: float, out: Array
 ) -> None:
-    """One channel of a row of colours, clipped to [0, 1]."""
+    """One channel of a row of colors, clipped to [0, 1]."""
     for x in range(len(out)):
         value = a * np.float32(y[x]) + b * np.float32(u[x]) + c * np.float32(v[x]) + offset
         out[x] = min(max(value, np.float32(0.0)), np.float32(1.0))
@@ -69,7 +69,7 @@ def _quadratic(
 
 @compiled
 def _blend(color: Array, cover: Array, out: Array) -> float:
-    """Turn a change into that of the clipped colour under the matte; returns the sum of its
+    """Turn a change into that of the clipped color under the matte; returns the sum of its
     absolute values."""
     total = np.float32(0.0)
     for x in range(len(out)):

@@ -15,7 +15,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a network says of a window of T frames: colour maps, or the pixels that it draws."""
+    """What a network says of a window of T frames: color maps, or the pixels that it draws."""
 
     overall: ColorMap | None
     """(3, 10) float32: the residual map of the whole foreground; None where pixels are drawn."""
@@ -24,7 +24,7 @@ class Answer:
     drawn: PixelSteps | None
     """(T, S, S, 3) float32: what is drawn minus the composite; None where there are maps."""
     squared: float
-    """Mean squared change of colour inside the mask, colours in [0, 1]."""
+    """Mean squared change of color inside the mask, colors in [0, 1]."""
 
 
 @runtime_checkable
@@ -47,7 +47,7 @@ class WindowNetwork(Protocol):
 
     @property
     def holds_between_key_frames(self) -> bool:
-        """Whether its changes are colour maps, which hold between the frames that it sees."""
+        """Whether its changes are color maps, which hold between the frames that it sees."""
 
     @property
     def usual_caution(self) -> float:
@@ -60,7 +60,7 @@ class WindowNetwork(Protocol):
         Args:
             frames: (T, S, S, 3) float32 RGB in [0, 1], S the network's own size.
             masks: (T, S, S) bool, True = foreground.
-            sets: the colours of the whole shot, where it has been surveyed.
+            sets: the colors of the whole shot, where it has been surveyed.
         """
 
     def digest(self) -> str:

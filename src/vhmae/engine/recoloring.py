@@ -40,7 +40,7 @@ def recolor_rows(
     limit: float,
     moved: Numbers,
 ) -> tuple[float, float]:
-    """Recolour the box of a frame whose corner is (top, left), in place.
+    """Recolor the box of a frame whose corner is (top, left), in place.
 
     Args:
         luma: (H, W) uint8 or uint16: the whole plane; written in the box.
@@ -58,7 +58,7 @@ def recolor_rows(
     All arrays are in C order.
 
     Returns:
-        The sum of absolute changes of colour, and of the matte, over the box.
+        The sum of absolute changes of color, and of the matte, over the box.
     """
     height, width = cover.shape
     room, sums = np.empty((7, width), np.float32), np.empty(2)

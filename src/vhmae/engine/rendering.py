@@ -1,7 +1,7 @@
 """Transforms applied to full-size frames: once, inside the matte's box, as a change that is added
 to what was there.
 
-Colour maps take the compiled way (``kernels``); ``plain=True`` is the slow reference, written as
+Color maps take the compiled way (``kernels``); ``plain=True`` is the slow reference, written as
 the equations stand.
 """
 
@@ -47,13 +47,13 @@ class RgbChange(Protocol):
     """What is to be done to RGB values, of whatever frame they are."""
 
     def change(self, rgb: Planes, box: Box, height: int, width: int) -> PlaneSteps:
-        """The change to the colours of a box of a frame.
+        """The change to the colors of a box of a frame.
 
         Args:
             rgb: (3, h, w) float32 in [0, 1], the box's pixels.
             height, width: of the whole frame.
         Returns:
-            (3, h, w) float32: the new colours, clipped to [0, 1], minus ``rgb``.
+            (3, h, w) float32: the new colors, clipped to [0, 1], minus ``rgb``.
         """
 
     def scaled(self, strength: float) -> RgbChange:
@@ -61,7 +61,7 @@ class RgbChange(Protocol):
 
 
 class ColorChange(RgbChange, Protocol):
-    """What is to be done to the colours of one frame."""
+    """What is to be done to the colors of one frame."""
 
     def scaled(self, strength: float) -> ColorChange:
         """The change that goes a part of the way."""
@@ -72,7 +72,7 @@ class ColorChange(RgbChange, Protocol):
         Args:
             cover: (h, w) float32, the matte in the box.
         Returns:
-            The sums of the absolute changes of colour and of the matte.
+            The sums of the absolute changes of color and of the matte.
         """
 
 
@@ -90,7 +90,7 @@ class Released(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class FrameTransform:
-    """Colour maps, as the photometric head says them: detail stays, whatever the frame's size."""
+    """Color maps, as the photometric head says them: detail stays, whatever the frame's size."""
 
     overall: ColorMap
     """(3, 10) float32: residual map of the whole foreground, over the basis of
@@ -197,7 +197,7 @@ class PixelChange:
 class KeepingChange:
     """A change that leaves luma, hue or saturation of each pixel as they are.
 
-    A colour is its luma and, in the plane of equal luma, a vector whose direction is the hue and
+    A color is its luma and, in the plane of equal luma, a vector whose direction is the hue and
     whose length the saturation.
     """
 

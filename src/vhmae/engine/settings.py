@@ -41,9 +41,9 @@ class HarmonizerSettings:
     windows: Windows = "auto"
     """How key frames are gathered for the network: disjoint asks once for each; overlapping puts
     each in the middle of its window (Fig. 3), at so many times the cost; auto is overlapping for
-    drawn pixels, disjoint for colour maps."""
+    drawn pixels, disjoint for color maps."""
     keep: tuple[Kept, ...] = option((), metavar="hue,luma,saturation")
-    """What of the foreground's colours stays as it is."""
+    """What of the foreground's colors stays as it is."""
     skin: bool = False
     """Pull the hue of skin in the foreground weakly towards hues that skin has; on portraits whose
     truth is known this did not help (docs/decisions.md)."""

@@ -32,7 +32,7 @@ class Surveyed(Protocol):
 @dataclasses.dataclass(frozen=True)
 class ShotSurvey:
     """One shot of a survey, for a stream that begins in the midst of it: whatever the shot is
-    numbered there, its colours are these."""
+    numbered there, its colors are these."""
 
     sets: ReadSets | None
 
@@ -41,7 +41,7 @@ class ShotSurvey:
 
 
 class Survey:
-    """The colours of every shot of a stream, drawn from frames spread over it; shots are numbered
+    """The colors of every shot of a stream, drawn from frames spread over it; shots are numbered
     as the harmonizer numbers them."""
 
     def __init__(

@@ -90,7 +90,7 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConstantJob:
-    """A colour map to fit that never looks at the background."""
+    """A color map to fit that never looks at the background."""
 
     data: Path = option(metavar="DIR")
     """A set of training composites."""

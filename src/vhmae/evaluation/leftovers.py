@@ -47,7 +47,7 @@ DISK_RADIUS = 3
 
 @dataclasses.dataclass(frozen=True)
 class Leftover:
-    """A composite with its answer and its truth; colours are sRGB-encoded float64 in [0, 1]."""
+    """A composite with its answer and its truth; colors are sRGB-encoded float64 in [0, 1]."""
 
     name: str
     video: str
@@ -58,10 +58,10 @@ class Leftover:
     target: Colors
     """(P, 3)."""
     places: Numbers
-    """(Q, 3, 3): for places of the foreground, the colour of the composite, of the answer and of
+    """(Q, 3, 3): for places of the foreground, the color of the composite, of the answer and of
     the target."""
     background: Colors
-    """(B, 3): the composite's colours at places of the background."""
+    """(B, 3): the composite's colors at places of the background."""
     overall: ColorMap
     """(3, 10): the answer's overall map, mean over the frames."""
 

@@ -112,7 +112,7 @@ def temporal_loss(clip: Frames, target: Frames, mask: Mask) -> float:
     pairs of frames.
 
     w = warp(mask) * consistent * mean_c exp(-|warp(target_t) - target_t+1|), TL = 255^2 sum w^2
-    (warp(clip_t) - clip_t+1)^2 / sum w with colours in [0, 1] and the mean over channels; the flow
+    (warp(clip_t) - clip_t+1)^2 / sum w with colors in [0, 1] and the mean over channels; the flow
     leads from the target's frame t+1 to t, and a pixel is consistent where the flow back returns to
     it within a pixel. Published values use FlowNet2: they are not comparable. NaN without two
     frames of foreground.

@@ -17,7 +17,7 @@ from vhmae.video.labels import write_label
 CELL_HEIGHT = 240
 GAP = 6
 LOUDEST_LEVELS = 64.0
-"""Errors of this size, in levels of 255, have the last colour of the map."""
+"""Errors of this size, in levels of 255, have the last color of the map."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Cdl:
 
 
 def _apply(rgb: Array, numbers: Array) -> Array:
-    """Colours graded by slope, offset, power and saturation in a row (10,)."""
+    """Colors graded by slope, offset, power and saturation in a row (10,)."""
     slope, offset, power = numbers[:9].reshape(3, 3)
     lit = np.clip(rgb * slope + offset, 0.0, 1.0)
     # Black stays black, whatever its power; in a fit, its logarithm is to be finite.

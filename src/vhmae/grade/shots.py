@@ -1,7 +1,7 @@
-"""What harmonizing does to the colours of each shot: pixels before and after, and the colour map
+"""What harmonizing does to the colors of each shot: pixels before and after, and the color map
 that comes nearest.
 
-A grade is one map of colours for the whole foreground, so the part of a change that differs from
+A grade is one map of colors for the whole foreground, so the part of a change that differs from
 place to place is lost: how much that is, is measured on the pixels themselves. Letters: P pixels.
 """
 
@@ -55,7 +55,7 @@ MOST_MEASURED = 8192
 
 @dataclasses.dataclass(frozen=True)
 class KeyMap:
-    """The colour map around a frame."""
+    """The color map around a frame."""
 
     index: int
     """Number of the frame in the video."""
@@ -86,7 +86,7 @@ class ShotGrade:
     """What the file's values stand for, which suites grade; ``before`` and ``after`` are shown."""
 
     def values(self, pixels: Colors) -> Colors:
-        """Shown colours (P, 3) as the file has them."""
+        """Shown colors (P, 3) as the file has them."""
         return self._converted(pixels, None, self.space)
 
     def shown(self, values: Colors) -> Colors:

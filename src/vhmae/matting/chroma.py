@@ -1,4 +1,4 @@
-"""Green and blue screens: a colour-difference key with a screen colour that may differ from place
+"""Green and blue screens: a color-difference key with a screen color that may differ from place
 to place."""
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ STRETCH = (0.04, 0.96)
 DARK = 0.04
 """Mean of a frame, of 1, that is faded out: nothing is cut out of it."""
 SMALL = 8
-"""The screen's colour is blurred at this fraction of the size."""
+"""The screen's color is blurred at this fraction of the size."""
 
 
 class ChromaKey(MatteMaker):
-    """Keys out a green or blue screen, and takes its colour out of the edges."""
+    """Keys out a green or blue screen, and takes its color out of the edges."""
 
     def __init__(
         self, key: str = "auto", garbage: UnitMatte | None = None, despill: bool = True
@@ -97,11 +97,11 @@ class ChromaKey(MatteMaker):
         shown = ", ".join(f"{value:.0f}" for value in _border_color(frame))
         self.complaint = (
             self.complaint
-            or f"no green or blue screen is to be seen (the border's colour is {shown}); {advice}"
+            or f"no green or blue screen is to be seen (the border's color is {shown}); {advice}"
         )
 
     def _difference(self, image: Array) -> Array:
-        """How much of the key colour a pixel has beyond the others: (H, W)."""
+        """How much of the key color a pixel has beyond the others: (H, W)."""
         others = [channel for channel in range(3) if channel != self._channel]
         return image[..., self._channel] - np.maximum(image[..., others[0]], image[..., others[1]])
 
@@ -127,7 +127,7 @@ class ChromaKey(MatteMaker):
 
 
 def _border_color(frame: Frame) -> Array:
-    """The usual colour along the borders, (3,) in levels."""
+    """The usual color along the borders, (3,) in levels."""
     height, width = frame.shape[:2]
     rows, columns = max(1, round(height * BORDER_SHARE)), max(1, round(width * BORDER_SHARE))
     # The lower border seldom shows the screen: people stand there.
@@ -145,7 +145,7 @@ def _key_channel(frame: Frame) -> int | None:
 
 
 def _screen(image: Array, difference: Array) -> Array | None:
-    """The screen's colour at every place, seen or not: (H, W, 3); None where there is no screen."""
+    """The screen's color at every place, seen or not: (H, W, 3); None where there is no screen."""
     shown = difference[difference > 0.02]
     sure = (
         difference > SURE * np.percentile(shown, 60)

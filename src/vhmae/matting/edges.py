@@ -1,4 +1,4 @@
-"""What happens at the edge of a matte: colours without what was behind, edges that follow the
+"""What happens at the edge of a matte: colors without what was behind, edges that follow the
 picture, the largest part alone."""
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ GUIDED_RADIUS, GUIDED_EPSILON = 8, 1e-4
 
 
 def foreground_colors(frame: Frame, matte: UnitMatte) -> Frame:
-    """Estimate foreground colours at soft edges (blur fusion, Forte 2021: a wide pass, then a
+    """Estimate foreground colors at soft edges (blur fusion, Forte 2021: a wide pass, then a
     narrow one).
 
     Args:
         frame: (H, W, 3) uint8 RGB.
         matte: (H, W) float32 in [0, 1].
     Returns:
-        (H, W, 3) uint8: the frame itself where the matte is 0 or 1, except for colours that run out
+        (H, W, 3) uint8: the frame itself where the matte is 0 or 1, except for colors that run out
             from there.
     """
     box = _box_around(matte)

@@ -21,7 +21,7 @@ class MatteJob:
     output: Path | None = option(None, flag="-o/--output", metavar="MATTE")
     """Video (.mkv is exact) or pictures (matte.%04d.png)."""
     foreground: Path | None = option(None, metavar="FILE")
-    """The foreground with alpha and its own colours at the edge: .mov, .webm, .mkv or .png
+    """The foreground with alpha and its own colors at the edge: .mov, .webm, .mkv or .png
     pictures."""
     way: Way = option(flag="--with")
     """People: rvm; any object: salient; screens: chroma."""
@@ -40,7 +40,7 @@ class MatteJob:
     )
     """salient: the median of five frames that are brought over each other."""
     key: Key = option("auto", ways=("chroma",))
-    """chroma: the screen's colour."""
+    """chroma: the screen's color."""
     garbage: Path | None = option(None, metavar="PICTURE", ways=("chroma",))
     """chroma: white where nothing is to be kept."""
     despill: bool = option(

@@ -33,6 +33,6 @@ class MatteMaker(abc.ABC):
         """
 
     def colors(self, frame: Frame, matte: UnitMatte) -> Frame:
-        """The foreground's own colours where it mixes with what was behind it: (H, W, 3) uint8 RGB,
+        """The foreground's own colors where it mixes with what was behind it: (H, W, 3) uint8 RGB,
         straight."""
         return foreground_colors(frame, matte)

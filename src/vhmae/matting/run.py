@@ -175,7 +175,7 @@ def _cut_out_shot(job: MatteJob, maker: MatteMaker, shot: Iterator[TimedFrame]) 
         timed, rgb, turned = waiting.popleft()
         matte = largest_part(made) if job.keep_largest else made
         matte = refined(rgb, matte) if job.refine else matte
-        # Now: a maker knows the colours behind this frame until it goes on to the next.
+        # Now: a maker knows the colors behind this frame until it goes on to the next.
         colors = maker.colors(rgb, matte) if job.foreground is not None else None
         yield CutOut(
             timed, upright(matte, -turned), None if colors is None else upright(colors, -turned)
@@ -380,7 +380,7 @@ def _matte_writer(output: Path, info: VideoInfo) -> FrameWriter:
 
 
 def _layer_info(info: VideoInfo) -> VideoInfo:
-    # "rawvideo": its colours are new ones, not those of the file with changes.
+    # "rawvideo": its colors are new ones, not those of the file with changes.
     return dataclasses.replace(
         info,
         codec="rawvideo",

@@ -58,7 +58,7 @@ class LookConfig:
     basis: Basis = "quadratic"
     """What the members answer in: the ten terms of the transform, or affine maps at three levels of
     luma with straight lines between, told as the transform nearest to them on the foreground's
-    colours (docs/decisions.md, "Affine along luma")."""
+    colors (docs/decisions.md, "Affine along luma")."""
     background: bool = True
     """False hides the background and its ring: what can be told of a foreground alone, for
     comparisons."""

@@ -4,7 +4,7 @@ A graph is the whole answer of a window of any weights of an architecture. It ta
 
 - ``frames`` (B, T, 3, S, S) float32 in [0, 1] and ``masks`` (B, T, 1, S, S) bool,
 - where there is a look path: ``surveyed`` () bool, and what is read then in the place of the
-  window's own colours: one (B, P, 3) float32 a pixel set of ``color.pixels.SETS``, by its name, and
+  window's own colors: one (B, P, 3) float32 a pixel set of ``color.pixels.SETS``, by its name, and
   their ``shares`` (B, 4),
 
 and gives ``overall`` (B, 3, 10) and ``local`` (B, T, N, N, 3, 4), or ``drawn`` (B, T, 3, S, S),

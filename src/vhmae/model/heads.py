@@ -72,7 +72,7 @@ class Drawing(Change):
     """(B, L, 3 P P)."""
     patch_size: int
     overall: Tensor
-    """(B, 3, QUADRATIC): added to what is drawn, as a change of the composite's colours."""
+    """(B, 3, QUADRATIC): added to what is drawn, as a change of the composite's colors."""
 
     def apply(self, frames: Tensor) -> Tensor:
         """Draw the frames (B, T, 3, H, W) that the network saw; not clipped."""

@@ -2,10 +2,10 @@
 under.
 
 Statistics tell that two sides differ, not whether they should: a red car before a green wall, or
-grey cast red. Where the same stuff stands on both sides, the difference of its colours *is* the
+grey cast red. Where the same stuff stands on both sides, the difference of its colors *is* the
 difference of the looks. A small convolutional encoder, trained to give a place one feature under
 every look (contrastive, InfoNCE), finds for places of the foreground the most alike places of the
-background; the look path reads their colours in pairs, and weighs them by attention
+background; the look path reads their colors in pairs, and weighs them by attention
 (docs/decisions.md, "Likes").
 
 Letters: B batch, T frames, C cells of a window, K read foreground cells, N likes of each, D
@@ -33,7 +33,7 @@ NO_LIKE = -1.0
 """Likeness where a window has no background left."""
 _LOG_OFFSET = 0.03
 _NEARBY = 5
-"""Side in cells of the surroundings whose mean colour is taken off."""
+"""Side in cells of the surroundings whose mean color is taken off."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Likes:
     """Places of the foreground with their likes in the background."""
 
     foreground: Tensor
-    """(B, K, 3): mean colours of the foreground cells in [0, 1]; zero where there is none."""
+    """(B, K, 3): mean colors of the foreground cells in [0, 1]; zero where there is none."""
     background: Tensor
-    """(B, K, N, 3): mean colours of the background cells most alike."""
+    """(B, K, N, 3): mean colors of the background cells most alike."""
     likeness: Tensor
     """(B, K, N): cosine of the features, most alike first; ``NO_LIKE`` where there is none."""
 
@@ -106,7 +106,7 @@ class _Block(nn.Module):
 
 
 def cells_of(values: Tensor, cover: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean colours of the covered part of cells, and how far each is covered.
+    """Mean colors of the covered part of cells, and how far each is covered.
 
     Args:
         values: (B, T, 3, H, W).
@@ -169,7 +169,7 @@ def _repeated(values: Tensor, count: int) -> Tensor:
 
 
 PAIR = 11
-"""Numbers that describe a pair: both colours, their ratio's logarithm, the likeness, whether there
+"""Numbers that describe a pair: both colors, their ratio's logarithm, the likeness, whether there
 is one."""
 
 

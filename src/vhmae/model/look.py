@@ -1,7 +1,7 @@
-"""The look path: from colour statistics of both sides of the mask to a global colour transform.
+"""The look path: from color statistics of both sides of the mask to a global color transform.
 
 The tokens of Fig. 3 see content; whether a foreground fits its background is told first of all by
-the colours of both (docs/decisions.md, "look path"). Several small networks ("members") read the
+the colors of both (docs/decisions.md, "look path"). Several small networks ("members") read the
 statistics of the four pixel sets; the mean of their answers is the global transform, their hidden
 features join the mask tokens and the decoder.
 Letters: B batch, M members, F features.
@@ -152,7 +152,7 @@ class LookPath(nn.Module):
             mask: (B, T, 1, H, W) bool.
             jitter: (B, sum(statistics.PIXELS)) in [0, 1): random places for the drawn pixels
                 (training).
-            sets: read in the place of the window's own colours: those of a whole shot.
+            sets: read in the place of the window's own colors: those of a whole shot.
             source: (B,) numbers of the scenes' sources: the member that has not seen them answers
                 alone (training).
             surveyed: () bool: whether ``sets`` are read, where a graph is recorded that does

@@ -99,11 +99,11 @@ def patch_balancing_loss(
     target: Tensor | None = None,
     reduction: Reduction = "mean",
 ) -> Tensor:
-    """Penalise differences between neighbouring pixels (Patch Balancing Loss, Eq. 4-5).
+    """Penalise differences between neighboring pixels (Patch Balancing Loss, Eq. 4-5).
 
     Args:
         harmonized: (B, T, 3, H, W) in [0, 1], background pasted back.
-        variant: ``total`` is the paper's, over all neighbours; ``border`` counts pairs across patch
+        variant: ``total`` is the paper's, over all neighbors; ``border`` counts pairs across patch
             borders only;
             ``target`` takes the difference to the target's gradients, so that texture costs
             nothing.

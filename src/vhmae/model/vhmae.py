@@ -176,7 +176,7 @@ class VHMAE(nn.Module):
                 1) (training only).
             source: (B,) numbers of the scenes' sources: the look path's member that has not seen
                 them answers alone (training only).
-            sets: what the look path reads in the place of the window's own colours: those of a
+            sets: what the look path reads in the place of the window's own colors: those of a
                 whole shot.
             masking_seed: of the maskings that draw; the same seed hides the same tokens.
             masked: (B, L) bool, tokens that were drawn to be hidden for these very windows: rows of
@@ -250,7 +250,7 @@ class VHMAE(nn.Module):
 
         Args:
             likes: those that :meth:`predict` found, where the path reads any: what is alike stays
-                so, whatever its colour.
+                so, whatever its color.
         """
         maps, path = change.maps(), self.look_path
         if maps is None or path is None or path.config.again == 0.0:

@@ -25,12 +25,12 @@ def answer_window(
     Args:
         frames: (B, T, 3, S, S) in [0, 1].
         masks: (B, T, 1, S, S) bool, True = foreground.
-        sets: what the look path reads in the place of the window's own colours: those of a whole
+        sets: what the look path reads in the place of the window's own colors: those of a whole
             shot.
         surveyed: () bool: whether ``sets`` are read, where a graph is recorded that does either;
             None reads them where there are any.
     Returns:
-        The change, and the mean squared change of colour inside the mask (B,), colours in [0, 1].
+        The change, and the mean squared change of color inside the mask (B,), colors in [0, 1].
     """
     predicted = model.predict(frames, masks, sets=sets, surveyed=surveyed)
     likes = None if predicted.look is None else predicted.look.likes
@@ -50,7 +50,7 @@ def answer_window(
 
 
 def squared_change(change: Tensor, mask: Tensor) -> Tensor:
-    """The mean squared change of colour inside a mask.
+    """The mean squared change of color inside a mask.
 
     Args:
         change: (B, T, 3, H, W) in units of [0, 1].

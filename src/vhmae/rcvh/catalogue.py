@@ -307,7 +307,7 @@ def _is_hard(matte: Path) -> bool:
 
 
 def fingerprint(frame: Frame) -> int:
-    """64 bits that stay alike when a picture is scaled or encoded anew: which of two neighbours is
+    """64 bits that stay alike when a picture is scaled or encoded anew: which of two neighbors is
     brighter (dHash)."""
     small = cv2.resize(
         cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (9, 8), interpolation=cv2.INTER_AREA
@@ -333,7 +333,7 @@ def _alike(one: RawClip, other: RawClip) -> bool:
     if one.sha256 == other.sha256:
         return True
     if one.raw == other.raw or len(one.prints) != len(other.prints):
-        return False  # neighbours in one file look alike and are of one source anyway
+        return False  # neighbors in one file look alike and are of one source anyway
     return (
         float(np.mean([(a ^ b).bit_count() for a, b in zip(one.prints, other.prints, strict=True)]))
         <= SAME_BITS

@@ -1,5 +1,5 @@
 """One composite: a foreground laid over a background of another source, with no change of
-colour."""
+color."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def lay(
     """Lay a foreground (h, w, 4) uint8, straight alpha, over a background; returns the composite
     and its matte."""
     alpha = layer[..., 3].astype(np.float32) / np.float32(255.0)
-    # Premultiplied: no colour from outside the subject leaks in when it is resized.
+    # Premultiplied: no color from outside the subject leaks in when it is resized.
     premultiplied = np.dstack([layer[..., :3].astype(np.float32) * alpha[..., None], alpha])
     moved = warp_layer(premultiplied, matrix, scale, size)
     moved = cv2.GaussianBlur(moved, (0, 0), FEATHER, borderType=cv2.BORDER_REPLICATE)

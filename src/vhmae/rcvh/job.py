@@ -28,7 +28,7 @@ class Footage:
     weights: Path | None = option(None, metavar="FILE", ways=("rvm", "salient"))
     """rvm, salient: the network's .onnx file (VHMAE_RVM, VHMAE_ISNET)."""
     key: Key = option("auto", ways=("chroma",))
-    """chroma: the screen's colour."""
+    """chroma: the screen's color."""
     seconds: tuple[float, float] = option((2.0, 4.0), metavar="LOW:HIGH", form=RANGE)
     """Length of a clip."""
     lines: int = option(480, metavar="N", form=POSITIVE)

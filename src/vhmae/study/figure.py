@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from vhmae.errors import counted
 
 BEST, WORST = np.array([0.13, 0.35, 0.58]), np.array([0.90, 0.86, 0.78])
-"""Colours of the first and the last rank; told apart in grey too."""
+"""Colors of the first and the last rank; told apart in grey too."""
 
 
 def ordinal(rank: int) -> str:

@@ -66,8 +66,8 @@ class DataConfig:
     """What the weights say of their licence, which follows from that of the data; empty says that
     nobody stated one."""
     regions: bool = False
-    """Divide stills that have no label map into regions of like colour, and take a union of
-    neighbours as foreground; false lays random blobs over them."""
+    """Divide stills that have no label map into regions of like color, and take a union of
+    neighbors as foreground; false lays random blobs over them."""
     frames_per_video: int = 24
     """Frames that are taken of each clip, evenly spaced among those with a foreground."""
     cache: str = ""

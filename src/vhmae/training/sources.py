@@ -314,7 +314,7 @@ class LookBank:
     ) -> None:
         # (N, P, 3) uint8, the four sets side by side; then the foreground cells and their likes.
         self.pixels = pixels
-        self.region = region  # (N, P) bool: pixels that B recolours
+        self.region = region  # (N, P) bool: pixels that B recolors
         self.shares = shares  # (N, S) float32
         self.source = source  # (N,) int64, numbers of the sources
         self.likeness = likeness  # (N, K, likes) float16, or None where none are read
@@ -394,7 +394,7 @@ class DrawnLikes:
     pixels: Tensor
     """(n, K + K * likes, 3) uint8: the foreground cells, then the likes of each."""
     region: Tensor
-    """The same cells, bool: those that B recolours."""
+    """The same cells, bool: those that B recolors."""
     likeness: Tensor
     """(n, K, likes) float16."""
     layers: Tensor | None = None

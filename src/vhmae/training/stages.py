@@ -260,7 +260,7 @@ def mixed_with_pairs(
 
 
 def batch_of_pairs(windows: Sequence[PairWindow], device: torch.device) -> TrainingBatch:
-    """Windows of pairs as a batch, whose mask is the region that was recoloured."""
+    """Windows of pairs as a batch, whose mask is the region that was recolored."""
 
     def frames(name: str) -> Tensor:
         stacked = torch.from_numpy(np.stack([getattr(window, name) for window in windows])).to(

@@ -13,10 +13,10 @@ from vhmae.memory import bounded
 THUMBNAIL = (36, 64)
 """Height and width of the frames that the detector sees."""
 COLORS_MOVED = 0.05
-"""Motion within a shot moves the distribution of colours by less than this
+"""Motion within a shot moves the distribution of colors by less than this
 (docs/decisions-engine.md, "Cuts")."""
 STRUCTURE_KEPT = 0.8
-"""A flash or a fade moves colours further, but the picture stays as it was laid out."""
+"""A flash or a fade moves colors further, but the picture stays as it was laid out."""
 
 
 FLASH_FRAMES = 4
@@ -26,11 +26,11 @@ DARKER = 0.02
 DARKER_SHARE = 0.03
 """... but for so many values: what moves is in another place."""
 PLAIN = 0.004
-"""A frame whose luma deviates by less shows nothing: white, black, or any plain colour."""
+"""A frame whose luma deviates by less shows nothing: white, black, or any plain color."""
 
 
 class CutDetector:
-    """Tells whether a frame begins a new shot: other colours, laid out in another way.
+    """Tells whether a frame begins a new shot: other colors, laid out in another way.
 
     A flash, and a fade to white or black, is no shot of its own: the frame after it is compared
     with the one before it. Light that goes on everywhere and stays is a cut :data:`FLASH_FRAMES`
@@ -46,7 +46,7 @@ class CutDetector:
 
     @property
     def blinded(self) -> bool:
-        """Whether the last frame is of a flash or shows nothing: its colours say little of its
+        """Whether the last frame is of a flash or shows nothing: its colors say little of its
         shot."""
         return self._flash > 0
 

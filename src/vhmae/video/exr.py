@@ -196,7 +196,7 @@ class ExrPicture:
         whether light above 1 was cut off.
 
         Args:
-            associated: the colours were multiplied by alpha, and are divided by it first.
+            associated: the colors were multiplied by alpha, and are divided by it first.
             space: what the file's values stand for; None is linear light of its primaries.
             coded: the space of the planes, in the place of sRGB, that they hold more light in.
         """
@@ -271,7 +271,7 @@ class ExrPicture:
         (H, W, 3 or 4), or one channel alone (H, W); float32, as the file has them, nothing where it
         holds no pixels.
 
-        Its colours are R, G and B, or Y; where it has neither, its alpha alone, G alone, or its
+        Its colors are R, G and B, or Y; where it has neither, its alpha alone, G alone, or its
         first channel.
 
         Raises:

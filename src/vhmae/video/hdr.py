@@ -140,7 +140,7 @@ def read_metadata(
 
 
 def _check_base_layer(metadata: bytes, name: str) -> None:
-    """Refuse a base layer that is no picture by itself: profile 5, whose colours are ICtCp of its
+    """Refuse a base layer that is no picture by itself: profile 5, whose colors are ICtCp of its
     own."""
     if len(metadata) < 8:
         return
@@ -153,6 +153,6 @@ def _check_base_layer(metadata: bytes, name: str) -> None:
 
 def _not_without_metadata(name: str, profile: int) -> str:
     return (
-        f"{name}: is Dolby Vision profile {profile}, which shows wrong colours without its "
+        f"{name}: is Dolby Vision profile {profile}, which shows wrong colors without its "
         "metadata; convert it to HDR10 or to profile 8 first"
     )

@@ -1,7 +1,7 @@
 """Two layers composited: a foreground with a matte laid over a background, in the background's own
 planes.
 
-``out = background + alpha (foreground - background)``, added to the planes as a change of colour:
+``out = background + alpha (foreground - background)``, added to the planes as a change of color:
 where the foreground is not, the background's code values stay exactly what they were.
 """
 
@@ -34,7 +34,7 @@ FRAMES_LOOKED_AT = 12
 SOFT_PIXELS = 64
 """Pixels of a soft edge that are needed to tell."""
 ABOVE_SHARE = 0.02
-"""Of a soft edge's pixels, where a lossy codec may have lifted colours above the alpha."""
+"""Of a soft edge's pixels, where a lossy codec may have lifted colors above the alpha."""
 NOISE = 6.0 / 255.0
 TIME_TOLERANCE = 0.1
 """Of a frame of the background: layers whose times differ by less are shown together."""
@@ -184,7 +184,7 @@ class LayeredSource:
         if soft < SOFT_PIXELS or above > ABOVE_SHARE * soft:
             return None
         return (
-            f"{self.foreground.path} looks multiplied by its alpha: no colour is above it, "
+            f"{self.foreground.path} looks multiplied by its alpha: no color is above it, "
             "and black where it is nothing; where it is, pass `premultiplied`"
         )
 
@@ -273,8 +273,8 @@ class LayeredSource:
         ), cover
 
     def _in_space_of(self, back: PlanarFrame, front: PlanarFrame, cover: Array) -> Array:
-        """The foreground's colours as the background's values, multiplied by the matte: before they
-        are warped, since what is transparent has no colour to mix in."""
+        """The foreground's colors as the background's values, multiplied by the matte: before they
+        are warped, since what is transparent has no color to mix in."""
         values = front.values(Box(0, 0, front.height, front.width))
         own, space = front.encoding.space, back.encoding.space
         if own == space:
@@ -314,8 +314,8 @@ def _by_time(background: VideoInfo, foreground: VideoInfo) -> Places | None:
 
 
 def _above_alpha(front: PlanarFrame, alpha: Array, is_light: bool) -> tuple[int, int] | None:
-    """How many pixels of a layer are soft, and in how many of them a colour is above the alpha;
-    None where a colour is seen that nothing covers."""
+    """How many pixels of a layer are soft, and in how many of them a color is above the alpha;
+    None where a color is seen that nothing covers."""
     colors = front.rgb_planes(Box(0, 0, front.height, front.width)).max(axis=0)
     if is_light:
         colors = linear(colors)
@@ -330,7 +330,7 @@ def warp_layer(layer: Picture, matrix: Matrix, scale: float, size: tuple[int, in
     """Bring a layer to its place in a background; nothing where it does not reach.
 
     Args:
-        layer: (h, w) or (h, w, C) float32, colours multiplied by their alpha.
+        layer: (h, w) or (h, w, C) float32, colors multiplied by their alpha.
         matrix: (2, 3), from the centres of the layer's pixels to the background's.
         scale: pixels of the background for one of the layer's, as the matrix has it.
         size: width and height of the background.

@@ -1,5 +1,5 @@
-"""Masks that are videos of luma and chroma, as most videos are: whether they are coloured, and
-whether their colours are those of labels, which a codec has blurred."""
+"""Masks that are videos of luma and chroma, as most videos are: whether they are colored, and
+whether their colors are those of labels, which a codec has blurred."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vhmae.video.mask_meaning import MOST_COLORS
 from vhmae.video.planes import Box, PlanarFrame
 
 Tint = Literal["one", "labels", "picture"]
-"""One colour on black, which may be soft; several, each flat; or any others."""
+"""One color on black, which may be soft; several, each flat; or any others."""
 NEUTRAL = 12
 """Levels of 255 that chroma may be off where a video is grey."""
 LEAST_SHARE = 0.0005
@@ -23,18 +23,18 @@ LEAST_SHARE = 0.0005
 SIDE = 512
 """A frame is looked at on a grid of at most so many places in a row and a column."""
 NOT_BLACK = 40 / 255
-"""The brightest channel of what is a colour, and no trace of one that a codec left beside it."""
+"""The brightest channel of what is a color, and no trace of one that a codec left beside it."""
 VIVID = 0.5
-"""Of its brightest channel, so much must a colour's weakest lack: tinted white is no label."""
+"""Of its brightest channel, so much must a color's weakest lack: tinted white is no label."""
 MOST = 0.9
 """So much of what is not black is vivid in a map of labels."""
 ONE_HUE = 0.15
-"""Channels of one colour, each over the brightest, are off by no more."""
+"""Channels of one color, each over the brightest, are off by no more."""
 FLAT = 12 / 255
-"""Within a label, neighbours differ by no more."""
+"""Within a label, neighbors differ by no more."""
 MOST_FLAT, MOST_OF = 0.5, 0.98
 """So much of what is not black is flat in a map of several labels, and so much of that has one of
-few colours."""
+few colors."""
 STEP = 16
 """Levels that a codec may part the pixels of one label by."""
 ALIKE = 0.8
@@ -43,16 +43,16 @@ ALIKE = 0.8
 
 @dataclasses.dataclass(frozen=True)
 class Tinted:
-    """What a coloured mask shows."""
+    """What a colored mask shows."""
 
     kind: Tint
     peak: float = 1.0
-    """The brightest channel of its colours, in [0, 1], where all have the same: of them, less is
+    """The brightest channel of its colors, in [0, 1], where all have the same: of them, less is
     less foreground. 0 where they have not."""
 
 
 def is_tinted(image: PlanarFrame) -> bool:
-    """Whether a frame of luma and chroma has colours."""
+    """Whether a frame of luma and chroma has colors."""
     if image.encoding.matrix == "rgb" or len(image.planes) < 3:
         return False
     bits = image.encoding.bits
@@ -64,7 +64,7 @@ def is_tinted(image: PlanarFrame) -> bool:
 
 
 def tint_of(frames: Iterable[PlanarFrame]) -> Tinted:
-    """What coloured frames of a mask show, all together."""
+    """What colored frames of a mask show, all together."""
     seen = vivid = black = 0
     colors: list[Array] = []
     flat: list[Array] = []
@@ -110,7 +110,7 @@ def _are_few(colors: Array) -> bool:
 
 
 def matte_of_tint(image: PlanarFrame, peak: float, edge: float) -> Matte:
-    """A frame of vivid colours on black as a matte (H, W) uint8, by its brightest channel.
+    """A frame of vivid colors on black as a matte (H, W) uint8, by its brightest channel.
 
     Args:
         peak: the channel of what is wholly foreground; 0 takes all that is not black.

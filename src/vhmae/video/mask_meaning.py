@@ -30,9 +30,9 @@ LARGEST_DIM = 95
 FLAT_SHARE = 0.002
 """Of all pixels, at each end, where a mask's ends are called flat."""
 MOST_COLORS = 32
-"""A picture of fewer colours is a map of labels, one of more a photograph."""
+"""A picture of fewer colors is a map of labels, one of more a photograph."""
 LOOKED_FILES = 10
-"""About so many pictures of a mask are looked at for colours before the work."""
+"""About so many pictures of a mask are looked at for colors before the work."""
 GREY_TOLERANCE = 8
 """JPEG leaves so many levels between the channels of a grey."""
 _STUDIO = {255: ((16, 235),), 65535: ((16 * 257, 235 * 257), (16 * 256, 235 * 256))}
@@ -206,7 +206,7 @@ def _labeled(file: Path) -> Picture:
 def labels_in(picture: Picture) -> set[int]:
     """The numbers of objects in a picture of levels (H, W), or of blue, green, red (and alpha)
     (H, W, 3 or 4): its greys, or the entries of PASCAL VOC's palette, which DAVIS takes, for its
-    colours. -1 for another colour, and for levels that are no whole numbers."""
+    colors. -1 for another color, and for levels that are no whole numbers."""
     if is_colored(picture):
         known = {_code(color): number for number, color in enumerate(_voc_palette())}
         return {known.get(code, -1) for code in _values_in(_codes_of(_eight_bits(picture)))}
@@ -229,7 +229,7 @@ def labelled(picture: Picture, label: int) -> Mask:
 
 
 def _eight_bits(picture: Picture) -> Codes:
-    """Colours as the palette has them. Converters make 16 bits of 8 by 257 or by 256, give or take
+    """Colors as the palette has them. Converters make 16 bits of 8 by 257 or by 256, give or take
     a few: the nearest multiple of what lies between is right for both."""
     if picture.dtype == np.uint8:
         return picture
@@ -273,7 +273,7 @@ def _alpha(file: Path) -> Array:
 
 
 def _of_colors(name: Path, files: Sequence[Path], told: list[str], channels: int) -> Meaning:
-    """The meaning of pictures whose alpha, if any, says nothing: the first coloured one of those
+    """The meaning of pictures whose alpha, if any, says nothing: the first colored one of those
     that are looked at tells whether they are labels.
 
     Args:
@@ -313,36 +313,36 @@ def _of_colors(name: Path, files: Sequence[Path], told: list[str], channels: int
 
 
 def colors_in(picture: Picture) -> set[int]:
-    """The colours of a picture (H, W, 3 or 4) of blue, green, red, each by a number; 0 is black."""
+    """The colors of a picture (H, W, 3 or 4) of blue, green, red, each by a number; 0 is black."""
     return {int(code) for code in _values_in(_codes_of(picture))}
 
 
 def are_labels(colors: set[int]) -> bool:
-    """Whether colours (:func:`colors_in`) are those of a map of labels, and not of a photograph."""
+    """Whether colors (:func:`colors_in`) are those of a map of labels, and not of a photograph."""
     return len(colors) <= MOST_COLORS and 0 in colors
 
 
 def told_tint(name: Path, kind: str) -> str:
-    """What the user is told of a coloured mask: of "one" colour on black, of "labels", or a
+    """What the user is told of a colored mask: of "one" color on black, of "labels", or a
     "picture"."""
     if kind == "one":
-        return f"{name}: is of one colour on black, which was taken as white"
+        return f"{name}: is of one color on black, which was taken as white"
     if kind == "labels":
-        return f"{name}: is a map of coloured labels: all but black were taken as foreground"
-    return f"{name}: is coloured; its brightness was taken as the mask"
+        return f"{name}: is a map of colored labels: all but black were taken as foreground"
+    return f"{name}: is colored; its brightness was taken as the mask"
 
 
 def told_colors(name: Path, colors: set[int]) -> str:
-    """What the user is told of a mask of such colours."""
+    """What the user is told of a mask of such colors."""
     told = told_tint(name, "labels" if are_labels(colors) else "picture")
     if not are_labels(colors):
         return told
-    one = ", `mask_label` takes one of them where the colours are those of PASCAL VOC and DAVIS"
+    one = ", `mask_label` takes one of them where the colors are those of PASCAL VOC and DAVIS"
     return told + one * (len(colors) > 2)
 
 
 def all_but_black(picture: Picture, kind: Any = np.uint8) -> Matte:
-    """A map of coloured labels as a matte (H, W), uint8 or, as ``kind`` says, uint16."""
+    """A map of colored labels as a matte (H, W), uint8 or, as ``kind`` says, uint16."""
     if picture.ndim == 2:
         return _white(np.asarray(picture > 0), kind)
     blue, green, red = cv2.split(picture)[:3]
@@ -368,7 +368,7 @@ def _grey(path: Path, picture: Picture) -> Array:
 
 
 def is_colored(picture: Picture) -> bool:
-    """Whether a picture as it is stored, or with blue, green, red (H, W, 3 or 4), has colours."""
+    """Whether a picture as it is stored, or with blue, green, red (H, W, 3 or 4), has colors."""
     if picture.ndim == 2:
         return False
     blue, green, red = cv2.split(picture)[:3]  # plane by plane: many times as fast as pixelwise
@@ -382,7 +382,7 @@ def is_colored(picture: Picture) -> bool:
 
 
 def _codes_of(picture: Array) -> Array:
-    """The colours of a picture (H, W, 3 or 4) of blue, green, red as whole numbers (H, W)."""
+    """The colors of a picture (H, W, 3 or 4) of blue, green, red as whole numbers (H, W)."""
     if picture.dtype not in (np.uint8, np.uint16):
         picture = np.rint(np.clip(picture, 0.0, 1.0) * 65535.0).astype(np.uint16)
     kind: Any
@@ -392,7 +392,7 @@ def _codes_of(picture: Array) -> Array:
 
 
 def _code(color: tuple[int, int, int]) -> int:
-    """The number of a colour of red, green and blue of 8 bits; see :func:`_codes_of`."""
+    """The number of a color of red, green and blue of 8 bits; see :func:`_codes_of`."""
     red, green, blue = color
     return red << 16 | green << 8 | blue
 
@@ -406,7 +406,7 @@ def _values_in(plane: Plane) -> set[Any]:
 
 @functools.cache
 def _voc_palette() -> list[tuple[int, int, int]]:
-    """The 256 colours that PASCAL VOC and DAVIS paint their labels with: the bits of the label,
+    """The 256 colors that PASCAL VOC and DAVIS paint their labels with: the bits of the label,
     dealt to red, green and blue from the highest down."""
     colors = []
     for label in range(256):

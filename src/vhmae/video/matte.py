@@ -59,7 +59,7 @@ DEAD_ZONE = 10
 them."""
 ASPECT_TOLERANCE = 0.02
 LOOKED_FRAMES = 8
-"""Of a mask video, in which its colours are looked for before the work."""
+"""Of a mask video, in which its colors are looked for before the work."""
 
 
 USUAL = MaskReading()
@@ -381,7 +381,7 @@ def _video_levels(
 
 
 def _colors_of(info: VideoInfo) -> set[int]:
-    """The colours of a mask video whose red, green and blue are stored as they were painted, in
+    """The colors of a mask video whose red, green and blue are stored as they were painted, in
     :data:`LOOKED_FRAMES` of it and until they are too many for labels; none where these are
     grey."""
     colors: set[int] = set()
@@ -398,7 +398,7 @@ def _colors_of(info: VideoInfo) -> set[int]:
 
 
 def _tint_of(info: VideoInfo) -> Tinted | None:
-    """What a coloured mask video of luma and chroma shows in :data:`LOOKED_FRAMES` of it, or where
+    """What a colored mask video of luma and chroma shows in :data:`LOOKED_FRAMES` of it, or where
     all of these are black, in the first ones that are not; None for one that is grey."""
     if info.encoding.matrix == "rgb" or info.pixel_format.startswith("gray"):
         return None
@@ -428,7 +428,7 @@ def _colors(image: PlanarFrame) -> Array:
 
 
 def _labeled(image: PlanarFrame) -> Picture:
-    """A frame whose labels are asked for: its colours, or its luma."""
+    """A frame whose labels are asked for: its colors, or its luma."""
     rgb = image.encoding.matrix == "rgb" and len(image.planes) >= 3
     return _colors(image) if rgb else image.planes[0]
 

@@ -15,14 +15,14 @@ GROUP = "two layers in the place of a composite"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where a foreground is laid, and what its colours are."""
+    """Where a foreground is laid, and what its colors are."""
 
     position: tuple[float, float] = option((0.0, 0.0), metavar="X,Y", group=GROUP)
     """Of the foreground's upper left corner, in pixels of the background (0,0)."""
     scale: float = option(1.0, metavar="N", group=GROUP)
     """Pixels of the background for one of the foreground's."""
     premultiplied: bool = option(False, group=GROUP)
-    """The foreground's colours have been multiplied by its alpha."""
+    """The foreground's colors have been multiplied by its alpha."""
 
     def __post_init__(self) -> None:
         x, y = self.position

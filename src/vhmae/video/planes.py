@@ -1,6 +1,6 @@
 """Frames as the planes that they were stored in.
 
-A colour change is *added* to the planes: pixels outside the matte keep their exact code values,
+A color change is *added* to the planes: pixels outside the matte keep their exact code values,
     chroma is never
 resampled where nothing changes, and 8 to 16 bit, limited and full range go one way.
 """
@@ -71,7 +71,7 @@ def shrink(picture: Picture, height: int, width: int) -> Picture:
 @dataclasses.dataclass
 class PlanarFrame:
     """One frame: planes of code values (luma, two chromas; green, blue, red; or luma alone), and
-    how they stand for colours."""
+    how they stand for colors."""
 
     planes: Sequence[Plane]
     encoding: ColorEncoding
@@ -139,7 +139,7 @@ class PlanarFrame:
         return np.ascontiguousarray(self._shown(self._decode(codes)).transpose(1, 2, 0))
 
     def sample(self, height: int, width: int) -> Planes:
-        """Colours of single pixels on a grid, (3, height, width) float32 RGB in [0, 1]: no mean of
+        """Colors of single pixels on a grid, (3, height, width) float32 RGB in [0, 1]: no mean of
         several."""
         codes = np.full((3, height, width), self._neutral, np.float32)
         for index, plane in enumerate(self.planes[:3]):

@@ -137,9 +137,9 @@ class VideoInfo:
     pixel_format: str
     """FFmpeg's name, as stored."""
     encoding: ColorEncoding
-    """How code values stand for colours."""
+    """How code values stand for colors."""
     guessed_matrix: bool
-    """True where the file does not say which matrix its colours use."""
+    """True where the file does not say which matrix its colors use."""
     display_matrix: bytes | None = None
     """How players turn or mirror the picture: nine 32-bit integers, as FFmpeg keeps them. The
     planes are as stored."""
@@ -164,7 +164,7 @@ class VideoInfo:
     numbers: tuple[int, ...] | None = None
     """The numbers of the pictures."""
     associated: bool = False
-    """OpenEXR: the colours were multiplied by alpha in linear light; they are divided by it as they
+    """OpenEXR: the colors were multiplied by alpha in linear light; they are divided by it as they
     are read."""
     pixel_aspect: Fraction | None = None
     """How many times as wide a pixel is as it is high; None where that is not said."""
@@ -249,7 +249,7 @@ def probe_video(
     Args:
         what: the file's part in the work, for messages.
         colorspace: overrules the file's own matrix.
-        space: what the values of its colours stand for; None is what the file says.
+        space: what the values of its colors stand for; None is what the file says.
     Raises:
         InputError: if it is no video, empty, or in a pixel format or transfer that is not handled.
     """
@@ -393,7 +393,7 @@ def describe_stream(
     tag = int(context.colorspace or 2)
     if tag in _OTHER_MATRICES and colorspace is None and planar.startswith("yuv"):
         raise InputError(
-            f"{path}: its colours are in {_OTHER_MATRICES[tag]}, which is not handled; convert "
+            f"{path}: its colors are in {_OTHER_MATRICES[tag]}, which is not handled; convert "
             "them to BT.709 first"
         )
     matrix, guessed = _matrix(planar, tag, context.height, colorspace)

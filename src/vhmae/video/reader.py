@@ -32,7 +32,7 @@ _SAID: dict[str, dict[int, str]] = {
     "colorspace": {number: f"in {name}" for number, name in MATRICES.items()},
     "color_range": {1: "of limited range", 2: "of full range"},
 }
-"""What frames say of their colours, by FFmpeg's numbers."""
+"""What frames say of their colors, by FFmpeg's numbers."""
 
 MOST_THREADS = 16
 """Threads that FFmpeg starts by itself at the most."""
@@ -235,5 +235,5 @@ def rgb_frames_of(info: VideoInfo, indexes: Sequence[int]) -> list[Frame]:
 
 
 def to_uint8(rgb: UnitColors) -> Codes:
-    """Round colours in [0, 1] to 0-255."""
+    """Round colors in [0, 1] to 0-255."""
     return np.rint(np.clip(rgb, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -11,12 +11,12 @@ import av
 from vhmae.video.filters import filtered
 
 _OF_PICTURES = ("png", "apng", "mjpeg", "tiff", "webp", "jpegxl")
-"""Codecs whose frames bring a colour profile with its name."""
+"""Codecs whose frames bring a color profile with its name."""
 _ANOTHER = av.VideoFrame(16, 16, "gray")
 
 
 def beside(frame: Any) -> dict[str, bytes]:
-    """What travels beside a frame, by FFmpeg's names, but for colour profiles: PyAV frees the names
+    """What travels beside a frame, by FFmpeg's names, but for color profiles: PyAV frees the names
     of those twice, which ends the process later on. Nothing where there is a kind that it does not
     know (EXIF data of cameras' MJPEG): it fails over the whole then."""
     try:

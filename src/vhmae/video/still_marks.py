@@ -41,7 +41,7 @@ class StillMarks:
         return None if self.density is None else self.density[1] / self.density[0]
 
     def profile_of(self, is_gray: bool) -> bytes | None:
-        """The profile, where it is one of gray or of colour as the picture is."""
+        """The profile, where it is one of gray or of color as the picture is."""
         if self.profile is None or (self.profile[16:20] == b"GRAY") != is_gray:
             return None
         return self.profile

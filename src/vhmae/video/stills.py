@@ -143,7 +143,7 @@ def open_picture(path: Path, what: str) -> tuple[av.container.InputContainer, av
 
 def read_stored(path: Path, what: str) -> Picture:
     """A picture as OpenCV has it, all its channels and its depth, upright: (H, W), or (H, W, 3 or
-    4) in the order blue, green, red, alpha; the entries of a palette as their colours.
+    4) in the order blue, green, red, alpha; the entries of a palette as their colors.
 
     Raises:
         InputError: where it cannot be read as a picture.
@@ -309,7 +309,7 @@ def is_grey(picture: Picture) -> bool:
 
 
 def palette_of(path: Path, what: str) -> tuple[Plane, Codes] | None:
-    """A PNG picture's entries (H, W) uint8, upright, and their colours (256, 3) uint8 red, green,
+    """A PNG picture's entries (H, W) uint8, upright, and their colors (256, 3) uint8 red, green,
     blue; None where it has no palette, or one that is transparent in places."""
     data = picture_bytes(path, what)
     if picture_kind(data) != "png_pipe" or data[25:26] != b"\x03":

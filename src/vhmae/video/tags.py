@@ -1,4 +1,4 @@
-"""How code values tell what colours they stand for: matrix, primaries, transfer and range, as files
+"""How code values tell what colors they stand for: matrix, primaries, transfer and range, as files
 and frames carry them."""
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _tell_together(context: Any, source: VideoInfo, encoding: ColorEncoding) -> 
     if int(context.colorspace) == _UNTOLD:
         context.colorspace = _MATRIX_TAGS[encoding.matrix][0]
     matrix = int(context.colorspace)
-    # A JPEG's matrix is that of BT.601, but its colours are those of a computer's display.
+    # A JPEG's matrix is that of BT.601, but its colors are those of a computer's display.
     usual = (_BT709, _BT709) if source.codec == "mjpeg" else _BESIDE_MATRIX[matrix]
     for name, tag in zip(_TAGS[1:], usual, strict=True):
         if int(getattr(context, name)) == _UNTOLD:

@@ -1,4 +1,4 @@
-"""Frames into a video file: colours tagged as they are, time stamps and other streams kept, whole
+"""Frames into a video file: colors tagged as they are, time stamps and other streams kept, whole
 or not at all."""
 
 from __future__ import annotations

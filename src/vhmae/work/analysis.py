@@ -147,7 +147,7 @@ class Analysis:
         return ShotSurvey(self._surveys[place].sets_of(shot))
 
     def harmonized(self, frames: Iterator[Payload]) -> Iterator[Ready]:
-        """Frames with their changes of colour, as they become ready."""
+        """Frames with their changes of color, as they become ready."""
         try:
             for payload in frames:
                 yield from self.pushed(payload)
@@ -287,7 +287,7 @@ class Analysis:
         found += told_of_borrowed(borrowed)
         if info.guessed_matrix and info.height >= 720:
             found.append(
-                f"{job.composite} does not say its colour matrix; took {info.encoding.matrix}, "
+                f"{job.composite} does not say its color matrix; took {info.encoding.matrix}, "
                 "`colorspace` overrules it"
             )
         return found

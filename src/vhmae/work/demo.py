@@ -119,7 +119,7 @@ def _picture(name: str, color: bool = True) -> Array:
 
 
 def _cut_out(name: str) -> tuple[Array, Array]:
-    """A photograph's subject: colours free of the old background, and alpha in [0, 1]."""
+    """A photograph's subject: colors free of the old background, and alpha in [0, 1]."""
     alpha = to_unit(_picture(name, color=False))
     return foreground_colors(_photograph(name), alpha).astype(np.float32), alpha
 
@@ -138,7 +138,7 @@ def _frames(look: SubjectLook = _as_it_is) -> Iterator[tuple[Array, Array]]:
         subject = look(front.photograph, subject / 255.0).astype(np.float32) * 255.0
         for number in range(count):
             share = number / (count - 1)
-            # Premultiplied, so that no colour from outside the subject leaks in when it is scaled.
+            # Premultiplied, so that no color from outside the subject leaks in when it is scaled.
             layer = np.dstack([subject * alpha[..., None], alpha])
             moved = cv2.warpAffine(
                 layer, front.placement(share), size, flags=cv2.INTER_CUBIC, borderValue=0

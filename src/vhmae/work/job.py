@@ -60,7 +60,7 @@ class AnalysisJob(HarmonizerSettings):
     cuts: Path | None = option(None, metavar="FILE", role="input")
     """Numbers of the frames that begin a shot, one a line."""
     colorspace: Matrix | None = None
-    """Overrules the input's colour matrix."""
+    """Overrules the input's color matrix."""
     input_space: str | None = option(None, metavar="NAME")
     """What the composite's values stand for, which is kept: PQ, HLG, or a space of OpenColorIO's
     built-in configuration, as ACEScg, ARRI LogC4, S-Log3 S-Gamut3.Cine (what the file says)."""
@@ -226,7 +226,7 @@ class StreamJob(HarmonizerSettings):
     lookahead: int | None = option(None, metavar="N", group="pipes")
     """Frames that the output may lag behind; 0 is live (what the smoothing can use)."""
     colorspace: Matrix | None = None
-    """Overrules the stream's colour matrix."""
+    """Overrules the stream's color matrix."""
     input_space: str | None = option(None, metavar="NAME")
     """What the stream's values stand for, which is kept: PQ, HLG, or a space of OpenColorIO's
     built-in configuration (SDR)."""

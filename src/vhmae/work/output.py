@@ -159,7 +159,7 @@ class Output:
         if job.pix_fmt is None and keeps_codec and (fewer := self._fewer()):
             told.append(f"{self.encoder} holds {fewer}; `codec` or `pix_fmt` chooses another form")
         if job.output.suffix.lower() not in HOLD_PROFILES and self._has_profile():
-            told.append("cannot hold the pictures' ICC profile: their colours are read as sRGB")
+            told.append("cannot hold the pictures' ICC profile: their colors are read as sRGB")
         if not self.has_alpha and has_alpha(source) and not self._holds_alpha():
             told.append(
                 f"{self.encoder} holds no alpha: the composite's alpha channel was left out"

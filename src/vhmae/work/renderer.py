@@ -99,7 +99,7 @@ class Renderer:
                 yield changed
 
     def _changes(self, frames: Iterator[Payload]) -> Iterator[Changed]:
-        """Frames with their changes of colour, as they become ready."""
+        """Frames with their changes of color, as they become ready."""
         harmonizers = self.analysis.harmonizers
         if self.resumed is not None:
             restore(harmonizers, self.resumed.stream, map(self.analysis.waiting, frames))
@@ -164,8 +164,8 @@ def is_soon_done(info: VideoInfo) -> bool:
 
 
 def runs_compiled(analysis: Analysis) -> bool:
-    """Whether frames are rendered by what is compiled: colour maps of what a display is sent are,
-    unless something of the colours is kept."""
+    """Whether frames are rendered by what is compiled: color maps of what a display is sent are,
+    unless something of the colors is kept."""
     info, network = analysis.sources.info, analysis.harmonizers[0].network
     by_maps = network.holds_between_key_frames and not analysis.sources.job.keep
     return by_maps and info.encoding.space is None and not is_soon_done(info)

@@ -1,7 +1,7 @@
 """A look-up table from the frames around a frame: the closed form in CO2Net.
 
-Lu, Huang, Niu, Cong, Zhang, IJCAI 2022. Every foreground pixel of the neighbours votes,
-at the nodes around its colour in the composite, for the colour that it was given.
+Lu, Huang, Niu, Cong, Zhang, IJCAI 2022. Every foreground pixel of the neighbors votes,
+at the nodes around its color in the composite, for the color that it was given.
 Letters: P pixels, T frames, n nodes along an axis.
 """
 
@@ -17,7 +17,7 @@ _STRETCH = 1.000001
 
 
 def _nodes_around(colors: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
-    """The eight nodes around colours (P, 3): numbers (P, 8) and trilinear weights (P, 8)."""
+    """The eight nodes around colors (P, 3): numbers (P, 8) and trilinear weights (P, 8)."""
     place = colors.clamp(0.0, 1.0) * ((nodes - 1) / _STRETCH)
     lower = place.floor().clamp_max(nodes - 2)
     part = place - lower  # (P, 3)
@@ -46,14 +46,14 @@ def cast_votes(colors: Tensor, answers: Tensor, nodes: int = NODES) -> Tensor:
 
 
 def look_up(table: Tensor, colors: Tensor, nodes: int = NODES) -> tuple[Tensor, Tensor]:
-    """Look colours up among the nodes that have votes.
+    """Look colors up among the nodes that have votes.
 
     Args:
         table: (n³, 4), as :func:`cast_votes` gives.
         colors: (P, 3) in [0, 1].
     Returns:
-        Colours (P, 3), trilinear over the nodes with votes; and (P,) bool, False where none of the
-        nodes that count has any: the colour is zero there.
+        Colors (P, 3), trilinear over the nodes with votes; and (P,) bool, False where none of the
+        nodes that count has any: the color is zero there.
     """
     numbers, weights = _nodes_around(colors, nodes)
     around = table[numbers]  # (P, 8, 4)
@@ -65,17 +65,17 @@ def look_up(table: Tensor, colors: Tensor, nodes: int = NODES) -> tuple[Tensor, 
     return mixed, found.squeeze(1)
 
 
-def of_neighbours(
+def of_neighbors(
     composite: Tensor, answers: Tensor, mask: Tensor, reach: int = 8, nodes: int = NODES
 ) -> Tensor:
-    """Give each frame of a clip what its neighbours' table says.
+    """Give each frame of a clip what its neighbors' table says.
 
     Args:
         composite, answers: (T, 3, H, W) in [0, 1]; ``answers`` are the network's frames.
         mask: (T, 1, H, W); pixels over one half vote and are looked up.
         reach: frames before and after that count, as many as the clip has; never the frame itself.
     Returns:
-        (T, 3, H, W): the table's colours inside the mask; where it has none, and outside the mask,
+        (T, 3, H, W): the table's colors inside the mask; where it has none, and outside the mask,
         the answers.
     """
     inside = mask[:, 0] > 0.5  # (T, H, W)
